@@ -1,0 +1,112 @@
+package seal
+
+import (
+	"bytes"
+	"sync"
+
+	"github.com/cloudflare/circl/group"
+	"github.com/cloudflare/circl/secretsharing"
+)
+
+// A Ceremony collects shares for one seal record. It is safe for concurrent use.
+type Ceremony struct {
+	record Record
+	points []group.Element // the record's commitments; empty for the zero Record, which accepts no share
+
+	mu     sync.Mutex
+	shares []*[shareSize]byte // each verified, ids distinct; pointers, so that printing a Ceremony shows none
+}
+
+// NewCeremony begins without shares. r comes from [Init] or [DecodeRecord].
+func NewCeremony(r Record) *Ceremony {
+	points, err := r.points()
+	if err != nil {
+		points = nil // unreachable for a record that was decoded; without points every share is foreign
+	}
+	return &Ceremony{record: r, points: points}
+}
+
+// Add checks one share on its own and keeps a copy of it. It returns the progress after it.
+func (c *Ceremony) Add(share Plaintext) (progress int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	Do(func() { err = c.add(share) })
+	return len(c.shares), err
+}
+
+func (c *Ceremony) add(raw []byte) error {
+	s, err := parseShare(raw)
+	if err != nil {
+		return err
+	}
+	if len(c.points) == 0 || !secretsharing.Verify(uint(len(c.points)-1), s, c.points) {
+		return ErrShareForeign
+	}
+	for _, kept := range c.shares {
+		if kept[0] == raw[0] { // a verified share with this id has this value: there is only one
+			return ErrShareDuplicate
+		}
+	}
+	c.shares = append(c.shares, (*[shareSize]byte)(bytes.Clone(raw)))
+	return nil
+}
+
+// Progress is the number of different good shares given so far.
+func (c *Ceremony) Progress() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.shares)
+}
+
+// Reset forgets the shares.
+func (c *Ceremony) Reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reset()
+}
+
+func (c *Ceremony) reset() {
+	for _, s := range c.shares {
+		clear(s[:])
+	}
+	c.shares = nil
+}
+
+// Open recovers the root key when Progress has reached the threshold, and resets the ceremony.
+// Below the threshold it returns ErrShareMissing and keeps the shares. As every share was checked when it was added,
+// ErrWrongKey and ErrTampered mean that the seal record itself was altered.
+func (c *Ceremony) Open() (root *Root, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.points) == 0 || len(c.shares) < len(c.points) {
+		return nil, ErrShareMissing
+	}
+	defer c.reset()
+	Do(func() { root, err = c.open() })
+	return root, err
+}
+
+func (c *Ceremony) open() (*Root, error) {
+	shares := make([]secretsharing.Share, len(c.points))
+	for i := range shares {
+		s, err := parseShare(c.shares[i][:])
+		if err != nil {
+			return nil, err
+		}
+		shares[i] = s
+	}
+	// Recover panics on equal ids and checks nothing; add has seen to both.
+	scalar, err := secretsharing.Recover(uint(len(shares)-1), shares)
+	if err != nil {
+		return nil, err
+	}
+	wrap, err := kekBox(scalar, c.record)
+	if err != nil {
+		return nil, err
+	}
+	key, err := wrap.open([]byte(c.record.wrappedRoot), c.record.header())
+	if err != nil {
+		return nil, err
+	}
+	return newRoot(c.record.ClusterID, (*[keySize]byte)(key)), nil
+}

@@ -1,0 +1,73 @@
+package seal
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+)
+
+const (
+	envelopeVersion  = 1
+	envelopeHead     = 1 + 4 // version, term
+	envelopeOverhead = envelopeHead + boxOverhead
+)
+
+// Errors of Keyring.Open, beside ErrWrongKey, ErrTampered and ErrSealed.
+var (
+	// ErrEnvelope says that bytes are no record envelope, or one of a version that this program does not know.
+	ErrEnvelope = errors.New("seal: not a record envelope")
+	// ErrUnknownTerm says that the keyring has no such term: it is older than the record, or the term was altered.
+	ErrUnknownTerm = errors.New("seal: sealed under a term that this keyring lacks")
+)
+
+// Seal seals plaintext for a path and logical version under the newest term. The result is appended to dst; it is 77
+// bytes longer than the plaintext. The error is ErrSealed once the keyring is closed.
+func (k *Keyring) Seal(dst []byte, path string, logical uint64, plaintext []byte) ([]byte, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	d := k.terms[k.newest]
+	if d == nil {
+		return nil, ErrSealed
+	}
+	associated := k.place(path, logical)
+	var sealed []byte
+	var err error
+	Do(func() { sealed, err = d.box.seal(plaintext, associated) })
+	if err != nil {
+		return nil, err
+	}
+	// Outside Do: what is stored need not be erased.
+	dst = slices.Grow(dst, envelopeHead+commitmentSize+len(sealed))
+	dst = append(dst, envelopeVersion)
+	dst = binary.BigEndian.AppendUint32(dst, k.newest)
+	dst = append(dst, d.box.commitment...)
+	return append(dst, sealed...), nil
+}
+
+// Open opens what was sealed for exactly this path and logical version, in this cluster. The plaintext is the
+// caller's; in a protected build it is erased when the collector finds it dropped.
+func (k *Keyring) Open(path string, logical uint64, sealed []byte) (plaintext Plaintext, err error) {
+	if len(sealed) < envelopeOverhead || sealed[0] != envelopeVersion {
+		return nil, ErrEnvelope
+	}
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.terms == nil {
+		return nil, ErrSealed
+	}
+	d := k.terms[binary.BigEndian.Uint32(sealed[1:])]
+	if d == nil {
+		return nil, ErrUnknownTerm
+	}
+	associated := k.place(path, logical)
+	Do(func() { plaintext, err = d.box.open(sealed[envelopeHead:], associated) })
+	return plaintext, err
+}
+
+// place is a record's associated data: what it is sealed for.
+func (k *Keyring) place(path string, logical uint64) []byte {
+	b := make([]byte, 0, 4+len(k.clusterID)+4+len(path)+4+8)
+	b = appendPart(b, k.clusterID[:])
+	b = appendPart(b, path)
+	return appendPart(b, binary.BigEndian.AppendUint64(nil, logical))
+}

@@ -1,0 +1,131 @@
+package seal
+
+import (
+	"errors"
+	"sync"
+)
+
+// ErrSealed is returned by a Keyring or Root that was closed.
+var ErrSealed = errors.New("sealed")
+
+const keyringVersion = 1
+
+// errKeyring says that bytes are not a wrapped keyring of the known version, or that a keyring is another cluster's.
+var errKeyring = errors.New("seal: not this cluster's keyring")
+
+// A Root is the unwrapped root key. It is safe for concurrent use.
+type Root struct {
+	clusterID [16]byte
+
+	mu  sync.RWMutex   // held for reading while the key is in use, for writing by Close
+	key *[keySize]byte // made inside Do; nil once closed
+}
+
+func newRoot(clusterID [16]byte, key *[keySize]byte) *Root {
+	return &Root{clusterID: clusterID, key: key}
+}
+
+// use runs f inside Do with the key, or returns ErrSealed.
+func (r *Root) use(f func(key []byte) error) (err error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.key == nil {
+		return ErrSealed
+	}
+	Do(func() { err = f(r.key[:]) })
+	return err
+}
+
+// NewKeyring makes a keyring with one fresh data key, of term 1.
+func (r *Root) NewKeyring() (k *Keyring, err error) {
+	err = r.use(func([]byte) error {
+		k = newKeyring(r.clusterID)
+		return k.add(1, randomKey())
+	})
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// WrapKeyring seals k under the root key, for the log and the state. Two wrappings of one keyring differ.
+func (r *Root) WrapKeyring(k *Keyring) (wrapped []byte, err error) {
+	if k.clusterID != r.clusterID {
+		return nil, errKeyring
+	}
+	var commitment, sealed []byte
+	err = r.use(func(key []byte) error {
+		plain, err := k.encode()
+		if err != nil {
+			return err
+		}
+		b, err := newBox(key, labelKeyring)
+		if err != nil {
+			return err
+		}
+		commitment = b.commitment
+		sealed, err = b.seal(plain, r.clusterID[:])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return append(append([]byte{keyringVersion}, commitment...), sealed...), nil
+}
+
+// UnwrapKeyring opens what WrapKeyring made. ErrWrongKey: wrapped under another root key; ErrTampered: altered.
+func (r *Root) UnwrapKeyring(b []byte) (k *Keyring, err error) {
+	if len(b) < 1+boxOverhead || b[0] != keyringVersion {
+		return nil, errKeyring
+	}
+	err = r.use(func(key []byte) error {
+		wrap, err := newBox(key, labelKeyring)
+		if err != nil {
+			return err
+		}
+		plain, err := wrap.open(b[1:], r.clusterID[:])
+		if err != nil {
+			return err
+		}
+		k, err = decodeKeyring(r.clusterID, plain)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// JoinMAC is HMAC-SHA-256 under the join key over the length-prefixed parts (decision 17). The join key is derived
+// from the root key and the cluster id; whoever can compute it was given the shares.
+func (r *Root) JoinMAC(parts ...[]byte) (sum []byte, err error) {
+	var message []byte
+	for _, p := range parts {
+		message = appendPart(message, p)
+	}
+	sum = make([]byte, commitmentSize)
+	err = r.use(func(key []byte) error {
+		join, err := derive(key, labelJoin, r.clusterID[:])
+		if err != nil {
+			return err
+		}
+		copy(sum, mac(join, message))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sum, nil
+}
+
+// Close waits for calls under way, drops the key and, in a protected build, collects twice so that every copy of it
+// is erased before Close returns. Calls after it get ErrSealed. It can be called again.
+func (r *Root) Close() {
+	r.mu.Lock()
+	if r.key != nil {
+		clear(r.key[:])
+		r.key = nil
+	}
+	r.mu.Unlock()
+	erase()
+}
