@@ -1,6 +1,14 @@
 package vault
 
-import "time"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"keyquorum/cluster"
+	"keyquorum/seal"
+)
 
 // A Kind is the class of an Error; each has one HTTP status.
 type Kind uint8
@@ -16,8 +24,16 @@ const (
 	Unavailable                     // 503, with RetryAfter
 )
 
-// Status is the HTTP status of the kind.
-func (k Kind) Status() int { panic("not built yet") }
+var statuses = [...]int{Invalid: 400, Unauthenticated: 401, Forbidden: 403, NotFound: 404, Conflict: 409,
+	Throttled: 429, Internal: 500, Unavailable: 503}
+
+// Status is the HTTP status of the kind; 500 for one that does not exist.
+func (k Kind) Status() int {
+	if k < Invalid || int(k) >= len(statuses) {
+		return 500
+	}
+	return statuses[k]
+}
 
 // An Error is the domain's refusal, in Azure's vocabulary. It never holds secret bytes.
 type Error struct {
@@ -29,3 +45,70 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return e.Message }
+
+// usageCode is the code that a usage record carries: the more telling one.
+func (e *Error) usageCode() string {
+	if e.Inner != "" {
+		return e.Inner
+	}
+	return e.Code
+}
+
+// retryAfter is what Azure's SDKs are told to wait: their whole window is three seconds then (decision 11).
+const retryAfter = time.Second
+
+// mayHaveHappened ends the message of every failure that came after a write was sent.
+const mayHaveHappened = " The write may have happened."
+
+func unauthorized(message string) *Error {
+	return &Error{Kind: Unauthenticated, Code: "Unauthorized", Message: message}
+}
+
+func forbidden(inner, format string, args ...any) *Error {
+	return &Error{Kind: Forbidden, Code: "Forbidden", Inner: inner, Message: fmt.Sprintf(format, args...)}
+}
+
+func notFound(code, format string, args ...any) *Error {
+	return &Error{Kind: NotFound, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+func conflict(inner, format string, args ...any) *Error {
+	return &Error{Kind: Conflict, Code: "Conflict", Inner: inner, Message: fmt.Sprintf(format, args...)}
+}
+
+func unavailable(inner, message string) *Error {
+	return &Error{Kind: Unavailable, Code: "ServiceUnavailable", Inner: inner, Message: message, RetryAfter: retryAfter}
+}
+
+func internal(inner, message string) *Error {
+	return &Error{Kind: Internal, Code: "InternalServerError", Inner: inner, Message: message}
+}
+
+// damaged is the answer for a record that does not open, or opens to something that was never written (I8). The path goes no
+// further than this node's own log and usage record: it is in the message because names are metadata, values are not.
+func damaged(path string) *Error {
+	return internal("RecordDamaged", "The stored record "+path+" could not be opened: it was altered, moved or damaged.")
+}
+
+// refusal turns whatever ended a request into the domain's vocabulary.
+func refusal(err error) *Error {
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, seal.ErrSealed):
+		return unavailable("Sealed", "This node is sealed.")
+	case errors.Is(err, cluster.ErrUnknown):
+		return unavailable("OutcomeUnknown", "The outcome could not be learned in time."+mayHaveHappened)
+	case errors.Is(err, cluster.ErrUnavailable):
+		return unavailable("NoLeader", "No leader of the cluster could be reached.")
+	case errors.Is(err, cluster.ErrBusy):
+		return unavailable("Busy", "Too many requests are waiting.")
+	case errors.Is(err, cluster.ErrDiverged), errors.Is(err, cluster.ErrRemoved):
+		return unavailable("NotServing", "This node does not serve: "+err.Error()+".")
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return unavailable("Timeout", "The request ran out of time.")
+	default:
+		return internal("", "An internal error occurred.")
+	}
+}

@@ -1,8 +1,34 @@
 // Package vault is the domain: vaults, keys, secrets, principals, access policies, and what each operation means.
+//
+// It owns the meaning of every record that is not the cluster's own, and it alone turns requests into records. It promises
+// that nothing is answered which the principal may not have at that moment, and that nothing is answered before its usage
+// record is written (I10). It never speaks HTTP or Raft, and it never keeps a secret value.
+//
+// # The walk of a request
+//
+// A read, say GetSecret, is one call of perform (perform.go):
+//
+//	Fence           a view that holds everything acknowledged so far; all that follows is read from this one view
+//	principal       app/<client id>: exists, enabled, the token's credential is still there and has not ended; else 401
+//	vault           vaultname/<folded name>: else 404
+//	name            a well-formed object name and version; else 400
+//	allowed?        vault/<id>/access/<oid>: else 403, before anything is said of what exists
+//	act             head and version records: 404, 409, state 403, meaning of the body 400, in this order
+//	usage record    written, or the answer is 500
+//
+// A write, say SetSecret, decides in the same order on the node's newest view without asking anyone, and everything that it
+// read becomes a condition of one transaction: the vault, the principal with its credential, the access record, the object's
+// head. So a transaction is applied only if what allowed it still stands (I2), and a revocation that came between makes it a
+// conflict. A refusal has no transaction to prove it; it is drawn again from a fenced view before it is answered.
+//
+// Records are sealed for their path and logical version. One that does not open, or opens to what nobody writes, was altered:
+// it is answered with an error that says so (500, RecordDamaged), never with a value (I8).
 package vault
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"time"
 
 	"keyquorum/audit"
@@ -28,18 +54,54 @@ type Config struct {
 	ClusterID string
 }
 
-// Vaults is the domain on an unsealed node, from unseal to seal.
-type Vaults struct{}
+// Vaults is the domain on an unsealed node, from unseal to seal. It is safe for concurrent use.
+type Vaults struct {
+	cfg    Config
+	issuer string
+	closed atomic.Bool
 
-func New(Config) (*Vaults, error) { panic("not built yet") }
+	vaults     *cache[*vaultRecord]
+	principals *cache[*principal]
+	grants     *cache[*access]
+	heads      *cache[*head]
+	operators  *cache[*tokenRecord]
+	tokenKeys  *cache[*tokenKeys]
+	tokens     *cache[*verifiedToken]
+	parsed     *keyCache
+
+	refusals refusalBound
+}
+
+// New returns the domain over an unsealed node's state.
+func New(cfg Config) (*Vaults, error) {
+	if cfg.Replica == nil || cfg.Keyring == nil || cfg.Audit == nil || cfg.Now == nil || cfg.ClusterID == "" {
+		return nil, errors.New("vault: incomplete configuration")
+	}
+	return &Vaults{
+		cfg:        cfg,
+		issuer:     "https://sts.keyquorum/" + cfg.ClusterID + "/",
+		vaults:     newCache(1<<12, decodeVault),
+		principals: newCache(1<<14, decodePrincipal),
+		grants:     newCache(1<<14, decodeAccess),
+		heads:      newCache(1<<14, decodeHead),
+		operators:  newCache(1<<8, decodeToken),
+		tokenKeys:  newCache(1, decodeTokenKeys),
+		tokens:     newCache[*verifiedToken](1<<14, nil),
+		parsed:     newKeyCache(keyCacheBytes),
+	}, nil
+}
 
 // Close drops everything that was opened; calls in flight end with the Sealed error.
-func (v *Vaults) Close() { panic("not built yet") }
-
-// Bootstrap returns the records of a new cluster that are the domain's (token signing key, root token), sealed for base 0
-// absent paths, and the root token to show once.
-func Bootstrap(k *seal.Keyring, now time.Time) ([]fsm.Write, seal.Plaintext, error) {
-	panic("not built yet")
+func (v *Vaults) Close() {
+	v.closed.Store(true)
+	v.vaults.drop()
+	v.principals.drop()
+	v.grants.drop()
+	v.heads.drop()
+	v.operators.drop()
+	v.tokenKeys.drop()
+	v.tokens.drop()
+	v.parsed.close()
 }
 
 // A Request says who is asking how; httpapi makes one for each HTTP request.

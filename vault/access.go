@@ -1,0 +1,227 @@
+package vault
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// A permission is one thing that an access policy can allow; its bit in a set is 1 << permission.
+type permission uint8
+
+const (
+	keysGet permission = iota
+	keysList
+	keysUpdate
+	keysCreate
+	keysImport
+	keysDelete
+	keysBackup
+	keysRestore
+	keysRecover
+	keysPurge
+	keysEncrypt
+	keysDecrypt
+	keysUnwrapKey
+	keysWrapKey
+	keysVerify
+	keysSign
+	keysRelease
+	keysRotate
+	keysGetRotationPolicy
+	keysSetRotationPolicy
+	secretsGet
+	secretsList
+	secretsSet
+	secretsDelete
+	secretsBackup
+	secretsRestore
+	secretsRecover
+	secretsPurge
+	permissions
+)
+
+// permissionNames are Azure's, as access policies spell them. The keys' come first.
+var permissionNames = [permissions]string{
+	keysGet: "get", keysList: "list", keysUpdate: "update", keysCreate: "create", keysImport: "import", keysDelete: "delete",
+	keysBackup: "backup", keysRestore: "restore", keysRecover: "recover", keysPurge: "purge", keysEncrypt: "encrypt",
+	keysDecrypt: "decrypt", keysUnwrapKey: "unwrapKey", keysWrapKey: "wrapKey", keysVerify: "verify", keysSign: "sign",
+	keysRelease: "release", keysRotate: "rotate", keysGetRotationPolicy: "getrotationpolicy",
+	keysSetRotationPolicy: "setrotationpolicy",
+	secretsGet:            "get", secretsList: "list", secretsSet: "set", secretsDelete: "delete", secretsBackup: "backup",
+	secretsRestore: "restore", secretsRecover: "recover", secretsPurge: "purge",
+}
+
+// everyPermission is Azure's word for all permissions of a collection, those of later versions included.
+const everyPermission = "all"
+
+func (p permission) collection() string {
+	if p >= secretsGet {
+		return "secrets"
+	}
+	return "keys"
+}
+
+// A permissionSet is what a principal may do in a vault. The zero set denies everything.
+type permissionSet uint64
+
+func (s permissionSet) has(p permission) bool { return s&(1<<p) != 0 }
+
+const (
+	everyKeys    permissionSet = 1<<secretsGet - 1
+	everySecrets permissionSet = 1<<permissions - 1 - everyKeys
+)
+
+// compile turns names of one collection into a set. An unknown name is returned.
+func compile(every permissionSet, names []string) (s permissionSet, unknown string) {
+	for _, name := range names {
+		bits := named(every, name)
+		if bits == 0 {
+			return 0, name
+		}
+		s |= bits
+	}
+	return s, ""
+}
+
+func named(every permissionSet, name string) permissionSet {
+	if name == everyPermission {
+		return every
+	}
+	for p, known := range permissionNames {
+		if every.has(permission(p)) && name == known {
+			return 1 << p
+		}
+	}
+	return 0
+}
+
+// canonical returns the names as Azure spells them, in the table's order and once each, or the first unknown one.
+func canonical(every permissionSet, names []string) (_ []string, unknown string) {
+	out := []string{}
+	for p, known := range permissionNames {
+		if every.has(permission(p)) && slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, known) }) {
+			out = append(out, known)
+		}
+	}
+	for _, n := range names {
+		if strings.EqualFold(n, everyPermission) {
+			return []string{everyPermission}, ""
+		}
+		if !slices.ContainsFunc(out, func(k string) bool { return strings.EqualFold(n, k) }) {
+			return nil, n
+		}
+	}
+	return out, ""
+}
+
+// access is an access record, compiled.
+type access struct {
+	record  *accessRecord
+	allowed permissionSet
+}
+
+func decodeAccess(b []byte) (*access, error) {
+	r, err := decodeWhole[accessRecord](b)
+	if err != nil {
+		return nil, err
+	}
+	keys, badKey := compile(everyKeys, r.Keys)
+	secrets, badSecret := compile(everySecrets, r.Secrets)
+	if badKey != "" || badSecret != "" {
+		return nil, errRecordForm
+	}
+	return &access{record: r, allowed: keys | secrets}, nil
+}
+
+// principal is an application's record.
+type principal struct{ *principalRecord }
+
+func decodePrincipal(b []byte) (*principal, error) {
+	r, err := decodeWhole[principalRecord](b)
+	if err != nil {
+		return nil, err
+	}
+	return &principal{r}, nil
+}
+
+// admits says whether a token made for this principal with that credential is still good at now.
+func (p *principal) admits(id Identity, now time.Time) bool {
+	if !p.Enabled || p.OID != id.OID {
+		return false
+	}
+	for i := range p.Credentials {
+		if c := &p.Credentials[i]; c.ID == id.Credential {
+			return !c.ended(now)
+		}
+	}
+	return false
+}
+
+// admit decides whether the caller may do w to t, in the order of decision 10: 401, vault, name, 403.
+func (d *decision) admit(c Caller, w verb, t target) error {
+	p, ok, err := load(d, d.v.principals, appPath(c.Identity.AppID))
+	if err != nil {
+		return err
+	}
+	if !ok || !p.admits(c.Identity, d.now) {
+		return unauthorized("The application or the credential that this token was issued for is disabled, was removed or has ended.")
+	}
+	if err := d.enterVault(c.Vault); err != nil {
+		return err
+	}
+	if !w.unnamed && !validName(t.name) {
+		return badParameter("The request URI contains an invalid name: names are 1 to 127 letters, digits and hyphens.")
+	}
+	if t.version != "" && !validVersion(t.version) {
+		return badParameter("The request URI contains an invalid version: versions are 32 lower-case hexadecimal digits.")
+	}
+	a, ok, err := load(d, d.v.grants, accessPath(d.vault.ID, c.Identity.OID))
+	if err != nil {
+		return err
+	}
+	if !ok || !a.allowed.has(w.permission) {
+		return d.deny(c, w.permission)
+	}
+	return nil
+}
+
+// enterVault finds the vault called name (folded already). A name that can't be one is unknown, not malformed: it is a host's label.
+func (d *decision) enterVault(name string) error {
+	unknown := notFound("VaultNotFound", "There is no vault of this name.")
+	if !validVaultName(name) {
+		return unknown
+	}
+	r, ok, err := load(d, d.v.vaults, vaultNamePath(name))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return unknown
+	}
+	d.vault = r
+	return nil
+}
+
+func (d *decision) deny(c Caller, p permission) error {
+	return forbidden("ForbiddenByPolicy", "The user, group or application 'appid=%s;oid=%s;iss=%s' does not have %s %s permission on key vault '%s;location=keyquorum'. "+
+		"For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287",
+		c.Identity.AppID, c.Identity.OID, d.v.issuer, p.collection(), permissionNames[p], d.vault.Name)
+}
+
+var errOperatorDenied = &Error{Kind: Forbidden, Code: "Forbidden", Message: "permission denied"}
+
+// admitOperator decides whether an operator's token still stands.
+func (d *decision) admitOperator(o Operator) error {
+	if o.path == "" {
+		return errOperatorDenied
+	}
+	t, ok, err := load(d, d.v.operators, o.path)
+	if err != nil {
+		return err
+	}
+	if !ok || t.Accessor != o.Accessor {
+		return errOperatorDenied
+	}
+	return nil
+}

@@ -1,0 +1,359 @@
+package vault
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"iter"
+	"strings"
+	"time"
+
+	"context"
+
+	"keyquorum/fsm"
+	"keyquorum/seal"
+)
+
+// A collection is what secrets and keys have in common: named objects with versions, soft deletion, recovery, purge, listings.
+// A kind of object plugs in by one value of this type (see secretCollection): its words, its verbs, and bundle, which turns
+// a version's stored record into what the API answers. T is that answer: Secret or Key, for one version.
+//
+// What is stored: a head record for each object (type head) and below it a record for each version, whose shape is the kind's
+// own. Whoever writes a version holds the transaction to the head; whoever adds one, deletes, recovers or purges changes it.
+type collection[T any] struct {
+	kind    string // path segment, "secret"
+	noun    string // "Secret"
+	article string // "A secret"
+	missing string // code of 404, "SecretNotFound"
+
+	list, versions, delete, getDeleted, listDeleted, recover, purge verb
+
+	// bundle gives the answer for o without secret bytes. record is cleared when it returns.
+	bundle func(d *decision, o object, record seal.Plaintext) (T, error)
+}
+
+// An object is one version of a named object in a decision's view.
+type object struct {
+	path    string     // of the head
+	head    *head      // nil: there is no object yet
+	version string     // 32 hex
+	record  fsm.Record // of the version, sealed
+}
+
+func (o object) versionPath() string { return versionPath(o.path, o.version) }
+
+// head reads the object called name, in whatever state; its head is nil when there is none.
+func (k *collection[T]) head(d *decision, name string) (object, error) {
+	o := object{path: headPath(d.vault.ID, k.kind, fold(name))}
+	h, ok, err := load(d, d.v.heads, o.path)
+	if err != nil || !ok {
+		return o, err
+	}
+	o.head = h
+	return o, nil
+}
+
+// find reads a version of a live object, "" for the latest. 404 if there is none.
+func (k *collection[T]) find(d *decision, name, version string) (object, error) {
+	o, err := k.head(d, name)
+	if err != nil {
+		return o, err
+	}
+	if o.head == nil || o.head.State != live {
+		return o, k.notFound(name, version)
+	}
+	return k.pick(d, o, name, version)
+}
+
+// findDeleted reads the latest version of a deleted object. 404 if there is none.
+func (k *collection[T]) findDeleted(d *decision, name string) (object, error) {
+	o, err := k.head(d, name)
+	if err != nil {
+		return o, err
+	}
+	if o.head == nil || o.head.State != deleted {
+		return o, notFound(k.missing, "Deleted %s not found: %s", k.noun, name)
+	}
+	return k.pick(d, o, name, "")
+}
+
+func (k *collection[T]) pick(d *decision, o object, name, version string) (object, error) {
+	o.version = version
+	if version == "" {
+		o.version = o.head.Current
+	}
+	d.version = o.version
+	var ok bool
+	o.record, ok = d.read(o.versionPath())
+	switch {
+	case ok:
+		return o, nil
+	case version == "":
+		return o, damaged(o.versionPath()) // a head never names a version that isn't there
+	default:
+		return o, k.notFound(name, version)
+	}
+}
+
+func (k *collection[T]) notFound(name, version string) error {
+	if version != "" {
+		name += "/" + version
+	}
+	return notFound(k.missing, "%s with (name/id) %s was not found in this key vault. If you recently deleted this %s you may be able to recover it using the correct recovery command. "+
+		"For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182", k.article, name, k.kind)
+}
+
+// claim reads the object that is to get a new version: one that is live or was never there. A deleted one is refused (409).
+func (k *collection[T]) claim(d *decision, name string) (object, error) {
+	o, err := k.head(d, name)
+	switch {
+	case err != nil:
+		return o, err
+	case o.head == nil || o.head.State == live:
+		return o, nil
+	case o.head.State == purging:
+		return o, conflict("ObjectIsBeingDeleted", "%s %s is currently being deleted and cannot be re-created; retry later.", k.noun, name)
+	default:
+		return o, conflict("ObjectIsDeletedButRecoverable", "%s %s is currently in a deleted but recoverable state, and its name cannot be reused; "+
+			"in this state, the %s can only be recovered or purged.", k.noun, name, k.kind)
+	}
+}
+
+// add writes a new version of a claimed object. record is cleared.
+func (k *collection[T]) add(d *decision, o object, name string, record seal.Plaintext) (object, error) {
+	o.version = randomHex(16)
+	d.version = o.version
+	h := head{Name: name, Current: o.version}
+	if o.head != nil {
+		h.Name = o.head.Name
+	}
+	o.head = &h
+	if err := d.store(o.path, &h); err != nil {
+		return o, err
+	}
+	return o, d.put(o.versionPath(), record)
+}
+
+// replace writes a changed record for a version that was found. record is cleared.
+func (k *collection[T]) replace(d *decision, o object, record seal.Plaintext) error {
+	return d.put(o.versionPath(), record)
+}
+
+// answer opens a version and gives what is answered for it.
+func (k *collection[T]) answer(d *decision, o object) (answer T, err error) {
+	record, err := d.open(o.versionPath(), o.record)
+	if err != nil {
+		return answer, err
+	}
+	defer record.Zero()
+	if answer, err = k.bundle(d, o, record); err != nil {
+		return answer, damaged(o.versionPath())
+	}
+	return answer, nil
+}
+
+// performDelete deletes an object so that it can be recovered.
+func (k *collection[T]) performDelete(ctx context.Context, v *Vaults, c Caller, name string) (T, error) {
+	return perform(ctx, v, c, k.delete, target{name: name}, func(d *decision) (T, error) {
+		o, err := k.find(d, name, "")
+		if err != nil {
+			return *new(T), err
+		}
+		h := *o.head
+		h.State, h.Deleted = deleted, d.now.Unix()
+		h.Purge = d.now.Add(time.Duration(d.vault.RetentionDays) * 24 * time.Hour).Unix()
+		return k.rehead(d, o, h)
+	})
+}
+
+// performRecover makes a deleted object live again, as it was.
+func (k *collection[T]) performRecover(ctx context.Context, v *Vaults, c Caller, name string) (T, error) {
+	return perform(ctx, v, c, k.recover, target{name: name}, func(d *decision) (T, error) {
+		o, err := k.findDeleted(d, name)
+		if err != nil {
+			return *new(T), err
+		}
+		h := *o.head
+		h.State, h.Deleted, h.Purge = live, 0, 0
+		return k.rehead(d, o, h)
+	})
+}
+
+// rehead writes a changed head and answers with the latest version under it.
+func (k *collection[T]) rehead(d *decision, o object, h head) (T, error) {
+	o.head = &h
+	if err := d.store(o.path, &h); err != nil {
+		return *new(T), err
+	}
+	return k.answer(d, o)
+}
+
+// performPurge deletes an object with all its versions for ever. One with more versions than a transaction holds goes in steps:
+// the first marks the head, so that nothing can bring back what is left, and the head goes last. A step that never came is
+// made up for by the next purge of the name.
+func (k *collection[T]) performPurge(ctx context.Context, v *Vaults, c Caller, name string) error {
+	_, err := perform(ctx, v, c, k.purge, target{name: name}, func(d *decision) (none struct{}, err error) {
+		o, err := k.head(d, name)
+		if err != nil {
+			return none, err
+		}
+		if o.head == nil || o.head.State == live {
+			return none, notFound(k.missing, "Deleted %s not found: %s", k.noun, name)
+		}
+		if d.vault.PurgeProtection {
+			return none, forbidden("", `Operation "purge" is not allowed because purge protection is enabled for this vault. `+
+				"Key Vault service will automatically purge it after the retention period has passed.")
+		}
+		return none, d.purge(o)
+	})
+	return err
+}
+
+// purge removes as many versions as fit beside the head, and the head with the last of them.
+func (d *decision) purge(o object) error {
+	for path := range d.view.Scan(versionDir(o.path), "") {
+		if len(d.txn.Writes) == fsm.MaxWrites-1 {
+			d.again = true
+			h := *o.head
+			h.State = purging
+			return d.store(o.path, &h)
+		}
+		d.remove(path)
+	}
+	d.remove(o.path)
+	return nil
+}
+
+// performGetDeleted answers for the latest version of a deleted object. refuse may find a reason not to.
+func (k *collection[T]) performGetDeleted(ctx context.Context, v *Vaults, c Caller, name string, refuse func(T) error) (T, error) {
+	return perform(ctx, v, c, k.getDeleted, target{name: name}, func(d *decision) (answer T, err error) {
+		o, err := k.findDeleted(d, name)
+		if err != nil {
+			return answer, err
+		}
+		if answer, err = k.answer(d, o); err != nil {
+			return answer, err
+		}
+		return answer, refuse(answer)
+	})
+}
+
+// performList lists the live objects, performListDeleted the deleted ones, by folded name.
+func (k *collection[T]) performList(ctx context.Context, v *Vaults, c Caller, p PageRequest) (Page[T], error) {
+	return perform(ctx, v, c, k.list, target{}, func(d *decision) (Page[T], error) {
+		return k.page(d, live, listLive, p)
+	})
+}
+
+func (k *collection[T]) performListDeleted(ctx context.Context, v *Vaults, c Caller, p PageRequest) (Page[T], error) {
+	return perform(ctx, v, c, k.listDeleted, target{}, func(d *decision) (Page[T], error) {
+		return k.page(d, deleted, listDeleted, p)
+	})
+}
+
+// maxPage is the most items of a page; maxLooked how many heads are looked at for one, so that a listing of few among many
+// stays cheap: such a page comes short, with a token for more (azure-keyvault-api.md section 3.4).
+const (
+	maxPage   = 25
+	maxLooked = 10 * maxPage
+)
+
+func (k *collection[T]) page(d *decision, want headState, l listing, p PageRequest) (Page[T], error) {
+	var page Page[T]
+	after, err := p.open(k.kind, l)
+	if err != nil {
+		return page, err
+	}
+	dir := headDir(d.vault.ID, k.kind)
+	if after != "" {
+		after = dir + after
+	}
+	looked, last := 0, ""
+	for name := range heads(d.view, dir, after) {
+		if len(page.Items) == p.Max || looked == maxLooked {
+			page.Next = pageToken(k.kind, l, last)
+			break
+		}
+		looked, last = looked+1, name
+		if page.Items, err = k.appendIf(d, page.Items, dir+name, want); err != nil {
+			return Page[T]{}, err
+		}
+	}
+	return page, nil
+}
+
+// appendIf appends the answer for the head at path if it is in the wanted state.
+func (k *collection[T]) appendIf(d *decision, items []T, path string, want headState) ([]T, error) {
+	h, _, err := load(d, d.v.heads, path)
+	if err != nil || h.State != want {
+		return items, err
+	}
+	o, err := k.pick(d, object{path: path, head: h}, h.Name, "")
+	if err != nil {
+		return nil, err
+	}
+	d.version = "" // the usage record of a listing names none
+	item, err := k.answer(d, o)
+	return append(items, item), err
+}
+
+// heads yields the folded names in the directory of a collection, in order. The paths of an object's versions sort between
+// those of other heads ("a", "a-b", "a/version/…", "a0"); they are jumped over at once.
+func heads(view fsm.View, dir, after string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for jumped := true; jumped; {
+			jumped = false
+			for path := range view.Scan(dir, after) {
+				name, _, below := strings.Cut(path[len(dir):], "/")
+				if below {
+					after, jumped = versionPath(dir+name, "g"), true // 'g' sorts after every version's digits
+					break
+				}
+				if !yield(name) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// performListVersions lists the versions of a live object by version id. A name that isn't there has none (Azure answers an empty page).
+func (k *collection[T]) performListVersions(ctx context.Context, v *Vaults, c Caller, name string, p PageRequest) (Page[T], error) {
+	return perform(ctx, v, c, k.versions, target{name: name}, func(d *decision) (Page[T], error) {
+		o, err := k.head(d, name)
+		if err != nil {
+			return Page[T]{}, err
+		}
+		after, err := p.open(k.kind, listVersions)
+		if err != nil || o.head == nil || o.head.State != live {
+			return Page[T]{}, err
+		}
+		return k.versionPage(d, o, after, p.Max)
+	})
+}
+
+func (k *collection[T]) versionPage(d *decision, o object, after string, most int) (Page[T], error) {
+	var page Page[T]
+	dir := versionDir(o.path)
+	if after != "" {
+		after = dir + after
+	}
+	for path, r := range d.view.Scan(dir, after) {
+		if len(page.Items) == most {
+			page.Next = pageToken(k.kind, listVersions, o.version)
+			break
+		}
+		o.version, o.record = path[len(dir):], r
+		item, err := k.answer(d, o)
+		if err != nil {
+			return Page[T]{}, err
+		}
+		page.Items = append(page.Items, item)
+	}
+	return page, nil
+}
+
+func randomHex(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}

@@ -1,0 +1,299 @@
+package vault
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"keyquorum/audit"
+	"keyquorum/fsm"
+	"keyquorum/seal"
+)
+
+// A verb is an operation of the application plane as the funnel sees it.
+type verb struct {
+	operation  string // of the usage record: "secrets/get"
+	permission permission
+	writes     bool // decides into a transaction
+	unnamed    bool // asks about a collection, not about one object
+}
+
+// A target is the object that a verb is about, as the caller spelt it. Version "" is the latest.
+type target struct{ name, version string }
+
+// perform is the one door of the application plane: view, allowed?, act, usage record, return. act decides from d alone, may be
+// called several times, and leaves what it wants written in d; only what its last call returned is answered.
+func perform[T any](ctx context.Context, v *Vaults, c Caller, w verb, t target, act func(d *decision) (T, error)) (T, error) {
+	var result T
+	d, err := v.settle(ctx, w.writes, func(d *decision) (err error) {
+		if err = d.admit(c, w, t); err != nil {
+			return err
+		}
+		result, err = act(d)
+		return err
+	})
+	if err = v.recordUse(c, w, t, d, err); err != nil {
+		var none T
+		return none, err
+	}
+	return result, nil
+}
+
+// performAdmin is the door of the administration API: as perform, with an operator's token in the place of principal and access.
+func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, operation, vaultName, object string, writes bool, act func(d *decision) (T, error)) (T, error) {
+	var result T
+	d, err := v.settle(ctx, writes, func(d *decision) (err error) {
+		if err = d.admitOperator(o); err != nil {
+			return err
+		}
+		result, err = act(d)
+		return err
+	})
+	if err == errContended {
+		err = conflict("", "Others kept changing the same records.")
+	}
+	e := v.operatorEntry(o, operation, object)
+	e.Vault = vaultName
+	if err = v.record(e, d.sent(), err); err != nil {
+		var none T
+		return none, err
+	}
+	return result, nil
+}
+
+// A decision is what one view says about one request, and what should change. Everything that it reads for a write becomes a
+// condition of its transaction.
+type decision struct {
+	v         *Vaults
+	view      fsm.View
+	now       time.Time
+	writes    bool
+	txn       fsm.Txn
+	committed bool // the transaction, or an earlier step, was handed to the cluster
+	again     bool // there is more to do than one transaction holds: decide again when this one is applied
+
+	vault   *vaultRecord // set by admit
+	version string       // that was used or made, for the usage record
+}
+
+func (d *decision) sent() bool { return d != nil && d.committed }
+
+// maxAttempts bounds how often a write that met another is decided again (decision 11).
+const maxAttempts = 8
+
+var errContended = unavailable("Contended", "Others kept changing the same records.")
+
+// settle carries a request from a view to its outcome and returns the last decision. The error is nil, an *Error, or one that
+// refusal understands.
+func (v *Vaults) settle(ctx context.Context, writes bool, decide func(*decision) error) (*decision, error) {
+	if !writes {
+		return v.fenced(ctx, false, decide)
+	}
+	var d *decision
+	for attempts := 0; attempts < maxAttempts; {
+		var more bool
+		var err error
+		d, more, err = v.attempt(ctx, d.sent(), decide)
+		if err != nil || !more {
+			return d, err
+		}
+		if !d.again {
+			attempts++
+		}
+	}
+	return d, errContended
+}
+
+// fenced decides on a view that holds everything acknowledged before now.
+func (v *Vaults) fenced(ctx context.Context, writes bool, decide func(*decision) error) (*decision, error) {
+	d := &decision{v: v, writes: writes}
+	if v.closed.Load() {
+		return d, seal.ErrSealed
+	}
+	view, err := v.cfg.Replica.Fence(ctx)
+	if err != nil {
+		return d, err
+	}
+	d.begin(view)
+	err = decide(d)
+	if v.closed.Load() {
+		err = seal.ErrSealed // what was opened before may not be answered after
+	}
+	return d, err
+}
+
+// attempt decides and commits once. more says that it has to be decided again.
+func (v *Vaults) attempt(ctx context.Context, sent bool, decide func(*decision) error) (d *decision, more bool, err error) {
+	d = &decision{v: v, writes: true, committed: sent}
+	if v.closed.Load() {
+		return d, false, seal.ErrSealed
+	}
+	d.begin(v.cfg.Replica.View())
+	if err = decide(d); err != nil || len(d.txn.Writes) == 0 {
+		// A refusal, and finding nothing to do, are reads: no transaction proves them, so they are drawn from a current view.
+		d, err = v.fenced(ctx, true, decide)
+		d.committed = sent
+		if err != nil || len(d.txn.Writes) == 0 {
+			return d, false, err
+		}
+	}
+	return v.commit(ctx, d)
+}
+
+func (v *Vaults) commit(ctx context.Context, d *decision) (_ *decision, more bool, err error) {
+	outcome, err := v.cfg.Replica.Commit(ctx, d.txn)
+	if err != nil {
+		d.committed = true
+		return d, false, err
+	}
+	switch outcome.Kind {
+	case fsm.Applied:
+		d.committed = true
+		return d, d.again, nil
+	case fsm.Conflict:
+		d.again = false
+		return d, true, v.cfg.Replica.Wait(ctx, outcome.At)
+	default: // TooOld, WrongGeneration: the cluster says that it was not applied, and the next view is newer
+		d.again = false
+		return d, true, nil
+	}
+}
+
+func (d *decision) begin(view fsm.View) {
+	d.view, d.now = view, d.v.cfg.Now()
+	if d.writes {
+		d.txn = fsm.Txn{ID: fsm.NewID(), Base: view.Index(), Generation: view.Generation()}
+	}
+}
+
+// read returns the record at path, and holds the transaction to it.
+func (d *decision) read(path string) (fsm.Record, bool) {
+	r, ok := d.view.Get(path)
+	if d.writes && !slices.ContainsFunc(d.txn.Conditions, func(c fsm.Condition) bool { return c.Path == path }) {
+		c := fsm.Condition{Kind: fsm.Absent, Path: path}
+		if ok {
+			c.Kind, c.Index = fsm.Unchanged, r.Mod
+		}
+		d.txn.Conditions = append(d.txn.Conditions, c)
+	}
+	return r, ok
+}
+
+// open opens the record that was read at path.
+func (d *decision) open(path string, r fsm.Record) (seal.Plaintext, error) {
+	return d.v.open(path, r)
+}
+
+func (v *Vaults) open(path string, r fsm.Record) (seal.Plaintext, error) {
+	if v.closed.Load() {
+		return nil, seal.ErrSealed
+	}
+	p, err := v.cfg.Keyring.Open(path, r.Logical, r.Value)
+	switch {
+	case err == nil:
+		return p, nil
+	case err == seal.ErrSealed:
+		return nil, err
+	default:
+		return nil, damaged(path)
+	}
+}
+
+// load reads a record through the cache of what its kind decodes to.
+func load[T any](d *decision, c *cache[T], path string) (value T, ok bool, err error) {
+	r, ok := d.read(path)
+	if !ok {
+		return value, false, nil
+	}
+	s := stamp{d.view.Generation(), r.Mod}
+	if value, ok = c.find(path, s); ok {
+		return value, true, nil
+	}
+	p, err := d.open(path, r)
+	if err != nil {
+		return value, false, err
+	}
+	if value, err = c.decode(p); err != nil {
+		return value, false, damaged(path)
+	}
+	c.keep(path, s, value)
+	return value, true, nil
+}
+
+// put seals a record (from encodeRecord, which is cleared) and adds it to the transaction, held to what is at path now.
+func (d *decision) put(path string, record seal.Plaintext) error {
+	defer record.Zero()
+	logical := d.view.Index()
+	if r, ok := d.read(path); ok {
+		logical = r.Mod
+	}
+	sealed, err := d.v.cfg.Keyring.Seal(nil, path, logical, record)
+	if err != nil {
+		return err
+	}
+	d.txn.Writes = append(d.txn.Writes, fsm.Write{Path: path, Logical: logical, Value: sealed})
+	return nil
+}
+
+// store encodes and puts a record without a tail.
+func (d *decision) store(path string, meta any) error {
+	record, err := encodeRecord(meta, nil)
+	if err != nil {
+		return err
+	}
+	return d.put(path, record)
+}
+
+// remove adds a deletion. What is deleted must be covered by a condition: on itself by read, or on the head above it.
+func (d *decision) remove(path string) {
+	d.txn.Writes = append(d.txn.Writes, fsm.Write{Path: path, Delete: true})
+}
+
+func (v *Vaults) recordUse(c Caller, w verb, t target, d *decision, err error) error {
+	e := v.entry(c.Request, w.operation)
+	e.Plane, e.OID, e.AppID = "app", c.Identity.OID, c.Identity.AppID
+	e.Vault, e.Object, e.Version = clip(c.Vault), clip(t.name), clip(t.version)
+	if d != nil && d.version != "" {
+		e.Version = d.version
+	}
+	return v.record(e, d.sent(), err)
+}
+
+func (v *Vaults) entry(r Request, operation string) *audit.Entry {
+	e := &audit.Entry{Time: v.cfg.Now(), RequestID: r.ID, Node: v.cfg.Node, Remote: r.Remote, Operation: operation,
+		ClientRequest: r.ClientRequest}
+	if !r.Start.IsZero() {
+		e.Duration = time.Since(r.Start)
+	}
+	return e
+}
+
+func (v *Vaults) operatorEntry(o Operator, operation, object string) *audit.Entry {
+	e := v.entry(o.Request, operation)
+	e.Plane, e.Accessor, e.Object = "operator", o.Accessor, clip(object)
+	return e
+}
+
+// record completes the usage record with the outcome, writes it, and returns what has to be answered: err in the domain's
+// words, or the failure to write (I10). sent says that a transaction had left this node.
+func (v *Vaults) record(e *audit.Entry, sent bool, err error) error {
+	e.Status = 200
+	var r *Error
+	if err != nil {
+		r = refusal(err)
+		e.Status, e.Code = r.Kind.Status(), r.usageCode()
+	}
+	if werr := v.cfg.Audit.Write(e); werr != nil {
+		r = internal("UsageRecordFailed", "The usage record could not be written.")
+		if sent {
+			r.Message += mayHaveHappened
+		}
+	}
+	if r == nil {
+		return nil
+	}
+	return r
+}
+
+// clip bounds what a caller chose before it goes into a usage record.
+func clip(s string) string { return s[:min(len(s), 128)] }

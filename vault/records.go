@@ -1,0 +1,236 @@
+package vault
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"keyquorum/seal"
+)
+
+// A stored record is, inside its sealed envelope,
+//
+//	0x01 ‖ deterministic CBOR array (RFC 8949 section 4.2.1) ‖ tail
+//
+// The tail is raw bytes up to the end: a secret's value or a private key, so that reading one copies nothing and checking the
+// encoding never touches it. Records without secret bytes have no tail. Decoding is strict: what decodes encodes back to the
+// same bytes. A new shape gets a new first byte.
+const recordVersion = 0x01
+
+var (
+	errRecordVersion = errors.New("vault: record of an unknown version")
+	errRecordForm    = errors.New("vault: record is not in its one encoding")
+)
+
+var encoding, decoding = codec()
+
+func codec() (cbor.EncMode, cbor.DecMode) {
+	enc, err := cbor.EncOptions{
+		Sort:        cbor.SortCoreDeterministic,
+		IndefLength: cbor.IndefLengthForbidden,
+		TagsMd:      cbor.TagsForbidden,
+	}.EncMode()
+	if err != nil {
+		panic(err) // the options above are constants
+	}
+	dec, err := cbor.DecOptions{
+		DupMapKey:        cbor.DupMapKeyEnforcedAPF,
+		IndefLength:      cbor.IndefLengthForbidden,
+		TagsMd:           cbor.TagsForbidden,
+		UTF8:             cbor.UTF8RejectInvalid,
+		MaxNestedLevels:  4,
+		MaxArrayElements: 1 << 10,
+		MaxMapPairs:      1 << 6,
+	}.DecMode()
+	if err != nil {
+		panic(err)
+	}
+	return enc, dec
+}
+
+// encodeRecord gives the stored form of meta, one of the structs below, and a tail.
+func encodeRecord(meta any, tail []byte) (seal.Plaintext, error) {
+	m, err := encoding.Marshal(meta)
+	if err != nil {
+		return nil, err
+	}
+	b := make(seal.Plaintext, 0, 1+len(m)+len(tail))
+	b = append(b, recordVersion)
+	b = append(b, m...)
+	return append(b, tail...), nil
+}
+
+// decodeRecord is the inverse of encodeRecord. The tail is part of b.
+func decodeRecord[M any](b []byte) (meta M, tail []byte, err error) {
+	if len(b) == 0 || b[0] != recordVersion {
+		return meta, nil, errRecordVersion
+	}
+	tail, err = decoding.UnmarshalFirst(b[1:], &meta)
+	if err != nil {
+		return meta, nil, err
+	}
+	again, err := encoding.Marshal(meta)
+	if err != nil {
+		return meta, nil, err
+	}
+	if !bytes.Equal(again, b[1:len(b)-len(tail)]) {
+		return meta, nil, errRecordForm
+	}
+	return meta, tail, nil
+}
+
+// decodeWhole decodes a record without a tail.
+func decodeWhole[M any](b []byte) (*M, error) {
+	meta, tail, err := decodeRecord[M](b)
+	if err == nil && len(tail) != 0 {
+		err = errRecordForm
+	}
+	return &meta, err
+}
+
+// A vaultRecord is a vault: vaultname/<folded name>.
+type vaultRecord struct {
+	_               struct{} `cbor:",toarray"`
+	ID              string   // 32 hex, never reused
+	Name            string   // folded
+	RetentionDays   int
+	PurgeProtection bool
+	Created         int64
+}
+
+func decodeVault(b []byte) (*vaultRecord, error) { return decodeWhole[vaultRecord](b) }
+
+func (r *vaultRecord) info() VaultInfo {
+	return VaultInfo{ID: r.ID, Name: r.Name, RetentionDays: r.RetentionDays, PurgeProtection: r.PurgeProtection,
+		Created: time.Unix(r.Created, 0).UTC()}
+}
+
+// recoveryLevel is Azure's word for what deletion means in the vault (azure-keyvault-api.md section 10).
+func (r *vaultRecord) recoveryLevel() string {
+	switch {
+	case r.RetentionDays == 90 && r.PurgeProtection:
+		return "Recoverable"
+	case r.RetentionDays == 90:
+		return "Recoverable+Purgeable"
+	case r.PurgeProtection:
+		return "CustomizedRecoverable"
+	default:
+		return "CustomizedRecoverable+Purgeable"
+	}
+}
+
+// A head is an object as a whole: vault/<id>/<kind>/<folded name>. Every change of the object but those of a single version's
+// attributes changes it, so that one condition covers set, delete, recover and purge.
+type head struct {
+	_       struct{} `cbor:",toarray"`
+	Name    string   // as first spelt
+	Current string   // 32 hex: the latest version
+	State   headState
+	Deleted int64 // Unix seconds; 0 while live
+	Purge   int64 // scheduled purge, Unix seconds; 0 while live
+}
+
+type headState uint8
+
+const (
+	live    headState = 0
+	deleted headState = 1
+	purging headState = 2 // some versions are gone: it can only go on to nothing
+)
+
+func decodeHead(b []byte) (*head, error) {
+	h, err := decodeWhole[head](b)
+	if err == nil && h.State > purging {
+		err = errRecordForm
+	}
+	return h, err
+}
+
+func (h *head) deletion() *Deletion {
+	if h.State == live {
+		return nil
+	}
+	return &Deletion{Deleted: h.Deleted, Purge: h.Purge}
+}
+
+// storedAttributes are the attributes that a version keeps of its own; the others are the vault's.
+type storedAttributes struct {
+	_                  struct{} `cbor:",toarray"`
+	Enabled            bool
+	NotBefore, Expires *int64
+	Created, Updated   int64
+}
+
+func (a storedAttributes) in(r *vaultRecord) Attributes {
+	return Attributes{Enabled: a.Enabled, NotBefore: a.NotBefore, Expires: a.Expires, Created: a.Created, Updated: a.Updated,
+		RecoverableDays: r.RetentionDays, RecoveryLevel: r.recoveryLevel()}
+}
+
+// newAttributes are those of a version that is made now.
+func newAttributes(ch Change, now time.Time) storedAttributes {
+	return storedAttributes{Enabled: true, Created: now.Unix()}.with(ch, now)
+}
+
+// with applies what a request supplied.
+func (a storedAttributes) with(ch Change, now time.Time) storedAttributes {
+	if ch.Enabled != nil {
+		a.Enabled = *ch.Enabled
+	}
+	if ch.NotBefore != nil {
+		a.NotBefore = ch.NotBefore
+	}
+	if ch.Expires != nil {
+		a.Expires = ch.Expires
+	}
+	a.Updated = now.Unix()
+	return a
+}
+
+// A principalRecord is an application: app/<client id>.
+type principalRecord struct {
+	_           struct{} `cbor:",toarray"`
+	ClientID    string
+	OID         string
+	Name        string
+	Enabled     bool
+	Created     int64
+	Credentials []credentialRecord
+}
+
+// A credentialRecord is a client secret, by its SHA-256: 256 random bits need no slow hash.
+type credentialRecord struct {
+	_       struct{} `cbor:",toarray"`
+	ID      string
+	Hash    [32]byte
+	Created int64
+	Ends    int64 // Unix seconds; 0: never
+}
+
+func (r credentialRecord) ended(now time.Time) bool { return r.Ends != 0 && now.Unix() >= r.Ends }
+
+// An appNameRecord leads from a name to its application: appname/<folded name>.
+type appNameRecord struct {
+	_        struct{} `cbor:",toarray"`
+	ClientID string
+}
+
+// An accessRecord is what a principal may do in a vault, in Azure's words: vault/<id>/access/<oid>.
+type accessRecord struct {
+	_        struct{} `cbor:",toarray"`
+	ClientID string
+	Keys     []string
+	Secrets  []string
+}
+
+// A tokenRecord is an operator's token: token/<hex of its SHA-256>.
+type tokenRecord struct {
+	_           struct{} `cbor:",toarray"`
+	Accessor    string
+	DisplayName string
+	Policies    []string
+	Created     int64
+}
+
+func decodeToken(b []byte) (*tokenRecord, error) { return decodeWhole[tokenRecord](b) }
