@@ -1,4 +1,110 @@
-// Command keyquorum is the one binary: server, dev cluster, operator and user commands.
+// Command keyquorum is the one binary: server, dev cluster, operator and administration commands.
+//
+// It assembles and never decides: a command reads flags, calls node and httpapi (server) or a node's HTTP API (all
+// others), and prints. Exit codes are those that scripts for bao and vault rely on: 0 done, 1 wrong usage or a local
+// failure, 2 refused by the server; `operator status` gives 2 for a sealed node.
 package main
 
-func main() {}
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// exitError ends the program with a code; a nil err prints nothing.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e exitError) Unwrap() error { return e.err }
+
+func run(args []string) int {
+	root := newRoot()
+	root.SetArgs(doubleDashes(root, args))
+	err := root.Execute()
+	if err == nil {
+		return 0
+	}
+	code, silent := 1, false
+	var exit exitError
+	if errors.As(err, &exit) {
+		code, silent = exit.code, exit.err == nil
+	}
+	if !silent {
+		fmt.Fprintln(os.Stderr, "keyquorum: "+oneLine(err.Error()))
+	}
+	return code
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "keyquorum",
+		Short:         "A key vault you own: Azure Key Vault for applications, Vault for operators",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(serverCommand(), devCommand(), operatorCommand(), vaultCommand(), appCommand(), grantCommand(),
+		versionCommand())
+	return root
+}
+
+// group is a command that only holds others. Called with a word that none of them has, it says so.
+func group(use, short string, children ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return c.Help()
+		}
+		return fmt.Errorf("%s has no command %q; see %s --help", c.CommandPath(), args[0], c.CommandPath())
+	}
+	c.AddCommand(children...)
+	return c
+}
+
+// doubleDashes lets flags be written with one dash, as the bao and vault commands take them: -format=json.
+// Only names that a command of ours has are touched, and nothing after a bare "--".
+func doubleDashes(root *cobra.Command, args []string) []string {
+	known := map[string]bool{"help": true}
+	collectFlags(root, known)
+	args = slices.Clone(args)
+	for i, arg := range args {
+		if arg == "--" {
+			break
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
+		if strings.HasPrefix(arg, "-") && len(name) > 1 && known[name] {
+			args[i] = "-" + arg
+		}
+	}
+	return args
+}
+
+func collectFlags(c *cobra.Command, into map[string]bool) {
+	note := func(f *pflag.Flag) { into[f.Name] = true }
+	c.Flags().VisitAll(note)
+	c.PersistentFlags().VisitAll(note)
+	for _, child := range c.Commands() {
+		collectFlags(child, into)
+	}
+}
+
+// oneLine keeps an error on the one line that a log or a script reads.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// The administration API (docs/administration-api.md), as its client sees it.
+
+const administrationRoot = "/v1/keyquorum/"
+
+type vaultInfo struct {
+	ID              string    `json:"id"`
+	Name            string    `json:"name"`
+	RetentionDays   int       `json:"retention_days"`
+	PurgeProtection bool      `json:"purge_protection"`
+	Created         time.Time `json:"created"`
+}
+
+type appInfo struct {
+	ClientID    string           `json:"client_id"`
+	OID         string           `json:"oid"`
+	Name        string           `json:"name"`
+	Enabled     bool             `json:"enabled"`
+	Created     time.Time        `json:"created"`
+	Credentials []credentialInfo `json:"credentials"`
+}
+
+type credentialInfo struct {
+	ID      string     `json:"id"`
+	Created time.Time  `json:"created"`
+	Expires *time.Time `json:"expires,omitempty"` // nil: never
+}
+
+// newCredential is the one answer that shows a client secret.
+type newCredential struct {
+	credentialInfo
+	ClientID string `json:"client_id"`
+	Secret   string `json:"secret"`
+}
+
+type grantInfo struct {
+	ClientID string   `json:"client_id"`
+	OID      string   `json:"oid"`
+	App      string   `json:"app"`
+	Keys     []string `json:"keys"`
+	Secrets  []string `json:"secrets"`
+}
+
+// administer calls the administration API and gives the data of its answer. The segments of the path are escaped.
+func administer[T any](ctx context.Context, api *client, method string, in any, segments ...string) (T, error) {
+	for i, s := range segments {
+		segments[i] = url.PathEscape(s)
+	}
+	var answer struct {
+		Data T `json:"data"`
+	}
+	err := api.call(ctx, method, administrationRoot+strings.Join(segments, "/"), in, &answer)
+	return answer.Data, err
+}
+
+func createVault(ctx context.Context, api *client, name string, retentionDays int, purgeProtection bool) (vaultInfo, error) {
+	in := map[string]any{"name": name, "retention_days": retentionDays, "purge_protection": purgeProtection}
+	return administer[vaultInfo](ctx, api, http.MethodPost, in, "vaults")
+}
+
+func createApp(ctx context.Context, api *client, name string) (appInfo, error) {
+	return administer[appInfo](ctx, api, http.MethodPost, map[string]any{"name": name}, "apps")
+}
+
+func addCredential(ctx context.Context, api *client, app string, life time.Duration) (newCredential, error) {
+	in := map[string]any{}
+	if life > 0 {
+		in["ttl"] = life.String()
+	}
+	return administer[newCredential](ctx, api, http.MethodPost, in, "apps", app, "credentials")
+}
+
+func setGrant(ctx context.Context, api *client, vault, app string, keys, secrets []string) (grantInfo, error) {
+	in := map[string]any{"keys": nonNil(keys), "secrets": nonNil(secrets)}
+	return administer[grantInfo](ctx, api, http.MethodPut, in, "vaults", vault, "grants", app)
+}
+
+func nonNil(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func (c credentialInfo) expiry() string {
+	if c.Expires == nil {
+		return "never"
+	}
+	return timeText(*c.Expires)
+}
+
+func enabledText(enabled bool) string {
+	if enabled {
+		return "enabled"
+	}
+	return "disabled"
+}
+
+func (a appInfo) credentialIDs() string {
+	var ids []string
+	for _, c := range a.Credentials {
+		ids = append(ids, fmt.Sprintf("%s (ends %s)", c.ID, c.expiry()))
+	}
+	return strings.Join(ids, ", ")
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	callTimeout   = 60 * time.Second // longer than any call takes inside a node (30 s)
+	maxAnswer     = 8 << 20          // bytes of an answer that are read
+	defaultServer = "https://127.0.0.1:8200"
+)
+
+// A client calls the operator plane of one node: JSON over HTTPS.
+type client struct {
+	base  string // https://host:port
+	token string // sent as X-Vault-Token when not empty
+	http  *http.Client
+}
+
+// An apiError is an answer that refuses.
+type apiError struct {
+	Status   int
+	Messages []string
+}
+
+func (e *apiError) Error() string {
+	if len(e.Messages) == 0 {
+		return fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
+	}
+	return fmt.Sprintf("%s (%d)", strings.Join(e.Messages, "; "), e.Status)
+}
+
+// newClient trusts caPEM, or the system's roots when it is empty.
+func newClient(base, token string, caPEM []byte) (*client, error) {
+	if !strings.HasPrefix(base, "https://") {
+		return nil, fmt.Errorf("address %q: a node speaks https only", base)
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(caPEM) > 0 {
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(caPEM) {
+			return nil, errors.New("the CA file holds no PEM certificate")
+		}
+	}
+	transport := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		TLSClientConfig:     config,
+		TLSHandshakeTimeout: 10 * time.Second,
+		ForceAttemptHTTP2:   true,
+	}
+	return &client{
+		base:  strings.TrimSuffix(base, "/"),
+		token: token,
+		http:  &http.Client{Transport: transport, Timeout: callTimeout},
+	}, nil
+}
+
+// connection is what the commands that talk to a node share: --address and --ca-cert, else the environment.
+type connection struct{ address, caCert string }
+
+func connectionFlags(c *cobra.Command) *connection {
+	var k connection
+	c.PersistentFlags().StringVar(&k.address, "address", "",
+		"node to talk to (else KEYQUORUM_ADDR, BAO_ADDR, VAULT_ADDR; default "+defaultServer+")")
+	c.PersistentFlags().StringVar(&k.caCert, "ca-cert", "",
+		"PEM file to trust (else KEYQUORUM_CACERT, BAO_CACERT, VAULT_CACERT; default the system's roots)")
+	return &k
+}
+
+// client reads the environment at the moment of the call; the token comes from nowhere else, since command lines are
+// seen by every user of a machine.
+func (k *connection) client() (*client, error) {
+	address := firstOf(k.address, fromEnvironment("ADDR"), defaultServer)
+	var ca []byte
+	if file := firstOf(k.caCert, fromEnvironment("CACERT")); file != "" {
+		var err error
+		if ca, err = os.ReadFile(file); err != nil {
+			return nil, fmt.Errorf("CA file: %w", err)
+		}
+	}
+	return newClient(address, fromEnvironment("TOKEN"), ca)
+}
+
+// fromEnvironment looks a setting up under our prefix, then OpenBao's, then Vault's.
+func fromEnvironment(name string) string {
+	return firstOf(os.Getenv("KEYQUORUM_"+name), os.Getenv("BAO_"+name), os.Getenv("VAULT_"+name))
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// call sends in (nil: no body) and decodes the answer into out (nil: not wanted). Everything that goes wrong on the
+// way or at the server has exit code 2.
+func (c *client) call(ctx context.Context, method, path string, in, out any) error {
+	status, body, err := c.send(ctx, method, path, in)
+	if err != nil {
+		return exitError{2, err}
+	}
+	if status >= 300 {
+		return exitError{2, refusal(status, body)}
+	}
+	if out == nil || len(body) == 0 {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	if err := d.Decode(out); err != nil {
+		return exitError{2, fmt.Errorf("the answer to %s %s is not what this version understands: %w", method, path, err)}
+	}
+	return nil
+}
+
+func (c *client) send(ctx context.Context, method, path string, in any) (int, []byte, error) {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return 0, nil, err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header.Set("X-Vault-Request", "true")
+	if c.token != "" {
+		req.Header.Set("X-Vault-Token", c.token)
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	answer, err := c.http.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer answer.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	return answer.StatusCode, b, err
+}
+
+// refusal reads {"errors":[…]}, the error body of the operator plane.
+func refusal(status int, body []byte) *apiError {
+	var e struct {
+		Errors []string `json:"errors"`
+	}
+	if json.Unmarshal(body, &e) != nil {
+		e.Errors = nil
+	}
+	return &apiError{Status: status, Messages: e.Errors}
+}

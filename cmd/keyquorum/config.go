@@ -1,0 +1,188 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"keyquorum/httpapi"
+	"keyquorum/node"
+)
+
+// serverConfig is what `keyquorum server` is told. Each setting is one flag; the same setting is KEYQUORUM_NAME in the
+// environment and "name" in the configuration file, with _ for -. Flags win over the environment, the environment over
+// the file (decision 25).
+type serverConfig struct {
+	File          string
+	Data          string
+	Label         string
+	Listen        string
+	ClusterListen string
+	GossipListen  string
+	APIAddr       string
+	ClusterAddr   string
+	GossipAddr    string
+	TLSCert       string
+	TLSKey        string
+	Zones         []string
+	Timing        node.Timing
+	LogLevel      string
+}
+
+func (s *serverConfig) bind(f *pflag.FlagSet) {
+	f.StringVar(&s.File, "config", "", "JSON file with any of these settings, named with _ for -")
+	f.StringVar(&s.Data, "data", "", "data folder of this node (made if it is not there)")
+	f.StringVar(&s.Label, "label", "", "name of this node for people (default the host's name)")
+	f.StringVar(&s.Listen, "listen", "127.0.0.1:8200", "address of the API")
+	f.StringVar(&s.ClusterListen, "cluster-listen", "127.0.0.1:8201", "address of the cluster port")
+	f.StringVar(&s.GossipListen, "gossip-listen", "127.0.0.1:8202", `address of gossip, UDP and TCP; "" switches it off`)
+	f.StringVar(&s.APIAddr, "api-addr", "", "URL at which others reach the API (default https:// and --listen)")
+	f.StringVar(&s.ClusterAddr, "cluster-addr", "", "host:port at which members reach this one (default --cluster-listen)")
+	f.StringVar(&s.GossipAddr, "gossip-addr", "", "host:port at which gossip reaches this node (default --gossip-listen)")
+	f.StringVar(&s.TLSCert, "tls-cert", "", "PEM certificate chain of the API; read again when it changes")
+	f.StringVar(&s.TLSKey, "tls-key", "", "PEM private key of the API")
+	f.StringSliceVar(&s.Zones, "zone", nil, "SUFFIX=LOGIN: vaults are hosts below SUFFIX, tokens come from LOGIN (repeatable)")
+	f.DurationVar(&s.Timing.Heartbeat, "raft-heartbeat", 0, "Raft's heartbeat time-out (default that of a LAN)")
+	f.DurationVar(&s.Timing.Election, "raft-election", 0, "Raft's election time-out")
+	f.DurationVar(&s.Timing.LeaderLease, "raft-leader-lease", 0, "how long a leader leads without hearing a majority")
+	f.DurationVar(&s.Timing.Commit, "raft-commit", 0, "how late a follower may learn of a commit")
+	f.StringVar(&s.LogLevel, "log-level", "info", "trace, debug, info, warn or error")
+}
+
+// fillFrom sets every flag that the command line left alone from the environment or the configuration file.
+func fillFrom(f *pflag.FlagSet, lookup func(string) (string, bool)) error {
+	if err := fillFromEnvironment(f, lookup); err != nil {
+		return err
+	}
+	return fillFromFile(f)
+}
+
+func fillFromEnvironment(f *pflag.FlagSet, lookup func(string) (string, bool)) error {
+	var failed error
+	f.VisitAll(func(flag *pflag.Flag) {
+		name := "KEYQUORUM_" + strings.ToUpper(settingName(flag))
+		value, there := lookup(name)
+		if !there || flag.Changed || failed != nil {
+			return
+		}
+		if err := f.Set(flag.Name, value); err != nil {
+			failed = fmt.Errorf("%s in the environment: %w", name, err)
+		}
+	})
+	return failed
+}
+
+func fillFromFile(f *pflag.FlagSet) error {
+	file := f.Lookup("config").Value.String()
+	if file == "" {
+		return nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("configuration file: %w", err)
+	}
+	var settings map[string]any
+	if err := json.Unmarshal(b, &settings); err != nil {
+		return fmt.Errorf("configuration file %s is not a JSON object of settings: %w", file, err)
+	}
+	known := make(map[string]*pflag.Flag)
+	f.VisitAll(func(flag *pflag.Flag) { known[settingName(flag)] = flag })
+	for name, value := range settings {
+		flag, ok := known[name]
+		if !ok || name == "config" || name == "help" {
+			return fmt.Errorf("configuration file %s: there is no setting %q", file, name)
+		}
+		if flag.Changed {
+			continue
+		}
+		if err := setFrom(f, flag.Name, value); err != nil {
+			return fmt.Errorf("configuration file %s: %q: %w", file, name, err)
+		}
+	}
+	return nil
+}
+
+// setFrom takes a JSON string, or a list of them where the flag may be repeated.
+func setFrom(f *pflag.FlagSet, name string, value any) error {
+	values, isList := value.([]any)
+	if !isList {
+		values = []any{value}
+	} else if _, repeatable := f.Lookup(name).Value.(pflag.SliceValue); !repeatable {
+		return errors.New("one string is wanted, not a list")
+	}
+	for _, v := range values {
+		s, ok := v.(string)
+		if !ok {
+			return errors.New("a string is wanted")
+		}
+		if err := f.Set(name, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func settingName(flag *pflag.Flag) string { return strings.ReplaceAll(flag.Name, "-", "_") }
+
+// complete fills the defaults that follow from other settings, and refuses what cannot work.
+func (s *serverConfig) complete() error {
+	for name, value := range map[string]string{"--data": s.Data, "--tls-cert": s.TLSCert, "--tls-key": s.TLSKey} {
+		if value == "" {
+			return fmt.Errorf("%s is needed; see keyquorum server --help", name)
+		}
+	}
+	if s.Label == "" {
+		s.Label, _ = os.Hostname()
+	}
+	advertised := []struct{ flag, listenFlag, listen, prefix string }{
+		{"--api-addr", "--listen", s.Listen, "https://"},
+		{"--cluster-addr", "--cluster-listen", s.ClusterListen, ""},
+		{"--gossip-addr", "--gossip-listen", s.GossipListen, ""},
+	}
+	for i, target := range []*string{&s.APIAddr, &s.ClusterAddr, &s.GossipAddr} {
+		a := advertised[i]
+		if *target != "" || a.listen == "" {
+			continue
+		}
+		if err := reachable(a.listen); err != nil {
+			return fmt.Errorf("%s %s: %w; say with %s what others should use", a.listenFlag, a.listen, err, a.flag)
+		}
+		*target = a.prefix + a.listen
+	}
+	if !strings.HasPrefix(s.APIAddr, "https://") {
+		return fmt.Errorf("--api-addr %s: a node speaks https only", s.APIAddr)
+	}
+	return nil
+}
+
+// reachable says whether an address to listen at is also one that others can call.
+func reachable(listen string) error {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return errors.New("an address is host:port")
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		return errors.New("others cannot call that address")
+	}
+	if port == "0" {
+		return errors.New("others cannot know that port")
+	}
+	return nil
+}
+
+func (s *serverConfig) zones() ([]httpapi.Zone, error) {
+	var zones []httpapi.Zone
+	for _, z := range s.Zones {
+		suffix, login, ok := strings.Cut(z, "=")
+		if !ok || suffix == "" || login == "" {
+			return nil, fmt.Errorf("--zone %q: a zone is SUFFIX=LOGIN, as in vault.example.org=login.example.org", z)
+		}
+		zones = append(zones, httpapi.Zone{Suffix: strings.ToLower(suffix), Login: strings.ToLower(login)})
+	}
+	return zones, nil
+}

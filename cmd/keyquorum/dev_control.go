@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// nodeReport is what `dev status` says of a node.
+type nodeReport struct {
+	Node   int    `json:"node"`
+	PID    int    `json:"pid"` // 0: it does not run
+	State  string `json:"state"`
+	Leader bool   `json:"leader"`
+	API    string `json:"api"`
+	Vault  string `json:"vault"`
+}
+
+func devStatus(dir *string) *cobra.Command {
+	c := &cobra.Command{Use: "status", Short: "Say how the nodes of the running dev cluster are", Args: cobra.NoArgs}
+	format := formatFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		folder, state, err := runningDev(*dir)
+		if err != nil {
+			return err
+		}
+		var reports []nodeReport
+		t := newTable("Node", "Process", "State", "Leader", "API", "Vault")
+		for _, a := range devAddresses(state.Port) {
+			r := folder.report(c.Context(), a)
+			reports = append(reports, r)
+			t.add(r.Node, r.PID, r.State, r.Leader, r.API, r.Vault)
+		}
+		return format.print(c, reports, t)
+	}
+	return c
+}
+
+// runningDev is the folder and state of a dev cluster that runs.
+func runningDev(dir string) (devFolder, devState, error) {
+	folder, err := openDevFolder(dir)
+	if err != nil {
+		return "", devState{}, err
+	}
+	if _, err := folder.owner(); err != nil {
+		return "", devState{}, err
+	}
+	state, err := folder.state()
+	return folder, state, err
+}
+
+func (f devFolder) report(ctx context.Context, a devAddress) nodeReport {
+	r := nodeReport{Node: a.number, API: a.api(), Vault: a.vaultURL(), PID: readPID(f.pidFile(a.number)), State: "down"}
+	ca, err := os.ReadFile(f.path("ca.pem"))
+	if err != nil || r.PID == 0 {
+		return r
+	}
+	r.State = "not answering"
+	api, err := newClient(a.api(), "", ca)
+	if err != nil {
+		return r
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	var seal sealStatus
+	if api.call(ctx, http.MethodGet, "/v1/sys/seal-status", nil, &seal) != nil {
+		return r
+	}
+	r.State = seal.text()
+	if leader, err := leaderFields(ctx, api); err == nil {
+		r.Leader = leader["is_self"] == true
+	}
+	return r
+}
+
+func (s sealStatus) text() string {
+	switch {
+	case !s.Initialized:
+		return "not initialised"
+	case s.Sealed:
+		return "sealed"
+	}
+	return "unsealed"
+}
+
+func devRestart(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "restart N", Short: "Start node N again (one that runs is stopped first)", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			folder, state, err := runningDev(*dir)
+			if err != nil {
+				return err
+			}
+			number, err := strconv.Atoi(args[0])
+			if err != nil || number < 1 || number > devNodes {
+				return fmt.Errorf("%q is no node: they are 1 to %d", args[0], devNodes)
+			}
+			if err := folder.requestRestart(c.Context(), number); err != nil {
+				return err
+			}
+			r := folder.report(c.Context(), devAddresses(state.Port)[number-1])
+			if r.PID == 0 {
+				return fmt.Errorf("node %d did not come up; its log is %s", number, folder.logFile(number))
+			}
+			fmt.Fprintf(c.OutOrStdout(), "Node %d runs again: process %d, %s\n", number, r.PID, r.State)
+			return nil
+		},
+	}
+}
+
+// requestRestart leaves a file for the running `keyquorum dev`, which removes it when it has done what it could.
+func (f devFolder) requestRestart(ctx context.Context, number int) error {
+	request := f.restartFile(number)
+	if err := os.WriteFile(request, nil, 0o600); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, devStopTimeout+3*devPatience)
+	defer cancel()
+	tick := time.NewTicker(devTick)
+	defer tick.Stop()
+	for {
+		if _, err := os.Stat(request); errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("the dev cluster did not do it in time")
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+)
+
+// up brings the cluster to where it should be from wherever it is: nothing yet, a first run that was cut short, or a
+// cluster that comes back with its data.
+func (d *devCluster) up(ctx context.Context) error {
+	for _, a := range devAddresses(d.state.Port) {
+		if err := d.launch(ctx, a); err != nil {
+			return err
+		}
+	}
+	isNew := d.state.App == nil
+	if err := d.ensureInitialised(ctx); err != nil {
+		return err
+	}
+	for _, p := range d.nodes {
+		if err := d.admit(ctx, p); err != nil {
+			return err
+		}
+	}
+	if isNew {
+		if err := d.furnish(ctx); err != nil {
+			return err
+		}
+	}
+	if d.sealed && isNew { // the first run had to open them
+		if err := d.sealAll(ctx); err != nil {
+			return err
+		}
+	}
+	return d.announce()
+}
+
+// client talks to one node, with the root token once there is one.
+func (d *devCluster) client(a devAddress) (*client, error) {
+	token := ""
+	if d.state.Init != nil {
+		token = d.state.Init.RootToken
+	}
+	return newClient(a.api(), token, d.ca)
+}
+
+func (d *devCluster) call(ctx context.Context, a devAddress, method, path string, in, out any) error {
+	api, err := d.client(a)
+	if err != nil {
+		return err
+	}
+	defer api.http.CloseIdleConnections()
+	return api.call(ctx, method, path, in, out)
+}
+
+func (d *devCluster) sealStatus(ctx context.Context, a devAddress) (s sealStatus, err error) {
+	err = d.call(ctx, a, http.MethodGet, "/v1/sys/seal-status", nil, &s)
+	return s, err
+}
+
+// ensureInitialised makes node 1 a cluster of one, once.
+func (d *devCluster) ensureInitialised(ctx context.Context) error {
+	if d.state.Init != nil {
+		return nil
+	}
+	first := d.nodes[0].devAddress
+	status, err := d.sealStatus(ctx, first)
+	if err != nil {
+		return err
+	}
+	if status.Initialized {
+		return fmt.Errorf("a first run was cut short before it kept its unseal shares; remove %s to begin anew", d.folder)
+	}
+	api, err := d.client(first)
+	if err != nil {
+		return err
+	}
+	d.say("Initialising node 1: %d unseal shares, any %d of which open a node", devShares, devThreshold)
+	result, err := initialise(ctx, api, devShares, devThreshold)
+	if err != nil {
+		return fmt.Errorf("initialising node 1: %w", err)
+	}
+	d.state.Init = &result
+	return d.folder.save(d.state)
+}
+
+// admit makes a running node a member if it is none yet, and unseals it unless nodes are to stay sealed.
+func (d *devCluster) admit(ctx context.Context, p *devProcess) error {
+	status, err := d.sealStatus(ctx, p.devAddress)
+	if err != nil {
+		return err
+	}
+	joins := !status.Initialized
+	if joins {
+		if err := d.join(ctx, p); err != nil {
+			return err
+		}
+	}
+	if status.Initialized && (!status.Sealed || d.staysSealed()) {
+		return nil
+	}
+	if err := d.unseal(ctx, p); err != nil {
+		return err
+	}
+	if joins {
+		return d.until(ctx, p, "it is a voter", d.isVoter(p))
+	}
+	return nil
+}
+
+// staysSealed is false on a first run: a cluster has to be opened once to be furnished.
+func (d *devCluster) staysSealed() bool { return d.sealed && d.state.App != nil }
+
+func (d *devCluster) join(ctx context.Context, p *devProcess) error {
+	d.say("Node %d: joining", p.number)
+	in := joinRequest{LeaderAPI: d.nodes[0].api(), CACert: string(d.ca), Retry: true}
+	if err := d.call(ctx, p.devAddress, http.MethodPut, "/v1/sys/storage/raft/join", in, nil); err != nil {
+		return fmt.Errorf("node %d joining: %w", p.number, err)
+	}
+	return nil
+}
+
+func (d *devCluster) unseal(ctx context.Context, p *devProcess) error {
+	d.say("Node %d: unsealing", p.number)
+	for _, share := range d.state.Init.KeysB64[:d.state.Init.Threshold] {
+		in := map[string]string{"key": share}
+		if err := d.call(ctx, p.devAddress, http.MethodPut, "/v1/sys/unseal", in, nil); err != nil {
+			return fmt.Errorf("node %d unsealing: %w", p.number, err)
+		}
+	}
+	return d.until(ctx, p, "it is unsealed", func(ctx context.Context) (bool, error) {
+		status, err := d.sealStatus(ctx, p.devAddress)
+		return err == nil && !status.Sealed, nil
+	})
+}
+
+// isVoter asks node 1 whether as many vote as should by now.
+func (d *devCluster) isVoter(p *devProcess) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		var peers raftConfiguration
+		err := d.call(ctx, d.nodes[0].devAddress, http.MethodGet, "/v1/sys/storage/raft/configuration", nil, &peers)
+		return err == nil && slices.ContainsFunc(peers.Data.Config.Servers, func(m peer) bool {
+			return m.Voter && m.Address == p.cluster()
+		}), nil
+	}
+}
+
+// furnish makes the vault and the application that the tour uses.
+func (d *devCluster) furnish(ctx context.Context) error {
+	d.say("Creating vault %s and application %s, which may do everything in it", devVault, devApp)
+	api, err := d.client(d.nodes[0].devAddress)
+	if err != nil {
+		return err
+	}
+	if _, err := createVault(ctx, api, devVault, 90, false); err != nil && !isConflict(err) {
+		return fmt.Errorf("creating vault %s: %w", devVault, err)
+	}
+	if _, err := createApp(ctx, api, devApp); err != nil && !isConflict(err) {
+		return fmt.Errorf("creating application %s: %w", devApp, err)
+	}
+	everything := []string{"all"}
+	if _, err := setGrant(ctx, api, devVault, devApp, everything, everything); err != nil {
+		return fmt.Errorf("granting: %w", err)
+	}
+	made, err := addCredential(ctx, api, devApp, 0)
+	if err != nil {
+		return fmt.Errorf("making a client secret: %w", err)
+	}
+	d.state.App = &devSecret{ClientID: made.ClientID, Secret: made.Secret}
+	return d.folder.save(d.state)
+}
+
+// isConflict says that a thing is there already: a first run was cut short after it had made it.
+func isConflict(err error) bool {
+	var refused *apiError
+	return errors.As(err, &refused) && refused.Status == http.StatusConflict
+}
+
+func (d *devCluster) sealAll(ctx context.Context) error {
+	for _, p := range d.nodes {
+		d.say("Node %d: sealing", p.number)
+		if err := d.call(ctx, p.devAddress, http.MethodPut, "/v1/sys/seal", nil, nil); err != nil {
+			return fmt.Errorf("node %d sealing: %w", p.number, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// devState is dev.json: what a dev cluster must know to come back. It holds every secret of the cluster, in the clear.
+type devState struct {
+	Port int         `json:"port"`
+	Init *initResult `json:"init,omitempty"`
+	App  *devSecret  `json:"app,omitempty"`
+}
+
+// devSecret is the credential of the demo application.
+type devSecret struct {
+	ClientID string `json:"client_id"`
+	Secret   string `json:"client_secret"`
+}
+
+// lock takes the folder for this process until the file is closed.
+func (f devFolder) lock() (*os.File, error) {
+	if err := os.MkdirAll(string(f), 0o700); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(f.path("lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		file.Close()
+		return nil, fmt.Errorf("a dev cluster runs in %s already (pid %d)", f, f.lockPID())
+	}
+	if err := errors.Join(file.Truncate(0), writeAll(file, strconv.Itoa(os.Getpid()))); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+func writeAll(file *os.File, s string) error {
+	_, err := file.WriteString(s)
+	return err
+}
+
+// owner is the pid of the `keyquorum dev` that runs in the folder, or an error that says that none does.
+func (f devFolder) owner() (int, error) {
+	idle := fmt.Errorf("no dev cluster runs in %s; start one with: keyquorum dev", f)
+	file, err := os.Open(f.path("lock"))
+	if err != nil {
+		return 0, idle
+	}
+	defer file.Close()
+	if unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
+		return 0, idle
+	}
+	return f.lockPID(), nil
+}
+
+func (f devFolder) lockPID() int { return readPID(f.path("lock")) }
+
+// readPID is 0 when there is none.
+func readPID(file string) int {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+// state reads dev.json; in a new folder it is empty.
+func (f devFolder) state() (devState, error) {
+	var s devState
+	b, err := os.ReadFile(f.path("dev.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return s, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &s)
+	}
+	if err != nil {
+		return s, fmt.Errorf("dev.json of the dev cluster: %w", err)
+	}
+	return s, nil
+}
+
+// save writes dev.json whole or not at all: without it the cluster could not be unsealed again.
+func (f devFolder) save(s devState) error {
+	b, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	temporary := f.path("dev.json.new")
+	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(writeAll(file, string(b)+"\n"), file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temporary, f.path("dev.json"))
+}
+
+// choosePort keeps a cluster at the ports it was made with, since its members know each other by them.
+func (s *devState) choosePort(asked int) error {
+	switch {
+	case s.Port == 0 && asked == 0:
+		s.Port = 8200
+	case s.Port == 0:
+		s.Port = asked
+	case asked != 0 && asked != s.Port:
+		return fmt.Errorf("this dev cluster was made with --port %d; remove its folder to begin anew with %d", s.Port, asked)
+	}
+	return nil
+}

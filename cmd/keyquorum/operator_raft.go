@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func raftCommand(k *connection) *cobra.Command {
+	return group("raft", "Members of the cluster", raftJoin(k), raftListPeers(k), raftRemovePeer(k))
+}
+
+// joinRequest is the body of sys/storage/raft/join.
+type joinRequest struct {
+	LeaderAPI  string `json:"leader_api_addr"`
+	CACert     string `json:"leader_ca_cert,omitempty"` // PEM
+	ServerName string `json:"leader_tls_servername,omitempty"`
+	Retry      bool   `json:"retry,omitempty"`
+	NonVoter   bool   `json:"non_voter,omitempty"`
+}
+
+func raftJoin(k *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use: "join LEADER_API_ADDR", Short: "Make a node join the cluster behind an address; then unseal it",
+		Args: cobra.ExactArgs(1),
+	}
+	in := joinRequest{}
+	c.Flags().StringVar(&in.CACert, "leader-ca-cert", "", "PEM text, or @FILE, to trust there")
+	c.Flags().StringVar(&in.ServerName, "leader-tls-servername", "", "name that the certificate there has")
+	c.Flags().BoolVar(&in.Retry, "retry", false, "keep trying")
+	c.Flags().BoolVar(&in.NonVoter, "non-voter", false, "replicate and serve reads, but do not vote")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		api, err := k.client()
+		if err != nil {
+			return err
+		}
+		in.LeaderAPI = args[0]
+		if file, ok := strings.CutPrefix(in.CACert, "@"); ok {
+			pem, err := os.ReadFile(file)
+			if err != nil {
+				return fmt.Errorf("--leader-ca-cert: %w", err)
+			}
+			in.CACert = string(pem)
+		}
+		if err := api.call(c.Context(), http.MethodPut, "/v1/sys/storage/raft/join", in, nil); err != nil {
+			return err
+		}
+		fmt.Fprintln(c.OutOrStdout(), "Joining: give this node its unseal shares now (keyquorum operator unseal).")
+		return nil
+	}
+	return c
+}
+
+// A peer is a row of sys/storage/raft/configuration.
+type peer struct {
+	ID      string `json:"node_id"`
+	Address string `json:"address"`
+	Leader  bool   `json:"leader"`
+	Voter   bool   `json:"voter"`
+}
+
+func (p peer) role() string {
+	switch {
+	case p.Leader:
+		return "leader"
+	case p.Voter:
+		return "follower"
+	}
+	return "non-voter"
+}
+
+type raftConfiguration struct {
+	Data struct {
+		Config struct {
+			Servers []peer `json:"servers"`
+		} `json:"config"`
+	} `json:"data"`
+}
+
+func raftListPeers(k *connection) *cobra.Command {
+	c := &cobra.Command{Use: "list-peers", Short: "List the members", Args: cobra.NoArgs}
+	format := formatFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		api, err := k.client()
+		if err != nil {
+			return err
+		}
+		var out raftConfiguration
+		if err := api.call(c.Context(), http.MethodGet, "/v1/sys/storage/raft/configuration", nil, &out); err != nil {
+			return err
+		}
+		t := newTable("Node", "Address", "State", "Voter")
+		for _, p := range out.Data.Config.Servers {
+			t.add(p.ID, p.Address, p.role(), p.Voter)
+		}
+		return format.print(c, out, t)
+	}
+	return c
+}
+
+func raftRemovePeer(k *connection) *cobra.Command {
+	c := &cobra.Command{Use: "remove-peer NODE_ID", Short: "Remove a member for ever; its id never comes back", Args: cobra.ExactArgs(1)}
+	force := c.Flags().Bool("force", false, "even if the cluster loses its majority by it")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		api, err := k.client()
+		if err != nil {
+			return err
+		}
+		in := map[string]any{"server_id": args[0]}
+		if *force {
+			in["force"] = true
+		}
+		if err := api.call(c.Context(), http.MethodPut, "/v1/sys/storage/raft/remove-peer", in, nil); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.OutOrStdout(), "Removed %s.\n", args[0])
+		return nil
+	}
+	return c
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+	"golang.org/x/net/netutil"
+
+	"keyquorum/httpapi"
+	"keyquorum/node"
+)
+
+// Bounds of the API listener (decision 22), and of an orderly end.
+const (
+	headerTimeout  = 5 * time.Second
+	requestTimeout = 30 * time.Second
+	answerTimeout  = requestTimeout + 10*time.Second // reading the request, and writing its answer
+	idleTimeout    = 2 * time.Minute
+	maxHeader      = 16 << 10 // bytes
+	maxConnections = 8192
+
+	drainTimeout = 10 * time.Second
+	closeTimeout = 10 * time.Second
+)
+
+func serverCommand() *cobra.Command {
+	var config serverConfig
+	c := &cobra.Command{Use: "server", Short: "Run a node", Args: cobra.NoArgs}
+	config.bind(c.Flags())
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := fillFrom(c.Flags(), os.LookupEnv); err != nil {
+			return err
+		}
+		if err := config.complete(); err != nil {
+			return err
+		}
+		ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		return serve(ctx, &config)
+	}
+	return c
+}
+
+// serve runs a node until ctx ends (then in order, giving nil) or the node fails (then at once, saying why).
+func serve(ctx context.Context, config *serverConfig) error {
+	logger, err := newLogger(config.LogLevel, config.Label)
+	if err != nil {
+		return err
+	}
+	if err := node.Harden(); err != nil {
+		return fmt.Errorf("the process cannot be protected from being read: %w", err)
+	}
+	if !node.Protected() {
+		logger.Warn("built without GOEXPERIMENT=runtimesecret: copies of keys may stay in memory after sealing")
+	}
+	zones, err := config.zones()
+	if err != nil {
+		return err
+	}
+	cert, err := loadCertificate(config.TLSCert, config.TLSKey, logger)
+	if err != nil {
+		return err
+	}
+	api, cluster, err := listen(config)
+	if err != nil {
+		return err
+	}
+	n, err := node.Open(nodeConfig(config, cluster, logger))
+	if err != nil {
+		api.Close()
+		return err
+	}
+	server := apiServer(httpapi.New(n, httpapi.Config{Zones: zones}), cert, logger)
+	return attend(ctx, n, server, api, logger)
+}
+
+func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger) node.Config {
+	dialer := &net.Dialer{Timeout: 5 * time.Second}
+	return node.Config{
+		Dir:             config.Data,
+		Label:           config.Label,
+		APIAddr:         config.APIAddr,
+		ClusterAddr:     config.ClusterAddr,
+		ClusterListener: cluster,
+		Dial: func(ctx context.Context, addr string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "tcp", addr)
+		},
+		Gossip:  node.GossipConfig{Bind: config.GossipListen, Advertise: config.GossipAddr},
+		Logger:  logger,
+		Timing:  config.Timing,
+		Version: version,
+	}
+}
+
+// attend serves until something ends it.
+func attend(ctx context.Context, n *node.Node, server *http.Server, api net.Listener, logger hclog.Logger) error {
+	served := make(chan error, 1)
+	go func() { served <- server.ServeTLS(api, "", "") }()
+	logger.Info("serving", "api", api.Addr().String())
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // certificates are read again by themselves: a HUP must only not end the node
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-hup:
+		case <-ctx.Done():
+			return end(n, server, logger)
+		case <-n.Failed():
+			server.Close()
+			return fmt.Errorf("the node cannot go on: %w", n.Err())
+		case err := <-served:
+			return errors.Join(fmt.Errorf("the API stopped: %w", err), end(n, server, logger))
+		}
+	}
+}
+
+// end answers what was asked, hands leadership over, and stops.
+func end(n *node.Node, server *http.Server, logger hclog.Logger) error {
+	logger.Info("stopping: answering what was asked, then handing leadership over")
+	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		server.Close() // the slow ones were given their time
+	}
+	closing, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	return n.Close(closing)
+}
+
+func apiServer(handler http.Handler, cert *certificate, logger hclog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake},
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      answerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          log.New(logger.StandardWriter(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}), "", 0),
+	}
+}
+
+// listen opens both ports before anything is written, so that a node with a port in use touches no data.
+func listen(config *serverConfig) (api, cluster net.Listener, err error) {
+	api, err = listenAt("API", "--listen", config.Listen)
+	if err != nil {
+		return nil, nil, err
+	}
+	cluster, err = listenAt("cluster", "--cluster-listen", config.ClusterListen)
+	if err != nil {
+		api.Close()
+		return nil, nil, err
+	}
+	return netutil.LimitListener(api, maxConnections), cluster, nil
+}
+
+func listenAt(what, flag, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("the %s address %s is in use by another program; choose another with %s", what, address, flag)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the %s address (%s %s): %w", what, flag, address, err)
+	}
+	return l, nil
+}
+
+func newLogger(level, label string) (hclog.Logger, error) {
+	l := hclog.LevelFromString(level)
+	if l == hclog.NoLevel {
+		return nil, fmt.Errorf("--log-level %q: it is trace, debug, info, warn or error", level)
+	}
+	return hclog.New(&hclog.LoggerOptions{Name: label, Level: l, Output: os.Stderr}), nil
+}

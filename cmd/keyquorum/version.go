@@ -1,0 +1,28 @@
+package main
+
+import (
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"keyquorum/node"
+)
+
+// version is set by the linker (Makefile).
+var version = "unreleased"
+
+func versionCommand() *cobra.Command {
+	c := &cobra.Command{Use: "version", Short: "Say which build this is", Args: cobra.NoArgs}
+	format := formatFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		info := struct {
+			Version   string `json:"version"`
+			Go        string `json:"go"`
+			Platform  string `json:"platform"`
+			Protected bool   `json:"erases_key_material"`
+		}{version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, node.Protected()}
+		return format.print(c, info, pairs(
+			"Version", info.Version, "Go", info.Go, "Platform", info.Platform, "Erases key material", info.Protected))
+	}
+	return c
+}
