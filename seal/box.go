@@ -7,13 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-
-	"github.com/tink-crypto/tink-go/v2/aead"
-	"github.com/tink-crypto/tink-go/v2/aead/xaesgcm"
-	"github.com/tink-crypto/tink-go/v2/insecuresecretdataaccess"
-	"github.com/tink-crypto/tink-go/v2/keyset"
-	"github.com/tink-crypto/tink-go/v2/secretdata"
-	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
 const (
@@ -47,7 +40,7 @@ func derive(secret []byte, label string, context ...[]byte) ([]byte, error) {
 	return hkdf.Key(sha256.New, secret, nil, string(info), keySize)
 }
 
-func mac(key []byte, message []byte) []byte {
+func mac(key, message []byte) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write(message)
 	return h.Sum(nil)
@@ -61,7 +54,7 @@ func mac(key []byte, message []byte) []byte {
 // A box is made inside Do, used inside Do, and safe for concurrent use.
 type box struct {
 	commitment []byte
-	aead       tink.AEAD
+	aead       *xaes
 }
 
 func newBox(key []byte, label string) (*box, error) {
@@ -69,42 +62,16 @@ func newBox(key []byte, label string) (*box, error) {
 	if err != nil {
 		return nil, err
 	}
-	primitive, err := newXAES(derived)
+	x, err := newXAES(derived)
 	if err != nil {
 		return nil, err
 	}
-	return &box{commitment: mac(key, []byte(label+"/commitment")), aead: primitive}, nil
+	return &box{commitment: mac(key, []byte(label+"/commitment")), aead: x}, nil
 }
 
-// newXAES takes the way round by a keyset because tink's own constructor can't be called from outside.
-func newXAES(key []byte) (tink.AEAD, error) {
-	const saltSize = nonceSize / 2 // C2SP's layout: 12 bytes derive the message's key, 12 are GCM's nonce
-	parameters, err := xaesgcm.NewParameters(xaesgcm.VariantNoPrefix, saltSize)
-	if err != nil {
-		return nil, err
-	}
-	tinkKey, err := xaesgcm.NewKey(secretdata.NewBytesFromData(key, insecuresecretdataaccess.Token{}), 0, parameters)
-	if err != nil {
-		return nil, err
-	}
-	manager := keyset.NewManager()
-	id, err := manager.AddKey(tinkKey)
-	if err != nil {
-		return nil, err
-	}
-	if err := manager.SetPrimary(id); err != nil {
-		return nil, err
-	}
-	handle, err := manager.Handle()
-	if err != nil {
-		return nil, err
-	}
-	return aead.New(handle)
-}
-
-// seal returns nonce ‖ ciphertext ‖ tag; the caller puts the commitment in front, outside Do.
-func (b *box) seal(plaintext, associated []byte) ([]byte, error) {
-	return b.aead.Encrypt(plaintext, associated)
+// seal appends boxOverhead bytes more than plaintext has to dst.
+func (b *box) seal(dst, plaintext, associated []byte) ([]byte, error) {
+	return b.aead.seal(append(dst, b.commitment...), plaintext, associated)
 }
 
 // open returns ErrWrongKey or ErrTampered; the caller has checked that sealed has at least boxOverhead bytes.
@@ -112,9 +79,9 @@ func (b *box) open(sealed, associated []byte) ([]byte, error) {
 	if !hmac.Equal(sealed[:commitmentSize], b.commitment) {
 		return nil, ErrWrongKey
 	}
-	plaintext, err := b.aead.Decrypt(sealed[commitmentSize:], associated)
+	plaintext, err := b.aead.open(sealed[commitmentSize:], associated)
 	if err != nil {
-		return nil, ErrTampered // tink's text says no more
+		return nil, ErrTampered
 	}
 	return plaintext, nil
 }

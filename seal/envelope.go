@@ -22,7 +22,7 @@ var (
 
 // Seal seals plaintext for a path and logical version under the newest term. The result is appended to dst; it is 77
 // bytes longer than the plaintext. The error is ErrSealed once the keyring is closed.
-func (k *Keyring) Seal(dst []byte, path string, logical uint64, plaintext []byte) ([]byte, error) {
+func (k *Keyring) Seal(dst []byte, path string, logical uint64, plaintext []byte) (sealed []byte, err error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	d := k.terms[k.newest]
@@ -30,18 +30,12 @@ func (k *Keyring) Seal(dst []byte, path string, logical uint64, plaintext []byte
 		return nil, ErrSealed
 	}
 	associated := k.place(path, logical)
-	var sealed []byte
-	var err error
-	Do(func() { sealed, err = d.box.seal(plaintext, associated) })
-	if err != nil {
-		return nil, err
-	}
-	// Outside Do: what is stored need not be erased.
-	dst = slices.Grow(dst, envelopeHead+commitmentSize+len(sealed))
+	// Grown outside Do: what is stored need not be erased.
+	dst = slices.Grow(dst, envelopeOverhead+len(plaintext))
 	dst = append(dst, envelopeVersion)
 	dst = binary.BigEndian.AppendUint32(dst, k.newest)
-	dst = append(dst, d.box.commitment...)
-	return append(dst, sealed...), nil
+	Do(func() { dst, err = d.box.seal(dst, plaintext, associated) })
+	return dst, err
 }
 
 // Open opens what was sealed for exactly this path and logical version, in this cluster. The plaintext is the

@@ -40,11 +40,11 @@ func split(root *Root, r Record) (Record, []Plaintext, error) {
 	if err != nil {
 		return Record{}, nil, err
 	}
-	sealed, err := wrap.seal(root.key[:], r.header())
+	sealed, err := wrap.seal(nil, root.key[:], r.header())
 	if err != nil {
 		return Record{}, nil, err
 	}
-	r.wrappedRoot = string(wrap.commitment) + string(sealed)
+	r.wrappedRoot = string(sealed)
 	shares := make([]Plaintext, r.Shares)
 	for i := range shares {
 		id := byte(i + 1)

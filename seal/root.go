@@ -53,7 +53,6 @@ func (r *Root) WrapKeyring(k *Keyring) (wrapped []byte, err error) {
 	if k.clusterID != r.clusterID {
 		return nil, errKeyring
 	}
-	var commitment, sealed []byte
 	err = r.use(func(key []byte) error {
 		plain, err := k.encode()
 		if err != nil {
@@ -63,14 +62,10 @@ func (r *Root) WrapKeyring(k *Keyring) (wrapped []byte, err error) {
 		if err != nil {
 			return err
 		}
-		commitment = b.commitment
-		sealed, err = b.seal(plain, r.clusterID[:])
+		wrapped, err = b.seal([]byte{keyringVersion}, plain, r.clusterID[:])
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return append(append([]byte{keyringVersion}, commitment...), sealed...), nil
+	return wrapped, err
 }
 
 // UnwrapKeyring opens what WrapKeyring made. ErrWrongKey: wrapped under another root key; ErrTampered: altered.
