@@ -1,18 +1,36 @@
-// Package cluster is a node among nodes: Raft, gossip and one mutually authenticated port; commit, fence, membership.
+// Package cluster is a node among nodes: Raft, gossip, and one mutually authenticated port.
+//
+// It owns the order of things. Commit brings a transaction to the leader and answers when this node has applied it and
+// every reader may see it; Fence makes sure that this node's copy is current before anything is read from it. It knows
+// paths and indexes, and clear records under sys/; it never imports seal and could open nothing. Sealed or not, a
+// member takes part, votes and may lead.
+//
+// DESIGN.md has the rules of both calls and what breaks without each.
 package cluster
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
 
 	"keyquorum/fsm"
+	"keyquorum/storage"
 )
 
 var (
-	// ErrUnavailable: no leader or majority within the deadline; the transaction was surely not applied.
-	ErrUnavailable = errors.New("cluster: no leader could be reached")
+	// ErrUnavailable: no leader or majority within the deadline; a transaction was surely not applied.
+	ErrUnavailable = errors.New("cluster: no leader with a majority could be reached")
 	// ErrUnknown: the deadline passed after the transaction was sent; it may or may not have been applied, now or later.
-	ErrUnknown = errors.New("cluster: outcome unknown")
+	ErrUnknown = errors.New("cluster: the outcome of the write is not known")
 	// ErrBusy: too many fences are waiting.
 	ErrBusy = errors.New("cluster: too many requests are waiting")
 	// ErrDiverged: this node's state differs from the majority's; it answers nothing.
@@ -21,19 +39,216 @@ var (
 	ErrRemoved = errors.New("cluster: this node was removed from the cluster")
 )
 
-// A Cluster is this node's membership, from Open to Close.
-type Cluster struct{}
+// leaderWait is how long a fence or a write that was not sent yet waits for a leader (decision 11).
+const leaderWait = 5 * time.Second
 
-// View returns this node's newest state, current or not: for decisions that end in a transaction, which the FSM checks.
-func (c *Cluster) View() fsm.View { panic("not built yet") }
-
-// Fence returns a view that holds everything acknowledged before the call, and nothing that is not readable everywhere.
-func (c *Cluster) Fence(ctx context.Context) (fsm.View, error) { panic("not built yet") }
-
-// Commit sends txn to the leader and returns its outcome when this node has applied it and every reader can see it.
-func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) {
-	panic("not built yet")
+// Config is what a member needs. Store, Identity, Listener, Dial, Address and Logger are required.
+type Config struct {
+	Store    *storage.Store
+	Identity Identity
+	Listener net.Listener // of the cluster port, plain TCP; closed by Close
+	Dial     func(ctx context.Context, addr string) (net.Conn, error)
+	Address  string // of the cluster port, host:port, as others reach it
+	Gossip   Gossip
+	About    About
+	Timing   Timing
+	Logger   hclog.Logger
+	// Diverged is called once, when this node was found to hold another state than the majority. It answers nothing from then on.
+	Diverged func(error)
 }
 
-// Wait returns when this node has applied index.
-func (c *Cluster) Wait(ctx context.Context, index uint64) error { panic("not built yet") }
+// About is what a node says of itself for the columns of status.
+type About struct{ Label, API, Version string }
+
+// Timing of Raft. A zero field takes its LAN default.
+type Timing struct{ Heartbeat, Election, LeaderLease, Commit time.Duration }
+
+// Defaults for a LAN (decision 12).
+var lan = Timing{Heartbeat: 500 * time.Millisecond, Election: 500 * time.Millisecond, LeaderLease: 250 * time.Millisecond, Commit: 3 * time.Millisecond}
+
+// A Cluster is this node's membership, from Open to Close.
+type Cluster struct {
+	Config
+	id     string
+	fsm    *fsm.FSM
+	raft   *raft.Raft
+	trans  *raft.NetworkTransport
+	port   *port
+	server *http.Server
+	client *http.Client
+	gossip *gossip // nil when switched off
+	logger hclog.Logger
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	opened    atomic.Uint64 // the term whose opening transaction this node has committed and applied; 0 for none
+	openedAt  atomic.Int64  // Unix nanoseconds of that
+	sealed    atomic.Bool
+	removedID atomic.Pointer[map[string]bool]
+	cast      atomic.Bool // this node heard that it was removed
+
+	fences       rounds[fsm.View]    // of this node's readers
+	confirms     rounds[fenceAnswer] // of this node as leader
+	diverged     atomic.Pointer[error]
+	suspected    atomic.Uint64 // the index this node was last told to judge itself at
+	lastSnapshot atomic.Uint64 // log index at the last snapshot by weight
+
+	failOnce sync.Once
+	failed   chan struct{}
+	failErr  error
+}
+
+// Open starts Raft on the store's log and serves the cluster port.
+func Open(config Config) (*Cluster, error) {
+	c := &Cluster{
+		Config: config,
+		id:     config.Identity.NodeID,
+		logger: config.Logger.Named("cluster"),
+		failed: make(chan struct{}),
+	}
+	c.sealed.Store(true)
+	c.removedID.Store(&map[string]bool{})
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.fsm = fsm.New(fsm.Options{OnFatal: c.fail, OnApply: c.applied})
+	c.port = newPort(config.Listener, config.Identity, config.Dial, c.logger)
+	c.client = c.newCallClient()
+	c.server = c.newCallServer()
+	c.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		ServerAddressProvider: byID{},
+		Stream:                raftLayer{c.port.raft, c},
+		MaxPool:               3,
+		Timeout:               3 * time.Second,
+		Logger:                c.logger.Named("transport"),
+	})
+	var err error
+	c.raft, err = raft.NewRaft(c.raftConfig(), c.fsm, config.Store.Logs(), config.Store.Stable(), config.Store.Snapshots(), c.trans)
+	if err != nil {
+		c.cancel()
+		c.trans.Close()
+		c.port.close()
+		return nil, fmt.Errorf("cluster: Raft does not start: %w", err)
+	}
+	c.applied(c.fsm.View())
+	c.wg.Go(func() { c.server.Serve(c.port.calls) })
+	c.wg.Go(c.openTerms)
+	c.wg.Go(c.tick)
+	if config.Gossip.Bind != "" {
+		if c.gossip, err = newGossip(c); err != nil {
+			c.Close(context.Background())
+			return nil, err
+		}
+		c.wg.Go(c.gossip.run)
+	}
+	return c, nil
+}
+
+func (c *Cluster) raftConfig() *raft.Config {
+	config := raft.DefaultConfig()
+	config.LocalID = raft.ServerID(c.id)
+	config.HeartbeatTimeout = or(c.Timing.Heartbeat, lan.Heartbeat)
+	config.ElectionTimeout = or(c.Timing.Election, lan.Election)
+	config.LeaderLeaseTimeout = or(c.Timing.LeaderLease, lan.LeaderLease)
+	config.CommitTimeout = or(c.Timing.Commit, lan.Commit)
+	config.MaxAppendEntries = 512
+	config.BatchApplyCh = true
+	config.ShutdownOnRemove = false
+	config.SnapshotThreshold = 1 << 62 // storage counts bytes and we ask (decision 27)
+	config.SnapshotInterval = time.Hour
+	config.Logger = c.logger.Named("raft")
+	config.NoLegacyTelemetry = true
+	return config
+}
+
+func or(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
+
+// Close hands leadership over, if there is somebody to take it within ctx, and ends everything that Open began.
+func (c *Cluster) Close(ctx context.Context) {
+	if c.raft.State() == raft.Leader && len(c.voters()) > 1 {
+		handed := make(chan struct{})
+		go func() { // ends with the transfer, or with the Shutdown below
+			defer close(handed)
+			c.raft.LeadershipTransfer().Error()
+		}()
+		select {
+		case <-handed:
+		case <-ctx.Done():
+		}
+	}
+	c.cancel()
+	if c.gossip != nil {
+		c.gossip.close()
+	}
+	c.raft.Shutdown().Error()
+	c.trans.Close()
+	c.server.Close()
+	c.port.close()
+	c.client.CloseIdleConnections()
+	c.wg.Wait()
+}
+
+// Failed is closed when this member met something it must not go on from; Err says what.
+func (c *Cluster) Failed() <-chan struct{} { return c.failed }
+
+// Err is the reason after Failed.
+func (c *Cluster) Err() error { <-c.failed; return c.failErr }
+
+func (c *Cluster) fail(err error) {
+	c.failOnce.Do(func() {
+		c.failErr = err
+		c.logger.Error("this node must stop", "error", err)
+		close(c.failed)
+	})
+}
+
+// View returns this node's newest state, current or not: for decisions that end in a transaction, which the FSM checks.
+func (c *Cluster) View() fsm.View { return c.fsm.View() }
+
+// Wait returns when this node has applied index, or with the context's error.
+func (c *Cluster) Wait(ctx context.Context, index uint64) error { return c.fsm.Wait(ctx, index) }
+
+// SetSealed tells the others, by status and gossip, whether this node is sealed. A sealed leader looks for an unsealed successor.
+func (c *Cluster) SetSealed(sealed bool) { c.sealed.Store(sealed) }
+
+// RemovedDir holds one clear record for each node id that was removed for ever.
+const RemovedDir = "sys/removed/"
+
+// applied is called after each batch of the FSM. It must be quick: it stands in Raft's way.
+func (c *Cluster) applied(v fsm.View) {
+	known, count := *c.removedID.Load(), 0
+	for range v.Scan(RemovedDir, "") {
+		count++
+	}
+	if count == len(known) {
+		return
+	}
+	now := make(map[string]bool, count)
+	for path := range v.Scan(RemovedDir, "") {
+		nodeID := strings.TrimPrefix(path, RemovedDir)
+		now[nodeID] = true
+		if !known[nodeID] {
+			go c.port.cut(nodeID) // closing a connection may wait for its writer; it has no other end to wait for
+		}
+	}
+	c.removedID.Store(&now)
+	if now[c.id] {
+		c.learnRemoved()
+	}
+}
+
+func (c *Cluster) removed(nodeID string) bool { return (*c.removedID.Load())[nodeID] }
+
+func (c *Cluster) learnRemoved() {
+	if !c.cast.Swap(true) {
+		c.logger.Error("this node was removed from the cluster; to come back it needs an empty data folder and a new join")
+	}
+}
+
+// Removed says whether this node learnt that it was removed from the cluster.
+func (c *Cluster) Removed() bool { return c.cast.Load() }

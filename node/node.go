@@ -1,16 +1,38 @@
 // Package node is one node assembled, and what it does as a whole: init, unseal, seal, join, step down, status.
+//
+// A node is in one of three states, and each has its own type: without data it has no member; with data it is a member
+// that takes part in Raft; a member that was given its shares has keys, and with them the domain. It knows no HTTP:
+// the program, the tests and testcluster put httpapi in front of the same Open.
 package node
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"keyquorum/audit"
+	"keyquorum/cluster"
 	"keyquorum/seal"
 	"keyquorum/vault"
+)
+
+var (
+	// ErrInitialized: the node holds a cluster's data already.
+	ErrInitialized = errors.New("node: already initialized")
+	// ErrUninitialized: the node holds no data; it needs init or join.
+	ErrUninitialized = errors.New("node: not initialized: run init on the first node, join on the others")
+	// ErrSealed: the node has no keys.
+	ErrSealed = errors.New("node: sealed: it needs its unseal shares")
+	// ErrUnsealed: the node has its keys already.
+	ErrUnsealed = errors.New("node: unsealed already")
 )
 
 // Config has the seams of a node. The API listener is the caller's: a node knows no HTTP.
@@ -19,7 +41,7 @@ type Config struct {
 	Label           string       // node_id of the configuration, shown to people
 	APIAddr         string       // advertised, "https://host:port"
 	ClusterAddr     string       // advertised host:port of the cluster port
-	ClusterListener net.Listener // plain TCP; the node puts TLS on it. The node closes it.
+	ClusterListener net.Listener // plain TCP; the node puts TLS on it and closes it
 	Dial            func(ctx context.Context, addr string) (net.Conn, error)
 	Gossip          GossipConfig
 	Audit           audit.Sink       // nil: Dir/audit.log
@@ -36,136 +58,145 @@ type GossipConfig struct{ Bind, Advertise string }
 type Timing struct{ Heartbeat, Election, LeaderLease, Commit time.Duration }
 
 // A Node is one member, or one that may become one.
-type Node struct{}
+type Node struct {
+	config Config
+	audit  *audit.Log
+	nonces nonces
+
+	mu       sync.Mutex // held through init, unseal, seal and join: one at a time
+	ceremony *seal.Ceremony
+	joining  *joining // nil unless this node waits for shares to answer a challenge
+
+	member atomic.Pointer[member]
+	keys   atomic.Pointer[keys]
+	status atomic.Pointer[SealStatus] // what the last transition left
+
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
+	failOnce sync.Once
+	failed   chan struct{}
+	failErr  error
+}
+
+// Harden switches core dumps off and makes the process non-dumpable; the program calls it before anything else.
+func Harden() error { return seal.Harden() }
+
+// Protected says whether this build erases key material from memory (GOEXPERIMENT=runtimesecret).
+func Protected() bool { return seal.Protected() }
 
 // Open starts a node on its folder: uninitialised, or sealed and taking part in Raft.
-func Open(Config) (*Node, error) { panic("not built yet") }
+func Open(config Config) (*Node, error) {
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Dial == nil {
+		config.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", addr)
+		}
+	}
+	if err := os.MkdirAll(config.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	log, err := openAudit(config)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{config: config, audit: log, nonces: newNonces(), failed: make(chan struct{})}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	if _, err := os.Stat(n.memberDir()); err == nil {
+		if err := n.openMember(); err != nil {
+			n.cancel()
+			log.Close()
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+func openAudit(config Config) (*audit.Log, error) {
+	if config.Audit != nil {
+		return audit.OpenSink(config.Audit), nil
+	}
+	log, err := audit.Open(filepath.Join(config.Dir, "audit.log"))
+	if err != nil {
+		return nil, fmt.Errorf("usage log: %w", err)
+	}
+	return log, nil
+}
 
 // Close hands leadership over if it can within ctx, and stops everything.
-func (n *Node) Close(ctx context.Context) error { panic("not built yet") }
+func (n *Node) Close(ctx context.Context) error {
+	n.mu.Lock()
+	n.cancel()
+	n.dropKeys()
+	m := n.member.Swap(nil)
+	n.mu.Unlock() // what still runs may want it before it ends
+	var err error
+	if m != nil {
+		m.cluster.Close(ctx)
+		err = m.store.Close()
+	} else if n.config.ClusterListener != nil {
+		n.config.ClusterListener.Close()
+	}
+	n.wg.Wait()
+	return errors.Join(err, n.audit.Close())
+}
 
 // Failed is closed when the node must end its process; Err says why.
-func (n *Node) Failed() <-chan struct{} { panic("not built yet") }
-func (n *Node) Err() error              { panic("not built yet") }
+func (n *Node) Failed() <-chan struct{} { return n.failed }
 
-// Vaults returns the domain, or the error that says why this node can't serve (uninitialised, sealed, diverged).
-func (n *Node) Vaults() (*vault.Vaults, error) { panic("not built yet") }
+// Err is the reason after Failed.
+func (n *Node) Err() error { <-n.failed; return n.failErr }
 
-// InitResult is shown once.
-type InitResult struct {
-	Shares    []seal.Plaintext // 33 bytes each
-	RootToken seal.Plaintext
+func (n *Node) fail(err error) {
+	n.failOnce.Do(func() {
+		n.failErr = err
+		close(n.failed)
+	})
 }
 
-// Init makes a cluster of this node. Concurrent calls: one wins, the others get ErrInitialized.
-func (n *Node) Init(ctx context.Context, shares, threshold int) (InitResult, error) {
-	panic("not built yet")
+// ReopenAudit closes and opens the usage log again, after it was renamed.
+func (n *Node) ReopenAudit() error { return n.audit.Reopen() }
+
+// Vaults returns the domain, or the error that says why this node can't serve: ErrUninitialized, ErrSealed.
+func (n *Node) Vaults() (*vault.Vaults, error) {
+	if k := n.keys.Load(); k != nil {
+		return k.vaults, nil
+	}
+	if n.member.Load() == nil {
+		return nil, ErrUninitialized
+	}
+	return nil, ErrSealed
 }
 
-// SealStatus is the state of the seal on this node.
-type SealStatus struct {
-	Initialized, Sealed bool
-	Joining             bool // shares given now answer a join challenge
-	Threshold, Shares   int
-	Progress            int
-	Nonce               string
-	ClusterID           string
-	Version             string
+// Wait returns when this node has applied index (decision 3, X-Vault-Index).
+func (n *Node) Wait(ctx context.Context, index uint64) error {
+	m := n.member.Load()
+	if m == nil {
+		return ErrUninitialized
+	}
+	return m.cluster.Wait(ctx, index)
 }
 
-func (n *Node) SealStatus() SealStatus { panic("not built yet") }
+func (n *Node) memberDir() string { return filepath.Join(n.config.Dir, "cluster") }
 
-// Unseal takes one share. Wrong ones are refused by name (seal.Err…) and progress stays.
-func (n *Node) Unseal(ctx context.Context, share seal.Plaintext) (SealStatus, error) {
-	panic("not built yet")
-}
-func (n *Node) ResetUnseal() (SealStatus, error) { panic("not built yet") }
-
-// Seal drops every key of this node.
-func (n *Node) Seal(ctx context.Context) error { panic("not built yet") }
-
-// StepDown asks the leader to hand leadership over.
-func (n *Node) StepDown(ctx context.Context) error { panic("not built yet") }
-
-// A JoinRequest names any unsealed node of the cluster to join.
-type JoinRequest struct {
-	LeaderAPI  string // https://host:port
-	CACert     []byte // PEM, to trust instead of the system's roots
-	ServerName string
-	NonVoter   bool
-	Retry      bool
+// keys are what an unsealed node has. They go together.
+type keys struct {
+	root    *seal.Root
+	keyring *seal.Keyring
+	vaults  *vault.Vaults
 }
 
-// Challenger speaks the two join calls to a node of the cluster; httpapi implements it over HTTPS.
-type Challenger interface {
-	Challenge(ctx context.Context, serverID string) (Challenge, error)
-	Answer(ctx context.Context, a Answer) (Admission, error)
+func (k *keys) close() {
+	k.vaults.Close()
+	k.keyring.Close()
+	k.root.Close()
 }
 
-// Challenge, Answer, Admission: decision 17.
-type Challenge struct {
-	SealRecord []byte
-	Nonce      []byte
+func (n *Node) logger() hclog.Logger { return n.config.Logger }
+
+// timing in the cluster's words.
+func (t Timing) cluster() cluster.Timing {
+	return cluster.Timing{Heartbeat: t.Heartbeat, Election: t.Election, LeaderLease: t.LeaderLease, Commit: t.Commit}
 }
-type Answer struct {
-	ServerID    string
-	Nonce       []byte
-	MAC         []byte
-	CSR         []byte // DER
-	ClusterAddr string
-	APIAddr     string
-	Label       string
-	NonVoter    bool
-}
-type Admission struct {
-	Certificate []byte // DER
-	CA          []byte // DER
-	GossipKey   []byte
-	Peers       []Peer
-}
-
-// A Peer is a member of the committed Raft configuration, with what gossip says of it where it says anything.
-type Peer struct {
-	ID, Address string
-	Voter       bool
-	Leader      bool
-	Label       string // columns from gossip: may be empty
-	APIAddr     string
-	Version     string
-	Sealed      *bool
-	Applied     uint64
-}
-
-// Join makes the (uninitialised) node collect shares to answer the challenge of the cluster behind ch.
-// On a member it does nothing and returns nil.
-func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error { panic("not built yet") }
-
-// MakeChallenge and AdmitAnswer serve the two calls on an unsealed member.
-func (n *Node) MakeChallenge(serverID string) (Challenge, error)             { panic("not built yet") }
-func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) { panic("not built yet") }
-
-// Peers lists the committed configuration; RemovePeer marks an id dead for ever and removes it.
-func (n *Node) Peers() (peers []Peer, index uint64, err error)              { panic("not built yet") }
-func (n *Node) RemovePeer(ctx context.Context, id string, force bool) error { panic("not built yet") }
-
-// Leader describes who leads, as far as this node knows.
-type Leader struct {
-	Known              bool
-	IsSelf             bool
-	ID                 string
-	APIAddr            string // from gossip or the leader itself; may be empty
-	ClusterAddr        string
-	Since              time.Time // when this node began to lead; zero on others
-	Committed, Applied uint64
-}
-
-func (n *Node) Leader() Leader { panic("not built yet") }
-
-// Health is answered from memory, without asking anyone.
-type Health struct {
-	Initialized, Sealed, Leader, Removed bool
-	ClusterID                            string
-	Now                                  time.Time
-}
-
-func (n *Node) Health() Health { panic("not built yet") }

@@ -1,0 +1,184 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"keyquorum/fsm"
+)
+
+// Calls between nodes are HTTP/2 POSTs on the cluster port with CBOR bodies (docs/formats.md). They carry indexes, digests,
+// sealed transactions and membership: never a request of an application, never a value in the clear.
+
+// A callError is a refusal that crosses the wire as one of these words, so that the asker can tell what it means.
+type callError string
+
+const (
+	errNotLeader    callError = "not-leader"    // surely nothing happened: ask the leader
+	errMaybe        callError = "maybe"         // the transaction may be or become part of the log
+	errNotMember    callError = "not-a-member"  // the asker was removed
+	errTooMany      callError = "too-many"      // a queue is full
+	errBadCall      callError = "bad-call"      // the body is not what this call takes
+	errCallFailed   callError = "failed"        // anything else; the text is in the peer's log
+	errNotConfirmed callError = "not-confirmed" // no majority of voters still in the leader's term
+)
+
+func (e callError) Error() string { return "cluster: " + string(e) }
+
+// maxCall bounds a call's body in both directions: a transaction and its frame.
+const maxCall = fsm.MaxTxnBytes + 4096
+
+// callLife is the longest that a call is served, whatever its asker thinks.
+const callLife = 35 * time.Second
+
+var (
+	callEncoder, _ = cbor.CoreDetEncOptions().EncMode()
+	callDecoder, _ = cbor.DecOptions{
+		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden,
+		MaxNestedLevels: 8, MaxArrayElements: 4096, MaxMapPairs: 64, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+	}.DecMode()
+)
+
+// on registers a call. from is the asker's node id, as its certificate says.
+func on[Req, Resp any](c *Cluster, mux *http.ServeMux, path string, serve func(ctx context.Context, from string, r Req) (Resp, error)) {
+	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+		from, _ := r.Context().Value(peerKey{}).(string)
+		if c.removed(from) {
+			http.Error(w, string(errNotMember), http.StatusForbidden)
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), callLife)
+		defer cancel()
+		var request Req
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCall))
+		if err != nil || callDecoder.Unmarshal(body, &request) != nil {
+			http.Error(w, string(errBadCall), http.StatusBadRequest)
+			return
+		}
+		response, err := serve(ctx, from, request)
+		if err != nil {
+			c.refuse(w, path, err)
+			return
+		}
+		encoded, err := callEncoder.Marshal(response)
+		if err != nil {
+			c.refuse(w, path, err)
+			return
+		}
+		w.Write(encoded)
+	})
+}
+
+func (c *Cluster) refuse(w http.ResponseWriter, path string, err error) {
+	var word callError
+	if !errors.As(err, &word) {
+		c.logger.Warn("call failed", "call", path, "error", err)
+		word = errCallFailed
+	}
+	http.Error(w, string(word), http.StatusConflict)
+}
+
+// ask calls a node. An error that is no callError means that nothing is known of what the peer did.
+func ask[Req, Resp any](ctx context.Context, c *Cluster, nodeID, path string, request Req) (Resp, error) {
+	var response Resp
+	body, err := callEncoder.Marshal(request)
+	if err != nil {
+		return response, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+nodeID+path, bytes.NewReader(body))
+	if err != nil {
+		return response, err
+	}
+	answer, err := c.client.Do(r)
+	if err != nil {
+		return response, err
+	}
+	defer answer.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(answer.Body, maxCall))
+	if err != nil {
+		return response, err
+	}
+	if answer.StatusCode != http.StatusOK {
+		word := callError(bytes.TrimSpace(content))
+		if word == errNotMember {
+			c.learnRemoved()
+		}
+		return response, word
+	}
+	return response, callDecoder.Unmarshal(content, &response)
+}
+
+type peerKey struct{}
+
+// newCallServer makes the HTTP/2 server of the port.
+func (c *Cluster) newCallServer() *http.Server {
+	mux := http.NewServeMux()
+	on(c, mux, "/v1/commit", c.serveCommit)
+	on(c, mux, "/v1/fence", c.serveFence)
+	on(c, mux, "/v1/term", c.serveTerm)
+	on(c, mux, "/v1/digest", c.serveDigest)
+	on(c, mux, "/v1/suspect", c.serveSuspect)
+	on(c, mux, "/v1/status", c.serveStatus)
+	on(c, mux, "/v1/member", c.serveMember)
+	on(c, mux, "/v1/transfer", c.serveTransfer)
+	protocols := new(http.Protocols)
+	protocols.SetHTTP2(true)
+	return &http.Server{
+		Handler:           mux,
+		Protocols:         protocols,
+		TLSConfig:         &tls.Config{NextProtos: []string{protoCalls}},
+		ReadHeaderTimeout: handshakeTimeout,
+		ReadTimeout:       callLife,
+		MaxHeaderBytes:    16 << 10,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 1000, SendPingTimeout: pingAfter, PingTimeout: pingAfter},
+		ErrorLog:          c.logger.StandardLogger(nil),
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, peerKey{}, peerOfConn(conn))
+		},
+	}
+}
+
+// A dialError says that a call never left this node.
+type dialError struct{ error }
+
+func (e *dialError) Unwrap() error { return e.error }
+
+// pingAfter is the silence after which a connection for calls is checked, and after which again it is given up:
+// one through a healed partition must not hold calls for the kernel's minutes.
+const pingAfter = 2 * time.Second
+
+func (c *Cluster) newCallClient() *http.Client {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP2(true)
+	return &http.Client{Transport: &http.Transport{
+		Protocols:         protocols,
+		ForceAttemptHTTP2: true,
+		DialTLSContext: func(ctx context.Context, _, target string) (net.Conn, error) {
+			nodeID, _, err := net.SplitHostPort(target)
+			if err != nil {
+				return nil, err
+			}
+			addr, ok := c.address(nodeID)
+			if !ok {
+				return nil, &dialError{fmt.Errorf("no address is known for node %s", nodeID)}
+			}
+			conn, err := c.port.open(ctx, nodeID, addr, protoCalls)
+			if err != nil {
+				return nil, &dialError{err}
+			}
+			return conn, nil
+		},
+		IdleConnTimeout:    time.Minute,
+		DisableCompression: true,
+		HTTP2:              &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAfter},
+	}}
+}

@@ -1,0 +1,165 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"keyquorum/fsm"
+)
+
+// Commit sends txn to the leader and returns its outcome when this node has applied it and every reader can see it.
+//
+// A lost answer is asked for again under the same id, which is safe because the first outcome of an id is its outcome
+// for ever. Errors: ErrUnavailable (surely not applied), ErrUnknown (maybe), ErrDiverged, ErrRemoved, or txn's own fault.
+func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) {
+	data, err := txn.Encode()
+	if err != nil {
+		return fsm.Outcome{}, err
+	}
+	sent := false
+	begun := time.Now()
+	for try := 0; ; try++ {
+		if err := c.unfit(); err != nil {
+			return fsm.Outcome{}, err
+		}
+		outcome, err := c.proposeAnywhere(ctx, data)
+		if err == nil {
+			return c.settle(ctx, txn.ID, outcome, sent)
+		}
+		sent = sent || !surelyNot(err)
+		if !sent && time.Since(begun) > leaderWait {
+			return fsm.Outcome{}, ErrUnavailable
+		}
+		if pause(ctx, try) != nil {
+			break
+		}
+	}
+	if sent {
+		return fsm.Outcome{}, ErrUnknown
+	}
+	return fsm.Outcome{}, ErrUnavailable
+}
+
+// settle waits until this node's own state holds the outcome. With leases off, "every reader can see it" (E ≥ its index)
+// is true already: the leader answered after its own FSM had applied the entry, and every fence asks that leader, or a later one.
+func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, sentBefore bool) (fsm.Outcome, error) {
+	if outcome.Kind == fsm.TooOld || outcome.Kind == fsm.WrongGeneration {
+		if sentBefore { // an earlier copy may have been applied and forgotten (consistency.md 19)
+			return fsm.Outcome{}, ErrUnknown
+		}
+		return outcome, nil
+	}
+	if err := c.fsm.Wait(ctx, outcome.Index); err != nil {
+		return fsm.Outcome{}, ErrUnknown
+	}
+	if own, ok := c.fsm.View().Outcome(id); ok && own != outcome {
+		err := errors.New("cluster: this node's outcome of a transaction is not the leader's")
+		c.suspect(outcome.Index)
+		return fsm.Outcome{}, err
+	}
+	return outcome, nil
+}
+
+// proposeAnywhere proposes here or at the leader, whoever that is.
+func (c *Cluster) proposeAnywhere(ctx context.Context, data []byte) (fsm.Outcome, error) {
+	_, leader := c.raft.LeaderWithID()
+	switch string(leader) {
+	case "":
+		return fsm.Outcome{}, errNotLeader
+	case c.id:
+		return c.propose(ctx, data)
+	}
+	answer, err := ask[commitCall, commitAnswer](ctx, c, string(leader), "/v1/commit", commitCall{Txn: data})
+	return fsm.Outcome{Kind: answer.Kind, Index: answer.Index, Path: answer.Path, At: answer.At}, err
+}
+
+// propose appends the transaction to the log of this node, the leader. It serves nobody before its own term is opened.
+func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error) {
+	if !c.leads() || c.unfit() != nil {
+		return fsm.Outcome{}, errNotLeader
+	}
+	future := c.raft.Apply(data, time.Second)
+	done := make(chan error, 1)
+	go func() { done <- future.Error() }() // Raft answers every future, at the latest when it shuts down
+	select {
+	case err := <-done:
+		return outcomeOf(future, err)
+	case <-ctx.Done():
+		return fsm.Outcome{}, errMaybe
+	}
+}
+
+func outcomeOf(future raft.ApplyFuture, err error) (fsm.Outcome, error) {
+	switch {
+	case err == nil:
+		outcome, ok := future.Response().(fsm.Outcome)
+		if !ok {
+			return fsm.Outcome{}, errMaybe
+		}
+		return outcome, nil
+	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress), errors.Is(err, raft.ErrEnqueueTimeout):
+		return fsm.Outcome{}, errNotLeader
+	}
+	return fsm.Outcome{}, errMaybe
+}
+
+// surelyNot says that a proposal failed before anything could reach a log. A peer that could not even be dialled counts.
+func surelyNot(err error) bool {
+	var notSent *dialError
+	return errors.Is(err, errNotLeader) || errors.Is(err, errBadCall) || errors.Is(err, errNotMember) || errors.As(err, &notSent)
+}
+
+// leads says whether this node is leader of a term that it has opened.
+func (c *Cluster) leads() bool {
+	return c.raft.State() == raft.Leader && c.inOpenedTerm()
+}
+
+// inOpenedTerm says whether the term that this node has opened as leader is still the one it is in.
+func (c *Cluster) inOpenedTerm() bool { return c.opened.Load() == c.raft.CurrentTerm() }
+
+// unfit is the reason for which this node must answer nothing at all.
+func (c *Cluster) unfit() error {
+	if err := c.diverged.Load(); err != nil {
+		return *err
+	}
+	if c.cast.Load() {
+		return ErrRemoved
+	}
+	return nil
+}
+
+// pause waits a little before try+1: 5 ms at first, 100 ms at most.
+func pause(ctx context.Context, try int) error {
+	t := time.NewTimer(min(5*time.Millisecond<<min(try, 5), 100*time.Millisecond))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+type commitCall struct {
+	_   struct{} `cbor:",toarray"`
+	Txn []byte
+}
+
+type commitAnswer struct {
+	_     struct{} `cbor:",toarray"`
+	Kind  fsm.OutcomeKind
+	Index uint64
+	Path  string
+	At    uint64
+}
+
+func (c *Cluster) serveCommit(ctx context.Context, _ string, r commitCall) (commitAnswer, error) {
+	if _, err := fsm.DecodeTxn(r.Txn); err != nil {
+		return commitAnswer{}, errBadCall // in the log it would stop every node
+	}
+	o, err := c.propose(ctx, r.Txn)
+	return commitAnswer{Kind: o.Kind, Index: o.Index, Path: o.Path, At: o.At}, err
+}

@@ -1,0 +1,175 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/memberlist"
+)
+
+// Gossip configures memberlist. An empty Bind switches it off: then only columns of status are missing.
+type Gossip struct {
+	Bind      string // host:port, UDP and TCP
+	Advertise string // host:port; "" is Bind
+	Key       []byte // 32 bytes, the cluster's
+}
+
+// gossip finds addresses and fills the columns of status. Nothing rests on it: who is a member says Raft's configuration
+// alone, and a lie of gossip's can at worst send a dial to a place where no certificate of that node answers.
+type gossip struct {
+	c    *Cluster
+	list *memberlist.Memberlist
+
+	mu    sync.RWMutex
+	heard map[string]heard // by node id
+	said  []byte           // what this node told last
+}
+
+// heard is what a node tells of itself, within memberlist's 512 bytes of metadata.
+type heard struct {
+	_                            struct{} `cbor:",toarray"`
+	Cluster, API, Label, Version string
+	Sealed                       bool
+	Applied                      uint64
+}
+
+func (h heard) about() About { return About{Label: h.Label, API: h.API, Version: h.Version} }
+
+func newGossip(c *Cluster) (*gossip, error) {
+	g := &gossip{c: c, heard: map[string]heard{}}
+	if c.Gossip.Advertise == "" {
+		c.Gossip.Advertise = c.Gossip.Bind
+	}
+	config := memberlist.DefaultLANConfig()
+	config.Name = c.id
+	config.Label = c.Identity.ClusterID
+	config.SecretKey = c.Gossip.Key
+	config.GossipVerifyIncoming, config.GossipVerifyOutgoing = true, true
+	config.RequireNodeNames = true
+	config.DeadNodeReclaimTime = 30 * time.Second
+	config.Delegate, config.Events, config.Conflict = g, g, g
+	config.Logger = c.logger.Named("gossip").StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true})
+	var err error
+	if config.BindAddr, config.BindPort, err = splitPort(c.Gossip.Bind); err != nil {
+		return nil, fmt.Errorf("cluster: gossip address: %w", err)
+	}
+	if config.AdvertiseAddr, config.AdvertisePort, err = splitPort(c.Gossip.Advertise); err != nil {
+		return nil, fmt.Errorf("cluster: advertised gossip address: %w", err)
+	}
+	if g.list, err = memberlist.Create(config); err != nil {
+		return nil, fmt.Errorf("cluster: gossip: %w", err)
+	}
+	return g, nil
+}
+
+func splitPort(address string) (string, int, error) {
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, err
+	}
+	ip, err := net.ResolveIPAddr("ip", host) // memberlist wants a number
+	if err != nil {
+		return "", 0, err
+	}
+	port, err := strconv.ParseUint(service, 10, 16)
+	return ip.String(), int(port), err
+}
+
+// run joins the members of the configuration whom gossip has not found yet, and tells what has changed here.
+func (g *gossip) run() {
+	every := time.NewTicker(2 * time.Second)
+	defer every.Stop()
+	for {
+		select {
+		case <-every.C:
+		case <-g.c.ctx.Done():
+			return
+		}
+		if meta := g.NodeMeta(memberlist.MetaMaxSize); string(meta) != string(g.said) {
+			g.said = meta
+			g.list.UpdateNode(time.Second)
+		}
+		g.find()
+	}
+}
+
+func (g *gossip) find() {
+	for _, s := range g.c.servers() {
+		id := string(s.ID)
+		if _, ok := g.member(id); ok || id == g.c.id {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(g.c.ctx, time.Second)
+		status, err := ask[statusCall, statusAnswer](ctx, g.c, id, "/v1/status", statusCall{})
+		cancel()
+		if err == nil && status.Gossip != "" {
+			g.list.Join([]string{id + "/" + status.Gossip})
+		}
+	}
+}
+
+func (g *gossip) close() {
+	g.list.Leave(time.Second)
+	g.list.Shutdown()
+}
+
+func (g *gossip) member(nodeID string) (heard, bool) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	h, ok := g.heard[nodeID]
+	return h, ok
+}
+
+// NodeMeta is what this node tells of itself.
+func (g *gossip) NodeMeta(limit int) []byte {
+	about := g.c.About
+	meta, err := callEncoder.Marshal(heard{
+		Cluster: g.c.Address, API: about.API, Label: about.Label, Version: about.Version,
+		Sealed: g.c.sealed.Load(), Applied: g.c.fsm.View().Index(),
+	})
+	if err != nil || len(meta) > limit {
+		return nil // labels too long for a datagram: the columns stay empty
+	}
+	return meta
+}
+
+// NotifyJoin, NotifyUpdate and NotifyLeave keep what the others tell.
+func (g *gossip) NotifyJoin(n *memberlist.Node)   { g.NotifyUpdate(n) }
+func (g *gossip) NotifyUpdate(n *memberlist.Node) { g.hear(n.Name, n.Meta) }
+func (g *gossip) NotifyLeave(n *memberlist.Node) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.heard, n.Name)
+}
+
+func (g *gossip) hear(nodeID string, meta []byte) {
+	var h heard
+	if len(meta) > memberlist.MetaMaxSize || callDecoder.Unmarshal(meta, &h) != nil {
+		return
+	}
+	if _, _, err := net.SplitHostPort(h.Cluster); err != nil {
+		h.Cluster = ""
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.heard) < 1024 {
+		g.heard[nodeID] = h
+	}
+}
+
+// NotifyConflict reports two nodes that use one id: a copied data folder.
+func (g *gossip) NotifyConflict(existing, other *memberlist.Node) {
+	g.c.logger.Error("two nodes use the same node id: one runs on a copy of the other's data folder",
+		"node", existing.Name, "at", existing.Address(), "and at", other.Address())
+}
+
+// The rest of memberlist.Delegate is not used: no messages, no state.
+func (g *gossip) NotifyMsg([]byte)                {}
+func (g *gossip) GetBroadcasts(int, int) [][]byte { return nil }
+func (g *gossip) LocalState(bool) []byte          { return nil }
+func (g *gossip) MergeRemoteState([]byte, bool)   {}

@@ -1,0 +1,252 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// The two protocols of the cluster port, told apart by ALPN (RFC 7301).
+const (
+	protoRaft  = "keyquorum-raft/1"
+	protoCalls = "h2"
+)
+
+// handshakeTimeout bounds what an unknown peer may take before it has shown a certificate; handshakes how many may do so at once.
+const (
+	handshakeTimeout = 5 * time.Second
+	handshakes       = 64
+)
+
+// A port is the cluster port: one TCP listener, mutual TLS 1.3, connections sorted by protocol.
+// It lets in whoever shows a certificate of the cluster's CA; what a removed node hears is up to the two listeners behind it.
+type port struct {
+	inner    net.Listener
+	identity Identity
+	logger   hclog.Logger
+	dial     func(ctx context.Context, addr string) (net.Conn, error)
+
+	raft, calls *connQueue
+	slots       chan struct{}
+	wg          sync.WaitGroup
+
+	mu     sync.Mutex
+	conns  map[*peerConn]struct{} // accepted and dialled, so that a removed peer's can be cut
+	closed bool
+}
+
+func newPort(inner net.Listener, id Identity, dial func(context.Context, string) (net.Conn, error), logger hclog.Logger) *port {
+	p := &port{
+		inner: inner, identity: id, dial: dial, logger: logger,
+		raft:  newConnQueue(inner.Addr()),
+		calls: newConnQueue(inner.Addr()),
+		slots: make(chan struct{}, handshakes),
+		conns: map[*peerConn]struct{}{},
+	}
+	p.wg.Go(p.accept)
+	return p
+}
+
+func (p *port) accept() {
+	for {
+		conn, err := p.inner.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // out of descriptors, or the peer left already: neither is the listener's end
+			p.logger.Warn("cluster port: accept", "error", err)
+			select {
+			case <-p.calls.done:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+			continue
+		}
+		select {
+		case p.slots <- struct{}{}:
+			p.wg.Go(func() {
+				defer func() { <-p.slots }()
+				p.admit(conn)
+			})
+		default:
+			conn.Close()
+		}
+	}
+}
+
+// admit finishes the handshake and hands the connection to its protocol.
+func (p *port) admit(raw net.Conn) {
+	tracked := p.track(raw)
+	conn, err := p.handshake(tls.Server(tracked, p.tlsConfig(protoRaft, protoCalls)), tracked)
+	if err != nil {
+		p.logger.Debug("cluster port: refused", "remote", raw.RemoteAddr(), "error", err)
+		return
+	}
+	if conn.ConnectionState().NegotiatedProtocol == protoRaft {
+		p.raft.put(conn)
+		return
+	}
+	p.calls.put(conn)
+}
+
+// open dials addr and returns a connection that the node with that id, and no other, holds the other end of.
+func (p *port) open(ctx context.Context, nodeID, addr, protocol string) (*tls.Conn, error) {
+	raw, err := p.dial(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	tracked := p.track(raw)
+	conn, err := p.handshake(tls.Client(tracked, p.tlsConfig(protocol)), tracked)
+	if err != nil {
+		return nil, err
+	}
+	if tracked.peer != nodeID {
+		conn.Close()
+		return nil, fmt.Errorf("node %s answers at the address of node %s", tracked.peer, nodeID)
+	}
+	return conn, nil
+}
+
+// handshake brings conn up within handshakeTimeout and writes down whose it is; on failure it is closed.
+func (p *port) handshake(conn *tls.Conn, tracked *peerConn) (*tls.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+	defer cancel()
+	if err := conn.HandshakeContext(ctx); err != nil {
+		tracked.Close()
+		return nil, err
+	}
+	state := conn.ConnectionState()
+	if state.NegotiatedProtocol == "" {
+		tracked.Close()
+		return nil, errors.New("the peer speaks none of our protocols")
+	}
+	peer, err := p.identity.peerOf(state.PeerCertificates[0])
+	if err != nil {
+		tracked.Close()
+		return nil, err
+	}
+	p.mu.Lock()
+	tracked.peer = peer
+	p.mu.Unlock()
+	return conn, nil
+}
+
+// tlsConfig serves both directions: what decides is the CA and the cluster id (decision 6), never a name or a date.
+func (p *port) tlsConfig(protocols ...string) *tls.Config {
+	return &tls.Config{
+		MinVersion:             tls.VersionTLS13,
+		Certificates:           []tls.Certificate{p.identity.Certificate},
+		NextProtos:             protocols,
+		ClientAuth:             tls.RequireAnyClientCert,
+		SessionTicketsDisabled: true, // a certificate at every connection
+		InsecureSkipVerify:     true, // VerifyConnection takes its place
+		VerifyConnection: func(s tls.ConnectionState) error {
+			_, err := p.identity.peerOf(s.PeerCertificates[0])
+			return err
+		},
+	}
+}
+
+// cut closes every connection with a peer.
+func (p *port) cut(nodeID string) {
+	p.mu.Lock()
+	var gone []*peerConn
+	for c := range p.conns {
+		if c.peer == nodeID {
+			gone = append(gone, c)
+		}
+	}
+	p.mu.Unlock()
+	for _, c := range gone {
+		c.Close()
+	}
+}
+
+func (p *port) close() {
+	p.mu.Lock()
+	p.closed = true
+	all := make([]*peerConn, 0, len(p.conns))
+	for c := range p.conns {
+		all = append(all, c)
+	}
+	p.mu.Unlock()
+	p.inner.Close()
+	p.raft.Close()
+	p.calls.Close()
+	for _, c := range all {
+		c.Close()
+	}
+	p.wg.Wait()
+}
+
+func (p *port) track(raw net.Conn) *peerConn {
+	c := &peerConn{Conn: raw, port: p}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		raw.Close()
+	}
+	p.conns[c] = struct{}{}
+	return c
+}
+
+// A peerConn is a TCP connection whose peer is known once its handshake is done.
+type peerConn struct {
+	net.Conn
+	port *port
+	peer string // guarded by port.mu until the handshake is done, constant after it
+}
+
+func (c *peerConn) Close() error {
+	c.port.mu.Lock()
+	delete(c.port.conns, c)
+	c.port.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// peerOfConn returns the node id behind a connection of this port.
+func peerOfConn(conn net.Conn) string {
+	return conn.(*tls.Conn).NetConn().(*peerConn).peer
+}
+
+// A connQueue is the net.Listener of one protocol.
+type connQueue struct {
+	addr  net.Addr
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newConnQueue(addr net.Addr) *connQueue {
+	return &connQueue{addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+func (q *connQueue) put(c net.Conn) {
+	select {
+	case q.conns <- c:
+	case <-q.done:
+		c.Close()
+	}
+}
+
+func (q *connQueue) Accept() (net.Conn, error) {
+	select {
+	case c := <-q.conns:
+		return c, nil
+	case <-q.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (q *connQueue) Close() error {
+	q.once.Do(func() { close(q.done) })
+	return nil
+}
+
+func (q *connQueue) Addr() net.Addr { return q.addr }

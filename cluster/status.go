@@ -1,0 +1,110 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// A Member is a server of the committed configuration. What gossip fills in may be empty.
+type Member struct {
+	ID, Address   string
+	Voter, Leader bool
+	About         About
+	Sealed        *bool // nil: not known
+	Applied       uint64
+}
+
+// Members lists the last committed configuration, ordered by id, and its index.
+func (c *Cluster) Members() ([]Member, uint64) {
+	configuration, index := c.fsm.View().Configuration()
+	_, leader := c.raft.LeaderWithID()
+	var members []Member
+	for _, s := range configuration.Servers {
+		m := Member{ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter, Leader: s.ID == leader}
+		if c.gossip != nil {
+			if heard, ok := c.gossip.member(m.ID); ok {
+				m.About, m.Sealed, m.Applied = heard.about(), &heard.Sealed, heard.Applied
+			}
+		}
+		if m.ID == c.id {
+			sealed := c.sealed.Load()
+			m.About, m.Sealed, m.Applied = c.About, &sealed, c.fsm.View().Index()
+		}
+		members = append(members, m)
+	}
+	slices.SortFunc(members, func(a, b Member) int {
+		if a.ID < b.ID {
+			return -1
+		}
+		return 1
+	})
+	return members, index
+}
+
+// Standing is what this node knows of the Raft group without asking anybody.
+type Standing struct {
+	Leader             string // node id, "" when none is known
+	Leads              bool   // this node does, in an opened term
+	Since              time.Time
+	Committed, Applied uint64
+}
+
+// Standing answers from memory.
+func (c *Cluster) Standing() Standing {
+	_, leader := c.raft.LeaderWithID()
+	s := Standing{Leader: string(leader), Leads: c.leads(), Committed: c.raft.CommitIndex(), Applied: c.fsm.View().Index()}
+	if s.Leads {
+		s.Since = time.Unix(0, c.openedAt.Load())
+	}
+	return s
+}
+
+// LeaderAbout asks the leader what it says of itself, for the addresses that gossip may not have brought yet.
+func (c *Cluster) LeaderAbout(ctx context.Context) (About, error) {
+	_, leader := c.raft.LeaderWithID()
+	switch string(leader) {
+	case "":
+		return About{}, ErrUnavailable
+	case c.id:
+		return c.About, nil
+	}
+	answer, err := ask[statusCall, statusAnswer](ctx, c, string(leader), "/v1/status", statusCall{})
+	return About{Label: answer.Label, API: answer.API, Version: answer.Version}, err
+}
+
+type statusCall struct {
+	_ struct{} `cbor:",toarray"`
+}
+
+type statusAnswer struct {
+	_                   struct{} `cbor:",toarray"`
+	Sealed              bool
+	Applied             uint64
+	Label, API, Version string
+	Gossip              string // address to join, "" when gossip is off
+}
+
+func (c *Cluster) serveStatus(context.Context, string, statusCall) (statusAnswer, error) {
+	answer := statusAnswer{
+		Sealed: c.sealed.Load() || c.diverged.Load() != nil, Applied: c.fsm.View().Index(),
+		Label: c.About.Label, API: c.About.API, Version: c.About.Version,
+	}
+	if c.gossip != nil {
+		answer.Gossip = c.Gossip.Advertise
+	}
+	return answer, nil
+}
+
+// Answers says whether a member answers within a second.
+func (c *Cluster) Answers(ctx context.Context, nodeID string) bool {
+	if nodeID == c.id {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_, err := ask[statusCall, statusAnswer](ctx, c, nodeID, "/v1/status", statusCall{})
+	return err == nil
+}

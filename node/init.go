@@ -1,0 +1,189 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/hashicorp/raft"
+
+	"keyquorum/cluster"
+	"keyquorum/fsm"
+	"keyquorum/seal"
+	"keyquorum/storage"
+	"keyquorum/vault"
+)
+
+// InitResult is shown once.
+type InitResult struct {
+	Shares    []seal.Plaintext // 33 bytes each
+	RootToken seal.Plaintext
+}
+
+// ErrShares: the numbers of shares and threshold do not make a scheme.
+var ErrShares = errors.New("node: shares must be 1 to 255, the threshold 1 to shares, and at least 2 when there is more than one share")
+
+// Init makes a cluster of this node. Concurrent calls: one wins, the others get ErrInitialized. The node stays sealed.
+func (n *Node) Init(_ context.Context, shares, threshold int) (InitResult, error) {
+	if shares < 1 || shares > 255 || threshold < 1 || threshold > shares || (shares > 1 && threshold < 2) {
+		return InitResult{}, ErrShares
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.member.Load() != nil || n.joining != nil {
+		return InitResult{}, ErrInitialized
+	}
+	g, err := n.found(shares, threshold)
+	if err != nil {
+		return InitResult{}, err
+	}
+	if err := n.create(g.member, g.firstEntries); err != nil {
+		return InitResult{}, fmt.Errorf("node: init: %w", err)
+	}
+	if err := n.openMember(); err != nil {
+		return InitResult{}, fmt.Errorf("node: init: %w", err)
+	}
+	return InitResult{Shares: g.shares, RootToken: g.token}, nil
+}
+
+// A genesis is a cluster before it exists.
+type genesis struct {
+	member  newMember
+	address string
+	shares  []seal.Plaintext
+	token   seal.Plaintext
+	writes  []fsm.Write // the first transaction
+}
+
+// found makes every key of a new cluster. All but the shares and the root token go into the first transaction, wrapped.
+func (n *Node) found(shares, threshold int) (*genesis, error) {
+	clusterID, nodeID := newClusterID(), newNodeID()
+	record, parts, root, err := seal.Init(clusterID, shares, threshold)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	keyring, err := root.NewKeyring()
+	if err != nil {
+		return nil, err
+	}
+	defer keyring.Close()
+	g := &genesis{shares: parts, address: n.config.ClusterAddr}
+	g.member = newMember{
+		manifest:  storage.Manifest{Format: storage.Format, ClusterID: hex.EncodeToString(clusterID[:]), NodeID: nodeID, Voter: true},
+		gossipKey: make([]byte, 32),
+		seal:      record,
+	}
+	rand.Read(g.member.gossipKey)
+	authority, err := g.certify(n)
+	if err != nil {
+		return nil, err
+	}
+	return g, g.write(n, root, keyring, authority)
+}
+
+// certify makes the cluster's CA and this node's certificate.
+func (g *genesis) certify(n *Node) (*cluster.Authority, error) {
+	id := g.member.manifest
+	authority, err := cluster.NewAuthority(id.ClusterID, n.config.Now())
+	if err != nil {
+		return nil, err
+	}
+	key, csr, err := cluster.NewRequest()
+	if err != nil {
+		return nil, err
+	}
+	g.member.key = key
+	g.member.ca = authority.Certificate.Raw
+	g.member.certificate, err = authority.Sign(csr, id.ClusterID, id.NodeID, n.config.Now())
+	return authority, err
+}
+
+// write composes the first transaction: seal record, keyring, CA, and the domain's own.
+func (g *genesis) write(n *Node, root *seal.Root, keyring *seal.Keyring, authority *cluster.Authority) error {
+	wrapped, err := root.WrapKeyring(keyring)
+	if err != nil {
+		return err
+	}
+	ca, err := sealCA(keyring, authority)
+	if err != nil {
+		return err
+	}
+	domain, token, err := vault.Bootstrap(keyring, n.config.Now())
+	if err != nil {
+		return err
+	}
+	g.token = token
+	g.writes = append([]fsm.Write{
+		{Path: pathSeal, Value: g.member.seal.Encode()},
+		{Path: pathKeyring, Value: wrapped},
+		{Path: pathCA, Value: ca},
+	}, domain...)
+	return nil
+}
+
+// firstEntries stores entry 1, the configuration, and entry 2, the first transaction, both of term 1 (decision 16).
+func (g *genesis) firstEntries(s *storage.Store) error {
+	config := raft.DefaultConfig()
+	config.LocalID = raft.ServerID(g.member.manifest.NodeID)
+	alone := raft.Configuration{Servers: []raft.Server{{ID: config.LocalID, Address: raft.ServerAddress(g.address)}}}
+	if err := raft.BootstrapCluster(config, s.Logs(), s.Stable(), s.Snapshots(), nil, alone); err != nil {
+		return err
+	}
+	txn := fsm.Txn{ID: fsm.NewID(), Writes: g.writes}
+	for _, w := range g.writes {
+		txn.Conditions = append(txn.Conditions, fsm.Condition{Kind: fsm.Absent, Path: w.Path})
+	}
+	data, err := txn.Encode()
+	if err != nil {
+		return err
+	}
+	return s.Logs().StoreLog(&raft.Log{Index: 2, Term: 1, Type: raft.LogCommand, Data: data})
+}
+
+// caRecord is what pathCA holds, sealed.
+type caRecord struct {
+	_                struct{} `cbor:",toarray"`
+	Certificate, Key []byte
+}
+
+func sealCA(k *seal.Keyring, a *cluster.Authority) ([]byte, error) {
+	certificate, key, err := a.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	plain, err := cbor.Marshal(caRecord{Certificate: certificate, Key: key})
+	if err != nil {
+		return nil, err
+	}
+	defer clear(plain)
+	return k.Seal(nil, pathCA, 0, plain)
+}
+
+func openCA(k *seal.Keyring, r fsm.Record) (*cluster.Authority, error) {
+	plain, err := k.Open(pathCA, r.Logical, r.Value)
+	if err != nil {
+		return nil, err
+	}
+	defer plain.Zero()
+	var record caRecord
+	if err := cbor.Unmarshal(plain, &record); err != nil {
+		return nil, errors.New("node: the record of the cluster's CA is not readable")
+	}
+	defer clear(record.Key)
+	return cluster.ParseAuthority(record.Certificate, record.Key)
+}
+
+func newClusterID() (id [16]byte) {
+	rand.Read(id[:])
+	return id
+}
+
+func newNodeID() string {
+	id := newClusterID()
+	return hex.EncodeToString(id[:])
+}

@@ -1,0 +1,209 @@
+package node
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"keyquorum/cluster"
+	"keyquorum/seal"
+	"keyquorum/storage"
+)
+
+// Challenger speaks the two join calls to a node of the cluster; httpapi implements it over HTTPS.
+type Challenger interface {
+	Challenge(ctx context.Context, serverID string) (Challenge, error)
+	Answer(ctx context.Context, a Answer) (Admission, error)
+}
+
+// A Challenge is the seal record and a nonce: no plaintext and no key travels (decision 17).
+type Challenge struct {
+	SealRecord []byte
+	Nonce      []byte
+}
+
+// An Answer proves that shares were given at the joiner: MAC is HMAC-SHA-256 under the join key over cluster id, server
+// id, nonce and the SHA-256 of CSR.
+type Answer struct {
+	ServerID    string // 32 hex digits
+	Nonce       []byte
+	MAC         []byte
+	CSR         []byte // PKCS#10, DER
+	ClusterAddr string
+}
+
+// An Admission is what makes a node a member. Whom to talk to it learns from Raft's log.
+type Admission struct {
+	Certificate []byte // DER
+	CA          []byte // DER
+	GossipKey   []byte
+}
+
+// ErrInvalidAnswer: the joiner did not prove that it was given the unseal key.
+var ErrInvalidAnswer = errors.New("node: invalid answer given")
+
+// joining is a node that collects shares to answer a challenge.
+type joining struct {
+	challenger Challenger
+	record     seal.Record
+	nodeID     string
+	nonVoter   bool
+}
+
+// Join makes this node, which has no data, collect shares to answer the challenge of the cluster behind ch. On a member it
+// does nothing and returns nil. Called again before the shares are complete, it begins anew.
+func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.keys.Load() != nil {
+		return ErrUnsealed
+	}
+	if n.member.Load() != nil {
+		return nil
+	}
+	j := &joining{challenger: ch, nodeID: newNodeID(), nonVoter: nonVoter}
+	challenge, err := ch.Challenge(ctx, j.nodeID)
+	if err != nil {
+		return fmt.Errorf("node: join: %w", err)
+	}
+	if j.record, err = seal.DecodeRecord(challenge.SealRecord); err != nil {
+		return fmt.Errorf("node: join: the challenge: %w", err)
+	}
+	n.joining, n.ceremony = j, seal.NewCeremony(j.record)
+	n.noteLocked(false)
+	return nil
+}
+
+// answerLocked proves the root key, and makes this node a member with what it is given in return.
+func (n *Node) answerLocked(ctx context.Context, root *seal.Root) error {
+	j := n.joining
+	challenge, err := j.challenger.Challenge(ctx, j.nodeID) // a fresh nonce: people may have taken their time
+	if err != nil {
+		return fmt.Errorf("node: join: %w", err)
+	}
+	key, csr, err := cluster.NewRequest()
+	if err != nil {
+		return err
+	}
+	clusterID := hex.EncodeToString(j.record.ClusterID[:])
+	mac, err := joinMAC(root, clusterID, j.nodeID, challenge.Nonce, csr)
+	if err != nil {
+		return err
+	}
+	admission, err := j.challenger.Answer(ctx, Answer{
+		ServerID: j.nodeID, Nonce: challenge.Nonce, MAC: mac, CSR: csr, ClusterAddr: n.config.ClusterAddr,
+	})
+	if err != nil {
+		return fmt.Errorf("node: join: %w", err)
+	}
+	if _, err := cluster.NewIdentity(clusterID, j.nodeID, key, admission.Certificate, admission.CA); err != nil {
+		return fmt.Errorf("node: join: %w", err)
+	}
+	err = n.create(newMember{
+		manifest: storage.Manifest{Format: storage.Format, ClusterID: clusterID, NodeID: j.nodeID, Voter: !j.nonVoter},
+		ca:       admission.CA, certificate: admission.Certificate, key: key,
+		gossipKey: admission.GossipKey, seal: j.record,
+	}, func(*storage.Store) error { return nil })
+	if err != nil {
+		return fmt.Errorf("node: join: %w", err)
+	}
+	n.joining = nil
+	return n.openMember()
+}
+
+func joinMAC(root *seal.Root, clusterID, serverID string, nonce, csr []byte) ([]byte, error) {
+	hash := sha256.Sum256(csr)
+	return root.JoinMAC([]byte(clusterID), []byte(serverID), nonce, hash[:])
+}
+
+// MakeChallenge serves the first join call on an unsealed member. It keeps nothing.
+func (n *Node) MakeChallenge(serverID string) (Challenge, error) {
+	m := n.member.Load()
+	if _, err := n.Vaults(); err != nil {
+		return Challenge{}, err
+	}
+	if !isNodeID(serverID) {
+		return Challenge{}, errors.New("node: a server id is 32 hex digits")
+	}
+	return Challenge{SealRecord: m.sealRecord().Encode(), Nonce: n.nonces.make(serverID, time.Now())}, nil
+}
+
+// AdmitAnswer serves the second: it checks the proof, signs the certificate and has the leader add the node as a non-voter.
+func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
+	m, k := n.member.Load(), n.keys.Load()
+	if k == nil {
+		return Admission{}, ErrSealed
+	}
+	if !isNodeID(a.ServerID) || !n.nonces.valid(a.ServerID, a.Nonce, time.Now()) {
+		return Admission{}, ErrInvalidAnswer
+	}
+	mac, err := joinMAC(k.root, m.identity.ClusterID, a.ServerID, a.Nonce, a.CSR)
+	if err != nil {
+		return Admission{}, ErrSealed
+	}
+	if !hmac.Equal(mac, a.MAC) {
+		return Admission{}, ErrInvalidAnswer
+	}
+	record, ok := m.cluster.View().Get(pathCA)
+	if !ok {
+		return Admission{}, errors.New("node: the cluster's CA is not in this node's state yet")
+	}
+	authority, err := openCA(k.keyring, record)
+	if err != nil {
+		return Admission{}, err
+	}
+	certificate, err := authority.Sign(a.CSR, m.identity.ClusterID, a.ServerID, n.config.Now())
+	if err != nil {
+		return Admission{}, err
+	}
+	if err := m.cluster.Add(ctx, a.ServerID, a.ClusterAddr); err != nil {
+		return Admission{}, err
+	}
+	return Admission{Certificate: certificate, CA: authority.Certificate.Raw, GossipKey: m.gossipKey}, nil
+}
+
+func isNodeID(s string) bool {
+	id, err := hex.DecodeString(s)
+	return err == nil && len(id) == 16 && hex.EncodeToString(id) == s
+}
+
+// nonces makes challenges that need no memory: each is bound to the server id and dated, under a key of this process.
+type nonces struct{ key [32]byte }
+
+const (
+	nonceLife = 2 * time.Minute
+	nonceSize = 8 + 16 + sha256.Size // Unix nanoseconds, random, HMAC-SHA-256
+)
+
+func newNonces() (n nonces) {
+	rand.Read(n.key[:])
+	return n
+}
+
+func (n *nonces) make(serverID string, now time.Time) []byte {
+	nonce := binary.BigEndian.AppendUint64(make([]byte, 0, nonceSize), uint64(now.UnixNano()))
+	nonce = nonce[:24]
+	rand.Read(nonce[8:])
+	return append(nonce, n.mac(serverID, nonce)...)
+}
+
+func (n *nonces) valid(serverID string, nonce []byte, now time.Time) bool {
+	if len(nonce) != nonceSize || !hmac.Equal(n.mac(serverID, nonce[:24]), nonce[24:]) {
+		return false
+	}
+	age := now.Sub(time.Unix(0, int64(binary.BigEndian.Uint64(nonce))))
+	return age >= -nonceLife && age < nonceLife
+}
+
+func (n *nonces) mac(serverID string, dated []byte) []byte {
+	h := hmac.New(sha256.New, n.key[:])
+	h.Write(dated)
+	h.Write([]byte(serverID))
+	return h.Sum(nil)
+}

@@ -1,0 +1,159 @@
+package node
+
+import (
+	"crypto/ecdsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"keyquorum/cluster"
+	"keyquorum/seal"
+	"keyquorum/storage"
+)
+
+// A member is a node with data: it takes part in Raft, sealed or not.
+type member struct {
+	store     *storage.Store
+	cluster   *cluster.Cluster
+	identity  cluster.Identity
+	gossipKey []byte
+	mirror    seal.Record // of the seal record, from the folder: the state's copy wins
+}
+
+// Files of a member's folder beside storage's own. Key and gossip key lie there in the clear (0600): a sealed node must
+// be able to take part.
+const (
+	fileCA        = "ca.crt"     // DER
+	fileCert      = "node.crt"   // DER
+	fileKey       = "node.key"   // SEC 1, DER
+	fileGossipKey = "gossip.key" // 32 bytes
+	fileSeal      = "seal.record"
+)
+
+// newMember is what init and join write into a fresh folder.
+type newMember struct {
+	manifest        storage.Manifest
+	ca, certificate []byte
+	key             *ecdsa.PrivateKey
+	gossipKey       []byte
+	seal            seal.Record
+}
+
+// create builds the member's folder under a temporary name, lets prepare fill its empty store, and moves it into place:
+// a crash before that is a node without data.
+func (n *Node) create(m newMember, prepare func(*storage.Store) error) error {
+	temporary := n.memberDir() + ".new"
+	if err := os.RemoveAll(temporary); err != nil {
+		return err
+	}
+	store, err := storage.Create(temporary, m.manifest)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(prepare(store), m.writeFiles(temporary), store.Close())
+	if err != nil {
+		return err
+	}
+	return storage.RenameDir(temporary, n.memberDir())
+}
+
+func (m newMember) writeFiles(dir string) error {
+	key, err := x509.MarshalECPrivateKey(m.key)
+	if err != nil {
+		return err
+	}
+	for name, content := range map[string][]byte{
+		fileCA: m.ca, fileCert: m.certificate, fileKey: key, fileGossipKey: m.gossipKey, fileSeal: m.seal.Encode(),
+	} {
+		if err := storage.WriteFile(filepath.Join(dir, name), content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openMember opens the folder and takes part. The node is sealed after it.
+func (n *Node) openMember() error {
+	store, err := storage.Open(n.memberDir())
+	if err != nil {
+		return err
+	}
+	m, err := n.readMember(store)
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
+	m.cluster, err = cluster.Open(cluster.Config{
+		Store:    store,
+		Identity: m.identity,
+		Listener: n.config.ClusterListener,
+		Dial:     n.config.Dial,
+		Address:  n.config.ClusterAddr,
+		Gossip:   cluster.Gossip{Bind: n.config.Gossip.Bind, Advertise: n.config.Gossip.Advertise, Key: m.gossipKey},
+		About:    cluster.About{Label: n.config.Label, API: n.config.APIAddr, Version: n.config.Version},
+		Timing:   n.config.Timing.cluster(),
+		Logger:   n.config.Logger,
+		Diverged: func(error) { n.wg.Go(func() { n.sealNow() }) },
+	})
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
+	n.member.Store(m)
+	n.ceremony = seal.NewCeremony(m.sealRecord())
+	n.wg.Go(func() { n.watch(m) })
+	return nil
+}
+
+func (n *Node) readMember(store *storage.Store) (*member, error) {
+	files := map[string][]byte{}
+	for _, name := range []string{fileCA, fileCert, fileKey, fileGossipKey, fileSeal} {
+		content, err := storage.ReadFile(filepath.Join(n.memberDir(), name))
+		if err != nil {
+			return nil, err
+		}
+		files[name] = content
+	}
+	key, err := x509.ParseECPrivateKey(files[fileKey])
+	if err != nil {
+		return nil, fmt.Errorf("%s: not a private key", filepath.Join(n.memberDir(), fileKey))
+	}
+	manifest := store.Manifest()
+	identity, err := cluster.NewIdentity(manifest.ClusterID, manifest.NodeID, key, files[fileCert], files[fileCA])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", n.memberDir(), err)
+	}
+	record, err := seal.DecodeRecord(files[fileSeal])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(n.memberDir(), fileSeal), err)
+	}
+	return &member{store: store, identity: identity, gossipKey: files[fileGossipKey], mirror: record}, nil
+}
+
+// watch ends the node when its disk or its state machine can't go on.
+func (n *Node) watch(m *member) {
+	select {
+	case <-m.store.Failed():
+		n.fail(fmt.Errorf("the disk under %s failed, so nothing more can be promised: %w", n.config.Dir, m.store.Err()))
+	case <-m.cluster.Failed():
+		n.fail(m.cluster.Err())
+	case <-n.ctx.Done():
+	}
+}
+
+// Clear records of the state that node owns.
+const (
+	pathSeal    = "sys/seal"    // the seal record
+	pathKeyring = "sys/keyring" // the keyring, wrapped by the root key
+	pathCA      = "sys/ca"      // the CA's certificate and key, sealed
+)
+
+// sealRecord is the state's seal record, or the mirror while the state has none yet.
+func (m *member) sealRecord() seal.Record {
+	if r, ok := m.cluster.View().Get(pathSeal); ok {
+		if record, err := seal.DecodeRecord(r.Value); err == nil {
+			return record
+		}
+	}
+	return m.mirror
+}

@@ -1,0 +1,150 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Peer is a member of the committed Raft configuration, with what gossip says of it where it says anything.
+type Peer struct {
+	ID, Address   string
+	Voter, Leader bool
+	Label         string // columns from gossip: may be empty
+	APIAddr       string
+	Version       string
+	Sealed        *bool // nil: not known
+	Applied       uint64
+}
+
+// Peers lists the committed configuration and its index.
+func (n *Node) Peers() (peers []Peer, index uint64, err error) {
+	m := n.member.Load()
+	if m == nil {
+		return nil, 0, ErrUninitialized
+	}
+	members, index := m.cluster.Members()
+	for _, s := range members {
+		peers = append(peers, Peer{
+			ID: s.ID, Address: s.Address, Voter: s.Voter, Leader: s.Leader,
+			Label: s.About.Label, APIAddr: s.About.API, Version: s.About.Version, Sealed: s.Sealed, Applied: s.Applied,
+		})
+	}
+	return peers, index, nil
+}
+
+// A PeerError says why a peer was not removed.
+type PeerError struct{ text string }
+
+func (e *PeerError) Error() string { return e.text }
+
+// RemovePeer marks an id dead for ever and removes it. It refuses, with a *PeerError, to remove the last voter, or one
+// without which the voters that answer are no majority; force lifts the second.
+func (n *Node) RemovePeer(ctx context.Context, id string, force bool) error {
+	m := n.member.Load()
+	if m == nil {
+		return ErrUninitialized
+	}
+	peers, _, _ := n.Peers()
+	at := slices.IndexFunc(peers, func(p Peer) bool { return p.ID == id })
+	if at < 0 {
+		ids := make([]string, len(peers))
+		for i, p := range peers {
+			ids[i] = p.ID
+		}
+		return &PeerError{fmt.Sprintf("server %q is not in the configuration; its servers are %s", id, strings.Join(ids, ", "))}
+	}
+	if id == m.identity.NodeID {
+		return &PeerError{"a node does not remove itself: ask another node"}
+	}
+	if err := m.removable(ctx, peers, at, force); err != nil {
+		return err
+	}
+	return m.cluster.Remove(ctx, id)
+}
+
+func (m *member) removable(ctx context.Context, peers []Peer, at int, force bool) error {
+	if !peers[at].Voter {
+		return nil
+	}
+	voters, answering := 0, 0
+	for i, p := range peers {
+		if i == at || !p.Voter {
+			continue
+		}
+		voters++
+		if force || m.cluster.Answers(ctx, p.ID) {
+			answering++
+		}
+	}
+	if voters == 0 {
+		return &PeerError{"the last voter can't be removed"}
+	}
+	if answering < voters/2+1 {
+		return &PeerError{fmt.Sprintf("without it only %d of %d voters answer, which is no majority; use force if you are sure", answering, voters)}
+	}
+	return nil
+}
+
+// Leader describes who leads, as far as this node knows.
+type Leader struct {
+	Known              bool
+	IsSelf             bool
+	ID                 string
+	APIAddr            string // "" when it could not be learnt
+	ClusterAddr        string
+	Since              time.Time // when this node began to lead; zero on others
+	Committed, Applied uint64
+}
+
+// Leader asks the leader for its API address when gossip has not brought it, for a second at most.
+func (n *Node) Leader(ctx context.Context) Leader {
+	m := n.member.Load()
+	if m == nil {
+		return Leader{}
+	}
+	s := m.cluster.Standing()
+	l := Leader{Known: s.Leader != "", IsSelf: s.Leads, ID: s.Leader, Since: s.Since, Committed: s.Committed, Applied: s.Applied}
+	peers, _, _ := n.Peers()
+	for _, p := range peers {
+		if p.ID == s.Leader {
+			l.APIAddr, l.ClusterAddr = p.APIAddr, p.Address
+		}
+	}
+	if l.Known && l.APIAddr == "" {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if about, err := m.cluster.LeaderAbout(ctx); err == nil {
+			l.APIAddr = about.API
+		}
+	}
+	return l
+}
+
+// Health is answered from memory, without asking anyone.
+type Health struct {
+	Initialized, Sealed, Leader, Removed bool
+	ClusterID                            string
+	Now                                  time.Time
+}
+
+// Health never waits.
+func (n *Node) Health() Health {
+	h := Health{Sealed: n.keys.Load() == nil, Now: n.config.Now()}
+	if m := n.member.Load(); m != nil {
+		h.Initialized, h.ClusterID = true, m.identity.ClusterID
+		h.Leader, h.Removed = m.cluster.Standing().Leads, m.cluster.Removed()
+	}
+	return h
+}
+
+// StepDown asks the leader to hand leadership over.
+func (n *Node) StepDown(ctx context.Context) error {
+	m := n.member.Load()
+	if m == nil {
+		return ErrUninitialized
+	}
+	return m.cluster.StepDown(ctx)
+}

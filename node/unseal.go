@@ -1,0 +1,212 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"keyquorum/seal"
+	"keyquorum/vault"
+)
+
+// SealStatus is the state of the seal on this node.
+type SealStatus struct {
+	Initialized, Sealed bool
+	Joining             bool // shares given now answer a join challenge
+	Opening             bool // the shares are complete; the node waits for the cluster to bring it the keyring
+	Threshold, Shares   int
+	Progress            int
+	ClusterID           string
+	Version             string
+}
+
+// SealStatus answers from memory; it never waits for a ceremony that is under way.
+func (n *Node) SealStatus() SealStatus {
+	s := SealStatus{Version: n.config.Version, Sealed: true}
+	if last := n.status.Load(); last != nil {
+		s = *last
+		s.Version = n.config.Version
+	}
+	if m := n.member.Load(); m != nil {
+		record := m.sealRecord()
+		s.Initialized, s.Threshold, s.Shares = true, record.Threshold, record.Shares
+		s.ClusterID = m.identity.ClusterID
+	}
+	s.Sealed = n.keys.Load() == nil
+	if !s.Sealed {
+		s.Progress, s.Opening, s.Joining = 0, false, false
+	}
+	return s
+}
+
+// noteLocked publishes what SealStatus can't read from elsewhere.
+func (n *Node) noteLocked(opening bool) SealStatus {
+	s := SealStatus{Opening: opening}
+	if n.ceremony != nil {
+		s.Progress = n.ceremony.Progress()
+	}
+	if j := n.joining; j != nil && n.member.Load() == nil {
+		s.Initialized, s.Joining = true, true
+		s.Threshold, s.Shares = j.record.Threshold, j.record.Shares
+	}
+	n.status.Store(&s)
+	return n.SealStatus()
+}
+
+// Unseal takes one share. A wrong one is refused by name (seal.ErrShare…) and the progress stays. With the last share
+// the node is unsealed when the call returns, unless the cluster has no leader yet: then it becomes so by itself.
+func (n *Node) Unseal(ctx context.Context, share seal.Plaintext) (SealStatus, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.keys.Load() != nil {
+		return n.SealStatus(), nil
+	}
+	if n.ceremony == nil {
+		return n.SealStatus(), ErrUninitialized
+	}
+	progress, err := n.ceremony.Add(share)
+	if err != nil {
+		return n.noteLocked(false), err
+	}
+	if progress < n.thresholdLocked() {
+		return n.noteLocked(false), nil
+	}
+	root, err := n.ceremony.Open()
+	if err != nil {
+		return n.noteLocked(false), err
+	}
+	if n.joining != nil {
+		if err := n.answerLocked(ctx, root); err != nil {
+			root.Close()
+			return n.noteLocked(false), err
+		}
+	}
+	return n.openKeysLocked(ctx, root)
+}
+
+func (n *Node) thresholdLocked() int {
+	if n.joining != nil {
+		return n.joining.record.Threshold
+	}
+	return n.member.Load().sealRecord().Threshold
+}
+
+// unsealWait is how long the call that brought the last share waits for the state to bring the keyring.
+const unsealWait = 10 * time.Second
+
+// openKeysLocked unwraps the keyring and opens the domain. The keyring may not be here yet: after a restart nothing is
+// applied before there is a leader, a node that has just joined has an empty state. Then a goroutine waits for it.
+func (n *Node) openKeysLocked(ctx context.Context, root *seal.Root) (SealStatus, error) {
+	m := n.member.Load()
+	done := make(chan error, 1)
+	n.wg.Go(func() { done <- n.openKeys(m, root) })
+	n.noteLocked(true)
+	wait, cancel := context.WithTimeout(ctx, unsealWait)
+	defer cancel()
+	select {
+	case err := <-done:
+		return n.noteLocked(false), err
+	case <-wait.Done():
+		return n.SealStatus(), nil
+	}
+}
+
+// openKeys takes over root.
+func (n *Node) openKeys(m *member, root *seal.Root) error {
+	wrapped, err := m.awaitKeyring(n.ctx)
+	if err != nil {
+		root.Close()
+		return err
+	}
+	keyring, err := root.UnwrapKeyring(wrapped)
+	if err != nil {
+		root.Close()
+		n.logger().Error("the keyring does not open with the root key", "error", err)
+		return err
+	}
+	vaults, err := vault.New(vault.Config{
+		Replica: m.cluster, Keyring: keyring, Audit: n.audit, Now: n.config.Now,
+		Node: n.config.Label, ClusterID: m.identity.ClusterID,
+	})
+	if err != nil {
+		keyring.Close()
+		root.Close()
+		return err
+	}
+	k := &keys{root: root, keyring: keyring, vaults: vaults}
+	if !n.keys.CompareAndSwap(nil, k) || n.ctx.Err() != nil {
+		k.close()
+		return nil
+	}
+	m.cluster.SetSealed(false)
+	n.logger().Info("unsealed")
+	return nil
+}
+
+// awaitKeyring returns the wrapped keyring as soon as this node's state has it.
+func (m *member) awaitKeyring(ctx context.Context) ([]byte, error) {
+	for {
+		view := m.cluster.View()
+		if r, ok := view.Get(pathKeyring); ok {
+			return r.Value, nil
+		}
+		if err := m.cluster.Wait(ctx, view.Index()+1); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// ResetUnseal forgets the shares given so far.
+func (n *Node) ResetUnseal() (SealStatus, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.keys.Load() != nil {
+		return n.SealStatus(), ErrUnsealed
+	}
+	if n.ceremony != nil {
+		n.ceremony.Reset()
+	}
+	return n.noteLocked(false), nil
+}
+
+// Seal drops every key of this node. A leader finds itself an unsealed successor within seconds.
+func (n *Node) Seal(context.Context) error {
+	if n.member.Load() == nil {
+		return ErrUninitialized
+	}
+	n.sealNow()
+	return nil
+}
+
+func (n *Node) sealNow() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.dropKeys() {
+		return
+	}
+	if m := n.member.Load(); m != nil {
+		m.cluster.SetSealed(true)
+		n.ceremony = seal.NewCeremony(m.sealRecord())
+	}
+	n.noteLocked(false)
+	n.logger().Info("sealed")
+}
+
+// dropKeys takes the keys away from all who come after, then closes them.
+func (n *Node) dropKeys() bool {
+	k := n.keys.Swap(nil)
+	if k == nil {
+		return false
+	}
+	k.close()
+	return true
+}
+
+// Refusals that say what is wrong with a share, all of them the holder's to mend.
+func IsBadShare(err error) bool {
+	return errors.Is(err, seal.ErrShareLength) || errors.Is(err, seal.ErrShareMalformed) ||
+		errors.Is(err, seal.ErrShareForeign) || errors.Is(err, seal.ErrShareDuplicate)
+}
+
+// IsDuplicateShare says that the share was given already.
+func IsDuplicateShare(err error) bool { return errors.Is(err, seal.ErrShareDuplicate) }
