@@ -175,10 +175,3 @@ func (a *algorithm) decrypt(key crypto.Signer, ciphertext []byte) ([]byte, error
 
 // fieldSize is the length of a coordinate, and of r and s, on the wire.
 func fieldSize(c elliptic.Curve) int { return (c.Params().BitSize + 7) / 8 }
-
-func badParameter(message string) error {
-	return &Error{Kind: Invalid, Code: "BadParameter", Message: message}
-}
-
-// badProperty refuses a property of the request by its name.
-func badProperty(name string) error { return badParameter("Property " + name + " has invalid value") }

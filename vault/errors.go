@@ -60,6 +60,13 @@ const retryAfter = time.Second
 // mayHaveHappened ends the message of every failure that came after a write was sent.
 const mayHaveHappened = " The write may have happened."
 
+func badParameter(format string, args ...any) *Error {
+	return &Error{Kind: Invalid, Code: "BadParameter", Message: fmt.Sprintf(format, args...)}
+}
+
+// badProperty refuses a property of the request by its name.
+func badProperty(name string) *Error { return badParameter("Property %s has invalid value", name) }
+
 func unauthorized(message string) *Error {
 	return &Error{Kind: Unauthenticated, Code: "Unauthorized", Message: message}
 }

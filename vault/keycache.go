@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"crypto"
 	"sync"
 	"sync/atomic"
 )
@@ -12,7 +11,7 @@ const keyCacheBytes = 32 << 20
 // A keyCache holds opened versions of keys. An entry answers only for the restore generation, path and mod index that it
 // was opened at, so it can't outlive a change; what the bound pushes out is chosen by a clock hand.
 //
-// A hit takes no lock. close drops everything, and nothing can be stored after it.
+// A hit takes no lock. close drops everything, and nothing can be kept after it.
 type keyCache struct {
 	max     int64
 	entries sync.Map // path → *cachedKey
@@ -25,25 +24,24 @@ type keyCache struct {
 }
 
 type cachedKey struct {
-	generation uint64
-	path       string
-	mod        uint64
-	key        *openedKey
-	size       int64
-	used       atomic.Bool // since the hand came by
-	slot       int         // index in ring; guarded by keyCache.mu
+	path string
+	stamp
+	key  *openedKey
+	size int64
+	used atomic.Bool // since the hand came by
+	slot int         // index in ring; guarded by keyCache.mu
 }
 
 func newKeyCache(maxBytes int64) *keyCache { return &keyCache{max: maxBytes} }
 
-// lookup returns the key opened from exactly this record.
-func (c *keyCache) lookup(generation uint64, path string, mod uint64) (*openedKey, bool) {
+// find returns the key opened from exactly this record.
+func (c *keyCache) find(path string, s stamp) (*openedKey, bool) {
 	v, ok := c.entries.Load(path)
 	if !ok {
 		return nil, false
 	}
 	e := v.(*cachedKey)
-	if e.generation != generation || e.mod != mod {
+	if e.stamp != s {
 		return nil, false
 	}
 	if !e.used.Load() { // a hot entry is read by all processors: don't write to it each time
@@ -52,9 +50,9 @@ func (c *keyCache) lookup(generation uint64, path string, mod uint64) (*openedKe
 	return e.key, true
 }
 
-// store keeps a key opened from this record, in the place of one opened from an older record at the path.
-func (c *keyCache) store(generation uint64, path string, mod uint64, key *openedKey) {
-	e := &cachedKey{generation: generation, path: path, mod: mod, key: key, size: key.size + int64(len(path))}
+// keep remembers a key opened from this record, in the place of one opened from an older record at the path.
+func (c *keyCache) keep(path string, s stamp, key *openedKey) {
+	e := &cachedKey{path: path, stamp: s, key: key, size: key.size + int64(len(path))}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed || e.size > c.max {
@@ -62,7 +60,7 @@ func (c *keyCache) store(generation uint64, path string, mod uint64, key *opened
 	}
 	if v, ok := c.entries.Load(path); ok {
 		old := v.(*cachedKey)
-		if !older(old, e) {
+		if !old.before(s) {
 			return
 		}
 		c.dropLocked(old)
@@ -76,11 +74,8 @@ func (c *keyCache) store(generation uint64, path string, mod uint64, key *opened
 	c.entries.Store(path, e)
 }
 
-func older(a, b *cachedKey) bool {
-	if a.generation != b.generation {
-		return a.generation < b.generation
-	}
-	return a.mod < b.mod
+func (s stamp) before(t stamp) bool {
+	return s.generation < t.generation || s.generation == t.generation && s.mod < t.mod
 }
 
 // evictLocked drops the first entry that was not used since the hand came by it. The ring must not be empty.
@@ -113,11 +108,4 @@ func (c *keyCache) close() {
 	c.closed = true
 	c.entries.Clear()
 	c.ring, c.hand, c.bytes = nil, 0, 0
-}
-
-// An openedKey is a version of a key, ready to be used.
-type openedKey struct {
-	record  Key
-	private crypto.Signer
-	size    int64 // bytes it takes, about
 }

@@ -31,13 +31,13 @@ func checkCache(t *testing.T, c *keyCache) {
 
 func TestCachedKeyAnswersOnlyForItsOwnRecord(t *testing.T) {
 	c, k := newKeyCache(1000), keyOf(10)
-	c.store(1, "p", 7, k)
+	c.keep("p", stamp{1, 7}, k)
 	for _, at := range []struct {
 		generation, mod uint64
 		path            string
 		hit             bool
 	}{{1, 7, "p", true}, {1, 8, "p", false}, {1, 6, "p", false}, {2, 7, "p", false}, {0, 7, "p", false}, {1, 7, "q", false}} {
-		got, ok := c.lookup(at.generation, at.path, at.mod)
+		got, ok := c.find(at.path, stamp{at.generation, at.mod})
 		if ok != at.hit || (ok && got != k) {
 			t.Errorf("generation %d, %s at %d: %v", at.generation, at.path, at.mod, ok)
 		}
@@ -46,14 +46,14 @@ func TestCachedKeyAnswersOnlyForItsOwnRecord(t *testing.T) {
 
 func TestNewerRecordReplacesOlderAndNotTheOtherWay(t *testing.T) {
 	c := newKeyCache(1000)
-	c.store(1, "p", 7, keyOf(10))
-	c.store(1, "p", 9, keyOf(20))
-	c.store(1, "p", 8, keyOf(30)) // a slow reader of an older view
-	if _, ok := c.lookup(1, "p", 9); !ok {
+	c.keep("p", stamp{1, 7}, keyOf(10))
+	c.keep("p", stamp{1, 9}, keyOf(20))
+	c.keep("p", stamp{1, 8}, keyOf(30)) // a slow reader of an older view
+	if _, ok := c.find("p", stamp{1, 9}); !ok {
 		t.Error("the newer record is gone")
 	}
-	c.store(2, "p", 3, keyOf(40)) // restored: indexes start lower
-	if _, ok := c.lookup(2, "p", 3); !ok {
+	c.keep("p", stamp{2, 3}, keyOf(40)) // restored: indexes start lower
+	if _, ok := c.find("p", stamp{2, 3}); !ok {
 		t.Error("the restored record was not stored")
 	}
 	if len(c.ring) != 1 || c.bytes != 41 {
@@ -64,16 +64,16 @@ func TestNewerRecordReplacesOlderAndNotTheOtherWay(t *testing.T) {
 
 func TestCacheIsBoundedByBytesAndKeepsWhatIsUsed(t *testing.T) {
 	c := newKeyCache(10 * 101)
-	c.store(1, "h", 1, keyOf(100))
+	c.keep("h", stamp{1, 1}, keyOf(100))
 	for i := range 1000 {
-		if _, ok := c.lookup(1, "h", 1); !ok {
+		if _, ok := c.find("h", stamp{1, 1}); !ok {
 			t.Fatalf("the key in constant use was dropped after %d", i)
 		}
-		c.store(1, string(rune('0'+i%10)), uint64(i), keyOf(100))
+		c.keep(string(rune('0'+i%10)), stamp{1, uint64(i)}, keyOf(100))
 		checkCache(t, c)
 	}
-	c.store(1, "big", 1, keyOf(2000))
-	if _, ok := c.lookup(1, "big", 1); ok {
+	c.keep("big", stamp{1, 1}, keyOf(2000))
+	if _, ok := c.find("big", stamp{1, 1}); ok {
 		t.Error("an entry above the bound was stored")
 	}
 	if len(c.ring) != 10 {
@@ -83,11 +83,11 @@ func TestCacheIsBoundedByBytesAndKeepsWhatIsUsed(t *testing.T) {
 
 func TestClosedCacheIsEmptyAndStaysSo(t *testing.T) {
 	c := newKeyCache(1000)
-	c.store(1, "p", 7, keyOf(10))
+	c.keep("p", stamp{1, 7}, keyOf(10))
 	c.close()
-	c.store(1, "q", 8, keyOf(10))
+	c.keep("q", stamp{1, 8}, keyOf(10))
 	for path, mod := range map[string]uint64{"p": 7, "q": 8} {
-		if _, ok := c.lookup(1, path, mod); ok {
+		if _, ok := c.find(path, stamp{1, mod}); ok {
 			t.Errorf("%s is still there", path)
 		}
 	}
@@ -102,15 +102,15 @@ func TestCacheUnderManyReadersAndWriters(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(w), 1))
 			for range 5000 {
 				path, mod := fmt.Sprint(r.IntN(40)), uint64(r.IntN(4))
-				if k, ok := c.lookup(1, path, mod); ok {
-					if k.record.Version != fmt.Sprint(path, mod) {
-						t.Errorf("%s at %d gave %s", path, mod, k.record.Version)
+				if k, ok := c.find(path, stamp{1, mod}); ok {
+					if k.record.Kty != fmt.Sprint(path, mod) {
+						t.Errorf("%s at %d gave %s", path, mod, k.record.Kty)
 					}
 					continue
 				}
 				k := keyOf(int64(100 + r.IntN(200)))
-				k.record.Version = fmt.Sprint(path, mod)
-				c.store(1, path, mod, k)
+				k.record.Kty = fmt.Sprint(path, mod)
+				c.keep(path, stamp{1, mod}, k)
 			}
 		})
 	}
@@ -125,12 +125,12 @@ func BenchmarkKeyCacheHit(b *testing.B) {
 	paths := make([]string, 1000)
 	for i := range paths {
 		paths[i] = fmt.Sprintf("vault/0123456789abcdef/key/name/version/%032x", i)
-		c.store(1, paths[i], 1, keyOf(5000))
+		c.keep(paths[i], stamp{1, 1}, keyOf(5000))
 	}
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
-			if _, ok := c.lookup(1, paths[i%1000], 1); !ok {
+			if _, ok := c.find(paths[i%1000], stamp{1, 1}); !ok {
 				b.Error("missed")
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"math/big"
+	"reflect"
 	"strings"
 
 	"keyquorum/seal"
@@ -59,25 +60,19 @@ func exponentAllowed(s *keyShape, spec KeySpec) error {
 // baseType strips "-HSM": the name is accepted and echoed, no hardware is behind it.
 func baseType(kty string) string { return strings.TrimSuffix(kty, "-HSM") }
 
-// A keyMaterial is what the sealed record of a version holds of the key itself.
-type keyMaterial struct {
-	Private seal.Plaintext // PKCS#8, DER (RFC 5208)
-	Public  PublicKey
-}
-
-// generate makes a key. kty is echoed in its public half.
-func (s *keyShape) generate(kty string) (m keyMaterial, err error) {
+// generate makes a key: the private half as PKCS#8 DER (RFC 5958), and the public half, in which kty is echoed.
+func (s *keyShape) generate(kty string) (private seal.Plaintext, public PublicKey, err error) {
 	seal.Do(func() {
 		var key crypto.Signer
 		if key, err = s.newKey(); err != nil {
 			return
 		}
-		if m.Private, err = x509.MarshalPKCS8PrivateKey(key); err != nil {
+		if public, err = publicJWK(kty, key.Public()); err != nil {
 			return
 		}
-		m.Public, err = publicJWK(kty, key.Public())
+		private, err = x509.MarshalPKCS8PrivateKey(key)
 	})
-	return m, err
+	return private, public, err
 }
 
 func (s *keyShape) newKey() (crypto.Signer, error) {
@@ -119,6 +114,64 @@ func parsePrivate(der seal.Plaintext) (key crypto.Signer, err error) {
 	return key, err
 }
 
-// withPrivate runs f, which uses a private key. Here, and nowhere else, is decided whether the use leaves traces: an RSA
+// A keyRecord is one version of a key: vault/<id>/key/<folded name>/version/<32 hex>. Its tail is the private key.
+type keyRecord struct {
+	_          struct{} `cbor:",toarray"`
+	Attributes storedAttributes
+	Ops        []string
+	Tags       map[string]string
+	Kty, Crv   string
+	N, E, X, Y []byte // as in PublicKey
+}
+
+func (r *keyRecord) public() PublicKey {
+	return PublicKey{Kty: r.Kty, Crv: r.Crv, N: r.N, E: r.E, X: r.X, Y: r.Y}
+}
+
+func (r keyRecord) withPublic(p PublicKey) keyRecord {
+	r.Kty, r.Crv, r.N, r.E, r.X, r.Y = p.Kty, p.Crv, p.N, p.E, p.X, p.Y
+	return r
+}
+
+// An openedKey is a version of a key, ready to be used.
+type openedKey struct {
+	record  keyRecord // without tags
+	private crypto.Signer
+	size    int64 // bytes that it takes, about
+}
+
+// openKey opens a version's record; the tail that the private key is parsed from is the caller's to clear.
+func openKey(record seal.Plaintext) (*openedKey, error) {
+	r, der, err := decodeRecord[keyRecord](record)
+	if err != nil {
+		return nil, err
+	}
+	private, err := parsePrivate(der)
+	if err != nil {
+		return nil, err
+	}
+	if again, err := publicJWK(r.Kty, private.Public()); err != nil || !reflect.DeepEqual(again, r.public()) {
+		return nil, errKeyKind
+	}
+	r.Tags = nil
+	return &openedKey{record: r, private: private, size: openedSize(der)}, nil
+}
+
+// openedSize is what a parsed key takes, bookkeeping for its erasure included (measured: a test holds it).
+func openedSize(der []byte) int64 { return 3*int64(len(der)) + 3<<10 }
+
+// sign signs a digest of the right length.
+func (k *openedKey) sign(a *algorithm, digest []byte) (signature []byte, err error) {
+	withPrivate(func() { signature, err = a.sign(k.private, digest) })
+	return signature, err
+}
+
+// decrypt deciphers, or refuses as badProperty does.
+func (k *openedKey) decrypt(a *algorithm, ciphertext []byte) (plaintext []byte, err error) {
+	withPrivate(func() { plaintext, err = a.decrypt(k.private, ciphertext) })
+	return plaintext, err
+}
+
+// withPrivate runs f, which uses a private key. Here, and nowhere else, is decided whether a use erases its traces: an RSA
 // operation costs the same inside seal.Do; an ES256 signature about twice as much, because the curve arithmetic allocates.
 func withPrivate(f func()) { seal.Do(f) }

@@ -1,6 +1,12 @@
 package vault
 
-import "context"
+import (
+	"context"
+	"slices"
+	"time"
+
+	"keyquorum/seal"
+)
 
 // A PublicKey is the public half as a JWK has it; unused members are nil or "".
 type PublicKey struct {
@@ -20,65 +26,317 @@ type Key struct {
 	Deletion      *Deletion
 }
 
-// A KeySpec says what key to create.
+// A KeySpec says what key to create: a row of the table keyShapes.
 type KeySpec struct {
-	Kty            string
-	Size           int    // RSA bits; 0 is the default
+	Kty            string // "RSA", "EC", or with "-HSM", which is echoed and changes nothing else
+	Size           int    // RSA bits; 0 is the default, and EC has none
 	Crv            string // "" is the default
-	PublicExponent int
+	PublicExponent int    // 0 or 65537
 }
 
-// A CryptoResult is what a key operation gives. Version is the version that was used.
+// A CryptoResult is what a key operation gives. Name is as first spelt, Version the one that was used.
 type CryptoResult struct {
 	Name, Version string
 	Value         []byte
 }
 
-func (v *Vaults) CreateKey(ctx context.Context, c Caller, name string, spec KeySpec, ch Change) (Key, error) {
-	panic("not built yet")
-}
-func (v *Vaults) GetKey(ctx context.Context, c Caller, name, version string) (Key, error) {
-	panic("not built yet")
-}
-func (v *Vaults) UpdateKey(ctx context.Context, c Caller, name, version string, ch Change) (Key, error) {
-	panic("not built yet")
-}
-func (v *Vaults) ListKeys(ctx context.Context, c Caller, p PageRequest) (Page[Key], error) {
-	panic("not built yet")
-}
-func (v *Vaults) ListKeyVersions(ctx context.Context, c Caller, name string, p PageRequest) (Page[Key], error) {
-	panic("not built yet")
-}
-func (v *Vaults) DeleteKey(ctx context.Context, c Caller, name string) (Key, error) {
-	panic("not built yet")
-}
-func (v *Vaults) GetDeletedKey(ctx context.Context, c Caller, name string) (Key, error) {
-	panic("not built yet")
-}
-func (v *Vaults) ListDeletedKeys(ctx context.Context, c Caller, p PageRequest) (Page[Key], error) {
-	panic("not built yet")
-}
-func (v *Vaults) RecoverKey(ctx context.Context, c Caller, name string) (Key, error) {
-	panic("not built yet")
-}
-func (v *Vaults) PurgeKey(ctx context.Context, c Caller, name string) error { panic("not built yet") }
+var (
+	createKey = verb{operation: "keys/create", permission: keysCreate, writes: true}
+	getKey    = verb{operation: "keys/get", permission: keysGet}
+	updateKey = verb{operation: "keys/update", permission: keysUpdate, writes: true}
+)
 
-// Sign signs a digest. The private key never leaves this call.
+var keyCollection = collection[Key]{
+	kind: "key", noun: "Key", article: "A key", missing: "KeyNotFound",
+	list:        verb{operation: "keys/list", permission: keysList, unnamed: true},
+	versions:    verb{operation: "keys/versions", permission: keysList},
+	delete:      verb{operation: "keys/delete", permission: keysDelete, writes: true},
+	getDeleted:  verb{operation: "keys/getdeleted", permission: keysGet},
+	listDeleted: verb{operation: "keys/listdeleted", permission: keysList, unnamed: true},
+	recover:     verb{operation: "keys/recover", permission: keysRecover, writes: true},
+	purge:       verb{operation: "keys/purge", permission: keysPurge, writes: true},
+	bundle: func(d *decision, o object, record seal.Plaintext) (Key, error) {
+		r, _, err := decodeRecord[keyRecord](record)
+		if err != nil {
+			return Key{}, err
+		}
+		return r.bundle(d, o), nil
+	},
+}
+
+func (r *keyRecord) bundle(d *decision, o object) Key {
+	return Key{Name: o.head.Name, Version: o.version, Public: r.public(), Ops: r.Ops, Attributes: r.Attributes.in(d.vault),
+		Tags: r.Tags, Deletion: o.head.deletion()}
+}
+
+// with applies what a request supplied, or says what is wrong with the outcome. An empty key_ops is not supplied.
+func (r keyRecord) with(ch Change, a storedAttributes) (keyRecord, error) {
+	r.Attributes = a
+	if len(ch.KeyOps) != 0 {
+		r.Ops = ch.KeyOps
+	}
+	if ch.Tags != nil {
+		r.Tags = ch.Tags
+	}
+	if err := validOps(r.Ops); err != nil {
+		return r, err
+	}
+	if err := validTags(r.Tags); err != nil {
+		return r, err
+	}
+	return r, a.validWindow()
+}
+
+// validOps: known names, each once (RFC 7517 section 4.3), in whatever order; the order is kept.
+func validOps(ops []string) error {
+	for i, op := range ops {
+		if !slices.Contains(knownOps, op) || slices.Contains(ops[:i], op) {
+			return badProperty("key_ops")
+		}
+	}
+	return nil
+}
+
+// CreateKey adds a version with a new private key, and with the first one the key. 409 ObjectIsDeletedButRecoverable while the
+// name is soft-deleted. RSA keys take from a tenth of a second to some seconds of processor time to find.
+func (v *Vaults) CreateKey(ctx context.Context, c Caller, name string, spec KeySpec, ch Change) (Key, error) {
+	var private seal.Plaintext // made once: deciding again after a conflict must not cost another key
+	var public PublicKey
+	defer func() { private.Zero() }()
+	return perform(ctx, v, c, createKey, target{name: name}, func(d *decision) (Key, error) {
+		o, err := keyCollection.claim(d, name)
+		if err != nil {
+			return Key{}, err
+		}
+		shape, err := shapeFor(spec)
+		if err != nil {
+			return Key{}, err
+		}
+		r, err := keyRecord{Ops: shape.ops}.with(ch, newAttributes(ch, d.now))
+		if err != nil {
+			return Key{}, err
+		}
+		if private == nil {
+			if private, public, err = shape.generate(spec.Kty); err != nil {
+				return Key{}, err
+			}
+		}
+		r = r.withPublic(public)
+		record, err := encodeRecord(&r, private)
+		if err != nil {
+			return Key{}, err
+		}
+		o, err = keyCollection.add(d, o, name, record)
+		return r.bundle(d, o), err
+	})
+}
+
+// GetKey gives the public half and the attributes of a version, "" for the latest, in whatever state it is.
+func (v *Vaults) GetKey(ctx context.Context, c Caller, name, version string) (Key, error) {
+	return perform(ctx, v, c, getKey, target{name, version}, func(d *decision) (Key, error) {
+		o, err := keyCollection.find(d, name, version)
+		if err != nil {
+			return Key{}, err
+		}
+		return keyCollection.answer(d, o)
+	})
+}
+
+// UpdateKey changes what is supplied of a version, "" for the latest.
+func (v *Vaults) UpdateKey(ctx context.Context, c Caller, name, version string, ch Change) (Key, error) {
+	return perform(ctx, v, c, updateKey, target{name, version}, func(d *decision) (Key, error) {
+		o, err := keyCollection.find(d, name, version)
+		if err != nil {
+			return Key{}, err
+		}
+		record, err := d.open(o.versionPath(), o.record)
+		if err != nil {
+			return Key{}, err
+		}
+		defer record.Zero()
+		r, private, err := decodeRecord[keyRecord](record)
+		if err != nil {
+			return Key{}, damaged(o.versionPath())
+		}
+		if r, err = r.with(ch, r.Attributes.with(ch, d.now)); err != nil {
+			return Key{}, err
+		}
+		changed, err := encodeRecord(&r, private)
+		if err != nil {
+			return Key{}, err
+		}
+		return r.bundle(d, o), keyCollection.replace(d, o, changed)
+	})
+}
+
+// ListKeys lists the live keys with the attributes of their latest version, by folded name.
+func (v *Vaults) ListKeys(ctx context.Context, c Caller, p PageRequest) (Page[Key], error) {
+	return withoutMaterial(keyCollection.performList(ctx, v, c, p))
+}
+
+// ListKeyVersions lists all versions of a live key; an unknown name has none.
+func (v *Vaults) ListKeyVersions(ctx context.Context, c Caller, name string, p PageRequest) (Page[Key], error) {
+	return withoutMaterial(keyCollection.performListVersions(ctx, v, c, name, p))
+}
+
+// DeleteKey deletes a key with all versions so that it can be recovered.
+func (v *Vaults) DeleteKey(ctx context.Context, c Caller, name string) (Key, error) {
+	return keyCollection.performDelete(ctx, v, c, name)
+}
+
+// GetDeletedKey gives the latest version of a deleted key, in whatever state it is.
+func (v *Vaults) GetDeletedKey(ctx context.Context, c Caller, name string) (Key, error) {
+	return keyCollection.performGetDeleted(ctx, v, c, name, func(Key) error { return nil })
+}
+
+// ListDeletedKeys lists the deleted keys by folded name.
+func (v *Vaults) ListDeletedKeys(ctx context.Context, c Caller, p PageRequest) (Page[Key], error) {
+	return withoutMaterial(keyCollection.performListDeleted(ctx, v, c, p))
+}
+
+// RecoverKey makes a deleted key live again, as it was.
+func (v *Vaults) RecoverKey(ctx context.Context, c Caller, name string) (Key, error) {
+	return keyCollection.performRecover(ctx, v, c, name)
+}
+
+// PurgeKey deletes a deleted key for ever. 403 while the vault has purge protection.
+func (v *Vaults) PurgeKey(ctx context.Context, c Caller, name string) error {
+	return keyCollection.performPurge(ctx, v, c, name)
+}
+
+// withoutMaterial takes from a listing what Azure's items don't have.
+func withoutMaterial(page Page[Key], err error) (Page[Key], error) {
+	for i := range page.Items {
+		page.Items[i].Public, page.Items[i].Ops = PublicKey{}, nil
+	}
+	return page, err
+}
+
+// A use is a row of the table of what can be done with a key.
+type use struct {
+	verb
+	op     keyOp
+	window bool // only from nbf until exp; what undoes an earlier use is allowed for ever (azure-keyvault-api.md section 5.5)
+}
+
+var (
+	useSign    = use{verb{operation: "keys/sign", permission: keysSign}, opSign, true}
+	useVerify  = use{verb{operation: "keys/verify", permission: keysVerify}, opVerify, false}
+	useEncrypt = use{verb{operation: "keys/encrypt", permission: keysEncrypt}, opEncrypt, true}
+	useDecrypt = use{verb{operation: "keys/decrypt", permission: keysDecrypt}, opDecrypt, false}
+	useWrap    = use{verb{operation: "keys/wrapKey", permission: keysWrapKey}, opWrapKey, true}
+	useUnwrap  = use{verb{operation: "keys/unwrapKey", permission: keysUnwrapKey}, opUnwrapKey, false}
+)
+
+// Sign signs a digest of exactly the length of the algorithm's hash. The private key never leaves this call.
 func (v *Vaults) Sign(ctx context.Context, c Caller, name, version, alg string, digest []byte) (CryptoResult, error) {
-	panic("not built yet")
+	return v.use(ctx, c, useSign, target{name, version}, alg, func(a *algorithm, k *openedKey) ([]byte, error) {
+		if err := a.checkDigest("value", digest); err != nil {
+			return nil, err
+		}
+		return k.sign(a, digest)
+	})
 }
+
+// Verify says whether the signature is the key's over the digest. A wrong signature of whatever length is false, not an error.
 func (v *Vaults) Verify(ctx context.Context, c Caller, name, version, alg string, digest, signature []byte) (bool, error) {
-	panic("not built yet")
+	var good bool
+	_, err := v.use(ctx, c, useVerify, target{name, version}, alg, func(a *algorithm, k *openedKey) ([]byte, error) {
+		if err := a.checkDigest("digest", digest); err != nil {
+			return nil, err
+		}
+		good = a.verify(k.private.Public(), digest, signature)
+		return nil, nil
+	})
+	return good && err == nil, err
 }
+
+// Encrypt enciphers a plaintext that is short enough for the key and the algorithm.
 func (v *Vaults) Encrypt(ctx context.Context, c Caller, name, version, alg string, plaintext []byte) (CryptoResult, error) {
-	panic("not built yet")
+	return v.encipher(ctx, c, useEncrypt, target{name, version}, alg, plaintext)
 }
+
+// Decrypt deciphers. All that does not decrypt is refused in the same words (400 BadParameter).
 func (v *Vaults) Decrypt(ctx context.Context, c Caller, name, version, alg string, ciphertext []byte) (CryptoResult, error) {
-	panic("not built yet")
+	return v.decipher(ctx, c, useDecrypt, target{name, version}, alg, ciphertext)
 }
+
+// WrapKey is Encrypt under a permission and a key operation of its own.
 func (v *Vaults) WrapKey(ctx context.Context, c Caller, name, version, alg string, key []byte) (CryptoResult, error) {
-	panic("not built yet")
+	return v.encipher(ctx, c, useWrap, target{name, version}, alg, key)
 }
+
+// UnwrapKey is Decrypt under a permission and a key operation of its own.
 func (v *Vaults) UnwrapKey(ctx context.Context, c Caller, name, version, alg string, wrapped []byte) (CryptoResult, error) {
-	panic("not built yet")
+	return v.decipher(ctx, c, useUnwrap, target{name, version}, alg, wrapped)
+}
+
+func (v *Vaults) encipher(ctx context.Context, c Caller, u use, t target, alg string, plaintext []byte) (CryptoResult, error) {
+	return v.use(ctx, c, u, t, alg, func(a *algorithm, k *openedKey) ([]byte, error) {
+		return a.encrypt(k.private.Public(), plaintext)
+	})
+}
+
+func (v *Vaults) decipher(ctx context.Context, c Caller, u use, t target, alg string, ciphertext []byte) (CryptoResult, error) {
+	return v.use(ctx, c, u, t, alg, func(a *algorithm, k *openedKey) ([]byte, error) {
+		return k.decrypt(a, ciphertext)
+	})
+}
+
+// use carries out one use of a key: state first, then whether the algorithm fits, then f (decision 10).
+func (v *Vaults) use(ctx context.Context, c Caller, u use, t target, alg string, f func(*algorithm, *openedKey) ([]byte, error)) (CryptoResult, error) {
+	return perform(ctx, v, c, u.verb, t, func(d *decision) (CryptoResult, error) {
+		o, err := keyCollection.find(d, t.name, t.version)
+		if err != nil {
+			return CryptoResult{}, err
+		}
+		k, err := d.key(o)
+		if err != nil {
+			return CryptoResult{}, err
+		}
+		if err = u.allowed(&k.record, d.now); err != nil {
+			return CryptoResult{}, err
+		}
+		a, err := algorithmFor(alg, u.op, baseType(k.record.Kty), k.record.Crv)
+		if err != nil {
+			return CryptoResult{}, err
+		}
+		value, err := f(a, k)
+		return CryptoResult{Name: o.head.Name, Version: o.version, Value: value}, err
+	})
+}
+
+// key gives the version that was found, from the cache if it was opened before.
+func (d *decision) key(o object) (*openedKey, error) {
+	path, s := o.versionPath(), stamp{d.view.Generation(), o.record.Mod}
+	if k, ok := d.v.parsed.find(path, s); ok {
+		return k, nil
+	}
+	record, err := d.open(path, o.record)
+	if err != nil {
+		return nil, err
+	}
+	defer record.Zero()
+	k, err := openKey(record)
+	if err != nil {
+		return nil, damaged(path)
+	}
+	d.v.parsed.keep(path, s, k)
+	return k, nil
+}
+
+// allowed holds a use to the state of the version: enabled, then its times, key_ops last.
+func (u use) allowed(r *keyRecord, now time.Time) error {
+	a := &r.Attributes
+	switch {
+	case !a.Enabled:
+		return forbidden("KeyDisabled", "Operation %s is not allowed on a disabled key.", u.op)
+	case u.window && a.NotBefore != nil && now.Unix() < *a.NotBefore:
+		return forbidden("KeyNotYetValid", "Operation %s is not allowed on a key before its not-before time.", u.op)
+	case u.window && a.Expires != nil && now.Unix() >= *a.Expires:
+		return forbidden("KeyExpired", "Operation %s is not allowed on an expired key.", u.op)
+	case !slices.Contains(r.Ops, string(u.op)):
+		return forbidden("KeyOperationForbidden", "Operation %s is not permitted on this key.", u.op)
+	}
+	return nil
 }
