@@ -1,0 +1,253 @@
+package archtest
+
+import (
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const (
+	module = "keyquorum/"
+	root   = "../.." // of the module, from here
+)
+
+// rooms lists every package and what it may import of ours. Arrows point downwards:
+//
+//	cmd → httpapi → node → vault → {seal, audit, cluster} → fsm → storage
+//
+// A new package needs a line here, and a reason in docs/ARCHITECTURE.md.
+var rooms = map[string][]string{
+	"cmd/keyquorum":      {"httpapi", "node"},
+	"httpapi":            {"node", "vault"},
+	"node":               {"vault", "seal", "audit", "cluster", "fsm", "storage"},
+	"vault":              {"seal", "audit", "cluster", "fsm"},
+	"cluster":            {"fsm", "storage"},
+	"fsm":                {"storage"},
+	"storage":            {},
+	"seal":               {},
+	"audit":              {},
+	"testcluster":        {"httpapi", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"},
+	"examples/azure-app": {},
+	"internal/archtest":  {},
+}
+
+// reasons say why an import would hurt, where it would do more than go upwards.
+var reasons = map[[2]string]string{
+	{"fsm", "seal"}:           "the state machine replicates ciphertext; as long as it cannot see a key, neither log nor snapshot can leak one. Decide in vault, and put the sealed bytes into a transaction",
+	{"storage", "seal"}:       "storage writes what it is given to disk; as long as it cannot decrypt, a bug in it cannot write plaintext",
+	{"cluster", "seal"}:       "the cluster port carries ciphertext between nodes that may be sealed; what needs a key (certificates, join proofs) node does, and hands over the result",
+	{"httpapi", "seal"}:       "a handler must not hold a key. Bytes that are secret come from vault as seal.Plaintext, which needs no import to be passed on",
+	{"httpapi", "cluster"}:    "httpapi has never heard of Raft; ask node, which speaks for the node as a whole",
+	{"httpapi", "fsm"}:        "httpapi has never heard of records; a verb of vault answers in words of the domain",
+	{"httpapi", "storage"}:    "httpapi has never heard of disks",
+	{"cmd/keyquorum", "seal"}: "the program only assembles; what it must ask of seal (hardening the process) node passes on",
+	{"vault", "node"}:         "the domain does not know in which node it runs; node gives it what it needs in vault.Config",
+	{"vault", "storage"}:      "the domain talks to records through fsm.View and transactions, never to disks",
+}
+
+// outside lists packages of others that a room must do without.
+var outside = []struct {
+	prefix string
+	rooms  []string
+	why    string
+}{
+	{"net/http", []string{"node", "vault", "seal", "audit", "fsm", "storage"},
+		"HTTP is the business of httpapi (towards clients) and cluster (between nodes)"},
+	{"github.com/hashicorp/raft", []string{"cmd/keyquorum", "httpapi", "vault", "seal", "audit"},
+		"only cluster, fsm and storage (and node, which assembles them) know how the log is replicated"},
+	{"github.com/hashicorp/memberlist", []string{"cmd/keyquorum", "httpapi", "node", "vault", "seal", "audit", "fsm", "storage"},
+		"gossip is cluster's alone, and never says who is a member"},
+	{"github.com/gorilla/mux", []string{"cmd/keyquorum", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"},
+		"routes are httpapi's alone"},
+	{"github.com/tink-crypto", []string{"cmd/keyquorum", "httpapi", "node", "vault", "audit", "cluster", "fsm", "storage"},
+		"records are sealed in one place, seal"},
+	{"github.com/cloudflare/circl", []string{"cmd/keyquorum", "httpapi", "node", "vault", "audit", "cluster", "fsm", "storage"},
+		"shares are split and joined in one place, seal"},
+}
+
+// An imported is one import of one file.
+type imported struct {
+	file, room, path string
+	test             bool
+}
+
+func TestImportsPointDownwards(t *testing.T) {
+	for _, i := range imports(t) {
+		if complaint := judge(i); complaint != "" {
+			t.Errorf("%s imports %s: %s", i.file, i.path, complaint)
+		}
+	}
+}
+
+// judge is the rule. Tests may import what they need, from anywhere; only testcluster is theirs alone.
+func judge(i imported) string {
+	allowed, known := rooms[i.room]
+	if !known {
+		return fmt.Sprintf("and %s is a room that nobody has agreed on. If it earns its place, add it to rooms in internal/archtest and say in docs/ARCHITECTURE.md what it is for", i.room)
+	}
+	if i.test {
+		return ""
+	}
+	if ours, ok := strings.CutPrefix(i.path, module); ok {
+		return judgeOurs(i.room, ours, allowed)
+	}
+	for _, o := range outside {
+		if strings.HasPrefix(i.path, o.prefix) && slices.Contains(o.rooms, i.room) {
+			return o.why
+		}
+	}
+	return ""
+}
+
+func judgeOurs(room, target string, allowed []string) string {
+	if slices.Contains(allowed, target) {
+		return ""
+	}
+	if target == "testcluster" {
+		return "testcluster breaks things on purpose; only tests may reach it"
+	}
+	if why := reasons[[2]string{room, target}]; why != "" {
+		return why
+	}
+	return fmt.Sprintf("imports point downwards, cmd → httpapi → node → vault → {seal, audit, cluster} → fsm → storage, and %s is not below %s. "+
+		"Let the upper room pass in what the lower one needs", target, room)
+}
+
+// TestTheRuleCanFail keeps the judge honest: each of these would be a hole.
+func TestTheRuleCanFail(t *testing.T) {
+	holes := []struct{ room, path, says string }{
+		{"fsm", "keyquorum/seal", "ciphertext"},
+		{"storage", "keyquorum/seal", "plaintext"},
+		{"cluster", "keyquorum/seal", "sealed"},
+		{"httpapi", "keyquorum/seal", "must not hold a key"},
+		{"httpapi", "keyquorum/cluster", "never heard of Raft"},
+		{"httpapi", "github.com/hashicorp/raft", "know how the log is replicated"},
+		{"cmd/keyquorum", "keyquorum/seal", "only assembles"},
+		{"seal", "keyquorum/vault", "point downwards"},
+		{"node", "keyquorum/testcluster", "only tests"},
+		{"vault", "net/http", "HTTP is the business"},
+		{"cleverness", "fmt", "nobody has agreed on"},
+	}
+	for _, h := range holes {
+		complaint := judge(imported{room: h.room, path: h.path})
+		if !strings.Contains(complaint, h.says) {
+			t.Errorf("%s importing %s: the rule says %q, which does not mention %q", h.room, h.path, complaint, h.says)
+		}
+	}
+	if complaint := judge(imported{room: "vault", path: "keyquorum/seal"}); complaint != "" {
+		t.Errorf("vault may import seal, but the rule says %q", complaint)
+	}
+}
+
+// TestOnlyVaultAndNodeSeeKeys says the sentence of the design on its own, so that a change of rooms cannot lose it.
+func TestOnlyVaultAndNodeSeeKeys(t *testing.T) {
+	for room, allowed := range rooms {
+		if slices.Contains(allowed, "seal") && room != "vault" && room != "node" && room != "testcluster" {
+			t.Errorf("%s is allowed to import seal: who can see a key? Whoever imports seal, and that is vault and node", room)
+		}
+	}
+}
+
+// TestNoticeNamesWhatWeImport keeps NOTICE complete.
+func TestNoticeNamesWhatWeImport(t *testing.T) {
+	notice := read(t, "NOTICE")
+	modules := requiredModules(t)
+	imported := make(map[string]bool)
+	for _, i := range imports(t) {
+		imported[moduleOf(i.path, modules)] = true
+	}
+	delete(imported, "") // the standard library, and our own
+	if len(imported) == 0 {
+		t.Fatal("no import belongs to a module of go.mod: the rule would hold nothing")
+	}
+	for m := range imported {
+		if !strings.Contains(notice, m+" ") {
+			t.Errorf("NOTICE does not name %s, which is imported: add a line with its licence", m)
+		}
+	}
+}
+
+// moduleOf is the longest of modules that a package path lies in, "" for none.
+func moduleOf(path string, modules []string) (longest string) {
+	for _, m := range modules {
+		if (path == m || strings.HasPrefix(path, m+"/")) && len(m) > len(longest) {
+			longest = m
+		}
+	}
+	return longest
+}
+
+// requiredModules are those of go.mod.
+func requiredModules(t *testing.T) (modules []string) {
+	for line := range strings.Lines(read(t, "go.mod")) {
+		fields := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require "))
+		if len(fields) >= 2 && strings.HasPrefix(fields[1], "v") {
+			modules = append(modules, fields[0])
+		}
+	}
+	return modules
+}
+
+func read(t *testing.T, name string) string {
+	b, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// imports reads every Go file of the module, also those that a build tag leaves out of this build.
+func imports(t *testing.T) (all []imported) {
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != root || d.Name() == "testdata") {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		of, err := importsOf(path)
+		all = append(all, of...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) == 0 {
+		t.Fatalf("no Go file was found below %s: the rule would hold nothing", root)
+	}
+	return all
+}
+
+func importsOf(path string) (all []imported, err error) {
+	parsed, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+	if err != nil {
+		return nil, err
+	}
+	file, err := filepath.Rel(root, path)
+	if err != nil {
+		return nil, err
+	}
+	for _, spec := range parsed.Imports {
+		target, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, imported{
+			file: file,
+			room: filepath.ToSlash(filepath.Dir(file)),
+			path: target,
+			test: strings.HasSuffix(file, "_test.go"),
+		})
+	}
+	return all, nil
+}
