@@ -3,8 +3,6 @@ package vault
 import (
 	"context"
 	"time"
-
-	"keyquorum/seal"
 )
 
 // A VaultInfo describes a vault. Name: 3 to 24 characters, [a-z][a-z0-9-]*, folded.
@@ -15,67 +13,134 @@ type VaultInfo struct {
 	Created         time.Time
 }
 
-// An App is a principal: an application with client secrets.
-type App struct {
-	ClientID, OID, Name string
-	Enabled             bool
-	Created             time.Time
-	Credentials         []Credential
-}
-
-// A Credential is one client secret; the secret itself is shown once, when it is made.
-type Credential struct {
-	ID      string
-	Created time.Time
-	Expires time.Time // zero: never
-}
-
 // A Grant is what a principal may do in a vault, by Azure's permission names.
 type Grant struct {
 	ClientID, OID, AppName string
 	Keys, Secrets          []string
 }
 
+// Bounds of soft deletion's retention, in days; the greatest is the default.
+const (
+	minRetention = 7
+	maxRetention = 90
+)
+
+// CreateVault makes a vault. retentionDays 0 is 90. Conflict if the name is taken.
 func (v *Vaults) CreateVault(ctx context.Context, o Operator, name string, retentionDays int, purgeProtection bool) (VaultInfo, error) {
-	panic("not built yet")
+	name = fold(name)
+	w := adminVerb{operation: "admin/vaults/create", writes: true}
+	return performAdmin(ctx, v, o, w, name, "", func(d *decision) (VaultInfo, error) {
+		if !validVaultName(name) {
+			return VaultInfo{}, badParameter("A vault's name is 3 to 24 letters, digits and single hyphens; a letter comes first, a letter or digit last.")
+		}
+		if retentionDays == 0 {
+			retentionDays = maxRetention
+		}
+		if retentionDays < minRetention || retentionDays > maxRetention {
+			return VaultInfo{}, badParameter("Retention is 7 to 90 days.")
+		}
+		if _, taken := d.read(vaultNamePath(name)); taken {
+			return VaultInfo{}, conflict("VaultAlreadyExists", "There is a vault of this name.")
+		}
+		r := vaultRecord{ID: randomHex(16), Name: name, RetentionDays: retentionDays, PurgeProtection: purgeProtection, Created: d.now.Unix()}
+		return r.info(), d.store(vaultNamePath(name), &r)
+	})
 }
+
+// GetVault describes a vault.
 func (v *Vaults) GetVault(ctx context.Context, o Operator, name string) (VaultInfo, error) {
-	panic("not built yet")
+	name = fold(name)
+	return performAdmin(ctx, v, o, adminVerb{operation: "admin/vaults/get"}, name, "", func(d *decision) (VaultInfo, error) {
+		if err := d.enterVault(name); err != nil {
+			return VaultInfo{}, err
+		}
+		return d.vault.info(), nil
+	})
 }
+
+// ListVaults describes all vaults, by name.
 func (v *Vaults) ListVaults(ctx context.Context, o Operator) ([]VaultInfo, error) {
-	panic("not built yet")
+	return performAdmin(ctx, v, o, adminVerb{operation: "admin/vaults/list"}, "", "", func(d *decision) ([]VaultInfo, error) {
+		all := []VaultInfo{}
+		for path, record := range d.view.Scan(vaultNameDir, "") {
+			r, err := decoded(d, v.vaults, path, record)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, r.info())
+		}
+		return all, nil
+	})
 }
 
-func (v *Vaults) CreateApp(ctx context.Context, o Operator, name string) (App, error) {
-	panic("not built yet")
-}
-func (v *Vaults) GetApp(ctx context.Context, o Operator, nameOrID string) (App, error) {
-	panic("not built yet")
-}
-func (v *Vaults) ListApps(ctx context.Context, o Operator) ([]App, error) { panic("not built yet") }
-
-// SetAppEnabled switches a principal off or on: off, its tokens are refused everywhere when the call has returned.
-func (v *Vaults) SetAppEnabled(ctx context.Context, o Operator, nameOrID string, enabled bool) (App, error) {
-	panic("not built yet")
-}
-func (v *Vaults) DeleteApp(ctx context.Context, o Operator, nameOrID string) error {
-	panic("not built yet")
-}
-
-// AddCredential makes a client secret (256 random bits), shown once. life 0 means no end.
-func (v *Vaults) AddCredential(ctx context.Context, o Operator, app string, life time.Duration) (Credential, seal.Plaintext, error) {
-	panic("not built yet")
-}
-
-// RemoveCredential revokes a client secret and every token issued for it.
-func (v *Vaults) RemoveCredential(ctx context.Context, o Operator, app, credentialID string) error {
-	panic("not built yet")
-}
-
-// SetGrant replaces what app may do in a vault; empty lists revoke. "all" is Azure's word for every permission.
+// SetGrant replaces what app may do in a vault; empty lists revoke. "all" is Azure's word for every permission. When it has
+// returned, no node allows what was taken away.
 func (v *Vaults) SetGrant(ctx context.Context, o Operator, vaultName, app string, keys, secrets []string) (Grant, error) {
-	panic("not built yet")
+	vaultName = fold(vaultName)
+	w := adminVerb{operation: "admin/grants/set", writes: true}
+	return performAdmin(ctx, v, o, w, vaultName, app, func(d *decision) (Grant, error) {
+		if err := d.enterVault(vaultName); err != nil {
+			return Grant{}, err
+		}
+		p, err := d.app(app)
+		if err != nil {
+			return Grant{}, err
+		}
+		r, err := newAccessRecord(p, keys, secrets)
+		if err != nil {
+			return Grant{}, err
+		}
+		return r.grant(p), d.setAccess(accessPath(d.vault.ID, p.OID), r)
+	})
 }
+
+func newAccessRecord(p *principal, keys, secrets []string) (*accessRecord, error) {
+	r := &accessRecord{ClientID: p.ClientID}
+	var unknown string
+	if r.Keys, unknown = canonical(everyKeys, keys); unknown != "" {
+		return nil, badParameter("There is no key permission of this name: " + clip(unknown))
+	}
+	if r.Secrets, unknown = canonical(everySecrets, secrets); unknown != "" {
+		return nil, badParameter("There is no secret permission of this name: " + clip(unknown))
+	}
+	return r, nil
+}
+
+func (d *decision) setAccess(path string, r *accessRecord) error {
+	if len(r.Keys) > 0 || len(r.Secrets) > 0 {
+		return d.store(path, r)
+	}
+	if _, ok := d.read(path); ok {
+		d.remove(path)
+	}
+	return nil
+}
+
+func (r *accessRecord) grant(p *principal) Grant {
+	return Grant{ClientID: p.ClientID, OID: p.OID, AppName: p.Name, Keys: r.Keys, Secrets: r.Secrets}
+}
+
+// ListGrants says who may do what in a vault, by object id.
 func (v *Vaults) ListGrants(ctx context.Context, o Operator, vaultName string) ([]Grant, error) {
-	panic("not built yet")
+	vaultName = fold(vaultName)
+	return performAdmin(ctx, v, o, adminVerb{operation: "admin/grants/list"}, vaultName, "", func(d *decision) ([]Grant, error) {
+		if err := d.enterVault(vaultName); err != nil {
+			return nil, err
+		}
+		all := []Grant{}
+		for path, record := range d.view.Scan(accessDir(d.vault.ID), "") {
+			a, err := decoded(d, v.grants, path, record)
+			if err != nil {
+				return nil, err
+			}
+			p, ok, err := load(d, v.principals, appPath(a.record.ClientID))
+			if err != nil {
+				return nil, err
+			}
+			if ok { // an access record may outlive its application, whose ids never come back
+				all = append(all, a.record.grant(p))
+			}
+		}
+		return all, nil
+	})
 }

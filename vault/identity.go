@@ -2,16 +2,71 @@ package vault
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"time"
 
+	"keyquorum/fsm"
 	"keyquorum/seal"
 )
 
-// Authenticate verifies an access token: signature, issuer, times, and that its audience is host (without port) or its parent zone.
-// It answers from this node alone; whether the principal still stands is checked by every verb.
-func (v *Vaults) Authenticate(token []byte, zone string) (Identity, error) { panic("not built yet") }
+// Authenticate verifies an access token: signature, issuer, times, and that its audience is zone, the parent domain of the
+// vault's host; ports are ignored. It answers from this node alone; whether the principal still stands is checked by every verb.
+func (v *Vaults) Authenticate(token []byte, zone string) (Identity, error) {
+	if len(token) == 0 {
+		return Identity{}, unauthorized("AKV10000: Request is missing a Bearer or PoP token.")
+	}
+	if len(token) > maxToken {
+		return Identity{}, unauthorized("Error validating token: it is too long.")
+	}
+	d := &decision{v: v}
+	if v.closed.Load() {
+		return Identity{}, refusal(seal.ErrSealed)
+	}
+	d.begin(v.cfg.Replica.View())
+	t, err := d.verified(token)
+	if err != nil {
+		return Identity{}, refusal(err)
+	}
+	if err := t.check(zone, d.now); err != nil {
+		return Identity{}, err
+	}
+	return t.identity, nil
+}
 
-// A TokenRequest is an OAuth 2.0 client-credentials request (RFC 6749 section 4.4). Audience is the resource asked for.
+// verified gives what a token says, from memory if the same bytes were verified under the same keys before.
+func (d *decision) verified(token []byte) (*verifiedToken, error) {
+	r, ok := d.read(tokenKeysPath)
+	if !ok {
+		return nil, damaged(tokenKeysPath)
+	}
+	sum := sha256.Sum256(token)
+	s := stamp{d.view.Generation(), r.Mod}
+	if t, ok := d.v.tokens.find(string(sum[:]), s); ok {
+		return t, nil
+	}
+	keys, err := d.tokenKeys()
+	if err != nil {
+		return nil, err
+	}
+	t, err := d.v.verify(keys, string(token))
+	if err != nil {
+		return nil, unauthorized("Error validating token: IDX10511: Signature validation failed.")
+	}
+	d.v.tokens.keep(string(sum[:]), s, t)
+	return t, nil
+}
+
+func (d *decision) tokenKeys() (*tokenKeys, error) {
+	keys, ok, err := load(d, d.v.tokenKeys, tokenKeysPath)
+	if err == nil && !ok {
+		err = damaged(tokenKeysPath) // every cluster is born with it
+	}
+	return keys, err
+}
+
+// A TokenRequest is an OAuth 2.0 client-credentials request (RFC 6749 section 4.4). Audience is the resource asked for: a URL
+// or a host, of a configured zone.
 type TokenRequest struct {
 	Request
 	ClientID string
@@ -22,15 +77,124 @@ type TokenRequest struct {
 // IssueToken checks the client secret on a current view and signs an access token. Errors carry Code "invalid_client" or
 // "unauthorized_client" and an AADSTS message.
 func (v *Vaults) IssueToken(ctx context.Context, r TokenRequest) (token string, life time.Duration, err error) {
-	panic("not built yet")
+	var p *principal
+	_, err = v.settle(ctx, false, func(d *decision) (err error) {
+		token, p, err = d.issue(r)
+		return err
+	})
+	e := v.entry(r.Request, "token/issue")
+	e.Plane = "app"
+	if id := fold(r.ClientID); validUUID(id) {
+		e.AppID = id // nothing else goes into the record: people put secrets into the wrong field
+	}
+	if p != nil {
+		e.OID = p.OID
+	}
+	if p == nil {
+		err = v.recordBounded(e, err)
+	} else {
+		err = v.record(e, false, err)
+	}
+	if err != nil {
+		return "", 0, err
+	}
+	return token, tokenLife, nil
+}
+
+func (d *decision) issue(r TokenRequest) (string, *principal, error) {
+	p, credential, err := d.authenticateClient(r)
+	if err != nil {
+		return "", p, err
+	}
+	if len(r.Audience) > maxAudience || hostOf(r.Audience) == "" {
+		return "", p, &Error{Kind: Invalid, Code: "invalid_scope", Message: "AADSTS70011: The provided value for the input parameter 'scope' is not valid."}
+	}
+	keys, err := d.tokenKeys()
+	if err != nil {
+		return "", p, err
+	}
+	token, err := keys.sign(d.v.newClaims(p, credential, r.Audience, d.now))
+	return token, p, err
+}
+
+// nobody stands in for an application that does not exist, so that it takes as long to refuse.
+var nobody = &principal{&principalRecord{Credentials: make([]credentialRecord, 1)}}
+
+// authenticateClient finds the application and which of its secrets was given. What is compared are hashes of 256 random bits.
+func (d *decision) authenticateClient(r TokenRequest) (*principal, string, error) {
+	found := nobody
+	id := fold(r.ClientID)
+	if validUUID(id) {
+		p, ok, err := load(d, d.v.principals, appPath(id))
+		if err != nil {
+			return nil, "", err
+		}
+		if ok {
+			found = p
+		}
+	}
+	sum := sha256.Sum256(r.Secret)
+	credential := ""
+	for i := range found.Credentials {
+		c := &found.Credentials[i]
+		if subtle.ConstantTimeCompare(c.Hash[:], sum[:]) == 1 && !c.ended(d.now) {
+			credential = c.ID
+		}
+	}
+	switch {
+	case found == nobody:
+		return nil, "", &Error{Kind: Invalid, Code: "unauthorized_client", Message: "AADSTS700016: The application was not found in the directory."}
+	case credential == "":
+		return found, "", &Error{Kind: Unauthenticated, Code: "invalid_client", Message: "AADSTS7000215: Invalid client secret provided."}
+	case !found.Enabled:
+		return found, "", &Error{Kind: Unauthenticated, Code: "invalid_client", Message: "AADSTS7000112: The application is disabled."}
+	}
+	return found, credential, nil
 }
 
 // JWKS returns the public token-signing keys as a JSON Web Key Set (RFC 7517).
-func (v *Vaults) JWKS() ([]byte, error) { panic("not built yet") }
+func (v *Vaults) JWKS() ([]byte, error) {
+	if v.closed.Load() {
+		return nil, refusal(seal.ErrSealed)
+	}
+	d := &decision{v: v}
+	d.begin(v.cfg.Replica.View())
+	keys, err := d.tokenKeys()
+	if err != nil {
+		return nil, refusal(err)
+	}
+	return keys.jwks, nil
+}
 
-// AuthenticateOperator verifies an X-Vault-Token on a current view.
+// AuthenticateOperator verifies an X-Vault-Token on a current view. A refusal (Forbidden) is recorded here, because no verb follows.
 func (v *Vaults) AuthenticateOperator(ctx context.Context, r Request, token seal.Plaintext) (Operator, error) {
-	panic("not built yet")
+	o := Operator{Request: r}
+	_, err := v.settle(ctx, false, func(d *decision) error {
+		path, ok := operatorTokenPath(token)
+		if !ok {
+			return errOperatorDenied
+		}
+		t, ok, err := load(d, d.v.operators, path)
+		if err == nil && !ok {
+			err = errOperatorDenied
+		}
+		if err == nil {
+			o.Accessor, o.path = t.Accessor, path
+		}
+		return err
+	})
+	if err != nil {
+		return Operator{}, v.recordBounded(v.operatorEntry(o, "token/authenticate", ""), err)
+	}
+	return o, nil
+}
+
+// operatorTokenPath is where a token's record is, if there is one.
+func operatorTokenPath(token seal.Plaintext) (path string, ok bool) {
+	if len(token) != len(operatorTokenPrefix)+credentialDigits || string(token[:len(operatorTokenPrefix)]) != operatorTokenPrefix {
+		return "", false
+	}
+	return tokenPath(sha256.Sum256(token)), true
 }
 
 // OperatorToken describes the token of an Operator, for lookup-self.
@@ -40,18 +204,64 @@ type OperatorToken struct {
 	Created               time.Time
 }
 
+// LookupSelf describes the operator's own token.
 func (v *Vaults) LookupSelf(ctx context.Context, o Operator) (OperatorToken, error) {
-	panic("not built yet")
+	return performAdmin(ctx, v, o, adminVerb{operation: "token/lookup-self"}, "", "", func(d *decision) (OperatorToken, error) {
+		t, ok, err := load(d, v.operators, o.path)
+		if err != nil || !ok {
+			return OperatorToken{}, err
+		}
+		return OperatorToken{Accessor: t.Accessor, DisplayName: t.DisplayName, Policies: t.Policies,
+			Created: time.Unix(t.Created, 0).UTC()}, nil
+	})
 }
 
-// RecordOperation writes a usage record for an operation of the operator plane that node carries out (seal, step-down, raft …).
-// err is what it will answer, nil for success.
-func (v *Vaults) RecordOperation(o Operator, operation, object string, err error) error {
-	panic("not built yet")
+// Bootstrap returns the records of a new cluster that are the domain's (token signing key, root token), sealed for base 0
+// absent paths, and the root token to show once.
+func Bootstrap(k *seal.Keyring, now time.Time) ([]fsm.Write, seal.Plaintext, error) {
+	keys, err := newTokenKeys(now)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer keys.Zero()
+	token := newCredential(operatorTokenPrefix)
+	record, err := encodeRecord(&tokenRecord{Accessor: randomHex(12), DisplayName: "root", Policies: []string{"root"}, Created: now.Unix()}, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	writes := []fsm.Write{{Path: tokenKeysPath}, {Path: tokenPath(sha256.Sum256(token))}}
+	for i, plaintext := range []seal.Plaintext{keys, record} {
+		if writes[i].Value, err = k.Seal(nil, writes[i].Path, 0, plaintext); err != nil {
+			return nil, nil, err
+		}
+	}
+	return writes, token, nil
 }
 
-// RecordRefusal writes a usage record for a request of the application plane that was refused before a verb was called
-// (no or bad token, malformed body). Unauthenticated ones are rate-bounded.
-func (v *Vaults) RecordRefusal(r Request, id *Identity, operation, vaultName string, refusal *Error) error {
-	panic("not built yet")
+// validUUID says whether s has the form of a UUID in lower case (RFC 9562 section 4), which client and object ids have.
+func validUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		switch i {
+		case 8, 13, 18, 23:
+			if s[i] != '-' {
+				return false
+			}
+		default:
+			if !digit(s[i]) && (s[i] < 'a' || s[i] > 'f') {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// newUUID draws a random UUID (RFC 9562 section 5.4).
+func newUUID() string {
+	h := []byte(randomHex(16))
+	h[12] = '4'
+	h[16] = "89ab"[h[16]&3]
+	return string(h[:8]) + "-" + string(h[8:12]) + "-" + string(h[12:16]) + "-" + string(h[16:20]) + "-" + string(h[20:])
 }

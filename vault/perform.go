@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"keyquorum/audit"
 	"keyquorum/fsm"
 	"keyquorum/seal"
 )
@@ -39,22 +38,28 @@ func perform[T any](ctx context.Context, v *Vaults, c Caller, w verb, t target, 
 	return result, nil
 }
 
-// performAdmin is the door of the administration API: as perform, with an operator's token in the place of principal and access.
-func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, operation, vaultName, object string, writes bool, act func(d *decision) (T, error)) (T, error) {
+// An adminVerb is an operation of the administration API.
+type adminVerb struct {
+	operation string // of the usage record: "admin/vaults/create"
+	writes    bool
+}
+
+// performAdmin is the door of the administration API: as perform, with the operator's token in the place of principal and access.
+func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, w adminVerb, vaultName, object string, act func(d *decision) (T, error)) (T, error) {
 	var result T
-	d, err := v.settle(ctx, writes, func(d *decision) (err error) {
+	d, err := v.settle(ctx, w.writes, func(d *decision) (err error) {
 		if err = d.admitOperator(o); err != nil {
 			return err
 		}
 		result, err = act(d)
 		return err
 	})
-	if err == errContended {
-		err = conflict("", "Others kept changing the same records.")
+	if err == error(errContended) { // tools of operators expect a conflict (decision 11)
+		err = conflict("Contended", errContended.Message)
 	}
-	e := v.operatorEntry(o, operation, object)
-	e.Vault = vaultName
-	if err = v.record(e, d.sent(), err); err != nil {
+	e := v.operatorEntry(o, w.operation, object)
+	e.Vault = clip(vaultName)
+	if err = v.record(e, d.committed, err); err != nil {
 		var none T
 		return none, err
 	}
@@ -76,8 +81,6 @@ type decision struct {
 	version string       // that was used or made, for the usage record
 }
 
-func (d *decision) sent() bool { return d != nil && d.committed }
-
 // maxAttempts bounds how often a write that met another is decided again (decision 11).
 const maxAttempts = 8
 
@@ -89,11 +92,11 @@ func (v *Vaults) settle(ctx context.Context, writes bool, decide func(*decision)
 	if !writes {
 		return v.fenced(ctx, false, decide)
 	}
-	var d *decision
+	d := &decision{}
 	for attempts := 0; attempts < maxAttempts; {
 		var more bool
 		var err error
-		d, more, err = v.attempt(ctx, d.sent(), decide)
+		d, more, err = v.attempt(ctx, d.committed, decide)
 		if err != nil || !more {
 			return d, err
 		}
@@ -205,19 +208,26 @@ func load[T any](d *decision, c *cache[T], path string) (value T, ok bool, err e
 	if !ok {
 		return value, false, nil
 	}
+	value, err = decoded(d, c, path, r)
+	return value, err == nil, err
+}
+
+// decoded gives what a record of the view decodes to. Unlike load it makes no condition.
+func decoded[T any](d *decision, c *cache[T], path string, r fsm.Record) (value T, err error) {
 	s := stamp{d.view.Generation(), r.Mod}
-	if value, ok = c.find(path, s); ok {
-		return value, true, nil
+	if value, ok := c.find(path, s); ok {
+		return value, nil
 	}
 	p, err := d.open(path, r)
 	if err != nil {
-		return value, false, err
+		return value, err
 	}
+	defer p.Zero()
 	if value, err = c.decode(p); err != nil {
-		return value, false, damaged(path)
+		return value, damaged(path)
 	}
 	c.keep(path, s, value)
-	return value, true, nil
+	return value, nil
 }
 
 // put seals a record (from encodeRecord, which is cleared) and adds it to the transaction, held to what is at path now.
@@ -248,52 +258,3 @@ func (d *decision) store(path string, meta any) error {
 func (d *decision) remove(path string) {
 	d.txn.Writes = append(d.txn.Writes, fsm.Write{Path: path, Delete: true})
 }
-
-func (v *Vaults) recordUse(c Caller, w verb, t target, d *decision, err error) error {
-	e := v.entry(c.Request, w.operation)
-	e.Plane, e.OID, e.AppID = "app", c.Identity.OID, c.Identity.AppID
-	e.Vault, e.Object, e.Version = clip(c.Vault), clip(t.name), clip(t.version)
-	if d != nil && d.version != "" {
-		e.Version = d.version
-	}
-	return v.record(e, d.sent(), err)
-}
-
-func (v *Vaults) entry(r Request, operation string) *audit.Entry {
-	e := &audit.Entry{Time: v.cfg.Now(), RequestID: r.ID, Node: v.cfg.Node, Remote: r.Remote, Operation: operation,
-		ClientRequest: r.ClientRequest}
-	if !r.Start.IsZero() {
-		e.Duration = time.Since(r.Start)
-	}
-	return e
-}
-
-func (v *Vaults) operatorEntry(o Operator, operation, object string) *audit.Entry {
-	e := v.entry(o.Request, operation)
-	e.Plane, e.Accessor, e.Object = "operator", o.Accessor, clip(object)
-	return e
-}
-
-// record completes the usage record with the outcome, writes it, and returns what has to be answered: err in the domain's
-// words, or the failure to write (I10). sent says that a transaction had left this node.
-func (v *Vaults) record(e *audit.Entry, sent bool, err error) error {
-	e.Status = 200
-	var r *Error
-	if err != nil {
-		r = refusal(err)
-		e.Status, e.Code = r.Kind.Status(), r.usageCode()
-	}
-	if werr := v.cfg.Audit.Write(e); werr != nil {
-		r = internal("UsageRecordFailed", "The usage record could not be written.")
-		if sent {
-			r.Message += mayHaveHappened
-		}
-	}
-	if r == nil {
-		return nil
-	}
-	return r
-}
-
-// clip bounds what a caller chose before it goes into a usage record.
-func clip(s string) string { return s[:min(len(s), 128)] }

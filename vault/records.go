@@ -188,6 +188,14 @@ func (a storedAttributes) with(ch Change, now time.Time) storedAttributes {
 	return a
 }
 
+// validWindow refuses a version that would expire before it is valid.
+func (a storedAttributes) validWindow() error {
+	if a.NotBefore != nil && a.Expires != nil && *a.Expires < *a.NotBefore {
+		return badParameter("Property exp is before nbf.")
+	}
+	return nil
+}
+
 // A principalRecord is an application: app/<client id>.
 type principalRecord struct {
 	_           struct{} `cbor:",toarray"`

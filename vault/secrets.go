@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"unicode/utf8"
 
 	"keyquorum/seal"
 )
@@ -49,35 +50,204 @@ type PageRequest struct {
 	Max   int
 }
 
-func (v *Vaults) SetSecret(ctx context.Context, c Caller, name string, value seal.Plaintext, ch Change) (Secret, error) {
-	panic("not built yet")
+// Limits of azure-keyvault-api.md section 3.3: bytes of a value and of a content type, entries of tags, and runes of a tag's
+// name and value.
+const (
+	maxSecretValue = 25600
+	maxContentType = 255
+	maxTags        = 15
+	maxTagRunes    = 256
+)
+
+var (
+	setSecret    = verb{operation: "secrets/set", permission: secretsSet, writes: true}
+	getSecret    = verb{operation: "secrets/get", permission: secretsGet}
+	updateSecret = verb{operation: "secrets/update", permission: secretsSet, writes: true}
+)
+
+var secretCollection = collection[Secret]{
+	kind: "secret", noun: "Secret", article: "A secret", missing: "SecretNotFound",
+	list:        verb{operation: "secrets/list", permission: secretsList, unnamed: true},
+	versions:    verb{operation: "secrets/versions", permission: secretsList},
+	delete:      verb{operation: "secrets/delete", permission: secretsDelete, writes: true},
+	getDeleted:  verb{operation: "secrets/getdeleted", permission: secretsGet},
+	listDeleted: verb{operation: "secrets/listdeleted", permission: secretsList, unnamed: true},
+	recover:     verb{operation: "secrets/recover", permission: secretsRecover, writes: true},
+	purge:       verb{operation: "secrets/purge", permission: secretsPurge, writes: true},
+	bundle: func(d *decision, o object, record seal.Plaintext) (Secret, error) {
+		r, _, err := decodeRecord[secretRecord](record)
+		if err != nil {
+			return Secret{}, err
+		}
+		return r.bundle(d, o), nil
+	},
 }
 
-// GetSecret: version "" is the latest.
+// A secretRecord is a version of a secret; its tail is the value.
+type secretRecord struct {
+	_           struct{} `cbor:",toarray"`
+	Attributes  storedAttributes
+	ContentType string
+	Tags        map[string]string
+}
+
+func (r *secretRecord) bundle(d *decision, o object) Secret {
+	return Secret{Name: o.head.Name, Version: o.version, ContentType: r.ContentType, Attributes: r.Attributes.in(d.vault),
+		Tags: r.Tags, Deletion: o.head.deletion()}
+}
+
+// with applies what a request supplied, or says what is wrong with the outcome.
+func (r secretRecord) with(ch Change, a storedAttributes) (secretRecord, error) {
+	r.Attributes = a
+	if ch.Tags != nil {
+		r.Tags = ch.Tags
+	}
+	if ch.ContentType != nil {
+		r.ContentType = *ch.ContentType
+	}
+	if !utf8.ValidString(r.ContentType) || utf8.RuneCountInString(r.ContentType) > maxContentType {
+		return r, badParameter("Property contentType has more than 255 characters.")
+	}
+	if err := validTags(r.Tags); err != nil {
+		return r, err
+	}
+	return r, a.validWindow()
+}
+
+// validTags holds tags to the limits; keys and secrets alike.
+func validTags(tags map[string]string) error {
+	if len(tags) > maxTags {
+		return badParameter("Property tags has more than 15 entries.")
+	}
+	for name, value := range tags {
+		if !validTagText(name) || !validTagText(value) {
+			return badParameter("Property tags has a name or a value of more than 256 characters.")
+		}
+	}
+	return nil
+}
+
+func validTagText(s string) bool {
+	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxTagRunes
+}
+
+// SetSecret adds a version, and with the first one the secret. The value is up to 25,600 bytes and may be empty; it is the
+// caller's to clear. 409 ObjectIsDeletedButRecoverable while the name is soft-deleted.
+func (v *Vaults) SetSecret(ctx context.Context, c Caller, name string, value seal.Plaintext, ch Change) (Secret, error) {
+	s, err := perform(ctx, v, c, setSecret, target{name: name}, func(d *decision) (Secret, error) {
+		o, err := secretCollection.claim(d, name)
+		if err != nil {
+			return Secret{}, err
+		}
+		if len(value) > maxSecretValue {
+			return Secret{}, badParameter("Property value has more than 25600 bytes.")
+		}
+		r, err := secretRecord{}.with(ch, newAttributes(ch, d.now))
+		if err != nil {
+			return Secret{}, err
+		}
+		record, err := encodeRecord(&r, value)
+		if err != nil {
+			return Secret{}, err
+		}
+		o, err = secretCollection.add(d, o, name, record)
+		return r.bundle(d, o), err
+	})
+	if err == nil {
+		s.Value = append(seal.Plaintext{}, value...)
+	}
+	return s, err
+}
+
+// GetSecret gives a version with its value; version "" is the latest. Times don't matter, but a disabled version is refused
+// (403 SecretDisabled).
 func (v *Vaults) GetSecret(ctx context.Context, c Caller, name, version string) (Secret, error) {
-	panic("not built yet")
+	return perform(ctx, v, c, getSecret, target{name, version}, func(d *decision) (Secret, error) {
+		o, err := secretCollection.find(d, name, version)
+		if err != nil {
+			return Secret{}, err
+		}
+		record, err := d.open(o.versionPath(), o.record)
+		if err != nil {
+			return Secret{}, err
+		}
+		r, value, err := decodeRecord[secretRecord](record)
+		if err != nil {
+			return Secret{}, damaged(o.versionPath())
+		}
+		if !r.Attributes.Enabled {
+			record.Zero()
+			return Secret{}, forbidden("SecretDisabled", "Operation get is not allowed on a disabled secret.")
+		}
+		s := r.bundle(d, o)
+		s.Value = value // the rest of record: nothing is copied
+		return s, nil
+	})
 }
+
+// UpdateSecret changes what is supplied of a version, "" for the latest. The answer has no value.
 func (v *Vaults) UpdateSecret(ctx context.Context, c Caller, name, version string, ch Change) (Secret, error) {
-	panic("not built yet")
+	return perform(ctx, v, c, updateSecret, target{name, version}, func(d *decision) (Secret, error) {
+		o, err := secretCollection.find(d, name, version)
+		if err != nil {
+			return Secret{}, err
+		}
+		record, err := d.open(o.versionPath(), o.record)
+		if err != nil {
+			return Secret{}, err
+		}
+		defer record.Zero()
+		r, value, err := decodeRecord[secretRecord](record)
+		if err != nil {
+			return Secret{}, damaged(o.versionPath())
+		}
+		if r, err = r.with(ch, r.Attributes.with(ch, d.now)); err != nil {
+			return Secret{}, err
+		}
+		changed, err := encodeRecord(&r, value)
+		if err != nil {
+			return Secret{}, err
+		}
+		return r.bundle(d, o), secretCollection.replace(d, o, changed)
+	})
 }
+
+// ListSecrets lists the live secrets with the attributes of their latest version, by folded name.
 func (v *Vaults) ListSecrets(ctx context.Context, c Caller, p PageRequest) (Page[Secret], error) {
-	panic("not built yet")
+	return secretCollection.performList(ctx, v, c, p)
 }
+
+// ListSecretVersions lists all versions of a live secret; an unknown name has none.
 func (v *Vaults) ListSecretVersions(ctx context.Context, c Caller, name string, p PageRequest) (Page[Secret], error) {
-	panic("not built yet")
+	return secretCollection.performListVersions(ctx, v, c, name, p)
 }
+
+// DeleteSecret deletes a secret with all versions so that it can be recovered.
 func (v *Vaults) DeleteSecret(ctx context.Context, c Caller, name string) (Secret, error) {
-	panic("not built yet")
+	return secretCollection.performDelete(ctx, v, c, name)
 }
+
+// GetDeletedSecret gives the latest version of a deleted secret, without its value. A disabled one is refused (403 AccessDenied).
 func (v *Vaults) GetDeletedSecret(ctx context.Context, c Caller, name string) (Secret, error) {
-	panic("not built yet")
+	return secretCollection.performGetDeleted(ctx, v, c, name, func(s Secret) error {
+		if !s.Attributes.Enabled {
+			return forbidden("AccessDenied", "Operation get is not permitted on this object.")
+		}
+		return nil
+	})
 }
+
+// ListDeletedSecrets lists the deleted secrets by folded name.
 func (v *Vaults) ListDeletedSecrets(ctx context.Context, c Caller, p PageRequest) (Page[Secret], error) {
-	panic("not built yet")
+	return secretCollection.performListDeleted(ctx, v, c, p)
 }
+
+// RecoverSecret makes a deleted secret live again, as it was.
 func (v *Vaults) RecoverSecret(ctx context.Context, c Caller, name string) (Secret, error) {
-	panic("not built yet")
+	return secretCollection.performRecover(ctx, v, c, name)
 }
+
+// PurgeSecret deletes a deleted secret for ever. 403 while the vault has purge protection.
 func (v *Vaults) PurgeSecret(ctx context.Context, c Caller, name string) error {
-	panic("not built yet")
+	return secretCollection.performPurge(ctx, v, c, name)
 }

@@ -1,11 +1,221 @@
 package vault
 
-// A verifiedToken is what a token that was verified once says.
-type verifiedToken struct{}
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
 
-// tokenKeys are the keys that sign and verify access tokens.
-type tokenKeys struct{}
+	"github.com/go-jose/go-jose/v4"
 
-func decodeTokenKeys(b []byte) (*tokenKeys, error) { panic("not built yet") }
+	"keyquorum/seal"
+)
 
-type refusalBound struct{}
+// Access tokens are ES256 JWTs (RFC 7519, RFC 7518) that every node signs and verifies with the keys of one sealed record.
+const (
+	tokenLife    = time.Hour
+	tokenSkew    = time.Minute // between the clocks of our own nodes (decision 9)
+	maxToken     = 16 << 10    // bytes
+	maxAudience  = 512         // bytes
+	tokenVersion = "1.0"
+	scalarSize   = 32 // bytes of a P-256 private key
+)
+
+// A tokenKeysRecord names the keys that sign access tokens, the newest last; its tail is their 32-byte scalars in that order.
+// The newest signs; all verify, so that a token outlives the key's successor.
+type tokenKeysRecord struct {
+	_    struct{} `cbor:",toarray"`
+	Keys []tokenKeyRecord
+}
+
+type tokenKeyRecord struct {
+	_       struct{} `cbor:",toarray"`
+	ID      string   // the JWT's kid
+	Created int64
+}
+
+// newTokenKeys gives the record of a cluster's first token key.
+func newTokenKeys(now time.Time) (record seal.Plaintext, err error) {
+	seal.Do(func() {
+		var key *ecdsa.PrivateKey
+		if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+			return
+		}
+		var scalar seal.Plaintext
+		if scalar, err = key.Bytes(); err != nil {
+			return
+		}
+		defer scalar.Zero()
+		record, err = encodeRecord(tokenKeysRecord{Keys: []tokenKeyRecord{{ID: randomHex(16), Created: now.Unix()}}}, scalar)
+	})
+	return record, err
+}
+
+// tokenKeys are the keys that sign and verify access tokens, ready for use.
+type tokenKeys struct {
+	signer jose.Signer
+	public map[string]*ecdsa.PublicKey // by kid
+	jwks   []byte
+}
+
+func decodeTokenKeys(b []byte) (keys *tokenKeys, err error) {
+	seal.Do(func() { keys, err = parseTokenKeys(b) })
+	return keys, err
+}
+
+func parseTokenKeys(b []byte) (*tokenKeys, error) {
+	r, scalars, err := decodeRecord[tokenKeysRecord](b)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Keys) == 0 || len(scalars) != scalarSize*len(r.Keys) {
+		return nil, errRecordForm
+	}
+	t := &tokenKeys{public: make(map[string]*ecdsa.PublicKey, len(r.Keys))}
+	var set jose.JSONWebKeySet
+	for i, k := range r.Keys {
+		key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), scalars[i*scalarSize:(i+1)*scalarSize])
+		if err != nil {
+			return nil, err
+		}
+		t.public[k.ID] = &key.PublicKey
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: &key.PublicKey, KeyID: k.ID, Algorithm: string(jose.ES256), Use: "sig"})
+		if t.signer, err = newSigner(k.ID, key); err != nil {
+			return nil, err
+		}
+	}
+	t.jwks, err = json.Marshal(set)
+	return t, err
+}
+
+func newSigner(id string, key *ecdsa.PrivateKey) (jose.Signer, error) {
+	return jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: id}},
+		(&jose.SignerOptions{}).WithType("JWT"))
+}
+
+// claims are what our access tokens say, by the names that Azure's have (azure-keyvault-api.md section 1.6). Credential is ours:
+// the client secret that the token was issued for.
+type claims struct {
+	Audience   string `json:"aud"`
+	Issuer     string `json:"iss"`
+	IssuedAt   int64  `json:"iat"`
+	NotBefore  int64  `json:"nbf"`
+	Expires    int64  `json:"exp"`
+	Tenant     string `json:"tid"`
+	AppID      string `json:"appid"`
+	Authorized string `json:"azp"`
+	OID        string `json:"oid"`
+	Subject    string `json:"sub"`
+	Type       string `json:"idtyp"`
+	Version    string `json:"ver"`
+	Unique     string `json:"uti"`
+	Credential string `json:"kq_cred"`
+}
+
+func (v *Vaults) newClaims(p *principal, credential, audience string, now time.Time) claims {
+	return claims{
+		Audience: audience, Issuer: v.issuer, Tenant: v.cfg.ClusterID,
+		IssuedAt: now.Unix(), NotBefore: now.Unix(), Expires: now.Add(tokenLife).Unix(),
+		AppID: p.ClientID, Authorized: p.ClientID, OID: p.OID, Subject: p.OID,
+		Type: "app", Version: tokenVersion, Unique: randomHex(16), Credential: credential,
+	}
+}
+
+func (t *tokenKeys) sign(c claims) (token string, err error) {
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	seal.Do(func() {
+		var signed *jose.JSONWebSignature
+		if signed, err = t.signer.Sign(payload); err == nil {
+			token, err = signed.CompactSerialize()
+		}
+	})
+	return strings.Clone(token), err
+}
+
+// A verifiedToken is what a token that was verified once says. Its signature and form never have to be looked at again while
+// the keys are the same; its times and audience are, each time.
+type verifiedToken struct {
+	identity  Identity
+	notBefore int64
+	expires   int64
+	audience  string // host
+}
+
+var errTokenForm = errors.New("vault: not a token of this cluster")
+
+// verify checks a token's form, signature and issuer; there is one algorithm, one type and one encoding.
+func (v *Vaults) verify(keys *tokenKeys, token string) (*verifiedToken, error) {
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return nil, err
+	}
+	h := signed.Signatures[0].Protected
+	key, ok := keys.public[h.KeyID]
+	if !ok || h.JSONWebKey != nil || len(h.ExtraHeaders) != 1 || h.ExtraHeaders[jose.HeaderType] != "JWT" {
+		return nil, errTokenForm
+	}
+	payload, err := signed.Verify(key)
+	if err != nil {
+		return nil, err
+	}
+	var c claims
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return nil, err
+	}
+	return v.accept(c)
+}
+
+func (v *Vaults) accept(c claims) (*verifiedToken, error) {
+	if c.Issuer != v.issuer || c.Tenant != v.cfg.ClusterID || c.Type != "app" || c.Version != tokenVersion ||
+		c.AppID == "" || c.AppID != c.Authorized || c.OID == "" || c.OID != c.Subject || c.Credential == "" || c.Expires <= c.NotBefore {
+		return nil, errTokenForm
+	}
+	return &verifiedToken{
+		identity:  Identity{OID: c.OID, AppID: c.AppID, Credential: c.Credential, Expires: time.Unix(c.Expires, 0)},
+		notBefore: c.NotBefore, expires: c.Expires, audience: hostOf(c.Audience),
+	}, nil
+}
+
+// check decides whether a verified token may be used now, for zone.
+func (t *verifiedToken) check(zone string, now time.Time) error {
+	skew := int64(tokenSkew / time.Second)
+	switch {
+	case now.Unix() >= t.expires+skew:
+		return unauthorized("Error validating token: IDX10223: Lifetime validation failed. The token is expired.")
+	case now.Unix() < t.notBefore-skew:
+		return unauthorized("Error validating token: IDX10222: Lifetime validation failed. The token is not yet valid.")
+	case t.audience == "" || t.audience != hostOf(zone):
+		return unauthorized("AKV10022: Invalid audience. The token is not for this vault's zone.")
+	}
+	return nil
+}
+
+// hostOf gives the folded host of a resource: "https://vault.example:8200/", "vault.example:8200" and "vault.example" are one.
+func hostOf(resource string) string {
+	host, _, _ := strings.Cut(strings.TrimPrefix(resource, "https://"), "/")
+	host, _, _ = strings.Cut(host, ":")
+	return fold(host)
+}
+
+var credentialEncoding = base64.RawURLEncoding.Strict()
+
+// newCredential draws 256 random bits and spells them with a prefix that tells what was found when one turns up somewhere.
+func newCredential(prefix string) seal.Plaintext {
+	raw := make(seal.Plaintext, 32)
+	rand.Read(raw) // never fails
+	defer raw.Zero()
+	return credentialEncoding.AppendEncode(seal.Plaintext(prefix), raw)
+}
+
+const (
+	clientSecretPrefix  = "kqs."
+	operatorTokenPrefix = "kq."
+	credentialDigits    = 43 // base64url of 256 bits
+)

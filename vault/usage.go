@@ -1,0 +1,135 @@
+package vault
+
+import (
+	"strconv"
+	"sync"
+	"time"
+
+	"keyquorum/audit"
+)
+
+// RecordOperation writes a usage record for an operation of the operator plane that node carries out (seal, step-down, raft …).
+// err is what it will answer, nil for success.
+func (v *Vaults) RecordOperation(o Operator, operation, object string, err error) error {
+	e := v.operatorEntry(o, operation, object)
+	setOutcome(e, err)
+	return v.write(e)
+}
+
+// RecordRefusal writes a usage record for a request of the application plane that was refused before a verb was called
+// (no or bad token, malformed body). Unauthenticated ones are rate-bounded. id is nil when there is none.
+func (v *Vaults) RecordRefusal(r Request, id *Identity, operation, vaultName string, refusal *Error) error {
+	e := v.entry(r, operation)
+	e.Plane, e.Vault = "app", clip(vaultName)
+	if id != nil {
+		e.OID, e.AppID = id.OID, id.AppID
+	}
+	setOutcome(e, refusal)
+	if id == nil && !v.spare(e) {
+		return nil
+	}
+	return v.write(e)
+}
+
+func (v *Vaults) recordUse(c Caller, w verb, t target, d *decision, err error) error {
+	e := v.entry(c.Request, w.operation)
+	e.Plane, e.OID, e.AppID = "app", c.Identity.OID, c.Identity.AppID
+	e.Vault, e.Object, e.Version = clip(c.Vault), clip(t.name), clip(t.version)
+	if d.version != "" {
+		e.Version = d.version
+	}
+	return v.record(e, d.committed, err)
+}
+
+func (v *Vaults) entry(r Request, operation string) *audit.Entry {
+	e := &audit.Entry{Time: v.cfg.Now(), RequestID: r.ID, Node: v.cfg.Node, Remote: r.Remote, Operation: operation,
+		ClientRequest: r.ClientRequest}
+	if !r.Start.IsZero() {
+		e.Duration = time.Since(r.Start)
+	}
+	return e
+}
+
+func (v *Vaults) operatorEntry(o Operator, operation, object string) *audit.Entry {
+	e := v.entry(o.Request, operation)
+	e.Plane, e.Accessor, e.Object = "operator", o.Accessor, clip(object)
+	return e
+}
+
+// record completes the usage record with the outcome, writes it, and returns what has to be answered: err in the domain's
+// words, or the failure to write (I10). sent says that a transaction had left this node.
+func (v *Vaults) record(e *audit.Entry, sent bool, err error) error {
+	answer := setOutcome(e, err)
+	if v.write(e) != nil {
+		answer = internal("UsageRecordFailed", "The usage record could not be written.")
+		if sent {
+			answer.Message += mayHaveHappened
+		}
+	}
+	if answer == nil {
+		return nil // not a nil *Error in an error
+	}
+	return answer
+}
+
+// recordBounded is record for whoever could not say who they are.
+func (v *Vaults) recordBounded(e *audit.Entry, err error) error {
+	if answer := setOutcome(e, err); answer != nil && !v.spare(e) {
+		return answer
+	}
+	return v.record(e, false, err)
+}
+
+func setOutcome(e *audit.Entry, err error) *Error {
+	if err == nil {
+		e.Status = 200
+		return nil
+	}
+	r := refusal(err)
+	e.Status, e.Code = r.Kind.Status(), r.usageCode()
+	return r
+}
+
+func (v *Vaults) write(e *audit.Entry) error { return v.cfg.Audit.Write(e) }
+
+// spare says whether there is room for the record of an unauthenticated refusal. Strangers must not be able to fill the disk,
+// so what comes faster is counted, and the count gets a record of its own as soon as there is room again.
+func (v *Vaults) spare(e *audit.Entry) bool {
+	room, unwritten := v.refusals.take(time.Now())
+	if room && unwritten > 0 {
+		v.write(&audit.Entry{Time: e.Time, Node: e.Node, Plane: e.Plane, Operation: "refusals/unwritten", Object: strconv.Itoa(unwritten), Status: e.Status})
+	}
+	return room
+}
+
+// Refusals of strangers that are recorded: so many at once, so many a second in the long run.
+const (
+	refusalBurst = 200
+	refusalRate  = 20
+)
+
+// A refusalBound is a bucket of refusalBurst tokens that fills at refusalRate a second.
+type refusalBound struct {
+	mu        sync.Mutex
+	spent     float64
+	last      time.Time
+	unwritten int
+}
+
+// take reports whether one more may be written, and how many were not since the last that was.
+func (b *refusalBound) take(now time.Time) (room bool, unwritten int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.spent = max(0, b.spent-now.Sub(b.last).Seconds()*refusalRate)
+	b.last = now
+	if b.spent > refusalBurst-1 {
+		b.unwritten++
+		return false, 0
+	}
+	b.spent++
+	unwritten, b.unwritten = b.unwritten, 0
+	return true, unwritten
+}
+
+// clip bounds what a caller chose before it goes into a usage record.
+func clip(s string) string { return s[:min(len(s), 128)] }
