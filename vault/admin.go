@@ -98,10 +98,10 @@ func newAccessRecord(p *principal, keys, secrets []string) (*accessRecord, error
 	r := &accessRecord{ClientID: p.ClientID}
 	var unknown string
 	if r.Keys, unknown = canonical(everyKeys, keys); unknown != "" {
-		return nil, badParameter("There is no key permission of this name: " + clip(unknown))
+		return nil, badParameter("There is no key permission of the name %q.", clip(unknown))
 	}
 	if r.Secrets, unknown = canonical(everySecrets, secrets); unknown != "" {
-		return nil, badParameter("There is no secret permission of this name: " + clip(unknown))
+		return nil, badParameter("There is no secret permission of the name %q.", clip(unknown))
 	}
 	return r, nil
 }

@@ -55,7 +55,7 @@ func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, w adminVerb
 		return err
 	})
 	if err == error(errContended) { // tools of operators expect a conflict (decision 11)
-		err = conflict("Contended", errContended.Message)
+		err = conflict("Contended", "Others kept changing the same records.")
 	}
 	e := v.operatorEntry(o, w.operation, object)
 	e.Vault = clip(vaultName)
