@@ -55,6 +55,8 @@ type Config struct {
 	Logger   hclog.Logger
 	// Diverged is called once, when this node was found to hold another state than the majority. It answers nothing from then on.
 	Diverged func(error)
+
+	wrapLogs func(raft.LogStore) raft.LogStore // tests only: nil in a node
 }
 
 // About is what a node says of itself for the columns of status.
@@ -122,8 +124,12 @@ func Open(config Config) (*Cluster, error) {
 		Timeout:               3 * time.Second,
 		Logger:                c.logger.Named("transport"),
 	})
+	logs := config.Store.Logs()
+	if config.wrapLogs != nil {
+		logs = config.wrapLogs(logs)
+	}
 	var err error
-	c.raft, err = raft.NewRaft(c.raftConfig(), c.fsm, config.Store.Logs(), config.Store.Stable(), config.Store.Snapshots(), c.trans)
+	c.raft, err = raft.NewRaft(c.raftConfig(), c.fsm, logs, config.Store.Stable(), config.Store.Snapshots(), c.trans)
 	if err != nil {
 		c.cancel()
 		c.trans.Close()

@@ -73,7 +73,7 @@ func (n *Node) found(shares, threshold int) (*genesis, error) {
 	defer keyring.Close()
 	g := &genesis{shares: parts, address: n.config.ClusterAddr}
 	g.member = newMember{
-		manifest:  storage.Manifest{Format: storage.Format, ClusterID: hex.EncodeToString(clusterID[:]), NodeID: nodeID, Voter: true},
+		manifest:  storage.Manifest{ClusterID: hex.EncodeToString(clusterID[:]), NodeID: nodeID, Voter: true},
 		gossipKey: make([]byte, 32),
 		seal:      record,
 	}

@@ -106,7 +106,7 @@ func (n *Node) answerLocked(ctx context.Context, root *seal.Root) error {
 		return fmt.Errorf("node: join: %w", err)
 	}
 	err = n.create(newMember{
-		manifest: storage.Manifest{Format: storage.Format, ClusterID: clusterID, NodeID: j.nodeID, Voter: !j.nonVoter},
+		manifest: storage.Manifest{ClusterID: clusterID, NodeID: j.nodeID, Voter: !j.nonVoter},
 		ca:       admission.CA, certificate: admission.Certificate, key: key,
 		gossipKey: admission.GossipKey, seal: j.record,
 	}, func(*storage.Store) error { return nil })

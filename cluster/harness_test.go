@@ -1,0 +1,246 @@
+package cluster_test
+
+import (
+	"context"
+
+	"fmt"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"keyquorum/cluster"
+	"keyquorum/fsm"
+	"keyquorum/storage"
+	"keyquorum/testcluster"
+)
+
+// A group is a cluster of bare members (no domain, no seal) on a network in memory, inside a synctest bubble.
+type group struct {
+	t       *testing.T
+	network *testcluster.Network
+	ids     []string
+	members []*cluster.Cluster
+	stores  []*storage.Store
+	stalls  []*stall
+	configs []cluster.Config
+}
+
+const clusterID = "00112233445566778899aabbccddeeff"
+
+func host(i int) string    { return fmt.Sprintf("host%d", i) }
+func address(i int) string { return fmt.Sprintf("host%d:8201", i) }
+
+// newGroup starts n voters.
+func newGroup(t *testing.T, n int) *group {
+	t.Helper()
+	g := &group{t: t, network: testcluster.NewNetwork()}
+	authority, err := cluster.NewAuthority(clusterID, time.Now())
+	must(t, err)
+	var configuration raft.Configuration
+	for i := range n {
+		g.ids = append(g.ids, fmt.Sprintf("%032x", i+1))
+		configuration.Servers = append(configuration.Servers, raft.Server{ID: raft.ServerID(g.ids[i]), Address: raft.ServerAddress(address(i))})
+	}
+	for i := range n {
+		g.configs = append(g.configs, g.prepare(i, authority, configuration))
+		g.stores = append(g.stores, nil)
+		g.members = append(g.members, nil)
+		g.open(i)
+	}
+	t.Cleanup(g.close)
+	return g
+}
+
+func (g *group) prepare(i int, authority *cluster.Authority, configuration raft.Configuration) cluster.Config {
+	dir := filepath.Join(g.t.TempDir(), "member")
+	store, err := storage.Create(dir, storage.Manifest{ClusterID: clusterID, NodeID: g.ids[i], Voter: true})
+	must(g.t, err)
+	config := raft.DefaultConfig()
+	config.LocalID = raft.ServerID(g.ids[i])
+	must(g.t, raft.BootstrapCluster(config, store.Logs(), store.Stable(), store.Snapshots(), nil, configuration))
+	must(g.t, store.Close())
+	key, csr, err := cluster.NewRequest()
+	must(g.t, err)
+	certificate, err := authority.Sign(csr, clusterID, g.ids[i], time.Now())
+	must(g.t, err)
+	identity, err := cluster.NewIdentity(clusterID, g.ids[i], key, certificate, authority.Certificate.Raw)
+	must(g.t, err)
+	g.stalls = append(g.stalls, &stall{})
+	c := cluster.Config{
+		Identity: identity, Address: address(i), Dial: g.network.Dialer(host(i)),
+		Logger: hclog.NewNullLogger(),
+		Gossip: cluster.Gossip{},
+		About:  cluster.About{Label: dir},
+	}
+	c.WrapLogs(g.stalls[i].wrap)
+	return c
+}
+
+func (g *group) open(i int) {
+	g.t.Helper()
+	store, err := storage.Open(g.configs[i].About.Label)
+	must(g.t, err)
+	config := g.configs[i]
+	config.Store, config.Listener = store, g.network.Listen(host(i), address(i))
+	g.stores[i] = store
+	g.members[i], err = cluster.Open(config)
+	must(g.t, err)
+}
+
+// stop closes a member without handing anything over.
+func (g *group) stop(i int) {
+	if g.members[i] == nil {
+		return
+	}
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	g.members[i].Close(gone)
+	g.stores[i].Close()
+	g.members[i] = nil
+}
+
+func (g *group) close() {
+	g.network.Heal()
+	for i := range g.members {
+		g.stalls[i].release()
+		g.stop(i)
+	}
+	g.network.Close()
+}
+
+// leader waits for a member, other than those left out, that leads an opened term.
+func (g *group) leader(except ...int) int {
+	g.t.Helper()
+	for range 2000 {
+		for i, m := range g.members {
+			if m != nil && !contains(except, i) && m.Standing().Leads {
+				return i
+			}
+		}
+		time.Sleep(10 * time.Millisecond) // fake time
+	}
+	g.t.Fatal("no leader within 20 s")
+	return -1
+}
+
+func contains(list []int, i int) bool {
+	for _, x := range list {
+		if x == i {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *group) isolate(i int) {
+	for j := range g.ids {
+		if j != i {
+			g.network.Isolate(host(i), host(j))
+		}
+	}
+}
+
+// put writes value at path through member i, whatever was there.
+func (g *group) put(i int, path, value string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for {
+		outcome, err := g.members[i].Commit(ctx, write(g.members[i].View(), path, value))
+		if err != nil || outcome.Kind == fsm.Applied {
+			return err
+		}
+		if err := g.members[i].Wait(ctx, outcome.At); err != nil {
+			return err
+		}
+	}
+}
+
+func write(view fsm.View, path, value string) fsm.Txn {
+	txn := fsm.Txn{ID: fsm.NewID(), Base: view.Index(), Generation: view.Generation()}
+	if r, ok := view.Get(path); ok {
+		txn.Conditions = []fsm.Condition{{Kind: fsm.Unchanged, Path: path, Index: r.Mod}}
+		txn.Writes = []fsm.Write{{Path: path, Logical: r.Mod, Value: []byte(value)}}
+		return txn
+	}
+	txn.Conditions = []fsm.Condition{{Kind: fsm.Absent, Path: path}}
+	txn.Writes = []fsm.Write{{Path: path, Logical: view.Index(), Value: []byte(value)}}
+	return txn
+}
+
+// get reads path through member i behind a fence. "" means absent.
+func (g *group) get(i int, path string, within time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	view, err := g.members[i].Fence(ctx)
+	if err != nil {
+		return "", err
+	}
+	r, _ := view.Get(path)
+	return string(r.Value), nil
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// bubble runs a test on fake time.
+func bubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, test)
+}
+
+// A stall holds a member's log writes back: a process that stands still, a hung disk.
+type stall struct {
+	raft.LogStore
+	gate chan struct{} // nil: open
+	in   chan struct{}
+	mu   chan struct{}
+}
+
+func (s *stall) wrap(inner raft.LogStore) raft.LogStore {
+	s.LogStore = inner
+	if s.mu == nil {
+		s.mu = make(chan struct{}, 1)
+		s.mu <- struct{}{}
+	}
+	return s
+}
+
+func (s *stall) close() (entered <-chan struct{}) {
+	<-s.mu
+	defer func() { s.mu <- struct{}{} }()
+	s.gate, s.in = make(chan struct{}), make(chan struct{}, 1)
+	return s.in
+}
+
+func (s *stall) release() {
+	<-s.mu
+	defer func() { s.mu <- struct{}{} }()
+	if s.gate != nil {
+		close(s.gate)
+		s.gate = nil
+	}
+}
+
+func (s *stall) StoreLogs(l []*raft.Log) error {
+	<-s.mu
+	gate, in := s.gate, s.in
+	s.mu <- struct{}{}
+	if gate != nil {
+		select {
+		case in <- struct{}{}:
+		default:
+		}
+		<-gate
+	}
+	return s.LogStore.StoreLogs(l)
+}
+
+func (s *stall) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{l}) }
