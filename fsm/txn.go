@@ -1,10 +1,23 @@
 package fsm
 
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
 // An ID names a transaction: 16 random bytes chosen by the proposer. The first outcome of an ID is its outcome for ever.
 type ID [16]byte
 
 // NewID draws a random ID.
-func NewID() ID { panic("not built yet") }
+func NewID() ID {
+	var id ID
+	rand.Read(id[:]) // never fails: crypto/rand ends the program instead
+	return id
+}
 
 // A ConditionKind says what a Condition asks of the state.
 type ConditionKind uint8
@@ -20,14 +33,17 @@ const (
 
 // A Condition is something that must still be true when the transaction is applied.
 type Condition struct {
+	_     struct{} `cbor:",toarray"`
 	Kind  ConditionKind
 	Path  string
-	Index uint64 // mod index (Unchanged) or view index (DirUnchanged); 0 for Absent
+	Index uint64 // mod index (Unchanged) or view index (DirUnchanged), neither above the transaction's Base; 0 for Absent
 }
 
 // A Write puts Value at Path with the logical version it was sealed for, or deletes Path.
 // A put needs a condition on its own path: Logical is that condition's Index, or the transaction's Base for an Absent one.
+// A delete needs an Unchanged condition on its own path, and has neither Logical nor Value.
 type Write struct {
+	_       struct{} `cbor:",toarray"`
 	Path    string
 	Delete  bool
 	Logical uint64
@@ -35,7 +51,9 @@ type Write struct {
 }
 
 // A Txn is the only command of the state machine: it applies wholly, if every condition holds, or not at all.
+// Without conditions and writes it is the opening transaction of a term. There is at most one condition and one write on a path.
 type Txn struct {
+	_          struct{} `cbor:",toarray"`
 	ID         ID
 	Base       uint64 // index of the view it was decided on
 	Generation uint64 // restore generation of that view
@@ -51,13 +69,16 @@ const (
 	IDWindow      = 65536
 )
 
+// maxPath is the longest path, in bytes.
+const maxPath = 512
+
 // An OutcomeKind says what became of a transaction.
 type OutcomeKind uint8
 
 const (
 	Applied         OutcomeKind = 1
 	Conflict        OutcomeKind = 2 // a condition failed: Path, At
-	TooOld          OutcomeKind = 3 // its base is beyond the id window
+	TooOld          OutcomeKind = 3 // its base is beyond the id window, or not below its own index
 	WrongGeneration OutcomeKind = 4 // the state was restored since its view
 )
 
@@ -67,4 +88,108 @@ type Outcome struct {
 	Index uint64 // log index at which it was decided first
 	Path  string // the path of the first condition that failed, with Conflict
 	At    uint64 // the index to wait for before deciding again, with Conflict
+}
+
+// valid says what in t no proposer may send, whatever the state is.
+func (t Txn) valid() error {
+	if t.ID == (ID{}) {
+		return errors.New("it has no id")
+	}
+	if len(t.Conditions) > MaxConditions || len(t.Writes) > MaxWrites {
+		return fmt.Errorf("%d conditions and %d writes are more than %d and %d", len(t.Conditions), len(t.Writes), MaxConditions, MaxWrites)
+	}
+	conditions := make(map[string]Condition, len(t.Conditions))
+	for _, c := range t.Conditions {
+		if err := c.valid(t.Base); err != nil {
+			return err
+		}
+		if _, twice := conditions[c.Path]; twice {
+			return fmt.Errorf("two conditions on %q", c.Path)
+		}
+		conditions[c.Path] = c
+	}
+	written := make(map[string]bool, len(t.Writes))
+	for _, w := range t.Writes {
+		if err := w.valid(conditions[w.Path], t.Base); err != nil {
+			return err
+		}
+		if written[w.Path] {
+			return fmt.Errorf("two writes to %q", w.Path)
+		}
+		written[w.Path] = true
+	}
+	return nil
+}
+
+func (c Condition) valid(base uint64) error {
+	path, index := c.Path, c.Index
+	switch c.Kind {
+	case Unchanged:
+		if index == 0 {
+			return fmt.Errorf("a condition on %q has no index", c.Path)
+		}
+	case Absent:
+		if index != 0 {
+			return fmt.Errorf("an absence of %q has an index", c.Path)
+		}
+	case DirUnchanged:
+		var slash bool
+		if path, slash = strings.CutSuffix(c.Path, "/"); !slash {
+			return fmt.Errorf("directory %q does not end in a slash", c.Path)
+		}
+	default:
+		return fmt.Errorf("unknown condition kind %d", c.Kind)
+	}
+	if index > base {
+		return fmt.Errorf("a condition on %q has index %d, above the base %d", c.Path, index, base)
+	}
+	if len(c.Path) > maxPath {
+		return errors.New("a path is too long")
+	}
+	return validPath(path)
+}
+
+// valid checks w against the condition on its path, whose Kind is 0 when there is none.
+func (w Write) valid(own Condition, base uint64) error {
+	if w.Delete {
+		if own.Kind != Unchanged {
+			return fmt.Errorf("a delete of %q without its mod index", w.Path)
+		}
+		if w.Logical != 0 || len(w.Value) != 0 {
+			return fmt.Errorf("a delete of %q with a value", w.Path)
+		}
+		return nil
+	}
+	logical := own.Index
+	switch own.Kind {
+	case Unchanged:
+	case Absent:
+		logical = base
+	default:
+		return fmt.Errorf("a put to %q without a condition on it", w.Path)
+	}
+	if w.Logical != logical {
+		return fmt.Errorf("the logical version %d of %q should be %d", w.Logical, w.Path, logical)
+	}
+	return nil
+}
+
+// validPath accepts a record's path: names of printable characters, joined by single slashes.
+func validPath(path string) error {
+	switch {
+	case path == "":
+		return errors.New("a path is empty")
+	case len(path) > maxPath:
+		return errors.New("a path is too long")
+	case path[0] == '/' || path[len(path)-1] == '/' || strings.Contains(path, "//"):
+		return fmt.Errorf("path %q has an empty name", path)
+	case !utf8.ValidString(path):
+		return fmt.Errorf("path %q is not UTF-8", path)
+	}
+	for _, r := range path {
+		if !unicode.IsPrint(r) {
+			return fmt.Errorf("path %q has an unprintable character", path)
+		}
+	}
+	return nil
 }

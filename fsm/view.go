@@ -1,0 +1,81 @@
+package fsm
+
+import (
+	"context"
+	"iter"
+	"strings"
+
+	"github.com/hashicorp/raft"
+)
+
+// A Record is what is stored at a path. Value must not be changed by anyone.
+type Record struct {
+	Value   []byte
+	Logical uint64 // version that the value was sealed for
+	Mod     uint64 // log index of the last change
+}
+
+// A View is the whole state at one index. It is immutable, cheap to copy, and safe for concurrent use; keeping one
+// keeps its records in memory. The zero View is of no use.
+type View struct{ state *state }
+
+// Index is that of the last command or configuration in the state, 0 in an empty one.
+func (v View) Index() uint64 { return v.state.index }
+
+// Generation tells the histories before and after an operator's restore apart.
+func (v View) Generation() uint64 { return v.state.generation }
+
+// Get returns the record at path.
+func (v View) Get(path string) (Record, bool) {
+	r, ok := v.state.records.Get(path)
+	if !ok {
+		return Record{}, false
+	}
+	return *r, true
+}
+
+// Scan yields the records whose paths start with prefix and sort after `after` ("" for all), in order.
+func (v View) Scan(prefix, after string) iter.Seq2[string, Record] {
+	return func(yield func(string, Record) bool) {
+		v.state.records.Ascend(max(prefix, after), func(path string, r *Record) bool {
+			if path <= after {
+				return true
+			}
+			return strings.HasPrefix(path, prefix) && yield(path, *r)
+		})
+	}
+}
+
+// Outcome returns the outcome of a transaction within the id window.
+func (v View) Outcome(id ID) (Outcome, bool) { return v.state.outcome(id) }
+
+// Digest returns a 32-byte digest of the whole state (decision 19).
+func (v View) Digest() [32]byte { return v.state.digest }
+
+// Recompute hashes the whole state anew, which takes seconds for 1 GiB. A result other than Digest means that memory
+// was altered. The error is the context's.
+func (v View) Recompute(ctx context.Context) ([32]byte, error) {
+	var s sum
+	n := 0
+	for element := range v.state.elements {
+		if n++; n%256 == 0 && ctx.Err() != nil {
+			return [32]byte{}, ctx.Err()
+		}
+		s.add(element)
+	}
+	return s.digest(v.state.index, v.state.generation), ctx.Err()
+}
+
+// Configuration returns the last committed Raft configuration and its index, 0 when there is none yet.
+func (v View) Configuration() (raft.Configuration, uint64) {
+	return v.state.configuration.Clone(), v.state.configured
+}
+
+// recordOverhead is what the tree takes for a record beyond its path and value, measured (DESIGN.md).
+const recordOverhead = 96
+
+// Size returns the approximate size of the records in memory, in bytes, and their number.
+func (v View) Size() (bytes int64, records int) {
+	n := v.state.records.Len()
+	return v.state.bytes + int64(n)*recordOverhead, n
+}
