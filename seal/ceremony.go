@@ -10,11 +10,13 @@ import (
 
 // A Ceremony collects shares for one seal record. It is safe for concurrent use.
 type Ceremony struct {
+	unprintable
+
 	record Record
 	points []group.Element // the record's commitments; empty for the zero Record, which accepts no share
 
 	mu     sync.Mutex
-	shares []*[shareSize]byte // each verified, ids distinct; pointers, so that printing a Ceremony shows none
+	shares []*[shareSize]byte // each verified, ids distinct
 }
 
 // NewCeremony begins without shares. r comes from [Init] or [DecodeRecord].

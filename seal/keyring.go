@@ -12,6 +12,8 @@ const termSize = 4 + keySize // one entry of the keyring's plaintext
 
 // A Keyring maps terms to data keys. It is safe for concurrent use.
 type Keyring struct {
+	unprintable
+
 	clusterID [16]byte
 
 	mu     sync.RWMutex        // held for reading while a key is in use, for writing by Rotate and Close

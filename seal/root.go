@@ -15,6 +15,8 @@ var errKeyring = errors.New("seal: not this cluster's keyring")
 
 // A Root is the unwrapped root key. It is safe for concurrent use.
 type Root struct {
+	unprintable
+
 	clusterID [16]byte
 
 	mu  sync.RWMutex   // held for reading while the key is in use, for writing by Close
