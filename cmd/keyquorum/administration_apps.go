@@ -17,14 +17,14 @@ func appCommand() *cobra.Command {
 }
 
 func appCreate(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "create NAME", Short: "Create an application; give it a client secret with app credential add", Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: "create NAME", Short: "Create an application; give it a client secret with app credential add", Args: arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (appInfo, error) {
 		return createApp(ctx, api, args[0])
 	}, appTable)
 }
 
 func appList(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the applications", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "list", Short: "List the applications", Args: arguments(0, 0)}
 	return showing(c, k, func(ctx context.Context, api *client, _ []string) ([]appInfo, error) {
 		all, err := administer[struct {
 			Apps []appInfo `json:"apps"`
@@ -34,7 +34,7 @@ func appList(k *connection) *cobra.Command {
 }
 
 func appShow(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "show APP", Short: "Show an application, by name or client id", Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: "show APP", Short: "Show an application, by name or client id", Args: arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (appInfo, error) {
 		return administer[appInfo](ctx, api, http.MethodGet, nil, "apps", args[0])
 	}, appTable)
@@ -45,19 +45,19 @@ func appSwitch(k *connection, verb string, enabled bool) *cobra.Command {
 	if !enabled {
 		short = "Keep an application out, on every node, from the moment this returns"
 	}
-	c := &cobra.Command{Use: verb + " APP", Short: short, Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: verb + " APP", Short: short, Args: arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (appInfo, error) {
 		return administer[appInfo](ctx, api, http.MethodPost, map[string]any{"enabled": enabled}, "apps", args[0])
 	}, appTable)
 }
 
 func appDelete(k *connection) *cobra.Command {
-	return &cobra.Command{Use: "delete APP", Short: "Delete an application and every client secret of it", Args: cobra.ExactArgs(1),
+	return &cobra.Command{Use: "delete APP", Short: "Delete an application and every client secret of it", Args: arguments(1, 1),
 		RunE: deleting(k, "apps")}
 }
 
 func credentialAdd(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "add APP", Short: "Make a client secret; it is shown once", Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: "add APP", Short: "Make a client secret; it is shown once", Args: arguments(1, 1)}
 	life := c.Flags().Duration("ttl", 0, "how long it lives, as in 720h (0: until removed)")
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (newCredential, error) {
 		return addCredential(ctx, api, args[0], *life)
@@ -68,7 +68,7 @@ func credentialAdd(k *connection) *cobra.Command {
 
 func credentialRemove(k *connection) *cobra.Command {
 	return &cobra.Command{Use: "remove APP CREDENTIAL_ID", Short: "Revoke a client secret and every token issued for it",
-		Args: cobra.ExactArgs(2), RunE: deleting(k, "apps", "credentials")}
+		Args: arguments(2, 2), RunE: deleting(k, "apps", "credentials")}
 }
 
 // deleting sends a DELETE for collection/argument/collection/argument… and says that it was done.

@@ -39,7 +39,7 @@ func showing[T any](c *cobra.Command, k *connection, ask func(context.Context, *
 }
 
 func vaultCreate(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "create NAME", Short: "Create a vault", Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: "create NAME", Short: "Create a vault", Args: arguments(1, 1)}
 	days := c.Flags().Int("retention-days", 90, "days that deleted objects can be recovered, 7 to 90")
 	protect := c.Flags().Bool("purge-protection", false, "let nobody purge before those days are over; cannot be undone")
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (vaultInfo, error) {
@@ -48,7 +48,7 @@ func vaultCreate(k *connection) *cobra.Command {
 }
 
 func vaultList(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the vaults", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "list", Short: "List the vaults", Args: arguments(0, 0)}
 	return showing(c, k, func(ctx context.Context, api *client, _ []string) ([]vaultInfo, error) {
 		all, err := administer[struct {
 			Vaults []vaultInfo `json:"vaults"`
@@ -58,7 +58,7 @@ func vaultList(k *connection) *cobra.Command {
 }
 
 func vaultShow(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "show NAME", Short: "Show a vault", Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: "show NAME", Short: "Show a vault", Args: arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (vaultInfo, error) {
 		return administer[vaultInfo](ctx, api, http.MethodGet, nil, "vaults", args[0])
 	}, vaultTable)
@@ -80,7 +80,7 @@ func vaultsTable(all []vaultInfo) table {
 func grantSet(k *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use: "set VAULT APP", Short: "Replace what an application may do in a vault; without flags it may do nothing",
-		Args: cobra.ExactArgs(2),
+		Args: arguments(2, 2),
 		Example: "  keyquorum grant set demo billing --secrets get,list --keys sign,verify\n" +
 			"  keyquorum grant set demo billing --secrets all",
 	}
@@ -92,7 +92,7 @@ func grantSet(k *connection) *cobra.Command {
 }
 
 func grantList(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "list VAULT", Short: "List who may do what in a vault", Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: "list VAULT", Short: "List who may do what in a vault", Args: arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *client, args []string) ([]grantInfo, error) {
 		all, err := administer[struct {
 			Grants []grantInfo `json:"grants"`

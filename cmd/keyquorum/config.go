@@ -16,7 +16,7 @@ import (
 
 // serverConfig is what `keyquorum server` is told. Each setting is one flag; the same setting is KEYQUORUM_NAME in the
 // environment and "name" in the configuration file, with _ for -. Flags win over the environment, the environment over
-// the file (decision 25).
+// the file.
 type serverConfig struct {
 	File          string
 	Data          string
@@ -131,9 +131,9 @@ func settingName(flag *pflag.Flag) string { return strings.ReplaceAll(flag.Name,
 
 // complete fills the defaults that follow from other settings, and refuses what cannot work.
 func (s *serverConfig) complete() error {
-	for name, value := range map[string]string{"--data": s.Data, "--tls-cert": s.TLSCert, "--tls-key": s.TLSKey} {
-		if value == "" {
-			return fmt.Errorf("%s is needed; see keyquorum server --help", name)
+	for _, needed := range []struct{ flag, value string }{{"--data", s.Data}, {"--tls-cert", s.TLSCert}, {"--tls-key", s.TLSKey}} {
+		if needed.value == "" {
+			return fmt.Errorf("%s is needed; see keyquorum server --help", needed.flag)
 		}
 	}
 	if s.Label == "" {

@@ -23,7 +23,7 @@ type nodeReport struct {
 }
 
 func devStatus(dir *string) *cobra.Command {
-	c := &cobra.Command{Use: "status", Short: "Say how the nodes of the running dev cluster are", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "status", Short: "Say how the nodes of the running dev cluster are", Args: arguments(0, 0)}
 	format := formatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		folder, state, err := runningDev(*dir)
@@ -91,7 +91,7 @@ func (s sealStatus) text() string {
 
 func devRestart(dir *string) *cobra.Command {
 	return &cobra.Command{
-		Use: "restart N", Short: "Start node N again (one that runs is stopped first)", Args: cobra.ExactArgs(1),
+		Use: "restart N", Short: "Start node N again (one that runs is stopped first)", Args: arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			folder, state, err := runningDev(*dir)
 			if err != nil {

@@ -17,7 +17,7 @@ func devExec(dir *string) *cobra.Command {
 		Use: "exec -- COMMAND [ARGUMENT…]", Short: "Run a command with the environment and the host names of the dev cluster",
 		Long: "Run a command with the environment of the dev cluster and, where the machine does not resolve its names, with a\n" +
 			"hosts file of its own: in a user and mount namespace, which needs no privilege and changes nothing for others.",
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments(1, anyNumber),
 	}
 	number := c.Flags().Int("node", 1, "node whose environment it gets")
 	c.RunE = func(c *cobra.Command, args []string) error {

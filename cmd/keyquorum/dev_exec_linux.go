@@ -33,7 +33,7 @@ func (f devFolder) insideNamespace(args []string) (*exec.Cmd, error) {
 
 // devInside is the second half of `dev exec`: it lays the hosts file over /etc/hosts and becomes the command.
 func devInside() *cobra.Command {
-	return &cobra.Command{Use: "inside HOSTS -- COMMAND", Hidden: true, Args: cobra.MinimumNArgs(2),
+	return &cobra.Command{Use: "inside HOSTS -- COMMAND", Hidden: true, Args: arguments(2, anyNumber),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := mountHosts(args[0]); err != nil {
 				fmt.Fprintln(os.Stderr, noNamespace(err))

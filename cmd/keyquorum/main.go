@@ -77,6 +77,18 @@ func group(use, short string, children ...*cobra.Command) *cobra.Command {
 	return c
 }
 
+const anyNumber = 1 << 20
+
+// arguments refuses a wrong number of them with the line that says which are wanted.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return fmt.Errorf("%d arguments are not what it takes; usage: %s", len(args), c.UseLine())
+		}
+		return nil
+	}
+}
+
 // doubleDashes lets flags be written with one dash, as the bao and vault commands take them: -format=json.
 // Only names that a command of ours has are touched, and nothing after a bare "--".
 func doubleDashes(root *cobra.Command, args []string) []string {

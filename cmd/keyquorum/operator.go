@@ -33,7 +33,7 @@ type initResult struct {
 }
 
 func operatorInit(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "init", Short: "Make a new cluster of this node; shows its shares and root token once", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "init", Short: "Make a new cluster of this node; shows its shares and root token once", Args: arguments(0, 0)}
 	format := formatFlag(c)
 	shares := c.Flags().Int("key-shares", 5, "number of unseal shares")
 	threshold := c.Flags().Int("key-threshold", 3, "number of shares that unseal a node")
@@ -106,7 +106,7 @@ func operatorUnseal(k *connection) *cobra.Command {
 		Use: "unseal [SHARE]", Short: "Give one unseal share to a node",
 		Long: "Give one unseal share to a node. Without SHARE it is asked for, unseen on a terminal, so that it stays out of\n" +
 			"the shell's history; a wrong share is refused on its own and the progress stays.",
-		Args: cobra.MaximumNArgs(1),
+		Args: arguments(0, 1),
 	}
 	format := formatFlag(c)
 	reset := c.Flags().Bool("reset", false, "forget the shares given so far")
@@ -149,12 +149,12 @@ func shareFrom(c *cobra.Command, args []string) (string, error) {
 }
 
 func operatorSeal(k *connection) *cobra.Command {
-	return &cobra.Command{Use: "seal", Short: "Make a node drop every key it holds", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "seal", Short: "Make a node drop every key it holds", Args: arguments(0, 0),
 		RunE: putting(k, "/v1/sys/seal", "Sealed: the node holds no key any more.")}
 }
 
 func operatorStepDown(k *connection) *cobra.Command {
-	return &cobra.Command{Use: "step-down", Short: "Make the leader hand leadership to another node", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "step-down", Short: "Make the leader hand leadership to another node", Args: arguments(0, 0),
 		RunE: putting(k, "/v1/sys/step-down", "The leader has stepped down.")}
 }
 

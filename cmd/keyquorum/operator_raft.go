@@ -25,7 +25,7 @@ type joinRequest struct {
 func raftJoin(k *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use: "join LEADER_API_ADDR", Short: "Make a node join the cluster behind an address; then unseal it",
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 	}
 	in := joinRequest{}
 	c.Flags().StringVar(&in.CACert, "leader-ca-cert", "", "PEM text, or @FILE, to trust there")
@@ -81,7 +81,7 @@ type raftConfiguration struct {
 }
 
 func raftListPeers(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "list-peers", Short: "List the members", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "list-peers", Short: "List the members", Args: arguments(0, 0)}
 	format := formatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := k.client()
@@ -102,7 +102,7 @@ func raftListPeers(k *connection) *cobra.Command {
 }
 
 func raftRemovePeer(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "remove-peer NODE_ID", Short: "Remove a member for ever; its id never comes back", Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: "remove-peer NODE_ID", Short: "Remove a member for ever; its id never comes back", Args: arguments(1, 1)}
 	force := c.Flags().Bool("force", false, "even if the cluster loses its majority by it")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := k.client()

@@ -13,7 +13,7 @@ import (
 )
 
 func operatorStatus(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "status", Short: "Say how a node is (exit code 2: sealed)", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "status", Short: "Say how a node is (exit code 2: sealed)", Args: arguments(0, 0)}
 	format := formatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := k.client()

@@ -21,7 +21,7 @@ import (
 	"keyquorum/node"
 )
 
-// Bounds of the API listener (decision 22), and of an orderly end.
+// Bounds of the API listener, and of an orderly end.
 const (
 	headerTimeout  = 5 * time.Second
 	requestTimeout = 30 * time.Second
@@ -36,7 +36,7 @@ const (
 
 func serverCommand() *cobra.Command {
 	var config serverConfig
-	c := &cobra.Command{Use: "server", Short: "Run a node", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "server", Short: "Run a node", Args: arguments(0, 0)}
 	config.bind(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := fillFrom(c.Flags(), os.LookupEnv); err != nil {
@@ -81,8 +81,9 @@ func serve(ctx context.Context, config *serverConfig) error {
 		api.Close()
 		return err
 	}
-	server := apiServer(httpapi.New(n, httpapi.Config{Zones: zones}), cert, logger)
-	return attend(ctx, n, server, api, logger)
+	handler := httpapi.New(n, httpapi.Config{Zones: zones, Logger: logger.Named("api")})
+	r := &running{n: n, handler: handler, server: apiServer(handler, cert, logger), logger: logger}
+	return r.attend(ctx, api)
 }
 
 func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger) node.Config {
@@ -103,11 +104,19 @@ func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger)
 	}
 }
 
+// running is a node that serves, from the outside in.
+type running struct {
+	server  *http.Server
+	handler *httpapi.Handler
+	n       *node.Node
+	logger  hclog.Logger
+}
+
 // attend serves until something ends it.
-func attend(ctx context.Context, n *node.Node, server *http.Server, api net.Listener, logger hclog.Logger) error {
+func (r *running) attend(ctx context.Context, api net.Listener) error {
 	served := make(chan error, 1)
-	go func() { served <- server.ServeTLS(api, "", "") }()
-	logger.Info("serving", "api", api.Addr().String())
+	go func() { served <- r.server.ServeTLS(api, "", "") }()
+	r.logger.Info("serving", "api", api.Addr().String())
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // certificates are read again by themselves: a HUP must only not end the node
 	defer signal.Stop(hup)
@@ -115,27 +124,28 @@ func attend(ctx context.Context, n *node.Node, server *http.Server, api net.List
 		select {
 		case <-hup:
 		case <-ctx.Done():
-			return end(n, server, logger)
-		case <-n.Failed():
-			server.Close()
-			return fmt.Errorf("the node cannot go on: %w", n.Err())
+			return r.end()
+		case <-r.n.Failed():
+			r.server.Close()
+			return fmt.Errorf("the node cannot go on: %w", r.n.Err())
 		case err := <-served:
-			return errors.Join(fmt.Errorf("the API stopped: %w", err), end(n, server, logger))
+			return errors.Join(fmt.Errorf("the API stopped: %w", err), r.end())
 		}
 	}
 }
 
 // end answers what was asked, hands leadership over, and stops.
-func end(n *node.Node, server *http.Server, logger hclog.Logger) error {
-	logger.Info("stopping: answering what was asked, then handing leadership over")
+func (r *running) end() error {
+	r.logger.Info("stopping: answering what was asked, then handing leadership over")
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
-	if err := server.Shutdown(drain); err != nil {
-		server.Close() // the slow ones were given their time
+	if err := r.server.Shutdown(drain); err != nil {
+		r.server.Close() // the slow ones were given their time
 	}
+	r.handler.Close()
 	closing, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	return n.Close(closing)
+	return r.n.Close(closing)
 }
 
 func apiServer(handler http.Handler, cert *certificate, logger hclog.Logger) *http.Server {

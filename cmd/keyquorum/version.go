@@ -12,7 +12,7 @@ import (
 var version = "unreleased"
 
 func versionCommand() *cobra.Command {
-	c := &cobra.Command{Use: "version", Short: "Say which build this is", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "version", Short: "Say which build this is", Args: arguments(0, 0)}
 	format := formatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		info := struct {

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"crypto/x509"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+func devCertificates(t *testing.T, now time.Time) devFolder {
+	t.Helper()
+	folder := devFolder(t.TempDir())
+	if err := folder.ensureCertificates(now); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
+	folder := devCertificates(t, time.Now())
+	c, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _ := c.forHandshake(nil)
+
+	renewed := devCertificates(t, time.Now())
+	replace(t, renewed.path("tls.pem"), folder.path("tls.pem"))
+	halfway, err := c.forHandshake(nil)
+	if err != nil || !bytes.Equal(halfway.Certificate[0], first.Certificate[0]) {
+		t.Errorf("with half of a renewal written, the old pair must stay in service (error %v)", err)
+	}
+	replace(t, renewed.path("tls-key.pem"), folder.path("tls-key.pem"))
+	second, err := c.forHandshake(nil)
+	if err != nil || bytes.Equal(second.Certificate[0], first.Certificate[0]) {
+		t.Errorf("the renewed pair is not in service (error %v)", err)
+	}
+}
+
+// replace moves a file over another with a time of its own, as a renewal does.
+func replace(t *testing.T, from, to string) {
+	t.Helper()
+	later := time.Now().Add(time.Minute)
+	if err := os.Chtimes(from, later, later); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDevCertificateFitsEveryName(t *testing.T) {
+	now := time.Now()
+	folder := devCertificates(t, now)
+	c, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pem, err := os.ReadFile(folder.path("ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	for _, name := range []string{"demo.vault.localhost", "login.localhost", "localhost", "127.0.0.1", "::1"} {
+		if _, err := c.current.Leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: roots}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := c.current.Leaf.Verify(x509.VerifyOptions{DNSName: "example.org", Roots: roots}); err == nil {
+		t.Error("the dev certificate is good for example.org")
+	}
+}
+
+func TestDevCertificatesStayUntilTheyAgeAndKeepTheirKeyPrivate(t *testing.T) {
+	now := time.Now()
+	folder := devCertificates(t, now)
+	read := func() []byte {
+		b, err := os.ReadFile(folder.path("tls.pem"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	first := read()
+	if err := folder.ensureCertificates(now.Add(300 * 24 * time.Hour)); err != nil || !bytes.Equal(read(), first) {
+		t.Errorf("a good pair was replaced (error %v)", err)
+	}
+	if err := folder.ensureCertificates(now.Add(390 * 24 * time.Hour)); err != nil || bytes.Equal(read(), first) {
+		t.Errorf("a pair near its end was kept (error %v)", err)
+	}
+	info, err := os.Stat(folder.path("tls-key.pem"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the key's mode is %v (error %v), want 0600", info.Mode(), err)
+	}
+	if keys, _ := filepath.Glob(folder.path("*key*")); len(keys) != 1 {
+		t.Errorf("the folder holds keys %q; the authority's must never be written", keys)
+	}
+}

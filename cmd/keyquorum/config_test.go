@@ -1,0 +1,112 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// configured is what `keyquorum server` would make of a command line, an environment and a configuration file.
+func configured(t *testing.T, args []string, env map[string]string, file string) (serverConfig, error) {
+	t.Helper()
+	var c serverConfig
+	f := pflag.NewFlagSet("server", pflag.ContinueOnError)
+	c.bind(f)
+	if file != "" {
+		name := filepath.Join(t.TempDir(), "config.json")
+		if err := os.WriteFile(name, []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "--config", name)
+	}
+	if err := f.Parse(args); err != nil {
+		return c, err
+	}
+	return c, fillFrom(f, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+}
+
+func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
+	file := `{"label": "file", "data": "file", "listen": "file", "zone": ["a=b", "c=d"], "raft_heartbeat": "3s"}`
+	env := map[string]string{"KEYQUORUM_LABEL": "env", "KEYQUORUM_DATA": "env", "KEYQUORUM_RAFT_ELECTION": "2s"}
+	c, err := configured(t, []string{"--label", "flag"}, env, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct{ setting, got, want string }{
+		{"label, said everywhere", c.Label, "flag"},
+		{"data, not among the flags", c.Data, "env"},
+		{"listen, in the file alone", c.Listen, "file"},
+		{"gossip-listen, said nowhere", c.GossipListen, "127.0.0.1:8202"},
+		{"zone", strings.Join(c.Zones, " "), "a=b c=d"},
+		{"raft-heartbeat", c.Timing.Heartbeat.String(), "3s"},
+		{"raft-election", c.Timing.Election.String(), (2 * time.Second).String()},
+	} {
+		if row.got != row.want {
+			t.Errorf("%s: got %q, want %q", row.setting, row.got, row.want)
+		}
+	}
+}
+
+func TestWrongSettingsAreNamed(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		env  map[string]string
+		file string
+		says []string
+	}{
+		{"environment", map[string]string{"KEYQUORUM_RAFT_HEARTBEAT": "soon"}, "", []string{"KEYQUORUM_RAFT_HEARTBEAT", "soon"}},
+		{"unknown member", nil, `{"lable": "x"}`, []string{"config.json", `no setting "lable"`}},
+		{"number", nil, `{"label": 3}`, []string{`"label"`, "string is wanted"}},
+		{"list for one", nil, `{"label": ["a"]}`, []string{`"label"`, "not a list"}},
+		{"no object", nil, `[]`, []string{"config.json", "not a JSON object"}},
+		{"file within file", nil, `{"config": "x"}`, []string{`no setting "config"`}},
+	} {
+		_, err := configured(t, nil, row.env, row.file)
+		if err == nil {
+			t.Errorf("%s: accepted", row.name)
+			continue
+		}
+		for _, word := range row.says {
+			if !strings.Contains(err.Error(), word) {
+				t.Errorf("%s: %q does not say %q", row.name, err, word)
+			}
+		}
+	}
+}
+
+func TestAdvertisedAddressesFollowListening(t *testing.T) {
+	c := serverConfig{Data: "d", TLSCert: "c", TLSKey: "k", Listen: "10.0.0.1:8200", ClusterListen: "10.0.0.1:8201"}
+	if err := c.complete(); err != nil {
+		t.Fatal(err)
+	}
+	got := []string{c.APIAddr, c.ClusterAddr, c.GossipAddr}
+	if want := []string{"https://10.0.0.1:8200", "10.0.0.1:8201", ""}; !slices.Equal(got, want) {
+		t.Errorf("advertised %q, want %q", got, want)
+	}
+	for _, listen := range []string{":8200", "0.0.0.0:8200", "[::]:8200", "10.0.0.1:0", "10.0.0.1"} {
+		c := serverConfig{Data: "d", TLSCert: "c", TLSKey: "k", Listen: listen, ClusterListen: "10.0.0.1:8201"}
+		if err := c.complete(); err == nil || !strings.Contains(err.Error(), "--api-addr") {
+			t.Errorf("listening at %s: %v, which does not ask for --api-addr", listen, err)
+		}
+	}
+}
+
+func TestOneDashIsEnough(t *testing.T) {
+	for _, row := range []struct{ in, want string }{
+		{"operator status -format=json", "operator status --format=json"},
+		{"operator init -key-shares 3 -key-threshold=2", "operator init --key-shares 3 --key-threshold=2"},
+		{"operator status --format json -h", "operator status --format json -h"},
+		{"dev exec -node=2 -- ls -format -l", "dev exec --node=2 -- ls -format -l"},
+		{"operator unseal -", "operator unseal -"},
+		{"operator unseal -nonsense", "operator unseal -nonsense"},
+	} {
+		if got := strings.Join(doubleDashes(newRoot(), strings.Fields(row.in)), " "); got != row.want {
+			t.Errorf("%q became %q, want %q", row.in, got, row.want)
+		}
+	}
+}
