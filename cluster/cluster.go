@@ -176,9 +176,9 @@ func or(d, otherwise time.Duration) time.Duration {
 
 // Close hands leadership over, if there is somebody to take it within ctx, and ends everything that Open began.
 func (c *Cluster) Close(ctx context.Context) {
-	if c.raft.State() == raft.Leader && len(c.voters()) > 1 {
+	if ctx.Err() == nil && c.raft.State() == raft.Leader && len(c.voters()) > 1 {
 		handed := make(chan struct{})
-		go func() { // ends with the transfer, or with the Shutdown below
+		go func() { // ends with the transfer, which Raft gives an election time-out
 			defer close(handed)
 			c.raft.LeadershipTransfer().Error()
 		}()
