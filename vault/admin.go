@@ -110,9 +110,7 @@ func (d *decision) setAccess(path string, r *accessRecord) error {
 	if len(r.Keys) > 0 || len(r.Secrets) > 0 {
 		return d.store(path, r)
 	}
-	if _, ok := d.read(path); ok {
-		d.remove(path)
-	}
+	d.remove(path)
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"keyquorum/fsm"
 	"keyquorum/seal"
 )
 
@@ -150,6 +149,7 @@ func (v *Vaults) DeleteApp(ctx context.Context, o Operator, nameOrID string) err
 		if err != nil {
 			return none, err
 		}
+		d.read(appNamePath(fold(p.Name))) // so that there is room for it
 		if err := d.removeGrants(p.OID); err != nil || d.again {
 			return none, err
 		}
@@ -171,7 +171,7 @@ func (d *decision) removeGrants(oid string) error {
 		if _, ok := d.view.Get(grant); !ok {
 			continue
 		}
-		if len(d.txn.Writes) == fsm.MaxWrites-2 { // the application and its name go last
+		if d.full() {
 			d.again = true
 			return nil
 		}

@@ -1,13 +1,12 @@
 package vault
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"iter"
 	"strings"
 	"time"
-
-	"context"
 
 	"keyquorum/fsm"
 	"keyquorum/seal"
@@ -211,7 +210,7 @@ func (k *collection[T]) performPurge(ctx context.Context, v *Vaults, c Caller, n
 // purge removes as many versions as fit beside the head, and the head with the last of them.
 func (d *decision) purge(o object) error {
 	for path := range d.view.Scan(versionDir(o.path), "") {
-		if len(d.txn.Writes) == fsm.MaxWrites-1 {
+		if d.full() {
 			d.again = true
 			h := *o.head
 			h.State = purging

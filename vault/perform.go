@@ -254,7 +254,12 @@ func (d *decision) store(path string, meta any) error {
 	return d.put(path, record)
 }
 
-// remove adds a deletion. What is deleted must be covered by a condition: on itself by read, or on the head above it.
+// remove adds a deletion, held to what is at path now; there is nothing to do where nothing is.
 func (d *decision) remove(path string) {
-	d.txn.Writes = append(d.txn.Writes, fsm.Write{Path: path, Delete: true})
+	if _, ok := d.read(path); ok {
+		d.txn.Writes = append(d.txn.Writes, fsm.Write{Path: path, Delete: true})
+	}
 }
+
+// full says that the transaction holds no condition more. Every write has one on its own path, so conditions run out first.
+func (d *decision) full() bool { return len(d.txn.Conditions) == fsm.MaxConditions }
