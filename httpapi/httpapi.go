@@ -1,8 +1,19 @@
 // Package httpapi turns HTTP into calls of node and vault, and errors into answers. Nothing else.
+//
+// One handler serves two planes, told apart by the Host of a request. A host under a configured zone is a vault of the
+// application plane (Azure Key Vault's wire), a zone's login host is the token endpoint, and every other host is the
+// operator plane (/v1/sys, as Vault and OpenBao have it) with the administration API under /v1/keyquorum.
+// It never redirects, never forwards, and holds no state between requests but the attempts to join a cluster.
 package httpapi
 
 import (
+	"context"
 	"net/http"
+	"strings"
+
+	"github.com/gorilla/mux"
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/time/rate"
 
 	"keyquorum/node"
 )
@@ -15,8 +26,46 @@ type Zone struct {
 
 // Config of the two planes.
 type Config struct {
-	Zones []Zone
+	Zones  []Zone
+	Logger hclog.Logger // nil: nothing is logged
+}
+
+// A Handler serves a node's API listener. Close ends what it does in the background.
+type Handler struct {
+	n         *node.Node
+	zones     []Zone // folded to lower case
+	log       hclog.Logger
+	version   []string      // value of the header x-ms-keyvault-service-version
+	strangers *rate.Limiter // bounds usage records that people without a token can cause
+	router    *mux.Router
+	joins     *joins
 }
 
 // New returns the handler for a node's API listener.
-func New(n *node.Node, c Config) http.Handler { panic("not built yet") }
+func New(n *node.Node, c Config) *Handler {
+	h := &Handler{
+		n:         n,
+		log:       c.Logger,
+		version:   []string{n.SealStatus().Version},
+		strangers: rate.NewLimiter(10, 100),
+	}
+	if h.log == nil {
+		h.log = hclog.NewNullLogger()
+	}
+	for _, z := range c.Zones {
+		h.zones = append(h.zones, Zone{Suffix: strings.ToLower(z.Suffix), Login: strings.ToLower(z.Login)})
+	}
+	h.joins = newJoins(n, h.log)
+	h.router = h.planes()
+	return h
+}
+
+// Close stops trying to join and returns when the attempt under way has ended.
+func (h *Handler) Close() { h.joins.close() }
+
+// ServeHTTP gives every request its deadline; mux picks plane and collection, the tables do the rest.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), requestTime)
+	defer cancel()
+	h.router.ServeHTTP(w, r.WithContext(ctx))
+}

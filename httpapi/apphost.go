@@ -1,0 +1,116 @@
+package httpapi
+
+import "strings"
+
+// A plane is what a Host asks for.
+type plane uint8
+
+const (
+	operatorPlane plane = iota
+	applicationPlane
+	loginPlane
+)
+
+// A place is a Host header taken apart.
+type place struct {
+	zone      *Zone
+	vault     string // lower case; "" where the host is none that a vault can have
+	authority string // the Host as the client wrote it: ids, nextLink and issuers are minted from it
+	parent    string // authority without its first label, port kept: what the challenge calls the resource
+	port      string // ":8200", or "" for none
+}
+
+// placeOf tells which plane a Host belongs to. A host under a zone is the application plane whatever else is wrong with
+// it: it must never reach the operator plane.
+func (h *Handler) placeOf(host string) (plane, place) {
+	name, port := splitPort(host)
+	name = strings.TrimSuffix(name, ".")
+	for i := range h.zones {
+		z := &h.zones[i]
+		if equalFold(name, z.Login) {
+			return loginPlane, place{zone: z, authority: host, port: port}
+		}
+		if below, ok := cutZone(name, z.Suffix); ok {
+			p := place{zone: z, authority: host, port: port}
+			if validLabel(below) && validPort(port) {
+				p.vault = strings.ToLower(below)
+				p.parent = host[len(below)+1:]
+			}
+			return applicationPlane, p
+		}
+	}
+	return operatorPlane, place{authority: host, port: port}
+}
+
+// splitPort cuts ":port" off. It leaves IPv6 literals whole, which are in no zone.
+func splitPort(host string) (name, port string) {
+	i := strings.LastIndexByte(host, ':')
+	if i < 0 || strings.IndexByte(host, ']') > i {
+		return host, ""
+	}
+	return host[:i], host[i:]
+}
+
+// cutZone says whether name is suffix or below it, and what stands before it.
+func cutZone(name, suffix string) (below string, ok bool) {
+	if equalFold(name, suffix) {
+		return "", true
+	}
+	dot := len(name) - len(suffix) - 1
+	if dot < 0 || name[dot] != '.' || !equalFold(name[dot+1:], suffix) {
+		return "", false
+	}
+	return name[:dot], true
+}
+
+// equalFold compares ASCII letters without case and all else byte for byte, as DNS does. lower must be lower case.
+func equalFold(s, lower string) bool {
+	if len(s) != len(lower) {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// validLabel: one DNS label of letters, digits and hyphens, so that it can be echoed anywhere. Which of them name a
+// vault is the domain's business.
+func validLabel(s string) bool {
+	if len(s) == 0 || len(s) > 63 {
+		return false
+	}
+	for i := range len(s) {
+		if !alphanumeric(s[i]) && s[i] != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// validPort: "" or a colon and one to five digits.
+func validPort(p string) bool {
+	if p == "" {
+		return true
+	}
+	return len(p) >= 2 && len(p) <= 6 && allDigits(p[1:])
+}
+
+func alphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,156 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"keyquorum/vault"
+)
+
+// A call is one HTTP request on its way through a plane.
+type call struct {
+	h      *Handler
+	w      http.ResponseWriter
+	r      *http.Request
+	ctx    context.Context
+	req    vault.Request
+	vaults *vault.Vaults // nil while this node can't serve
+	route  *route        // nil while none was found
+	params params
+	body   *[]byte // pooled; nil until read
+	out    *[]byte // pooled; the answer's body
+	status int     // of the answer
+	format format
+
+	place      place          // application plane
+	caller     vault.Caller   // application plane
+	version    string         // application plane: the api-version asked for
+	operator   vault.Operator // operator plane
+	authorized bool           // operator plane: operator is one
+}
+
+// A format is how a plane writes a failure: it appends the body.
+type format func(c *call, f *failure, dst []byte) []byte
+
+func (h *Handler) newCall(w http.ResponseWriter, r *http.Request, f format) *call {
+	return &call{
+		h: h, w: w, r: r, ctx: r.Context(), out: takeBuffer(), status: http.StatusOK, format: f,
+		req: vault.Request{
+			ID:            newID(),
+			ClientRequest: printable(r.Header.Get("X-Ms-Client-Request-Id")),
+			Remote:        r.RemoteAddr,
+			Start:         time.Now(),
+		},
+	}
+}
+
+// run does the call and answers it, whatever happens in it.
+func (c *call) run(do func(c *call) error) {
+	defer c.release()
+	if err := c.guarded(do); err != nil {
+		c.fail(err)
+	}
+	c.write()
+}
+
+// guarded turns a panic into an error. Its text goes to the log with the stack, never into the answer.
+func (c *call) guarded(do func(c *call) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.h.log.Error("a request panicked", "request_id", c.req.ID, "panic", p, "stack", string(debug.Stack()))
+			err = &failure{status: http.StatusInternalServerError, code: "InternalServerError", message: "internal error"}
+		}
+	}()
+	return do(c)
+}
+
+// fail makes the answer a refusal.
+func (c *call) fail(err error) {
+	f := failureOf(err)
+	if f.status >= http.StatusInternalServerError && f.status != http.StatusServiceUnavailable {
+		c.h.log.Error("a request failed", "request_id", c.req.ID, "path", c.r.URL.Path, "error", err)
+	}
+	c.status = f.status
+	f.headers(c.w.Header())
+	*c.out = c.format(c, f, (*c.out)[:0])
+}
+
+// write sends status and body at once. What goes wrong now is the connection's trouble.
+func (c *call) write() {
+	h := c.w.Header()
+	if c.status == http.StatusNoContent {
+		delete(h, "Content-Type")
+		c.w.WriteHeader(c.status)
+		return
+	}
+	h["Content-Length"] = []string{strconv.Itoa(len(*c.out))}
+	c.w.WriteHeader(c.status)
+	if c.r.Method != http.MethodHead {
+		c.w.Write(*c.out)
+	}
+}
+
+func (c *call) readBody() (err error) {
+	c.body = takeBuffer()
+	*c.body, err = readBody(c.w, c.r, c.route.body, *c.body)
+	return err
+}
+
+func (c *call) release() {
+	giveBuffer(c.out)
+	if c.body != nil {
+		giveBuffer(c.body)
+	}
+}
+
+// Values of headers that never change are shared between answers; net/http only reads them.
+var (
+	jsonType        = []string{"application/json; charset=utf-8"}
+	noStore         = []string{"no-cache, no-store"}
+	noCache         = []string{"no-cache"}
+	expired         = []string{"-1"}
+	nosniff         = []string{"nosniff"}
+	transportStrict = []string{"max-age=31536000; includeSubDomains"}
+)
+
+// commonHeaders are those of every answer on every plane.
+func (c *call) commonHeaders() http.Header {
+	h := c.w.Header()
+	h["Content-Type"] = jsonType
+	h["Cache-Control"] = noStore
+	h["Strict-Transport-Security"] = transportStrict
+	h["X-Content-Type-Options"] = nosniff
+	return h
+}
+
+// newID makes a random UUID (RFC 9562 section 5.4).
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	var s [36]byte
+	hex.Encode(s[:8], b[:4])
+	hex.Encode(s[9:13], b[4:6])
+	hex.Encode(s[14:18], b[6:8])
+	hex.Encode(s[19:23], b[8:10])
+	hex.Encode(s[24:], b[10:])
+	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
+	return string(s[:])
+}
+
+// printable cuts what a client calls its request to 64 characters, and drops it if any is not printable ASCII: it is
+// echoed, and written to the usage log.
+func printable(s string) string {
+	s = s[:min(len(s), 64)]
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return ""
+		}
+	}
+	return s
+}

@@ -1,0 +1,12 @@
+package httpapi
+
+// tenant is what the challenge names. With "adfs" the Microsoft libraries take an authority that they don't know without
+// asking the public cloud about it (azure-keyvault-api section 1.4).
+const tenant = "adfs"
+
+// challenge is the value of WWW-Authenticate, in the one shape that every SDK parses: one challenge, double quotes, a
+// path in authorization, and as resource the Host without its first label, port kept. Go compares the resource with the
+// host it called byte for byte, so it is minted from the request and never from the configuration.
+func challenge(p *place) string {
+	return `Bearer authorization="https://` + p.zone.Login + p.port + `/` + tenant + `", resource="https://` + p.parent + `"`
+}

@@ -1,0 +1,172 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"keyquorum/node"
+)
+
+// Bounds of the calls that a joining node makes.
+const (
+	joinCallTime = 30 * time.Second
+	joinPause    = 2 * time.Second
+	maxJoinBody  = 1 << 20 // bytes of an answer
+)
+
+// A challenger makes the two join calls over HTTPS.
+type challenger struct {
+	base   string
+	client *http.Client
+}
+
+// NewChallenger returns the client of the two join calls for the member at addr, "https://host:port". It trusts ca (PEM)
+// alone where that is given, else the system's roots; serverName, if any, is the name that the member's certificate
+// must have instead of addr's. It follows no redirect and sends nothing but https.
+func NewChallenger(addr string, ca []byte, serverName string) (node.Challenger, error) {
+	u, err := url.Parse(addr)
+	if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+		return nil, errors.New("leader_api_addr must be https://host:port")
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}
+	if len(ca) > 0 {
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(ca) {
+			return nil, errors.New("leader_ca_cert holds no PEM certificate")
+		}
+	}
+	return &challenger{
+		base: "https://" + u.Host + "/v1/sys/storage/raft/bootstrap/",
+		client: &http.Client{
+			Timeout:       joinCallTime,
+			Transport:     &http.Transport{TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}, nil
+}
+
+// Challenge asks for the seal record and a nonce.
+func (ch *challenger) Challenge(ctx context.Context, serverID string) (node.Challenge, error) {
+	var out challengeData
+	err := ch.call(ctx, "challenge", challengeBody{serverID}, &out)
+	return node.Challenge{SealRecord: out.Challenge, Nonce: out.Nonce}, err
+}
+
+// Answer proves that this node was given the shares, and returns what makes it a member.
+func (ch *challenger) Answer(ctx context.Context, a node.Answer) (node.Admission, error) {
+	in := answerBody{ServerID: a.ServerID, Nonce: a.Nonce, Answer: a.MAC, CSR: a.CSR, ClusterAddr: a.ClusterAddr}
+	var out admissionData
+	err := ch.call(ctx, "answer", in, &out)
+	return node.Admission(out), err
+}
+
+// call sends one PUT and decodes the envelope's data.
+func (ch *challenger) call(ctx context.Context, name string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, ch.base+name, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Vault-Request", "true")
+	resp, err := ch.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxJoinBody))
+	if err != nil {
+		return err
+	}
+	var envelope struct {
+		Data   json.RawMessage `json:"data"`
+		Errors []string        `json:"errors"`
+	}
+	if err := json.Unmarshal(b, &envelope); err != nil {
+		return fmt.Errorf("the %s call was answered %d, not by a node", name, resp.StatusCode)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the %s call was refused with %d: %s", name, resp.StatusCode, strings.Join(envelope.Errors, "; "))
+	}
+	return json.Unmarshal(envelope.Data, out)
+}
+
+// joins owns the one series of attempts to join that a handler may have under way.
+type joins struct {
+	n   *node.Node
+	log hclog.Logger
+
+	mu     sync.Mutex // guards what follows
+	stop   context.CancelFunc
+	done   chan struct{} // closed when the series has ended; nil when there was none
+	closed bool
+}
+
+func newJoins(n *node.Node, log hclog.Logger) *joins { return &joins{n: n, log: log} }
+
+// start ends the series under way and begins another.
+func (j *joins) start(ch node.Challenger, nonVoter bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed {
+		return
+	}
+	j.endLocked()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	j.stop, j.done = cancel, done
+	go func() {
+		defer close(done)
+		j.try(ctx, ch, nonVoter)
+	}()
+}
+
+// try attempts until one succeeds or ctx ends.
+func (j *joins) try(ctx context.Context, ch node.Challenger, nonVoter bool) {
+	pause := time.NewTicker(joinPause)
+	defer pause.Stop()
+	for {
+		attempt, cancel := context.WithTimeout(ctx, joinCallTime)
+		err := j.n.Join(attempt, ch, nonVoter)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		j.log.Warn("joining the cluster failed; trying again", "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-pause.C:
+		}
+	}
+}
+
+func (j *joins) endLocked() {
+	if j.done != nil {
+		j.stop()
+		<-j.done
+	}
+}
+
+func (j *joins) close() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.closed = true
+	j.endLocked()
+}

@@ -1,0 +1,126 @@
+package httpapi
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"keyquorum/node"
+)
+
+// Limits of a request (decision 22).
+const (
+	requestTime   = 30 * time.Second // from its headers to its answer
+	headerTime    = 5 * time.Second
+	idleTime      = 2 * time.Minute
+	maxURL        = 8 << 10  // bytes
+	maxHeaders    = 16 << 10 // bytes of names and values
+	maxHeaderRead = 32 << 10 // where net/http hangs up: between the two we answer in the plane's own format
+	maxBody       = 1 << 20
+	smallBody     = 64 << 10 // of routes that take a few short values
+	tinyBody      = 4 << 10  // of routes that strangers may call
+)
+
+// NewServer returns a server with the limits of decision 22 around New's handler, which it closes at Shutdown. The
+// caller listens, sets TLS (1.2 or newer) and gives errors of connections a place in logger.
+func NewServer(n *node.Node, c Config, logger hclog.Logger) *http.Server {
+	c.Logger = logger
+	h := New(n, c)
+	s := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       requestTime,
+		WriteTimeout:      requestTime + 10*time.Second,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeaderRead,
+		ErrorLog:          h.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+	}
+	s.RegisterOnShutdown(h.Close)
+	return s
+}
+
+// headLimits refuses what no route needs, before anything is looked at.
+func headLimits(r *http.Request) error {
+	if len(r.RequestURI) > maxURL {
+		return refuse(http.StatusRequestURITooLong, "RequestUriTooLong", "The URL is too long.")
+	}
+	size := 0
+	for name, values := range r.Header {
+		for _, v := range values {
+			size += len(name) + len(v)
+		}
+	}
+	if size > maxHeaders {
+		return refuse(http.StatusRequestHeaderFieldsTooLarge, "RequestHeadersTooLarge", "The request headers are too large.")
+	}
+	return nil
+}
+
+// buffers are for bodies and answers. They are cleared before they are put back, since they hold secrets.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+
+// maxKept is the size above which a buffer is left to the collector: one big body shall not stay in every pool.
+const maxKept = 64 << 10
+
+func takeBuffer() *[]byte { return buffers.Get().(*[]byte) }
+
+func giveBuffer(b *[]byte) {
+	clear((*b)[:cap(*b)])
+	if cap(*b) <= maxKept {
+		*b = (*b)[:0]
+		buffers.Put(b)
+	}
+}
+
+// readBody appends the request's body to dst, at most limit bytes of it.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, dst []byte) ([]byte, error) {
+	if r.ContentLength == 0 || r.Body == http.NoBody {
+		return dst, nil
+	}
+	if r.ContentLength > limit {
+		return dst, tooLarge()
+	}
+	body := http.MaxBytesReader(w, r.Body, limit)
+	for {
+		if len(dst) == cap(dst) {
+			dst = grow(dst)
+		}
+		n, err := body.Read(dst[len(dst):cap(dst)])
+		dst = dst[:len(dst)+n]
+		if err == io.EOF {
+			return dst, nil
+		}
+		if err != nil {
+			return dst, bodyFailure(err)
+		}
+	}
+}
+
+// grow doubles a buffer and clears what it leaves behind.
+func grow(b []byte) []byte {
+	bigger := make([]byte, len(b), 2*cap(b)+512)
+	copy(bigger, b)
+	clear(b)
+	return bigger
+}
+
+func bodyFailure(err error) error {
+	var max *http.MaxBytesError
+	switch {
+	case errors.As(err, &max):
+		return tooLarge()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return refuse(http.StatusRequestTimeout, "RequestTimeout", "The request body did not arrive in time.")
+	default:
+		return refuse(http.StatusBadRequest, "BadParameter", "The request body ended early.")
+	}
+}
+
+func tooLarge() error {
+	return refuse(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "request body too large")
+}

@@ -1,0 +1,41 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"keyquorum/node"
+)
+
+// nodeFailure says in the operator plane's words what node refused. Texts of node's errors hold no secrets, and an
+// operator needs them: what is not in the table is answered 500 with its text, as these clients are used to.
+func nodeFailure(err error) error {
+	var known *failure
+	var peer *node.PeerError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, node.ErrInitialized):
+		return refuse(http.StatusBadRequest, "", "Vault is already initialized")
+	case errors.Is(err, node.ErrUninitialized):
+		return refuse(http.StatusBadRequest, "", "Vault is not initialized")
+	case errors.Is(err, node.ErrUnsealed):
+		return refuse(http.StatusBadRequest, "", "vault is unsealed")
+	case errors.Is(err, node.ErrInvalidAnswer):
+		return refuse(http.StatusBadRequest, "", "invalid answer given")
+	case node.IsBadShare(err):
+		return refuse(http.StatusBadRequest, "", "invalid key: "+err.Error())
+	case errors.Is(err, node.ErrShares), errors.As(err, &peer):
+		return refuse(http.StatusBadRequest, "", err.Error())
+	case errors.Is(err, node.ErrSealed):
+		return unavailable("Vault is sealed")
+	case errors.Is(err, node.ErrUnavailable), errors.Is(err, node.ErrUnknown),
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return unavailable(err.Error())
+	default:
+		return &failure{status: http.StatusInternalServerError, message: err.Error()}
+	}
+}

@@ -1,0 +1,251 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"keyquorum/vault"
+)
+
+// operators serves routes of the operator plane, the administration API included.
+func (h *Handler) operators(routes []route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := h.newCall(w, r, sysFormat)
+		c.commonHeaders()
+		c.run(func(c *call) error { return c.recordRefused(c.operate(routes)) })
+	})
+}
+
+func sysFormat(_ *call, f *failure, dst []byte) []byte { return f.appendSys(dst) }
+
+// operate does what comes before an operation. Whatever is not on the allow-list (route.open) needs a token, paths that
+// do not exist too.
+func (c *call) operate(routes []route) error {
+	if err := headLimits(c.r); err != nil {
+		return err
+	}
+	var segments [maxSegments]string
+	path := splitPath(c.r.URL.EscapedPath(), false, &segments)
+	if len(path) > 0 && path[0] == "v1" {
+		path = path[1:]
+	} else {
+		path = nil
+	}
+	rt, allow, open := find(routes, c.method(), path, exactly, &c.params)
+	c.route = rt
+	var err error
+	if c.vaults, err = c.h.n.Vaults(); err != nil {
+		c.vaults = nil
+		if rt != nil && rt.idle {
+			c.status = http.StatusNoContent
+			return nil
+		}
+	}
+	if !open {
+		if err := c.authorize(err); err != nil {
+			return err
+		}
+	}
+	if rt == nil {
+		return missing(allow)
+	}
+	if err := c.conditions(); err != nil {
+		return err
+	}
+	return rt.serve(c)
+}
+
+func exactly(got, literal string) bool { return got == literal }
+
+func missing(allow []string) error {
+	if allow == nil {
+		return notFound()
+	}
+	return methodNotAllowed(allow)
+}
+
+// method is what the request means: a list may be asked for with GET.
+func (c *call) method() string {
+	if c.r.Method == http.MethodGet && query(c.r.URL.RawQuery, "list") == "true" {
+		return "LIST"
+	}
+	return c.r.Method
+}
+
+// authorize verifies the operator's token on this node; notReady is why it can't, or nil.
+func (c *call) authorize(notReady error) error {
+	if notReady != nil {
+		return c.notServing(notReady)
+	}
+	token := c.token()
+	defer clear(token)
+	o, err := c.vaults.AuthenticateOperator(c.ctx, c.req, token) // no token too: the refusal is recorded there
+	if err != nil {
+		if f := failureOf(err); f.status != http.StatusUnauthorized && f.status != http.StatusForbidden {
+			return err
+		}
+		return &failure{status: http.StatusForbidden, message: denied(token)}
+	}
+	c.operator, c.authorized = o, true
+	return nil
+}
+
+// denied has the words that clients look for.
+func denied(token []byte) string {
+	if len(token) == 0 {
+		return "permission denied: missing client token"
+	}
+	return "permission denied: invalid token"
+}
+
+// notServing: sealed is the one reason with words that clients look for.
+func (c *call) notServing(err error) error {
+	if h := c.h.n.Health(); h.Sealed || !h.Initialized {
+		return unavailable("Vault is sealed")
+	}
+	return unavailable(err.Error())
+}
+
+// token reads the header that Vault's clients send, or the usual one.
+func (c *call) token() []byte {
+	for _, v := range c.r.Header["X-Vault-Token"] {
+		if v != "" {
+			return []byte(v)
+		}
+	}
+	scheme, token, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		return []byte(strings.TrimSpace(token))
+	}
+	return nil
+}
+
+// conditions refuses what a request asks of us by header that we don't do, and waits for the index it names.
+func (c *call) conditions() error {
+	ns := strings.Trim(c.r.Header.Get("X-Vault-Namespace"), "/")
+	if ns != "" && ns != "root" {
+		if strings.HasPrefix(c.route.shape, "sys/") {
+			return refuse(http.StatusBadRequest, "", "operation unavailable in namespaces")
+		}
+		return refuse(http.StatusNotFound, "", "no such namespace")
+	}
+	if ttl := c.r.Header.Get("X-Vault-Wrap-TTL"); ttl != "" && ttl != "0" {
+		return refuse(http.StatusBadRequest, "", "response wrapping is not supported")
+	}
+	return c.awaitIndex(c.r.Header.Get("X-Vault-Index"))
+}
+
+// recordRefused writes the usage record of a refusal that came before an operation.
+func (c *call) recordRefused(err error) error {
+	if err == nil || c.vaults == nil {
+		return err
+	}
+	f := failureOf(err)
+	if !f.early {
+		return err
+	}
+	if c.record("", f.domain()) != nil {
+		return unrecorded("")
+	}
+	return err
+}
+
+// record writes the usage record of an operation that node has carried out, before it is answered. A stranger's failures
+// are recorded at a bounded rate. A node that is sealed or has no cluster has no usage log to write to: that goes to
+// the program's log alone.
+func (c *call) record(object string, err error) error {
+	operation := "unknown"
+	if c.route != nil {
+		operation = c.route.operation
+	}
+	if c.vaults == nil {
+		c.h.log.Info("operation without a usage record: this node is not unsealed",
+			"operation", operation, "object", object, "remote", c.req.Remote, "failed", err != nil)
+		return nil
+	}
+	o := c.operator
+	if !c.authorized {
+		if err != nil && !c.h.strangers.Allow() {
+			return nil
+		}
+		o = vault.Operator{Request: c.req}
+	}
+	return c.vaults.RecordOperation(o, operation, object, err)
+}
+
+// recorded makes an endpoint of an act of node. object says what it was done to.
+func recorded[Req, Resp any](act func(c *call, req *Req) (Resp, error), object func(req *Req) string,
+	write func(c *call, resp *Resp) error) endpoint {
+	return serve(func(c *call, req *Req) (Resp, error) {
+		resp, err := act(c, req)
+		if err != nil {
+			f := *failureOf(err)
+			f.early = false // it is recorded here
+			err = &f
+		}
+		if rerr := c.record(object(req), domainError(err)); rerr != nil {
+			return resp, unrecorded(" The operation may have happened.")
+		}
+		return resp, err
+	}, write)
+}
+
+// domainError is what a usage record says of a failure.
+func domainError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return failureOf(err).domain()
+}
+
+// nothing is the object of an operation on the node itself.
+func nothing[Req any](*Req) string { return "" }
+
+// writeData answers with the envelope around data, a struct.
+func writeData[Resp any](c *call, data *Resp) error {
+	b, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	*c.out = appendEnvelope(*c.out, c.req.ID, b)
+	return nil
+}
+
+// appendEnvelope writes data, an encoded object, the two ways that generations of clients look for it: under "data",
+// and each of its members at top level. No data of ours has a member called as one of the envelope's.
+func appendEnvelope(dst []byte, requestID string, data []byte) []byte {
+	dst = appendString(append(dst, `{"request_id":`...), requestID)
+	dst = append(dst, `,"lease_id":"","renewable":false,"lease_duration":0,"data":`...)
+	dst = append(dst, data...)
+	dst = append(dst, `,"wrap_info":null,"warnings":null,"auth":null`...)
+	members := bytes.TrimSuffix(bytes.TrimPrefix(data, []byte("{")), []byte("}"))
+	if len(members) > 0 {
+		dst = append(append(dst, ','), members...)
+	}
+	return append(dst, '}')
+}
+
+// awaitIndex waits until this node has applied the index that a request names in X-Vault-Index, in decimal. It waits
+// for less than clients do before they try again, which they do on 412 by themselves.
+func (c *call) awaitIndex(header string) error {
+	if header == "" {
+		return nil
+	}
+	index, err := strconv.ParseUint(header, 10, 64)
+	if err != nil {
+		return refuse(http.StatusBadRequest, "", "X-Vault-Index is not an index of this cluster")
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, indexWait)
+	defer cancel()
+	if err := c.h.n.Wait(ctx, index); err != nil {
+		return refuse(http.StatusPreconditionFailed, "", "required index state not present")
+	}
+	return nil
+}
+
+const indexWait = 5 * time.Second

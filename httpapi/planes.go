@@ -1,0 +1,46 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gorilla/mux"
+)
+
+// planes builds the router. Its matchers are functions: gorilla's patterns are regular expressions tried one after the
+// other, too dear for a secret read, and paths must match whatever their case and empty segments.
+//
+// SkipClean: a cleaned path would be answered with a redirect, which application clients do not survive.
+func (h *Handler) planes() *mux.Router {
+	root := mux.NewRouter().SkipClean(true).UseEncodedPath()
+
+	app := root.MatcherFunc(h.on(applicationPlane)).Subrouter()
+	for collection, routes := range collections() {
+		app.MatcherFunc(under(collection)).Handler(h.application(routes))
+	}
+	app.NotFoundHandler = h.application(nil)
+
+	login := root.MatcherFunc(h.on(loginPlane)).Subrouter()
+	login.NotFoundHandler = h.tokens(tokenRoutes())
+
+	admin := root.PathPrefix("/v1/keyquorum/").Subrouter()
+	admin.NotFoundHandler = h.operators(adminRoutes())
+	root.NotFoundHandler = h.operators(append(sysRoutes(), raftRoutes()...))
+	return root
+}
+
+// on matches requests whose Host belongs to plane p.
+func (h *Handler) on(p plane) mux.MatcherFunc {
+	return func(r *http.Request, _ *mux.RouteMatch) bool {
+		got, _ := h.placeOf(r.Host)
+		return got == p
+	}
+}
+
+// under matches paths whose first segment is collection, in any case.
+func under(collection string) mux.MatcherFunc {
+	return func(r *http.Request, _ *mux.RouteMatch) bool {
+		first, _, _ := strings.Cut(strings.TrimLeft(r.URL.EscapedPath(), "/"), "/")
+		return equalFold(first, collection)
+	}
+}

@@ -1,0 +1,168 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"keyquorum/node"
+)
+
+// raftRoutes are /v1/sys/storage/raft. The two bootstrap calls are what a joining node makes of a member.
+func raftRoutes() []route {
+	const at = "sys/storage/raft/"
+	return []route{
+		{methods: write, shape: at + "join", operation: "sys/raft/join", body: maxBody, open: true,
+			serve: recorded(join, func(q *joinRequest) string { return q.Leader }, writeData)},
+		{methods: write, shape: at + "bootstrap/challenge", operation: "sys/raft/challenge", body: tinyBody, open: true,
+			serve: serve(bootstrapChallenge, writeData)},
+		{methods: write, shape: at + "bootstrap/answer", operation: "sys/raft/answer", body: smallBody, open: true,
+			serve: recorded(bootstrapAnswer, func(q *answerBody) string { return q.ServerID }, writeData)},
+		{methods: get, shape: at + "configuration", operation: "sys/raft/configuration", serve: recorded(configuration, nothing, writeData)},
+		{methods: write, shape: at + "remove-peer", operation: "sys/raft/remove-peer", body: tinyBody,
+			serve: recorded(removePeer, func(q *removeRequest) string { return q.ServerID }, noContent)},
+	}
+}
+
+type joinRequest struct {
+	Leader     string `json:"leader_api_addr"`
+	CACert     string `json:"leader_ca_cert"` // PEM
+	ClientCert string `json:"leader_client_cert"`
+	ClientKey  string `json:"leader_client_key"`
+	ServerName string `json:"leader_tls_servername"`
+	AutoJoin   string `json:"auto_join"`
+	Retry      bool   `json:"retry"`
+	NonVoter   bool   `json:"non_voter"`
+}
+
+type joinData struct {
+	Joined bool `json:"joined"`
+}
+
+// join makes this node collect shares for the cluster behind an address. A member has joined already; with retry the
+// answer comes at once, and the attempts go on until one succeeds, another join is asked for, or the handler is closed.
+func join(c *call, q *joinRequest) (joinData, error) {
+	switch h := c.h.n.Health(); {
+	case h.Initialized && !h.Sealed:
+		return joinData{}, &failure{status: http.StatusInternalServerError, message: "node must be sealed before joining"}
+	case h.Initialized:
+		return joinData{true}, nil
+	case q.AutoJoin != "" || q.ClientCert != "" || q.ClientKey != "":
+		return joinData{}, refuse(http.StatusBadRequest, "", "auto_join and leader_client_cert are not supported")
+	}
+	ch, err := NewChallenger(q.Leader, []byte(q.CACert), q.ServerName)
+	if err != nil {
+		return joinData{}, refuse(http.StatusBadRequest, "", err.Error())
+	}
+	if q.Retry {
+		c.h.joins.start(ch, q.NonVoter)
+		return joinData{true}, nil
+	}
+	if err := c.h.n.Join(c.ctx, ch, q.NonVoter); err != nil {
+		return joinData{}, &failure{status: http.StatusInternalServerError, message: "failed to join raft cluster: " + err.Error()}
+	}
+	return joinData{true}, nil
+}
+
+// maxServerID bounds what a stranger can make a member work with.
+const maxServerID = 64
+
+type challengeBody struct {
+	ServerID string `json:"server_id"`
+}
+
+type challengeData struct {
+	Challenge  []byte         `json:"challenge"` // the seal record
+	Nonce      []byte         `json:"nonce"`
+	SealConfig sealConfigData `json:"seal_config"`
+}
+
+type sealConfigData struct {
+	Type      string `json:"type"`
+	Shares    int    `json:"secret_shares"`
+	Threshold int    `json:"secret_threshold"`
+}
+
+// bootstrapChallenge gives nothing away and leaves nothing behind, so it writes no usage record: anyone could fill the log.
+func bootstrapChallenge(c *call, q *challengeBody) (challengeData, error) {
+	if c.vaults == nil {
+		return challengeData{}, unavailable("Vault is sealed")
+	}
+	if q.ServerID == "" || len(q.ServerID) > maxServerID {
+		return challengeData{}, refuse(http.StatusBadRequest, "", "server_id must have 1 to 64 characters")
+	}
+	ch, err := c.h.n.MakeChallenge(q.ServerID)
+	s := c.h.n.SealStatus()
+	return challengeData{ch.SealRecord, ch.Nonce, sealConfigData{"shamir", s.Shares, s.Threshold}}, nodeFailure(err)
+}
+
+// answerBody is node.Answer on the wire; bytes are standard base64.
+type answerBody struct {
+	ServerID    string `json:"server_id"`
+	Nonce       []byte `json:"nonce"`
+	Answer      []byte `json:"answer"`
+	CSR         []byte `json:"csr"`
+	ClusterAddr string `json:"cluster_addr"`
+}
+
+type admissionData struct {
+	Certificate []byte `json:"certificate"`
+	CA          []byte `json:"ca"`
+	GossipKey   []byte `json:"gossip_key"`
+}
+
+// bootstrapAnswer admits a node that has proved that it was given the unseal shares (decision 17).
+func bootstrapAnswer(c *call, q *answerBody) (admissionData, error) {
+	if c.vaults == nil {
+		return admissionData{}, unavailable("Vault is sealed")
+	}
+	if q.ServerID == "" || len(q.ServerID) > maxServerID {
+		return admissionData{}, refuse(http.StatusBadRequest, "", "server_id must have 1 to 64 characters")
+	}
+	a, err := c.h.n.AdmitAnswer(c.ctx, node.Answer{
+		ServerID: q.ServerID, Nonce: q.Nonce, MAC: q.Answer, CSR: q.CSR, ClusterAddr: q.ClusterAddr,
+	})
+	return admissionData(a), nodeFailure(err)
+}
+
+type configurationData struct {
+	Config raftConfig `json:"config"`
+}
+
+type raftConfig struct {
+	Index   uint64       `json:"index"`
+	Servers []raftServer `json:"servers"`
+}
+
+// raftServer: clients assert that the first five are there. The rest is what gossip says, where it says anything.
+type raftServer struct {
+	NodeID          string `json:"node_id"`
+	Address         string `json:"address"`
+	Leader          bool   `json:"leader"`
+	Voter           bool   `json:"voter"`
+	ProtocolVersion string `json:"protocol_version"`
+	Label           string `json:"label,omitempty"`
+	APIAddress      string `json:"api_address,omitempty"`
+	Version         string `json:"version,omitempty"`
+	Sealed          *bool  `json:"sealed,omitempty"`
+	Applied         uint64 `json:"applied_index,omitempty"`
+}
+
+func configuration(c *call, _ *none) (configurationData, error) {
+	peers, index, err := c.h.n.Peers()
+	return configurationData{raftConfig{index, each(peers, raftServerOf)}}, nodeFailure(err)
+}
+
+func raftServerOf(p node.Peer) raftServer {
+	return raftServer{p.ID, p.Address, p.Leader, p.Voter, "3", p.Label, p.APIAddr, p.Version, p.Sealed, p.Applied}
+}
+
+type removeRequest struct {
+	ServerID string `json:"server_id"`
+	Force    bool   `json:"force"`
+}
+
+func removePeer(c *call, q *removeRequest) (none, error) {
+	if q.ServerID == "" {
+		return none{}, refuse(http.StatusBadRequest, "", "no server id provided")
+	}
+	return none{}, nodeFailure(c.h.n.RemovePeer(c.ctx, q.ServerID, q.Force))
+}

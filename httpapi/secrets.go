@@ -1,0 +1,160 @@
+package httpapi
+
+import (
+	"slices"
+
+	"keyquorum/vault"
+)
+
+func secretRoutes() []route {
+	return []route{
+		{methods: get, shape: "secrets/{name}/versions", operation: "secrets/list", serve: serve(listSecretVersions, writeSecretVersions)},
+		{methods: get, shape: "secrets/{name}/[version]", operation: "secrets/get", serve: serve(getSecret, writeSecretValue)},
+		{methods: get, shape: "secrets", operation: "secrets/list", serve: serve(listSecrets, writeSecretPage)},
+		{methods: put, shape: "secrets/{name}", operation: "secrets/set", body: maxBody, serve: serve(setSecret, writeSecretValue)},
+		{methods: patch, shape: "secrets/{name}/[version]", operation: "secrets/update", body: maxBody, serve: serve(updateSecret, writeSecret)},
+		{methods: remove, shape: "secrets/{name}", operation: "secrets/delete", serve: serve(deleteSecret, writeSecret)},
+		{methods: get, shape: "deletedsecrets", operation: "secrets/listdeleted", serve: serve(listDeletedSecrets, writeSecretPage)},
+		{methods: get, shape: "deletedsecrets/{name}", operation: "secrets/getdeleted", serve: serve(getDeletedSecret, writeSecret)},
+		{methods: post, shape: "deletedsecrets/{name}/recover", operation: "secrets/recover", serve: serve(recoverSecret, writeSecret)},
+		{methods: remove, shape: "deletedsecrets/{name}", operation: "secrets/purge", serve: serve(purgeSecret, noContent)},
+	}
+}
+
+// secretRequest is the body of set and update. The value lies in the request's own buffer, which is cleared after it.
+type secretRequest struct {
+	value []byte // nil: not supplied
+	vault.Change
+}
+
+func (q *secretRequest) member(name, value []byte) (err error) {
+	switch string(name) {
+	case "value":
+		q.value, err = textBytes("value", value)
+	case "contentType":
+		err = optionalText("contentType", value, &q.ContentType)
+	default:
+		err = changeMember(&q.Change, name, value)
+	}
+	return err
+}
+
+// changeMember decodes what secrets and keys have in common.
+func changeMember(ch *vault.Change, name, value []byte) error {
+	switch string(name) {
+	case "tags":
+		return textMap("tags", value, &ch.Tags)
+	case "attributes":
+		if !isNull(value) && value[0] != '{' {
+			return invalidProperty("attributes")
+		}
+		return eachMember(value, func(name, value []byte) error {
+			switch string(name) {
+			case "enabled":
+				return boolValue("attributes.enabled", value, &ch.Enabled)
+			case "nbf":
+				return intValue("attributes.nbf", value, &ch.NotBefore)
+			case "exp":
+				return intValue("attributes.exp", value, &ch.Expires)
+			}
+			return nil
+		})
+	}
+	return nil
+}
+
+func setSecret(c *call, q *secretRequest) (vault.Secret, error) {
+	if q.value == nil {
+		return vault.Secret{}, invalidProperty("value")
+	}
+	return c.vaults.SetSecret(c.ctx, c.caller, c.params[0], q.value, q.Change)
+}
+
+func getSecret(c *call, _ *none) (vault.Secret, error) {
+	return c.vaults.GetSecret(c.ctx, c.caller, c.params[0], c.params[1])
+}
+
+func updateSecret(c *call, q *secretRequest) (vault.Secret, error) {
+	return c.vaults.UpdateSecret(c.ctx, c.caller, c.params[0], c.params[1], q.Change)
+}
+
+func deleteSecret(c *call, _ *none) (vault.Secret, error) {
+	return c.vaults.DeleteSecret(c.ctx, c.caller, c.params[0])
+}
+
+func getDeletedSecret(c *call, _ *none) (vault.Secret, error) {
+	return c.vaults.GetDeletedSecret(c.ctx, c.caller, c.params[0])
+}
+
+func recoverSecret(c *call, _ *none) (vault.Secret, error) {
+	return c.vaults.RecoverSecret(c.ctx, c.caller, c.params[0])
+}
+
+func purgeSecret(c *call, _ *none) (none, error) {
+	return none{}, c.vaults.PurgeSecret(c.ctx, c.caller, c.params[0])
+}
+
+func listSecrets(c *call, _ *none) (vault.Page[vault.Secret], error) {
+	p, err := c.page()
+	if err != nil {
+		return vault.Page[vault.Secret]{}, err
+	}
+	return c.vaults.ListSecrets(c.ctx, c.caller, p)
+}
+
+func listSecretVersions(c *call, _ *none) (vault.Page[vault.Secret], error) {
+	p, err := c.page()
+	if err != nil {
+		return vault.Page[vault.Secret]{}, err
+	}
+	return c.vaults.ListSecretVersions(c.ctx, c.caller, c.params[0], p)
+}
+
+func listDeletedSecrets(c *call, _ *none) (vault.Page[vault.Secret], error) {
+	p, err := c.page()
+	if err != nil {
+		return vault.Page[vault.Secret]{}, err
+	}
+	return c.vaults.ListDeletedSecrets(c.ctx, c.caller, p)
+}
+
+// writeSecretValue answers with the value, which is cleared when it has been copied.
+func writeSecretValue(c *call, s *vault.Secret) error {
+	// Room for all of it now: a buffer that grows leaves the value behind where it was.
+	dst := slices.Grow(*c.out, 6*len(s.Value)+4<<10)
+	*c.out = dst
+	dst = append(dst, `{"value":`...)
+	dst = appendString(dst, s.Value)
+	*c.out = append(c.appendSecret(append(dst, ','), s, s.Version), '}')
+	s.Value.Zero()
+	return nil
+}
+
+func writeSecret(c *call, s *vault.Secret) error {
+	*c.out = append(c.appendSecret(append(*c.out, '{'), s, s.Version), '}')
+	return nil
+}
+
+func writeSecretPage(c *call, p *vault.Page[vault.Secret]) error {
+	return writePage(c, p, func(dst []byte, s *vault.Secret) []byte {
+		return append(c.appendSecret(append(dst, '{'), s, ""), '}')
+	})
+}
+
+func writeSecretVersions(c *call, p *vault.Page[vault.Secret]) error {
+	return writePage(c, p, func(dst []byte, s *vault.Secret) []byte {
+		return append(c.appendSecret(append(dst, '{'), s, s.Version), '}')
+	})
+}
+
+// appendSecret appends the members that every shape of a secret has. version "" leaves it out of the id.
+func (c *call) appendSecret(dst []byte, s *vault.Secret, version string) []byte {
+	dst = append(dst, `"id":`...)
+	dst = appendID(dst, c.place.authority, "secrets", s.Name, version)
+	if s.ContentType != "" {
+		dst = appendString(append(dst, `,"contentType":`...), s.ContentType)
+	}
+	dst = appendAttributes(dst, &s.Attributes, "")
+	dst = appendTags(dst, s.Tags)
+	return appendDeletion(dst, s.Deletion, c.place.authority, "secrets", s.Name)
+}

@@ -1,0 +1,347 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"time"
+
+	"keyquorum/node"
+)
+
+// sysRoutes are /v1/sys but for raft, and the one token call that clients make to log in.
+func sysRoutes() []route {
+	return []route{
+		{methods: probe, shape: "sys/health", operation: "sys/health", open: true, serve: health},
+		{methods: get, shape: "sys/seal-status", operation: "sys/seal-status", open: true, serve: serve(sealStatus, writeData)},
+		{methods: get, shape: "sys/leader", operation: "sys/leader", open: true, serve: serve(leader, writeData)},
+		{methods: get, shape: "sys/init", operation: "sys/init", open: true, serve: serve(initialized, writeData)},
+		{methods: write, shape: "sys/init", operation: "sys/init", body: smallBody, open: true,
+			serve: recorded(initialize, nothing, writeInit)},
+		{methods: write, shape: "sys/unseal", operation: "sys/unseal", body: tinyBody, open: true,
+			serve: recorded(unseal, nothing, writeData)},
+		{methods: write, shape: "sys/seal", operation: "sys/seal", idle: true, serve: recorded(sealNode, nothing, noContent)},
+		{methods: write, shape: "sys/step-down", operation: "sys/step-down", serve: recorded(stepDown, nothing, noContent)},
+		{methods: get, shape: "auth/token/lookup-self", operation: "token/lookup-self", serve: serve(lookupSelf, writeData)},
+	}
+}
+
+type healthData struct {
+	Initialized        bool   `json:"initialized"`
+	Sealed             bool   `json:"sealed"`
+	Standby            bool   `json:"standby"`
+	PerformanceStandby bool   `json:"performance_standby"`
+	ReplicationMode    string `json:"replication_performance_mode"`
+	ReplicationDRMode  string `json:"replication_dr_mode"`
+	Removed            bool   `json:"removed_from_cluster"`
+	ServerTime         int64  `json:"server_time_utc"`
+	Version            string `json:"version"`
+	ClusterName        string `json:"cluster_name,omitempty"`
+	ClusterID          string `json:"cluster_id,omitempty"`
+}
+
+// health answers probes from memory. It needs no usage record (decision 21).
+func health(c *call) error {
+	memory, cancel := context.WithCancel(c.ctx)
+	cancel() // with a context that has ended, Leader asks nobody
+	h, led := c.h.n.Health(), c.h.n.Leader(memory).Known
+	code, err := healthCode(h, led, c.r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	d := healthData{
+		Initialized: h.Initialized, Sealed: h.Sealed, Standby: !h.Leader, PerformanceStandby: standsBy(h), Removed: h.Removed,
+		ReplicationMode: "disabled", ReplicationDRMode: "disabled", ServerTime: h.Now.Unix(), Version: c.h.version[0],
+	}
+	if h.Initialized && !h.Sealed {
+		d.ClusterID, d.ClusterName = h.ClusterID, clusterName(h.ClusterID)
+	}
+	c.status = code
+	return writeData(c, &d)
+}
+
+func standsBy(h node.Health) bool { return h.Initialized && !h.Sealed && !h.Leader && !h.Removed }
+
+// clusterName is what clients show; clusters have no other name.
+func clusterName(id string) string {
+	return "keyquorum-cluster-" + id[:min(len(id), 8)]
+}
+
+// healthCode is the matrix of sys-api section 2: the state's status, unless the query names another. A follower serves
+// reads itself, so it is what that contract calls a performance standby; who asks for standbys means it too.
+func healthCode(h node.Health, leaderKnown bool, raw string) (int, error) {
+	ok := query(raw, "standbyok") == "true" || query(raw, "perfstandbyok") == "true"
+	switch {
+	case !h.Initialized:
+		return override(raw, http.StatusNotImplemented, "uninitcode")
+	case h.Removed:
+		return override(raw, 530, "removedcode")
+	case h.Sealed:
+		return override(raw, http.StatusServiceUnavailable, "sealedcode")
+	case h.Leader:
+		return override(raw, http.StatusOK, "activecode")
+	case !leaderKnown:
+		return override(raw, 474, "haunhealthycode")
+	case ok:
+		return http.StatusOK, nil
+	default:
+		return override(raw, 473, "performancestandbycode", "standbycode")
+	}
+}
+
+// override returns the status that the first of the query's parameters names, or status.
+func override(raw string, status int, names ...string) (int, error) {
+	for _, name := range names {
+		v := query(raw, name)
+		if v == "" {
+			continue
+		}
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 200 || n > 599 {
+			return 0, refuse(http.StatusBadRequest, "", "bad value for "+name)
+		}
+		return n, nil
+	}
+	return status, nil
+}
+
+type sealStatusData struct {
+	Type         string `json:"type"`
+	Initialized  bool   `json:"initialized"`
+	Sealed       bool   `json:"sealed"`
+	T            int    `json:"t"`
+	N            int    `json:"n"`
+	Progress     int    `json:"progress"`
+	Nonce        string `json:"nonce"`
+	Version      string `json:"version"`
+	CommitDate   string `json:"commit_date"`
+	BuildDate    string `json:"build_date"`
+	Migration    bool   `json:"migration"`
+	ClusterName  string `json:"cluster_name,omitempty"`
+	ClusterID    string `json:"cluster_id,omitempty"`
+	RecoverySeal bool   `json:"recovery_seal"`
+	StorageType  string `json:"storage_type"`
+}
+
+func sealStatusOf(s node.SealStatus) sealStatusData {
+	d := sealStatusData{
+		Type: "shamir", StorageType: "raft", Initialized: s.Initialized, Sealed: s.Sealed, T: s.Threshold, N: s.Shares,
+		Progress: s.Progress, Version: s.Version,
+	}
+	if s.Initialized && !s.Sealed {
+		d.ClusterID, d.ClusterName = s.ClusterID, clusterName(s.ClusterID)
+	}
+	return d
+}
+
+func sealStatus(c *call, _ *none) (sealStatusData, error) {
+	return sealStatusOf(c.h.n.SealStatus()), nil
+}
+
+type leaderData struct {
+	HA                   bool      `json:"ha_enabled"`
+	IsSelf               bool      `json:"is_self"`
+	ActiveTime           time.Time `json:"active_time"`
+	LeaderAddress        string    `json:"leader_address"`
+	LeaderClusterAddress string    `json:"leader_cluster_address"`
+	PerformanceStandby   bool      `json:"performance_standby"`
+	LastWAL              uint64    `json:"performance_standby_last_remote_wal"`
+	Committed            uint64    `json:"raft_committed_index"`
+	Applied              uint64    `json:"raft_applied_index"`
+}
+
+// leader answers only when unsealed: "Vault is sealed" is what clients look for to report a sealed node with HA.
+func leader(c *call, _ *none) (leaderData, error) {
+	h := c.h.n.Health()
+	if h.Sealed || !h.Initialized {
+		return leaderData{}, unavailable("Vault is sealed")
+	}
+	l := c.h.n.Leader(c.ctx)
+	return leaderData{
+		HA: true, IsSelf: l.IsSelf, ActiveTime: l.Since.UTC(), LeaderAddress: l.APIAddr, LeaderClusterAddress: l.ClusterAddr,
+		PerformanceStandby: standsBy(h), Committed: l.Committed, Applied: l.Applied,
+	}, nil
+}
+
+type initializedData struct {
+	Initialized bool `json:"initialized"`
+}
+
+func initialized(c *call, _ *none) (initializedData, error) {
+	return initializedData{c.h.n.SealStatus().Initialized}, nil
+}
+
+type initRequest struct {
+	Shares            int      `json:"secret_shares"`
+	Threshold         int      `json:"secret_threshold"`
+	PGPKeys           []string `json:"pgp_keys"`
+	RootTokenPGPKey   string   `json:"root_token_pgp_key"`
+	RecoveryShares    int      `json:"recovery_shares"`
+	RecoveryThreshold int      `json:"recovery_threshold"`
+	RecoveryPGPKeys   []string `json:"recovery_pgp_keys"`
+}
+
+// check refuses what can't be done; ignoring it would hand out shares that nobody encrypted.
+func (q *initRequest) check() error {
+	var text string
+	switch {
+	case len(q.PGPKeys) > 0 || q.RootTokenPGPKey != "":
+		text = "pgp_keys and root_token_pgp_key are not supported"
+	case q.RecoveryShares != 0 || q.RecoveryThreshold != 0 || len(q.RecoveryPGPKeys) > 0:
+		text = "parameters recovery_shares,recovery_threshold,recovery_pgp_keys not applicable to seal type shamir"
+	case q.Shares < 1 || q.Shares > 255:
+		text = "secret_shares must be between 1 and 255"
+	case q.Threshold < 1 || q.Threshold > q.Shares:
+		text = "secret_threshold must be between 1 and secret_shares"
+	case q.Shares > 1 && q.Threshold < 2:
+		text = "secret_threshold must be at least 2 when there is more than one share"
+	default:
+		return nil
+	}
+	return refuse(http.StatusBadRequest, "", text)
+}
+
+func initialize(c *call, q *initRequest) (node.InitResult, error) {
+	if c.h.n.SealStatus().Initialized { // said before anything is said of the body
+		return node.InitResult{}, nodeFailure(node.ErrInitialized)
+	}
+	if err := q.check(); err != nil {
+		return node.InitResult{}, err
+	}
+	r, err := c.h.n.Init(c.ctx, q.Shares, q.Threshold)
+	return r, nodeFailure(err)
+}
+
+// writeInit copies shares and root token into the answer, the only place they are ever shown, and clears them.
+func writeInit(c *call, r *node.InitResult) error {
+	data := make([]byte, 0, 128*len(r.Shares)+len(r.RootToken)*6+256)
+	data = append(data, `{"keys":[`...)
+	for i, s := range r.Shares {
+		if i > 0 {
+			data = append(data, ',')
+		}
+		data = append(hex.AppendEncode(append(data, '"'), s), '"')
+	}
+	data = append(data, `],"keys_base64":[`...)
+	for i, s := range r.Shares {
+		if i > 0 {
+			data = append(data, ',')
+		}
+		data = append(base64.StdEncoding.AppendEncode(append(data, '"'), s), '"')
+		s.Zero()
+	}
+	data = append(appendString(append(data, `],"root_token":`...), r.RootToken), '}')
+	r.RootToken.Zero()
+	*c.out = appendEnvelope(*c.out, c.req.ID, data)
+	clear(data)
+	return nil
+}
+
+// secretText is a JSON string that is kept out of Go strings.
+type secretText []byte
+
+// UnmarshalJSON copies the unquoted bytes: b belongs to the decoder.
+func (s *secretText) UnmarshalJSON(b []byte) error {
+	text, err := textBytes("key", append([]byte(nil), b...))
+	*s = text
+	return err
+}
+
+type unsealRequest struct {
+	Key     secretText `json:"key"`
+	Reset   bool       `json:"reset"`
+	Migrate bool       `json:"migrate"`
+}
+
+func unseal(c *call, q *unsealRequest) (sealStatusData, error) {
+	defer clear(q.Key)
+	switch sealed := c.h.n.SealStatus().Sealed; {
+	case q.Migrate:
+		return sealStatusData{}, refuse(http.StatusBadRequest, "", "seal migration is not supported")
+	case q.Reset && !sealed:
+		return sealStatusData{}, refuse(http.StatusBadRequest, "", "vault is unsealed")
+	case q.Reset:
+		s, err := c.h.n.ResetUnseal()
+		return sealStatusOf(s), nodeFailure(err)
+	case len(q.Key) == 0:
+		return sealStatusData{}, refuse(http.StatusBadRequest, "", "'key' must be specified in request body as JSON, or 'reset' set to true")
+	case !sealed:
+		return sealStatusOf(c.h.n.SealStatus()), nil
+	}
+	share, err := decodeShare(q.Key)
+	if err != nil {
+		return sealStatusData{}, err
+	}
+	defer clear(share)
+	return c.give(share)
+}
+
+// give hands one share to the node. One that was given already changes nothing, which is no error to its holder.
+func (c *call) give(share []byte) (sealStatusData, error) {
+	s, err := c.h.n.Unseal(c.ctx, share)
+	if node.IsDuplicateShare(err) {
+		return sealStatusOf(c.h.n.SealStatus()), nil
+	}
+	if err == nil && !s.Sealed { // from here on there is a usage log
+		if v, verr := c.h.n.Vaults(); verr == nil {
+			c.vaults = v
+		}
+	}
+	return sealStatusOf(s), nodeFailure(err)
+}
+
+// shareLen is the size of an unseal share in bytes.
+const shareLen = 33
+
+// decodeShare takes hex if that gives a share's length, else standard base64.
+func decodeShare(text []byte) ([]byte, error) {
+	share := make([]byte, max(hex.DecodedLen(len(text)), base64.StdEncoding.DecodedLen(len(text))))
+	if n, err := hex.Decode(share, text); err == nil && n == shareLen {
+		return share[:n], nil
+	}
+	if n, err := base64.StdEncoding.Decode(share, text); err == nil && n > 0 {
+		return share[:n], nil
+	}
+	clear(share)
+	return nil, refuse(http.StatusBadRequest, "", "'key' must be a valid hex or base64 string")
+}
+
+func sealNode(c *call, _ *none) (none, error) {
+	if query(c.r.URL.RawQuery, "scope") != "" {
+		return none{}, refuse(http.StatusBadRequest, "", "a seal call seals the node that gets it; 'scope' is not supported")
+	}
+	return none{}, nodeFailure(c.h.n.Seal(c.ctx))
+}
+
+func stepDown(c *call, _ *none) (none, error) {
+	return none{}, nodeFailure(c.h.n.StepDown(c.ctx))
+}
+
+type tokenData struct {
+	ID             string    `json:"id"`
+	Accessor       string    `json:"accessor"`
+	Policies       []string  `json:"policies"`
+	Path           string    `json:"path"`
+	Meta           *struct{} `json:"meta"`
+	DisplayName    string    `json:"display_name"`
+	NumUses        int       `json:"num_uses"`
+	Orphan         bool      `json:"orphan"`
+	CreationTime   int64     `json:"creation_time"`
+	CreationTTL    int64     `json:"creation_ttl"`
+	ExpireTime     *string   `json:"expire_time"`
+	ExplicitMaxTTL int64     `json:"explicit_max_ttl"`
+	TTL            int64     `json:"ttl"`
+	EntityID       string    `json:"entity_id"`
+	Type           string    `json:"type"`
+}
+
+// lookupSelf tells a client about its own token. It gets its token back as the id: `login` wants it.
+func lookupSelf(c *call, _ *none) (tokenData, error) {
+	t, err := c.vaults.LookupSelf(c.ctx, c.operator)
+	return tokenData{
+		ID: string(c.token()), Accessor: t.Accessor, Policies: each(t.Policies, func(s string) string { return s }),
+		Path: "auth/token/root", DisplayName: t.DisplayName, Orphan: true, CreationTime: t.Created.Unix(), Type: "service",
+	}, err
+}

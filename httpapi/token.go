@@ -1,0 +1,260 @@
+package httpapi
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"keyquorum/vault"
+)
+
+// tokenRoutes are the login host's. Every tenant is the same: "adfs" is the one that clients are told of.
+func tokenRoutes() []route {
+	issue := func(shape string) route {
+		return route{methods: post, shape: shape, operation: "token/issue", body: smallBody, open: true, serve: issueToken}
+	}
+	open := func(shape, operation string, serve endpoint) route {
+		return route{methods: get, shape: shape, operation: operation, open: true, serve: serve}
+	}
+	return []route{
+		open("{tenant}/.well-known/openid-configuration", "token/configuration", openidConfiguration),
+		open("{tenant}/v2.0/.well-known/openid-configuration", "token/configuration", openidConfiguration),
+		open("{tenant}/discovery/keys", "token/keys", signingKeys),
+		open("{tenant}/discovery/v2.0/keys", "token/keys", signingKeys),
+		issue("{tenant}/oauth2/token"),
+		issue("{tenant}/oauth2/v2.0/token"),
+	}
+}
+
+// tokens serves the login host.
+func (h *Handler) tokens(routes []route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := h.newCall(w, r, oauthFormat)
+		c.commonHeaders()["Pragma"] = noCache
+		c.run(func(c *call) error { return c.login(routes) })
+	})
+}
+
+func (c *call) login(routes []route) error {
+	if err := headLimits(c.r); err != nil {
+		return err
+	}
+	_, c.place = c.h.placeOf(c.r.Host)
+	var segments [maxSegments]string
+	rt, allow, _ := find(routes, c.r.Method, splitPath(c.r.URL.EscapedPath(), false, &segments), equalFold, &c.params)
+	if rt == nil {
+		return missing(allow)
+	}
+	if !validTenant(c.params[0]) || !validPort(c.place.port) {
+		return notFound()
+	}
+	c.route = rt
+	return rt.serve(c)
+}
+
+// validTenant: what a tenant can be called, since it is echoed in URLs.
+func validTenant(s string) bool {
+	for i := range len(s) {
+		if !alphanumeric(s[i]) && s[i] != '-' && s[i] != '.' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
+
+// openidConfiguration answers what the Microsoft libraries ask before a token (OpenID Connect Discovery 1.0 section 4).
+// It names the host and port that the client used: the libraries compare them with their authority.
+func openidConfiguration(c *call) error {
+	authority := "https://" + c.place.authority + "/" + c.params[0]
+	dst := *c.out
+	for _, m := range [...][2]string{
+		{`{"issuer":`, ""},
+		{`,"authorization_endpoint":`, "/oauth2/authorize"},
+		{`,"token_endpoint":`, "/oauth2/token"},
+		{`,"jwks_uri":`, "/discovery/keys"},
+	} {
+		dst = appendString(append(dst, m[0]...), authority+m[1])
+	}
+	*c.out = append(dst, '}')
+	return nil
+}
+
+func signingKeys(c *call) error {
+	v, err := c.h.n.Vaults()
+	if err != nil {
+		return unavailable("sealed")
+	}
+	keys, err := v.JWKS()
+	*c.out = append(*c.out, keys...)
+	return err
+}
+
+// issueToken serves the client credentials grant (RFC 6749 section 4.4) with a client secret.
+func issueToken(c *call) error {
+	var err error
+	if c.vaults, err = c.h.n.Vaults(); err != nil {
+		return unavailable("sealed")
+	}
+	token, life, err := c.issue()
+	if err != nil {
+		return c.recordEarly(err)
+	}
+	seconds := int64(life / time.Second)
+	dst := appendInt(append(*c.out, `{"token_type":"Bearer","expires_in":`...), seconds)
+	dst = appendInt(append(dst, `,"ext_expires_in":`...), seconds)
+	dst = appendString(append(dst, `,"access_token":`...), token)
+	*c.out = append(dst, '}')
+	return nil
+}
+
+func (c *call) issue() (string, time.Duration, error) {
+	if err := c.readBody(); err != nil {
+		return "", 0, err
+	}
+	var q tokenRequest
+	if err := eachField(*c.body, q.field); err != nil {
+		return "", 0, err
+	}
+	audience, err := c.h.audience(&q)
+	if err != nil {
+		return "", 0, err
+	}
+	return c.vaults.IssueToken(c.ctx, vault.TokenRequest{Request: c.req, ClientID: q.clientID, Secret: q.secret, Audience: audience})
+}
+
+// tokenRequest is the form. The secret lies in the request's buffer.
+type tokenRequest struct {
+	grant, clientID, scope string
+	secret                 []byte
+	assertion              bool
+}
+
+func (q *tokenRequest) field(name string, value []byte) {
+	switch name {
+	case "grant_type":
+		q.grant = string(value)
+	case "client_id":
+		q.clientID = string(value)
+	case "scope":
+		q.scope = string(value)
+	case "client_secret":
+		q.secret = value
+	case "client_assertion":
+		q.assertion = true
+	}
+}
+
+// audience checks what can be checked without the domain, and returns the resource that a token is asked for.
+func (h *Handler) audience(q *tokenRequest) (string, error) {
+	switch {
+	case q.grant != "client_credentials":
+		return "", oauthRefusal("unsupported_grant_type", "AADSTS70003: The app requested an unsupported grant type.")
+	case q.assertion:
+		return "", oauthRefusal("invalid_request", "AADSTS700027: Client assertions are not supported by this server; use a client secret.")
+	case q.clientID == "" || len(q.secret) == 0:
+		return "", oauthRefusal("invalid_request", "AADSTS900144: The request body must contain client_id and client_secret.")
+	}
+	for scope := range strings.FieldsSeq(q.scope) {
+		resource, ok := strings.CutSuffix(scope, "/.default")
+		if !ok {
+			continue
+		}
+		if u, err := url.Parse(resource); err == nil && u.Scheme == "https" && h.isZone(u.Hostname()) {
+			return resource, nil
+		}
+		break
+	}
+	return "", oauthRefusal("invalid_scope", "AADSTS70011: The provided value for the input parameter 'scope' is not valid.")
+}
+
+func (h *Handler) isZone(host string) bool {
+	for i := range h.zones {
+		if equalFold(host, h.zones[i].Suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// eachField takes an application/x-www-form-urlencoded body apart in place, so that secrets are not copied into strings.
+func eachField(body []byte, f func(name string, value []byte)) error {
+	for pair := range bytes.SplitSeq(body, []byte("&")) {
+		name, value, _ := bytes.Cut(pair, []byte("="))
+		name, ok := unescapeForm(name)
+		value, valid := unescapeForm(value)
+		if !ok || !valid {
+			return oauthRefusal("invalid_request", "AADSTS900144: The request body is not a valid form.")
+		}
+		f(string(name), value)
+	}
+	return nil
+}
+
+// unescapeForm decodes + and %XX in place.
+func unescapeForm(b []byte) ([]byte, bool) {
+	out := 0
+	for i := 0; i < len(b); i, out = i+1, out+1 {
+		switch b[i] {
+		case '+':
+			b[out] = ' '
+		case '%':
+			if i+2 >= len(b) {
+				return nil, false
+			}
+			r, ok := hex4([]byte{'0', '0', b[i+1], b[i+2]})
+			if !ok {
+				return nil, false
+			}
+			b[out] = byte(r)
+			i += 2
+		default:
+			b[out] = b[i]
+		}
+	}
+	return b[:out], true
+}
+
+func oauthRefusal(code, message string) *failure {
+	return refuse(http.StatusBadRequest, code, message)
+}
+
+// oauthFormat writes an error as RFC 6749 section 5.2 has it, with the members that the Microsoft libraries show.
+func oauthFormat(c *call, f *failure, dst []byte) []byte {
+	dst = appendString(append(dst, `{"error":`...), oauthCode(f))
+	dst = appendString(append(dst, `,"error_description":`...), f.message)
+	dst = append(append(append(dst, `,"error_codes":[`...), aadCode(f.message)...), ']')
+	dst = appendString(append(dst, `,"trace_id":`...), c.req.ID)
+	dst = appendString(append(dst, `,"correlation_id":`...), c.req.ID)
+	dst = appendString(append(dst, `,"timestamp":`...), c.req.Start.UTC().Format("2006-01-02 15:04:05Z"))
+	return append(dst, '}')
+}
+
+// oauthCode: codes of OAuth are lower case; everything else of ours has a capital.
+func oauthCode(f *failure) string {
+	switch {
+	case f.code != "" && f.code == strings.ToLower(f.code):
+		return f.code
+	case f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests:
+		return "temporarily_unavailable"
+	case f.status >= http.StatusInternalServerError:
+		return "server_error"
+	default:
+		return "invalid_request"
+	}
+}
+
+// aadCode is the number in "AADSTS7000215: …", or "".
+func aadCode(message string) string {
+	digits, ok := strings.CutPrefix(message, "AADSTS")
+	if !ok {
+		return ""
+	}
+	digits, _, _ = strings.Cut(digits, ":")
+	if _, err := strconv.ParseUint(digits, 10, 32); err != nil {
+		return ""
+	}
+	return digits
+}
