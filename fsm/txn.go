@@ -28,6 +28,7 @@ const (
 	// Absent holds when there is no record at Path.
 	Absent ConditionKind = 2
 	// DirUnchanged holds when nothing below the directory Path (which ends in '/') was created or deleted after Index.
+	// With an Index beyond the id window the transaction is TooOld.
 	DirUnchanged ConditionKind = 3
 )
 

@@ -1,0 +1,10 @@
+package fsm
+
+import "errors"
+
+// ComputedDigest returns the digest that a snapshot should have carried, when that is all that Restore found wrong.
+func ComputedDigest(err error) (computed [32]byte, ok bool) {
+	var e digestError
+	ok = errors.As(err, &e)
+	return e.computed, ok
+}
