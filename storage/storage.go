@@ -1,49 +1,182 @@
 // Package storage is what is on disk: Raft log and stable store, snapshots, and the manifest that names format and cluster.
+//
+// It owns the member's folder and is alone in it, by a lock. It promises that what was stored is on disk before the
+// call returns; that the first write or fsync that fails ends all writing (Failed), because a disk that was asked twice
+// may lie; that a folder with a foreign, newer, locked or damaged file is refused with a sentence naming the file, before
+// Raft sees it; and that a damaged log entry, vote or snapshot is never handed out. It never knows what the bytes mean: it
+// imports neither fsm nor seal, and everything it is given is ciphertext already.
+//
+// docs/formats-storage.md has every byte and what a crash leaves; DESIGN.md says why it is built so.
 package storage
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
 )
 
-// A Manifest is the file that says whose folder this is.
-type Manifest struct {
-	Format    int    // version of the folder's layout
-	ClusterID string // 32 hex
-	NodeID    string // 32 hex
-	Voter     bool   // whether this node wants to be a voter
+// The names in a member's folder.
+const (
+	manifestName  = "manifest.json"
+	boltName      = "raft.db"
+	snapshotsName = "snapshots"
+)
+
+// A Store is an open member's folder. Its methods may be called from any goroutine.
+type Store struct {
+	dir       string
+	manifest  Manifest
+	disk      disk
+	logs      *logs
+	stable    stable
+	snapshots *snapshots
+	commits   *commits
+	close     func() error
 }
 
-// A Store is an open member's folder.
-type Store struct{}
+// Create makes dir (which must not exist) with an empty store. For init and join, in a temporary name that RenameDir puts
+// into place when the rest is there: a crash in Create leaves a folder that Open refuses. m.Format is set here.
+func Create(dir string, m Manifest) (*Store, error) {
+	m.Format = manifestFormat
+	if err := m.check(); err != nil {
+		return nil, fmt.Errorf("storage: creating %s: %w", dir, err)
+	}
+	var d disk
+	if err := d.mkdir(dir); err != nil {
+		return nil, fmt.Errorf("storage: creating a member's folder: %w", err)
+	}
+	if err := d.makeMember(dir, m); err != nil {
+		os.RemoveAll(dir)
+		return nil, fmt.Errorf("storage: creating %s: %w", dir, err)
+	}
+	return Open(dir)
+}
 
-// Create makes dir (which must not exist) with an empty store. For init (in a temporary name, then renamed) and join.
-func Create(dir string, m Manifest) (*Store, error) { panic("not built yet") }
+// makeMember fills a new folder. The manifest comes last: a folder that has one is whole.
+func (d disk) makeMember(dir string, m Manifest) error {
+	if err := d.mkdir(filepath.Join(dir, snapshotsName)); err != nil {
+		return err
+	}
+	db, err := openBolt(filepath.Join(dir, boltName))
+	if err != nil {
+		return err
+	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	if err := d.writeFile(filepath.Join(dir, manifestName), m.encode()); err != nil { // syncs dir too
+		return err
+	}
+	return d.syncDir(filepath.Dir(dir))
+}
 
-// Open opens an existing folder; errors name the file and what is wrong (foreign, newer format, locked, newest snapshot damaged).
-func Open(dir string) (*Store, error) { panic("not built yet") }
+// Open opens an existing folder; errors name the file and what is wrong (foreign, newer format, locked, damaged log or
+// newest snapshot). It reads the newest snapshot and the log behind it once, to be sure of them before Raft builds on them:
+// Raft itself falls back to an older snapshot without a word and panics at a gap. It removes what a crash left half made.
+func Open(dir string) (*Store, error) {
+	m, err := readManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPresent(dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, boltName)
+	if err := checkBolt(path); err != nil {
+		return nil, err
+	}
+	db, err := openBolt(path)
+	if err != nil {
+		return nil, err
+	}
+	s := assemble(dir, m, db)
+	if err := guard(s.checkContents); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
 
-func (s *Store) Manifest() Manifest            { panic("not built yet") }
-func (s *Store) Logs() raft.LogStore           { panic("not built yet") }
-func (s *Store) Stable() raft.StableStore      { panic("not built yet") }
-func (s *Store) Snapshots() raft.SnapshotStore { panic("not built yet") }
+// checkPresent keeps bolt from making a new, empty log in place of a lost one: a node that forgot its votes is dangerous.
+func checkPresent(dir string) error {
+	for _, name := range []string{boltName, snapshotsName} {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("storage: %s is missing, though %s is there: part of the folder was lost", path, manifestName)
+		} else if err != nil {
+			return fmt.Errorf("storage: %w", err)
+		}
+	}
+	return nil
+}
 
-// Failed is closed at the first failed write or fsync of log or stable store; Err then says which. Everything later fails too.
-func (s *Store) Failed() <-chan struct{} { panic("not built yet") }
-func (s *Store) Err() error              { panic("not built yet") }
+func assemble(dir string, m Manifest, db *boltFile) *Store {
+	c := newCommits(db)
+	l := &logs{db: db, commits: c}
+	return &Store{
+		dir:      dir,
+		manifest: m,
+		logs:     l,
+		stable:   stable{db: db, commits: c},
+		snapshots: &snapshots{
+			dir:      filepath.Join(dir, snapshotsName),
+			finished: c.snapshotFinished,
+		},
+		commits: c,
+		close:   sync.OnceValue(db.Close),
+	}
+}
+
+// checkContents needs the lock that the open bolt file holds: it removes temporary names.
+func (s *Store) checkContents() error {
+	if err := removeTemporary(s.dir); err != nil {
+		return err
+	}
+	if err := removeTemporary(s.snapshots.dir); err != nil {
+		return err
+	}
+	newest, err := s.snapshots.verifyNewest()
+	if err != nil {
+		return err
+	}
+	return s.logs.verify(newest, filepath.Join(s.dir, boltName))
+}
+
+// Manifest returns what the folder's manifest says.
+func (s *Store) Manifest() Manifest { return s.manifest }
+
+// Logs is Raft's log. It is not a raft.MonotonicLogStore: gaps are allowed, and Raft relies on them after a restore. It
+// keeps the newest small entries in memory, so no raft.LogCache belongs on top.
+func (s *Store) Logs() raft.LogStore { return s.logs }
+
+// Stable is Raft's stable store: its term and its vote.
+func (s *Store) Stable() raft.StableStore { return s.stable }
+
+// Snapshots keeps the two newest. A snapshot that can't be written is removed and reported by its sink, and poisons nothing.
+func (s *Store) Snapshots() raft.SnapshotStore { return s.snapshots }
+
+// Failed is closed at the first failed write or fsync of log or stable store; Err then says which. Everything later fails
+// too, but for reads of entries that were safely stored: without those Raft would panic before the node could say why it
+// stops. Whoever sees Failed closed must acknowledge nothing more and end the process; the next one reads what is true.
+func (s *Store) Failed() <-chan struct{} { return s.commits.failed }
+
+// Err is nil until Failed is closed.
+func (s *Store) Err() error { return s.commits.err() }
 
 // Stats are counters since Open.
 type Stats struct {
-	LogBytesSinceSnapshot int64
-	Syncs                 int64 // fdatasyncs by commits of log and stable store
-	SlowestSync           time.Duration
+	LogBytesSinceSnapshot int64         // size of the log behind the newest snapshot, to within 64 KiB; survives a restart
+	Syncs                 int64         // fdatasyncs (and fsyncs, when the file grew) by commits of log and stable store
+	SlowestSync           time.Duration // the slowest commit: its page work, its two fdatasyncs and a growing of the file
 }
 
-func (s *Store) Stats() Stats { panic("not built yet") }
-func (s *Store) Close() error { panic("not built yet") }
+// Stats never waits for the disk.
+func (s *Store) Stats() Stats { return s.commits.stats() }
 
-// ReadFile and WriteFile read and atomically, durably replace (0600) a small file in the folder; Rename a folder into place durably.
-func ReadFile(path string) ([]byte, error)    { panic("not built yet") }
-func WriteFile(path string, b []byte) error   { panic("not built yet") }
-func RenameDir(oldpath, newpath string) error { panic("not built yet") }
+// Close unlocks the folder. Raft must have been shut down. Later writes fail without poisoning.
+func (s *Store) Close() error { return s.close() }

@@ -1,0 +1,100 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// A commits is the one way to write to raft.db, and the latch: the first commit that fails is the last that is tried.
+//
+// An fsync that failed once may report success the next time although the pages are gone (Linux drops them), so nothing
+// that is asked of this process's view of the file afterwards proves anything. A new process reads what is really there.
+type commits struct {
+	db     *boltFile
+	failed chan struct{} // closed after poison is set
+
+	writing sync.Mutex // held over each commit, so that none begins before it is known how the last one ended
+	poison  atomic.Pointer[error]
+
+	counting sync.Mutex // guards the fields below; never held over I/O
+	weight   weight
+	syncs    int64
+	slowest  time.Duration
+}
+
+// errClosed is told apart from a failing disk: it poisons nothing.
+var errClosed = errors.New("storage: the folder was closed")
+
+func newCommits(db *boltFile) *commits { return &commits{db: db, failed: make(chan struct{})} }
+
+func (c *commits) err() error {
+	if p := c.poison.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// commit runs one bolt transaction that writes; after calls it when it is safely on disk, under the same lock.
+func (c *commits) commit(what string, write func() error, after func()) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if err := c.err(); err != nil {
+		return err
+	}
+	size, start := c.db.size(), time.Now()
+	err := write()
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+		return errClosed
+	}
+	if err != nil {
+		return c.fail(what, err)
+	}
+	c.count(time.Since(start), c.db.size() > size)
+	if after != nil {
+		after()
+	}
+	return nil
+}
+
+// fail closes the latch. The caller holds writing.
+func (c *commits) fail(what string, err error) error {
+	err = fmt.Errorf("storage: %s in %s failed, and nothing more is written: %w", what, c.db.path, err)
+	c.poison.Store(&err)
+	close(c.failed)
+	return err
+}
+
+// count adds what bolt does for a commit: one fdatasync after the data pages, one after the meta page, and an fsync before
+// both when the file had to grow.
+func (c *commits) count(took time.Duration, grew bool) {
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	c.syncs += 2
+	if grew {
+		c.syncs++
+	}
+	c.slowest = max(c.slowest, took)
+}
+
+func (c *commits) added(index uint64, bytes int) {
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	c.weight.add(index, int64(bytes))
+}
+
+func (c *commits) snapshotFinished(index uint64) {
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	c.weight.snapshot(index)
+}
+
+func (c *commits) stats() Stats {
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	return Stats{LogBytesSinceSnapshot: c.weight.since(), Syncs: c.syncs, SlowestSync: c.slowest}
+}

@@ -1,0 +1,178 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// keptSnapshots is how many stay: the newest, and the one before it for whoever is still reading it.
+const keptSnapshots = 2
+
+// A snapshots implements raft.SnapshotStore: one folder a snapshot, which appears whole or not at all.
+type snapshots struct {
+	dir      string
+	disk     disk
+	finished func(index uint64) // called when a snapshot is safely in place
+
+	placing sync.Mutex // held while a name is chosen, and while a snapshot is put into place and old ones are removed
+}
+
+// Create begins a snapshot under a temporary name.
+func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, configuration raft.Configuration,
+	configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
+	if version != raft.SnapshotVersionMax {
+		return nil, fmt.Errorf("storage: Raft's snapshot version %d is not known", version)
+	}
+	servers, err := toServers(configuration)
+	if err != nil {
+		return nil, fmt.Errorf("storage: creating a snapshot: %w", err)
+	}
+	m := snapshotManifest{
+		Format: snapshotFormat, Raft: int(version), Index: index, Term: term,
+		ConfigurationIndex: configurationIndex, Servers: servers,
+	}
+	w, err := s.begin(m)
+	if err != nil {
+		return nil, fmt.Errorf("storage: creating a snapshot: %w", err)
+	}
+	return w, nil
+}
+
+func (s *snapshots) begin(m snapshotManifest) (*snapshotWriter, error) {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	name := snapshotName{term: m.Term, index: m.Index, ms: max(time.Now().UnixMilli(), 0)}
+	for s.taken(name.String()) || s.taken(name.String()+temporary) {
+		name.ms++
+	}
+	m.ID = name.String()
+	return newSnapshotWriter(s, m)
+}
+
+func (s *snapshots) taken(name string) bool {
+	_, err := os.Lstat(filepath.Join(s.dir, name))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// place makes a written temporary folder the snapshot called id, and removes what is too old.
+func (s *snapshots) place(id string, index uint64) error {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	final := filepath.Join(s.dir, id)
+	if err := s.disk.renameDir(final+temporary, final); err != nil {
+		return errors.Join(err, s.disk.removeAll(final))
+	}
+	s.finished(index)
+	s.removeOld()
+	return nil
+}
+
+// removeOld is best effort: the new snapshot is good whether or not an old one could be removed, and the next one tries
+// again. The folder loses its name first, so that a crash leaves no snapshot without its state.
+func (s *snapshots) removeOld() {
+	names, err := s.names()
+	if err != nil {
+		return
+	}
+	for _, name := range names[min(keptSnapshots, len(names)):] {
+		path := filepath.Join(s.dir, name.String())
+		if s.disk.rename(path, path+temporary) == nil {
+			_ = s.disk.removeAll(path + temporary)
+		}
+	}
+}
+
+// names lists the snapshots in place, newest first. Other names are not ours and are left alone.
+func (s *snapshots) names() ([]snapshotName, error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, fmt.Errorf("storage: listing snapshots: %w", err)
+	}
+	var names []snapshotName
+	for _, e := range entries {
+		if name, ok := parseSnapshotName(e.Name()); ok && e.IsDir() {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b snapshotName) int { return b.compare(a) })
+	return names, nil
+}
+
+// List returns the snapshots, newest first. The newest must be whole; an older one whose manifest is damaged is left out.
+func (s *snapshots) List() ([]*raft.SnapshotMeta, error) {
+	names, err := s.names()
+	if err != nil {
+		return nil, err
+	}
+	var metas []*raft.SnapshotMeta
+	for i, name := range names[:min(keptSnapshots, len(names))] {
+		m, err := s.readManifest(name)
+		if err != nil && i == 0 {
+			return nil, err
+		}
+		if err == nil {
+			metas = append(metas, m.meta())
+		}
+	}
+	return metas, nil
+}
+
+// Open returns a snapshot's description and its state. Reading the state fails, before its last byte is handed out, when it
+// isn't what was written.
+func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	name, ok := parseSnapshotName(id)
+	if !ok {
+		return nil, nil, fmt.Errorf("storage: %.80q is no name of a snapshot", id)
+	}
+	m, err := s.readManifest(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := openState(filepath.Join(s.dir, id, stateName), m)
+	if err != nil {
+		return nil, nil, err
+	}
+	return m.meta(), r, nil
+}
+
+func (s *snapshots) readManifest(name snapshotName) (snapshotManifest, error) {
+	path := filepath.Join(s.dir, name.String(), manifestName)
+	b, err := ReadFile(path)
+	if err != nil {
+		return snapshotManifest{}, err
+	}
+	m, err := decodeSnapshotManifest(b)
+	if err != nil {
+		return snapshotManifest{}, fmt.Errorf("storage: %s is %w", path, err)
+	}
+	if m.ID != name.String() {
+		return snapshotManifest{}, fmt.Errorf("storage: %s is of another snapshot, %s", path, m.ID)
+	}
+	return m, nil
+}
+
+// verifyNewest reads the newest snapshot through and returns its index, 0 when there is none.
+func (s *snapshots) verifyNewest() (uint64, error) {
+	names, err := s.names()
+	if err != nil || len(names) == 0 {
+		return 0, err
+	}
+	meta, r, err := s.Open(names[0].String())
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, r)
+	if err := errors.Join(err, r.Close()); err != nil {
+		return 0, err
+	}
+	return meta.Index, nil
+}
