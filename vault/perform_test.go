@@ -1,0 +1,574 @@
+package vault_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"keyquorum/cluster"
+	"keyquorum/fsm"
+	"keyquorum/seal"
+	"keyquorum/vault"
+)
+
+// A verbCase is a verb of the application plane, called in a way that is allowed if the permission is there.
+type verbCase struct {
+	operation string
+	keys      string // the permission it needs, of one of the two collections
+	secrets   string
+	call      func(w *world, c vault.Caller, name string) error
+}
+
+func (v verbCase) listing() bool {
+	return strings.HasSuffix(v.operation, "/list") || strings.HasSuffix(v.operation, "/listdeleted")
+}
+
+var page = vault.PageRequest{Max: 25}
+
+// verbs are all verbs. A new one needs a line here.
+var verbs = []verbCase{
+	{"secrets/set", "", "set", func(w *world, c vault.Caller, name string) error {
+		_, err := w.SetSecret(ctx, c, name, seal.Plaintext("v"), vault.Change{})
+		return err
+	}},
+	{"secrets/get", "", "get", func(w *world, c vault.Caller, name string) error {
+		_, err := w.GetSecret(ctx, c, name, "")
+		return err
+	}},
+	{"secrets/update", "", "set", func(w *world, c vault.Caller, name string) error {
+		_, err := w.UpdateSecret(ctx, c, name, "", vault.Change{})
+		return err
+	}},
+	{"secrets/list", "", "list", func(w *world, c vault.Caller, _ string) error {
+		_, err := w.ListSecrets(ctx, c, page)
+		return err
+	}},
+	{"secrets/versions", "", "list", func(w *world, c vault.Caller, name string) error {
+		_, err := w.ListSecretVersions(ctx, c, name, page)
+		return err
+	}},
+	{"secrets/delete", "", "delete", func(w *world, c vault.Caller, name string) error {
+		_, err := w.DeleteSecret(ctx, c, name)
+		return err
+	}},
+	{"secrets/getdeleted", "", "get", func(w *world, c vault.Caller, name string) error {
+		_, err := w.GetDeletedSecret(ctx, c, name)
+		return err
+	}},
+	{"secrets/listdeleted", "", "list", func(w *world, c vault.Caller, _ string) error {
+		_, err := w.ListDeletedSecrets(ctx, c, page)
+		return err
+	}},
+	{"secrets/recover", "", "recover", func(w *world, c vault.Caller, name string) error {
+		_, err := w.RecoverSecret(ctx, c, name)
+		return err
+	}},
+	{"secrets/purge", "", "purge", func(w *world, c vault.Caller, name string) error { return w.PurgeSecret(ctx, c, name) }},
+	{"keys/create", "create", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.CreateKey(ctx, c, name, vault.KeySpec{Kty: "EC"}, vault.Change{})
+		return err
+	}},
+	{"keys/get", "get", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.GetKey(ctx, c, name, "")
+		return err
+	}},
+	{"keys/update", "update", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.UpdateKey(ctx, c, name, "", vault.Change{})
+		return err
+	}},
+	{"keys/list", "list", "", func(w *world, c vault.Caller, _ string) error {
+		_, err := w.ListKeys(ctx, c, page)
+		return err
+	}},
+	{"keys/versions", "list", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.ListKeyVersions(ctx, c, name, page)
+		return err
+	}},
+	{"keys/delete", "delete", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.DeleteKey(ctx, c, name)
+		return err
+	}},
+	{"keys/getdeleted", "get", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.GetDeletedKey(ctx, c, name)
+		return err
+	}},
+	{"keys/listdeleted", "list", "", func(w *world, c vault.Caller, _ string) error {
+		_, err := w.ListDeletedKeys(ctx, c, page)
+		return err
+	}},
+	{"keys/recover", "recover", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.RecoverKey(ctx, c, name)
+		return err
+	}},
+	{"keys/purge", "purge", "", func(w *world, c vault.Caller, name string) error { return w.PurgeKey(ctx, c, name) }},
+	{"keys/sign", "sign", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.Sign(ctx, c, name, "", "ES256", make([]byte, 32))
+		return err
+	}},
+	{"keys/verify", "verify", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.Verify(ctx, c, name, "", "ES256", make([]byte, 32), make([]byte, 64))
+		return err
+	}},
+	{"keys/encrypt", "encrypt", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.Encrypt(ctx, c, name, "", "RSA-OAEP", []byte("m"))
+		return err
+	}},
+	{"keys/decrypt", "decrypt", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.Decrypt(ctx, c, name, "", "RSA-OAEP", make([]byte, 256))
+		return err
+	}},
+	{"keys/wrapKey", "wrapKey", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.WrapKey(ctx, c, name, "", "RSA-OAEP", []byte("m"))
+		return err
+	}},
+	{"keys/unwrapKey", "unwrapKey", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.UnwrapKey(ctx, c, name, "", "RSA-OAEP", make([]byte, 256))
+		return err
+	}},
+}
+
+var keyPermissions = strings.Fields("get list update create import delete backup restore recover purge encrypt decrypt unwrapKey wrapKey verify sign release rotate getrotationpolicy setrotationpolicy")
+var secretPermissions = strings.Fields("get list set delete backup restore recover purge")
+
+// Each verb is allowed by its own permission and by none of the others.
+func TestPermissionMatrix(t *testing.T) {
+	w := newWorld(t)
+	w.vault("demo")
+	c := w.caller(w.app("web"), "demo")
+	permitted := func(keys, secrets []string, allowed func(verbCase) bool) {
+		t.Helper()
+		w.grant("demo", "web", keys, secrets)
+		for _, v := range verbs {
+			var e *vault.Error
+			err := v.call(w, c, "nothing-here")
+			denied := errors.As(err, &e) && e.Inner == "ForbiddenByPolicy"
+			if denied == allowed(v) {
+				t.Errorf("%s with keys %v and secrets %v: %v", v.operation, keys, secrets, err)
+			}
+			if denied && !strings.Contains(e.Message, fmt.Sprintf("appid=%s;oid=%s;iss=https://sts.keyquorum/c0ffee/'", c.Identity.AppID, c.Identity.OID)) {
+				t.Errorf("%s: %s", v.operation, e.Message)
+			}
+		}
+	}
+	permitted(nil, nil, func(verbCase) bool { return false })
+	for _, p := range keyPermissions {
+		permitted([]string{p}, nil, func(v verbCase) bool { return v.keys == p })
+	}
+	for _, p := range secretPermissions {
+		permitted(nil, []string{p}, func(v verbCase) bool { return v.secrets == p })
+	}
+	permitted([]string{"all"}, nil, func(v verbCase) bool { return v.keys != "" })
+	permitted(nil, []string{"ALL"}, func(v verbCase) bool { return v.secrets != "" })
+	permitted([]string{"WRAPKEY", "get", "get"}, []string{"Get"}, func(v verbCase) bool {
+		return v.keys == "wrapKey" || v.keys == "get" || v.secrets == "get"
+	})
+}
+
+// Decision 10: the principal, the vault, the name, the permission, and only then what exists. Every refusal is recorded once.
+func TestOrderOfChecks(t *testing.T) {
+	w, good := demo(t)
+	w.vault("other") // where the caller may do nothing
+	stranger := good
+	stranger.Identity.Credential = "none"
+	for _, v := range verbs {
+		for _, row := range []struct {
+			why    string
+			caller vault.Caller
+			vault  string
+			name   string
+			kind   vault.Kind
+			code   string
+		}{
+			{"everything wrong", stranger, "no-vault", "bad name", vault.Unauthenticated, "Unauthorized"},
+			{"all but the token wrong", good, "no-vault", "bad name", vault.NotFound, "VaultNotFound"},
+			{"not a vault's name", good, "../sys", "bad name", vault.NotFound, "VaultNotFound"},
+			{"name and permission wrong", good, "other", "bad name", vault.Invalid, "BadParameter"},
+			{"permission wrong, nothing there", good, "other", "nothing", vault.Forbidden, "ForbiddenByPolicy"},
+		} {
+			if v.listing() && row.kind == vault.Invalid {
+				continue // a listing has no name
+			}
+			w.usage.forget()
+			row.caller.Vault = row.vault
+			err := v.call(w, row.caller, row.name)
+			if e := new(vault.Error); !errors.As(err, &e) || e.Kind != row.kind || codeOf(e) != row.code {
+				t.Errorf("%s, %s: %v", v.operation, row.why, err)
+			}
+			lines := w.usage.lines(t)
+			if len(lines) != 1 || lines[0].Operation != v.operation || lines[0].Status != row.kind.Status() || lines[0].Code != row.code ||
+				lines[0].Vault != row.vault || lines[0].OID != good.Identity.OID || lines[0].Plane != "app" {
+				t.Errorf("%s, %s: recorded %+v", v.operation, row.why, lines)
+			}
+		}
+	}
+}
+
+// After the permission comes what exists (404, 409), then its state (403), then what the body means (400).
+func TestOrderOfRefusalsInside(t *testing.T) {
+	w, c := demo(t)
+	long := make(seal.Plaintext, 25601)
+	bad := vault.Change{NotBefore: ptr(int64(2)), Expires: ptr(int64(1))}
+	_, err := w.UpdateSecret(ctx, c, "s", "", bad)
+	refused(t, err, vault.NotFound, "SecretNotFound")
+	must(w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{}))(t)
+	must(w.DeleteSecret(ctx, c, "s"))(t)
+	_, err = w.SetSecret(ctx, c, "s", long, bad)
+	refused(t, err, vault.Conflict, "ObjectIsDeletedButRecoverable")
+	_, err = w.SetSecret(ctx, c, "t", long, bad)
+	refused(t, err, vault.Invalid, "BadParameter")
+	_, err = w.GetSecret(ctx, c, "s", "ABC")
+	refused(t, err, vault.Invalid, "BadParameter")
+}
+
+func TestUsageOfSuccess(t *testing.T) {
+	w, c := demo(t)
+	s := must(w.SetSecret(ctx, c, "Name", seal.Plaintext("v"), vault.Change{}))(t)
+	want := use{Plane: "app", OID: c.Identity.OID, AppID: c.Identity.AppID, Operation: "secrets/set", Vault: "demo", Object: "Name", Version: s.Version, Status: 200}
+	if got := w.usage.last(t); got != want {
+		t.Errorf("recorded %+v, want %+v", got, want)
+	}
+	must(w.GetSecret(ctx, c, "name", ""))(t)
+	want.Operation, want.Object = "secrets/get", "name"
+	if got := w.usage.last(t); got != want {
+		t.Errorf("recorded %+v, want %+v", got, want)
+	}
+	if n := len(w.usage.lines(t)); n != 2 {
+		t.Errorf("%d records of two requests", n)
+	}
+}
+
+// Two writers who decide on the same view: the second decides again and its outcome is as if it had come later.
+func TestConflictIsDecidedAgain(t *testing.T) {
+	w, c := demo(t)
+	must(w.SetSecret(ctx, c, "s", seal.Plaintext("one"), vault.Change{}))(t)
+	w.replica.before = func() { must(w.SetSecret(ctx, c, "S", seal.Plaintext("two"), vault.Change{}))(t) }
+	three := must(w.SetSecret(ctx, c, "s", seal.Plaintext("three"), vault.Change{}))(t)
+	if got := must(w.GetSecret(ctx, c, "s", ""))(t); got.Version != three.Version || string(got.Value) != "three" {
+		t.Errorf("latest: %+v", got)
+	}
+	if p := must(w.ListSecretVersions(ctx, c, "s", page))(t); len(p.Items) != 3 {
+		t.Errorf("%d versions", len(p.Items))
+	}
+	w.replica.before = func() { must(w.DeleteSecret(ctx, c, "s"))(t) }
+	_, err := w.SetSecret(ctx, c, "s", seal.Plaintext("four"), vault.Change{})
+	refused(t, err, vault.Conflict, "ObjectIsDeletedButRecoverable")
+
+	w.replica.before = func() { must(w.SetSecret(ctx, c, "new", seal.Plaintext("one"), vault.Change{}))(t) }
+	must(w.SetSecret(ctx, c, "NEW", seal.Plaintext("two"), vault.Change{}))(t)
+	if p := must(w.ListSecretVersions(ctx, c, "new", page))(t); len(p.Items) != 2 || p.Items[0].Name != "new" {
+		t.Errorf("%+v", p.Items)
+	}
+}
+
+func TestConcurrentWritersLoseNothing(t *testing.T) {
+	w, c := demo(t)
+	var wg sync.WaitGroup
+	set := make(chan string, 64)
+	for range 8 {
+		wg.Go(func() {
+			for range 8 {
+				s, err := w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{})
+				var e *vault.Error
+				switch {
+				case err == nil:
+					set <- s.Version
+				case !errors.As(err, &e) || e.Inner != "Contended":
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(set)
+	stored := map[string]bool{}
+	for _, s := range all(t, 25, func(p vault.PageRequest) (vault.Page[vault.Secret], error) {
+		return w.ListSecretVersions(ctx, c, "s", p)
+	}) {
+		stored[s.Version] = true
+	}
+	n := 0
+	for version := range set {
+		if n++; !stored[version] {
+			t.Errorf("version %s was acknowledged and is not there", version)
+		}
+	}
+	if n != len(stored) {
+		t.Errorf("%d acknowledged, %d stored", n, len(stored))
+	}
+}
+
+// Whoever always meets another gives up after a while: 503 for applications, which retry it, 409 for operators.
+func TestContention(t *testing.T) {
+	w, c := demo(t)
+	other, inside := c, false
+	attempts := 0
+	w.replica.refuse = func(fsm.Txn) error {
+		if inside {
+			return nil
+		}
+		inside = true
+		defer func() { inside = false }()
+		attempts++
+		must(w.SetSecret(ctx, other, "s", seal.Plaintext("v"), vault.Change{}))(t)
+		must(w.SetAppEnabled(ctx, w.root, "web", true))(t)
+		return nil
+	}
+	_, err := w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{})
+	if e := refused(t, err, vault.Unavailable, "Contended"); e.RetryAfter != time.Second || attempts != 8 {
+		t.Errorf("%+v after %d attempts", e, attempts)
+	}
+	_, err = w.SetAppEnabled(ctx, w.root, "web", false)
+	refused(t, err, vault.Conflict, "Contended")
+}
+
+// I2: what allowed a write is among its conditions. Each of these happens after the decision and before the commit.
+func TestRevokedBetweenDecisionAndCommit(t *testing.T) {
+	for why, row := range map[string]struct {
+		revoke func(t *testing.T, w *world, a app)
+		kind   vault.Kind
+		code   string
+	}{
+		"grant":      {func(t *testing.T, w *world, _ app) { w.grant("demo", "web", []string{"get"}, []string{"get"}) }, vault.Forbidden, "ForbiddenByPolicy"},
+		"all grants": {func(t *testing.T, w *world, _ app) { w.grant("demo", "web", nil, nil) }, vault.Forbidden, "ForbiddenByPolicy"},
+		"credential": {func(t *testing.T, w *world, a app) {
+			if err := w.RemoveCredential(ctx, w.root, "web", a.credential.ID); err != nil {
+				t.Fatal(err)
+			}
+		}, vault.Unauthenticated, "Unauthorized"},
+		"enabled": {func(t *testing.T, w *world, _ app) { must(w.SetAppEnabled(ctx, w.root, "web", false))(t) }, vault.Unauthenticated, "Unauthorized"},
+		"application": {func(t *testing.T, w *world, _ app) {
+			if err := w.DeleteApp(ctx, w.root, "web"); err != nil {
+				t.Fatal(err)
+			}
+		}, vault.Unauthenticated, "Unauthorized"},
+	} {
+		t.Run(why, func(t *testing.T) {
+			w := newWorld(t)
+			w.vault("demo")
+			a := w.app("web")
+			w.grant("demo", "web", []string{"all"}, []string{"all"})
+			c := w.caller(a, "demo")
+			w.replica.before = func() { row.revoke(t, w, a) }
+			_, err := w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{})
+			refused(t, err, row.kind, row.code)
+			if paths := w.replica.paths("vault/"); len(paths) > 1 {
+				t.Errorf("something was written: %v", paths)
+			}
+		})
+	}
+}
+
+// A credential that ends takes its tokens with it.
+func TestCredentialEnds(t *testing.T) {
+	w, c := demo(t)
+	_, secret, err := w.AddCredential(ctx, w.root, "web", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := w.caller(app{App: must(w.GetApp(ctx, w.root, "web"))(t), secret: secret}, "demo")
+	must(w.ListSecrets(ctx, short, page))(t)
+	w.now = w.now.Add(time.Minute)
+	_, err = w.ListSecrets(ctx, short, page)
+	refused(t, err, vault.Unauthenticated, "Unauthorized")
+	must(w.ListSecrets(ctx, c, page))(t)
+}
+
+// A refusal that an old copy gives is drawn again from a current one.
+func TestRefusalFromAnOldView(t *testing.T) {
+	w, c := demo(t)
+	old := w.replica.View()
+	must(w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{}))(t)
+	w.replica.stale = &old // there is no such secret in it
+	must(w.DeleteSecret(ctx, c, "s"))(t)
+
+	w.replica.stale = &old
+	w.replica.unfence = cluster.ErrUnavailable
+	_, err := w.RecoverSecret(ctx, c, "s")
+	if e := refused(t, err, vault.Unavailable, "NoLeader"); e.RetryAfter != time.Second {
+		t.Errorf("%+v", e)
+	}
+	// A write that is allowed on an old view is a conflict, never a write on top of what it did not see.
+	w.replica.unfence = nil
+	w.replica.stale = &old
+	_, err = w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{})
+	refused(t, err, vault.Conflict, "ObjectIsDeletedButRecoverable")
+}
+
+func TestClusterErrors(t *testing.T) {
+	w, c := demo(t)
+	for _, row := range []struct {
+		err  error
+		code string
+	}{
+		{cluster.ErrUnavailable, "NoLeader"}, {cluster.ErrBusy, "Busy"}, {cluster.ErrDiverged, "NotServing"}, {cluster.ErrRemoved, "NotServing"},
+		{cluster.ErrUnknown, "OutcomeUnknown"}, {fmt.Errorf("forward: %w", context.DeadlineExceeded), "Timeout"}, {seal.ErrSealed, "Sealed"},
+	} {
+		w.replica.refuse = func(fsm.Txn) error { return row.err }
+		_, err := w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{})
+		e := refused(t, err, vault.Unavailable, row.code)
+		if e.Code != "ServiceUnavailable" || e.RetryAfter != time.Second {
+			t.Errorf("%+v", e)
+		}
+		if unknown := row.err == cluster.ErrUnknown; unknown != strings.Contains(e.Message, "may have happened") {
+			t.Errorf("%v: %s", row.err, e.Message)
+		}
+		if got := w.usage.last(t); got.Code != row.code || got.Status != 503 {
+			t.Errorf("recorded %+v", got)
+		}
+	}
+	w.replica.unfence = cluster.ErrBusy
+	_, err := w.GetSecret(ctx, c, "s", "")
+	refused(t, err, vault.Unavailable, "Busy")
+	w.replica.unfence = errors.New("something else")
+	_, err = w.GetSecret(ctx, c, "s", "")
+	refused(t, err, vault.Internal, "InternalServerError")
+}
+
+// I10: what can't be recorded is not answered.
+func TestUsageRecordFails(t *testing.T) {
+	w, c := demo(t)
+	must(w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{}))(t)
+	w.usage.failWith(errors.New("disk full"))
+	s, err := w.GetSecret(ctx, c, "s", "")
+	if e := refused(t, err, vault.Internal, "UsageRecordFailed"); s.Value != nil || strings.Contains(e.Message, "may have happened") {
+		t.Errorf("%+v, %s", s, e.Message)
+	}
+	s, err = w.SetSecret(ctx, c, "s", seal.Plaintext("w"), vault.Change{})
+	if e := refused(t, err, vault.Internal, "UsageRecordFailed"); s.Value != nil || !strings.Contains(e.Message, "may have happened") {
+		t.Errorf("%+v, %s", s, e.Message)
+	}
+	_, err = w.CreateVault(ctx, w.root, "more", 90, false)
+	if e := refused(t, err, vault.Internal, "UsageRecordFailed"); !strings.Contains(e.Message, "may have happened") {
+		t.Errorf("%s", e.Message)
+	}
+	_, err = w.GetSecret(ctx, c, "none", "")
+	refused(t, err, vault.Internal, "UsageRecordFailed")
+	_, _, err = w.IssueToken(ctx, vault.TokenRequest{ClientID: c.Identity.AppID, Audience: zone})
+	refused(t, err, vault.Internal, "UsageRecordFailed")
+}
+
+// I7: nothing is answered after Close, whatever was remembered before.
+func TestClosed(t *testing.T) {
+	w, c := demo(t)
+	must(w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{}))(t)
+	must(w.CreateKey(ctx, c, "k", vault.KeySpec{Kty: "EC"}, vault.Change{}))(t)
+	token := w.signIn(app{App: must(w.GetApp(ctx, w.root, "web"))(t), secret: mustSecret(t, w)})
+	must(w.Sign(ctx, c, "k", "", "ES256", make([]byte, 32)))(t)
+	w.Close()
+	for _, v := range verbs {
+		refused(t, v.call(w, c, "s"), vault.Unavailable, "Sealed")
+	}
+	_, err := w.Authenticate([]byte(token), zone)
+	refused(t, err, vault.Unavailable, "Sealed")
+	_, err = w.JWKS()
+	refused(t, err, vault.Unavailable, "Sealed")
+	_, err = w.AuthenticateOperator(ctx, vault.Request{}, w.token)
+	refused(t, err, vault.Unavailable, "Sealed")
+	_, err = w.ListVaults(ctx, w.root)
+	refused(t, err, vault.Unavailable, "Sealed")
+	if err := w.RecordOperation(w.root, "sys/seal", "", nil); err != nil {
+		t.Errorf("the operation that sealed the node can't be recorded: %v", err)
+	}
+}
+
+func mustSecret(t *testing.T, w *world) seal.Plaintext {
+	t.Helper()
+	_, secret, err := w.AddCredential(ctx, w.root, "web", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret
+}
+
+// I8: records of other places, other versions and other bytes are refused, each by name, and give no value.
+func TestAlteredRecords(t *testing.T) {
+	flip := func(i int) func(fsm.Record) []byte {
+		return func(r fsm.Record) []byte {
+			b := append([]byte{}, r.Value...)
+			b[(i+len(b))%len(b)] ^= 1
+			return b
+		}
+	}
+	for why, alter := range map[string]func(t *testing.T, w *world, path string, other fsm.Record){
+		"a flipped bit in the tag":  func(_ *testing.T, w *world, path string, _ fsm.Record) { w.replica.alter(path, flip(-1)) },
+		"a flipped bit in the head": func(_ *testing.T, w *world, path string, _ fsm.Record) { w.replica.alter(path, flip(1)) },
+		"cut off": func(_ *testing.T, w *world, path string, _ fsm.Record) {
+			w.replica.alter(path, func(r fsm.Record) []byte { return r.Value[:9] })
+		},
+		"the same at a later version": func(_ *testing.T, w *world, path string, _ fsm.Record) {
+			w.replica.alter(path, func(r fsm.Record) []byte { return r.Value })
+		},
+		"another object's": func(_ *testing.T, w *world, path string, other fsm.Record) {
+			w.replica.alter(path, func(fsm.Record) []byte { return other.Value })
+		},
+		"well sealed nonsense": func(t *testing.T, w *world, path string, _ fsm.Record) {
+			w.replica.alter(path, func(r fsm.Record) []byte {
+				return must(w.keyring.Seal(nil, path, r.Mod, []byte{2, 0xf6}))(t)
+			})
+		},
+	} {
+		t.Run(why, func(t *testing.T) {
+			for what := range 4 {
+				w, c := demo(t)
+				s := must(w.SetSecret(ctx, c, "s", seal.Plaintext("canary-value"), vault.Change{}))(t)
+				must(w.SetSecret(ctx, c, "t", seal.Plaintext("other"), vault.Change{}))(t)
+				id := must(w.GetVault(ctx, w.root, "demo"))(t).ID
+				head := "vault/" + id + "/secret/s"
+				path := []string{head, head + "/version/" + s.Version, "vault/" + id + "/access/" + c.Identity.OID, "app/" + c.Identity.AppID}[what]
+				other, _ := w.replica.View().Get("vault/" + id + "/secret/t")
+				alter(t, w, path, other)
+				for _, call := range []func() (vault.Secret, error){
+					func() (vault.Secret, error) { return w.GetSecret(ctx, c, "s", "") },
+					func() (vault.Secret, error) { return w.UpdateSecret(ctx, c, "s", "", vault.Change{}) },
+					func() (vault.Secret, error) { return w.DeleteSecret(ctx, c, "s") },
+				} {
+					got, err := call()
+					e := refused(t, err, vault.Internal, "RecordDamaged")
+					if got.Value != nil || strings.Contains(e.Message, "canary") || !strings.Contains(e.Message, path) {
+						t.Errorf("%+v %s", got, e.Message)
+					}
+					if last := w.usage.last(t); last.Code != "RecordDamaged" || last.Status != 500 {
+						t.Errorf("recorded %+v", last)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Two nodes over the same state: what one grants, revokes or changes, the other knows at once, whatever it remembers.
+func TestCachesFollowTheState(t *testing.T) {
+	w, c := demo(t)
+	other := w.node()
+	must(w.SetSecret(ctx, c, "s", seal.Plaintext("one"), vault.Change{}))(t)
+	for range 3 {
+		if got := must(other.GetSecret(ctx, c, "s", ""))(t); string(got.Value) != "one" {
+			t.Fatalf("%+v", got)
+		}
+	}
+	must(w.SetSecret(ctx, c, "s", seal.Plaintext("two"), vault.Change{}))(t)
+	if got := must(other.GetSecret(ctx, c, "s", ""))(t); string(got.Value) != "two" {
+		t.Errorf("%+v", got)
+	}
+	w.grant("demo", "web", nil, []string{"set"})
+	_, err := other.GetSecret(ctx, c, "s", "")
+	refused(t, err, vault.Forbidden, "ForbiddenByPolicy")
+	must(w.SetAppEnabled(ctx, w.root, "web", false))(t)
+	_, err = other.GetSecret(ctx, c, "s", "")
+	refused(t, err, vault.Unauthenticated, "Unauthorized")
+}
+
+func BenchmarkGetSecret(b *testing.B) {
+	w, c := demo(b)
+	must(w.SetSecret(ctx, c, "s", make(seal.Plaintext, 1024), vault.Change{}))(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.GetSecret(ctx, c, "s", ""); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
