@@ -89,16 +89,7 @@ func (c *Ceremony) Open() (root *Root, err error) {
 }
 
 func (c *Ceremony) open() (*Root, error) {
-	shares := make([]secretsharing.Share, len(c.points))
-	for i := range shares {
-		s, err := parseShare(c.shares[i][:])
-		if err != nil {
-			return nil, err
-		}
-		shares[i] = s
-	}
-	// Recover panics on equal ids and checks nothing; add has seen to both.
-	scalar, err := secretsharing.Recover(uint(len(shares)-1), shares)
+	scalar, err := c.recoverScalar()
 	if err != nil {
 		return nil, err
 	}
@@ -111,4 +102,18 @@ func (c *Ceremony) open() (*Root, error) {
 		return nil, err
 	}
 	return newRoot(c.record.ClusterID, (*[keySize]byte)(key)), nil
+}
+
+// recoverScalar joins the first shares up to the threshold. circl's Recover panics on equal ids and checks nothing; add has
+// seen to both.
+func (c *Ceremony) recoverScalar() (group.Scalar, error) {
+	shares := make([]secretsharing.Share, len(c.points))
+	for i := range shares {
+		s, err := parseShare(c.shares[i][:])
+		if err != nil {
+			return nil, err
+		}
+		shares[i] = s
+	}
+	return secretsharing.Recover(uint(len(shares)-1), shares)
 }

@@ -1,6 +1,10 @@
 package seal
 
-import "crypto/cipher"
+import (
+	"crypto/cipher"
+	"encoding/binary"
+	"fmt"
+)
 
 // MessageCipher is the AES-256-GCM that XAES-256-GCM uses for one message: its nonce is the second half of nonce.
 func MessageCipher(key, nonce []byte) (cipher.AEAD, error) {
@@ -37,30 +41,44 @@ func RecodeKeyring(b []byte) ([]byte, error) {
 	return k.encode()
 }
 
-// MaskedKeys are the root key, the key that wraps keyrings, each data key and each record key derived from one, each
-// xored with the mask, so that a search for them in memory doesn't find what it searches with.
-func MaskedKeys(r *Root, k *Keyring, mask [32]byte) (masked [][32]byte) {
-	masked = make([][32]byte, 0, 2+2*len(k.terms))
-	take := func(key []byte) {
+// MaskedKeys are all keys of the chain from the scalar down to the key of each term's records, each xored with the
+// mask, so that a search for them in memory doesn't find what it searches with.
+func MaskedKeys(record Record, shares []Plaintext, r *Root, k *Keyring, mask [32]byte) (masked map[string][32]byte) {
+	masked = map[string][32]byte{}
+	take := func(name string, key []byte, err error) {
+		if err != nil {
+			panic(err)
+		}
 		var m [32]byte
 		for i := range m {
 			m[i] = key[i] ^ mask[i]
 		}
-		masked = append(masked, m)
+		masked[name] = m
 	}
-	takeBoth := func(key []byte, label string) {
-		derived, err := derive(key, label)
+	derived := func(name string, key []byte, label string, context ...[]byte) {
+		b, err := derive(key, label, context...)
+		take(name, b, err)
+	}
+	Do(func() {
+		c := NewCeremony(record)
+		for _, s := range shares[:record.Threshold] {
+			take(fmt.Sprint("share ", s[0]), s[1:], c.add(s))
+		}
+		scalar, err := c.recoverScalar()
 		if err != nil {
 			panic(err)
 		}
-		take(key)
-		take(derived)
-	}
-	Do(func() {
-		takeBoth(r.key[:], labelKeyring)
-		for _, d := range k.terms {
-			takeBoth(d.key[:], labelRecord)
+		b, err := scalar.MarshalBinary()
+		take("scalar", b, err)
+		derived("key-encryption key", b, labelKEK, record.ClusterID[:], binary.BigEndian.AppendUint64(nil, record.Generation))
+		take("root key", r.key[:], nil)
+		derived("keyring's key", r.key[:], labelKeyring)
+		derived("join key", r.key[:], labelJoin, r.clusterID[:])
+		for term, d := range k.terms {
+			take(fmt.Sprint("data key ", term), d.key[:], nil)
+			derived(fmt.Sprint("record key ", term), d.key[:], labelRecord)
 		}
+		c.Reset()
 	})
 	return masked
 }

@@ -152,15 +152,14 @@ func TestHoldersOfKeysPrintNone(t *testing.T) {
 	c := seal.NewCeremony(record)
 	_, err := c.Add(shares[0])
 	check(t, err)
-	secrets := [][32]byte{[32]byte(shares[0][1:])}
-	secrets = append(secrets, seal.MaskedKeys(root, k, [32]byte{})...)
+	secrets := seal.MaskedKeys(record, shares, root, k, [32]byte{})
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 		for _, holder := range []any{root, k, c} {
 			printed := fmt.Sprintf(verb, holder)
-			for _, secret := range secrets {
+			for name, secret := range secrets {
 				for _, form := range []string{fmt.Sprintf("%x", secret[:8]), fmt.Sprint(secret[:4])[1:12], string(secret[:4]), fmt.Sprintf("%#v", secret[:4])[7:20]} {
 					if strings.Contains(printed, form) {
-						t.Errorf("%s of %T shows key material", verb, holder)
+						t.Errorf("%s of %T shows the %s", verb, holder, name)
 					}
 				}
 			}

@@ -25,7 +25,6 @@ func TestPlaintextPrintsAsRedacted(t *testing.T) {
 		printed["Sprintf pointer "+verb] = fmt.Sprintf(verb, pointer)
 		printed["Sprintf slice "+verb] = fmt.Sprintf(verb, []seal.Plaintext{secret})
 	}
-	printed["Sprintf %p"] = fmt.Sprintf("%p", secret)
 	printed["Sprint"], printed["Sprintln"] = fmt.Sprint(secret), fmt.Sprintln(secret)
 	printed["Errorf"] = fmt.Errorf("wrong: %v", secret).Error()
 	printed["json"] = encoded(t, json.Marshal, holder)

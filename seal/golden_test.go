@@ -1,0 +1,125 @@
+package seal_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"keyquorum/seal"
+)
+
+// -golden makes the files of a new format version. It never overwrites: what was written once decodes for ever.
+var makeGolden = flag.Bool("golden", false, "write missing golden files")
+
+// What the files of version 1 hold.
+const (
+	goldenPath      = "vault/0/secret/golden"
+	goldenLogical   = 0x0102030405060708
+	goldenPlaintext = "sealed once, opened for ever"
+)
+
+// golden is one cluster's material in each format, as read from testdata.
+type golden struct {
+	record   []byte
+	shares   []seal.Plaintext
+	keyring  []byte   // wrapped; terms 1 and 2
+	envelope [][]byte // one of term 1, one of term 2
+	joinMAC  []byte
+}
+
+func loadGolden(t fataler) golden {
+	t.Helper()
+	g := golden{
+		record: goldenLines(t, "record")[0], keyring: goldenLines(t, "keyring")[0],
+		envelope: goldenLines(t, "envelopes"), joinMAC: goldenLines(t, "join-mac")[0],
+	}
+	for _, s := range goldenLines(t, "shares") {
+		g.shares = append(g.shares, s)
+	}
+	return g
+}
+
+func goldenLines(t fataler, name string) (lines [][]byte) {
+	t.Helper()
+	b, err := os.ReadFile(goldenFile(name))
+	check(t, err)
+	for line := range strings.Lines(string(b)) {
+		lines = append(lines, unhex(t, strings.TrimSpace(line)))
+	}
+	return lines
+}
+
+func goldenFile(name string) string { return filepath.Join("testdata", "v1", name+".hex") }
+
+// unseal opens the golden cluster with the shares first and first+1.
+func (g golden) unseal(t fataler, first int) (*seal.Root, *seal.Keyring) {
+	t.Helper()
+	record, err := seal.DecodeRecord(g.record)
+	check(t, err)
+	c := seal.NewCeremony(record)
+	for _, s := range g.shares[first : first+2] {
+		_, err := c.Add(s)
+		check(t, err)
+	}
+	root, err := c.Open()
+	check(t, err)
+	k, err := root.UnwrapKeyring(g.keyring)
+	check(t, err)
+	return root, k
+}
+
+func TestGoldenFilesDecode(t *testing.T) {
+	if *makeGolden {
+		writeGolden(t)
+	}
+	g := loadGolden(t)
+	record, err := seal.DecodeRecord(g.record)
+	check(t, err)
+	if !bytes.Equal(record.Encode(), g.record) || record.Shares != 3 || record.Threshold != 2 || record.ClusterID != clusterA {
+		t.Errorf("record decoded as %+v", record)
+	}
+	for first := range 2 {
+		root, k := g.unseal(t, first)
+		mac, err := root.JoinMAC([]byte("golden"), []byte("parts"))
+		check(t, err)
+		if !bytes.Equal(mac, g.joinMAC) {
+			t.Errorf("join MAC %x, want %x", mac, g.joinMAC)
+		}
+		for i, e := range g.envelope {
+			got, err := k.Open(goldenPath, goldenLogical, e)
+			if err != nil || string(got) != goldenPlaintext {
+				t.Errorf("envelope of term %d: %q, %v", i+1, []byte(got), err)
+			}
+		}
+	}
+}
+
+func writeGolden(t *testing.T) {
+	record, shares, root := mustInit(t, 3, 2)
+	k := mustKeyring(t, root)
+	first := mustSeal(t, k, goldenPath, goldenLogical, goldenPlaintext)
+	check(t, k.Rotate())
+	second := mustSeal(t, k, goldenPath, goldenLogical, goldenPlaintext)
+	wrapped, err := root.WrapKeyring(k)
+	check(t, err)
+	mac, err := root.JoinMAC([]byte("golden"), []byte("parts"))
+	check(t, err)
+	check(t, os.MkdirAll(filepath.Dir(goldenFile("x")), 0o755))
+	for name, lines := range map[string][][]byte{
+		"record": {record.Encode()}, "shares": {shares[0], shares[1], shares[2]},
+		"keyring": {wrapped}, "envelopes": {first, second}, "join-mac": {mac},
+	} {
+		f, err := os.OpenFile(goldenFile(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		check(t, err)
+		for _, line := range lines {
+			_, err := fmt.Fprintln(f, hex.EncodeToString(line))
+			check(t, err)
+		}
+		check(t, f.Close())
+	}
+}
