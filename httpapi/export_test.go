@@ -1,0 +1,88 @@
+package httpapi
+
+import (
+	"keyquorum/node"
+)
+
+// What tests from outside may look at.
+
+// A RouteRow is what the walk over the tables wants of a route.
+type RouteRow struct {
+	Methods         []string
+	Shape           string
+	Body            int64
+	Open, WhenIdle  bool
+	OperationRecord string
+}
+
+func rows(routes []route) (out []RouteRow) {
+	for _, r := range routes {
+		out = append(out, RouteRow{r.methods, r.shape, r.body, r.open, r.idle, r.operation})
+	}
+	return out
+}
+
+func ApplicationRows() []RouteRow { return rows(applicationRoutes()) }
+func TokenRows() []RouteRow       { return rows(tokenRoutes()) }
+func OperatorRows() []RouteRow {
+	return rows(append(append(sysRoutes(), raftRoutes()...), adminRoutes()...))
+}
+
+func EachMember(b []byte, f func(name, value []byte) error) error { return eachMember(b, f) }
+func Unquote(b []byte) []byte                                     { return unquote(b) }
+func AppendString(dst []byte, s string) []byte                    { return appendString(dst, s) }
+func DecodeShare(text []byte) ([]byte, error)                     { return decodeShare(text) }
+func ValidVersion(v string) bool                                  { return validVersion(v) }
+func HealthCode(h node.Health, leaderKnown bool, query string) (int, error) {
+	return healthCode(h, leaderKnown, query)
+}
+
+// BodyTypes are all types that a request body is decoded into.
+func BodyTypes() map[string]func(body []byte) error {
+	into := func(req func() any) func([]byte) error {
+		return func(b []byte) error { return decodeBody(b, req()) }
+	}
+	return map[string]func([]byte) error{
+		"secret":     into(func() any { return new(secretRequest) }),
+		"key":        into(func() any { return new(keyRequest) }),
+		"crypto":     into(func() any { return new(cryptoRequest) }),
+		"init":       into(func() any { return new(initRequest) }),
+		"unseal":     into(func() any { return new(unsealRequest) }),
+		"join":       into(func() any { return new(joinRequest) }),
+		"challenge":  into(func() any { return new(challengeBody) }),
+		"answer":     into(func() any { return new(answerBody) }),
+		"remove":     into(func() any { return new(removeRequest) }),
+		"vault":      into(func() any { return new(vaultRequest) }),
+		"grant":      into(func() any { return new(grantRequest) }),
+		"app":        into(func() any { return new(appRequest) }),
+		"enabled":    into(func() any { return new(enabledRequest) }),
+		"credential": into(func() any { return new(credentialRequest) }),
+	}
+}
+
+// DecodeSecret decodes the body of a set.
+func DecodeSecret(b []byte) (value []byte, err error) {
+	var q secretRequest
+	err = decodeBody(b, &q)
+	return q.value, err
+}
+
+// Place takes a Host apart under one zone. Plane is "operator", "application" or "login".
+func Place(host string, z Zone) (plane, vault, parent string) {
+	h := &Handler{zones: []Zone{z}}
+	p, place := h.placeOf(host)
+	return [...]string{"operator", "application", "login"}[p], place.vault, place.parent
+}
+
+// Find looks a path of the application plane up.
+func Find(method, escapedPath string) (shape string, params [2]string) {
+	var segments [maxSegments]string
+	var p [2]string
+	rt, _, _ := find(applicationRoutes(), method, splitPath(escapedPath, true, &segments), equalFold, (*pair)(&p))
+	if rt == nil {
+		return "", params
+	}
+	return rt.shape, p
+}
+
+type pair = params

@@ -1,0 +1,105 @@
+package httpapi_test
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"testing"
+
+	"keyquorum/httpapi"
+)
+
+func FuzzShareDecoding(f *testing.F) {
+	share := []byte(strings.Repeat("\x01\xfe\x7f", 11))
+	f.Add([]byte(hex.EncodeToString(share)))
+	f.Add([]byte(strings.ToUpper(hex.EncodeToString(share))))
+	f.Add([]byte(base64.StdEncoding.EncodeToString(share)))
+	f.Add([]byte("abcd"))
+	f.Add([]byte(""))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		got, err := httpapi.DecodeShare(text)
+		if err != nil {
+			return
+		}
+		fromHex, _ := hex.DecodeString(string(text))
+		fromBase64, _ := base64.StdEncoding.DecodeString(string(text))
+		if string(got) != string(fromHex) && string(got) != string(fromBase64) {
+			t.Fatalf("%q decodes to %x", text, got)
+		}
+		if len(fromHex) == 33 && string(got) != string(fromHex) {
+			t.Fatalf("%q is hex of a share's length and was read as base64", text)
+		}
+	})
+}
+
+// Whatever a Host holds, what is minted from it can be quoted in a header and in JSON, and a host under the zone never
+// reaches the operator plane.
+func FuzzHost(f *testing.F) {
+	for _, seed := range []string{"demo.vault.localhost:8200", "vault.localhost", "login.localhost:1", "[::1]:8200", "a.b.vault.localhost", "x\"y.vault.localhost", "demo.vault.localhost."} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, host string) {
+		plane, vault, parent := httpapi.Place(host, zone)
+		if vault != "" {
+			if plane != "application" || strings.ContainsAny(host, "\"\\ \r\n/?#,;=") || !strings.HasSuffix(host, "."+parent) {
+				t.Fatalf("%q: %s %q %q", host, plane, vault, parent)
+			}
+		}
+		if strings.HasSuffix(strings.ToLower(host), ".vault.localhost") && plane != "application" {
+			t.Fatalf("%q reaches the %s plane", host, plane)
+		}
+	})
+}
+
+// A path leads to the same route however its empty segments and its case are written, and to no other.
+func FuzzPath(f *testing.F) {
+	for _, seed := range []string{"/keys/name//sign", "/secrets/name/", "/secrets/a%2fb", "/deletedkeys/x/recover", "/secrets/versions/versions", "/%", "/a/b/c/d/e/f/g/h/i/j"} {
+		f.Add("GET", seed)
+		f.Add("POST", seed)
+	}
+	f.Fuzz(func(t *testing.T, method, path string) {
+		shape, params := httpapi.Find(method, path)
+		if shape == "" {
+			return
+		}
+		again, same := httpapi.Find(method, strings.ReplaceAll(path, "/", "//")+"/")
+		if again != shape || same != params {
+			t.Fatalf("%s %q is %q %q, and with empty segments %q %q", method, path, shape, params, again, same)
+		}
+		if strings.Contains(shape, "{name}") && params[0] == "" {
+			t.Fatalf("%s %q matches %q without a name", method, path, shape)
+		}
+	})
+}
+
+// Whole requests: every answer is JSON of its plane, whatever was asked, and nothing panics.
+func FuzzRequests(f *testing.F) {
+	f.Add("GET", "demo.vault.localhost:8200", "/secrets/x?api-version=7.4", "Bearer x", "")
+	f.Add("POST", "login.localhost", "/adfs/oauth2/token", "", "grant_type=client_credentials&client_id=a&client_secret=b&scope=https://vault.localhost/.default")
+	f.Add("PUT", nodeHost, "/v1/sys/unseal", "", `{"key":"00"}`)
+	f.Add("GET", nodeHost, "/v1/sys/health?standbyok=true", "", "")
+	f.Add("LIST", nodeHost, "/v1/keyquorum/vaults", "Bearer root", "")
+	f.Fuzz(func(t *testing.T, method, host, target, authorization, body string) {
+		s := unsealed(t)
+		r, err := http.NewRequest(method, "https://localhost/", strings.NewReader(body))
+		if err != nil || !strings.HasPrefix(target, "/") {
+			return
+		}
+		if r.URL, err = r.URL.Parse("https://localhost" + target); err != nil {
+			return
+		}
+		if strings.Contains(target, "sys/seal") || strings.Contains(target, "step-down") {
+			return
+		}
+		r.Host, r.RequestURI = host, target
+		r.Header.Set("Authorization", authorization)
+		a := s.serve(r)
+		if a.status == 500 || a.status/100 == 3 {
+			t.Fatalf("%s %s %s: %d %s", method, host, target, a.status, a.body)
+		}
+		if a.status != 204 && method != "HEAD" && a.json == nil {
+			t.Fatalf("%s %s %s: %d %q", method, host, target, a.status, a.body)
+		}
+	})
+}

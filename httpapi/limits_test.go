@@ -1,0 +1,196 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"keyquorum/httpapi"
+)
+
+func TestBodiesThatAreRefused(t *testing.T) {
+	s := unsealed(t)
+	c := s.application(t, "bad-bodies", everything)
+	nested := func(n int) string { return `{"value":"x","deep":` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}` }
+	many := func(n int) string { return `{"value":"x","list":[` + strings.TrimSuffix(strings.Repeat("0,", n), ",") + `]}` }
+	for name, row := range map[string]struct {
+		body   string
+		status int
+	}{
+		"31 levels below":      {nested(31), 200},
+		"32 levels below":      {nested(32), 400},
+		"998 in a list":        {many(998), 200}, // with the two members around it 1,000
+		"999 in a list":        {many(999), 400},
+		"over a mebibyte":      {`{"value":"` + strings.Repeat("a", 1<<20) + `"}`, 413},
+		"25,600 bytes":         {`{"value":"` + strings.Repeat("a", 25600) + `"}`, 200},
+		"25,601 bytes":         {`{"value":"` + strings.Repeat("a", 25601) + `"}`, 400},
+		"an empty value":       {`{"value":""}`, 200},
+		"no value":             {`{}`, 400},
+		"nothing":              {``, 400},
+		"a null value":         {`{"value":null}`, 400},
+		"a number for a value": {`{"value":1}`, 400},
+		"a list":               {`["value"]`, 400},
+		"two objects":          {`{"value":"x"}{}`, 400},
+		"half an object":       {`{"value":"x"`, 400},
+		"a trailing comma":     {`{"value":"x",}`, 400},
+		"a lone surrogate":     {`{"value":"\ud800"}`, 400},
+		"not UTF-8":            {"{\"value\":\"\xff\"}", 400},
+		"a raw newline":        {"{\"value\":\"a\nb\"}", 400},
+		"tags of numbers":      {`{"value":"x","tags":{"a":1}}`, 400},
+		"a word for a time":    {`{"value":"x","attributes":{"exp":"soon"}}`, 400},
+		"a fraction of a time": {`{"value":"x","attributes":{"exp":1.5}}`, 400},
+		"a time from 1901":     {`{"value":"x","attributes":{"exp":-2147483648}}`, 200}, // JavaScript's 2038
+		"attributes in a list": {`{"value":"x","attributes":[]}`, 400},
+		"unknown members":      {`{"value":"x","hsm":{"a":[1,{}]},"managed":true}`, 200},
+	} {
+		a := c.call("PUT", "/secrets/limits", row.body)
+		if a.status != row.status {
+			t.Errorf("%s: %d, want %d: %.200s", name, a.status, row.status, a.body)
+		}
+		if want := map[int]any{400: "BadParameter", 413: "RequestEntityTooLarge"}[row.status]; a.at("error", "code") != want {
+			t.Errorf("%s: code %v, want %v", name, a.at("error", "code"), want)
+		}
+	}
+}
+
+func TestBodyOfUnknownLengthIsCut(t *testing.T) {
+	s := unsealed(t)
+	endless := io.MultiReader(strings.NewReader(`{"key":"`), zeros{})
+	r := httptest.NewRequest("PUT", "/v1/sys/unseal", endless)
+	r.Host, r.ContentLength = nodeHost, -1
+	if a := s.serve(r); a.status != 413 || a.body != `{"errors":["request body too large"]}` {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = '0'
+	}
+	return len(p), nil
+}
+
+func TestBodyThatBreaksOff(t *testing.T) {
+	s := unsealed(t)
+	r := httptest.NewRequest("PUT", "/v1/sys/unseal", io.MultiReader(strings.NewReader(`{"key":`), broken{}))
+	r.Host, r.ContentLength = nodeHost, 100
+	if a := s.serve(r); a.status != 400 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
+
+func TestLongURLsAndHeaders(t *testing.T) {
+	s := unsealed(t)
+	long := &client{t: t, s: s, host: "any.vault.localhost"}
+	if a := long.call("GET", "/secrets/"+strings.Repeat("a", 9000), ""); a.status != 414 || a.at("error", "code") != "RequestUriTooLong" {
+		t.Errorf("long URL: %d %s", a.status, a.body)
+	}
+	r := httptest.NewRequest("GET", "/v1/sys/health", nil)
+	r.Host = nodeHost
+	for range 20 {
+		r.Header.Add("X-Filler", strings.Repeat("f", 1000))
+	}
+	if a := s.serve(r); a.status != 431 || !strings.HasPrefix(a.body, `{"errors":["`) {
+		t.Errorf("large headers: %d %s", a.status, a.body)
+	}
+}
+
+// The scanner must take what encoding/json takes, but for what it refuses on purpose, and give back the same values.
+func FuzzScanner(f *testing.F) {
+	for _, seed := range []string{`{}`, ``, `null`, `{"a":1,"b":[true,false,null,-0.5e+7],"c":{"d":"\u00e9\ud83d\ude00\\\"\/"}}`, `[1]`, `{"a":01}`,
+		`{"a":"\ud800\u0041"}`, `{"a":"` + "\x7f" + `"}`, `{"value":"s","value":"t"}`, " \t\r\n{ \"a\" : [ ] } "} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		members := make(map[string]string)
+		err := httpapi.EachMember(append([]byte(nil), body...), func(name, value []byte) error {
+			if !strings.Contains(string(name), `\`) {
+				members[string(name)] = string(value)
+			}
+			return nil
+		})
+		if err != nil {
+			return
+		}
+		if len(strings.Trim(string(body), " \t\r\n")) == 0 {
+			return
+		}
+		if !utf8.Valid(body) || !json.Valid(body) {
+			t.Fatalf("took %q", body)
+		}
+		var want map[string]json.RawMessage
+		if err := json.Unmarshal(body, &want); err != nil {
+			t.Fatalf("took %q: %v", body, err)
+		}
+		for name, value := range members {
+			if got := want[name]; string(got) != value {
+				t.Fatalf("member %q is %q, want %q", name, value, got)
+			}
+		}
+	})
+}
+
+func FuzzStrings(f *testing.F) {
+	for _, seed := range []string{"", "plain", "é😀\u2028", "\x00\x1f\"\\/", "\xff\xfe", "a\ud7ffb"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		encoded := httpapi.AppendString(nil, s)
+		var std string
+		if err := json.Unmarshal(encoded, &std); err != nil {
+			t.Fatalf("%q encodes to %s: %v", s, encoded, err)
+		}
+		if want := strings.ToValidUTF8(s, "\ufffd"); utf8.ValidString(s) && std != want {
+			t.Fatalf("%q comes back as %q", s, std)
+		}
+		own := httpapi.Unquote(append([]byte(nil), encoded[1:len(encoded)-1]...))
+		if string(own) != std {
+			t.Fatalf("%s unquotes to %q, want %q", encoded, own, std)
+		}
+		escaped, _ := json.Marshal(s) // with more escapes than ours
+		json.Unmarshal(escaped, &std)
+		if own := httpapi.Unquote(escaped[1 : len(escaped)-1]); string(own) != std {
+			t.Fatalf("%s unquotes to %q, want %q", escaped, own, std)
+		}
+	})
+}
+
+// Nothing that a stranger sends as a body may panic, and no error may repeat it.
+func FuzzBodies(f *testing.F) {
+	for _, seed := range []string{`{"value":"dGVzdA","alg":"ES256","digest":"_-8="}`, `{"key":"AAAA","reset":true,"migrate":false}`, `{"secret_shares":5,"secret_threshold":3}`,
+		`{"kty":"RSA","key_size":2048,"key_ops":["sign"],"attributes":{"enabled":true,"nbf":1,"exp":2},"tags":{"a":"b","c":null}}`,
+		`{"name":"v","retention_days":7,"purge_protection":true,"enabled":false,"ttl":"1h","keys":["get"],"secrets":null}`, `{"ttl":3600}`,
+		`{"server_id":"0123","nonce":"AAAA","answer":"AAAA","csr":"AAAA","cluster_addr":"127.0.0.1:8201"}`, `{"server_id":"x","force":true}`} {
+		f.Add([]byte(seed))
+	}
+	types := httpapi.BodyTypes()
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for name, decode := range types {
+			if err := decode(append([]byte(nil), body...)); err != nil && len(body) > 100 && strings.Contains(err.Error(), string(body)) {
+				t.Fatalf("%s repeats its body: %v", name, err)
+			}
+		}
+	})
+}
+
+func TestDecodedSecretLiesInTheBody(t *testing.T) {
+	body := []byte(`{"contentType":"a","value":"\u0061bc\ndef"}`)
+	value, err := httpapi.DecodeSecret(body)
+	if err != nil || string(value) != "abc\ndef" {
+		t.Fatalf("%q, %v", value, err)
+	}
+	clear(body)
+	if string(value) != strings.Repeat("\x00", len(value)) {
+		t.Errorf("%q outlives the body's buffer", value)
+	}
+}
