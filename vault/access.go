@@ -72,16 +72,16 @@ const (
 	everySecrets permissionSet = 1<<permissions - 1 - everyKeys
 )
 
-// compile turns names of one collection into a set. An unknown name is returned.
-func compile(every permissionSet, names []string) (s permissionSet, unknown string) {
+// compile turns names of one collection into a set; ok is false if one of them is unknown.
+func compile(every permissionSet, names []string) (s permissionSet, ok bool) {
 	for _, name := range names {
 		bits := named(every, name)
 		if bits == 0 {
-			return 0, name
+			return 0, false
 		}
 		s |= bits
 	}
-	return s, ""
+	return s, true
 }
 
 func named(every permissionSet, name string) permissionSet {
@@ -96,23 +96,29 @@ func named(every permissionSet, name string) permissionSet {
 	return 0
 }
 
-// canonical returns the names as Azure spells them, in the table's order and once each, or the first unknown one.
-func canonical(every permissionSet, names []string) (_ []string, unknown string) {
-	out := []string{}
-	for p, known := range permissionNames {
-		if every.has(permission(p)) && slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, known) }) {
-			out = append(out, known)
+// canonical returns names as Azure spells them, in the table's order and once each; "all" stands for the rest. An unknown one is refused.
+func canonical(every permissionSet, names []string) ([]string, error) {
+	known := []string{everyPermission}
+	for p, name := range permissionNames {
+		if every.has(permission(p)) {
+			known = append(known, name)
 		}
 	}
-	for _, n := range names {
-		if strings.EqualFold(n, everyPermission) {
-			return []string{everyPermission}, ""
-		}
-		if !slices.ContainsFunc(out, func(k string) bool { return strings.EqualFold(n, k) }) {
-			return nil, n
+	for _, name := range names {
+		if !spelt(known, name) {
+			return nil, badParameter("There is no permission %q.", clip(name))
 		}
 	}
-	return out, ""
+	out := slices.DeleteFunc(known, func(k string) bool { return !spelt(names, k) })
+	if len(out) > 0 && out[0] == everyPermission {
+		out = out[:1]
+	}
+	return out, nil
+}
+
+// spelt says whether names has name, in whatever case.
+func spelt(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
 // access is an access record, compiled.
@@ -126,9 +132,9 @@ func decodeAccess(b []byte) (*access, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, badKey := compile(everyKeys, r.Keys)
-	secrets, badSecret := compile(everySecrets, r.Secrets)
-	if badKey != "" || badSecret != "" {
+	keys, ok := compile(everyKeys, r.Keys)
+	secrets, ok2 := compile(everySecrets, r.Secrets)
+	if !ok || !ok2 {
 		return nil, errRecordForm
 	}
 	return &access{record: r, allowed: keys | secrets}, nil

@@ -94,16 +94,13 @@ func (v *Vaults) SetGrant(ctx context.Context, o Operator, vaultName, app string
 	})
 }
 
-func newAccessRecord(p *principal, keys, secrets []string) (*accessRecord, error) {
-	r := &accessRecord{ClientID: p.ClientID}
-	var unknown string
-	if r.Keys, unknown = canonical(everyKeys, keys); unknown != "" {
-		return nil, badParameter("There is no key permission of the name %q.", clip(unknown))
+func newAccessRecord(p *principal, keys, secrets []string) (r *accessRecord, err error) {
+	r = &accessRecord{ClientID: p.ClientID}
+	if r.Keys, err = canonical(everyKeys, keys); err != nil {
+		return nil, err
 	}
-	if r.Secrets, unknown = canonical(everySecrets, secrets); unknown != "" {
-		return nil, badParameter("There is no secret permission of the name %q.", clip(unknown))
-	}
-	return r, nil
+	r.Secrets, err = canonical(everySecrets, secrets)
+	return r, err
 }
 
 func (d *decision) setAccess(path string, r *accessRecord) error {

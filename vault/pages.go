@@ -22,11 +22,12 @@ const (
 	maxPageToken     = 192
 )
 
-var pageEncoding = base64.RawURLEncoding.Strict()
+// strictBase64 is base64url without padding (RFC 4648 section 5) whose unused last bits are zero. It still skips line ends.
+var strictBase64 = base64.RawURLEncoding.Strict()
 
 func pageToken(kind string, l listing, last string) string {
 	b := append([]byte{pageTokenVersion, kind[0], byte(l)}, last...)
-	return pageEncoding.EncodeToString(b)
+	return strictBase64.EncodeToString(b)
 }
 
 // open checks the request and returns the name or version to go on after, "" for the first page.
@@ -48,7 +49,7 @@ func openPageToken(kind string, l listing, token string) (after string, ok bool)
 	if len(token) > maxPageToken {
 		return "", false
 	}
-	b, err := pageEncoding.DecodeString(token)
+	b, err := strictBase64.DecodeString(token)
 	if err != nil || len(b) < 4 || b[0] != pageTokenVersion || b[1] != kind[0] || listing(b[2]) != l {
 		return "", false
 	}

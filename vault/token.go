@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -152,6 +151,9 @@ var errTokenForm = errors.New("vault: not a token of this cluster")
 
 // verify checks a token's form, signature and issuer; there is one algorithm, one type and one encoding.
 func (v *Vaults) verify(keys *tokenKeys, token string) (*verifiedToken, error) {
+	if !compact(token) {
+		return nil, errTokenForm
+	}
 	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		return nil, err
@@ -170,6 +172,20 @@ func (v *Vaults) verify(keys *tokenKeys, token string) (*verifiedToken, error) {
 		return nil, err
 	}
 	return v.accept(c)
+}
+
+// compact says whether token is three strict base64url parts (RFC 7515 section 7.1). The library forgives spaces, line ends and loose
+// last bits; then one token would have many spellings.
+func compact(token string) bool {
+	if strings.Count(token, ".") != 2 || strings.ContainsAny(token, "\r\n") {
+		return false
+	}
+	for part := range strings.SplitSeq(token, ".") {
+		if _, err := strictBase64.DecodeString(part); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func (v *Vaults) accept(c claims) (*verifiedToken, error) {
@@ -204,14 +220,12 @@ func hostOf(resource string) string {
 	return fold(host)
 }
 
-var credentialEncoding = base64.RawURLEncoding.Strict()
-
 // newCredential draws 256 random bits and spells them with a prefix that tells what was found when one turns up somewhere.
 func newCredential(prefix string) seal.Plaintext {
 	raw := make(seal.Plaintext, 32)
 	rand.Read(raw) // never fails
 	defer raw.Zero()
-	return credentialEncoding.AppendEncode(seal.Plaintext(prefix), raw)
+	return strictBase64.AppendEncode(seal.Plaintext(prefix), raw)
 }
 
 const (
