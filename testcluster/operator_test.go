@@ -1,0 +1,130 @@
+package testcluster_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/openbao/openbao/api/v2"
+
+	"keyquorum/testcluster"
+)
+
+// bao makes an OpenBao client for node i with a token.
+func bao(t *testing.T, c *testcluster.Cluster, i int, token string) *api.Client {
+	t.Helper()
+	config := api.DefaultConfig()
+	must(t, config.Error)
+	config.Address, config.HttpClient, config.MaxRetries = c.URL(i), c.HTTP(i), 0
+	b, err := api.NewClient(config)
+	must(t, err)
+	b.SetToken(token)
+	return b
+}
+
+// TestOperatorPlane drives leader and followers with OpenBao's client.
+func TestOperatorPlane(t *testing.T) {
+	t.Setenv("BAO_ADDR", "")
+	c := testcluster.Loopback(t, 3, nil)
+	for i := range c.Size() {
+		b := bao(t, c, i, c.Token)
+		status, err := b.Sys().SealStatus()
+		must(t, err)
+		if !status.Initialized || status.Sealed || status.T != 2 || status.N != 3 || status.Type != "shamir" || status.StorageType != "raft" {
+			t.Fatalf("node %d: %+v", i, status)
+		}
+		if ok, err := b.Sys().InitStatus(); err != nil || !ok {
+			t.Fatalf("node %d init status %v, %v", i, ok, err)
+		}
+		leader, err := b.Sys().Leader()
+		must(t, err)
+		if leader.LeaderAddress != c.URL(c.Leader()) || leader.IsSelf != (i == c.Leader()) {
+			t.Fatalf("node %d: %+v", i, leader)
+		}
+		health, err := b.Sys().Health()
+		must(t, err)
+		if health.Sealed || health.Standby == leader.IsSelf {
+			t.Fatalf("node %d: %+v", i, health)
+		}
+		self, err := b.Auth().Token().LookupSelf()
+		must(t, err)
+		if policies, _ := self.TokenPolicies(); len(policies) != 1 || policies[0] != "root" {
+			t.Fatalf("node %d: policies %v", i, policies)
+		}
+		peers, err := b.Logical().Read("sys/storage/raft/configuration")
+		must(t, err)
+		servers := peers.Data["config"].(map[string]any)["servers"].([]any)
+		if len(servers) != 3 {
+			t.Fatalf("node %d: %d servers", i, len(servers))
+		}
+		_, err = bao(t, c, i, "wrong").Auth().Token().LookupSelf()
+		if err == nil || !strings.Contains(err.Error(), "permission denied") {
+			t.Fatalf("a wrong token at node %d: %v", i, err)
+		}
+		joined, err := b.Sys().RaftJoin(&api.RaftJoinRequest{LeaderAPIAddr: c.URL(0)})
+		if err == nil && !joined.Joined {
+			t.Fatalf("joining a member again at node %d: %+v", i, joined)
+		}
+	}
+	before := c.Leader()
+	must(t, bao(t, c, (before+1)%3, c.Token).Sys().StepDown())
+	if c.Leader() == before {
+		t.Fatal("the leader did not step down")
+	}
+	follower := (c.Leader() + 1) % 3
+	b := bao(t, c, follower, c.Token)
+	must(t, b.Sys().Seal())
+	if status, err := b.Sys().SealStatus(); err != nil || !status.Sealed {
+		t.Fatalf("after sealing: %+v, %v", status, err)
+	}
+	if _, err := b.Sys().Leader(); err == nil || !strings.Contains(err.Error(), "Vault is sealed") {
+		t.Fatalf("sys/leader of a sealed node: %v", err)
+	}
+	wrong := strings.Repeat("ab", 33)
+	if _, err := b.Sys().Unseal(wrong); err == nil || !strings.Contains(err.Error(), "invalid key") {
+		t.Fatalf("a wrong share: %v", err)
+	}
+	status, err := b.Sys().Unseal(c.Shares[2])
+	must(t, err)
+	if status.Progress != 1 {
+		t.Fatalf("progress %d after a wrong share and a good one", status.Progress)
+	}
+	status, err = b.Sys().Unseal(c.Shares[0])
+	must(t, err)
+	if status.Sealed {
+		t.Fatal("sealed after two good shares")
+	}
+}
+
+// TestSealedClusterHasALeader restarts every node: sealed they have a leader and answer 503, and one unsealed node serves.
+func TestSealedClusterHasALeader(t *testing.T) {
+	c := testcluster.Loopback(t, 3, nil)
+	c.NewVault("demo")
+	for i := range 3 {
+		c.Kill(i)
+	}
+	for i := range 3 {
+		c.Start(i)
+	}
+	for i := range 3 {
+		if status := c.Status(i, "GET", "/v1/keyquorum/vaults", nil); status != http.StatusServiceUnavailable {
+			t.Fatalf("a sealed node answers %d", status)
+		}
+	}
+	c.Unseal(1)
+	var list struct {
+		Data struct {
+			Vaults []struct {
+				Name string `json:"name"`
+			} `json:"vaults"`
+		} `json:"data"`
+	}
+	c.Call(1, "GET", "/v1/keyquorum/vaults", nil, &list)
+	if len(list.Data.Vaults) != 1 || list.Data.Vaults[0].Name != "demo" {
+		t.Fatalf("vaults with two of three sealed: %+v", list)
+	}
+	c.Call(1, "POST", "/v1/keyquorum/vaults", map[string]string{"name": "more"}, nil)
+	c.Unseal(0)
+	c.Unseal(2)
+	c.Call(2, "GET", "/v1/keyquorum/vaults/more", nil, nil)
+}
