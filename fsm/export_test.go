@@ -8,3 +8,6 @@ func ComputedDigest(err error) (computed [32]byte, ok bool) {
 	ok = errors.As(err, &e)
 	return e.computed, ok
 }
+
+// Directories is how many directories the state remembers.
+func Directories(v View) int { return v.state.directories.Len() }

@@ -81,9 +81,9 @@ func snapshotOf(t failer, f *fsm.FSM) []byte {
 	return to.Bytes()
 }
 
-func restore(f *fsm.FSM, snapshot []byte) error {
-	return f.Restore(io.NopCloser(bytes.NewReader(snapshot)))
-}
+func restore(f *fsm.FSM, snapshot []byte) error { return f.Restore(readCloser(snapshot)) }
+
+func readCloser(b []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(b)) }
 
 func restored(t failer, snapshot []byte) *fsm.FSM {
 	t.Helper()

@@ -1,0 +1,170 @@
+package fsm_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/hashicorp/raft"
+
+	"keyquorum/fsm"
+)
+
+// filled is an FSM with the records of treePaths, 1 KiB each, written in batches of 64 transactions.
+func filled(b *testing.B, paths []string) *fsm.FSM {
+	f := newFSM(b)
+	for i := 0; i < len(paths); i += 64 {
+		f.ApplyBatch(creations(b, f.View().Index(), paths[i:min(i+64, len(paths))]))
+	}
+	return f
+}
+
+// creations are single writes of 1 KiB, as the log would hold them after base.
+func creations(b *testing.B, base uint64, paths []string) []*raft.Log {
+	logs := make([]*raft.Log, len(paths))
+	for i, path := range paths {
+		logs[i] = command(b, base+uint64(i)+1, fsm.Txn{ID: fsm.NewID(), Base: base,
+			Conditions: []fsm.Condition{{Kind: fsm.Absent, Path: path}},
+			Writes:     []fsm.Write{{Path: path, Logical: base, Value: make([]byte, 1024)}}})
+	}
+	return logs
+}
+
+func BenchmarkRecords(b *testing.B) {
+	paths := treePaths()
+	own := 0
+	for _, p := range paths {
+		own += len(p) + 1024
+	}
+	before := heapInUse()
+	f := filled(b, paths)
+	overhead := float64(heapInUse()-before-uint64(own)) / float64(len(paths))
+	size, records := f.View().Size()
+
+	b.Run("get", func(b *testing.B) {
+		v := f.View()
+		for i := 0; b.Loop(); i++ {
+			if _, ok := v.Get(paths[i*7919%len(paths)]); !ok {
+				b.Fatal("lost a record")
+			}
+		}
+		b.ReportMetric(overhead, "overhead-B/record") // ids and directories too, here
+		b.ReportMetric(float64(size)/float64(records), "Size-B/record")
+	})
+	b.Run("recompute", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := f.View().Recompute(context.Background()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	var snapshot []byte
+	b.Run("snapshot", func(b *testing.B) {
+		for b.Loop() {
+			snapshot = snapshotOf(b, f)
+		}
+		b.SetBytes(int64(len(snapshot)))
+	})
+	b.Run("restore", func(b *testing.B) {
+		b.SetBytes(int64(len(snapshot)))
+		for b.Loop() {
+			if err := restore(newFSM(b), snapshot); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	runtime.KeepAlive(f)
+}
+
+// BenchmarkApply replaces a record in a state of 100,000 with a full window of ids, as in a secret's update, or makes a
+// version and replaces the head, as in setting a secret.
+func BenchmarkApply(b *testing.B) {
+	paths := treePaths()
+	f := filled(b, paths)
+	for _, kind := range []string{"replace", "set"} {
+		for _, n := range []int{1, 64} {
+			b.Run(fmt.Sprintf("%s/batch-%d", kind, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					b.StopTimer()
+					logs := changes(b, f.View(), paths[i*n%50_000:][:n], kind == "set")
+					b.StartTimer()
+					for _, result := range f.ApplyBatch(logs) {
+						if o := result.(fsm.Outcome); o.Kind != fsm.Applied {
+							b.Fatalf("%+v", o)
+						}
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*n), "µs/txn")
+			})
+		}
+	}
+}
+
+func changes(b *testing.B, v fsm.View, paths []string, set bool) []*raft.Log {
+	logs := make([]*raft.Log, len(paths))
+	base := v.Index()
+	for i, path := range paths {
+		r, _ := v.Get(path)
+		x := fsm.Txn{ID: fsm.NewID(), Base: base,
+			Conditions: []fsm.Condition{{Kind: fsm.Unchanged, Path: path, Index: r.Mod}},
+			Writes:     []fsm.Write{{Path: path, Logical: r.Mod, Value: make([]byte, 1024)}}}
+		if set {
+			version := path[:len(path)-32] + fmt.Sprintf("%x", x.ID)
+			x.Conditions = append(x.Conditions, fsm.Condition{Kind: fsm.Absent, Path: version})
+			x.Writes = append(x.Writes, fsm.Write{Path: version, Logical: base, Value: make([]byte, 1024)})
+		}
+		logs[i] = command(b, base+uint64(i)+1, x)
+	}
+	return logs
+}
+
+// BenchmarkWaiters is the price of a batch when many wait for indexes far ahead.
+func BenchmarkWaiters(b *testing.B) {
+	for _, n := range []int{0, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			f := newFSM(b)
+			ctx, cancel := context.WithCancel(b.Context())
+			done := make(chan error, n)
+			for i := range n {
+				go func() { done <- f.Wait(ctx, 1<<40+uint64(i)) }()
+			}
+			for i := uint64(1); b.Loop(); i++ {
+				f.Apply(&raft.Log{Index: i, Type: raft.LogConfiguration, Data: emptyConfiguration})
+			}
+			cancel()
+			for range n {
+				if err := <-done; err != context.Canceled {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+var emptyConfiguration = configuration(1).Data
+
+func BenchmarkTxn(b *testing.B) {
+	x := replace(1, 1000, "vault/0123456789abcdef0123456789abcdef/secret/database-password", 999, string(make([]byte, 1024)))
+	encoded, err := x.Encode()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("encode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := x.Encode(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("decode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := fsm.DecodeTxn(encoded); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
