@@ -8,6 +8,9 @@ import (
 	"crypto/rsa"
 	"math/big"
 	"slices"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // A keyOp is what is done with a key, by the name that key_ops, permissions and messages use (RFC 7517 section 4.3).
@@ -105,7 +108,16 @@ func (a *algorithm) checkDigest(property string, digest []byte) error {
 }
 
 // sign signs a digest of the right length.
-func (a *algorithm) sign(key crypto.Signer, digest []byte) ([]byte, error) {
+func (a *algorithm) sign(key crypto.Signer, digest []byte) (signature []byte, err error) {
+	withPrivate(func() { signature, err = a.librarySignature(key, digest) })
+	if k, ok := key.(*ecdsa.PrivateKey); ok && err == nil {
+		return rawSignature(signature, fieldSize(k.Curve))
+	}
+	return signature, err
+}
+
+// librarySignature has the form that the standard library gives: for ECDSA it is ASN.1.
+func (a *algorithm) librarySignature(key crypto.Signer, digest []byte) ([]byte, error) {
 	switch k := key.(type) {
 	case *rsa.PrivateKey:
 		if a.scheme == pss {
@@ -113,17 +125,23 @@ func (a *algorithm) sign(key crypto.Signer, digest []byte) ([]byte, error) {
 		}
 		return rsa.SignPKCS1v15(rand.Reader, k, a.hash, digest)
 	case *ecdsa.PrivateKey:
-		r, s, err := ecdsa.Sign(rand.Reader, k, digest)
-		if err != nil {
-			return nil, err
-		}
-		size := fieldSize(k.Curve)
-		raw := make([]byte, 2*size)
-		r.FillBytes(raw[:size])
-		s.FillBytes(raw[size:])
-		return raw, nil
+		return ecdsa.SignASN1(rand.Reader, k, digest)
 	}
 	return nil, errKeyKind
+}
+
+// rawSignature turns an ECDSA-Sig-Value (RFC 3279 section 2.2.3) into r and s, each padded on the left to size.
+func rawSignature(der []byte, size int) ([]byte, error) {
+	var sequence cryptobyte.String
+	var r, s []byte
+	input := cryptobyte.String(der)
+	if !input.ReadASN1(&sequence, asn1.SEQUENCE) || !sequence.ReadASN1Integer(&r) || !sequence.ReadASN1Integer(&s) || len(r) > size || len(s) > size {
+		return nil, errKeyKind
+	}
+	raw := make([]byte, 2*size)
+	copy(raw[size-len(r):], r)
+	copy(raw[2*size-len(s):], s)
+	return raw, nil
 }
 
 // verify says whether the signature is the key's over the digest. A signature of a wrong length is wrong, not an error.
@@ -166,7 +184,9 @@ func (a *algorithm) decrypt(key crypto.Signer, ciphertext []byte) ([]byte, error
 	if len(ciphertext) != k.Size() {
 		return nil, badProperty("value")
 	}
-	plaintext, err := rsa.DecryptOAEP(a.hash.New(), nil, k, ciphertext, nil)
+	var plaintext []byte
+	var err error
+	withPrivate(func() { plaintext, err = rsa.DecryptOAEP(a.hash.New(), nil, k, ciphertext, nil) })
 	if err != nil {
 		return nil, badProperty("value")
 	}

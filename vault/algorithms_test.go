@@ -38,7 +38,7 @@ func wantBadParameter(t *testing.T, err error) {
 	}
 }
 
-func row(t *testing.T, name string) *algorithm {
+func row(t testing.TB, name string) *algorithm {
 	t.Helper()
 	i := slices.IndexFunc(algorithms, func(a algorithm) bool { return a.name == name })
 	if i < 0 {

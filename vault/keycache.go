@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// keyCacheBytes bounds what opened keys may take: some six thousand RSA-2048 keys.
+// keyCacheBytes bounds what opened keys may take: some five thousand RSA-2048 keys.
 const keyCacheBytes = 32 << 20
 
 // A keyCache holds opened versions of keys. An entry answers only for the restore generation, path and mod index that it

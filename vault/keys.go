@@ -234,7 +234,7 @@ func (v *Vaults) Sign(ctx context.Context, c Caller, name, version, alg string, 
 		if err := a.checkDigest("value", digest); err != nil {
 			return nil, err
 		}
-		return k.sign(a, digest)
+		return a.sign(k.private, digest)
 	})
 }
 
@@ -279,7 +279,7 @@ func (v *Vaults) encipher(ctx context.Context, c Caller, u use, t target, alg st
 
 func (v *Vaults) decipher(ctx context.Context, c Caller, u use, t target, alg string, ciphertext []byte) (CryptoResult, error) {
 	return v.use(ctx, c, u, t, alg, func(a *algorithm, k *openedKey) ([]byte, error) {
-		return k.decrypt(a, ciphertext)
+		return a.decrypt(k.private, ciphertext)
 	})
 }
 
