@@ -22,6 +22,13 @@ type nodeReport struct {
 	Vault  string `json:"vault"`
 }
 
+func (r nodeReport) process() any {
+	if r.PID == 0 {
+		return nil
+	}
+	return r.PID
+}
+
 func devStatus(dir *string) *cobra.Command {
 	c := &cobra.Command{Use: "status", Short: "Say how the nodes of the running dev cluster are", Args: arguments(0, 0)}
 	format := formatFlag(c)
@@ -35,7 +42,7 @@ func devStatus(dir *string) *cobra.Command {
 		for _, a := range devAddresses(state.Port) {
 			r := folder.report(c.Context(), a)
 			reports = append(reports, r)
-			t.add(r.Node, r.PID, r.State, r.Leader, r.API, r.Vault)
+			t.add(r.Node, r.process(), r.State, r.Leader, r.API, r.Vault)
 		}
 		return format.print(c, reports, t)
 	}

@@ -75,6 +75,7 @@ func (p peer) role() string {
 type raftConfiguration struct {
 	Data struct {
 		Config struct {
+			Index   uint64 `json:"index"`
 			Servers []peer `json:"servers"`
 		} `json:"config"`
 	} `json:"data"`

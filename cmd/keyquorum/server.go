@@ -161,29 +161,48 @@ func apiServer(handler http.Handler, cert *certificate, logger hclog.Logger) *ht
 	}
 }
 
-// listen opens both ports before anything is written, so that a node with a port in use touches no data.
+// listen opens both ports, and tries gossip's, before anything is written: a node with a port in use touches no data.
 func listen(config *serverConfig) (api, cluster net.Listener, err error) {
-	api, err = listenAt("API", "--listen", config.Listen)
+	api, err = net.Listen("tcp", config.Listen)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, portError("API", "--listen", config.Listen, err)
 	}
-	cluster, err = listenAt("cluster", "--cluster-listen", config.ClusterListen)
+	cluster, err = net.Listen("tcp", config.ClusterListen)
 	if err != nil {
 		api.Close()
+		return nil, nil, portError("cluster", "--cluster-listen", config.ClusterListen, err)
+	}
+	if err := tryGossip(config.GossipListen); err != nil {
+		api.Close()
+		cluster.Close()
 		return nil, nil, err
 	}
 	return netutil.LimitListener(api, maxConnections), cluster, nil
 }
 
-func listenAt(what, flag, address string) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("the %s address %s is in use by another program; choose another with %s", what, address, flag)
+// tryGossip opens and closes gossip's port: the node opens it only when it has the cluster's gossip key, too late to tell
+// whoever typed the address.
+func tryGossip(address string) error {
+	if address == "" {
+		return nil
 	}
+	stream, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("the %s address (%s %s): %w", what, flag, address, err)
+		return portError("gossip", "--gossip-listen", address, err)
 	}
-	return l, nil
+	defer stream.Close()
+	packets, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return portError("gossip", "--gossip-listen", address, err)
+	}
+	return packets.Close()
+}
+
+func portError(what, flag, address string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("the %s address %s is in use by another program; choose another with %s", what, address, flag)
+	}
+	return fmt.Errorf("the %s address (%s %s): %w", what, flag, address, err)
 }
 
 func newLogger(level, label string) (hclog.Logger, error) {

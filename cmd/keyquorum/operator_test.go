@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// lonelyNode is a node that was started as an operator starts it, and stops with the test.
+type lonelyNode struct {
+	folder  devFolder
+	address devAddress
+	cmd     *exec.Cmd
+}
+
+func startNode(t *testing.T) *lonelyNode {
+	t.Helper()
+	n := &lonelyNode{folder: devCertificates(t, time.Now()), address: devAddress{number: 1, port: freeBase(t)}}
+	n.cmd = keyquorum(context.Background(), string(n.folder), n.folder.serverArgs(n.address)...)
+	if err := n.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if n.cmd.ProcessState == nil {
+			_ = n.cmd.Process.Kill()
+			_ = n.cmd.Wait()
+		}
+	})
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		if o := n.operator(t, "init", "-status"); o.code != 1 {
+			return n
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the node does not answer")
+		}
+	}
+}
+
+func (n *lonelyNode) operator(t *testing.T, args ...string) outcome {
+	t.Helper()
+	args = append([]string{"operator", "-address=" + n.address.api(), "-ca-cert=" + n.folder.path("ca.pem")}, args...)
+	return call(t, t.TempDir(), args...)
+}
+
+// object is the JSON object that a command printed.
+func (o outcome) object(t *testing.T) map[string]any {
+	t.Helper()
+	var fields map[string]any
+	if err := json.Unmarshal([]byte(o.stdout), &fields); err != nil {
+		t.Fatalf("not a JSON object (%v): %q, %s", err, o.stdout, o.stderr)
+	}
+	return fields
+}
+
+func expectCode(t *testing.T, what string, o outcome, want int) {
+	t.Helper()
+	if o.code != want {
+		t.Errorf("%s: exit code %d, want %d (%s)", what, o.code, want, o.stderr)
+	}
+}
+
+// TestCeremony initialises, unseals and ends a node with the operator's commands, and holds the exit codes and the JSON
+// that scripts for bao and vault rely on.
+func TestCeremony(t *testing.T) {
+	n := startNode(t)
+	expectCode(t, "init -status before", n.operator(t, "init", "-status"), 2)
+	expectCode(t, "init with a threshold above the shares", n.operator(t, "init", "-key-shares=2", "-key-threshold=3"), 2)
+
+	made := n.operator(t, "init", "-key-shares=3", "-key-threshold=2", "-format=json")
+	expectCode(t, "init", made, 0)
+	wantMembers(t, made.object(t), "unseal_keys_b64", "unseal_keys_hex", "unseal_shares", "unseal_threshold", "recovery_keys_b64",
+		"recovery_keys_hex", "recovery_keys_shares", "recovery_keys_threshold", "root_token")
+	var keys initResult
+	if err := json.Unmarshal([]byte(made.stdout), &keys); err != nil || len(keys.KeysB64) != 3 || len(keys.KeysHex) != 3 || keys.RootToken == "" {
+		t.Fatalf("init gave %s", made.stdout)
+	}
+	expectCode(t, "init -status after", n.operator(t, "init", "-status"), 0)
+	expectCode(t, "init again", n.operator(t, "init"), 2)
+
+	sealed := n.operator(t, "status", "-format=json")
+	expectCode(t, "status, sealed", sealed, 2)
+	if s := sealed.object(t); s["sealed"] != true || s["ha_enabled"] != true || s["t"] != 2.0 || s["n"] != 3.0 {
+		t.Errorf("status of a sealed node: %v", s)
+	}
+	expectCode(t, "unseal with the first share", n.operator(t, "unseal", keys.KeysHex[0]), 0)
+	wrong := n.operator(t, "unseal", strings.Repeat("ab", 33))
+	expectCode(t, "unseal with a wrong share", wrong, 2)
+	if wrong.complaint() == "" {
+		t.Errorf("a wrong share is refused with %q", wrong.stderr)
+	}
+	expectCode(t, "unseal with the second share", n.operator(t, "unseal", keys.KeysB64[2]), 0)
+
+	open := n.operator(t, "status", "-format=json")
+	expectCode(t, "status, unsealed", open, 0)
+	wantMembers(t, open.object(t), append([]string{"type", "initialized", "sealed", "t", "n", "progress", "version", "cluster_id"}, leaderNames...)...)
+	expectCode(t, "seal without a token", n.operator(t, "seal"), 2)
+
+	_ = n.cmd.Process.Signal(syscall.SIGTERM)
+	if err := n.cmd.Wait(); err != nil {
+		t.Errorf("after a SIGTERM: %v", err)
+	}
+}
+
+func wantMembers(t *testing.T, object map[string]any, names ...string) {
+	t.Helper()
+	names = slices.DeleteFunc(names, func(name string) bool { _, there := object[name]; return there })
+	if len(names) > 0 {
+		t.Errorf("the JSON lacks %q: %v", names, object)
+	}
+}

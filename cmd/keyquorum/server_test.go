@@ -1,0 +1,102 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestServerThatCannotStartSaysWhy starts nodes that lack something or collide with something.
+func TestServerThatCannotStartSaysWhy(t *testing.T) {
+	folder := devCertificates(t, time.Now())
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	inUse := taken.Addr().String()
+	address := devAddress{port: freeBase(t)}
+	good := map[string]string{
+		"--data": folder.path("data"), "--label": "n",
+		"--tls-cert": folder.path("tls.pem"), "--tls-key": folder.path("tls-key.pem"),
+		"--listen": address.local(0), "--cluster-listen": address.cluster(), "--gossip-listen": address.gossip(),
+	}
+	for _, row := range []struct {
+		name, flag, value string
+		says              []string
+	}{
+		{"unknown flag", "--nonsense", "x", []string{"unknown flag", "--nonsense"}},
+		{"no data folder", "--data", "", []string{"--data", "needed"}},
+		{"data folder is a file", "--data", folder.path("tls.pem"), []string{"tls.pem", "not a directory"}},
+		{"no certificate", "--tls-cert", folder.path("nothing.pem"), []string{"--tls-cert", "nothing.pem"}},
+		{"zone without login", "--zone", "vault.localhost", []string{"--zone", "vault.localhost"}},
+		{"log level", "--log-level", "loud", []string{"--log-level", "loud"}},
+		{"API port in use", "--listen", inUse, []string{"API address " + inUse, "in use", "--listen"}},
+		{"cluster port in use", "--cluster-listen", inUse, []string{"cluster address " + inUse, "in use", "--cluster-listen"}},
+		{"gossip port in use", "--gossip-listen", inUse, []string{"gossip address " + inUse, "in use", "--gossip-listen"}},
+		{"nobody can call it", "--listen", ":8200", []string{"--listen", "--api-addr"}},
+		{"newer folder", "--data", member(t, `{"format":1000,"check":""}`), []string{"format 1000", "newer"}},
+		{"foreign folder", "--data", member(t, `{"some":"json"}`), []string{"manifest.json"}},
+		{"folder without a manifest", "--data", member(t, ""), []string{"manifest.json"}},
+	} {
+		args := []string{"server", row.flag + "=" + row.value}
+		for flag, value := range good {
+			if flag != row.flag {
+				args = append(args, flag+"="+value)
+			}
+		}
+		o := call(t, t.TempDir(), args...)
+		if o.code != 1 {
+			t.Errorf("%s: exit code %d, want 1", row.name, o.code)
+		}
+		for _, word := range row.says {
+			if !strings.Contains(o.complaint(), word) {
+				t.Errorf("%s: it does not say %q on one line: %s", row.name, word, o.stderr)
+			}
+		}
+	}
+	if _, err := os.Stat(folder.path("data")); err == nil {
+		t.Error("a node that could not start has made its data folder")
+	}
+}
+
+// member is a data folder whose member has a given manifest, none for "".
+func member(t *testing.T, manifest string) string {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "cluster"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if manifest != "" {
+		if err := os.WriteFile(filepath.Join(dir, "cluster", "manifest.json"), []byte(manifest), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestCallsThatAreWrongSaySo are commands that never reach a node.
+func TestCallsThatAreWrongSaySo(t *testing.T) {
+	for _, row := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"frobnicate", 1, `"frobnicate"`},
+		{"operator frobnicate", 1, `"frobnicate"`},
+		{"vault create", 1, "usage: keyquorum vault create NAME"},
+		{"version -format=xml", 1, "table or json"},
+		{"operator status -address=http://127.0.0.1:1", 1, "https only"},
+		{"operator status -ca-cert=/nonexistent", 1, "CA file"},
+		{"operator seal -address=https://127.0.0.1:1", 2, "connection refused"},
+		{"dev status", 1, "no dev cluster runs"},
+		{"dev exec -- true", 1, "no dev cluster"},
+	} {
+		o := call(t, t.TempDir(), strings.Fields(row.args)...)
+		if o.code != row.code || !strings.Contains(o.complaint(), row.says) {
+			t.Errorf("%s: exit code %d saying %q, want %d and %q", row.args, o.code, o.stderr, row.code, row.says)
+		}
+	}
+}
