@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"net/http"
+
 	"keyquorum/node"
 )
 
@@ -86,3 +88,19 @@ func Find(method, escapedPath string) (shape string, params [2]string) {
 }
 
 type pair = params
+
+// Panicking are handlers of the three formats whose every request panics.
+func (h *Handler) Panicking() map[string]http.Handler {
+	out := make(map[string]http.Handler)
+	for name, f := range map[string]format{"application": azureFormat, "operator": sysFormat, "login": oauthFormat} {
+		out[name] = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c := h.newCall(w, r, f)
+			c.commonHeaders()
+			c.run(func(c *call) error {
+				*c.out = append(*c.out, `{"value":"half an answer`...)
+				panic("the canary")
+			})
+		})
+	}
+	return out
+}

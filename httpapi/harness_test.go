@@ -37,6 +37,7 @@ type service struct {
 	token   string // root token
 	shares  []string
 	closing func()
+	extra   [2]string // a header that every request carries
 }
 
 // lines is an audit sink that keeps what is written, and fails on demand.
@@ -162,8 +163,9 @@ func (s *service) begin(shares, threshold int) error {
 }
 
 func (s *service) unseal(threshold int) error {
-	for _, k := range s.shares[:threshold] {
-		if a := s.operate("PUT", "/v1/sys/unseal", "", `{"key":"`+k+`"}`); a.status != 200 {
+	for i, k := range s.shares[:threshold] {
+		a := s.operate("PUT", "/v1/sys/unseal", "", `{"key":"`+k+`"}`)
+		if a.status != 200 || a.json["sealed"] != (i+1 < threshold) {
 			return fmt.Errorf("unseal: %d %s", a.status, a.body)
 		}
 	}
@@ -193,6 +195,9 @@ func (a answer) at(path ...string) any {
 // serve sends one request to the handler, without a network.
 func (s *service) serve(r *http.Request) answer {
 	w := httptest.NewRecorder()
+	if s.extra[0] != "" {
+		r.Header.Set(s.extra[0], s.extra[1])
+	}
 	s.h.ServeHTTP(w, r)
 	a := answer{status: w.Code, header: w.Header(), body: w.Body.String()}
 	json.Unmarshal(w.Body.Bytes(), &a.json)
@@ -279,3 +284,10 @@ func (s *service) login(method, target, form string) answer {
 }
 
 const everything = `{"keys":["all"],"secrets":["all"]}`
+
+// with returns the service as seen by clients that send one more header.
+func (s *service) with(header, value string) *service {
+	other := *s
+	other.extra = [2]string{header, value}
+	return &other
+}

@@ -15,8 +15,12 @@ import (
 func TestBodiesThatAreRefused(t *testing.T) {
 	s := unsealed(t)
 	c := s.application(t, "bad-bodies", everything)
-	nested := func(n int) string { return `{"value":"x","deep":` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}` }
-	many := func(n int) string { return `{"value":"x","list":[` + strings.TrimSuffix(strings.Repeat("0,", n), ",") + `]}` }
+	nested := func(n int) string {
+		return `{"value":"x","deep":` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}`
+	}
+	many := func(n int) string {
+		return `{"value":"x","list":[` + strings.TrimSuffix(strings.Repeat("0,", n), ",") + `]}`
+	}
 	for name, row := range map[string]struct {
 		body   string
 		status int

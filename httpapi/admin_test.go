@@ -1,0 +1,83 @@
+package httpapi_test
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestAdministration(t *testing.T) {
+	s := unsealed(t)
+	do := func(method, path, body string, want int) answer {
+		t.Helper()
+		a := s.operate(method, "/v1/keyquorum/"+path, s.token, body)
+		if a.status != want {
+			t.Fatalf("%s %s %s: %d %s, want %d", method, path, body, a.status, a.body, want)
+		}
+		return a
+	}
+	v := do("POST", "vaults", `{"name":"Admin-Test","retention_days":7,"purge_protection":true}`, 200)
+	if v.at("data", "name") != "admin-test" || v.at("data", "retention_days") != 7.0 || v.at("data", "purge_protection") != true {
+		t.Errorf("vault %s", v.body)
+	}
+	do("POST", "vaults", `{"name":"admin-test"}`, 409)
+	do("POST", "vaults", `{"name":"-"}`, 400)
+	do("POST", "vaults", `{"name":"days","retention_days":91}`, 400)
+	do("GET", "vaults/admin-test", "", 200)
+	do("GET", "vaults/no-such", "", 404)
+	if list := do("LIST", "vaults", "", 200); !strings.Contains(list.body, `"admin-test"`) || list.status != do("GET", "vaults?list=true", "", 200).status {
+		t.Errorf("vaults %s", list.body)
+	}
+	app := do("PUT", "apps", `{"name":"admin-app"}`, 200)
+	id := app.text("client_id")
+	if id == "" || app.at("data", "enabled") != true || app.text("oid") == "" {
+		t.Errorf("app %s", app.body)
+	}
+	do("GET", "apps/admin-app", "", 200)
+	do("GET", "apps/nobody", "", 404)
+	grant := do("PUT", "vaults/admin-test/grants/admin-app", `{"secrets":["get","list"],"keys":["sign"]}`, 200)
+	if grant.text("client_id") != id || len(grant.at("data", "secrets").([]any)) != 2 {
+		t.Errorf("grant %s", grant.body)
+	}
+	do("PUT", "vaults/admin-test/grants/admin-app", `{"secrets":["fly"]}`, 400)
+	do("PUT", "vaults/no-such/grants/admin-app", `{"secrets":["get"]}`, 404)
+	do("DELETE", "vaults/admin-test/grants/admin-app", "", 204)
+	if list := do("GET", "vaults/admin-test/grants", "", 200); len(list.at("data", "grants").([]any)) != 0 {
+		t.Errorf("grants %s", list.body)
+	}
+	key := do("POST", "apps/admin-app/credentials", `{"ttl":3600}`, 200)
+	if key.text("secret") == "" || key.text("client_id") != id || key.text("expires") == "" {
+		t.Errorf("credential %s", key.body)
+	}
+	if endless := do("POST", "apps/"+id+"/credentials", ``, 200); endless.json["expires"] != nil {
+		t.Errorf("credential without end %s", endless.body)
+	}
+	for _, ttl := range []string{`"soon"`, `-1`, `1.5`, `"-1h"`, `true`, `[]`} {
+		do("POST", "apps/admin-app/credentials", `{"ttl":`+ttl+`}`, 400)
+	}
+	if a := do("GET", "apps/admin-app", "", 200); len(a.at("data", "credentials").([]any)) != 2 || strings.Contains(a.body, key.text("secret")) {
+		t.Errorf("app with credentials %s", a.body)
+	}
+	do("DELETE", "apps/admin-app/credentials/"+key.text("id"), "", 204)
+	do("DELETE", "apps/admin-app/credentials/"+key.text("id"), "", 404)
+	do("POST", "apps/admin-app", `{}`, 400)
+	if a := do("POST", "apps/admin-app", `{"enabled":false}`, 200); a.at("data", "enabled") != false {
+		t.Errorf("disabled %s", a.body)
+	}
+	do("DELETE", "apps/admin-app", "", 204)
+	do("DELETE", "apps/admin-app", "", 404)
+}
+
+func TestRevokedCredentialEndsItsTokens(t *testing.T) {
+	s := unsealed(t)
+	c := s.application(t, "revocation", everything)
+	c.ok("PUT", "/secrets/s", `{"value":"x"}`)
+	app := s.operate("GET", "/v1/keyquorum/apps/"+c.id, s.token, "")
+	credential := app.at("data", "credentials").([]any)[0].(map[string]any)["id"].(string)
+	if a := s.operate("DELETE", "/v1/keyquorum/apps/"+c.id+"/credentials/"+credential, s.token, ""); a.status != 204 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	a := c.call("GET", "/secrets/s", "")
+	if a.status != 401 || a.header.Get("Www-Authenticate") == "" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
