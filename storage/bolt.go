@@ -43,7 +43,7 @@ func openBolt(path string) (*boltFile, error) {
 		return err
 	})
 	if err != nil {
-		db.file.Close() // a panic left it open, and locked
+		letGo(db.file)
 		return nil, boltError(path, err)
 	}
 	return db, nil
@@ -74,6 +74,18 @@ func guard(f func() error) (err error) {
 		}
 	}()
 	return f()
+}
+
+// letGo unlocks and closes a file that a panic of bolt may have left open. Closing is not enough: the mapping that is left
+// behind too would keep the lock.
+func letGo(f *os.File) {
+	if f == nil {
+		return
+	}
+	if raw, err := f.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = syscall.Flock(int(fd), syscall.LOCK_UN) })
+	}
+	f.Close()
 }
 
 // open is given to bolt.

@@ -46,7 +46,7 @@ func checkBolt(path string) error {
 		err = errors.Join(err, db.Close())
 	}
 	if err != nil {
-		file.Close() // a panic left it open, and locked
+		letGo(file)
 		return boltError(path, err)
 	}
 	return nil
@@ -81,8 +81,8 @@ func walkBolt(tx *bbolt.Tx) error {
 		return err
 	}
 	var last []byte
-	return logs.ForEach(func(key, _ []byte) error {
-		if len(key) != 8 || bytes.Compare(last, key) >= 0 {
+	return logs.ForEach(func(key, value []byte) error {
+		if len(key) != 8 || value == nil || bytes.Compare(last, key) >= 0 { // nil: a bucket, where there is none
 			return fmt.Errorf("%w (its entries are out of order)", errBoltDamaged)
 		}
 		last = append(last[:0], key...)
