@@ -32,7 +32,7 @@ func runChild(role string) {
 		os.Exit(2)
 	}
 	if role == "full-disk" {
-		limitFileSize(1 << 20)
+		limitFileSize(256 << 10)
 	}
 	for index := last + 1; ; index += 3 {
 		if err := childStep(s, index); err != nil {

@@ -100,7 +100,7 @@ func TestFlippedByteIsFound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		step := max(1, len(clean)/400)
+		step := max(1, len(clean)/120)
 		for at := 0; at < len(clean); at += step {
 			wantDamageFound(t, dir, path, clean, at)
 		}
