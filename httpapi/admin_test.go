@@ -6,7 +6,10 @@ import (
 )
 
 func TestAdministration(t *testing.T) {
-	s := unsealed(t)
+	s := newService(t)
+	if err := s.begin(1, 1); err != nil {
+		t.Fatal(err)
+	}
 	do := func(method, path, body string, want int) answer {
 		t.Helper()
 		a := s.operate(method, "/v1/keyquorum/"+path, s.token, body)

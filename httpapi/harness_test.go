@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -253,9 +254,12 @@ func (c *client) ok(method, target, body string) answer {
 	return a
 }
 
+var applications atomic.Int64 // so that tests can run many times against one node
+
 // application makes a vault and an application that may do what grant says, and gets it a token.
-func (s *service) application(t testing.TB, vault, grant string) *client {
+func (s *service) application(t testing.TB, name, grant string) *client {
 	t.Helper()
+	vault := fmt.Sprintf("%s-%d", name, applications.Add(1))
 	admin := func(method, path, body string) answer {
 		a := s.operate(method, "/v1/keyquorum/"+path, s.token, body)
 		if a.status/100 != 2 {
