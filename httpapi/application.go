@@ -74,7 +74,10 @@ func (c *call) authenticate() error {
 	if token = strings.TrimSpace(token); token == "" || !strings.EqualFold(scheme, "Bearer") {
 		return refuse(http.StatusUnauthorized, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.")
 	}
-	id, err := c.vaults.Authenticate([]byte(token), c.place.zone.Suffix)
+	b := takeBuffer()
+	defer giveBuffer(b)
+	*b = append(*b, token...)
+	id, err := c.vaults.Authenticate(*b, c.place.zone.Suffix)
 	if err != nil {
 		f := *failureOf(err)
 		f.early = true

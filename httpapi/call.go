@@ -49,9 +49,12 @@ func (h *Handler) newCall(w http.ResponseWriter, r *http.Request, f format) *cal
 	}
 }
 
-// run does the call and answers it, whatever happens in it.
+// run does the call and answers it in time, whatever happens in it.
 func (c *call) run(do func(c *call) error) {
 	defer c.release()
+	ctx, cancel := context.WithTimeout(c.ctx, requestTime)
+	defer cancel()
+	c.ctx = ctx
 	if err := c.guarded(do); err != nil {
 		c.fail(err)
 	}

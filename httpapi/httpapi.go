@@ -7,7 +7,6 @@
 package httpapi
 
 import (
-	"context"
 	"net/http"
 	"strings"
 
@@ -63,9 +62,5 @@ func New(n *node.Node, c Config) *Handler {
 // Close stops trying to join and returns when the attempt under way has ended.
 func (h *Handler) Close() { h.joins.close() }
 
-// ServeHTTP gives every request its deadline; mux picks plane and collection, the tables do the rest.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), requestTime)
-	defer cancel()
-	h.router.ServeHTTP(w, r.WithContext(ctx))
-}
+// ServeHTTP lets mux pick plane and collection; the tables do the rest.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.router.ServeHTTP(w, r) }

@@ -23,6 +23,7 @@ import (
 // Bounds of the calls that a joining node makes.
 const (
 	joinCallTime = 30 * time.Second
+	attemptTime  = 10 * time.Second // of one in a series: nothing else can be done with the node meanwhile
 	joinPause    = 2 * time.Second
 	maxJoinBody  = 1 << 20 // bytes of an answer
 )
@@ -142,7 +143,7 @@ func (j *joins) try(ctx context.Context, ch node.Challenger, nonVoter bool) {
 	pause := time.NewTicker(joinPause)
 	defer pause.Stop()
 	for {
-		attempt, cancel := context.WithTimeout(ctx, joinCallTime)
+		attempt, cancel := context.WithTimeout(ctx, attemptTime)
 		err := j.n.Join(attempt, ch, nonVoter)
 		cancel()
 		if err == nil || ctx.Err() != nil {
