@@ -52,7 +52,7 @@ func heapInUse() uint64 {
 	return m.HeapAlloc
 }
 
-// A tree is what the candidates have in common; build returns its root, get reads, batch writes 64 paths into a copy.
+// A tree is what the candidates have in common; batch writes the paths and keeps a copy of what was before.
 type tree struct {
 	put   func(path string, r treeRecord)
 	get   func(path string) bool
@@ -128,20 +128,19 @@ func BenchmarkTree(b *testing.B) {
 		overhead := float64(heapInUse()-before-uint64(own)) / treeRecords
 
 		b.Run(c.name+"/get", func(b *testing.B) {
-			for i := 0; b.Loop(); i++ {
+			measure(b, func(i int) {
 				if !t.get(paths[i*7919%treeRecords]) {
 					b.Fatal("lost a record")
 				}
-			}
+			})
 			b.ReportMetric(overhead, "overhead-B/record")
 		})
 		for _, n := range []int{1, 64} {
 			b.Run(fmt.Sprintf("%s/batch-%d", c.name, n), func(b *testing.B) {
-				b.ReportAllocs()
-				for i := 0; b.Loop(); i++ {
+				measure(b, func(i int) {
 					at := i * 7919 % (treeRecords - n)
 					t.batch(paths[at : at+n])
-				}
+				})
 			})
 		}
 		runtime.KeepAlive(t)
