@@ -32,6 +32,7 @@ type call struct {
 	version    string         // application plane: the api-version asked for
 	operator   vault.Operator // operator plane
 	authorized bool           // operator plane: operator is one
+	proved     bool           // operator plane: no token, but the unseal shares
 }
 
 // A format is how a plane writes a failure: it appends the body.
@@ -94,7 +95,7 @@ func (c *call) write() {
 	h["Content-Length"] = []string{strconv.Itoa(len(*c.out))}
 	c.w.WriteHeader(c.status)
 	if c.r.Method != http.MethodHead {
-		c.w.Write(*c.out)
+		_, _ = c.w.Write(*c.out)
 	}
 }
 

@@ -155,13 +155,16 @@ func (c *call) recordRefused(err error) error {
 	return err
 }
 
-// record writes the usage record of an operation that node has carried out, before it is answered. A stranger's failures
-// are recorded at a bounded rate. A node that is sealed or has no cluster has no usage log to write to: that goes to
-// the program's log alone.
+// record writes the usage record of an operation that node has carried out, before it is answered. What a stranger asks
+// is recorded at a bounded rate, unless it came with shares that opened something. A node that is sealed or has no
+// cluster has no usage log to write to: that goes to the program's log alone.
 func (c *call) record(object string, err error) error {
 	operation := "unknown"
 	if c.route != nil {
 		operation = c.route.operation
+	}
+	if !c.authorized && !c.proved && !c.h.strangers.Allow() {
+		return nil
 	}
 	if c.vaults == nil {
 		c.h.log.Info("operation without a usage record: this node is not unsealed",
@@ -170,9 +173,6 @@ func (c *call) record(object string, err error) error {
 	}
 	o := c.operator
 	if !c.authorized {
-		if err != nil && !c.h.strangers.Allow() {
-			return nil
-		}
 		o = vault.Operator{Request: c.req}
 	}
 	return c.vaults.RecordOperation(o, operation, object, err)

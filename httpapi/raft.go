@@ -120,6 +120,7 @@ func bootstrapAnswer(c *call, q *answerBody) (admissionData, error) {
 	a, err := c.h.n.AdmitAnswer(c.ctx, node.Answer{
 		ServerID: q.ServerID, Nonce: q.Nonce, MAC: q.Answer, CSR: q.CSR, ClusterAddr: q.ClusterAddr,
 	})
+	c.proved = err == nil
 	return admissionData(a), nodeFailure(err)
 }
 

@@ -286,7 +286,7 @@ func (c *call) give(share []byte) (sealStatusData, error) {
 	}
 	if err == nil && !s.Sealed { // from here on there is a usage log
 		if v, verr := c.h.n.Vaults(); verr == nil {
-			c.vaults = v
+			c.vaults, c.proved = v, true
 		}
 	}
 	return sealStatusOf(s), nodeFailure(err)

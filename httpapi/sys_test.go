@@ -303,3 +303,26 @@ func TestNothingIsAnsweredWithoutItsRecord(t *testing.T) {
 		}
 	}
 }
+
+// Who has no token must not be able to fill the disk with usage records, by failures or by calls that do nothing.
+func TestStrangersCannotFillTheUsageLog(t *testing.T) {
+	s := newService(t)
+	if err := s.begin(1, 1); err != nil {
+		t.Fatal(err)
+	}
+	if u := s.usage.take(); len(u) != 1 || u[0]["operation"] != "sys/unseal" {
+		t.Errorf("usage of the unsealing: %v", u)
+	}
+	const calls = 1000
+	for range calls {
+		s.operate("PUT", "/v1/sys/unseal", "", `{"key":"00"}`)
+		s.operate("PUT", "/v1/sys/unseal", "", `{`)
+		s.operate("PUT", "/v1/sys/storage/raft/bootstrap/answer", "", `{"server_id":"x"}`)
+		s.operate("DELETE", "/v1/sys/health", "", "")
+		s.operate("GET", "/v1/keyquorum/vaults", "", "")
+		(&client{t: t, s: s, host: "any.vault.localhost"}).call("GET", "/secrets", "")
+	}
+	if n := len(s.usage.take()); n == 0 || n > calls {
+		t.Errorf("%d records of %d calls", n, 6*calls)
+	}
+}
