@@ -162,6 +162,7 @@ func openKey(record seal.Plaintext) (*openedKey, error) {
 func openedSize(der []byte) int64 { return 3*int64(len(der)) + 3<<10 }
 
 // withPrivate runs f, which uses a private key. Here, and nowhere else, is decided that a use erases its traces. An RSA
-// operation costs nothing more for it; an ES256 signature about twice as much, because the library allocates sixty times.
-// Without it a copy of the EC key was found in memory after the key had been dropped and two collections had run.
+// operation costs nothing more for it; an ES256 signature two to three times as much, because the library allocates sixty
+// times and the runtime keeps a list of such objects that it walks each time. Without it the nonces of ES256 signatures stay
+// in memory after the key is gone, and a nonce with its signature gives the key (a test searches for them).
 func withPrivate(f func()) { seal.Do(f) }
