@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log"
 	"net"
 	"net/http"
 	"os"
@@ -21,13 +20,8 @@ import (
 	"keyquorum/node"
 )
 
-// Bounds of the API listener, and of an orderly end.
+// Bounds of the API listener, and of an orderly end. Those of a request are httpapi's.
 const (
-	headerTimeout  = 5 * time.Second
-	requestTimeout = 30 * time.Second
-	answerTimeout  = requestTimeout + 10*time.Second // reading the request, and writing its answer
-	idleTimeout    = 2 * time.Minute
-	maxHeader      = 16 << 10 // bytes
 	maxConnections = 8192
 
 	drainTimeout = 10 * time.Second
@@ -81,8 +75,9 @@ func serve(ctx context.Context, config *serverConfig) error {
 		api.Close()
 		return err
 	}
-	handler := httpapi.New(n, httpapi.Config{Zones: zones, Logger: logger.Named("api")})
-	r := &running{n: n, handler: handler, server: apiServer(handler, cert, logger), logger: logger}
+	server := httpapi.NewServer(n, httpapi.Config{Zones: zones}, logger.Named("api"))
+	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
+	r := &running{n: n, server: server, logger: logger}
 	return r.attend(ctx, api)
 }
 
@@ -106,10 +101,9 @@ func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger)
 
 // running is a node that serves, from the outside in.
 type running struct {
-	server  *http.Server
-	handler *httpapi.Handler
-	n       *node.Node
-	logger  hclog.Logger
+	server *http.Server
+	n      *node.Node
+	logger hclog.Logger
 }
 
 // attend serves until something ends it.
@@ -118,11 +112,12 @@ func (r *running) attend(ctx context.Context, api net.Listener) error {
 	go func() { served <- r.server.ServeTLS(api, "", "") }()
 	r.logger.Info("serving", "api", api.Addr().String())
 	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP) // certificates are read again by themselves: a HUP must only not end the node
+	signal.Notify(hup, syscall.SIGHUP) // logrotate's; certificates are read again by themselves
 	defer signal.Stop(hup)
 	for {
 		select {
 		case <-hup:
+			r.reopenAudit()
 		case <-ctx.Done():
 			return r.end()
 		case <-r.n.Failed():
@@ -134,6 +129,14 @@ func (r *running) attend(ctx context.Context, api net.Listener) error {
 	}
 }
 
+func (r *running) reopenAudit() {
+	if err := r.n.ReopenAudit(); err != nil {
+		r.logger.Error("the usage log was not opened anew; the file that was open stays in use", "error", err)
+		return
+	}
+	r.logger.Info("the usage log was opened anew")
+}
+
 // end answers what was asked, hands leadership over, and stops.
 func (r *running) end() error {
 	r.logger.Info("stopping: answering what was asked, then handing leadership over")
@@ -142,23 +145,9 @@ func (r *running) end() error {
 	if err := r.server.Shutdown(drain); err != nil {
 		r.server.Close() // the slow ones were given their time
 	}
-	r.handler.Close()
 	closing, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	return r.n.Close(closing)
-}
-
-func apiServer(handler http.Handler, cert *certificate, logger hclog.Logger) *http.Server {
-	return &http.Server{
-		Handler:           handler,
-		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake},
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       requestTimeout,
-		WriteTimeout:      answerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          log.New(logger.StandardWriter(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}), "", 0),
-	}
 }
 
 // listen opens both ports, and tries gossip's, before anything is written: a node with a port in use touches no data.
