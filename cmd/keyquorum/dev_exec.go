@@ -36,9 +36,13 @@ func devExec(dir *string) *cobra.Command {
 			return fmt.Errorf("--node %d: they are 1 to %d", *number, devNodes)
 		}
 		for _, v := range folder.environment(state, devAddresses(state.Port)[*number-1]) {
-			os.Setenv(v.name, v.value)
+			if err := os.Setenv(v.name, v.value); err != nil {
+				return err
+			}
 		}
-		os.Setenv("NO_PROXY", strings.TrimPrefix(os.Getenv("NO_PROXY")+",.localhost,127.0.0.1", ","))
+		if err := os.Setenv("NO_PROXY", strings.TrimPrefix(os.Getenv("NO_PROXY")+",.localhost,127.0.0.1", ",")); err != nil {
+			return err
+		}
 		return folder.execute(args)
 	}
 	return c

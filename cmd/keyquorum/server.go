@@ -166,7 +166,7 @@ func listen(config *serverConfig) (api, cluster net.Listener, err error) {
 		cluster.Close()
 		return nil, nil, err
 	}
-	return netutil.LimitListener(api, maxConnections), cluster, nil
+	return httpapi.Forgetful(netutil.LimitListener(api, maxConnections)), cluster, nil
 }
 
 // tryGossip opens and closes gossip's port: the node opens it only when it has the cluster's gossip key, too late to tell
