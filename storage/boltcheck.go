@@ -8,16 +8,53 @@ import (
 	"hash/fnv"
 	"os"
 	"syscall"
+	"time"
 
-	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 var errBoltDamaged = errors.New("damaged: its pages contradict each other")
 
+// checkBolt reads raft.db's pages before bolt does. Bolt maps the file into memory and trusts it: a lost tail or a flipped bit
+// in a page header ends the process there, on a goroutine of bolt's own, where no panic can be turned into a sentence.
+func checkBolt(path string) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return fmt.Errorf("storage: %w", err)
+	}
+	defer f.Close()
+	if err := lockShared(f); err != nil { // a file that is in use may change while it is read
+		return boltError(path, err)
+	}
+	meta, err := checkBoltMeta(f)
+	if err != nil {
+		return boltError(path, err)
+	}
+	if err := checkBoltPages(f, meta); err != nil {
+		return boltError(path, err)
+	}
+	return nil
+}
+
+// lockShared waits as bolt does, and fails as bolt does. Closing the file unlocks it.
+func lockShared(f *os.File) error {
+	for start := time.Now(); ; time.Sleep(lockWait / 20) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		if time.Since(start) > lockWait {
+			return bolterrors.ErrTimeout
+		}
+	}
+}
+
 // A boltMeta is what we look at in one of bolt's two meta pages.
 type boltMeta struct {
 	pageSize uint32
+	root     uint64 // page of the root bucket
 	pages    uint64 // high-water mark: pages in use are below it
+	txid     uint64
 }
 
 const (
@@ -26,107 +63,98 @@ const (
 	boltMagic      = 0xED0CDAED
 )
 
-// checkBolt reads raft.db through before it is opened for writing. Opening for writing walks the pages on a goroutine of
-// bolt's own, where a panic over a damaged one could not be turned into a sentence.
-func checkBolt(path string) error {
-	var db *bbolt.DB
-	var file *os.File
-	err := guard(func() (err error) {
-		options := boltOptions(func(path string, flag int, mode os.FileMode) (*os.File, error) {
-			file, err = openForCheck(path, flag, mode)
-			return file, err
-		})
-		options.ReadOnly = true
-		if db, err = bbolt.Open(path, 0o600, options); err != nil {
-			return err
-		}
-		return db.View(walkBolt)
-	})
-	if db != nil {
-		err = errors.Join(err, db.Close())
-	}
-	if err != nil {
-		letGo(file)
-		return boltError(path, err)
-	}
-	return nil
-}
-
-// openForCheck looks at the file before bolt maps it into memory.
-func openForCheck(path string, flag int, mode os.FileMode) (*os.File, error) {
-	f, err := os.OpenFile(path, flag|syscall.O_NOFOLLOW, mode)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkBoltMeta(f); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
-// walkBolt visits every key of both buckets and checks the values of the stable store, where Raft would take a key that
-// is not found for a node that never voted.
-func walkBolt(tx *bbolt.Tx) error {
-	logs, conf := tx.Bucket([]byte("logs")), tx.Bucket([]byte("conf"))
-	if logs == nil || conf == nil {
-		return fmt.Errorf("%w (a bucket is missing)", errBoltDamaged)
-	}
-	err := conf.ForEach(func(key, value []byte) error {
-		if _, err := checkedValue(key, value); err != nil {
-			return fmt.Errorf("%q in it is %w", key, err)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	var last []byte
-	return logs.ForEach(func(key, value []byte) error {
-		if len(key) != 8 || value == nil || bytes.Compare(last, key) >= 0 { // nil: a bucket, where there is none
-			return fmt.Errorf("%w (its entries are out of order)", errBoltDamaged)
-		}
-		last = append(last[:0], key...)
-		return nil
-	})
-}
-
-// checkBoltMeta refuses a file whose tail was lost, which would end the process when bolt looks there, and one of whose two
-// meta pages is damaged. Bolt itself takes the other, older meta page then, without a word: the newest transaction, an
-// acknowledged entry or a vote, would be gone. A crash can't tear a meta page on a disk that writes sectors of 512 bytes
-// whole, because the meta is in the first 80 bytes of its page.
-func checkBoltMeta(f *os.File) error {
+// checkBoltMeta returns the newer meta. It refuses a file whose tail was lost, and one of whose two meta pages is damaged.
+// Bolt itself takes the other, older meta page then, without a word: the newest transaction, an acknowledged entry or a
+// vote, would be gone. A crash can't tear a meta page on a disk that writes sectors of 512 bytes whole, because the meta is
+// in the first 80 bytes of its page.
+func checkBoltMeta(f *os.File) (boltMeta, error) {
 	first, err := readBoltMeta(f, 0)
 	if err != nil {
-		return fmt.Errorf("its first meta page: %w", err)
+		return boltMeta{}, fmt.Errorf("its first meta page: %w", err)
 	}
 	second, err := readBoltMeta(f, int64(first.pageSize))
 	if err != nil {
-		return fmt.Errorf("its second meta page: %w", err)
+		return boltMeta{}, fmt.Errorf("its second meta page: %w", err)
 	}
-	info, err := f.Stat() // after the metas: the process that holds the lock may be letting the file grow
+	info, err := f.Stat()
 	if err != nil {
-		return err
+		return boltMeta{}, err
 	}
-	if need := int64(max(first.pages, second.pages)) * int64(first.pageSize); info.Size() < need {
-		return fmt.Errorf("damaged: it is %d bytes long and must be at least %d", info.Size(), need)
+	newer := first
+	if second.txid > first.txid {
+		newer = second
+	}
+	if need := int64(newer.pages) * int64(newer.pageSize); info.Size() < need {
+		return boltMeta{}, fmt.Errorf("damaged: it is %d bytes long and must be at least %d", info.Size(), need)
+	}
+	return newer, nil
+}
+
+func readBoltMeta(f *os.File, off int64) (boltMeta, error) {
+	var page [boltPageHeader + boltMetaSize]byte
+	if _, err := f.ReadAt(page[:], off); err != nil {
+		return boltMeta{}, noEOF(err)
+	}
+	meta := page[boltPageHeader:]
+	sum := fnv.New64a()
+	sum.Write(meta[:56])
+	if bolt32(meta) != boltMagic || sum.Sum64() != bolt64(meta[56:]) {
+		return boltMeta{}, errDamaged
+	}
+	return boltMeta{pageSize: bolt32(meta[8:]), root: bolt64(meta[16:]), pages: bolt64(meta[40:]), txid: bolt64(meta[48:])}, nil
+}
+
+// Bolt writes integers as its machine does.
+func bolt32(b []byte) uint32 { return binary.NativeEndian.Uint32(b) }
+func bolt64(b []byte) uint64 { return binary.NativeEndian.Uint64(b) }
+
+// checkBoltPages visits every page in use. The root bucket holds the two buckets of raft-boltdb and nothing else.
+func checkBoltPages(f *os.File, meta boltMeta) error {
+	p := &boltPages{file: f, boltMeta: meta, seen: map[uint64]bool{}}
+	var buckets []string
+	err := p.walk(meta.root, keyRange{}, func(name, bucket []byte, isBucket bool) error {
+		buckets = append(buckets, string(name))
+		if !isBucket || len(bucket) < boltPageHeader {
+			return fmt.Errorf("%w (%.20q is not a bucket)", errBoltDamaged, name)
+		}
+		return p.bucket(string(name), bucket)
+	})
+	if err == nil && (len(buckets) != 2 || buckets[0] != "conf" || buckets[1] != "logs") {
+		err = fmt.Errorf("%w (its buckets are %.80q)", errBoltDamaged, buckets)
+	}
+	return err
+}
+
+// bucket walks a bucket's pages; a small one is inside the value itself.
+func (p *boltPages) bucket(name string, bucket []byte) error {
+	visit := checkLogItem
+	if name == "conf" {
+		visit = checkConfItem
+	}
+	if root := bolt64(bucket); root != 0 {
+		return p.walk(root, keyRange{}, visit)
+	}
+	return p.items(bucket[boltPageHeader:], keyRange{}, visit) // a bucket's header is 16 bytes too
+}
+
+func checkLogItem(key, _ []byte, isBucket bool) error {
+	if len(key) != 8 || isBucket {
+		return fmt.Errorf("%w (%.20q is no entry)", errBoltDamaged, key)
 	}
 	return nil
 }
 
-// readBoltMeta reads the meta page at off. A process that holds the lock may be writing it, so one that looks torn is read
-// again.
-func readBoltMeta(f *os.File, off int64) (boltMeta, error) {
-	var page [boltPageHeader + boltMetaSize]byte
-	for range 3 {
-		if _, err := f.ReadAt(page[:], off); err != nil {
-			return boltMeta{}, noEOF(err)
-		}
-		meta := page[boltPageHeader:]
-		sum := fnv.New64a()
-		sum.Write(meta[:56])
-		if binary.NativeEndian.Uint32(meta) == boltMagic && sum.Sum64() == binary.NativeEndian.Uint64(meta[56:]) {
-			return boltMeta{pageSize: binary.NativeEndian.Uint32(meta[8:]), pages: binary.NativeEndian.Uint64(meta[40:])}, nil
-		}
+// checkConfItem matters because Raft takes a vote that is not found for one that was never given.
+func checkConfItem(key, value []byte, isBucket bool) error {
+	if _, err := checkedValue(key, value); err != nil || isBucket {
+		return fmt.Errorf("its value %.20q: %w", key, errDamaged)
 	}
-	return boltMeta{}, errDamaged
+	return nil
+}
+
+// A keyRange bounds the keys below a branch: low ≤ key < high, nil for no bound.
+type keyRange struct{ low, high []byte }
+
+func (r keyRange) holds(key []byte) bool {
+	return (r.low == nil || bytes.Compare(r.low, key) <= 0) && (r.high == nil || bytes.Compare(key, r.high) < 0)
 }
