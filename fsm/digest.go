@@ -24,7 +24,7 @@ func (s *sum) add(element []byte) {
 	s.expand(element)
 	for i, x := range s.lanes {
 		y := binary.LittleEndian.Uint64(s.pad[8*i:])
-		s.lanes[i] = (x&^highBits + y&^highBits) ^ (x^y)&highBits
+		s.lanes[i] = ((x &^ highBits) + (y &^ highBits)) ^ ((x ^ y) & highBits)
 	}
 }
 
@@ -32,7 +32,7 @@ func (s *sum) subtract(element []byte) {
 	s.expand(element)
 	for i, x := range s.lanes {
 		y := binary.LittleEndian.Uint64(s.pad[8*i:])
-		s.lanes[i] = (x | highBits - y&^highBits) ^ (x^^y)&highBits
+		s.lanes[i] = ((x | highBits) - (y &^ highBits)) ^ ((x ^ ^y) & highBits)
 	}
 }
 
