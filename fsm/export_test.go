@@ -11,3 +11,6 @@ func ComputedDigest(err error) (computed [32]byte, ok bool) {
 
 // Directories is how many directories the state remembers.
 func Directories(v View) int { return v.state.directories.Len() }
+
+// Gates is how many indexes are waited for.
+func Gates(f *FSM) int { return len(f.waiters.next) }

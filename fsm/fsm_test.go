@@ -213,7 +213,16 @@ func TestWait(t *testing.T) {
 				}
 			}
 		}
-		f.Apply(opening(t, 20)) // nobody is left to be woken
+		if n := fsm.Gates(f); n != 0 {
+			t.Fatalf("%d indexes are waited for by nobody", n)
+		}
+		again := make(chan error, 1)
+		go func() { again <- f.Wait(t.Context(), 9) }() // all had left this one
+		synctest.Wait()
+		f.Apply(opening(t, 20))
+		if err := <-again; err != nil {
+			t.Fatalf("waiting for what others gave up: %v", err)
+		}
 		if err := f.Wait(ctx, 20); err != nil {
 			t.Fatalf("an index that is reached needs no waiting: %v", err)
 		}
