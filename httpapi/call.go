@@ -93,6 +93,10 @@ func (c *call) write() {
 		return
 	}
 	h["Content-Length"] = []string{strconv.Itoa(len(*c.out))}
+	if c.route != nil && c.route.shares {
+		c.writeAndForget()
+		return
+	}
 	c.w.WriteHeader(c.status)
 	if c.r.Method != http.MethodHead {
 		_, _ = c.w.Write(*c.out)

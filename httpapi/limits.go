@@ -27,12 +27,15 @@ const (
 )
 
 // NewServer returns a server with the limits of decision 22 around New's handler, which it closes at Shutdown. The
-// caller listens, sets TLS (1.2 or newer) and gives errors of connections a place in logger.
+// caller listens (see Forgetful), sets TLS (1.2 or newer) and gives errors of connections a place in logger.
 func NewServer(n *node.Node, c Config, logger hclog.Logger) *http.Server {
 	c.Logger = logger
 	h := New(n, c)
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true) // see forget.go
 	s := &http.Server{
 		Handler:           h,
+		Protocols:         protocols,
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       requestTime,
 		WriteTimeout:      requestTime + 10*time.Second,

@@ -14,6 +14,7 @@ type route struct {
 	operation string
 	body      int64 // most bytes of body that are read; 0: the body is not looked at
 	open      bool  // operator plane: served without a token. Whatever does not say so is refused
+	shares    bool  // takes or shows unseal shares: the connection forgets it, and ends
 	idle      bool  // operator plane: a sealed node has nothing to do and answers 204
 	serve     endpoint
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -42,7 +43,7 @@ type Answer struct {
 type Admission struct {
 	Certificate []byte // DER
 	CA          []byte // DER
-	GossipKey   []byte
+	GossipKey   []byte // masked: see gossipMask
 }
 
 // ErrInvalidAnswer: the joiner did not prove that it was given the unseal key.
@@ -59,8 +60,6 @@ type joining struct {
 // Join makes this node, which has no data, collect shares to answer the challenge of the cluster behind ch. On a member it
 // does nothing and returns nil. Called again before the shares are complete, it begins anew.
 func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	if n.keys.Load() != nil {
 		return ErrUnsealed
 	}
@@ -74,6 +73,11 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	}
 	if j.record, err = seal.DecodeRecord(challenge.SealRecord); err != nil {
 		return fmt.Errorf("node: join: the challenge: %w", err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.member.Load() != nil { // an init, or a join, was faster
+		return nil
 	}
 	n.joining, n.ceremony = j, seal.NewCeremony(j.record)
 	n.noteLocked(false)
@@ -105,10 +109,19 @@ func (n *Node) answerLocked(ctx context.Context, root *seal.Root) error {
 	if _, err := cluster.NewIdentity(clusterID, j.nodeID, key, admission.Certificate, admission.CA); err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
+	mask, err := gossipMask(root, clusterID, j.nodeID, challenge.Nonce)
+	if err != nil {
+		return err
+	}
+	if len(admission.GossipKey) != len(mask) {
+		return errors.New("node: join: the gossip key has a wrong length")
+	}
+	gossipKey := make([]byte, len(mask))
+	subtle.XORBytes(gossipKey, admission.GossipKey, mask)
 	err = n.create(newMember{
 		manifest: storage.Manifest{ClusterID: clusterID, NodeID: j.nodeID, Voter: !j.nonVoter},
 		ca:       admission.CA, certificate: admission.Certificate, key: key,
-		gossipKey: admission.GossipKey, seal: j.record,
+		gossipKey: gossipKey, seal: j.record,
 	}, func(*storage.Store) error { return nil })
 	if err != nil {
 		return fmt.Errorf("node: join: %w", err)
@@ -120,6 +133,12 @@ func (n *Node) answerLocked(ctx context.Context, root *seal.Root) error {
 func joinMAC(root *seal.Root, clusterID, serverID string, nonce, csr []byte) ([]byte, error) {
 	hash := sha256.Sum256(csr)
 	return root.JoinMAC([]byte(clusterID), []byte(serverID), nonce, hash[:])
+}
+
+// gossipMask is 32 bytes that only holders of the root key can compute, once for each nonce: the gossip key travels
+// under it, so that a join over a connection that somebody reads gives nothing away.
+func gossipMask(root *seal.Root, clusterID, serverID string, nonce []byte) ([]byte, error) {
+	return root.JoinMAC([]byte("gossip key"), []byte(clusterID), []byte(serverID), nonce)
 }
 
 // MakeChallenge serves the first join call on an unsealed member. It keeps nothing.
@@ -165,7 +184,13 @@ func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
 	if err := m.cluster.Add(ctx, a.ServerID, a.ClusterAddr); err != nil {
 		return Admission{}, err
 	}
-	return Admission{Certificate: certificate, CA: authority.Certificate.Raw, GossipKey: m.gossipKey}, nil
+	mask, err := gossipMask(k.root, m.identity.ClusterID, a.ServerID, a.Nonce)
+	if err != nil {
+		return Admission{}, ErrSealed
+	}
+	masked := make([]byte, len(mask))
+	subtle.XORBytes(masked, m.gossipKey, mask)
+	return Admission{Certificate: certificate, CA: authority.Certificate.Raw, GossipKey: masked}, nil
 }
 
 func isNodeID(s string) bool {

@@ -86,3 +86,11 @@ var Binary = sync.OnceValues(func() (string, error) {
 	}
 	return path, nil
 })
+
+// PID is the process id of node i, 0 where nodes are no processes of their own.
+func (c *Cluster) PID(i int) int {
+	if p, ok := c.kind.(*processes); ok {
+		return p.running[i].Process.Pid
+	}
+	return 0
+}
