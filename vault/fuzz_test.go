@@ -79,27 +79,8 @@ var shapes = []shape{whole[vaultRecord], whole[head], whole[principalRecord], wh
 	tailed[secretRecord], tailed[keyRecord], tailed[tokenKeysRecord]}
 
 func seeds(f *testing.F) {
-	at := int64(1_800_000_000)
-	attributes := storedAttributes{Enabled: true, NotBefore: &at, Created: at, Updated: at}
-	for _, r := range []struct {
-		meta any
-		tail string
-	}{
-		{&vaultRecord{ID: "0", Name: "demo", RetentionDays: 90, PurgeProtection: true, Created: at}, ""},
-		{&head{Name: "N", Current: strings.Repeat("0", 32), State: deleted, Deleted: at, Purge: at + 1}, ""},
-		{&principalRecord{ClientID: "c", OID: "o", Name: "web", Enabled: true, Created: at, Credentials: []credentialRecord{{ID: "i", Created: at, Ends: at}}}, ""},
-		{&appNameRecord{ClientID: "c"}, ""},
-		{&accessRecord{ClientID: "c", Keys: []string{"get"}, Secrets: []string{"all"}}, ""},
-		{&tokenRecord{Accessor: "a", DisplayName: "root", Policies: []string{"root"}, Created: at}, ""},
-		{&secretRecord{Attributes: attributes, ContentType: "text/plain", Tags: map[string]string{"a": "b", "c": "d"}}, "value"},
-		{&secretRecord{}, ""},
-		{&keyRecord{}, "private"},
-		{&tokenKeysRecord{Keys: []tokenKeyRecord{{ID: "k", Created: at}}}, strings.Repeat("k", scalarSize)},
-	} {
-		b, err := encodeRecord(r.meta, []byte(r.tail))
-		if err != nil {
-			f.Fatal(err)
-		}
+	for _, g := range goldenRecords {
+		b := must1(encodeRecord(g.meta, []byte(g.tail)))
 		f.Add([]byte(b))
 		f.Add([]byte(b[:len(b)-1]))
 	}

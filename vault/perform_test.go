@@ -325,6 +325,42 @@ func TestContention(t *testing.T) {
 	refused(t, err, vault.Conflict, "Contended")
 }
 
+// The steps of one long purge don't count as attempts, but whoever meets another at every step gives up all the same.
+func TestContentionInSteps(t *testing.T) {
+	w, c := demo(t)
+	for range 200 {
+		must(w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{}))(t)
+	}
+	must(w.DeleteSecret(ctx, c, "s"))(t)
+	inside, attempts := false, 0
+	w.replica.refuse = func(fsm.Txn) error {
+		if inside {
+			return nil
+		}
+		if attempts++; attempts > 100 {
+			return context.DeadlineExceeded
+		}
+		inside = true
+		defer func() { inside = false }()
+		must(w.SetAppEnabled(ctx, w.root, "web", true))(t)
+		return nil
+	}
+	refused(t, w.PurgeSecret(ctx, c, "s"), vault.Unavailable, "Contended")
+	if attempts != 8 {
+		t.Errorf("%d attempts", attempts)
+	}
+}
+
+// A token speaks for one application: its client id and its object id together.
+func TestIdentityOfTwoApplications(t *testing.T) {
+	w, c := demo(t)
+	other := w.app("other")
+	w.grant("demo", "other", nil, []string{"all"})
+	c.Identity.OID = other.OID
+	_, err := w.ListSecrets(ctx, c, page)
+	refused(t, err, vault.Unauthenticated, "Unauthorized")
+}
+
 // I2: what allowed a write is among its conditions. Each of these happens after the decision and before the commit.
 func TestRevokedBetweenDecisionAndCommit(t *testing.T) {
 	for why, row := range map[string]struct {

@@ -1,0 +1,79 @@
+package vault
+
+import (
+	"bytes"
+	"encoding/hex"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// -golden makes the file of a new format version. It never overwrites: what was written once decodes for ever.
+var makeGolden = flag.Bool("golden", false, "write golden files that are not there")
+
+var (
+	goldenTime       = int64(1_800_000_000)
+	goldenAttributes = storedAttributes{Enabled: true, NotBefore: &goldenTime, Created: goldenTime, Updated: goldenTime + 1}
+)
+
+// goldenRecords is one of each stored shape at least. New rows go last: lines of the file are told by their place.
+var goldenRecords = []struct {
+	meta   any
+	tail   string
+	decode shape
+}{
+	{&vaultRecord{ID: strings.Repeat("0a", 16), Name: "demo", RetentionDays: 90, PurgeProtection: true, Created: goldenTime}, "", whole[vaultRecord]},
+	{&head{Name: "Db-Password", Current: strings.Repeat("0b", 16), State: deleted, Deleted: goldenTime, Purge: goldenTime + 7*86400}, "", whole[head]},
+	{&principalRecord{ClientID: "c", OID: "o", Name: "web", Enabled: true, Created: goldenTime,
+		Credentials: []credentialRecord{{ID: "i", Hash: [32]byte{1, 2, 3}, Created: goldenTime, Ends: goldenTime}}}, "", whole[principalRecord]},
+	{&appNameRecord{ClientID: "c"}, "", whole[appNameRecord]},
+	{&accessRecord{ClientID: "c", Keys: []string{"get", "wrapKey"}, Secrets: []string{"all"}}, "", whole[accessRecord]},
+	{&tokenRecord{Accessor: "a", DisplayName: "root", Policies: []string{"root"}, Created: goldenTime}, "", whole[tokenRecord]},
+	{&tokenKeysRecord{Keys: []tokenKeyRecord{{ID: "k", Created: goldenTime}}}, strings.Repeat("k", scalarSize), tailed[tokenKeysRecord]},
+	{&secretRecord{Attributes: goldenAttributes, ContentType: "text/plain", Tags: map[string]string{"a": "b", "aa": "", "c": "d"}}, "value", tailed[secretRecord]},
+	{&secretRecord{}, "", tailed[secretRecord]},
+	{&keyRecord{Attributes: goldenAttributes, Ops: []string{"sign"}, Kty: "EC", Crv: "P-256", X: []byte{1}, Y: []byte{2}}, "private", tailed[keyRecord]},
+}
+
+// Records are written as they always were, and what was ever written is read.
+func TestGoldenRecords(t *testing.T) {
+	path := filepath.Join("testdata", "v1", "records.hex")
+	if _, err := os.Stat(path); os.IsNotExist(err) && *makeGolden {
+		writeGolden(t, path)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Fields(string(file))
+	if len(lines) != len(goldenRecords) {
+		t.Fatalf("%d lines for %d records", len(lines), len(goldenRecords))
+	}
+	for i, g := range goldenRecords {
+		want, err := hex.DecodeString(lines[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := must1(encodeRecord(g.meta, []byte(g.tail))); !bytes.Equal(got, want) {
+			t.Errorf("%T is written as %x, was %x", g.meta, []byte(got), want)
+		}
+		if again, err := g.decode(want); err != nil || !bytes.Equal(again, want) {
+			t.Errorf("%T is not read: %v", g.meta, err)
+		}
+	}
+}
+
+func writeGolden(t *testing.T, path string) {
+	var b strings.Builder
+	for _, g := range goldenRecords {
+		b.WriteString(hex.EncodeToString(must1(encodeRecord(g.meta, []byte(g.tail)))) + "\n")
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
