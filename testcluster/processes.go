@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Processes runs n processes of the real binary, built once for each test binary.
@@ -68,6 +69,22 @@ func (p *processes) output(i int) ([]byte, error) {
 	}
 	audit, err := os.ReadFile(filepath.Join(p.c.Data(i), "audit.log"))
 	return append(log, audit...), err
+}
+
+// Ended waits until node i's process has ended by itself and returns its exit code.
+func (c *Cluster) Ended(i int, within time.Duration) int {
+	c.t.Helper()
+	cmd := c.kind.(*processes).running[i]
+	done := make(chan struct{})
+	go func() { cmd.Wait(); close(done) }() // ends with the process, which the test ends at the latest
+	select {
+	case <-done:
+	case <-time.After(within):
+		c.t.Fatalf("testcluster: node %d is still running after %v", i, within)
+	}
+	c.running[i] = false
+	c.clients[i].CloseIdleConnections()
+	return cmd.ProcessState.ExitCode()
 }
 
 // Binary builds the program as the Makefile does, once, and returns its path. The folder goes with the machine's temporary files.
