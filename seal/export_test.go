@@ -1,19 +1,9 @@
 package seal
 
 import (
-	"crypto/cipher"
 	"encoding/binary"
 	"fmt"
 )
-
-// MessageCipher is the AES-256-GCM that XAES-256-GCM uses for one message: its nonce is the second half of nonce.
-func MessageCipher(key, nonce []byte) (cipher.AEAD, error) {
-	x, err := newXAES(key)
-	if err != nil {
-		return nil, err
-	}
-	return x.message(nonce)
-}
 
 // SealXAES and OpenXAES are nonce ‖ ciphertext ‖ tag with a random nonce, without envelope and commitment.
 func SealXAES(key, plaintext, associated []byte) ([]byte, error) {
