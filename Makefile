@@ -8,7 +8,7 @@ BENCH        ?= .
 FUZZTIME     ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test bench fuzz lint clean
+.PHONY: help build run test bench gobench fuzz lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,10 @@ test: ## vet everything and run every test under the race detector
 	go vet ./...
 	go test -race -timeout $(TEST_TIMEOUT) ./...
 
-bench: ## run the benchmarks (BENCH=pattern); not timed tests
+bench: ## measure nodes beside bare net/http and Go's crypto (5 minutes; ARGS=-quick)
+	go run ./internal/bench $(ARGS)
+
+gobench: ## run the packages' own benchmarks (BENCH=pattern)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"keyquorum/storage"
 )
 
 // A Peer is a member of the committed Raft configuration, with what gossip says of it where it says anything.
@@ -147,4 +149,13 @@ func (n *Node) StepDown(ctx context.Context) error {
 		return ErrUninitialized
 	}
 	return m.cluster.StepDown(ctx)
+}
+
+// Disk counts what the member's store has done since the node was opened; it is zero without data.
+func (n *Node) Disk() storage.Stats {
+	m := n.member.Load()
+	if m == nil {
+		return storage.Stats{}
+	}
+	return m.store.Stats()
 }

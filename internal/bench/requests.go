@@ -1,0 +1,175 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"keyquorum/testcluster"
+)
+
+const (
+	apiVersion = "?api-version=7.5"
+	readTarget = "/secrets/read/" + apiVersion // as Azure's SDK spells it
+)
+
+// The objects that are asked for. A digest is 32 bytes in base64url.
+var (
+	secretBody = []byte(`{"value":"` + strings.Repeat("v", 1024) + `"}`)
+	digest     = strings.Repeat("A", 43)
+)
+
+func (b *bed) read(int) request {
+	return request{method: "GET", target: readTarget, token: b.token}
+}
+
+// write sets a secret of the client's own: what is measured is the path of a write, not who wins.
+func (b *bed) write(client int) request {
+	return request{method: "PUT", target: fmt.Sprintf("/secrets/write-%d%s", client, apiVersion), token: b.token, body: secretBody}
+}
+
+func (b *bed) sign(key, alg string) func(int) request {
+	return func(int) request {
+		return request{
+			method: "POST", target: "/keys/" + key + "/sign" + apiVersion, token: b.token,
+			body: []byte(`{"alg":"` + alg + `","value":"` + digest + `"}`),
+		}
+	}
+}
+
+// likewise is the same request to the ceiling, which answers with as many bytes as at answered.
+func likewise(h *harness, at address, of func(int) request) func(int) request {
+	line, err := dialLine(h.ctx, at)
+	h.must(err)
+	defer line.close()
+	body, err := line.call(of(0))
+	h.must(err)
+	size := len(body)
+	return func(client int) request {
+		r := of(client)
+		r.target += fmt.Sprint(sizeParameter, size)
+		return r
+	}
+}
+
+// prepare makes the objects.
+func (b *bed) prepare(h *harness) {
+	line, err := dialLine(h.ctx, b.at(h, 0))
+	h.must(err)
+	defer line.close()
+	for _, r := range []request{
+		{method: "PUT", target: "/secrets/read" + apiVersion, body: secretBody},
+		{method: "POST", target: "/keys/ec/create" + apiVersion, body: []byte(`{"kty":"EC","crv":"P-256"}`)},
+		{method: "POST", target: "/keys/rsa/create" + apiVersion, body: []byte(`{"kty":"RSA","key_size":2048}`)},
+	} {
+		r.token = b.token
+		_, err := line.call(r)
+		h.must(err)
+	}
+}
+
+// measureRequests compares one node, a leader and a follower of three, and the ceiling.
+func measureRequests(h *harness, p plan, crypto cryptoPrices, v *verdicts) {
+	h.within(func(h *harness) {
+		one := newBed(h, testcluster.Processes(h, 1))
+		three := newBed(h, testcluster.Processes(h, 3))
+		one.prepare(h)
+		three.prepare(h)
+		ceiling, ceilingPID := startCeiling(h, one)
+		a := arena{
+			h: h, plan: p, one: one, three: three, leader: three.Leader(),
+			ceiling: ceiling, ceilingPID: ceilingPID,
+		}
+		a.reads(v)
+		a.signatures(crypto, v)
+		a.writes()
+		if three.Leader() != a.leader {
+			fmt.Print("\n**The leader changed during this run: leader's and follower's rows are mixed.**\n")
+		}
+	})
+}
+
+// An arena is all servers that are compared.
+type arena struct {
+	h          *harness
+	plan       plan
+	one, three *bed
+	leader     int // of three
+	ceiling    address
+	ceilingPID int
+}
+
+func (a *arena) follower() int { return (a.leader + 1) % a.three.Size() }
+
+func (a *arena) onOne(name string, clients int, of func(int) request) *cell {
+	return &cell{name: name, to: a.one.at(a.h, 0), pids: a.one.pids(0), clients: clients, request: of}
+}
+
+func (a *arena) onThree(name string, node, clients int, of func(int) request) *cell {
+	return &cell{name: name, to: a.three.at(a.h, node), pids: a.three.pids(node), clients: clients, request: of}
+}
+
+func (a *arena) onCeiling(clients int, of func(int) request) *cell {
+	return &cell{
+		name: "ceiling: bare net/http", to: a.ceiling, pids: []int{a.ceilingPID}, clients: clients,
+		request: likewise(a.h, a.one.at(a.h, 0), of),
+	}
+}
+
+func (a *arena) reads(v *verdicts) {
+	t := newRequestTable("Secret read, 1 KiB")
+	for _, n := range a.plan.clients {
+		cells := []*cell{
+			a.onCeiling(n, a.one.read),
+			a.onOne("one node", n, a.one.read),
+			a.onThree("three, leader", a.leader, n, a.three.read),
+			a.onThree("three, follower", a.follower(), n, a.three.read),
+		}
+		compare(a.h, a.plan, cells...)
+		t.add(cells...)
+		if n == 16 {
+			v.read(&cells[0].seen, &cells[1].seen)
+		}
+	}
+	a.shared(t)
+	t.print()
+}
+
+// shared asks as Azure's SDK does: HTTP/2, one connection for a program.
+func (a *arena) shared(t *requestTable) {
+	cells := []*cell{a.onCeiling(16, a.one.read), a.onOne("one node", 16, a.one.read)}
+	for _, c := range cells {
+		c.name += ", HTTP/2"
+		c.shared = true
+	}
+	compare(a.h, a.plan, cells...)
+	t.add(cells...)
+}
+
+func (a *arena) signatures(crypto cryptoPrices, v *verdicts) {
+	t := newRequestTable("Signatures, one node")
+	es256, rsa := a.one.sign("ec", "ES256"), a.one.sign("rsa", "RS256")
+	for _, n := range a.plan.clients {
+		cells := []*cell{a.onCeiling(n, es256), a.onOne("ES256", n, es256), a.onOne("RSA-2048, RS256", n, rsa)}
+		compare(a.h, a.plan, cells...)
+		t.add(cells...)
+		if n == 16 {
+			v.sign(&cells[0].seen, &cells[1].seen, crypto)
+		}
+	}
+	t.print()
+}
+
+func (a *arena) writes() {
+	t := newRequestTable("Secret write, 1 KiB, each client its own secret")
+	for _, n := range a.plan.clients {
+		cells := []*cell{
+			a.onCeiling(n, a.one.write),
+			a.onOne("one node", n, a.one.write),
+			a.onThree("three, leader", a.leader, n, a.three.write),
+			a.onThree("three, follower", a.follower(), n, a.three.write),
+		}
+		compare(a.h, a.plan, cells...)
+		t.add(cells...)
+	}
+	t.print()
+}
