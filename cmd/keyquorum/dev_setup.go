@@ -114,13 +114,22 @@ func (d *devCluster) admit(ctx context.Context, p *devProcess) error {
 // staysSealed is false on a first run: a cluster has to be opened once to be furnished.
 func (d *devCluster) staysSealed() bool { return d.sealed && d.state.App != nil }
 
+// join returns when the node has its challenge: from then on it takes shares. Asked to retry, it would answer before.
 func (d *devCluster) join(ctx context.Context, p *devProcess) error {
 	d.say("Node %d: joining", p.number)
-	in := joinRequest{LeaderAPI: d.nodes[0].api(), CACert: string(d.ca), Retry: true}
-	if err := d.call(ctx, p.devAddress, http.MethodPut, "/v1/sys/storage/raft/join", in, nil); err != nil {
+	if err := d.removeFormer(ctx, p); err != nil {
 		return fmt.Errorf("node %d joining: %w", p.number, err)
 	}
-	return nil
+	in := joinRequest{LeaderAPI: d.nodes[0].api(), CACert: string(d.ca)}
+	var refused error
+	err := d.until(ctx, p, "it may join", func(ctx context.Context) (bool, error) {
+		refused = d.call(ctx, p.devAddress, http.MethodPut, "/v1/sys/storage/raft/join", in, nil)
+		return refused == nil, nil
+	})
+	if err != nil && refused != nil {
+		return fmt.Errorf("%w (the last answer was: %w)", err, refused)
+	}
+	return err
 }
 
 func (d *devCluster) unseal(ctx context.Context, p *devProcess) error {
@@ -135,6 +144,26 @@ func (d *devCluster) unseal(ctx context.Context, p *devProcess) error {
 		status, err := d.sealStatus(ctx, p.devAddress)
 		return err == nil && !status.Sealed, nil
 	})
+}
+
+// removeFormer removes a member that has the address of a node without data: its join was cut short between the two, or
+// somebody emptied its folder. Its id never comes back, and the address is free for a new one.
+func (d *devCluster) removeFormer(ctx context.Context, p *devProcess) error {
+	var peers raftConfiguration
+	first := d.nodes[0].devAddress
+	if err := d.call(ctx, first, http.MethodGet, "/v1/sys/storage/raft/configuration", nil, &peers); err != nil {
+		return err
+	}
+	for _, m := range peers.Data.Config.Servers {
+		if m.Address != p.cluster() {
+			continue
+		}
+		in := map[string]string{"server_id": m.ID}
+		if err := d.call(ctx, first, http.MethodPut, "/v1/sys/storage/raft/remove-peer", in, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // isVoter asks node 1 whether as many vote as should by now.
