@@ -66,7 +66,7 @@ type About struct{ Label, API, Version string }
 type Timing struct{ Heartbeat, Election, LeaderLease, Commit time.Duration }
 
 // Defaults for a LAN (decision 12).
-var lan = Timing{Heartbeat: 500 * time.Millisecond, Election: 500 * time.Millisecond, LeaderLease: 250 * time.Millisecond, Commit: 3 * time.Millisecond}
+var lan = Timing{Heartbeat: 500 * time.Millisecond, Election: 500 * time.Millisecond, LeaderLease: 250 * time.Millisecond, Commit: 50 * time.Millisecond}
 
 // A Cluster is this node's membership, from Open to Close.
 type Cluster struct {
@@ -91,11 +91,12 @@ type Cluster struct {
 	removedID atomic.Pointer[map[string]bool]
 	cast      atomic.Bool // this node heard that it was removed
 
-	fences       rounds[fsm.View]    // of this node's readers
-	confirms     rounds[fenceAnswer] // of this node as leader
-	diverged     atomic.Pointer[error]
-	suspected    atomic.Uint64 // the index this node was last told to judge itself at
-	lastSnapshot atomic.Uint64 // log index at the last snapshot by weight
+	fences        rounds[fsm.View]    // of this node's readers
+	confirms      rounds[fenceAnswer] // of this node as leader
+	announcements announcements       // of this node as leader
+	diverged      atomic.Pointer[error]
+	suspected     atomic.Uint64 // the index this node was last told to judge itself at
+	lastSnapshot  atomic.Uint64 // log index at the last snapshot by weight
 
 	failOnce sync.Once
 	failed   chan struct{}

@@ -81,9 +81,16 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 	if !c.leads() || c.unfit() != nil {
 		return fsm.Outcome{}, errNotLeader
 	}
+	term := c.opened.Load()
 	future := c.raft.Apply(data, time.Second)
 	done := make(chan error, 1)
-	go func() { done <- future.Error() }() // Raft answers every future, at the latest when it shuts down
+	go func() { // Raft answers every future, at the latest when it shuts down
+		err := future.Error()
+		if err == nil {
+			c.announce(future.Index(), term)
+		}
+		done <- err
+	}()
 	select {
 	case err := <-done:
 		return outcomeOf(future, err)

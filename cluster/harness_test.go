@@ -82,10 +82,15 @@ func (g *group) prepare(i int, authority *cluster.Authority, configuration raft.
 
 func (g *group) open(i int) {
 	g.t.Helper()
+	g.openAt(i, address(i))
+}
+
+func (g *group) openAt(i int, address string) {
+	g.t.Helper()
 	store, err := storage.Open(g.configs[i].About.Label)
 	must(g.t, err)
 	config := g.configs[i]
-	config.Store, config.Listener = store, g.network.Listen(host(i), address(i))
+	config.Store, config.Listener = store, g.network.Listen(host(i), address)
 	g.stores[i] = store
 	g.members[i], err = cluster.Open(config)
 	must(g.t, err)
