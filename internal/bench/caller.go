@@ -24,15 +24,9 @@ type request struct {
 	body                  []byte
 }
 
-// A caller sends one request after another and reads the answers' bodies.
-type caller interface {
-	call(request) (body []byte, err error)
-	close()
-}
-
-// A lineCaller speaks HTTP/1.1 over one connection, with as little as possible on its side: the client shares the machine
-// with the servers that are measured.
-type lineCaller struct {
+// A caller sends one request after another over one connection of its own, with as little as possible on its side: it
+// shares the machine with the servers that are measured. It speaks HTTP/1.1, the only version that the API offers.
+type caller struct {
 	to   address
 	conn *tls.Conn
 	in   *bufio.Reader
@@ -40,7 +34,7 @@ type lineCaller struct {
 	body []byte
 }
 
-func dialLine(ctx context.Context, to address) (*lineCaller, error) {
+func dial(ctx context.Context, to address) (*caller, error) {
 	config := to.tls.Clone()
 	config.ServerName, _, _ = net.SplitHostPort(to.host)
 	config.NextProtos = []string{"http/1.1"}
@@ -50,62 +44,31 @@ func dialLine(ctx context.Context, to address) (*lineCaller, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lineCaller{to: to, conn: conn.(*tls.Conn), in: bufio.NewReader(conn)}, nil
+	return &caller{to: to, conn: conn.(*tls.Conn), in: bufio.NewReader(conn)}, nil
 }
 
-func (l *lineCaller) call(r request) ([]byte, error) {
-	l.out = fmt.Appendf(l.out[:0], "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nUser-Agent: bench\r\nAccept: application/json\r\n",
-		r.method, r.target, l.to.host, r.token)
+func (c *caller) call(r request) ([]byte, error) {
+	c.out = fmt.Appendf(c.out[:0], "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nUser-Agent: bench\r\nAccept: application/json\r\n",
+		r.method, r.target, c.to.host, r.token)
 	if len(r.body) > 0 {
-		l.out = fmt.Appendf(l.out, "Content-Type: application/json\r\nContent-Length: %d\r\n", len(r.body))
+		c.out = fmt.Appendf(c.out, "Content-Type: application/json\r\nContent-Length: %d\r\n", len(r.body))
 	}
-	l.out = append(append(l.out, "\r\n"...), r.body...)
-	if err := l.conn.SetDeadline(time.Now().Add(callTimeout)); err != nil {
+	c.out = append(append(c.out, "\r\n"...), r.body...)
+	if err := c.conn.SetDeadline(time.Now().Add(callTimeout)); err != nil {
 		return nil, err
 	}
-	if _, err := l.conn.Write(l.out); err != nil {
+	if _, err := c.conn.Write(c.out); err != nil {
 		return nil, err
 	}
-	answer, err := http.ReadResponse(l.in, nil)
+	answer, err := http.ReadResponse(c.in, nil)
 	if err != nil {
 		return nil, err
 	}
-	l.body, err = readInto(l.body[:0], answer)
-	return l.body, err
+	c.body, err = readInto(c.body[:0], answer)
+	return c.body, err
 }
 
-func (l *lineCaller) close() { l.conn.Close() }
-
-// A sharedCaller speaks HTTP/2 as programs do that use Azure's SDK: all callers share one client, and it one connection.
-type sharedCaller struct {
-	client *http.Client
-	to     address
-}
-
-func dialShared(to address) *sharedCaller {
-	transport := &http.Transport{
-		TLSClientConfig: to.tls.Clone(), ForceAttemptHTTP2: true,
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, to.dial)
-		},
-	}
-	return &sharedCaller{client: &http.Client{Transport: transport, Timeout: callTimeout}, to: to}
-}
-
-func (s *sharedCaller) call(r request) ([]byte, error) {
-	q, err := http.NewRequest(r.method, "https://"+s.to.host+r.target, bytes.NewReader(r.body))
-	if err != nil {
-		return nil, err
-	}
-	q.Header.Set("Authorization", "Bearer "+r.token)
-	answer, err := s.client.Do(q)
-	if err != nil {
-		return nil, err
-	}
-	return readInto(nil, answer)
-}
-
-func (s *sharedCaller) close() { s.client.CloseIdleConnections() }
+func (c *caller) close() { c.conn.Close() }
 
 // readInto appends the body of an answer that says success.
 func readInto(dst []byte, answer *http.Response) ([]byte, error) {

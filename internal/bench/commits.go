@@ -62,7 +62,7 @@ func standAlone(h *harness, p plan) (s standing) {
 
 // lone writes one after the other, with pauses that let the cluster fall idle in between.
 func lone(h *harness, p plan, b *bed, node int) (s seen) {
-	line, err := dialLine(h.ctx, b.at(h, node))
+	line, err := dial(h.ctx, b.at(h, node))
 	h.must(err)
 	defer line.close()
 	for i := range p.lone {

@@ -12,11 +12,10 @@ type cell struct {
 	name    string
 	to      address
 	pids    []int // processes whose CPU time counts; the asked one's first
-	shared  bool  // HTTP/2, one connection for all
 	clients int
 	request func(client int) request
 
-	callers []caller
+	callers []*caller
 	seen    seen
 }
 
@@ -47,18 +46,10 @@ func compare(h *harness, p plan, cells ...*cell) {
 
 // open connects every client and warms its way through the server.
 func (c *cell) open(h *harness) error {
-	var one *sharedCaller
-	if c.shared {
-		one = dialShared(c.to)
-	}
 	for i := range c.clients {
-		var next caller = one
-		if !c.shared {
-			line, err := dialLine(h.ctx, c.to)
-			if err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
-			}
-			next = line
+		next, err := dial(h.ctx, c.to)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
 		}
 		c.callers = append(c.callers, next)
 		for range 3 {

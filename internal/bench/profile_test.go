@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"runtime/pprof"
 	"sync"
 	"testing"
@@ -22,11 +24,13 @@ func BenchmarkNodes(b *testing.B) {
 		three.prepare(h)
 		leader := three.Leader()
 		follower := (leader + 1) % 3
+		ceiling := inside(h, one)
 		for _, p := range []struct {
 			name    string
 			to      address
 			request func(int) request
 		}{
+			{"read/ceiling", ceiling, likewise(h, one.at(h, 0), one.read)},
 			{"read/one", one.at(h, 0), one.read},
 			{"read/leader", three.at(h, leader), three.read},
 			{"read/follower", three.at(h, follower), three.read},
@@ -42,6 +46,16 @@ func BenchmarkNodes(b *testing.B) {
 	}
 }
 
+// inside is the ceiling in this process.
+func inside(h *harness, b *bed) address {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(answerBytes))
+	server.StartTLS()
+	h.Cleanup(server.Close)
+	trust := b.trust(h)
+	trust.RootCAs.AddCert(server.Certificate())
+	return address{dial: server.Listener.Addr().String(), host: "example.com", tls: trust}
+}
+
 // profile sends b.N requests from 16 clients.
 func profile(b *testing.B, to address, of func(int) request) {
 	const clients = 16
@@ -50,7 +64,7 @@ func profile(b *testing.B, to address, of func(int) request) {
 		var wg sync.WaitGroup
 		for i := range clients {
 			wg.Go(func() {
-				line, err := dialLine(ctx, to)
+				line, err := dial(ctx, to)
 				if err != nil {
 					b.Error(err)
 				} else {

@@ -38,7 +38,7 @@ func (b *bed) sign(key, alg string) func(int) request {
 
 // likewise is the same request to the ceiling, which answers with as many bytes as at answered.
 func likewise(h *harness, at address, of func(int) request) func(int) request {
-	line, err := dialLine(h.ctx, at)
+	line, err := dial(h.ctx, at)
 	h.must(err)
 	defer line.close()
 	body, err := line.call(of(0))
@@ -53,7 +53,7 @@ func likewise(h *harness, at address, of func(int) request) func(int) request {
 
 // prepare makes the objects.
 func (b *bed) prepare(h *harness) {
-	line, err := dialLine(h.ctx, b.at(h, 0))
+	line, err := dial(h.ctx, b.at(h, 0))
 	h.must(err)
 	defer line.close()
 	for _, r := range []request{
@@ -130,19 +130,7 @@ func (a *arena) reads(v *verdicts) {
 			v.read(&cells[0].seen, &cells[1].seen)
 		}
 	}
-	a.shared(t)
 	t.print()
-}
-
-// shared asks as Azure's SDK does: HTTP/2, one connection for a program.
-func (a *arena) shared(t *requestTable) {
-	cells := []*cell{a.onCeiling(16, a.one.read), a.onOne("one node", 16, a.one.read)}
-	for _, c := range cells {
-		c.name += ", HTTP/2"
-		c.shared = true
-	}
-	compare(a.h, a.plan, cells...)
-	t.add(cells...)
 }
 
 func (a *arena) signatures(crypto cryptoPrices, v *verdicts) {
