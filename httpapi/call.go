@@ -23,6 +23,7 @@ type call struct {
 	route  *route        // nil while none was found
 	params params
 	body   *[]byte // pooled; nil until read
+	large  bool    // body has one of the places for large ones
 	out    *[]byte // pooled; the answer's body
 	status int     // of the answer
 	format format
@@ -76,12 +77,17 @@ func (c *call) guarded(do func(c *call) error) (err error) {
 // fail makes the answer a refusal.
 func (c *call) fail(err error) {
 	f := failureOf(err)
-	if f.status >= http.StatusInternalServerError && f.status != http.StatusServiceUnavailable {
+	if f.status >= http.StatusInternalServerError && f.status != http.StatusServiceUnavailable && c.mayLog() {
 		c.h.log.Error("a request failed", "request_id", c.req.ID, "path", c.r.URL.Path, "error", err)
 	}
 	c.status = f.status
 	f.headers(c.w.Header())
 	*c.out = c.format(c, f, (*c.out)[:0])
+}
+
+// mayLog bounds what strangers can make us write.
+func (c *call) mayLog() bool {
+	return c.authorized || c.proved || c.caller.Identity != (vault.Identity{}) || c.h.strangers.Allow()
 }
 
 // write sends status and body at once. What goes wrong now is the connection's trouble.
@@ -105,11 +111,28 @@ func (c *call) write() {
 
 func (c *call) readBody() (err error) {
 	c.body = takeBuffer()
-	*c.body, err = readBody(c.w, c.r, c.route.body, *c.body)
+	*c.body, err = readBody(c.w, c.r, c.route.body, *c.body, c.enlarge)
 	return err
 }
 
+// enlarge takes one of the places for large bodies, until the call is released.
+func (c *call) enlarge() error {
+	if c.large {
+		return nil
+	}
+	select {
+	case c.h.large <- struct{}{}:
+		c.large = true
+		return nil
+	default:
+		return tooManyLarge()
+	}
+}
+
 func (c *call) release() {
+	if c.large {
+		<-c.h.large
+	}
 	giveBuffer(c.out)
 	if c.body != nil {
 		giveBuffer(c.body)

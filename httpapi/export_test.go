@@ -8,6 +8,8 @@ import (
 
 // What tests from outside may look at.
 
+const MaxLarge = maxLarge
+
 // A RouteRow is what the walk over the tables wants of a route.
 type RouteRow struct {
 	Methods         []string

@@ -35,7 +35,8 @@ type Handler struct {
 	zones     []Zone // folded to lower case
 	log       hclog.Logger
 	version   []string      // value of the header x-ms-keyvault-service-version
-	strangers *rate.Limiter // bounds usage records that people without a token can cause
+	strangers *rate.Limiter // bounds usage records and log lines that people without a token can cause
+	large     chan struct{} // holds one for each large body in memory
 	router    *mux.Router
 	joins     *joins
 }
@@ -47,6 +48,7 @@ func New(n *node.Node, c Config) *Handler {
 		log:       c.Logger,
 		version:   []string{n.SealStatus().Version},
 		strangers: rate.NewLimiter(10, 100),
+		large:     make(chan struct{}, maxLarge),
 	}
 	if h.log == nil {
 		h.log = hclog.NewNullLogger()

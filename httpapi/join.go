@@ -103,7 +103,8 @@ func (ch *challenger) call(ctx context.Context, name string, in, out any) error 
 		return fmt.Errorf("the %s call was answered %d, not by a node", name, resp.StatusCode)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the %s call was refused with %d: %s", name, resp.StatusCode, strings.Join(envelope.Errors, "; "))
+		text := strings.Join(envelope.Errors, "; ") // written by whoever is at the other end
+		return fmt.Errorf("the %s call was refused with %d: %s", name, resp.StatusCode, text[:min(len(text), maxLogged)])
 	}
 	return json.Unmarshal(envelope.Data, out)
 }

@@ -23,7 +23,8 @@ const (
 	maxHeaderRead = 32 << 10 // where net/http hangs up: between the two we answer in the plane's own format
 	maxBody       = 1 << 20
 	smallBody     = 64 << 10 // of routes that take a few short values
-	tinyBody      = 4 << 10  // of routes that strangers may call
+	openBody      = 32 << 10 // of routes that strangers may call: a chain of certificates, a form
+	tinyBody      = 4 << 10  // of those that take a share or a name
 )
 
 // NewServer returns a server with the limits of decision 22 around New's handler, which it closes at Shutdown. The
@@ -41,7 +42,9 @@ func NewServer(n *node.Node, c Config, logger hclog.Logger) *http.Server {
 		WriteTimeout:      requestTime + 10*time.Second,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderRead,
-		ErrorLog:          h.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+
+		DisableGeneralOptionsHandler: true, // it answers "OPTIONS *" without a word to us
+		ErrorLog:                     h.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 	}
 	s.RegisterOnShutdown(h.Close)
 	return s
@@ -80,8 +83,8 @@ func giveBuffer(b *[]byte) {
 	}
 }
 
-// readBody appends the request's body to dst, at most limit bytes of it.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64, dst []byte) ([]byte, error) {
+// readBody appends the request's body to dst, at most limit bytes of it. It asks room before dst grows beyond smallBody.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, dst []byte, room func() error) ([]byte, error) {
 	if r.ContentLength == 0 || r.Body == http.NoBody {
 		return dst, nil
 	}
@@ -91,6 +94,11 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, dst []byte) (
 	body := http.MaxBytesReader(w, r.Body, limit)
 	for {
 		if len(dst) == cap(dst) {
+			if len(dst) > smallBody {
+				if err := room(); err != nil {
+					return dst, err
+				}
+			}
 			dst = grow(dst)
 		}
 		n, err := body.Read(dst[len(dst):cap(dst)])
@@ -122,6 +130,16 @@ func bodyFailure(err error) error {
 	default:
 		return refuse(http.StatusBadRequest, "BadParameter", "The request body ended early.")
 	}
+}
+
+// maxLarge is how many bodies over smallBody may be in memory at once: anyone with a token could otherwise fill it with
+// requests that are never completed, one for each connection. Nobody has to wait for such a place: it is given or refused.
+const maxLarge = 32
+
+func tooManyLarge() error {
+	f := unavailable("Too many large requests are being read.")
+	f.early = true
+	return f
 }
 
 func tooLarge() error {

@@ -3,9 +3,11 @@ package httpapi_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -78,6 +80,45 @@ func (zeros) Read(p []byte) (int, error) {
 		p[i] = '0'
 	}
 	return len(p), nil
+}
+
+// Large bodies that are never completed must not fill the memory, nor keep others from their small ones.
+func TestLargeBodiesInMemoryAreCounted(t *testing.T) {
+	s := unsealed(t)
+	c := s.application(t, "large-bodies", everything)
+	part := `{"value":"x","more":"` + strings.Repeat("a", 200<<10)
+	send := func(name string, body io.Reader) answer {
+		r := httptest.NewRequest("PUT", "/secrets/"+name+apiQuery, body)
+		r.Host = c.host
+		r.Header.Set("Authorization", "Bearer "+c.token)
+		return s.serve(r)
+	}
+	var held sync.WaitGroup
+	var writers []*io.PipeWriter
+	for i := range httpapi.MaxLarge {
+		body, w := io.Pipe()
+		writers = append(writers, w)
+		held.Go(func() {
+			if a := send(fmt.Sprint("s", i), body); a.status != 200 {
+				t.Errorf("one that was held: %d %s", a.status, a.body)
+			}
+		})
+		if _, err := io.WriteString(w, part); err != nil { // returns when all of it was read
+			t.Fatal(err)
+		}
+	}
+	if a := send("s", strings.NewReader(part + `"}`)); a.status != 503 || a.header.Get("Retry-After") != "1" {
+		t.Errorf("one too many: %d %s", a.status, a.body)
+	}
+	c.ok("PUT", "/secrets/s", `{"value":"x"}`)
+	for _, w := range writers {
+		io.WriteString(w, `"}`)
+		w.Close()
+	}
+	held.Wait()
+	if a := send("s", strings.NewReader(part + `"}`)); a.status != 200 {
+		t.Errorf("afterwards: %d %s", a.status, a.body)
+	}
 }
 
 func TestBodyThatBreaksOff(t *testing.T) {

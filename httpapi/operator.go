@@ -163,12 +163,12 @@ func (c *call) record(object string, err error) error {
 	if c.route != nil {
 		operation = c.route.operation
 	}
-	if !c.authorized && !c.proved && !c.h.strangers.Allow() {
+	if !c.mayLog() {
 		return nil
 	}
 	if c.vaults == nil {
 		c.h.log.Info("operation without a usage record: this node is not unsealed",
-			"operation", operation, "object", object, "remote", c.req.Remote, "failed", err != nil)
+			"operation", operation, "object", object[:min(len(object), maxLogged)], "remote", c.req.Remote, "failed", err != nil)
 		return nil
 	}
 	o := c.operator
@@ -177,6 +177,9 @@ func (c *call) record(object string, err error) error {
 	}
 	return c.vaults.RecordOperation(o, operation, object, err)
 }
+
+// maxLogged is how many bytes of what a stranger chose go into one line of the program's log.
+const maxLogged = 256
 
 // recorded makes an endpoint of an act of node. object says what it was done to.
 func recorded[Req, Resp any](act func(c *call, req *Req) (Resp, error), object func(req *Req) string,

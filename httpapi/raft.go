@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"encoding/hex"
 	"net/http"
+	"strings"
 
 	"keyquorum/node"
 )
@@ -10,11 +12,11 @@ import (
 func raftRoutes() []route {
 	const at = "sys/storage/raft/"
 	return []route{
-		{methods: write, shape: at + "join", operation: "sys/raft/join", body: maxBody, open: true,
+		{methods: write, shape: at + "join", operation: "sys/raft/join", body: openBody, open: true,
 			serve: recorded(join, func(q *joinRequest) string { return q.Leader }, writeData)},
 		{methods: write, shape: at + "bootstrap/challenge", operation: "sys/raft/challenge", body: tinyBody, open: true,
 			serve: serve(bootstrapChallenge, writeData)},
-		{methods: write, shape: at + "bootstrap/answer", operation: "sys/raft/answer", body: smallBody, open: true,
+		{methods: write, shape: at + "bootstrap/answer", operation: "sys/raft/answer", body: openBody, open: true,
 			serve: recorded(bootstrapAnswer, func(q *answerBody) string { return q.ServerID }, writeData)},
 		{methods: get, shape: at + "configuration", operation: "sys/raft/configuration", serve: recorded(configuration, nothing, writeData)},
 		{methods: write, shape: at + "remove-peer", operation: "sys/raft/remove-peer", body: tinyBody,
@@ -62,8 +64,11 @@ func join(c *call, q *joinRequest) (joinData, error) {
 	return joinData{true}, nil
 }
 
-// maxServerID bounds what a stranger can make a member work with.
-const maxServerID = 64
+// validServerID: 128 bits in lower-case hex. What a stranger sends goes no further otherwise.
+func validServerID(s string) bool {
+	id, err := hex.DecodeString(s)
+	return err == nil && len(id) == 16 && s == strings.ToLower(s)
+}
 
 type challengeBody struct {
 	ServerID string `json:"server_id"`
@@ -86,8 +91,8 @@ func bootstrapChallenge(c *call, q *challengeBody) (challengeData, error) {
 	if c.vaults == nil {
 		return challengeData{}, unavailable("Vault is sealed")
 	}
-	if q.ServerID == "" || len(q.ServerID) > maxServerID {
-		return challengeData{}, refuse(http.StatusBadRequest, "", "server_id must have 1 to 64 characters")
+	if !validServerID(q.ServerID) {
+		return challengeData{}, refuse(http.StatusBadRequest, "", "server_id must be 32 hexadecimal digits")
 	}
 	ch, err := c.h.n.MakeChallenge(q.ServerID)
 	s := c.h.n.SealStatus()
@@ -114,8 +119,8 @@ func bootstrapAnswer(c *call, q *answerBody) (admissionData, error) {
 	if c.vaults == nil {
 		return admissionData{}, unavailable("Vault is sealed")
 	}
-	if q.ServerID == "" || len(q.ServerID) > maxServerID {
-		return admissionData{}, refuse(http.StatusBadRequest, "", "server_id must have 1 to 64 characters")
+	if !validServerID(q.ServerID) {
+		return admissionData{}, refuse(http.StatusBadRequest, "", "server_id must be 32 hexadecimal digits")
 	}
 	a, err := c.h.n.AdmitAnswer(c.ctx, node.Answer{
 		ServerID: q.ServerID, Nonce: q.Nonce, MAC: q.Answer, CSR: q.CSR, ClusterAddr: q.ClusterAddr,

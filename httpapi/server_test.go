@@ -1,9 +1,11 @@
 package httpapi_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"encoding/pem"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -119,7 +121,7 @@ func TestJoinCallsOfStrangers(t *testing.T) {
 		t.Errorf("challenge: %d %s", a.status, a.body)
 	}
 	for path, bodies := range map[string][]string{
-		challenge:  {``, `{"server_id":"` + strings.Repeat("a", 65) + `"}`, `{"server_id":1}`},
+		challenge:  {``, `{"server_id":"x"}`, `{"server_id":"` + strings.Repeat("AB", 16) + `"}`, `{"server_id":"` + strings.Repeat("a", 65) + `"}`, `{"server_id":1}`},
 		answerPath: {``, `{"server_id":"` + id + `"}`, `{"server_id":"` + id + `","nonce":"AAAA","answer":"AAAA","csr":"AAAA"}`, `{"server_id":"x","nonce":"!"}`},
 	} {
 		for _, body := range bodies {
@@ -142,6 +144,37 @@ func TestServerHangsUpOnWhoeverIsTooSlowOrTooLarge(t *testing.T) {
 	if err := server.Shutdown(context.Background()); err != nil { // closes the handler
 		t.Error(err)
 	}
+}
+
+// net/http would answer "OPTIONS *" by itself, past both planes.
+func TestOptionsOfTheWholeServer(t *testing.T) {
+	server := httpapi.NewServer(unsealed(t).n, httpapi.Config{Zones: []httpapi.Zone{zone}}, hclog.NewNullLogger())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	for host, status := range map[string]int{nodeHost: 403, "any.vault.localhost": 401, loginHost: 404} {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "OPTIONS * HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host)
+		a, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Body.Close()
+		if a.StatusCode != status || a.Header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %s %v", host, a.Status, a.Header)
+		}
+	}
+	if err := server.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	<-served
 }
 
 // Over a real connection, HTTP/2 included: an answer carries its length, HEAD has none of the body, and an application's

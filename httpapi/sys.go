@@ -18,7 +18,7 @@ func sysRoutes() []route {
 		{methods: get, shape: "sys/seal-status", operation: "sys/seal-status", open: true, serve: serve(sealStatus, writeData)},
 		{methods: get, shape: "sys/leader", operation: "sys/leader", open: true, serve: serve(leader, writeData)},
 		{methods: get, shape: "sys/init", operation: "sys/init", open: true, serve: serve(initialized, writeData)},
-		{methods: write, shape: "sys/init", operation: "sys/init", body: smallBody, open: true, shares: true,
+		{methods: write, shape: "sys/init", operation: "sys/init", body: openBody, open: true, shares: true,
 			serve: recorded(initialize, nothing, writeInit)},
 		{methods: write, shape: "sys/unseal", operation: "sys/unseal", body: tinyBody, open: true, shares: true,
 			serve: recorded(unseal, nothing, writeData)},
