@@ -12,19 +12,19 @@ import (
 // adminRoutes are the administration API (docs/administration-api.md). The domain's verbs write their usage records.
 func adminRoutes() []route {
 	return []route{
-		{methods: list, shape: "keyquorum/vaults", operation: "vaults/list", serve: serve(listVaults, writeData)},
-		{methods: write, shape: "keyquorum/vaults", operation: "vaults/create", body: smallBody, serve: serve(createVault, writeData)},
-		{methods: get, shape: "keyquorum/vaults/{vault}", operation: "vaults/get", serve: serve(getVault, writeData)},
-		{methods: list, shape: "keyquorum/vaults/{vault}/grants", operation: "grants/list", serve: serve(listGrants, writeData)},
-		{methods: write, shape: "keyquorum/vaults/{vault}/grants/{app}", operation: "grants/set", body: smallBody, serve: serve(setGrant, writeData)},
-		{methods: remove, shape: "keyquorum/vaults/{vault}/grants/{app}", operation: "grants/set", serve: serve(revokeGrant, noContent)},
-		{methods: list, shape: "keyquorum/apps", operation: "apps/list", serve: serve(listApps, writeData)},
-		{methods: write, shape: "keyquorum/apps", operation: "apps/create", body: smallBody, serve: serve(createApp, writeData)},
-		{methods: get, shape: "keyquorum/apps/{app}", operation: "apps/get", serve: serve(getApp, writeData)},
-		{methods: write, shape: "keyquorum/apps/{app}", operation: "apps/update", body: smallBody, serve: serve(updateApp, writeData)},
-		{methods: remove, shape: "keyquorum/apps/{app}", operation: "apps/delete", serve: serve(deleteApp, noContent)},
-		{methods: write, shape: "keyquorum/apps/{app}/credentials", operation: "credentials/create", body: smallBody, serve: serve(addCredential, writeCredential)},
-		{methods: remove, shape: "keyquorum/apps/{app}/credentials/{id}", operation: "credentials/delete", serve: serve(removeCredential, noContent)},
+		{methods: list, shape: "keyquorum/vaults", operation: "admin/vaults/list", serve: serve(listVaults, writeData)},
+		{methods: write, shape: "keyquorum/vaults", operation: "admin/vaults/create", body: smallBody, serve: serve(createVault, writeData)},
+		{methods: get, shape: "keyquorum/vaults/{vault}", operation: "admin/vaults/get", serve: serve(getVault, writeData)},
+		{methods: list, shape: "keyquorum/vaults/{vault}/grants", operation: "admin/grants/list", serve: serve(listGrants, writeData)},
+		{methods: write, shape: "keyquorum/vaults/{vault}/grants/{app}", operation: "admin/grants/set", body: smallBody, serve: serve(setGrant, writeData)},
+		{methods: remove, shape: "keyquorum/vaults/{vault}/grants/{app}", operation: "admin/grants/set", serve: serve(revokeGrant, noContent)},
+		{methods: list, shape: "keyquorum/apps", operation: "admin/apps/list", serve: serve(listApps, writeData)},
+		{methods: write, shape: "keyquorum/apps", operation: "admin/apps/create", body: smallBody, serve: serve(createApp, writeData)},
+		{methods: get, shape: "keyquorum/apps/{app}", operation: "admin/apps/get", serve: serve(getApp, writeData)},
+		{methods: write, shape: "keyquorum/apps/{app}", operation: "admin/apps/enable", body: smallBody, serve: serve(updateApp, writeData)},
+		{methods: remove, shape: "keyquorum/apps/{app}", operation: "admin/apps/delete", serve: serve(deleteApp, noContent)},
+		{methods: write, shape: "keyquorum/apps/{app}/credentials", operation: "admin/credentials/add", body: smallBody, serve: serve(addCredential, writeCredential)},
+		{methods: remove, shape: "keyquorum/apps/{app}/credentials/{id}", operation: "admin/credentials/remove", serve: serve(removeCredential, noContent)},
 	}
 }
 
@@ -199,41 +199,30 @@ func (l *life) UnmarshalJSON(b []byte) error {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		return &json.UnmarshalTypeError{Field: "ttl"}
+		return new(json.UnmarshalTypeError) // json.Unmarshal puts the member's name in
 	}
 	*l = life(d)
 	return nil
 }
 
-// newCredential is answered once: the secret is copied into the answer and cleared.
-type newCredential struct {
-	credentialData
-	clientID string
-	secret   []byte
+func addCredential(c *call, q *credentialRequest) (vault.NewCredential, error) {
+	return c.vaults.AddCredential(c.ctx, c.operator, c.params[0], time.Duration(q.TTL))
 }
 
-func addCredential(c *call, q *credentialRequest) (newCredential, error) {
-	a, err := c.vaults.GetApp(c.ctx, c.operator, c.params[0])
-	if err != nil {
-		return newCredential{}, err
-	}
-	k, secret, err := c.vaults.AddCredential(c.ctx, c.operator, a.ClientID, time.Duration(q.TTL))
-	return newCredential{credentialOf(k), a.ClientID, secret}, err
-}
-
-func writeCredential(c *call, k *newCredential) error {
-	b, err := json.Marshal(k.credentialData)
+// writeCredential shows a secret for the only time: it is copied into the answer and cleared.
+func writeCredential(c *call, k *vault.NewCredential) error {
+	defer k.Secret.Zero()
+	b, err := json.Marshal(credentialOf(k.Credential))
 	if err != nil {
 		return err
 	}
-	data := make([]byte, 0, len(b)+len(k.clientID)+6*len(k.secret)+64)
+	data := make([]byte, 0, len(b)+len(k.ClientID)+6*len(k.Secret)+64)
 	data = append(data, b[:len(b)-1]...)
-	data = appendString(append(data, `,"client_id":`...), k.clientID)
-	data = appendString(append(data, `,"secret":`...), k.secret)
+	data = appendString(append(data, `,"client_id":`...), k.ClientID)
+	data = appendString(append(data, `,"secret":`...), k.Secret)
 	data = append(data, '}')
 	*c.out = appendEnvelope(*c.out, c.req.ID, data)
 	clear(data)
-	clear(k.secret)
 	return nil
 }
 

@@ -91,7 +91,7 @@ func (f *failure) domain() *vault.Error {
 			kind = vault.Invalid
 		}
 	}
-	return &vault.Error{Kind: kind, Code: f.code, Inner: f.inner, Message: f.message, RetryAfter: f.retryAfter}
+	return &vault.Error{Kind: kind, Status: f.status, Code: f.code, Inner: f.inner, Message: f.message, RetryAfter: f.retryAfter}
 }
 
 // headers that belong to a refusal, whatever its plane.

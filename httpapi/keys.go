@@ -2,13 +2,14 @@ package httpapi
 
 import (
 	"context"
+	"strings"
 
 	"keyquorum/vault"
 )
 
 func keyRoutes() []route {
 	routes := []route{
-		{methods: get, shape: "keys/{name}/versions", operation: "keys/list", serve: serve(listKeyVersions, writeKeyVersions)},
+		{methods: get, shape: "keys/{name}/versions", operation: "keys/versions", serve: serve(listKeyVersions, writeKeyVersions)},
 		{methods: get, shape: "keys/{name}/[version]", operation: "keys/get", serve: serve(getKey, writeKey)},
 		{methods: get, shape: "keys", operation: "keys/list", serve: serve(listKeys, writeKeyPage)},
 		{methods: post, shape: "keys/{name}/create", operation: "keys/create", body: maxBody, serve: serve(createKey, writeKey)},
@@ -22,9 +23,9 @@ func keyRoutes() []route {
 	}
 	for name, verb := range map[string]cryptoVerb{
 		"sign": (*vault.Vaults).Sign, "encrypt": (*vault.Vaults).Encrypt, "decrypt": (*vault.Vaults).Decrypt,
-		"wrapkey": (*vault.Vaults).WrapKey, "unwrapkey": (*vault.Vaults).UnwrapKey,
+		"wrapKey": (*vault.Vaults).WrapKey, "unwrapKey": (*vault.Vaults).UnwrapKey,
 	} {
-		routes = append(routes, route{methods: post, shape: "keys/{name}/[version]/" + name, operation: "keys/" + name,
+		routes = append(routes, route{methods: post, shape: "keys/{name}/[version]/" + strings.ToLower(name), operation: "keys/" + name,
 			body: smallBody, serve: serve(verb.call, writeCrypto)})
 	}
 	return routes

@@ -8,7 +8,7 @@ import (
 
 func secretRoutes() []route {
 	return []route{
-		{methods: get, shape: "secrets/{name}/versions", operation: "secrets/list", serve: serve(listSecretVersions, writeSecretVersions)},
+		{methods: get, shape: "secrets/{name}/versions", operation: "secrets/versions", serve: serve(listSecretVersions, writeSecretVersions)},
 		{methods: get, shape: "secrets/{name}/[version]", operation: "secrets/get", serve: serve(getSecret, writeSecretValue)},
 		{methods: get, shape: "secrets", operation: "secrets/list", serve: serve(listSecrets, writeSecretPage)},
 		{methods: put, shape: "secrets/{name}", operation: "secrets/set", body: maxBody, serve: serve(setSecret, writeSecretValue)},
@@ -64,9 +64,6 @@ func changeMember(ch *vault.Change, name, value []byte) error {
 }
 
 func setSecret(c *call, q *secretRequest) (vault.Secret, error) {
-	if q.value == nil {
-		return vault.Secret{}, invalidProperty("value")
-	}
 	return c.vaults.SetSecret(c.ctx, c.caller, c.params[0], q.value, q.Change)
 }
 

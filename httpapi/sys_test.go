@@ -281,7 +281,7 @@ func TestOperationsAreRecordedBeforeTheyAreAnswered(t *testing.T) {
 			t.Errorf("accessor %v in %v", u["accessor"], u)
 		}
 	}
-	want := "[sys/raft/configuration 200 sys/raft/remove-peer 400 vaults/create 400 token/authenticate 403]"
+	want := "[sys/raft/configuration 200 sys/raft/remove-peer 400 admin/vaults/create 400 token/authenticate 403]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("recorded %v, want %v", got, want)
 	}

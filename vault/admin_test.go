@@ -83,37 +83,37 @@ func TestApps(t *testing.T) {
 func TestCredentials(t *testing.T) {
 	w := newWorld(t)
 	a := w.app("web")
-	c, secret, err := w.AddCredential(ctx, w.root, a.ClientID, time.Hour)
-	if err != nil || !c.Expires.Equal(w.now.Add(time.Hour)) || !c.Created.Equal(w.now) || c.ID == a.credential.ID {
+	c, err := w.AddCredential(ctx, w.root, "WEB", time.Hour)
+	if err != nil || !c.Expires.Equal(w.now.Add(time.Hour)) || !c.Created.Equal(w.now) || c.ID == a.credential.ID || c.ClientID != a.ClientID {
 		t.Fatalf("%+v %v", c, err)
 	}
 	issue := func(secret seal.Plaintext) error {
 		_, _, err := w.IssueToken(ctx, vault.TokenRequest{ClientID: a.ClientID, Secret: secret, Audience: zone})
 		return err
 	}
-	if err := errors.Join(issue(secret), issue(a.secret)); err != nil {
+	if err := errors.Join(issue(c.Secret), issue(a.secret)); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.RemoveCredential(ctx, w.root, "web", a.credential.ID); err != nil {
 		t.Fatal(err)
 	}
 	refused(t, issue(a.secret), vault.Unauthenticated, "invalid_client")
-	if err := issue(secret); err != nil {
+	if err := issue(c.Secret); err != nil {
 		t.Error(err)
 	}
 	refused(t, w.RemoveCredential(ctx, w.root, "web", a.credential.ID), vault.NotFound, "CredentialNotFound")
-	_, none, err := w.AddCredential(ctx, w.root, "web", -time.Second)
+	none, err := w.AddCredential(ctx, w.root, "web", -time.Second)
 	refused(t, err, vault.Invalid, "BadParameter")
-	if none != nil {
+	if none.Secret != nil {
 		t.Error("a secret without a credential")
 	}
 	for range 15 {
-		_, _, err = w.AddCredential(ctx, w.root, "web", 0)
+		_, err = w.AddCredential(ctx, w.root, "web", 0)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = w.AddCredential(ctx, w.root, "web", 0)
+	_, err = w.AddCredential(ctx, w.root, "web", 0)
 	refused(t, err, vault.Conflict, "TooManyCredentials")
 }
 

@@ -17,11 +17,18 @@ type App struct {
 	Credentials         []Credential
 }
 
-// A Credential is one client secret; the secret itself is shown once, when it is made.
+// A Credential is one client secret; the secret itself is shown once, as a NewCredential.
 type Credential struct {
 	ID      string
 	Created time.Time
 	Expires time.Time // zero: never
+}
+
+// A NewCredential is a client secret that was just made, and whose it is. The secret is the caller's to clear.
+type NewCredential struct {
+	Credential
+	ClientID string
+	Secret   seal.Plaintext
 }
 
 // maxCredentials bounds a principal's record: enough to roll one over while the old one still works.
@@ -181,10 +188,10 @@ func (d *decision) removeGrants(oid string) error {
 }
 
 // AddCredential makes a client secret (256 random bits), shown once. life 0 means no end; another is at least a second.
-func (v *Vaults) AddCredential(ctx context.Context, o Operator, app string, life time.Duration) (Credential, seal.Plaintext, error) {
+func (v *Vaults) AddCredential(ctx context.Context, o Operator, app string, life time.Duration) (NewCredential, error) {
 	secret := newCredential(clientSecretPrefix)
 	made := credentialRecord{ID: newUUID(), Hash: sha256.Sum256(secret)}
-	_, err := v.changeApp(ctx, o, "admin/credentials/add", app, func(d *decision, r *principalRecord) error {
+	a, err := v.changeApp(ctx, o, "admin/credentials/add", app, func(d *decision, r *principalRecord) error {
 		if life != 0 && life < time.Second {
 			return badParameter("A credential's life is at least a second.")
 		}
@@ -200,9 +207,9 @@ func (v *Vaults) AddCredential(ctx context.Context, o Operator, app string, life
 	})
 	if err != nil {
 		secret.Zero()
-		return Credential{}, nil, err
+		return NewCredential{}, err
 	}
-	return made.credential(), secret, nil
+	return NewCredential{made.credential(), a.ClientID, secret}, nil
 }
 
 // RemoveCredential revokes a client secret and every token issued for it: no node takes them when the call has returned.

@@ -42,9 +42,17 @@ type Error struct {
 	Inner      string // "ObjectIsDeletedButRecoverable", … or ""
 	Message    string
 	RetryAfter time.Duration // with Unavailable and Throttled
+	Status     int           // of the answer where the kind's is too coarse (405, 413 …), else 0
 }
 
 func (e *Error) Error() string { return e.Message }
+
+func (e *Error) status() int {
+	if e.Status != 0 {
+		return e.Status
+	}
+	return e.Kind.Status()
+}
 
 // usageCode is the code that a usage record carries: the more telling one.
 func (e *Error) usageCode() string {

@@ -78,8 +78,9 @@ type TokenRequest struct {
 // "unauthorized_client" and an AADSTS message.
 func (v *Vaults) IssueToken(ctx context.Context, r TokenRequest) (token string, life time.Duration, err error) {
 	var p *principal
+	var known bool
 	_, err = v.settle(ctx, false, func(d *decision) (err error) {
-		token, p, err = d.issue(r)
+		token, p, known, err = d.issue(r)
 		return err
 	})
 	e := v.entry(r.Request, "token/issue")
@@ -90,10 +91,10 @@ func (v *Vaults) IssueToken(ctx context.Context, r TokenRequest) (token string, 
 	if p != nil {
 		e.OID = p.OID
 	}
-	if p == nil {
-		err = v.recordBounded(e, err)
-	} else {
+	if known {
 		err = v.record(e, false, err)
+	} else {
+		err = v.recordBounded(e, err) // client ids are no secrets: whoever has read one is a stranger still
 	}
 	if err != nil {
 		return "", 0, err
@@ -101,20 +102,21 @@ func (v *Vaults) IssueToken(ctx context.Context, r TokenRequest) (token string, 
 	return token, tokenLife, nil
 }
 
-func (d *decision) issue(r TokenRequest) (string, *principal, error) {
+// issue gives a token. p is the application that was named; known says that the caller proved to be it.
+func (d *decision) issue(r TokenRequest) (token string, p *principal, known bool, err error) {
 	p, credential, err := d.authenticateClient(r)
 	if err != nil {
-		return "", p, err
+		return "", p, false, err
 	}
 	if len(r.Audience) > maxAudience || hostOf(r.Audience) == "" {
-		return "", p, &Error{Kind: Invalid, Code: "invalid_scope", Message: "AADSTS70011: The provided value for the input parameter 'scope' is not valid."}
+		return "", p, true, &Error{Kind: Invalid, Code: "invalid_scope", Message: "AADSTS70011: The provided value for the input parameter 'scope' is not valid."}
 	}
 	keys, err := d.tokenKeys()
 	if err != nil {
-		return "", p, err
+		return "", p, true, err
 	}
-	token, err := keys.sign(d.v.newClaims(p, credential, r.Audience, d.now))
-	return token, p, err
+	token, err = keys.sign(d.v.newClaims(p, credential, r.Audience, d.now))
+	return token, p, true, err
 }
 
 // nobody stands in for an application that does not exist, so that it takes as long to refuse.

@@ -168,7 +168,7 @@ func TestIssueTokenRefusals(t *testing.T) {
 	w := newWorld(t)
 	a := w.app("web")
 	b := w.app("other")
-	_, ended, err := w.AddCredential(ctx, w.root, "web", time.Minute)
+	ended, err := w.AddCredential(ctx, w.root, "web", time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestIssueTokenRefusals(t *testing.T) {
 		"wrong secret":        {a.ClientID, append(a.secret[:len(a.secret)-1:len(a.secret)-1], '?'), zone, vault.Unauthenticated, "invalid_client", "AADSTS7000215"},
 		"no secret":           {a.ClientID, nil, zone, vault.Unauthenticated, "invalid_client", "AADSTS7000215"},
 		"another's secret":    {a.ClientID, b.secret, zone, vault.Unauthenticated, "invalid_client", "AADSTS7000215"},
-		"ended secret":        {a.ClientID, ended, zone, vault.Unauthenticated, "invalid_client", "AADSTS7000215"},
+		"ended secret":        {a.ClientID, ended.Secret, zone, vault.Unauthenticated, "invalid_client", "AADSTS7000215"},
 		"no audience":         {a.ClientID, a.secret, "", vault.Invalid, "invalid_scope", "AADSTS70011"},
 		"long audience":       {a.ClientID, a.secret, strings.Repeat("a", 600), vault.Invalid, "invalid_scope", "AADSTS70011"},
 	} {
@@ -256,6 +256,38 @@ func TestRefusalsOfStrangersAreBounded(t *testing.T) {
 	}
 }
 
+// A client id is no secret, so knowing one must not open the usage log either.
+func TestWrongSecretsAreRecordedAtABoundedRate(t *testing.T) {
+	w := newWorld(t)
+	a := w.app("web")
+	w.usage.forget()
+	const tries = 3000
+	for range tries {
+		_, _, err := w.IssueToken(ctx, vault.TokenRequest{ClientID: a.ClientID, Secret: seal.Plaintext("wrong"), Audience: zone})
+		refused(t, err, vault.Unauthenticated, "invalid_client")
+	}
+	if n := len(w.usage.lines(t)); n < 100 || n > tries/2 {
+		t.Errorf("%d records of %d wrong secrets", n, tries)
+	}
+	w.usage.forget()
+	w.signIn(a)
+	if n := len(w.usage.lines(t)); n != 1 {
+		t.Errorf("%d records of a right one, want 1", n)
+	}
+}
+
+func TestRefusalsAreRecordedWithTheStatusOfTheirAnswer(t *testing.T) {
+	w := newWorld(t)
+	id := vault.Identity{OID: "o", AppID: "a"}
+	tooLarge := &vault.Error{Kind: vault.Invalid, Status: 413, Code: "RequestEntityTooLarge"}
+	if err := w.RecordRefusal(vault.Request{}, &id, "secrets/set", "demo", tooLarge); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.usage.last(t); got.Status != 413 {
+		t.Errorf("recorded %+v", got)
+	}
+}
+
 func TestRecordOperation(t *testing.T) {
 	w := newWorld(t)
 	for _, err := range []error{nil, &vault.Error{Kind: vault.Invalid, Code: "BadParameter"}, fmt.Errorf("something")} {
@@ -277,11 +309,11 @@ func TestRecordOperation(t *testing.T) {
 
 func FuzzAccessToken(f *testing.F) {
 	w, _ := demo(f)
-	_, secret, err := w.AddCredential(ctx, w.root, "web", 0)
+	made, err := w.AddCredential(ctx, w.root, "web", 0)
 	if err != nil {
 		f.Fatal(err)
 	}
-	good := w.signIn(app{App: must(w.GetApp(ctx, w.root, "web"))(f), secret: secret})
+	good := w.signIn(app{App: must(w.GetApp(ctx, w.root, "web"))(f), secret: made.Secret})
 	f.Add([]byte(good), zone)
 	f.Add([]byte("a.b.c"), zone)
 	f.Add([]byte{}, "")

@@ -401,11 +401,11 @@ func TestRevokedBetweenDecisionAndCommit(t *testing.T) {
 // A credential that ends takes its tokens with it.
 func TestCredentialEnds(t *testing.T) {
 	w, c := demo(t)
-	_, secret, err := w.AddCredential(ctx, w.root, "web", time.Minute)
+	made, err := w.AddCredential(ctx, w.root, "web", time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	short := w.caller(app{App: must(w.GetApp(ctx, w.root, "web"))(t), secret: secret}, "demo")
+	short := w.caller(app{App: must(w.GetApp(ctx, w.root, "web"))(t), secret: made.Secret}, "demo")
 	must(w.ListSecrets(ctx, short, page))(t)
 	w.now = w.now.Add(time.Minute)
 	_, err = w.ListSecrets(ctx, short, page)
@@ -513,11 +513,11 @@ func TestClosed(t *testing.T) {
 
 func mustSecret(t *testing.T, w *world) seal.Plaintext {
 	t.Helper()
-	_, secret, err := w.AddCredential(ctx, w.root, "web", 0)
+	made, err := w.AddCredential(ctx, w.root, "web", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return secret
+	return made.Secret
 }
 
 // I8: records of other places, other versions and other bytes are refused, each by name, and give no value.

@@ -131,13 +131,16 @@ func validTagText(s string) bool {
 	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxTagRunes
 }
 
-// SetSecret adds a version, and with the first one the secret. The value is up to 25,600 bytes and may be empty; it is the
-// caller's to clear. 409 ObjectIsDeletedButRecoverable while the name is soft-deleted.
+// SetSecret adds a version, and with the first one the secret. The value is up to 25,600 bytes and may be empty, but not nil;
+// it is the caller's to clear. 409 ObjectIsDeletedButRecoverable while the name is soft-deleted.
 func (v *Vaults) SetSecret(ctx context.Context, c Caller, name string, value seal.Plaintext, ch Change) (Secret, error) {
 	s, err := perform(ctx, v, c, setSecret, target{name: name}, func(d *decision) (Secret, error) {
 		o, err := secretCollection.claim(d, name)
 		if err != nil {
 			return Secret{}, err
+		}
+		if value == nil {
+			return Secret{}, badProperty("value")
 		}
 		if len(value) > maxSecretValue {
 			return Secret{}, badParameter("Property value has more than 25600 bytes.")

@@ -53,6 +53,21 @@ func TestSecretValues(t *testing.T) {
 	refused(t, err, vault.Invalid, "BadParameter")
 }
 
+// No value is a body that means nothing: said last, after permission and existence (decision 10).
+func TestSetWithoutAValueIsRefusedInItsPlace(t *testing.T) {
+	w, c := demo(t)
+	set := func(name string) error {
+		_, err := w.SetSecret(ctx, c, name, nil, vault.Change{})
+		return err
+	}
+	refused(t, set("s"), vault.Invalid, "BadParameter")
+	must(w.SetSecret(ctx, c, "gone", seal.Plaintext("x"), vault.Change{}))(t)
+	must(w.DeleteSecret(ctx, c, "gone"))(t)
+	refused(t, set("gone"), vault.Conflict, "ObjectIsDeletedButRecoverable")
+	w.grant("demo", "web", nil, []string{"get"})
+	refused(t, set("s"), vault.Forbidden, "ForbiddenByPolicy")
+}
+
 func TestSecretLimits(t *testing.T) {
 	w, c := demo(t)
 	tags := func(n int) map[string]string {

@@ -86,7 +86,7 @@ func setOutcome(e *audit.Entry, err error) *Error {
 		return nil
 	}
 	r := refusal(err)
-	e.Status, e.Code = r.Kind.Status(), r.usageCode()
+	e.Status, e.Code = r.status(), r.usageCode()
 	return r
 }
 

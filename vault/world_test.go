@@ -83,11 +83,11 @@ type app struct {
 func (w *world) app(name string) app {
 	w.t.Helper()
 	a := must(w.CreateApp(context.Background(), w.root, name))(w.t)
-	credential, secret, err := w.AddCredential(context.Background(), w.root, name, 0)
+	made, err := w.AddCredential(context.Background(), w.root, name, 0)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return app{a, credential, secret}
+	return app{a, made.Credential, made.Secret}
 }
 
 func (w *world) grant(vaultName, app string, keys, secrets []string) {
