@@ -23,8 +23,9 @@ type place struct {
 // placeOf tells which plane a Host belongs to. A host under a zone is the application plane whatever else is wrong with
 // it: it must never reach the operator plane.
 func (h *Handler) placeOf(host string) (plane, place) {
-	name, port := splitPort(host)
-	name = strings.TrimSuffix(name, ".")
+	written, port := splitPort(host)
+	name := strings.TrimRight(written, ".")
+	oneDot := len(written)-len(name) <= 1 // a name may end in one (RFC 1034 section 3.1)
 	for i := range h.zones {
 		z := &h.zones[i]
 		if equalFold(name, z.Login) {
@@ -32,7 +33,7 @@ func (h *Handler) placeOf(host string) (plane, place) {
 		}
 		if below, ok := cutZone(name, z.Suffix); ok {
 			p := place{zone: z, authority: host, port: port}
-			if validLabel(below) && validPort(port) {
+			if validLabel(below) && validPort(port) && oneDot {
 				p.vault = strings.ToLower(below)
 				p.parent = host[len(below)+1:]
 			}
@@ -42,10 +43,10 @@ func (h *Handler) placeOf(host string) (plane, place) {
 	return operatorPlane, place{authority: host, port: port}
 }
 
-// splitPort cuts ":port" off. It leaves IPv6 literals whole, which are in no zone.
+// splitPort cuts off what stands from the first colon on. It leaves IPv6 literals whole, which are in no zone.
 func splitPort(host string) (name, port string) {
-	i := strings.LastIndexByte(host, ':')
-	if i < 0 || strings.IndexByte(host, ']') > i {
+	i := strings.IndexByte(host, ':')
+	if i < 0 || host[0] == '[' {
 		return host, ""
 	}
 	return host[:i], host[i:]

@@ -217,11 +217,12 @@ func (s *service) operate(method, target, token, body string) answer {
 
 // A client is an application in front of one vault.
 type client struct {
-	t     testing.TB
-	s     *service
-	host  string
-	token string
-	id    string // client id
+	t      testing.TB
+	s      *service
+	host   string
+	token  string
+	id     string // client id
+	secret string
 }
 
 // call sends a request to the vault. target has no api-version yet.
@@ -277,7 +278,7 @@ func (s *service) application(t testing.TB, name, grant string) *client {
 	if a.status != 200 {
 		t.Fatalf("token: %d %s", a.status, a.body)
 	}
-	return &client{t: t, s: s, host: vault + ".vault.localhost:8200", token: a.text("access_token"), id: app}
+	return &client{t: t, s: s, host: vault + ".vault.localhost:8200", token: a.text("access_token"), id: app, secret: secret}
 }
 
 func (s *service) login(method, target, form string) answer {

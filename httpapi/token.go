@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 // tokenRoutes are the login host's. Every tenant is the same: "adfs" is the one that clients are told of.
 func tokenRoutes() []route {
 	issue := func(shape string) route {
-		return route{methods: post, shape: shape, operation: "token/issue", body: smallBody, open: true, serve: issueToken}
+		return route{methods: post, shape: shape, operation: "token/issue", body: openBody, open: true, serve: issueToken}
 	}
 	open := func(shape, operation string, serve endpoint) route {
 		return route{methods: get, shape: shape, operation: operation, open: true, serve: serve}
@@ -130,9 +131,14 @@ type tokenRequest struct {
 	grant, clientID, scope string
 	secret                 []byte
 	assertion              bool
+	given                  []string // of the fields above
 }
 
-func (q *tokenRequest) field(name string, value []byte) {
+// field takes one field, known ones once (RFC 6749 section 3.2).
+func (q *tokenRequest) field(name string, value []byte) error {
+	if slices.Contains(q.given, name) {
+		return oauthRefusal("invalid_request", "AADSTS90100: The request body contains "+name+" more than once.")
+	}
 	switch name {
 	case "grant_type":
 		q.grant = string(value)
@@ -144,7 +150,11 @@ func (q *tokenRequest) field(name string, value []byte) {
 		q.secret = value
 	case "client_assertion":
 		q.assertion = true
+	default:
+		return nil
 	}
+	q.given = append(q.given, name)
+	return nil
 }
 
 // audience checks what can be checked without the domain, and returns the resource that a token is asked for.
@@ -162,7 +172,7 @@ func (h *Handler) audience(q *tokenRequest) (string, error) {
 		if !ok {
 			continue
 		}
-		if u, err := url.Parse(resource); err == nil && u.Scheme == "https" && h.isZone(u.Hostname()) {
+		if h.isResource(resource) {
 			return resource, nil
 		}
 		break
@@ -170,7 +180,13 @@ func (h *Handler) audience(q *tokenRequest) (string, error) {
 	return "", oauthRefusal("invalid_scope", "AADSTS70011: The provided value for the input parameter 'scope' is not valid.")
 }
 
-func (h *Handler) isZone(host string) bool {
+// isResource says whether a URL is a zone's and nothing more.
+func (h *Handler) isResource(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return false
+	}
+	host := strings.TrimSuffix(u.Hostname(), ".")
 	for i := range h.zones {
 		if equalFold(host, h.zones[i].Suffix) {
 			return true
@@ -180,7 +196,7 @@ func (h *Handler) isZone(host string) bool {
 }
 
 // eachField takes an application/x-www-form-urlencoded body apart in place, so that secrets are not copied into strings.
-func eachField(body []byte, f func(name string, value []byte)) error {
+func eachField(body []byte, f func(name string, value []byte) error) error {
 	for pair := range bytes.SplitSeq(body, []byte("&")) {
 		name, value, _ := bytes.Cut(pair, []byte("="))
 		name, ok := unescapeForm(name)
@@ -188,7 +204,9 @@ func eachField(body []byte, f func(name string, value []byte)) error {
 		if !ok || !valid {
 			return oauthRefusal("invalid_request", "AADSTS900144: The request body is not a valid form.")
 		}
-		f(string(name), value)
+		if err := f(string(name), value); err != nil {
+			return err
+		}
 	}
 	return nil
 }

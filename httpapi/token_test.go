@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -43,18 +44,23 @@ func TestTokenRefusals(t *testing.T) {
 		code   string
 		number float64
 	}{
-		"wrong secret":     {base + "&client_secret=wrong&scope=" + good, 401, "invalid_client", 7000215},
-		"unknown client":   {"grant_type=client_credentials&client_id=2f7b9c1e-0000-4000-8000-000000000000&client_secret=x&scope=" + good, 400, "unauthorized_client", 700016},
-		"other grant":      {"grant_type=password&client_id=x&client_secret=x&scope=" + good, 400, "unsupported_grant_type", 70003},
-		"assertion":        {base + "&client_assertion=x&scope=" + good, 400, "invalid_request", 700027},
-		"no secret":        {base + "&scope=" + good, 400, "invalid_request", 900144},
-		"no scope":         {base + "&client_secret=x", 400, "invalid_scope", 70011},
-		"foreign scope":    {base + "&client_secret=x&scope=https://vault.azure.net/.default", 400, "invalid_scope", 70011},
-		"scope of a vault": {base + "&client_secret=x&scope=https://demo.vault.localhost/.default", 400, "invalid_scope", 70011},
-		"plain http":       {base + "&client_secret=x&scope=http://vault.localhost/.default", 400, "invalid_scope", 70011},
-		"bad escape":       {base + "&client_secret=%zz&scope=" + good, 400, "invalid_request", 900144},
-		"nothing":          {"", 400, "unsupported_grant_type", 70003},
-		"too large":        {strings.Repeat("a", 70000), 413, "invalid_request", 0},
+		"wrong secret":       {base + "&client_secret=wrong&scope=" + good, 401, "invalid_client", 7000215},
+		"unknown client":     {"grant_type=client_credentials&client_id=2f7b9c1e-0000-4000-8000-000000000000&client_secret=x&scope=" + good, 400, "unauthorized_client", 700016},
+		"other grant":        {"grant_type=password&client_id=x&client_secret=x&scope=" + good, 400, "unsupported_grant_type", 70003},
+		"assertion":          {base + "&client_assertion=x&scope=" + good, 400, "invalid_request", 700027},
+		"no secret":          {base + "&scope=" + good, 400, "invalid_request", 900144},
+		"no scope":           {base + "&client_secret=x", 400, "invalid_scope", 70011},
+		"foreign scope":      {base + "&client_secret=x&scope=https://vault.azure.net/.default", 400, "invalid_scope", 70011},
+		"scope of a vault":   {base + "&client_secret=x&scope=https://demo.vault.localhost/.default", 400, "invalid_scope", 70011},
+		"plain http":         {base + "&client_secret=x&scope=http://vault.localhost/.default", 400, "invalid_scope", 70011},
+		"secret twice":       {base + "&client_secret=x&client_secret=y&scope=" + good, 400, "invalid_request", 90100},
+		"scope twice":        {base + "&client_secret=x&scope=" + good + "&scope=" + good, 400, "invalid_request", 90100},
+		"scope with a user":  {base + "&client_secret=x&scope=https://a@vault.localhost/.default", 400, "invalid_scope", 70011},
+		"scope with a path":  {base + "&client_secret=x&scope=https://vault.localhost/a/.default", 400, "invalid_scope", 70011},
+		"scope with a query": {base + "&client_secret=x&scope=https://vault.localhost?a/.default", 400, "invalid_scope", 70011},
+		"bad escape":         {base + "&client_secret=%zz&scope=" + good, 400, "invalid_request", 900144},
+		"nothing":            {"", 400, "unsupported_grant_type", 70003},
+		"too large":          {strings.Repeat("a", 70000), 413, "invalid_request", 0},
 	} {
 		a := s.login("POST", "/adfs/oauth2/v2.0/token", row.form)
 		codes, _ := a.json["error_codes"].([]any)
@@ -65,6 +71,25 @@ func TestTokenRefusals(t *testing.T) {
 			t.Errorf("%s: %s", name, a.body)
 		}
 	}
+}
+
+// A client that writes the vault's host with its last dot is challenged with that dot, and must get on with it.
+func TestZoneWithALastDot(t *testing.T) {
+	s := unsealed(t)
+	c := s.application(t, "last-dot", everything)
+	c.host = strings.Replace(c.host, ":", ".:", 1)
+	const resource = "https://vault.localhost.:8200"
+	unknown := *c
+	unknown.token = ""
+	if a := unknown.call("GET", "/secrets", ""); !strings.HasSuffix(a.header.Get("Www-Authenticate"), `resource="`+resource+`"`) {
+		t.Errorf("challenge %q", a.header["Www-Authenticate"])
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.id}, "client_secret": {c.secret}, "scope": {resource + "/.default"}}
+	a := s.login("POST", "/adfs/oauth2/token", form.Encode())
+	if c.token = a.text("access_token"); a.status != 200 {
+		t.Fatalf("token: %d %s", a.status, a.body)
+	}
+	c.ok("GET", "/secrets", "")
 }
 
 func TestTokenOfOneZoneIsNotGoodElsewhere(t *testing.T) {

@@ -213,11 +213,11 @@ func (t *verifiedToken) check(zone string, now time.Time) error {
 	return nil
 }
 
-// hostOf gives the folded host of a resource: "https://vault.example:8200/", "vault.example:8200" and "vault.example" are one.
+// hostOf gives the folded host of a resource: "https://vault.example:8200/", "vault.example.:8200" and "vault.example" are one.
 func hostOf(resource string) string {
 	host, _, _ := strings.Cut(strings.TrimPrefix(resource, "https://"), "/")
 	host, _, _ = strings.Cut(host, ":")
-	return fold(host)
+	return fold(strings.TrimSuffix(host, "."))
 }
 
 // newCredential draws 256 random bits and spells them with a prefix that tells what was found when one turns up somewhere.
