@@ -69,7 +69,7 @@ func clusterName(id string) string {
 	return "keyquorum-cluster-" + id[:min(len(id), 8)]
 }
 
-// healthCode is the matrix of sys-api section 2: the state's status, unless the query names another. A follower serves
+// healthCode is the matrix of Vault and OpenBao: the state's status, unless the query names another. A follower serves
 // reads itself, so it is what that contract calls a performance standby; who asks for standbys means it too.
 func healthCode(h node.Health, leaderKnown bool, raw string) (int, error) {
 	ok := query(raw, "standbyok") == "true" || query(raw, "perfstandbyok") == "true"

@@ -171,7 +171,7 @@ func inUse() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// The table of azure-keyvault-api.md section 5.5.
+// What Azure allows in which state.
 func TestStateRules(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	at := func(seconds int64) *int64 { s := now.Unix() + seconds; return &s }

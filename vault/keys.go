@@ -216,7 +216,7 @@ func withoutMaterial(page Page[Key], err error) (Page[Key], error) {
 type use struct {
 	verb
 	op     keyOp
-	window bool // only from nbf until exp; what undoes an earlier use is allowed for ever (azure-keyvault-api.md section 5.5)
+	window bool // only from nbf until exp; what undoes an earlier use is allowed for ever, as in Azure
 }
 
 var (

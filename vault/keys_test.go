@@ -427,7 +427,7 @@ func TestUseOfAKeyIsRecordedWithItsVersion(t *testing.T) {
 	}
 }
 
-// Finding a key is dear: a conflict must not make the node look for another (consistency.md 23).
+// Finding a key is dear: a conflict must not make the node look for another.
 func TestAConflictKeepsTheGeneratedKey(t *testing.T) {
 	w, c := demo(t)
 	w.replica.before = func() { must(w.CreateKey(ctx, c, "k", ecSpec, vault.Change{}))(t) }

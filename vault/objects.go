@@ -250,7 +250,7 @@ func (k *collection[T]) performListDeleted(ctx context.Context, v *Vaults, c Cal
 }
 
 // maxPage is the most items of a page; maxLooked how many heads are looked at for one, so that a listing of few among many
-// stays cheap: such a page comes short, with a token for more (azure-keyvault-api.md section 3.4).
+// stays cheap: such a page comes short, with a token for more.
 const (
 	maxPage   = 25
 	maxLooked = 10 * maxPage

@@ -107,7 +107,7 @@ func (r *vaultRecord) info() VaultInfo {
 		Created: time.Unix(r.Created, 0).UTC()}
 }
 
-// recoveryLevel is Azure's word for what deletion means in the vault (azure-keyvault-api.md section 10).
+// recoveryLevel is Azure's word for what deletion means in the vault.
 func (r *vaultRecord) recoveryLevel() string {
 	switch {
 	case r.RetentionDays == 90 && r.PurgeProtection:

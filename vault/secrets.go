@@ -50,7 +50,7 @@ type PageRequest struct {
 	Max   int
 }
 
-// Limits of azure-keyvault-api.md section 3.3: bytes of a value and of a content type, entries of tags, and runes of a tag's
+// Limits of Azure Key Vault: bytes of a value and of a content type, entries of tags, and runes of a tag's
 // name and value.
 const (
 	maxSecretValue = 25600

@@ -96,7 +96,7 @@ func newSigner(id string, key *ecdsa.PrivateKey) (jose.Signer, error) {
 		(&jose.SignerOptions{}).WithType("JWT"))
 }
 
-// claims are what our access tokens say, by the names that Azure's have (azure-keyvault-api.md section 1.6). Credential is ours:
+// claims are what our access tokens say, by the names that Azure's have. Credential is ours:
 // the client secret that the token was issued for.
 type claims struct {
 	Audience   string `json:"aud"`
