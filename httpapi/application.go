@@ -135,7 +135,7 @@ func (c *call) recordEarly(err error) error {
 	return err
 }
 
-// applicationHeaders are those of azure-keyvault-api section 3.5.
+// applicationHeaders are those that Azure Key Vault sends.
 func (c *call) applicationHeaders() {
 	h := c.commonHeaders()
 	h["Pragma"] = noCache

@@ -1,7 +1,7 @@
 package httpapi
 
 // tenant is what the challenge names. With "adfs" the Microsoft libraries take an authority that they don't know without
-// asking the public cloud about it (azure-keyvault-api section 1.4).
+// asking the public cloud about it.
 const tenant = "adfs"
 
 // challenge is the value of WWW-Authenticate, in the one shape that every SDK parses: one challenge, double quotes, a

@@ -105,7 +105,7 @@ func (f *failure) headers(h http.Header) {
 	}
 }
 
-// appendAzure is the application plane's error body (azure-keyvault-api section 4).
+// appendAzure is the application plane's error body, as Azure Key Vault has it.
 func (f *failure) appendAzure(dst []byte) []byte {
 	dst = append(dst, `{"error":{"code":`...)
 	dst = appendString(dst, f.code)

@@ -107,7 +107,7 @@ func TestLargeBodiesInMemoryAreCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if a := send("s", strings.NewReader(part + `"}`)); a.status != 503 || a.header.Get("Retry-After") != "1" {
+	if a := send("s", strings.NewReader(part+`"}`)); a.status != 503 || a.header.Get("Retry-After") != "1" {
 		t.Errorf("one too many: %d %s", a.status, a.body)
 	}
 	c.ok("PUT", "/secrets/s", `{"value":"x"}`)
@@ -116,7 +116,7 @@ func TestLargeBodiesInMemoryAreCounted(t *testing.T) {
 		w.Close()
 	}
 	held.Wait()
-	if a := send("s", strings.NewReader(part + `"}`)); a.status != 200 {
+	if a := send("s", strings.NewReader(part+`"}`)); a.status != 200 {
 		t.Errorf("afterwards: %d %s", a.status, a.body)
 	}
 }
