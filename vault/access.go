@@ -192,18 +192,19 @@ func (d *decision) admit(c Caller, w verb, t target) error {
 	return nil
 }
 
+var errUnknownVault = notFound("VaultNotFound", "There is no vault of this name.")
+
 // enterVault finds the vault called name (folded already). A name that can't be one is unknown, not malformed: it is a host's label.
 func (d *decision) enterVault(name string) error {
-	unknown := notFound("VaultNotFound", "There is no vault of this name.")
 	if !validVaultName(name) {
-		return unknown
+		return errUnknownVault
 	}
 	r, ok, err := load(d, d.v.vaults, vaultNamePath(name))
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return unknown
+		return errUnknownVault
 	}
 	d.vault = r
 	return nil

@@ -117,7 +117,7 @@ func (v *Vaults) CreateKey(ctx context.Context, c Caller, name string, spec KeyS
 			return Key{}, err
 		}
 		if private == nil {
-			if private, public, err = shape.generate(spec.Kty); err != nil {
+			if private, public, err = v.generate(ctx, shape, spec.Kty); err != nil {
 				return Key{}, err
 			}
 		}
@@ -129,6 +129,17 @@ func (v *Vaults) CreateKey(ctx context.Context, c Caller, name string, spec KeyS
 		o, err = keyCollection.add(d, o, name, record)
 		return r.bundle(d, o), err
 	})
+}
+
+// generate makes a key when a core is free for it: finding RSA primes keeps one busy for up to seconds and can't be cancelled.
+func (v *Vaults) generate(ctx context.Context, shape *keyShape, kty string) (seal.Plaintext, PublicKey, error) {
+	select {
+	case v.generating <- struct{}{}:
+	case <-ctx.Done():
+		return nil, PublicKey{}, unavailable("Busy", "This node is making other keys.")
+	}
+	defer func() { <-v.generating }()
+	return shape.generate(kty)
 }
 
 // GetKey gives the public half and the attributes of a version, "" for the latest, in whatever state it is.

@@ -28,6 +28,7 @@ package vault
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -69,7 +70,8 @@ type Vaults struct {
 	tokens     *cache[*verifiedToken]
 	parsed     *keyCache
 
-	refusals refusalBound
+	refusals   refusalBound
+	generating chan struct{} // holds one for each key that is being made
 }
 
 // New returns the domain over an unsealed node's state.
@@ -88,6 +90,7 @@ func New(cfg Config) (*Vaults, error) {
 		tokenKeys:  newCache(1, decodeTokenKeys),
 		tokens:     newCache[*verifiedToken](1<<14, nil),
 		parsed:     newKeyCache(keyCacheBytes),
+		generating: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}, nil
 }
 
