@@ -64,5 +64,10 @@ func New(n *node.Node, c Config) *Handler {
 // Close stops trying to join and returns when the attempt under way has ended.
 func (h *Handler) Close() { h.joins.close() }
 
-// ServeHTTP lets mux pick plane and collection; the tables do the rest.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.router.ServeHTTP(w, r) }
+// ServeHTTP lets mux pick plane and collection; the tables do the rest. Something always matches: the root has a handler
+// for what it doesn't find. The router's own ServeHTTP would copy the request twice, for variables that nothing here asks for.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var m mux.RouteMatch
+	h.router.Match(r, &m)
+	m.Handler.ServeHTTP(w, r)
+}
