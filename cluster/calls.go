@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -30,6 +29,9 @@ const (
 	errBadCall      callError = "bad-call"      // the body is not what this call takes
 	errCallFailed   callError = "failed"        // anything else; the text is in the peer's log
 	errNotConfirmed callError = "not-confirmed" // no majority of voters still in the leader's term
+	errRemovedID    callError = "removed-id"    // the node to add was removed for ever
+	errAddressTaken callError = "address-taken" // another server has that address
+	errNoSuchMember callError = "no-such-member"
 )
 
 func (e callError) Error() string { return "cluster: " + string(e) }
@@ -167,11 +169,7 @@ func (c *Cluster) newCallClient() *http.Client {
 			if err != nil {
 				return nil, err
 			}
-			addr, ok := c.address(nodeID)
-			if !ok {
-				return nil, &dialError{fmt.Errorf("no address is known for node %s", nodeID)}
-			}
-			conn, err := c.port.open(ctx, nodeID, addr, protoCalls)
+			conn, err := c.connect(ctx, nodeID, protoCalls)
 			if err != nil {
 				return nil, &dialError{err}
 			}

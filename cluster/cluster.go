@@ -79,11 +79,13 @@ type Cluster struct {
 	server *http.Server
 	client *http.Client
 	gossip *gossip // nil when switched off
+	told   told
 	logger hclog.Logger
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	asking asking
 
 	opened    atomic.Uint64 // the term whose opening transaction this node has committed and applied; 0 for none
 	openedAt  atomic.Int64  // Unix nanoseconds of that
@@ -95,8 +97,7 @@ type Cluster struct {
 	confirms      rounds[fenceAnswer] // of this node as leader
 	announcements announcements       // of this node as leader
 	diverged      atomic.Pointer[error]
-	suspected     atomic.Uint64 // the index this node was last told to judge itself at
-	lastSnapshot  atomic.Uint64 // log index at the last snapshot by weight
+	judging       sync.Mutex // held while this node compares itself with all voters
 
 	failOnce sync.Once
 	failed   chan struct{}
@@ -141,6 +142,7 @@ func Open(config Config) (*Cluster, error) {
 	c.wg.Go(func() { c.server.Serve(c.port.calls) })
 	c.wg.Go(c.openTerms)
 	c.wg.Go(c.tick)
+	c.wg.Go(c.sweep)
 	if config.Gossip.Bind != "" {
 		if c.gossip, err = newGossip(c); err != nil {
 			c.Close(context.Background())
@@ -178,17 +180,9 @@ func or(d, otherwise time.Duration) time.Duration {
 // Close hands leadership over, if there is somebody to take it within ctx, and ends everything that Open began.
 func (c *Cluster) Close(ctx context.Context) {
 	if ctx.Err() == nil && c.raft.State() == raft.Leader && len(c.voters()) > 1 {
-		handed := make(chan struct{})
-		go func() { // ends with the transfer, which Raft gives an election time-out
-			defer close(handed)
-			c.raft.LeadershipTransfer().Error()
-		}()
-		select {
-		case <-handed:
-		case <-ctx.Done():
-		}
+		c.answer(ctx, func() raft.Future { return c.raft.LeadershipTransfer() })
 	}
-	c.cancel()
+	c.asking.end(c.cancel)
 	if c.gossip != nil {
 		c.gossip.close()
 	}

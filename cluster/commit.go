@@ -57,7 +57,7 @@ func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, se
 	}
 	if own, ok := c.fsm.View().Outcome(id); ok && own != outcome {
 		err := errors.New("cluster: this node's outcome of a transaction is not the leader's")
-		c.suspect(outcome.Index)
+		c.suspect(outcome.Index, true)
 		return fsm.Outcome{}, err
 	}
 	return outcome, nil
@@ -82,32 +82,16 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 		return fsm.Outcome{}, errNotLeader
 	}
 	term := c.opened.Load()
-	future := c.raft.Apply(data, time.Second)
-	done := make(chan error, 1)
-	go func() { // Raft answers every future, at the latest when it shuts down
-		err := future.Error()
-		if err == nil {
-			c.announce(future.Index(), term)
-		}
-		done <- err
-	}()
-	select {
-	case err := <-done:
-		return outcomeOf(future, err)
-	case <-ctx.Done():
-		return fsm.Outcome{}, errMaybe
-	}
-}
-
-func outcomeOf(future raft.ApplyFuture, err error) (fsm.Outcome, error) {
+	response, err := c.apply(ctx, term, data)
 	switch {
 	case err == nil:
-		outcome, ok := future.Response().(fsm.Outcome)
+		outcome, ok := response.(fsm.Outcome)
 		if !ok {
 			return fsm.Outcome{}, errMaybe
 		}
 		return outcome, nil
-	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress), errors.Is(err, raft.ErrEnqueueTimeout):
+	case errors.Is(err, errNotLeader), errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress),
+		errors.Is(err, raft.ErrEnqueueTimeout):
 		return fsm.Outcome{}, errNotLeader
 	}
 	return fsm.Outcome{}, errMaybe

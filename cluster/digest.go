@@ -4,43 +4,38 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync"
 	"time"
 )
 
-// compare holds the digest of a fence's answer against this node's own at the same index (I9). Where this node no longer
-// or not yet has one there is nothing to compare.
-func (c *Cluster) compare(answer fenceAnswer) error {
+// compare holds the digest of a fence's answer against this node's own at the same index (I9). known is false where this
+// node has no digest for that index any more: then nothing was compared, and a newer answer is needed.
+func (c *Cluster) compare(answer fenceAnswer) (known bool, err error) {
 	own, ok := c.fsm.DigestAt(answer.Index)
 	if !ok || bytes.Equal(own[:], answer.Digest) {
-		return nil
+		return ok, nil
 	}
-	c.suspect(answer.Index)
+	c.suspect(answer.Index, true)
 	if err := c.diverged.Load(); err != nil {
-		return *err
+		return true, *err
 	}
-	return ErrUnavailable // this node is with the majority: the leader is not, and hears of it
+	return true, ErrUnavailable // this node is with the majority: the leader is not, and hears of it
 }
 
-// suspect asks all voters for their digest at index, tells them that somebody differs, and stops this node from
-// answering when it is not with a majority.
-func (c *Cluster) suspect(index uint64) {
-	ctx, cancel := context.WithTimeout(c.ctx, 2*time.Second)
-	defer cancel()
+// suspect asks all voters for their digest at index, and stops this node from answering when it is not with a majority.
+// tell: who found a difference tells all voters, so that each judges for itself; they tell nobody, or it would never end.
+func (c *Cluster) suspect(index uint64, tell bool) {
+	if !c.judging.TryLock() {
+		return
+	}
+	defer c.judging.Unlock()
 	own, ok := c.fsm.DigestAt(index)
 	if !ok {
 		return
 	}
 	voters := c.voters()
 	with, other := 0, []byte(nil)
-	for _, voter := range voters {
-		digest := own[:]
-		if voter != c.id {
-			answer, err := ask[digestCall, digestAnswer](ctx, c, voter, "/v1/digest", digestCall{Index: index})
-			if err != nil || !answer.Known {
-				continue
-			}
-			digest = answer.Digest
-		}
+	for _, digest := range c.digests(voters, index) {
 		if bytes.Equal(digest, own[:]) {
 			with++
 		} else {
@@ -54,9 +49,67 @@ func (c *Cluster) suspect(index uint64) {
 		c.diverge(fmt.Errorf("%w: at index %d this node's digest is %x, another's %x; %d of %d voters agree with this node",
 			ErrDiverged, index, own, other, with, len(voters)))
 	}
-	for _, voter := range voters { // each judges for itself
+	if tell {
+		c.tellSuspicion(voters, index)
+	}
+}
+
+// digests asks the voters, all at once: one that hangs must not keep the others from being heard. One that is behind
+// answers when it has got there.
+func (c *Cluster) digests(voters []string, index uint64) (known [][]byte) {
+	ctx, cancel := context.WithTimeout(c.ctx, 2*time.Second)
+	defer cancel()
+	answers := make(chan digestAnswer, len(voters))
+	for _, voter := range voters {
+		go func() { // ends with ctx at the latest
+			call, answer := digestCall{Index: index}, digestAnswer{}
+			if voter == c.id {
+				answer, _ = c.serveDigest(ctx, c.id, call)
+			} else {
+				answer, _ = ask[digestCall, digestAnswer](ctx, c, voter, "/v1/digest", call)
+			}
+			answers <- answer
+		}()
+	}
+	for range voters {
+		if answer := <-answers; answer.Known {
+			known = append(known, answer.Digest)
+		}
+	}
+	return known
+}
+
+func (c *Cluster) tellSuspicion(voters []string, index uint64) {
+	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
+	defer cancel()
+	var told sync.WaitGroup
+	for _, voter := range voters {
 		if voter != c.id {
-			ask[digestCall, digestAnswer](ctx, c, voter, "/v1/suspect", digestCall{Index: index, Told: true})
+			told.Go(func() { ask[digestCall, digestAnswer](ctx, c, voter, "/v1/suspect", digestCall{Index: index}) })
+		}
+	}
+	told.Wait()
+}
+
+// sweepEvery is how often a member hashes its whole state anew. For 1 GiB that takes seconds of one core.
+const sweepEvery = time.Hour
+
+// sweep finds memory that was altered without an entry of the log: the digest follows the entries, so nothing but hashing
+// everything shows it (decision 19).
+func (c *Cluster) sweep() {
+	every := time.NewTicker(sweepEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-every.C:
+		case <-c.ctx.Done():
+			return
+		}
+		view := c.fsm.View()
+		kept := view.Digest()
+		if found, err := view.Recompute(c.ctx); err == nil && found != kept {
+			c.diverge(fmt.Errorf("%w: at index %d the digest of this node's memory is %x, that of its log %x",
+				ErrDiverged, view.Index(), found, kept))
 		}
 	}
 }
@@ -75,7 +128,6 @@ func (c *Cluster) diverge(err error) {
 type digestCall struct {
 	_     struct{} `cbor:",toarray"`
 	Index uint64
-	Told  bool
 }
 
 type digestAnswer struct {
@@ -84,15 +136,16 @@ type digestAnswer struct {
 	Digest []byte
 }
 
-func (c *Cluster) serveDigest(_ context.Context, _ string, r digestCall) (digestAnswer, error) {
+func (c *Cluster) serveDigest(ctx context.Context, _ string, r digestCall) (digestAnswer, error) {
+	if c.fsm.Wait(ctx, r.Index) != nil {
+		return digestAnswer{}, errCallFailed
+	}
 	digest, ok := c.fsm.DigestAt(r.Index)
 	return digestAnswer{Known: ok, Digest: digest[:]}, nil
 }
 
-// serveSuspect makes this node judge itself, unless it has done so for that index already.
+// serveSuspect makes this node judge itself, unless it is about to already.
 func (c *Cluster) serveSuspect(_ context.Context, _ string, r digestCall) (digestAnswer, error) {
-	if c.suspected.Swap(r.Index) != r.Index {
-		c.wg.Go(func() { c.suspect(r.Index) })
-	}
+	c.suspect(r.Index, false)
 	return digestAnswer{}, nil
 }

@@ -82,3 +82,113 @@ func alter(t *testing.T, dir string, upTo uint64) {
 	must(t, err)
 	must(t, store.Logs().DeleteRange(first, end))
 }
+
+// flip alters the value at path in the memory of member i alone.
+func (g *group) flip(i int, path string) {
+	g.t.Helper()
+	r, ok := g.members[i].View().Get(path)
+	if !ok || len(r.Value) == 0 {
+		g.t.Fatalf("nothing at %q", path)
+	}
+	r.Value[0] ^= 1
+}
+
+// watch has member i's report of its divergence kept. It restarts the member.
+func (g *group) watch(i int) <-chan error {
+	found := make(chan error, 1)
+	g.stop(i)
+	g.configs[i].Diverged = func(err error) { found <- err }
+	g.open(i)
+	return found
+}
+
+// The digest follows the log's entries, so altered memory shows only when everything is hashed anew.
+func TestSweepFindsAlteredMemory(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, 1)
+		found := g.watch(0)
+		g.leader()
+		must(t, g.put(0, "a", "genuine"))
+		time.Sleep(time.Hour + time.Minute)
+		if _, err := g.get(0, "a", time.Second); err != nil {
+			t.Fatalf("a sound state did not survive a sweep: %v", err)
+		}
+		g.flip(0, "a")
+		time.Sleep(time.Hour + time.Minute)
+		if got, err := g.get(0, "a", time.Second); !errors.Is(err, cluster.ErrDiverged) {
+			t.Fatalf("altered memory answers %q, %v after a sweep", got, err)
+		}
+		if err := <-found; !errors.Is(err, cluster.ErrDiverged) {
+			t.Fatalf("reported %v", err)
+		}
+	})
+}
+
+// A leader whose state differs stops; a sound member whose sound peer is a little late must not take itself for the one
+// that differs, and the two go on without the leader.
+func TestDivergedLeaderStopsAlone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, 3)
+		g.leader()
+		must(t, g.put(0, "a", "genuine"))
+		old := g.leader()
+		sound, late := (old+1)%3, (old+2)%3
+		for i := range 3 {
+			_, err := g.get(i, "a", 5*time.Second)
+			must(t, err)
+		}
+		g.members[sound].SetSealed(false)
+		g.members[late].SetSealed(false)
+		g.flip(old, "a")
+		entered := g.stalls[late].close()
+		must(t, g.put(old, "a", "newer"))
+		<-entered
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			g.get(sound, "a", time.Second)
+		}()
+		time.Sleep(300 * time.Millisecond)
+		g.stalls[late].release()
+		<-done
+		if next := g.leader(old); next == old {
+			t.Fatal("the diverged leader leads on")
+		}
+		for _, i := range []int{sound, late} {
+			got, err := g.get(i, "a", 10*time.Second)
+			if err != nil || got != "newer" {
+				t.Errorf("a sound member answers %q, %v", got, err)
+			}
+		}
+		if got, err := g.get(old, "a", 10*time.Second); !errors.Is(err, cluster.ErrDiverged) {
+			t.Errorf("the diverged member answers %q, %v", got, err)
+		}
+	})
+}
+
+// Voters are asked all at once: those that hang must not keep the others' answers from being heard.
+func TestDivergenceIsFoundThoughVotersHang(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, 5)
+		const hung, victim, leader = 0, 1, 4
+		g.lead(leader)
+		must(t, g.put(hung, "a", "genuine"))
+		for i := range 5 {
+			_, err := g.get(i, "a", 5*time.Second)
+			must(t, err)
+		}
+		g.flip(victim, "a")
+		g.isolate(hung)
+		must(t, g.put(leader, "a", "newer"))
+		for range 10 {
+			got, err := g.get(victim, "a", 3*time.Second)
+			if errors.Is(err, cluster.ErrDiverged) {
+				return
+			}
+			if err == nil {
+				t.Fatalf("a diverged member answered %q", got)
+			}
+		}
+		t.Fatal("a diverged member did not find out in 30 s because one voter hangs")
+	})
+}

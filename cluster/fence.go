@@ -32,18 +32,23 @@ func (c *Cluster) leadsAlone() bool {
 func (c *Cluster) fenceRound() (fsm.View, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, leaderWait)
 	defer cancel()
-	answer, err := c.askFence(ctx, fenceCall{})
-	if err != nil {
-		return fsm.View{}, err
+	for {
+		answer, err := c.askFence(ctx, fenceCall{})
+		if err != nil {
+			return fsm.View{}, err
+		}
+		if err := c.fsm.Wait(ctx, answer.Index); err != nil {
+			return fsm.View{}, ErrUnavailable
+		}
+		known, err := c.compare(answer)
+		if err != nil {
+			return fsm.View{}, err
+		}
+		if known {
+			view := c.fsm.View()
+			return view, c.waitShown(ctx, view.Index(), answer.Index)
+		}
 	}
-	if err := c.fsm.Wait(ctx, answer.Index); err != nil {
-		return fsm.View{}, ErrUnavailable
-	}
-	if err := c.compare(answer); err != nil {
-		return fsm.View{}, err
-	}
-	view := c.fsm.View()
-	return view, c.waitShown(ctx, view.Index(), answer.Index)
 }
 
 // waitShown waits until E, the leader's FSM index while leases are off, has reached index. A view ahead of it must not be

@@ -24,11 +24,17 @@ type Gossip struct {
 type gossip struct {
 	c    *Cluster
 	list *memberlist.Memberlist
-
-	mu    sync.RWMutex
-	heard map[string]heard // by node id
-	said  []byte           // what this node told last
+	said []byte // what this node told last
 }
+
+// told is what the members tell of themselves, by node id.
+type told struct {
+	mu   sync.RWMutex
+	byID map[string]heard
+}
+
+// maxTold bounds the ids: whoever has the gossip key can make some up.
+const maxTold = 1024
 
 // heard is what a node tells of itself, within memberlist's 512 bytes of metadata.
 type heard struct {
@@ -41,7 +47,7 @@ type heard struct {
 func (h heard) about() About { return About{Label: h.Label, API: h.API, Version: h.Version} }
 
 func newGossip(c *Cluster) (*gossip, error) {
-	g := &gossip{c: c, heard: map[string]heard{}}
+	g := &gossip{c: c}
 	if c.Gossip.Advertise == "" {
 		c.Gossip.Advertise = c.Gossip.Bind
 	}
@@ -101,7 +107,7 @@ func (g *gossip) run() {
 func (g *gossip) find() {
 	for _, s := range g.c.servers() {
 		id := string(s.ID)
-		if _, ok := g.member(id); ok || id == g.c.id {
+		if _, ok := g.c.told.of(id); ok || id == g.c.id {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(g.c.ctx, time.Second)
@@ -118,19 +124,14 @@ func (g *gossip) close() {
 	g.list.Shutdown()
 }
 
-func (g *gossip) member(nodeID string) (heard, bool) {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	h, ok := g.heard[nodeID]
-	return h, ok
-}
-
 // NodeMeta is what this node tells of itself.
-func (g *gossip) NodeMeta(limit int) []byte {
-	about := g.c.About
+func (g *gossip) NodeMeta(limit int) []byte { return g.c.meta(limit) }
+
+func (c *Cluster) meta(limit int) []byte {
+	about := c.About
 	meta, err := callEncoder.Marshal(heard{
-		Cluster: g.c.Address, API: about.API, Label: about.Label, Version: about.Version,
-		Sealed: g.c.sealed.Load(), Applied: g.c.fsm.View().Index(),
+		Cluster: c.Address, API: about.API, Label: about.Label, Version: about.Version,
+		Sealed: c.sealed.Load(), Applied: c.fsm.View().Index(),
 	})
 	if err != nil || len(meta) > limit {
 		return nil // labels too long for a datagram: the columns stay empty
@@ -140,14 +141,24 @@ func (g *gossip) NodeMeta(limit int) []byte {
 
 // NotifyJoin, NotifyUpdate and NotifyLeave keep what the others tell.
 func (g *gossip) NotifyJoin(n *memberlist.Node)   { g.NotifyUpdate(n) }
-func (g *gossip) NotifyUpdate(n *memberlist.Node) { g.hear(n.Name, n.Meta) }
-func (g *gossip) NotifyLeave(n *memberlist.Node) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.heard, n.Name)
+func (g *gossip) NotifyUpdate(n *memberlist.Node) { g.c.told.hear(n.Name, n.Meta) }
+func (g *gossip) NotifyLeave(n *memberlist.Node)  { g.c.told.forget(n.Name) }
+
+func (t *told) of(nodeID string) (heard, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	h, ok := t.byID[nodeID]
+	return h, ok
 }
 
-func (g *gossip) hear(nodeID string, meta []byte) {
+func (t *told) forget(nodeID string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.byID, nodeID)
+}
+
+// hear takes what a node tells. Nonsense is passed over, and so is who is new when there are too many.
+func (t *told) hear(nodeID string, meta []byte) {
 	var h heard
 	if len(meta) > memberlist.MetaMaxSize || callDecoder.Unmarshal(meta, &h) != nil {
 		return
@@ -155,10 +166,13 @@ func (g *gossip) hear(nodeID string, meta []byte) {
 	if _, _, err := net.SplitHostPort(h.Cluster); err != nil {
 		h.Cluster = ""
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.heard) < 1024 {
-		g.heard[nodeID] = h
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byID == nil {
+		t.byID = map[string]heard{}
+	}
+	if _, known := t.byID[nodeID]; known || len(t.byID) < maxTold {
+		t.byID[nodeID] = h
 	}
 }
 

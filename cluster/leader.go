@@ -36,7 +36,7 @@ func (c *Cluster) openTerm() {
 		c.fail(err)
 		return
 	}
-	if err := c.raft.Apply(data, time.Second).Error(); err != nil || c.raft.CurrentTerm() != term {
+	if _, err := c.apply(c.ctx, term, data); err != nil || c.raft.CurrentTerm() != term {
 		return // not leader any more, or not yet: the next nudge tries again
 	}
 	c.openedAt.Store(time.Now().UnixNano())
@@ -55,6 +55,7 @@ func (c *Cluster) tick() {
 		}
 		ctx, cancel := context.WithTimeout(c.ctx, 10*time.Second)
 		c.Fence(ctx) // compares this node's digest with the leader's
+		c.tellAddress(ctx)
 		c.askForVote(ctx)
 		c.findSuccessor(ctx)
 		c.snapshotByWeight()
@@ -62,11 +63,13 @@ func (c *Cluster) tick() {
 	}
 }
 
-// findSuccessor hands a sealed leader's office to an unsealed voter that is caught up, where there is one (decision 2).
+// findSuccessor hands the office of a leader that serves nobody, sealed or diverged, to an unsealed voter that is caught
+// up, where there is one (decision 2).
 func (c *Cluster) findSuccessor(ctx context.Context) {
-	if !c.sealed.Load() || !c.leads() {
+	if !c.sealed.Load() && c.unfit() == nil || !c.leads() {
 		return
 	}
+	index := c.fsm.View().Index()
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	for _, voter := range c.voters() {
@@ -74,18 +77,23 @@ func (c *Cluster) findSuccessor(ctx context.Context) {
 			continue
 		}
 		status, err := ask[statusCall, statusAnswer](ctx, c, voter, "/v1/status", statusCall{})
-		if err != nil || status.Sealed || status.Applied < c.fsm.View().Index() {
+		if err != nil || status.Sealed || status.Applied+slack < index {
 			continue
 		}
 		c.logger.Info("this leader is sealed: handing leadership to an unsealed voter", "node", voter)
-		if c.transferTo(voter) == nil {
+		if c.transferTo(ctx, voter) == nil {
 			return
 		}
 	}
 }
 
-func (c *Cluster) transferTo(nodeID string) error {
-	return c.raft.LeadershipTransferToServer(raft.ServerID(nodeID), raft.ServerAddress(nodeID)).Error()
+// slack is how many entries a voter that is caught up may lack: what is under way to it. A transfer sends the rest first.
+const slack = 1024
+
+func (c *Cluster) transferTo(ctx context.Context, nodeID string) error {
+	return c.answer(ctx, func() raft.Future {
+		return c.raft.LeadershipTransferToServer(raft.ServerID(nodeID), raft.ServerAddress(nodeID))
+	})
 }
 
 // minSnapshotWeight is the weight of log below which no snapshot is worth its writing.
@@ -99,15 +107,27 @@ func (c *Cluster) snapshotByWeight() {
 	if weight < max(state, minSnapshotWeight) {
 		return
 	}
-	entries := max(c.raft.LastIndex()-c.lastSnapshot.Load(), 1)
 	config := c.raft.ReloadableConfig()
-	config.TrailingLogs = min(max(minSnapshotWeight/(uint64(weight)/entries+1), 256), 65536)
+	config.TrailingLogs = trailing(uint64(weight), c.raft.LastIndex()-c.snapshotIndex())
 	if err := c.raft.ReloadConfig(config); err != nil {
 		c.logger.Warn("trailing logs not set", "error", err)
 	}
-	if err := c.raft.Snapshot().Error(); err != nil {
+	if err := c.answer(c.ctx, func() raft.Future { return c.raft.Snapshot() }); err != nil && c.ctx.Err() == nil {
 		c.logger.Error("no snapshot could be taken; the log goes on growing", "error", err)
-		return
 	}
-	c.lastSnapshot.Store(c.raft.LastIndex())
+}
+
+// trailing is how many entries weigh minSnapshotWeight, where so many entries weigh that much.
+func trailing(weight, entries uint64) uint64 {
+	each := weight/max(entries, 1) + 1
+	return min(max(minSnapshotWeight/each, 256), 65536)
+}
+
+// snapshotIndex is where the newest snapshot ends, 0 without one.
+func (c *Cluster) snapshotIndex() uint64 {
+	list, err := c.Store.Snapshots().List()
+	if err != nil || len(list) == 0 {
+		return 0
+	}
+	return list[0].Index
 }

@@ -36,19 +36,17 @@ func (c *Cluster) voters() []string {
 	return ids
 }
 
-// address is where a node's cluster port is: what gossip heard last, else what the configuration says.
-func (c *Cluster) address(nodeID string) (string, bool) {
-	if c.gossip != nil {
-		if m, ok := c.gossip.member(nodeID); ok && m.Cluster != "" {
-			return m.Cluster, true
-		}
+// addresses are where a node's cluster port may be: what gossip heard last, and what the configuration says.
+func (c *Cluster) addresses(nodeID string) (list []string) {
+	if m, ok := c.told.of(nodeID); ok && m.Cluster != "" {
+		list = append(list, m.Cluster)
 	}
 	for _, s := range c.servers() {
-		if string(s.ID) == nodeID {
-			return string(s.Address), true
+		if string(s.ID) == nodeID && !slices.Contains(list, string(s.Address)) {
+			list = append(list, string(s.Address))
 		}
 	}
-	return "", false
+	return list
 }
 
 // Add makes nodeID a non-voter at address. It becomes a voter by asking for it, once it is caught up. Adding a member
@@ -60,16 +58,57 @@ func (c *Cluster) Add(ctx context.Context, nodeID, address string) error {
 	if c.removed(nodeID) {
 		return ErrRemoved
 	}
-	return c.member(ctx, memberCall{Verb: verbAdd, Node: nodeID, Address: address})
+	err := c.member(ctx, memberCall{Verb: verbAdd, Node: nodeID, Address: address})
+	switch {
+	case errors.Is(err, errRemovedID):
+		return ErrRemoved
+	case errors.Is(err, errAddressTaken):
+		c.Fence(ctx) // this node may not have heard yet of the one that stands in the way
+		return fmt.Errorf("%w: %s belongs to server %s; if that one is no more, remove it first", err, address, c.serverAt(address))
+	}
+	return err
+}
+
+func (c *Cluster) serverAt(address string) raft.ServerID {
+	for _, s := range c.servers() {
+		if string(s.Address) == address {
+			return s.ID
+		}
+	}
+	return "(not known here yet)"
 }
 
 // Remove marks nodeID as dead for ever, in the state, and takes it out of the configuration. In this order: should this
-// node stop in between, the id is dead and Remove can be called again.
+// node stop in between, the id is dead and Remove can be called again. A leader hands its office over first.
 func (c *Cluster) Remove(ctx context.Context, nodeID string) error {
+	if err := c.awaitOther(ctx, nodeID); err != nil {
+		return err
+	}
 	if err := c.markRemoved(ctx, nodeID); err != nil {
 		return err
 	}
 	return c.member(ctx, memberCall{Verb: verbRemove, Node: nodeID})
+}
+
+// awaitOther returns when another node than nodeID leads. The mark cuts a node off from all who know of it: a leader
+// would keep a log longer than theirs, and where its vote is needed to outvote it nobody could ever lead again.
+func (c *Cluster) awaitOther(ctx context.Context, nodeID string) error {
+	ctx, cancel := context.WithTimeout(ctx, leaderWait)
+	defer cancel()
+	for try := 0; ; try++ {
+		switch _, leader := c.raft.LeaderWithID(); string(leader) {
+		case "":
+		case nodeID:
+			if err := c.StepDown(ctx); err != nil {
+				c.logger.Info("the node to be removed still leads", "error", err)
+			}
+		default:
+			return nil
+		}
+		if pause(ctx, try) != nil {
+			return ErrUnavailable
+		}
+	}
 }
 
 func (c *Cluster) markRemoved(ctx context.Context, nodeID string) error {
@@ -110,6 +149,30 @@ func (c *Cluster) askForVote(ctx context.Context) {
 	}
 }
 
+// tellAddress has the configuration follow this member to another address. Without gossip nobody looks for it there, so it
+// does not even hear who leads: it asks all.
+func (c *Cluster) tellAddress(ctx context.Context) {
+	servers := c.servers()
+	i := slices.IndexFunc(servers, func(s raft.Server) bool { return string(s.ID) == c.id })
+	if i < 0 || string(servers[i].Address) == c.Address || c.unfit() != nil {
+		return
+	}
+	call := memberCall{Verb: verbAdd, Node: c.id, Address: c.Address}
+	for _, s := range servers {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		var err error
+		if string(s.ID) == c.id {
+			err = c.changeMember(ctx, call)
+		} else {
+			_, err = ask[memberCall, memberAnswer](ctx, c, string(s.ID), "/v1/member", call)
+		}
+		cancel()
+		if err == nil {
+			return
+		}
+	}
+}
+
 // StepDown asks the leader to hand its office to another voter.
 func (c *Cluster) StepDown(ctx context.Context) error {
 	_, leader := c.raft.LeaderWithID()
@@ -117,17 +180,17 @@ func (c *Cluster) StepDown(ctx context.Context) error {
 	case "":
 		return ErrUnavailable
 	case c.id:
-		return c.stepDown()
+		return c.stepDown(ctx)
 	}
 	_, err := ask[transferCall, transferAnswer](ctx, c, string(leader), "/v1/transfer", transferCall{})
 	return err
 }
 
-func (c *Cluster) stepDown() error {
+func (c *Cluster) stepDown(ctx context.Context) error {
 	if len(c.voters()) < 2 {
 		return errors.New("cluster: there is no other voter to lead")
 	}
-	return c.raft.LeadershipTransfer().Error()
+	return c.answer(ctx, func() raft.Future { return c.raft.LeadershipTransfer() })
 }
 
 // member brings a change of configuration to the leader, again and again until ctx ends: each verb may be repeated safely.
@@ -138,11 +201,11 @@ func (c *Cluster) member(ctx context.Context, call memberCall) error {
 		switch string(leader) {
 		case "":
 		case c.id:
-			last = c.changeMember(call)
+			last = c.changeMember(ctx, call)
 		default:
 			_, last = ask[memberCall, memberAnswer](ctx, c, string(leader), "/v1/member", call)
 		}
-		if last == nil || errors.Is(last, errBadCall) {
+		if last == nil || slices.ContainsFunc(final, func(e error) bool { return errors.Is(last, e) }) {
 			return last
 		}
 		if pause(ctx, try) != nil {
@@ -150,6 +213,9 @@ func (c *Cluster) member(ctx context.Context, call memberCall) error {
 		}
 	}
 }
+
+// final are the refusals of a change that asking again does not alter.
+var final = []error{errBadCall, errRemovedID, errAddressTaken, errNoSuchMember}
 
 type memberVerb uint8
 
@@ -170,36 +236,39 @@ type memberAnswer struct {
 	_ struct{} `cbor:",toarray"`
 }
 
-func (c *Cluster) serveMember(_ context.Context, _ string, r memberCall) (memberAnswer, error) {
-	return memberAnswer{}, c.changeMember(r)
+func (c *Cluster) serveMember(ctx context.Context, _ string, r memberCall) (memberAnswer, error) {
+	return memberAnswer{}, c.changeMember(ctx, r)
 }
 
-// changeMember is the leader's part. A verb whose effect is there already succeeds.
-func (c *Cluster) changeMember(r memberCall) error {
+// changeMember is the leader's part. A verb whose effect is committed already succeeds: what is only under way may be lost.
+func (c *Cluster) changeMember(ctx context.Context, r memberCall) error {
 	if !c.leads() {
 		return errNotLeader
 	}
-	at := slices.IndexFunc(c.servers(), func(s raft.Server) bool { return string(s.ID) == r.Node })
+	committed, _ := c.fsm.View().Configuration()
+	at := slices.IndexFunc(committed.Servers, func(s raft.Server) bool { return string(s.ID) == r.Node })
 	id, address := raft.ServerID(r.Node), raft.ServerAddress(r.Address)
 	switch r.Verb {
 	case verbAdd:
-		if c.removed(r.Node) {
-			return errNotMember
-		}
-		if at >= 0 && c.servers()[at].Address == address {
+		switch {
+		case c.removed(r.Node):
+			return errRemovedID
+		case at >= 0 && committed.Servers[at].Address == address:
 			return nil
+		case slices.ContainsFunc(c.servers(), func(s raft.Server) bool { return s.Address == address && s.ID != id }):
+			return errAddressTaken
 		}
-		return c.raft.AddNonvoter(id, address, 0, memberTimeout).Error()
+		return c.answer(ctx, func() raft.Future { return c.raft.AddNonvoter(id, address, 0, memberTimeout) })
 	case verbPromote:
 		if at < 0 || c.removed(r.Node) {
-			return errNotMember
+			return errNoSuchMember
 		}
-		return c.raft.AddVoter(id, address, 0, memberTimeout).Error()
+		return c.answer(ctx, func() raft.Future { return c.raft.AddVoter(id, address, 0, memberTimeout) })
 	case verbRemove:
 		if at < 0 {
 			return nil
 		}
-		return c.raft.RemoveServer(id, 0, memberTimeout).Error()
+		return c.answer(ctx, func() raft.Future { return c.raft.RemoveServer(id, 0, memberTimeout) })
 	}
 	return errBadCall
 }
@@ -212,6 +281,6 @@ type transferAnswer struct {
 	_ struct{} `cbor:",toarray"`
 }
 
-func (c *Cluster) serveTransfer(context.Context, string, transferCall) (transferAnswer, error) {
-	return transferAnswer{}, c.stepDown()
+func (c *Cluster) serveTransfer(ctx context.Context, _ string, _ transferCall) (transferAnswer, error) {
+	return transferAnswer{}, c.stepDown(ctx)
 }

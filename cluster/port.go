@@ -24,6 +24,13 @@ const (
 	handshakes       = 64
 )
 
+// dialTimeout bounds a dial with its handshake; maxDials how many to one node, for one protocol, may be under way: every
+// call to a node that answers nothing begins one.
+const (
+	dialTimeout = 5 * time.Second
+	maxDials    = 8
+)
+
 // A port is the cluster port: one TCP listener, mutual TLS 1.3, connections sorted by protocol.
 // It lets in whoever shows a certificate of the cluster's CA; what a removed node hears is up to the two listeners behind it.
 type port struct {
@@ -38,6 +45,7 @@ type port struct {
 
 	mu     sync.Mutex
 	conns  map[*peerConn]struct{} // accepted and dialled, so that a removed peer's can be cut
+	dials  map[string]int         // under way, by node id and protocol
 	closed bool
 }
 
@@ -48,6 +56,7 @@ func newPort(inner net.Listener, id Identity, dial func(context.Context, string)
 		calls: newConnQueue(inner.Addr()),
 		slots: make(chan struct{}, handshakes),
 		conns: map[*peerConn]struct{}{},
+		dials: map[string]int{},
 	}
 	p.wg.Go(p.accept)
 	return p
@@ -83,7 +92,7 @@ func (p *port) accept() {
 // admit finishes the handshake and hands the connection to its protocol.
 func (p *port) admit(raw net.Conn) {
 	tracked := p.track(raw)
-	conn, err := p.handshake(tls.Server(tracked, p.tlsConfig(protoRaft, protoCalls)), tracked)
+	conn, err := p.handshake(context.Background(), tls.Server(tracked, p.tlsConfig(protoRaft, protoCalls)), tracked)
 	if err != nil {
 		p.logger.Debug("cluster port: refused", "remote", raw.RemoteAddr(), "error", err)
 		return
@@ -97,12 +106,16 @@ func (p *port) admit(raw net.Conn) {
 
 // open dials addr and returns a connection that the node with that id, and no other, holds the other end of.
 func (p *port) open(ctx context.Context, nodeID, addr, protocol string) (*tls.Conn, error) {
+	if !p.beginDial(nodeID + protocol) {
+		return nil, fmt.Errorf("%d dials to node %s are under way already", maxDials, nodeID)
+	}
+	defer p.endDial(nodeID + protocol)
 	raw, err := p.dial(ctx, addr)
 	if err != nil {
 		return nil, err
 	}
 	tracked := p.track(raw)
-	conn, err := p.handshake(tls.Client(tracked, p.tlsConfig(protocol)), tracked)
+	conn, err := p.handshake(ctx, tls.Client(tracked, p.tlsConfig(protocol)), tracked)
 	if err != nil {
 		return nil, err
 	}
@@ -113,9 +126,27 @@ func (p *port) open(ctx context.Context, nodeID, addr, protocol string) (*tls.Co
 	return conn, nil
 }
 
+func (p *port) beginDial(key string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dials[key] >= maxDials {
+		return false
+	}
+	p.dials[key]++
+	return true
+}
+
+func (p *port) endDial(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dials[key]--; p.dials[key] == 0 {
+		delete(p.dials, key)
+	}
+}
+
 // handshake brings conn up within handshakeTimeout and writes down whose it is; on failure it is closed.
-func (p *port) handshake(conn *tls.Conn, tracked *peerConn) (*tls.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+func (p *port) handshake(ctx context.Context, conn *tls.Conn, tracked *peerConn) (*tls.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		tracked.Close()

@@ -24,10 +24,8 @@ func (c *Cluster) Members() ([]Member, uint64) {
 	var members []Member
 	for _, s := range configuration.Servers {
 		m := Member{ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter, Leader: s.ID == leader}
-		if c.gossip != nil {
-			if heard, ok := c.gossip.member(m.ID); ok {
-				m.About, m.Sealed, m.Applied = heard.about(), &heard.Sealed, heard.Applied
-			}
+		if heard, ok := c.told.of(m.ID); ok {
+			m.About, m.Sealed, m.Applied = heard.about(), &heard.Sealed, heard.Applied
 		}
 		if m.ID == c.id {
 			sealed := c.sealed.Load()
