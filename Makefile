@@ -6,6 +6,7 @@ VERSION      := $(shell git describe --tags --always --dirty 2>/dev/null || echo
 TEST_TIMEOUT ?= 15m
 BENCH        ?= .
 FUZZTIME     ?= 30s
+KILLS        ?= 20
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test bench gobench fuzz lint clean
@@ -23,10 +24,16 @@ test: ## vet everything and run every test under the race detector
 	go vet ./...
 	go test -race -timeout $(TEST_TIMEOUT) ./...
 
+failover: ## kill the leader under load, 20 times (KILLS=n), and count what was lost
+	KEYQUORUM_KILLS=$(KILLS) go test -count=1 -timeout 60m -run '^TestKillTheLeader$$' -v ./testcluster
+
 bench: ## measure nodes beside bare net/http and Go's crypto (5 minutes; ARGS=-quick)
 	go run ./internal/bench $(ARGS)
 
-gobench: ## run the packages' own benchmarks (BENCH=pattern)
+gofailover: ## kill the leader under load, 20 times (KILLS=n), and count what was lost
+	KEYQUORUM_KILLS=$(KILLS) go test -count=1 -timeout 60m -run '^TestKillTheLeader$$' -v ./testcluster
+
+bench: ## run the packages' own benchmarks (BENCH=pattern)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)
