@@ -28,12 +28,11 @@ func (a *asking) begin() bool {
 	return !a.ended
 }
 
-// end lets no more questions in, tells those who wait, and gives the answers under way their time.
-func (a *asking) end(tell func()) {
+// end lets no more questions in, and gives the answers under way their time.
+func (a *asking) end() {
 	a.mu.Lock()
 	a.ended = true
 	a.mu.Unlock()
-	tell()
 	answered := make(chan struct{})
 	go func() { a.wg.Wait(); close(answered) }() // ends with the last answer
 	select {

@@ -131,7 +131,7 @@ func Open(config Config) (*Cluster, error) {
 		logs = config.wrapLogs(logs)
 	}
 	var err error
-	c.raft, err = raft.NewRaft(c.raftConfig(), c.fsm, logs, config.Store.Stable(), config.Store.Snapshots(), c.trans)
+	c.raft, err = raft.NewRaft(c.raftConfig(), c.fsm, logs, config.Store.Stable(), config.Store.Snapshots(), raftTransport{c.trans, c.ctx})
 	if err != nil {
 		c.cancel()
 		c.trans.Close()
@@ -182,7 +182,8 @@ func (c *Cluster) Close(ctx context.Context) {
 	if ctx.Err() == nil && c.raft.State() == raft.Leader && len(c.voters()) > 1 {
 		c.answer(ctx, func() raft.Future { return c.raft.LeadershipTransfer() })
 	}
-	c.asking.end(c.cancel)
+	c.asking.end()
+	c.cancel()
 	if c.gossip != nil {
 		c.gossip.close()
 	}

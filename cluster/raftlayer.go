@@ -53,6 +53,33 @@ func (l raftLayer) Accept() (net.Conn, error) {
 	}
 }
 
+// raftTransport closes its pipelines when the member closes. In the library a leader that is deposed while messages are in
+// flight may wait on one for ever, and its shutdown for it.
+type raftTransport struct {
+	*raft.NetworkTransport
+	ctx context.Context
+}
+
+var _ raft.WithPreVote = raftTransport{} // without it Raft does without pre-votes and says nothing
+
+func (t raftTransport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
+	inner, err := t.NetworkTransport.AppendEntriesPipeline(id, target)
+	if err != nil {
+		return nil, err
+	}
+	return pipeline{inner, context.AfterFunc(t.ctx, func() { inner.Close() })}, nil
+}
+
+type pipeline struct {
+	raft.AppendPipeline
+	forget func() bool
+}
+
+func (p pipeline) Close() error {
+	p.forget()
+	return p.AppendPipeline.Close()
+}
+
 // byID makes Raft use a server's id as its address.
 type byID struct{}
 
