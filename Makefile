@@ -9,7 +9,7 @@ FUZZTIME     ?= 30s
 KILLS        ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test bench gobench fuzz lint clean
+.PHONY: help build run test failover bench gobench fuzz lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,10 +30,7 @@ failover: ## kill the leader under load, 20 times (KILLS=n), and count what was 
 bench: ## measure nodes beside bare net/http and Go's crypto (5 minutes; ARGS=-quick)
 	go run ./internal/bench $(ARGS)
 
-gofailover: ## kill the leader under load, 20 times (KILLS=n), and count what was lost
-	KEYQUORUM_KILLS=$(KILLS) go test -count=1 -timeout 60m -run '^TestKillTheLeader$$' -v ./testcluster
-
-bench: ## run the packages' own benchmarks (BENCH=pattern)
+gobench: ## run the packages' own benchmarks (BENCH=pattern)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)
