@@ -2,6 +2,7 @@ package fsm_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"syscall"
@@ -159,7 +160,7 @@ func BenchmarkWaiters(b *testing.B) {
 			})
 			cancel()
 			for range n {
-				if err := <-done; err != context.Canceled {
+				if err := <-done; !errors.Is(err, context.Canceled) {
 					b.Fatal(err)
 				}
 			}

@@ -3,6 +3,7 @@ package fsm
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -21,7 +22,7 @@ type snapshotReader struct {
 // fill reads all of b.
 func (r *snapshotReader) fill(b []byte) {
 	if r.err == nil {
-		if _, r.err = io.ReadFull(r.in, b); r.err == io.EOF {
+		if _, r.err = io.ReadFull(r.in, b); errors.Is(r.err, io.EOF) {
 			r.err = io.ErrUnexpectedEOF
 		}
 	}

@@ -150,7 +150,7 @@ func (r *stateReader) Read(b []byte) (int, error) {
 	case err != nil:
 		r.err = fmt.Errorf("storage: reading %s, %d bytes before its end: %w", r.path, r.left, noEOF(err))
 	case r.left == 0:
-		if r.err = r.end(); r.err != io.EOF {
+		if r.err = r.end(); !errors.Is(r.err, io.EOF) {
 			clear(b[:n])
 			return 0, r.err
 		}

@@ -32,7 +32,6 @@ const (
 type Store struct {
 	dir       string
 	manifest  Manifest
-	disk      disk
 	logs      *logs
 	stable    stable
 	snapshots *snapshots

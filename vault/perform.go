@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -54,7 +55,7 @@ func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, w adminVerb
 		result, err = act(d)
 		return err
 	})
-	if err == error(errContended) { // tools of operators expect a conflict (decision 11)
+	if errors.Is(err, errContended) { // tools of operators expect a conflict (decision 11)
 		err = conflict("Contended", "Others kept changing the same records.")
 	}
 	e := v.operatorEntry(o, w.operation, object)
@@ -195,7 +196,7 @@ func (v *Vaults) open(path string, r fsm.Record) (seal.Plaintext, error) {
 	switch {
 	case err == nil:
 		return p, nil
-	case err == seal.ErrSealed:
+	case errors.Is(err, seal.ErrSealed):
 		return nil, err
 	default:
 		return nil, damaged(path)
