@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/hashicorp/raft"
@@ -33,6 +34,9 @@ func (n *Node) Init(_ context.Context, shares, threshold int) (InitResult, error
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.ctx.Err() != nil {
+		return InitResult{}, errClosed
+	}
 	if n.member.Load() != nil || n.joining != nil {
 		return InitResult{}, ErrInitialized
 	}
@@ -44,9 +48,20 @@ func (n *Node) Init(_ context.Context, shares, threshold int) (InitResult, error
 		return InitResult{}, fmt.Errorf("node: init: %w", err)
 	}
 	if err := n.openMember(); err != nil {
-		return InitResult{}, fmt.Errorf("node: init: %w", err)
+		err = errors.Join(fmt.Errorf("node: init: %w", err), n.discard())
+		n.fail(err) // the cluster port is closed by now
+		return InitResult{}, err
 	}
 	return InitResult{Shares: g.shares, RootToken: g.token}, nil
+}
+
+// discard takes away a cluster whose shares nobody has seen.
+func (n *Node) discard() error {
+	gone := n.memberDir() + ".new" // what is left of it after a crash is removed by the next init
+	if err := storage.RenameDir(n.memberDir(), gone); err != nil {
+		return err
+	}
+	return os.RemoveAll(gone)
 }
 
 // A genesis is a cluster before it exists.

@@ -76,11 +76,14 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.ctx.Err() != nil {
+		return errClosed
+	}
 	if n.member.Load() != nil { // an init, or a join, was faster
 		return nil
 	}
 	n.joining, n.ceremony = j, seal.NewCeremony(j.record)
-	n.noteLocked(false)
+	n.noteLocked()
 	return nil
 }
 
@@ -126,8 +129,12 @@ func (n *Node) answerLocked(ctx context.Context, root *seal.Root) error {
 	if err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
-	n.joining = nil
-	return n.openMember()
+	n.joining, n.ceremony = nil, nil
+	if err := n.openMember(); err != nil {
+		n.fail(fmt.Errorf("node: joined, but the member does not start: %w", err)) // its folder is there for the next start
+		return err
+	}
+	return nil
 }
 
 func joinMAC(root *seal.Root, clusterID, serverID string, nonce, csr []byte) ([]byte, error) {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -33,6 +34,8 @@ var (
 	ErrSealed = errors.New("node: sealed: it needs its unseal shares")
 	// ErrUnsealed: the node has its keys already.
 	ErrUnsealed = errors.New("node: unsealed already")
+
+	errClosed = errors.New("node: closed")
 )
 
 // Config has the seams of a node. The API listener is the caller's: a node knows no HTTP.
@@ -68,8 +71,11 @@ type Node struct {
 	joining  *joining // nil unless this node waits for shares to answer a challenge
 
 	member atomic.Pointer[member]
-	keys   atomic.Pointer[keys]
+	keys   atomic.Pointer[keys]       // changes under keysMu
 	status atomic.Pointer[SealStatus] // what the last transition left
+
+	keysMu  sync.Mutex // never held over a call to others
+	opening *opening   // guarded by keysMu; nil unless a root key waits for the keyring
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -104,14 +110,24 @@ func Open(config Config) (*Node, error) {
 	}
 	n := &Node{config: config, audit: log, nonces: newNonces(), failed: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
-	if _, err := os.Stat(n.memberDir()); err == nil {
-		if err := n.openMember(); err != nil {
-			n.cancel()
-			log.Close()
-			return nil, err
-		}
+	if err := n.openExisting(); err != nil {
+		n.cancel()
+		log.Close()
+		return nil, err
 	}
 	return n, nil
+}
+
+// openExisting opens the member's folder, if there is one. A folder that can't be looked at is not one that is missing.
+func (n *Node) openExisting() error {
+	_, err := os.Stat(n.memberDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	return n.openMember()
 }
 
 func openAudit(config Config) (*audit.Log, error) {
@@ -127,8 +143,8 @@ func openAudit(config Config) (*audit.Log, error) {
 
 // Close hands leadership over if it can within ctx, and stops everything.
 func (n *Node) Close(ctx context.Context) error {
+	n.cancel() // first: whoever holds mu may be waiting for others
 	n.mu.Lock()
-	n.cancel()
 	n.dropKeys()
 	m := n.member.Swap(nil)
 	n.mu.Unlock() // what still runs may want it before it ends

@@ -41,12 +41,19 @@ func newSite(t *testing.T) *site {
 
 func (s *site) open(i int) *node.Node {
 	s.t.Helper()
+	return s.openWith(i, func(*node.Config) {})
+}
+
+func (s *site) openWith(i int, configure func(*node.Config)) *node.Node {
+	s.t.Helper()
 	host, address := fmt.Sprintf("host%d", i), fmt.Sprintf("host%d:8201", i)
-	n, err := node.Open(node.Config{
+	config := node.Config{
 		Dir: filepath.Join(s.root, host), Label: host, APIAddr: "https://" + host + ":8200", ClusterAddr: address,
 		ClusterListener: s.network.Listen(host, address), Dial: s.network.Dialer(host),
 		Logger: hclog.NewNullLogger(), Version: "test",
-	})
+	}
+	configure(&config)
+	n, err := node.Open(config)
 	must(s.t, err)
 	for len(s.nodes) <= i {
 		s.nodes = append(s.nodes, nil)

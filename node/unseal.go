@@ -32,16 +32,18 @@ func (n *Node) SealStatus() SealStatus {
 		s.Initialized, s.Threshold, s.Shares = true, record.Threshold, record.Shares
 		s.ClusterID = m.identity.ClusterID
 	}
-	s.Sealed = n.keys.Load() == nil
+	n.keysMu.Lock()
+	s.Sealed, s.Opening = n.keys.Load() == nil, n.opening != nil
+	n.keysMu.Unlock()
 	if !s.Sealed {
-		s.Progress, s.Opening, s.Joining = 0, false, false
+		s.Progress, s.Joining = 0, false
 	}
 	return s
 }
 
 // noteLocked publishes what SealStatus can't read from elsewhere.
-func (n *Node) noteLocked(opening bool) SealStatus {
-	s := SealStatus{Opening: opening}
+func (n *Node) noteLocked() SealStatus {
+	var s SealStatus
 	if n.ceremony != nil {
 		s.Progress = n.ceremony.Progress()
 	}
@@ -56,8 +58,14 @@ func (n *Node) noteLocked(opening bool) SealStatus {
 // Unseal takes one share. A wrong one is refused by name (seal.ErrShare…) and the progress stays. With the last share
 // the node is unsealed when the call returns, unless the cluster has no leader yet: then it becomes so by itself.
 func (n *Node) Unseal(ctx context.Context, share seal.Plaintext) (SealStatus, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(n.ctx, cancel)()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.ctx.Err() != nil {
+		return n.SealStatus(), errClosed
+	}
 	if n.keys.Load() != nil {
 		return n.SealStatus(), nil
 	}
@@ -65,20 +73,17 @@ func (n *Node) Unseal(ctx context.Context, share seal.Plaintext) (SealStatus, er
 		return n.SealStatus(), ErrUninitialized
 	}
 	progress, err := n.ceremony.Add(share)
-	if err != nil {
-		return n.noteLocked(false), err
-	}
-	if progress < n.thresholdLocked() {
-		return n.noteLocked(false), nil
+	if err != nil || progress < n.thresholdLocked() {
+		return n.noteLocked(), err
 	}
 	root, err := n.ceremony.Open()
 	if err != nil {
-		return n.noteLocked(false), err
+		return n.noteLocked(), err
 	}
 	if n.joining != nil {
 		if err := n.answerLocked(ctx, root); err != nil {
 			root.Close()
-			return n.noteLocked(false), err
+			return n.noteLocked(), err
 		}
 	}
 	return n.openKeysLocked(ctx, root)
@@ -94,35 +99,68 @@ func (n *Node) thresholdLocked() int {
 // unsealWait is how long the call that brought the last share waits for the state to bring the keyring.
 const unsealWait = 10 * time.Second
 
+// An opening is a root key that waits for the cluster to bring the keyring. There is one at most: sealing, resetting, and
+// another set of shares end it.
+type opening struct{ stop context.CancelFunc }
+
 // openKeysLocked unwraps the keyring and opens the domain. The keyring may not be here yet: after a restart nothing is
 // applied before there is a leader, a node that has just joined has an empty state. Then a goroutine waits for it.
 func (n *Node) openKeysLocked(ctx context.Context, root *seal.Root) (SealStatus, error) {
-	m := n.member.Load()
-	done := make(chan error, 1)
-	n.wg.Go(func() { done <- n.openKeys(m, root) })
-	n.noteLocked(true)
+	opened, stop := context.WithCancel(n.ctx)
+	o := &opening{stop}
+	n.stopOpening()
+	n.keysMu.Lock()
+	n.opening = o
+	n.keysMu.Unlock()
+	m, done := n.member.Load(), make(chan error, 1)
+	n.wg.Go(func() { done <- n.openKeys(opened, o, m, root) })
+	n.noteLocked()
 	wait, cancel := context.WithTimeout(ctx, unsealWait)
 	defer cancel()
 	select {
 	case err := <-done:
-		return n.noteLocked(false), err
+		return n.noteLocked(), err
 	case <-wait.Done():
-		return n.SealStatus(), nil
+		return n.noteLocked(), nil
 	}
 }
 
 // openKeys takes over root.
-func (n *Node) openKeys(m *member, root *seal.Root) error {
-	wrapped, err := m.awaitKeyring(n.ctx)
-	if err != nil {
+func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.Root) error {
+	k, err := n.makeKeys(ctx, m, root)
+	n.keysMu.Lock()
+	current := n.opening == o // else it was ended, and who ended it must find no keys later
+	if current {
+		n.opening = nil
+		if err == nil {
+			n.keys.Store(k)
+			m.cluster.SetSealed(false)
+		}
+	}
+	n.keysMu.Unlock()
+	o.stop()
+	switch {
+	case err != nil:
 		root.Close()
 		return err
+	case !current:
+		k.close()
+		return ErrSealed
+	}
+	n.logger().Info("unsealed")
+	return nil
+}
+
+// makeKeys waits for the keyring, and makes of it and root what an unsealed node has.
+func (n *Node) makeKeys(ctx context.Context, m *member, root *seal.Root) (*keys, error) {
+	wrapped, err := m.awaitKeyring(ctx)
+	if err != nil {
+		return nil, err
 	}
 	keyring, err := root.UnwrapKeyring(wrapped)
 	if err != nil {
-		root.Close()
 		n.logger().Error("the keyring does not open with the root key", "error", err)
-		return err
+		return nil, err
 	}
 	vaults, err := vault.New(vault.Config{
 		Replica: m.cluster, Keyring: keyring, Audit: n.audit, Now: n.config.Now,
@@ -130,17 +168,9 @@ func (n *Node) openKeys(m *member, root *seal.Root) error {
 	})
 	if err != nil {
 		keyring.Close()
-		root.Close()
-		return err
+		return nil, err
 	}
-	k := &keys{root: root, keyring: keyring, vaults: vaults}
-	if !n.keys.CompareAndSwap(nil, k) || n.ctx.Err() != nil {
-		k.close()
-		return nil
-	}
-	m.cluster.SetSealed(false)
-	n.logger().Info("unsealed")
-	return nil
+	return &keys{root: root, keyring: keyring, vaults: vaults}, nil
 }
 
 // awaitKeyring returns the wrapped keyring as soon as this node's state has it.
@@ -156,20 +186,22 @@ func (m *member) awaitKeyring(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// ResetUnseal forgets the shares given so far.
+// ResetUnseal forgets the shares given so far, and a root key that waits.
 func (n *Node) ResetUnseal() (SealStatus, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.keys.Load() != nil {
 		return n.SealStatus(), ErrUnsealed
 	}
+	n.stopOpening()
 	if n.ceremony != nil {
 		n.ceremony.Reset()
 	}
-	return n.noteLocked(false), nil
+	return n.noteLocked(), nil
 }
 
-// Seal drops every key of this node. A leader finds itself an unsealed successor within seconds.
+// Seal drops every key of this node, one that waits for the keyring too. A leader finds itself an unsealed successor
+// within seconds.
 func (n *Node) Seal(context.Context) error {
 	if n.member.Load() == nil {
 		return ErrUninitialized
@@ -179,27 +211,42 @@ func (n *Node) Seal(context.Context) error {
 }
 
 func (n *Node) sealNow() {
+	early := n.dropKeys() // at once: whoever holds mu may be waiting for the cluster
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !n.dropKeys() {
+	if !n.dropKeys() && !early {
 		return
 	}
 	if m := n.member.Load(); m != nil {
 		m.cluster.SetSealed(true)
 		n.ceremony = seal.NewCeremony(m.sealRecord())
 	}
-	n.noteLocked(false)
+	n.noteLocked()
 	n.logger().Info("sealed")
 }
 
 // dropKeys takes the keys away from all who come after, then closes them.
 func (n *Node) dropKeys() bool {
+	stopped := n.stopOpening()
+	n.keysMu.Lock()
 	k := n.keys.Swap(nil)
-	if k == nil {
-		return false
+	n.keysMu.Unlock()
+	if k != nil {
+		k.close()
 	}
-	k.close()
-	return true
+	return stopped || k != nil
+}
+
+// stopOpening ends the wait for the keyring, and says whether there was one.
+func (n *Node) stopOpening() bool {
+	n.keysMu.Lock()
+	defer n.keysMu.Unlock()
+	o := n.opening
+	if o != nil {
+		o.stop()
+	}
+	n.opening = nil
+	return o != nil
 }
 
 // Refusals that say what is wrong with a share, all of them the holder's to mend.
