@@ -70,7 +70,7 @@ func (c *Cluster) announceTo(id raft.ServerID, wake <-chan struct{}) {
 			continue
 		}
 		err := c.trans.AppendEntries(id, raft.ServerAddress(id), &raft.AppendEntriesRequest{
-			RPCHeader: self, Term: newest.Term, Leader: self.Addr,
+			RPCHeader: self, Term: newest.Term,
 			PrevLogEntry: newest.Index, PrevLogTerm: newest.Term, LeaderCommitIndex: newest.Index,
 		}, &raft.AppendEntriesResponse{})
 		if err != nil {

@@ -139,7 +139,7 @@ func Open(config Config) (*Cluster, error) {
 		return nil, fmt.Errorf("cluster: Raft does not start: %w", err)
 	}
 	c.applied(c.fsm.View())
-	c.wg.Go(func() { c.server.Serve(c.port.calls) })
+	c.wg.Go(func() { _ = c.server.Serve(c.port.calls) }) // ends with the listener
 	c.wg.Go(c.openTerms)
 	c.wg.Go(c.tick)
 	c.wg.Go(c.sweep)
@@ -180,14 +180,14 @@ func or(d, otherwise time.Duration) time.Duration {
 // Close hands leadership over, if there is somebody to take it within ctx, and ends everything that Open began.
 func (c *Cluster) Close(ctx context.Context) {
 	if ctx.Err() == nil && c.raft.State() == raft.Leader && len(c.voters()) > 1 {
-		c.answer(ctx, func() raft.Future { return c.raft.LeadershipTransfer() })
+		_ = c.answer(ctx, func() raft.Future { return c.raft.LeadershipTransfer() }) // else an election finds the next
 	}
 	c.asking.end()
 	c.cancel()
 	if c.gossip != nil {
 		c.gossip.close()
 	}
-	c.raft.Shutdown().Error()
+	_ = c.raft.Shutdown().Error()
 	c.trans.Close()
 	c.server.Close()
 	c.port.close()

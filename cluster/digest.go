@@ -62,7 +62,8 @@ func (c *Cluster) digests(voters []string, index uint64) (known [][]byte) {
 	answers := make(chan digestAnswer, len(voters))
 	for _, voter := range voters {
 		go func() { // ends with ctx at the latest
-			call, answer := digestCall{Index: index}, digestAnswer{}
+			var answer digestAnswer // not known, where asking fails
+			call := digestCall{Index: index}
 			if voter == c.id {
 				answer, _ = c.serveDigest(ctx, c.id, call)
 			} else {
@@ -85,7 +86,9 @@ func (c *Cluster) tellSuspicion(voters []string, index uint64) {
 	var told sync.WaitGroup
 	for _, voter := range voters {
 		if voter != c.id {
-			told.Go(func() { ask[digestCall, digestAnswer](ctx, c, voter, "/v1/suspect", digestCall{Index: index}) })
+			told.Go(func() { // one that does not hear it finds out by its own fence
+				_, _ = ask[digestCall, digestAnswer](ctx, c, voter, "/v1/suspect", digestCall{Index: index})
+			})
 		}
 	}
 	told.Wait()

@@ -1,6 +1,13 @@
 package cluster
 
-import "github.com/hashicorp/raft"
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http/httptest"
+
+	"github.com/hashicorp/raft"
+)
 
 // WrapLogs puts a test's log store around the member's own: to stall or fail its writes.
 func (c *Config) WrapLogs(wrap func(raft.LogStore) raft.LogStore) { c.wrapLogs = wrap }
@@ -22,3 +29,66 @@ func (c *Cluster) MetaFor(address string) []byte {
 
 // Addresses are those at which this member would look for a node.
 func (c *Cluster) Addresses(nodeID string) []string { return c.addresses(nodeID) }
+
+// Meta is what this member tells of itself in at most limit bytes.
+func (c *Cluster) Meta(limit int) []byte { return c.meta(limit) }
+
+// Told is the number of nodes of which something was heard.
+func (c *Cluster) Told() int {
+	c.told.mu.RLock()
+	defer c.told.mu.RUnlock()
+	return len(c.told.byID)
+}
+
+// Call sends a body to one of this member's calls, past network and TLS.
+func (c *Cluster) Call(ctx context.Context, path string, body []byte) (status int, answer string) {
+	r := httptest.NewRequestWithContext(context.WithValue(ctx, peerKey{}, "peer"), "POST", path, bytes.NewReader(body))
+	w := httptest.NewRecorder()
+	c.server.Handler.ServeHTTP(w, r)
+	return w.Code, w.Body.String()
+}
+
+// Words are those that a refusal may consist of, each between bars.
+var Words = fmt.Sprintf("|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|", string(errNotLeader), string(errMaybe), string(errNotMember), string(errTooMany),
+	string(errBadCall), string(errCallFailed), string(errNotConfirmed), string(errRemovedID), string(errAddressTaken), string(errNoSuchMember))
+
+// CallBodies are good bodies of each call, with txn as the transaction.
+func CallBodies(txn []byte) (bodies [][]byte) {
+	for _, call := range []any{
+		commitCall{Txn: txn}, fenceCall{}, fenceCall{AtLeast: 1}, termCall{}, digestCall{Index: 3}, statusCall{},
+		memberCall{Verb: verbAdd, Node: "x", Address: "host:1"}, transferCall{},
+		commitAnswer{Kind: 2, Index: 7, Path: "a", At: 6}, fenceAnswer{Index: 3, Digest: make([]byte, 32)}, termAnswer{Term: 2},
+		digestAnswer{Known: true, Digest: make([]byte, 32)}, statusAnswer{Sealed: true, Applied: 4, Label: "l", API: "a", Version: "v", Gossip: "g"},
+	} {
+		body, err := callEncoder.Marshal(call)
+		if err != nil {
+			panic(err)
+		}
+		bodies = append(bodies, body)
+	}
+	return bodies
+}
+
+// Recode has each body type decode and encode again.
+var Recode = []func([]byte) ([]byte, bool){
+	recode[commitCall], recode[fenceCall], recode[termCall], recode[digestCall], recode[statusCall], recode[memberCall], recode[transferCall],
+	recode[commitAnswer], recode[fenceAnswer], recode[termAnswer], recode[digestAnswer], recode[statusAnswer], recode[heard],
+}
+
+func recode[T any](body []byte) ([]byte, bool) {
+	var value T
+	if callDecoder.Unmarshal(body, &value) != nil {
+		return nil, false
+	}
+	encoded, err := callEncoder.Marshal(value)
+	return encoded, err == nil
+}
+
+// AddBody asks the leader to add a node.
+func AddBody(nodeID, address string) []byte {
+	body, err := callEncoder.Marshal(memberCall{Verb: verbAdd, Node: nodeID, Address: address})
+	if err != nil {
+		panic(err)
+	}
+	return body
+}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/hashicorp/raft"
-
 	"keyquorum/fsm"
 )
 
@@ -55,7 +53,7 @@ func (c *Cluster) fenceRound() (fsm.View, error) {
 // answered from: the next reader elsewhere, fenced at the leader, could miss what this one saw (consistency.md 14).
 // The view itself stays good, it was current after the fence's answer.
 func (c *Cluster) waitShown(ctx context.Context, index, shown uint64) error {
-	for shown < index && !(c.inOpenedTerm() && c.raft.State() == raft.Leader) {
+	for shown < index && !c.leads() {
 		answer, err := c.askFence(ctx, fenceCall{AtLeast: index})
 		if err != nil {
 			return err

@@ -98,7 +98,7 @@ func (g *gossip) run() {
 		}
 		if meta := g.NodeMeta(memberlist.MetaMaxSize); string(meta) != string(g.said) {
 			g.said = meta
-			g.list.UpdateNode(time.Second)
+			_ = g.list.UpdateNode(time.Second) // told again with the next change
 		}
 		g.find()
 	}
@@ -114,14 +114,14 @@ func (g *gossip) find() {
 		status, err := ask[statusCall, statusAnswer](ctx, g.c, id, "/v1/status", statusCall{})
 		cancel()
 		if err == nil && status.Gossip != "" {
-			g.list.Join([]string{id + "/" + status.Gossip})
+			_, _ = g.list.Join([]string{id + "/" + status.Gossip})
 		}
 	}
 }
 
 func (g *gossip) close() {
-	g.list.Leave(time.Second)
-	g.list.Shutdown()
+	_ = g.list.Leave(time.Second)
+	_ = g.list.Shutdown()
 }
 
 // NodeMeta is what this node tells of itself.

@@ -134,8 +134,12 @@ func NewIdentity(clusterID, nodeID string, key *ecdsa.PrivateKey, certificate, c
 	if !key.PublicKey.Equal(leaf.PublicKey) {
 		return Identity{}, errors.New("cluster: node certificate and node key do not belong together")
 	}
-	if peer, err := id.peerOf(leaf); err != nil || peer != nodeID {
-		return Identity{}, fmt.Errorf("cluster: the node certificate is not one of node %s: %v", nodeID, err)
+	peer, err := id.peerOf(leaf)
+	if err != nil {
+		return Identity{}, fmt.Errorf("cluster: node certificate: %w", err)
+	}
+	if peer != nodeID {
+		return Identity{}, fmt.Errorf("cluster: the node certificate is of node %s, the folder of node %s", peer, nodeID)
 	}
 	return id, nil
 }

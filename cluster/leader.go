@@ -54,7 +54,7 @@ func (c *Cluster) tick() {
 			return
 		}
 		ctx, cancel := context.WithTimeout(c.ctx, 10*time.Second)
-		c.Fence(ctx) // compares this node's digest with the leader's
+		_, _ = c.Fence(ctx) // compares this node's digest with the leader's
 		c.tellAddress(ctx)
 		c.askForVote(ctx)
 		c.findSuccessor(ctx)

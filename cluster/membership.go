@@ -52,7 +52,7 @@ func (c *Cluster) addresses(nodeID string) (list []string) {
 // Add makes nodeID a non-voter at address. It becomes a voter by asking for it, once it is caught up. Adding a member
 // again changes its address.
 func (c *Cluster) Add(ctx context.Context, nodeID, address string) error {
-	if _, _, err := net.SplitHostPort(address); err != nil {
+	if err := checkServer(nodeID, address); err != nil {
 		return fmt.Errorf("cluster: the address of the new node: %w", err)
 	}
 	if c.removed(nodeID) {
@@ -63,9 +63,23 @@ func (c *Cluster) Add(ctx context.Context, nodeID, address string) error {
 	case errors.Is(err, errRemovedID):
 		return ErrRemoved
 	case errors.Is(err, errAddressTaken):
-		c.Fence(ctx) // this node may not have heard yet of the one that stands in the way
+		_, _ = c.Fence(ctx) // this node may not have heard yet of the one that stands in the way
 		return fmt.Errorf("%w: %s belongs to server %s; if that one is no more, remove it first", err, address, c.serverAt(address))
 	}
+	return err
+}
+
+// What a configuration may hold. The state machine refuses one with much more, and stops: it must never get into the log.
+const (
+	maxServers    = 256
+	maxServerText = 300 // bytes of an id or an address; a host name has 255 at most
+)
+
+func checkServer(nodeID, address string) error {
+	if nodeID == "" || len(nodeID) > maxServerText || len(address) > maxServerText {
+		return fmt.Errorf("an id or address of more than %d bytes, or no id", maxServerText)
+	}
+	_, _, err := net.SplitHostPort(address)
 	return err
 }
 
@@ -87,7 +101,11 @@ func (c *Cluster) Remove(ctx context.Context, nodeID string) error {
 	if err := c.markRemoved(ctx, nodeID); err != nil {
 		return err
 	}
-	return c.member(ctx, memberCall{Verb: verbRemove, Node: nodeID})
+	if err := c.member(ctx, memberCall{Verb: verbRemove, Node: nodeID}); err != nil {
+		return err
+	}
+	_, _ = c.Fence(ctx) // so that whoever asked sees the configuration without it here; removed it is in any case
+	return nil
 }
 
 // awaitOther returns when another node than nodeID leads. The mark cuts a node off from all who know of it: a leader
@@ -209,7 +227,7 @@ func (c *Cluster) member(ctx context.Context, call memberCall) error {
 			return last
 		}
 		if pause(ctx, try) != nil {
-			return fmt.Errorf("%w: %v", ErrUnavailable, last)
+			return fmt.Errorf("%w: %w", ErrUnavailable, last)
 		}
 	}
 }
@@ -248,6 +266,9 @@ func (c *Cluster) changeMember(ctx context.Context, r memberCall) error {
 	committed, _ := c.fsm.View().Configuration()
 	at := slices.IndexFunc(committed.Servers, func(s raft.Server) bool { return string(s.ID) == r.Node })
 	id, address := raft.ServerID(r.Node), raft.ServerAddress(r.Address)
+	if r.Verb != verbRemove && (checkServer(r.Node, r.Address) != nil || at < 0 && len(c.servers()) >= maxServers) {
+		return errBadCall
+	}
 	switch r.Verb {
 	case verbAdd:
 		switch {

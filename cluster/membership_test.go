@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -210,4 +211,26 @@ func TestCloseWithProposalsQueued(t *testing.T) {
 			g.members[0] = nil
 		})
 	}
+}
+
+// A configuration that the state machine refuses stops every node, again at each start: it must not get into the log.
+func TestConfigurationIsBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, 1)
+		g.leader()
+		id := strings.Repeat("c", 32)
+		if err := g.members[0].Add(t.Context(), id, strings.Repeat("a", 2000)+":1"); err == nil {
+			t.Error("an address of 2000 bytes was taken")
+		}
+		if status, _ := g.members[0].Call(t.Context(), "/v1/member", cluster.AddBody(id, strings.Repeat("a", 2000)+":1")); status == http.StatusOK {
+			t.Error("a peer's address of 2000 bytes was taken")
+		}
+		time.Sleep(time.Second)
+		select {
+		case <-g.members[0].Failed():
+			t.Fatal(g.members[0].Err())
+		default:
+		}
+		must(t, g.put(0, "x", "1"))
+	})
 }

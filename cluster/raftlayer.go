@@ -67,7 +67,7 @@ func (t raftTransport) AppendEntriesPipeline(id raft.ServerID, target raft.Serve
 	if err != nil {
 		return nil, err
 	}
-	return pipeline{inner, context.AfterFunc(t.ctx, func() { inner.Close() })}, nil
+	return pipeline{inner, context.AfterFunc(t.ctx, func() { _ = inner.Close() })}, nil
 }
 
 type pipeline struct {

@@ -51,7 +51,7 @@ func Create(dir string, m Manifest) (*Store, error) {
 		return nil, fmt.Errorf("storage: creating a member's folder: %w", err)
 	}
 	if err := d.makeMember(dir, m); err != nil {
-		os.RemoveAll(dir)
+		_ = os.RemoveAll(dir)
 		return nil, fmt.Errorf("storage: creating %s: %w", dir, err)
 	}
 	return Open(dir)

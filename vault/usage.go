@@ -12,7 +12,7 @@ import (
 // err is what it will answer, nil for success.
 func (v *Vaults) RecordOperation(o Operator, operation, object string, err error) error {
 	e := v.operatorEntry(o, operation, object)
-	setOutcome(e, err)
+	_ = setOutcome(e, err)
 	return v.write(e)
 }
 
@@ -24,7 +24,7 @@ func (v *Vaults) RecordRefusal(r Request, id *Identity, operation, vaultName str
 	if id != nil {
 		e.OID, e.AppID = id.OID, id.AppID
 	}
-	setOutcome(e, refusal)
+	_ = setOutcome(e, refusal)
 	if id == nil && !v.spare(e) {
 		return nil
 	}
@@ -97,7 +97,7 @@ func (v *Vaults) write(e *audit.Entry) error { return v.cfg.Audit.Write(e) }
 func (v *Vaults) spare(e *audit.Entry) bool {
 	room, unwritten := v.refusals.take(time.Now())
 	if room && unwritten > 0 {
-		v.write(&audit.Entry{Time: e.Time, Node: e.Node, Plane: e.Plane, Operation: "refusals/unwritten", Object: strconv.Itoa(unwritten), Status: e.Status})
+		_ = v.write(&audit.Entry{Time: e.Time, Node: e.Node, Plane: e.Plane, Operation: "refusals/unwritten", Object: strconv.Itoa(unwritten), Status: e.Status})
 	}
 	return room
 }

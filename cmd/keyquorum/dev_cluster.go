@@ -131,7 +131,7 @@ func (d *devCluster) restartIfAsked(ctx context.Context, p *devProcess) {
 	if _, err := os.Stat(request); err != nil {
 		return
 	}
-	defer os.Remove(request) // its going is what `dev restart` waits for
+	defer func() { _ = os.Remove(request) }() // its going is what `dev restart` waits for
 	if err := d.restart(ctx, p); err != nil {
 		d.say("Node %d could not be started again: %v", p.number, err)
 	}

@@ -1,0 +1,130 @@
+package cluster_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/memberlist"
+	"github.com/hashicorp/raft"
+
+	"keyquorum/cluster"
+	"keyquorum/fsm"
+	"keyquorum/storage"
+	"keyquorum/testcluster"
+)
+
+// openAlone starts a cluster of one outside a bubble.
+func openAlone(tb testing.TB) *cluster.Cluster {
+	const id = "00000000000000000000000000000001"
+	check := func(err error) {
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	store, err := storage.Create(filepath.Join(tb.TempDir(), "member"), storage.Manifest{ClusterID: clusterID, NodeID: id, Voter: true})
+	check(err)
+	config := raft.DefaultConfig()
+	config.LocalID = id
+	check(raft.BootstrapCluster(config, store.Logs(), store.Stable(), store.Snapshots(), nil,
+		raft.Configuration{Servers: []raft.Server{{ID: id, Address: "alone:8201"}}}))
+	authority, err := cluster.NewAuthority(clusterID, time.Now())
+	check(err)
+	key, csr, err := cluster.NewRequest()
+	check(err)
+	certificate, err := authority.Sign(csr, clusterID, id, time.Now())
+	check(err)
+	identity, err := cluster.NewIdentity(clusterID, id, key, certificate, authority.Certificate.Raw)
+	check(err)
+	network := testcluster.NewNetwork()
+	c, err := cluster.Open(cluster.Config{
+		Store: store, Identity: identity, Listener: network.Listen("alone", "alone:8201"), Dial: network.Dialer("alone"),
+		Address: "alone:8201", About: cluster.About{Label: "alone", API: "https://alone:8200", Version: "test"}, Logger: hclog.NewNullLogger(),
+	})
+	check(err)
+	tb.Cleanup(func() {
+		c.Close(context.Background())
+		store.Close()
+		network.Close()
+	})
+	_, err = c.Commit(tb.Context(), write(c.View(), "a", "1"))
+	check(err)
+	return c
+}
+
+// served are the calls that a body of any content may be sent to: none of them changes who is a member.
+var served = []string{"/v1/commit", "/v1/fence", "/v1/term", "/v1/digest", "/v1/suspect", "/v1/status"}
+
+// FuzzCalls: a call's body of any content is answered or refused with one of our words, nothing breaks, and the member
+// serves the next write. What a decoder takes it also writes, and takes again.
+func FuzzCalls(f *testing.F) {
+	c := openAlone(f)
+	txn, err := write(c.View(), "b", "1").Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, body := range cluster.CallBodies(txn) {
+		for i := range served {
+			f.Add(uint8(i), body)
+		}
+	}
+	f.Add(uint8(0), []byte{0x81, 0x40})
+	f.Add(uint8(1), []byte{0x81, 0x1b, 255, 255, 255, 255, 255, 255, 255, 255})
+	f.Fuzz(func(t *testing.T, call uint8, body []byte) {
+		for _, recode := range cluster.Recode {
+			if once, ok := recode(body); ok {
+				if twice, ok := recode(once); !ok || !bytes.Equal(once, twice) {
+					t.Fatalf("%x was taken and written as %x, and that as %x", body, once, twice)
+				}
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		defer cancel()
+		path := served[int(call)%len(served)]
+		status, answer := c.Call(ctx, path, body)
+		if status != http.StatusOK && !strings.Contains(cluster.Words, "|"+strings.TrimSpace(answer)+"|") {
+			t.Fatalf("%s answers %d %q", path, status, answer)
+		}
+		select {
+		case <-c.Failed():
+			t.Fatalf("%s %x stopped the member: %v", path, body, c.Err())
+		default:
+		}
+		if o, err := c.Commit(t.Context(), fsm.Txn{ID: fsm.NewID(), Base: c.View().Index(), Generation: c.View().Generation()}); err != nil {
+			t.Fatalf("after %s %x: %v, %v", path, body, o, err)
+		}
+	})
+}
+
+// FuzzGossip: whatever others gossip, a member keeps no more than it may, and what it tells fits and can be heard.
+func FuzzGossip(f *testing.F) {
+	c := openAlone(f)
+	f.Add("00000000000000000000000000000002", c.MetaFor("host2:8201"), memberlist.MetaMaxSize)
+	f.Add("00000000000000000000000000000002", c.Meta(memberlist.MetaMaxSize), 20)
+	f.Add("", []byte{0x86, 0x60, 0x60, 0x60, 0x60, 0xf4, 0x00}, 0)
+	f.Add("x", []byte{0x9f}, -1)
+	n := 0
+	f.Fuzz(func(t *testing.T, id string, meta []byte, limit int) {
+		n++
+		c.Hear(id, meta)
+		c.Hear(fmt.Sprint(id, n), meta)
+		for _, address := range c.Addresses(id) {
+			if address == "" {
+				t.Fatal("an empty address was kept")
+			}
+		}
+		if c.Told() > 1024 {
+			t.Fatalf("%d ids are kept", c.Told())
+		}
+		c.Members()
+		if told := c.Meta(limit); len(told) > max(limit, 0) {
+			t.Fatalf("%d bytes of metadata where %d fit", len(told), limit)
+		}
+	})
+}
