@@ -74,13 +74,21 @@ func (s *site) stop(i int) {
 // start makes an unsealed cluster of k nodes.
 func (s *site) start(k int) {
 	s.t.Helper()
-	first := s.open(0)
+	for i := range k {
+		s.open(i)
+	}
+	s.startOpened(k)
+}
+
+func (s *site) startOpened(k int) {
+	s.t.Helper()
+	first := s.nodes[0]
 	result, err := first.Init(s.t.Context(), 3, 2)
 	must(s.t, err)
 	s.shares, s.token = result.Shares, result.RootToken
 	s.unseal(0)
 	for i := 1; i < k; i++ {
-		must(s.t, s.open(i).Join(s.t.Context(), direct{first}, false))
+		must(s.t, s.nodes[i].Join(s.t.Context(), direct{first}, false))
 		s.unseal(i)
 	}
 	s.await("all are voters", func() bool {

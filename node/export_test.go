@@ -1,0 +1,23 @@
+package node
+
+import "time"
+
+// Prove is the MAC of a joiner that was given this unsealed node's shares.
+func (n *Node) Prove(serverID string, nonce, csr []byte) []byte {
+	mac, err := joinMAC(n.keys.Load().root, n.member.Load().identity.ClusterID, serverID, nonce, csr)
+	if err != nil {
+		panic(err)
+	}
+	return mac
+}
+
+// Nonces makes and checks challenges.
+type Nonces struct{ inner nonces }
+
+func NewNonces() *Nonces { return &Nonces{newNonces()} }
+
+func (n *Nonces) Make(serverID string, now time.Time) []byte { return n.inner.make(serverID, now) }
+
+func (n *Nonces) Valid(serverID string, nonce []byte, now time.Time) bool {
+	return n.inner.valid(serverID, nonce, now)
+}
