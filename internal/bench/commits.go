@@ -15,8 +15,8 @@ const commitVariable = "KEYQUORUM_RAFT_COMMIT"
 // settle is how long a new cluster takes to come to rest.
 const settle = 2 * time.Second
 
-// measureCommits shows what Raft's commit time-out buys and costs: how late a follower learns of a commit, and how many
-// empty messages an idle cluster sends.
+// measureCommits shows what Raft's commit time-out buys and costs: the empty messages of an idle cluster, and how late a
+// follower learns of a commit whose announcement it missed.
 func measureCommits(h *harness, p plan, v *verdicts) {
 	t := newTable("Raft's commit time-out, three nodes",
 		"time-out", "leader p50 ms", "follower p50 ms", "follower p99 ms", "idle leader, % of a core", "idle follower, % of a core", "resident MB")

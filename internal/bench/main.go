@@ -12,8 +12,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
+
+	"keyquorum/testcluster"
 )
 
 // A plan bounds a run.
@@ -31,11 +34,11 @@ var (
 	full = plan{
 		slice: 600 * time.Millisecond, rounds: 4, most: 20000, clients: []int{1, 16, 64},
 		idle: 5 * time.Second, lone: 300,
-		commits: []time.Duration{3 * time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond},
+		commits: []time.Duration{50 * time.Millisecond, 10 * time.Millisecond, 5 * time.Millisecond, 3 * time.Millisecond},
 	}
 	quick = plan{
 		slice: 250 * time.Millisecond, rounds: 2, most: 4000, clients: []int{1, 16, 64},
-		idle: 2 * time.Second, lone: 60, commits: []time.Duration{3 * time.Millisecond},
+		idle: 2 * time.Second, lone: 60, commits: []time.Duration{50 * time.Millisecond},
 	}
 )
 
@@ -60,6 +63,11 @@ func main() {
 
 // run measures everything and prints it as it comes, as Markdown.
 func run(ctx context.Context, p plan) error {
+	binary, err := testcluster.Binary() // now, so that no node's start includes it
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(filepath.Dir(binary))
 	describeMachine()
 	c := measureCrypto(p)
 	printCrypto(c)
