@@ -112,6 +112,7 @@ type admissionData struct {
 	Certificate []byte `json:"certificate"`
 	CA          []byte `json:"ca"`
 	GossipKey   []byte `json:"gossip_key"`
+	Proof       []byte `json:"proof"`
 }
 
 // bootstrapAnswer admits a node that has proved that it was given the unseal shares (decision 17).

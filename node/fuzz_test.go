@@ -98,7 +98,7 @@ func FuzzAdmitAnswer(f *testing.F) {
 			}
 			return
 		}
-		mac := n.Prove(serverID, challenge.Nonce, csr)
+		mac := n.Prove(serverID, challenge.Nonce, csr, address)
 		a := node.Answer{
 			ServerID: serverID, Nonce: xor(challenge.Nonce, nonceChange), MAC: xor(mac, macChange), CSR: csr, ClusterAddr: address,
 		}

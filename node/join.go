@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -29,8 +28,7 @@ type Challenge struct {
 	Nonce      []byte
 }
 
-// An Answer proves that shares were given at the joiner: MAC is HMAC-SHA-256 under the join key over cluster id, server
-// id, nonce and the SHA-256 of CSR.
+// An Answer proves, by MAC, that shares were given at the joiner.
 type Answer struct {
 	ServerID    string // 32 hex digits
 	Nonce       []byte
@@ -43,7 +41,8 @@ type Answer struct {
 type Admission struct {
 	Certificate []byte // DER
 	CA          []byte // DER
-	GossipKey   []byte // masked: see gossipMask
+	GossipKey   []byte // masked
+	Proof       []byte // of the three above, by a holder of the root key
 }
 
 // ErrInvalidAnswer: the joiner did not prove that it was given the unseal key.
@@ -99,7 +98,8 @@ func (n *Node) answerLocked(ctx context.Context, root *seal.Root) error {
 		return err
 	}
 	clusterID := hex.EncodeToString(j.record.ClusterID[:])
-	mac, err := joinMAC(root, clusterID, j.nodeID, challenge.Nonce, csr)
+	proof := joinProof{root, clusterID, j.nodeID, challenge.Nonce}
+	mac, err := proof.answer(csr, n.config.ClusterAddr)
 	if err != nil {
 		return err
 	}
@@ -109,18 +109,13 @@ func (n *Node) answerLocked(ctx context.Context, root *seal.Root) error {
 	if err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
-	if _, err := cluster.NewIdentity(clusterID, j.nodeID, key, admission.Certificate, admission.CA); err != nil {
-		return fmt.Errorf("node: join: %w", err)
-	}
-	mask, err := gossipMask(root, clusterID, j.nodeID, challenge.Nonce)
+	gossipKey, err := proof.accept(admission)
 	if err != nil {
 		return err
 	}
-	if len(admission.GossipKey) != len(mask) {
-		return errors.New("node: join: the gossip key has a wrong length")
+	if _, err := cluster.NewIdentity(clusterID, j.nodeID, key, admission.Certificate, admission.CA); err != nil {
+		return fmt.Errorf("node: join: %w", err)
 	}
-	gossipKey := make([]byte, len(mask))
-	subtle.XORBytes(gossipKey, admission.GossipKey, mask)
 	err = n.create(newMember{
 		manifest: storage.Manifest{ClusterID: clusterID, NodeID: j.nodeID, Voter: !j.nonVoter},
 		ca:       admission.CA, certificate: admission.Certificate, key: key,
@@ -135,17 +130,6 @@ func (n *Node) answerLocked(ctx context.Context, root *seal.Root) error {
 		return err
 	}
 	return nil
-}
-
-func joinMAC(root *seal.Root, clusterID, serverID string, nonce, csr []byte) ([]byte, error) {
-	hash := sha256.Sum256(csr)
-	return root.JoinMAC([]byte(clusterID), []byte(serverID), nonce, hash[:])
-}
-
-// gossipMask is 32 bytes that only holders of the root key can compute, once for each nonce: the gossip key travels
-// under it, so that a join over a connection that somebody reads gives nothing away.
-func gossipMask(root *seal.Root, clusterID, serverID string, nonce []byte) ([]byte, error) {
-	return root.JoinMAC([]byte("gossip key"), []byte(clusterID), []byte(serverID), nonce)
 }
 
 // MakeChallenge serves the first join call on an unsealed member. It keeps nothing.
@@ -169,7 +153,8 @@ func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
 	if !isNodeID(a.ServerID) || !n.nonces.valid(a.ServerID, a.Nonce, time.Now()) {
 		return Admission{}, ErrInvalidAnswer
 	}
-	mac, err := joinMAC(k.root, m.identity.ClusterID, a.ServerID, a.Nonce, a.CSR)
+	proof := joinProof{k.root, m.identity.ClusterID, a.ServerID, a.Nonce}
+	mac, err := proof.answer(a.CSR, a.ClusterAddr)
 	if err != nil {
 		return Admission{}, ErrSealed
 	}
@@ -191,13 +176,12 @@ func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
 	if err := m.cluster.Add(ctx, a.ServerID, a.ClusterAddr); err != nil {
 		return Admission{}, err
 	}
-	mask, err := gossipMask(k.root, m.identity.ClusterID, a.ServerID, a.Nonce)
-	if err != nil {
-		return Admission{}, ErrSealed
+	admission := Admission{Certificate: certificate, CA: authority.Certificate.Raw}
+	if admission.GossipKey, err = proof.mask(m.gossipKey); err != nil {
+		return Admission{}, err
 	}
-	masked := make([]byte, len(mask))
-	subtle.XORBytes(masked, m.gossipKey, mask)
-	return Admission{Certificate: certificate, CA: authority.Certificate.Raw, GossipKey: masked}, nil
+	admission.Proof, err = proof.admission(admission)
+	return admission, err
 }
 
 func isNodeID(s string) bool {

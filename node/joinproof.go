@@ -1,0 +1,62 @@
+package node
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+
+	"keyquorum/seal"
+)
+
+// A joinProof is what both sides of one join can compute because both hold the root key, the joiner from its shares. It is
+// bound to the cluster, the joiner and one nonce. Each side proves itself: the answer that the joiner was given shares, the
+// admission that it comes from the cluster and not from somebody with a certificate for its name (decision 17).
+type joinProof struct {
+	root                *seal.Root
+	clusterID, serverID string
+	nonce               []byte
+}
+
+// answer is the joiner's proof, over what it asks for.
+func (p joinProof) answer(csr []byte, clusterAddr string) ([]byte, error) {
+	hash := sha256.Sum256(csr)
+	return p.mac("answer", hash[:], []byte(clusterAddr))
+}
+
+// admission is the cluster's proof, over what it gives.
+func (p joinProof) admission(a Admission) ([]byte, error) {
+	return p.mac("admission", a.Certificate, a.CA, a.GossipKey)
+}
+
+// mask turns the gossip key into what travels, and back: nobody who reads the connection learns it.
+func (p joinProof) mask(gossipKey []byte) ([]byte, error) {
+	mask, err := p.mac("gossip key")
+	if err != nil {
+		return nil, err
+	}
+	if len(gossipKey) != len(mask) {
+		return nil, errors.New("node: join: the gossip key has a wrong length")
+	}
+	masked := make([]byte, len(mask))
+	subtle.XORBytes(masked, gossipKey, mask)
+	return masked, nil
+}
+
+// accept checks an admission and returns the gossip key.
+func (p joinProof) accept(a Admission) (gossipKey []byte, err error) {
+	want, err := p.admission(a)
+	if err != nil {
+		return nil, err
+	}
+	if !hmac.Equal(want, a.Proof) {
+		return nil, errors.New("node: join: the admission does not come from a node with this cluster's root key")
+	}
+	return p.mask(a.GossipKey)
+}
+
+// mac has a label first, so that no proof of one kind is one of another.
+func (p joinProof) mac(label string, parts ...[]byte) ([]byte, error) {
+	bound := [][]byte{[]byte(label), []byte(p.clusterID), []byte(p.serverID), p.nonce}
+	return p.root.JoinMAC(append(bound, parts...)...)
+}
