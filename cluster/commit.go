@@ -47,7 +47,7 @@ func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) 
 // is true already: the leader answered after its own FSM had applied the entry, and every fence asks that leader, or a later one.
 func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, sentBefore bool) (fsm.Outcome, error) {
 	if outcome.Kind == fsm.TooOld || outcome.Kind == fsm.WrongGeneration {
-		if sentBefore { // an earlier copy may have been applied and forgotten (consistency.md 19)
+		if sentBefore { // an earlier copy may have been applied and forgotten
 			return fsm.Outcome{}, ErrUnknown
 		}
 		return outcome, nil

@@ -50,7 +50,7 @@ func (c *Cluster) fenceRound() (fsm.View, error) {
 }
 
 // waitShown waits until E, the leader's FSM index while leases are off, has reached index. A view ahead of it must not be
-// answered from: the next reader elsewhere, fenced at the leader, could miss what this one saw (consistency.md 14).
+// answered from: the next reader elsewhere, fenced at the leader, could miss what this one saw.
 // The view itself stays good, it was current after the fence's answer.
 func (c *Cluster) waitShown(ctx context.Context, index, shown uint64) error {
 	for shown < index && !c.leads() {
@@ -128,7 +128,7 @@ func (c *Cluster) serveFence(ctx context.Context, _ string, r fenceCall) (fenceA
 
 // confirmRound notes F and the voters, and then asks those for their term with a message of its own. A majority still
 // in T proves that nobody was elected before the question, so nobody else has acknowledged anything that F lacks.
-// Never raft.VerifyLeader: it counts non-voters and answers to older questions (consistency.md section 1).
+// Never raft.VerifyLeader: it counts non-voters and answers to older questions (DESIGN.md).
 func (c *Cluster) confirmRound() (fenceAnswer, error) {
 	term := c.opened.Load()
 	if !c.leads() {
