@@ -159,6 +159,9 @@ func leader(c *call, _ *none) (leaderData, error) {
 		return leaderData{}, unavailable("Vault is sealed")
 	}
 	l := c.h.n.Leader(c.ctx)
+	if l.ClusterAddr != "" {
+		l.ClusterAddr = "https://" + l.ClusterAddr // clients show a URL
+	}
 	return leaderData{
 		HA: true, IsSelf: l.IsSelf, ActiveTime: l.Since.UTC(), LeaderAddress: l.APIAddr, LeaderClusterAddress: l.ClusterAddr,
 		PerformanceStandby: standsBy(h), Committed: l.Committed, Applied: l.Applied,
