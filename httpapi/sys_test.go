@@ -43,6 +43,10 @@ func TestHealthMatrix(t *testing.T) {
 
 func TestHealthOverHTTP(t *testing.T) {
 	s := unsealed(t)
+	// A read waits until the node leads: the shares may have come before its term was opened.
+	if a := s.operate("GET", "/v1/auth/token/lookup-self", s.token, ""); a.status != 200 {
+		t.Fatalf("lookup-self: %d %s", a.status, a.body)
+	}
 	if a := s.operate("GET", "/v1/sys/health", "", ""); a.status != 200 || a.json["sealed"] != false || a.text("cluster_id") == "" {
 		t.Errorf("%d %s", a.status, a.body)
 	}
