@@ -82,7 +82,11 @@ func on[Req, Resp any](c *Cluster, mux *http.ServeMux, path string, serve func(c
 
 func (c *Cluster) refuse(w http.ResponseWriter, path string, err error) {
 	var word callError
-	if !errors.As(err, &word) {
+	switch {
+	case errors.As(err, &word):
+	case errors.Is(err, ErrBusy):
+		word = errTooMany
+	default:
 		c.logger.Warn("call failed", "call", path, "error", err)
 		word = errCallFailed
 	}

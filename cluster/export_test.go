@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
+	"strings"
 
 	"github.com/hashicorp/raft"
 )
@@ -91,4 +92,11 @@ func AddBody(nodeID, address string) []byte {
 		panic(err)
 	}
 	return body
+}
+
+// RefusalOf is the word with which this member refuses a call for a reason.
+func (c *Cluster) RefusalOf(err error) string {
+	w := httptest.NewRecorder()
+	c.refuse(w, "/v1/fence", err)
+	return strings.TrimSpace(w.Body.String())
 }
