@@ -22,7 +22,7 @@ import (
 
 // A closed vault leaves no private key in memory, nor the nonce of a signature, which with the signature gives the key. The
 // process's memory is read and searched; the same search finds the keys while the vault is open. This is what withPrivate rests
-// on: of 300 ES256 signatures made outside seal.Do, some 90 leave their nonce behind.
+// on: of 300 ES256 signatures made outside seal.Do, 88 left their nonce behind.
 func TestNoPrivateKeyIsInMemoryAfterClose(t *testing.T) {
 	if !seal.Protected() {
 		t.Skip("this build can't erase: build with GOEXPERIMENT=runtimesecret on Linux, amd64 or arm64")
