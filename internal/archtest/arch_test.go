@@ -24,7 +24,7 @@ const (
 //
 // A new package needs a line here, and a reason in docs/ARCHITECTURE.md.
 var rooms = map[string][]string{
-	"cmd/keyquorum":      {"httpapi", "node"},
+	"cmd/keyquorum":      {"httpapi", "node", "testcluster/prove"},
 	"httpapi":            {"node", "vault"},
 	"node":               {"vault", "seal", "audit", "cluster", "fsm", "storage"},
 	"vault":              {"seal", "audit", "cluster", "fsm"},
@@ -33,10 +33,14 @@ var rooms = map[string][]string{
 	"storage":            {},
 	"seal":               {},
 	"audit":              {},
-	"testcluster":        {"httpapi", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"},
+	"testcluster":        {"httpapi", "node", "vault", "seal", "audit", "cluster", "fsm", "storage", "testcluster/prove", "internal/overlay", "internal/powercut"},
+	"testcluster/prove":  {},
 	"examples/azure-app": {},
 	"internal/archtest":  {},
 	"internal/bench":     {"testcluster"},
+	"internal/mutants":   {"internal/overlay"},
+	"internal/overlay":   {},
+	"internal/powercut":  {"internal/overlay"},
 }
 
 // reasons say why an import would hurt, where it would do more than go upwards.
