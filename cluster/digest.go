@@ -22,6 +22,16 @@ func (c *Cluster) compare(answer fenceAnswer) (known bool, err error) {
 	return true, ErrUnavailable // this node is with the majority: the leader is not, and hears of it
 }
 
+// DigestAt returns the digest of this node's state after the entry at index, when it has got there. known is false for an index that
+// it does not remember (it keeps some 4,000). The error is the context's.
+func (c *Cluster) DigestAt(ctx context.Context, index uint64) (digest [32]byte, known bool, err error) {
+	if err := c.fsm.Wait(ctx, index); err != nil {
+		return digest, false, err
+	}
+	digest, known = c.fsm.DigestAt(index)
+	return digest, known, nil
+}
+
 // suspect asks all voters for their digest at index, and stops this node from answering when it is not with a majority.
 // tell: who found a difference tells all voters, so that each judges for itself; they tell nobody, or it would never end.
 func (c *Cluster) suspect(index uint64, tell bool) {
@@ -140,11 +150,11 @@ type digestAnswer struct {
 }
 
 func (c *Cluster) serveDigest(ctx context.Context, _ string, r digestCall) (digestAnswer, error) {
-	if c.fsm.Wait(ctx, r.Index) != nil {
+	digest, known, err := c.DigestAt(ctx, r.Index)
+	if err != nil {
 		return digestAnswer{}, errCallFailed
 	}
-	digest, ok := c.fsm.DigestAt(r.Index)
-	return digestAnswer{Known: ok, Digest: digest[:]}, nil
+	return digestAnswer{Known: known, Digest: digest[:]}, nil
 }
 
 // serveSuspect makes this node judge itself, unless it is about to already.

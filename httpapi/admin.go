@@ -12,6 +12,7 @@ import (
 // adminRoutes are the administration API (docs/administration-api.md). The domain's verbs write their usage records.
 func adminRoutes() []route {
 	return []route{
+		{methods: get, shape: "keyquorum/state", operation: "admin/state", serve: recorded(state, nothing, writeData)},
 		{methods: list, shape: "keyquorum/vaults", operation: "admin/vaults/list", serve: serve(listVaults, writeData)},
 		{methods: write, shape: "keyquorum/vaults", operation: "admin/vaults/create", body: smallBody, serve: serve(createVault, writeData)},
 		{methods: get, shape: "keyquorum/vaults/{vault}", operation: "admin/vaults/get", serve: serve(getVault, writeData)},

@@ -7,6 +7,8 @@
 package httpapi
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"strings"
 
@@ -27,6 +29,8 @@ type Zone struct {
 type Config struct {
 	Zones  []Zone
 	Logger hclog.Logger // nil: nothing is logged
+	// Dial reaches the member that is asked to let this node join; nil: the system's TCP.
+	Dial func(ctx context.Context, addr string) (net.Conn, error)
 }
 
 // A Handler serves a node's API listener. Close ends what it does in the background.
@@ -34,6 +38,7 @@ type Handler struct {
 	n         *node.Node
 	zones     []Zone // folded to lower case
 	log       hclog.Logger
+	dial      dialer
 	version   []string      // value of the header x-ms-keyvault-service-version
 	strangers *rate.Limiter // bounds usage records and log lines that people without a token can cause
 	large     chan struct{} // holds one for each large body in memory
@@ -46,9 +51,13 @@ func New(n *node.Node, c Config) *Handler {
 	h := &Handler{
 		n:         n,
 		log:       c.Logger,
+		dial:      c.Dial,
 		version:   []string{n.SealStatus().Version},
 		strangers: rate.NewLimiter(10, 100),
 		large:     make(chan struct{}, maxLarge),
+	}
+	if h.dial == nil {
+		h.dial = func(ctx context.Context, addr string) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", addr) }
 	}
 	if h.log == nil {
 		h.log = hclog.NewNullLogger()

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -28,16 +29,19 @@ const (
 	maxJoinBody  = 1 << 20 // bytes of an answer
 )
 
+// A dialer reaches host:port.
+type dialer func(ctx context.Context, addr string) (net.Conn, error)
+
 // A challenger makes the two join calls over HTTPS.
 type challenger struct {
 	base   string
 	client *http.Client
 }
 
-// NewChallenger returns the client of the two join calls for the member at addr, "https://host:port". It trusts ca (PEM)
+// newChallenger returns the client of the two join calls for the member at addr, "https://host:port". It trusts ca (PEM)
 // alone where that is given, else the system's roots; serverName, if any, is the name that the member's certificate
 // must have instead of addr's. It follows no redirect and sends nothing but https.
-func NewChallenger(addr string, ca []byte, serverName string) (node.Challenger, error) {
+func newChallenger(addr string, ca []byte, serverName string, dial dialer) (node.Challenger, error) {
 	u, err := url.Parse(addr)
 	if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
 		return nil, errors.New("leader_api_addr must be https://host:port")
@@ -52,8 +56,11 @@ func NewChallenger(addr string, ca []byte, serverName string) (node.Challenger, 
 	return &challenger{
 		base: "https://" + u.Host + "/v1/sys/storage/raft/bootstrap/",
 		client: &http.Client{
-			Timeout:       joinCallTime,
-			Transport:     &http.Transport{TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true},
+			Timeout: joinCallTime,
+			Transport: &http.Transport{
+				TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true,
+				DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) { return dial(ctx, addr) },
+			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil

@@ -50,7 +50,7 @@ func join(c *call, q *joinRequest) (joinData, error) {
 	case q.AutoJoin != "" || q.ClientCert != "" || q.ClientKey != "":
 		return joinData{}, refuse(http.StatusBadRequest, "", "auto_join and leader_client_cert are not supported")
 	}
-	ch, err := NewChallenger(q.Leader, []byte(q.CACert), q.ServerName)
+	ch, err := newChallenger(q.Leader, []byte(q.CACert), q.ServerName, c.h.dial)
 	if err != nil {
 		return joinData{}, refuse(http.StatusBadRequest, "", err.Error())
 	}

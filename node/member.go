@@ -80,6 +80,9 @@ func (n *Node) openMember() error {
 	if err != nil {
 		return err
 	}
+	if n.config.Disk != nil {
+		store.Gate(n.config.Disk)
+	}
 	m, err := n.readMember(store)
 	if err != nil {
 		return errors.Join(err, store.Close())

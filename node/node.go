@@ -47,8 +47,9 @@ type Config struct {
 	ClusterListener net.Listener // plain TCP; the node puts TLS on it and closes it
 	Dial            func(ctx context.Context, addr string) (net.Conn, error)
 	Gossip          GossipConfig
-	Audit           audit.Sink       // nil: Dir/audit.log
-	Now             func() time.Time // wall clock; nil: time.Now
+	Audit           audit.Sink                  // nil: Dir/audit.log
+	Disk            func(op, path string) error // asked before each step of the store (storage.Store.Gate); nil: nobody is asked
+	Now             func() time.Time            // wall clock; nil: time.Now
 	Logger          hclog.Logger
 	Timing          Timing // zero: LAN defaults
 	Version         string

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -140,6 +141,35 @@ func (n *Node) Health() Health {
 		h.Leader, h.Removed = m.cluster.Standing().Leads, m.cluster.Removed()
 	}
 	return h
+}
+
+// A State names what a member holds: nodes with the same digest at the same index hold the same, byte for byte (I9).
+type State struct {
+	NodeID            string
+	Index, Generation uint64
+	Digest            [32]byte
+}
+
+// ErrForgotten: the node no longer has the digest at that index; it keeps some 4,000 of the newest.
+var ErrForgotten = errors.New("node: the digest at that index is no longer kept: ask for a newer one")
+
+// State tells what this node holds after the entry at index, as soon as it has applied it, or now where index is 0.
+func (n *Node) State(ctx context.Context, index uint64) (State, error) {
+	m := n.member.Load()
+	if m == nil {
+		return State{}, ErrUninitialized
+	}
+	view := m.cluster.View()
+	s := State{NodeID: m.identity.NodeID, Index: view.Index(), Generation: view.Generation(), Digest: view.Digest()}
+	if index == 0 {
+		return s, nil
+	}
+	digest, known, err := m.cluster.DigestAt(ctx, index)
+	if err == nil && !known {
+		err = ErrForgotten
+	}
+	s.Index, s.Generation, s.Digest = index, m.cluster.View().Generation(), digest
+	return s, err
 }
 
 // StepDown asks the leader to hand leadership over.

@@ -18,6 +18,8 @@ type commits struct {
 	db     *boltFile
 	failed chan struct{} // closed after poison is set
 
+	gate func(op, path string) error // see Store.Gate; nil in a node
+
 	writing sync.Mutex // held over each commit, so that none begins before it is known how the last one ended
 	poison  atomic.Pointer[error]
 
@@ -26,6 +28,12 @@ type commits struct {
 	syncs    int64
 	slowest  time.Duration
 }
+
+// The steps of a commit that Store.Gate is asked about. The others are those of the small file layer (disk).
+const (
+	opCommit    = "commit"    // before anything is written
+	opCommitted = "committed" // it is on disk: an error here is that of an fsync that did its work and failed
+)
 
 // errClosed is told apart from a failing disk: it poisons nothing.
 var errClosed = errors.New("storage: the folder was closed")
@@ -41,13 +49,17 @@ func (c *commits) err() error {
 
 // commit runs one bolt transaction that writes; after calls it when it is safely on disk, under the same lock.
 func (c *commits) commit(what string, write func() error, after func()) error {
+	refused := c.ask(opCommit) // before the lock: whoever is held back holds back nobody else
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	if err := c.err(); err != nil {
 		return err
 	}
 	size, start := c.db.size(), time.Now()
-	err := write()
+	err := refused
+	if err == nil {
+		err = errors.Join(write(), c.ask(opCommitted))
+	}
 	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 		return errClosed
 	}
@@ -59,6 +71,14 @@ func (c *commits) commit(what string, write func() error, after func()) error {
 		after()
 	}
 	return nil
+}
+
+// ask puts a step to the gate, if there is one.
+func (c *commits) ask(op string) error {
+	if c.gate == nil {
+		return nil
+	}
+	return c.gate(op, c.db.path)
 }
 
 // fail closes the latch. The caller holds writing.

@@ -177,5 +177,12 @@ type Stats struct {
 // Stats never waits for the disk.
 func (s *Store) Stats() Stats { return s.commits.stats() }
 
+// Gate has f asked before each step at the disk, by its name and the file: commit, committed (afterwards), and for snapshots mkdir,
+// create, write, sync, syncdir, rename, remove. A step that f refuses fails with its error. f may wait, but not at
+// committed. It is for clusters that are broken on purpose, and must be set before the store is used.
+func (s *Store) Gate(f func(op, path string) error) {
+	s.commits.gate, s.snapshots.disk.step = f, f
+}
+
 // Close unlocks the folder. Raft must have been shut down. Later writes fail without poisoning.
 func (s *Store) Close() error { return s.close() }
