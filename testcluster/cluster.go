@@ -1,11 +1,28 @@
-// Package testcluster starts clusters to break.
+// Package testcluster starts clusters to break, breaks them in every way that matters, and has prove check what they promised.
 //
-// Loopback runs nodes in the test's own process, Processes runs the real binary; both speak real TLS over loopback
-// addresses of their own (127.x.y.z, always ports 8200 to 8202), and both have the same verbs: Unseal, Seal, Kill,
-// Restart, Leader. A Cluster is initialised and unsealed when it is returned, and gone when the test ends. Network is a
-// network in memory for clusters inside a testing/synctest bubble.
+// There are two kinds of cluster, with one vocabulary. New runs nodes in the test's own process, inside a testing/synctest
+// bubble: a network in memory, fake time, real storage; a minute of faults takes a second. Processes runs the real binary over
+// TLS on loopback, and Breakable the same with a network and a disk underneath that can be made to fail. (Loopback, nodes in
+// this process over real sockets, is for tests that need neither.)
 //
-// A node is assembled by node.Open and httpapi.New, as the program does it. Nothing here is a mock.
+//	func TestRevokedAtOnce(t *testing.T) {
+//		synctest.Test(t, func(t *testing.T) {
+//			c := testcluster.New(t, 3)
+//			c.Isolate(c.Leader())
+//			…
+//			c.Heal()
+//			c.Settled()
+//		})
+//	}
+//
+// A Cluster is initialised and unsealed when it is returned, and gone when the test ends. Its verbs fail the test when they
+// can't be done; one that a kind of cluster can't do at all says so. They are called from the test's own goroutine; what they
+// wait for is seen from outside, through the API. A node is assembled by node.Open and httpapi.New, as the program does it.
+// Nothing here is a mock.
+//
+// What a bubble can't show: its goroutines are scheduled as Go likes, so a seed gives the same faults at the same
+// times but not the same interleaving; a paused node's timers go on, only its messages, its disk and its clock stand still; a
+// killed node's files are as the kernel has them (PowerCut needs processes).
 package testcluster
 
 import (
@@ -37,24 +54,33 @@ type Cluster struct {
 
 	authority *authority
 	kind      kind
-	hosts     []string // loopback addresses
-	running   []bool
+	network   *Network // between the nodes; nil where it can't be broken
+	hosts     []string // names or loopback addresses, spare ones included
+	size      int
+	removed   []bool
 	clients   []*http.Client
 }
 
-// A kind is a way to run nodes.
+// A kind is a way to run nodes. What only some kinds can do has interfaces of its own, see faults.go.
 type kind interface {
+	name() string // "nodes in a bubble"
 	start(i int) error
 	stop(i int) // in order
-	kill(i int) // at once
-	output(i int) ([]byte, error)
+	kill(i int) // at once; nothing that was not answered by then is answered
+	running(i int) bool
+	ended(i int) <-chan struct{} // closed when node i, started before, runs no more
+	dial(ctx context.Context, i int) (net.Conn, error)
+	log(i int) ([]byte, error)
 }
 
-// Size is the number of nodes.
-func (c *Cluster) Size() int { return len(c.hosts) }
+// maxSize bounds how many nodes a cluster can grow to: their names stand in the certificate that is made first.
+const maxSize = 9
+
+// Size is the number of nodes, those that were removed included.
+func (c *Cluster) Size() int { return c.size }
 
 // Data is the data folder of node i.
-func (c *Cluster) Data(i int) string { return filepath.Join(c.Dir, fmt.Sprintf("node%d", i)) }
+func (c *Cluster) Data(i int) string { return filepath.Join(c.Dir, nodeName(i)) }
 
 // URL is where node i's operator plane is.
 func (c *Cluster) URL(i int) string { return "https://" + c.hosts[i] + ":8200" }
@@ -71,47 +97,64 @@ func (c *Cluster) HTTP(i int) *http.Client { return c.clients[i] }
 // Output is what node i has written to its standard output and error, and to its usage log.
 func (c *Cluster) Output(i int) []byte {
 	c.t.Helper()
-	b, err := c.kind.output(i)
+	b, err := c.kind.log(i)
+	c.must(err)
+	return append(b, c.UsageLog(i)...)
+}
+
+// UsageLog is node i's usage log, a JSON object a line.
+func (c *Cluster) UsageLog(i int) []byte {
+	c.t.Helper()
+	b, err := os.ReadFile(filepath.Join(c.Data(i), "audit.log"))
 	c.must(err)
 	return b
 }
 
-func newCluster(t testing.TB, nodes int) *Cluster {
+// newCluster prepares a cluster whose nodes have the names that host gives.
+func newCluster(t testing.TB, nodes int, host func(i int) string) *Cluster {
 	t.Helper()
-	c := &Cluster{t: t, Dir: t.TempDir()}
-	a, b := 1+rand.IntN(250), rand.IntN(250) // apart from other clusters on this machine
-	for i := range nodes {
-		c.hosts = append(c.hosts, fmt.Sprintf("127.%d.%d.%d", a, b, i+1))
-		c.running = append(c.running, false)
+	c := &Cluster{t: t, Dir: t.TempDir(), size: nodes}
+	for i := range maxSize {
+		c.hosts = append(c.hosts, host(i))
 	}
+	c.removed = make([]bool, maxSize)
 	var err error
 	c.authority, err = newAuthority(c.hosts)
 	c.must(err)
 	c.CAFile = filepath.Join(c.Dir, "ca.pem")
 	c.must(os.WriteFile(c.CAFile, c.authority.caPEM, 0o600))
-	for i := range nodes {
+	for i := range c.hosts {
 		c.clients = append(c.clients, c.client(i))
 	}
 	return c
 }
 
+// onLoopback names hosts by addresses of a network 127.a.b.0/24 of their own, apart from other clusters on this machine.
+func onLoopback() func(i int) string {
+	a, b := 1+rand.IntN(250), rand.IntN(250)
+	return func(i int) string { return fmt.Sprintf("127.%d.%d.%d", a, b, i+1) }
+}
+
 func (c *Cluster) client(i int) *http.Client {
-	dialer := net.Dialer{Timeout: 5 * time.Second}
 	return &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 		TLSClientConfig:     &tls.Config{RootCAs: c.authority.pool},
 		MaxIdleConnsPerHost: 128,
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, network, net.JoinHostPort(c.hosts[i], "8200"))
-		},
-		ForceAttemptHTTP2: true,
+		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return c.kind.dial(ctx, i) },
+		ForceAttemptHTTP2:   true,
 	}}
+}
+
+// dialLoopback reaches the API of a node that listens on a real socket.
+func (c *Cluster) dialLoopback(ctx context.Context, i int) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	return dialer.DialContext(ctx, "tcp", net.JoinHostPort(c.hosts[i], "8200"))
 }
 
 // begin brings all nodes up as one unsealed cluster of voters.
 func (c *Cluster) begin() {
 	c.t.Helper()
 	c.t.Cleanup(c.close)
-	for i := range c.hosts {
+	for i := range c.size {
 		c.Start(i)
 	}
 	var shown struct {
@@ -121,20 +164,24 @@ func (c *Cluster) begin() {
 	c.Call(0, "PUT", "/v1/sys/init", map[string]int{"secret_shares": 3, "secret_threshold": 2}, &shown)
 	c.Shares, c.Token = shown.Keys, shown.Token
 	c.Unseal(0)
-	for i := 1; i < len(c.hosts); i++ {
-		c.Call(i, "PUT", "/v1/sys/storage/raft/join",
-			map[string]string{"leader_api_addr": c.URL(0), "leader_ca_cert": string(c.authority.caPEM)}, nil)
-		c.Unseal(i)
+	for i := 1; i < c.size; i++ {
+		c.join(i, 0, true)
 	}
-	c.await("every node is a voter", func() bool { return c.voters() == len(c.hosts) })
+	c.awaitVoters(0, c.size)
 }
 
 func (c *Cluster) close() {
-	for i := range c.hosts {
-		if c.running[i] {
+	if c.network != nil {
+		c.network.Heal()
+	}
+	for i := range c.size {
+		if c.kind.running(i) {
 			c.kind.kill(i)
 		}
 		c.clients[i].CloseIdleConnections()
+	}
+	if c.network != nil {
+		c.network.Close()
 	}
 }
 
@@ -148,10 +195,17 @@ func (c *Cluster) must(err error) {
 // await asks until done says yes, for 30 seconds.
 func (c *Cluster) await(what string, done func() bool) {
 	c.t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	if !until(30*time.Second, done) {
+		c.t.Fatalf("testcluster: not within 30 s: %s", what)
+	}
+}
+
+// until asks every 10 ms. Time is that of the bubble where there is one.
+func until(limit time.Duration, done func() bool) bool {
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if done() {
-			return
+			return true
 		}
 	}
-	c.t.Fatalf("testcluster: not within 30 s: %s", what)
+	return done()
 }

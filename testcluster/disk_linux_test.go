@@ -37,7 +37,7 @@ func TestFullDiskEndsTheNode(t *testing.T) {
 			break
 		}
 	}
-	code := c.Ended(0, 10*time.Second)
+	code := c.ExitCode(0, 10*time.Second)
 	if code == 0 {
 		t.Fatal("the node ended as if nothing had happened")
 	}

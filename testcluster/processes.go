@@ -1,8 +1,10 @@
 package testcluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,98 +18,138 @@ import (
 // Processes runs n processes of the real binary, built once for each test binary.
 func Processes(t testing.TB, n int) *Cluster {
 	t.Helper()
-	c := newCluster(t, n)
-	binary, err := Binary()
+	return newProcesses(t, n, Binary, func(*Cluster, *processes) {})
+}
+
+func newProcesses(t testing.TB, n int, build func() (string, error), prepare func(*Cluster, *processes)) *Cluster {
+	t.Helper()
+	c := newCluster(t, n, onLoopback())
+	binary, err := build()
 	c.must(err)
 	c.must(errors.Join(
 		os.WriteFile(filepath.Join(c.Dir, "tls.pem"), c.authority.certPEM, 0o600),
 		os.WriteFile(filepath.Join(c.Dir, "tls-key.pem"), c.authority.keyPEM, 0o600),
 	))
-	c.kind = &processes{c: c, binary: binary, running: make([]*exec.Cmd, n)}
+	p := &processes{c: c, binary: binary}
+	prepare(c, p)
+	c.kind = p
 	c.begin()
 	return c
 }
 
 type processes struct {
-	c       *Cluster
-	binary  string
-	running []*exec.Cmd
+	c      *Cluster
+	binary string
+	faults bool // the binary has hooks, and a relay stands before each cluster port
+	nodes  [maxSize]*process
+	relays [maxSize]func() // each ends one
+}
+
+type process struct {
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when it was waited for
+}
+
+func (p *processes) name() string {
+	if p.faults {
+		return "breakable processes"
+	}
+	return "processes"
 }
 
 func (p *processes) start(i int) error {
 	host := p.c.hosts[i]
-	out, err := os.OpenFile(p.log(i), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	out, err := os.OpenFile(p.logFile(i), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
 	cmd := exec.Command(p.binary, "server",
-		"--data", p.c.Data(i), "--label", fmt.Sprintf("node%d", i),
+		"--data", p.c.Data(i), "--label", nodeName(i),
 		"--listen", host+":8200", "--cluster-listen", host+":8201", "--gossip-listen", host+":8202",
 		"--tls-cert", filepath.Join(p.c.Dir, "tls.pem"), "--tls-key", filepath.Join(p.c.Dir, "tls-key.pem"),
 		"--zone", Zone+"="+Login)
 	cmd.Stdout, cmd.Stderr = out, out
-	p.running[i] = cmd
-	return cmd.Start()
-}
-
-func (p *processes) stop(i int) { p.signal(i, syscall.SIGTERM) }
-func (p *processes) kill(i int) { p.signal(i, syscall.SIGKILL) }
-
-func (p *processes) signal(i int, s syscall.Signal) {
-	cmd := p.running[i]
-	cmd.Process.Signal(s)
-	cmd.Wait()
-}
-
-func (p *processes) log(i int) string { return p.c.Data(i) + ".log" }
-
-func (p *processes) output(i int) ([]byte, error) {
-	log, err := os.ReadFile(p.log(i))
-	if err != nil {
-		return nil, err
+	if err := cmd.Start(); err != nil {
+		return err
 	}
-	audit, err := os.ReadFile(filepath.Join(p.c.Data(i), "audit.log"))
-	return append(log, audit...), err
+	running := &process{cmd, make(chan struct{})}
+	p.nodes[i] = running
+	go func() { cmd.Wait(); close(running.ended) }() // ends with the process, which the test ends at the latest
+	return nil
 }
 
-// Ended waits until node i's process has ended by itself and returns its exit code.
-func (c *Cluster) Ended(i int, within time.Duration) int {
-	c.t.Helper()
-	cmd := c.kind.(*processes).running[i]
-	done := make(chan struct{})
-	go func() { cmd.Wait(); close(done) }() // ends with the process, which the test ends at the latest
+func (p *processes) running(i int) bool {
+	if p.nodes[i] == nil {
+		return false
+	}
 	select {
-	case <-done:
+	case <-p.nodes[i].ended:
+		return false
+	default:
+		return true
+	}
+}
+
+func (p *processes) ended(i int) <-chan struct{} { return p.nodes[i].ended }
+
+func (p *processes) stop(i int) { p.end(i, syscall.SIGTERM) }
+func (p *processes) kill(i int) { p.end(i, syscall.SIGKILL) }
+
+func (p *processes) end(i int, s syscall.Signal) {
+	p.signal(i, s)
+	<-p.nodes[i].ended
+}
+
+// signal does nothing to a process that has ended.
+func (p *processes) signal(i int, s syscall.Signal) { _ = p.nodes[i].cmd.Process.Signal(s) }
+
+func (p *processes) dial(ctx context.Context, i int) (net.Conn, error) {
+	return p.c.dialLoopback(ctx, i)
+}
+
+func (p *processes) logFile(i int) string { return p.c.Data(i) + ".log" }
+
+func (p *processes) log(i int) ([]byte, error) { return os.ReadFile(p.logFile(i)) }
+
+// PID is the process id of node i, 0 where nodes are no processes of their own.
+func (c *Cluster) PID(i int) int {
+	if p, ok := c.kind.(*processes); ok {
+		return p.nodes[i].cmd.Process.Pid
+	}
+	return 0
+}
+
+// ExitCode waits until node i has ended by itself and returns the exit code of its process; 1 where it was none.
+func (c *Cluster) ExitCode(i int, within time.Duration) int {
+	c.t.Helper()
+	select {
+	case <-c.kind.ended(i):
 	case <-time.After(within):
 		c.t.Fatalf("testcluster: node %d is still running after %v", i, within)
 	}
-	c.running[i] = false
 	c.clients[i].CloseIdleConnections()
-	return cmd.ProcessState.ExitCode()
+	if p, ok := c.kind.(*processes); ok {
+		return p.nodes[i].cmd.ProcessState.ExitCode()
+	}
+	return 1
 }
 
 // Binary builds the program as the Makefile does, once, and returns its path. The folder goes with the machine's temporary files.
-var Binary = sync.OnceValues(func() (string, error) {
+var Binary = sync.OnceValues(func() (string, error) { return build() })
+
+func build(flags ...string) (string, error) {
 	_, here, _, _ := runtime.Caller(0)
 	dir, err := os.MkdirTemp("", "keyquorum-test-")
 	if err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, "keyquorum")
-	build := exec.Command("go", "build", "-o", path, "./cmd/keyquorum")
+	build := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), "./cmd/keyquorum")...)
 	build.Dir = filepath.Dir(filepath.Dir(here))
 	build.Env = append(os.Environ(), "GOEXPERIMENT=runtimesecret", "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the program: %w\n%s", err, out)
 	}
 	return path, nil
-})
-
-// PID is the process id of node i, 0 where nodes are no processes of their own.
-func (c *Cluster) PID(i int) int {
-	if p, ok := c.kind.(*processes); ok {
-		return p.running[i].Process.Pid
-	}
-	return 0
 }

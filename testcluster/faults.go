@@ -1,0 +1,230 @@
+package testcluster
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// What only some kinds of cluster can do.
+type (
+	pauser interface {
+		pause(i int)
+		resume(i int)
+	}
+	breaker interface {
+		fillDisk(i int, full bool) error
+		failSync(i int, fails bool) error
+		skewClock(i int, by time.Duration) error
+	}
+	auditBreaker interface{ failUsageLog(i int, fails bool) }
+	powerCutter  interface {
+		powerCut(i int, dice *rand.Rand) error
+	}
+)
+
+// can returns the kind as one that can do a verb. A verb that a kind can't do fails the test: passing would claim a fault that
+// never was.
+func can[T any](c *Cluster, verb string) T {
+	c.t.Helper()
+	k, ok := c.kind.(T)
+	if !ok {
+		c.t.Fatalf("testcluster: %s can't be done to %s", verb, c.kind.name())
+	}
+	return k
+}
+
+func (c *Cluster) net(verb string) *Network {
+	c.t.Helper()
+	if c.network == nil {
+		c.t.Fatalf("testcluster: %s can't be done to %s: there is no network of ours between them", verb, c.kind.name())
+	}
+	return c.network
+}
+
+// Pause lets node i stand still until Resume: SIGSTOP to a process; in a bubble its messages, its disk and its clock.
+func (c *Cluster) Pause(i int) {
+	c.t.Helper()
+	can[pauser](c, "Pause").pause(i)
+}
+
+// Resume ends Pause.
+func (c *Cluster) Resume(i int) {
+	c.t.Helper()
+	can[pauser](c, "Resume").resume(i)
+}
+
+// Partition cuts the nodes of side off from all others, both ways. Those who ask from outside reach every node.
+func (c *Cluster) Partition(side ...int) {
+	c.t.Helper()
+	n := c.net("Partition")
+	for _, i := range side {
+		for j := range c.size {
+			if !slices.Contains(side, j) {
+				n.Isolate(nodeName(i), nodeName(j))
+			}
+		}
+	}
+}
+
+// PartitionOneWay loses everything that from sends to to, and nothing that comes back.
+func (c *Cluster) PartitionOneWay(from, to int) {
+	c.t.Helper()
+	c.net("PartitionOneWay").Hold(nodeName(from), nodeName(to))
+}
+
+// Isolate is Partition of one node.
+func (c *Cluster) Isolate(i int) { c.t.Helper(); c.Partition(i) }
+
+// Slow gives the link between two nodes a delay each way, and a rate in bytes a second (0: any).
+func (c *Cluster) Slow(i, j int, delay time.Duration, rate int) {
+	c.t.Helper()
+	c.shape("Slow", i, j, Link{Delay: delay, Rate: rate})
+}
+
+// Drop loses a share (0 to 1) of what passes between two nodes. TCP sends it again, so it comes late.
+func (c *Cluster) Drop(i, j int, share float64) {
+	c.t.Helper()
+	c.shape("Drop", i, j, Link{Loss: share})
+}
+
+func (c *Cluster) shape(verb string, i, j int, l Link) {
+	c.t.Helper()
+	n := c.net(verb)
+	n.Shape(nodeName(i), nodeName(j), l)
+	n.Shape(nodeName(j), nodeName(i), l)
+}
+
+// Reset breaks the connections between node i and the other nodes. They can make new ones.
+func (c *Cluster) Reset(i int) {
+	c.t.Helper()
+	var others []string
+	for j := range c.size {
+		others = append(others, nodeName(j))
+	}
+	c.net("Reset").Reset(nodeName(i), others...)
+}
+
+// FillDisk makes every write to node i's log fail for want of space. The node ends at the next one.
+func (c *Cluster) FillDisk(i int) {
+	c.t.Helper()
+	c.must(can[breaker](c, "FillDisk").fillDisk(i, true))
+}
+
+// FailSync makes the next fsync of node i's log fail, though what it wrote may be on the disk. The node ends.
+func (c *Cluster) FailSync(i int) {
+	c.t.Helper()
+	c.must(can[breaker](c, "FailSync").failSync(i, true))
+}
+
+// FailUsageLog makes every write to node i's usage log fail, until Heal.
+func (c *Cluster) FailUsageLog(i int) {
+	c.t.Helper()
+	can[auditBreaker](c, "FailUsageLog").failUsageLog(i, true)
+}
+
+// SkewClock sets node i's wall clock off by an amount, until Heal.
+func (c *Cluster) SkewClock(i int, by time.Duration) {
+	c.t.Helper()
+	c.must(can[breaker](c, "SkewClock").skewClock(i, by))
+}
+
+// PowerCut ends nodes at once, all at the same moment, and leaves of what they had not synced to their logs whatever dice
+// choose. Restart brings them back.
+func (c *Cluster) PowerCut(dice *rand.Rand, nodes ...int) {
+	c.t.Helper()
+	k := can[powerCutter](c, "PowerCut")
+	if p, ok := c.kind.(pauser); ok {
+		for _, i := range nodes { // so that none sees another's end
+			if c.kind.running(i) {
+				p.pause(i)
+			}
+		}
+	}
+	for _, i := range nodes {
+		c.must(k.powerCut(i, dice))
+		c.clients[i].CloseIdleConnections()
+	}
+}
+
+// CorruptByte inverts one byte of a file below node i's data folder. The node must not be running.
+func (c *Cluster) CorruptByte(i int, name string, offset int64) {
+	c.t.Helper()
+	if c.kind.running(i) {
+		c.t.Fatalf("testcluster: node %d runs: what it has open would hide the damage", i)
+	}
+	f, err := os.OpenFile(filepath.Join(c.Data(i), name), os.O_RDWR, 0)
+	c.must(err)
+	defer f.Close()
+	var b [1]byte
+	_, err = f.ReadAt(b[:], offset)
+	c.must(err)
+	b[0] = ^b[0]
+	_, err = f.WriteAt(b[:], offset)
+	c.must(err)
+}
+
+// Heal ends every fault but death: links are perfect, nobody is paused, disks have room, usage logs can be written, clocks are right.
+func (c *Cluster) Heal() {
+	c.t.Helper()
+	if c.network != nil {
+		c.network.Heal()
+	}
+	for i := range c.size {
+		if p, ok := c.kind.(pauser); ok && c.kind.running(i) {
+			p.resume(i)
+		}
+		if b, ok := c.kind.(breaker); ok && c.network != nil {
+			c.must(b.fillDisk(i, false))
+			c.must(b.failSync(i, false))
+			c.must(b.skewClock(i, 0))
+		}
+		if a, ok := c.kind.(auditBreaker); ok {
+			a.failUsageLog(i, false)
+		}
+	}
+}
+
+// The faults of nodes in this process.
+
+func (l *inside) pause(i int) {
+	l.troubles[i].pause()
+	if l.c.network != nil {
+		l.c.network.Pause(nodeName(i))
+	}
+}
+
+func (l *inside) resume(i int) {
+	l.troubles[i].resume()
+	if l.c.network != nil {
+		l.c.network.Resume(nodeName(i))
+	}
+}
+
+func (l *inside) fillDisk(i int, full bool) error {
+	l.troubles[i].change(func() { l.troubles[i].disk = faultIf(full, errFull) })
+	return nil
+}
+
+func (l *inside) failSync(i int, fails bool) error {
+	l.troubles[i].change(func() { l.troubles[i].sync = faultIf(fails, errIO) })
+	return nil
+}
+
+func (l *inside) failUsageLog(i int, fails bool) {
+	l.troubles[i].change(func() { l.troubles[i].usage = faultIf(fails, errFull) })
+}
+
+func (l *inside) skewClock(i int, by time.Duration) error {
+	l.troubles[i].change(func() { l.troubles[i].skew = by })
+	return nil
+}
+
+func faultIf(there bool, fault error) error {
+	if there {
+		return fault
+	}
+	return nil
+}

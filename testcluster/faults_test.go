@@ -1,0 +1,154 @@
+package testcluster_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"keyquorum/testcluster"
+)
+
+// Each fault does what it says, and Heal ends it.
+
+func TestPartitionLosesTheMinority(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+		leader := c.Leader()
+		c.Isolate(leader)
+		other := (leader + 1) % 3
+		if s := create(c, other, "majority"); s != 200 {
+			t.Fatalf("the majority answered %d", s)
+		}
+		if s := create(c, leader, "minority"); s != 503 {
+			t.Fatalf("the node that was cut off answered %d", s)
+		}
+		c.Settled()
+		if s := create(c, leader, "minority"); s != 200 {
+			t.Fatalf("after healing it answered %d", s)
+		}
+	})
+}
+
+func TestOneWayPartition(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+		leader := c.Leader()
+		for _, other := range []int{(leader + 1) % 3, (leader + 2) % 3} {
+			c.PartitionOneWay(other, leader) // it is heard and hears nothing
+		}
+		time.Sleep(5 * time.Second)
+		if next := c.Leader(); next == leader {
+			t.Fatal("a leader that hears nobody still leads")
+		}
+		c.Settled()
+	})
+}
+
+func TestSlowAndLossyLinks(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+		leader := c.Leader()
+		for i := range 3 {
+			c.Slow(i, (i+1)%3, 40*time.Millisecond, 1<<20)
+		}
+		begun := time.Now()
+		create(c, leader, "slow")
+		if took := time.Since(begun); took < 80*time.Millisecond || took > time.Second {
+			t.Fatalf("a write over links of 40 ms each way took %v", took)
+		}
+		c.Heal()
+		for i := range 3 {
+			c.Drop(i, (i+1)%3, 0.3)
+		}
+		for _, name := range []string{"lossy-a", "lossy-b", "lossy-c"} {
+			if s := create(c, leader, name); s != 200 {
+				t.Fatalf("over lossy links: %d", s)
+			}
+		}
+		c.Settled()
+	})
+}
+
+func TestPausedNodeAnswersLate(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+		paused := c.Leader()
+		c.Pause(paused)
+		answered := make(chan int, 1)
+		go func() { answered <- create(c, paused, "late") }()
+		time.Sleep(10 * time.Second)
+		select {
+		case s := <-answered:
+			t.Fatalf("a paused node answered %d", s)
+		default:
+		}
+		c.Resume(paused)
+		<-answered
+		c.Settled()
+	})
+}
+
+func TestFailedDiskEndsTheNode(t *testing.T) {
+	for name, fault := range map[string]func(*testcluster.Cluster, int){
+		"full": (*testcluster.Cluster).FillDisk, "sync": (*testcluster.Cluster).FailSync,
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+				leader := c.Leader()
+				fault(c, leader)
+				if s := create(c, (leader+1)%3, "during"); s != 200 {
+					t.Fatalf("through another node, which finds the next leader: %d", s)
+				}
+				if code := c.ExitCode(leader, time.Minute); code == 0 {
+					t.Fatal("a node whose disk failed ended as if nothing had happened")
+				}
+				if out := string(c.Output(leader)); !strings.Contains(out, "storage:") {
+					t.Fatal("the node does not say that its disk failed")
+				}
+				c.Settled()
+			})
+		})
+	}
+}
+
+func TestUsageLogThatFailsRefuses(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+		c.FailUsageLog(1)
+		if s := create(c, 1, "unrecorded"); s != 500 {
+			t.Fatalf("without a usage record it answered %d", s)
+		}
+		c.Heal()
+		if s := create(c, 1, "recorded"); s != 200 {
+			t.Fatalf("afterwards it answered %d", s)
+		}
+	})
+}
+
+func TestMembersComeAndGo(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+		reader, voter := c.AddNonvoter(), c.AddVoter()
+		create(c, reader, "through-a-nonvoter")
+		create(c, voter, "through-the-new-voter")
+		c.Remove(0)
+		c.Remove(reader)
+		c.Settled()
+		if s := create(c, voter, "without-the-first"); s != 200 {
+			t.Fatalf("%d", s)
+		}
+	})
+}
+
+func TestClockOfOneNode(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+		for i, skew := range []time.Duration{time.Hour, -time.Hour, 0} {
+			c.SkewClock(i, skew)
+		}
+		for i, name := range []string{"ahead", "behind", "right"} {
+			if s := create(c, i, name); s != 200 {
+				t.Fatalf("a node whose clock is %s answered %d", name, s)
+			}
+		}
+		c.Settled()
+	})
+}
+
+// create makes a vault through node i and returns the status.
+func create(c *testcluster.Cluster, i int, name string) int {
+	return c.Status(i, "POST", "/v1/keyquorum/vaults", map[string]string{"name": name})
+}

@@ -1,0 +1,245 @@
+package testcluster
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+
+	"keyquorum/httpapi"
+	"keyquorum/node"
+)
+
+// New runs n nodes in this process on a network in memory. It belongs into a testing/synctest bubble: outside one it works
+// too, in real time.
+func New(t testing.TB, n int) *Cluster {
+	t.Helper()
+	c := newCluster(t, n, nodeName)
+	c.network = NewNetwork()
+	c.kind = newInside(c, &bubble{c.network})
+	c.begin()
+	return c
+}
+
+// Loopback runs n nodes in this process over real sockets. configure, which may be nil, may change a node's configuration
+// before it is opened.
+func Loopback(t testing.TB, n int, configure func(i int, config *node.Config)) *Cluster {
+	t.Helper()
+	c := newCluster(t, n, onLoopback())
+	l := newInside(c, sockets{c})
+	l.configure = configure
+	c.kind = l
+	c.begin()
+	return c
+}
+
+// inside runs nodes in this process.
+type inside struct {
+	c         *Cluster
+	place     place
+	configure func(int, *node.Config) // nil: the configuration stays
+	nodes     [maxSize]*served        // nil: not started yet
+	logs      [maxSize]logBuffer
+	troubles  [maxSize]trouble
+}
+
+// A place is where nodes in this process meet.
+type place interface {
+	name() string
+	configure(i int, config *node.Config)
+	listen(i int, port string) (net.Listener, error)
+	dial(ctx context.Context, i int) (net.Conn, error)
+	joinDialer(i int) func(context.Context, string) (net.Conn, error)
+	vanish(i int)
+}
+
+func newInside(c *Cluster, p place) *inside { return &inside{c: c, place: p} }
+
+// Node is node i itself where it runs in this process, nil where it doesn't.
+func (c *Cluster) Node(i int) *node.Node {
+	if l, ok := c.kind.(*inside); ok && l.running(i) {
+		return l.nodes[i].node
+	}
+	return nil
+}
+
+// served is a node with its API in front.
+type served struct {
+	node   *node.Node
+	server *http.Server
+	close  func(ctx context.Context) // once
+	ended  chan struct{}             // closed after that
+}
+
+func (l *inside) name() string { return l.place.name() }
+
+func (l *inside) start(i int) error {
+	trouble := &l.troubles[i]
+	trouble.end()
+	port, err := l.place.listen(i, "8201")
+	if err != nil {
+		return err
+	}
+	logger := hclog.New(&hclog.LoggerOptions{Name: nodeName(i), Level: hclog.Debug, Output: &l.logs[i]})
+	config := node.Config{
+		Dir: l.c.Data(i), Label: nodeName(i),
+		APIAddr: l.c.URL(i), ClusterAddr: l.c.hosts[i] + ":8201", ClusterListener: port,
+		Disk: trouble.atDisk, Now: trouble.now,
+		Logger: logger, Version: "test",
+	}
+	l.place.configure(i, &config)
+	if l.configure != nil {
+		l.configure(i, &config)
+	}
+	if config.Audit == nil {
+		if config.Audit, err = openUsageLog(filepath.Join(config.Dir, "audit.log"), trouble); err != nil {
+			port.Close()
+			return err
+		}
+	}
+	n, err := node.Open(config)
+	if err != nil {
+		port.Close()
+		return err
+	}
+	api, err := l.place.listen(i, "8200")
+	if err != nil {
+		n.Close(context.Background())
+		return err
+	}
+	l.nodes[i] = l.serve(i, n, api, logger)
+	return nil
+}
+
+// serve puts the API in front of a node. A node that fails ends, as its process would.
+func (l *inside) serve(i int, n *node.Node, api net.Listener, logger hclog.Logger) *served {
+	s := &served{node: n, ended: make(chan struct{})}
+	s.server = httpapi.NewServer(n, httpapi.Config{
+		Zones: []httpapi.Zone{{Suffix: Zone, Login: Login}}, Dial: l.place.joinDialer(i),
+	}, logger)
+	s.server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{l.c.authority.pair}}
+	var once sync.Once
+	s.close = func(ctx context.Context) {
+		once.Do(func() {
+			s.server.Close()
+			s.server.Handler.(*httpapi.Handler).Close()
+			n.Close(ctx)
+			close(s.ended)
+		})
+		<-s.ended
+	}
+	go s.server.ServeTLS(httpapi.Forgetful(api), "", "")
+	go func() {
+		select {
+		case <-n.Failed():
+			l.kill(i)
+		case <-s.ended:
+		}
+	}()
+	return s
+}
+
+func (l *inside) running(i int) bool {
+	if l.nodes[i] == nil {
+		return false
+	}
+	select {
+	case <-l.nodes[i].ended:
+		return false
+	default:
+		return true
+	}
+}
+
+func (l *inside) ended(i int) <-chan struct{} { return l.nodes[i].ended }
+
+func (l *inside) stop(i int) { l.nodes[i].close(context.Background()) }
+
+// kill lets nothing out any more, to the network or to the disk, before it takes the node apart.
+func (l *inside) kill(i int) {
+	l.place.vanish(i)
+	l.troubles[i].die()
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	l.nodes[i].close(gone)
+}
+
+func (l *inside) dial(ctx context.Context, i int) (net.Conn, error) { return l.place.dial(ctx, i) }
+
+func (l *inside) log(i int) ([]byte, error) { return l.logs[i].Bytes(), nil }
+
+// sockets are real ones, on loopback.
+type sockets struct{ c *Cluster }
+
+func (sockets) name() string { return "nodes in this process over real sockets" }
+
+func (s sockets) configure(i int, config *node.Config) {
+	config.Gossip = node.GossipConfig{Bind: s.c.hosts[i] + ":8202"}
+}
+
+func (s sockets) listen(i int, port string) (net.Listener, error) {
+	return net.Listen("tcp", net.JoinHostPort(s.c.hosts[i], port))
+}
+
+func (s sockets) dial(ctx context.Context, i int) (net.Conn, error) { return s.c.dialLoopback(ctx, i) }
+
+func (sockets) joinDialer(int) func(context.Context, string) (net.Conn, error) { return nil }
+func (sockets) vanish(int)                                                     {}
+
+// A bubble is a network in memory. Nodes do not gossip in it: memberlist leaves goroutines behind that a bubble waits for.
+type bubble struct{ network *Network }
+
+// tester is the host from which the test itself asks.
+const tester = "test"
+
+func nodeName(i int) string { return fmt.Sprintf("node%d", i) }
+
+func (*bubble) name() string { return "nodes in a bubble" }
+
+func (b *bubble) configure(i int, config *node.Config) { config.Dial = b.network.Dialer(nodeName(i)) }
+
+func (b *bubble) listen(i int, port string) (net.Listener, error) {
+	return b.network.Listen(nodeName(i), nodeName(i)+":"+port), nil
+}
+
+func (b *bubble) dial(ctx context.Context, i int) (net.Conn, error) {
+	return b.network.dial(ctx, tester, nodeName(i)+":8200")
+}
+
+func (b *bubble) joinDialer(i int) func(context.Context, string) (net.Conn, error) {
+	return b.network.Dialer(nodeName(i))
+}
+
+// vanish breaks the connections, as the kernel does for a process that is killed. Its listeners are closed with it.
+func (b *bubble) vanish(i int) {
+	b.network.Unlisten(nodeName(i))
+	b.network.Reset(nodeName(i))
+}
+
+// A logBuffer keeps what is written to it.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) Bytes() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Clone(l.b.Bytes())
+}
+
+var errKilled = errors.New("testcluster: the node was killed")

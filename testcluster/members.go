@@ -1,0 +1,164 @@
+package testcluster
+
+import (
+	"fmt"
+	"slices"
+)
+
+// A server is a member of the Raft configuration as the API shows it.
+type server struct {
+	ID      string `json:"node_id"`
+	Address string `json:"address"`
+	Voter   bool   `json:"voter"`
+}
+
+// servers is the configuration as node i knows it, nil where it does not answer.
+func (c *Cluster) servers(i int) []server {
+	var answer struct {
+		Data struct {
+			Config struct {
+				Servers []server `json:"servers"`
+			} `json:"config"`
+		} `json:"data"`
+	}
+	if _, err := c.try(i, "GET", "/v1/sys/storage/raft/configuration", nil, &answer); err != nil {
+		return nil
+	}
+	return answer.Data.Config.Servers
+}
+
+func (c *Cluster) awaitVoters(at, n int) {
+	c.t.Helper()
+	c.await(fmt.Sprintf("%d nodes are voters", n), func() bool {
+		servers := c.servers(at)
+		return len(slices.DeleteFunc(servers, func(s server) bool { return !s.Voter })) == n
+	})
+}
+
+// join makes node i, which runs without data, a member through node by.
+func (c *Cluster) join(i, by int, voter bool) {
+	c.t.Helper()
+	c.Call(i, "PUT", "/v1/sys/storage/raft/join", map[string]any{
+		"leader_api_addr": c.URL(by), "leader_ca_cert": string(c.authority.caPEM), "non_voter": !voter,
+	}, nil)
+	c.Unseal(i)
+}
+
+// AddVoter starts a node more and returns its number when it is an unsealed voter.
+func (c *Cluster) AddVoter() int {
+	c.t.Helper()
+	i, by := c.add(true)
+	id := c.nodeID(i)
+	c.await(fmt.Sprintf("node %d is a voter", i), func() bool {
+		return slices.ContainsFunc(c.servers(by), func(s server) bool { return s.ID == id && s.Voter })
+	})
+	return i
+}
+
+// AddNonvoter starts a node more and returns its number when it is an unsealed member. It never votes and never leads.
+func (c *Cluster) AddNonvoter() int {
+	c.t.Helper()
+	i, _ := c.add(false)
+	return i
+}
+
+func (c *Cluster) add(voter bool) (i, by int) {
+	c.t.Helper()
+	if c.size == maxSize {
+		c.t.Fatalf("testcluster: a cluster grows to %d nodes at most", maxSize)
+	}
+	by = c.Leader()
+	i = c.size
+	c.size++
+	c.Start(i)
+	c.join(i, by, voter)
+	return i, by
+}
+
+// Remove takes node i out of the cluster for ever, and ends it.
+func (c *Cluster) Remove(i int) {
+	c.t.Helper()
+	by := c.member(i)
+	c.Call(by, "PUT", "/v1/sys/storage/raft/remove-peer", map[string]string{"server_id": c.nodeID(i)}, nil)
+	c.removed[i] = true
+	c.Kill(i)
+}
+
+// member is an unsealed running member other than i.
+func (c *Cluster) member(i int) int {
+	c.t.Helper()
+	for j := range c.size {
+		if j != i && c.present(j) && c.unsealed(j) {
+			return j
+		}
+	}
+	c.t.Fatalf("testcluster: no other node than %d can be asked", i)
+	return -1
+}
+
+// present says whether node i is a member that runs.
+func (c *Cluster) present(i int) bool { return !c.removed[i] && c.kind.running(i) }
+
+// nodeID is what the cluster calls node i.
+func (c *Cluster) nodeID(i int) string {
+	c.t.Helper()
+	s, err := c.state(i, 0)
+	c.must(err)
+	return s.NodeID
+}
+
+// A State is what a node holds: nodes with the same digest at the same index hold the same.
+type State struct {
+	NodeID string `json:"node_id"`
+	Index  uint64 `json:"index"`
+	Digest string `json:"digest"`
+}
+
+// state is what node i holds after an entry, when it is there, or now where index is 0.
+func (c *Cluster) state(i int, index uint64) (State, error) {
+	path := "/v1/keyquorum/state"
+	if index > 0 {
+		path = fmt.Sprintf("%s?index=%d", path, index)
+	}
+	var s State
+	_, err := c.try(i, "GET", path, nil, &s)
+	return s, err
+}
+
+// Digests compares what all running nodes hold at one index, which it returns, and fails the test when two differ. A sealed node is not asked:
+// it can't tell who asks.
+func (c *Cluster) Digests() State {
+	c.t.Helper()
+	newest := c.newest()
+	for i := range c.size {
+		if !c.present(i) || !c.unsealed(i) {
+			continue
+		}
+		s, err := c.state(i, newest.Index)
+		c.must(err)
+		if s.Digest != newest.Digest {
+			c.t.Fatalf("testcluster: at index %d node %s holds %s, node %d holds %s", newest.Index, newest.NodeID, newest.Digest, i, s.Digest)
+		}
+	}
+	return newest
+}
+
+// newest is the state of the unsealed node that is furthest.
+func (c *Cluster) newest() (newest State) {
+	for i := range c.size {
+		if !c.present(i) || !c.unsealed(i) {
+			continue
+		}
+		if s, err := c.state(i, 0); err == nil && s.Index >= newest.Index {
+			newest = s
+		}
+	}
+	return newest
+}
+
+// Settled makes the cluster whole and waits until all of it holds the same state, which it returns.
+func (c *Cluster) Settled() State {
+	c.t.Helper()
+	c.Whole()
+	return c.Digests()
+}

@@ -1,0 +1,127 @@
+package testcluster
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A trouble is what stands between a node in this process and its disk, its usage log and its clock. The zero trouble is none.
+type trouble struct {
+	mu       sync.Mutex
+	disk     error         // of every step before it is done
+	sync     error         // of every commit after it was done
+	usage    error         // of every write to the usage log
+	paused   chan struct{} // closed at Resume; nil: not paused
+	pausedAt time.Time
+	skew     time.Duration
+	dead     bool
+}
+
+// end makes it none, but for the clock: a machine's clock goes on being wrong when a process starts again.
+func (t *trouble) end() {
+	t.resume()
+	t.change(func() { t.disk, t.sync, t.usage, t.dead = nil, nil, nil, false })
+}
+
+func (t *trouble) change(f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f()
+}
+
+// die lets whoever waits go on, to fail.
+func (t *trouble) die() {
+	t.change(func() { t.dead = true })
+	t.resume()
+}
+
+func (t *trouble) pause() {
+	t.change(func() {
+		if t.paused == nil {
+			t.paused, t.pausedAt = make(chan struct{}), time.Now()
+		}
+	})
+}
+
+func (t *trouble) resume() {
+	t.change(func() {
+		if t.paused != nil {
+			close(t.paused)
+			t.paused = nil
+		}
+	})
+}
+
+// wait returns when the node is not paused, with what it finds then.
+func (t *trouble) wait(fault func() error) error {
+	for {
+		t.mu.Lock()
+		paused, dead, err := t.paused, t.dead, fault()
+		t.mu.Unlock()
+		switch {
+		case dead:
+			return errKilled
+		case paused == nil:
+			return err
+		}
+		<-paused
+	}
+}
+
+// atDisk is node.Config.Disk.
+func (t *trouble) atDisk(op, _ string) error {
+	if op == "committed" {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return t.sync
+	}
+	return t.wait(func() error { return t.disk })
+}
+
+// now is node.Config.Now. A paused node's clock stands; what it reads after is the time of day again, as on a machine.
+func (t *trouble) now() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	if t.paused != nil {
+		now = t.pausedAt
+	}
+	return now.Add(t.skew)
+}
+
+// A usageLog is a usage log that can fail. It is the file that the program would open.
+type usageLog struct {
+	*os.File
+	trouble *trouble
+}
+
+func openUsageLog(path string, t *trouble) (usageLog, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return usageLog{}, err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	return usageLog{f, t}, err
+}
+
+func (l usageLog) Write(b []byte) (int, error) {
+	if err := l.trouble.wait(func() error { return l.trouble.usage }); err != nil {
+		return 0, err
+	}
+	return l.File.Write(b)
+}
+
+func (l usageLog) Sync() error {
+	if err := l.trouble.wait(func() error { return l.trouble.usage }); err != nil {
+		return err
+	}
+	return l.File.Sync()
+}
+
+// What a disk says when it fails.
+var (
+	errIO   = &os.PathError{Op: "write", Path: "the disk", Err: syscall.EIO}
+	errFull = &os.PathError{Op: "write", Path: "the disk", Err: syscall.ENOSPC}
+)
