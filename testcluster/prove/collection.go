@@ -1,0 +1,306 @@
+package prove
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A collection is the kind of a secret or a key: an object with versions, soft deletion, recovery and purge. Its model
+// is in versions.go.
+type collection struct {
+	r     *Run
+	path  string // "secrets" or "keys"
+	hides bool   // a disabled version is not shown, and not where it is deleted either
+
+	whenLive, whenDeleted weights
+}
+
+func secrets(r *Run) *collection {
+	return &collection{r: r, path: "secrets", hides: true,
+		whenLive:    weights{{set, 27}, {get, 28}, {list, 12}, {update, 14}, {remove, 10}, {getDeleted, 3}, {undelete, 3}, {purge, 3}},
+		whenDeleted: weights{{undelete, 30}, {purge, 22}, {getDeleted, 14}, {set, 12}, {get, 10}, {list, 6}, {update, 3}, {remove, 3}},
+	}
+}
+
+func keys(r *Run) *collection {
+	return &collection{r: r, path: "keys",
+		whenLive:    weights{{set, 22}, {sign, 22}, {verify, 8}, {get, 10}, {list, 9}, {update, 12}, {remove, 8}, {getDeleted, 3}, {undelete, 3}, {purge, 3}},
+		whenDeleted: weights{{undelete, 30}, {purge, 22}, {getDeleted, 14}, {set, 12}, {sign, 10}, {list, 6}, {update, 3}, {remove, 3}},
+	}
+}
+
+// maxVersions keeps a listing on one page (25): pages are requests of their own, and together no view of one moment.
+const maxVersions = 24
+
+func (c *collection) choose(o *object, rng *rand.Rand) request {
+	s, from := o.guess.(versions), c.whenLive
+	if s.deleted {
+		from = c.whenDeleted
+	}
+	q := request{verb: from.pick(rng), on: rng.IntN(4) > 0}
+	switch q.verb {
+	case set:
+		if o.sets == maxVersions {
+			q.verb = get
+		} else {
+			o.sets++
+		}
+	case verify:
+		if q.signed = o.signature; q.signed == nil {
+			q.verb = sign
+		} else {
+			q.version = q.signed.version
+		}
+	case get, sign, update:
+		q.version = o.someVersion(rng)
+	}
+	return q
+}
+
+// someVersion is the latest as often as one that a write is known to have made, purged ones among them.
+func (o *object) someVersion(rng *rand.Rand) int32 {
+	if len(o.made) == 0 || rng.IntN(2) == 0 {
+		return 0
+	}
+	return o.made[rng.IntN(len(o.made))].write
+}
+
+func (c *collection) call(o *object, q request) call {
+	live, gone := "/"+c.path+"/"+o.name, "/deleted"+c.path+"/"+o.name
+	version := live
+	if q.version != 0 {
+		version += "/" + o.versionID(q.version)
+	}
+	switch q.verb {
+	case set:
+		return c.set(live, q)
+	case get:
+		return c.asWorker(http.MethodGet, version, "")
+	case list:
+		return c.asWorker(http.MethodGet, live+"/versions", "")
+	case update:
+		return c.asWorker(http.MethodPatch, version, fmt.Sprintf(`{"attributes":{"enabled":%t,"exp":%d}}`, q.on, markBase+int64(q.id)))
+	case remove:
+		return c.asWorker(http.MethodDelete, live, "")
+	case getDeleted:
+		return c.asWorker(http.MethodGet, gone, "")
+	case undelete:
+		return c.asWorker(http.MethodPost, gone+"/recover", "")
+	case purge:
+		return c.asWorker(http.MethodDelete, gone, "")
+	case sign:
+		return c.asWorker(http.MethodPost, version+"/sign", fmt.Sprintf(`{"alg":"ES256","value":%q}`, digestOf(q.id)))
+	default:
+		return c.asWorker(http.MethodPost, version+"/verify", fmt.Sprintf(`{"alg":"ES256","digest":%q,"value":%q}`, q.signed.digest, q.signed.value))
+	}
+}
+
+func (c *collection) asWorker(method, path, body string) call {
+	return c.r.applicationCall(c.r.worker, method, path, body)
+}
+
+func (c *collection) set(live string, q request) call {
+	if c.path == "keys" {
+		return c.asWorker(http.MethodPost, live+"/create", fmt.Sprintf(`{"kty":"EC","crv":"P-256","tags":{"write":"%d"}}`, q.id))
+	}
+	return c.asWorker(http.MethodPut, live, fmt.Sprintf(`{"value":%q,"tags":{"write":"%d"}}`, valueOf(q.id), q.id))
+}
+
+// markBase is the end of a version's time that means no update; an update adds its id. It is in the year 2100.
+const markBase = 4102444800
+
+// valueOf is a value that no other write writes. Lengths vary, for records do.
+func valueOf(id int32) string {
+	return strconv.Itoa(int(id)) + strings.Repeat(".", int(id%7)*300)
+}
+
+func digestOf(id int32) string {
+	sum := sha256.Sum256([]byte(valueOf(id)))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// A signature waits to be verified.
+type signature struct {
+	version       int32 // whose it is
+	digest, value string
+}
+
+// A bundle is a version as the API shows it.
+type bundle struct {
+	ID  string `json:"id"`
+	KID string `json:"kid"`
+	Key struct {
+		KID string `json:"kid"`
+	} `json:"key"`
+	Attributes struct {
+		Enabled bool  `json:"enabled"`
+		Expires int64 `json:"exp"`
+	} `json:"attributes"`
+	Tags struct {
+		Write int32 `json:"write,string"`
+	} `json:"tags"`
+}
+
+func (c *collection) decode(o *object, q request, body []byte) (reply, error) {
+	switch q.verb {
+	case purge:
+		return reply{word: done}, nil
+	case list:
+		return c.decodeList(o, body)
+	case sign:
+		return c.decodeSignature(o, q, body)
+	case verify:
+		return decodeVerdict(q, body)
+	}
+	var b struct {
+		bundle
+		Value string `json:"value"`
+	}
+	if err := json.Unmarshal(body, &b); err != nil {
+		return reply{}, err
+	}
+	v, err := c.version(o, &b.bundle)
+	if err == nil && b.Value != "" && b.Value != valueOf(v.write) {
+		err = fmt.Errorf("the version of write %d has the value %q", v.write, b.Value)
+	}
+	return v.reply(), err
+}
+
+// version is what a bundle says, once it is clear that it fits what other answers said of the same version.
+func (c *collection) version(o *object, b *bundle) (version, error) {
+	v := version{write: b.Tags.Write, off: !b.Attributes.Enabled}
+	if b.Attributes.Expires != 0 {
+		v.mark = int32(b.Attributes.Expires - markBase)
+	}
+	return v, c.r.learn(o, b.ID+b.KID+b.Key.KID, v.write)
+}
+
+func (c *collection) decodeList(o *object, body []byte) (reply, error) {
+	var page struct {
+		Value []bundle `json:"value"`
+		Next  *string  `json:"nextLink"`
+	}
+	if err := json.Unmarshal(body, &page); err != nil {
+		return reply{}, err
+	}
+	if page.Next != nil {
+		return reply{}, errors.New("a page of so few versions is not the last")
+	}
+	var s versions
+	for i := range page.Value {
+		v, err := c.version(o, &page.Value[i])
+		if err != nil {
+			return reply{}, err
+		}
+		s.all = append(s.all, v)
+	}
+	return reply{word: done, list: s.list()}, nil
+}
+
+func (c *collection) decodeSignature(o *object, q request, body []byte) (reply, error) {
+	var signed struct {
+		KID   string `json:"kid"`
+		Value string `json:"value"`
+	}
+	if err := json.Unmarshal(body, &signed); err != nil {
+		return reply{}, err
+	}
+	write := c.r.writeOf(signed.KID)
+	if write == 0 {
+		return reply{word: done, version: somebody, note: signed.KID}, nil // perhaps Check knows
+	}
+	o.keep(&signature{version: write, digest: digestOf(q.id), value: signed.Value})
+	return reply{word: done, version: write}, nil
+}
+
+func decodeVerdict(q request, body []byte) (reply, error) {
+	var verdict struct {
+		Value bool `json:"value"`
+	}
+	if err := json.Unmarshal(body, &verdict); err != nil {
+		return reply{}, err
+	}
+	if !verdict.Value {
+		return reply{}, errors.New("the key's own signature is not its signature")
+	}
+	return reply{word: done, version: q.version}, nil
+}
+
+// readBack reads the latest version and the list, and every nodes-th version that was ever seen.
+func (c *collection) readBack(o *object, node, nodes int) []request {
+	requests := []request{{verb: get}, {verb: list}}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i, m := range o.made {
+		if i%nodes == node {
+			requests = append(requests, request{verb: get, version: m.write})
+		}
+	}
+	return requests
+}
+
+func (c *collection) cleanUp(o *object) []call {
+	return []call{c.call(o, request{verb: remove}), c.call(o, request{verb: purge})}
+}
+
+// A made is a version that answers have shown.
+type made struct {
+	write int32
+	id    string
+}
+
+// learn notes which write made a version, and says so if another answer has said otherwise. id is the version's URL.
+func (r *Run) learn(o *object, id string, write int32) error {
+	if write <= 0 {
+		return fmt.Errorf("version %s is without the tag that it was made with", id)
+	}
+	r.mu.Lock()
+	known := r.writes[id]
+	r.writes[id] = write
+	r.mu.Unlock()
+	if known != 0 && known != write {
+		return fmt.Errorf("version %s is of write %d, and of write %d in another answer", id, write, known)
+	}
+	return o.learn(made{write, id[strings.LastIndexByte(id, '/')+1:]})
+}
+
+func (o *object) learn(m made) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	i := slices.IndexFunc(o.made, func(known made) bool { return known.write == m.write })
+	switch {
+	case i < 0:
+		o.made = append(o.made, m)
+	case o.made[i] != m:
+		return fmt.Errorf("write %d made version %s, and version %s", m.write, o.made[i].id, m.id)
+	}
+	return nil
+}
+
+// writeOf is the write that made a version, 0 if that is not known.
+func (r *Run) writeOf(id string) int32 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.writes[id]
+}
+
+func (o *object) versionID(write int32) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	i := slices.IndexFunc(o.made, func(m made) bool { return m.write == write })
+	return o.made[i].id
+}
+
+func (o *object) keep(s *signature) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.signature = s
+}

@@ -1,0 +1,150 @@
+package prove
+
+import "fmt"
+
+// A model is one object on a cluster of one node that answers one request after the other. It is the specification: what
+// it answers is right.
+type model interface {
+	// initial is the state before any request.
+	initial() any
+	// answer says what is answered, and the state after that. It changes no state that it was given. What is answered with
+	// another word than done has changed nothing.
+	answer(state any, q request) (reply, any)
+	// same says whether two states are one.
+	same(a, b any) bool
+}
+
+// A request is what a client asks of an object.
+type request struct {
+	verb    verb
+	id      int32      // no other request has it; what is written is known by it
+	version int32      // the id of the write that made the version asked for; 0: the latest
+	on      bool       // with update and enable
+	rights  rights     // what grant grants, or what use needs
+	signed  *signature // to be verified
+}
+
+// A verb is a kind of request.
+type verb uint8
+
+const (
+	set        verb = iota + 1 // a new version of a secret, or of a key
+	get                        // a version
+	list                       // all versions
+	update                     // a version's attributes
+	remove                     // the object, so that it can be recovered
+	getDeleted                 // the object that was removed
+	undelete                   // make it live again
+	purge                      // remove it for ever
+	sign                       // with a version of a key
+	verify                     // a signature of a version of a key
+
+	create // an application, if the name is free
+	find   // an application
+	drop   // an application
+
+	grant   // replace what an application may do
+	granted // read it
+	enable  // switch an application on or off
+	enabled // read it
+	use     // be the application, and do what needs a right
+)
+
+var verbs = [...]struct {
+	name   string
+	writes bool
+}{
+	set: {"set", true}, get: {"get", false}, list: {"versions", false}, update: {"update", true}, remove: {"delete", true},
+	getDeleted: {"get deleted", false}, undelete: {"recover", true}, purge: {"purge", true}, sign: {"sign", false}, verify: {"verify", false},
+	create: {"create", true}, find: {"find", false}, drop: {"delete", true},
+	grant: {"grant", true}, granted: {"read grant", false}, enable: {"enable", true}, enabled: {"read enabled", false}, use: {"use", false},
+}
+
+// A reply is what an answer says, as far as the models know of it.
+type reply struct {
+	word    word
+	version int32 // the id of the write that made what was answered
+	mark    int32 // the id of the last update of it; 0: none
+	on      bool
+	rights  rights
+	list    string // of versions (see versions.list)
+	note    string // with strange: why
+}
+
+// A word is the kind of a reply.
+type word uint8
+
+const (
+	done     word = iota + 1
+	missing       // 404
+	taken         // 409: the name is in use, or deleted and not to be used
+	disabled      // 403: the version is
+	denied        // 403: the application may not
+	barred        // 401: the application is disabled
+	strange       // what no model ever answers
+)
+
+var words = [...]string{done: "done", missing: "404 not found", taken: "409 taken", disabled: "403 disabled", denied: "403 forbidden",
+	barred: "401 application disabled", strange: "strange"}
+
+// somebody stands in a reply for a write that cannot be told by what was answered: a version that no other answer has shown.
+const somebody = -1
+
+// String is the request as a table of operations shows it.
+func (q request) String() string {
+	name := verbs[q.verb].name
+	switch q.verb {
+	case set, create:
+		return fmt.Sprintf("%s %d", name, q.id)
+	case get, sign, verify:
+		return fmt.Sprintf("%s %s", name, ordinal(q.version))
+	case update:
+		return fmt.Sprintf("%s %s: mark %d, %s", name, ordinal(q.version), q.id, onOff(q.on))
+	case enable:
+		return fmt.Sprintf("%s: %s", name, onOff(q.on))
+	case grant, use:
+		return fmt.Sprintf("%s %s", name, q.rights)
+	default:
+		return name
+	}
+}
+
+// text is the reply as a table of operations shows it.
+func (p reply) text(q request) string {
+	switch {
+	case p.word == strange:
+		return p.note
+	case p.word != done:
+		return words[p.word]
+	case q.verb == list:
+		return "[" + p.list + "]"
+	case q.verb == granted || q.verb == grant:
+		return p.rights.String()
+	case q.verb == enabled || q.verb == enable:
+		return onOff(p.on)
+	case p.version == 0:
+		return words[done]
+	case p.mark != 0:
+		return fmt.Sprintf("%d, mark %d, %s", p.version, p.mark, onOff(p.on))
+	default:
+		return ordinal(p.version)
+	}
+}
+
+func ordinal(version int32) string {
+	switch version {
+	case 0:
+		return "latest"
+	case somebody:
+		return "a version that nobody is known to have made"
+	default:
+		return fmt.Sprint(version)
+	}
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}

@@ -1,0 +1,143 @@
+package prove
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+)
+
+// versions is the state of a secret or of a key.
+type versions struct {
+	deleted bool      // it can be recovered
+	all     []version // the oldest first; none: there is no such object. Shared by states, so never changed
+}
+
+// A version is known by the id of the write that made it.
+type version struct {
+	write int32
+	mark  int32 // the id of the last update; 0: none
+	off   bool
+}
+
+func (v version) reply() reply {
+	return reply{word: done, version: v.write, mark: v.mark, on: !v.off}
+}
+
+func (s versions) live() bool { return len(s.all) > 0 && !s.deleted }
+
+// find returns the place of a version of a live object; 0 is the latest.
+func (s versions) find(write int32) (i int, ok bool) {
+	if !s.live() {
+		return 0, false
+	}
+	if write == 0 {
+		return len(s.all) - 1, true
+	}
+	i = slices.IndexFunc(s.all, func(v version) bool { return v.write == write })
+	return i, i >= 0
+}
+
+func (s versions) latest() version { return s.all[len(s.all)-1] }
+
+// list spells the versions of a live object by age: "17 23+31-" is 17, and 23 that update 31 has switched off.
+func (s versions) list() string {
+	if !s.live() {
+		return ""
+	}
+	byAge := func(a, b version) int { return cmp.Compare(a.write, b.write) } // which is not the order in which they were applied
+	var b []byte
+	for _, v := range slices.SortedFunc(slices.Values(s.all), byAge) {
+		if len(b) > 0 {
+			b = append(b, ' ')
+		}
+		b = strconv.AppendInt(b, int64(v.write), 10)
+		if v.mark != 0 {
+			b = strconv.AppendInt(append(b, '+'), int64(v.mark), 10)
+		}
+		if v.off {
+			b = append(b, '-')
+		}
+	}
+	return string(b)
+}
+
+func (c *collection) initial() any { return versions{} }
+
+func (c *collection) same(a, b any) bool {
+	s, t := a.(versions), b.(versions)
+	return s.deleted == t.deleted && slices.Equal(s.all, t.all)
+}
+
+func (c *collection) answer(state any, q request) (reply, any) {
+	s := state.(versions)
+	switch q.verb {
+	case set:
+		return s.set(q)
+	case list:
+		return reply{word: done, list: s.list()}, s
+	case update:
+		return s.update(q)
+	case remove:
+		if !s.live() {
+			return reply{word: missing}, s
+		}
+		s.deleted = true
+		return s.latest().reply(), s
+	case getDeleted, undelete, purge:
+		if !s.deleted {
+			return reply{word: missing}, s
+		}
+		return c.ofDeleted(s, q)
+	default:
+		return c.read(s, q), s
+	}
+}
+
+func (s versions) set(q request) (reply, any) {
+	if s.deleted {
+		return reply{word: taken}, s
+	}
+	v := version{write: q.id}
+	s.all = append(slices.Clip(s.all), v)
+	return v.reply(), s
+}
+
+func (s versions) update(q request) (reply, any) {
+	i, ok := s.find(q.version)
+	if !ok {
+		return reply{word: missing}, s
+	}
+	s.all = slices.Clone(s.all)
+	s.all[i].mark, s.all[i].off = q.id, !q.on
+	return s.all[i].reply(), s
+}
+
+func (c *collection) ofDeleted(s versions, q request) (reply, any) {
+	v := s.latest()
+	switch {
+	case q.verb == purge:
+		return reply{word: done}, versions{}
+	case q.verb == undelete:
+		s.deleted = false
+		return v.reply(), s
+	case v.off && c.hides:
+		return reply{word: disabled}, s
+	default:
+		return v.reply(), s
+	}
+}
+
+// read answers what needs a version and changes nothing.
+func (c *collection) read(s versions, q request) reply {
+	i, ok := s.find(q.version)
+	switch {
+	case !ok:
+		return reply{word: missing}
+	case s.all[i].off && (c.hides || q.verb != get):
+		return reply{word: disabled}
+	case q.verb == get:
+		return s.all[i].reply()
+	default:
+		return reply{word: done, version: s.all[i].write}
+	}
+}
