@@ -52,7 +52,7 @@ func TestEditThatNoLongerFitsIsNamed(t *testing.T) {
 		edit overlay.Edit
 		says []string
 	}{
-		"gone":       {overlay.Edit{File: program + "main.go", Old: "farewell", New: "x"}, []string{"hello/main.go", `"farewell"`, "0 times"}},
+		"gone":       {overlay.Edit{File: program + "main.go", Old: "bye", New: "x"}, []string{"hello/main.go", `"bye"`, "0 times"}},
 		"ambiguous":  {overlay.Edit{File: program + "main.go", Old: "bbolt", New: "x"}, []string{"hello/main.go", `"bbolt"`, "2 times"}},
 		"no file":    {overlay.Edit{File: program + "other.go", Old: "a", New: "b"}, []string{"hello/other.go", "no such file"}},
 		"is there":   {overlay.Edit{File: program + "main.go", New: "package main"}, []string{"hello/main.go", "there already"}},
