@@ -131,7 +131,7 @@ func Open(config Config) (*Cluster, error) {
 		logs = config.wrapLogs(logs)
 	}
 	var err error
-	c.raft, err = raft.NewRaft(c.raftConfig(), c.fsm, logs, config.Store.Stable(), config.Store.Snapshots(), raftTransport{c.trans, c.ctx})
+	c.raft, err = raft.NewRaft(c.raftConfig(), c.fsm, logs, lastStable{config.Store.Stable()}, config.Store.Snapshots(), raftTransport{c.trans, c.ctx})
 	if err != nil {
 		c.cancel()
 		c.trans.Close()
