@@ -152,3 +152,15 @@ func TestClockOfOneNode(t *testing.T) {
 func create(c *testcluster.Cluster, i int, name string) int {
 	return c.Status(i, "POST", "/v1/keyquorum/vaults", map[string]string{"name": name})
 }
+
+// Raft panics when it can't store its term; the node must end with a sentence instead.
+func TestFullDiskAtAnElection(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+		leader := c.Leader()
+		follower := (leader + 1) % 3
+		c.FillDisk(follower)
+		c.Kill(leader)
+		c.ExitCode(follower, time.Minute)
+		c.Settled()
+	})
+}

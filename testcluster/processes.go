@@ -13,12 +13,26 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"keyquorum/internal/overlay"
+	"keyquorum/internal/powercut"
 )
 
 // Processes runs n processes of the real binary, built once for each test binary.
 func Processes(t testing.TB, n int) *Cluster {
 	t.Helper()
 	return newProcesses(t, n, Binary, func(*Cluster, *processes) {})
+}
+
+// Breakable runs n processes of the real program with faults underneath: all traffic between their cluster ports goes through a
+// Network, and writes to the Raft log go through hooks that can make them fail and that remember what was not synced. The program
+// is the same but for those hooks, for the address that its connections come from, and for a wall clock that can be skewed.
+func Breakable(t testing.TB, n int) *Cluster {
+	t.Helper()
+	return newProcesses(t, n, BreakableBinary, func(c *Cluster, p *processes) {
+		c.network = NewNetwork()
+		p.faults = true
+	})
 }
 
 func newProcesses(t testing.TB, n int, build func() (string, error), prepare func(*Cluster, *processes)) *Cluster {
@@ -33,6 +47,7 @@ func newProcesses(t testing.TB, n int, build func() (string, error), prepare fun
 	p := &processes{c: c, binary: binary}
 	prepare(c, p)
 	c.kind = p
+	t.Cleanup(p.endRelays)
 	c.begin()
 	return c
 }
@@ -70,6 +85,11 @@ func (p *processes) start(i int) error {
 		"--tls-cert", filepath.Join(p.c.Dir, "tls.pem"), "--tls-key", filepath.Join(p.c.Dir, "tls-key.pem"),
 		"--zone", Zone+"="+Login)
 	cmd.Stdout, cmd.Stderr = out, out
+	if p.faults {
+		if err := p.prepareFaults(i, cmd); err != nil {
+			return err
+		}
+	}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -137,6 +157,20 @@ func (c *Cluster) ExitCode(i int, within time.Duration) int {
 
 // Binary builds the program as the Makefile does, once, and returns its path. The folder goes with the machine's temporary files.
 var Binary = sync.OnceValues(func() (string, error) { return build() })
+
+// BreakableBinary builds the program with hooks for faults, once.
+var BreakableBinary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "keyquorum-overlay-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	path, err := overlay.Write(dir, append(powercut.Hooks(), breakable...))
+	if err != nil {
+		return "", err
+	}
+	return build("-trimpath", "-overlay", path)
+})
 
 func build(flags ...string) (string, error) {
 	_, here, _, _ := runtime.Caller(0)

@@ -138,9 +138,9 @@ var strikes = []strike{
 	{"throttle", hasNetwork, func(c *Cluster, i, j int, _ *rand.Rand) { c.Slow(i, j, 20*time.Millisecond, 32<<10) }},
 	{"drop", hasNetwork, func(c *Cluster, i, j int, dice *rand.Rand) { c.Drop(i, j, dice.Float64()/3) }},
 	{"reset", hasNetwork, func(c *Cluster, i, _ int, _ *rand.Rand) { c.Reset(i) }},
-	{"full-disk", breakable, func(c *Cluster, i, _ int, _ *rand.Rand) { c.FillDisk(i) }},
-	{"fail-sync", breakable, func(c *Cluster, i, _ int, _ *rand.Rand) { c.FailSync(i) }},
-	{"clock", breakable, func(c *Cluster, i, _ int, dice *rand.Rand) {
+	{"full-disk", hasHooks, func(c *Cluster, i, _ int, _ *rand.Rand) { c.FillDisk(i) }},
+	{"fail-sync", hasHooks, func(c *Cluster, i, _ int, _ *rand.Rand) { c.FailSync(i) }},
+	{"clock", hasHooks, func(c *Cluster, i, _ int, dice *rand.Rand) {
 		c.SkewClock(i, time.Duration(dice.Int64N(int64(2*time.Hour)))-time.Hour)
 	}},
 	{"usage-log", is[auditBreaker], func(c *Cluster, i, _ int, _ *rand.Rand) { c.FailUsageLog(i) }},
@@ -161,8 +161,8 @@ func always(*Cluster) bool       { return true }
 func hasNetwork(c *Cluster) bool { return c.network != nil }
 func is[T any](c *Cluster) bool  { _, ok := c.kind.(T); return ok }
 
-// breakable kinds that have no network of ours have no hooks either.
-func breakable(c *Cluster) bool     { return is[breaker](c) && hasNetwork(c) }
+// Kinds that have no network of ours have no hooks either.
+func hasHooks(c *Cluster) bool      { return is[breaker](c) && hasNetwork(c) }
 func powerCuttable(c *Cluster) bool { return is[powerCutter](c) && hasNetwork(c) }
 
 func (c *Cluster) all() (nodes []int) {

@@ -92,12 +92,15 @@ func (c *Cluster) leader() int {
 	return -1
 }
 
+// leads asks for the node's health, which a sealed leader tells too; it has a second, for it may be paused.
 func (c *Cluster) leads(i int) bool {
-	var leader struct {
-		IsSelf bool `json:"is_self"`
+	var health struct {
+		Initialized bool `json:"initialized"`
+		Standby     bool `json:"standby"`
 	}
-	_, err := c.tryWithin(time.Second, i, "GET", "/v1/sys/leader", nil, &leader) // it may be paused
-	return err == nil && leader.IsSelf
+	const always = "?activecode=200&sealedcode=200&performancestandbycode=200&haunhealthycode=200&uninitcode=200&removedcode=200"
+	_, err := c.tryWithin(time.Second, i, "GET", "/v1/sys/health"+always, nil, &health)
+	return err == nil && health.Initialized && !health.Standby
 }
 
 // StepDown makes the leader hand its office over, and returns who leads then.

@@ -1,0 +1,134 @@
+package testcluster
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"keyquorum/internal/overlay"
+	"keyquorum/internal/powercut"
+)
+
+// fileClock tells a breakable process by how much its wall clock is off. It lies in the folder of powercut's orders.
+const fileClock = "clock"
+
+// breakable are the edits that make the program take its connections from its own host's address, so that a relay can tell the
+// nodes apart, and its time from a clock that can be off.
+var breakable = []overlay.Edit{
+	{
+		File: "keyquorum/cmd/keyquorum/server.go",
+		Old:  "dialer := &net.Dialer{Timeout: 5 * time.Second}",
+		New:  `dialer := &net.Dialer{Timeout: 5 * time.Second, LocalAddr: &net.TCPAddr{IP: net.ParseIP(os.Getenv("KEYQUORUM_SOURCE"))}}`,
+	},
+	{File: "keyquorum/node/node.go", Old: "config.Now = time.Now", New: "config.Now = skewedNow"},
+	{File: "keyquorum/node/skewed.go", New: skewedClock},
+}
+
+// skewedClock is a file of package node in such a program.
+const skewedClock = `package node
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+)
+
+func skewedNow() time.Time {
+	b, _ := os.ReadFile(filepath.Join(os.Getenv("KEYQUORUM_FAULTS"), "clock"))
+	skew, _ := time.ParseDuration(string(b))
+	return time.Now().Add(skew)
+}
+`
+
+func (p *processes) faultsDir(i int) string { return p.c.Data(i) + ".faults" }
+
+// prepareFaults gives node i its folder of faults, and its cluster port a relay in front. Others know the relay's address only;
+// whom a connection is from the relay tells by the address that it comes from.
+func (p *processes) prepareFaults(i int, cmd *exec.Cmd) error {
+	if err := os.MkdirAll(p.faultsDir(i), 0o700); err != nil {
+		return err
+	}
+	front := relayHost(p.c.hosts[i]) + ":8201"
+	cmd.Args = append(cmd.Args, "--cluster-addr", front)
+	cmd.Env = append(os.Environ(), powercut.Faults+"="+p.faultsDir(i), "KEYQUORUM_SOURCE="+p.c.hosts[i])
+	if p.relays[i] != nil {
+		return nil
+	}
+	l, err := net.Listen("tcp", front)
+	if err != nil {
+		return err
+	}
+	p.relays[i] = p.c.network.Relay(l, nodeName(i), p.c.hosts[i]+":8201", p.who)
+	return nil
+}
+
+// relayHost is a node's host a hundred addresses further.
+func relayHost(host string) string {
+	ip := net.ParseIP(host).To4()
+	ip[3] += 100
+	return ip.String()
+}
+
+func (p *processes) who(remote net.Addr) string {
+	host, _, _ := net.SplitHostPort(remote.String())
+	for i, h := range p.c.hosts {
+		if h == host {
+			return nodeName(i)
+		}
+	}
+	return host
+}
+
+func (p *processes) endRelays() {
+	for _, end := range p.relays {
+		if end != nil {
+			end()
+		}
+	}
+}
+
+func (p *processes) pause(i int)  { p.signal(i, syscall.SIGSTOP) }
+func (p *processes) resume(i int) { p.signal(i, syscall.SIGCONT) }
+
+var errNoHooks = errors.New("this program has no hooks for it; use Breakable")
+
+// order gives or withdraws an order to node i's disk.
+func (p *processes) order(i int, o powercut.Order, stands bool) error {
+	switch {
+	case !p.faults:
+		return errNoHooks
+	case stands:
+		return o.Give(p.faultsDir(i))
+	default:
+		return o.Withdraw(p.faultsDir(i))
+	}
+}
+
+func (p *processes) fillDisk(i int, full bool) error { return p.order(i, powercut.DiskFull, full) }
+func (p *processes) failSync(i int, fails bool) error {
+	return p.order(i, powercut.SyncFailsOnce, fails)
+}
+
+func (p *processes) skewClock(i int, by time.Duration) error {
+	if !p.faults {
+		return errNoHooks
+	}
+	return os.WriteFile(filepath.Join(p.faultsDir(i), fileClock), []byte(by.String()), 0o600)
+}
+
+// powerCut kills node i and puts the file of its log into a state that a power cut may leave.
+func (p *processes) powerCut(i int, dice *rand.Rand) error {
+	if !p.faults {
+		return errNoHooks
+	}
+	if p.running(i) {
+		p.kill(i)
+	}
+	_, err := powercut.Rollback(filepath.Join(p.c.Data(i), "cluster", "raft.db"), dice)
+	return err
+}

@@ -1,0 +1,121 @@
+package testcluster_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"keyquorum/testcluster"
+	"keyquorum/testcluster/prove"
+)
+
+// TestHistories runs clusters on fake time, each with clients on all nodes and a schedule of faults of its own, and holds what was
+// answered to what a linearizable cluster can answer. KEYQUORUM_HISTORIES sets how many, KEYQUORUM_SEED with which seed the first.
+func TestHistories(t *testing.T) {
+	first, n := seed(t), number(t, "KEYQUORUM_HISTORIES", 40)
+	for i := range n {
+		s := first + uint64(i)
+		t.Run(fmt.Sprint("seed ", s), func(t *testing.T) {
+			t.Parallel()
+			history(t, s)
+		})
+	}
+}
+
+// A lived is a run and what happened to its cluster meanwhile.
+type lived struct {
+	*prove.Run
+	verdict  *prove.Verdict
+	suffered []testcluster.Suffered
+}
+
+// history lets one cluster live in a bubble.
+func history(t *testing.T, seed uint64) (l lived) {
+	t.Helper()
+	var schedule testcluster.Schedule
+	synctest.Test(t, func(t *testing.T) {
+		c := testcluster.New(t, []int{3, 3, 3, 5}[seed%4])
+		if seed%3 == 0 {
+			c.AddNonvoter()
+		}
+		schedule = testcluster.NewSchedule(seed, 3, c.Size(), c.Faults())
+		defer func() { tellOfFailure(t, seed, schedule) }()
+		l.suffered = l.live(t, c, schedule, prove.Options{Seed: seed, Think: 300 * time.Millisecond})
+	})
+	l.judge(t, "KEYQUORUM_HISTORIES=1", "^TestHistories$", schedule)
+	return l
+}
+
+// live lets clients work while the cluster suffers, and completes the history when it is whole again.
+func (l *lived) live(t *testing.T, c *testcluster.Cluster, s testcluster.Schedule, o prove.Options) []testcluster.Suffered {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	var err error
+	l.Run, err = prove.Begin(ctx, c.Target(), o)
+	must(t, err)
+	done := make(chan struct{})
+	go func() { l.Work(ctx); close(done) }()
+	suffered := c.Suffer(s)
+	<-done
+	c.Settled()
+	must(t, l.ReadBack(ctx))
+	c.Digests()
+	var logs [][]byte
+	for i := range c.Size() {
+		logs = append(logs, c.UsageLog(i))
+	}
+	if err := l.CountUsage(logs...); err != nil && !slices.ContainsFunc(suffered, losesUsage) {
+		t.Error(err)
+	}
+	return suffered
+}
+
+// losesUsage says that a step may cost records of the last second: they are synced once a second, and the power was cut.
+func losesUsage(s testcluster.Suffered) bool { return slices.Contains(s.Faults, "power-cut") }
+
+// judge checks the history, outside of the bubble: there, time stands still while something is computed.
+func (l *lived) judge(t *testing.T, how, test string, schedule testcluster.Schedule) {
+	t.Helper()
+	if l.Run == nil {
+		return
+	}
+	l.verdict = l.Check()
+	if err := l.verdict.Err(); err != nil {
+		tellOfFailure(t, schedule.Seed, schedule)
+		t.Error(err)
+		if dir := os.Getenv("KEYQUORUM_PICTURES"); dir != "" {
+			for _, v := range l.verdict.Violations {
+				picture, err := v.Draw(dir)
+				must(t, err)
+				t.Logf("picture of %s: %s", v.Object, picture)
+			}
+		}
+		t.Logf("again with: KEYQUORUM_SEED=%d %s go test -run %s ./testcluster", schedule.Seed, how, test)
+	}
+}
+
+func tellOfFailure(t *testing.T, seed uint64, s testcluster.Schedule) {
+	if t.Failed() {
+		t.Logf("seed %d, schedule:\n%s", seed, s)
+	}
+}
+
+// number reads a setting.
+func number(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	s := os.Getenv(name)
+	if s == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(s)
+	must(t, err)
+	return n
+}
+
+func seed(t *testing.T) uint64 { return uint64(number(t, "KEYQUORUM_SEED", 1)) }
