@@ -45,13 +45,13 @@ func history(t *testing.T, seed uint64) (l lived) {
 		}
 		schedule = testcluster.NewSchedule(seed, 3, c.Size(), c.Faults())
 		defer func() { tellOfFailure(t, seed, schedule) }()
-		l.suffered = l.live(t, c, schedule, prove.Options{Seed: seed, Think: 300 * time.Millisecond})
+		l.suffered = l.live(t, c, schedule, prove.Options{Seed: seed, Operations: 1000, Think: 150 * time.Millisecond})
 	})
 	l.judge(t, "KEYQUORUM_HISTORIES=1", "^TestHistories$", schedule)
 	return l
 }
 
-// live lets clients work while the cluster suffers, and completes the history when it is whole again.
+// live lets clients work for as long as the cluster suffers, and completes the history when it is whole again.
 func (l *lived) live(t *testing.T, c *testcluster.Cluster, s testcluster.Schedule, o prove.Options) []testcluster.Suffered {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -59,9 +59,11 @@ func (l *lived) live(t *testing.T, c *testcluster.Cluster, s testcluster.Schedul
 	var err error
 	l.Run, err = prove.Begin(ctx, c.Target(), o)
 	must(t, err)
+	working, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
-	go func() { l.Work(ctx); close(done) }()
+	go func() { l.Work(working); close(done) }()
 	suffered := c.Suffer(s)
+	stop()
 	<-done
 	c.Settled()
 	must(t, l.ReadBack(ctx))

@@ -156,21 +156,28 @@ func (c *Cluster) ExitCode(i int, within time.Duration) int {
 }
 
 // Binary builds the program as the Makefile does, once, and returns its path. The folder goes with the machine's temporary files.
-var Binary = sync.OnceValues(func() (string, error) { return build() })
+var Binary = sync.OnceValues(func() (string, error) {
+	if os.Getenv(overlay.Everywhere) == "" {
+		return build()
+	}
+	return buildEdited(nil)
+})
 
 // BreakableBinary builds the program with hooks for faults, once.
-var BreakableBinary = sync.OnceValues(func() (string, error) {
+var BreakableBinary = sync.OnceValues(func() (string, error) { return buildEdited(append(powercut.Hooks(), breakable...)) })
+
+func buildEdited(edits []overlay.Edit) (string, error) {
 	dir, err := os.MkdirTemp("", "keyquorum-overlay-")
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(dir)
-	path, err := overlay.Write(dir, append(powercut.Hooks(), breakable...))
+	path, err := overlay.Write(dir, edits)
 	if err != nil {
 		return "", err
 	}
 	return build("-trimpath", "-overlay", path)
-})
+}
 
 func build(flags ...string) (string, error) {
 	_, here, _, _ := runtime.Caller(0)

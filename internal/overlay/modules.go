@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"runtime"
+	"strings"
 )
 
 // A pkg is what go list says of a package. Module is nil in the standard library.
@@ -45,16 +48,20 @@ func list(edits []Edit) (map[string]pkg, error) {
 	}
 }
 
+// run asks go in this module's root, wherever the program was started.
 func run(args ...string) ([]byte, error) {
-	out, err := exec.Command("go", args...).Output()
+	_, here, _, _ := runtime.Caller(0)
+	cmd := exec.Command("go", args...)
+	cmd.Dir = filepath.Join(filepath.Dir(here), "..", "..")
+	out, err := cmd.Output()
 	if exit := new(exec.ExitError); errors.As(err, &exit) {
 		return nil, fmt.Errorf("go %s: %w: %s", args[0], err, exit.Stderr)
 	}
 	return out, err
 }
 
-// moveModules makes go take the edited modules of others from folders that exist only in the overlay: it refuses to replace
-// single files of its module cache.
+// moveModules makes go take the edited modules of others from folders whose files exist only in the overlay: it refuses to
+// replace single files of its module cache.
 func (o *overlaid) moveModules(packages map[string]pkg) error {
 	requirements := ""
 	moved := map[string]bool{}
@@ -91,15 +98,21 @@ func (o *overlaid) folder(p pkg) string {
 	if !p.foreign() {
 		return p.Dir
 	}
-	return o.root(p) + p.Dir[len(p.Module.Dir):]
+	return o.root(p) + strings.TrimPrefix(p.Dir, p.Module.Dir)
 }
 
-// mirror shows the files of one folder in another.
+// mirror shows the files of one folder in another, whose folders are real: vet is run in them.
 func (o *overlaid) mirror(from, to string) error {
 	return filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
-			o.Replace[to+name[len(from):]] = name
+		place := to + strings.TrimPrefix(name, from)
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir():
+			return os.MkdirAll(place, 0o700)
+		case d.Type().IsRegular():
+			o.Replace[place] = name
 		}
-		return err
+		return nil
 	})
 }

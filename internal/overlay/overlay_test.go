@@ -15,7 +15,11 @@ func hello(t *testing.T, edits ...overlay.Edit) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	out, err := exec.CommandContext(t.Context(), "go", "run", "-overlay", path, "./testdata/hello").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "go", "vet", "-overlay", path, "./testdata/hello").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	out, err = exec.CommandContext(t.Context(), "go", "run", "-overlay", path, "./testdata/hello").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -1,0 +1,146 @@
+package main
+
+import "keyquorum/internal/overlay"
+
+const histories = "./testcluster TestHistories"
+
+// mutants are the bugs that are seeded. They are of the kinds that systems like this one have had.
+var mutants = []mutant{
+	{
+		name: "stale-reads", bug: "a node answers reads from its own copy without asking anybody",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/fence.go",
+			Old:  "	return c.fences.join(ctx, c.fenceRound)",
+			New:  "	return c.fsm.View(), nil",
+		}},
+		test: histories,
+	},
+	{
+		name: "verify-leader", bug: "the leader's fence rests on raft.VerifyLeader, which counts non-voters and answers to older questions",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/fence.go",
+			Old:  "	if !c.majorityIn(term, c.voters()) || c.raft.CurrentTerm() != term {",
+			New:  "	if c.raft.VerifyLeader().Error() != nil {",
+		}},
+		test: "./cluster TestStaleLeaderDoesNotAnswer",
+	},
+	{
+		name: "fence-joined-late", bug: "a reader takes the answer of a fence that was asked before it came",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/rounds.go",
+			Old:  "		r.next = nil\n		if current == nil {",
+			New:  "		if current != nil && r.running > 1 {\n			r.next = nil\n		}\n		if current == nil {",
+		}},
+		test: histories,
+	},
+	{
+		name: "fence-without-wait", bug: "a node takes its view before its state machine has got to the fence",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/fence.go",
+			Old:  "		if err := c.fsm.Wait(ctx, answer.Index); err != nil {\n			return fsm.View{}, ErrUnavailable\n		}\n		known, err := c.compare(answer)",
+			New:  "		known, err := true, error(nil)",
+		}},
+		test: histories,
+	},
+	{
+		name: "term-not-opened", bug: "a new leader serves before an entry of its own term is applied",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/leader.go",
+			Old:  "	if _, err := c.apply(c.ctx, term, data); err != nil || c.raft.CurrentTerm() != term {",
+			New:  "	go c.apply(c.ctx, term, data)\n	if c.raft.CurrentTerm() != term {",
+		}},
+		test: histories,
+	},
+	{
+		name: "early-acknowledgement", bug: "the leader acknowledges a write that it has put into its own log only",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/commit.go",
+			Old:  "	response, err := c.apply(ctx, term, data)\n",
+			New:  "	go c.apply(context.WithoutCancel(ctx), term, data)\n	var response any = fsm.Outcome{Kind: fsm.Applied, Index: c.fsm.View().Index()}\n	var err error\n",
+		}},
+		test: histories,
+	},
+	{
+		name: "fsync-forgotten", bug: "the log is written and not synced",
+		edits: []overlay.Edit{{
+			File: "keyquorum/storage/bolt.go",
+			Old:  "		NoFreelistSync: true,",
+			New:  "		NoSync: true, NoFreelistSync: true,",
+		}},
+		test: "./testcluster TestPowerCuts",
+	},
+	{
+		name: "id-forgotten", bug: "the state machine applies a transaction again when it comes again",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/apply.go",
+			Old:  "	o, decided := d.outcome(t.ID)\n",
+			New:  "	o, decided := Outcome{}, false\n",
+		}},
+		test: "./fsm TestScripts",
+	},
+	{
+		name: "stale-cache", bug: "a record is answered from a cache beside the state, though it has changed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/vault/cache.go",
+			Old:  "	if !young && !ok || e.stamp != s {",
+			New:  "	if !young && !ok {",
+		}},
+		test: histories,
+	},
+	{
+		name: "time-in-apply", bug: "what the state machine decides depends on the clock of the machine",
+		edits: []overlay.Edit{
+			{File: "keyquorum/fsm/apply.go", Old: "import (\n	\"fmt\"\n", New: "import (\n	\"fmt\"\n	\"time\"\n"},
+			{
+				File: "keyquorum/fsm/apply.go",
+				Old:  "	if t.Base >= index || index-t.Base > IDWindow {",
+				New:  "	if t.Base >= index || index-t.Base > IDWindow || time.Now().UnixNano()%512 == 0 {",
+			},
+		},
+		test: histories,
+	},
+	{
+		name: "lost-update", bug: "a deletion that met another change writes back what it had read at first",
+		edits: []overlay.Edit{{
+			File: "keyquorum/vault/objects.go",
+			Old:  "func (k *collection[T]) performDelete(ctx context.Context, v *Vaults, c Caller, name string) (T, error) {\n",
+			New:  "func (k *collection[T]) performDelete(ctx context.Context, v *Vaults, c Caller, name string) (T, error) {\n	var read *head\n",
+		}, {
+			File: "keyquorum/vault/objects.go",
+			Old:  "		h := *o.head\n		h.State, h.Deleted = deleted, d.now.Unix()\n",
+			New:  "		if read == nil {\n			read = o.head\n		}\n		h := *read\n		h.State, h.Deleted = deleted, d.now.Unix()\n",
+		}},
+		test: histories,
+	},
+	{
+		name: "answer-before-record", bug: "a request is answered before its usage record is written",
+		edits: []overlay.Edit{{
+			File: "keyquorum/vault/usage.go",
+			Old:  "	if v.write(e) != nil {\n		answer = internal(",
+			New:  "	go v.write(e)\n	if false {\n		answer = internal(",
+		}},
+		test: histories,
+	},
+	{
+		name: "access-remembered", bug: "an access decision outlives the record that it was made from",
+		edits: []overlay.Edit{
+			{File: "keyquorum/vault/remembered.go", New: "package vault\n\nimport \"sync\"\n\nvar remembered sync.Map\n\ntype decided struct {\n	v    *Vaults\n	path string\n	p    permission\n}\n"},
+			{
+				File: "keyquorum/vault/access.go",
+				Old:  "	if !ok || !a.allowed.has(w.permission) {\n		return d.deny(c, w.permission)\n	}\n	return nil\n",
+				New: "	key := decided{d.v, accessPath(d.vault.ID, c.Identity.OID), w.permission}\n	if _, before := remembered.Load(key); before {\n		return nil\n	}\n" +
+					"	if !ok || !a.allowed.has(w.permission) {\n		return d.deny(c, w.permission)\n	}\n	remembered.Store(key, true)\n	return nil\n",
+			},
+		},
+		test: histories,
+	},
+	{
+		name: "path-not-bound", bug: "a record's associated data lacks its path: it opens at any other",
+		edits: []overlay.Edit{{
+			File: "keyquorum/seal/envelope.go",
+			Old:  "	b = appendPart(b, path)\n",
+			New:  "",
+		}},
+		test: "./seal TestRecordsOpenOnlyWhereTheyBelong",
+	},
+}
