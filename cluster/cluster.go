@@ -87,6 +87,8 @@ type Cluster struct {
 	wg     sync.WaitGroup
 	asking asking
 
+	reloading sync.Mutex // held while a setting of Raft is read, changed and written
+
 	opened    atomic.Uint64 // the term whose opening transaction this node has committed and applied; 0 for none
 	openedAt  atomic.Int64  // Unix nanoseconds of that
 	sealed    atomic.Bool
@@ -141,6 +143,7 @@ func Open(config Config) (*Cluster, error) {
 	c.applied(c.fsm.View())
 	c.wg.Go(func() { _ = c.server.Serve(c.port.calls) }) // ends with the listener
 	c.wg.Go(c.openTerms)
+	c.wg.Go(c.watchLeader)
 	c.wg.Go(c.tick)
 	c.wg.Go(c.sweep)
 	if config.Gossip.Bind != "" {

@@ -107,11 +107,8 @@ func (c *Cluster) snapshotByWeight() {
 	if weight < max(state, minSnapshotWeight) {
 		return
 	}
-	config := c.raft.ReloadableConfig()
-	config.TrailingLogs = trailing(uint64(weight), c.raft.LastIndex()-c.snapshotIndex())
-	if err := c.raft.ReloadConfig(config); err != nil {
-		c.logger.Warn("trailing logs not set", "error", err)
-	}
+	entries := c.raft.LastIndex() - c.snapshotIndex()
+	c.reload(func(r *raft.ReloadableConfig) { r.TrailingLogs = trailing(uint64(weight), entries) })
 	if err := c.answer(c.ctx, func() raft.Future { return c.raft.Snapshot() }); err != nil && c.ctx.Err() == nil {
 		c.logger.Error("no snapshot could be taken; the log goes on growing", "error", err)
 	}

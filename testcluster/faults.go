@@ -173,7 +173,7 @@ func (c *Cluster) Heal() {
 		c.network.Heal()
 	}
 	for i := range c.size {
-		if p, ok := c.kind.(pauser); ok && c.kind.running(i) {
+		if p, ok := c.kind.(pauser); ok {
 			p.resume(i)
 		}
 		if b, ok := c.kind.(breaker); ok && c.network != nil {

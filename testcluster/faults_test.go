@@ -164,3 +164,22 @@ func TestFullDiskAtAnElection(t *testing.T) {
 		c.Settled()
 	})
 }
+
+// Each voter notices a dead leader a heartbeat time-out after its last word, and by its turn (cluster/lapse.go). On fake time and
+// a perfect network nothing else takes any.
+func TestDeadLeaderIsReplacedAtOnce(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+		for range 20 {
+			leader := c.Leader()
+			time.Sleep(time.Second)
+			killed := time.Now()
+			c.Kill(leader)
+			create(c, (leader+1)%3, "after-it")
+			if took := time.Since(killed); took > 700*time.Millisecond {
+				t.Fatalf("a write was answered %v after the leader had died", took)
+			}
+			c.Start(leader)
+			c.Unseal(leader)
+		}
+	})
+}

@@ -121,8 +121,12 @@ func (p *processes) end(i int, s syscall.Signal) {
 	<-p.nodes[i].ended
 }
 
-// signal does nothing to a process that has ended.
-func (p *processes) signal(i int, s syscall.Signal) { _ = p.nodes[i].cmd.Process.Signal(s) }
+// signal does nothing to a process that has ended, or was never started.
+func (p *processes) signal(i int, s syscall.Signal) {
+	if p.nodes[i] != nil {
+		_ = p.nodes[i].cmd.Process.Signal(s)
+	}
+}
 
 func (p *processes) dial(ctx context.Context, i int) (net.Conn, error) {
 	return p.c.dialLoopback(ctx, i)
