@@ -22,6 +22,14 @@ import (
 // runChild is the test binary run as another process, which writes until it is killed or its disk fails, and prints
 // what was acknowledged.
 func runChild(role string) {
+	switch role {
+	case "record":
+		record(os.Getenv("STORAGE_TEST_DIR"))
+		return
+	case "show":
+		showFolder(os.Getenv("STORAGE_TEST_DIR"))
+		return
+	}
 	s, err := storage.Open(os.Getenv("STORAGE_TEST_DIR"))
 	if err != nil {
 		fmt.Println("error", err)

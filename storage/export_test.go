@@ -27,6 +27,16 @@ func CreateStepwise(dir string, m Manifest, step func(op, path string) error) er
 	return d.makeMember(dir, m)
 }
 
+// RenameDirStepwise is RenameDir with step asked before each step.
+func RenameDirStepwise(oldpath, newpath string, step func(op, path string) error) error {
+	return disk{step}.renameDir(oldpath, newpath)
+}
+
+// OpenStepwise is Open with step asked before each step of the file layer, then and later.
+func OpenStepwise(dir string, step func(op, path string) error) (*Store, error) {
+	return disk{step}.open(dir)
+}
+
 // RecodeManifest and RecodeSnapshotManifest decode and encode again.
 func RecodeManifest(b []byte) ([]byte, error) {
 	m, err := decodeManifest(b)

@@ -78,7 +78,9 @@ func (d disk) makeMember(dir string, m Manifest) error {
 // Open opens an existing folder; errors name the file and what is wrong (foreign, newer format, locked, damaged log or
 // newest snapshot). It reads the newest snapshot and the log behind it once, to be sure of them before Raft builds on them:
 // Raft itself falls back to an older snapshot without a word and panics at a gap. It removes what a crash left half made.
-func Open(dir string) (*Store, error) {
+func Open(dir string) (*Store, error) { return disk{}.open(dir) }
+
+func (d disk) open(dir string) (*Store, error) {
 	m, err := readManifest(dir)
 	if err != nil {
 		return nil, err
@@ -95,6 +97,7 @@ func Open(dir string) (*Store, error) {
 		return nil, err
 	}
 	s := assemble(dir, m, db)
+	s.snapshots.disk = d
 	if err := guard(s.checkContents); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -133,6 +136,9 @@ func assemble(dir string, m Manifest, db *boltFile) *Store {
 
 // checkContents needs the lock that the open bolt file holds: it removes temporary names.
 func (s *Store) checkContents() error {
+	if err := s.settle(); err != nil {
+		return err
+	}
 	if err := removeTemporary(s.dir); err != nil {
 		return err
 	}
@@ -144,6 +150,18 @@ func (s *Store) checkContents() error {
 		return err
 	}
 	return s.logs.verify(newest, filepath.Join(s.dir, boltName))
+}
+
+// settle makes durable the names that the last process gave and was killed before it synced. Raft builds on what it is
+// shown: if the name of a snapshot went with the power after entries behind it were stored, the log would have a gap. (What
+// was left of raft.db is synced by the transaction that openBolt makes, before anything is shown.)
+func (s *Store) settle() error {
+	for _, dir := range []string{filepath.Dir(s.dir), s.dir, s.snapshots.dir} {
+		if err := s.snapshots.disk.syncDir(dir); err != nil {
+			return fmt.Errorf("storage: %w", err)
+		}
+	}
+	return nil
 }
 
 // Manifest returns what the folder's manifest says.

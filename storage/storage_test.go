@@ -22,7 +22,10 @@ func TestMain(m *testing.M) {
 		runChild(role)
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(recorderFolder)
+		os.Exit(code)
+	}))
 }
 
 var manifest = storage.Manifest{

@@ -1,0 +1,173 @@
+package storage_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"keyquorum/internal/overlay"
+	"keyquorum/internal/powercut"
+	"keyquorum/storage"
+)
+
+// A traceNote stands in the trace between the writes and syncs of raft.db.
+type traceNote struct {
+	Began, Ended int       // number of an operation, from 1
+	Files        *fileStep // of the file layer under the snapshots
+}
+
+// record is what a child does: the workload, with a note in the trace before and after each operation. After is what was
+// acknowledged.
+func record(dir string) {
+	s, err := openNoting(dir)
+	for i, o := range workload {
+		if err == nil {
+			err = noteIn(dir, traceNote{Began: i + 1})
+		}
+		switch {
+		case err != nil:
+		case o.do != nil:
+			err = o.do(s)
+		default:
+			s.Close()
+			s, err = openNoting(dir)
+		}
+		if err == nil {
+			err = noteIn(dir, traceNote{Ended: i + 1})
+		}
+		if err != nil {
+			fmt.Println(o.what+":", err)
+			os.Exit(1)
+		}
+	}
+}
+
+func openNoting(dir string) (*storage.Store, error) {
+	return storage.OpenStepwise(dir, watchSteps(filepath.Join(dir, "snapshots"), func(step fileStep) error {
+		return noteIn(dir, traceNote{Files: &step})
+	}))
+}
+
+// showFolder is what another child does: it opens the folder, leaves the trace of that, and prints what it sees.
+func showFolder(dir string) {
+	s, err := openNoting(dir)
+	if err == nil {
+		var c contents
+		c, err = show(s)
+		err = errors.Join(err, json.NewEncoder(os.Stdout).Encode(c))
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}
+
+func noteIn(dir string, n traceNote) error {
+	text, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	return powercut.Note(filepath.Join(dir, "raft.db"), string(text))
+}
+
+// recorder is this test binary with hooks in bolt, and with syncs that can be forgotten (see forgettable).
+var recorder = sync.OnceValues(func() (program string, err error) {
+	if recorderFolder, err = os.MkdirTemp("", "storage-recorder-"); err != nil {
+		return "", err
+	}
+	path, err := overlay.Write(recorderFolder, append(powercut.Hooks(), forgettable...))
+	if err != nil {
+		return "", err
+	}
+	program = filepath.Join(recorderFolder, "storage.test")
+	build := exec.Command("go", "test", "-c", "-trimpath", "-vet=off", "-overlay", path, "-o", program, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return program, nil
+})
+
+var recorderFolder string
+
+// traced runs the recorder in a role on a folder. It returns raft.db as it was before, the trace, and what was printed.
+func traced(t *testing.T, role, dir string, env ...string) (image []byte, trace []powercut.Step, said []byte) {
+	t.Helper()
+	program, err := recorder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := filepath.Join(dir, "raft.db")
+	if image, err = os.ReadFile(db); err != nil {
+		t.Fatal(err)
+	}
+	if err := powercut.Keep(db); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program)
+	cmd.Env = append(os.Environ(), "STORAGE_TEST_CHILD="+role, "STORAGE_TEST_DIR="+dir, powercut.Faults+"="+t.TempDir())
+	cmd.Env = append(cmd.Env, env...)
+	if said, err = cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	if trace, err = powercut.Journal(db); err != nil {
+		t.Fatal(err)
+	}
+	return image, trace, said
+}
+
+// A crashed folder knows what may be on disk after each step of a trace, and what of it is legal.
+type crashed struct {
+	bolt  *powercut.Disk
+	files fileDisk // the folder snapshots
+	legal []contents
+	ended int // operations that were acknowledged
+}
+
+func newCrashed(image []byte) *crashed {
+	empty := contents{Log: map[uint64]string{}, Stable: map[string]string{}}
+	return &crashed{bolt: powercut.NewDisk(image), files: fileDisk{root: newFolder()}, legal: []contents{empty}}
+}
+
+func (c *crashed) apply(t *testing.T, s powercut.Step) {
+	t.Helper()
+	c.bolt.Apply(s)
+	var n traceNote
+	if s.Kind == powercut.Noted {
+		if err := json.Unmarshal([]byte(s.Text), &n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	switch {
+	case n.Files != nil:
+		c.files.step(*n.Files)
+		return
+	case n.Began > 0:
+		c.legal = workload[n.Began-1].legal(c.legal[0])
+	case n.Ended > 0:
+		c.legal, c.ended = c.legal[len(c.legal)-1:], n.Ended
+	}
+	c.files.settle()
+}
+
+// state is a member's folder after a power cut now. See powercut.Disk for pick.
+func (c *crashed) state(pick func(options int) int) map[string][]byte {
+	folder := map[string][]byte{"manifest.json": manifestFile(), "snapshots/": nil, "raft.db": c.bolt.State(pick)}
+	for name, content := range c.files.state(pick) {
+		folder["snapshots/"+name] = content
+	}
+	return folder
+}
+
+// manifestFile is the one that create writes.
+var manifestFile = sync.OnceValue(func() []byte {
+	b, err := os.ReadFile(filepath.Join("testdata", "manifest.json"))
+	if err != nil {
+		panic(err)
+	}
+	return b
+})

@@ -1,0 +1,227 @@
+package storage_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/raft"
+
+	"keyquorum/storage"
+)
+
+// A contents is all that Raft can see of a folder.
+type contents struct {
+	First, Last uint64
+	Log         map[uint64]string // each entry, as text
+	Stable      map[string]string
+	Snapshots   []uint64 // indexes of those that are listed; their states are whole
+}
+
+var stableKeys = []string{"CurrentTerm", "LastVoteTerm", "LastVoteCand"}
+
+// show reads a folder's contents.
+func show(s *storage.Store) (c contents, err error) {
+	c = contents{Log: map[uint64]string{}, Stable: map[string]string{}}
+	var err1, err2, err3 error
+	c.First, err1 = s.Logs().FirstIndex()
+	c.Last, err2 = s.Logs().LastIndex()
+	c.Snapshots, err3 = showSnapshots(s)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return c, err
+	}
+	return c, errors.Join(c.showStable(s), c.showLog(s))
+}
+
+func (c contents) showStable(s *storage.Store) error {
+	for _, key := range stableKeys {
+		value, err := s.Stable().Get([]byte(key))
+		if err == nil {
+			c.Stable[key] = string(value)
+		} else if err.Error() != "not found" {
+			return err
+		}
+	}
+	return nil
+}
+
+// showLog looks wherever the workload ever stores an entry, and around: not at each index of the gap between.
+func (c contents) showLog(s *storage.Store) error {
+	for i := uint64(0); i <= 5020; i++ {
+		if i == 70 {
+			i = 4990
+		}
+		var l raft.Log
+		if err := s.Logs().GetLog(i, &l); err == nil {
+			c.Log[i] = entryText(&l)
+		} else if !errors.Is(err, raft.ErrLogNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+func entryText(l *raft.Log) string {
+	return fmt.Sprintf("%d %v %.20q (%d) %q", l.Term, l.Type, l.Data, len(l.Data), l.Extensions)
+}
+
+func showSnapshots(s *storage.Store) (indexes []uint64, err error) {
+	metas, err := s.Snapshots().List()
+	for _, m := range metas {
+		_, state, stateErr := readState(s, m.ID)
+		if stateErr == nil && string(state) != string(snapshotState(m.Index)) {
+			stateErr = fmt.Errorf("snapshot %s is not what was written", m.ID)
+		}
+		err = errors.Join(err, stateErr)
+		indexes = append(indexes, m.Index)
+	}
+	return indexes, err
+}
+
+// String is short: of each entry index and term.
+func (c contents) String() string {
+	log := ""
+	for _, i := range slices.Sorted(maps.Keys(c.Log)) {
+		term, _, _ := strings.Cut(c.Log[i], " ")
+		log += fmt.Sprintf(" %d@%s", i, term)
+	}
+	return fmt.Sprintf("log %d to %d:%s, stable %v, snapshots %v", c.First, c.Last, log, c.Stable, c.Snapshots)
+}
+
+func (c contents) equal(other contents) bool { return reflect.DeepEqual(c, other) }
+
+func (c contents) clone() contents {
+	c.Log, c.Stable, c.Snapshots = maps.Clone(c.Log), maps.Clone(c.Stable), slices.Clone(c.Snapshots)
+	return c
+}
+
+// An operation is something that Raft asks of storage, and what may then be in the folder.
+type operation struct {
+	what string
+	do   func(*storage.Store) error // nil: close the store and open it again
+	// steps lead from the contents before to those after. A crash leaves what is before, between or behind them.
+	steps []func(*contents)
+}
+
+// legal are the contents that a crash may leave while o is under way; the first is before it, the last after it.
+func (o operation) legal(before contents) []contents {
+	all := []contents{before}
+	for _, step := range o.steps {
+		c := all[len(all)-1].clone()
+		step(&c)
+		all = append(all, c)
+	}
+	return all
+}
+
+func storing(logs ...*raft.Log) operation {
+	return operation{
+		what: fmt.Sprintf("store %d to %d", logs[0].Index, logs[len(logs)-1].Index),
+		do:   func(s *storage.Store) error { return s.Logs().StoreLogs(logs) },
+		steps: []func(*contents){func(c *contents) {
+			for _, l := range logs {
+				c.Log[l.Index] = entryText(l)
+			}
+			c.ends()
+		}},
+	}
+}
+
+// deleting goes from low to the first of until, then to the next.
+func deleting(low uint64, until ...uint64) operation {
+	o := operation{
+		what: fmt.Sprintf("delete %d to %d", low, until[len(until)-1]),
+		do:   func(s *storage.Store) error { return s.Logs().DeleteRange(low, until[len(until)-1]) },
+	}
+	for _, high := range until {
+		o.steps = append(o.steps, func(c *contents) {
+			maps.DeleteFunc(c.Log, func(i uint64, _ string) bool { return low <= i && i <= high })
+			c.ends()
+		})
+	}
+	return o
+}
+
+// ends finds first and last index.
+func (c *contents) ends() {
+	c.First, c.Last = 0, 0
+	if indexes := slices.Sorted(maps.Keys(c.Log)); len(indexes) > 0 {
+		c.First, c.Last = indexes[0], indexes[len(indexes)-1]
+	}
+}
+
+func setting(key, value string) operation {
+	return operation{
+		what:  "set " + key,
+		do:    func(s *storage.Store) error { return s.Stable().Set([]byte(key), []byte(value)) },
+		steps: []func(*contents){func(c *contents) { c.Stable[key] = value }},
+	}
+}
+
+func snapshotting(index uint64) operation {
+	return operation{
+		what: fmt.Sprintf("snapshot %d", index),
+		do: func(s *storage.Store) error {
+			_, err := takeSnapshot(s, index, snapshotState(index))
+			return err
+		},
+		steps: []func(*contents){func(c *contents) {
+			c.Snapshots = append([]uint64{index}, c.Snapshots[:min(1, len(c.Snapshots))]...)
+		}},
+	}
+}
+
+// of gives entries another term and data: those of another leader.
+func of(term uint64, logs []*raft.Log) []*raft.Log {
+	for _, l := range logs {
+		l.Term, l.Data = term, fmt.Appendf(nil, "of term %d", term)
+	}
+	return logs
+}
+
+// large gives entries n bytes of data.
+func large(n int, logs []*raft.Log) []*raft.Log {
+	for _, l := range logs {
+		l.Data = append(l.Data, make([]byte, n)...)
+	}
+	return logs
+}
+
+// workload is a member's life in short.
+var workload = []operation{
+	setting("CurrentTerm", "1"),
+	storing(entries(1, 1)...),
+	storing(entries(2, 2)...),
+	setting("CurrentTerm", "2"),
+	setting("LastVoteTerm", "2"),
+	setting("LastVoteCand", "n2"),
+	storing(entries(3, 20)...),
+	storing(large(9000, entries(21, 22))...), // a page with its overflow
+	storing(entries(23, 60)...),
+	deleting(41, 60), // a tail in conflict with the new leader's
+	setting("CurrentTerm", "3"),
+	storing(of(3, entries(41, 50))...),
+	snapshotting(30),
+	deleting(1, 20),                          // compaction
+	storing(large(7000, entries(51, 56))...), // the file grows
+	snapshotting(45),
+	deleting(21, 40),
+	snapshotting(55), // the oldest is removed
+	{what: "open again"},
+	setting("LastVoteTerm", "3"),
+	setting("LastVoteCand", "n3"),
+	storing(entries(57, 57)...),
+	snapshotting(5000), // from the leader, far ahead of this log
+	storing(entries(5001, 5003)...),
+	snapshotting(5002),
+	deleting(1, 2088, 5001), // in steps of 2,048 from the first entry, 41
+	storing(entries(5004, 5010)...),
+	deleting(5009, 5010),
+	storing(of(60, entries(5009, 5009))...),
+	snapshotting(5009),
+	deleting(5002, 5009), // the whole log
+	storing(entries(5010, 5012)...),
+}
