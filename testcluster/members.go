@@ -129,13 +129,21 @@ func (c *Cluster) state(i int, index uint64) (State, error) {
 // it can't tell who asks.
 func (c *Cluster) Digests() State {
 	c.t.Helper()
-	newest := c.newest()
+	var newest State
+	c.await("a node tells its digest", func() bool {
+		newest = c.newest()
+		return newest.Index > 0
+	})
 	for i := range c.size {
 		if !c.present(i) || !c.unsealed(i) {
 			continue
 		}
-		s, err := c.state(i, newest.Index)
-		c.must(err)
+		var s State
+		c.await(fmt.Sprintf("node %d tells its digest at index %d", i, newest.Index), func() (told bool) {
+			var err error
+			s, err = c.state(i, newest.Index)
+			return err == nil
+		})
 		if s.Digest != newest.Digest {
 			c.t.Fatalf("testcluster: at index %d node %s holds %s, node %d holds %s", newest.Index, newest.NodeID, newest.Digest, i, s.Digest)
 		}

@@ -3,6 +3,7 @@ package prove
 import (
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -61,6 +62,8 @@ type granting struct {
 func (access) initial() any { return granting{} }
 
 func (access) same(a, b any) bool { return a == b }
+
+func (access) hash(state any) uint64 { return maphash.Comparable(seed, state.(granting)) }
 
 func (access) answer(state any, q request) (reply, any) {
 	s := state.(granting)

@@ -22,7 +22,7 @@ func (r *Run) Check() *Verdict {
 		}
 		v.count(o.operations)
 		h := history{model: o.kind, operations: r.resolved(o.history())}
-		switch h.check() {
+		switch h.check(maxSteps) {
 		case porcupine.Unknown:
 			v.Undecided++
 		case porcupine.Illegal:
@@ -57,9 +57,8 @@ type history struct {
 const maxSteps = 500_000
 
 // check searches for an order of the operations, each somewhere between its call and its return, in which the model answers
-// all of them as they were answered.
-func (h history) check() porcupine.CheckResult {
-	left := maxSteps
+// all of them as they were answered. It takes so many steps and no more.
+func (h history) check(left int) porcupine.CheckResult {
 	result := porcupine.CheckOperationsTimeout(h.porcupine(&left), h.intervals(), 0)
 	if result == porcupine.Illegal && left < 0 {
 		return porcupine.Unknown
@@ -70,21 +69,44 @@ func (h history) check() porcupine.CheckResult {
 // porcupine is the model as the checker takes it. When no steps are left, none is possible.
 func (h history) porcupine(left *int) porcupine.Model {
 	unsure := h.unsure()
+	step := func(m moment, op *operation) (bool, any) {
+		*left--
+		switch {
+		case *left < 0:
+			return false, nil
+		case op == end:
+			return true, moment{m.state, true}
+		case m.over:
+			return true, m
+		}
+		want, next := h.model.answer(m.state, op.request)
+		if op.outcome == unknown {
+			return !h.model.same(m.state, next), moment{next, false}
+		}
+		return agree(op.reply, want, unsure), moment{next, false}
+	}
 	return porcupine.Model{
-		Init: h.model.initial,
-		Step: func(state, input, _ any) (bool, any) {
-			*left--
-			if *left < 0 {
-				return false, nil
-			}
-			op := input.(*operation)
-			want, next := h.model.answer(state, op.request)
-			return op.outcome == unknown || agree(op.reply, want, unsure), next
+		Init: func() any { return moment{h.model.initial(), false} },
+		Step: func(state, input, _ any) (bool, any) { return step(state.(moment), input.(*operation)) },
+		Equal: func(a, b any) bool {
+			return a.(moment).over == b.(moment).over && h.model.same(a.(moment).state, b.(moment).state)
 		},
-		Equal:             h.model.same,
+		Hash: func(m any) uint64 { return h.model.hash(m.(moment).state) },
+
 		DescribeOperation: func(input, _ any) string { return input.(*operation).String() },
+		DescribeState:     func(any) string { return "" },
 	}
 }
+
+// A moment is a state, and whether all is over: then nothing happens any more.
+type moment struct {
+	state any
+	over  bool
+}
+
+// end comes after everything that is known. A write with an unknown outcome has changed something before it, or comes after
+// it and has never happened. That it happened and changed nothing is no third case: fewer to search.
+var end = &operation{}
 
 // agree says whether got is what the model answers. Of a version that nobody is known to have made, only a write with an
 // unknown outcome can be the maker.
@@ -105,15 +127,32 @@ func (h history) unsure() (ids []int32) {
 	return ids
 }
 
-// intervals are the operations as the checker takes them. A write with an unknown outcome may happen until after all that
-// is known: last of all it has happened never.
+// never is the return of a write that was not answered and not seen.
+const never = math.MaxInt64
+
+// intervals are the operations as the checker takes them, and the end.
 func (h history) intervals() []porcupine.Operation {
-	intervals := make([]porcupine.Operation, len(h.operations))
-	for i, op := range h.operations {
-		intervals[i] = porcupine.Operation{ClientId: op.client, Input: op, Call: op.called, Return: op.returned}
+	intervals := make([]porcupine.Operation, 0, len(h.operations)+1)
+	var last int64
+	for _, op := range h.operations {
+		i := porcupine.Operation{ClientId: op.client, Input: op, Call: op.called, Return: op.returned}
 		if op.outcome == unknown {
-			intervals[i].Return = math.MaxInt64
+			i.Return = h.seen(op.id)
+		} else {
+			last = max(last, op.returned)
+		}
+		intervals = append(intervals, i)
+	}
+	return append(intervals, porcupine.Operation{Input: end, Call: last + 1, Return: never - 1})
+}
+
+// seen is the first return of an answer that shows what a write wrote. By then it had happened.
+func (h history) seen(id int32) int64 {
+	first := int64(never)
+	for _, op := range h.operations {
+		if op.outcome == known && op.reply.shows(id) {
+			first = min(first, op.returned)
 		}
 	}
-	return intervals
+	return first
 }

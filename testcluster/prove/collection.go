@@ -1,6 +1,7 @@
 package prove
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -194,15 +195,16 @@ func (c *collection) decodeList(o *object, body []byte) (reply, error) {
 	if page.Next != nil {
 		return reply{}, errors.New("a page of so few versions is not the last")
 	}
-	var s versions
+	var all []version
 	for i := range page.Value {
 		v, err := c.version(o, &page.Value[i])
 		if err != nil {
 			return reply{}, err
 		}
-		s.all = append(s.all, v)
+		all = append(all, v)
 	}
-	return reply{word: done, list: s.list()}, nil
+	slices.SortFunc(all, func(a, b version) int { return cmp.Compare(a.write, b.write) })
+	return reply{word: done, list: spell(all)}, nil
 }
 
 func (c *collection) decodeSignature(o *object, q request, body []byte) (reply, error) {

@@ -9,18 +9,34 @@ import (
 
 // minimal returns a part of a history that is not linearizable, which is not either: its shortest such prefix, without the
 // operations that it does not take. Only what has changed nothing can be left out: without a write, a sound answer may look
-// wrong.
+// wrong. Many are tried at once at first, then fewer.
 func (h history) minimal() history {
 	h = h.shortest()
-	for i := 0; i < len(h.operations); {
-		fewer := history{h.model, slices.Delete(slices.Clone(h.operations), i, i+1)}
-		if h.operations[i].changedNothing() && fewer.check() == porcupine.Illegal {
-			h = fewer
-		} else {
-			i++
+	for size := len(h.operations); size > 0; size /= 2 {
+		for i := 0; i < len(h.operations); {
+			fewer := h.without(i, min(i+size, len(h.operations)))
+			if len(fewer.operations) < len(h.operations) && fewer.fails() {
+				h = fewer
+			} else {
+				i += size
+			}
 		}
 	}
 	return h
+}
+
+// fails looks for a proof less long than Check does: there are many to be found.
+func (h history) fails() bool { return h.check(maxSteps/10) == porcupine.Illegal }
+
+// without is the history without those of the operations from i to j that have changed nothing.
+func (h history) without(i, j int) history {
+	left := slices.Clone(h.operations[:i])
+	for _, op := range h.operations[i:j] {
+		if !op.changedNothing() {
+			left = append(left, op)
+		}
+	}
+	return history{h.model, append(left, h.operations[j:]...)}
 }
 
 // shortest is the shortest prefix that is not linearizable. A prefix of one that is, is too: so it is found by halving.
@@ -32,7 +48,7 @@ func (h history) shortest() history {
 		}
 	}
 	slices.Sort(returns)
-	n := sort.Search(len(returns)-1, func(i int) bool { return h.until(returns[i]).check() == porcupine.Illegal })
+	n := sort.Search(len(returns)-1, func(i int) bool { return h.until(returns[i]).check(maxSteps) == porcupine.Illegal })
 	return h.until(returns[n])
 }
 

@@ -1,6 +1,11 @@
 package prove
 
-import "fmt"
+import (
+	"fmt"
+	"hash/maphash"
+	"strconv"
+	"strings"
+)
 
 // A model is one object on a cluster of one node that answers one request after the other. It is the specification: what
 // it answers is right.
@@ -10,9 +15,13 @@ type model interface {
 	// answer says what is answered, and the state after that. It changes no state that it was given. What is answered with
 	// another word than done has changed nothing.
 	answer(state any, q request) (reply, any)
-	// same says whether two states are one.
+	// same says whether two states are one, and hash is then the same too.
 	same(a, b any) bool
+	hash(state any) uint64
 }
+
+// seed is of the hashes of states. They are compared within one process only.
+var seed = maphash.MakeSeed()
 
 // A request is what a client asks of an object.
 type request struct {
@@ -69,6 +78,19 @@ type reply struct {
 	rights  rights
 	list    string // of versions (see versions.list)
 	note    string // with strange: why
+}
+
+// shows says whether a reply tells of a write.
+func (p reply) shows(id int32) bool {
+	if p.version == id || p.mark == id {
+		return true
+	}
+	for number := range strings.FieldsFuncSeq(p.list, func(c rune) bool { return c < '0' || c > '9' }) {
+		if number == strconv.Itoa(int(id)) {
+			return true
+		}
+	}
+	return false
 }
 
 // A word is the kind of a reply.

@@ -3,6 +3,7 @@ package prove
 import (
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -16,6 +17,8 @@ type names struct{ r *Run }
 func (names) initial() any { return int32(0) } // the id of the create that won
 
 func (names) same(a, b any) bool { return a == b }
+
+func (names) hash(state any) uint64 { return maphash.Comparable(seed, state.(int32)) }
 
 func (names) answer(state any, q request) (reply, any) {
 	owner := state.(int32)

@@ -46,7 +46,7 @@ type Options struct {
 	Seed        uint64        // of all that the clients choose
 	Vault       string        // where keys and secrets are made, if need be it is made too; "prove"
 	Clients     int           // that work at once; 5
-	Operations  int           // of all clients together; 250
+	Operations  int           // of all clients together; 250. Begin makes an application for every 180 of them
 	Objects     int           // in use at once, of all kinds; 6. A worn one gives way to a new one
 	Think       time.Duration // the mean pause of a client before an operation; none
 	CallTimeout time.Duration // of one request; 10 s

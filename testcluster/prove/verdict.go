@@ -98,6 +98,9 @@ func (op *operation) span() string {
 
 // String is the operation as pictures show it.
 func (op *operation) String() string {
+	if op == end {
+		return "the end"
+	}
 	return fmt.Sprintf("%s → %s", op.request, op.answered())
 }
 

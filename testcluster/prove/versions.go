@@ -2,14 +2,17 @@ package prove
 
 import (
 	"cmp"
+	"hash/maphash"
 	"slices"
 	"strconv"
 )
 
-// versions is the state of a secret or of a key.
+// versions is the state of a secret or of a key. In which order versions were made shows in nothing but which of them is the
+// latest, so states differ in no more than that: with writes of unknown outcome that is far fewer to search.
 type versions struct {
 	deleted bool      // it can be recovered
-	all     []version // the oldest first; none: there is no such object. Shared by states, so never changed
+	latest  int32     // the write that made the latest version; 0: there is no such object
+	all     []version // by their writes. States share it, so it is never changed
 }
 
 // A version is known by the id of the write that made it.
@@ -23,30 +26,37 @@ func (v version) reply() reply {
 	return reply{word: done, version: v.write, mark: v.mark, on: !v.off}
 }
 
-func (s versions) live() bool { return len(s.all) > 0 && !s.deleted }
+func (s versions) live() bool { return s.latest != 0 && !s.deleted }
 
 // find returns the place of a version of a live object; 0 is the latest.
 func (s versions) find(write int32) (i int, ok bool) {
-	if !s.live() {
-		return 0, false
-	}
 	if write == 0 {
-		return len(s.all) - 1, true
+		write = s.latest
 	}
-	i = slices.IndexFunc(s.all, func(v version) bool { return v.write == write })
-	return i, i >= 0
+	i, ok = s.place(write)
+	return i, ok && s.live()
 }
 
-func (s versions) latest() version { return s.all[len(s.all)-1] }
+func (s versions) place(write int32) (i int, ok bool) {
+	return slices.BinarySearchFunc(s.all, write, func(v version, write int32) int { return cmp.Compare(v.write, write) })
+}
 
-// list spells the versions of a live object by age: "17 23+31-" is 17, and 23 that update 31 has switched off.
+func (s versions) head() version {
+	i, _ := s.place(s.latest)
+	return s.all[i]
+}
+
+// list spells the versions of a live object: "17 23+31-" is 17, and 23 that update 31 has switched off.
 func (s versions) list() string {
 	if !s.live() {
 		return ""
 	}
-	byAge := func(a, b version) int { return cmp.Compare(a.write, b.write) } // which is not the order in which they were applied
+	return spell(s.all)
+}
+
+func spell(all []version) string {
 	var b []byte
-	for _, v := range slices.SortedFunc(slices.Values(s.all), byAge) {
+	for _, v := range all {
 		if len(b) > 0 {
 			b = append(b, ' ')
 		}
@@ -65,7 +75,16 @@ func (c *collection) initial() any { return versions{} }
 
 func (c *collection) same(a, b any) bool {
 	s, t := a.(versions), b.(versions)
-	return s.deleted == t.deleted && slices.Equal(s.all, t.all)
+	return s.deleted == t.deleted && s.latest == t.latest && slices.Equal(s.all, t.all)
+}
+
+func (c *collection) hash(state any) uint64 {
+	s := state.(versions)
+	sum := maphash.Comparable(seed, s.latest)
+	for _, v := range s.all {
+		sum = sum*31 + maphash.Comparable(seed, v)
+	}
+	return sum
 }
 
 func (c *collection) answer(state any, q request) (reply, any) {
@@ -82,7 +101,7 @@ func (c *collection) answer(state any, q request) (reply, any) {
 			return reply{word: missing}, s
 		}
 		s.deleted = true
-		return s.latest().reply(), s
+		return s.head().reply(), s
 	case getDeleted, undelete, purge:
 		if !s.deleted {
 			return reply{word: missing}, s
@@ -98,7 +117,8 @@ func (s versions) set(q request) (reply, any) {
 		return reply{word: taken}, s
 	}
 	v := version{write: q.id}
-	s.all = append(slices.Clip(s.all), v)
+	i, _ := s.place(q.id)
+	s.latest, s.all = q.id, slices.Insert(slices.Clip(s.all), i, v)
 	return v.reply(), s
 }
 
@@ -113,7 +133,7 @@ func (s versions) update(q request) (reply, any) {
 }
 
 func (c *collection) ofDeleted(s versions, q request) (reply, any) {
-	v := s.latest()
+	v := s.head()
 	switch {
 	case q.verb == purge:
 		return reply{word: done}, versions{}
