@@ -195,9 +195,12 @@ func isMinimal(t *rapid.T, h history, told *operation) {
 	if m.check(maxSteps) != porcupine.Illegal {
 		t.Fatalf("the minimal history is possible:\n%v", &Violation{minimal: m})
 	}
-	idle, provable := 0, h.until(told.returned).check(maxSteps) == porcupine.Illegal // rather than undecided
+	if len(h.unsure()) > 0 {
+		return // shorter ones may take too long to prove
+	}
+	idle := 0
 	for _, op := range m.operations {
-		if op.called > told.returned && provable {
+		if op.called > told.returned {
 			t.Fatalf("%s came after the lie %s", op, told)
 		}
 		if op.changedNothing() {
