@@ -26,11 +26,15 @@ var mutants = []mutant{
 	},
 	{
 		name: "fence-joined-late", bug: "a reader takes the answer of a fence that was asked before it came",
-		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/rounds.go",
-			Old:  "		r.next = nil\n		if current == nil {",
-			New:  "		if current != nil && r.running > 1 {\n			r.next = nil\n		}\n		if current == nil {",
-		}},
+		edits: []overlay.Edit{
+			{File: "keyquorum/cluster/rounds.go", Old: "	maxRounds  = 2\n", New: "	maxRounds  = 1\n"},
+			{File: "keyquorum/cluster/rounds.go", Old: "		r.next = nil\n		if current == nil {", New: "		if current == nil {"},
+			{
+				File: "keyquorum/cluster/rounds.go",
+				Old:  "		close(current.done)\n",
+				New:  "		r.mu.Lock()\n		r.next = nil\n		r.mu.Unlock()\n		close(current.done)\n",
+			},
+		},
 		test: histories,
 	},
 	{
