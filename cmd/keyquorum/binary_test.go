@@ -67,7 +67,12 @@ func call(t *testing.T, dir string, args ...string) outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := keyquorum(ctx, dir, args...)
+	return ended(t, keyquorum(ctx, dir, args...))
+}
+
+// ended runs a call to its end.
+func ended(t *testing.T, cmd *exec.Cmd) outcome {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()

@@ -80,10 +80,14 @@ func connectionFlags(c *cobra.Command) *connection {
 	return &k
 }
 
-// client reads the environment at the moment of the call; the token comes from nowhere else, since command lines are
-// seen by every user of a machine.
+// client reads the environment at the moment of the call.
 func (k *connection) client() (*client, error) {
-	address := firstOf(k.address, fromEnvironment("ADDR"), defaultServer)
+	return k.clientOf(firstOf(k.address, fromEnvironment("ADDR"), defaultServer))
+}
+
+// clientOf is a client of another node of the same cluster. The token comes from the environment and from nowhere else, since
+// command lines are seen by every user of a machine.
+func (k *connection) clientOf(address string) (*client, error) {
 	var ca []byte
 	if file := firstOf(k.caCert, fromEnvironment("CACERT")); file != "" {
 		var err error

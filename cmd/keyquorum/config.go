@@ -177,12 +177,20 @@ func reachable(listen string) error {
 
 func (s *serverConfig) zones() ([]httpapi.Zone, error) {
 	var zones []httpapi.Zone
-	for _, z := range s.Zones {
-		suffix, login, ok := strings.Cut(z, "=")
-		if !ok || suffix == "" || login == "" {
-			return nil, fmt.Errorf("--zone %q: a zone is SUFFIX=LOGIN, as in vault.example.org=login.example.org", z)
+	for _, text := range s.Zones {
+		z, err := parseZone(text)
+		if err != nil {
+			return nil, err
 		}
-		zones = append(zones, httpapi.Zone{Suffix: strings.ToLower(suffix), Login: strings.ToLower(login)})
+		zones = append(zones, z)
 	}
 	return zones, nil
+}
+
+func parseZone(text string) (httpapi.Zone, error) {
+	suffix, login, ok := strings.Cut(text, "=")
+	if !ok || suffix == "" || login == "" {
+		return httpapi.Zone{}, fmt.Errorf("--zone %q: a zone is SUFFIX=LOGIN, as in vault.example.org=login.example.org", text)
+	}
+	return httpapi.Zone{Suffix: strings.ToLower(suffix), Login: strings.ToLower(login)}, nil
 }

@@ -60,7 +60,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(serverCommand(), devCommand(), operatorCommand(), vaultCommand(), appCommand(), grantCommand(),
-		versionCommand())
+		proveCommand(), versionCommand())
 	return root
 }
 

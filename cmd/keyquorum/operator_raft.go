@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -54,12 +55,14 @@ func raftJoin(k *connection) *cobra.Command {
 	return c
 }
 
-// A peer is a row of sys/storage/raft/configuration.
+// A peer is a row of sys/storage/raft/configuration. Label and API are what gossip says, where it says anything.
 type peer struct {
 	ID      string `json:"node_id"`
 	Address string `json:"address"`
 	Leader  bool   `json:"leader"`
 	Voter   bool   `json:"voter"`
+	Label   string `json:"label,omitempty"`
+	API     string `json:"api_address,omitempty"` // a URL
 }
 
 func (p peer) role() string {
@@ -89,8 +92,8 @@ func raftListPeers(k *connection) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var out raftConfiguration
-		if err := api.call(c.Context(), http.MethodGet, "/v1/sys/storage/raft/configuration", nil, &out); err != nil {
+		out, err := configuration(c.Context(), api)
+		if err != nil {
 			return err
 		}
 		t := newTable("Node", "Address", "State", "Voter")
@@ -100,6 +103,11 @@ func raftListPeers(k *connection) *cobra.Command {
 		return format.print(c, out, t)
 	}
 	return c
+}
+
+func configuration(ctx context.Context, api *client) (out raftConfiguration, err error) {
+	err = api.call(ctx, http.MethodGet, "/v1/sys/storage/raft/configuration", nil, &out)
+	return out, err
 }
 
 func raftRemovePeer(k *connection) *cobra.Command {
