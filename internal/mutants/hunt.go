@@ -43,8 +43,9 @@ func (m mutant) hunt(ctx context.Context) (finding, error) {
 	defer os.RemoveAll(dir)
 	where, test, _ := strings.Cut(m.test, " ")
 	args := []string{"test", "-count=1", "-timeout=15m", "-run=^" + test + "$"}
-	env := append(os.Environ(), "KEYQUORUM_HISTORIES=150", "GOGC=400")
+	env := append(os.Environ(), "GOGC=400")
 	if m.edits != nil {
+		env = append(env, "KEYQUORUM_HISTORIES=150")
 		path, err := overlay.Write(dir, m.edits)
 		if err != nil {
 			return finding{}, err

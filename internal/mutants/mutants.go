@@ -20,7 +20,7 @@ var mutants = []mutant{
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/fence.go",
 			Old:  "	if !c.majorityIn(term, c.voters()) || c.raft.CurrentTerm() != term {",
-			New:  "	if c.raft.VerifyLeader().Error() != nil {",
+			New:  "	if term == 0 || c.raft.VerifyLeader().Error() != nil {",
 		}},
 		test: "./cluster TestStaleLeaderDoesNotAnswer",
 	},
@@ -53,7 +53,7 @@ var mutants = []mutant{
 			Old:  "	if _, err := c.apply(c.ctx, term, data); err != nil || c.raft.CurrentTerm() != term {",
 			New:  "	go c.apply(c.ctx, term, data)\n	if c.raft.CurrentTerm() != term {",
 		}},
-		test: histories,
+		test: "./cluster TestNewLeaderServesNobodyBeforeItsTermIsOpen",
 	},
 	{
 		name: "early-acknowledgement", bug: "the leader acknowledges a write that it has put into its own log only",
