@@ -131,7 +131,10 @@ func (p *boltPages) bucket(name string, bucket []byte) error {
 	if name == "conf" {
 		visit = checkConfItem
 	}
-	if root := bolt64(bucket); root != 0 {
+	switch root := bolt64(bucket); {
+	case root != 0 && len(bucket) > boltPageHeader: // a small one whose page number was damaged: it may lead to an older copy
+		return fmt.Errorf("%w (%s is in its own page and in page %d)", errBoltDamaged, name, root)
+	case root != 0:
 		return p.walk(root, keyRange{}, visit)
 	}
 	return p.items(bucket[boltPageHeader:], keyRange{}, visit) // a bucket's header is 16 bytes too

@@ -36,7 +36,12 @@ var manifest = storage.Manifest{
 
 func create(t testing.TB) (*storage.Store, string) {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "cluster")
+	return createIn(t, t.TempDir())
+}
+
+func createIn(t testing.TB, parent string) (*storage.Store, string) {
+	t.Helper()
+	dir := filepath.Join(parent, "cluster")
 	s, err := storage.Create(dir, manifest)
 	if err != nil {
 		t.Fatal(err)
