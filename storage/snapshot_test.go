@@ -89,44 +89,6 @@ func TestOpenSnapshotSurvivesItsRemoval(t *testing.T) {
 	}
 }
 
-func TestFlippedByteIsFound(t *testing.T) {
-	s, dir := create(t)
-	state := randomState(3)[:70_000]
-	id := mustSnapshot(t, s, 5, state)
-	mustClose(t, s)
-	for _, name := range []string{"state", "manifest.json"} {
-		path := filepath.Join(dir, "snapshots", id, name)
-		clean, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		step := max(1, len(clean)/120)
-		for at := 0; at < len(clean); at += step {
-			wantDamageFound(t, dir, path, clean, at)
-		}
-		wantDamageFound(t, dir, path, clean, len(clean)-1)
-		if err := os.WriteFile(path, clean, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	mustOpen(t, dir)
-}
-
-func wantDamageFound(t *testing.T, dir, path string, clean []byte, at int) {
-	t.Helper()
-	b := bytes.Clone(clean)
-	b[at] ^= 1 << (at % 8)
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if s, err := storage.Open(dir); err == nil {
-		s.Close()
-		t.Fatalf("%s with byte %d flipped was accepted", path, at)
-	} else if !strings.Contains(err.Error(), path) {
-		t.Fatalf("byte %d flipped: %v does not name %s", at, err, path)
-	}
-}
-
 func TestTruncatedOrLengthenedStateIsFound(t *testing.T) {
 	s, dir := create(t)
 	id := mustSnapshot(t, s, 5, randomState(4)[:10_000])
@@ -263,6 +225,7 @@ func TestSnapshotStepsAreInTheOrderThatTheFormatArgues(t *testing.T) {
 		"rename 1-3-MS",
 		"syncdir .",
 		"rename 1-1-MS.tmp",
+		"syncdir .",
 		"remove 1-1-MS.tmp",
 	}
 	if !slices.Equal(rec.done, want) {

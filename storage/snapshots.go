@@ -63,13 +63,13 @@ func (s *snapshots) taken(name string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// place makes a written temporary folder the snapshot called id, and removes what is too old.
+// place makes a written temporary folder the snapshot called id, and removes what is too old. What can't be placed is removed.
 func (s *snapshots) place(id string, index uint64) error {
 	s.placing.Lock()
 	defer s.placing.Unlock()
 	final := filepath.Join(s.dir, id)
 	if err := s.disk.renameDir(final+temporary, final); err != nil {
-		return errors.Join(err, s.disk.removeAll(final))
+		return errors.Join(err, s.remove(id))
 	}
 	s.finished(index)
 	s.removeOld()
@@ -77,18 +77,30 @@ func (s *snapshots) place(id string, index uint64) error {
 }
 
 // removeOld is best effort: the new snapshot is good whether or not an old one could be removed, and the next one tries
-// again. The folder loses its name first, so that a crash leaves no snapshot without its state.
+// again.
 func (s *snapshots) removeOld() {
 	names, err := s.names()
 	if err != nil {
 		return
 	}
 	for _, name := range names[min(keptSnapshots, len(names)):] {
-		path := filepath.Join(s.dir, name.String())
-		if s.disk.rename(path, path+temporary) == nil {
-			_ = s.disk.removeAll(path + temporary)
+		_ = s.remove(name.String())
+	}
+}
+
+// remove takes the name away, if it was given, and only when that is on disk the files: a crash leaves no snapshot without its
+// state. What can't be removed is temporary, and goes at the next start.
+func (s *snapshots) remove(id string) error {
+	path := filepath.Join(s.dir, id)
+	if s.taken(id) {
+		if err := s.disk.rename(path, path+temporary); err != nil {
+			return err
+		}
+		if err := s.disk.syncDir(s.dir); err != nil {
+			return err
 		}
 	}
+	return s.disk.removeAll(path + temporary)
 }
 
 // names lists the snapshots in place, newest first. Other names are not ours and are left alone.

@@ -74,14 +74,20 @@ func (w *snapshotWriter) Close() error {
 		return w.err
 	}
 	w.ended = true
-	if err := w.complete(); err != nil {
-		w.err = fmt.Errorf("storage: writing snapshot %s: %w", w.manifest.ID, errors.Join(err, w.store.disk.removeAll(w.path)))
+	err := w.complete()
+	if err != nil {
+		err = errors.Join(err, w.store.disk.removeAll(w.path))
+	} else {
+		err = w.store.place(w.manifest.ID, w.manifest.Index)
+	}
+	if err != nil {
+		w.err = fmt.Errorf("storage: writing snapshot %s: %w", w.manifest.ID, err)
 	}
 	return w.err
 }
 
-// complete: state, manifest, their folder, the name. Each is on disk before the next begins, so what has the final name is
-// whole.
+// complete: state, manifest; then their folder and the name (place). Each is on disk before the next begins, so what has the
+// final name is whole.
 func (w *snapshotWriter) complete() error {
 	if err := w.buffer.Flush(); err != nil {
 		return errors.Join(err, w.file.Close())
@@ -90,10 +96,7 @@ func (w *snapshotWriter) complete() error {
 		return err
 	}
 	w.manifest.SHA256 = hex.EncodeToString(w.hash.Sum(nil))
-	if err := w.store.disk.newFile(filepath.Join(w.path, manifestName), encodeDocument(&w.manifest)); err != nil {
-		return err
-	}
-	return w.store.place(w.manifest.ID, w.manifest.Index)
+	return w.store.disk.newFile(filepath.Join(w.path, manifestName), encodeDocument(&w.manifest))
 }
 
 // Cancel removes the snapshot.
