@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/internal/powercut"
 	"keyquorum/storage"
 )
 
@@ -26,8 +28,8 @@ func runChild(role string) {
 	case "record":
 		record(os.Getenv("STORAGE_TEST_DIR"))
 		return
-	case "show":
-		showFolder(os.Getenv("STORAGE_TEST_DIR"))
+	case "go on":
+		goOn(os.Getenv("STORAGE_TEST_DIR"))
 		return
 	}
 	s, err := storage.Open(os.Getenv("STORAGE_TEST_DIR"))
@@ -92,11 +94,17 @@ func childAfterFailure(s *storage.Store, index uint64) {
 // acknowledged is what a child printed before it ended.
 type acknowledged struct{ log, term, snapshot uint64 }
 
-// watch runs a child until it has printed enough lines, kills it, and returns all that it printed.
-func watch(t *testing.T, role, dir string, killAfter int) (ack acknowledged, failure string) {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
+// child is a program of this package's tests, in a role.
+func child(program, role, dir string) *exec.Cmd {
+	cmd := exec.Command(program)
 	cmd.Env = append(os.Environ(), "STORAGE_TEST_CHILD="+role, "STORAGE_TEST_DIR="+dir)
+	return cmd
+}
+
+// watch runs a child until its end, and returns all that it printed. After n lines it calls then, in which the child may be
+// killed: what is in the pipe was acknowledged and is still read.
+func watch(t *testing.T, cmd *exec.Cmd, n int, then func()) (ack acknowledged, failure string) {
+	t.Helper()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -105,9 +113,9 @@ func watch(t *testing.T, role, dir string, killAfter int) (ack acknowledged, fai
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
-	for n := 1; lines.Scan(); n++ {
-		if n == killAfter {
-			cmd.Process.Kill() // what is in the pipe was acknowledged and is still read
+	for i := 1; lines.Scan(); i++ {
+		if i == n {
+			then()
 		}
 		what, rest, _ := strings.Cut(lines.Text(), " ")
 		index, _ := strconv.ParseUint(rest, 10, 64)
@@ -169,7 +177,8 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 	mustClose(t, s)
 	var ack acknowledged
 	for round := range 8 {
-		ack, _ = watch(t, "kill", dir, 10+37*round)
+		cmd := child(os.Args[0], "write", dir)
+		ack, _ = watch(t, cmd, 10+37*round, func() { cmd.Process.Kill() })
 		wantAcknowledged(t, dir, ack)
 		if names, _ := filepath.Glob(filepath.Join(dir, "snapshots", "*.tmp")); len(names) > 0 {
 			t.Errorf("Open left %v", names)
@@ -183,10 +192,47 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 func TestFullDiskPoisonsAndARestartServesWhatWasAcknowledged(t *testing.T) {
 	s, dir := create(t)
 	mustClose(t, s)
-	ack, failure := watch(t, "full-disk", dir, -1)
+	ack, failure := watch(t, child(os.Args[0], "full-disk", dir), 0, nil)
 	wantSentence(t, errors.New(failure), "raft.db failed", "file too large")
 	if ack.log == 0 {
 		t.Fatal("the child acknowledged nothing before its disk was full")
 	}
 	wantAcknowledged(t, dir, ack)
+}
+
+// The disk fails under bolt; the process ends; and then the power goes.
+func TestFailedDiskAndAPowerCutLoseNothingAcknowledged(t *testing.T) {
+	t.Parallel()
+	program, err := recorder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for order, c := range map[powercut.Order]struct {
+		says    string
+		written bool // what failed was written, and perhaps is on disk
+	}{
+		powercut.SyncFails:     {"input/output error", true},
+		powercut.SyncFailsOnce: {"input/output error", true},
+		powercut.WriteFails:    {"input/output error", false},
+		powercut.DiskFull:      {"no space left on device", false},
+	} {
+		s, dir := createIn(t, memoryFolder(t))
+		mustClose(t, s)
+		faults, lost := t.TempDir(), 0
+		for round := range 4 {
+			cmd := child(program, "write", dir)
+			cmd.Env = append(cmd.Env, powercut.Faults+"="+faults)
+			ack, failure := watch(t, cmd, 5+round, func() { order.Give(faults) })
+			wantSentence(t, errors.New(failure), "raft.db failed", c.says)
+			n, err := powercut.Rollback(filepath.Join(dir, "raft.db"), rand.New(rand.NewPCG(uint64(round), 1)))
+			if err := errors.Join(err, order.Withdraw(faults)); err != nil {
+				t.Fatal(err)
+			}
+			wantAcknowledged(t, dir, ack)
+			lost += n
+		}
+		if c.written && lost == 0 {
+			t.Errorf("%s: four power cuts lost nothing at all", order)
+		}
+	}
 }

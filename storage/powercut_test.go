@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/hashicorp/raft"
 
 	"keyquorum/internal/overlay"
 	"keyquorum/storage"
@@ -85,14 +88,14 @@ func split(first int, before, behind pick) pick {
 	}
 }
 
-// states are different folders that the power cut may leave.
+// states are folders that a power cut may leave, but for those that were seen since less became legal.
 func (c *crashed) states(rng *rand.Rand, seen map[[32]byte]bool) iter.Seq[map[string][]byte] {
 	return func(yield func(map[string][]byte) bool) {
 		asked := 0
 		c.state(func(int) int { asked++; return 0 })
 		for p := range picks(asked, c.bolt.Doubtful(), rng) {
 			state := c.state(p.counting())
-			sum := sum(state, c.ended)
+			sum := sum(state, c.narrowed)
 			if seen[sum] {
 				continue
 			}
@@ -104,9 +107,9 @@ func (c *crashed) states(rng *rand.Rand, seen map[[32]byte]bool) iter.Seq[map[st
 	}
 }
 
-func sum(state map[string][]byte, ended int) (sum [32]byte) {
+func sum(state map[string][]byte, narrowed int) (sum [32]byte) {
 	h := sha256.New()
-	fmt.Fprintln(h, ended)
+	fmt.Fprintln(h, narrowed)
 	for _, name := range slices.Sorted(maps.Keys(state)) {
 		fmt.Fprintln(h, name, len(state[name]))
 		h.Write(state[name])
@@ -140,7 +143,28 @@ func (c *crashed) judge(dir string, state map[string][]byte) error {
 	if err == nil && !slices.ContainsFunc(c.legal, got.equal) {
 		err = fmt.Errorf("the folder holds\n%v\nand may hold\n%v", got, c.legal)
 	}
+	if c.judged++; err == nil && c.judged%8 == 0 {
+		err = worksOn(dir, s, got)
+	}
 	return err
+}
+
+// worksOn stores an entry more, and reads it in another life.
+func worksOn(dir string, s *storage.Store, had contents) error {
+	next := had.next()
+	if err := errors.Join(s.Logs().StoreLog(next), s.Close()); err != nil {
+		return err
+	}
+	s, err := storage.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	var l raft.Log
+	if err := s.Logs().GetLog(next.Index, &l); err != nil {
+		return fmt.Errorf("entry %d was stored after the power cut: %w", next.Index, err)
+	}
+	return nil
 }
 
 // newFolderOf makes dir a folder of the files and nothing else.
@@ -154,7 +178,7 @@ func powerCuts(t *testing.T, forgotten string) (right int, wrong error) {
 	t.Helper()
 	s, dir := create(t)
 	mustClose(t, s)
-	image, trace, _ := traced(t, "record", dir, forgottenVariable+"="+forgotten)
+	image, trace := traced(t, "record", dir, forgottenVariable+"="+forgotten)
 	c, rng := newCrashed(image), rand.New(rand.NewPCG(1, 1))
 	seen := map[[32]byte]bool{}
 	folder := filepath.Join(memoryFolder(t), "cluster")
@@ -174,6 +198,7 @@ func powerCuts(t *testing.T, forgotten string) (right int, wrong error) {
 }
 
 func TestPowerCutAtEveryWrite(t *testing.T) {
+	t.Parallel()
 	right, err := powerCuts(t, "")
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +209,52 @@ func TestPowerCutAtEveryWrite(t *testing.T) {
 	}
 }
 
+// On a disk that tears sectors a meta page may be neither old nor new. That is no legal state, and is refused by name.
+func TestTornMetaPageIsRefusedByName(t *testing.T) {
+	s, dir := createIn(t, memoryFolder(t))
+	db := filepath.Join(dir, "raft.db")
+	mustStore(t, s, 1, 3)
+	before, err := os.ReadFile(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustStore(t, s, 4, 4)
+	after, err := os.ReadFile(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, s)
+	meta := 0
+	if bytes.Equal(before[:80], after[:80]) {
+		meta = 4096
+	}
+	refused := 0
+	for torn := range 80 {
+		for _, old := range [][2]int{{meta, meta + torn}, {meta + torn, meta + 80}} {
+			b := bytes.Clone(after)
+			copy(b[old[0]:old[1]], before[old[0]:old[1]])
+			if err := os.WriteFile(db, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s, err := storage.Open(dir)
+			if err != nil {
+				wantSentence(t, err, db, "meta page", "damaged")
+				refused++
+				continue
+			}
+			if last, err := s.Logs().LastIndex(); err != nil || last != 4 && last != 3 {
+				t.Errorf("torn at byte %d of its page, the log ends at %d (%v)", torn, last, err)
+			}
+			mustClose(t, s)
+		}
+	}
+	if refused == 0 {
+		t.Error("no torn page was refused")
+	}
+}
+
 func TestForgottenSyncIsFound(t *testing.T) {
+	t.Parallel()
 	for _, what := range []string{
 		"bolt's pages", "bolt's meta page", "a snapshot's state", "the names in a snapshot", "a snapshot's name",
 	} {

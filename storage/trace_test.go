@@ -19,6 +19,7 @@ import (
 type traceNote struct {
 	Began, Ended int       // number of an operation, from 1
 	Files        *fileStep // of the file layer under the snapshots
+	Seen         *contents // by the next process, which goes on to store an entry
 }
 
 // record is what a child does: the workload, with a note in the trace before and after each operation. After is what was
@@ -53,13 +54,13 @@ func openNoting(dir string) (*storage.Store, error) {
 	}))
 }
 
-// showFolder is what another child does: it opens the folder, leaves the trace of that, and prints what it sees.
-func showFolder(dir string) {
+// goOn is what another child does: it opens the folder, notes what it sees, and stores an entry.
+func goOn(dir string) {
 	s, err := openNoting(dir)
 	if err == nil {
 		var c contents
 		c, err = show(s)
-		err = errors.Join(err, json.NewEncoder(os.Stdout).Encode(c))
+		err = errors.Join(err, noteIn(dir, traceNote{Seen: &c}), s.Logs().StoreLog(c.next()))
 	}
 	if err != nil {
 		fmt.Println(err)
@@ -94,8 +95,8 @@ var recorder = sync.OnceValues(func() (program string, err error) {
 
 var recorderFolder string
 
-// traced runs the recorder in a role on a folder. It returns raft.db as it was before, the trace, and what was printed.
-func traced(t *testing.T, role, dir string, env ...string) (image []byte, trace []powercut.Step, said []byte) {
+// traced runs the recorder in a role on a folder. It returns raft.db as it was before, and the trace.
+func traced(t *testing.T, role, dir string, env ...string) (image []byte, trace []powercut.Step) {
 	t.Helper()
 	program, err := recorder()
 	if err != nil {
@@ -108,16 +109,15 @@ func traced(t *testing.T, role, dir string, env ...string) (image []byte, trace 
 	if err := powercut.Keep(db); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), program)
-	cmd.Env = append(os.Environ(), "STORAGE_TEST_CHILD="+role, "STORAGE_TEST_DIR="+dir, powercut.Faults+"="+t.TempDir())
-	cmd.Env = append(cmd.Env, env...)
-	if said, err = cmd.CombinedOutput(); err != nil {
+	cmd := child(program, role, dir)
+	cmd.Env = append(append(cmd.Env, powercut.Faults+"="+t.TempDir()), env...)
+	if said, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, said)
 	}
 	if trace, err = powercut.Journal(db); err != nil {
 		t.Fatal(err)
 	}
-	return image, trace, said
+	return image, trace
 }
 
 // A crashed folder knows what may be on disk after each step of a trace, and what of it is legal.
@@ -126,6 +126,9 @@ type crashed struct {
 	files fileDisk // the folder snapshots
 	legal []contents
 	ended int // operations that were acknowledged
+
+	narrowed int // how often less became legal than was before
+	judged   int // states
 }
 
 func newCrashed(image []byte) *crashed {
@@ -148,10 +151,18 @@ func (c *crashed) apply(t *testing.T, s powercut.Step) {
 		return
 	case n.Began > 0:
 		c.legal = workload[n.Began-1].legal(c.legal[0])
+	case n.Seen != nil:
+		c.narrow(storing(n.Seen.next()).legal(*n.Seen))
 	case n.Ended > 0:
-		c.legal, c.ended = c.legal[len(c.legal)-1:], n.Ended
+		c.narrow(c.legal[len(c.legal)-1:])
+		c.ended = n.Ended
 	}
 	c.files.settle()
+}
+
+func (c *crashed) narrow(legal []contents) {
+	c.legal = legal
+	c.narrowed++
 }
 
 // state is a member's folder after a power cut now. See powercut.Disk for pick.
