@@ -7,12 +7,16 @@ TEST_TIMEOUT ?= 15m
 BENCH        ?= .
 FUZZTIME     ?= 30s
 KILLS        ?= 20
+TIME         ?= 20m
+N            ?= 100
+SEED         ?= $(shell date +%s)
+CHAOS        := GOGC=400 KEYQUORUM_SEED=$(SEED) go test -count=1 -timeout 0 -v ./testcluster
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test failover bench gobench fuzz lint clean
+.PHONY: help build run test failover chaos histories kills cuts leaks mutants bench gobench fuzz lint clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## leave the program in bin/keyquorum
 	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/keyquorum ./cmd/keyquorum
@@ -23,9 +27,28 @@ run: build ## run a three-node cluster on this machine, in the foreground
 test: ## vet everything and run every test under the race detector
 	go vet ./...
 	go test -race -timeout $(TEST_TIMEOUT) ./...
+	GOGC=400 KEYQUORUM_HISTORIES=200 KEYQUORUM_SEED=100 go test -timeout $(TEST_TIMEOUT) -run '^TestHistories$$' ./testcluster
 
 failover: ## kill the leader under load, 20 times (KILLS=n), and count what was lost
 	KEYQUORUM_KILLS=$(KILLS) go test -count=1 -timeout 60m -run '^TestKillTheLeader$$' -v ./testcluster
+
+chaos: ## break clusters for TIME (20m), in bubbles and as processes, and report (SEED=n)
+	KEYQUORUM_CHAOS=$(TIME) $(CHAOS) -run '^TestChaos$$'
+
+histories: ## check N (100) histories of clusters on fake time, each with faults of its own
+	KEYQUORUM_HISTORIES=$(N) $(CHAOS) -run '^TestHistories$$'
+
+kills: ## kill a process, every second time the leader, N (100) times under load
+	KEYQUORUM_KILL_CYCLES=$(N) $(CHAOS) -run '^TestKills$$'
+
+cuts: ## cut the power of a whole cluster N (100) times under load
+	KEYQUORUM_CUTS=$(N) $(CHAOS) -run '^TestPowerCuts$$'
+
+leaks: ## open and close a cluster N (100) times and count what is left
+	KEYQUORUM_CYCLES=$(N) $(CHAOS) -run '^TestNothingLeaks$$'
+
+mutants: ## seed known bugs, one at a time, and run the tests that must find them (ARGS='-run name')
+	go run ./internal/mutants $(ARGS)
 
 bench: ## measure nodes beside bare net/http and Go's crypto (5 minutes; ARGS=-quick)
 	go run ./internal/bench $(ARGS)

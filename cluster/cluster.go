@@ -52,6 +52,7 @@ type Config struct {
 	Gossip   Gossip
 	About    About
 	Timing   Timing
+	Compact  Compact
 	Logger   hclog.Logger
 	// Diverged is called once, when this node was found to hold another state than the majority. It answers nothing from then on.
 	Diverged func(error)
@@ -64,6 +65,12 @@ type About struct{ Label, API, Version string }
 
 // Timing of Raft. A zero field takes its LAN default.
 type Timing struct{ Heartbeat, Election, LeaderLease, Commit time.Duration }
+
+// Compact says when the log is cut. A zero field takes its default.
+type Compact struct {
+	Weight  int64  // bytes of log, and of state, below which no snapshot is worth its writing; 16 MiB
+	Entries uint64 // that stay behind a snapshot at least, for followers that are a little late; 256
+}
 
 // Defaults for a LAN (decision 12).
 var lan = Timing{Heartbeat: 500 * time.Millisecond, Election: 500 * time.Millisecond, LeaderLease: 250 * time.Millisecond, Commit: 50 * time.Millisecond}
@@ -173,11 +180,12 @@ func (c *Cluster) raftConfig() *raft.Config {
 	return config
 }
 
-func or(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
+func or[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
 		return otherwise
 	}
-	return d
+	return value
 }
 
 // Close hands leadership over, if there is somebody to take it within ctx, and ends everything that Open began.

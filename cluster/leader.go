@@ -96,28 +96,33 @@ func (c *Cluster) transferTo(ctx context.Context, nodeID string) error {
 	})
 }
 
-// minSnapshotWeight is the weight of log below which no snapshot is worth its writing.
-const minSnapshotWeight = 16 << 20
+// Defaults of Compact.
+const (
+	compactWeight  = 16 << 20
+	compactEntries = 256
+)
 
 // snapshotByWeight takes a snapshot when the log since the last one outweighs the state, so that writing costs stay
 // proportional (decision 27). As much log as that stays behind it for followers that are a little late.
 func (c *Cluster) snapshotByWeight() {
 	weight := c.Store.Stats().LogBytesSinceSnapshot
 	state, _ := c.fsm.View().Size()
-	if weight < max(state, minSnapshotWeight) {
+	least := or(c.Compact.Weight, compactWeight)
+	if weight < max(state, least) {
 		return
 	}
-	entries := c.raft.LastIndex() - c.snapshotIndex()
-	c.reload(func(r *raft.ReloadableConfig) { r.TrailingLogs = trailing(uint64(weight), entries) })
+	kept := trailing(uint64(weight), c.raft.LastIndex()-c.snapshotIndex(), uint64(least), or(c.Compact.Entries, compactEntries))
+	c.reload(func(r *raft.ReloadableConfig) { r.TrailingLogs = kept })
 	if err := c.answer(c.ctx, func() raft.Future { return c.raft.Snapshot() }); err != nil && c.ctx.Err() == nil {
 		c.logger.Error("no snapshot could be taken; the log goes on growing", "error", err)
 	}
 }
 
-// trailing is how many entries weigh minSnapshotWeight, where so many entries weigh that much.
-func trailing(weight, entries uint64) uint64 {
+// trailing is how many entries weigh as much as the least log that is cut, where so many entries weigh that much, but least of all
+// fewest.
+func trailing(weight, entries, least, fewest uint64) uint64 {
 	each := weight/max(entries, 1) + 1
-	return min(max(minSnapshotWeight/each, 256), 65536)
+	return min(max(least/each, fewest), 65536)
 }
 
 // snapshotIndex is where the newest snapshot ends, 0 without one.

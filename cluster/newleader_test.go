@@ -3,8 +3,6 @@ package cluster_test
 import (
 	"testing"
 	"time"
-
-	"keyquorum/testcluster"
 )
 
 // A new leader has every acknowledged entry in its log, but need not know yet that it is committed: the old leader
@@ -30,10 +28,8 @@ func TestNewLeaderServesNobodyBeforeItsTermIsOpen(t *testing.T) {
 		}
 		must(t, <-acknowledged)
 		g.isolate(old)
-		for _, f := range followers { // the new term takes a while to open
-			for _, other := range followers {
-				g.network.Shape(host(f), host(other), testcluster.Link{Delay: 50 * time.Millisecond})
-			}
+		for _, f := range followers { // votes are stored, and the new term's first entry is not yet
+			g.stalls[f].close()
 		}
 		reads := make(chan string, len(followers))
 		for _, f := range followers {
@@ -46,6 +42,10 @@ func TestNewLeaderServesNobodyBeforeItsTermIsOpen(t *testing.T) {
 				}
 				reads <- got
 			}()
+		}
+		time.Sleep(3 * time.Second) // one of them is elected
+		for _, f := range followers {
+			g.stalls[f].release()
 		}
 		for range followers {
 			if got := <-reads; got != "new" {

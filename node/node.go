@@ -52,6 +52,7 @@ type Config struct {
 	Now             func() time.Time            // wall clock; nil: time.Now
 	Logger          hclog.Logger
 	Timing          Timing // zero: LAN defaults
+	Compact         Compact
 	Version         string
 }
 
@@ -60,6 +61,9 @@ type GossipConfig struct{ Bind, Advertise string }
 
 // Timing of Raft; zero fields take the LAN defaults.
 type Timing struct{ Heartbeat, Election, LeaderLease, Commit time.Duration }
+
+// Compact says when the log is cut (cluster.Compact); zero fields take the defaults.
+type Compact = cluster.Compact
 
 // A Node is one member, or one that may become one.
 type Node struct {

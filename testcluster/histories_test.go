@@ -3,6 +3,7 @@ package testcluster_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keyquorum/node"
 	"keyquorum/testcluster"
 	"keyquorum/testcluster/prove"
 )
@@ -17,7 +19,7 @@ import (
 // TestHistories runs clusters on fake time, each with clients on all nodes and a schedule of faults of its own, and holds what was
 // answered to what a linearizable cluster can answer. KEYQUORUM_HISTORIES sets how many, KEYQUORUM_SEED with which seed the first.
 func TestHistories(t *testing.T) {
-	first, n := seed(t), number(t, "KEYQUORUM_HISTORIES", 40)
+	first, n := seed(t), number(t, "KEYQUORUM_HISTORIES", 20)
 	for i := range n {
 		s := first + uint64(i)
 		all := t
@@ -43,9 +45,12 @@ func history(t *testing.T, seed uint64) (l lived) {
 	t.Helper()
 	var schedule testcluster.Schedule
 	synctest.Test(t, func(t *testing.T) {
-		c := testcluster.New(t, []int{3, 3, 3, 5}[seed%4])
+		c := testcluster.New(t, []int{3, 3, 3, 5}[seed%4], often(seed))
 		if seed%3 == 0 {
 			c.AddNonvoter()
+		}
+		if seed%7 == 0 {
+			farApart(c, seed)
 		}
 		schedule = testcluster.NewSchedule(seed, 3, c.Size(), c.Faults())
 		defer func() { tellOfFailure(t, seed, schedule) }()
@@ -53,6 +58,26 @@ func history(t *testing.T, seed uint64) (l lived) {
 	})
 	l.judge(t, "KEYQUORUM_HISTORIES=1", "^TestHistories$", schedule)
 	return l
+}
+
+// often makes every second cluster take snapshots all the time and keep little log behind them, so that nodes that were away
+// are sent one, which else happens to none of so short a life.
+func often(seed uint64) func(int, *node.Config) {
+	return func(_ int, config *node.Config) {
+		if seed%2 == 0 {
+			config.Compact = node.Compact{Weight: 1 << 10, Entries: 4}
+		}
+	}
+}
+
+// farApart gives every link a delay of its own. A step that heals the links brings the nodes together again.
+func farApart(c *testcluster.Cluster, seed uint64) {
+	dice := rand.New(rand.NewPCG(seed, 3))
+	for i := range c.Size() {
+		for j := range i {
+			c.Slow(i, j, time.Duration(dice.Int64N(int64(60*time.Millisecond))), 0)
+		}
+	}
 }
 
 // live lets clients work for as long as the cluster suffers, and completes the history when it is whole again.

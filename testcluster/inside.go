@@ -19,12 +19,12 @@ import (
 )
 
 // New runs n nodes in this process on a network in memory. It belongs into a testing/synctest bubble: outside one it works
-// too, in real time.
-func New(t testing.TB, n int) *Cluster {
+// too, in real time. configure may change a node's configuration before it is opened.
+func New(t testing.TB, n int, configure ...func(i int, config *node.Config)) *Cluster {
 	t.Helper()
 	c := newCluster(t, n, nodeName)
 	c.network = NewNetwork()
-	c.kind = newInside(c, &bubble{c.network})
+	c.kind = newInside(c, &bubble{c.network}, configure...)
 	c.begin()
 	return c
 }
@@ -34,9 +34,7 @@ func New(t testing.TB, n int) *Cluster {
 func Loopback(t testing.TB, n int, configure func(i int, config *node.Config)) *Cluster {
 	t.Helper()
 	c := newCluster(t, n, onLoopback())
-	l := newInside(c, sockets{c})
-	l.configure = configure
-	c.kind = l
+	c.kind = newInside(c, sockets{c}, configure)
 	c.begin()
 	return c
 }
@@ -45,8 +43,8 @@ func Loopback(t testing.TB, n int, configure func(i int, config *node.Config)) *
 type inside struct {
 	c         *Cluster
 	place     place
-	configure func(int, *node.Config) // nil: the configuration stays
-	nodes     [maxSize]*served        // nil: not started yet
+	configure []func(int, *node.Config) // nil ones are passed over
+	nodes     [maxSize]*served          // nil: not started yet
 	logs      [maxSize]logBuffer
 	troubles  [maxSize]trouble
 }
@@ -61,7 +59,9 @@ type place interface {
 	vanish(i int)
 }
 
-func newInside(c *Cluster, p place) *inside { return &inside{c: c, place: p} }
+func newInside(c *Cluster, p place, configure ...func(int, *node.Config)) *inside {
+	return &inside{c: c, place: p, configure: configure}
+}
 
 // Node is node i itself where it runs in this process, nil where it doesn't.
 func (c *Cluster) Node(i int) *node.Node {
@@ -96,8 +96,10 @@ func (l *inside) start(i int) error {
 		Logger: logger, Version: "test",
 	}
 	l.place.configure(i, &config)
-	if l.configure != nil {
-		l.configure(i, &config)
+	for _, configure := range l.configure {
+		if configure != nil {
+			configure(i, &config)
+		}
 	}
 	if config.Audit == nil {
 		if config.Audit, err = openUsageLog(filepath.Join(config.Dir, "audit.log"), trouble); err != nil {
