@@ -58,6 +58,7 @@ type Config struct {
 	Diverged func(error)
 
 	wrapLogs func(raft.LogStore) raft.LogStore // tests only: nil in a node
+	wrapFSM  func(*fsm.FSM) raft.FSM           // likewise
 }
 
 // About is what a node says of itself for the columns of status.
@@ -139,8 +140,12 @@ func Open(config Config) (*Cluster, error) {
 	if config.wrapLogs != nil {
 		logs = config.wrapLogs(logs)
 	}
+	var machine raft.FSM = c.fsm
+	if config.wrapFSM != nil {
+		machine = config.wrapFSM(c.fsm)
+	}
 	var err error
-	c.raft, err = raft.NewRaft(c.raftConfig(), c.fsm, logs, lastStable{config.Store.Stable()}, config.Store.Snapshots(), raftTransport{c.trans, c.ctx})
+	c.raft, err = raft.NewRaft(c.raftConfig(), machine, logs, lastStable{config.Store.Stable()}, config.Store.Snapshots(), raftTransport{c.trans, c.ctx})
 	if err != nil {
 		c.cancel()
 		c.trans.Close()

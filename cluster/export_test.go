@@ -8,10 +8,15 @@ import (
 	"strings"
 
 	"github.com/hashicorp/raft"
+
+	"keyquorum/fsm"
 )
 
 // WrapLogs puts a test's log store around the member's own: to stall or fail its writes.
 func (c *Config) WrapLogs(wrap func(raft.LogStore) raft.LogStore) { c.wrapLogs = wrap }
+
+// WrapFSM puts a test's state machine around the member's own: to hold it back.
+func (c *Config) WrapFSM(wrap func(*fsm.FSM) raft.FSM) { c.wrapFSM = wrap }
 
 // Raft is the member's Raft, for what a test must see of it.
 func (c *Cluster) Raft() *raft.Raft { return c.raft }

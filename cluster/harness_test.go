@@ -26,6 +26,7 @@ type group struct {
 	members []*cluster.Cluster
 	stores  []*storage.Store
 	stalls  []*stall
+	slow    []*slowFSM
 	configs []cluster.Config
 }
 
@@ -77,6 +78,8 @@ func (g *group) prepare(i int, authority *cluster.Authority, configuration raft.
 		About:  cluster.About{Label: dir},
 	}
 	c.WrapLogs(g.stalls[i].wrap)
+	g.slow = append(g.slow, &slowFSM{})
+	c.WrapFSM(g.slow[i].wrap)
 	return c
 }
 
@@ -112,6 +115,7 @@ func (g *group) close() {
 	g.network.Heal()
 	for i := range g.members {
 		g.stalls[i].release()
+		g.slow[i].release()
 		g.stop(i)
 	}
 	g.network.Close()

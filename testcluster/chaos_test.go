@@ -54,7 +54,7 @@ func chaosOfProcesses(t *testing.T, end time.Time, r *report) {
 	for s := seed(t); ; s++ {
 		schedule := testcluster.NewSchedule(s, 3, c.Size(), c.Faults())
 		l := lived{}
-		l.suffered = l.live(t, c, schedule, prove.Options{
+		l.live(t, c, schedule, prove.Options{
 			Seed: s, Vault: fmt.Sprint("chaos-", s), Operations: 2000, Think: 100 * time.Millisecond,
 		})
 		l.judge(t, "KEYQUORUM_CHAOS=1s", "^TestChaos$", schedule)

@@ -25,7 +25,7 @@ func cycles(t *testing.T, fault string, n int) {
 		schedule := repeated(s, fault, min(n, 10))
 		n -= len(schedule.Steps)
 		l := lived{}
-		l.suffered = l.live(t, c, schedule, prove.Options{
+		l.live(t, c, schedule, prove.Options{
 			Seed: s, Vault: fmt.Sprint("cycles-", s), Clients: 8, Operations: 10000, Think: 20 * time.Millisecond,
 		})
 		l.judge(t, "", "^"+t.Name()+"$", schedule)

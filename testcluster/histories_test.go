@@ -54,7 +54,7 @@ func history(t *testing.T, seed uint64) (l lived) {
 		}
 		schedule = testcluster.NewSchedule(seed, 3, c.Size(), c.Faults())
 		defer func() { tellOfFailure(t, seed, schedule) }()
-		l.suffered = l.live(t, c, schedule, prove.Options{Seed: seed, Operations: 1000, Think: 150 * time.Millisecond})
+		l.live(t, c, schedule, prove.Options{Seed: seed, Operations: 1000, Think: 150 * time.Millisecond})
 	})
 	l.judge(t, "KEYQUORUM_HISTORIES=1", "^TestHistories$", schedule)
 	return l
@@ -81,7 +81,13 @@ func farApart(c *testcluster.Cluster, seed uint64) {
 }
 
 // live lets clients work for as long as the cluster suffers, and completes the history when it is whole again.
-func (l *lived) live(t *testing.T, c *testcluster.Cluster, s testcluster.Schedule, o prove.Options) []testcluster.Suffered {
+func (l *lived) live(t *testing.T, c *testcluster.Cluster, s testcluster.Schedule, o prove.Options) {
+	t.Helper()
+	l.during(t, c, o, func() { l.suffered = c.Suffer(s) })
+}
+
+// during lets clients work for as long as suffer takes.
+func (l *lived) during(t *testing.T, c *testcluster.Cluster, o prove.Options, suffer func()) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
@@ -91,7 +97,7 @@ func (l *lived) live(t *testing.T, c *testcluster.Cluster, s testcluster.Schedul
 	working, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() { l.Work(working); close(done) }()
-	suffered := c.Suffer(s)
+	suffer()
 	stop()
 	<-done
 	c.Settled()
@@ -101,10 +107,9 @@ func (l *lived) live(t *testing.T, c *testcluster.Cluster, s testcluster.Schedul
 	for i := range c.Size() {
 		logs = append(logs, c.UsageLog(i))
 	}
-	if err := l.CountUsage(logs...); err != nil && !slices.ContainsFunc(suffered, losesUsage) {
+	if err := l.CountUsage(logs...); err != nil && !slices.ContainsFunc(l.suffered, losesUsage) {
 		t.Error(err)
 	}
-	return suffered
 }
 
 // losesUsage says that a step may cost records of the last second: they are synced once a second, and the power was cut.

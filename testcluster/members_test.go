@@ -1,0 +1,44 @@
+package testcluster_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"keyquorum/testcluster"
+	"keyquorum/testcluster/prove"
+)
+
+// TestMembersChangeUnderLoad adds and removes voters and non-voters while clients work and leaders fall, with a log that is cut
+// all the time: each new node is sent a state first.
+func TestMembersChangeUnderLoad(t *testing.T) {
+	var l lived
+	synctest.Test(t, func(t *testing.T) {
+		c := testcluster.New(t, 3, often(0))
+		l.during(t, c, prove.Options{Operations: 3000, Think: 100 * time.Millisecond}, func() {
+			time.Sleep(3 * time.Second)
+			fourth := c.AddVoter()
+			c.Kill(c.Leader())
+			fifth := c.AddNonvoter()
+			c.Whole()
+			c.Isolate(fifth)
+			c.Remove(fourth)
+			c.StepDown()
+			c.Heal()
+			sixth := c.AddVoter()
+			if !strings.Contains(string(c.Output(sixth)), "Installed remote snapshot") {
+				t.Error("the new node was not sent a state")
+			}
+			c.Pause(sixth)
+			time.Sleep(2 * time.Second)
+			c.Resume(sixth)
+			c.Remove(fifth)
+			c.AddVoter()
+			c.Kill(c.Leader())
+			time.Sleep(2 * time.Second)
+			c.Whole()
+		})
+	})
+	l.judge(t, "", "^TestMembersChangeUnderLoad$", testcluster.Schedule{})
+}
