@@ -97,7 +97,7 @@ func (s granting) admit(need rights) word {
 }
 
 var (
-	whenOn  = weights{{grant, 28}, {enable, 6}, {granted, 7}, {enabled, 4}, {use, 55}}
+	whenOn  = weights{{grant, 22}, {enable, 6}, {granted, 7}, {enabled, 4}, {use, 61}}
 	whenOff = weights{{grant, 10}, {enable, 40}, {granted, 5}, {enabled, 10}, {use, 35}}
 )
 
@@ -110,9 +110,12 @@ func (access) choose(o *object, rng *rand.Rand) request {
 	q := request{verb: from.pick(rng), on: s.off}
 	switch q.verb {
 	case grant:
-		q.rights = rights(rng.IntN(4))
+		q.rights = (s.rights + rights(1+rng.IntN(3))) % 4 // another than now
 	case use:
 		q.rights = rights(1 + rng.IntN(2))
+		if denied := (mayGet | maySet) &^ s.rights; denied != 0 && rng.IntN(2) == 0 {
+			q.rights = min(denied, maySet) // what was taken away is the right to try
+		}
 	}
 	return q
 }

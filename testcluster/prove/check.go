@@ -10,16 +10,13 @@ import (
 // Check holds the history of every object to its model. It is for when Work and ReadBack have ended.
 //
 // How far it searches is bounded by steps of the models, not by time, which stands still in a testing/synctest bubble while
-// something is computed. A history that takes more than half a million steps is undecided. A usual one takes some hundreds.
+// something is computed. A history that takes more than 300,000 steps is undecided. A usual one takes some hundreds.
 func (r *Run) Check() *Verdict {
 	v := &Verdict{Seed: r.options.Seed, Failures: map[string]int{}}
 	for what, n := range r.failures {
 		v.Failures[what] = n
 	}
-	for _, o := range r.objects {
-		if len(o.operations) == 0 {
-			continue
-		}
+	for _, o := range r.used() {
 		v.count(o.operations)
 		h := history{model: o.kind, operations: r.resolved(o.history())}
 		switch h.check(maxSteps) {
@@ -54,7 +51,7 @@ type history struct {
 	operations []*operation
 }
 
-const maxSteps = 500_000
+const maxSteps = 300_000
 
 // check searches for an order of the operations, each somewhere between its call and its return, in which the model answers
 // all of them as they were answered. It takes so many steps and no more.

@@ -157,6 +157,24 @@ func TestFaultsLeaveItLinearizable(t *testing.T) {
 	}
 }
 
+// TestKilledNodeOverRealSockets is one of them where connections break as they do in the field.
+func TestKilledNodeOverRealSockets(t *testing.T) {
+	c := testcluster.Loopback(t, 3, nil)
+	ctx := within(t, time.Minute)
+	run, err := prove.Begin(ctx, c.Target(), prove.Options{Seed: 6, Operations: 1000, Think: 10 * time.Millisecond})
+	must(t, err)
+	worked := make(chan struct{})
+	go func() { run.Work(ctx); close(worked) }()
+	leader := c.Leader()
+	c.Restart(leader)
+	c.Unseal(leader)
+	c.Kill((leader + 1) % 3)
+	<-worked
+	c.Start((leader + 1) % 3)
+	c.Unseal((leader + 1) % 3)
+	proven(t, ctx, c, run)
+}
+
 // TestWorkEnds cuts every node off: clients have nothing but time-outs, and end when they are told to.
 func TestWorkEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

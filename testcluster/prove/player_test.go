@@ -27,7 +27,7 @@ type player struct {
 // play draws a history of one kind of object. Requests of the verbs in may can stay without an answer.
 func play(t *rapid.T, k kind, may ...verb) *player {
 	p := &player{t: t, o: &object{kind: k}, state: k.initial(), may: may, carried: map[*operation]bool{}, history: history{model: k}}
-	for range rapid.IntRange(5, 150).Draw(t, "steps") {
+	for range rapid.IntRange(5, 100).Draw(t, "steps") {
 		p.step(rapid.IntRange(0, len(p.clients)-1).Draw(t, "client"))
 	}
 	return p

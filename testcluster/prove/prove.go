@@ -15,6 +15,7 @@
 package prove
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -53,17 +54,9 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	if o.Vault == "" {
-		o.Vault = "prove"
-	}
-	for n, otherwise := range map[*int]int{&o.Clients: 5, &o.Operations: 250, &o.Objects: 6} {
-		if *n == 0 {
-			*n = otherwise
-		}
-	}
-	if o.CallTimeout == 0 {
-		o.CallTimeout = 10 * time.Second
-	}
+	o.Vault = cmp.Or(o.Vault, "prove")
+	o.Clients, o.Operations, o.Objects = cmp.Or(o.Clients, 5), cmp.Or(o.Operations, 250), cmp.Or(o.Objects, 6)
+	o.CallTimeout = cmp.Or(o.CallTimeout, 10*time.Second)
 	return o
 }
 

@@ -2,6 +2,7 @@ package prove
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -11,7 +12,8 @@ import (
 )
 
 // Work lets the clients work: each chooses node, object and request from a random source of its own, seeded, and asks one
-// thing at a time. Nothing is tried again. It returns when all operations are done or ctx ends.
+// thing at a time. Nothing is tried again. A client that was told that its write was made goes on with the same object half
+// of the time, at once and at whichever node: every node must know by then. Work returns when all operations are done or ctx ends.
 func (r *Run) Work(ctx context.Context) {
 	var clients sync.WaitGroup
 	for c := range r.options.Clients {
@@ -22,12 +24,20 @@ func (r *Run) Work(ctx context.Context) {
 
 func (r *Run) work(ctx context.Context, client int) {
 	rng := rand.New(rand.NewPCG(r.options.Seed, uint64(client)))
+	var written *object // just now
 	for r.left.Add(-1) >= 0 {
-		if pause(ctx, think(rng, r.options.Think)) != nil {
-			return
+		o := written
+		if o == nil {
+			if pause(ctx, think(rng, r.options.Think)) != nil {
+				return
+			}
+			o = r.window.pick(rng)
 		}
-		o := r.window.pick(rng)
-		r.perform(ctx, client, rng.IntN(len(r.target.Nodes)), o, o.next(rng))
+		written = nil
+		op := r.perform(ctx, client, rng.IntN(len(r.target.Nodes)), o, o.next(rng))
+		if op != nil && op.acknowledged() && rng.IntN(2) == 0 {
+			written = o
+		}
 	}
 }
 
@@ -43,8 +53,9 @@ func think(rng *rand.Rand, mean time.Duration) time.Duration {
 // history: what was acknowledged must be there. What is deleted is recovered first, for its versions cannot be listed. It is for
 // when Work has ended and all nodes serve.
 func (r *Run) ReadBack(ctx context.Context) error {
-	for i, o := range r.objects {
-		if _, ok := o.kind.(*collection); !ok || len(o.operations) == 0 {
+	used := r.used()
+	for i, o := range used {
+		if _, ok := o.kind.(*collection); !ok {
 			continue
 		}
 		if err := r.readUntilAnswered(ctx, i%len(r.target.Nodes), o, request{verb: undelete}); err != nil {
@@ -54,22 +65,14 @@ func (r *Run) ReadBack(ctx context.Context) error {
 	failures := make([]error, len(r.target.Nodes))
 	var readers sync.WaitGroup
 	for node := range r.target.Nodes {
-		readers.Go(func() { failures[node] = r.readAll(ctx, node) })
+		readers.Go(func() { failures[node] = r.readAll(ctx, node, used) })
 	}
 	readers.Wait()
-	for _, err := range failures {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(failures...)
 }
 
-func (r *Run) readAll(ctx context.Context, node int) error {
-	for _, o := range r.objects {
-		if len(o.operations) == 0 { // it never came into use
-			continue
-		}
+func (r *Run) readAll(ctx context.Context, node int, objects []*object) error {
+	for _, o := range objects {
 		for _, q := range o.kind.readBack(o, node, len(r.target.Nodes)) {
 			if err := r.readUntilAnswered(ctx, node, o, q); err != nil {
 				return err
@@ -109,6 +112,15 @@ func (r *Run) CleanUp(ctx context.Context) error {
 		return fmt.Errorf("prove: %w", err)
 	}
 	return nil
+}
+
+// used are the objects that came into use.
+func (r *Run) used() []*object {
+	return slices.DeleteFunc(slices.Clone(r.objects), func(o *object) bool {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return len(o.operations) == 0
+	})
 }
 
 // history returns the operations of an object that say something, by their calls: what surely did not happen does not, and
