@@ -97,28 +97,40 @@ func (p *processes) resume(i int) { p.signal(i, syscall.SIGCONT) }
 
 var errNoHooks = errors.New("this program has no hooks for it; use Breakable")
 
-// order gives or withdraws an order to node i's disk.
-func (p *processes) order(i int, o powercut.Order, stands bool) error {
-	switch {
-	case !p.faults:
+// order gives an order to node i's disk.
+func (p *processes) order(i int, o powercut.Order) error {
+	if !p.faults {
 		return errNoHooks
-	case stands:
-		return o.Give(p.faultsDir(i))
-	default:
-		return o.Withdraw(p.faultsDir(i))
 	}
+	return o.Give(p.faultsDir(i))
 }
 
-func (p *processes) fillDisk(i int, full bool) error { return p.order(i, powercut.DiskFull, full) }
-func (p *processes) failSync(i int, fails bool) error {
-	return p.order(i, powercut.SyncFailsOnce, fails)
+func (p *processes) fillDisk(i int) error {
+	if p.small[i] {
+		return p.takeRoom(i)
+	}
+	return p.order(i, powercut.DiskFull)
 }
+
+func (p *processes) failSync(i int) error { return p.order(i, powercut.SyncFailsOnce) }
 
 func (p *processes) skewClock(i int, by time.Duration) error {
 	if !p.faults {
 		return errNoHooks
 	}
 	return os.WriteFile(filepath.Join(p.faultsDir(i), fileClock), []byte(by.String()), 0o600)
+}
+
+func (p *processes) mend(i int) error {
+	var err error
+	if p.small[i] {
+		err = p.giveRoom(i)
+	}
+	if !p.faults {
+		return err
+	}
+	dir := p.faultsDir(i)
+	return errors.Join(err, powercut.DiskFull.Withdraw(dir), powercut.SyncFailsOnce.Withdraw(dir), p.skewClock(i, 0))
 }
 
 // powerCut kills node i and puts the file of its log into a state that a power cut may leave.

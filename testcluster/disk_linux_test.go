@@ -1,7 +1,9 @@
 package testcluster_test
 
 import (
+	"bytes"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"keyquorum/testcluster"
+	"keyquorum/testcluster/prove"
 )
 
 // TestFullDiskEndsTheNode lets the log's file grow no further. The node must end by itself with a failure that says why,
@@ -64,4 +67,86 @@ func impatient(t *testing.T, c *testcluster.Cluster) *azsecrets.Client {
 	secrets, err := azsecrets.NewClient(c.VaultURL("demo"), credential, &azsecrets.ClientOptions{ClientOptions: options})
 	must(t, err)
 	return secrets
+}
+
+// TestSmallDisk fills the disk under the unmodified program's data while clients work on all nodes. The node may end or refuse,
+// but what it answers must be in its usage log, what was acknowledged must be there when there is room again, and the others go on.
+func TestSmallDisk(t *testing.T) {
+	c := testcluster.Processes(t, 3)
+	for i := range c.Size() {
+		c.Kill(i)
+		c.SmallDisk(i, 32<<20)
+		c.Start(i)
+		c.Unseal(i)
+	}
+	leader := c.Leader()
+	unrecorded(t, c, (leader+1)%3)
+	for seed, victim := range []int{(leader + 1) % 3, leader} {
+		l := lived{}
+		l.during(t, c, prove.Options{
+			Seed: uint64(seed), Vault: fmt.Sprint("full-", seed), Clients: 8, Operations: 10000, Think: 20 * time.Millisecond,
+		}, func() { withoutRoom(t, c, victim) })
+		l.judge(t, "", "^TestSmallDisk$", testcluster.Schedule{Seed: uint64(seed)})
+		if s := create(c, victim, fmt.Sprint("with-room-", victim)); s != http.StatusOK {
+			t.Errorf("node %d has room again, and answers %d", victim, s)
+		}
+	}
+}
+
+// unrecorded reads through node i, whose disk is full, until no usage record finds room. A read takes no other room.
+func unrecorded(t *testing.T, c *testcluster.Cluster, i int) {
+	t.Helper()
+	records := func() int { return bytes.Count(c.UsageLog(i), []byte(`"status":200`)) }
+	c.FillDisk(i)
+	before, answered := records(), 0
+	for knock(t, c, i, "GET", "/v1/keyquorum/vaults", "") == http.StatusOK {
+		if answered++; answered == 1000 {
+			t.Fatalf("node %d has answered %d reads although its disk is full", i, answered)
+		}
+	}
+	if n := records() - before; n != answered {
+		t.Errorf("node %d has answered %d reads and recorded %d", i, answered, n)
+	}
+	c.Heal()
+	if s := knock(t, c, i, "GET", "/v1/keyquorum/vaults", ""); s != http.StatusOK {
+		t.Errorf("node %d has room again, and answers %d", i, s)
+	}
+	t.Logf("node %d answered %d reads on a full disk", i, answered)
+}
+
+// withoutRoom fills node i's disk and returns when the node has noticed, and the others have gone on.
+func withoutRoom(t *testing.T, c *testcluster.Cluster, i int) {
+	t.Helper()
+	c.FillDisk(i)
+	taken := 0
+	for refused := false; !refused; taken++ {
+		if taken == 1000 {
+			t.Fatalf("node %d has answered %d writes although its disk is full", i, taken)
+		}
+		refused = knock(t, c, i, "POST", "/v1/keyquorum/vaults", fmt.Sprintf(`{"name":"no-room-%d-%d"}`, i, taken)) != http.StatusOK
+	}
+	for n := range 20 {
+		other := (i + 1 + n%2) % 3
+		if s := create(c, other, fmt.Sprintf("elsewhere-%d-%d", i, n)); s != http.StatusOK {
+			t.Errorf("node %d, whose disk has room, answers %d", other, s)
+		}
+	}
+	if !c.Running(i) {
+		ended(t, c, i)
+	}
+	t.Logf("node %d answered %d writes on a full disk; running: %v", i, taken-1, c.Running(i))
+}
+
+// knock asks a node that may be about to end, and returns the status, 0 for none.
+func knock(t *testing.T, c *testcluster.Cluster, i int, method, path, body string) int {
+	t.Helper()
+	r, err := http.NewRequest(method, c.URL(i)+path, strings.NewReader(body))
+	must(t, err)
+	r.Header.Set("X-Vault-Token", c.Token)
+	answer, err := c.HTTP(i).Do(r)
+	if err != nil {
+		return 0
+	}
+	answer.Body.Close()
+	return answer.StatusCode
 }

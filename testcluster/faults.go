@@ -15,11 +15,12 @@ type (
 		resume(i int)
 	}
 	breaker interface {
-		fillDisk(i int, full bool) error
-		failSync(i int, fails bool) error
+		fillDisk(i int) error
+		failSync(i int) error
 		skewClock(i int, by time.Duration) error
+		mend(i int) error // ends them, and a usage log that fails
 	}
-	auditBreaker interface{ failUsageLog(i int, fails bool) }
+	auditBreaker interface{ failUsageLog(i int) }
 	powerCutter  interface {
 		powerCut(i int, dice *rand.Rand) error
 	}
@@ -107,22 +108,23 @@ func (c *Cluster) Reset(i int) {
 	c.net("Reset").Reset(nodeName(i), others...)
 }
 
-// FillDisk makes every write to node i's log fail for want of space. The node ends at the next one.
+// FillDisk makes every write to node i's log fail for want of space, and the node ends at the next one. After SmallDisk it fills
+// that disk: then it is whatever needs room that fails.
 func (c *Cluster) FillDisk(i int) {
 	c.t.Helper()
-	c.must(can[breaker](c, "FillDisk").fillDisk(i, true))
+	c.must(can[breaker](c, "FillDisk").fillDisk(i))
 }
 
 // FailSync makes the next fsync of node i's log fail, though what it wrote may be on the disk. The node ends.
 func (c *Cluster) FailSync(i int) {
 	c.t.Helper()
-	c.must(can[breaker](c, "FailSync").failSync(i, true))
+	c.must(can[breaker](c, "FailSync").failSync(i))
 }
 
 // FailUsageLog makes every write to node i's usage log fail, until Heal.
 func (c *Cluster) FailUsageLog(i int) {
 	c.t.Helper()
-	can[auditBreaker](c, "FailUsageLog").failUsageLog(i, true)
+	can[auditBreaker](c, "FailUsageLog").failUsageLog(i)
 }
 
 // SkewClock sets node i's wall clock off by an amount, until Heal.
@@ -176,13 +178,8 @@ func (c *Cluster) Heal() {
 		if p, ok := c.kind.(pauser); ok {
 			p.resume(i)
 		}
-		if b, ok := c.kind.(breaker); ok && c.network != nil {
-			c.must(b.fillDisk(i, false))
-			c.must(b.failSync(i, false))
-			c.must(b.skewClock(i, 0))
-		}
-		if a, ok := c.kind.(auditBreaker); ok {
-			a.failUsageLog(i, false)
+		if b, ok := c.kind.(breaker); ok {
+			c.must(b.mend(i))
 		}
 	}
 }
@@ -203,18 +200,18 @@ func (l *inside) resume(i int) {
 	}
 }
 
-func (l *inside) fillDisk(i int, full bool) error {
-	l.troubles[i].change(func() { l.troubles[i].disk = faultIf(full, errFull) })
+func (l *inside) fillDisk(i int) error {
+	l.troubles[i].change(func() { l.troubles[i].disk = errFull })
 	return nil
 }
 
-func (l *inside) failSync(i int, fails bool) error {
-	l.troubles[i].change(func() { l.troubles[i].sync = faultIf(fails, errIO) })
+func (l *inside) failSync(i int) error {
+	l.troubles[i].change(func() { l.troubles[i].sync = errIO })
 	return nil
 }
 
-func (l *inside) failUsageLog(i int, fails bool) {
-	l.troubles[i].change(func() { l.troubles[i].usage = faultIf(fails, errFull) })
+func (l *inside) failUsageLog(i int) {
+	l.troubles[i].change(func() { l.troubles[i].usage = errFull })
 }
 
 func (l *inside) skewClock(i int, by time.Duration) error {
@@ -222,9 +219,8 @@ func (l *inside) skewClock(i int, by time.Duration) error {
 	return nil
 }
 
-func faultIf(there bool, fault error) error {
-	if there {
-		return fault
-	}
+func (l *inside) mend(i int) error {
+	t := &l.troubles[i]
+	t.change(func() { t.disk, t.sync, t.usage, t.skew = nil, nil, nil, 0 })
 	return nil
 }

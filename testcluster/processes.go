@@ -55,7 +55,8 @@ func newProcesses(t testing.TB, n int, build func() (string, error), prepare fun
 type processes struct {
 	c      *Cluster
 	binary string
-	faults bool // the binary has hooks, and a relay stands before each cluster port
+	faults bool          // the binary has hooks, and a relay stands before each cluster port
+	small  [maxSize]bool // its data has a disk of its own
 	nodes  [maxSize]*process
 	relays [maxSize]func() // each ends one
 }

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package testcluster
+
+import "errors"
+
+// SmallDisk needs Linux.
+func (c *Cluster) SmallDisk(int, int64) {
+	c.t.Helper()
+	c.t.Skip("a small disk is a file system of its own, and only on Linux the test knows how to mount one")
+}
+
+var errElsewhere = errors.New("testcluster: only on Linux")
+
+func (*processes) takeRoom(int) error { return errElsewhere }
+func (*processes) giveRoom(int) error { return errElsewhere }
