@@ -144,8 +144,9 @@ func Open(config Config) (*Cluster, error) {
 	if config.wrapFSM != nil {
 		machine = config.wrapFSM(c.fsm)
 	}
+	transport := newRaftTransport(c.ctx, c.trans, config.Store.NewestSnapshot)
 	var err error
-	c.raft, err = raft.NewRaft(c.raftConfig(), machine, logs, lastStable{config.Store.Stable()}, config.Store.Snapshots(), raftTransport{c.trans, c.ctx})
+	c.raft, err = raft.NewRaft(c.raftConfig(), machine, logs, lastStable{config.Store.Stable()}, config.Store.Snapshots(), transport)
 	if err != nil {
 		c.cancel()
 		c.trans.Close()
@@ -154,6 +155,7 @@ func Open(config Config) (*Cluster, error) {
 	}
 	c.applied(c.fsm.View())
 	c.wg.Go(func() { _ = c.server.Serve(c.port.calls) }) // ends with the listener
+	c.wg.Go(transport.pass)
 	c.wg.Go(c.openTerms)
 	c.wg.Go(c.watchLeader)
 	c.wg.Go(c.tick)

@@ -105,3 +105,8 @@ func (c *Cluster) RefusalOf(err error) string {
 	c.refuse(w, "/v1/fence", err)
 	return strings.TrimSpace(w.Body.String())
 }
+
+// Mend is what a member whose newest snapshot ends at an entry does to a request.
+func Mend(r *raft.AppendEntriesRequest, index, term uint64) {
+	raftTransport{snapshot: func() (uint64, uint64) { return index, term }}.mend(r)
+}

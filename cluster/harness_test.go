@@ -2,7 +2,7 @@ package cluster_test
 
 import (
 	"context"
-
+	"errors"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -210,6 +210,7 @@ type stall struct {
 	raft.LogStore
 	gate chan struct{} // nil: open
 	in   chan struct{}
+	late bool // holds back the answer, not the write
 	mu   chan struct{}
 }
 
@@ -229,19 +230,29 @@ func (s *stall) close() (entered <-chan struct{}) {
 	return s.in
 }
 
+// loseAnswer lets the next write through to the disk, and holds its answer back, which will be an error.
+func (s *stall) loseAnswer() (stored <-chan struct{}) {
+	stored = s.close()
+	s.late = true
+	return stored
+}
+
 func (s *stall) release() {
 	<-s.mu
 	defer func() { s.mu <- struct{}{} }()
 	if s.gate != nil {
 		close(s.gate)
-		s.gate = nil
+		s.gate, s.late = nil, false
 	}
 }
 
 func (s *stall) StoreLogs(l []*raft.Log) error {
 	<-s.mu
-	gate, in := s.gate, s.in
+	gate, in, late := s.gate, s.in, s.late
 	s.mu <- struct{}{}
+	if late {
+		return s.storeAndWait(l, gate, in)
+	}
 	if gate != nil {
 		select {
 		case in <- struct{}{}:
@@ -250,6 +261,18 @@ func (s *stall) StoreLogs(l []*raft.Log) error {
 		<-gate
 	}
 	return s.LogStore.StoreLogs(l)
+}
+
+func (s *stall) storeAndWait(l []*raft.Log, gate <-chan struct{}, in chan<- struct{}) error {
+	if err := s.LogStore.StoreLogs(l); err != nil {
+		return err
+	}
+	select {
+	case in <- struct{}{}:
+	default:
+	}
+	<-gate
+	return errors.New("the process has ended")
 }
 
 func (s *stall) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{l}) }

@@ -53,11 +53,62 @@ func (l raftLayer) Accept() (net.Conn, error) {
 	}
 }
 
-// raftTransport closes its pipelines when the member closes. In the library a leader that is deposed while messages are in
-// flight may wait on one for ever, and its shutdown for it.
+// raftTransport mends three things of the library.
+//
+// It closes its pipelines when the member closes: a leader that is deposed while messages are in flight may wait on one for
+// ever, and its shutdown for it.
+//
+// It takes a follower's word for its own snapshot. Before a follower appends entries it compares the one before them with
+// the leader's. Where that is the last entry of its newest snapshot it is in the log no more, and the library remembers its
+// term only while nothing follows it. A follower that was sent a snapshot, stored what follows, and ended before it could say
+// so would refuse for ever after: the leader would send the same snapshot again and again, without a pause. The entry is the one
+// that the leader means, the snapshot's own index and term say so; the question is taken out.
+//
+// And a follower commits no further than a request reaches. The library commits up to the leader's commit index as far as
+// its own log goes, also entries behind those of the request, which nobody has compared with the leader's (Raft, figure 2:
+// "the minimum of leaderCommit and the index of the last new entry").
 type raftTransport struct {
 	*raft.NetworkTransport
-	ctx context.Context
+	ctx      context.Context
+	snapshot func() (index, term uint64) // the member's newest
+	rpcs     chan raft.RPC
+}
+
+func newRaftTransport(ctx context.Context, inner *raft.NetworkTransport, snapshot func() (index, term uint64)) raftTransport {
+	return raftTransport{inner, ctx, snapshot, make(chan raft.RPC)}
+}
+
+// Consumer is where Raft takes its requests from; pass fills it.
+func (t raftTransport) Consumer() <-chan raft.RPC { return t.rpcs }
+
+// pass ends with the member.
+func (t raftTransport) pass() {
+	for {
+		select {
+		case rpc := <-t.NetworkTransport.Consumer():
+			if request, ok := rpc.Command.(*raft.AppendEntriesRequest); ok {
+				t.mend(request)
+			}
+			select {
+			case t.rpcs <- rpc:
+			case <-t.ctx.Done():
+				return
+			}
+		case <-t.ctx.Done():
+			return
+		}
+	}
+}
+
+func (t raftTransport) mend(r *raft.AppendEntriesRequest) {
+	reach := r.PrevLogEntry
+	if n := len(r.Entries); n > 0 {
+		reach = r.Entries[n-1].Index
+	}
+	r.LeaderCommitIndex = min(r.LeaderCommitIndex, reach)
+	if index, term := t.snapshot(); index > 0 && r.PrevLogEntry == index && r.PrevLogTerm == term {
+		r.PrevLogEntry, r.PrevLogTerm = 0, 0 // the library does not compare an entry 0
+	}
 }
 
 var _ raft.WithPreVote = raftTransport{} // without it Raft does without pre-votes and says nothing

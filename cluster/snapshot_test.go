@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"keyquorum/cluster"
 )
 
 // The log since the last snapshot is bounded by bytes, and what lies before it goes: a member that was away gets the
@@ -39,6 +41,45 @@ func TestSnapshotByWeight(t *testing.T) {
 			if err != nil || got != value {
 				t.Fatalf("member %d after the snapshot: %d bytes, %v", i, len(got), err)
 			}
+		}
+	})
+}
+
+// A follower is sent a snapshot, stores the entries that follow it, and ends before it could say so. Back again it has the
+// snapshot and what follows, but no longer the snapshot's own last entry, which the leader asks it to compare. The library
+// refuses then, and the leader sends the snapshot again, for ever.
+func TestFollowerThatEndedRightAfterASnapshotComesBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, 3)
+		for i := range 3 {
+			g.stop(i)
+			g.configs[i].Compact = cluster.Compact{Weight: 1, Entries: 1}
+			g.open(i)
+		}
+		leader := g.leader()
+		away := (leader + 1) % 3
+		must(t, g.put(away, "x", "before"))
+		g.stop(away)
+		for i := range 100 {
+			must(t, g.put(leader, "x", fmt.Sprint(i, string(make([]byte, 4<<10)))))
+		}
+		time.Sleep(3 * time.Second) // snapshots are looked at once a second
+		for i := range 5 {
+			must(t, g.put(leader, "y", fmt.Sprint(i))) // follow the snapshot
+		}
+		stored := g.stalls[away].loseAnswer()
+		g.open(away)
+		<-stored
+		g.isolate(away)
+		g.stalls[away].release()
+		g.stop(away)
+		if index, _ := g.stores[away].NewestSnapshot(); index == 0 {
+			t.Fatal("the member was sent no snapshot: the schedule tests nothing")
+		}
+		g.network.Heal()
+		g.open(away)
+		if got, err := g.get(away, "y", 5*time.Second); err != nil || got != "4" {
+			t.Fatalf("the member that came back reads %q, %v", got, err)
 		}
 	})
 }

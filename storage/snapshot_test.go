@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/hashicorp/raft"
 
@@ -352,4 +353,28 @@ func seed(f *testing.F, name string) {
 		f.Fatal(name, err)
 	}
 	f.Add(b)
+}
+
+// Raft opens a snapshot right after it was written, also the third of one index within a millisecond, or after the clock was set
+// back: it is the newest, whatever the clock says, and stays.
+func TestSnapshotsOfOneIndexAndOneMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // a clock that stands still
+		s, _ := create(t)
+		for i := range 6 {
+			id := mustSnapshot(t, s, 250, randomState(uint64(i))[:100])
+			if _, state, err := s.Snapshots().Open(id); err != nil {
+				t.Fatalf("the %d. snapshot of the index: %v", i+1, err)
+			} else {
+				state.Close()
+			}
+			list, err := s.Snapshots().List()
+			if err != nil || list[0].ID != id {
+				t.Fatalf("the newest is %v, %v; the last written was %s", list[0].ID, err, id)
+			}
+		}
+		if index, _ := s.NewestSnapshot(); index != 250 {
+			t.Errorf("the newest snapshot ends at %d", index)
+		}
+		mustClose(t, s)
+	})
 }

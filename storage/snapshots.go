@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -22,6 +23,8 @@ type snapshots struct {
 	dir      string
 	disk     disk
 	finished func(index uint64) // called when a snapshot is safely in place
+
+	newest atomic.Pointer[snapshotName] // in place; nil for none
 
 	placing sync.Mutex // held while a name is chosen, and while a snapshot is put into place and old ones are removed
 }
@@ -51,7 +54,16 @@ func (s *snapshots) begin(m snapshotManifest) (*snapshotWriter, error) {
 	s.placing.Lock()
 	defer s.placing.Unlock()
 	name := snapshotName{term: m.Term, index: m.Index, ms: max(time.Now().UnixMilli(), 0)}
-	for s.taken(name.String()) || s.taken(name.String()+temporary) {
+	names, err := s.names()
+	if err != nil {
+		return nil, err
+	}
+	for _, other := range names { // the newest of its index must sort as such, whatever the clock says: an older one may be removed
+		if other.term == name.term && other.index == name.index {
+			name.ms = max(name.ms, other.ms+1)
+		}
+	}
+	for s.taken(name.String() + temporary) {
 		name.ms++
 	}
 	m.ID = name.String()
@@ -72,8 +84,17 @@ func (s *snapshots) place(id string, index uint64) error {
 		return errors.Join(err, s.remove(id))
 	}
 	s.finished(index)
+	s.note(id)
 	s.removeOld()
 	return nil
+}
+
+// note keeps the name of the newest snapshot in place.
+func (s *snapshots) note(id string) {
+	name, ok := parseSnapshotName(id)
+	if newest := s.newest.Load(); ok && (newest == nil || newest.compare(name) < 0) {
+		s.newest.Store(&name)
+	}
 }
 
 // removeOld is best effort: the new snapshot is good whether or not an old one could be removed, and the next one tries
@@ -186,5 +207,6 @@ func (s *snapshots) verifyNewest() (uint64, error) {
 	if err := errors.Join(err, r.Close()); err != nil {
 		return 0, err
 	}
+	s.note(meta.ID)
 	return meta.Index, nil
 }

@@ -177,6 +177,14 @@ func (s *Store) Stable() raft.StableStore { return s.stable }
 // Snapshots keeps the two newest. A snapshot that can't be written is removed and reported by its sink, and poisons nothing.
 func (s *Store) Snapshots() raft.SnapshotStore { return s.snapshots }
 
+// NewestSnapshot returns index and term of the last entry in the newest snapshot, zeros without one. It answers from memory.
+func (s *Store) NewestSnapshot() (index, term uint64) {
+	if newest := s.snapshots.newest.Load(); newest != nil {
+		return newest.index, newest.term
+	}
+	return 0, 0
+}
+
 // Failed is closed at the first failed write or fsync of log or stable store; Err then says which. Everything later fails
 // too, but for reads of entries that were safely stored: without those Raft would panic before the node could say why it
 // stops. Whoever sees Failed closed must acknowledge nothing more and end the process; the next one reads what is true.

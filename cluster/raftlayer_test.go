@@ -1,0 +1,40 @@
+package cluster_test
+
+import (
+	"testing"
+
+	"github.com/hashicorp/raft"
+
+	"keyquorum/cluster"
+)
+
+// What a follower's Raft is shown of a leader's request: no question about the last entry of its own snapshot, and no commit of
+// entries that the request does not reach.
+func TestRequestsAreMended(t *testing.T) {
+	entries := func(indexes ...uint64) (logs []*raft.Log) {
+		for _, i := range indexes {
+			logs = append(logs, &raft.Log{Index: i})
+		}
+		return logs
+	}
+	for _, row := range []struct {
+		says                   string
+		prev, prevTerm, commit uint64
+		entries                []*raft.Log
+		wantPrev, wantPrevTerm uint64
+		wantCommit             uint64
+	}{
+		{says: "the snapshot's entry", prev: 84, prevTerm: 4, commit: 90, entries: entries(85, 86), wantCommit: 86},
+		{says: "its index in another term", prev: 84, prevTerm: 3, commit: 90, entries: entries(85), wantPrev: 84, wantPrevTerm: 3, wantCommit: 85},
+		{says: "another entry", prev: 85, prevTerm: 4, commit: 86, entries: entries(86, 87), wantPrev: 85, wantPrevTerm: 4, wantCommit: 86},
+		{says: "nothing to append", prev: 90, prevTerm: 4, commit: 90, wantPrev: 90, wantPrevTerm: 4, wantCommit: 90},
+		{says: "nothing to append, and a commit beyond", prev: 80, prevTerm: 4, commit: 90, wantPrev: 80, wantPrevTerm: 4, wantCommit: 80},
+		{says: "a heartbeat"},
+	} {
+		r := &raft.AppendEntriesRequest{PrevLogEntry: row.prev, PrevLogTerm: row.prevTerm, LeaderCommitIndex: row.commit, Entries: row.entries}
+		cluster.Mend(r, 84, 4)
+		if r.PrevLogEntry != row.wantPrev || r.PrevLogTerm != row.wantPrevTerm || r.LeaderCommitIndex != row.wantCommit {
+			t.Errorf("%s: shown with entry %d of term %d before, commit %d", row.says, r.PrevLogEntry, r.PrevLogTerm, r.LeaderCommitIndex)
+		}
+	}
+}
