@@ -3,6 +3,7 @@ package testcluster
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // A server is a member of the Raft configuration as the API shows it.
@@ -139,11 +140,14 @@ func (c *Cluster) Digests() State {
 			continue
 		}
 		var s State
-		c.await(fmt.Sprintf("node %d tells its digest at index %d", i, newest.Index), func() (told bool) {
-			var err error
+		var err error
+		told := func() bool {
 			s, err = c.state(i, newest.Index)
 			return err == nil
-		})
+		}
+		if !until(30*time.Second, told) {
+			c.t.Fatalf("testcluster: node %d does not tell its digest at index %d: %v", i, newest.Index, err)
+		}
 		if s.Digest != newest.Digest {
 			c.t.Fatalf("testcluster: at index %d node %s holds %s, node %d holds %s", newest.Index, newest.NodeID, newest.Digest, i, s.Digest)
 		}

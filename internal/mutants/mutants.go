@@ -156,4 +156,50 @@ var mutants = []mutant{
 		}},
 		test: "./seal TestRecordsOpenOnlyWhereTheyBelong",
 	},
+	{
+		name: "right-not-held", bug: "a write is not held to the access record that allowed it, so it may follow its revocation",
+		edits: []overlay.Edit{{
+			File: "keyquorum/vault/access.go",
+			Old:  "	a, ok, err := load(d, d.v.grants, accessPath(d.vault.ID, c.Identity.OID))\n",
+			New: "	held, ok := d.view.Get(accessPath(d.vault.ID, c.Identity.OID))\n	a := &access{}\n	if ok {\n" +
+				"		a, err = decoded(d, d.v.grants, accessPath(d.vault.ID, c.Identity.OID), held)\n	}\n",
+		}},
+		test: "./vault TestRevokedBetweenDecisionAndCommit",
+	},
+	{
+		name: "digest-not-compared", bug: "a node whose state differs from the majority's goes on answering",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/digest.go",
+			Old:  "	if !ok || bytes.Equal(own[:], answer.Digest) {",
+			New:  "	if bytes.Equal(own[:], own[:]) {",
+		}},
+		test: "./cluster TestAlteredSnapshotIsFoundOut",
+	},
+	{
+		name: "refusal-from-an-old-view", bug: "a refusal is drawn from a node's own copy, current or not",
+		edits: []overlay.Edit{{
+			File: "keyquorum/vault/perform.go",
+			Old:  "		d, err = v.fenced(ctx, true, decide)\n		d.committed = sent\n		if err != nil || len(d.txn.Writes) == 0 {\n			return d, false, err\n		}\n",
+			New:  "		return d, false, err\n",
+		}},
+		test: histories,
+	},
+	{
+		name: "raft-term-panic", bug: "Raft panics when it can't store its term, and no sentence says which disk failed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/stable.go",
+			Old:  "		runtime.Goexit()\n",
+			New:  "		_ = runtime.Goexit\n",
+		}},
+		test: "./testcluster TestFullDiskAtAnElection",
+	},
+	{
+		name: "late-lapse", bug: "a dead leader is noticed when Raft's own timers happen to look",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/cluster.go",
+			Old:  "	c.wg.Go(c.watchLeader)\n",
+			New:  "",
+		}},
+		test: "./testcluster TestDeadLeaderIsReplacedAtOnce",
+	},
 }
