@@ -92,7 +92,7 @@ func (c *Cluster) NewApp(name string) App {
 	return App{ClientID: credential.Data.ClientID, Secret: credential.Data.Secret}
 }
 
-// Grant replaces what an application may do in a vault, through node i.
+// Grant replaces what an application may do in a vault, through node i. Permissions have Azure's names; "all" is every one of them.
 func (c *Cluster) Grant(i int, vault, app string, keys, secrets []string) {
 	c.t.Helper()
 	c.Call(i, "PUT", "/v1/keyquorum/vaults/"+vault+"/grants/"+app, map[string][]string{"keys": keys, "secrets": secrets}, nil)

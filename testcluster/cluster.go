@@ -5,24 +5,44 @@
 // TLS on loopback, and Breakable the same with a network and a disk underneath that can be made to fail. (Loopback, nodes in
 // this process over real sockets, is for tests that need neither.)
 //
-//	func TestRevokedAtOnce(t *testing.T) {
+//	func TestBillingOutlivesANode(t *testing.T) {
 //		synctest.Test(t, func(t *testing.T) {
 //			c := testcluster.New(t, 3)
-//			c.Isolate(c.Leader())
+//			c.NewVault("demo")
+//			app := c.NewApp("billing")
+//			c.Grant(0, "demo", "billing", nil, []string{"get", "set"})
+//			options := azcore.ClientOptions{
+//				Transport: c.HTTP(1), // node 1 and no other, whatever name is asked for
+//				Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: c.LoginURL()},
+//			}
+//			credential, err := azidentity.NewClientSecretCredential("adfs", app.ClientID, app.Secret,
+//				&azidentity.ClientSecretCredentialOptions{ClientOptions: options})
 //			…
-//			c.Heal()
-//			c.Settled()
+//			secrets, err := azsecrets.NewClient(c.VaultURL("demo"), credential, &azsecrets.ClientOptions{ClientOptions: options})
+//			…
+//			c.Kill(0) // perhaps the leader
+//			… // secrets serves on
+//			c.Settled() // node 0 is back, and holds what the others hold
 //		})
 //	}
 //
-// A Cluster is initialised and unsealed when it is returned, and gone when the test ends. Its verbs fail the test when they
-// can't be done; one that a kind of cluster can't do at all says so. They are called from the test's own goroutine; what they
-// wait for is seen from outside, through the API. A node is assembled by node.Open and httpapi.New, as the program does it.
-// Nothing here is a mock.
+// A Cluster is initialised and unsealed when it is returned, and gone when the test ends. Nodes have numbers from 0. One that was
+// started again is sealed until Unseal; Whole and Settled see to that. Verbs fail the test when they can't be done; one that a
+// kind of cluster can't do at all says so. They are called from the test's own goroutine; what they wait for is seen from outside,
+// through the API. A node is assembled by node.Open and httpapi.New, as the program does it. Nothing here is a mock.
+//
+// A module of another's has this one's source in its go.mod, and nothing else to set up:
+//
+//	require keyquorum v0.0.0
+//	replace keyquorum => ../keyquorum
+//
+// Processes builds the program from that source with the go command. testdata/outside is an application with such a module, and
+// example_test.go holds more tests to begin with.
 //
 // What a bubble can't show: its goroutines are scheduled as Go likes, so a seed gives the same faults at the same
 // times but not the same interleaving; a paused node's timers go on, only its messages, its disk and its clock stand still; a
-// killed node's files are as the kernel has them (PowerCut needs processes).
+// killed node's files are as the kernel has them (PowerCut needs processes). Its time is not free, for nodes send heartbeats: an
+// idle hour takes some ten seconds.
 package testcluster
 
 import (

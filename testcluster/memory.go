@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Listen makes host reachable at address, in memory.
+// Listen makes host reachable at address, in memory. A dial returns when it was accepted.
 func (n *Network) Listen(host, address string) net.Listener {
 	l := &memListener{network: n, host: host, addr: memAddr(address), conns: make(chan net.Conn), done: make(chan struct{})}
 	n.do(func() { n.listeners[address] = l })
