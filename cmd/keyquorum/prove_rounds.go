@@ -18,7 +18,7 @@ const (
 	roundOperations = 1000
 
 	beginPatience    = time.Minute     // for the vault, the applications, their tokens
-	readBackPatience = 2 * time.Minute // a node that was unsealed when we began may be gone
+	readBackPatience = time.Minute     // a node that was there when we began may be gone
 	digestPatience   = time.Minute
 	cleanUpPatience  = 2 * time.Minute
 
