@@ -17,8 +17,8 @@ const (
 	// What a round keeps in memory and makes in the vault grows with its operations, so a long work is many rounds.
 	roundOperations = 1000
 
-	beginPatience    = time.Minute     // for the vault, the applications, their tokens
-	readBackPatience = time.Minute     // a node that was there when we began may be gone
+	beginPatience    = time.Minute // for the vault, the applications, their tokens
+	readBackPatience = time.Minute // a node that was there when we began may be gone
 	digestPatience   = time.Minute
 	cleanUpPatience  = 2 * time.Minute
 
