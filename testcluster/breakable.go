@@ -63,7 +63,7 @@ func (p *processes) prepareFaults(i int, cmd *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	p.relays[i] = p.c.network.Relay(l, nodeName(i), p.c.hosts[i]+":8201", p.who)
+	p.relays[i] = p.network.Relay(l, nodeName(i), p.c.hosts[i]+":8201", p.who)
 	return nil
 }
 

@@ -2,8 +2,9 @@
 //
 // There are two kinds of cluster, with one vocabulary. New runs nodes in the test's own process, inside a testing/synctest
 // bubble: a network in memory, fake time, real storage; a minute of faults takes a second. Processes runs the real binary over
-// TLS on loopback, and Breakable the same with a network and a disk underneath that can be made to fail. (Loopback, nodes in
-// this process over real sockets, is for tests that need neither.)
+// TLS on loopback, Namespaces the same on networks of the kernel's that really lose packets, and Breakable one with a network
+// and a disk underneath that can be made to fail. (Loopback, nodes in this process over real sockets, is for tests that need
+// neither.)
 //
 //	func TestBillingOutlivesANode(t *testing.T) {
 //		synctest.Test(t, func(t *testing.T) {
@@ -74,7 +75,7 @@ type Cluster struct {
 
 	authority *authority
 	kind      kind
-	network   *Network // between the nodes; nil where it can't be broken
+	links     links    // between the nodes; nil where they can't be broken
 	hosts     []string // names or loopback addresses, spare ones included
 	size      int
 	removed   []bool
@@ -164,8 +165,8 @@ func (c *Cluster) client(i int) *http.Client {
 	}}
 }
 
-// dialLoopback reaches the API of a node that listens on a real socket.
-func (c *Cluster) dialLoopback(ctx context.Context, i int) (net.Conn, error) {
+// dialSocket reaches the API of a node that listens on a real socket.
+func (c *Cluster) dialSocket(ctx context.Context, i int) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: 5 * time.Second}
 	return dialer.DialContext(ctx, "tcp", net.JoinHostPort(c.hosts[i], "8200"))
 }
@@ -191,8 +192,10 @@ func (c *Cluster) begin() {
 }
 
 func (c *Cluster) close() {
-	if c.network != nil {
-		c.network.Heal()
+	if c.links != nil {
+		if err := c.links.heal(); err != nil {
+			c.t.Error(err)
+		}
 	}
 	for i := range c.size {
 		if c.kind.running(i) {
@@ -200,8 +203,8 @@ func (c *Cluster) close() {
 		}
 		c.clients[i].CloseIdleConnections()
 	}
-	if c.network != nil {
-		c.network.Close()
+	if c.links != nil {
+		c.links.close()
 	}
 }
 

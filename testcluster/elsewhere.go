@@ -2,7 +2,17 @@
 
 package testcluster
 
-import "errors"
+import (
+	"errors"
+	"testing"
+)
+
+// Namespaces needs Linux.
+func Namespaces(t testing.TB, _ int) *Cluster {
+	t.Helper()
+	t.Skip("a network that really loses packets takes network namespaces, and only Linux has them")
+	return nil
+}
 
 // SmallDisk needs Linux.
 func (c *Cluster) SmallDisk(int, int64) {

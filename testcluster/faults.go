@@ -26,6 +26,18 @@ type (
 	}
 )
 
+// links are the ways between nodes, each direction by itself. What is held is lost or late, never refused.
+type links interface {
+	hold(from, to int) error
+	shape(from, to int, l Link) error
+	unshapable() error // why they can't be slow or lossy on this machine; nil: they can
+	heal() error
+	close()
+}
+
+// A resetter is links that break connections too.
+type resetter interface{ reset(i int) }
+
 // can returns the kind as one that can do a verb. A verb that a kind can't do fails the test: passing would claim a fault that
 // never was.
 func can[T any](c *Cluster, verb string) T {
@@ -37,12 +49,12 @@ func can[T any](c *Cluster, verb string) T {
 	return k
 }
 
-func (c *Cluster) net(verb string) *Network {
+func (c *Cluster) between(verb string) links {
 	c.t.Helper()
-	if c.network == nil {
+	if c.links == nil {
 		c.t.Fatalf("testcluster: %s can't be done to %s: there is no network of ours between them", verb, c.kind.name())
 	}
-	return c.network
+	return c.links
 }
 
 // Pause lets node i stand still until Resume: SIGSTOP to a process; in a bubble its messages, its disk and its clock.
@@ -60,11 +72,12 @@ func (c *Cluster) Resume(i int) {
 // Partition cuts the nodes of side off from all others, both ways. Those who ask from outside reach every node.
 func (c *Cluster) Partition(side ...int) {
 	c.t.Helper()
-	n := c.net("Partition")
+	links := c.between("Partition")
 	for _, i := range side {
 		for j := range c.size {
 			if !slices.Contains(side, j) {
-				n.Isolate(nodeName(i), nodeName(j))
+				c.must(links.hold(i, j))
+				c.must(links.hold(j, i))
 			}
 		}
 	}
@@ -73,7 +86,7 @@ func (c *Cluster) Partition(side ...int) {
 // PartitionOneWay loses everything that from sends to to, and nothing that comes back.
 func (c *Cluster) PartitionOneWay(from, to int) {
 	c.t.Helper()
-	c.net("PartitionOneWay").Hold(nodeName(from), nodeName(to))
+	c.must(c.between("PartitionOneWay").hold(from, to))
 }
 
 // Isolate is Partition of one node.
@@ -93,19 +106,22 @@ func (c *Cluster) Drop(i, j int, share float64) {
 
 func (c *Cluster) shape(verb string, i, j int, l Link) {
 	c.t.Helper()
-	n := c.net(verb)
-	n.Shape(nodeName(i), nodeName(j), l)
-	n.Shape(nodeName(j), nodeName(i), l)
+	links := c.between(verb)
+	if err := links.unshapable(); err != nil {
+		c.t.Fatalf("testcluster: %s can't be done to %s here: %v", verb, c.kind.name(), err)
+	}
+	c.must(links.shape(i, j, l))
+	c.must(links.shape(j, i, l))
 }
 
 // Reset breaks the connections between node i and the other nodes. They can make new ones.
 func (c *Cluster) Reset(i int) {
 	c.t.Helper()
-	var others []string
-	for j := range c.size {
-		others = append(others, nodeName(j))
+	r, ok := c.between("Reset").(resetter)
+	if !ok {
+		c.t.Fatalf("testcluster: Reset can't be done to %s", c.kind.name())
 	}
-	c.net("Reset").Reset(nodeName(i), others...)
+	r.reset(i)
 }
 
 // FillDisk makes every write to node i's log fail for want of space, and the node ends at the next one. After SmallDisk it fills
@@ -171,8 +187,8 @@ func (c *Cluster) CorruptByte(i int, name string, offset int64) {
 // Heal ends every fault but death: links are perfect, nobody is paused, disks have room, usage logs can be written, clocks are right.
 func (c *Cluster) Heal() {
 	c.t.Helper()
-	if c.network != nil {
-		c.network.Heal()
+	if c.links != nil {
+		c.must(c.links.heal())
 	}
 	for i := range c.size {
 		if p, ok := c.kind.(pauser); ok {
@@ -184,19 +200,40 @@ func (c *Cluster) Heal() {
 	}
 }
 
+// A Network between nodes, which have their names in it.
+
+func (n *Network) hold(from, to int) error { n.Hold(nodeName(from), nodeName(to)); return nil }
+func (n *Network) heal() error             { n.Heal(); return nil }
+func (n *Network) close()                  { n.Close() }
+func (n *Network) unshapable() error       { return nil }
+
+func (n *Network) shape(from, to int, l Link) error {
+	n.Shape(nodeName(from), nodeName(to), l)
+	return nil
+}
+
+// reset leaves the connections alone that come from outside.
+func (n *Network) reset(i int) {
+	var others []string
+	for j := range maxSize {
+		others = append(others, nodeName(j))
+	}
+	n.Reset(nodeName(i), others...)
+}
+
 // The faults of nodes in this process.
 
 func (l *inside) pause(i int) {
 	l.troubles[i].pause()
-	if l.c.network != nil {
-		l.c.network.Pause(nodeName(i))
+	if p, ok := l.place.(pauser); ok {
+		p.pause(i)
 	}
 }
 
 func (l *inside) resume(i int) {
 	l.troubles[i].resume()
-	if l.c.network != nil {
-		l.c.network.Resume(nodeName(i))
+	if p, ok := l.place.(pauser); ok {
+		p.resume(i)
 	}
 }
 

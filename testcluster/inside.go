@@ -23,8 +23,8 @@ import (
 func New(t testing.TB, n int, configure ...func(i int, config *node.Config)) *Cluster {
 	t.Helper()
 	c := newCluster(t, n, nodeName)
-	c.network = NewNetwork()
-	c.kind = newInside(c, &bubble{c.network}, configure...)
+	network := NewNetwork()
+	c.links, c.kind = network, newInside(c, &bubble{network}, configure...)
 	c.begin()
 	return c
 }
@@ -191,7 +191,7 @@ func (s sockets) listen(i int, port string) (net.Listener, error) {
 	return net.Listen("tcp", net.JoinHostPort(s.c.hosts[i], port))
 }
 
-func (s sockets) dial(ctx context.Context, i int) (net.Conn, error) { return s.c.dialLoopback(ctx, i) }
+func (s sockets) dial(ctx context.Context, i int) (net.Conn, error) { return s.c.dialSocket(ctx, i) }
 
 func (sockets) joinDialer(int) func(context.Context, string) (net.Conn, error) { return nil }
 func (sockets) vanish(int)                                                     {}
@@ -225,6 +225,9 @@ func (b *bubble) vanish(i int) {
 	b.network.Unlisten(nodeName(i))
 	b.network.Reset(nodeName(i))
 }
+
+func (b *bubble) pause(i int)  { b.network.Pause(nodeName(i)) }
+func (b *bubble) resume(i int) { b.network.Resume(nodeName(i)) }
 
 // A logBuffer keeps what is written to it.
 type logBuffer struct {

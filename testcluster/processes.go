@@ -21,7 +21,7 @@ import (
 // Processes runs n processes of the real binary, built once for each test binary.
 func Processes(t testing.TB, n int) *Cluster {
 	t.Helper()
-	return newProcesses(t, n, Binary, func(*Cluster, *processes) {})
+	return newProcesses(t, n, Binary, onLoopback(), func(*Cluster, *processes) {})
 }
 
 // Breakable runs n processes of the real program with faults underneath: all traffic between their cluster ports goes through a
@@ -29,22 +29,24 @@ func Processes(t testing.TB, n int) *Cluster {
 // is the same but for those hooks, for the address that its connections come from, and for a wall clock that can be skewed.
 func Breakable(t testing.TB, n int) *Cluster {
 	t.Helper()
-	return newProcesses(t, n, BreakableBinary, func(c *Cluster, p *processes) {
-		c.network = NewNetwork()
-		p.faults = true
+	return newProcesses(t, n, BreakableBinary, onLoopback(), func(c *Cluster, p *processes) {
+		p.called, p.faults, p.network = "breakable processes", true, NewNetwork()
+		c.links = p.network
 	})
 }
 
-func newProcesses(t testing.TB, n int, build func() (string, error), prepare func(*Cluster, *processes)) *Cluster {
+func newProcesses(
+	t testing.TB, n int, build func() (string, error), host func(i int) string, prepare func(*Cluster, *processes),
+) *Cluster {
 	t.Helper()
-	c := newCluster(t, n, onLoopback())
+	c := newCluster(t, n, host)
 	binary, err := build()
 	c.must(err)
 	c.must(errors.Join(
 		os.WriteFile(filepath.Join(c.Dir, "tls.pem"), c.authority.certPEM, 0o600),
 		os.WriteFile(filepath.Join(c.Dir, "tls-key.pem"), c.authority.keyPEM, 0o600),
 	))
-	p := &processes{c: c, binary: binary}
+	p := &processes{c: c, called: "processes", binary: binary, around: func(_ int, do func() error) error { return do() }}
 	prepare(c, p)
 	c.kind = p
 	t.Cleanup(p.endRelays)
@@ -54,11 +56,15 @@ func newProcesses(t testing.TB, n int, build func() (string, error), prepare fun
 
 type processes struct {
 	c      *Cluster
+	called string
 	binary string
-	faults bool          // the binary has hooks, and a relay stands before each cluster port
-	small  [maxSize]bool // its data has a disk of its own
-	nodes  [maxSize]*process
-	relays [maxSize]func() // each ends one
+	// around does something where node i has its network, and for outside where the test has its own.
+	around  func(i int, do func() error) error
+	faults  bool          // the binary has hooks, and a relay stands before each cluster port
+	network *Network      // of the relays
+	small   [maxSize]bool // its data has a disk of its own
+	nodes   [maxSize]*process
+	relays  [maxSize]func() // each ends one
 }
 
 type process struct {
@@ -66,12 +72,7 @@ type process struct {
 	ended chan struct{} // closed when it was waited for
 }
 
-func (p *processes) name() string {
-	if p.faults {
-		return "breakable processes"
-	}
-	return "processes"
-}
+func (p *processes) name() string { return p.called }
 
 func (p *processes) start(i int) error {
 	host := p.c.hosts[i]
@@ -91,7 +92,7 @@ func (p *processes) start(i int) error {
 			return err
 		}
 	}
-	if err := cmd.Start(); err != nil {
+	if err := p.around(i, cmd.Start); err != nil {
 		return err
 	}
 	running := &process{cmd, make(chan struct{})}
@@ -129,8 +130,15 @@ func (p *processes) signal(i int, s syscall.Signal) {
 	}
 }
 
-func (p *processes) dial(ctx context.Context, i int) (net.Conn, error) {
-	return p.c.dialLoopback(ctx, i)
+// outside is where the test asks from.
+const outside = -1
+
+func (p *processes) dial(ctx context.Context, i int) (conn net.Conn, err error) {
+	err = p.around(outside, func() (err error) {
+		conn, err = p.c.dialSocket(ctx, i)
+		return err
+	})
+	return conn, err
 }
 
 func (p *processes) logFile(i int) string { return p.c.Data(i) + ".log" }

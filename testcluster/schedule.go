@@ -130,14 +130,14 @@ var strikes = []strike{
 	{"one-way", hasNetwork, func(c *Cluster, i, j int, _ *rand.Rand) { c.PartitionOneWay(i, j) }},
 	{"deaf", hasNetwork, func(c *Cluster, i, _ int, _ *rand.Rand) { c.deafen(i) }},
 	{"bridge", hasNetwork, func(c *Cluster, i, j int, _ *rand.Rand) { c.PartitionOneWay(i, j); c.PartitionOneWay(j, i) }},
-	{"slow", hasNetwork, func(c *Cluster, i, _ int, dice *rand.Rand) {
+	{"slow", canBeShaped, func(c *Cluster, i, _ int, dice *rand.Rand) {
 		for j := range c.size {
 			c.Slow(i, j, time.Duration(dice.Int64N(int64(300*time.Millisecond))), 0)
 		}
 	}},
-	{"throttle", hasNetwork, func(c *Cluster, i, j int, _ *rand.Rand) { c.Slow(i, j, 20*time.Millisecond, 32<<10) }},
-	{"drop", hasNetwork, func(c *Cluster, i, j int, dice *rand.Rand) { c.Drop(i, j, dice.Float64()/3) }},
-	{"reset", hasNetwork, func(c *Cluster, i, _ int, _ *rand.Rand) { c.Reset(i) }},
+	{"throttle", canBeShaped, func(c *Cluster, i, j int, _ *rand.Rand) { c.Slow(i, j, 20*time.Millisecond, 32<<10) }},
+	{"drop", canBeShaped, func(c *Cluster, i, j int, dice *rand.Rand) { c.Drop(i, j, dice.Float64()/3) }},
+	{"reset", canBeReset, func(c *Cluster, i, _ int, _ *rand.Rand) { c.Reset(i) }},
 	{"full-disk", hasHooks, func(c *Cluster, i, _ int, _ *rand.Rand) { c.FillDisk(i) }},
 	{"fail-sync", hasHooks, func(c *Cluster, i, _ int, _ *rand.Rand) { c.FailSync(i) }},
 	{"clock", hasHooks, func(c *Cluster, i, _ int, dice *rand.Rand) {
@@ -158,12 +158,15 @@ func (c *Cluster) Faults() (names []string) {
 }
 
 func always(*Cluster) bool       { return true }
-func hasNetwork(c *Cluster) bool { return c.network != nil }
+func hasNetwork(c *Cluster) bool { return c.links != nil }
 func is[T any](c *Cluster) bool  { _, ok := c.kind.(T); return ok }
 
-// Kinds that have no network of ours have no hooks either.
-func hasHooks(c *Cluster) bool      { return is[breaker](c) && hasNetwork(c) }
-func powerCuttable(c *Cluster) bool { return is[powerCutter](c) && hasNetwork(c) }
+func canBeShaped(c *Cluster) bool { return hasNetwork(c) && c.links.unshapable() == nil }
+func canBeReset(c *Cluster) bool  { _, ok := c.links.(resetter); return ok }
+
+// The unmodified program has no hooks. Nodes in this process always have them.
+func hasHooks(c *Cluster) bool      { p, ok := c.kind.(*processes); return !ok || p.faults }
+func powerCuttable(c *Cluster) bool { return is[powerCutter](c) && hasHooks(c) }
 
 func (c *Cluster) all() (nodes []int) {
 	for i := range c.size {
