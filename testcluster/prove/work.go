@@ -50,15 +50,20 @@ func think(rng *rand.Rand, mean time.Duration) time.Duration {
 }
 
 // ReadBack reads every object from every node, again and again until it is answered or ctx ends, and so completes the
-// history: what was acknowledged must be there. What is deleted is recovered first, for its versions cannot be listed. It is for
-// when Work has ended and all nodes serve.
+// history: what was acknowledged must be there. What is deleted is recovered first, for its versions cannot be listed, and an application
+// that is off is switched on, for it is given no token else. It is for when Work has ended and all nodes serve.
 func (r *Run) ReadBack(ctx context.Context) error {
 	used := r.used()
 	for i, o := range used {
-		if _, ok := o.kind.(*collection); !ok {
+		first := request{verb: undelete}
+		switch o.kind.(type) {
+		case *collection:
+		case access:
+			first = request{verb: enable, on: true}
+		default:
 			continue
 		}
-		if err := r.readUntilAnswered(ctx, i%len(r.target.Nodes), o, request{verb: undelete}); err != nil {
+		if err := r.readUntilAnswered(ctx, i%len(r.target.Nodes), o, first); err != nil {
 			return err
 		}
 	}
