@@ -23,6 +23,9 @@ func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) 
 	begun := time.Now()
 	for try := 0; ; try++ {
 		if err := c.unfit(); err != nil {
+			if sent { // it may be applied by the others
+				err = ErrUnknown
+			}
 			return fsm.Outcome{}, err
 		}
 		outcome, err := c.proposeAnywhere(ctx, data)

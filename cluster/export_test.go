@@ -18,6 +18,9 @@ func (c *Config) WrapLogs(wrap func(raft.LogStore) raft.LogStore) { c.wrapLogs =
 // WrapFSM puts a test's state machine around the member's own: to hold it back.
 func (c *Config) WrapFSM(wrap func(*fsm.FSM) raft.FSM) { c.wrapFSM = wrap }
 
+// LearnRemoved makes the member hear that it was removed.
+func (c *Cluster) LearnRemoved() { c.learnRemoved() }
+
 // Raft is the member's Raft, for what a test must see of it.
 func (c *Cluster) Raft() *raft.Raft { return c.raft }
 
