@@ -13,7 +13,7 @@ SEED         ?= $(shell date +%s)
 CHAOS        := GOGC=400 KEYQUORUM_SEED=$(SEED) go test -count=1 -timeout 0 -v ./testcluster
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test failover chaos histories kills cuts leaks mutants bench gobench fuzz lint clean
+.PHONY: help build run test failover chaos histories kills cuts leaks deep mutants bench gobench fuzz lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ cuts: ## cut the power of a whole cluster N (100) times under load
 
 leaks: ## open and close a cluster N (100) times and count what is left
 	KEYQUORUM_CYCLES=$(N) $(CHAOS) -run '^TestNothingLeaks$$'
+
+deep: ## look at every disk state and every damaged byte of a member's folder (minutes)
+	KEYQUORUM_DEEP=1 go test -count=1 -timeout 90m ./storage
 
 mutants: ## seed known bugs, one at a time, and run the tests that must find them (ARGS='-run name')
 	go run ./internal/mutants $(ARGS)
