@@ -57,7 +57,9 @@ func New(n *node.Node, c Config) *Handler {
 		large:     make(chan struct{}, maxLarge),
 	}
 	if h.dial == nil {
-		h.dial = func(ctx context.Context, addr string) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", addr) }
+		h.dial = func(ctx context.Context, addr string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", addr)
+		}
 	}
 	if h.log == nil {
 		h.log = hclog.NewNullLogger()
