@@ -97,7 +97,11 @@ func (v *Vaults) settle(ctx context.Context, writes bool, decide func(*decision)
 	for attempts := 0; attempts < maxAttempts; {
 		var more bool
 		var err error
-		d, more, err = v.attempt(ctx, d.committed, decide)
+		begun := d.committed // a step before this one was applied
+		d, more, err = v.attempt(ctx, begun, decide)
+		if err != nil && begun {
+			err = halfway(err)
+		}
 		if err != nil || !more {
 			return d, err
 		}
@@ -105,7 +109,20 @@ func (v *Vaults) settle(ctx context.Context, writes bool, decide func(*decision)
 			attempts++
 		}
 	}
+	if d.committed {
+		return d, halfway(errContended)
+	}
 	return d, errContended
+}
+
+// halfway is what a request of several steps answers when one after the first failed: something has happened, and whoever
+// asks again has the rest done. Who finds nothing left has what it wanted: another has done the rest.
+func halfway(err error) error {
+	e := refusal(err)
+	if e.Kind == NotFound {
+		return nil
+	}
+	return unavailable("OutcomeUnknown", "The work was begun and stopped half-way: "+e.Message+mayHaveHappened+" Ask again to have the rest done.")
 }
 
 // fenced decides on a view that holds everything acknowledged before now.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"keyquorum/cluster"
 	"keyquorum/fsm"
 	"keyquorum/seal"
 	"keyquorum/vault"
@@ -219,11 +220,13 @@ func TestPurgeInSteps(t *testing.T) {
 	steps := 0
 	w.replica.refuse = func(fsm.Txn) error {
 		if steps++; steps == 2 {
-			return context.DeadlineExceeded
+			return cluster.ErrUnavailable
 		}
 		return nil
 	}
-	refused(t, w.PurgeSecret(ctx, c, "s"), vault.Unavailable, "Timeout")
+	if e := refused(t, w.PurgeSecret(ctx, c, "s"), vault.Unavailable, "OutcomeUnknown"); !strings.Contains(e.Message, "may have happened") {
+		t.Errorf("after its first step: %s", e.Message)
+	}
 	_, err := w.RecoverSecret(ctx, c, "s")
 	refused(t, err, vault.NotFound, "SecretNotFound")
 	_, err = w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{})
@@ -248,6 +251,29 @@ func TestPurgeInSteps(t *testing.T) {
 	}
 	if steps < 4 {
 		t.Errorf("%d versions went in %d steps", versions, steps)
+	}
+}
+
+// Two purges of one name meet: neither says that there was nothing to purge.
+func TestPurgeFinishedByAnother(t *testing.T) {
+	w, c := demo(t)
+	for i := range 70 {
+		must(w.SetSecret(ctx, c, "s", seal.Plaintext(fmt.Sprint(i)), vault.Change{}))(t)
+	}
+	must(w.DeleteSecret(ctx, c, "s"))(t)
+	other, steps := w.node(), 0
+	w.replica.refuse = func(fsm.Txn) error {
+		if steps++; steps == 1 { // the other comes between this step and the next
+			w.replica.before = func() {
+				if err := other.PurgeSecret(ctx, c, "s"); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return nil
+	}
+	if err := w.PurgeSecret(ctx, c, "s"); err != nil {
+		t.Error(err)
 	}
 }
 
