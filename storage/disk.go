@@ -125,7 +125,10 @@ func (d disk) renameDir(from, to string) error {
 			return err
 		}
 	}
-	return d.syncDir(filepath.Dir(to))
+	if err := d.syncDir(filepath.Dir(to)); err != nil {
+		return errors.Join(err, d.rename(to, from)) // whoever hears of a failure must not find the folder made
+	}
+	return nil
 }
 
 // removeTemporary removes what a crash left half made in dir.
@@ -174,7 +177,8 @@ func WriteFile(path string, b []byte) error {
 	return nil
 }
 
-// RenameDir puts a folder into place durably. newpath must not exist (fs.ErrExist), so that of two makers one wins.
+// RenameDir puts a folder into place durably. newpath must not exist (fs.ErrExist), so that of two makers one wins. On an error
+// the folder has its old name, unless it says that it could not be renamed back.
 func RenameDir(oldpath, newpath string) error {
 	if _, err := os.Lstat(newpath); err == nil {
 		return fmt.Errorf("storage: renaming %s: %s: %w", oldpath, newpath, fs.ErrExist)

@@ -136,6 +136,29 @@ func TestPowerCutWhileAFolderIsMade(t *testing.T) {
 	}
 }
 
+// What could not be made durable is not there: init must not fail and leave a cluster whose shares nobody saw.
+func TestRenameThatIsNotSyncedIsTakenBack(t *testing.T) {
+	root := t.TempDir()
+	making, made := filepath.Join(root, "cluster.new"), filepath.Join(root, "cluster")
+	if err := storage.CreateStepwise(making, manifest, nil); err != nil {
+		t.Fatal(err)
+	}
+	renamed, failing := false, errors.New("input/output error")
+	err := storage.RenameDirStepwise(making, made, func(op, path string) error {
+		if renamed && op != "rename" {
+			return failing
+		}
+		renamed = renamed || op == "rename"
+		return nil
+	})
+	if _, missing := os.Lstat(made); !errors.Is(err, failing) || !errors.Is(missing, fs.ErrNotExist) {
+		t.Errorf("%v; of the folder that was made: %v", err, missing)
+	}
+	if err := storage.RenameDirStepwise(making, made, nil); err != nil {
+		t.Errorf("a second try: %v", err)
+	}
+}
+
 func names(state map[string][]byte) (all []string) {
 	for name := range state {
 		all = append(all, name)

@@ -277,7 +277,7 @@ var forgettable = []overlay.Edit{
 	forget("bolt's meta page", "go.etcd.io/bbolt/tx.go", "beforeSyncMetaPage struct{}\n\t\tif err := ", "fdatasync(tx.db)"),
 	forget("a snapshot's state", "keyquorum/storage/snapshotstate.go", "", "w.store.disk.finish(w.file)"),
 	forget("the names in a snapshot", "keyquorum/storage/disk.go", "", "d.syncDir(from)"),
-	forget("a snapshot's name", "keyquorum/storage/disk.go", "return ", "d.syncDir(filepath.Dir(to))"),
+	forget("a snapshot's name", "keyquorum/storage/disk.go", "", "d.syncDir(filepath.Dir(to))"),
 	forget("names that the last process left", "keyquorum/storage/storage.go", "if err := ", "s.settle()"),
 	forget("pages that the last process left", "github.com/hashicorp/raft-boltdb/v2/bolt_store.go",
 		"tx.CreateBucketIfNotExists(dbConf); err != nil {\n\t\treturn err\n\t}\n\n\treturn ", "tx.Commit()"),
