@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -90,6 +91,27 @@ func TestCutOffMemberAnswersNothing(t *testing.T) {
 		if got != "2" {
 			t.Fatalf("read %q after healing", got)
 		}
+	})
+}
+
+// Who comes while two rounds are under way waits for its own to begin as well, and still no longer than 5 s.
+func TestNobodyWaitsLongerForALeaderThanIsSaid(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, 3)
+		follower := (g.leader() + 1) % 3
+		g.isolate(follower)
+		var readers sync.WaitGroup
+		for range 6 {
+			readers.Go(func() {
+				begun := time.Now()
+				_, err := g.get(follower, "x", 20*time.Second)
+				if waited := time.Since(begun); !errors.Is(err, cluster.ErrUnavailable) || waited > 5100*time.Millisecond {
+					t.Errorf("%v after %s", err, waited)
+				}
+			})
+			time.Sleep(time.Second) // of fake time
+		}
+		readers.Wait()
 	})
 }
 

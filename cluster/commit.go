@@ -59,9 +59,8 @@ func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, se
 		return fsm.Outcome{}, ErrUnknown
 	}
 	if own, ok := c.fsm.View().Outcome(id); ok && own != outcome {
-		err := errors.New("cluster: this node's outcome of a transaction is not the leader's")
-		c.suspect(outcome.Index, true)
-		return fsm.Outcome{}, err
+		c.suspect(outcome.Index, true) // one of the two has another state than the rest
+		return fsm.Outcome{}, ErrUnknown
 	}
 	return outcome, nil
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"keyquorum/fsm"
@@ -16,7 +17,13 @@ func (c *Cluster) Fence(ctx context.Context) (fsm.View, error) {
 	if c.leadsAlone() {
 		return c.fsm.View(), nil
 	}
-	return c.fences.join(ctx, c.fenceRound)
+	waiting, cancel := context.WithTimeout(ctx, leaderWait) // for a round to begin, and for its end
+	defer cancel()
+	view, err := c.fences.join(waiting, c.fenceRound)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = ErrUnavailable
+	}
+	return view, err
 }
 
 // leadsAlone is the fence of a node that is the only voter and leads an opened term: the majority is itself, and what its
