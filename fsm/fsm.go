@@ -45,7 +45,7 @@ func New(o Options) *FSM {
 }
 
 // View returns the newest state. It takes no lock.
-func (f *FSM) View() View { return View{f.current.Load()} }
+func (f *FSM) View() View { return View{state: f.current.Load()} }
 
 // Wait returns when the state's index is at least index, or with the context's error.
 func (f *FSM) Wait(ctx context.Context, index uint64) error {
@@ -108,7 +108,7 @@ func (f *FSM) publish() {
 	f.current.Store(s)
 	f.waiters.release(s.index)
 	if f.options.OnApply != nil {
-		f.options.OnApply(View{s})
+		f.options.OnApply(View{state: s})
 	}
 }
 

@@ -26,6 +26,20 @@ type state struct {
 	digest [32]byte
 }
 
+// changedUnder bounds the index at which something was last created or deleted in the directory of path, or below it. A directory
+// that is not there any more, or never was, changed further back than the window.
+func (s *state) changedUnder(path string) uint64 {
+	end := strings.LastIndexByte(path, '/') + 1
+	if end == 0 { // for everything there is no directory
+		return s.index
+	}
+	dir, ok := s.directories.Get(path[:end])
+	if !ok {
+		return s.index - min(s.index, IDWindow)
+	}
+	return dir.below
+}
+
 // A directory says when something was last created or deleted below a path that ends in '/'. It is forgotten when that
 // is further back than IDWindow: who saw the directory before then is too old to be heard.
 type directory struct {

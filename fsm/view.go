@@ -17,7 +17,23 @@ type Record struct {
 
 // A View is the whole state at one index. It is immutable, cheap to copy, and safe for concurrent use; keeping one
 // keeps its records in memory. The zero View is of no use.
-type View struct{ state *state }
+type View struct {
+	state *state
+	seen  *Seen // nil: nobody wants to know
+}
+
+// Seen is the newest change among what was read through a view: a record's, the deletion of one that is not there, or a
+// creation or deletion under a prefix that was scanned. It is for one goroutine.
+type Seen struct{ Index uint64 }
+
+func (s *Seen) note(index uint64) {
+	if s != nil {
+		s.Index = max(s.Index, index)
+	}
+}
+
+// Watched is the same view; what is read through it is noted in seen.
+func (v View) Watched(seen *Seen) View { return View{v.state, seen} }
 
 // Index is that of the last command or configuration in the state, 0 in an empty one.
 func (v View) Index() uint64 { return v.state.index }
@@ -29,19 +45,30 @@ func (v View) Generation() uint64 { return v.state.generation }
 func (v View) Get(path string) (Record, bool) {
 	r, ok := v.state.records.Get(path)
 	if !ok {
+		if v.seen != nil {
+			v.seen.note(v.state.changedUnder(path))
+		}
 		return Record{}, false
 	}
+	v.seen.note(r.Mod)
 	return *r, true
 }
 
 // Scan yields the records whose paths start with prefix and sort after `after` ("" for all), in order.
 func (v View) Scan(prefix, after string) iter.Seq2[string, Record] {
 	return func(yield func(string, Record) bool) {
+		if v.seen != nil {
+			v.seen.note(v.state.changedUnder(prefix))
+		}
 		v.state.records.Ascend(max(prefix, after), func(path string, r *Record) bool {
 			if path <= after {
 				return true
 			}
-			return strings.HasPrefix(path, prefix) && yield(path, *r)
+			if !strings.HasPrefix(path, prefix) {
+				return false
+			}
+			v.seen.note(r.Mod)
+			return yield(path, *r)
 		})
 	}
 }
