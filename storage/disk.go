@@ -112,8 +112,8 @@ func (d disk) writeFile(path string, b []byte) error {
 	return d.syncDir(filepath.Dir(path))
 }
 
-// renameDir puts a folder into place, where nothing may be yet.
-func (d disk) renameDir(from, to string) error {
+// placeDir gives a folder its final name, which nothing may have yet. After an error it may have either, also on disk.
+func (d disk) placeDir(from, to string) error {
 	if err := d.syncDir(from); err != nil {
 		return err
 	}
@@ -125,10 +125,19 @@ func (d disk) renameDir(from, to string) error {
 			return err
 		}
 	}
-	if err := d.syncDir(filepath.Dir(to)); err != nil {
-		return errors.Join(err, d.rename(to, from)) // whoever hears of a failure must not find the folder made
+	return d.syncDir(filepath.Dir(to))
+}
+
+// renameDir is placeDir, and takes back what could not be made durable: whoever hears of a failure must not find the folder made.
+func (d disk) renameDir(from, to string) error {
+	err := d.placeDir(from, to)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if _, renamed := os.Lstat(from); errors.Is(renamed, fs.ErrNotExist) {
+		return errors.Join(err, d.rename(to, from))
+	}
+	return err
 }
 
 // removeTemporary removes what a crash left half made in dir.

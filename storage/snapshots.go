@@ -80,7 +80,7 @@ func (s *snapshots) place(id string, index uint64) error {
 	s.placing.Lock()
 	defer s.placing.Unlock()
 	final := filepath.Join(s.dir, id)
-	if err := s.disk.renameDir(final+temporary, final); err != nil {
+	if err := s.disk.placeDir(final+temporary, final); err != nil {
 		return errors.Join(err, s.remove(id))
 	}
 	s.finished(index)
