@@ -134,24 +134,50 @@ func entryWeight(l *raft.Log) int { return len(l.Data) + len(l.Extensions) + ent
 // DeleteRange deletes entries, both ends included. The oldest entries go in steps, oldest first, so that a crash leaves a
 // log that begins later, which is a log; the newest go in one transaction.
 func (s *logs) DeleteRange(low, high uint64) error {
+	first, err := s.FirstIndex()
+	if err != nil {
+		return err
+	}
 	last, err := s.LastIndex()
 	if err != nil {
 		return err
 	}
-	for high < last {
+	if low <= first && high < last {
+		return s.deleteUpTo(high)
+	}
+	return s.delete(low, high)
+}
+
+// deleteUpTo deletes the entries up to index, oldest first.
+func (s *logs) deleteUpTo(index uint64) error {
+	for {
 		first, err := s.FirstIndex()
-		if err != nil {
+		if err != nil || first == 0 || first > index {
 			return err
 		}
-		low = max(low, first) // a restored snapshot leaves gaps of any width
-		if low > high || high-low < deleteStep {
-			break
-		}
-		if err := s.delete(low, low+deleteStep-1); err != nil {
+		if err := s.delete(first, min(first+deleteStep-1, index)); err != nil {
 			return err
 		}
 	}
-	return s.delete(low, high)
+}
+
+// yieldTo makes the log agree with a snapshot in place that ends with the entry at index, of term. A log that holds this very
+// entry agrees up to there (Raft's log matching); so it is with a snapshot that this node took itself. One that doesn't was
+// overtaken: a leader sent the snapshot, and what the log holds up to there may be what nobody else took. Raft leaves it there, and
+// as leader would hand it out. It is deleted.
+//
+// What an overtaken log holds behind the snapshot is no better, but Raft knows the log's end by heart and must find it. None of it
+// can pass for a leader's (cluster/DESIGN.md), and Raft replaces it with the first entries that it is sent.
+func (s *logs) yieldTo(index, term uint64) error {
+	var own raft.Log
+	err := s.GetLog(index, &own)
+	if err == nil && own.Term == term {
+		return nil
+	}
+	if err != nil && !errors.Is(err, raft.ErrLogNotFound) {
+		return err
+	}
+	return s.deleteUpTo(index)
 }
 
 func (s *logs) delete(low, high uint64) error {

@@ -20,9 +20,9 @@ const keptSnapshots = 2
 
 // A snapshots implements raft.SnapshotStore: one folder a snapshot, which appears whole or not at all.
 type snapshots struct {
-	dir      string
-	disk     disk
-	finished func(index uint64) // called when a snapshot is safely in place
+	dir    string
+	disk   disk
+	placed func(index, term uint64) error // called when a snapshot that ends with this entry is safely in place
 
 	newest atomic.Pointer[snapshotName] // in place; nil for none
 
@@ -75,16 +75,19 @@ func (s *snapshots) taken(name string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// place makes a written temporary folder the snapshot called id, and removes what is too old. What can't be placed is removed.
-func (s *snapshots) place(id string, index uint64) error {
+// place makes a written temporary folder the snapshot that m describes, and removes what is too old. What can't be placed is
+// removed. What is in place stays, also when the log can't yield to it: then nothing more is written, and the next start sees to it.
+func (s *snapshots) place(m snapshotManifest) error {
 	s.placing.Lock()
 	defer s.placing.Unlock()
-	final := filepath.Join(s.dir, id)
+	final := filepath.Join(s.dir, m.ID)
 	if err := s.disk.placeDir(final+temporary, final); err != nil {
-		return errors.Join(err, s.remove(id))
+		return errors.Join(err, s.remove(m.ID))
 	}
-	s.finished(index)
-	s.note(id)
+	s.note(m.ID)
+	if err := s.placed(m.Index, m.Term); err != nil {
+		return err
+	}
 	s.removeOld()
 	return nil
 }
@@ -193,20 +196,20 @@ func (s *snapshots) readManifest(name snapshotName) (snapshotManifest, error) {
 	return m, nil
 }
 
-// verifyNewest reads the newest snapshot through and returns its index, 0 when there is none.
-func (s *snapshots) verifyNewest() (uint64, error) {
+// verifyNewest reads the newest snapshot through, if there is one, and keeps its name.
+func (s *snapshots) verifyNewest() error {
 	names, err := s.names()
 	if err != nil || len(names) == 0 {
-		return 0, err
+		return err
 	}
 	meta, r, err := s.Open(names[0].String())
 	if err != nil {
-		return 0, err
+		return err
 	}
 	_, err = io.Copy(io.Discard, r)
 	if err := errors.Join(err, r.Close()); err != nil {
-		return 0, err
+		return err
 	}
 	s.note(meta.ID)
-	return meta.Index, nil
+	return nil
 }

@@ -78,7 +78,7 @@ func (w *snapshotWriter) Close() error {
 	if err != nil {
 		err = errors.Join(err, w.store.disk.removeAll(w.path))
 	} else {
-		err = w.store.place(w.manifest.ID, w.manifest.Index)
+		err = w.store.place(w.manifest)
 	}
 	if err != nil {
 		w.err = fmt.Errorf("storage: writing snapshot %s: %w", w.manifest.ID, err)

@@ -126,15 +126,19 @@ func assemble(dir string, m Manifest, db *boltFile) *Store {
 		logs:     l,
 		stable:   stable{db: db, commits: c},
 		snapshots: &snapshots{
-			dir:      filepath.Join(dir, snapshotsName),
-			finished: c.snapshotFinished,
+			dir: filepath.Join(dir, snapshotsName),
+			placed: func(index, term uint64) error {
+				c.snapshotFinished(index)
+				return l.yieldTo(index, term)
+			},
 		},
 		commits: c,
 		close:   sync.OnceValue(db.Close),
 	}
 }
 
-// checkContents needs the lock that the open bolt file holds: it removes temporary names.
+// checkContents needs the lock that the open bolt file holds: it removes temporary names, and what the last process left in the
+// log below a snapshot that it had just been sent.
 func (s *Store) checkContents() error {
 	if err := s.settle(); err != nil {
 		return err
@@ -145,11 +149,18 @@ func (s *Store) checkContents() error {
 	if err := removeTemporary(s.snapshots.dir); err != nil {
 		return err
 	}
-	newest, err := s.snapshots.verifyNewest()
-	if err != nil {
+	if err := s.snapshots.verifyNewest(); err != nil {
 		return err
 	}
-	return s.logs.verify(newest, filepath.Join(s.dir, boltName))
+	path := filepath.Join(s.dir, boltName)
+	index, term := s.NewestSnapshot()
+	if err := s.logs.verify(index, path); err != nil {
+		return err
+	}
+	if err := s.logs.yieldTo(index, term); err != nil {
+		return fmt.Errorf("storage: %s can't be used: %w", path, err)
+	}
+	return nil
 }
 
 // settle makes durable the names that the last process gave and was killed before it synced. Raft builds on what it is
@@ -167,8 +178,9 @@ func (s *Store) settle() error {
 // Manifest returns what the folder's manifest says.
 func (s *Store) Manifest() Manifest { return s.manifest }
 
-// Logs is Raft's log. It is not a raft.MonotonicLogStore: gaps are allowed, and Raft relies on them after a restore. It
-// keeps the newest small entries in memory, so no raft.LogCache belongs on top.
+// Logs is Raft's log. A snapshot of an entry that it does not hold takes its entries up to there along. It is not a
+// raft.MonotonicLogStore, for which Raft would do that and forget entries behind the snapshot too. It keeps the newest small entries
+// in memory, so no raft.LogCache belongs on top.
 func (s *Store) Logs() raft.LogStore { return s.logs }
 
 // Stable is Raft's stable store: its term and its vote.

@@ -48,12 +48,9 @@ func (c contents) showStable(s *storage.Store) error {
 	return nil
 }
 
-// showLog also looks beside the log's ends. Of the gap in the workload it looks at the edges only.
+// showLog also looks beside the log's ends.
 func (c contents) showLog(s *storage.Store) error {
 	for i := max(c.First, 1) - 1; i <= c.Last+1; i++ {
-		if i == 70 && c.Last > 4990 {
-			i = 4990
-		}
 		var l raft.Log
 		if err := s.Logs().GetLog(i, &l); err == nil {
 			c.Log[i] = entryText(&l)
@@ -145,12 +142,14 @@ func deleting(low uint64, until ...uint64) operation {
 		do:   func(s *storage.Store) error { return s.Logs().DeleteRange(low, until[len(until)-1]) },
 	}
 	for _, high := range until {
-		o.steps = append(o.steps, func(c *contents) {
-			maps.DeleteFunc(c.Log, func(i uint64, _ string) bool { return low <= i && i <= high })
-			c.ends()
-		})
+		o.steps = append(o.steps, func(c *contents) { c.delete(low, high) })
 	}
 	return o
+}
+
+func (c *contents) delete(low, high uint64) {
+	maps.DeleteFunc(c.Log, func(i uint64, _ string) bool { return low <= i && i <= high })
+	c.ends()
 }
 
 // ends finds first and last index.
@@ -169,17 +168,40 @@ func setting(key, value string) operation {
 	}
 }
 
+// snapshotting is a snapshot that this node takes itself: its log holds the last entry.
 func snapshotting(index uint64) operation {
 	return operation{
 		what: fmt.Sprintf("snapshot %d", index),
 		do: func(s *storage.Store) error {
-			_, err := takeSnapshot(s, index, snapshotState(index))
+			var last raft.Log
+			if err := s.Logs().GetLog(index, &last); err != nil {
+				return err
+			}
+			_, err := takeSnapshotAt(s, index, last.Term, snapshotState(index))
+			return err
+		},
+		steps: []func(*contents){func(c *contents) { c.place(index) }},
+	}
+}
+
+// installing is a snapshot that a leader sends: the log does not hold its last entry. What it holds below goes too, in the same
+// step: a process that opens the folder between the two sees to it.
+func installing(index, term uint64) operation {
+	return operation{
+		what: fmt.Sprintf("install %d", index),
+		do: func(s *storage.Store) error {
+			_, err := takeSnapshotAt(s, index, term, snapshotState(index))
 			return err
 		},
 		steps: []func(*contents){func(c *contents) {
-			c.Snapshots = append([]uint64{index}, c.Snapshots[:min(1, len(c.Snapshots))]...)
+			c.place(index)
+			c.delete(0, index)
 		}},
 	}
+}
+
+func (c *contents) place(snapshot uint64) {
+	c.Snapshots = append([]uint64{snapshot}, c.Snapshots[:min(1, len(c.Snapshots))]...)
 }
 
 // of gives entries another term and data: those of another leader.
@@ -213,23 +235,28 @@ var workload = []operation{
 	setting("CurrentTerm", "3"),
 	storing(of(3, entries(41, 50))...),
 	snapshotting(30),
-	deleting(1, 20),                          // compaction
-	storing(large(7000, entries(51, 56))...), // the file grows
+	deleting(1, 20),                                 // compaction
+	storing(large(7000, of(3, entries(51, 56)))...), // the file grows
 	snapshotting(45),
 	deleting(21, 40),
 	snapshotting(55), // the oldest is removed
 	{what: "open again"},
 	setting("LastVoteTerm", "3"),
 	setting("LastVoteCand", "n3"),
-	storing(entries(57, 57)...),
-	snapshotting(5000), // from the leader, far ahead of this log
-	storing(entries(5001, 5003)...),
-	snapshotting(5002),
-	deleting(1, 2088, 5001), // in steps of 2,048 from the first entry, 41
-	storing(entries(5004, 5010)...),
+	storing(of(3, entries(57, 57))...),
+	installing(5000, 4), // far ahead of this log
+	storing(of(4, entries(5001, 5010))...),
 	deleting(5009, 5010),
-	storing(of(60, entries(5009, 5009))...),
-	snapshotting(5009),
-	deleting(5002, 5009), // the whole log
-	storing(entries(5010, 5012)...),
+	storing(of(5, entries(5009, 5020))...),
+	snapshotting(5008),
+	deleting(5001, 5008),
+	installing(5015, 6), // among entries that nobody took
+	deleting(5016, 5020),
+	storing(of(6, entries(5016, 5018))...),
+	snapshotting(5018),
+	deleting(5016, 5018), // the whole log
+	storing(of(6, entries(5019, 7100))...),
+	snapshotting(7090),
+	deleting(1, 7066, 7080), // in steps of 2,048 from the first entry
+	storing(of(6, entries(7101, 7102))...),
 }

@@ -10,8 +10,8 @@ var mutants = []mutant{
 		name: "stale-reads", bug: "a node answers reads from its own copy without asking anybody",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/fence.go",
-			Old:  "	return c.fences.join(ctx, c.fenceRound)",
-			New:  "	return c.fsm.View(), nil",
+			Old:  "	view, err := c.fences.join(waiting, c.fenceRound)\n",
+			New:  "	view, err := c.fsm.View(), waiting.Err()\n",
 		}},
 		test: histories,
 	},
@@ -201,5 +201,14 @@ var mutants = []mutant{
 			New:  "",
 		}},
 		test: "./testcluster TestDeadLeaderIsReplacedAtOnce",
+	},
+	{
+		name: "overtaken-log", bug: "what a log held below a snapshot that a leader sent stays in it, and is handed out",
+		edits: []overlay.Edit{{
+			File: "keyquorum/storage/logs.go",
+			Old:  "	return s.deleteUpTo(index)\n",
+			New:  "	return nil\n",
+		}},
+		test: "./testcluster TestWhatNobodyTookIsNotHandedOut",
 	},
 }
