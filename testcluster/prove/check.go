@@ -18,7 +18,7 @@ func (r *Run) Check() *Verdict {
 	}
 	for _, o := range r.used() {
 		v.count(o.operations)
-		h := history{model: o.kind, operations: r.resolved(o.history())}
+		h := history{model: o.kind, operations: r.resolved(o)}
 		switch h.check(maxSteps) {
 		case porcupine.Unknown:
 			v.Undecided++
@@ -27,22 +27,6 @@ func (r *Run) Check() *Verdict {
 		}
 	}
 	return v
-}
-
-// resolved fills in which writes made the versions that signatures were of, as far as any answer has shown that.
-func (r *Run) resolved(ops []*operation) []*operation {
-	for i, op := range ops {
-		if op.reply.version != somebody {
-			continue
-		}
-		better := *op
-		if write := r.writeOf(op.reply.note); write != 0 {
-			better.reply.version = write
-		}
-		better.reply.note = ""
-		ops[i] = &better
-	}
-	return ops
 }
 
 // A history is the operations of one object by their calls, and the model that they are held to.

@@ -120,18 +120,14 @@ func digestOf(id int32) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// A signature waits to be verified.
-type signature struct {
-	version       int32 // whose it is
-	digest, value string
-}
-
 // A bundle is a version as the API shows it.
 type bundle struct {
 	ID  string `json:"id"`
 	KID string `json:"kid"`
 	Key struct {
 		KID string `json:"kid"`
+		X   string `json:"x"`
+		Y   string `json:"y"`
 	} `json:"key"`
 	Attributes struct {
 		Enabled bool  `json:"enabled"`
@@ -160,8 +156,11 @@ func (c *collection) decode(o *object, q request, body []byte) (reply, error) {
 	if err := json.Unmarshal(body, &b); err != nil {
 		return reply{}, err
 	}
+	if c.path == "keys" && b.Key.X == "" {
+		return reply{}, fmt.Errorf("the version of write %d is without its public key", b.Tags.Write)
+	}
 	v, err := c.version(o, &b.bundle)
-	if err == nil && b.Value != "" && b.Value != valueOf(v.write) {
+	if err == nil && c.path == "secrets" && (q.verb == get || q.verb == set) && b.Value != valueOf(v.write) {
 		err = fmt.Errorf("the version of write %d has the value %q", v.write, b.Value)
 	}
 	return v.reply(), err
@@ -173,7 +172,7 @@ func (c *collection) version(o *object, b *bundle) (version, error) {
 	if b.Attributes.Expires != 0 {
 		v.mark = int32(b.Attributes.Expires - markBase)
 	}
-	return v, c.r.learn(o, b.ID+b.KID+b.Key.KID, v.write)
+	return v, c.r.learn(o, b.ID+b.KID+b.Key.KID, v.write, point{b.Key.X, b.Key.Y})
 }
 
 func (c *collection) decodeList(o *object, body []byte) (reply, error) {
@@ -207,12 +206,12 @@ func (c *collection) decodeSignature(o *object, q request, body []byte) (reply, 
 	if err := json.Unmarshal(body, &signed); err != nil {
 		return reply{}, err
 	}
-	write := c.r.writeOf(signed.KID)
-	if write == 0 {
-		return reply{word: done, version: somebody, note: signed.KID}, nil // perhaps Check knows
+	s := &signature{kid: signed.KID, version: c.r.writeOf(signed.KID), digest: digestOf(q.id), value: signed.Value}
+	if s.version == 0 {
+		return reply{word: done, version: somebody, signed: s}, nil // perhaps Check knows
 	}
-	o.keep(&signature{version: write, digest: digestOf(q.id), value: signed.Value})
-	return reply{word: done, version: write}, nil
+	o.keep(s)
+	return reply{word: done, version: s.version, signed: s}, nil
 }
 
 func decodeVerdict(q request, body []byte) (reply, error) {
@@ -228,7 +227,8 @@ func decodeVerdict(q request, body []byte) (reply, error) {
 	return reply{word: done, version: q.version}, nil
 }
 
-// readBack reads the latest version and the list, and every nodes-th version that was ever seen.
+// readBack reads the latest version and the list, and every nodes-th version that was ever seen. A key's signs, too: that it is
+// shown does not say that its private half is there.
 func (c *collection) readBack(o *object, node, nodes int) []request {
 	requests := []request{{verb: get}, {verb: list}}
 	o.mu.Lock()
@@ -236,6 +236,9 @@ func (c *collection) readBack(o *object, node, nodes int) []request {
 	for i, m := range o.made {
 		if i%nodes == node {
 			requests = append(requests, request{verb: get, version: m.write})
+			if c.path == "keys" {
+				requests = append(requests, request{verb: sign, version: m.write})
+			}
 		}
 	}
 	return requests

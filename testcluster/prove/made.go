@@ -11,10 +11,11 @@ import (
 type made struct {
 	write int32
 	id    string
+	key   point // zero until an answer has shown it, and with secrets
 }
 
 // learn notes which write made a version, and says so if another answer has said otherwise. id is the version's URL.
-func (r *Run) learn(o *object, id string, write int32) error {
+func (r *Run) learn(o *object, id string, write int32, key point) error {
 	if write <= 0 {
 		return fmt.Errorf("version %s is without the tag that it was made with", id)
 	}
@@ -25,18 +26,26 @@ func (r *Run) learn(o *object, id string, write int32) error {
 	if known != 0 && known != write {
 		return fmt.Errorf("version %s is of write %d, and of write %d in another answer", id, write, known)
 	}
-	return o.learn(made{write, id[strings.LastIndexByte(id, '/')+1:]})
+	return o.learn(made{write, id[strings.LastIndexByte(id, '/')+1:], key})
 }
 
 func (o *object) learn(m made) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	i := slices.IndexFunc(o.made, func(known made) bool { return known.write == m.write })
-	switch {
-	case i < 0:
+	if i < 0 {
 		o.made = append(o.made, m)
-	case o.made[i] != m:
-		return fmt.Errorf("write %d made version %s, and version %s", m.write, o.made[i].id, m.id)
+		return nil
+	}
+	known := &o.made[i]
+	switch {
+	case known.id != m.id:
+		return fmt.Errorf("write %d made version %s, and version %s", m.write, known.id, m.id)
+	case m.key == point{}:
+	case known.key == point{}:
+		known.key = m.key
+	case known.key != m.key:
+		return fmt.Errorf("the version of write %d has another public key than in another answer", m.write)
 	}
 	return nil
 }
@@ -61,10 +70,4 @@ func (o *object) someVersion(rng *rand.Rand) int32 {
 		return 0
 	}
 	return o.made[rng.IntN(len(o.made))].write
-}
-
-func (o *object) keep(s *signature) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.signature = s
 }

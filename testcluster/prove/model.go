@@ -76,8 +76,9 @@ type reply struct {
 	mark    int32 // the id of the last update of it; 0: none
 	on      bool
 	rights  rights
-	list    string // of versions (see versions.list)
-	note    string // with strange: why
+	list    string     // of versions (see versions.list)
+	signed  *signature // with sign, until Check has looked at it
+	note    string     // with strange: why
 }
 
 // shows says whether a reply tells of a write.
