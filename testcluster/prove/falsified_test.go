@@ -54,7 +54,8 @@ func another(s string) string {
 	return "A" + s[1:]
 }
 
-// What a node answers when everything is read back is all that these runs have against it: nobody else is asked.
+// What a node answers when everything is read back is all that these runs have against it. One client alone, so that each
+// time as much is left to be read.
 func TestWhatWasLostIsFoundWhenItIsReadBack(t *testing.T) {
 	for name, f := range map[string]struct {
 		asked  string
@@ -75,7 +76,7 @@ func TestWhatWasLostIsFoundWhenItIsReadBack(t *testing.T) {
 				client := *target.Nodes[0].HTTP
 				between.RoundTripper, client.Transport = client.Transport, between
 				target.Nodes[0].HTTP = &client
-				run, err := prove.Begin(ctx, target, prove.Options{Seed: 8, Operations: 120})
+				run, err := prove.Begin(ctx, target, prove.Options{Seed: 8, Clients: 1, Objects: 12, Operations: 200})
 				must(t, err)
 				run.Work(ctx)
 				between.asked, between.change = regexp.MustCompile(f.asked), f.change
