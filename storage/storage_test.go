@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/hashicorp/raft"
@@ -271,6 +272,26 @@ func TestCompactionInSteps(t *testing.T) {
 	}
 	mustClose(t, s)
 	wantLog(t, mustOpen(t, dir), 9_002, 10_000)
+}
+
+// A crash between two steps leaves a log that begins later.
+func TestCompactionThatEndsBetweenTwoSteps(t *testing.T) {
+	begins := []uint64{1, 2049, 4097, 5001}
+	for failAt := 1; failAt < len(begins); failAt++ {
+		for arrives, first := range map[bool]uint64{false: begins[failAt-1], true: begins[failAt]} {
+			s, dir := create(t)
+			mustStore(t, s, 1, 6000)
+			mustSnapshot(t, s, 5500, []byte("state"))
+			breakDisk(s, failAt, arrives)
+			if err := s.Logs().DeleteRange(1, 5000); !errors.Is(err, syscall.EIO) {
+				t.Fatalf("step %d fails, and the compaction says %v", failAt, err)
+			}
+			mustClose(t, s)
+			s = mustOpen(t, dir)
+			wantLog(t, s, first, 6000)
+			mustClose(t, s)
+		}
+	}
 }
 
 func TestLogIsNotMonotonic(t *testing.T) {
