@@ -92,7 +92,7 @@ func malformed(t *testing.T, c *testcluster.Cluster, i int, canary string) {
 		must(t, err)
 		request.Header.Set("Authorization", "Bearer "+canary)
 		request.Header.Set("X-Vault-Token", canary)
-		answer, err := c.HTTP(i).Do(request)
+		answer, err := c.Client(i).Do(request)
 		must(t, err)
 		content, err := io.ReadAll(answer.Body)
 		must(t, err)

@@ -13,7 +13,7 @@
 //			app := c.NewApp("billing")
 //			c.Grant(0, "demo", "billing", nil, []string{"get", "set"})
 //			options := azcore.ClientOptions{
-//				Transport: c.HTTP(1), // node 1 and no other, whatever name is asked for
+//				Transport: c.Client(1), // node 1 and no other, whatever name is asked for
 //				Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: c.LoginURL()},
 //			}
 //			credential, err := azidentity.NewClientSecretCredential("adfs", app.ClientID, app.Secret,
@@ -106,14 +106,14 @@ func (c *Cluster) Data(i int) string { return filepath.Join(c.Dir, nodeName(i)) 
 // URL is where node i's operator plane is.
 func (c *Cluster) URL(i int) string { return "https://" + c.hosts[i] + ":8200" }
 
-// VaultURL is the application plane's name of a vault. Which node answers is a matter of the transport: see HTTP.
+// VaultURL is the application plane's name of a vault. Which node answers is a matter of the transport: see Client.
 func (c *Cluster) VaultURL(vault string) string { return "https://" + vault + "." + Zone + ":8200" }
 
 // LoginURL is the authority host for Azure's credentials.
 func (c *Cluster) LoginURL() string { return "https://" + Login + ":8200" }
 
-// HTTP returns a client whose every connection goes to node i, whatever name it asks for, and nowhere else.
-func (c *Cluster) HTTP(i int) *http.Client { return c.clients[i] }
+// Client returns an HTTP client whose every connection goes to node i, whatever name it asks for, and nowhere else.
+func (c *Cluster) Client(i int) *http.Client { return c.clients[i] }
 
 // Output is what node i has written to its standard output and error, and to its usage log.
 func (c *Cluster) Output(i int) []byte {
@@ -145,7 +145,7 @@ func newCluster(t testing.TB, nodes int, host func(i int) string) *Cluster {
 	c.CAFile = filepath.Join(c.Dir, "ca.pem")
 	c.must(os.WriteFile(c.CAFile, c.authority.caPEM, 0o600))
 	for i := range c.hosts {
-		c.clients = append(c.clients, c.client(i))
+		c.clients = append(c.clients, c.newClient(i))
 	}
 	return c
 }
@@ -156,7 +156,7 @@ func onLoopback() func(i int) string {
 	return func(i int) string { return fmt.Sprintf("127.%d.%d.%d", a, b, i+1) }
 }
 
-func (c *Cluster) client(i int) *http.Client {
+func (c *Cluster) newClient(i int) *http.Client {
 	return &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 		TLSClientConfig:     &tls.Config{RootCAs: c.authority.pool},
 		MaxIdleConnsPerHost: 128,

@@ -61,7 +61,7 @@ func TestFullDiskEndsTheNode(t *testing.T) {
 // impatient makes a client that does not try again: the node will not come back by itself.
 func impatient(t *testing.T, c *testcluster.Cluster) *azsecrets.Client {
 	t.Helper()
-	options := azcore.ClientOptions{Transport: c.HTTP(0), Retry: policy.RetryOptions{MaxRetries: -1}}
+	options := azcore.ClientOptions{Transport: c.Client(0), Retry: policy.RetryOptions{MaxRetries: -1}}
 	credential, err := azidentity.NewEnvironmentCredential(&azidentity.EnvironmentCredentialOptions{ClientOptions: options})
 	must(t, err)
 	secrets, err := azsecrets.NewClient(c.VaultURL("demo"), credential, &azsecrets.ClientOptions{ClientOptions: options})
@@ -143,7 +143,7 @@ func knock(t *testing.T, c *testcluster.Cluster, i int, method, path, body strin
 	r, err := http.NewRequest(method, c.URL(i)+path, strings.NewReader(body))
 	must(t, err)
 	r.Header.Set("X-Vault-Token", c.Token)
-	answer, err := c.HTTP(i).Do(r)
+	answer, err := c.Client(i).Do(r)
 	if err != nil {
 		return 0
 	}

@@ -15,7 +15,7 @@ func bao(t *testing.T, c *testcluster.Cluster, i int, token string) *api.Client 
 	t.Helper()
 	config := api.DefaultConfig()
 	must(t, config.Error)
-	config.Address, config.HttpClient, config.MaxRetries = c.URL(i), c.HTTP(i), 0
+	config.Address, config.HttpClient, config.MaxRetries = c.URL(i), c.Client(i), 0
 	b, err := api.NewClient(config)
 	must(t, err)
 	b.SetToken(token)

@@ -30,7 +30,7 @@ func asApp(t *testing.T, c *testcluster.Cluster, app testcluster.App) {
 // at makes the clients of the application in the environment, at node i.
 func at(t *testing.T, c *testcluster.Cluster, i int, vault string) client {
 	t.Helper()
-	options := azcore.ClientOptions{Transport: c.HTTP(i)}
+	options := azcore.ClientOptions{Transport: c.Client(i)}
 	credential, err := azidentity.NewEnvironmentCredential(&azidentity.EnvironmentCredentialOptions{ClientOptions: options})
 	must(t, err)
 	secrets, err := azsecrets.NewClient(c.VaultURL(vault), credential, &azsecrets.ClientOptions{ClientOptions: options})

@@ -7,7 +7,7 @@ func (c *Cluster) Target() prove.Target {
 	t := prove.Target{VaultURL: c.VaultURL, LoginURL: c.LoginURL(), Token: c.Token}
 	for i := range c.size {
 		if !c.removed[i] {
-			t.Nodes = append(t.Nodes, prove.Node{Name: nodeName(i), URL: c.URL(i), HTTP: c.HTTP(i)})
+			t.Nodes = append(t.Nodes, prove.Node{Name: nodeName(i), URL: c.URL(i), HTTP: c.Client(i)})
 		}
 	}
 	return t

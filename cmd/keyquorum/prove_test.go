@@ -130,7 +130,7 @@ func token(t *testing.T, c *testcluster.Cluster, app testcluster.App) string {
 // ask asks node 0 and decodes its answer, which must be a success.
 func ask(t *testing.T, c *testcluster.Cluster, request *http.Request, into any) {
 	t.Helper()
-	answer, err := c.HTTP(0).Do(request)
+	answer, err := c.Client(0).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +254,7 @@ func standBefore(t *testing.T, c *testcluster.Cluster, i int, lie func(honest ht
 	if err != nil {
 		t.Fatal(err)
 	}
-	honest := &httputil.ReverseProxy{Transport: c.HTTP(i).Transport, Rewrite: func(p *httputil.ProxyRequest) {
+	honest := &httputil.ReverseProxy{Transport: c.Client(i).Transport, Rewrite: func(p *httputil.ProxyRequest) {
 		p.Out.URL.Scheme, p.Out.URL.Host = "https", p.In.Host
 	}}
 	server := &http.Server{Handler: lie(honest)}

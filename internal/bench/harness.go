@@ -121,7 +121,7 @@ func (b *bed) login(ctx context.Context, app testcluster.App) (token string, err
 		"grant_type": {"client_credentials"}, "client_id": {app.ClientID}, "client_secret": {app.Secret},
 		"scope": {"https://" + testcluster.Zone + "/.default"},
 	}
-	return askToken(ctx, b.HTTP(0), b.LoginURL()+"/adfs/oauth2/v2.0/token", form)
+	return askToken(ctx, b.Client(0), b.LoginURL()+"/adfs/oauth2/v2.0/token", form)
 }
 
 func hostOf(address string) string { return strings.TrimPrefix(address, "https://") }

@@ -67,7 +67,7 @@ func open(t *testing.T, c *testcluster.Cluster) (tills []Till) {
 	c.Grant(0, "shop", "till", nil, []string{"get", "set"})
 	for i := range c.Size() {
 		options := azcore.ClientOptions{
-			Transport: c.HTTP(i),
+			Transport: c.Client(i),
 			Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: c.LoginURL()},
 		}
 		credential, err := azidentity.NewClientSecretCredential("adfs", app.ClientID, app.Secret,
