@@ -211,4 +211,40 @@ var mutants = []mutant{
 		}},
 		test: "./testcluster TestWhatNobodyTookIsNotHandedOut",
 	},
+	{
+		name: "old-listing", bug: "a listing of a vault is drawn from the node's own copy, current or not",
+		edits: []overlay.Edit{{
+			File: "keyquorum/vault/objects.go",
+			Old:  "		return k.page(d, live, listLive, p)\n",
+			New:  "		d.begin(d.v.cfg.Replica.View())\n		return k.page(d, live, listLive, p)\n",
+		}},
+		test: "./vault TestListingsAreCurrentWhereTheCopyLags",
+	},
+	{
+		name: "old-client-secret", bug: "a token is issued for what the node's own copy knows of the client, current or not",
+		edits: []overlay.Edit{{
+			File: "keyquorum/vault/identity.go",
+			Old:  "		token, p, known, err = d.issue(r)\n",
+			New:  "		d.begin(d.v.cfg.Replica.View())\n		token, p, known, err = d.issue(r)\n",
+		}},
+		test: "./vault TestRemovedClientSecretGivesNoTokenWhereTheCopyLags",
+	},
+	{
+		name: "gone-not-recorded", bug: "what was done for a client that has gone is not recorded",
+		edits: []overlay.Edit{{
+			File: "keyquorum/vault/perform.go",
+			Old:  "	if err = v.recordUse(c, w, t, d, err); err != nil {\n",
+			New:  "	if ctx.Err() == nil {\n		err = v.recordUse(c, w, t, d, err)\n	}\n	if err != nil {\n",
+		}},
+		test: "./vault TestUseIsRecordedWhenTheClientHasGone",
+	},
+	{
+		name: "sealed-meanwhile", bug: "a node that is sealed while it decides answers all the same",
+		edits: []overlay.Edit{{
+			File: "keyquorum/vault/perform.go",
+			Old:  "		err = seal.ErrSealed // what was opened",
+			New:  "		_ = seal.ErrSealed // what was opened",
+		}},
+		test: "./vault TestSealedMeanwhile",
+	},
 }
