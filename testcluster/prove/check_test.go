@@ -120,6 +120,25 @@ var lies = map[string]lie{
 			return reply{word: done, list: spell(slices.DeleteFunc(slices.Clone(all), func(v version) bool { return v.write == made.id }))}
 		})
 	}},
+	"listed after a deletion": {aSecret, unanswered, func(p *player) *operation {
+		made := p.fresh()
+		p.do(request{verb: remove})
+		return p.lie(request{verb: listed}, says(made.reply))
+	}},
+	"not listed once it is made": {aKey, unanswered, func(p *player) *operation {
+		p.fresh()
+		return p.lie(request{verb: listed}, says(reply{word: missing}))
+	}},
+	"not listed where it can be recovered": {aSecret, unanswered, func(p *player) *operation {
+		p.fresh()
+		p.do(request{verb: remove})
+		return p.lie(request{verb: listedDeleted}, says(reply{word: missing}))
+	}},
+	"listed as it was": {aSecret, unanswered, func(p *player) *operation {
+		made := p.fresh()
+		p.do(request{verb: update, on: true})
+		return p.lie(request{verb: listed}, says(made.reply))
+	}},
 	"a signature of the version before": {aKey, unanswered, func(p *player) *operation {
 		old := p.fresh()
 		p.do(request{verb: set})

@@ -26,15 +26,15 @@ type collection struct {
 
 func secrets(r *Run) *collection {
 	return &collection{r: r, path: "secrets", hides: true,
-		whenLive:    weights{{set, 27}, {get, 28}, {list, 12}, {update, 14}, {remove, 10}, {getDeleted, 3}, {undelete, 3}, {purge, 3}},
-		whenDeleted: weights{{undelete, 30}, {purge, 22}, {getDeleted, 14}, {set, 12}, {get, 10}, {list, 6}, {update, 3}, {remove, 3}},
+		whenLive:    weights{{set, 27}, {get, 25}, {list, 9}, {listed, 6}, {update, 14}, {remove, 10}, {getDeleted, 2}, {listedDeleted, 3}, {undelete, 2}, {purge, 2}},
+		whenDeleted: weights{{undelete, 28}, {purge, 20}, {getDeleted, 11}, {listedDeleted, 8}, {set, 11}, {get, 8}, {listed, 5}, {list, 4}, {update, 3}, {remove, 2}},
 	}
 }
 
 func keys(r *Run) *collection {
 	return &collection{r: r, path: "keys",
-		whenLive:    weights{{set, 22}, {sign, 22}, {verify, 8}, {get, 10}, {list, 9}, {update, 12}, {remove, 8}, {getDeleted, 3}, {undelete, 3}, {purge, 3}},
-		whenDeleted: weights{{undelete, 30}, {purge, 22}, {getDeleted, 14}, {set, 12}, {sign, 10}, {list, 6}, {update, 3}, {remove, 3}},
+		whenLive:    weights{{set, 22}, {sign, 20}, {verify, 7}, {get, 9}, {list, 7}, {listed, 6}, {update, 12}, {remove, 8}, {getDeleted, 2}, {listedDeleted, 3}, {undelete, 2}, {purge, 2}},
+		whenDeleted: weights{{undelete, 28}, {purge, 20}, {getDeleted, 11}, {listedDeleted, 8}, {set, 11}, {sign, 8}, {listed, 5}, {list, 4}, {update, 3}, {remove, 2}},
 	}
 }
 
@@ -79,6 +79,10 @@ func (c *collection) call(o *object, q request) call {
 		return c.asWorker(http.MethodGet, version, "")
 	case list:
 		return c.asWorker(http.MethodGet, live+"/versions", "")
+	case listed:
+		return c.listing("/"+c.path, q.id)
+	case listedDeleted:
+		return c.listing("/deleted"+c.path, q.id)
 	case update:
 		return c.asWorker(http.MethodPatch, version, fmt.Sprintf(`{"attributes":{"enabled":%t,"exp":%d}}`, q.on, markBase+int64(q.id)))
 	case remove:
@@ -144,6 +148,8 @@ func (c *collection) decode(o *object, q request, body []byte) (reply, error) {
 		return reply{word: done}, nil
 	case list:
 		return c.decodeList(o, body)
+	case listed, listedDeleted:
+		return c.decodeListing(o, body)
 	case sign:
 		return c.decodeSignature(o, q, body)
 	case verify:
@@ -166,12 +172,18 @@ func (c *collection) decode(o *object, q request, body []byte) (reply, error) {
 	return v.reply(), err
 }
 
-// version is what a bundle says, once it is clear that it fits what other answers said of the same version.
-func (c *collection) version(o *object, b *bundle) (version, error) {
+// version is what a bundle says.
+func (b *bundle) version() version {
 	v := version{write: b.Tags.Write, off: !b.Attributes.Enabled}
 	if b.Attributes.Expires != 0 {
 		v.mark = int32(b.Attributes.Expires - markBase)
 	}
+	return v
+}
+
+// version is what a bundle says, once it is clear that it fits what other answers said of the same version.
+func (c *collection) version(o *object, b *bundle) (version, error) {
+	v := b.version()
 	return v, c.r.learn(o, b.ID+b.KID+b.Key.KID, v.write, point{b.Key.X, b.Key.Y})
 }
 
@@ -227,12 +239,16 @@ func decodeVerdict(q request, body []byte) (reply, error) {
 	return reply{word: done, version: q.version}, nil
 }
 
-// readBack reads the latest version and the list, and every nodes-th version that was ever seen. A key's signs, too: that it is
+// readBack reads the latest version and the list, and every nodes-th version that was ever seen. Some node has the object in its
+// list, too. A key's signs, too: that it is
 // shown does not say that its private half is there.
 func (c *collection) readBack(o *object, node, nodes int) []request {
 	requests := []request{{verb: get}, {verb: list}}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if len(o.made)%nodes == node {
+		requests = append(requests, request{verb: listed})
+	}
 	for i, m := range o.made {
 		if i%nodes == node {
 			requests = append(requests, request{verb: get, version: m.write})

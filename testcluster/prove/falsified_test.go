@@ -44,6 +44,8 @@ func replaced(name string, by func(value string) string) func([]byte) []byte {
 	}
 }
 
+func emptied([]byte) []byte { return []byte(`{"value":[],"nextLink":null}`) }
+
 func nothing(string) string { return "" }
 
 // another is as long, and spelt as well.
@@ -66,6 +68,8 @@ func TestWhatWasLostIsFoundWhenItIsReadBack(t *testing.T) {
 		"a secret's version": {`^GET /secrets/[^/]+/\w+$`, replaced("value", another), "has the value"},
 		"a private key":      {`^POST /keys/.+/sign$`, replaced("value", another), "is none of the key of"},
 		"a public key":       {`^GET /keys/[^/]+$`, replaced("x", another), "has another public key"},
+		"a list of secrets":  {`^GET /secrets$`, emptied, "not listed"},
+		"a list of keys":     {`^GET /keys$`, emptied, "not listed"},
 		"what a key is":      {`^GET /keys/[^/]+$`, replaced("x", nothing), "without its public key"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -37,16 +37,18 @@ type request struct {
 type verb uint8
 
 const (
-	set        verb = iota + 1 // a new version of a secret, or of a key
-	get                        // a version
-	list                       // all versions
-	update                     // a version's attributes
-	remove                     // the object, so that it can be recovered
-	getDeleted                 // the object that was removed
-	undelete                   // make it live again
-	purge                      // remove it for ever
-	sign                       // with a version of a key
-	verify                     // a signature of a version of a key
+	set           verb = iota + 1 // a new version of a secret, or of a key
+	get                           // a version
+	list                          // all versions
+	update                        // a version's attributes
+	remove                        // the object, so that it can be recovered
+	getDeleted                    // the object that was removed
+	listed                        // it in the list of the vault
+	listedDeleted                 // it in the list of what was removed
+	undelete                      // make it live again
+	purge                         // remove it for ever
+	sign                          // with a version of a key
+	verify                        // a signature of a version of a key
 
 	create // an application, if the name is free
 	find   // an application
@@ -64,7 +66,8 @@ var verbs = [...]struct {
 	writes bool
 }{
 	set: {"set", true}, get: {"get", false}, list: {"versions", false}, update: {"update", true}, remove: {"delete", true},
-	getDeleted: {"get deleted", false}, undelete: {"recover", true}, purge: {"purge", true}, sign: {"sign", false}, verify: {"verify", false},
+	getDeleted: {"get deleted", false}, listed: {"look in list", false}, listedDeleted: {"look in deleted list", false},
+	undelete: {"recover", true}, purge: {"purge", true}, sign: {"sign", false}, verify: {"verify", false},
 	create: {"create", true}, find: {"find", false}, drop: {"delete", true},
 	grant: {"grant", true}, granted: {"read grant", false}, enable: {"enable", true}, enabled: {"read enabled", false}, use: {"use", false},
 }
@@ -137,6 +140,8 @@ func (p reply) text(q request) string {
 	switch {
 	case p.word == strange:
 		return p.note
+	case p.word == missing && (q.verb == listed || q.verb == listedDeleted):
+		return "not listed"
 	case p.word != done:
 		return words[p.word]
 	case q.verb == list:

@@ -39,7 +39,7 @@ func (r *Run) perform(ctx context.Context, client, node int, o *object, q reques
 		return nil
 	}
 	op := &operation{request: q, client: client, node: r.target.Nodes[node].Name, began: time.Now(), called: r.events.Add(1)}
-	a := r.send(ctx, node, c, q.id)
+	a := r.ask(ctx, node, c, q.id)
 	op.returned, op.ended = r.events.Add(1), time.Now()
 	op.outcome = a.outcome()
 	switch {

@@ -54,6 +54,14 @@ func (s versions) list() string {
 	return spell(s.all)
 }
 
+// item is what a list of the vault shows of the object: its latest version, also where that is switched off.
+func (s versions) item(here bool) reply {
+	if !here {
+		return reply{word: missing}
+	}
+	return s.head().reply()
+}
+
 func spell(all []version) string {
 	var b []byte
 	for _, v := range all {
@@ -94,6 +102,10 @@ func (c *collection) answer(state any, q request) (reply, any) {
 		return s.set(q)
 	case list:
 		return reply{word: done, list: s.list()}, s
+	case listed:
+		return s.item(s.live()), s
+	case listedDeleted:
+		return s.item(s.deleted), s
 	case update:
 		return s.update(q)
 	case remove:

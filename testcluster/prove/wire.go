@@ -21,6 +21,7 @@ type call struct {
 	body   string
 	form   bool         // the body is one, JSON otherwise
 	app    *application // whose token it carries; nil with a path: the operator's
+	pages  bool         // it is a list, to be walked through
 }
 
 func operatorCall(method, path, body string) call { return call{method: method, url: path, body: body} }
