@@ -146,7 +146,7 @@ func Open(config Config) (*Cluster, error) {
 	}
 	transport := newRaftTransport(c.ctx, c.trans, config.Store.NewestSnapshot)
 	var err error
-	c.raft, err = raft.NewRaft(c.raftConfig(), machine, logs, lastStable{config.Store.Stable()}, config.Store.Snapshots(), transport)
+	c.raft, err = c.newRaft(machine, logs, transport)
 	if err != nil {
 		c.cancel()
 		c.trans.Close()

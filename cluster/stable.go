@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"runtime"
 
 	"github.com/hashicorp/raft"
@@ -17,4 +18,19 @@ func (s lastStable) SetUint64(key []byte, value uint64) error {
 		runtime.Goexit()
 	}
 	return err
+}
+
+// newRaft starts Raft. It stores its term when it starts too, so it has a goroutine of its own to end.
+func (c *Cluster) newRaft(machine raft.FSM, logs raft.LogStore, transport raft.Transport) (r *raft.Raft, err error) {
+	store := c.Store
+	done, err := make(chan struct{}), errors.New("its term can't be stored")
+	go func() {
+		defer close(done)
+		r, err = raft.NewRaft(c.raftConfig(), machine, logs, lastStable{store.Stable()}, store.Snapshots(), transport)
+	}()
+	<-done
+	if err != nil {
+		return nil, errors.Join(err, store.Err())
+	}
+	return r, nil
 }
