@@ -134,13 +134,12 @@ func (p *processes) mend(i int) error {
 }
 
 // powerCut kills node i and puts the file of its log into a state that a power cut may leave.
-func (p *processes) powerCut(i int, dice *rand.Rand) error {
+func (p *processes) powerCut(i int, dice *rand.Rand) (lost int, err error) {
 	if !p.faults {
-		return errNoHooks
+		return 0, errNoHooks
 	}
 	if p.running(i) {
 		p.kill(i)
 	}
-	_, err := powercut.Rollback(filepath.Join(p.c.Data(i), "cluster", "raft.db"), dice)
-	return err
+	return powercut.Rollback(filepath.Join(p.c.Data(i), "cluster", "raft.db"), dice)
 }

@@ -79,6 +79,7 @@ type Cluster struct {
 	hosts     []string // names or loopback addresses, spare ones included
 	size      int
 	removed   []bool
+	lost      int // sectors, to power cuts
 	clients   []*http.Client
 }
 

@@ -15,6 +15,7 @@ import (
 // path. FillDisk then fills that. It takes root; where mounting is refused the test is skipped, and says why.
 func (c *Cluster) SmallDisk(i int, bytes int64) {
 	c.t.Helper()
+	c.mustHave("SmallDisk", i)
 	p := can[*processes](c, "SmallDisk")
 	if p.running(i) {
 		c.t.Fatalf("testcluster: node %d runs: its files can't be moved", i)

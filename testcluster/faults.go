@@ -22,7 +22,7 @@ type (
 	}
 	auditBreaker interface{ failUsageLog(i int) }
 	powerCutter  interface {
-		powerCut(i int, dice *rand.Rand) error
+		powerCut(i int, dice *rand.Rand) (lost int, err error)
 	}
 )
 
@@ -49,6 +49,16 @@ func can[T any](c *Cluster, verb string) T {
 	return k
 }
 
+// mustHave fails the test where a verb names a node that there is not.
+func (c *Cluster) mustHave(verb string, nodes ...int) {
+	c.t.Helper()
+	for _, i := range nodes {
+		if i < 0 || i >= c.size {
+			c.t.Fatalf("testcluster: %s: there is no node %d; there are %d, from 0 on", verb, i, c.size)
+		}
+	}
+}
+
 func (c *Cluster) between(verb string) links {
 	c.t.Helper()
 	if c.links == nil {
@@ -57,21 +67,29 @@ func (c *Cluster) between(verb string) links {
 	return c.links
 }
 
-// Pause lets node i stand still until Resume: SIGSTOP to a process; in a bubble its messages, its disk and its clock.
+// Pause lets node i, which runs, stand still until Resume: SIGSTOP to a process; in a bubble its messages, its disk and its clock.
+// A kill ends it too.
 func (c *Cluster) Pause(i int) {
 	c.t.Helper()
-	can[pauser](c, "Pause").pause(i)
+	c.mustHave("Pause", i)
+	k := can[pauser](c, "Pause")
+	if !c.kind.running(i) {
+		c.t.Fatalf("testcluster: Pause: node %d does not run", i)
+	}
+	k.pause(i)
 }
 
 // Resume ends Pause.
 func (c *Cluster) Resume(i int) {
 	c.t.Helper()
+	c.mustHave("Resume", i)
 	can[pauser](c, "Resume").resume(i)
 }
 
 // Partition cuts the nodes of side off from all others, both ways. Those who ask from outside reach every node.
 func (c *Cluster) Partition(side ...int) {
 	c.t.Helper()
+	c.mustHave("Partition", side...)
 	links := c.between("Partition")
 	for _, i := range side {
 		for j := range c.size {
@@ -86,6 +104,7 @@ func (c *Cluster) Partition(side ...int) {
 // PartitionOneWay loses everything that from sends to to, and nothing that comes back.
 func (c *Cluster) PartitionOneWay(from, to int) {
 	c.t.Helper()
+	c.mustHave("PartitionOneWay", from, to)
 	c.must(c.between("PartitionOneWay").hold(from, to))
 }
 
@@ -106,6 +125,7 @@ func (c *Cluster) Drop(i, j int, share float64) {
 
 func (c *Cluster) shape(verb string, i, j int, l Link) {
 	c.t.Helper()
+	c.mustHave(verb, i, j)
 	links := c.between(verb)
 	if err := links.unshapable(); err != nil {
 		c.t.Fatalf("testcluster: %s can't be done to %s here: %v", verb, c.kind.name(), err)
@@ -117,6 +137,7 @@ func (c *Cluster) shape(verb string, i, j int, l Link) {
 // Reset breaks the connections between node i and the other nodes. They can make new ones.
 func (c *Cluster) Reset(i int) {
 	c.t.Helper()
+	c.mustHave("Reset", i)
 	r, ok := c.between("Reset").(resetter)
 	if !ok {
 		c.t.Fatalf("testcluster: Reset can't be done to %s", c.kind.name())
@@ -124,35 +145,41 @@ func (c *Cluster) Reset(i int) {
 	r.reset(i)
 }
 
-// FillDisk makes every write to node i's log fail for want of space, and the node ends at the next one. After SmallDisk it fills
+// FillDisk makes every write to node i's log fail for want of space, until Heal, and the node ends at the next one. After SmallDisk it fills
 // that disk: then it is whatever needs room that fails.
 func (c *Cluster) FillDisk(i int) {
 	c.t.Helper()
+	c.mustHave("FillDisk", i)
 	c.must(can[breaker](c, "FillDisk").fillDisk(i))
 }
 
 // FailSync makes the next fsync of node i's log fail, though what it wrote may be on the disk. The node ends.
 func (c *Cluster) FailSync(i int) {
 	c.t.Helper()
+	c.mustHave("FailSync", i)
 	c.must(can[breaker](c, "FailSync").failSync(i))
 }
 
 // FailUsageLog makes every write to node i's usage log fail, until Heal.
 func (c *Cluster) FailUsageLog(i int) {
 	c.t.Helper()
+	c.mustHave("FailUsageLog", i)
 	can[auditBreaker](c, "FailUsageLog").failUsageLog(i)
 }
 
 // SkewClock sets node i's wall clock off by an amount, until Heal.
 func (c *Cluster) SkewClock(i int, by time.Duration) {
 	c.t.Helper()
+	c.mustHave("SkewClock", i)
 	c.must(can[breaker](c, "SkewClock").skewClock(i, by))
 }
 
 // PowerCut ends nodes at once, all at the same moment, and leaves of what they had not synced to their logs whatever dice
-// choose. Restart brings them back.
-func (c *Cluster) PowerCut(dice *rand.Rand, nodes ...int) {
+// choose. Restart brings them back. It returns how many sectors hold something older than was written to them; where nothing was
+// in doubt it is 0, and the cut was no more than a kill. Other files are as the kernel has them.
+func (c *Cluster) PowerCut(dice *rand.Rand, nodes ...int) (lost int) {
 	c.t.Helper()
+	c.mustHave("PowerCut", nodes...)
 	k := can[powerCutter](c, "PowerCut")
 	if p, ok := c.kind.(pauser); ok {
 		for _, i := range nodes { // so that none sees another's end
@@ -162,14 +189,19 @@ func (c *Cluster) PowerCut(dice *rand.Rand, nodes ...int) {
 		}
 	}
 	for _, i := range nodes {
-		c.must(k.powerCut(i, dice))
+		n, err := k.powerCut(i, dice)
+		c.must(err)
+		lost += n
 		c.clients[i].CloseIdleConnections()
 	}
+	c.lost += lost
+	return lost
 }
 
 // CorruptByte inverts one byte of a file below node i's data folder. The node must not be running.
 func (c *Cluster) CorruptByte(i int, name string, offset int64) {
 	c.t.Helper()
+	c.mustHave("CorruptByte", i)
 	if c.kind.running(i) {
 		c.t.Fatalf("testcluster: node %d runs: what it has open would hide the damage", i)
 	}
@@ -221,21 +253,23 @@ func (n *Network) reset(i int) {
 	n.Reset(nodeName(i), others...)
 }
 
+// bubbled nodes can stand still. Those over real sockets would go on talking.
+type bubbled struct {
+	*inside
+	network *Network
+}
+
+func (b bubbled) pause(i int) {
+	b.troubles[i].pause()
+	b.network.Pause(nodeName(i))
+}
+
+func (b bubbled) resume(i int) {
+	b.troubles[i].resume()
+	b.network.Resume(nodeName(i))
+}
+
 // The faults of nodes in this process.
-
-func (l *inside) pause(i int) {
-	l.troubles[i].pause()
-	if p, ok := l.place.(pauser); ok {
-		p.pause(i)
-	}
-}
-
-func (l *inside) resume(i int) {
-	l.troubles[i].resume()
-	if p, ok := l.place.(pauser); ok {
-		p.resume(i)
-	}
-}
 
 func (l *inside) fillDisk(i int) error {
 	l.troubles[i].change(func() { l.troubles[i].disk = errFull })

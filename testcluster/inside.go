@@ -24,7 +24,7 @@ func New(t testing.TB, n int, configure ...func(i int, config *node.Config)) *Cl
 	t.Helper()
 	c := newCluster(t, n, nodeName)
 	network := NewNetwork()
-	c.links, c.kind = network, newInside(c, &bubble{network}, configure...)
+	c.links, c.kind = network, bubbled{newInside(c, &bubble{network}, configure...), network}
 	c.begin()
 	return c
 }
@@ -65,11 +65,13 @@ func newInside(c *Cluster, p place, configure ...func(int, *node.Config)) *insid
 
 // Node is node i itself where it runs in this process, nil where it doesn't.
 func (c *Cluster) Node(i int) *node.Node {
-	if l, ok := c.kind.(*inside); ok && l.running(i) {
-		return l.nodes[i].node
+	if l, ok := c.kind.(interface{ node(i int) *node.Node }); ok && c.kind.running(i) {
+		return l.node(i)
 	}
 	return nil
 }
+
+func (l *inside) node(i int) *node.Node { return l.nodes[i].node }
 
 // served is a node with its API in front.
 type served struct {
@@ -83,7 +85,7 @@ func (l *inside) name() string { return l.place.name() }
 
 func (l *inside) start(i int) error {
 	trouble := &l.troubles[i]
-	trouble.end()
+	trouble.revive()
 	port, err := l.place.listen(i, "8201")
 	if err != nil {
 		return err
@@ -220,14 +222,13 @@ func (b *bubble) joinDialer(i int) func(context.Context, string) (net.Conn, erro
 	return b.network.Dialer(nodeName(i))
 }
 
-// vanish breaks the connections, as the kernel does for a process that is killed. Its listeners are closed with it.
+// vanish breaks the connections, as the kernel does for a process that is killed. Its listeners are closed with it. Who comes after
+// it under its name is not paused, if it was.
 func (b *bubble) vanish(i int) {
 	b.network.Unlisten(nodeName(i))
 	b.network.Reset(nodeName(i))
+	b.network.Resume(nodeName(i))
 }
-
-func (b *bubble) pause(i int)  { b.network.Pause(nodeName(i)) }
-func (b *bubble) resume(i int) { b.network.Resume(nodeName(i)) }
 
 // A logBuffer keeps what is written to it.
 type logBuffer struct {

@@ -79,6 +79,7 @@ func (c *Cluster) add(voter bool) (i, by int) {
 // Remove takes node i out of the cluster for ever, and ends it.
 func (c *Cluster) Remove(i int) {
 	c.t.Helper()
+	c.mustHave("Remove", i)
 	by := c.member(i)
 	c.Call(by, "PUT", "/v1/sys/storage/raft/remove-peer", map[string]string{"server_id": c.nodeID(i)}, nil)
 	c.removed[i] = true
@@ -126,19 +127,37 @@ func (c *Cluster) state(i int, index uint64) (State, error) {
 	return s, err
 }
 
-// Digests compares what all running nodes hold at one index, which it returns, and fails the test when two differ. A sealed node is not asked:
-// it can't tell who asks.
+// Digests compares what all running nodes hold at one index, which it returns, and fails the test when two differ, or when there
+// are no two to compare. A sealed node is not asked: it can't tell who asks.
 func (c *Cluster) Digests() State {
+	c.t.Helper()
+	var tell []int
+	for _, i := range c.all() {
+		var sealed bool
+		c.await(fmt.Sprintf("node %d says whether it is sealed", i), func() (told bool) {
+			var err error
+			sealed, err = c.sealed(i)
+			return err == nil
+		})
+		if !sealed {
+			tell = append(tell, i)
+		}
+	}
+	if len(tell) < 2 {
+		c.t.Fatalf("testcluster: of %d nodes only %v can tell what they hold: there is nothing to compare", c.size, tell)
+	}
+	return c.compare(tell)
+}
+
+// compare has nodes tell what they hold at the index of the one that is furthest. None may be silent, and none may differ.
+func (c *Cluster) compare(nodes []int) State {
 	c.t.Helper()
 	var newest State
 	c.await("a node tells its digest", func() bool {
-		newest = c.newest()
+		newest = c.newest(nodes)
 		return newest.Index > 0
 	})
-	for i := range c.size {
-		if !c.present(i) || !c.unsealed(i) {
-			continue
-		}
+	for _, i := range nodes {
 		var s State
 		var err error
 		told := func() bool {
@@ -155,12 +174,8 @@ func (c *Cluster) Digests() State {
 	return newest
 }
 
-// newest is the state of the unsealed node that is furthest.
-func (c *Cluster) newest() (newest State) {
-	for i := range c.size {
-		if !c.present(i) || !c.unsealed(i) {
-			continue
-		}
+func (c *Cluster) newest(nodes []int) (newest State) {
+	for _, i := range nodes {
 		if s, err := c.state(i, 0); err == nil && s.Index >= newest.Index {
 			newest = s
 		}
@@ -168,9 +183,19 @@ func (c *Cluster) newest() (newest State) {
 	return newest
 }
 
-// Settled makes the cluster whole and waits until all of it holds the same state, which it returns.
+// Settled makes the cluster whole and waits until every member holds the same state, which it returns.
 func (c *Cluster) Settled() State {
 	c.t.Helper()
 	c.Whole()
-	return c.Digests()
+	return c.compare(c.members())
+}
+
+// members are all nodes but those that were removed.
+func (c *Cluster) members() (nodes []int) {
+	for i := range c.size {
+		if !c.removed[i] {
+			nodes = append(nodes, i)
+		}
+	}
+	return nodes
 }

@@ -69,22 +69,26 @@ func NewSchedule(seed uint64, steps, nodes int, faults []string) Schedule {
 type Suffered struct {
 	Faults      []string  // "kill", …
 	Begun, Over time.Time // struck, and whole again
+	Lost        int       // sectors, to power cuts; see PowerCut
+	Held        State     // by every member after it
 }
 
-// Suffer lets the schedule happen. After each step every member is back, and the cluster has come together again, or the test fails.
+// Suffer lets the schedule happen. After each step every member is back, the cluster has come together again, and all of it holds
+// the same, or the test fails.
 func (c *Cluster) Suffer(s Schedule) (all []Suffered) {
 	c.t.Helper()
 	dice := rand.New(rand.NewPCG(s.Seed, 1))
 	for _, step := range s.Steps {
 		time.Sleep(step.Calm)
-		suffered := Suffered{Begun: time.Now()}
+		suffered, lost := Suffered{Begun: time.Now()}, c.lost
 		for _, f := range step.Faults {
 			c.strike(f, dice)
 			suffered.Faults = append(suffered.Faults, f.Name)
 		}
 		time.Sleep(step.Lasts)
 		c.Whole()
-		suffered.Over = time.Now()
+		suffered.Over, suffered.Lost = time.Now(), c.lost-lost
+		suffered.Held = c.compare(c.members())
 		all = append(all, suffered)
 	}
 	return all
@@ -123,8 +127,8 @@ var strikes = []strike{
 	{"stop", always, func(c *Cluster, i, _ int, _ *rand.Rand) { c.Stop(i) }},
 	{"seal", always, func(c *Cluster, i, _ int, _ *rand.Rand) { c.ask(i, "/v1/sys/seal") }},
 	{"step-down", always, func(c *Cluster, i, _ int, _ *rand.Rand) { c.ask(i, "/v1/sys/step-down") }},
-	{"pause", is[pauser], func(c *Cluster, i, _ int, _ *rand.Rand) { c.Pause(i) }},
-	{"pause-two", is[pauser], func(c *Cluster, i, j int, _ *rand.Rand) { c.Pause(i); c.Pause(j) }},
+	{"pause", is[pauser], func(c *Cluster, i, _ int, _ *rand.Rand) { c.pauseIfItRuns(i) }},
+	{"pause-two", is[pauser], func(c *Cluster, i, j int, _ *rand.Rand) { c.pauseIfItRuns(i); c.pauseIfItRuns(j) }},
 	{"isolate", hasNetwork, func(c *Cluster, i, _ int, _ *rand.Rand) { c.Isolate(i) }},
 	{"split", hasNetwork, func(c *Cluster, i, j int, _ *rand.Rand) { c.Partition(i, j) }},
 	{"one-way", hasNetwork, func(c *Cluster, i, j int, _ *rand.Rand) { c.PartitionOneWay(i, j) }},
@@ -175,6 +179,14 @@ func (c *Cluster) all() (nodes []int) {
 		}
 	}
 	return nodes
+}
+
+// pauseIfItRuns is for a step whose other fault may have ended the node.
+func (c *Cluster) pauseIfItRuns(i int) {
+	c.t.Helper()
+	if c.kind.running(i) {
+		c.Pause(i)
+	}
 }
 
 // deafen lets node i be heard by all and hear nobody.

@@ -12,7 +12,7 @@ import (
 type trouble struct {
 	mu       sync.Mutex
 	disk     error         // of every step before it is done
-	sync     error         // of every commit after it was done
+	sync     error         // of the next commit after it was done
 	usage    error         // of every write to the usage log
 	paused   chan struct{} // closed at Resume; nil: not paused
 	pausedAt time.Time
@@ -20,11 +20,8 @@ type trouble struct {
 	dead     bool
 }
 
-// end makes it none, but for the clock: a machine's clock goes on being wrong when a process starts again.
-func (t *trouble) end() {
-	t.resume()
-	t.change(func() { t.disk, t.sync, t.usage, t.dead = nil, nil, nil, false })
-}
+// revive ends death alone: what is wrong with a machine goes on being wrong when a process starts again.
+func (t *trouble) revive() { t.change(func() { t.dead = false }) }
 
 func (t *trouble) change(f func()) {
 	t.mu.Lock()
@@ -74,9 +71,9 @@ func (t *trouble) wait(fault func() error) error {
 // atDisk is node.Config.Disk.
 func (t *trouble) atDisk(op, _ string) error {
 	if op == "committed" {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		return t.sync
+		var err error
+		t.change(func() { err, t.sync = t.sync, nil })
+		return err
 	}
 	return t.wait(func() error { return t.disk })
 }

@@ -5,11 +5,24 @@ import (
 	"time"
 )
 
-// Start runs node i, which is not running, and returns when it answers.
+// Start runs node i, which is not running, and returns when it answers. It fails the test where the node ends before.
 func (c *Cluster) Start(i int) {
 	c.t.Helper()
+	c.mustHave("Start", i)
 	c.must(c.kind.start(i))
-	c.await(fmt.Sprintf("node %d answers", i), func() bool { return c.answers(i) })
+	c.await(fmt.Sprintf("node %d answers", i), func() bool { return c.answers(i) || !c.kind.running(i) })
+	if !c.kind.running(i) {
+		c.t.Fatalf("testcluster: node %d ended when it was started: %s", i, c.lastWords(i))
+	}
+}
+
+// lastWords is the end of node i's log.
+func (c *Cluster) lastWords(i int) []byte {
+	b, err := c.kind.log(i)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	return b[max(0, len(b)-1000):]
 }
 
 func (c *Cluster) answers(i int) bool {
@@ -20,11 +33,17 @@ func (c *Cluster) answers(i int) bool {
 // Running says whether node i runs. One that has failed does not.
 func (c *Cluster) Running(i int) bool { return c.kind.running(i) }
 
-// Kill ends node i at once: SIGKILL to a process.
-func (c *Cluster) Kill(i int) { c.end(i, c.kind.kill) }
+// Kill ends node i at once, where it runs: SIGKILL to a process.
+func (c *Cluster) Kill(i int) {
+	c.t.Helper()
+	c.mustHave("Kill", i)
+	c.end(i, c.kind.kill)
+}
 
 // Stop ends node i in order: SIGTERM to a process. One that is paused goes on first, for it has something to do.
 func (c *Cluster) Stop(i int) {
+	c.t.Helper()
+	c.mustHave("Stop", i)
 	if p, ok := c.kind.(pauser); ok {
 		p.resume(i)
 	}
@@ -48,6 +67,7 @@ func (c *Cluster) Restart(i int) {
 // Unseal gives node i its shares and waits until it is unsealed, for which it needs a leader.
 func (c *Cluster) Unseal(i int) {
 	c.t.Helper()
+	c.mustHave("Unseal", i)
 	c.await(fmt.Sprintf("node %d is unsealed", i), func() bool {
 		if !c.unsealed(i) {
 			c.giveShares(i)
@@ -64,16 +84,22 @@ func (c *Cluster) giveShares(i int) {
 }
 
 func (c *Cluster) unsealed(i int) bool {
+	sealed, err := c.sealed(i)
+	return err == nil && !sealed
+}
+
+func (c *Cluster) sealed(i int) (bool, error) {
 	var status struct {
 		Sealed bool `json:"sealed"`
 	}
 	_, err := c.try(i, "GET", "/v1/sys/seal-status", nil, &status)
-	return err == nil && !status.Sealed
+	return status.Sealed, err
 }
 
 // Seal seals node i.
 func (c *Cluster) Seal(i int) {
 	c.t.Helper()
+	c.mustHave("Seal", i)
 	c.Call(i, "PUT", "/v1/sys/seal", nil, nil)
 }
 
