@@ -68,7 +68,7 @@ func chaosOfProcesses(t *testing.T, end time.Time, r *report) {
 // A report adds up what became of runs.
 type report struct {
 	runs, histories, operations, acknowledged, unknown int
-	violations, undecided, digests                     int
+	violations, undecided, digests, lost               int
 	faults                                             map[string]*suffering
 }
 
@@ -83,7 +83,7 @@ func (r *report) add(l lived) {
 		return
 	}
 	r.runs++
-	r.digests += 2
+	r.digests += len(l.held) + len(l.suffered)
 	r.histories += l.verdict.Histories
 	r.operations += l.verdict.Operations
 	r.acknowledged += l.verdict.Acknowledged
@@ -91,6 +91,7 @@ func (r *report) add(l lived) {
 	r.violations += len(l.verdict.Violations)
 	r.undecided += l.verdict.Undecided
 	for _, step := range l.suffered {
+		r.lost += step.Lost
 		name := strings.Join(step.Faults, " + ")
 		if len(step.Faults) > 1 {
 			name = "two at once"
@@ -116,7 +117,7 @@ func (r *report) String() string {
 		lost = "see the violations"
 	}
 	fmt.Fprintf(&b, "writes: acknowledged %d, of these lost %s; outcome unknown %d\n", r.acknowledged, lost, r.unknown)
-	fmt.Fprintf(&b, "digests of all nodes compared %d times\n", r.digests)
+	fmt.Fprintf(&b, "digests of all nodes compared %d times; sectors lost to power cuts %d\n", r.digests, r.lost)
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "fault\ttimes\tlongest time without an acknowledged write: median\tworst")
 	var names []string

@@ -2,10 +2,10 @@ package testcluster_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -38,6 +38,7 @@ type lived struct {
 	*prove.Run
 	verdict  *prove.Verdict
 	suffered []testcluster.Suffered
+	held     []testcluster.State // by all nodes, when it was compared after the steps
 }
 
 // history lets one cluster live in a bubble.
@@ -100,20 +101,17 @@ func (l *lived) during(t *testing.T, c *testcluster.Cluster, o prove.Options, su
 	suffer()
 	stop()
 	<-done
-	c.Settled()
+	l.held = append(l.held, c.Settled())
 	must(t, l.ReadBack(ctx))
-	c.Digests()
+	l.held = append(l.held, c.Digests())
 	var logs [][]byte
 	for i := range c.Size() {
 		logs = append(logs, c.UsageLog(i))
 	}
-	if err := l.CountUsage(logs...); err != nil && !slices.ContainsFunc(l.suffered, losesUsage) {
+	if err := l.CountUsage(logs...); err != nil {
 		t.Error(err)
 	}
 }
-
-// losesUsage says that a step may cost records of the last second: they are synced once a second, and the power was cut.
-func losesUsage(s testcluster.Suffered) bool { return slices.Contains(s.Faults, "power-cut") }
 
 // judge checks the history, outside of the bubble: there, time stands still while something is computed.
 func (l *lived) judge(t *testing.T, how, test string, schedule testcluster.Schedule) {
@@ -121,8 +119,7 @@ func (l *lived) judge(t *testing.T, how, test string, schedule testcluster.Sched
 	if l.Run == nil {
 		return
 	}
-	l.verdict = l.Check()
-	if err := l.verdict.Err(); err != nil {
+	if err := l.check(); err != nil {
 		tellOfFailure(t, schedule.Seed, schedule)
 		t.Error(err)
 		if dir := os.Getenv("KEYQUORUM_PICTURES"); dir != "" {
@@ -134,6 +131,18 @@ func (l *lived) judge(t *testing.T, how, test string, schedule testcluster.Sched
 		}
 		t.Logf("again with: KEYQUORUM_SEED=%d %s go test -run %s ./testcluster", schedule.Seed, how, test)
 	}
+}
+
+// check is an error unless there is something to judge, and nothing wrong with it.
+func (l *lived) check() error {
+	l.verdict = l.Check()
+	if err := l.verdict.Err(); err != nil {
+		return err
+	}
+	if l.verdict.Acknowledged == 0 {
+		return errors.New("no write was acknowledged: none can have been lost")
+	}
+	return nil
 }
 
 func tellOfFailure(t *testing.T, seed uint64, s testcluster.Schedule) {
