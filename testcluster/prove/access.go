@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
+	"math/bits"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -53,11 +54,15 @@ func (m rights) String() string {
 	return strings.Join(m.names(), "+")
 }
 
-// granting is the state: what is granted, and whether the application is switched off.
+// granting is the state: what is granted, whether the application is switched off, and which of its client secrets are gone.
 type granting struct {
-	rights rights
-	off    bool
+	rights  rights
+	off     bool
+	revoked uint8 // a bit for each secret; the first is never revoked
 }
+
+// spares is how many client secrets an application has beside its first.
+const spares = 3
 
 func (access) initial() any { return granting{} }
 
@@ -78,18 +83,28 @@ func (access) answer(state any, q request) (reply, any) {
 		return reply{word: done, rights: s.rights}, s
 	case enabled:
 		return reply{word: done, on: !s.off}, s
+	case revoke:
+		if s.gone(q.secret) {
+			return reply{word: missing}, s
+		}
+		s.revoked |= 1 << q.secret
+		return reply{word: done}, s
 	default:
-		return reply{word: s.admit(q.rights)}, s
+		return reply{word: s.admit(q)}, s
 	}
 }
 
-func (s granting) admit(need rights) word {
+func (s granting) gone(secret uint8) bool { return s.revoked>>secret&1 == 1 }
+
+func (s granting) admit(q request) word {
 	switch {
-	case s.off:
+	case s.off || s.gone(q.secret):
 		return barred
-	case s.rights&need == 0:
+	case q.verb == signIn:
+		return done
+	case s.rights&q.rights == 0:
 		return denied
-	case need == mayGet: // a secret that is absent
+	case q.rights == mayGet: // a secret that is absent
 		return missing
 	default:
 		return done
@@ -97,8 +112,8 @@ func (s granting) admit(need rights) word {
 }
 
 var (
-	whenOn  = weights{{grant, 22}, {enable, 6}, {granted, 7}, {enabled, 4}, {use, 61}}
-	whenOff = weights{{grant, 10}, {enable, 40}, {granted, 5}, {enabled, 10}, {use, 35}}
+	whenOn  = weights{{grant, 20}, {enable, 6}, {revoke, 5}, {granted, 6}, {enabled, 3}, {signIn, 12}, {use, 48}}
+	whenOff = weights{{grant, 8}, {enable, 40}, {revoke, 2}, {granted, 4}, {enabled, 8}, {signIn, 14}, {use, 24}}
 )
 
 func (access) choose(o *object, rng *rand.Rand) request {
@@ -117,11 +132,28 @@ func (access) choose(o *object, rng *rand.Rand) request {
 			q.rights = min(denied, maySet) // what was taken away is the right to try
 		}
 	}
+	q.secret = s.chooseSecret(q.verb, rng)
 	return q
 }
 
+// chooseSecret revokes one after the other, and tries what was revoked last as often as any other.
+func (s granting) chooseSecret(v verb, rng *rand.Rand) uint8 {
+	revoked := bits.OnesCount8(s.revoked)
+	switch {
+	case v == revoke:
+		return uint8(min(revoked+1, spares))
+	case v != signIn && v != use:
+		return 0
+	case rng.IntN(2) == 0:
+		return uint8(revoked)
+	default:
+		return uint8(rng.IntN(1 + spares))
+	}
+}
+
 func (a access) call(o *object, q request) call {
-	app, path := "/v1/keyquorum/apps/"+o.app.name, a.r.grantPath(o.app.name)
+	name := o.apps[0].name
+	app, path := "/v1/keyquorum/apps/"+name, a.r.grantPath(name)
 	switch {
 	case q.verb == grant && q.rights == 0:
 		return operatorCall(http.MethodDelete, path, "")
@@ -129,20 +161,31 @@ func (a access) call(o *object, q request) call {
 		names, _ := json.Marshal(q.rights.names())
 		return operatorCall(http.MethodPut, path, fmt.Sprintf(`{"secrets":%s}`, names))
 	case q.verb == granted:
-		return operatorCall(http.MethodGet, strings.TrimSuffix(path, "/"+o.app.name), "")
+		return operatorCall(http.MethodGet, strings.TrimSuffix(path, "/"+name), "")
 	case q.verb == enable:
 		return operatorCall(http.MethodPost, app, fmt.Sprintf(`{"enabled":%t}`, q.on))
 	case q.verb == enabled:
 		return operatorCall(http.MethodGet, app, "")
+	case q.verb == revoke:
+		return operatorCall(http.MethodDelete, app+"/credentials/"+o.apps[q.secret].credential, "")
+	case q.verb == signIn:
+		return a.r.issueCall(o.apps[q.secret])
 	case q.rights == mayGet:
-		return a.r.applicationCall(o.app, http.MethodGet, "/secrets/"+o.name+"-absent", "")
+		return a.r.applicationCall(o.apps[q.secret], http.MethodGet, "/secrets/"+o.name+"-absent", "")
 	default:
-		return a.r.applicationCall(o.app, http.MethodPut, "/secrets/"+o.name, `{"value":"x"}`)
+		return a.r.applicationCall(o.apps[q.secret], http.MethodPut, "/secrets/"+o.name, `{"value":"x"}`)
 	}
 }
 
 func (access) decode(o *object, q request, body []byte) (reply, error) {
-	if q.verb == use || q.verb == grant && q.rights == 0 {
+	switch {
+	case q.verb == use, q.verb == revoke, q.verb == grant && q.rights == 0:
+		return reply{word: done}, nil
+	case q.verb == signIn:
+		var issued issued
+		if err := json.Unmarshal(body, &issued); err != nil || issued.Bearer == "" {
+			return reply{}, fmt.Errorf("no token in %q", body)
+		}
 		return reply{word: done}, nil
 	}
 	type permissions struct {
@@ -158,19 +201,21 @@ func (access) decode(o *object, q request, body []byte) (reply, error) {
 		return reply{}, err
 	}
 	for _, g := range b.Grants {
-		if g.App == o.app.name {
+		if g.App == o.apps[0].name {
 			b.Secrets = g.Secrets
 		}
 	}
 	return reply{word: done, rights: rightsOf(b.Secrets), on: b.Enabled}, nil
 }
 
-func (access) readBack(*object, int, int) []request {
-	return []request{{verb: granted}, {verb: enabled}, {verb: use, rights: mayGet}, {verb: use, rights: maySet}}
+func (access) readBack(_ *object, node, _ int) []request {
+	spare := uint8(1 + node%spares)
+	return []request{{verb: granted}, {verb: enabled}, {verb: use, rights: mayGet}, {verb: use, rights: maySet},
+		{verb: signIn, secret: spare}, {verb: use, rights: mayGet, secret: spare}}
 }
 
 // cleanUp leaves the removal of the secret to the worker: the application may not.
 func (a access) cleanUp(o *object) []call {
 	secret := secrets(a.r).cleanUp(o)
-	return append(secret, operatorCall(http.MethodDelete, "/v1/keyquorum/apps/"+o.app.name, ""))
+	return append(secret, operatorCall(http.MethodDelete, "/v1/keyquorum/apps/"+o.apps[0].name, ""))
 }

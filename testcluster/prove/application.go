@@ -11,9 +11,11 @@ import (
 	"time"
 )
 
-// An application is a principal of the run. It has a token for each node: one fits all as long as their clocks agree.
+// An application is a principal of the run, as whoever holds one of its client secrets. It has a token for each node: one fits
+// all as long as their clocks agree.
 type application struct {
 	name, clientID, secret string
+	credential             string // the secret's id
 	tokens                 []atomic.Pointer[token]
 }
 
@@ -24,21 +26,35 @@ type token struct {
 	throwaway bool // a node refused it
 }
 
-// newApplication makes an application with a credential, and fetches a token.
-func (r *Run) newApplication(ctx context.Context, suffix string) (*application, error) {
-	app := &application{name: fmt.Sprintf("prove-%s-%s", r.name, suffix), tokens: make([]atomic.Pointer[token], len(r.target.Nodes))}
-	create := operatorCall(http.MethodPost, "/v1/keyquorum/apps", fmt.Sprintf(`{"name":%q}`, app.name))
+// newApplication makes an application with so many client secrets.
+func (r *Run) newApplication(ctx context.Context, suffix string, secrets int) (apps []*application, err error) {
+	name := fmt.Sprintf("prove-%s-%s", r.name, suffix)
+	create := operatorCall(http.MethodPost, "/v1/keyquorum/apps", fmt.Sprintf(`{"name":%q}`, name))
 	if err := r.insist(ctx, create, nil, http.StatusConflict); err != nil { // a conflict is with an earlier try: the name is ours
 		return nil, err
 	}
+	for range secrets {
+		app, err := r.newSecret(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		apps = append(apps, app)
+	}
+	return apps, nil
+}
+
+// newSecret makes a client secret, and fetches a token with it.
+func (r *Run) newSecret(ctx context.Context, name string) (*application, error) {
+	app := &application{name: name, tokens: make([]atomic.Pointer[token], len(r.target.Nodes))}
 	var credential struct {
+		ID       string `json:"id"`
 		ClientID string `json:"client_id"`
 		Secret   string `json:"secret"`
 	}
 	if err := r.insist(ctx, operatorCall(http.MethodPost, "/v1/keyquorum/apps/"+app.name+"/credentials", ""), &credential); err != nil {
 		return nil, err
 	}
-	app.clientID, app.secret = credential.ClientID, credential.Secret
+	app.clientID, app.secret, app.credential = credential.ClientID, credential.Secret, credential.ID
 	var issued issued
 	if err := r.insist(ctx, r.issueCall(app), &issued); err != nil {
 		return nil, err

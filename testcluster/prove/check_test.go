@@ -17,7 +17,7 @@ var kinds = map[string]struct {
 	"secrets": {secrets(nil), []verb{set, update, remove, undelete, purge, get}},
 	"keys":    {keys(nil), []verb{set, update, remove, undelete, purge, sign}},
 	"names":   {names{}, []verb{create, drop, find}},
-	"access":  {access{}, []verb{grant, enable, use}},
+	"access":  {access{}, []verb{grant, enable, revoke, use}},
 }
 
 func TestPossibleHistoriesAreAccepted(t *testing.T) {
@@ -176,6 +176,21 @@ var lies = map[string]lie{
 		p.do(request{verb: grant, rights: maySet})
 		p.do(request{verb: enable, on: false})
 		return p.lie(request{verb: use, rights: maySet}, says(reply{word: done}))
+	}},
+	"a token for a secret that was revoked": {access{}, nil, func(p *player) *operation {
+		p.do(request{verb: enable, on: true})
+		p.do(request{verb: revoke, secret: 2})
+		return p.lie(request{verb: signIn, secret: 2}, says(reply{word: done}))
+	}},
+	"used with a token of a secret that was revoked": {access{}, nil, func(p *player) *operation {
+		p.do(request{verb: enable, on: true})
+		p.do(request{verb: grant, rights: maySet})
+		p.do(request{verb: revoke, secret: 1})
+		return p.lie(request{verb: use, rights: maySet, secret: 1}, says(reply{word: done}))
+	}},
+	"a token while it is switched off": {access{}, nil, func(p *player) *operation {
+		p.do(request{verb: enable, on: false})
+		return p.lie(request{verb: signIn}, says(reply{word: done}))
 	}},
 	"refused after it was granted": {access{}, nil, func(p *player) *operation {
 		p.do(request{verb: enable, on: true})

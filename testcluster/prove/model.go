@@ -30,6 +30,7 @@ type request struct {
 	version int32      // the id of the write that made the version asked for; 0: the latest
 	on      bool       // with update and enable
 	rights  rights     // what grant grants, or what use needs
+	secret  uint8      // which client secret of an application is revoked, or used
 	signed  *signature // to be verified
 }
 
@@ -58,6 +59,8 @@ const (
 	granted // read it
 	enable  // switch an application on or off
 	enabled // read it
+	revoke  // remove a client secret of the application
+	signIn  // be the application, and ask for a token
 	use     // be the application, and do what needs a right
 )
 
@@ -69,7 +72,8 @@ var verbs = [...]struct {
 	getDeleted: {"get deleted", false}, listed: {"look in list", false}, listedDeleted: {"look in deleted list", false},
 	undelete: {"recover", true}, purge: {"purge", true}, sign: {"sign", false}, verify: {"verify", false},
 	create: {"create", true}, find: {"find", false}, drop: {"delete", true},
-	grant: {"grant", true}, granted: {"read grant", false}, enable: {"enable", true}, enabled: {"read enabled", false}, use: {"use", false},
+	grant: {"grant", true}, granted: {"read grant", false}, enable: {"enable", true}, enabled: {"read enabled", false},
+	revoke: {"revoke", true}, signIn: {"sign in", false}, use: {"use", false},
 }
 
 // A reply is what an answer says, as far as the models know of it.
@@ -106,12 +110,12 @@ const (
 	taken         // 409: the name is in use, or deleted and not to be used
 	disabled      // 403: the version is
 	denied        // 403: the application may not
-	barred        // 401: the application is disabled
+	barred        // 401: the application is disabled, or the client secret gone
 	strange       // what no model ever answers
 )
 
 var words = [...]string{done: "done", missing: "404 not found", taken: "409 taken", disabled: "403 disabled", denied: "403 forbidden",
-	barred: "401 application disabled", strange: "strange"}
+	barred: "401 application disabled or secret gone", strange: "strange"}
 
 // somebody stands in a reply for a write that cannot be told by what was answered: a version that no other answer has shown.
 const somebody = -1
@@ -128,8 +132,12 @@ func (q request) String() string {
 		return fmt.Sprintf("%s %s: mark %d, %s", name, ordinal(q.version), q.id, onOff(q.on))
 	case enable:
 		return fmt.Sprintf("%s: %s", name, onOff(q.on))
-	case grant, use:
+	case grant:
 		return fmt.Sprintf("%s %s", name, q.rights)
+	case use:
+		return fmt.Sprintf("%s %s with secret %d", name, q.rights, q.secret)
+	case revoke, signIn:
+		return fmt.Sprintf("%s secret %d", name, q.secret)
 	default:
 		return name
 	}

@@ -27,7 +27,7 @@ type kind interface {
 type object struct {
 	name string
 	kind kind
-	app  *application // of access
+	apps []*application // of access: one, by each of its client secrets
 
 	mu         sync.Mutex
 	operations []*operation
@@ -101,7 +101,7 @@ func (r *Run) newObject(ctx context.Context, kind string, i int) (*object, error
 	default:
 		var err error
 		o.kind = access{r}
-		if o.app, err = r.newApplication(ctx, fmt.Sprintf("%s-%d", kind, i)); err != nil {
+		if o.apps, err = r.newApplication(ctx, fmt.Sprintf("%s-%d", kind, i), 1+spares); err != nil {
 			return nil, err
 		}
 	}

@@ -101,10 +101,11 @@ func (r *Run) prepare(ctx context.Context) error {
 	if err := r.openVault(ctx); err != nil {
 		return err
 	}
-	var err error
-	if r.worker, err = r.newApplication(ctx, "worker"); err != nil {
+	worker, err := r.newApplication(ctx, "worker", 1)
+	if err != nil {
 		return err
 	}
+	r.worker = worker[0]
 	everything := `{"keys":["all"],"secrets":["all"]}`
 	if err := r.insist(ctx, operatorCall(http.MethodPut, r.grantPath(r.worker.name), everything), nil); err != nil {
 		return err

@@ -28,7 +28,7 @@ func (r *Run) note(id int32, a *answer) {
 // are not all recorded, and the record itself may be what failed.
 func (a *answer) owesLine() bool {
 	switch {
-	case a.status == 0 || a.strangersToken():
+	case a.status == 0 || a.strangersToken() || a.strangersSecret():
 		return false
 	case a.status >= http.StatusInternalServerError:
 		return a.inner != "" && a.inner != "UsageRecordFailed"

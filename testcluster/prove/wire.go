@@ -167,7 +167,12 @@ var (
 
 // strangersToken says that the token was refused, rather than the application: their clocks differ from this node's, say.
 func (a *answer) strangersToken() bool {
-	return a.status == http.StatusUnauthorized && !strings.HasPrefix(a.message, "The application or the credential ")
+	return a.status == http.StatusUnauthorized && !strings.HasPrefix(a.message, "The application or the credential ") && !a.strangersSecret()
+}
+
+// strangersSecret says that no token was issued for a client secret.
+func (a *answer) strangersSecret() bool {
+	return a.status == http.StatusUnauthorized && strings.HasPrefix(a.message, "AADSTS7000")
 }
 
 // String is the answer where nothing else is known of it.
