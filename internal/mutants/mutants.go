@@ -213,19 +213,20 @@ var mutants = []mutant{
 	},
 	{
 		name: "old-listing", bug: "a listing of a vault is drawn from the node's own copy, current or not",
-		edits: []overlay.Edit{{
-			File: "keyquorum/vault/objects.go",
-			Old:  "		return k.page(d, live, listLive, p)\n",
-			New:  "		d.begin(d.v.cfg.Replica.View())\n		return k.page(d, live, listLive, p)\n",
+		edits: []overlay.Edit{unfenced, {
+			File: "keyquorum/vault/perform.go",
+			Old:  "	d, err := v.settle(ctx, w.writes, func(d *decision) (err error) {\n		if err = d.admit(",
+			New: "	settle := v.settle\n	if w.unnamed {\n		settle = v.unfenced\n	}\n" +
+				"	d, err := settle(ctx, w.writes, func(d *decision) (err error) {\n		if err = d.admit(",
 		}},
 		test: "./vault TestListingsAreCurrentWhereTheCopyLags",
 	},
 	{
 		name: "old-client-secret", bug: "a token is issued for what the node's own copy knows of the client, current or not",
-		edits: []overlay.Edit{{
+		edits: []overlay.Edit{unfenced, {
 			File: "keyquorum/vault/identity.go",
-			Old:  "		token, p, known, err = d.issue(r)\n",
-			New:  "		d.begin(d.v.cfg.Replica.View())\n		token, p, known, err = d.issue(r)\n",
+			Old:  "	_, err = v.settle(ctx, false, func(d *decision) (err error) {\n		token,",
+			New:  "	_, err = v.unfenced(ctx, false, func(d *decision) (err error) {\n		token,",
 		}},
 		test: "./vault TestRemovedClientSecretGivesNoTokenWhereTheCopyLags",
 	},
@@ -248,3 +249,8 @@ var mutants = []mutant{
 		test: "./vault TestSealedMeanwhile",
 	},
 }
+
+// unfenced is a way to decide that asks nobody whether the node's own copy is current.
+var unfenced = overlay.Edit{File: "keyquorum/vault/unfenced.go", New: "package vault\n\nimport \"context\"\n\n" +
+	"func (v *Vaults) unfenced(_ context.Context, _ bool, decide func(*decision) error) (*decision, error) {\n" +
+	"	d := &decision{v: v}\n	d.begin(v.cfg.Replica.View())\n	return d, decide(d)\n}\n"}
