@@ -130,6 +130,7 @@ func (c *Cluster) newCallServer() *http.Server {
 	mux := http.NewServeMux()
 	on(c, mux, "/v1/commit", c.serveCommit)
 	on(c, mux, "/v1/fence", c.serveFence)
+	on(c, mux, "/v1/checkin", c.serveCheckIn)
 	on(c, mux, "/v1/term", c.serveTerm)
 	on(c, mux, "/v1/digest", c.serveDigest)
 	on(c, mux, "/v1/suspect", c.serveSuspect)

@@ -1,7 +1,7 @@
 // Package cluster is a node among nodes: Raft, gossip, and one mutually authenticated port.
 //
 // It owns the order of things. Commit brings a transaction to the leader and answers when this node has applied it and
-// every reader may see it; Fence makes sure that this node's copy is current before anything is read from it. It knows
+// every reader may see it; Read makes sure that this node's copy is current before anything is read from it. It knows
 // paths and indexes, and clear records under sys/; it never imports seal and could open nothing. Sealed or not, a
 // member takes part, votes and may lead.
 //
@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strings"
@@ -52,6 +53,7 @@ type Config struct {
 	Gossip   Gossip
 	About    About
 	Timing   Timing
+	Leases   Leases
 	Compact  Compact
 	Logger   hclog.Logger
 	// Diverged is called once, when this node was found to hold another state than the majority. It answers nothing from then on.
@@ -66,6 +68,13 @@ type About struct{ Label, API, Version string }
 
 // Timing of Raft. A zero field takes its LAN default.
 type Timing struct{ Heartbeat, Election, LeaderLease, Commit time.Duration }
+
+// Leases: with Off this member asks for none, so each of its reads asks the leader. Clock is the lease clock, of which only the rate
+// counts; nil is the time since the machine started (CLOCK_BOOTTIME).
+type Leases struct {
+	Off   bool
+	Clock func() time.Duration
+}
 
 // Compact says when the log is cut. A zero field takes its default.
 type Compact struct {
@@ -103,7 +112,18 @@ type Cluster struct {
 	removedID atomic.Pointer[map[string]bool]
 	cast      atomic.Bool // this node heard that it was removed
 
-	fences        rounds[fsm.View]    // of this node's readers
+	followed   followed
+	clock      func() time.Duration // of leases
+	process    uint64               // tells this process from those before it
+	tenure     tenure               // of this node as holder and voter
+	grants     grants               // of this node as leader
+	shown      shown
+	checkInNow chan struct{}
+	roundTrip  atomic.Int64 // of the last check-in, nanoseconds
+	life       atomic.Int64 // of leases now, nanoseconds
+	compared   atomic.Bool  // this node's state was the leader's once since it started
+
+	fences        rounds[fenced]      // of this node's readers
 	confirms      rounds[fenceAnswer] // of this node as leader
 	announcements announcements       // of this node as leader
 	diverged      atomic.Pointer[error]
@@ -122,9 +142,17 @@ func Open(config Config) (*Cluster, error) {
 		logger: config.Logger.Named("cluster"),
 		failed: make(chan struct{}),
 	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.clock = config.Leases.Clock
+	if c.clock == nil {
+		c.clock = bootTime
+	}
+	c.process, c.checkInNow = rand.Uint64(), make(chan struct{}, 1)
+	c.tenure.promised.before = c.clock() + maxLife + margin(maxLife) // what an earlier process promised is not known
+	c.life.Store(int64(baseLife))
+	c.followed.change(c.ctx)
 	c.sealed.Store(true)
 	c.removedID.Store(&map[string]bool{})
-	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.fsm = fsm.New(fsm.Options{OnFatal: c.fail, OnApply: c.applied})
 	c.port = newPort(config.Listener, config.Identity, config.Dial, c.logger)
 	c.client = c.newCallClient()
@@ -158,6 +186,7 @@ func Open(config Config) (*Cluster, error) {
 	c.wg.Go(transport.pass)
 	c.wg.Go(c.openTerms)
 	c.wg.Go(c.watchLeader)
+	c.wg.Go(c.checkIns)
 	c.wg.Go(c.tick)
 	c.wg.Go(c.sweep)
 	if config.Gossip.Bind != "" {
@@ -234,13 +263,23 @@ func (c *Cluster) View() fsm.View { return c.fsm.View() }
 func (c *Cluster) Wait(ctx context.Context, index uint64) error { return c.fsm.Wait(ctx, index) }
 
 // SetSealed tells the others, by status and gossip, whether this node is sealed. A sealed leader looks for an unsealed successor.
-func (c *Cluster) SetSealed(sealed bool) { c.sealed.Store(sealed) }
+func (c *Cluster) SetSealed(sealed bool) {
+	c.sealed.Store(sealed)
+	if sealed {
+		c.dropLease()
+		return
+	}
+	c.nudgeCheckIn()
+}
 
 // RemovedDir holds one clear record for each node id that was removed for ever.
 const RemovedDir = "sys/removed/"
 
 // applied is called after each batch of the FSM. It must be quick: it stands in Raft's way.
 func (c *Cluster) applied(v fsm.View) {
+	if c.tenure.held.Load() != nil {
+		c.nudgeCheckIn() // writers wait until the leader hears of it
+	}
 	known, count := *c.removedID.Load(), 0
 	for range v.Scan(RemovedDir, "") {
 		count++

@@ -35,6 +35,7 @@ func TestWriteAnywhereReadEverywhere(t *testing.T) {
 func TestStaleLeaderDoesNotAnswer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)
+		g.fenced = true
 		old := g.leader()
 		must(t, g.put(old, "x", "old"))
 		others := []int{(old + 1) % 3, (old + 2) % 3}
@@ -98,6 +99,7 @@ func TestCutOffMemberAnswersNothing(t *testing.T) {
 func TestNobodyWaitsLongerForALeaderThanIsSaid(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)
+		g.fenced = true
 		follower := (g.leader() + 1) % 3
 		g.isolate(follower)
 		var readers sync.WaitGroup

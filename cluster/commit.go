@@ -46,8 +46,7 @@ func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) 
 	return fsm.Outcome{}, ErrUnavailable
 }
 
-// settle waits until this node's own state holds the outcome. With leases off, "every reader can see it" (E ≥ its index)
-// is true already: the leader answered after its own FSM had applied the entry, and every fence asks that leader, or a later one.
+// settle waits until this node's own state holds the outcome. The leader answered when E had reached it.
 func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, sentBefore bool) (fsm.Outcome, error) {
 	if outcome.Kind == fsm.TooOld || outcome.Kind == fsm.WrongGeneration {
 		if sentBefore { // an earlier copy may have been applied and forgotten
@@ -58,6 +57,9 @@ func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, se
 	if err := c.fsm.Wait(ctx, outcome.Index); err != nil {
 		return fsm.Outcome{}, ErrUnknown
 	}
+	if outcome.Kind == fsm.Applied {
+		c.shown.raise(outcome.Index)
+	}
 	if own, ok := c.fsm.View().Outcome(id); ok && own != outcome {
 		c.suspect(outcome.Index, true) // one of the two has another state than the rest
 		return fsm.Outcome{}, ErrUnknown
@@ -67,6 +69,8 @@ func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, se
 
 // proposeAnywhere proposes here or at the leader, whoever that is.
 func (c *Cluster) proposeAnywhere(ctx context.Context, data []byte) (fsm.Outcome, error) {
+	following, stop := c.whileFollowing(ctx)
+	defer stop()
 	_, leader := c.raft.LeaderWithID()
 	switch string(leader) {
 	case "":
@@ -74,7 +78,7 @@ func (c *Cluster) proposeAnywhere(ctx context.Context, data []byte) (fsm.Outcome
 	case c.id:
 		return c.propose(ctx, data)
 	}
-	answer, err := ask[commitCall, commitAnswer](ctx, c, string(leader), "/v1/commit", commitCall{Txn: data})
+	answer, err := ask[commitCall, commitAnswer](following, c, string(leader), "/v1/commit", commitCall{Txn: data})
 	return fsm.Outcome{Kind: answer.Kind, Index: answer.Index, Path: answer.Path, At: answer.At}, err
 }
 
@@ -88,7 +92,7 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 	switch {
 	case err == nil:
 		outcome, ok := response.(fsm.Outcome)
-		if !ok {
+		if !ok || outcome.Kind == fsm.Applied && c.awaitShown(ctx, outcome.Index) != nil {
 			return fsm.Outcome{}, errMaybe
 		}
 		return outcome, nil

@@ -12,8 +12,12 @@ import (
 // node has no digest for that index any more: then nothing was compared, and a newer answer is needed.
 func (c *Cluster) compare(answer fenceAnswer) (known bool, err error) {
 	own, ok := c.fsm.DigestAt(answer.Index)
-	if !ok || bytes.Equal(own[:], answer.Digest) {
-		return ok, nil
+	if !ok {
+		return false, nil
+	}
+	if bytes.Equal(own[:], answer.Digest) {
+		c.compared.Store(true)
+		return true, nil
 	}
 	c.suspect(answer.Index, true)
 	if err := c.diverged.Load(); err != nil {

@@ -8,22 +8,30 @@ import (
 	"keyquorum/fsm"
 )
 
-// Fence returns a view that holds everything acknowledged before the call, and nothing that a later reader elsewhere
-// could miss. Errors: ErrUnavailable, ErrBusy, ErrDiverged, ErrRemoved or the context's.
-func (c *Cluster) Fence(ctx context.Context) (fsm.View, error) {
+// fence returns a view that holds everything acknowledged before the call. It may hold more than every reader sees yet.
+// Errors: ErrUnavailable, ErrBusy, ErrDiverged, ErrRemoved or the context's.
+func (c *Cluster) fence(ctx context.Context) (fsm.View, Look, error) {
 	if err := c.unfit(); err != nil {
-		return fsm.View{}, err
+		return fsm.View{}, Look{}, err
 	}
 	if c.leadsAlone() {
-		return c.fsm.View(), nil
+		c.compared.Store(true) // there is nobody to compare with
+		look := Look{c.clock()}
+		return c.fsm.View(), look, nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, leaderWait) // for a round to begin, and for its end
 	defer cancel()
-	view, err := c.fences.join(waiting, c.fenceRound)
+	f, err := c.fences.join(waiting, c.fenceRound)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		err = ErrUnavailable
 	}
-	return view, err
+	return f.view, f.look, err
+}
+
+// A fenced view is as current as at its look, which came before the leader was asked.
+type fenced struct {
+	view fsm.View
+	look Look
 }
 
 // leadsAlone is the fence of a node that is the only voter and leads an opened term: the majority is itself, and what its
@@ -34,75 +42,59 @@ func (c *Cluster) leadsAlone() bool {
 }
 
 // fenceRound asks the leader where the state stands, waits for this node's own FSM, and takes the view.
-func (c *Cluster) fenceRound() (fsm.View, error) {
+func (c *Cluster) fenceRound() (fenced, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, leaderWait)
 	defer cancel()
 	for {
-		answer, err := c.askFence(ctx, fenceCall{})
+		look, answer, err := c.askFence(ctx)
 		if err != nil {
-			return fsm.View{}, err
+			return fenced{}, err
 		}
 		if err := c.fsm.Wait(ctx, answer.Index); err != nil {
-			return fsm.View{}, ErrUnavailable
+			return fenced{}, ErrUnavailable
 		}
 		known, err := c.compare(answer)
 		if err != nil {
-			return fsm.View{}, err
+			return fenced{}, err
 		}
 		if known {
-			view := c.fsm.View()
-			return view, c.waitShown(ctx, view.Index(), answer.Index)
+			return fenced{c.fsm.View(), look}, nil
 		}
 	}
 }
 
-// waitShown waits until E, the leader's FSM index while leases are off, has reached index. A view ahead of it must not be
-// answered from: the next reader elsewhere, fenced at the leader, could miss what this one saw.
-// The view itself stays good, it was current after the fence's answer.
-func (c *Cluster) waitShown(ctx context.Context, index, shown uint64) error {
-	for shown < index && !c.leads() {
-		answer, err := c.askFence(ctx, fenceCall{AtLeast: index})
-		if err != nil {
-			return err
-		}
-		shown = answer.Index
-	}
-	return nil
-}
-
-// askFence asks whoever leads, again and again until ctx ends. Each try is a new round.
-func (c *Cluster) askFence(ctx context.Context, call fenceCall) (fenceAnswer, error) {
+// askFence asks whoever leads, again and again until ctx ends. Each try is a new round, and has its own look.
+func (c *Cluster) askFence(ctx context.Context) (Look, fenceAnswer, error) {
 	for try := 0; ; try++ {
 		if err := c.unfit(); err != nil {
-			return fenceAnswer{}, err
+			return Look{}, fenceAnswer{}, err
 		}
-		answer, err := c.askFenceOnce(ctx, call)
+		look := Look{c.clock()}
+		answer, err := c.askFenceOnce(ctx)
 		if err == nil {
-			return answer, nil
+			return look, answer, nil
 		}
 		if pause(ctx, try) != nil {
-			return fenceAnswer{}, ErrUnavailable
+			return Look{}, fenceAnswer{}, ErrUnavailable
 		}
 	}
 }
 
-func (c *Cluster) askFenceOnce(ctx context.Context, call fenceCall) (fenceAnswer, error) {
+func (c *Cluster) askFenceOnce(ctx context.Context) (fenceAnswer, error) {
 	_, leader := c.raft.LeaderWithID()
 	switch string(leader) {
 	case "":
 		return fenceAnswer{}, errNotLeader
 	case c.id:
-		return c.serveFence(ctx, c.id, call)
+		return c.serveFence(ctx, c.id, fenceCall{})
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second) // a leader that hangs must not take the whole wait
 	defer cancel()
-	return ask[fenceCall, fenceAnswer](ctx, c, string(leader), "/v1/fence", call)
+	return ask[fenceCall, fenceAnswer](ctx, c, string(leader), "/v1/fence", fenceCall{})
 }
 
 type fenceCall struct {
 	_ struct{} `cbor:",toarray"`
-	// AtLeast 0 asks for a fence. Another number asks for E alone, once it has reached that index: no round to the voters.
-	AtLeast uint64
 }
 
 // A fenceAnswer says where the leader's FSM stood, and the digest of its state there. For a fence, nothing beyond Index
@@ -114,23 +106,11 @@ type fenceAnswer struct {
 }
 
 // serveFence is the leader's part.
-func (c *Cluster) serveFence(ctx context.Context, _ string, r fenceCall) (fenceAnswer, error) {
+func (c *Cluster) serveFence(ctx context.Context, _ string, _ fenceCall) (fenceAnswer, error) {
 	if !c.leads() || c.unfit() != nil {
 		return fenceAnswer{}, errNotLeader
 	}
-	if r.AtLeast == 0 {
-		return c.confirms.join(ctx, c.confirmRound)
-	}
-	if c.fsm.Wait(ctx, r.AtLeast) != nil {
-		return fenceAnswer{}, errNotConfirmed
-	}
-	// E: the index is read first, then the term must still be the opened one. Whatever a node applied in a term up to
-	// its own opened one, a later leader's FSM holds before that leader answers anybody.
-	view := c.fsm.View()
-	if !c.inOpenedTerm() {
-		return fenceAnswer{}, errNotLeader
-	}
-	return answerAt(view), nil
+	return c.confirms.join(ctx, c.confirmRound)
 }
 
 // confirmRound notes F and the voters, and then asks those for their term with a message of its own. A majority still

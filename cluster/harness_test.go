@@ -28,6 +28,7 @@ type group struct {
 	stalls  []*stall
 	slow    []*slowFSM
 	configs []cluster.Config
+	fenced  bool // what is read is fenced
 }
 
 const clusterID = "00112233445566778899aabbccddeeff"
@@ -35,8 +36,8 @@ const clusterID = "00112233445566778899aabbccddeeff"
 func host(i int) string    { return fmt.Sprintf("host%d", i) }
 func address(i int) string { return fmt.Sprintf("host%d:8201", i) }
 
-// newGroup starts n voters.
-func newGroup(t *testing.T, n int) *group {
+// newGroup starts n voters, unsealed.
+func newGroup(t *testing.T, n int, configure ...func(*cluster.Config)) *group {
 	t.Helper()
 	g := &group{t: t, network: testcluster.NewNetwork()}
 	authority, err := cluster.NewAuthority(clusterID, time.Now())
@@ -48,6 +49,9 @@ func newGroup(t *testing.T, n int) *group {
 	}
 	for i := range n {
 		g.configs = append(g.configs, g.prepare(i, authority, configuration))
+		for _, c := range configure {
+			c(&g.configs[i])
+		}
 		g.stores = append(g.stores, nil)
 		g.members = append(g.members, nil)
 		g.open(i)
@@ -76,6 +80,7 @@ func (g *group) prepare(i int, authority *cluster.Authority, configuration raft.
 		Logger: hclog.NewNullLogger(),
 		Gossip: cluster.Gossip{},
 		About:  cluster.About{Label: dir},
+		Leases: cluster.Leases{Clock: fakeClock()},
 	}
 	c.WrapLogs(g.stalls[i].wrap)
 	g.slow = append(g.slow, &slowFSM{})
@@ -97,6 +102,7 @@ func (g *group) openAt(i int, address string) {
 	g.stores[i] = store
 	g.members[i], err = cluster.Open(config)
 	must(g.t, err)
+	g.members[i].SetSealed(false)
 }
 
 // stop closes a member without handing anything over.
@@ -180,16 +186,24 @@ func write(view fsm.View, path, value string) fsm.Txn {
 	return txn
 }
 
-// get reads path through member i behind a fence. "" means absent.
+// get reads path through member i. "" means absent.
 func (g *group) get(i int, path string, within time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
-	view, err := g.members[i].Fence(ctx)
-	if err != nil {
-		return "", err
-	}
-	r, _ := view.Get(path)
-	return string(r.Value), nil
+	var value string
+	_, err := g.members[i].Read(ctx, g.fenced, func(v fsm.View) {
+		r, _ := v.Get(path)
+		value = string(r.Value)
+	})
+	return value, err
+}
+
+func withoutLeases(c *cluster.Config) { c.Leases.Off = true }
+
+// fakeClock is a lease clock on a bubble's time.
+func fakeClock() func() time.Duration {
+	born := time.Now()
+	return func() time.Duration { return time.Hour + time.Since(born) }
 }
 
 func must(t *testing.T, err error) {

@@ -39,8 +39,10 @@ func (c *Cluster) openTerm() {
 	if _, err := c.apply(c.ctx, term, data); err != nil || c.raft.CurrentTerm() != term {
 		return // not leader any more, or not yet: the next nudge tries again
 	}
+	c.beginReign(term)
 	c.openedAt.Store(time.Now().UnixNano())
 	c.opened.Store(term)
+	c.nudgeCheckIn()
 }
 
 // tick does once a second what needs doing once a second.
@@ -54,7 +56,7 @@ func (c *Cluster) tick() {
 			return
 		}
 		ctx, cancel := context.WithTimeout(c.ctx, 10*time.Second)
-		_, _ = c.Fence(ctx) // compares this node's digest with the leader's
+		_, _, _ = c.fence(ctx) // compares this node's digest with the leader's
 		c.tellAddress(ctx)
 		c.askForVote(ctx)
 		c.findSuccessor(ctx)

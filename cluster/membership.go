@@ -63,7 +63,7 @@ func (c *Cluster) Add(ctx context.Context, nodeID, address string) error {
 	case errors.Is(err, errRemovedID):
 		return ErrRemoved
 	case errors.Is(err, errAddressTaken):
-		_, _ = c.Fence(ctx) // this node may not have heard yet of the one that stands in the way
+		_, _, _ = c.fence(ctx) // this node may not have heard yet of the one that stands in the way
 		return fmt.Errorf("%w: %s belongs to server %s; if that one is no more, remove it first", err, address, c.serverAt(address))
 	}
 	return err
@@ -98,13 +98,17 @@ func (c *Cluster) Remove(ctx context.Context, nodeID string) error {
 	if err := c.awaitOther(ctx, nodeID); err != nil {
 		return err
 	}
+	// The mark cuts the node off, so its lease must be over by then: a leader that waits for it could lose a majority that needs it.
+	if err := c.member(ctx, memberCall{Verb: verbLeave, Node: nodeID}); err != nil {
+		return err
+	}
 	if err := c.markRemoved(ctx, nodeID); err != nil {
 		return err
 	}
 	if err := c.member(ctx, memberCall{Verb: verbRemove, Node: nodeID}); err != nil {
 		return err
 	}
-	_, _ = c.Fence(ctx) // so that whoever asked sees the configuration without it here; removed it is in any case
+	_, _, _ = c.fence(ctx) // so that whoever asked sees the configuration without it here; removed it is in any case
 	return nil
 }
 
@@ -159,7 +163,7 @@ func (c *Cluster) askForVote(ctx context.Context) {
 	if i < 0 || c.servers()[i].Suffrage == raft.Voter {
 		return
 	}
-	if _, err := c.Fence(ctx); err != nil {
+	if _, _, err := c.fence(ctx); err != nil {
 		return
 	}
 	if err := c.member(ctx, memberCall{Verb: verbPromote, Node: c.id, Address: c.Address}); err != nil {
@@ -241,6 +245,7 @@ const (
 	verbAdd     memberVerb = 1 // non-voter
 	verbPromote memberVerb = 2 // to voter
 	verbRemove  memberVerb = 3
+	verbLeave   memberVerb = 4 // to be removed: it gets no lease any more, and has none
 )
 
 type memberCall struct {
@@ -263,10 +268,13 @@ func (c *Cluster) changeMember(ctx context.Context, r memberCall) error {
 	if !c.leads() {
 		return errNotLeader
 	}
+	if !c.mayChange(r) {
+		return errNotLeader // not yet
+	}
 	committed, _ := c.fsm.View().Configuration()
 	at := slices.IndexFunc(committed.Servers, func(s raft.Server) bool { return string(s.ID) == r.Node })
 	id, address := raft.ServerID(r.Node), raft.ServerAddress(r.Address)
-	if r.Verb != verbRemove && (checkServer(r.Node, r.Address) != nil || at < 0 && len(c.servers()) >= maxServers) {
+	if (r.Verb == verbAdd || r.Verb == verbPromote) && (checkServer(r.Node, r.Address) != nil || at < 0 && len(c.servers()) >= maxServers) {
 		return errBadCall
 	}
 	switch r.Verb {
@@ -284,11 +292,17 @@ func (c *Cluster) changeMember(ctx context.Context, r memberCall) error {
 		if at < 0 || c.removed(r.Node) {
 			return errNoSuchMember
 		}
+		c.changes()
+		defer c.changes()
 		return c.answer(ctx, func() raft.Future { return c.raft.AddVoter(id, address, 0, memberTimeout) })
+	case verbLeave:
+		return nil
 	case verbRemove:
 		if at < 0 {
 			return nil
 		}
+		c.changes()
+		defer c.changes()
 		return c.answer(ctx, func() raft.Future { return c.raft.RemoveServer(id, 0, memberTimeout) })
 	}
 	return errBadCall

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"keyquorum/cluster"
+	"keyquorum/fsm"
 )
 
 // load writes through member i from several goroutines until the returned function is called.
@@ -90,7 +91,8 @@ func TestSealedLeaderHandsOverUnderLoad(t *testing.T) {
 		g := newGroup(t, 3)
 		leader := g.leader()
 		unsealed := (leader + 1) % 3
-		g.members[unsealed].SetSealed(false)
+		g.members[leader].SetSealed(true)
+		g.members[(leader+2)%3].SetSealed(true)
 		stop := g.load((leader+2)%3, 4)
 		defer stop()
 		for range 100 {
@@ -170,7 +172,7 @@ func TestDialsAreBounded(t *testing.T) {
 		g.isolate(hung)
 		for range 400 { // each fence is a round, and each asks the hung voter
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-			_, err := g.members[leader].Fence(ctx)
+			_, err := g.members[leader].Read(ctx, true, func(fsm.View) {})
 			cancel()
 			must(t, err)
 			time.Sleep(2 * time.Millisecond)

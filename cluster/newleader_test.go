@@ -10,7 +10,7 @@ import (
 // lacks what was acknowledged, so it must serve nobody.
 func TestNewLeaderServesNobodyBeforeItsTermIsOpen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newGroup(t, 3)
+		g := newGroup(t, 3, withoutLeases)
 		old := g.leader()
 		followers := []int{(old + 1) % 3, (old + 2) % 3}
 		must(t, g.put(old, "x", "old"))

@@ -92,7 +92,7 @@ func (c *call) checkQuery() error {
 		return badParameter("The api-version query parameter is missing or not supported.")
 	}
 	switch c.r.Header.Get("X-Keyquorum-Consistency") {
-	case "", "fenced": // every read fences
+	case "", "fenced":
 		return nil
 	default:
 		return badParameter("The only consistency that can be asked for is \"fenced\".")

@@ -47,6 +47,7 @@ func (h *Handler) newCall(w http.ResponseWriter, r *http.Request, f format) *cal
 			ClientRequest: printable(r.Header.Get("X-Ms-Client-Request-Id")),
 			Remote:        r.RemoteAddr,
 			Start:         time.Now(),
+			Fenced:        r.Header.Get("X-Keyquorum-Consistency") == "fenced",
 		},
 	}
 }

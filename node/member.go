@@ -96,6 +96,7 @@ func (n *Node) openMember() error {
 		Gossip:   cluster.Gossip{Bind: n.config.Gossip.Bind, Advertise: n.config.Gossip.Advertise, Key: m.gossipKey},
 		About:    cluster.About{Label: n.config.Label, API: n.config.APIAddr, Version: n.config.Version},
 		Timing:   n.config.Timing.cluster(),
+		Leases:   n.config.Leases,
 		Compact:  n.config.Compact,
 		Logger:   n.config.Logger,
 		Diverged: func(error) { n.wg.Go(func() { n.sealNow() }) },

@@ -50,6 +50,7 @@ type Config struct {
 	Audit           audit.Sink                  // nil: Dir/audit.log
 	Disk            func(op, path string) error // asked before each step of the store (storage.Store.Gate); nil: nobody is asked
 	Now             func() time.Time            // wall clock; nil: time.Now
+	Leases          Leases
 	Logger          hclog.Logger
 	Timing          Timing // zero: LAN defaults
 	Compact         Compact
@@ -61,6 +62,9 @@ type GossipConfig struct{ Bind, Advertise string }
 
 // Timing of Raft; zero fields take the LAN defaults.
 type Timing struct{ Heartbeat, Election, LeaderLease, Commit time.Duration }
+
+// Leases is cluster.Leases.
+type Leases = cluster.Leases
 
 // Compact says when the log is cut (cluster.Compact); zero fields take the defaults.
 type Compact = cluster.Compact

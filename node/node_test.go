@@ -24,13 +24,14 @@ type site struct {
 	t       *testing.T
 	network *testcluster.Network
 	root    string
+	born    time.Time
 	nodes   []*node.Node
 	shares  []seal.Plaintext
 	token   seal.Plaintext
 }
 
 func newSite(t *testing.T) *site {
-	s := &site{t: t, network: testcluster.NewNetwork(), root: t.TempDir()}
+	s := &site{t: t, network: testcluster.NewNetwork(), root: t.TempDir(), born: time.Now().Add(-time.Hour)}
 	t.Cleanup(func() {
 		for i := range s.nodes {
 			s.stop(i)
@@ -52,6 +53,7 @@ func (s *site) openWith(i int, configure func(*node.Config)) *node.Node {
 		Dir: filepath.Join(s.root, host), Label: host, APIAddr: "https://" + host + ":8200", ClusterAddr: address,
 		ClusterListener: s.network.Listen(host, address), Dial: s.network.Dialer(host),
 		Logger: hclog.NewNullLogger(), Version: "test",
+		Leases: node.Leases{Clock: func() time.Duration { return time.Since(s.born) }},
 	}
 	configure(&config)
 	n, err := node.Open(config)

@@ -46,7 +46,7 @@ func history(t *testing.T, seed uint64) (l lived) {
 	t.Helper()
 	var schedule testcluster.Schedule
 	synctest.Test(t, func(t *testing.T) {
-		c := testcluster.New(t, []int{3, 3, 3, 5}[seed%4], often(seed))
+		c := testcluster.New(t, []int{3, 3, 3, 5}[seed%4], ways(seed))
 		if seed%3 == 0 {
 			c.AddNonvoter()
 		}
@@ -61,10 +61,11 @@ func history(t *testing.T, seed uint64) (l lived) {
 	return l
 }
 
-// often makes every second cluster take snapshots all the time and keep little log behind them, so that nodes that were away
-// are sent one, which else happens to none of so short a life.
-func often(seed uint64) func(int, *node.Config) {
+// ways makes every fifth cluster do without leases, so that every read is fenced, and every second take snapshots all the time and
+// keep little log behind them, so that nodes that were away are sent one, which else happens to none of so short a life.
+func ways(seed uint64) func(int, *node.Config) {
 	return func(_ int, config *node.Config) {
+		config.Leases.Off = seed%5 == 0
 		if seed%2 == 0 {
 			config.Compact = node.Compact{Weight: 1 << 10, Entries: 4}
 		}

@@ -94,7 +94,7 @@ func (l *inside) start(i int) error {
 	config := node.Config{
 		Dir: l.c.Data(i), Label: nodeName(i),
 		APIAddr: l.c.URL(i), ClusterAddr: l.c.hosts[i] + ":8201", ClusterListener: port,
-		Disk: trouble.atDisk, Now: trouble.now,
+		Disk: trouble.atDisk, Now: trouble.now, Leases: node.Leases{Clock: trouble.leaseNow},
 		Logger: logger, Version: "test",
 	}
 	l.place.configure(i, &config)

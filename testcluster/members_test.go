@@ -15,7 +15,7 @@ import (
 func TestMembersChangeUnderLoad(t *testing.T) {
 	var l lived
 	synctest.Test(t, func(t *testing.T) {
-		c := testcluster.New(t, 3, often(0))
+		c := testcluster.New(t, 3, ways(0))
 		l.during(t, c, prove.Options{Operations: 3000, Think: 100 * time.Millisecond}, func() {
 			time.Sleep(3 * time.Second)
 			fourth := c.AddVoter()

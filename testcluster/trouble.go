@@ -89,6 +89,17 @@ func (t *trouble) now() time.Time {
 	return now.Add(t.skew)
 }
 
+// leaseNow is node.Config.Leases.Clock: time since the machine started, which goes on while the node is paused. Whoever looks at it
+// then comes to stand right behind the look.
+func (t *trouble) leaseNow() time.Duration {
+	now := time.Since(boot)
+	_ = t.wait(func() error { return nil })
+	return now
+}
+
+// boot is before any bubble began, whose clocks start in the year 2000.
+var boot = time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC)
+
 // A usageLog is a usage log that can fail. It is the file that the program would open.
 type usageLog struct {
 	*os.File

@@ -79,7 +79,7 @@ type TokenRequest struct {
 func (v *Vaults) IssueToken(ctx context.Context, r TokenRequest) (token string, life time.Duration, err error) {
 	var p *principal
 	var known bool
-	_, err = v.settle(ctx, false, func(d *decision) (err error) {
+	_, err = v.settle(ctx, r.Fenced, false, func(d *decision) (err error) {
 		token, p, known, err = d.issue(r)
 		return err
 	})
@@ -171,7 +171,7 @@ func (v *Vaults) JWKS() ([]byte, error) {
 // AuthenticateOperator verifies an X-Vault-Token on a current view. A refusal (Forbidden) is recorded here, because no verb follows.
 func (v *Vaults) AuthenticateOperator(ctx context.Context, r Request, token seal.Plaintext) (Operator, error) {
 	o := Operator{Request: r}
-	_, err := v.settle(ctx, false, func(d *decision) error {
+	_, err := v.settle(ctx, r.Fenced, false, func(d *decision) error {
 		path, ok := operatorTokenPath(token)
 		if !ok {
 			return errOperatorDenied

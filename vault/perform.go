@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"keyquorum/cluster"
 	"keyquorum/fsm"
 	"keyquorum/seal"
 )
@@ -25,19 +26,28 @@ type target struct{ name, version string }
 // called several times, and leaves what it wants written in d; only what its last call returned is answered.
 func perform[T any](ctx context.Context, v *Vaults, c Caller, w verb, t target, act func(d *decision) (T, error)) (T, error) {
 	var result T
-	d, err := v.settle(ctx, w.writes, func(d *decision) (err error) {
+	d, err := v.settle(ctx, c.Fenced, w.writes, func(d *decision) (err error) {
 		if err = d.admit(c, w, t); err != nil {
 			return err
 		}
 		result, err = act(d)
 		return err
 	})
-	if err = v.recordUse(c, w, t, d, err); err != nil {
+	if err = v.recordUse(c, w, t, d, err); err == nil && d.late() {
+		err = errStalled
+	}
+	if err != nil {
 		var none T
 		return none, err
 	}
 	return result, nil
 }
+
+// errStalled is answered in the place of what was drawn too long ago: an answer from before a right was revoked must not leave long after
+// (I4). Its usage record stands. What has changed the state stays done, and is answered.
+var errStalled = unavailable("Stalled", "The node stood still for longer than an answer may take to leave.")
+
+func (d *decision) late() bool { return !d.committed && !d.v.cfg.Replica.Fresh(d.look) }
 
 // An adminVerb is an operation of the administration API.
 type adminVerb struct {
@@ -48,7 +58,7 @@ type adminVerb struct {
 // performAdmin is the door of the administration API: as perform, with the operator's token in the place of principal and access.
 func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, w adminVerb, vaultName, object string, act func(d *decision) (T, error)) (T, error) {
 	var result T
-	d, err := v.settle(ctx, w.writes, func(d *decision) (err error) {
+	d, err := v.settle(ctx, o.Fenced, w.writes, func(d *decision) (err error) {
 		if err = d.admitOperator(o); err != nil {
 			return err
 		}
@@ -60,7 +70,10 @@ func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, w adminVerb
 	}
 	e := v.operatorEntry(o, w.operation, object)
 	e.Vault = clip(vaultName)
-	if err = v.record(e, d.committed, err); err != nil {
+	if err = v.record(e, d.committed, err); err == nil && d.late() {
+		err = errStalled
+	}
+	if err != nil {
 		var none T
 		return none, err
 	}
@@ -72,6 +85,8 @@ func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, w adminVerb
 type decision struct {
 	v         *Vaults
 	view      fsm.View
+	look      cluster.Look // zero when the view need not be current
+	fenced    bool         // reads ask the leader, whatever lease there is
 	now       time.Time
 	writes    bool
 	txn       fsm.Txn
@@ -89,16 +104,16 @@ var errContended = unavailable("Contended", "Others kept changing the same recor
 
 // settle carries a request from a view to its outcome and returns the last decision. The error is nil, an *Error, or one that
 // refusal understands.
-func (v *Vaults) settle(ctx context.Context, writes bool, decide func(*decision) error) (*decision, error) {
+func (v *Vaults) settle(ctx context.Context, fenced, writes bool, decide func(*decision) error) (*decision, error) {
 	if !writes {
-		return v.fenced(ctx, false, decide)
+		return v.current(ctx, &decision{v: v, fenced: fenced}, decide)
 	}
 	d := &decision{}
 	for attempts := 0; attempts < maxAttempts; {
 		var more bool
 		var err error
 		begun := d.committed // a step before this one was applied
-		d, more, err = v.attempt(ctx, begun, decide)
+		d, more, err = v.attempt(ctx, &decision{v: v, fenced: fenced, writes: true, committed: begun}, decide)
 		if err != nil && begun {
 			err = halfway(err)
 		}
@@ -125,35 +140,35 @@ func halfway(err error) error {
 	return unavailable("OutcomeUnknown", "The work was begun and stopped half-way: "+e.Message+mayHaveHappened+" Ask again to have the rest done.")
 }
 
-// fenced decides on a view that holds everything acknowledged before now.
-func (v *Vaults) fenced(ctx context.Context, writes bool, decide func(*decision) error) (*decision, error) {
-	d := &decision{v: v, writes: writes}
+// current decides on a view that holds everything acknowledged before now, and returns when every later reader sees what it decided on.
+func (v *Vaults) current(ctx context.Context, d *decision, decide func(*decision) error) (*decision, error) {
 	if v.closed.Load() {
 		return d, seal.ErrSealed
 	}
-	view, err := v.cfg.Replica.Fence(ctx)
-	if err != nil {
-		return d, err
-	}
-	d.begin(view)
-	err = decide(d)
-	if v.closed.Load() {
-		err = seal.ErrSealed // what was opened before may not be answered after
+	var err error
+	look, failed := v.cfg.Replica.Read(ctx, d.fenced, func(view fsm.View) {
+		d.begin(view)
+		err = decide(d)
+	})
+	d.look = look
+	switch {
+	case failed != nil:
+		return d, failed
+	case v.closed.Load():
+		return d, seal.ErrSealed // what was opened before may not be answered after
 	}
 	return d, err
 }
 
 // attempt decides and commits once. more says that it has to be decided again.
-func (v *Vaults) attempt(ctx context.Context, sent bool, decide func(*decision) error) (d *decision, more bool, err error) {
-	d = &decision{v: v, writes: true, committed: sent}
+func (v *Vaults) attempt(ctx context.Context, d *decision, decide func(*decision) error) (_ *decision, more bool, err error) {
 	if v.closed.Load() {
 		return d, false, seal.ErrSealed
 	}
 	d.begin(v.cfg.Replica.View())
 	if err = decide(d); err != nil || len(d.txn.Writes) == 0 {
 		// A refusal, and finding nothing to do, are reads: no transaction proves them, so they are drawn from a current view.
-		d, err = v.fenced(ctx, true, decide)
-		d.committed = sent
+		d, err = v.current(ctx, &decision{v: v, fenced: d.fenced, writes: true, committed: d.committed}, decide)
 		if err != nil || len(d.txn.Writes) == 0 {
 			return d, false, err
 		}

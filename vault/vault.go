@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"keyquorum/audit"
+	"keyquorum/cluster"
 	"keyquorum/fsm"
 	"keyquorum/seal"
 )
@@ -40,7 +41,8 @@ import (
 // A Replica is the replicated state as the domain sees it: *cluster.Cluster in a node, a bare state machine in tests.
 type Replica interface {
 	View() fsm.View
-	Fence(ctx context.Context) (fsm.View, error)
+	Read(ctx context.Context, fenced bool, decide func(fsm.View)) (cluster.Look, error)
+	Fresh(cluster.Look) bool
 	Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error)
 	Wait(ctx context.Context, index uint64) error
 }
@@ -113,6 +115,7 @@ type Request struct {
 	ClientRequest string
 	Remote        string
 	Start         time.Time
+	Fenced        bool // its reads ask the leader, whatever lease this node has
 }
 
 // A Caller is an authenticated principal of the application plane, asking for one vault.

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/raft"
 
 	"keyquorum/audit"
+	"keyquorum/cluster"
 	"keyquorum/fsm"
 	"keyquorum/seal"
 	"keyquorum/vault"
@@ -131,7 +133,8 @@ type replica struct {
 	stale   *fsm.View           // what View answers, once, in the place of the newest
 	before  func()              // called once, before the next transaction is applied
 	refuse  func(fsm.Txn) error // if set, decides whether Commit fails
-	unfence error               // if set, what Fence fails with
+	unfence error               // if set, what Read fails with
+	late    atomic.Int32        // so many answers take too long
 }
 
 func newReplica(t testing.TB) *replica {
@@ -149,7 +152,15 @@ func (r *replica) View() fsm.View {
 	return r.fsm.View()
 }
 
-func (r *replica) Fence(context.Context) (fsm.View, error) { return r.fsm.View(), r.unfence }
+func (r *replica) Read(_ context.Context, _ bool, decide func(fsm.View)) (cluster.Look, error) {
+	if r.unfence != nil {
+		return cluster.Look{}, r.unfence
+	}
+	decide(r.fsm.View())
+	return cluster.Look{}, nil
+}
+
+func (r *replica) Fresh(cluster.Look) bool { return r.late.Add(-1) < 0 }
 
 func (r *replica) Wait(ctx context.Context, index uint64) error { return r.fsm.Wait(ctx, index) }
 

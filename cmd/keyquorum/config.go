@@ -31,6 +31,7 @@ type serverConfig struct {
 	TLSKey        string
 	Zones         []string
 	Timing        node.Timing
+	NoLeases      bool
 	LogLevel      string
 }
 
@@ -51,6 +52,7 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 	f.DurationVar(&s.Timing.Election, "raft-election", 0, "Raft's election time-out")
 	f.DurationVar(&s.Timing.LeaderLease, "raft-leader-lease", 0, "how long a leader leads without hearing a majority")
 	f.DurationVar(&s.Timing.Commit, "raft-commit", 0, "how late a follower may learn of a commit")
+	f.BoolVar(&s.NoLeases, "no-leases", false, "ask the leader for every read: for a machine whose clock may stand still (VM snapshots, migration)")
 	f.StringVar(&s.LogLevel, "log-level", "info", "trace, debug, info, warn or error")
 }
 

@@ -102,6 +102,7 @@ func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger)
 		Gossip:  node.GossipConfig{Bind: config.GossipListen, Advertise: config.GossipAddr},
 		Logger:  logger,
 		Timing:  config.Timing,
+		Leases:  node.Leases{Off: config.NoLeases},
 		Version: version,
 	}
 }

@@ -9,9 +9,9 @@ var mutants = []mutant{
 	{
 		name: "stale-reads", bug: "a node answers reads from its own copy without asking anybody",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/fence.go",
-			Old:  "	view, err := c.fences.join(waiting, c.fenceRound)\n",
-			New:  "	view, err := c.fsm.View(), waiting.Err()\n",
+			File: "keyquorum/cluster/read.go",
+			Old:  "	if !fenced && c.mayRead(look) {",
+			New:  "	if true {",
 		}},
 		test: histories,
 	},
@@ -41,17 +41,17 @@ var mutants = []mutant{
 		name: "fence-without-wait", bug: "a node takes its view before its state machine has got to the fence",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/fence.go",
-			Old:  "		if err := c.fsm.Wait(ctx, answer.Index); err != nil {\n			return fsm.View{}, ErrUnavailable\n		}\n		known, err := c.compare(answer)",
+			Old:  "		if err := c.fsm.Wait(ctx, answer.Index); err != nil {\n			return fenced{}, ErrUnavailable\n		}\n		known, err := c.compare(answer)",
 			New:  "		known, err := true, error(nil)",
 		}},
 		test: histories,
 	},
 	{
-		name: "ahead-of-the-leader", bug: "a node answers from a state that the leader's own state machine has not got to",
+		name: "ahead-of-the-leader", bug: "a node answers from a state that not everybody who may answer has got to",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/fence.go",
-			Old:  "			return view, c.waitShown(ctx, view.Index(), answer.Index)",
-			New:  "			return view, nil",
+			File: "keyquorum/cluster/read.go",
+			Old:  "	if c.shown.reached(view.Index()) {",
+			New:  "	if true {",
 		}},
 		test: "./cluster TestFollowerAheadOfTheLeaderWaits",
 	},
@@ -170,7 +170,7 @@ var mutants = []mutant{
 		name: "digest-not-compared", bug: "a node whose state differs from the majority's goes on answering",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/digest.go",
-			Old:  "	if !ok || bytes.Equal(own[:], answer.Digest) {",
+			Old:  "	if bytes.Equal(own[:], answer.Digest) {",
 			New:  "	if bytes.Equal(own[:], own[:]) {",
 		}},
 		test: "./cluster TestAlteredSnapshotIsFoundOut",
@@ -179,8 +179,8 @@ var mutants = []mutant{
 		name: "refusal-from-an-old-view", bug: "a refusal is drawn from a node's own copy, current or not",
 		edits: []overlay.Edit{{
 			File: "keyquorum/vault/perform.go",
-			Old:  "		d, err = v.fenced(ctx, true, decide)\n		d.committed = sent\n		if err != nil || len(d.txn.Writes) == 0 {\n			return d, false, err\n		}\n",
-			New:  "		return d, false, err\n",
+			Old:  "		d, err = v.current(ctx, &decision{v: v, fenced: d.fenced, writes: true, committed: d.committed}, decide)\n",
+			New:  "",
 		}},
 		test: histories,
 	},
@@ -234,8 +234,8 @@ var mutants = []mutant{
 		name: "gone-not-recorded", bug: "what was done for a client that has gone is not recorded",
 		edits: []overlay.Edit{{
 			File: "keyquorum/vault/perform.go",
-			Old:  "	if err = v.recordUse(c, w, t, d, err); err != nil {\n",
-			New:  "	if ctx.Err() == nil {\n		err = v.recordUse(c, w, t, d, err)\n	}\n	if err != nil {\n",
+			Old:  "	if err = v.recordUse(c, w, t, d, err); err == nil && d.late() {\n",
+			New:  "	if ctx.Err() == nil {\n		err = v.recordUse(c, w, t, d, err)\n	}\n	if err == nil && d.late() {\n",
 		}},
 		test: "./vault TestUseIsRecordedWhenTheClientHasGone",
 	},
@@ -243,10 +243,55 @@ var mutants = []mutant{
 		name: "sealed-meanwhile", bug: "a node that is sealed while it decides answers all the same",
 		edits: []overlay.Edit{{
 			File: "keyquorum/vault/perform.go",
-			Old:  "		err = seal.ErrSealed // what was opened",
-			New:  "		_ = seal.ErrSealed // what was opened",
+			Old:  "		return d, seal.ErrSealed // what was opened",
+			New:  "		return d, err // what was opened",
 		}},
 		test: "./vault TestSealedMeanwhile",
+	},
+	{
+		name: "holders-not-waited-for", bug: "a write is acknowledged though a node with a lease has not applied it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/grants.go",
+			Old:  "		least = min(least, given.applied)\n",
+			New:  "",
+		}},
+		test: "./cluster TestWriteWaitsForLeases",
+	},
+	{
+		name: "new-leader-does-not-wait", bug: "a new leader acknowledges while leases of older terms may live",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/grants.go",
+			Old:  "	r.quiet = all || ",
+			New:  "	r.quiet = true || all || ",
+		}},
+		test: "./cluster TestWriteWaitsForLeases",
+	},
+	{
+		name: "lease-counted-from-the-answer", bug: "a node counts its lease from when the answer came, and not from before it asked",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/lease.go",
+			Old:  "	granted := lease{call.Term, asked + min(",
+			New:  "	granted := lease{call.Term, received + min(",
+		}},
+		test: "./cluster TestWriteWaitsForLeases",
+	},
+	{
+		name: "lease-outlives-the-leaders", bug: "a leader gives leases that run for longer than its own",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/grants.go",
+			Old:  "	left := min(life, r.support(voters)-now)\n",
+			New:  "	left := life\n	_ = voters\n",
+		}},
+		test: "./cluster TestWriteWaitsForLeases",
+	},
+	{
+		name: "lease-across-terms", bug: "a node goes on reading under a lease of a term that is over",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/lease.go",
+			Old:  " && held.term == c.raft.CurrentTerm()",
+			New:  "",
+		}},
+		test: "./cluster TestLeaseEndsWithItsTerm",
 	},
 }
 

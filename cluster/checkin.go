@@ -1,0 +1,114 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// A member checks in with the leader four times in the life of a lease, and whenever it has applied something that writers may be
+// waiting for. One exchange does everything: it tells what the member has applied, proves to the leader that a voter was in its
+// term a moment ago, asks for a lease, and brings back E.
+type checkInCall struct {
+	_         struct{} `cbor:",toarray"`
+	Term      uint64
+	Process   uint64        // of the asker: another one is another holder
+	Epoch     uint64        // leases of lower ones are dropped
+	Applied   uint64        // the asker's FSM has at least this
+	AtLeast   uint64        // not 0: answer when E is there, or half a life later
+	Echo      time.Duration // token of an earlier answer of this term; 0 for none
+	Promised  time.Duration // for how long yet leaders of older terms may build on the asker's word
+	Idle      bool          // the asker serves no reads
+	RoundTrip time.Duration // of the last exchange, 0 when not known
+}
+
+type checkInAnswer struct {
+	_     struct{}      `cbor:",toarray"`
+	Shown uint64        // E
+	Life  time.Duration // of leases in this term
+	Token time.Duration // to be echoed: until when the leader may build on that
+	Grant time.Duration // of a lease, from when the check-in was prepared; 0 for none
+}
+
+// maxCheckIns are under way at once: over a long way each entry that is applied makes one.
+const maxCheckIns = 64
+
+// soon is how long a member without a lease waits before it asks again, at first.
+const soon = 20 * time.Millisecond
+
+// checkIns ends with the member, when the last exchange has.
+func (c *Cluster) checkIns() {
+	elected, forget := c.observeLeader()
+	defer forget()
+	var underWay sync.WaitGroup
+	defer underWay.Wait()
+	places := make(chan struct{}, maxCheckIns)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	without := 0 // check-ins since there was a lease
+	for {
+		waits := false
+		select {
+		case <-c.checkInNow:
+			waits = true
+		case <-elected:
+			c.followed.change(c.ctx)
+			without = 0
+		case <-timer.C:
+		case <-c.ctx.Done():
+			return
+		}
+		select {
+		case places <- struct{}{}:
+		case <-c.ctx.Done():
+			return
+		}
+		wait := baseLife / 4
+		if !c.Leases.Off && !c.mayRead(Look{c.clock()}) {
+			wait = min(soon<<without, wait)
+			without = min(without+1, 8)
+		} else {
+			without = 0
+		}
+		timer.Reset(wait)
+		underWay.Go(func() {
+			defer func() { <-places }()
+			c.checkIn(waits)
+		})
+	}
+}
+
+// nudgeCheckIn has a check-in made now.
+func (c *Cluster) nudgeCheckIn() {
+	select {
+	case c.checkInNow <- struct{}{}:
+	default: // one is about to be made
+	}
+}
+
+func (c *Cluster) checkIn(waits bool) {
+	_, leader := c.raft.LeaderWithID()
+	if leader == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, maxLife)
+	defer cancel()
+	asked, call := c.prepare()
+	if waits {
+		call.AtLeast = call.Applied
+	}
+	if string(leader) == c.id {
+		if answer, err := c.serveCheckIn(ctx, c.id, call); err == nil {
+			c.accept(asked, call, answer)
+		}
+		return
+	}
+	answer, err := ask[checkInCall, checkInAnswer](ctx, c, string(leader), "/v1/checkin", call)
+	if err != nil {
+		return // the next one comes by itself
+	}
+	if !waits {
+		c.roundTrip.Store(int64(c.clock() - asked))
+	}
+	c.accept(asked, call, answer)
+}
