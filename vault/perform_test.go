@@ -464,6 +464,27 @@ func TestClusterErrors(t *testing.T) {
 	refused(t, err, vault.Internal, "InternalServerError")
 }
 
+// I4: what was drawn too long ago does not leave. What has changed the state is answered.
+func TestLateAnswerIsRefused(t *testing.T) {
+	w, c := demo(t)
+	must(w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{}))(t)
+	w.replica.late.Store(1)
+	_, err := w.GetSecret(ctx, c, "s", "")
+	if e := refused(t, err, vault.Unavailable, "Stalled"); e.RetryAfter != time.Second {
+		t.Errorf("%+v", e)
+	}
+	if got := w.usage.last(t); got.Status != 200 {
+		t.Errorf("what was decided is recorded as %+v", got)
+	}
+	w.replica.late.Store(1)
+	_, err = w.GetVault(ctx, w.root, "demo")
+	refused(t, err, vault.Unavailable, "Stalled")
+	w.replica.late.Store(1)
+	must(w.SetSecret(ctx, c, "s", seal.Plaintext("w"), vault.Change{}))(t)
+	w.replica.late.Store(0)
+	must(w.GetSecret(ctx, c, "s", ""))(t)
+}
+
 // I10: what can't be recorded is not answered.
 func TestUsageRecordFails(t *testing.T) {
 	w, c := demo(t)

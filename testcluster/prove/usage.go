@@ -21,7 +21,11 @@ type sent struct {
 func (r *Run) note(id int32, a *answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sent = append(r.sent, sent{id: id, times: a.sent, status: a.status, owed: a.owesLine()})
+	status := a.status
+	if a.inner == "Stalled" { // recorded as it was drawn, and then it was too old to leave
+		status = 0
+	}
+	r.sent = append(r.sent, sent{id: id, times: a.sent, status: status, owed: a.owesLine()})
 }
 
 // owesLine says whether an answer promises that there is a usage record of it. A node that is sealed has no usage log, strangers
