@@ -28,7 +28,7 @@ type token struct {
 
 // newApplication makes an application with so many client secrets.
 func (r *Run) newApplication(ctx context.Context, suffix string, secrets int) (apps []*application, err error) {
-	name := fmt.Sprintf("prove-%s-%s", r.name, suffix)
+	name := r.Prefix() + suffix
 	create := operatorCall(http.MethodPost, "/v1/keyquorum/apps", fmt.Sprintf(`{"name":%q}`, name))
 	if err := r.insist(ctx, create, nil, http.StatusConflict); err != nil { // a conflict is with an earlier try: the name is ours
 		return nil, err

@@ -59,6 +59,7 @@ func TestAWholeClusterIsLinearizable(t *testing.T) {
 		must(t, run.CleanUp(ctx))
 		leavesNothing(t, c)
 	})
+	t.Run("nor of runs that never cleaned up", func(t *testing.T) { cleansUpOlder(t, ctx, c) })
 }
 
 // countsUsage takes a line away, doubles one, and falsifies one: CountUsage must say so.
@@ -98,6 +99,26 @@ func leavesNothing(t *testing.T, c *testcluster.Cluster) {
 	if len(left.Apps)+len(left.Grants) > 0 {
 		t.Errorf("left behind: %+v", left)
 	}
+}
+
+// cleansUpOlder leaves a run as it is, for another to remove; what people call alike stays.
+func cleansUpOlder(t *testing.T, ctx context.Context, c *testcluster.Cluster) {
+	begun := time.Now().Add(-time.Hour)
+	left, err := prove.Begin(ctx, c.Target(), prove.Options{Seed: 9, Operations: 100})
+	must(t, err)
+	left.Work(ctx)
+	c.NewApp("prove-it")
+	next, err := prove.Begin(ctx, c.Target(), prove.Options{Seed: 10})
+	must(t, err)
+	if runs, err := next.CleanUpOlder(ctx, begun); runs != 0 || err != nil {
+		t.Errorf("%d runs of before an hour ago were removed (%v)", runs, err)
+	}
+	if runs, err := next.CleanUpOlder(ctx, time.Now().Add(time.Hour)); runs != 1 || err != nil {
+		t.Errorf("%d runs were removed (%v), want the one that was left", runs, err)
+	}
+	must(t, next.CleanUp(ctx))
+	c.Call(0, "DELETE", "/v1/keyquorum/apps/prove-it", nil, nil) // it is there
+	leavesNothing(t, c)
 }
 
 // A fault is done to a cluster while clients work, and undone.

@@ -13,6 +13,12 @@ import (
 // a walk through all pages is a read: at some moment between the first call and the last return, that object was listed as the
 // walk shows it, or was not.
 
+// A page is a part of a list.
+type page struct {
+	Value []json.RawMessage `json:"value"`
+	Next  string            `json:"nextLink"` // "": it is the last
+}
+
 // maxPages bounds a walk: in a vault that is so full, lists are not proven.
 const maxPages = 64
 
@@ -37,18 +43,15 @@ func (r *Run) walk(ctx context.Context, node int, c call, id int32) answer {
 	var all []json.RawMessage
 	for range maxPages {
 		a := r.send(ctx, node, c, id)
-		var page struct {
-			Value []json.RawMessage `json:"value"`
-			Next  string            `json:"nextLink"`
-		}
-		if a.status != http.StatusOK || json.Unmarshal(a.body, &page) != nil {
+		var p page
+		if a.status != http.StatusOK || json.Unmarshal(a.body, &p) != nil {
 			return a
 		}
-		if all = append(all, page.Value...); page.Next == "" {
+		if all = append(all, p.Value...); p.Next == "" {
 			a.body, a.err = json.Marshal(all)
 			return a
 		}
-		c.url, id = page.Next, r.ids.Add(1)
+		c.url, id = p.Next, r.ids.Add(1)
 	}
 	return answer{sent: 1, err: errors.New("more pages than are walked through")}
 }

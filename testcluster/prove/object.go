@@ -90,7 +90,7 @@ func (r *Run) plan(ctx context.Context) error {
 }
 
 func (r *Run) newObject(ctx context.Context, kind string, i int) (*object, error) {
-	o := &object{name: fmt.Sprintf("prove-%s-%s-%d", r.name, kind, i)}
+	o := &object{name: fmt.Sprintf("%s%s-%d", r.Prefix(), kind, i)}
 	switch kind {
 	case "secret":
 		o.kind = secrets(r)

@@ -61,7 +61,7 @@ func (o Options) withDefaults() Options {
 }
 
 // A Run is one workload on one cluster, and its history. Begin, Work, ReadBack, Check, CountUsage and CleanUp follow each
-// other; Gap may be asked at any time.
+// other; Gap may be asked at any time, CleanUpOlder where CleanUp may.
 type Run struct {
 	target  Target
 	options Options
@@ -92,7 +92,7 @@ func Begin(ctx context.Context, target Target, options Options) (*Run, error) {
 		writes: map[string]int32{}, failures: map[string]int{}}
 	r.left.Store(int64(r.options.Operations))
 	if err := r.prepare(ctx); err != nil {
-		return nil, fmt.Errorf("prove: %w", err)
+		return nil, fmt.Errorf("prove: %w (applications named %s… may be left of it)", err, r.Prefix())
 	}
 	return r, nil
 }

@@ -107,13 +107,11 @@ func (r *Run) readUntilAnswered(ctx context.Context, node int, o *object, q requ
 // CleanUp removes what the run made, as far as the API allows: the vault stays.
 func (r *Run) CleanUp(ctx context.Context) error {
 	for _, o := range r.objects {
-		for _, c := range o.kind.cleanUp(o) {
-			if err := r.insist(ctx, c, nil, http.StatusNotFound); err != nil {
-				return fmt.Errorf("prove: %w", err)
-			}
+		if err := r.remove(ctx, o.kind.cleanUp(o)...); err != nil {
+			return fmt.Errorf("prove: %w", err)
 		}
 	}
-	if err := r.insist(ctx, operatorCall(http.MethodDelete, "/v1/keyquorum/apps/"+r.worker.name, ""), nil, http.StatusNotFound); err != nil {
+	if err := r.remove(ctx, operatorCall(http.MethodDelete, "/v1/keyquorum/apps/"+r.worker.name, "")); err != nil {
 		return fmt.Errorf("prove: %w", err)
 	}
 	return nil
