@@ -3,12 +3,20 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"os"
 	"os/signal"
+	"regexp"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"keyquorum/httpapi"
 )
 
 const proveHelp = `Let clients work on a running cluster, through all of its nodes at once, and prove from what they were answered that
@@ -17,19 +25,21 @@ back from every node, and all nodes hold the same state at the same index.
 
 It disturbs nothing: it works in a vault of its own, with applications of its own, and removes its secrets, keys,
 applications and grants when it is done. The vault stays, for vaults cannot be deleted yet. Its requests stand in the
-usage logs like any others'. With -destructive the leader is made to step down every other second while the clients
+usage logs like any others'. With --destructive the leader is made to step down every other second while the clients
 work. Nothing else is done to the cluster even then: what else the API can do to it (seal, remove), it cannot undo.
 
-It asks the node at -address which nodes there are and where their APIs are. All must be unsealed. Where that node cannot
-know, or the addresses are not to be reached from here, name each node's with -node; only those named are proven then.
+It asks the node at --address which nodes there are and where their APIs are. All must be unsealed. Where that node cannot
+know, or the addresses are not to be reached from here, name each node's with --node; only those named are proven then.
 The token is the operators', from KEYQUORUM_TOKEN, BAO_TOKEN or VAULT_TOKEN.
 
-Ctrl-C ends the work early: what was done is still read back, checked and removed. A second Ctrl-C ends the program.
+Ctrl-C ends the work early: what was done is still read back, checked and removed. A second Ctrl-C cuts that short and says
+what is left. What such calls have left, a call of a day later removes from the vault that it works in.
 
 Usage logs cannot be read over the API, so whether each request was recorded is not proven here.
 
-Exit codes: 0 proven, 2 refused before the work began, 1 otherwise. What is not linearizable is shown as the
-shortest history found that is not, and drawn as an HTML page.`
+Exit codes: 0 proven; 1 not proven, or flags that make no sense; 2 not begun, for a node is down, sealed or refuses, or is
+not what --node takes it for. What is not linearizable is shown as the shortest history found that is not, and drawn as an
+HTML page.`
 
 // proveSettings are the flags of prove.
 type proveSettings struct {
@@ -40,6 +50,7 @@ type proveSettings struct {
 	pause       time.Duration
 	nodes       []string // URLs; none: the cluster is asked
 	zone        string
+	served      httpapi.Zone // zone, once it is read
 	pictures    string
 	seed        uint64 // 0: any
 	destructive bool
@@ -47,7 +58,7 @@ type proveSettings struct {
 
 func (s *proveSettings) bind(f *pflag.FlagSet) {
 	f.StringVar(&s.vault, "vault", "prove", "vault to work in, made if absent; it stays")
-	f.DurationVar(&s.time, "time", 0, "how long to work (default "+proveTime.String()+", without -operations)")
+	f.DurationVar(&s.time, "time", 0, "how long to work (default "+proveTime.String()+", without --operations)")
 	f.IntVar(&s.operations, "operations", 0, "work until so many operations are done")
 	f.IntVar(&s.clients, "clients", 5, "clients that work at once")
 	f.DurationVar(&s.pause, "pause", 20*time.Millisecond, "mean pause of a client before an operation; 0s takes what the cluster gives")
@@ -60,16 +71,30 @@ func (s *proveSettings) bind(f *pflag.FlagSet) {
 
 const proveTime = 10 * time.Second
 
-func (s *proveSettings) complete() error {
+// maxPause keeps a round, of 1,000 operations, shorter than the day after which another call takes it for one that was cut short.
+const maxPause = time.Minute
+
+// validVault is how vaults can be called. Nodes know, too; but first a host name is made of it.
+var validVault = regexp.MustCompile(`^[a-zA-Z](-?[a-zA-Z0-9])+$`)
+
+// complete checks the flags in f and fills in what they leave open.
+func (s *proveSettings) complete(f *pflag.FlagSet) (err error) {
 	switch {
 	case s.clients < 1 || s.clients > 256:
 		return errors.New("--clients: 1 to 256 can work at once")
 	case s.time < 0 || s.operations < 0 || s.pause < 0:
 		return errors.New("--time, --operations and --pause cannot be negative")
+	case s.pause > maxPause:
+		return fmt.Errorf("--pause: at most %v", maxPause)
+	case !validVault.MatchString(s.vault) || len(s.vault) < 3 || len(s.vault) > 24:
+		return fmt.Errorf("--vault %q: a vault's name is 3 to 24 letters, digits and single hyphens; a letter comes first, a letter or digit last", s.vault)
+	case f.Changed("node") && len(s.nodes) == 0 || slices.Contains(s.nodes, ""):
+		return errors.New(`--node "": the address of a node is https://host:port`)
 	case s.time == 0 && s.operations == 0:
 		s.time = proveTime
 	}
-	return nil
+	s.served, err = parseZone(s.zone)
+	return err
 }
 
 func proveCommand() *cobra.Command {
@@ -80,21 +105,54 @@ func proveCommand() *cobra.Command {
 	var s proveSettings
 	s.bind(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := s.complete(); err != nil {
+		if err := s.complete(c.Flags()); err != nil {
 			return err
 		}
-		ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+		first, second, stop := interrupts(c.Context(), c.ErrOrStderr())
 		defer stop()
-		defer context.AfterFunc(ctx, stop)() // the next one ends the program
-		p, err := newProof(ctx, k, &s)
+		p, err := newProof(first, k, &s)
 		if err != nil {
-			return err
+			return notBegun(err)
 		}
-		if err := p.work(ctx, c.ErrOrStderr()); err != nil {
-			return err
+		p.patience = second
+		if err := p.work(first, c.ErrOrStderr()); err != nil {
+			return notBegun(err)
 		}
 		p.report.judge()
 		return p.report.print(c, format)
 	}
 	return c
+}
+
+// notBegun is the exit code of what failed before the work began.
+func notBegun(err error) error {
+	var exit exitError
+	if errors.As(err, &exit) {
+		return err
+	}
+	return exitError{2, err}
+}
+
+// interrupts gives a context that the first SIGINT or SIGTERM ends, and one that the second ends. A third ends the program.
+func interrupts(parent context.Context, people io.Writer) (first, second context.Context, stop func()) {
+	first, endFirst := context.WithCancel(parent)
+	second, endSecond := context.WithCancel(parent)
+	signals, ended := make(chan os.Signal, 2), make(chan struct{})
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		defer signal.Stop(signals)
+		for _, end := range []context.CancelFunc{endFirst, endSecond} {
+			select {
+			case <-signals:
+				end()
+			case <-ended:
+				return
+			}
+			if second.Err() == nil {
+				fmt.Fprintln(people, "interrupted: what was done is read back, checked and removed; another interrupt leaves it as it is")
+			}
+		}
+	})
+	return first, second, func() { close(ended); watch.Wait(); endFirst(); endSecond() }
 }

@@ -40,7 +40,7 @@ func (n *provenNode) state(ctx context.Context, index uint64) (nodeState, error)
 }
 
 // findNodes finds all nodes, or those named, and makes sure that the clients can work through each.
-func findNodes(ctx context.Context, k *connection, s *proveSettings, zone httpapi.Zone) (nodes []*provenNode, err error) {
+func findNodes(ctx context.Context, k *connection, s *proveSettings) (nodes []*provenNode, err error) {
 	members, err := findMembers(ctx, k, len(s.nodes) == 0)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func findNodes(ctx context.Context, k *connection, s *proveSettings, zone httpap
 		if err := n.introduce(members, nodes); err != nil {
 			return nil, err
 		}
-		if err := n.serves(ctx, zone, s.vault); err != nil {
+		if err := n.serves(ctx, s.served, s.vault); err != nil {
 			return nil, err
 		}
 		nodes = append(nodes, n)
@@ -87,7 +87,8 @@ func findMembers(ctx context.Context, k *connection, addresses bool) ([]peer, er
 			return members, nil
 		}
 		if time.Now().After(end) {
-			return nil, fmt.Errorf("%s does not know where the API of node %s is: name every node's with --node", api.base, members[unknown].ID)
+			return nil, fmt.Errorf("%s does not know where the API of node %s is: it is down, or cannot be reached from there, or has not said; start it, or name with --node all that are to be proven",
+				api.base, firstOf(members[unknown].Label, members[unknown].ID))
 		}
 		if err := wait(ctx, 100*time.Millisecond); err != nil {
 			return nil, err

@@ -29,6 +29,7 @@ type proofReport struct {
 	Violations   []violation    `json:"violations,omitempty"`
 	Failures     map[string]int `json:"failures"`
 	StepDowns    int            `json:"step_downs"`
+	Older        int            `json:"older_runs_removed"`    // that had never been cleaned up
 	Pause        float64        `json:"longest_pause_seconds"` // in which no write was acknowledged
 	Index        uint64         `json:"index"`                 // at which all nodes held the same
 	Digest       string         `json:"digest"`
@@ -103,7 +104,7 @@ func (r *proofReport) table() table {
 	t := pairs("Proven", r.Proven, "Nodes", r.Nodes, "Vault", r.Vault, "Seed", r.Seed, "Rounds", r.Rounds,
 		"Histories", r.Histories, "Operations", r.Operations, "Acknowledged writes", r.Acknowledged,
 		"Unknown writes", r.Unknown, "Undecided histories", r.Undecided, "Violations", len(r.Violations),
-		"Step-downs", r.StepDowns, "Longest pause", fmt.Sprintf("%.2f s", r.Pause),
+		"Step-downs", r.StepDowns, "Older runs removed", r.Older, "Longest pause", fmt.Sprintf("%.2f s", r.Pause),
 		"Same state at index", r.Index, "Digest", r.Digest)
 	for _, what := range slices.Sorted(maps.Keys(r.Failures)) {
 		t.add("Failure: "+what, r.Failures[what])

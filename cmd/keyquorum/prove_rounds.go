@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ const (
 	digestPatience   = time.Minute
 	cleanUpPatience  = 2 * time.Minute
 
+	olderThan = 24 * time.Hour // no round takes so long
+
 	stepDownEvery = 2 * time.Second
 )
 
@@ -30,17 +33,14 @@ type proof struct {
 	settings *proveSettings
 	nodes    []*provenNode
 	target   prove.Target
-	worked   int // operations of the rounds so far
+	worked   int             // operations of the rounds so far
+	patience context.Context // ends when whoever called has no patience left for what follows the work
 	progress progress
 	report   proofReport
 }
 
 func newProof(ctx context.Context, k *connection, s *proveSettings) (*proof, error) {
-	zone, err := parseZone(s.zone)
-	if err != nil {
-		return nil, err
-	}
-	nodes, err := findNodes(ctx, k, s, zone)
+	nodes, err := findNodes(ctx, k, s)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func newProof(ctx context.Context, k *connection, s *proveSettings) (*proof, err
 	if seed == 0 {
 		seed = uint64(rand.Uint32()) + 1
 	}
-	p := &proof{settings: s, nodes: nodes, target: proveTarget(nodes, zone)}
+	p := &proof{settings: s, nodes: nodes, target: proveTarget(nodes, s.served)}
 	p.report = proofReport{Vault: s.vault, Seed: seed, Failures: map[string]int{}, Problems: []string{}}
 	for _, n := range nodes {
 		p.report.Nodes = append(p.report.Nodes, n.name)
@@ -73,6 +73,9 @@ func (p *proof) work(ctx context.Context, people io.Writer) error {
 			p.report.problem(err)
 			break
 		}
+		if p.report.Rounds == 0 {
+			p.cleanUpOlder(run)
+		}
 		p.round(ctx, run)
 	}
 	return nil
@@ -83,10 +86,22 @@ func (p *proof) goesOn(ctx context.Context) bool {
 	return ctx.Err() == nil && !enough && len(p.report.Problems) == 0
 }
 
-// begin is not cut short: what it had made by then, nobody would remove.
+// cleanUpOlder removes what calls of a day ago have left.
+func (p *proof) cleanUpOlder(run *prove.Run) {
+	p.progress.now("removing what older calls have left")
+	err := p.within(cleanUpPatience, func(ctx context.Context) (err error) {
+		p.report.Older, err = run.CleanUpOlder(ctx, time.Now().Add(-olderThan))
+		return err
+	})
+	if err != nil {
+		p.report.problem(fmt.Errorf("what older calls have left is not all removed: %w", err))
+	}
+}
+
+// begin is not cut short by a first interrupt: what it had made by then, nobody would remove.
 func (p *proof) begin() (*prove.Run, error) {
 	p.progress.now("beginning")
-	ctx, cancel := context.WithTimeout(context.Background(), beginPatience)
+	ctx, cancel := context.WithTimeout(p.patience, beginPatience)
 	defer cancel()
 	operations := roundOperations
 	if p.settings.operations > 0 {
@@ -98,7 +113,7 @@ func (p *proof) begin() (*prove.Run, error) {
 		Clients: p.settings.clients, Think: p.settings.pause, Operations: operations,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w (applications named prove-… may be left of it)", err)
+		return nil, err
 	}
 	return run, nil
 }
@@ -110,21 +125,22 @@ func (p *proof) round(ctx context.Context, run *prove.Run) {
 	p.letWork(ctx, run)
 	p.report.pause(run.Gap(begun, time.Now()))
 	p.progress.now("reading back")
-	err := within(readBackPatience, run.ReadBack)
+	err := p.within(readBackPatience, run.ReadBack)
 	if err == nil {
-		err = within(digestPatience, p.compareDigests)
+		err = p.within(digestPatience, p.compareDigests)
 	}
 	p.progress.now("checking")
 	p.report.add(run.Check(), p.settings.pictures)
 	p.report.problem(err)
 	p.progress.now("cleaning up")
-	if err := within(cleanUpPatience, run.CleanUp); err != nil {
-		p.report.problem(fmt.Errorf("not all was removed: %w", err))
+	if err := p.within(cleanUpPatience, run.CleanUp); err != nil {
+		err = fmt.Errorf("applications with their grants, and in vault %s secrets and keys, named %s… are left: %w", p.settings.vault, run.Prefix(), err)
+		p.report.Problems = slices.Insert(p.report.Problems, 0, err.Error()) // whoever sees one problem is to see this
 	}
 }
 
-func within(patience time.Duration, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func (p *proof) within(patience time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(p.patience, patience)
 	defer cancel()
 	return do(ctx)
 }
@@ -132,12 +148,12 @@ func within(patience time.Duration, do func(context.Context) error) error {
 // letWork lets the clients work until they are done or ctx ends. What they have asked by then is answered.
 func (p *proof) letWork(ctx context.Context, run *prove.Run) {
 	defer context.AfterFunc(ctx, run.Stop)()
-	working, done := context.WithCancel(context.Background())
+	working, done := context.WithCancel(p.patience)
 	var disturbance sync.WaitGroup
 	if p.settings.destructive {
 		disturbance.Go(func() { p.stepDowns(working) })
 	}
-	run.Work(context.Background())
+	run.Work(p.patience)
 	done()
 	disturbance.Wait()
 }

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"keyquorum/testcluster"
+	"keyquorum/testcluster/prove"
 )
 
 // TestProve runs prove against a cluster of processes, as an operator does: sound, stepping down, interrupted, and lying.
@@ -54,6 +55,8 @@ func TestProve(t *testing.T) {
 		}
 	})
 	t.Run("an interrupt ends it early", func(t *testing.T) { interrupted(t, c) })
+	leavesNothing(t, c)
+	t.Run("another leaves things, and says so", func(t *testing.T) { interruptedTwice(t, c) })
 	leavesNothing(t, c)
 	t.Run("an old answer is told", func(t *testing.T) { tellsAnOldAnswer(t, c) })
 	t.Run("another state is told", func(t *testing.T) { tellsAnotherState(t, c) })
@@ -143,9 +146,49 @@ func ask(t *testing.T, c *testcluster.Cluster, request *http.Request, into any) 
 
 // interrupted sends a SIGINT to a long call as soon as it has told of its work. What was done by then is proven.
 func interrupted(t *testing.T, c *testcluster.Cluster) {
+	o := signalled(t, c, "working: ")
+	if r := proven(t, o); r.Failures["context canceled"] > 0 {
+		t.Errorf("the interrupt cut requests off: %s", o.stdout)
+	}
+}
+
+// interruptedTwice sends another when it is told that this leaves things as they are. They are named, and the next run removes
+// them when it takes them for old.
+func interruptedTwice(t *testing.T, c *testcluster.Cluster) {
+	o := signalled(t, c, "working: ", "interrupted: ")
+	expectCode(t, "prove, interrupted twice", o, 1)
+	named := regexp.MustCompile(`^not proven: applications with their grants, and in vault prove secrets and keys, named (prove-\w{8}-)… are left: `)
+	left := named.FindStringSubmatch(o.complaint())
+	if left == nil || !strings.Contains(o.stdout, `"proven":false`) && !strings.Contains(o.stdout, `"proven": false`) {
+		t.Fatalf("it ends with %q, having printed %s", o.stderr, o.stdout)
+	}
+	var all struct {
+		Apps []struct{ Name string }
+	}
+	c.Call(0, "GET", "/v1/keyquorum/apps", nil, &all)
+	if len(all.Apps) == 0 || !strings.HasPrefix(all.Apps[0].Name, left[1]) {
+		t.Errorf("it says that %s… is left, and there is %v", left[1], all.Apps)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := proving(ctx, t.TempDir(), c, "-time=1h", "-format=json")
+	next, err := prove.Begin(ctx, c.Target(), prove.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runs, err := next.CleanUpOlder(ctx, time.Now().Add(time.Minute)); runs != 1 || err != nil {
+		t.Errorf("%d runs were removed (%v)", runs, err)
+	}
+	if err := next.CleanUp(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// signalled is a long call that gets a SIGINT at the first line of each beginning, one after the other.
+func signalled(t *testing.T, c *testcluster.Cluster, at ...string) outcome {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := proving(ctx, t.TempDir(), c, "--time=1h", "--format=json")
 	var stdout bytes.Buffer
 	cmd.Stdout = &stdout
 	stderr, err := cmd.StderrPipe()
@@ -157,15 +200,14 @@ func interrupted(t *testing.T, c *testcluster.Cluster) {
 	}
 	var said strings.Builder
 	for s := bufio.NewScanner(stderr); s.Scan(); {
-		if first := !strings.Contains(said.String(), "working: "); first && strings.HasPrefix(s.Text(), "working: ") {
+		if len(at) > 0 && strings.HasPrefix(s.Text(), at[0]) {
+			at = at[1:]
 			_ = cmd.Process.Signal(syscall.SIGINT)
 		}
 		said.WriteString(s.Text() + "\n")
 	}
 	_ = cmd.Wait() // the code is looked at
-	if r := proven(t, outcome{cmd.ProcessState.ExitCode(), stdout.String(), said.String()}); r.Failures["context canceled"] > 0 {
-		t.Errorf("the interrupt cut requests off: %s", stdout.String())
-	}
+	return outcome{cmd.ProcessState.ExitCode(), stdout.String(), said.String()}
 }
 
 // tellsAnOldAnswer puts a liar before node 2: it answers for ever what it answered first when it was asked for a secret.
@@ -274,15 +316,22 @@ func refuses(t *testing.T, c *testcluster.Cluster) {
 	}
 	refused(1, "--clients", "-clients=0")
 	refused(1, "SUFFIX=LOGIN", "-zone=vault.localhost")
-	refused(1, "the same node", "-node="+c.URL(1), "-node="+c.URL(1))
+	refused(1, "--vault", "-vault=Bad_Name")
+	refused(1, "--vault", "-vault=x")
+	refused(1, "--node", "-node=")
+	refused(1, "--pause", "-pause=2m")
+	refused(2, "https only", "-node=localhost:8200")
+	refused(2, "the same node", "-node="+c.URL(1), "-node="+c.URL(1))
 	refused(2, "--zone", "-zone=vault.example.org=login.example.org")
 	refused(2, "tokens from localhost", "-zone=vault.localhost=localhost")
-	refused(2, "400", "-vault=x")
 	c.Call(0, "POST", "/v1/keyquorum/vaults", map[string]any{"name": "kept", "purge_protection": true}, nil)
 	refused(2, "purge protection", "-vault=kept")
 	refused(2, "connection refused", "-node="+c.URL(5))
 	c.Seal(2)
 	refused(2, "sealed")
+	c.Kill(2)
+	refused(2, "") // it depends on gossip whether its address is known still
+	c.Start(2)
 	c.Token = "s.nobody"
 	refused(2, "permission denied")
 }
