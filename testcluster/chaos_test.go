@@ -2,6 +2,7 @@ package testcluster_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -69,6 +70,7 @@ func chaosOfProcesses(t *testing.T, end time.Time, r *report) {
 type report struct {
 	runs, histories, operations, acknowledged, unknown int
 	violations, undecided, digests, lost               int
+	failures                                           map[string]int // by what was answered
 	faults                                             map[string]*suffering
 }
 
@@ -90,14 +92,17 @@ func (r *report) add(l lived) {
 	r.unknown += l.verdict.Unknown
 	r.violations += len(l.verdict.Violations)
 	r.undecided += l.verdict.Undecided
+	if r.failures == nil {
+		r.failures, r.faults = map[string]int{}, map[string]*suffering{}
+	}
+	for what, n := range l.verdict.Failures {
+		r.failures[what] += n
+	}
 	for _, step := range l.suffered {
 		r.lost += step.Lost
 		name := strings.Join(step.Faults, " + ")
 		if len(step.Faults) > 1 {
 			name = "two at once"
-		}
-		if r.faults == nil {
-			r.faults = map[string]*suffering{}
 		}
 		if r.faults[name] == nil {
 			r.faults[name] = &suffering{}
@@ -118,14 +123,12 @@ func (r *report) String() string {
 	}
 	fmt.Fprintf(&b, "writes: acknowledged %d, of these lost %s; outcome unknown %d\n", r.acknowledged, lost, r.unknown)
 	fmt.Fprintf(&b, "digests of all nodes compared %d times; sectors lost to power cuts %d\n", r.digests, r.lost)
+	for _, what := range slices.Sorted(maps.Keys(r.failures)) {
+		fmt.Fprintf(&b, "%6d × %s\n", r.failures[what], what)
+	}
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "fault\ttimes\tlongest time without an acknowledged write: median\tworst")
-	var names []string
-	for name := range r.faults {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(r.faults)) {
 		f := r.faults[name]
 		slices.Sort(f.gaps)
 		fmt.Fprintf(w, "%s\t%d\t%v\t%v\n", name, f.times, f.gaps[len(f.gaps)/2].Round(time.Millisecond), f.gaps[len(f.gaps)-1].Round(time.Millisecond))

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +21,9 @@ import (
 // answered to what a linearizable cluster can answer. KEYQUORUM_HISTORIES sets how many, KEYQUORUM_SEED with which seed the first.
 func TestHistories(t *testing.T) {
 	first, n := seed(t), number(t, "KEYQUORUM_HISTORIES", 20)
+	var mu sync.Mutex
+	total := &report{}
+	t.Cleanup(func() { total.judge(t, n) }) // when all of them have ended
 	for i := range n {
 		s := first + uint64(i)
 		all := t
@@ -28,8 +32,23 @@ func TestHistories(t *testing.T) {
 			if all.Failed() {
 				t.Skip("a history before this one failed already")
 			}
-			history(t, s)
+			l := history(t, s)
+			mu.Lock()
+			defer mu.Unlock()
+			total.add(l)
 		})
+	}
+}
+
+// judge wants of so many runs that clients were left without an answer in all the ways there are. Else what a node says then is not
+// held to anything.
+func (r *report) judge(t *testing.T, runs int) {
+	t.Helper()
+	t.Logf("\n%s", r)
+	for how, in := range map[string]int{"no answer in time": 20, "503 NoLeader": 20, "503 OutcomeUnknown": 200} {
+		if !t.Failed() && runs >= in && r.failures[how] == 0 {
+			t.Errorf("in %d runs no client was answered %q", runs, how)
+		}
 	}
 }
 
@@ -54,11 +73,32 @@ func history(t *testing.T, seed uint64) (l lived) {
 			farApart(c, seed)
 		}
 		schedule = testcluster.NewSchedule(seed, 3, c.Size(), c.Faults())
+		if seed%5 < 2 {
+			lengthen(schedule)
+		}
 		defer func() { tellOfFailure(t, seed, schedule) }()
-		l.live(t, c, schedule, prove.Options{Seed: seed, Operations: 1000, Think: 150 * time.Millisecond})
+		l.live(t, c, schedule, prove.Options{
+			Seed: seed, Operations: 1000, Think: length(schedule) / 50,
+			CallTimeout: []time.Duration{700 * time.Millisecond, 3 * time.Second, 40 * time.Second}[seed/3%3],
+		})
 	})
 	l.judge(t, "KEYQUORUM_HISTORIES=1", "^TestHistories$", schedule)
 	return l
+}
+
+// lengthen makes one step 30 to 45 s long, so that there is nobody who does not give up: a node waits 5 s for a leader, a server
+// 30 s for an answer, a client as long as its seed says. Fake time costs little.
+func lengthen(s testcluster.Schedule) {
+	step := &s.Steps[s.Seed%uint64(len(s.Steps))]
+	step.Lasts = 30*time.Second + 3*step.Lasts
+}
+
+// length is how long a schedule takes, but for the mending.
+func length(s testcluster.Schedule) (all time.Duration) {
+	for _, step := range s.Steps {
+		all += step.Calm + step.Lasts
+	}
+	return all
 }
 
 // ways makes every fifth cluster do without leases, so that every read is fenced, and every second take snapshots all the time and

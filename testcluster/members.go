@@ -1,6 +1,7 @@
 package testcluster
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -153,25 +154,34 @@ func (c *Cluster) Digests() State {
 func (c *Cluster) compare(nodes []int) State {
 	c.t.Helper()
 	var newest State
-	c.await("a node tells its digest", func() bool {
+	var silent error
+	all := func() bool { // again at a newer index where a node was sent a state meanwhile: of what was before it knows nothing
 		newest = c.newest(nodes)
-		return newest.Index > 0
-	})
+		silent = c.compareAt(newest, nodes)
+		return silent == nil
+	}
+	if !until(30*time.Second, all) {
+		c.t.Fatalf("testcluster: not within 30 s: all of nodes %v tell what they hold: %v", nodes, silent)
+	}
+	return newest
+}
+
+// compareAt fails the test where a node holds something else. Its error is that one does not tell.
+func (c *Cluster) compareAt(newest State, nodes []int) error {
+	c.t.Helper()
+	if newest.Index == 0 {
+		return errors.New("none of them does")
+	}
 	for _, i := range nodes {
-		var s State
-		var err error
-		told := func() bool {
-			s, err = c.state(i, newest.Index)
-			return err == nil
-		}
-		if !until(30*time.Second, told) {
-			c.t.Fatalf("testcluster: node %d does not tell its digest at index %d: %v", i, newest.Index, err)
+		s, err := c.state(i, newest.Index)
+		if err != nil {
+			return err
 		}
 		if s.Digest != newest.Digest {
 			c.t.Fatalf("testcluster: at index %d node %s holds %s, node %d holds %s", newest.Index, newest.NodeID, newest.Digest, i, s.Digest)
 		}
 	}
-	return newest
+	return nil
 }
 
 func (c *Cluster) newest(nodes []int) (newest State) {
