@@ -215,9 +215,8 @@ var mutants = []mutant{
 		name: "old-listing", bug: "a listing of a vault is drawn from the node's own copy, current or not",
 		edits: []overlay.Edit{unfenced, {
 			File: "keyquorum/vault/perform.go",
-			Old:  "	d, err := v.settle(ctx, w.writes, func(d *decision) (err error) {\n		if err = d.admit(",
-			New: "	settle := v.settle\n	if w.unnamed {\n		settle = v.unfenced\n	}\n" +
-				"	d, err := settle(ctx, w.writes, func(d *decision) (err error) {\n		if err = d.admit(",
+			Old:  "	d, err := v.settle(ctx, c.Fenced, ",
+			New:  "	settle := v.settle\n	if w.unnamed {\n		settle = v.unfenced\n	}\n	d, err := settle(ctx, c.Fenced, ",
 		}},
 		test: "./vault TestListingsAreCurrentWhereTheCopyLags",
 	},
@@ -225,8 +224,8 @@ var mutants = []mutant{
 		name: "old-client-secret", bug: "a token is issued for what the node's own copy knows of the client, current or not",
 		edits: []overlay.Edit{unfenced, {
 			File: "keyquorum/vault/identity.go",
-			Old:  "	_, err = v.settle(ctx, false, func(d *decision) (err error) {\n		token,",
-			New:  "	_, err = v.unfenced(ctx, false, func(d *decision) (err error) {\n		token,",
+			Old:  "v.settle(ctx, r.Fenced, false, func(d *decision) (err error) {\n		token,",
+			New:  "v.unfenced(ctx, r.Fenced, false, func(d *decision) (err error) {\n		token,",
 		}},
 		test: "./vault TestRemovedClientSecretGivesNoTokenWhereTheCopyLags",
 	},
@@ -297,5 +296,5 @@ var mutants = []mutant{
 
 // unfenced is a way to decide that asks nobody whether the node's own copy is current.
 var unfenced = overlay.Edit{File: "keyquorum/vault/unfenced.go", New: "package vault\n\nimport \"context\"\n\n" +
-	"func (v *Vaults) unfenced(_ context.Context, _ bool, decide func(*decision) error) (*decision, error) {\n" +
+	"func (v *Vaults) unfenced(_ context.Context, _, _ bool, decide func(*decision) error) (*decision, error) {\n" +
 	"	d := &decision{v: v}\n	d.begin(v.cfg.Replica.View())\n	return d, decide(d)\n}\n"}
