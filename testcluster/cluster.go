@@ -1,10 +1,23 @@
 // Package testcluster starts clusters to break, breaks them in every way that matters, and has prove check what they promised.
 //
-// There are two kinds of cluster, with one vocabulary. New runs nodes in the test's own process, inside a testing/synctest
-// bubble: a network in memory, fake time, real storage; a minute of faults takes a second. Processes runs the real binary over
-// TLS on loopback, Namespaces the same on networks of the kernel's that really lose packets, and Breakable one with a network
-// and a disk underneath that can be made to fail. (Loopback, nodes in this process over real sockets, is for tests that need
-// neither.)
+// There are five kinds of cluster, with one vocabulary. Two run nodes in the test's own process: New inside a testing/synctest
+// bubble (a network in memory, fake time, real storage; a minute of faults takes a second), Loopback over real sockets, for tests
+// that need neither. Three run the real binary over TLS: Processes on loopback, Namespaces on networks of the kernel's that really
+// lose packets, and Breakable with a network and a disk underneath that can be made to fail. What can be done to which:
+//
+//	                                     New  Loopback  Processes  Namespaces  Breakable
+//	Start Kill Stop Seal StepDown         x      x          x          x           x
+//	AddVoter AddNonvoter Remove           x      x          x          x           x
+//	CorruptByte                           x      x          x          x           x
+//	Pause                                 x                 x          x           x
+//	Partition PartitionOneWay Isolate     x                            x           x
+//	Slow Drop                             x                      with TUN device   x
+//	Reset                                 x                                        x
+//	SmallDisk                                               x          x           x
+//	FillDisk                              x      x      SmallDisk  SmallDisk       x
+//	FailSync SkewClock                    x      x                                 x
+//	FailUsageLog                          x      x
+//	PowerCut                                                                       x
 //
 //	func TestBillingOutlivesANode(t *testing.T) {
 //		synctest.Test(t, func(t *testing.T) {
@@ -30,7 +43,9 @@
 // A Cluster is initialised and unsealed when it is returned, and gone when the test ends. Nodes have numbers from 0. One that was
 // started again is sealed until Unseal; Whole and Settled see to that. Verbs fail the test when they can't be done; one that a
 // kind of cluster can't do at all says so. They are called from the test's own goroutine; what they wait for is seen from outside,
-// through the API. A node is assembled by node.Open and httpapi.New, as the program does it. Nothing here is a mock.
+// through the API. A node is assembled by node.Open and httpapi.New, as the program does it. Nothing here is a mock, with one
+// exception: New and Loopback give nodes a usage log that can be made to fail, which opens its file without audit.Open. The tests of
+// audit and of the program have that.
 //
 // A module of another's has this one's source in its go.mod, and nothing else to set up:
 //

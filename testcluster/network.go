@@ -20,6 +20,7 @@ type Network struct {
 	links     map[[2]string]Link
 	held      map[[2]string]bool
 	paused    map[string]bool
+	isolated  map[string]bool // from everybody
 	listeners map[string]*memListener
 	pipes     map[*pipe]struct{}
 	dice      *rand.Rand
@@ -39,7 +40,7 @@ const resend = 200 * time.Millisecond
 // NewNetwork makes a network without hosts.
 func NewNetwork() *Network {
 	n := &Network{
-		links: map[[2]string]Link{}, held: map[[2]string]bool{}, paused: map[string]bool{},
+		links: map[[2]string]Link{}, held: map[[2]string]bool{}, paused: map[string]bool{}, isolated: map[string]bool{},
 		listeners: map[string]*memListener{}, pipes: map[*pipe]struct{}{}, dice: rand.New(rand.NewPCG(1, 1)),
 	}
 	n.changed = sync.NewCond(&n.mu)
@@ -57,8 +58,11 @@ func (n *Network) Hold(from, to string) { n.do(func() { n.held[[2]string{from, t
 // Release delivers what was kept back, and everything after it.
 func (n *Network) Release(from, to string) { n.do(func() { delete(n.held, [2]string{from, to}) }) }
 
-// Isolate holds every link of host with others, both ways.
+// Isolate holds every link of host with others, both ways, or with everybody where none is named, until Heal.
 func (n *Network) Isolate(host string, others ...string) {
+	if len(others) == 0 {
+		n.do(func() { n.isolated[host] = true })
+	}
 	for _, other := range others {
 		n.Hold(host, other)
 		n.Hold(other, host)
@@ -69,7 +73,7 @@ func (n *Network) Isolate(host string, others ...string) {
 func (n *Network) Shape(from, to string, l Link) { n.do(func() { n.links[[2]string{from, to}] = l }) }
 
 // Heal makes every link perfect again. What is paused stays paused.
-func (n *Network) Heal() { n.do(func() { clear(n.held); clear(n.links) }) }
+func (n *Network) Heal() { n.do(func() { clear(n.held); clear(n.isolated); clear(n.links) }) }
 
 // Pause holds everything that goes to host or comes from it, whatever else is said of its links, until Resume.
 func (n *Network) Pause(host string) { n.do(func() { n.paused[host] = true }) }
@@ -108,7 +112,7 @@ func (n *Network) do(change func()) {
 var errNetworkClosed = errors.New("testcluster: the network is closed")
 
 func (n *Network) blockedLocked(from, to string) bool {
-	return n.held[[2]string{from, to}] || n.paused[from] || n.paused[to]
+	return n.held[[2]string{from, to}] || n.paused[from] || n.paused[to] || n.isolated[from] || n.isolated[to]
 }
 
 // await waits until both directions are open: a connection is made by packets that go both ways.

@@ -3,19 +3,13 @@ package testcluster
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"keyquorum/internal/overlay"
-	"keyquorum/internal/powercut"
 )
 
 // Processes runs n processes of the real binary, built once for each test binary.
@@ -166,44 +160,4 @@ func (c *Cluster) ExitCode(i int, within time.Duration) int {
 		return p.nodes[i].cmd.ProcessState.ExitCode()
 	}
 	return 1
-}
-
-// Binary builds the program as the Makefile does, once, and returns its path. The folder goes with the machine's temporary files.
-var Binary = sync.OnceValues(func() (string, error) {
-	if os.Getenv(overlay.Everywhere) == "" {
-		return build()
-	}
-	return buildEdited(nil)
-})
-
-// BreakableBinary builds the program with hooks for faults, once.
-var BreakableBinary = sync.OnceValues(func() (string, error) { return buildEdited(append(powercut.Hooks(), breakable...)) })
-
-func buildEdited(edits []overlay.Edit) (string, error) {
-	dir, err := os.MkdirTemp("", "keyquorum-overlay-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(dir)
-	path, err := overlay.Write(dir, edits)
-	if err != nil {
-		return "", err
-	}
-	return build("-trimpath", "-overlay", path)
-}
-
-func build(flags ...string) (string, error) {
-	_, here, _, _ := runtime.Caller(0)
-	dir, err := os.MkdirTemp("", "keyquorum-test-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "keyquorum")
-	build := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), "./cmd/keyquorum")...)
-	build.Dir = filepath.Dir(filepath.Dir(here))
-	build.Env = append(os.Environ(), "GOEXPERIMENT=runtimesecret", "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the program: %w\n%s", err, out)
-	}
-	return path, nil
 }
