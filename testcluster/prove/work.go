@@ -94,9 +94,6 @@ func (r *Run) readUntilAnswered(ctx context.Context, node int, o *object, q requ
 		if op != nil && op.outcome == known {
 			return nil
 		}
-		if op == nil && q.secret != 0 && errors.Is(r.authenticate(ctx, node, o.apps[q.secret]), errBarred) {
-			return nil // it was revoked, as a sign-in has shown, and a node whose clock was off has refused the last token of its
-		}
 		if err := pause(ctx, backoff(try)); err != nil {
 			last := "it could not be asked"
 			if op != nil {
