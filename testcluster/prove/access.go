@@ -209,9 +209,8 @@ func (access) decode(o *object, q request, body []byte) (reply, error) {
 }
 
 func (access) readBack(_ *object, node, _ int) []request {
-	spare := uint8(1 + node%spares)
 	return []request{{verb: granted}, {verb: enabled}, {verb: use, rights: mayGet}, {verb: use, rights: maySet},
-		{verb: signIn, secret: spare}, {verb: use, rights: mayGet, secret: spare}}
+		{verb: signIn, secret: uint8(1 + node%spares)}} // a token of a secret that may be revoked, nobody may have any more
 }
 
 // cleanUp leaves the removal of the secret to the worker: the application may not.
