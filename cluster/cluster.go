@@ -142,6 +142,9 @@ func Open(config Config) (*Cluster, error) {
 		logger: config.Logger.Named("cluster"),
 		failed: make(chan struct{}),
 	}
+	if c.Gossip.Advertise == "" {
+		c.Gossip.Advertise = c.Gossip.Bind
+	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.clock = config.Leases.Clock
 	if c.clock == nil {

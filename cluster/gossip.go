@@ -48,9 +48,6 @@ func (h heard) about() About { return About{Label: h.Label, API: h.API, Version:
 
 func newGossip(c *Cluster) (*gossip, error) {
 	g := &gossip{c: c}
-	if c.Gossip.Advertise == "" {
-		c.Gossip.Advertise = c.Gossip.Bind
-	}
 	config := memberlist.DefaultLANConfig()
 	config.Name = c.id
 	config.Label = c.Identity.ClusterID

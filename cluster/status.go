@@ -90,7 +90,7 @@ func (c *Cluster) serveStatus(context.Context, string, statusCall) (statusAnswer
 		Sealed: c.sealed.Load() || c.diverged.Load() != nil, Applied: c.fsm.View().Index(),
 		Label: c.About.Label, API: c.About.API, Version: c.About.Version,
 	}
-	if c.gossip != nil {
+	if c.Gossip.Bind != "" {
 		answer.Gossip = c.Gossip.Advertise
 	}
 	return answer, nil
