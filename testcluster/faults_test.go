@@ -1,6 +1,8 @@
 package testcluster_test
 
 import (
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +27,27 @@ func TestPartitionLosesTheMinority(t *testing.T) {
 		if s := create(c, leader, "minority"); s != 200 {
 			t.Fatalf("after healing it answered %d", s)
 		}
+	})
+}
+
+// A leader that is cut off has a moment in which it takes writes that it can't have committed. What becomes of them it can't tell,
+// and must not say that nothing does.
+func TestWriteOfALeaderThatIsCutOff(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+		leader := c.Leader()
+		c.Isolate(leader)
+		r, err := http.NewRequestWithContext(t.Context(), "POST", c.URL(leader)+"/v1/keyquorum/vaults", strings.NewReader(`{"name":"perhaps"}`))
+		must(t, err)
+		r.Header.Set("X-Vault-Token", c.Token)
+		answer, err := c.Client(leader).Do(r)
+		must(t, err)
+		defer answer.Body.Close()
+		says, err := io.ReadAll(answer.Body)
+		must(t, err)
+		if answer.StatusCode != 503 || !strings.Contains(string(says), "may have happened") {
+			t.Errorf("it answered %d: %s", answer.StatusCode, says)
+		}
+		c.Settled()
 	})
 }
 

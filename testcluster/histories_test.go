@@ -40,13 +40,13 @@ func TestHistories(t *testing.T) {
 	}
 }
 
-// judge wants of so many runs that clients were left without an answer in all the ways there are. Else what a node says then is not
-// held to anything.
+// judge wants of so many runs that clients and nodes gave up. Else what a node says then is not held to anything. (That the outcome of
+// a write is unknown to a node too is rarer: TestWriteOfALeaderThatIsCutOff.)
 func (r *report) judge(t *testing.T, runs int) {
 	t.Helper()
 	t.Logf("\n%s", r)
-	for how, in := range map[string]int{"no answer in time": 20, "503 NoLeader": 20, "503 OutcomeUnknown": 200} {
-		if !t.Failed() && runs >= in && r.failures[how] == 0 {
+	for _, how := range []string{"no answer in time", "503 NoLeader"} {
+		if !t.Failed() && runs >= 20 && r.failures[how] == 0 {
 			t.Errorf("in %d runs no client was answered %q", runs, how)
 		}
 	}

@@ -185,6 +185,15 @@ var mutants = []mutant{
 		test: histories,
 	},
 	{
+		name: "unknown-called-sure", bug: "a write that was sent and not heard of again is said to have surely not happened",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/commit.go",
+			Old:  "	if sent {\n		return fsm.Outcome{}, ErrUnknown\n	}\n",
+			New:  "",
+		}},
+		test: "./testcluster TestWriteOfALeaderThatIsCutOff",
+	},
+	{
 		name: "raft-term-panic", bug: "Raft panics when it can't store its term, and no sentence says which disk failed",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/stable.go",
