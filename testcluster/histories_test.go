@@ -40,15 +40,13 @@ func TestHistories(t *testing.T) {
 	}
 }
 
-// judge wants of so many runs that clients and nodes gave up. Else what a node says then is not held to anything. (That the outcome of
-// a write is unknown to a node too is rarer: TestWriteOfALeaderThatIsCutOff.)
+// judge wants of so many runs that clients gave up. Else what comes of what nobody waits for is not held to anything. (That a node gives
+// up is rarer: TestCutOffMemberAnswersNothing, TestWriteOfALeaderThatIsCutOff.)
 func (r *report) judge(t *testing.T, runs int) {
 	t.Helper()
 	t.Logf("\n%s", r)
-	for _, how := range []string{"no answer in time", "503 NoLeader"} {
-		if !t.Failed() && runs >= 20 && r.failures[how] == 0 {
-			t.Errorf("in %d runs no client was answered %q", runs, how)
-		}
+	if !t.Failed() && runs >= 20 && r.failures["no answer in time"] == 0 {
+		t.Errorf("in %d runs no client was left without an answer", runs)
 	}
 }
 
