@@ -40,13 +40,15 @@ func TestHistories(t *testing.T) {
 	}
 }
 
-// judge wants of so many runs that clients gave up. Else what comes of what nobody waits for is not held to anything. (That a node gives
-// up is rarer: TestCutOffMemberAnswersNothing, TestWriteOfALeaderThatIsCutOff.)
+// judge wants of so many runs that clients gave up, and of more that nodes did. Else what comes of what nobody waits for is not held to
+// anything. (What is rarer has tests of its own: TestCutOffMemberAnswersNothing, TestWriteOfALeaderThatIsCutOff.)
 func (r *report) judge(t *testing.T, runs int) {
 	t.Helper()
 	t.Logf("\n%s", r)
-	if !t.Failed() && runs >= 20 && r.failures["no answer in time"] == 0 {
-		t.Errorf("in %d runs no client was left without an answer", runs)
+	for how, of := range map[string]int{"no answer in time": 20, "503 NoLeader": 200} {
+		if !t.Failed() && runs >= of && r.failures[how] == 0 {
+			t.Errorf("in %d runs no client was told %q", runs, how)
+		}
 	}
 }
 
