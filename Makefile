@@ -13,7 +13,7 @@ SEED         ?= $(shell date +%s)
 CHAOS        := GOGC=400 KEYQUORUM_SEED=$(SEED) go test -count=1 -timeout 0 -v ./testcluster
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test failover chaos histories kills cuts leaks deep mutants bench gobench fuzz lint clean
+.PHONY: help build run test failover chaos histories kills cuts leaks deep model mutants bench gobench fuzz lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,7 @@ run: build ## run a three-node cluster on this machine, in the foreground
 test: ## vet everything and run every test under the race detector
 	go vet ./...
 	go test -race -timeout $(TEST_TIMEOUT) ./...
+	go test -timeout $(TEST_TIMEOUT) ./internal/leasemodel
 	GOGC=400 KEYQUORUM_HISTORIES=200 KEYQUORUM_SEED=100 go test -timeout $(TEST_TIMEOUT) -run '^TestHistories$$' ./testcluster
 
 failover: ## kill the leader under load, 20 times (KILLS=n), and count what was lost
@@ -49,6 +50,9 @@ leaks: ## open and close a cluster N (100) times and count what is left
 
 deep: ## look at every disk state and every damaged byte of a member's folder (minutes)
 	KEYQUORUM_DEEP=1 go test -count=1 -timeout 90m ./storage
+
+model: ## check the protocol of read leases in every state of small worlds (minutes; ARGS='-run Floor')
+	go run ./internal/leasemodel $(ARGS)
 
 mutants: ## seed known bugs, one at a time, and run the tests that must find them (ARGS='-run name')
 	go run ./internal/mutants $(ARGS)
