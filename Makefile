@@ -28,7 +28,7 @@ test: ## vet everything and run every test under the race detector
 	go vet ./...
 	go test -race -timeout $(TEST_TIMEOUT) ./...
 	go test -timeout $(TEST_TIMEOUT) ./internal/leasemodel
-	GOGC=400 KEYQUORUM_HISTORIES=40 KEYQUORUM_SEED=200 go test -timeout $(TEST_TIMEOUT) -run '^TestHistories$$' ./testcluster
+	GOGC=400 KEYQUORUM_HISTORIES=200 KEYQUORUM_SEED=100 go test -timeout $(TEST_TIMEOUT) -run '^TestHistories$$' ./testcluster
 
 failover: ## kill the leader under load, 20 times (KILLS=n), and count what was lost
 	KEYQUORUM_KILLS=$(KILLS) go test -count=1 -timeout 60m -run '^TestKillTheLeader$$' -v ./testcluster

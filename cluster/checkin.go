@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,7 +31,8 @@ type checkInAnswer struct {
 	Grant time.Duration // of a lease, from when the check-in was prepared; 0 for none
 }
 
-// maxCheckIns are under way at once: over a long way each entry that is applied makes one.
+// maxCheckIns are under way at once: over a long way each entry that is applied makes one. A member without a lease makes one at a
+// time: nobody waits for it, and a link that brings no answer in time must not be loaded with more questions.
 const maxCheckIns = 64
 
 // soon is how long a member without a lease waits before it asks again, at first.
@@ -40,12 +42,12 @@ const soon = 20 * time.Millisecond
 func (c *Cluster) checkIns() {
 	elected, forget := c.observeLeader()
 	defer forget()
-	var underWay sync.WaitGroup
-	defer underWay.Wait()
-	places := make(chan struct{}, maxCheckIns)
+	var ending sync.WaitGroup
+	defer ending.Wait()
+	underWay := new(atomic.Int32) // to the leader of now: questions to the last one may hang, and do not count
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	without := 0 // check-ins since there was a lease
+	without := 0 // how often there was no lease, since there was one
 	for {
 		waits := false
 		select {
@@ -53,26 +55,26 @@ func (c *Cluster) checkIns() {
 			waits = true
 		case <-elected:
 			c.followed.change(c.ctx)
-			without = 0
+			underWay, without = new(atomic.Int32), 0
 		case <-timer.C:
 		case <-c.ctx.Done():
 			return
 		}
-		select {
-		case places <- struct{}{}:
-		case <-c.ctx.Done():
-			return
-		}
-		wait := baseLife / 4
-		if !c.Leases.Off && !c.mayRead(Look{c.clock()}) {
-			wait = min(soon<<without, wait)
-			without = min(without+1, 8)
-		} else {
+		if c.Leases.Off || c.mayRead(Look{c.clock()}) {
+			timer.Reset(baseLife / 4)
 			without = 0
+		} else {
+			timer.Reset(min(soon<<without, baseLife/4))
+			without = min(without+1, 8)
+			waits = false
 		}
-		timer.Reset(wait)
-		underWay.Go(func() {
-			defer func() { <-places }()
+		if n := underWay.Load(); n >= maxCheckIns || without > 0 && n > 0 {
+			continue // the next one tells as much
+		}
+		count := underWay
+		count.Add(1)
+		ending.Go(func() {
+			defer count.Add(-1)
 			c.checkIn(waits)
 		})
 	}
@@ -87,12 +89,12 @@ func (c *Cluster) nudgeCheckIn() {
 }
 
 func (c *Cluster) checkIn(waits bool) {
+	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
+	defer cancel()
 	_, leader := c.raft.LeaderWithID()
 	if leader == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, maxLife)
-	defer cancel()
 	asked, call := c.prepare()
 	if waits {
 		call.AtLeast = call.Applied

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -82,6 +83,7 @@ func TestReadUnderALeaseTakesNoMessage(t *testing.T) {
 // after a write was acknowledged misses it, on any node (I3, I4).
 func TestWriteWaitsForLeases(t *testing.T) {
 	quick := cluster.Timing{Heartbeat: 100 * time.Millisecond, Election: 100 * time.Millisecond, LeaderLease: 100 * time.Millisecond}
+	patient := cluster.Timing{Heartbeat: 2 * time.Second, Election: 2 * time.Second}
 	stubborn := cluster.Timing{LeaderLease: 500 * time.Millisecond} // a leader believes in itself for as long as Raft lets it
 	for _, row := range []struct {
 		name    string
@@ -94,8 +96,8 @@ func TestWriteWaitsForLeases(t *testing.T) {
 		times   int // more than once where much depends on when an election falls
 	}{
 		{"a follower is cut off", 3, func(l int) []int { return []int{(l + 1) % 3} }, cluster.Timing{}, 0, false, time.Second, 1},
-		{"a follower that is far away is cut off", 3, func(l int) []int { return []int{(l + 1) % 3} }, cluster.Timing{}, 300 * time.Millisecond, false, 4 * time.Second, 1},
-		{"a follower that is far away applies nothing", 3, func(l int) []int { return []int{(l + 1) % 3} }, cluster.Timing{}, 300 * time.Millisecond, true, 5 * time.Second, 1},
+		{"a follower that is far away is cut off", 3, func(l int) []int { return []int{(l + 1) % 3} }, patient, 300 * time.Millisecond, false, 4 * time.Second, 1},
+		{"a follower that is far away applies nothing", 3, func(l int) []int { return []int{(l + 1) % 3} }, patient, 300 * time.Millisecond, true, 5 * time.Second, 1},
 		{"the leader is cut off", 3, func(l int) []int { return []int{l} }, cluster.Timing{}, 0, false, 2 * time.Second, 1},
 		{"the leader is cut off and missed at once", 3, func(l int) []int { return []int{l} }, quick, 0, false, time.Second, 4},
 		{"the leader is cut off with a follower", 5, func(l int) []int { return []int{l, (l + 1) % 5} }, stubborn, 0, false, 2 * time.Second, 1},
@@ -108,7 +110,7 @@ func TestWriteWaitsForLeases(t *testing.T) {
 					g.network.Shape(host(leader), host(i), testcluster.Link{Delay: row.far})
 					g.network.Shape(host(i), host(leader), testcluster.Link{Delay: row.far})
 				}
-				time.Sleep(2 * time.Second)
+				time.Sleep(5 * time.Second) // leases follow the round trips after a few of them
 				var rest []int
 				for i := range row.members {
 					switch {
@@ -226,6 +228,28 @@ func TestSealedMemberIsNotWaitedFor(t *testing.T) {
 		must(t, g.put(leader, "x", "new"))
 		if took := time.Since(begun); took > 100*time.Millisecond {
 			t.Errorf("a write took %s", took)
+		}
+	})
+}
+
+// A link that brings hardly anything through must not be loaded with ever more questions, or what waits on it outlasts its trouble.
+func TestBadLinkIsNotFlooded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, leader := settled(t, 4)
+		far := (leader + 1) % 4
+		lossy := testcluster.Link{Delay: 50 * time.Millisecond, Loss: 0.33}
+		g.network.Shape(host(leader), host(far), lossy)
+		g.network.Shape(host(far), host(leader), lossy)
+		for i := range 80 {
+			must(t, g.put(leader, "x", fmt.Sprint(i)))
+			time.Sleep(500 * time.Millisecond)
+			if i%4 == 0 {
+				go g.get(far, "x", time.Second)
+			}
+		}
+		g.network.Heal()
+		if got, err := g.get(far, "x", 5*time.Second); err != nil || got != "79" {
+			t.Errorf("when the link was well again: %q, %v", got, err)
 		}
 	})
 }
