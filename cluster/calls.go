@@ -32,6 +32,8 @@ const (
 	errRemovedID    callError = "removed-id"    // the node to add was removed for ever
 	errAddressTaken callError = "address-taken" // another server has that address
 	errNoSuchMember callError = "no-such-member"
+
+	errNotTransferred callError = "not-transferred" // the leader leads on
 )
 
 func (e callError) Error() string { return "cluster: " + string(e) }

@@ -58,8 +58,8 @@ func (c *Cluster) Call(ctx context.Context, path string, body []byte) (status in
 }
 
 // Words are those that a refusal may consist of, each between bars.
-var Words = fmt.Sprintf("|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|", string(errNotLeader), string(errMaybe), string(errNotMember), string(errTooMany),
-	string(errBadCall), string(errCallFailed), string(errNotConfirmed), string(errRemovedID), string(errAddressTaken), string(errNoSuchMember))
+var Words = fmt.Sprintf("|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|", string(errNotLeader), string(errMaybe), string(errNotMember), string(errTooMany),
+	string(errBadCall), string(errCallFailed), string(errNotConfirmed), string(errRemovedID), string(errAddressTaken), string(errNoSuchMember), string(errNotTransferred))
 
 // CallBodies are good bodies of each call, with txn as the transaction.
 func CallBodies(txn []byte) (bodies [][]byte) {

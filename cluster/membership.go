@@ -202,9 +202,17 @@ func (c *Cluster) StepDown(ctx context.Context) error {
 	case "":
 		return ErrUnavailable
 	case c.id:
-		return c.stepDown(ctx)
+		return notTransferred(c.stepDown(ctx))
 	}
 	_, err := ask[transferCall, transferAnswer](ctx, c, string(leader), "/v1/transfer", transferCall{})
+	return notTransferred(err)
+}
+
+// notTransferred puts into words for who asked that somebody may lead, and did not hand over.
+func notTransferred(err error) error {
+	if errors.Is(err, errNotTransferred) || errors.Is(err, errNotLeader) {
+		return fmt.Errorf("the leader did not hand over, perhaps because nobody is caught up; ask again: %w", ErrUnavailable)
+	}
 	return err
 }
 
@@ -212,7 +220,11 @@ func (c *Cluster) stepDown(ctx context.Context) error {
 	if len(c.voters()) < 2 {
 		return errors.New("cluster: there is no other voter to lead")
 	}
-	return c.answer(ctx, func() raft.Future { return c.raft.LeadershipTransfer() })
+	if err := c.answer(ctx, func() raft.Future { return c.raft.LeadershipTransfer() }); err != nil {
+		c.logger.Info("leadership was not handed over", "error", err)
+		return errNotTransferred
+	}
+	return nil
 }
 
 // member brings a change of configuration to the leader, again and again until ctx ends: each verb may be repeated safely.

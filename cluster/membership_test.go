@@ -105,6 +105,32 @@ func TestSealedLeaderHandsOverUnderLoad(t *testing.T) {
 	})
 }
 
+// A leader that finds nobody to hand over to leads on, and who asked for it hears that it may ask again, wherever it asked.
+func TestStepDownThatFindsNobody(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, 3)
+		leader := g.leader()
+		for i := range 3 {
+			if i != leader {
+				g.stalls[i].close()
+			}
+		}
+		written := make(chan error, 1)
+		go func() { written <- g.put(leader, "x", "1") }() // nobody is caught up
+		time.Sleep(50 * time.Millisecond)
+		for i := range 2 {
+			err := g.members[(leader+i)%3].StepDown(t.Context())
+			if !errors.Is(err, cluster.ErrUnavailable) || !strings.Contains(err.Error(), "ask again") {
+				t.Errorf("asked at %d of the leader: %v", i, err)
+			}
+		}
+		for _, s := range g.stalls {
+			s.release()
+		}
+		must(t, <-written)
+	})
+}
+
 // A joiner that crashed before it was a member leaves its id in the configuration. Whoever joins from that address
 // must hear which id stands in the way, at once.
 func TestAddressTaken(t *testing.T) {
