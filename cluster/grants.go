@@ -36,7 +36,6 @@ type reign struct {
 type word struct {
 	free    time.Duration // until when leases of older terms may live by what this voter told their leaders
 	support time.Duration // until when this leader may build on this voter
-	applied uint64
 	trip    time.Duration
 }
 
@@ -107,7 +106,7 @@ func (r *reign) hear(from string, call checkInCall, now time.Duration) {
 	}
 	w.free = min(w.free, now+call.Promised)
 	w.support = max(w.support, min(call.Echo, now+maxLife))
-	w.applied, w.trip = max(w.applied, call.Applied), call.RoundTrip
+	w.trip = call.RoundTrip
 	for h, given := range r.given {
 		switch {
 		case h.node != from || h.process != call.Process:

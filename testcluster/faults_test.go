@@ -51,6 +51,34 @@ func TestWriteOfALeaderThatIsCutOff(t *testing.T) {
 	})
 }
 
+// Under a lease a node that was cut off a moment ago answers from its own copy; not who asks it to be sure of the leader.
+func TestFencedRequestsAskTheLeader(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+		i := (c.Leader() + 1) % 3
+		ask := func(consistency string) int {
+			r, err := http.NewRequestWithContext(t.Context(), "GET", c.URL(i)+"/v1/keyquorum/vaults", nil)
+			must(t, err)
+			r.Header.Set("X-Vault-Token", c.Token)
+			r.Header.Set("X-Keyquorum-Consistency", consistency)
+			answer, err := c.Client(i).Do(r)
+			must(t, err)
+			answer.Body.Close()
+			return answer.StatusCode
+		}
+		if s := ask("fenced"); s != 200 {
+			t.Fatalf("with everybody there it answered %d", s)
+		}
+		time.Sleep(2 * time.Second) // of fake time: it has a lease, and nothing is under way
+		c.Isolate(i)
+		if s := ask(""); s != 200 {
+			t.Errorf("under its lease it answered %d", s)
+		}
+		if s := ask("fenced"); s != 503 {
+			t.Errorf("without a leader to ask it answered %d", s)
+		}
+	})
+}
+
 func TestOneWayPartition(t *testing.T) {
 	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
 		leader := c.Leader()

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func configured(t *testing.T, args []string, env map[string]string, file string)
 }
 
 func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
-	file := `{"label": "file", "data": "file", "listen": "file", "zone": ["a=b", "c=d"], "raft_heartbeat": "3s"}`
+	file := `{"label": "file", "data": "file", "listen": "file", "zone": ["a=b", "c=d"], "raft_heartbeat": "3s", "no_leases": "true"}`
 	env := map[string]string{"KEYQUORUM_LABEL": "env", "KEYQUORUM_DATA": "env", "KEYQUORUM_RAFT_ELECTION": "2s"}
 	c, err := configured(t, []string{"--label", "flag"}, env, file)
 	if err != nil {
@@ -44,6 +45,7 @@ func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
 		{"gossip-listen, said nowhere", c.GossipListen, "127.0.0.1:8202"},
 		{"zone", strings.Join(c.Zones, " "), "a=b c=d"},
 		{"raft-heartbeat", c.Timing.Heartbeat.String(), "3s"},
+		{"no-leases", strconv.FormatBool(c.NoLeases), "true"},
 		{"raft-election", c.Timing.Election.String(), (2 * time.Second).String()},
 	} {
 		if row.got != row.want {
