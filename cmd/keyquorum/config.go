@@ -109,7 +109,7 @@ func fillFromFile(f *pflag.FlagSet) error {
 	return nil
 }
 
-// setFrom takes a JSON string, or a list of them where the flag may be repeated.
+// setFrom takes a JSON string or boolean, or a list of them where the flag may be repeated.
 func setFrom(f *pflag.FlagSet, name string, value any) error {
 	values, isList := value.([]any)
 	if !isList {
@@ -118,11 +118,12 @@ func setFrom(f *pflag.FlagSet, name string, value any) error {
 		return errors.New("one string is wanted, not a list")
 	}
 	for _, v := range values {
-		s, ok := v.(string)
-		if !ok {
+		switch v.(type) {
+		case string, bool:
+		default:
 			return errors.New("a string is wanted")
 		}
-		if err := f.Set(name, s); err != nil {
+		if err := f.Set(name, fmt.Sprint(v)); err != nil {
 			return err
 		}
 	}

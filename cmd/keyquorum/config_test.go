@@ -32,7 +32,7 @@ func configured(t *testing.T, args []string, env map[string]string, file string)
 }
 
 func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
-	file := `{"label": "file", "data": "file", "listen": "file", "zone": ["a=b", "c=d"], "raft_heartbeat": "3s", "no_leases": "true"}`
+	file := `{"label": "file", "data": "file", "listen": "file", "zone": ["a=b", "c=d"], "raft_heartbeat": "3s", "no_leases": true}`
 	env := map[string]string{"KEYQUORUM_LABEL": "env", "KEYQUORUM_DATA": "env", "KEYQUORUM_RAFT_ELECTION": "2s"}
 	c, err := configured(t, []string{"--label", "flag"}, env, file)
 	if err != nil {
