@@ -70,6 +70,7 @@ type Log struct {
 	closed  bool
 
 	w        writer
+	watch    watch
 	closeErr error // set before done is closed
 }
 
@@ -185,8 +186,8 @@ func (l *Log) run() {
 		case <-l.wake:
 			spare = l.writeGroup(spare, timer)
 		case <-timer.C:
-			l.w.sync()
-			if l.w.dirty { // it failed: try again
+			_ = l.watch.step(func() error { l.w.sync(); return l.w.syncErr }) // the entries after it hear of it
+			if l.w.dirty {                                                    // it failed: try again
 				timer.Reset(syncEvery)
 			}
 		case answer := <-l.asks:
@@ -205,7 +206,7 @@ func (l *Log) writeGroup(spare []byte, timer *time.Timer) []byte {
 	g := l.take(spare)
 	if len(g.lines) > 0 {
 		clean := !l.w.dirty
-		g.err = l.w.write(g.lines)
+		g.err = l.watch.step(func() error { return l.w.write(g.lines) })
 		if clean && l.w.dirty {
 			timer.Reset(syncEvery)
 		}

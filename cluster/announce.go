@@ -66,7 +66,7 @@ func (c *Cluster) announceTo(id raft.ServerID, wake <-chan struct{}) {
 			return
 		}
 		newest := c.announcements.newest.Load()
-		if c.raft.CurrentTerm() != newest.Term {
+		if c.raft.CurrentTerm() != newest.Term || c.stuck() != nil {
 			continue
 		}
 		err := c.trans.AppendEntries(id, raft.ServerAddress(id), &raft.AppendEntriesRequest{

@@ -56,6 +56,11 @@ type Config struct {
 	Leases   Leases
 	Compact  Compact
 	Logger   hclog.Logger
+	Now      func() time.Time // wall clock, for the skew that a survey shows; nil: time.Now
+	// Trouble says why this node, though a member in good order, had better not lead; nil: it never has any. It must not wait.
+	Trouble func() error
+	// PlaceLeader has this node, when it leads, hand over to a voter from which writes cost clearly less.
+	PlaceLeader bool
 	// Diverged is called once, when this node was found to hold another state than the majority. It answers nothing from then on.
 	Diverged func(error)
 
@@ -64,7 +69,10 @@ type Config struct {
 }
 
 // About is what a node says of itself for the columns of status.
-type About struct{ Label, API, Version string }
+type About struct {
+	_                           struct{} `cbor:",toarray"`
+	Label, Region, API, Version string
+}
 
 // Timing of Raft. A zero field takes its LAN default.
 type Timing struct{ Heartbeat, Election, LeaderLease, Commit time.Duration }
@@ -82,8 +90,8 @@ type Compact struct {
 	Entries uint64 // that stay behind a snapshot at least, for followers that are a little late; 256
 }
 
-// Defaults for a LAN (decision 12).
-var lan = Timing{Heartbeat: 500 * time.Millisecond, Election: 500 * time.Millisecond, LeaderLease: 250 * time.Millisecond, Commit: 50 * time.Millisecond}
+// Defaults for a LAN (decision 12). Heartbeat and Election follow the round trips from there.
+var lan = Timing{Heartbeat: 500 * time.Millisecond, Election: 500 * time.Millisecond, LeaderLease: 500 * time.Millisecond, Commit: 50 * time.Millisecond}
 
 // A Cluster is this node's membership, from Open to Close.
 type Cluster struct {
@@ -112,6 +120,7 @@ type Cluster struct {
 	removedID atomic.Pointer[map[string]bool]
 	cast      atomic.Bool // this node heard that it was removed
 
+	wall       func() time.Time
 	followed   followed
 	clock      func() time.Duration // of leases
 	process    uint64               // tells this process from those before it
@@ -120,6 +129,9 @@ type Cluster struct {
 	shown      shown
 	checkInNow chan struct{}
 	roundTrip  atomic.Int64 // of the last check-in, nanoseconds
+	heartbeat  atomic.Int64 // Raft's time-out now, nanoseconds
+	trips      trips        // of this node to the others
+	better     better       // place for the leader, as this one
 	life       atomic.Int64 // of leases now, nanoseconds
 	compared   atomic.Bool  // this node's state was the leader's once since it started
 
@@ -146,6 +158,10 @@ func Open(config Config) (*Cluster, error) {
 		c.Gossip.Advertise = c.Gossip.Bind
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.wall = config.Now
+	if c.wall == nil {
+		c.wall = time.Now
+	}
 	c.clock = config.Leases.Clock
 	if c.clock == nil {
 		c.clock = bootTime
@@ -153,6 +169,7 @@ func Open(config Config) (*Cluster, error) {
 	c.process, c.checkInNow = rand.Uint64(), make(chan struct{}, 1)
 	c.tenure.promised.before = c.clock() + maxLife + margin(maxLife) // what an earlier process promised is not known
 	c.life.Store(int64(baseLife))
+	c.heartbeat.Store(int64(or(config.Timing.Heartbeat, lan.Heartbeat)))
 	c.followed.change(c.ctx)
 	c.sealed.Store(true)
 	c.removedID.Store(&map[string]bool{})
@@ -175,7 +192,7 @@ func Open(config Config) (*Cluster, error) {
 	if config.wrapFSM != nil {
 		machine = config.wrapFSM(c.fsm)
 	}
-	transport := newRaftTransport(c.ctx, c.trans, config.Store.NewestSnapshot)
+	transport := newRaftTransport(c.ctx, c.trans, config.Store.NewestSnapshot, c.stuck)
 	var err error
 	c.raft, err = c.newRaft(machine, logs, transport)
 	if err != nil {
@@ -191,6 +208,7 @@ func Open(config Config) (*Cluster, error) {
 	c.wg.Go(c.watchLeader)
 	c.wg.Go(c.checkIns)
 	c.wg.Go(c.tick)
+	c.wg.Go(c.measure)
 	c.wg.Go(c.sweep)
 	if config.Gossip.Bind != "" {
 		if c.gossip, err = newGossip(c); err != nil {
@@ -207,7 +225,7 @@ func (c *Cluster) raftConfig() *raft.Config {
 	config.LocalID = raft.ServerID(c.id)
 	config.HeartbeatTimeout = or(c.Timing.Heartbeat, lan.Heartbeat)
 	config.ElectionTimeout = or(c.Timing.Election, lan.Election)
-	config.LeaderLeaseTimeout = or(c.Timing.LeaderLease, lan.LeaderLease)
+	config.LeaderLeaseTimeout = or(c.Timing.LeaderLease, min(lan.LeaderLease, config.HeartbeatTimeout))
 	config.CommitTimeout = or(c.Timing.Commit, lan.Commit)
 	config.MaxAppendEntries = 512
 	config.BatchApplyCh = true

@@ -38,13 +38,15 @@ const maxTold = 1024
 
 // heard is what a node tells of itself, within memberlist's 512 bytes of metadata.
 type heard struct {
-	_                            struct{} `cbor:",toarray"`
-	Cluster, API, Label, Version string
-	Sealed                       bool
-	Applied                      uint64
+	_                                    struct{} `cbor:",toarray"`
+	Cluster, API, Label, Region, Version string
+	Sealed                               bool
+	Applied                              uint64
 }
 
-func (h heard) about() About { return About{Label: h.Label, API: h.API, Version: h.Version} }
+func (h heard) about() About {
+	return About{Label: h.Label, Region: h.Region, API: h.API, Version: h.Version}
+}
 
 func newGossip(c *Cluster) (*gossip, error) {
 	g := &gossip{c: c}
@@ -127,7 +129,7 @@ func (g *gossip) NodeMeta(limit int) []byte { return g.c.meta(limit) }
 func (c *Cluster) meta(limit int) []byte {
 	about := c.About
 	meta, err := callEncoder.Marshal(heard{
-		Cluster: c.Address, API: about.API, Label: about.Label, Version: about.Version,
+		Cluster: c.Address, API: about.API, Label: about.Label, Region: about.Region, Version: about.Version,
 		Sealed: c.sealed.Load(), Applied: c.fsm.View().Index(),
 	})
 	if err != nil || len(meta) > limit {

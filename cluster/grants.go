@@ -37,6 +37,7 @@ type word struct {
 	free    time.Duration // until when leases of older terms may live by what this voter told their leaders
 	support time.Duration // until when this leader may build on this voter
 	trip    time.Duration
+	heard   time.Duration // when
 }
 
 // A holder is a process of a member, between two droppings of its leases.
@@ -106,7 +107,7 @@ func (r *reign) hear(from string, call checkInCall, now time.Duration) {
 	}
 	w.free = min(w.free, now+call.Promised)
 	w.support = max(w.support, min(call.Echo, now+maxLife))
-	w.trip = call.RoundTrip
+	w.trip, w.heard = call.RoundTrip, now
 	for h, given := range r.given {
 		switch {
 		case h.node != from || h.process != call.Process:

@@ -23,8 +23,7 @@ const lapseStep = 5
 
 // watchLeader ends with the member.
 func (c *Cluster) watchLeader() {
-	timeout := or(c.Timing.Heartbeat, lan.Heartbeat)
-	timer := time.NewTimer(timeout)
+	timer := time.NewTimer(time.Duration(c.heartbeat.Load()))
 	defer timer.Stop()
 	for {
 		select {
@@ -32,12 +31,13 @@ func (c *Cluster) watchLeader() {
 		case <-c.ctx.Done():
 			return
 		}
-		timer.Reset(c.lapse(timeout))
+		timer.Reset(c.lapse())
 	}
 }
 
 // lapse has Raft look at its leader if that one is overdue, and returns after how long it will be at the earliest.
-func (c *Cluster) lapse(timeout time.Duration) time.Duration {
+func (c *Cluster) lapse() time.Duration {
+	timeout := time.Duration(c.heartbeat.Load())
 	turn, follows := c.turn()
 	if !follows {
 		return timeout
@@ -47,7 +47,7 @@ func (c *Cluster) lapse(timeout time.Duration) time.Duration {
 		return max(patience-silent, time.Millisecond)
 	}
 	c.reload(func(r *raft.ReloadableConfig) { r.HeartbeatTimeout = timeout - 1 }) // a shorter one makes Raft look at once
-	c.reload(func(r *raft.ReloadableConfig) { r.HeartbeatTimeout = timeout })
+	c.reload(func(r *raft.ReloadableConfig) { r.HeartbeatTimeout = time.Duration(c.heartbeat.Load()) })
 	return timeout
 }
 

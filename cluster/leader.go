@@ -60,37 +60,12 @@ func (c *Cluster) tick() {
 		c.tellAddress(ctx)
 		c.askForVote(ctx)
 		c.findSuccessor(ctx)
+		c.findPlace(ctx)
+		c.follow()
 		c.snapshotByWeight()
 		cancel()
 	}
 }
-
-// findSuccessor hands the office of a leader that serves nobody, sealed or diverged, to an unsealed voter that is caught
-// up, where there is one (decision 2).
-func (c *Cluster) findSuccessor(ctx context.Context) {
-	if !c.sealed.Load() && c.unfit() == nil || !c.leads() {
-		return
-	}
-	index := c.fsm.View().Index()
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	for _, voter := range c.voters() {
-		if voter == c.id {
-			continue
-		}
-		status, err := ask[statusCall, statusAnswer](ctx, c, voter, "/v1/status", statusCall{})
-		if err != nil || status.Sealed || status.Applied+slack < index {
-			continue
-		}
-		c.logger.Info("this leader is sealed: handing leadership to an unsealed voter", "node", voter)
-		if c.transferTo(ctx, voter) == nil {
-			return
-		}
-	}
-}
-
-// slack is how many entries a voter that is caught up may lack: what is under way to it. A transfer sends the rest first.
-const slack = 1024
 
 func (c *Cluster) transferTo(ctx context.Context, nodeID string) error {
 	return c.answer(ctx, func() raft.Future {

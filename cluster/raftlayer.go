@@ -53,7 +53,7 @@ func (l raftLayer) Accept() (net.Conn, error) {
 	}
 }
 
-// raftTransport mends three things of the library.
+// raftTransport mends four things of the library.
 //
 // It closes its pipelines when the member closes: a leader that is deposed while messages are in flight may wait on one for
 // ever, and its shutdown for it.
@@ -67,15 +67,18 @@ func (l raftLayer) Accept() (net.Conn, error) {
 // And a follower commits no further than a request reaches. The library commits up to the leader's commit index as far as
 // its own log goes, also entries behind those of the request, which nobody has compared with the leader's (Raft, figure 2:
 // "the minimum of leaderCommit and the index of the last new entry").
+//
+// And it says nothing for a leader whose disk hangs (stuck.go).
 type raftTransport struct {
 	*raft.NetworkTransport
 	ctx      context.Context
 	snapshot func() (index, term uint64) // the member's newest
+	stuck    func() error                // why nothing may leave
 	rpcs     chan raft.RPC
 }
 
-func newRaftTransport(ctx context.Context, inner *raft.NetworkTransport, snapshot func() (index, term uint64)) raftTransport {
-	return raftTransport{inner, ctx, snapshot, make(chan raft.RPC)}
+func newRaftTransport(ctx context.Context, inner *raft.NetworkTransport, snapshot func() (index, term uint64), stuck func() error) raftTransport {
+	return raftTransport{inner, ctx, snapshot, stuck, make(chan raft.RPC)}
 }
 
 // Consumer is where Raft takes its requests from; pass fills it.
@@ -113,17 +116,33 @@ func (t raftTransport) mend(r *raft.AppendEntriesRequest) {
 
 var _ raft.WithPreVote = raftTransport{} // without it Raft does without pre-votes and says nothing
 
+// AppendEntries is heartbeats, too.
+func (t raftTransport) AppendEntries(id raft.ServerID, target raft.ServerAddress, request *raft.AppendEntriesRequest, response *raft.AppendEntriesResponse) error {
+	if err := t.stuck(); err != nil {
+		return err
+	}
+	return t.NetworkTransport.AppendEntries(id, target, request, response)
+}
+
 func (t raftTransport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
 	inner, err := t.NetworkTransport.AppendEntriesPipeline(id, target)
 	if err != nil {
 		return nil, err
 	}
-	return pipeline{inner, context.AfterFunc(t.ctx, func() { _ = inner.Close() })}, nil
+	return pipeline{inner, t.stuck, context.AfterFunc(t.ctx, func() { _ = inner.Close() })}, nil
 }
 
 type pipeline struct {
 	raft.AppendPipeline
+	stuck  func() error
 	forget func() bool
+}
+
+func (p pipeline) AppendEntries(request *raft.AppendEntriesRequest, response *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
+	if err := p.stuck(); err != nil {
+		return nil, err
+	}
+	return p.AppendPipeline.AppendEntries(request, response)
 }
 
 func (p pipeline) Close() error {

@@ -70,7 +70,7 @@ func (c *Cluster) LeaderAbout(ctx context.Context) (About, error) {
 		return c.About, nil
 	}
 	answer, err := ask[statusCall, statusAnswer](ctx, c, string(leader), "/v1/status", statusCall{})
-	return About{Label: answer.Label, API: answer.API, Version: answer.Version}, err
+	return About{Label: answer.Label, Region: answer.Region, API: answer.API, Version: answer.Version}, err
 }
 
 type statusCall struct {
@@ -78,17 +78,24 @@ type statusCall struct {
 }
 
 type statusAnswer struct {
-	_                   struct{} `cbor:",toarray"`
-	Sealed              bool
-	Applied             uint64
-	Label, API, Version string
-	Gossip              string // address to join, "" when gossip is off
+	_                           struct{} `cbor:",toarray"`
+	Sealed                      bool
+	Applied                     uint64
+	Label, Region, API, Version string
+	Gossip                      string // address to join, "" when gossip is off
+	Trouble                     string // why this node had better not lead
+	Clock                       int64  // wall clock, Unix milliseconds
+	Trips                       []Trip
 }
 
 func (c *Cluster) serveStatus(context.Context, string, statusCall) (statusAnswer, error) {
 	answer := statusAnswer{
 		Sealed: c.sealed.Load() || c.diverged.Load() != nil, Applied: c.fsm.View().Index(),
-		Label: c.About.Label, API: c.About.API, Version: c.About.Version,
+		Label: c.About.Label, Region: c.About.Region, API: c.About.API, Version: c.About.Version,
+		Clock: c.wall().UnixMilli(), Trips: c.trips.list(),
+	}
+	if trouble := c.trouble(); trouble != nil {
+		answer.Trouble = trouble.Error()
 	}
 	if c.Gossip.Bind != "" {
 		answer.Gossip = c.Gossip.Advertise

@@ -17,6 +17,7 @@ func sysRoutes() []route {
 		{methods: probe, shape: "sys/health", operation: "sys/health", open: true, serve: health},
 		{methods: get, shape: "sys/seal-status", operation: "sys/seal-status", open: true, serve: serve(sealStatus, writeData)},
 		{methods: get, shape: "sys/leader", operation: "sys/leader", open: true, serve: serve(leader, writeData)},
+		{methods: get, shape: "sys/ha-status", operation: "sys/ha-status", serve: recorded(haStatus, nothing, writeData)},
 		{methods: get, shape: "sys/init", operation: "sys/init", open: true, serve: serve(initialized, writeData)},
 		{methods: write, shape: "sys/init", operation: "sys/init", body: openBody, open: true, shares: true,
 			serve: recorded(initialize, nothing, writeInit)},

@@ -88,18 +88,21 @@ func (n *Node) openMember() error {
 		return errors.Join(err, store.Close())
 	}
 	m.cluster, err = cluster.Open(cluster.Config{
-		Store:    store,
-		Identity: m.identity,
-		Listener: n.config.ClusterListener,
-		Dial:     n.config.Dial,
-		Address:  n.config.ClusterAddr,
-		Gossip:   cluster.Gossip{Bind: n.config.Gossip.Bind, Advertise: n.config.Gossip.Advertise, Key: m.gossipKey},
-		About:    cluster.About{Label: n.config.Label, API: n.config.APIAddr, Version: n.config.Version},
-		Timing:   n.config.Timing.cluster(),
-		Leases:   n.config.Leases,
-		Compact:  n.config.Compact,
-		Logger:   n.config.Logger,
-		Diverged: func(error) { n.wg.Go(func() { n.sealNow() }) },
+		Store:       store,
+		Identity:    m.identity,
+		Listener:    n.config.ClusterListener,
+		Dial:        n.config.Dial,
+		Address:     n.config.ClusterAddr,
+		Gossip:      cluster.Gossip{Bind: n.config.Gossip.Bind, Advertise: n.config.Gossip.Advertise, Key: m.gossipKey},
+		About:       cluster.About{Label: n.config.Label, Region: n.config.Region, API: n.config.APIAddr, Version: n.config.Version},
+		Timing:      n.config.Timing.cluster(),
+		Leases:      n.config.Leases,
+		Compact:     n.config.Compact,
+		Logger:      n.config.Logger,
+		Now:         n.config.Now,
+		Trouble:     n.audit.Trouble,
+		PlaceLeader: n.config.PlaceLeader,
+		Diverged:    func(error) { n.wg.Go(func() { n.sealNow() }) },
 	})
 	if err != nil {
 		return errors.Join(err, store.Close())

@@ -42,6 +42,8 @@ var (
 type Config struct {
 	Dir             string       // data folder
 	Label           string       // node_id of the configuration, shown to people
+	Region          string       // where it stands, "" for none: for status, plans and the leader's place
+	PlaceLeader     bool         // when it leads, it hands over to a voter from which writes cost clearly less
 	APIAddr         string       // advertised, "https://host:port"
 	ClusterAddr     string       // advertised host:port of the cluster port
 	ClusterListener net.Listener // plain TCP; the node puts TLS on it and closes it
@@ -65,6 +67,12 @@ type Timing struct{ Heartbeat, Election, LeaderLease, Commit time.Duration }
 
 // Leases is cluster.Leases.
 type Leases = cluster.Leases
+
+// A Survey is the cluster as its leader sees it, or, where none is found, this node (cluster.Survey).
+type Survey = cluster.Survey
+
+// A Seat is a member in a survey (cluster.Seat).
+type Seat = cluster.Seat
 
 // Compact says when the log is cut (cluster.Compact); zero fields take the defaults.
 type Compact = cluster.Compact

@@ -143,6 +143,15 @@ func (n *Node) Health() Health {
 	return h
 }
 
+// Survey looks at all members, for a few seconds at most.
+func (n *Node) Survey(ctx context.Context) (Survey, error) {
+	m := n.member.Load()
+	if m == nil {
+		return Survey{}, ErrUninitialized
+	}
+	return m.cluster.Survey(ctx), nil
+}
+
 // A State names what a member holds: nodes with the same digest at the same index hold the same, byte for byte (I9).
 type State struct {
 	NodeID            string

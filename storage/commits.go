@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,7 @@ type commits struct {
 	weight   weight
 	syncs    int64
 	slowest  time.Duration
+	underWay []time.Time // when the commits began that have not ended; never more than a few
 }
 
 // The steps of a commit that Store.Gate is asked about. The others are those of the small file layer (disk).
@@ -49,6 +51,8 @@ func (c *commits) err() error {
 
 // commit runs one bolt transaction that writes; after calls it when it is safely on disk, under the same lock.
 func (c *commits) commit(what string, write func() error, after func()) error {
+	begun := c.begin()
+	defer c.end(begun)
 	refused := c.ask(opCommit) // before the lock: whoever is held back holds back nobody else
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -71,6 +75,32 @@ func (c *commits) commit(what string, write func() error, after func()) error {
 		after()
 	}
 	return nil
+}
+
+// begin notes a commit that is under way.
+func (c *commits) begin() time.Time {
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	now := time.Now()
+	c.underWay = append(c.underWay, now)
+	return now
+}
+
+func (c *commits) end(begun time.Time) {
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	i := slices.Index(c.underWay, begun)
+	c.underWay = slices.Delete(c.underWay, i, i+1)
+}
+
+// waiting is for how long the oldest commit under way has been, 0 for none.
+func (c *commits) waiting() time.Duration {
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	if len(c.underWay) == 0 {
+		return 0
+	}
+	return time.Since(slices.MinFunc(c.underWay, time.Time.Compare))
 }
 
 // ask puts a step to the gate, if there is one.

@@ -215,6 +215,10 @@ type Stats struct {
 // Stats never waits for the disk.
 func (s *Store) Stats() Stats { return s.commits.stats() }
 
+// Waiting is for how long a commit to log or stable store has been under way by now, 0 where none is: a disk that hangs shows in it.
+// It never waits for the disk.
+func (s *Store) Waiting() time.Duration { return s.commits.waiting() }
+
 // Gate has f asked before each step at the disk, by its name and the file: commit, committed (afterwards), and for snapshots mkdir,
 // create, write, sync, syncdir, rename, remove. A step that f refuses fails with its error. f may wait, but not at
 // committed. It is for clusters that are broken on purpose, and must be set before the store is used.

@@ -114,6 +114,15 @@ func (p *processes) fillDisk(i int) error {
 
 func (p *processes) failSync(i int) error { return p.order(i, powercut.SyncFailsOnce) }
 
+func (p *processes) hangDisk(i int) error { return p.order(i, powercut.SyncHangs) }
+
+func (p *processes) unhangDisk(i int) error {
+	if !p.faults {
+		return nil
+	}
+	return powercut.SyncHangs.Withdraw(p.faultsDir(i))
+}
+
 func (p *processes) skewClock(i int, by time.Duration) error {
 	if !p.faults {
 		return errNoHooks
@@ -130,7 +139,7 @@ func (p *processes) mend(i int) error {
 		return err
 	}
 	dir := p.faultsDir(i)
-	return errors.Join(err, powercut.DiskFull.Withdraw(dir), powercut.SyncFailsOnce.Withdraw(dir), p.skewClock(i, 0))
+	return errors.Join(err, powercut.DiskFull.Withdraw(dir), powercut.SyncFailsOnce.Withdraw(dir), p.unhangDisk(i), p.skewClock(i, 0))
 }
 
 // powerCut kills node i and puts the file of its log into a state that a power cut may leave.

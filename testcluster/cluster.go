@@ -15,7 +15,7 @@
 //	Reset                                 x                                        x
 //	SmallDisk                                               x          x           x
 //	FillDisk                              x      x      SmallDisk  SmallDisk       x
-//	FailSync SkewClock                    x      x                                 x
+//	FailSync HangDisk SkewClock           x      x                                 x
 //	FailUsageLog                          x      x
 //	PowerCut                                                                       x
 //

@@ -8,7 +8,7 @@ import (
 )
 
 // Namespaces needs Linux.
-func Namespaces(t testing.TB, _ int) *Cluster {
+func Namespaces(t testing.TB, _ int, _ ...func(i int) []string) *Cluster {
 	t.Helper()
 	t.Skip("a network that really loses packets takes network namespaces, and only Linux has them")
 	return nil

@@ -17,6 +17,8 @@ type (
 	breaker interface {
 		fillDisk(i int) error
 		failSync(i int) error
+		hangDisk(i int) error
+		unhangDisk(i int) error
 		skewClock(i int, by time.Duration) error
 		mend(i int) error // ends them, and a usage log that fails
 	}
@@ -160,6 +162,13 @@ func (c *Cluster) FailSync(i int) {
 	c.must(can[breaker](c, "FailSync").failSync(i))
 }
 
+// HangDisk keeps node i's log from getting anything onto the disk, until Heal: what was begun neither fails nor ends.
+func (c *Cluster) HangDisk(i int) {
+	c.t.Helper()
+	c.mustHave("HangDisk", i)
+	c.must(can[breaker](c, "HangDisk").hangDisk(i))
+}
+
 // FailUsageLog makes every write to node i's usage log fail, until Heal.
 func (c *Cluster) FailUsageLog(i int) {
 	c.t.Helper()
@@ -281,6 +290,16 @@ func (l *inside) failSync(i int) error {
 	return nil
 }
 
+func (l *inside) hangDisk(i int) error {
+	t := &l.troubles[i]
+	t.change(func() {
+		if t.hung == nil && !t.dead {
+			t.hung = make(chan struct{})
+		}
+	})
+	return nil
+}
+
 func (l *inside) failUsageLog(i int) {
 	l.troubles[i].change(func() { l.troubles[i].usage = errFull })
 }
@@ -293,5 +312,10 @@ func (l *inside) skewClock(i int, by time.Duration) error {
 func (l *inside) mend(i int) error {
 	t := &l.troubles[i]
 	t.change(func() { t.disk, t.sync, t.usage, t.skew = nil, nil, nil, 0 })
+	return l.unhangDisk(i)
+}
+
+func (l *inside) unhangDisk(i int) error {
+	l.troubles[i].change(l.troubles[i].unhang)
 	return nil
 }

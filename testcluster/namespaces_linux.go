@@ -15,8 +15,9 @@ import (
 
 // Namespaces runs n processes of the unmodified program, each in a network namespace of its own, joined by one more that routes
 // between them: what a partition loses is lost by the kernel, on every port. The test asks from the router. It takes root and
-// iproute2; where namespaces can't be made the test is skipped, and says why. The machine's own network is left as it is.
-func Namespaces(t testing.TB, n int) *Cluster {
+// iproute2; where namespaces can't be made the test is skipped, and says why. The machine's own network is left as it is. flags may
+// give the program of a node more flags.
+func Namespaces(t testing.TB, n int, flags ...func(i int) []string) *Cluster {
 	t.Helper()
 	if err := tryNamespaces(); err != nil {
 		t.Skipf("a network that really loses packets takes network namespaces, and: %v", err)
@@ -24,7 +25,7 @@ func Namespaces(t testing.TB, n int) *Cluster {
 	return newProcesses(t, n, Binary, namespaceHost, func(c *Cluster, p *processes) {
 		s, err := newNamespaces()
 		c.must(err)
-		c.links, p.around, p.called = s, s.around, "processes in namespaces"
+		c.links, p.around, p.called, p.flags = s, s.around, "processes in namespaces", flags
 	})
 }
 

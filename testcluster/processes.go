@@ -57,6 +57,7 @@ type processes struct {
 	faults  bool          // the binary has hooks, and a relay stands before each cluster port
 	network *Network      // of the relays
 	small   [maxSize]bool // its data has a disk of its own
+	flags   []func(i int) []string
 	nodes   [maxSize]*process
 	relays  [maxSize]func() // each ends one
 }
@@ -80,6 +81,9 @@ func (p *processes) start(i int) error {
 		"--listen", host+":8200", "--cluster-listen", host+":8201", "--gossip-listen", host+":8202",
 		"--tls-cert", filepath.Join(p.c.Dir, "tls.pem"), "--tls-key", filepath.Join(p.c.Dir, "tls-key.pem"),
 		"--zone", Zone+"="+Login)
+	for _, more := range p.flags {
+		cmd.Args = append(cmd.Args, more(i)...)
+	}
 	cmd.Stdout, cmd.Stderr = out, out
 	if p.faults {
 		if err := p.prepareFaults(i, cmd); err != nil {

@@ -144,6 +144,7 @@ var strikes = []strike{
 	{"reset", canBeReset, func(c *Cluster, i, _ int, _ *rand.Rand) { c.Reset(i) }},
 	{"full-disk", hasHooks, func(c *Cluster, i, _ int, _ *rand.Rand) { c.FillDisk(i) }},
 	{"fail-sync", hasHooks, func(c *Cluster, i, _ int, _ *rand.Rand) { c.FailSync(i) }},
+	{"hang-disk", hasHooks, func(c *Cluster, i, _ int, _ *rand.Rand) { c.HangDisk(i) }},
 	{"clock", hasHooks, func(c *Cluster, i, _ int, dice *rand.Rand) {
 		c.SkewClock(i, time.Duration(dice.Int64N(int64(2*time.Hour)))-time.Hour)
 	}},

@@ -14,6 +14,7 @@ type trouble struct {
 	disk     error         // of every step before it is done
 	sync     error         // of the next commit after it was done
 	usage    error         // of every write to the usage log
+	hung     chan struct{} // closed when the disk goes on; nil: it does not hang
 	paused   chan struct{} // closed at Resume; nil: not paused
 	pausedAt time.Time
 	skew     time.Duration
@@ -31,8 +32,16 @@ func (t *trouble) change(f func()) {
 
 // die lets whoever waits go on, to fail.
 func (t *trouble) die() {
-	t.change(func() { t.dead = true })
+	t.change(func() { t.dead = true; t.unhang() })
 	t.resume()
+}
+
+// unhang lets the disk go on. The caller holds mu.
+func (t *trouble) unhang() {
+	if t.hung != nil {
+		close(t.hung)
+		t.hung = nil
+	}
 }
 
 func (t *trouble) pause() {
@@ -75,7 +84,15 @@ func (t *trouble) atDisk(op, _ string) error {
 		t.change(func() { err, t.sync = t.sync, nil })
 		return err
 	}
-	return t.wait(func() error { return t.disk })
+	for {
+		t.mu.Lock()
+		hung := t.hung
+		t.mu.Unlock()
+		if hung == nil {
+			return t.wait(func() error { return t.disk })
+		}
+		<-hung
+	}
 }
 
 // now is node.Config.Now. A paused node's clock stands; what it reads after is the time of day again, as on a machine.

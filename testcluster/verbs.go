@@ -40,12 +40,15 @@ func (c *Cluster) Kill(i int) {
 	c.end(i, c.kind.kill)
 }
 
-// Stop ends node i in order: SIGTERM to a process. One that is paused goes on first, for it has something to do.
+// Stop ends node i in order: SIGTERM to a process. One that is paused, or whose disk hangs, goes on first, for it has something to do.
 func (c *Cluster) Stop(i int) {
 	c.t.Helper()
 	c.mustHave("Stop", i)
 	if p, ok := c.kind.(pauser); ok {
 		p.resume(i)
+	}
+	if b, ok := c.kind.(breaker); ok {
+		c.must(b.unhangDisk(i))
 	}
 	c.end(i, c.kind.stop)
 }

@@ -21,6 +21,8 @@ type serverConfig struct {
 	File          string
 	Data          string
 	Label         string
+	Region        string
+	PlaceLeader   bool
 	Listen        string
 	ClusterListen string
 	GossipListen  string
@@ -39,6 +41,8 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 	f.StringVar(&s.File, "config", "", "JSON file with any of these settings, named with _ for -")
 	f.StringVar(&s.Data, "data", "", "data folder of this node (made if it is not there)")
 	f.StringVar(&s.Label, "label", "", "name of this node for people (default the host's name)")
+	f.StringVar(&s.Region, "region", "", "where this node stands, for status, plans and the leader's place")
+	f.BoolVar(&s.PlaceLeader, "place-leader", false, "when this node leads, hand over to a voter from which writes cost clearly less")
 	f.StringVar(&s.Listen, "listen", "127.0.0.1:8200", "address of the API")
 	f.StringVar(&s.ClusterListen, "cluster-listen", "127.0.0.1:8201", "address of the cluster port")
 	f.StringVar(&s.GossipListen, "gossip-listen", "127.0.0.1:8202", `address of gossip, UDP and TCP; "" switches it off`)

@@ -59,7 +59,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(serverCommand(), devCommand(), operatorCommand(), vaultCommand(), appCommand(), grantCommand(),
+	root.AddCommand(serverCommand(), devCommand(), operatorCommand(), statusCommand(), planCommand(), vaultCommand(), appCommand(), grantCommand(),
 		proveCommand(), versionCommand())
 	return root
 }

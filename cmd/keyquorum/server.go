@@ -93,6 +93,8 @@ func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger)
 	return node.Config{
 		Dir:             config.Data,
 		Label:           config.Label,
+		Region:          config.Region,
+		PlaceLeader:     config.PlaceLeader,
 		APIAddr:         config.APIAddr,
 		ClusterAddr:     config.ClusterAddr,
 		ClusterListener: cluster,

@@ -24,11 +24,11 @@ const (
 //
 // A new package needs a line here, and a reason in docs/ARCHITECTURE.md.
 var rooms = map[string][]string{
-	"cmd/keyquorum":       {"httpapi", "node", "testcluster/prove"},
-	"httpapi":             {"node", "vault"},
+	"cmd/keyquorum":       {"httpapi", "node", "testcluster/prove", "internal/placement"},
+	"httpapi":             {"node", "vault", "internal/placement"},
 	"node":                {"vault", "seal", "audit", "cluster", "fsm", "storage"},
 	"vault":               {"seal", "audit", "cluster", "fsm"},
-	"cluster":             {"fsm", "storage"},
+	"cluster":             {"fsm", "storage", "internal/placement"},
 	"fsm":                 {"storage"},
 	"storage":             {},
 	"seal":                {},
@@ -40,6 +40,7 @@ var rooms = map[string][]string{
 	"internal/bench":      {"testcluster"},
 	"internal/leasemodel": {},
 	"internal/mutants":    {"internal/overlay"},
+	"internal/placement":  {},
 	"internal/overlay":    {},
 	"internal/powercut":   {"internal/overlay"},
 }

@@ -1,0 +1,35 @@
+package cluster
+
+import (
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// Raft's time-outs follow the ways among the members, so that nobody has to tune a multiplier. A follower hears its leader once
+// in a heartbeat's interval and a round trip, an election takes two; so two of the longest round trips come on top of what is
+// set for a LAN. The longest is known to every member: leases are that long (reign.life).
+//
+// Raft's own leader lease cannot be changed while it runs. It need not be: nothing rests on it here but how soon a leader without a
+// majority says so, and half a second is more than the way to the nearest majority takes anywhere on Earth.
+
+// paceStep is how much a time-out must be off before Raft is told: below it a network counts as a LAN.
+const paceStep = 50 * time.Millisecond
+
+// follow has Raft's time-outs follow the ways. They grow at once and shrink slowly: a way that was slow once may be again.
+func (c *Cluster) follow() {
+	longest := (time.Duration(c.life.Load()) - baseLife) / 3
+	base := or(c.Timing.Heartbeat, lan.Heartbeat)
+	now := time.Duration(c.heartbeat.Load())
+	wanted := base + max(0, 2*longest).Truncate(paceStep)
+	if wanted < now {
+		wanted = max(wanted, now-max(now/10, paceStep))
+	}
+	if wanted == now {
+		return
+	}
+	c.heartbeat.Store(int64(wanted)) // first: whoever reloads after this finds it
+	election := or(c.Timing.Election, lan.Election) + wanted - base
+	c.reload(func(r *raft.ReloadableConfig) { r.HeartbeatTimeout, r.ElectionTimeout = wanted, max(election, wanted) })
+	c.logger.Debug("Raft's time-outs follow the round trips", "heartbeat", wanted, "longest round trip", longest)
+}

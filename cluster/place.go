@@ -1,0 +1,106 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"keyquorum/internal/placement"
+)
+
+// A leader looks whether another voter should lead: at once when this node serves nobody or is in trouble, and when it is told to
+// (PlaceLeader) also where writes would cost clearly less.
+
+// findSuccessor hands the office of a leader that is sealed, diverged or in trouble to an unsealed voter that is caught up and is
+// not, where there is one (decision 2).
+func (c *Cluster) findSuccessor(ctx context.Context) {
+	if !c.leads() {
+		return
+	}
+	why := c.whyNotLead()
+	if why == "" {
+		return
+	}
+	index := c.fsm.View().Index()
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for _, voter := range c.voters() {
+		if voter == c.id {
+			continue
+		}
+		status, err := ask[statusCall, statusAnswer](ctx, c, voter, "/v1/status", statusCall{})
+		if err != nil || status.Sealed || status.Trouble != "" || status.Applied+slack < index {
+			continue
+		}
+		c.logger.Info("handing leadership over", "to", voter, "because", why)
+		if c.transferTo(ctx, voter) == nil {
+			return
+		}
+	}
+}
+
+// whyNotLead says why this node had better not lead; "" when it may.
+func (c *Cluster) whyNotLead() string {
+	switch {
+	case c.sealed.Load():
+		return "this node is sealed"
+	case c.unfit() != nil:
+		return c.unfit().Error()
+	}
+	if trouble := c.trouble(); trouble != nil {
+		return trouble.Error()
+	}
+	return ""
+}
+
+func (c *Cluster) trouble() error {
+	if c.Trouble == nil {
+		return nil
+	}
+	return c.Trouble()
+}
+
+// slack is how many entries a voter that is caught up may lack: what is under way to it. A transfer sends the rest first.
+const slack = 1024
+
+const (
+	placeEvery = 10 * time.Second // a leader that was told to looks for a better place
+	placeAfter = 3                // times that one was better before it goes there
+)
+
+// A better place is a voter from which writes were cheaper when the leader looked last. Only tick touches it.
+type better struct {
+	looked time.Time
+	voter  string
+	times  int
+}
+
+// findPlace hands the office to a voter from which writes cost clearly less on average over the regions, when it has been so for a while.
+func (c *Cluster) findPlace(ctx context.Context) {
+	if !c.PlaceLeader || !c.leads() {
+		c.better = better{}
+		return
+	}
+	if time.Since(c.better.looked) < placeEvery {
+		return
+	}
+	c.better.looked = time.Now()
+	survey := c.look(ctx)
+	servers := survey.Servers()
+	now, known := placement.Mean(servers, c.id, survey.RoundTrip)
+	best, then, _ := placement.Best(servers, survey.RoundTrip)
+	if !known || best == c.id || !placement.Worthwhile(now, then) {
+		c.better.voter, c.better.times = "", 0
+		return
+	}
+	if c.better.voter != best {
+		c.better.voter, c.better.times = best, 0
+	}
+	if c.better.times++; c.better.times < placeAfter {
+		return
+	}
+	c.better = better{}
+	c.logger.Info("handing leadership to where writes cost less", "to", best, "a write now", now, "and then", then)
+	if err := c.transferTo(ctx, best); err != nil {
+		c.logger.Info("leadership was not handed over", "error", err)
+	}
+}

@@ -1,0 +1,137 @@
+package cluster_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"keyquorum/cluster"
+	"keyquorum/testcluster"
+)
+
+// far gives the link between two members a round trip.
+func (g *group) far(i, j int, roundTrip time.Duration) {
+	g.network.Shape(host(i), host(j), testcluster.Link{Delay: roundTrip / 2})
+	g.network.Shape(host(j), host(i), testcluster.Link{Delay: roundTrip / 2})
+}
+
+func (g *group) seat(s cluster.Survey, i int) cluster.Seat {
+	g.t.Helper()
+	for _, seat := range s.Seats {
+		if seat.ID == g.ids[i] {
+			return seat
+		}
+	}
+	g.t.Fatalf("no seat of member %d in %+v", i, s)
+	return cluster.Seat{}
+}
+
+func TestSurvey(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, leader := settled(t, 3, func(c *cluster.Config) { c.About.Region = c.Address })
+		near, away := (leader+1)%3, (leader+2)%3
+		g.far(leader, away, 80*time.Millisecond)
+		time.Sleep(20 * time.Second)
+		for asked := range 3 {
+			s := g.members[asked].Survey(t.Context())
+			if s.By != g.ids[leader] || !s.Leads || s.Leader != s.By || len(s.Seats) != 3 {
+				t.Fatalf("asked member %d: %+v", asked, s)
+			}
+			for i := range 3 {
+				seat := g.seat(s, i)
+				if !seat.Answers || !seat.Voter || !seat.Lease || seat.Sealed || seat.About.Region != address(i) || seat.Applied == 0 || seat.Skew != 0 {
+					t.Errorf("member %d: %+v", i, seat)
+				}
+			}
+			for _, pair := range []struct {
+				i, j int
+				want time.Duration
+			}{{leader, away, 80 * time.Millisecond}, {away, leader, 80 * time.Millisecond}, {leader, near, 0}, {near, away, 0}} {
+				if got, known := s.RoundTrip(g.ids[pair.i], g.ids[pair.j]); !known || got < pair.want || got > pair.want+time.Millisecond {
+					t.Errorf("from %d to %d: %s, %v", pair.i, pair.j, got, known)
+				}
+			}
+		}
+		g.isolate(away)
+		time.Sleep(2 * time.Second)
+		s := g.members[near].Survey(t.Context())
+		if seat := g.seat(s, away); !s.Leads || seat.Answers || seat.Lease || seat.Heard < time.Second {
+			t.Errorf("a member that is cut off: %+v", seat)
+		}
+		s = g.members[away].Survey(t.Context())
+		if s.Leads || s.By != g.ids[away] || !g.seat(s, away).Answers || g.seat(s, near).Answers || g.seat(s, away).Lease {
+			t.Errorf("asked where nobody leads: %+v", s)
+		}
+	})
+}
+
+// Nobody tunes a time-out: over ways of 300 ms the leader stays in office, and when they are short again so are the time-outs.
+func TestTimeoutsFollowTheWays(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, leader := settled(t, 3)
+		term := g.members[leader].Raft().CurrentTerm()
+		for i := range 3 {
+			for j := range i {
+				g.far(i, j, 300*time.Millisecond)
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		for i, m := range g.members {
+			if got := m.Raft().ReloadableConfig(); got.HeartbeatTimeout < time.Second || got.HeartbeatTimeout > 1200*time.Millisecond || got.ElectionTimeout < got.HeartbeatTimeout {
+				t.Errorf("member %d: %s and %s", i, got.HeartbeatTimeout, got.ElectionTimeout)
+			}
+		}
+		if now := g.members[leader].Raft().CurrentTerm(); now != term {
+			t.Errorf("the leader of term %d was replaced, %d now", term, now)
+		}
+		if _, err := g.get((leader+1)%3, "x", time.Second); err != nil {
+			t.Error(err)
+		}
+		g.network.Heal()
+		time.Sleep(time.Minute)
+		for i, m := range g.members {
+			if got := m.Raft().ReloadableConfig(); got.HeartbeatTimeout > 550*time.Millisecond {
+				t.Errorf("member %d: %s when the ways were short again", i, got.HeartbeatTimeout)
+			}
+		}
+	})
+}
+
+// A leader that was told to goes where writes cost least: between the others.
+func TestLeaderMovesToWhereWritesAreCheap(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, leader := settled(t, 3, func(c *cluster.Config) { c.About.Region, c.PlaceLeader = c.Address, true })
+		middle := (leader + 1) % 3
+		g.far(leader, (leader+2)%3, 200*time.Millisecond)
+		g.far(leader, middle, 60*time.Millisecond)
+		g.far((leader+2)%3, middle, 60*time.Millisecond)
+		time.Sleep(time.Minute)
+		if now := g.leader(); now != middle {
+			t.Fatalf("member %d leads, not %d between the others", now, middle)
+		}
+		term := g.members[middle].Raft().CurrentTerm()
+		time.Sleep(time.Minute)
+		if now := g.members[middle].Raft().CurrentTerm(); now != term {
+			t.Errorf("it did not stay: term %d and then %d", term, now)
+		}
+	})
+}
+
+func TestLeaderInTroubleHandsOver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var trouble [3]error
+		g, leader := settled(t, 3, func(c *cluster.Config) {
+			i := int(c.Address[4] - '0')
+			c.Trouble = func() error { return trouble[i] }
+		})
+		worse := (leader + 1) % 3
+		trouble[leader], trouble[worse] = errors.New("its usage log can't be written"), errors.New("likewise")
+		time.Sleep(3 * time.Second)
+		if now := g.leader(); now == leader || now == worse {
+			t.Errorf("member %d leads, though it is in trouble", now)
+		}
+		if s := g.members[worse].Survey(t.Context()); g.seat(s, worse).Trouble != "likewise" {
+			t.Errorf("the survey says %q", g.seat(s, worse).Trouble)
+		}
+	})
+}

@@ -1,0 +1,116 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// trips are this node's round trips to other members over the cluster port. Status, plans and the leader's place rest on them; nothing
+// that must be true does.
+type trips struct {
+	mu   sync.Mutex
+	byID map[string]*samples
+}
+
+// samples are the latest round trips to one member. The shortest of them is the way itself; the others met a queue, or opened the
+// connection.
+type samples struct {
+	latest [4]time.Duration
+	count  int
+}
+
+const (
+	measureEvery = time.Second
+	// maxMeasured bounds the members that are measured, the first by id: a status holds the round trips of all.
+	maxMeasured = 32
+)
+
+// A Trip is the shortest of the latest round trips to a member.
+type Trip struct {
+	_    struct{} `cbor:",toarray"`
+	To   string   // node id
+	Took time.Duration
+}
+
+// measure asks one member after the other how it is, and takes the time. It ends with the member.
+func (c *Cluster) measure() {
+	every := time.NewTicker(measureEvery)
+	defer every.Stop()
+	for next := 0; ; next++ {
+		select {
+		case <-every.C:
+		case <-c.ctx.Done():
+			return
+		}
+		others := c.measured()
+		c.trips.keep(others)
+		if len(others) > 0 {
+			c.measureOne(others[next%len(others)])
+		}
+	}
+}
+
+func (c *Cluster) measureOne(nodeID string) {
+	ctx, cancel := context.WithTimeout(c.ctx, measureEvery)
+	defer cancel()
+	begun := time.Now()
+	if _, err := ask[statusCall, statusAnswer](ctx, c, nodeID, "/v1/status", statusCall{}); err == nil {
+		c.trips.add(nodeID, time.Since(begun))
+	}
+}
+
+// measured are the other members whose round trips are taken.
+func (c *Cluster) measured() (ids []string) {
+	for _, s := range c.servers() {
+		if string(s.ID) != c.id {
+			ids = append(ids, string(s.ID))
+		}
+	}
+	slices.Sort(ids)
+	return ids[:min(len(ids), maxMeasured)]
+}
+
+func (t *trips) add(nodeID string, took time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byID == nil {
+		t.byID = map[string]*samples{}
+	}
+	s := t.byID[nodeID]
+	if s == nil {
+		s = new(samples)
+		t.byID[nodeID] = s
+	}
+	s.latest[s.count%len(s.latest)] = took
+	s.count++
+}
+
+// keep forgets who is no member any more.
+func (t *trips) keep(ids []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id := range t.byID {
+		if !slices.Contains(ids, id) {
+			delete(t.byID, id)
+		}
+	}
+}
+
+// list is ordered by node id.
+func (t *trips) list() []Trip {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var all []Trip
+	for id, s := range t.byID {
+		all = append(all, Trip{To: id, Took: slices.Min(s.latest[:min(s.count, len(s.latest))])})
+	}
+	slices.SortFunc(all, func(a, b Trip) int {
+		if a.To < b.To {
+			return -1
+		}
+		return 1
+	})
+	return all
+}

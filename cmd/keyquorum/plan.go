@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"keyquorum/internal/placement"
+)
+
+// planOptions is what keyquorum plan is told. Round trips that are not given are those that a running cluster measured.
+type planOptions struct {
+	regions []string
+	trips   []string // A-B=80ms, A-A=2ms
+	voters  int
+	all     bool
+}
+
+// A plannedLayout is a row of the plan, as -format=json has it.
+type plannedLayout struct {
+	Voters    map[string]int     `json:"voters_by_region"`
+	Leader    string             `json:"leader_region"`
+	Writes    map[string]float64 `json:"write_ms_by_region"`
+	Mean      float64            `json:"mean_write_ms"`
+	Spare     int                `json:"voters_to_spare"`
+	Survives  []string           `json:"regions_to_spare"`
+	Loses     []string           `json:"regions_without_which_writes_stop"`
+	Sentences []string           `json:"outlook"`
+}
+
+func planCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "plan", Short: "Say where voters should stand, what a write will cost, and what survives which loss",
+		Long: "Nothing is changed. Round trips are those given with --trip; without any, and for regions without --region, those that a\n" +
+			"running cluster has measured (it needs a token). A region without a voter has a non-voter, which serves reads.",
+		Example: "  keyquorum plan --region eu,us,ap --trip eu-us=80ms,eu-ap=150ms,us-ap=150ms",
+		Args:    arguments(0, 0),
+	}
+	k, format := connectionFlags(c), formatFlag(c)
+	var o planOptions
+	c.Flags().StringSliceVar(&o.regions, "region", nil, "regions, the one with most of the writes first (default: those of the running cluster)")
+	c.Flags().StringSliceVar(&o.trips, "trip", nil, "round trips between two regions, or within one: A-B=80ms (repeatable)")
+	c.Flags().IntVar(&o.voters, "voters", 0, "1, 3, 5 or 7 (default: 3 and 5 are compared)")
+	c.Flags().BoolVar(&o.all, "all", false, "show every layout, not only the best")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		ways, err := o.ways(c.Context(), k)
+		if err != nil {
+			return err
+		}
+		layouts, err := o.plan(ways)
+		if err != nil {
+			return err
+		}
+		if err := format.print(c, planned(layouts), o.table(layouts)); err != nil || *format != "table" {
+			return err
+		}
+		o.explain(c, layouts)
+		return nil
+	}
+	return c
+}
+
+// ways are the round trips given, or measured.
+func (o *planOptions) ways(ctx context.Context, k *connection) (placement.Ways, error) {
+	ways := placement.Ways{}
+	for _, text := range o.trips {
+		if err := setTrip(ways, text); err != nil {
+			return nil, err
+		}
+	}
+	if len(o.trips) > 0 && len(o.regions) > 0 {
+		return ways, nil
+	}
+	api, err := k.client()
+	if err != nil {
+		return nil, err
+	}
+	s, err := surveyed(ctx, api)
+	if err != nil {
+		return nil, fmt.Errorf("the round trips of the running cluster: %w; give --region and --trip to do without it", err)
+	}
+	if len(o.regions) == 0 {
+		o.regions = s.regions()
+	}
+	for pair, trip := range s.ways() {
+		if _, given := ways[pair]; !given {
+			ways[pair] = trip
+		}
+	}
+	return ways, nil
+}
+
+// setTrip reads A-B=80ms.
+func setTrip(ways placement.Ways, text string) error {
+	pair, took, ok := strings.Cut(text, "=")
+	a, b, two := strings.Cut(pair, "-")
+	if !ok || !two || a == "" || b == "" || strings.Contains(b, "-") {
+		return fmt.Errorf("--trip %q: a round trip is A-B=80ms, with names that hold no \"-\"", text)
+	}
+	trip, err := time.ParseDuration(took)
+	if err != nil || trip < 0 || trip > time.Minute {
+		return fmt.Errorf("--trip %q: %q is no round trip; 80ms is one", text, took)
+	}
+	ways.Set(a, b, trip)
+	return nil
+}
+
+// regions are those of the nodes, the leader's first.
+func (s clusterStatus) regions() []string {
+	var names []string
+	for _, n := range s.Nodes {
+		if n.ID == s.Leader {
+			names = append([]string{n.Region}, slices.DeleteFunc(names, func(r string) bool { return r == n.Region })...)
+		} else if !slices.Contains(names, n.Region) {
+			names = append(names, n.Region)
+		}
+	}
+	return names
+}
+
+// ways are the shortest round trips that nodes of two regions have measured.
+func (s clusterStatus) ways() placement.Ways {
+	region := map[string]string{}
+	for _, n := range s.Nodes {
+		region[n.ID] = n.Region
+	}
+	ways := placement.Ways{}
+	for _, n := range s.Nodes {
+		for to, took := range n.RoundTrips {
+			trip := time.Duration(took * float64(time.Millisecond))
+			if known, ok := ways[[2]string{n.Region, region[to]}]; !ok || trip < known {
+				ways.Set(n.Region, region[to], trip)
+			}
+		}
+	}
+	return ways
+}
+
+// plan ranks the layouts of each number of voters.
+func (o *planOptions) plan(ways placement.Ways) ([]placement.Layout, error) {
+	numbers := []int{3, 5}
+	if o.voters != 0 {
+		numbers = []int{o.voters}
+	}
+	var layouts []placement.Layout
+	for _, n := range numbers {
+		ranked, err := placement.Plan(o.regions, ways, n)
+		if err != nil {
+			return nil, err
+		}
+		if !o.all {
+			ranked = best(ranked)
+		}
+		layouts = append(layouts, ranked...)
+	}
+	return layouts, nil
+}
+
+// best are the layout that survives most, and the one with the cheapest writes where that is another.
+func best(ranked []placement.Layout) []placement.Layout {
+	cheapest := slices.MinFunc(ranked, func(a, b placement.Layout) int { return int(a.Mean - b.Mean) })
+	if cheapest.Mean < ranked[0].Mean {
+		return []placement.Layout{ranked[0], cheapest}
+	}
+	return ranked[:1]
+}
+
+func (o *planOptions) table(layouts []placement.Layout) table {
+	header := []string{"Voters in " + strings.Join(o.regions, "/"), "Leader in"}
+	for _, region := range o.regions {
+		header = append(header, "Write from "+region)
+	}
+	t := newTable(append(header, "May be lost")...)
+	for _, l := range layouts {
+		var counts []string
+		for _, region := range o.regions {
+			counts = append(counts, fmt.Sprint(l.Voters[region]))
+		}
+		row := []any{strings.Join(counts, "/"), l.Leader}
+		for _, region := range o.regions {
+			row = append(row, fmt.Sprintf("%d ms", l.Writes[region].Milliseconds()))
+		}
+		t.add(append(row, mayBeLost(l, len(o.regions)))...)
+	}
+	return t
+}
+
+func mayBeLost(l placement.Layout, regions int) string {
+	text := fmt.Sprintf("%d voters", l.Outlook.Spare)
+	if l.Outlook.Spare == 1 {
+		text = "1 voter"
+	}
+	switch {
+	case regions == 1:
+		return text
+	case len(l.Outlook.Loses) == 0:
+		return text + ", or any one region"
+	case len(l.Outlook.Survives) == 0:
+		return text + ", no region"
+	}
+	return text + ", or " + strings.Join(l.Outlook.Survives, " or ")
+}
+
+func (o *planOptions) explain(c *cobra.Command, layouts []placement.Layout) {
+	out := c.OutOrStdout()
+	fmt.Fprintln(out, "\nA write costs the leader's round trip to the nearest majority of the voters, then the one to the farthest node, so that")
+	fmt.Fprintln(out, "no node anywhere still answers what was before; from another region its way to the leader comes on top. Reads and the")
+	fmt.Fprintln(out, "use of keys cost no message in any region.")
+	first := layouts[0]
+	if regions := len(o.regions); regions == 2 && len(first.Outlook.Loses) > 0 {
+		fmt.Fprintf(out, "With two regions one of them always holds the majority: writes stop without %s. A third region, be it with one small\nvoter, mends that.\n",
+			strings.Join(first.Outlook.Loses, " or "))
+	}
+}
+
+func planned(layouts []placement.Layout) (rows []plannedLayout) {
+	for _, l := range layouts {
+		row := plannedLayout{Voters: l.Voters, Leader: l.Leader, Writes: map[string]float64{}, Mean: float64(l.Mean) / float64(time.Millisecond),
+			Spare: l.Outlook.Spare, Survives: l.Outlook.Survives, Loses: l.Outlook.Loses, Sentences: l.Outlook.Sentences}
+		for region, cost := range l.Writes {
+			row.Writes[region] = float64(cost) / float64(time.Millisecond)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

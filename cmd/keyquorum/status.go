@@ -1,0 +1,127 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// clusterStatus is sys/ha-status.
+type clusterStatus struct {
+	Nodes      []nodeStatus       `json:"nodes"`
+	SurveyedBy string             `json:"surveyed_by"`
+	Leader     string             `json:"leader"`
+	LeaseMS    int64              `json:"read_lease_ms"`
+	Spare      int                `json:"voters_to_spare"`
+	Survives   []string           `json:"regions_to_spare"`
+	Writes     map[string]float64 `json:"write_ms_by_region"`
+	Outlook    []string           `json:"outlook"`
+}
+
+type nodeStatus struct {
+	Name       string             `json:"hostname"`
+	API        string             `json:"api_address"`
+	ID         string             `json:"node_id"`
+	Region     string             `json:"region"`
+	Role       string             `json:"role"`
+	State      string             `json:"state"`
+	Trouble    string             `json:"trouble,omitempty"`
+	Lease      bool               `json:"read_lease"`
+	Version    string             `json:"version,omitempty"`
+	Applied    uint64             `json:"applied_index"`
+	Lag        uint64             `json:"lag"`
+	SkewMS     int64              `json:"clock_skew_ms"`
+	RoundTrips map[string]float64 `json:"round_trips_ms"`
+}
+
+func statusCommand() *cobra.Command {
+	c := &cobra.Command{Use: "status", Short: "Show all nodes of the cluster, and what it can still lose", Args: arguments(0, 0)}
+	k, format := connectionFlags(c), formatFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		api, err := k.client()
+		if err != nil {
+			return err
+		}
+		s, err := surveyed(c.Context(), api)
+		if err != nil {
+			return err
+		}
+		if err := format.print(c, s, s.table()); err != nil || *format != "table" {
+			return err
+		}
+		s.explain(c)
+		return nil
+	}
+	return c
+}
+
+// surveyed asks for the status of all nodes.
+func surveyed(ctx context.Context, api *client) (clusterStatus, error) {
+	var answer struct {
+		Data clusterStatus `json:"data"`
+	}
+	err := api.call(ctx, http.MethodGet, "/v1/sys/ha-status", nil, &answer)
+	return answer.Data, err
+}
+
+// table has the nodes by region.
+func (s clusterStatus) table() table {
+	slices.SortStableFunc(s.Nodes, func(a, b nodeStatus) int {
+		return cmp.Or(cmp.Compare(a.Region, b.Region), cmp.Compare(a.Name, b.Name))
+	})
+	t := newTable("Node", "Region", "Role", "State", "Round trip", "Reads", "Applied", "Lag", "Version")
+	for _, n := range s.Nodes {
+		t.add(cmp.Or(n.Name, n.ID), n.Region, n.Role, n.State, s.tripOf(n), n.reads(), n.Applied, n.Lag, n.Version)
+	}
+	return t
+}
+
+// tripOf is the round trip between the leader and a node.
+func (s clusterStatus) tripOf(n nodeStatus) string {
+	for _, other := range s.Nodes {
+		if trip, ok := other.RoundTrips[n.ID]; ok && other.ID == s.Leader {
+			return fmt.Sprintf("%.1f ms", trip)
+		}
+	}
+	return ""
+}
+
+// reads says how a node answers them.
+func (n nodeStatus) reads() string {
+	switch {
+	case n.State == "sealed" || n.State == "unreachable":
+		return "no"
+	case n.Lease:
+		return "local"
+	}
+	return "by asking the leader"
+}
+
+// explain says in words what the table means.
+func (s clusterStatus) explain(c *cobra.Command) {
+	out := c.OutOrStdout()
+	fmt.Fprintln(out)
+	for _, sentence := range s.Outlook {
+		fmt.Fprintln(out, sentence)
+	}
+	if len(s.Writes) > 1 {
+		var costs []string
+		for _, region := range sortedKeys(s.Writes) {
+			costs = append(costs, fmt.Sprintf("%s %.0f ms", cmp.Or(region, "(no region)"), s.Writes[region]))
+		}
+		fmt.Fprintf(out, "A write takes, in messages, from: %s.\n", strings.Join(costs, ", "))
+	}
+	if s.LeaseMS > 0 {
+		fmt.Fprintf(out, "A node that is cut off answers reads for at most %s yet, and no write is acknowledged meanwhile that it lacks.\n",
+			time.Duration(s.LeaseMS)*time.Millisecond)
+	}
+	if s.Leader != "" && s.SurveyedBy != s.Leader {
+		fmt.Fprintln(out, "The leader did not answer: this is what the node sees that was asked.")
+	}
+}

@@ -1,0 +1,172 @@
+package httpapi
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"keyquorum/internal/placement"
+	"keyquorum/node"
+)
+
+// haStatusData is OpenBao's answer, and what a cluster over several regions has to tell beside it.
+type haStatusData struct {
+	Nodes      []haNode           `json:"nodes"`
+	SurveyedBy string             `json:"surveyed_by"`               // node id: the leader's, or this node's where no leader was found
+	Leader     string             `json:"leader"`                    // node id, "" where none is known
+	LeaseMS    int64              `json:"read_lease_ms"`             // 0 where nobody leads
+	Spare      int                `json:"voters_to_spare"`           // that may yet be lost; negative: so many are missing
+	Survives   []string           `json:"regions_to_spare"`          // any one of which may go
+	Writes     map[string]float64 `json:"write_ms_by_region"`        // what a write asked for there costs in messages
+	Cheapest   *cheapestLeader    `json:"cheapest_leader,omitempty"` // where it is another node than the leader
+	Outlook    []string           `json:"outlook"`                   // the same in words, and who needs attention
+}
+
+// haNode is a member. Members of OpenBao's answer first.
+type haNode struct {
+	Hostname       string     `json:"hostname"`
+	APIAddress     string     `json:"api_address"`
+	ClusterAddress string     `json:"cluster_address"`
+	Active         bool       `json:"active_node"`
+	LastEcho       *time.Time `json:"last_echo"` // when the leader heard of it last; null for itself
+	EchoMS         int64      `json:"echo_duration_ms"`
+	SkewMS         int64      `json:"clock_skew_ms"`
+	Version        string     `json:"version,omitempty"`
+	Zone           string     `json:"redundancy_zone,omitempty"` // the region
+
+	ID         string             `json:"node_id"`
+	Region     string             `json:"region"`
+	Role       string             `json:"role"`  // leader, voter or non-voter
+	State      string             `json:"state"` // unsealed, sealed, trouble or unreachable
+	Trouble    string             `json:"trouble,omitempty"`
+	Lease      bool               `json:"read_lease"`     // it answers reads without a message
+	BarredMS   int64              `json:"barred_ms"`      // for how long yet it gets no lease, because writers waited for it
+	Applied    uint64             `json:"applied_index"`  // 0: not known
+	Lag        uint64             `json:"lag"`            // entries behind the one that is ahead
+	RoundTrips map[string]float64 `json:"round_trips_ms"` // to other members, by node id
+}
+
+type cheapestLeader struct {
+	ID     string  `json:"node_id"`
+	Region string  `json:"region"`
+	Mean   float64 `json:"mean_write_ms"`
+	Now    float64 `json:"mean_write_ms_now"`
+}
+
+// haStatus looks at the whole cluster. It takes a second where a member does not answer.
+func haStatus(c *call, _ *none) (haStatusData, error) {
+	s, err := c.h.n.Survey(c.ctx)
+	if err != nil {
+		return haStatusData{}, nodeFailure(err)
+	}
+	return haStatusOf(s, c.h.n.Health().Now), nil
+}
+
+func haStatusOf(s node.Survey, now time.Time) haStatusData {
+	d := haStatusData{SurveyedBy: s.By, Leader: s.Leader, LeaseMS: s.Life.Milliseconds(), Writes: map[string]float64{}, Survives: []string{}}
+	ahead := slices.MaxFunc(s.Seats, func(a, b node.Seat) int { return cmp.Compare(a.Applied, b.Applied) }).Applied
+	for _, seat := range s.Seats {
+		d.Nodes = append(d.Nodes, haNodeOf(seat, s.Leader, ahead, now))
+	}
+	servers := s.Servers()
+	for _, region := range placement.Regions(servers) {
+		if cost, known := placement.WriteFrom(servers, region, s.Leader, s.RoundTrip); known {
+			d.Writes[region] = millis(cost)
+		}
+	}
+	outlook := placement.Look(servers)
+	d.Spare, d.Outlook = outlook.Spare, outlook.Sentences
+	d.Survives = append(d.Survives, outlook.Survives...)
+	if s.Leader == "" {
+		d.Outlook = append([]string{"Nobody leads, as far as this node can see."}, d.Outlook...)
+	}
+	d.Cheapest = cheapest(s, servers)
+	if c := d.Cheapest; c != nil {
+		d.Outlook = append(d.Outlook, fmt.Sprintf("Writes would cost less with a leader in region %s: %.0f ms instead of %.0f on average.", c.Region, c.Mean, c.Now))
+	}
+	for _, n := range d.Nodes {
+		if sentence := n.attention(); sentence != "" {
+			d.Outlook = append(d.Outlook, sentence)
+		}
+	}
+	return d
+}
+
+func haNodeOf(seat node.Seat, leader string, ahead uint64, now time.Time) haNode {
+	n := haNode{
+		Hostname: seat.About.Label, APIAddress: seat.About.API, ClusterAddress: "https://" + seat.Address, Active: seat.ID == leader,
+		EchoMS: seat.RoundTrip.Milliseconds(), SkewMS: seat.Skew.Milliseconds(), Version: seat.About.Version, Zone: seat.About.Region,
+		ID: seat.ID, Region: seat.About.Region, Role: role(seat, leader), State: stateOf(seat), Trouble: seat.Trouble,
+		Lease: seat.Lease, BarredMS: seat.Barred.Milliseconds(), Applied: seat.Applied, RoundTrips: map[string]float64{},
+	}
+	if seat.Answers {
+		n.Lag = ahead - seat.Applied
+	}
+	if seat.Heard >= 0 && seat.ID != leader {
+		at := now.Add(-seat.Heard).UTC()
+		n.LastEcho = &at
+	}
+	for _, trip := range seat.Trips {
+		n.RoundTrips[trip.To] = millis(trip.Took)
+	}
+	return n
+}
+
+func role(seat node.Seat, leader string) string {
+	switch {
+	case seat.ID == leader:
+		return "leader"
+	case seat.Voter:
+		return "voter"
+	}
+	return "non-voter"
+}
+
+func stateOf(seat node.Seat) string {
+	switch {
+	case !seat.Answers:
+		return "unreachable"
+	case seat.Trouble != "":
+		return "trouble"
+	case seat.Sealed:
+		return "sealed"
+	}
+	return "unsealed"
+}
+
+// attention is what an operator should know of a node; "" for one that is well.
+func (n haNode) attention() string {
+	name := cmp.Or(n.Hostname, n.ID)
+	switch {
+	case n.State == "unreachable":
+		return fmt.Sprintf("Node %s does not answer.", name)
+	case n.State == "trouble":
+		return fmt.Sprintf("Node %s is in trouble: %s.", name, n.Trouble)
+	case n.State == "sealed":
+		return fmt.Sprintf("Node %s is sealed: it keeps the data and votes, but serves nobody.", name)
+	case n.BarredMS > 0:
+		return fmt.Sprintf("Node %s does not keep up: writes had to wait for it. It asks the leader for each read for %s yet.",
+			name, (time.Duration(n.BarredMS) * time.Millisecond).Round(time.Second))
+	case math.Abs(float64(n.SkewMS)) > 1000:
+		return fmt.Sprintf("The clock of node %s is off by %s.", name, time.Duration(n.SkewMS)*time.Millisecond)
+	}
+	return ""
+}
+
+// cheapest is the voter from which writes cost clearly less, if there is one.
+func cheapest(s node.Survey, servers []placement.Server) *cheapestLeader {
+	now, known := placement.Mean(servers, s.Leader, s.RoundTrip)
+	best, then, _ := placement.Best(servers, s.RoundTrip)
+	if !known || best == s.Leader || !placement.Worthwhile(now, then) {
+		return nil
+	}
+	at := slices.IndexFunc(servers, func(p placement.Server) bool { return p.ID == best })
+	return &cheapestLeader{ID: best, Region: servers[at].Region, Mean: millis(then), Now: millis(now)}
+}
+
+// millis are milliseconds with two decimals.
+func millis(d time.Duration) float64 {
+	return math.Round(float64(d)/float64(10*time.Microsecond)) / 100
+}
