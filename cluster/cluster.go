@@ -133,6 +133,7 @@ type Cluster struct {
 	trips      trips        // of this node to the others
 	better     better       // place for the leader, as this one
 	life       atomic.Int64 // of leases now, nanoseconds
+	astray     atomic.Bool  // this node's lease clock and the leader's run at different rates
 	compared   atomic.Bool  // this node's state was the leader's once since it started
 
 	fences        rounds[fenced]      // of this node's readers

@@ -185,13 +185,14 @@ func (r *reign) support(voters []string) time.Duration {
 	return until[len(until)-len(until)/2-1]
 }
 
-// life follows the longest way among the members: a lease is on its way for a round trip, and what it is built on for another.
+// life follows the longest way among the members: a lease is on its way for a round trip, and what it is built on for another. The rest
+// is for reads to go on under it for most of the time in which a leader that died is replaced, which takes round trips too.
 func (r *reign) life() time.Duration {
 	var longest time.Duration
 	for _, w := range r.words {
 		longest = max(longest, w.trip)
 	}
-	return min(baseLife+3*longest, maxLife)
+	return min(baseLife+lifeTrips*longest, maxLife)
 }
 
 // grant answers a check-in, with a lease if it may: to a member of the committed configuration that serves reads and has applied what

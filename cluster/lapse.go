@@ -18,7 +18,8 @@ import (
 // before it have stopped believing and grant it their votes. Nothing rests on this but time: Raft checks the lapse itself, and an
 // election is one as ever.
 
-// lapseStep is the share of a heartbeat time-out between one follower and the next.
+// lapseStep is the share of a LAN's heartbeat time-out between one follower and the next. Over long ways votes take longer than that, and the
+// next one stands meanwhile; it finds its voters taken, or takes them first.
 const lapseStep = 5
 
 // watchLeader ends with the member.
@@ -42,7 +43,7 @@ func (c *Cluster) lapse() time.Duration {
 	if !follows {
 		return timeout
 	}
-	patience := timeout + time.Duration(turn)*timeout/lapseStep
+	patience := timeout + time.Duration(turn)*or(c.Timing.Heartbeat, lan.Heartbeat)/lapseStep
 	if silent := time.Since(c.raft.LastContact()); silent < patience {
 		return max(patience-silent, time.Millisecond)
 	}

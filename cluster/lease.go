@@ -12,12 +12,14 @@ import (
 const (
 	// baseLife is how long a lease lasts where messages take no time, and how old an answer may get.
 	baseLife = 500 * time.Millisecond
+	// lifeTrips are how many of the longest round trips come on top.
+	lifeTrips = 4
 	// maxLife bounds a lease, however far the members are from each other. A voter that starts again may have promised that much.
 	maxLife = 2 * time.Second
 )
 
-// margin is by how much longer the one who waits for the end of a lease counts than the one who uses it: their clocks may differ
-// in rate by 5 % each.
+// margin is by how much longer the one who waits for the end of a lease counts than the one who uses it: the clock of the first may be
+// faster by a tenth. Members whose clocks differ by nearly that much find it out (drift.go).
 func margin(life time.Duration) time.Duration { return life / 10 }
 
 // A lease lets this node answer from its own copy: in one term, until a moment of its own lease clock.
@@ -33,6 +35,7 @@ type tenure struct {
 	mu    sync.Mutex
 	epoch uint64 // counts how often this process has dropped its leases
 	echo  echo   // of the newest answer
+	drift drift  // of this node's clock against the leader's
 	// As a voter: until when leases may live that leaders of older terms than promised.term made from this node's word.
 	promised struct {
 		term          uint64
@@ -66,7 +69,7 @@ func (c *Cluster) dropLease() {
 // prepare makes the next check-in. The order matters: clock, then term, then index.
 func (c *Cluster) prepare() (asked time.Duration, call checkInCall) {
 	asked = c.clock()
-	idle := c.sealed.Load() || c.unfit() != nil || c.Leases.Off
+	idle := c.sealed.Load() || c.unfit() != nil || c.Leases.Off || c.astray.Load()
 	t := &c.tenure
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -98,6 +101,13 @@ func (c *Cluster) accept(asked time.Duration, call checkInCall, answer checkInAn
 		return
 	}
 	c.life.Store(int64(answer.Life))
+	if t.drift.note(reading{call.Term, asked, received, answer.Token - answer.Life}) {
+		t.echo = echo{}
+		t.held.Store(nil) // it runs out at the leader, who counts longer, and is not renewed
+		c.noteDrift(true)
+		return
+	}
+	c.noteDrift(false)
 	t.promise(call.Term, received+answer.Life+margin(answer.Life))
 	t.echo = echo{call.Term, answer.Token}
 	if answer.Grant <= 0 || t.epoch != call.Epoch || c.sealed.Load() {

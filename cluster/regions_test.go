@@ -77,7 +77,7 @@ func TestTimeoutsFollowTheWays(t *testing.T) {
 		}
 		time.Sleep(2 * time.Minute)
 		for i, m := range g.members {
-			if got := m.Raft().ReloadableConfig(); got.HeartbeatTimeout < time.Second || got.HeartbeatTimeout > 1200*time.Millisecond || got.ElectionTimeout < got.HeartbeatTimeout {
+			if got := m.Raft().ReloadableConfig(); got.HeartbeatTimeout < 700*time.Millisecond || got.HeartbeatTimeout > 900*time.Millisecond || got.ElectionTimeout < got.HeartbeatTimeout {
 				t.Errorf("member %d: %s and %s", i, got.HeartbeatTimeout, got.ElectionTimeout)
 			}
 		}

@@ -85,6 +85,7 @@ type statusAnswer struct {
 	Gossip                      string // address to join, "" when gossip is off
 	Trouble                     string // why this node had better not lead
 	Clock                       int64  // wall clock, Unix milliseconds
+	Astray                      bool   // its lease clock and the leader's run at different rates
 	Trips                       []Trip
 }
 
@@ -92,7 +93,7 @@ func (c *Cluster) serveStatus(context.Context, string, statusCall) (statusAnswer
 	answer := statusAnswer{
 		Sealed: c.sealed.Load() || c.diverged.Load() != nil, Applied: c.fsm.View().Index(),
 		Label: c.About.Label, Region: c.About.Region, API: c.About.API, Version: c.About.Version,
-		Clock: c.wall().UnixMilli(), Trips: c.trips.list(),
+		Clock: c.wall().UnixMilli(), Astray: c.astray.Load(), Trips: c.trips.list(),
 	}
 	if trouble := c.trouble(); trouble != nil {
 		answer.Trouble = trouble.Error()

@@ -42,6 +42,7 @@ type haNode struct {
 	State      string             `json:"state"` // unsealed, sealed, trouble or unreachable
 	Trouble    string             `json:"trouble,omitempty"`
 	Lease      bool               `json:"read_lease"`     // it answers reads without a message
+	Astray     bool               `json:"clock_astray"`   // its lease clock runs at another rate than the leader's
 	BarredMS   int64              `json:"barred_ms"`      // for how long yet it gets no lease, because writers waited for it
 	Applied    uint64             `json:"applied_index"`  // 0: not known
 	Lag        uint64             `json:"lag"`            // entries behind the one that is ahead
@@ -99,7 +100,7 @@ func haNodeOf(seat node.Seat, leader string, ahead uint64, now time.Time) haNode
 		Hostname: seat.About.Label, APIAddress: seat.About.API, ClusterAddress: "https://" + seat.Address, Active: seat.ID == leader,
 		EchoMS: seat.RoundTrip.Milliseconds(), SkewMS: seat.Skew.Milliseconds(), Version: seat.About.Version, Zone: seat.About.Region,
 		ID: seat.ID, Region: seat.About.Region, Role: role(seat, leader), State: stateOf(seat), Trouble: seat.Trouble,
-		Lease: seat.Lease, BarredMS: seat.Barred.Milliseconds(), Applied: seat.Applied, RoundTrips: map[string]float64{},
+		Lease: seat.Lease, Astray: seat.Astray, BarredMS: seat.Barred.Milliseconds(), Applied: seat.Applied, RoundTrips: map[string]float64{},
 	}
 	if seat.Answers {
 		n.Lag = ahead - seat.Applied
@@ -146,6 +147,8 @@ func (n haNode) attention() string {
 		return fmt.Sprintf("Node %s is in trouble: %s.", name, n.Trouble)
 	case n.State == "sealed":
 		return fmt.Sprintf("Node %s is sealed: it keeps the data and votes, but serves nobody.", name)
+	case n.Astray:
+		return fmt.Sprintf("The clock of node %s, or the leader's, runs at a wrong rate: %s asks the leader for each read.", name, name)
 	case n.BarredMS > 0:
 		return fmt.Sprintf("Node %s does not keep up: writes had to wait for it. It asks the leader for each read for %s yet.",
 			name, (time.Duration(n.BarredMS) * time.Millisecond).Round(time.Second))

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 
 // fileClock tells a breakable process by how much its wall clock is off. It lies in the folder of powercut's orders.
 const fileClock = "clock"
+
+// fileDrift tells it how much faster than right its lease clock runs: 0.03, -0.5.
+const fileDrift = "drift"
 
 // breakable are the edits that make the program take its connections from its own host's address, so that a relay can tell the
 // nodes apart, and its time from a clock that can be off.
@@ -27,6 +31,8 @@ var breakable = []overlay.Edit{
 	},
 	{File: "keyquorum/node/node.go", Old: "config.Now = time.Now", New: "config.Now = skewedNow"},
 	{File: "keyquorum/node/skewed.go", New: skewedClock},
+	{File: "keyquorum/cluster/clock.go", Old: "return time.Duration(t.Nano())", New: "return drifted(time.Duration(t.Nano()))"},
+	{File: "keyquorum/cluster/drifted.go", New: driftedClock},
 }
 
 // skewedClock is a file of package node in such a program.
@@ -42,6 +48,42 @@ func skewedNow() time.Time {
 	b, _ := os.ReadFile(filepath.Join(os.Getenv("KEYQUORUM_FAULTS"), "clock"))
 	skew, _ := time.ParseDuration(string(b))
 	return time.Now().Add(skew)
+}
+`
+
+// driftedClock is a file of package cluster in such a program: a lease clock that runs, from a moment of the machine's, at another rate.
+// The file is looked at a hundred times a second.
+const driftedClock = `package cluster
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+var drifting struct {
+	mu                   sync.Mutex
+	looked, since, ahead time.Duration
+	rate                 float64
+}
+
+func drifted(now time.Duration) time.Duration {
+	d := &drifting
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if now-d.looked > 10*time.Millisecond {
+		d.looked = now
+		b, _ := os.ReadFile(filepath.Join(os.Getenv("KEYQUORUM_FAULTS"), "drift"))
+		rate := 0.0
+		_, _ = fmt.Sscan(string(b), &rate)
+		if rate != d.rate {
+			d.ahead += time.Duration(float64(now-d.since) * d.rate)
+			d.since, d.rate = now, rate
+		}
+	}
+	return now + d.ahead + time.Duration(float64(now-d.since)*d.rate)
 }
 `
 
@@ -130,6 +172,13 @@ func (p *processes) skewClock(i int, by time.Duration) error {
 	return os.WriteFile(filepath.Join(p.faultsDir(i), fileClock), []byte(by.String()), 0o600)
 }
 
+func (p *processes) driftClock(i int, rate float64) error {
+	if !p.faults {
+		return errNoHooks
+	}
+	return os.WriteFile(filepath.Join(p.faultsDir(i), fileDrift), []byte(strconv.FormatFloat(rate-1, 'g', -1, 64)), 0o600)
+}
+
 func (p *processes) mend(i int) error {
 	var err error
 	if p.small[i] {
@@ -139,7 +188,7 @@ func (p *processes) mend(i int) error {
 		return err
 	}
 	dir := p.faultsDir(i)
-	return errors.Join(err, powercut.DiskFull.Withdraw(dir), powercut.SyncFailsOnce.Withdraw(dir), p.unhangDisk(i), p.skewClock(i, 0))
+	return errors.Join(err, powercut.DiskFull.Withdraw(dir), powercut.SyncFailsOnce.Withdraw(dir), p.unhangDisk(i), p.skewClock(i, 0), p.driftClock(i, 1))
 }
 
 // powerCut kills node i and puts the file of its log into a state that a power cut may leave.

@@ -11,11 +11,12 @@
 //	CorruptByte                           x      x          x          x           x
 //	Pause                                 x                 x          x           x
 //	Partition PartitionOneWay Isolate     x                            x           x
-//	Slow Drop                             x                      with TUN device   x
+//	Spread Slow Drop                      x                      with TUN device   x
 //	Reset                                 x                                        x
 //	SmallDisk                                               x          x           x
 //	FillDisk                              x      x      SmallDisk  SmallDisk       x
-//	FailSync HangDisk SkewClock           x      x                                 x
+//	FailSync HangDisk                     x      x                                 x
+//	SkewClock DriftClock                  x      x                                 x
 //	FailUsageLog                          x      x
 //	PowerCut                                                                       x
 //
@@ -93,6 +94,8 @@ type Cluster struct {
 	links     links    // between the nodes; nil where they can't be broken
 	hosts     []string // names or loopback addresses, spare ones included
 	size      int
+	regions   []string        // of the nodes, where Spread named them
+	distances map[[2]int]Link // that Heal leaves
 	removed   []bool
 	lost      int // sectors, to power cuts
 	clients   []*http.Client

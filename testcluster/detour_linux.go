@@ -29,6 +29,7 @@ type detour struct {
 // A line is one direction between two nodes.
 type line struct {
 	link    Link
+	passed  int64       // packets
 	free    time.Time   // when what was taken so far is sent
 	waiting chan parcel // a queue like a router's: what finds no room is lost
 }
@@ -122,6 +123,7 @@ func (d *detour) queue(packet []byte) {
 	select {
 	case way.waiting <- parcel{packet, free.Add(way.link.Delay)}:
 		way.free = free
+		way.passed++
 	default:
 	}
 }
@@ -143,4 +145,14 @@ func (d *detour) close() {
 	d.cancel()
 	d.device.Close()
 	d.wg.Wait()
+}
+
+// passed is how many packets have gone that way.
+func (d *detour) passed(from, to int) int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if way := d.lines[[2]int{from, to}]; way != nil {
+		return way.passed
+	}
+	return 0
 }

@@ -20,6 +20,7 @@ type (
 		hangDisk(i int) error
 		unhangDisk(i int) error
 		skewClock(i int, by time.Duration) error
+		driftClock(i int, rate float64) error
 		mend(i int) error // ends them, and a usage log that fails
 	}
 	auditBreaker interface{ failUsageLog(i int) }
@@ -36,6 +37,9 @@ type links interface {
 	heal() error
 	close()
 }
+
+// A counter is links that know how many packets they have carried where they are not perfect.
+type counter interface{ passed(from, to int) int64 }
 
 // A resetter is links that break connections too.
 type resetter interface{ reset(i int) }
@@ -113,6 +117,35 @@ func (c *Cluster) PartitionOneWay(from, to int) {
 // Isolate is Partition of one node.
 func (c *Cluster) Isolate(i int) { c.t.Helper(); c.Partition(i) }
 
+// Spread puts the nodes into regions, a name for each node, that are a round trip apart from each other for as long as the cluster lives:
+// Heal leaves it so.
+func (c *Cluster) Spread(regions []string, roundTrip func(a, b string) time.Duration) {
+	c.t.Helper()
+	c.regions, c.distances = regions, map[[2]int]Link{}
+	for i, a := range regions {
+		for j, b := range regions {
+			if trip := roundTrip(a, b); i != j && trip > 0 {
+				c.distances[[2]int{i, j}] = Link{Delay: trip / 2}
+			}
+		}
+	}
+	for pair, l := range c.distances {
+		if pair[0] < pair[1] {
+			c.shape("Spread", pair[0], pair[1], l)
+		}
+	}
+}
+
+// Region is the nodes of node i's region.
+func (c *Cluster) Region(i int) (nodes []int) {
+	for j, region := range c.regions {
+		if region == c.regions[i] {
+			nodes = append(nodes, j)
+		}
+	}
+	return nodes
+}
+
 // Slow gives the link between two nodes a delay each way, and a rate in bytes a second (0: any).
 func (c *Cluster) Slow(i, j int, delay time.Duration, rate int) {
 	c.t.Helper()
@@ -134,6 +167,17 @@ func (c *Cluster) shape(verb string, i, j int, l Link) {
 	}
 	c.must(links.shape(i, j, l))
 	c.must(links.shape(j, i, l))
+}
+
+// Passed is how many packets have gone from one node to another while their link was slow or lossy (Spread, Slow, Drop).
+func (c *Cluster) Passed(from, to int) int64 {
+	c.t.Helper()
+	c.mustHave("Passed", from, to)
+	links, ok := c.between("Passed").(counter)
+	if !ok {
+		c.t.Fatalf("testcluster: Passed can't be told by %s", c.kind.name())
+	}
+	return links.passed(from, to)
 }
 
 // Reset breaks the connections between node i and the other nodes. They can make new ones.
@@ -183,6 +227,14 @@ func (c *Cluster) SkewClock(i int, by time.Duration) {
 	c.must(can[breaker](c, "SkewClock").skewClock(i, by))
 }
 
+// DriftClock lets node i's lease clock run at a rate, 1 being right, until Heal. It is the clock of the machine, so a node that is
+// started again has it too.
+func (c *Cluster) DriftClock(i int, rate float64) {
+	c.t.Helper()
+	c.mustHave("DriftClock", i)
+	c.must(can[breaker](c, "DriftClock").driftClock(i, rate))
+}
+
 // PowerCut ends nodes at once, all at the same moment, and leaves of what they had not synced to their logs whatever dice
 // choose. Restart brings them back. It returns how many sectors hold something older than was written to them; where nothing was
 // in doubt it is 0, and the cut was no more than a kill. Other files are as the kernel has them.
@@ -230,6 +282,9 @@ func (c *Cluster) Heal() {
 	c.t.Helper()
 	if c.links != nil {
 		c.must(c.links.heal())
+		for pair, l := range c.distances {
+			c.must(c.links.shape(pair[0], pair[1], l))
+		}
 	}
 	for i := range c.size {
 		if p, ok := c.kind.(pauser); ok {
@@ -309,8 +364,15 @@ func (l *inside) skewClock(i int, by time.Duration) error {
 	return nil
 }
 
+func (l *inside) driftClock(i int, rate float64) error {
+	t := &l.troubles[i]
+	t.change(func() { t.drift.change(time.Since(boot), rate) })
+	return nil
+}
+
 func (l *inside) mend(i int) error {
 	t := &l.troubles[i]
+	t.change(func() { t.drift.change(time.Since(boot), 1) })
 	t.change(func() { t.disk, t.sync, t.usage, t.skew = nil, nil, nil, 0 })
 	return l.unhangDisk(i)
 }

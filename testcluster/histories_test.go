@@ -69,8 +69,11 @@ func history(t *testing.T, seed uint64) (l lived) {
 		if seed%3 == 0 {
 			c.AddNonvoter()
 		}
-		if seed%7 == 0 {
+		switch {
+		case seed%7 == 0:
 			farApart(c, seed)
+		case seed%11 == 0:
+			spread(c)
 		}
 		schedule = testcluster.NewSchedule(seed, 3, c.Size(), c.Faults())
 		if seed%5 < 2 {
@@ -120,6 +123,28 @@ func farApart(c *testcluster.Cluster, seed uint64) {
 			c.Slow(i, j, time.Duration(dice.Int64N(int64(60*time.Millisecond))), 0)
 		}
 	}
+}
+
+// spread puts nodes into three regions that stay far from each other, and of which one may be cut off.
+func spread(c *testcluster.Cluster) {
+	var regions []string
+	for i := range c.Size() {
+		regions = append(regions, threeRegions[i%3])
+	}
+	c.Spread(regions, between)
+}
+
+// threeRegions are 80 ms and 150 ms from each other.
+var threeRegions = []string{"east", "west", "south"}
+
+func between(a, b string) time.Duration {
+	switch {
+	case a == b:
+		return 0
+	case a == "south" || b == "south":
+		return 150 * time.Millisecond
+	}
+	return 80 * time.Millisecond
 }
 
 // live lets clients work for as long as the cluster suffers, and completes the history when it is whole again.

@@ -130,6 +130,8 @@ func (s *namespaces) shape(from, to int, l Link) error {
 
 func (s *namespaces) unshapable() error { return s.noTun }
 
+func (s *namespaces) passed(from, to int) int64 { return s.detour.passed(from, to) }
+
 func (s *namespaces) rule(r string) error {
 	if s.rules[r] {
 		return nil

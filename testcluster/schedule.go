@@ -131,6 +131,7 @@ var strikes = []strike{
 	{"pause-two", is[pauser], func(c *Cluster, i, j int, _ *rand.Rand) { c.pauseIfItRuns(i); c.pauseIfItRuns(j) }},
 	{"isolate", hasNetwork, func(c *Cluster, i, _ int, _ *rand.Rand) { c.Isolate(i) }},
 	{"split", hasNetwork, func(c *Cluster, i, j int, _ *rand.Rand) { c.Partition(i, j) }},
+	{"region", hasRegions, func(c *Cluster, i, _ int, _ *rand.Rand) { c.Partition(c.Region(i)...) }},
 	{"one-way", hasNetwork, func(c *Cluster, i, j int, _ *rand.Rand) { c.PartitionOneWay(i, j) }},
 	{"deaf", hasNetwork, func(c *Cluster, i, _ int, _ *rand.Rand) { c.deafen(i) }},
 	{"bridge", hasNetwork, func(c *Cluster, i, j int, _ *rand.Rand) { c.PartitionOneWay(i, j); c.PartitionOneWay(j, i) }},
@@ -147,6 +148,10 @@ var strikes = []strike{
 	{"hang-disk", hasHooks, func(c *Cluster, i, _ int, _ *rand.Rand) { c.HangDisk(i) }},
 	{"clock", hasHooks, func(c *Cluster, i, _ int, dice *rand.Rand) {
 		c.SkewClock(i, time.Duration(dice.Int64N(int64(2*time.Hour)))-time.Hour)
+	}},
+	{"lease-clock", hasHooks, func(c *Cluster, i, j int, dice *rand.Rand) {
+		c.DriftClock(i, 0.955+dice.Float64()*0.09) // any two of these are within the margin of each other
+		c.DriftClock(j, 0.955+dice.Float64()*0.09)
 	}},
 	{"usage-log", is[auditBreaker], func(c *Cluster, i, _ int, _ *rand.Rand) { c.FailUsageLog(i) }},
 	{"power-cut", powerCuttable, func(c *Cluster, _, _ int, dice *rand.Rand) { c.PowerCut(dice, c.all()...) }},
@@ -167,6 +172,7 @@ func hasNetwork(c *Cluster) bool { return c.links != nil }
 func is[T any](c *Cluster) bool  { _, ok := c.kind.(T); return ok }
 
 func canBeShaped(c *Cluster) bool { return hasNetwork(c) && c.links.unshapable() == nil }
+func hasRegions(c *Cluster) bool  { return hasNetwork(c) && len(c.regions) == c.size }
 func canBeReset(c *Cluster) bool  { _, ok := c.links.(resetter); return ok }
 
 // The unmodified program has no hooks. Nodes in this process always have them.

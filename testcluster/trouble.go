@@ -18,6 +18,7 @@ type trouble struct {
 	paused   chan struct{} // closed at Resume; nil: not paused
 	pausedAt time.Time
 	skew     time.Duration
+	drift    leaseDrift
 	dead     bool
 }
 
@@ -109,9 +110,26 @@ func (t *trouble) now() time.Time {
 // leaseNow is node.Config.Leases.Clock: time since the machine started, which goes on while the node is paused. Whoever looks at it
 // then comes to stand right behind the look.
 func (t *trouble) leaseNow() time.Duration {
-	now := time.Since(boot)
+	t.mu.Lock()
+	now := t.drift.at(time.Since(boot))
+	t.mu.Unlock()
 	_ = t.wait(func() error { return nil })
 	return now
+}
+
+// leaseDrift is a lease clock that may run at another rate than time. The zero one is right.
+type leaseDrift struct {
+	since, ahead time.Duration
+	rate         float64 // beyond 1
+}
+
+func (d leaseDrift) at(now time.Duration) time.Duration {
+	return now + d.ahead + time.Duration(float64(now-d.since)*d.rate)
+}
+
+// change lets it run on at another rate.
+func (d *leaseDrift) change(now time.Duration, rate float64) {
+	d.ahead, d.since, d.rate = d.at(now)-now, now, rate-1
 }
 
 // boot is before any bubble began, whose clocks start in the year 2000.
