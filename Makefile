@@ -13,7 +13,7 @@ SEED         ?= $(shell date +%s)
 CHAOS        := GOGC=400 KEYQUORUM_SEED=$(SEED) go test -count=1 -timeout 0 -v ./testcluster
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test failover chaos histories kills cuts leaks deep model mutants bench gobench fuzz lint clean
+.PHONY: help build run test failover chaos histories kills cuts leaks races geo deep model mutants bench gobench fuzz lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ cuts: ## cut the power of a whole cluster N (100) times under load
 
 leaks: ## open and close a cluster N (100) times and count what is left
 	KEYQUORUM_CYCLES=$(N) $(CHAOS) -run '^TestNothingLeaks$$'
+
+races: ## revoke a right N (1000) times while it is used at all nodes, some of them cut off
+	KEYQUORUM_RACES=$(if $(filter command line,$(origin N)),$(N),1000) $(CHAOS) -run '^TestRevocationHoldsEverywhere$$'
+
+geo: ## measure a cluster over three regions, in network namespaces (root; 5 minutes)
+	KEYQUORUM_GEO=1 $(CHAOS) -run '^TestGeo$$'
 
 deep: ## look at every disk state and every damaged byte of a member's folder (minutes)
 	KEYQUORUM_DEEP=1 go test -count=1 -timeout 90m ./storage

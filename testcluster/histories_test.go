@@ -76,6 +76,9 @@ func history(t *testing.T, seed uint64) (l lived) {
 			spread(c)
 		}
 		schedule = testcluster.NewSchedule(seed, 3, c.Size(), c.Faults())
+		if seed%7 != 0 && seed%11 == 0 {
+			schedule.Steps[seed%3].Faults[0].Name = "region"
+		}
 		if seed%5 < 2 {
 			lengthen(schedule)
 		}
