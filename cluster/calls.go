@@ -138,6 +138,7 @@ func (c *Cluster) newCallServer() *http.Server {
 	on(c, mux, "/v1/suspect", c.serveSuspect)
 	on(c, mux, "/v1/status", c.serveStatus)
 	on(c, mux, "/v1/survey", c.serveSurvey)
+	on(c, mux, "/v1/silence", c.serveSilence)
 	on(c, mux, "/v1/member", c.serveMember)
 	on(c, mux, "/v1/transfer", c.serveTransfer)
 	protocols := new(http.Protocols)

@@ -20,7 +20,7 @@ type checkInCall struct {
 	Echo      time.Duration // token of an earlier answer of this term; 0 for none
 	Promised  time.Duration // for how long yet leaders of older terms may build on the asker's word
 	Idle      bool          // the asker serves no reads
-	RoundTrip time.Duration // of the last exchange, 0 when not known
+	RoundTrip time.Duration // the shortest of the latest exchanges of this term, 0 when not known
 }
 
 type checkInAnswer struct {
@@ -110,7 +110,7 @@ func (c *Cluster) checkIn(waits bool) {
 		return // the next one comes by itself
 	}
 	if !waits {
-		c.roundTrip.Store(int64(c.clock() - asked))
+		c.tenure.took(call.Term, c.clock()-asked)
 	}
 	c.accept(asked, call, answer)
 }

@@ -96,16 +96,17 @@ var lan = Timing{Heartbeat: 500 * time.Millisecond, Election: 500 * time.Millise
 // A Cluster is this node's membership, from Open to Close.
 type Cluster struct {
 	Config
-	id     string
-	fsm    *fsm.FSM
-	raft   *raft.Raft
-	trans  *raft.NetworkTransport
-	port   *port
-	server *http.Server
-	client *http.Client
-	gossip *gossip // nil when switched off
-	told   told
-	logger hclog.Logger
+	id        string
+	fsm       *fsm.FSM
+	raft      *raft.Raft
+	trans     *raft.NetworkTransport
+	transport raftTransport // around it
+	port      *port
+	server    *http.Server
+	client    *http.Client
+	gossip    *gossip // nil when switched off
+	told      told
+	logger    hclog.Logger
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -128,7 +129,6 @@ type Cluster struct {
 	grants     grants               // of this node as leader
 	shown      shown
 	checkInNow chan struct{}
-	roundTrip  atomic.Int64 // of the last check-in, nanoseconds
 	heartbeat  atomic.Int64 // Raft's time-out now, nanoseconds
 	trips      trips        // of this node to the others
 	better     better       // place for the leader, as this one
@@ -193,9 +193,9 @@ func Open(config Config) (*Cluster, error) {
 	if config.wrapFSM != nil {
 		machine = config.wrapFSM(c.fsm)
 	}
-	transport := newRaftTransport(c.ctx, c.trans, config.Store.NewestSnapshot, c.stuck)
+	c.transport = newRaftTransport(c.ctx, c.trans, config.Store.NewestSnapshot, c.stuck)
 	var err error
-	c.raft, err = c.newRaft(machine, logs, transport)
+	c.raft, err = c.newRaft(machine, logs, c.transport)
 	if err != nil {
 		c.cancel()
 		c.trans.Close()
@@ -204,7 +204,7 @@ func Open(config Config) (*Cluster, error) {
 	}
 	c.applied(c.fsm.View())
 	c.wg.Go(func() { _ = c.server.Serve(c.port.calls) }) // ends with the listener
-	c.wg.Go(transport.pass)
+	c.wg.Go(c.transport.pass)
 	c.wg.Go(c.openTerms)
 	c.wg.Go(c.watchLeader)
 	c.wg.Go(c.checkIns)

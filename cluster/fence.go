@@ -90,6 +90,8 @@ func (c *Cluster) askFenceOnce(ctx context.Context) (fenceAnswer, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second) // a leader that hangs must not take the whole wait
 	defer cancel()
+	ctx, stop := c.whileFollowing(ctx)
+	defer stop()
 	return ask[fenceCall, fenceAnswer](ctx, c, string(leader), "/v1/fence", fenceCall{})
 }
 
@@ -107,7 +109,7 @@ type fenceAnswer struct {
 
 // serveFence is the leader's part.
 func (c *Cluster) serveFence(ctx context.Context, _ string, _ fenceCall) (fenceAnswer, error) {
-	if !c.leads() || c.unfit() != nil {
+	if !c.awaitOpening(ctx) || c.unfit() != nil {
 		return fenceAnswer{}, errNotLeader
 	}
 	return c.confirms.join(ctx, c.confirmRound)

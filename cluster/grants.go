@@ -74,7 +74,7 @@ func (c *Cluster) beginReign(term uint64) {
 
 // serveCheckIn is the leader's part of a check-in.
 func (c *Cluster) serveCheckIn(ctx context.Context, from string, r checkInCall) (checkInAnswer, error) {
-	if !c.leads() || c.unfit() != nil || !c.hear(from, r) {
+	if !c.awaitOpening(ctx) || c.unfit() != nil || !c.hear(from, r) {
 		return checkInAnswer{}, errNotLeader
 	}
 	if r.AtLeast > 0 {

@@ -28,6 +28,17 @@ func (c *Cluster) openTerms() {
 	}
 }
 
+// awaitOpening says whether this node leads an opened term, and waits for that where it was elected a moment ago: over a long way, whoever is
+// sent away comes back late.
+func (c *Cluster) awaitOpening(ctx context.Context) bool {
+	for end := time.Now().Add(time.Second); !c.leads(); {
+		if c.raft.State() != raft.Leader || time.Now().After(end) || pause(ctx, 0) != nil {
+			return false
+		}
+	}
+	return true
+}
+
 func (c *Cluster) openTerm() {
 	term := c.raft.CurrentTerm()
 	view := c.fsm.View()

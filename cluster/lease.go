@@ -13,7 +13,7 @@ const (
 	// baseLife is how long a lease lasts where messages take no time, and how old an answer may get.
 	baseLife = 500 * time.Millisecond
 	// lifeTrips are how many of the longest round trips come on top.
-	lifeTrips = 4
+	lifeTrips = 5
 	// maxLife bounds a lease, however far the members are from each other. A voter that starts again may have promised that much.
 	maxLife = 2 * time.Second
 )
@@ -36,6 +36,8 @@ type tenure struct {
 	epoch uint64 // counts how often this process has dropped its leases
 	echo  echo   // of the newest answer
 	drift drift  // of this node's clock against the leader's
+	trips samples
+	since uint64 // term of the trips
 	// As a voter: until when leases may live that leaders of older terms than promised.term made from this node's word.
 	promised struct {
 		term          uint64
@@ -73,13 +75,27 @@ func (c *Cluster) prepare() (asked time.Duration, call checkInCall) {
 	t := &c.tenure
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	call = checkInCall{Term: c.raft.CurrentTerm(), Process: c.process, Epoch: t.epoch, Idle: idle, RoundTrip: time.Duration(c.roundTrip.Load())}
+	call = checkInCall{Term: c.raft.CurrentTerm(), Process: c.process, Epoch: t.epoch, Idle: idle}
+	if t.since == call.Term {
+		call.RoundTrip = t.trips.shortest()
+	}
 	if t.echo.term == call.Term {
 		call.Echo = t.echo.token
 	}
 	call.Promised = max(0, t.older(call.Term)-asked)
 	call.Applied = c.fsm.View().Index()
 	return asked, call
+}
+
+// took notes how long an exchange with the leader took. The shortest of the latest counts: others met a queue, or a leader that had just been
+// elected.
+func (t *tenure) took(term uint64, trip time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.since != term {
+		t.since, t.trips = term, samples{}
+	}
+	t.trips.add(trip)
 }
 
 // older is until when leases of leaders before term may live, from what this node said to them.

@@ -103,6 +103,15 @@ func (t raftTransport) pass() {
 	}
 }
 
+// stand has Raft stand for election now, as if its leader had told it to: voters do not refuse it for believing in that leader still.
+func (t raftTransport) stand() {
+	request := raft.RPC{Command: &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax}}, RespChan: make(chan raft.RPCResponse, 1)}
+	select {
+	case t.rpcs <- request:
+	case <-t.ctx.Done():
+	}
+}
+
 func (t raftTransport) mend(r *raft.AppendEntriesRequest) {
 	reach := r.PrevLogEntry
 	if n := len(r.Entries); n > 0 {

@@ -83,8 +83,20 @@ func (t *trips) add(nodeID string, took time.Duration) {
 		s = new(samples)
 		t.byID[nodeID] = s
 	}
+	s.add(took)
+}
+
+func (s *samples) add(took time.Duration) {
 	s.latest[s.count%len(s.latest)] = took
 	s.count++
+}
+
+// shortest is 0 without any.
+func (s *samples) shortest() time.Duration {
+	if s.count == 0 {
+		return 0
+	}
+	return slices.Min(s.latest[:min(s.count, len(s.latest))])
 }
 
 // keep forgets who is no member any more.
@@ -104,7 +116,7 @@ func (t *trips) list() []Trip {
 	defer t.mu.Unlock()
 	var all []Trip
 	for id, s := range t.byID {
-		all = append(all, Trip{To: id, Took: slices.Min(s.latest[:min(s.count, len(s.latest))])})
+		all = append(all, Trip{To: id, Took: s.shortest()})
 	}
 	slices.SortFunc(all, func(a, b Trip) int {
 		if a.To < b.To {

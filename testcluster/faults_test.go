@@ -1,9 +1,12 @@
 package testcluster_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -218,6 +221,37 @@ func TestFullDiskAtAnElection(t *testing.T) {
 
 // Each voter notices a dead leader a heartbeat time-out after its last word, and by its turn (cluster/lapse.go). On fake time and
 // a perfect network nothing else takes any.
+// Far from each other, followers hear their leader at different times, and the farthest have the shortest logs while somebody writes. They
+// agree before one of them stands, so that it is elected.
+func TestDeadLeaderIsReplacedOverLongWays(t *testing.T) {
+	bubble(t, 5, func(t *testing.T, c *testcluster.Cluster) {
+		spread(c)
+		time.Sleep(5 * time.Second)
+		var took []time.Duration
+		for round := range 5 {
+			leader := c.Leader()
+			var writing sync.WaitGroup
+			for k := range 5 {
+				writing.Go(func() { create(c, (leader+1)%5, fmt.Sprintf("before-%d-%d", round, k)) })
+			}
+			time.Sleep(time.Duration(round) * 30 * time.Millisecond)
+			killed := time.Now()
+			c.Kill(leader)
+			for !slices.ContainsFunc([]int{1, 2, 3, 4}, func(i int) bool { return c.Node((leader + i) % 5).Health().Leader }) {
+				time.Sleep(5 * time.Millisecond)
+			}
+			took = append(took, time.Since(killed))
+			writing.Wait()
+			c.Start(leader)
+			c.Unseal(leader)
+			time.Sleep(10 * time.Second)
+		}
+		if half := median(took); half > 1500*time.Millisecond {
+			t.Errorf("the next leader had opened its term after %v", took)
+		}
+	})
+}
+
 func TestDeadLeaderIsReplacedAtOnce(t *testing.T) {
 	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
 		for range 20 {

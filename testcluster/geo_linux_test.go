@@ -1,7 +1,6 @@
 package testcluster_test
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -287,11 +286,6 @@ type gap struct {
 func (g *gap) note() {
 	now := time.Now()
 	g.longest, g.last = max(g.longest, now.Sub(g.last)), now
-}
-
-func median[T cmp.Ordered](list []T) T {
-	list = slices.Sorted(slices.Values(list))
-	return list[len(list)/2]
 }
 
 func micros(d time.Duration) string { return d.Round(time.Microsecond).String() }

@@ -1,6 +1,8 @@
 package testcluster_test
 
 import (
+	"cmp"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -39,4 +41,9 @@ func TestReportCountsWhatWasCompared(t *testing.T) {
 			t.Errorf("after step %d nothing was compared", i)
 		}
 	}
+}
+
+func median[T cmp.Ordered](list []T) T {
+	list = slices.Sorted(slices.Values(list))
+	return list[len(list)/2]
 }
