@@ -64,10 +64,11 @@ var Words = fmt.Sprintf("|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|", string(errNotLeade
 // CallBodies are good bodies of each call, with txn as the transaction.
 func CallBodies(txn []byte) (bodies [][]byte) {
 	for _, call := range []any{
-		commitCall{Txn: txn}, fenceCall{}, checkInCall{Term: 2, Process: 7, Applied: 3, Echo: 9, Promised: 1}, termCall{}, digestCall{Index: 3}, statusCall{},
+		commitCall{Txn: txn}, fenceCall{}, checkInCall{Term: 2, Process: 7, Applied: 3, Echo: 9, Promised: 1}, termCall{}, digestCall{Index: 3}, statusCall{}, surveyCall{}, silenceCall{},
 		memberCall{Verb: verbAdd, Node: "x", Address: "host:1"}, transferCall{},
 		commitAnswer{Kind: 2, Index: 7, Path: "a", At: 6}, fenceAnswer{Index: 3, Digest: make([]byte, 32)}, checkInAnswer{Shown: 3, Life: 5, Token: 9, Grant: 4}, termAnswer{Term: 2},
-		digestAnswer{Known: true, Digest: make([]byte, 32)}, statusAnswer{Sealed: true, Applied: 4, Label: "l", API: "a", Version: "v", Gossip: "g"},
+		digestAnswer{Known: true, Digest: make([]byte, 32)}, statusAnswer{Sealed: true, Applied: 4, Label: "l", API: "a", Version: "v", Gossip: "g", Trips: []Trip{{To: "x", Took: 7}}},
+		Survey{By: "x", Leads: true, Life: 5, Seats: []Seat{{ID: "x", About: About{Region: "r"}, Trips: []Trip{{To: "y", Took: 1}}}}}, silence{Term: 3, Missed: 5, Last: 9, Serves: true},
 	} {
 		body, err := callEncoder.Marshal(call)
 		if err != nil {
@@ -80,8 +81,8 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 
 // Recode has each body type decode and encode again.
 var Recode = []func([]byte) ([]byte, bool){
-	recode[commitCall], recode[fenceCall], recode[checkInCall], recode[termCall], recode[digestCall], recode[statusCall], recode[memberCall], recode[transferCall],
-	recode[commitAnswer], recode[fenceAnswer], recode[checkInAnswer], recode[termAnswer], recode[digestAnswer], recode[statusAnswer], recode[heard],
+	recode[commitCall], recode[fenceCall], recode[checkInCall], recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall], recode[memberCall], recode[transferCall],
+	recode[commitAnswer], recode[fenceAnswer], recode[checkInAnswer], recode[termAnswer], recode[digestAnswer], recode[statusAnswer], recode[Survey], recode[silence], recode[heard],
 }
 
 func recode[T any](body []byte) ([]byte, bool) {

@@ -13,10 +13,9 @@ import (
 
 // A Survey is the cluster as its leader sees it at one moment; without a leader, as one node does.
 type Survey struct {
-	_      struct{} `cbor:",toarray"`
-	By     string   // node id of who looked
-	Leads  bool     // who leads
-	Since  time.Time
+	_      struct{}      `cbor:",toarray"`
+	By     string        // node id of who looked
+	Leads  bool          // who leads
 	Index  uint64        // of the committed configuration
 	Life   time.Duration // of leases; 0 where nobody leads
 	Seats  []Seat        // ordered by id
@@ -73,7 +72,7 @@ func (c *Cluster) serveSurvey(ctx context.Context, _ string, _ surveyCall) (Surv
 func (c *Cluster) look(ctx context.Context) Survey {
 	standing := c.Standing()
 	configuration, index := c.fsm.View().Configuration()
-	s := Survey{By: c.id, Leads: standing.Leads, Since: standing.Since, Index: index, Leader: standing.Leader}
+	s := Survey{By: c.id, Leads: standing.Leads, Index: index, Leader: standing.Leader}
 	if s.Leads {
 		s.Life = time.Duration(c.life.Load())
 	}

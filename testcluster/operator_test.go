@@ -51,6 +51,20 @@ func TestOperatorPlane(t *testing.T) {
 		if policies, _ := self.TokenPolicies(); len(policies) != 1 || policies[0] != "root" {
 			t.Fatalf("node %d: policies %v", i, policies)
 		}
+		ha, err := b.Sys().HAStatus()
+		must(t, err)
+		active := 0
+		for _, n := range ha.Nodes {
+			if n.ActiveNode {
+				active++
+			}
+			if n.Hostname == "" || n.ActiveNode != (n.APIAddress == leader.LeaderAddress) || n.Version != "test" || n.ActiveNode != (n.LastEcho == nil) {
+				t.Fatalf("node %d: %+v", i, n)
+			}
+		}
+		if len(ha.Nodes) != 3 || active != 1 {
+			t.Fatalf("node %d: %+v", i, ha)
+		}
 		peers, err := b.Logical().Read("sys/storage/raft/configuration")
 		must(t, err)
 		servers := peers.Data["config"].(map[string]any)["servers"].([]any)

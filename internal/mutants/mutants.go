@@ -301,6 +301,33 @@ var mutants = []mutant{
 		}},
 		test: "./cluster TestLeaseEndsWithItsTerm",
 	},
+	{
+		name: "stuck-leader", bug: "a leader whose disk hangs goes on telling its followers that it leads",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/stuck.go",
+			Old:  "	if c.Store.Waiting() > stuckAfter {\n",
+			New:  "	if c.Store.Waiting() > 1000*stuckAfter {\n",
+		}},
+		test: "./testcluster TestLeaderWithAHangingDiskIsReplaced",
+	},
+	{
+		name: "clocks-not-compared", bug: "a node whose clock runs at half the rate of the leader's takes leases",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/drift.go",
+			Old:  "	if !agreed {\n",
+			New:  "	if !agreed && false {\n",
+		}},
+		test: "./cluster TestClocksOfDifferentRates",
+	},
+	{
+		name: "revocation-not-awaited", bug: "a revocation is acknowledged while a node that is cut off still honours the right",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/grants.go",
+			Old:  "		least = min(least, given.applied)\n",
+			New:  "",
+		}},
+		test: "./testcluster TestRevocationHoldsEverywhere",
+	},
 }
 
 // unfenced is a way to decide that asks nobody whether the node's own copy is current.
