@@ -142,14 +142,11 @@ func (c *call) applicationHeaders() {
 	h["Expires"] = expired
 	h["X-Ms-Request-Id"] = []string{c.req.ID}
 	h["X-Ms-Keyvault-Service-Version"] = c.h.version
-	h["X-Ms-Keyvault-Region"] = region
+	h["X-Ms-Keyvault-Region"] = c.h.region
 	if c.req.ClientRequest != "" {
 		h["X-Ms-Client-Request-Id"] = []string{c.req.ClientRequest}
 	}
 }
-
-// region: there is one place, wherever it is.
-var region = []string{"keyquorum"}
 
 // azureFormat writes a failure; every 401 carries the challenge that tells a client where to get a token.
 func azureFormat(c *call, f *failure, dst []byte) []byte {

@@ -7,6 +7,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -40,6 +41,7 @@ type Handler struct {
 	log       hclog.Logger
 	dial      dialer
 	version   []string      // value of the header x-ms-keyvault-service-version
+	region    []string      // and of x-ms-keyvault-region
 	strangers *rate.Limiter // bounds usage records and log lines that people without a token can cause
 	large     chan struct{} // holds one for each large body in memory
 	router    *mux.Router
@@ -53,6 +55,7 @@ func New(n *node.Node, c Config) *Handler {
 		log:       c.Logger,
 		dial:      c.Dial,
 		version:   []string{n.SealStatus().Version},
+		region:    []string{cmp.Or(n.Region(), "keyquorum")},
 		strangers: rate.NewLimiter(10, 100),
 		large:     make(chan struct{}, maxLarge),
 	}

@@ -143,6 +143,9 @@ func (n *Node) Health() Health {
 	return h
 }
 
+// Region is where this node stands, "" where nobody said.
+func (n *Node) Region() string { return n.config.Region }
+
 // Survey looks at all members, for a few seconds at most.
 func (n *Node) Survey(ctx context.Context) (Survey, error) {
 	m := n.member.Load()

@@ -31,7 +31,7 @@ func TestGeo(t *testing.T) {
 	g := newGeo(t)
 	t.Run("reads", func(t *testing.T) { g.reads(t, 50*often) })
 	t.Run("messages", func(t *testing.T) { g.messages(t, time.Duration(often)*500*time.Millisecond) })
-	t.Run("processor", func(t *testing.T) { g.processor(t, 500*often) })
+	t.Run("processor", func(t *testing.T) { g.processor(t, 1+often/2, 500*often) })
 	t.Run("writes", func(t *testing.T) { g.writes(t, 3*often) })
 	t.Run("kills", func(t *testing.T) { g.kills(t, 1*often) })
 	t.Logf("\n%s", &g.table)
@@ -147,7 +147,7 @@ func (g *geo) messages(t *testing.T, span time.Duration) {
 }
 
 // processor compares the processor time that a read takes at the leader, at a follower and at a cluster of one.
-func (g *geo) processor(t *testing.T, n int) {
+func (g *geo) processor(t *testing.T, rounds, n int) {
 	lone := testcluster.Processes(t, 1)
 	lone.NewVault("demo")
 	app := lone.NewApp("billing")
@@ -170,13 +170,13 @@ func (g *geo) processor(t *testing.T, n int) {
 			return err
 		}},
 	}
-	for range 5 {
+	for range rounds {
 		for i := range rows {
 			rows[i].cost = append(rows[i].cost, processorTime(t, rows[i].pid, n, rows[i].read))
 		}
 	}
 	for _, row := range rows {
-		fmt.Fprintf(&g.table, "%-22s %12s of processor time a read (median of 5 times %d, without what it takes at rest)\n", row.name, micros(median(row.cost)), n)
+		fmt.Fprintf(&g.table, "%-22s %12s of processor time a read (median of %d times %d, without what it takes at rest)\n", row.name, micros(median(row.cost)), rounds, n)
 	}
 }
 

@@ -20,9 +20,9 @@ import (
 
 // An administrator who revokes a right knows, when the call returns, that no node honours it: not one that is cut off, nor one 150 ms
 // away. An application uses a secret at every node all the time, while its right is taken away and given back, in calm and with nodes or
-// regions cut off. KEYQUORUM_RACES sets how often (default 20; make races sets 1,000).
+// regions cut off. KEYQUORUM_RACES sets how often (default 10; make races sets 1,000).
 func TestRevocationHoldsEverywhere(t *testing.T) {
-	races := number(t, "KEYQUORUM_RACES", 20)
+	races := number(t, "KEYQUORUM_RACES", 10)
 	const length = 40 // of a bubble's life, in races
 	for first := 0; first < races; first += length {
 		synctest.Test(t, func(t *testing.T) { race(t, uint64(first), min(length, races-first)) })
