@@ -186,12 +186,16 @@ func (l *Log) run() {
 		case <-l.wake:
 			spare = l.writeGroup(spare, timer)
 		case <-timer.C:
-			_ = l.watch.step(func() error { l.w.sync(); return l.w.syncErr }) // the entries after it hear of it
-			if l.w.dirty {                                                    // it failed: try again
+			_ = l.watch.step(&l.watch.sync, func() error { l.w.sync(); return l.w.syncErr }) // the entries after it hear of it
+			if l.w.dirty {                                                                   // it failed: try again
 				timer.Reset(syncEvery)
 			}
 		case answer := <-l.asks:
-			answer <- l.w.reopen(l.path)
+			err := l.w.reopen(l.path)
+			if err == nil {
+				l.watch.reopened()
+			}
+			answer <- err
 		case <-l.quit:
 			l.writeGroup(spare, timer)
 			timer.Stop()
@@ -206,7 +210,7 @@ func (l *Log) writeGroup(spare []byte, timer *time.Timer) []byte {
 	g := l.take(spare)
 	if len(g.lines) > 0 {
 		clean := !l.w.dirty
-		g.err = l.watch.step(func() error { return l.w.write(g.lines) })
+		g.err = l.watch.step(&l.watch.write, func() error { return l.w.write(g.lines) })
 		if clean && l.w.dirty {
 			timer.Reset(syncEvery)
 		}

@@ -15,25 +15,35 @@ const (
 
 // A watch knows how the writer fares: it is asked by others while the writer may hang.
 type watch struct {
-	mu     sync.Mutex
-	since  time.Time // the step under way began; zero: none is
-	failed time.Time // a step last did
-	err    error     // with this
+	mu    sync.Mutex
+	since time.Time // the step under way began; zero: none is
+	write fate      // of the newest write
+	sync  fate      // and of the newest sync
+}
+
+// A fate is how a step ended. Each kind of step is cured by its own success alone: what is written no more can still be synced.
+type fate struct {
+	at  time.Time
+	err error
 }
 
 // step runs one of the writer's steps under watch.
-func (w *watch) step(what func() error) error {
+func (w *watch) step(kind *fate, what func() error) error {
 	w.mu.Lock()
 	w.since = time.Now()
 	w.mu.Unlock()
 	err := what()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.since, w.err = time.Time{}, err
-	if err != nil {
-		w.failed = time.Now()
-	}
+	w.since, *kind = time.Time{}, fate{time.Now(), err}
 	return err
+}
+
+// reopened forgets what was wrong with another file.
+func (w *watch) reopened() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.write, w.sync = fate{}, fate{}
 }
 
 // Trouble says why requests can't be recorded now, as far as is known: a write or sync hangs, or failed a moment ago and none has
@@ -45,8 +55,10 @@ func (l *Log) Trouble() error {
 	if took := time.Since(w.since); !w.since.IsZero() && took > hangs {
 		return fmt.Errorf("audit: the usage log has not taken a line for %s", took.Round(time.Second))
 	}
-	if w.err != nil && time.Since(w.failed) < troubled {
-		return w.err
+	for _, f := range []fate{w.write, w.sync} {
+		if f.err != nil && time.Since(f.at) < troubled {
+			return f.err
+		}
 	}
 	return nil
 }

@@ -49,10 +49,10 @@ func (c *Cluster) checkIns() {
 	defer timer.Stop()
 	without := 0 // how often there was no lease, since there was one
 	for {
-		waits := false
+		waits, plain := false, true
 		select {
 		case <-c.checkInNow:
-			waits = true
+			waits, plain = true, false
 		case <-elected:
 			c.followed.change(c.ctx)
 			underWay, without = new(atomic.Int32), 0
@@ -61,7 +61,9 @@ func (c *Cluster) checkIns() {
 			return
 		}
 		if c.Leases.Off || c.mayRead(Look{c.clock()}) {
-			timer.Reset(baseLife / 4)
+			if plain { // these go on beside those that wait: they take the time
+				timer.Reset(baseLife / 4)
+			}
 			without = 0
 		} else {
 			timer.Reset(min(soon<<without, baseLife/4))

@@ -132,6 +132,7 @@ type Cluster struct {
 	heartbeat  atomic.Int64 // Raft's time-out now, nanoseconds
 	trips      trips        // of this node to the others
 	better     better       // place for the leader, as this one
+	refused    time.Time    // when a transfer of the office failed last; tick's alone
 	life       atomic.Int64 // of leases now, nanoseconds
 	astray     atomic.Bool  // this node's lease clock and the leader's run at different rates
 	compared   atomic.Bool  // this node's state was the leader's once since it started

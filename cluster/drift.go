@@ -35,6 +35,9 @@ const (
 
 // note takes a reading, and says whether the clocks run at different rates, or did a moment ago.
 func (d *drift) note(now reading) bool {
+	if d.found != 0 && d.soon.old.term != now.term {
+		d.found = now.then // they must agree in this term too
+	}
 	agreed := d.soon.note(now, soonSpan)
 	agreed = d.sure.note(now, sureSpan) && agreed
 	if !agreed {
@@ -49,7 +52,9 @@ type window struct{ old, next reading }
 func (w *window) note(now reading, span time.Duration) (agreed bool) {
 	if w.old.term != now.term {
 		*w = window{now, now}
-		return true
+	}
+	if now.before < w.old.then {
+		return true // it tells nothing: this answer was overtaken, or is the first
 	}
 	agreed = w.old.agrees(now)
 	if now.before > w.next.then+span {

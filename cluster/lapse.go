@@ -48,14 +48,28 @@ func (c *Cluster) lapse() time.Duration {
 	if leader == "" || string(leader) == c.id || !slices.Contains(voters, c.id) {
 		return timeout
 	}
-	if silent := time.Since(c.raft.LastContact()); silent < timeout {
-		return max(timeout-silent, time.Millisecond)
+	early := timeout - c.longest() // the others' answers take that long
+	if silent := time.Since(c.raft.LastContact()); silent < early {
+		return max(early-silent, time.Millisecond)
 	}
-	if c.shouldStand(string(leader), voters, timeout) {
+	if !c.shouldStand(string(leader), voters, timeout) {
+		return again
+	}
+	if rest := timeout - time.Since(c.raft.LastContact()); rest > 0 {
+		select {
+		case <-time.After(rest):
+		case <-c.ctx.Done():
+		}
+	}
+	if time.Since(c.raft.LastContact()) >= timeout {
 		c.transport.stand()
-		return timeout
 	}
 	return again
+}
+
+// longest is the longest round trip among the members, as leases say it: no more than 300 ms.
+func (c *Cluster) longest() time.Duration {
+	return max(0, time.Duration(c.life.Load())-baseLife) / lifeTrips
 }
 
 type silenceCall struct {
@@ -64,23 +78,37 @@ type silenceCall struct {
 
 // A silence is what a voter knows of its leader, and what it is worth as the next.
 type silence struct {
-	_      struct{} `cbor:",toarray"`
-	Term   uint64
-	Missed time.Duration // since it last heard the leader; the longest there is where it follows nobody
-	Last   uint64        // index of its log
-	Serves bool
+	_        struct{} `cbor:",toarray"`
+	Term     uint64
+	Missed   time.Duration // since it last heard the leader; the longest there is where it follows nobody
+	LastTerm uint64        // of the last entry of its log
+	Last     uint64        // and its index
+	Serves   bool
 }
 
 func (c *Cluster) serveSilence(context.Context, string, silenceCall) (silence, error) {
-	s := silence{Term: c.raft.CurrentTerm(), Last: c.raft.LastIndex(), Serves: c.whyNotLead() == ""}
-	switch _, leader := c.raft.LeaderWithID(); string(leader) {
-	case c.id:
-	case "":
+	s := silence{Term: c.raft.CurrentTerm(), Serves: c.whyNotLead() == ""}
+	s.LastTerm, s.Last = c.lastEntry()
+	_, leader := c.raft.LeaderWithID()
+	switch {
+	case string(leader) == c.id || c.stuck() != nil: // whose disk hangs can't vote
+	case leader == "":
 		s.Missed = never
 	default:
 		s.Missed = time.Since(c.raft.LastContact())
 	}
 	return s, nil
+}
+
+// lastEntry is what votes compare.
+func (c *Cluster) lastEntry() (term, index uint64) {
+	var entry raft.Log
+	index = c.raft.LastIndex()
+	if c.Store.Logs().GetLog(index, &entry) == nil {
+		return entry.Term, index
+	}
+	index, term = c.Store.NewestSnapshot()
+	return term, index
 }
 
 // shouldStand asks all other voters but the leader. It is true when a majority of all voters misses the leader, and none of those would be a
@@ -107,12 +135,20 @@ func (c *Cluster) shouldStand(leader string, voters []string, timeout time.Durat
 	}
 	self := candidate{c.id, own}
 	agreed, best := 1, self
-	for range asked {
-		if a := <-answers; a != nil {
-			agreed++
-			if a.better(best) {
-				best = *a
+	late := time.NewTimer(c.longest()*3/2 + again)
+	defer late.Stop()
+	for waiting := true; waiting && asked > 0; {
+		select {
+		case a := <-answers:
+			asked--
+			if a != nil {
+				agreed++
+				if a.better(best) {
+					best = *a
+				}
 			}
+		case <-late.C: // some may be gone with the leader
+			waiting = agreed <= len(voters)/2
 		}
 	}
 	return agreed > len(voters)/2 && best.id == c.id && c.raft.State() == raft.Follower && c.raft.CurrentTerm() == own.Term
@@ -124,11 +160,16 @@ type candidate struct {
 	silence
 }
 
-// better orders candidates: by log, then whoever serves, then by id.
+// better orders candidates: by log, as votes do, then whoever serves, then by id. One whose own timer has just made it a candidate in vain counts
+// less than one that can stand now.
 func (a candidate) better(b candidate) bool {
 	switch {
+	case a.LastTerm != b.LastTerm:
+		return a.LastTerm > b.LastTerm
 	case a.Last != b.Last:
 		return a.Last > b.Last
+	case (a.Missed == never) != (b.Missed == never):
+		return b.Missed == never
 	case a.Serves != b.Serves:
 		return a.Serves
 	}

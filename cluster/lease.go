@@ -37,7 +37,7 @@ type tenure struct {
 	echo  echo   // of the newest answer
 	drift drift  // of this node's clock against the leader's
 	trips samples
-	since uint64 // term of the trips
+	since uint64 // term of the trips; those of the last one count until there is one of this
 	// As a voter: until when leases may live that leaders of older terms than promised.term made from this node's word.
 	promised struct {
 		term          uint64
@@ -75,10 +75,7 @@ func (c *Cluster) prepare() (asked time.Duration, call checkInCall) {
 	t := &c.tenure
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	call = checkInCall{Term: c.raft.CurrentTerm(), Process: c.process, Epoch: t.epoch, Idle: idle}
-	if t.since == call.Term {
-		call.RoundTrip = t.trips.shortest()
-	}
+	call = checkInCall{Term: c.raft.CurrentTerm(), Process: c.process, Epoch: t.epoch, Idle: idle, RoundTrip: t.trips.shortest()}
 	if t.echo.term == call.Term {
 		call.Echo = t.echo.token
 	}

@@ -8,7 +8,7 @@ import (
 
 // Raft's time-outs follow the ways among the members, so that nobody has to tune a multiplier. A follower hears its leader once
 // in a heartbeat's interval, a tenth to a fifth of its time-out, and a round trip. So the longest round trip comes on top of what is set
-// for a LAN. It is known to every member: leases are that much longer (reign.life).
+// for a LAN. It is known to every member: leases are that much longer (reign.life), up to ways of 300 ms.
 //
 // Raft's own leader lease cannot be changed while it runs. It need not be: nothing rests on it here but how soon a leader without a
 // majority says so, and half a second is more than the way to the nearest majority takes anywhere on Earth.
@@ -18,10 +18,10 @@ const paceStep = 50 * time.Millisecond
 
 // follow has Raft's time-outs follow the ways. They grow at once and shrink slowly: a way that was slow once may be again.
 func (c *Cluster) follow() {
-	longest := (time.Duration(c.life.Load()) - baseLife) / lifeTrips
+	longest := c.longest()
 	base := or(c.Timing.Heartbeat, lan.Heartbeat)
 	now := time.Duration(c.heartbeat.Load())
-	wanted := base + max(0, longest).Truncate(paceStep)
+	wanted := base + longest.Truncate(paceStep)
 	if wanted < now {
 		wanted = max(wanted, now-max(now/10, paceStep))
 	}

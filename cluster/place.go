@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"keyquorum/internal/placement"
@@ -17,26 +18,30 @@ func (c *Cluster) findSuccessor(ctx context.Context) {
 		return
 	}
 	why := c.whyNotLead()
-	if why == "" {
+	if why == "" || time.Since(c.refused) < refusedRest {
 		return
 	}
 	index := c.fsm.View().Index()
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	for _, voter := range c.voters() {
-		if voter == c.id {
+	for _, seat := range c.look(ctx).Seats {
+		if seat.ID == c.id || !seat.Voter || !seat.Answers || seat.Sealed || seat.Trouble != "" || seat.Applied+slack < index {
 			continue
 		}
-		status, err := ask[statusCall, statusAnswer](ctx, c, voter, "/v1/status", statusCall{})
-		if err != nil || status.Sealed || status.Trouble != "" || status.Applied+slack < index {
-			continue
-		}
-		c.logger.Info("handing leadership over", "to", voter, "because", why)
-		if c.transferTo(ctx, voter) == nil {
-			return
-		}
+		c.handOver(ctx, seat.ID, why)
+		return
 	}
 }
+
+// handOver transfers leadership. While Raft tries it takes no writes, and it may try for seconds: one that failed is not repeated at once.
+func (c *Cluster) handOver(ctx context.Context, voter, why string) {
+	c.logger.Info("handing leadership over", "to", voter, "because", why)
+	if err := c.transferTo(ctx, voter); err != nil {
+		c.refused = time.Now()
+		c.logger.Info("leadership was not handed over", "error", err)
+	}
+}
+
+// refusedRest is how long after a transfer that failed no other is tried.
+const refusedRest = 10 * time.Second
 
 // whyNotLead says why this node had better not lead; "" when it may.
 func (c *Cluster) whyNotLead() string {
@@ -53,8 +58,8 @@ func (c *Cluster) whyNotLead() string {
 }
 
 func (c *Cluster) trouble() error {
-	if c.Trouble == nil {
-		return nil
+	if err := c.stuck(); err != nil || c.Trouble == nil {
+		return err
 	}
 	return c.Trouble()
 }
@@ -87,8 +92,8 @@ func (c *Cluster) findPlace(ctx context.Context) {
 	survey := c.look(ctx)
 	servers := survey.Servers()
 	now, known := placement.Mean(servers, c.id, survey.RoundTrip)
-	best, then, _ := placement.Best(servers, survey.RoundTrip)
-	if !known || best == c.id || !placement.Worthwhile(now, then) {
+	best, then, found := placement.Best(servers, survey.RoundTrip)
+	if !known || !found || best == c.id || !placement.Worthwhile(now, then) {
 		c.better.voter, c.better.times = "", 0
 		return
 	}
@@ -99,8 +104,5 @@ func (c *Cluster) findPlace(ctx context.Context) {
 		return
 	}
 	c.better = better{}
-	c.logger.Info("handing leadership to where writes cost less", "to", best, "a write now", now, "and then", then)
-	if err := c.transferTo(ctx, best); err != nil {
-		c.logger.Info("leadership was not handed over", "error", err)
-	}
+	c.handOver(ctx, best, fmt.Sprintf("a write costs %s now, and %s then", now, then))
 }

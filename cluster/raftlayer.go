@@ -103,14 +103,20 @@ func (t raftTransport) pass() {
 	}
 }
 
-// stand has Raft stand for election now, as if its leader had told it to: voters do not refuse it for believing in that leader still.
+// stand has Raft stand for election now, as if its leader had told it to: voters do not refuse it for believing in that leader still. A Raft that
+// is busy is not waited for: by the time it looks somebody else may lead.
 func (t raftTransport) stand() {
+	soon, cancel := context.WithTimeout(t.ctx, standWait)
+	defer cancel()
+
 	request := raft.RPC{Command: &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax}}, RespChan: make(chan raft.RPCResponse, 1)}
 	select {
 	case t.rpcs <- request:
-	case <-t.ctx.Done():
+	case <-soon.Done():
 	}
 }
+
+const standWait = 10 * time.Millisecond
 
 func (t raftTransport) mend(r *raft.AppendEntriesRequest) {
 	reach := r.PrevLogEntry

@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,6 +52,16 @@ func TestSurvey(t *testing.T) {
 					t.Errorf("from %d to %d: %s, %v", pair.i, pair.j, got, known)
 				}
 			}
+		}
+		g.isolate(leader) // asked while it is still followed
+		if s := g.members[near].Survey(t.Context()); g.seat(s, near).Answers != true || g.seat(s, away).Answers != true || s.Leads && s.By == g.ids[leader] {
+			t.Errorf("just after the leader was cut off: %+v", s)
+		}
+		g.network.Heal()
+		g.far(leader, away, 80*time.Millisecond)
+		time.Sleep(5 * time.Second)
+		if g.leader() == away {
+			return // the rest asks what it sees when it is cut off as a follower
 		}
 		g.isolate(away)
 		time.Sleep(2 * time.Second)
@@ -119,18 +130,25 @@ func TestLeaderMovesToWhereWritesAreCheap(t *testing.T) {
 
 func TestLeaderInTroubleHandsOver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var trouble [3]error
+		var trouble [3]atomic.Pointer[string]
 		g, leader := settled(t, 3, func(c *cluster.Config) {
 			i := int(c.Address[4] - '0')
-			c.Trouble = func() error { return trouble[i] }
+			c.Trouble = func() error {
+				if words := trouble[i].Load(); words != nil {
+					return errors.New(*words)
+				}
+				return nil
+			}
 		})
 		worse := (leader + 1) % 3
-		trouble[leader], trouble[worse] = errors.New("its usage log can't be written"), errors.New("likewise")
+		words := "its usage log can't be written"
+		trouble[leader].Store(&words)
+		trouble[worse].Store(&words)
 		time.Sleep(3 * time.Second)
 		if now := g.leader(); now == leader || now == worse {
 			t.Errorf("member %d leads, though it is in trouble", now)
 		}
-		if s := g.members[worse].Survey(t.Context()); g.seat(s, worse).Trouble != "likewise" {
+		if s := g.members[worse].Survey(t.Context()); g.seat(s, worse).Trouble != words {
 			t.Errorf("the survey says %q", g.seat(s, worse).Trouble)
 		}
 	})

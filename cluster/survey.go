@@ -46,10 +46,12 @@ const surveyTimeout = time.Second
 
 // Survey asks the leader to look at all members, and looks itself where no leader answers.
 func (c *Cluster) Survey(ctx context.Context) Survey {
-	ctx, cancel := context.WithTimeout(ctx, 3*surveyTimeout)
-	defer cancel()
 	if _, leader := c.raft.LeaderWithID(); leader != "" && string(leader) != c.id {
-		seen, err := ask[surveyCall, Survey](ctx, c, string(leader), "/v1/survey", surveyCall{})
+		asking, cancel := context.WithTimeout(ctx, 2*surveyTimeout)
+		defer cancel()
+		asking, stop := c.whileFollowing(asking)
+		defer stop()
+		seen, err := ask[surveyCall, Survey](asking, c, string(leader), "/v1/survey", surveyCall{})
 		if err == nil && len(seen.Seats) > 0 {
 			return seen
 		}

@@ -67,7 +67,10 @@ func haStatus(c *call, _ *none) (haStatusData, error) {
 
 func haStatusOf(s node.Survey, now time.Time) haStatusData {
 	d := haStatusData{SurveyedBy: s.By, Leader: s.Leader, LeaseMS: s.Life.Milliseconds(), Writes: map[string]float64{}, Survives: []string{}}
-	ahead := slices.MaxFunc(s.Seats, func(a, b node.Seat) int { return cmp.Compare(a.Applied, b.Applied) }).Applied
+	ahead := uint64(0)
+	for _, seat := range s.Seats {
+		ahead = max(ahead, seat.Applied)
+	}
 	for _, seat := range s.Seats {
 		d.Nodes = append(d.Nodes, haNodeOf(seat, s.Leader, ahead, now))
 	}
@@ -80,8 +83,8 @@ func haStatusOf(s node.Survey, now time.Time) haStatusData {
 	outlook := placement.Look(servers)
 	d.Spare, d.Outlook = outlook.Spare, outlook.Sentences
 	d.Survives = append(d.Survives, outlook.Survives...)
-	if s.Leader == "" {
-		d.Outlook = append([]string{"Nobody leads, as far as this node can see."}, d.Outlook...)
+	if !s.Leads {
+		d.Outlook = append([]string{"No leader answers this node. What follows is what it can see itself; others may see more."}, d.Outlook...)
 	}
 	d.Cheapest = cheapest(s, servers)
 	if c := d.Cheapest; c != nil {
@@ -150,10 +153,10 @@ func (n haNode) attention() string {
 	case n.Astray:
 		return fmt.Sprintf("The clock of node %s, or the leader's, runs at a wrong rate: %s asks the leader for each read.", name, name)
 	case n.BarredMS > 0:
-		return fmt.Sprintf("Node %s does not keep up: writes had to wait for it. It asks the leader for each read for %s yet.",
-			name, (time.Duration(n.BarredMS) * time.Millisecond).Round(time.Second))
+		return fmt.Sprintf("Node %s does not keep up: writes had to wait for it. It asks the leader for each read for %d s yet.",
+			name, n.BarredMS/1000+1)
 	case math.Abs(float64(n.SkewMS)) > 1000:
-		return fmt.Sprintf("The clock of node %s is off by %s.", name, time.Duration(n.SkewMS)*time.Millisecond)
+		return fmt.Sprintf("The clocks of node %s and of the one that looked differ by %s.", name, time.Duration(n.SkewMS)*time.Millisecond)
 	}
 	return ""
 }
@@ -161,8 +164,8 @@ func (n haNode) attention() string {
 // cheapest is the voter from which writes cost clearly less, if there is one.
 func cheapest(s node.Survey, servers []placement.Server) *cheapestLeader {
 	now, known := placement.Mean(servers, s.Leader, s.RoundTrip)
-	best, then, _ := placement.Best(servers, s.RoundTrip)
-	if !known || best == s.Leader || !placement.Worthwhile(now, then) {
+	best, then, found := placement.Best(servers, s.RoundTrip)
+	if !known || !found || best == s.Leader || !placement.Worthwhile(now, then) {
 		return nil
 	}
 	at := slices.IndexFunc(servers, func(p placement.Server) bool { return p.ID == best })

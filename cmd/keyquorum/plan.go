@@ -36,8 +36,8 @@ type plannedLayout struct {
 func planCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "plan", Short: "Say where voters should stand, what a write will cost, and what survives which loss",
-		Long: "Nothing is changed. Round trips are those given with --trip; without any, and for regions without --region, those that a\n" +
-			"running cluster has measured (it needs a token). A region without a voter has a non-voter, which serves reads.",
+		Long: "Nothing is changed. Round trips are those given with --trip; those that are missing are taken from a running cluster (it\n" +
+			"needs a token), and so are the regions without --region. A region without a voter has a non-voter, which serves reads.",
 		Example: "  keyquorum plan --region eu,us,ap --trip eu-us=80ms,eu-ap=150ms,us-ap=150ms",
 		Args:    arguments(0, 0),
 	}
@@ -48,6 +48,9 @@ func planCommand() *cobra.Command {
 	c.Flags().IntVar(&o.voters, "voters", 0, "1, 3, 5 or 7 (default: 3 and 5 are compared)")
 	c.Flags().BoolVar(&o.all, "all", false, "show every layout, not only the best")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		for i := range o.regions {
+			o.regions[i] = strings.TrimSpace(o.regions[i])
+		}
 		ways, err := o.ways(c.Context(), k)
 		if err != nil {
 			return err
@@ -67,47 +70,74 @@ func planCommand() *cobra.Command {
 
 // ways are the round trips given, or measured.
 func (o *planOptions) ways(ctx context.Context, k *connection) (placement.Ways, error) {
-	ways := placement.Ways{}
+	given := placement.Ways{}
 	for _, text := range o.trips {
-		if err := setTrip(ways, text); err != nil {
+		if err := o.setTrip(given, text); err != nil {
 			return nil, err
 		}
 	}
-	if len(o.trips) > 0 && len(o.regions) > 0 {
-		return ways, nil
+	if len(o.regions) > 0 && o.complete(given) {
+		return given, nil
 	}
-	api, err := k.client()
+	s, err := k.surveyed(ctx)
 	if err != nil {
-		return nil, err
-	}
-	s, err := surveyed(ctx, api)
-	if err != nil {
-		return nil, fmt.Errorf("the round trips of the running cluster: %w; give --region and --trip to do without it", err)
+		return nil, fmt.Errorf("the round trips of the running cluster: %w; give --region and all of --trip to do without it", err)
 	}
 	if len(o.regions) == 0 {
 		o.regions = s.regions()
 	}
-	for pair, trip := range s.ways() {
-		if _, given := ways[pair]; !given {
-			ways[pair] = trip
-		}
-	}
+	ways := s.ways()
+	maps.Copy(ways, given)
 	return ways, nil
 }
 
-// setTrip reads A-B=80ms.
-func setTrip(ways placement.Ways, text string) error {
-	pair, took, ok := strings.Cut(text, "=")
-	a, b, two := strings.Cut(pair, "-")
-	if !ok || !two || a == "" || b == "" || strings.Contains(b, "-") {
-		return fmt.Errorf("--trip %q: a round trip is A-B=80ms, with names that hold no \"-\"", text)
+// complete says whether every round trip that the plan needs was given.
+func (o *planOptions) complete(ways placement.Ways) bool {
+	for i, a := range o.regions {
+		for _, b := range o.regions[:i] {
+			if _, known := ways.Between(a, b); !known {
+				return false
+			}
+		}
 	}
-	trip, err := time.ParseDuration(took)
+	return true
+}
+
+// surveyed asks the node for the status of all.
+func (k *connection) surveyed(ctx context.Context) (clusterStatus, error) {
+	api, err := k.client()
+	if err != nil {
+		return clusterStatus{}, err
+	}
+	return surveyed(ctx, api)
+}
+
+// setTrip reads A-B=80ms. Where names hold a "-" themselves the regions of the plan tell where one ends.
+func (o *planOptions) setTrip(ways placement.Ways, text string) error {
+	pair, took, ok := strings.Cut(text, "=")
+	a, b, found := o.splitPair(strings.TrimSpace(pair))
+	if !ok || !found {
+		return fmt.Errorf("--trip %q: a round trip is A-B=80ms, with two regions of the plan", text)
+	}
+	trip, err := time.ParseDuration(strings.TrimSpace(took))
 	if err != nil || trip < 0 || trip > time.Minute {
 		return fmt.Errorf("--trip %q: %q is no round trip; 80ms is one", text, took)
 	}
 	ways.Set(a, b, trip)
 	return nil
+}
+
+func (o *planOptions) splitPair(pair string) (a, b string, found bool) {
+	if len(o.regions) == 0 { // those of the cluster, not known yet
+		a, b, found = strings.Cut(pair, "-")
+		return a, b, found && a != "" && b != "" && !strings.Contains(b, "-")
+	}
+	for i := range len(pair) {
+		if pair[i] == '-' && slices.Contains(o.regions, pair[:i]) && slices.Contains(o.regions, pair[i+1:]) {
+			return pair[:i], pair[i+1:], true
+		}
+	}
+	return "", "", false
 }
 
 // regions are those of the nodes, the leader's first.
@@ -183,7 +213,7 @@ func (o *planOptions) table(layouts []placement.Layout) table {
 		}
 		row := []any{strings.Join(counts, "/"), l.Leader}
 		for _, region := range o.regions {
-			row = append(row, fmt.Sprintf("%d ms", l.Writes[region].Milliseconds()))
+			row = append(row, fmt.Sprintf("%.0f ms", l.Writes[region].Seconds()*1000))
 		}
 		t.add(append(row, mayBeLost(l, len(o.regions)))...)
 	}
@@ -221,7 +251,7 @@ func (o *planOptions) explain(c *cobra.Command, layouts []placement.Layout) {
 func planned(layouts []placement.Layout) (rows []plannedLayout) {
 	for _, l := range layouts {
 		row := plannedLayout{Voters: l.Voters, Leader: l.Leader, Writes: map[string]float64{}, Mean: float64(l.Mean) / float64(time.Millisecond),
-			Spare: l.Outlook.Spare, Survives: l.Outlook.Survives, Loses: l.Outlook.Loses, Sentences: l.Outlook.Sentences}
+			Spare: l.Outlook.Spare, Survives: append([]string{}, l.Outlook.Survives...), Loses: append([]string{}, l.Outlook.Loses...), Sentences: l.Outlook.Sentences}
 		for region, cost := range l.Writes {
 			row.Writes[region] = float64(cost) / float64(time.Millisecond)
 		}

@@ -95,7 +95,7 @@ func (s clusterStatus) tripOf(n nodeStatus) string {
 // reads says how a node answers them.
 func (n nodeStatus) reads() string {
 	switch {
-	case n.State == "sealed" || n.State == "unreachable":
+	case n.State != "unsealed":
 		return "no"
 	case n.Lease:
 		return "local"

@@ -18,7 +18,10 @@ type Outlook struct {
 func Look(servers []Server) Outlook {
 	voters, up, serving := count(servers, func(Server) bool { return true })
 	o := Outlook{Voters: voters, Up: up, Spare: min(up-voters/2-1, serving-1)}
-	o.say(spareSentence(o, serving))
+	o.say(spareSentence(o))
+	if up > voters/2 && voters > 1 && serving == 1 {
+		o.say("Only one voter is fit to lead: the others are sealed or in trouble. Unseal another.")
+	}
 	regions := Regions(servers)
 	if len(regions) > 1 && o.Spare >= 0 {
 		for _, region := range regions {
@@ -57,17 +60,17 @@ func count(servers []Server, stays func(Server) bool) (voters, up, serving int) 
 	return voters, up, serving
 }
 
-func spareSentence(o Outlook, serving int) string {
+func spareSentence(o Outlook) string {
 	missing := o.Voters/2 + 1 - o.Up
 	switch {
 	case missing > 0:
 		return fmt.Sprintf("Writes have stopped, and reads with them: %s must come back.", number(missing, "voter"))
-	case serving < 1:
-		return "No voter is unsealed, so nobody can lead: unseal one."
-	case o.Spare == 0 && serving == 1 && o.Voters > 1:
-		return "Only one voter is unsealed, and it must not be lost: unseal another."
+	case o.Spare < 0:
+		return "No voter is fit to lead, for all are sealed or in trouble: unseal one."
 	case o.Spare == 0 && o.Voters == 1:
 		return "The one voter must not be lost: everything stops without it."
+	case o.Spare == 0 && o.Up > o.Voters/2+1:
+		return "The voter that can lead must not be lost."
 	case o.Spare == 0:
 		return "No voter more may be lost: writes stop with the next one."
 	case o.Spare == 1:
@@ -99,5 +102,5 @@ func regionList(names []string, any string) string {
 	case any != "":
 		return "A" + any[1:] + "the regions " + strings.Join(quoted, ", ")
 	}
-	return "any of the regions " + strings.Join(quoted, ", ")
+	return "any one of the regions " + strings.Join(quoted, ", ")
 }

@@ -17,7 +17,7 @@ type Server struct {
 	Region string // "" where none was named
 	Voter  bool
 	Up     bool // it answers; one that does not is neither waited for nor counted
-	Serves bool // it is unsealed
+	Serves bool // it is unsealed, and in no trouble
 }
 
 // Trips gives the round trip between two servers. false: it is not known.

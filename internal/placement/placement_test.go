@@ -1,6 +1,7 @@
 package placement_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,8 +75,9 @@ func TestOutlook(t *testing.T) {
 		{"whole", func([]placement.Server) {}, 1, "One voter more may be lost. Region b may go. Without region a writes stop, and soon reads."},
 		{"one down", func(s []placement.Server) { s[2].Up = false }, 0, "No voter more may be lost: writes stop with the next one. Region b may go. Without region a writes stop, and soon reads."},
 		{"two down", func(s []placement.Server) { s[0].Up, s[1].Up = false, false }, -1, "Writes have stopped, and reads with them: 1 voter must come back."},
-		{"one unsealed", func(s []placement.Server) { s[0].Serves, s[1].Serves = false, false }, 0, "Only one voter is unsealed, and it must not be lost: unseal another."},
-		{"all sealed", func(s []placement.Server) { s[0].Serves, s[1].Serves, s[2].Serves = false, false, false }, -1, "No voter is unsealed, so nobody can lead: unseal one."},
+		{"one unsealed", func(s []placement.Server) { s[0].Serves, s[1].Serves = false, false }, 0, "The voter that can lead must not be lost. Only one voter is fit to lead"},
+		{"one down, one sealed", func(s []placement.Server) { s[0].Up, s[1].Serves = false, false }, 0, "No voter more may be lost: writes stop with the next one. Only one voter is fit to lead"},
+		{"all sealed", func(s []placement.Server) { s[0].Serves, s[1].Serves, s[2].Serves = false, false, false }, -1, "No voter is fit to lead, for all are sealed or in trouble: unseal one."},
 	} {
 		servers := []placement.Server{server("1", "a"), server("2", "a"), server("3", "b")}
 		row.change(servers)
@@ -133,8 +135,34 @@ func TestPlacementOfAnyCluster(t *testing.T) {
 				t.Fatalf("%s costs %s, the best, %s, %s", s.ID, cost, best, mean)
 			}
 		}
-		if o := placement.Look(servers); voters > 0 && (o.Spare >= 0) != known {
+		o := placement.Look(servers)
+		if voters == 0 {
+			return
+		}
+		if (o.Spare >= 0) != known {
 			t.Fatalf("spare %d though a leader is possible: %v", o.Spare, known)
+		}
+		without := func(gone func(s placement.Server) bool) bool {
+			rest := slices.Clone(servers)
+			for i := range rest {
+				rest[i].Up = rest[i].Up && !gone(rest[i])
+			}
+			return placement.Look(rest).Spare >= 0
+		}
+		for _, region := range o.Survives {
+			if !without(func(s placement.Server) bool { return s.Region == region }) {
+				t.Fatalf("region %s may go, it says", region)
+			}
+		}
+		for _, region := range o.Loses {
+			if without(func(s placement.Server) bool { return s.Region == region }) {
+				t.Fatalf("region %s may not go, it says", region)
+			}
+		}
+		for _, s := range servers {
+			if lost := func(other placement.Server) bool { return other.ID == s.ID && other.Voter }; o.Spare > 0 && !without(lost) {
+				t.Fatalf("%d may be lost, it says, but not %s", o.Spare, s.ID)
+			}
 		}
 	})
 }
