@@ -42,3 +42,16 @@ func TestMembersChangeUnderLoad(t *testing.T) {
 	})
 	l.judge(t, "", "^TestMembersChangeUnderLoad$", testcluster.Schedule{})
 }
+
+// A node that has joined counts as soon as it has caught up, and leases of the last change are over.
+func TestJoinedNodeCountsSoon(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+		for range 2 {
+			begun := time.Now()
+			i := c.AddVoter()
+			if took := time.Since(begun); took > 3*time.Second {
+				t.Errorf("node %d was a voter %v after it had been started", i, took)
+			}
+		}
+	})
+}
