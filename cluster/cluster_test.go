@@ -53,7 +53,8 @@ func TestStaleLeaderDoesNotAnswer(t *testing.T) {
 		next := g.leader(old)
 		must(t, g.put(next, "x", "new"))
 
-		g.network.Release(host(others[0]), host(old)) // renews the old leader's lease
+		voter := others[0] + others[1] - next
+		g.network.Release(host(voter), host(old)) // renews the old leader's lease; the next leader's request for its vote would end it
 		g.stalls[old].release()
 		read := make(chan string, 1)
 		go func() {
@@ -64,7 +65,7 @@ func TestStaleLeaderDoesNotAnswer(t *testing.T) {
 			read <- got
 		}()
 		time.Sleep(5 * time.Millisecond)
-		g.network.Release(host(others[1]), host(old))
+		g.network.Release(host(next), host(old))
 		if got := <-read; got == "old" {
 			t.Fatal("a stale value was read behind a fence after a newer one was acknowledged")
 		}

@@ -42,7 +42,7 @@ var mutants = []mutant{
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/fence.go",
 			Old:  "		if err := c.fsm.Wait(ctx, answer.Index); err != nil {\n			return fenced{}, ErrUnavailable\n		}\n		known, err := c.compare(answer)",
-			New:  "		known, err := true, error(nil)",
+			New:  "		known, err := answer.Index > 0, error(nil)",
 		}},
 		test: histories,
 	},
