@@ -1,0 +1,91 @@
+package testcluster
+
+import "time"
+
+// What stands behind the verbs of faults.go for nodes in this process.
+
+// A Network between nodes, which have their names in it.
+
+func (n *Network) hold(from, to int) error { n.Hold(nodeName(from), nodeName(to)); return nil }
+func (n *Network) heal() error             { n.Heal(); return nil }
+func (n *Network) close()                  { n.Close() }
+func (n *Network) unshapable() error       { return nil }
+
+func (n *Network) shape(from, to int, l Link) error {
+	n.Shape(nodeName(from), nodeName(to), l)
+	return nil
+}
+
+// reset leaves the connections alone that come from outside.
+func (n *Network) reset(i int) {
+	var others []string
+	for j := range maxSize {
+		others = append(others, nodeName(j))
+	}
+	n.Reset(nodeName(i), others...)
+}
+
+// bubbled nodes can stand still. Those over real sockets would go on talking.
+type bubbled struct {
+	*inside
+	network *Network
+}
+
+func (b bubbled) pause(i int) {
+	b.troubles[i].pause()
+	b.network.Pause(nodeName(i))
+}
+
+func (b bubbled) resume(i int) {
+	b.troubles[i].resume()
+	b.network.Resume(nodeName(i))
+}
+
+// The faults of nodes in this process.
+
+func (l *inside) fillDisk(i int) error {
+	l.troubles[i].change(func() { l.troubles[i].disk = errFull })
+	return nil
+}
+
+func (l *inside) failSync(i int) error {
+	l.troubles[i].change(func() { l.troubles[i].sync = errIO })
+	return nil
+}
+
+func (l *inside) hangDisk(i int) error {
+	t := &l.troubles[i]
+	t.change(func() {
+		if t.hung == nil && !t.dead {
+			t.hung = make(chan struct{})
+		}
+	})
+	return nil
+}
+
+func (l *inside) failUsageLog(i int) {
+	l.troubles[i].change(func() { l.troubles[i].usage = errFull })
+}
+
+func (l *inside) skewClock(i int, by time.Duration) error {
+	l.troubles[i].change(func() { l.troubles[i].skew = by })
+	return nil
+}
+
+func (l *inside) driftClock(i int, rate float64) error {
+	t := &l.troubles[i]
+	t.change(func() { t.drift.change(time.Since(boot), rate) })
+	return nil
+}
+
+func (l *inside) mend(i int) error {
+	t := &l.troubles[i]
+	t.change(func() { t.drift.change(time.Since(boot), 1) })
+	t.change(func() { t.disk, t.sync, t.usage, t.skew = nil, nil, nil, 0 })
+	return l.unhangDisk(i)
+}
+
+func (l *inside) unhangDisk(i int) error {
+	l.troubles[i].change(l.troubles[i].unhang)
+	return nil
+}
