@@ -24,14 +24,14 @@ import (
 // node. Five voters stand 2/2/1, and a non-voter serves the region of the one. KEYQUORUM_GEO=1 (make geo) measures enough to quote; else it
 // only shows that all of it works.
 func TestGeo(t *testing.T) {
-	often := 1
+	often, counted := 1, 400
 	if os.Getenv("KEYQUORUM_GEO") != "" {
-		often = 10
+		often, counted = 10, 8000
 	}
 	g := newGeo(t)
 	defer func() { t.Logf("\n%s", &g.table) }()
 	t.Run("reads", func(t *testing.T) { g.reads(t, 50*often) })
-	t.Run("messages", func(t *testing.T) { g.messages(t, 800*often) })
+	t.Run("messages", func(t *testing.T) { g.messages(t, counted) })
 	t.Run("processor", func(t *testing.T) { g.processor(t, 1+often/2, 500*often) })
 	t.Run("writes", func(t *testing.T) { g.writes(t, 3*often) })
 	t.Run("kills", func(t *testing.T) { g.kills(t, 1*often) })
