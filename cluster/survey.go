@@ -16,7 +16,6 @@ type Survey struct {
 	_      struct{}      `cbor:",toarray"`
 	By     string        // node id of who looked
 	Leads  bool          // who leads
-	Index  uint64        // of the committed configuration
 	Life   time.Duration // of leases; 0 where nobody leads
 	Seats  []Seat        // ordered by id
 	Leader string        // node id, as far as the surveyor knows
@@ -73,8 +72,8 @@ func (c *Cluster) serveSurvey(ctx context.Context, _ string, _ surveyCall) (Surv
 // look asks every member at the same time.
 func (c *Cluster) look(ctx context.Context) Survey {
 	standing := c.Standing()
-	configuration, index := c.fsm.View().Configuration()
-	s := Survey{By: c.id, Leads: standing.Leads, Index: index, Leader: standing.Leader}
+	configuration, _ := c.fsm.View().Configuration()
+	s := Survey{By: c.id, Leads: standing.Leads, Leader: standing.Leader}
 	if s.Leads {
 		s.Life = time.Duration(c.life.Load())
 	}

@@ -49,3 +49,24 @@ func TestEveryFormatPageIsListed(t *testing.T) {
 		}
 	}
 }
+
+// TestPagesSayThingsOnce finds a section that an edit has pasted twice.
+func TestPagesSayThingsOnce(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, heading := range regexp.MustCompile(`(?m)^## .*$`).FindAllString(string(text), -1) {
+			if seen[heading] {
+				t.Errorf("%s has %q twice", filepath.Base(page), heading)
+			}
+			seen[heading] = true
+		}
+	}
+}

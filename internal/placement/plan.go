@@ -3,7 +3,6 @@ package placement
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
@@ -118,12 +117,4 @@ func layout(regions []string, share []int, ways Ways) Layout {
 		l.Writes[region], _ = WriteFrom(servers, region, leader, trips)
 	}
 	return l
-}
-
-// Total counts the voters.
-func (l Layout) Total() (n int) {
-	for voters := range maps.Values(l.Voters) {
-		n += voters
-	}
-	return n
 }
