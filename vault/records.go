@@ -12,15 +12,23 @@ import (
 
 // A stored record is, inside its sealed envelope,
 //
-//	0x01 ‖ deterministic CBOR array (RFC 8949 section 4.2.1) ‖ tail
+//	shape ‖ deterministic CBOR array (RFC 8949 section 4.2.1) ‖ tail
 //
 // The tail is raw bytes up to the end: a secret's value or a private key, so that reading one copies nothing and checking the
 // encoding never touches it. Records without secret bytes have no tail. Decoding is strict: what decodes encodes back to the
-// same bytes. A new shape gets a new first byte.
-const recordVersion = 0x01
+// same bytes. The shape is one byte, 0x01 for a kind's first: what is stored in an older one is read for ever, and written in the newest.
+type shaped interface{ shape() byte }
+
+// shapeOf gives the first byte of records of meta's type.
+func shapeOf(meta any) byte {
+	if s, ok := meta.(shaped); ok {
+		return s.shape()
+	}
+	return 0x01
+}
 
 var (
-	errRecordVersion = errors.New("vault: record of an unknown version")
+	errRecordVersion = errors.New("vault: record of an unknown shape")
 	errRecordForm    = errors.New("vault: record is not in its one encoding")
 )
 
@@ -57,14 +65,14 @@ func encodeRecord(meta any, tail []byte) (seal.Plaintext, error) {
 		return nil, err
 	}
 	b := make(seal.Plaintext, 0, 1+len(m)+len(tail))
-	b = append(b, recordVersion)
+	b = append(b, shapeOf(meta))
 	b = append(b, m...)
 	return append(b, tail...), nil
 }
 
 // decodeRecord is the inverse of encodeRecord. The tail is part of b.
 func decodeRecord[M any](b []byte) (meta M, tail []byte, err error) {
-	if len(b) == 0 || b[0] != recordVersion {
+	if len(b) == 0 || b[0] != shapeOf(&meta) {
 		return meta, nil, errRecordVersion
 	}
 	tail, err = decoding.UnmarshalFirst(b[1:], &meta)
