@@ -22,10 +22,10 @@ type call struct {
 	vaults *vault.Vaults // nil while this node can't serve
 	route  *route        // nil while none was found
 	params params
-	body   *[]byte // pooled; nil until read
-	large  bool    // body has one of the places for large ones
-	out    *[]byte // pooled; the answer's body
-	status int     // of the answer
+	body   *[]byte       // pooled; nil until read
+	room   chan struct{} // body has one of these places; nil while it is small
+	out    *[]byte       // pooled; the answer's body
+	status int           // of the answer
 	format format
 
 	place      place          // application plane
@@ -116,24 +116,33 @@ func (c *call) readBody() (err error) {
 	return err
 }
 
-// enlarge takes one of the places for large bodies, until the call is released.
-func (c *call) enlarge() error {
-	if c.large {
+// enlarge takes one of the places for bodies of so many bytes and more, until the call is released.
+func (c *call) enlarge(bytes int) error {
+	places := c.h.large
+	if bytes > maxBody {
+		places = c.h.huge
+	}
+	if c.room == places {
 		return nil
 	}
 	select {
-	case c.h.large <- struct{}{}:
-		c.large = true
-		return nil
+	case places <- struct{}{}:
 	default:
 		return tooManyLarge()
+	}
+	c.leaveRoom()
+	c.room = places
+	return nil
+}
+
+func (c *call) leaveRoom() {
+	if c.room != nil {
+		<-c.room
 	}
 }
 
 func (c *call) release() {
-	if c.large {
-		<-c.h.large
-	}
+	c.leaveRoom()
 	giveBuffer(c.out)
 	if c.body != nil {
 		giveBuffer(c.body)

@@ -44,6 +44,7 @@ type Handler struct {
 	region    []string      // and of x-ms-keyvault-region
 	strangers *rate.Limiter // bounds usage records and log lines that people without a token can cause
 	large     chan struct{} // holds one for each large body in memory
+	huge      chan struct{} // and for each that is over maxBody
 	router    *mux.Router
 	joins     *joins
 }
@@ -58,6 +59,7 @@ func New(n *node.Node, c Config) *Handler {
 		region:    []string{cmp.Or(n.Region(), "keyquorum")},
 		strangers: rate.NewLimiter(10, 100),
 		large:     make(chan struct{}, maxLarge),
+		huge:      make(chan struct{}, maxHuge),
 	}
 	if h.dial == nil {
 		h.dial = func(ctx context.Context, addr string) (net.Conn, error) {

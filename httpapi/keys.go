@@ -10,9 +10,17 @@ import (
 func keyRoutes() []route {
 	routes := []route{
 		{methods: get, shape: "keys/{name}/versions", operation: "keys/versions", serve: serve(listKeyVersions, writeKeyVersions)},
+		{methods: get, shape: "keys/{name}/rotationpolicy", operation: "keys/getrotationpolicy", serve: serve(getRotationPolicy, writeRotationPolicy)},
+		{methods: put, shape: "keys/{name}/rotationpolicy", operation: "keys/setrotationpolicy", body: smallBody, serve: serve(setRotationPolicy, writeRotationPolicy)},
 		{methods: get, shape: "keys/{name}/[version]", operation: "keys/get", serve: serve(getKey, writeKey)},
 		{methods: get, shape: "keys", operation: "keys/list", serve: serve(listKeys, writeKeyPage)},
 		{methods: post, shape: "keys/{name}/create", operation: "keys/create", body: maxBody, serve: serve(createKey, writeKey)},
+		{methods: put, shape: "keys/{name}", operation: "keys/import", body: smallBody, serve: serve(importKey, writeKey)},
+		{methods: post, shape: "keys/{name}/rotate", operation: "keys/rotate", serve: serve(rotateKey, writeKey)},
+		{methods: post, shape: "keys/{name}/backup", operation: "keys/backup", serve: serve(backupKey, writeValue)},
+		{methods: post, shape: "keys/restore", operation: "keys/restore", body: restoreBody, serve: serve(restoreKey, writeKey)},
+		{methods: post, shape: "keys/{name}/[version]/release", operation: "keys/release", body: smallBody, serve: serve(releaseKey, writeToken)},
+		{methods: post, shape: "rng", operation: "rng", body: tinyBody, serve: serve(randomBytes, writeValue)},
 		{methods: patch, shape: "keys/{name}/[version]", operation: "keys/update", body: maxBody, serve: serve(updateKey, writeKey)},
 		{methods: remove, shape: "keys/{name}", operation: "keys/delete", serve: serve(deleteKey, writeKey)},
 		{methods: get, shape: "deletedkeys", operation: "keys/listdeleted", serve: serve(listDeletedKeys, writeKeyPage)},
@@ -22,7 +30,7 @@ func keyRoutes() []route {
 		{methods: post, shape: "keys/{name}/[version]/verify", operation: "keys/verify", body: smallBody, serve: serve(verifyDigest, writeVerdict)},
 	}
 	for name, verb := range map[string]cryptoVerb{
-		"sign": (*vault.Vaults).Sign, "encrypt": (*vault.Vaults).Encrypt, "decrypt": (*vault.Vaults).Decrypt,
+		"sign": signDigest, "encrypt": (*vault.Vaults).Encrypt, "decrypt": (*vault.Vaults).Decrypt,
 		"wrapKey": (*vault.Vaults).WrapKey, "unwrapKey": (*vault.Vaults).UnwrapKey,
 	} {
 		routes = append(routes, route{methods: post, shape: "keys/{name}/[version]/" + strings.ToLower(name), operation: "keys/" + name,
@@ -50,8 +58,37 @@ func (q *keyRequest) member(name, value []byte) error {
 	case "key_ops":
 		return textList("key_ops", value, &q.KeyOps)
 	default:
-		return changeMember(&q.Change, name, value)
+		return keyChangeMember(&q.Change, name, value)
 	}
+}
+
+// keyChangeMember decodes what create, import and update have in common.
+func keyChangeMember(ch *vault.Change, name, value []byte) error {
+	if string(name) != "release_policy" {
+		return changeMember(ch, name, value)
+	}
+	if isNull(value) {
+		return nil
+	}
+	if value[0] != '{' {
+		return invalidProperty("release_policy")
+	}
+	ch.Release = new(vault.ReleasePolicy)
+	return eachMember(value, func(name, value []byte) error {
+		switch string(name) {
+		case "contentType":
+			return textValue("release_policy.contentType", value, &ch.Release.ContentType)
+		case "data":
+			return binaryValue("release_policy.data", value, &ch.Release.Data)
+		case "immutable":
+			var immutable *bool
+			if err := boolValue("release_policy.immutable", value, &immutable); err != nil || immutable == nil {
+				return err
+			}
+			ch.Release.Immutable = *immutable
+		}
+		return nil
+	})
 }
 
 // smallInt sets an int that fits 32 bits; null leaves it.
@@ -121,8 +158,9 @@ func listDeletedKeys(c *call, _ *none) (vault.Page[vault.Key], error) {
 
 // cryptoRequest is the body of the six key operations. Its bytes lie in the request's buffer.
 type cryptoRequest struct {
-	alg           string
-	value, digest []byte
+	alg    string
+	digest []byte
+	in     vault.Cipher
 }
 
 func (q *cryptoRequest) member(name, value []byte) error {
@@ -130,7 +168,13 @@ func (q *cryptoRequest) member(name, value []byte) error {
 	case "alg":
 		return textValue("alg", value, &q.alg)
 	case "value":
-		return binaryValue("value", value, &q.value)
+		return binaryValue("value", value, &q.in.Value)
+	case "iv":
+		return binaryValue("iv", value, &q.in.IV)
+	case "aad":
+		return binaryValue("aad", value, &q.in.AAD)
+	case "tag":
+		return binaryValue("tag", value, &q.in.Tag)
 	case "digest":
 		return binaryValue("digest", value, &q.digest)
 	default:
@@ -139,14 +183,18 @@ func (q *cryptoRequest) member(name, value []byte) error {
 }
 
 // A cryptoVerb is one of the operations that take an algorithm and bytes and give bytes.
-type cryptoVerb func(v *vault.Vaults, ctx context.Context, c vault.Caller, name, version, alg string, value []byte) (vault.CryptoResult, error)
+type cryptoVerb func(v *vault.Vaults, ctx context.Context, c vault.Caller, name, version, alg string, in vault.Cipher) (vault.CryptoResult, error)
 
 func (verb cryptoVerb) call(c *call, q *cryptoRequest) (vault.CryptoResult, error) {
-	return verb(c.vaults, c.ctx, c.caller, c.params[0], c.params[1], q.alg, q.value)
+	return verb(c.vaults, c.ctx, c.caller, c.params[0], c.params[1], q.alg, q.in)
+}
+
+func signDigest(v *vault.Vaults, ctx context.Context, c vault.Caller, name, version, alg string, in vault.Cipher) (vault.CryptoResult, error) {
+	return v.Sign(ctx, c, name, version, alg, in.Value)
 }
 
 func verifyDigest(c *call, q *cryptoRequest) (bool, error) {
-	return c.vaults.Verify(c.ctx, c.caller, c.params[0], c.params[1], q.alg, q.digest, q.value)
+	return c.vaults.Verify(c.ctx, c.caller, c.params[0], c.params[1], q.alg, q.digest, q.in.Value)
 }
 
 func writeVerdict(c *call, valid *bool) error {
@@ -163,13 +211,28 @@ func writeCrypto(c *call, r *vault.CryptoResult) error {
 	dst := append(*c.out, `{"kid":`...)
 	dst = appendID(dst, c.place.authority, "keys", r.Name, r.Version)
 	dst = appendBinary(append(dst, `,"value":`...), r.Value)
+	for _, m := range [...]struct {
+		name  string
+		value []byte
+	}{{`,"iv":`, r.IV}, {`,"tag":`, r.Tag}, {`,"aad":`, r.AAD}} {
+		if m.value != nil {
+			dst = appendBinary(append(dst, m.name...), m.value)
+		}
+	}
 	*c.out = append(dst, '}')
 	clear(r.Value)
 	return nil
 }
 
 func writeKey(c *call, k *vault.Key) error {
-	dst := append(*c.out, `{"key":{"kid":`...)
+	dst := c.appendJWK(append(*c.out, '{'), k)
+	*c.out = append(c.appendKeyRest(dst, k), '}')
+	return nil
+}
+
+// appendJWK appends the member "key".
+func (c *call) appendJWK(dst []byte, k *vault.Key) []byte {
+	dst = append(dst, `"key":{"kid":`...)
 	dst = appendID(dst, c.place.authority, "keys", k.Name, k.Version)
 	dst = appendPublic(dst, &k.Public)
 	dst = append(dst, `,"key_ops":[`...)
@@ -179,8 +242,7 @@ func writeKey(c *call, k *vault.Key) error {
 		}
 		dst = appendString(dst, op)
 	}
-	*c.out = append(c.appendKeyRest(append(dst, `]}`...), k), '}')
-	return nil
+	return append(dst, `]}`...)
 }
 
 // appendPublic appends the members of a JWK (RFC 7518 section 6), with their comma before them.
@@ -201,8 +263,13 @@ func appendPublic(dst []byte, p *vault.PublicKey) []byte {
 }
 
 func (c *call) appendKeyRest(dst []byte, k *vault.Key) []byte {
-	dst = appendAttributes(dst, &k.Attributes, `,"exportable":false`)
+	extra := `,"exportable":false,"hsmPlatform":"0"`
+	if k.Exportable {
+		extra = `,"exportable":true,"hsmPlatform":"0"`
+	}
+	dst = appendAttributes(dst, &k.Attributes, extra)
 	dst = appendTags(dst, k.Tags)
+	dst = appendReleasePolicy(dst, k.Release)
 	return appendDeletion(dst, k.Deletion, c.place.authority, "keys", k.Name)
 }
 

@@ -22,6 +22,7 @@ const (
 	maxHeaders    = 16 << 10 // bytes of names and values
 	maxHeaderRead = 32 << 10 // where net/http hangs up: between the two we answer in the plane's own format
 	maxBody       = 1 << 20
+	restoreBody   = 28 << 20 // of a backup of 20 MiB in base64
 	smallBody     = 64 << 10 // of routes that take a few short values
 	openBody      = 32 << 10 // of routes that strangers may call: a chain of certificates, a form
 	tinyBody      = 4 << 10  // of those that take a share or a name
@@ -84,7 +85,7 @@ func giveBuffer(b *[]byte) {
 }
 
 // readBody appends the request's body to dst, at most limit bytes of it. It asks room before dst grows beyond smallBody.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64, dst []byte, room func() error) ([]byte, error) {
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, dst []byte, room func(bytes int) error) ([]byte, error) {
 	if r.ContentLength == 0 || r.Body == http.NoBody {
 		return dst, nil
 	}
@@ -95,7 +96,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, dst []byte, r
 	for {
 		if len(dst) == cap(dst) {
 			if len(dst) > smallBody {
-				if err := room(); err != nil {
+				if err := room(len(dst)); err != nil {
 					return dst, err
 				}
 			}
@@ -134,7 +135,10 @@ func bodyFailure(err error) error {
 
 // maxLarge is how many bodies over smallBody may be in memory at once: anyone with a token could otherwise fill it with
 // requests that are never completed, one for each connection. Nobody has to wait for such a place: it is given or refused.
-const maxLarge = 32
+const (
+	maxLarge = 32
+	maxHuge  = 2
+)
 
 func tooManyLarge() error {
 	f := unavailable("Too many large requests are being read.")

@@ -14,6 +14,8 @@ func secretRoutes() []route {
 		{methods: put, shape: "secrets/{name}", operation: "secrets/set", body: maxBody, serve: serve(setSecret, writeSecretValue)},
 		{methods: patch, shape: "secrets/{name}/[version]", operation: "secrets/update", body: maxBody, serve: serve(updateSecret, writeSecret)},
 		{methods: remove, shape: "secrets/{name}", operation: "secrets/delete", serve: serve(deleteSecret, writeSecret)},
+		{methods: post, shape: "secrets/{name}/backup", operation: "secrets/backup", serve: serve(backupSecret, writeValue)},
+		{methods: post, shape: "secrets/restore", operation: "secrets/restore", body: restoreBody, serve: serve(restoreSecret, writeSecret)},
 		{methods: get, shape: "deletedsecrets", operation: "secrets/listdeleted", serve: serve(listDeletedSecrets, writeSecretPage)},
 		{methods: get, shape: "deletedsecrets/{name}", operation: "secrets/getdeleted", serve: serve(getDeletedSecret, writeSecret)},
 		{methods: post, shape: "deletedsecrets/{name}/recover", operation: "secrets/recover", serve: serve(recoverSecret, writeSecret)},
@@ -56,6 +58,8 @@ func changeMember(ch *vault.Change, name, value []byte) error {
 				return intValue("attributes.nbf", value, &ch.NotBefore)
 			case "exp":
 				return intValue("attributes.exp", value, &ch.Expires)
+			case "exportable":
+				return boolValue("attributes.exportable", value, &ch.Exportable)
 			}
 			return nil
 		})

@@ -186,7 +186,7 @@ func (d *decision) admit(c Caller, w verb, t target) error {
 	if err != nil {
 		return err
 	}
-	if !ok || !a.allowed.has(w.permission) {
+	if !ok || !w.anyone && !a.allowed.has(w.permission) {
 		return d.deny(c, w.permission)
 	}
 	return nil

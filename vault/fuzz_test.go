@@ -76,7 +76,7 @@ func tailed[M any](b []byte) ([]byte, error) {
 }
 
 var shapes = []shape{whole[vaultRecord], whole[head], whole[principalRecord], whole[appNameRecord], whole[accessRecord], whole[tokenRecord],
-	tailed[secretRecord], tailed[keyRecord], tailed[tokenKeysRecord]}
+	tailed[secretRecord], tailed[keyRecord1], tailed[keyRecord], tailed[tokenKeysRecord], whole[rotationRecord], whole[backupRecord]}
 
 func seeds(f *testing.F) {
 	for _, g := range goldenRecords {
@@ -126,7 +126,7 @@ func TestStoredRecordsDecode(t *testing.T) {
 	if _, _, err := decodeRecord[secretRecord](long); err != errRecordForm {
 		t.Errorf("a second encoding of the same: %v", err)
 	}
-	if _, err := decodeHead(must1(encodeRecord(&head{State: purging + 1}, nil))); err == nil {
+	if _, err := decodeHead(must1(encodeRecord(&head{State: restoring + 1}, nil))); err == nil {
 		t.Error("a head in a state that does not exist")
 	}
 	if _, err := decodeHead(must1(encodeRecord(&head{}, []byte("x")))); err != errRecordForm {

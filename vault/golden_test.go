@@ -34,7 +34,13 @@ var goldenRecords = []struct {
 	{&tokenKeysRecord{Keys: []tokenKeyRecord{{ID: "k", Created: goldenTime}}}, strings.Repeat("k", scalarSize), tailed[tokenKeysRecord]},
 	{&secretRecord{Attributes: goldenAttributes, ContentType: "text/plain", Tags: map[string]string{"a": "b", "aa": "", "c": "d"}}, "value", tailed[secretRecord]},
 	{&secretRecord{}, "", tailed[secretRecord]},
-	{&keyRecord{Attributes: goldenAttributes, Ops: []string{"sign"}, Kty: "EC", Crv: "P-256", X: []byte{1}, Y: []byte{2}}, "private", tailed[keyRecord]},
+	{&keyRecord1{Attributes: goldenAttributes, Ops: []string{"sign"}, Kty: "EC", Crv: "P-256", X: []byte{1}, Y: []byte{2}}, "private", tailed[keyRecord1]},
+	{&keyRecord{Attributes: goldenAttributes, Ops: []string{"sign"}, Kty: "EC-HSM", Crv: "P-256", X: []byte{1}, Y: []byte{2}, Exportable: true,
+		Release: &ReleasePolicy{ContentType: "application/json", Data: []byte("{}"), Immutable: true}}, "private", tailed[keyRecord]},
+	{&rotationRecord{Actions: []LifetimeAction{{Type: "Rotate", AfterCreate: "P30D"}, {Type: "Notify", BeforeExpiry: "P30D"}}, ExpiryTime: "P90D",
+		Created: goldenTime, Updated: goldenTime + 1}, "", whole[rotationRecord]},
+	{&backupRecord{Name: "Db-Password", Current: strings.Repeat("0b", 16), Extra: []byte{1}, Versions: []backupVersion{{ID: strings.Repeat("0b", 16), Record: []byte{2}}}},
+		"", whole[backupRecord]},
 }
 
 // Records are written as they always were, and what was ever written is read.

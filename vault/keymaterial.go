@@ -1,118 +1,64 @@
 package vault
 
 import (
-	"bytes"
-	"crypto"
 	"crypto/ecdsa"
-	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
 	"errors"
-	"math/big"
 	"reflect"
-	"strings"
 
 	"keyquorum/seal"
 )
 
-// errKeyKind says that a key is not what its record says. Only a bug or a damaged record can bring it.
-var errKeyKind = errors.New("vault: a key does not fit its record")
+// A material is a private or symmetric key, parsed and ready for use; each kind has its file (rsakey.go, eckey.go, octkey.go).
+type material interface {
+	bits() int
+	// encode gives what a record keeps: one encoding for each key. It is called inside seal.Do.
+	encode() (seal.Plaintext, error)
+	// jwk is the public half, in which kty is echoed.
+	jwk(kty string) (PublicKey, error)
+}
 
-// shapeFor finds the row for what a request asks, or says which property has no row.
-func shapeFor(spec KeySpec) (*keyShape, error) {
-	kty := baseType(spec.Kty)
-	found := false
-	for i := range keyShapes {
-		s := &keyShapes[i]
-		if s.kty != kty {
-			continue
-		}
-		found = true
-		if s.matches(spec) {
-			return s, exponentAllowed(s, spec)
-		}
-	}
-	switch {
-	case !found:
-		return nil, badProperty("kty")
-	case kty == "EC":
-		return nil, badProperty("crv")
+var (
+	// errKeyKind says that a key is not what its record says. Only a bug or a damaged record can bring it.
+	errKeyKind = errors.New("vault: a key does not fit its record")
+	// errInconsistent is for keys from outside.
+	errInconsistent = badParameter("Property key is not a private key whose parts belong together.")
+)
+
+// asMaterial takes what x509 has parsed.
+func asMaterial(parsed any) (material, error) {
+	switch key := parsed.(type) {
+	case *rsa.PrivateKey:
+		return rsaKey{key}, nil
+	case *ecdsa.PrivateKey:
+		return ecKey{key}, nil
 	default:
-		return nil, badProperty("key_size")
+		return nil, errKeyKind
 	}
 }
 
-// matches: key_size means nothing for EC (sigstore sends 2048), crv nothing for RSA. What is not given matches the first row.
-func (s *keyShape) matches(spec KeySpec) bool {
-	if s.kty == "EC" {
-		return spec.Crv == "" || spec.Crv == s.crv
-	}
-	return spec.Size == 0 || spec.Size == s.bits
-}
-
-// exponentAllowed: the standard library makes keys with 65537 alone.
-func exponentAllowed(s *keyShape, spec KeySpec) error {
-	if s.kty == "RSA" && spec.PublicExponent != 0 && spec.PublicExponent != 65537 {
-		return badProperty("public_exponent")
-	}
-	return nil
-}
-
-// baseType strips "-HSM": the name is accepted and echoed, no hardware is behind it.
-func baseType(kty string) string { return strings.TrimSuffix(kty, "-HSM") }
-
-// generate makes a key: the private half as PKCS#8 DER (RFC 5958), and the public half, in which kty is echoed.
-func (s *keyShape) generate(kty string) (private seal.Plaintext, public PublicKey, err error) {
+// parseMaterial is the inverse of material.encode, and as strict. What it returns is erased when nobody holds it any more.
+func parseMaterial(kty, crv string, kept seal.Plaintext) (m material, err error) {
 	seal.Do(func() {
-		var key crypto.Signer
-		if key, err = s.newKey(); err != nil {
-			return
+		switch {
+		case baseType(kty) == "oct":
+			m, err = parseOct(kept)
+		case crv == koblitzCurve:
+			m, err = parseKoblitz(kept)
+		default:
+			m, err = parsePKCS8(kept)
 		}
-		if public, err = publicJWK(kty, key.Public()); err != nil {
-			return
-		}
-		private, err = x509.MarshalPKCS8PrivateKey(key)
 	})
+	return m, err
+}
+
+// halves gives what a record keeps of a key. It is called inside seal.Do.
+func halves(m material, kty string) (private seal.Plaintext, public PublicKey, err error) {
+	if public, err = m.jwk(kty); err != nil {
+		return nil, public, err
+	}
+	private, err = m.encode()
 	return private, public, err
-}
-
-func (s *keyShape) newKey() (crypto.Signer, error) {
-	if s.kty == "EC" {
-		return ecdsa.GenerateKey(s.curve, rand.Reader)
-	}
-	return rsa.GenerateKey(rand.Reader, s.bits)
-}
-
-// publicJWK spells a public key as RFC 7518 sections 6.2.1 and 6.3.1 do.
-func publicJWK(kty string, key crypto.PublicKey) (PublicKey, error) {
-	switch k := key.(type) {
-	case *rsa.PublicKey:
-		return PublicKey{Kty: kty, N: k.N.Bytes(), E: big.NewInt(int64(k.E)).Bytes()}, nil
-	case *ecdsa.PublicKey:
-		point, err := k.Bytes() // 0x04, x, y, each coordinate padded
-		if err != nil {
-			return PublicKey{}, err
-		}
-		size := fieldSize(k.Curve)
-		return PublicKey{Kty: kty, Crv: k.Params().Name, X: point[1 : 1+size], Y: point[1+size:]}, nil
-	}
-	return PublicKey{}, errKeyKind
-}
-
-// parsePrivate parses PKCS#8, strictly: the one encoding that generate writes. What it returns is erased when nobody holds it
-// any more.
-func parsePrivate(der seal.Plaintext) (key crypto.Signer, err error) {
-	seal.Do(func() {
-		parsed, parseErr := x509.ParsePKCS8PrivateKey(der)
-		signer, ok := parsed.(crypto.Signer)
-		again, encodeErr := x509.MarshalPKCS8PrivateKey(parsed)
-		if parseErr != nil || !ok || encodeErr != nil || !bytes.Equal(again, der) {
-			err = errKeyKind // the parser's own words might quote what it read
-			return
-		}
-		key = signer
-	})
-	return key, err
 }
 
 // A keyRecord is one version of a key: vault/<id>/key/<folded name>/version/<32 hex>. Its tail is the private key.
@@ -123,6 +69,30 @@ type keyRecord struct {
 	Tags       map[string]string
 	Kty, Crv   string
 	N, E, X, Y []byte // as in PublicKey
+	Exportable bool
+	Release    *ReleasePolicy
+}
+
+func (keyRecord) shape() byte { return 0x02 }
+
+// A keyRecord1 is the shape without the last two members.
+type keyRecord1 struct {
+	_          struct{} `cbor:",toarray"`
+	Attributes storedAttributes
+	Ops        []string
+	Tags       map[string]string
+	Kty, Crv   string
+	N, E, X, Y []byte
+}
+
+// decodeKeyRecord reads either shape.
+func decodeKeyRecord(b []byte) (*keyRecord, []byte, error) {
+	if len(b) == 0 || b[0] != shapeOf(&keyRecord1{}) {
+		r, tail, err := decodeRecord[keyRecord](b)
+		return &r, tail, err
+	}
+	r, tail, err := decodeRecord[keyRecord1](b)
+	return &keyRecord{Attributes: r.Attributes, Ops: r.Ops, Tags: r.Tags, Kty: r.Kty, Crv: r.Crv, N: r.N, E: r.E, X: r.X, Y: r.Y}, tail, err
 }
 
 func (r *keyRecord) public() PublicKey {
@@ -136,26 +106,27 @@ func (r keyRecord) withPublic(p PublicKey) keyRecord {
 
 // An openedKey is a version of a key, ready to be used.
 type openedKey struct {
-	record  keyRecord // without tags
-	private crypto.Signer
-	size    int64 // bytes that it takes, about
+	record   keyRecord // without tags
+	material material
+	size     int64 // bytes that it takes, about
 }
 
 // openKey opens a version's record; the tail that the private key is parsed from is the caller's to clear.
 func openKey(record seal.Plaintext) (*openedKey, error) {
-	r, der, err := decodeRecord[keyRecord](record)
+	r, kept, err := decodeKeyRecord(record)
 	if err != nil {
 		return nil, err
 	}
-	private, err := parsePrivate(der)
+	m, err := parseMaterial(r.Kty, r.Crv, kept)
 	if err != nil {
 		return nil, err
 	}
-	if again, err := publicJWK(r.Kty, private.Public()); err != nil || !reflect.DeepEqual(again, r.public()) {
+	if again, err := m.jwk(r.Kty); err != nil || !reflect.DeepEqual(again, r.public()) {
 		return nil, errKeyKind
 	}
-	r.Tags = nil
-	return &openedKey{record: r, private: private, size: openedSize(der)}, nil
+	opened := *r
+	opened.Tags = nil
+	return &openedKey{record: opened, material: m, size: openedSize(kept)}, nil
 }
 
 // openedSize is what a parsed key takes, bookkeeping for its erasure included (measured: a test holds it).

@@ -58,8 +58,8 @@ func useKeys(t *testing.T, w *world, c vault.Caller) (signatures [][]byte) {
 	}
 	for range 20 {
 		must(w.Sign(ctx, c, "r", "", "RS256", digest))(t)
-		sealed := must(w.Encrypt(ctx, c, "r", "", "RSA-OAEP", digest))(t)
-		must(w.Decrypt(ctx, c, "r", "", "RSA-OAEP", sealed.Value))(t)
+		sealed := must(w.Encrypt(ctx, c, "r", "", "RSA-OAEP", vault.Cipher{Value: digest}))(t)
+		must(w.Decrypt(ctx, c, "r", "", "RSA-OAEP", vault.Cipher{Value: sealed.Value}))(t)
 	}
 	return signatures
 }

@@ -10,7 +10,7 @@ import (
 
 // A PublicKey is the public half as a JWK has it; unused members are nil or "".
 type PublicKey struct {
-	Kty  string // "RSA", "EC", "RSA-HSM", "EC-HSM"
+	Kty  string // "RSA", "EC", "oct", or one with "-HSM"
 	Crv  string
 	N, E []byte // big-endian
 	X, Y []byte // padded to the field size
@@ -22,14 +22,16 @@ type Key struct {
 	Public        PublicKey // empty in lists
 	Ops           []string
 	Attributes    Attributes
+	Exportable    bool
+	Release       *ReleasePolicy // nil: none
 	Tags          map[string]string
 	Deletion      *Deletion
 }
 
 // A KeySpec says what key to create: a row of the table keyShapes.
 type KeySpec struct {
-	Kty            string // "RSA", "EC", or with "-HSM", which is echoed and changes nothing else
-	Size           int    // RSA bits; 0 is the default, and EC has none
+	Kty            string // "RSA", "EC", "oct", or with "-HSM", which is echoed and changes nothing else
+	Size           int    // RSA and oct bits; 0 is the default, and EC has none
 	Crv            string // "" is the default
 	PublicExponent int    // 0 or 65537
 }
@@ -37,7 +39,7 @@ type KeySpec struct {
 // A CryptoResult is what a key operation gives. Name is as first spelt, Version the one that was used.
 type CryptoResult struct {
 	Name, Version string
-	Value         []byte
+	Cipher        // a signature has a Value alone
 }
 
 var (
@@ -55,8 +57,11 @@ var keyCollection = collection[Key]{
 	listDeleted: verb{operation: "keys/listdeleted", permission: keysList, unnamed: true},
 	recover:     verb{operation: "keys/recover", permission: keysRecover, writes: true},
 	purge:       verb{operation: "keys/purge", permission: keysPurge, writes: true},
+	backup:      verb{operation: "keys/backup", permission: keysBackup},
+	restore:     verb{operation: "keys/restore", permission: keysRestore, writes: true},
+	extra:       "/rotation",
 	bundle: func(d *decision, o object, record seal.Plaintext) (Key, error) {
-		r, _, err := decodeRecord[keyRecord](record)
+		r, _, err := decodeKeyRecord(record)
 		if err != nil {
 			return Key{}, err
 		}
@@ -66,7 +71,7 @@ var keyCollection = collection[Key]{
 
 func (r *keyRecord) bundle(d *decision, o object) Key {
 	return Key{Name: o.head.Name, Version: o.version, Public: r.public(), Ops: r.Ops, Attributes: r.Attributes.in(d.vault),
-		Tags: r.Tags, Deletion: o.head.deletion()}
+		Exportable: r.Exportable, Release: r.Release, Tags: r.Tags, Deletion: o.head.deletion()}
 }
 
 // with applies what a request supplied, or says what is wrong with the outcome. An empty key_ops is not supplied.
@@ -87,10 +92,19 @@ func (r keyRecord) with(ch Change, a storedAttributes) (keyRecord, error) {
 	return r, a.validWindow()
 }
 
+// begin is with, for a version that is made.
+func (r keyRecord) begin(ch Change, a storedAttributes) (keyRecord, error) {
+	r, err := r.with(ch, a)
+	if err != nil {
+		return r, err
+	}
+	return r.releasable(ch)
+}
+
 // validOps: known names, each once (RFC 7517 section 4.3), in whatever order; the order is kept.
 func validOps(ops []string) error {
 	for i, op := range ops {
-		if !slices.Contains(knownOps, op) || slices.Contains(ops[:i], op) {
+		if !slices.Contains(knownOps, keyOp(op)) || slices.Contains(ops[:i], op) {
 			return badProperty("key_ops")
 		}
 	}
@@ -100,46 +114,64 @@ func validOps(ops []string) error {
 // CreateKey adds a version with a new private key, and with the first one the key. 409 ObjectIsDeletedButRecoverable while the
 // name is soft-deleted. RSA keys take from a tenth of a second to some seconds of processor time to find.
 func (v *Vaults) CreateKey(ctx context.Context, c Caller, name string, spec KeySpec, ch Change) (Key, error) {
-	var private seal.Plaintext // made once: deciding again after a conflict must not cost another key
+	return v.addKey(ctx, c, createKey, name, func(d *decision, _ object) (newKey, error) {
+		shape, err := shapeFor(spec)
+		if err != nil {
+			return newKey{}, err
+		}
+		made, err := keyRecord{Kty: spec.Kty, Ops: shape.ops}.begin(ch, newAttributes(ch, d.now))
+		return newKey{record: made, make: func() (seal.Plaintext, PublicKey, error) { return shape.generate(spec.Kty) }}, err
+	})
+}
+
+// A newKey is a version that is to be: its record without the public half, and what makes the key.
+type newKey struct {
+	record keyRecord
+	make   func() (seal.Plaintext, PublicKey, error)
+}
+
+// addKey adds a version whose key is made once: deciding again after a conflict must not cost another.
+func (v *Vaults) addKey(ctx context.Context, c Caller, w verb, name string, plan func(*decision, object) (newKey, error)) (Key, error) {
+	var private seal.Plaintext
 	var public PublicKey
 	defer func() { private.Zero() }()
-	return perform(ctx, v, c, createKey, target{name: name}, func(d *decision) (Key, error) {
+	return perform(ctx, v, c, w, target{name: name}, func(d *decision) (Key, error) {
 		o, err := keyCollection.claim(d, name)
 		if err != nil {
 			return Key{}, err
 		}
-		shape, err := shapeFor(spec)
-		if err != nil {
-			return Key{}, err
-		}
-		r, err := keyRecord{Ops: shape.ops}.with(ch, newAttributes(ch, d.now))
+		k, err := plan(d, o)
 		if err != nil {
 			return Key{}, err
 		}
 		if private == nil {
-			if private, public, err = v.generate(ctx, shape, spec.Kty); err != nil {
+			if private, public, err = v.generate(ctx, k.make); err != nil {
 				return Key{}, err
 			}
 		}
-		r = r.withPublic(public)
-		record, err := encodeRecord(&r, private)
-		if err != nil {
-			return Key{}, err
-		}
-		o, err = keyCollection.add(d, o, name, record)
-		return r.bundle(d, o), err
+		return d.addVersion(o, name, k.record.withPublic(public), private)
 	})
 }
 
+// addVersion writes a version of a claimed key.
+func (d *decision) addVersion(o object, name string, r keyRecord, private seal.Plaintext) (Key, error) {
+	record, err := encodeRecord(&r, private)
+	if err != nil {
+		return Key{}, err
+	}
+	o, err = keyCollection.add(d, o, name, record)
+	return r.bundle(d, o), err
+}
+
 // generate makes a key when a core is free for it: finding RSA primes keeps one busy for up to seconds and can't be cancelled.
-func (v *Vaults) generate(ctx context.Context, shape *keyShape, kty string) (seal.Plaintext, PublicKey, error) {
+func (v *Vaults) generate(ctx context.Context, make func() (seal.Plaintext, PublicKey, error)) (seal.Plaintext, PublicKey, error) {
 	select {
 	case v.generating <- struct{}{}:
 	case <-ctx.Done():
 		return nil, PublicKey{}, unavailable("Busy", "This node is making other keys.")
 	}
 	defer func() { <-v.generating }()
-	return shape.generate(kty)
+	return make()
 }
 
 // GetKey gives the public half and the attributes of a version, "" for the latest, in whatever state it is.
@@ -165,11 +197,15 @@ func (v *Vaults) UpdateKey(ctx context.Context, c Caller, name, version string, 
 			return Key{}, err
 		}
 		defer record.Zero()
-		r, private, err := decodeRecord[keyRecord](record)
+		old, private, err := decodeKeyRecord(record)
 		if err != nil {
 			return Key{}, damaged(o.versionPath())
 		}
-		if r, err = r.with(ch, r.Attributes.with(ch, d.now)); err != nil {
+		r, err := old.with(ch, old.Attributes.with(ch, d.now))
+		if err != nil {
+			return Key{}, err
+		}
+		if r, err = r.rereleasable(ch); err != nil {
 			return Key{}, err
 		}
 		changed, err := encodeRecord(&r, private)
@@ -218,9 +254,19 @@ func (v *Vaults) PurgeKey(ctx context.Context, c Caller, name string) error {
 // withoutMaterial takes from a listing what Azure's items don't have.
 func withoutMaterial(page Page[Key], err error) (Page[Key], error) {
 	for i := range page.Items {
-		page.Items[i].Public, page.Items[i].Ops = PublicKey{}, nil
+		page.Items[i].Public, page.Items[i].Ops, page.Items[i].Release = PublicKey{}, nil, nil
 	}
 	return page, err
+}
+
+// BackupKey gives a live key with all versions and its rotation policy, sealed: RestoreKey of any vault of this cluster opens it.
+func (v *Vaults) BackupKey(ctx context.Context, c Caller, name string) ([]byte, error) {
+	return keyCollection.performBackup(ctx, v, c, name)
+}
+
+// RestoreKey brings back a key as it was backed up.
+func (v *Vaults) RestoreKey(ctx context.Context, c Caller, blob []byte) (Key, error) {
+	return keyCollection.performRestore(ctx, v, c, blob)
 }
 
 // A use is a row of the table of what can be done with a key.
@@ -241,61 +287,56 @@ var (
 
 // Sign signs a digest of exactly the length of the algorithm's hash. The private key never leaves this call.
 func (v *Vaults) Sign(ctx context.Context, c Caller, name, version, alg string, digest []byte) (CryptoResult, error) {
-	return v.use(ctx, c, useSign, target{name, version}, alg, func(a *algorithm, k *openedKey) ([]byte, error) {
-		if err := a.checkDigest("value", digest); err != nil {
-			return nil, err
+	return v.use(ctx, c, useSign, target{name, version}, alg, func(a *algorithm, m material) (out Cipher, err error) {
+		if err = a.checkDigest("value", digest); err == nil {
+			out.Value, err = a.sign(m, digest)
 		}
-		return a.sign(k.private, digest)
+		return out, err
 	})
 }
 
 // Verify says whether the signature is the key's over the digest. A wrong signature of whatever length is false, not an error.
 func (v *Vaults) Verify(ctx context.Context, c Caller, name, version, alg string, digest, signature []byte) (bool, error) {
 	var good bool
-	_, err := v.use(ctx, c, useVerify, target{name, version}, alg, func(a *algorithm, k *openedKey) ([]byte, error) {
-		if err := a.checkDigest("digest", digest); err != nil {
-			return nil, err
+	_, err := v.use(ctx, c, useVerify, target{name, version}, alg, func(a *algorithm, m material) (none Cipher, err error) {
+		if err = a.checkDigest("digest", digest); err == nil {
+			good = a.verify(m, digest, signature)
 		}
-		good = a.verify(k.private.Public(), digest, signature)
-		return nil, nil
+		return none, err
 	})
 	return good && err == nil, err
 }
 
 // Encrypt enciphers a plaintext that is short enough for the key and the algorithm.
-func (v *Vaults) Encrypt(ctx context.Context, c Caller, name, version, alg string, plaintext []byte) (CryptoResult, error) {
-	return v.encipher(ctx, c, useEncrypt, target{name, version}, alg, plaintext)
+func (v *Vaults) Encrypt(ctx context.Context, c Caller, name, version, alg string, in Cipher) (CryptoResult, error) {
+	return v.encipher(ctx, c, useEncrypt, target{name, version}, alg, in)
 }
 
 // Decrypt deciphers. All that does not decrypt is refused in the same words (400 BadParameter).
-func (v *Vaults) Decrypt(ctx context.Context, c Caller, name, version, alg string, ciphertext []byte) (CryptoResult, error) {
-	return v.decipher(ctx, c, useDecrypt, target{name, version}, alg, ciphertext)
+func (v *Vaults) Decrypt(ctx context.Context, c Caller, name, version, alg string, in Cipher) (CryptoResult, error) {
+	return v.decipher(ctx, c, useDecrypt, target{name, version}, alg, in)
 }
 
 // WrapKey is Encrypt under a permission and a key operation of its own.
-func (v *Vaults) WrapKey(ctx context.Context, c Caller, name, version, alg string, key []byte) (CryptoResult, error) {
-	return v.encipher(ctx, c, useWrap, target{name, version}, alg, key)
+func (v *Vaults) WrapKey(ctx context.Context, c Caller, name, version, alg string, in Cipher) (CryptoResult, error) {
+	return v.encipher(ctx, c, useWrap, target{name, version}, alg, in)
 }
 
 // UnwrapKey is Decrypt under a permission and a key operation of its own.
-func (v *Vaults) UnwrapKey(ctx context.Context, c Caller, name, version, alg string, wrapped []byte) (CryptoResult, error) {
-	return v.decipher(ctx, c, useUnwrap, target{name, version}, alg, wrapped)
+func (v *Vaults) UnwrapKey(ctx context.Context, c Caller, name, version, alg string, in Cipher) (CryptoResult, error) {
+	return v.decipher(ctx, c, useUnwrap, target{name, version}, alg, in)
 }
 
-func (v *Vaults) encipher(ctx context.Context, c Caller, u use, t target, alg string, plaintext []byte) (CryptoResult, error) {
-	return v.use(ctx, c, u, t, alg, func(a *algorithm, k *openedKey) ([]byte, error) {
-		return a.encrypt(k.private.Public(), plaintext)
-	})
+func (v *Vaults) encipher(ctx context.Context, c Caller, u use, t target, alg string, in Cipher) (CryptoResult, error) {
+	return v.use(ctx, c, u, t, alg, func(a *algorithm, m material) (Cipher, error) { return a.encrypt(m, in) })
 }
 
-func (v *Vaults) decipher(ctx context.Context, c Caller, u use, t target, alg string, ciphertext []byte) (CryptoResult, error) {
-	return v.use(ctx, c, u, t, alg, func(a *algorithm, k *openedKey) ([]byte, error) {
-		return a.decrypt(k.private, ciphertext)
-	})
+func (v *Vaults) decipher(ctx context.Context, c Caller, u use, t target, alg string, in Cipher) (CryptoResult, error) {
+	return v.use(ctx, c, u, t, alg, func(a *algorithm, m material) (Cipher, error) { return a.decrypt(m, in) })
 }
 
 // use carries out one use of a key: state first, then whether the algorithm fits, then f (decision 10).
-func (v *Vaults) use(ctx context.Context, c Caller, u use, t target, alg string, f func(*algorithm, *openedKey) ([]byte, error)) (CryptoResult, error) {
+func (v *Vaults) use(ctx context.Context, c Caller, u use, t target, alg string, f func(*algorithm, material) (Cipher, error)) (CryptoResult, error) {
 	return perform(ctx, v, c, u.verb, t, func(d *decision) (CryptoResult, error) {
 		o, err := keyCollection.find(d, t.name, t.version)
 		if err != nil {
@@ -308,12 +349,12 @@ func (v *Vaults) use(ctx context.Context, c Caller, u use, t target, alg string,
 		if err = u.allowed(&k.record, d.now); err != nil {
 			return CryptoResult{}, err
 		}
-		a, err := algorithmFor(alg, u.op, baseType(k.record.Kty), k.record.Crv)
+		a, err := algorithmFor(alg, u.op, k)
 		if err != nil {
 			return CryptoResult{}, err
 		}
-		value, err := f(a, k)
-		return CryptoResult{Name: o.head.Name, Version: o.version, Value: value}, err
+		out, err := f(a, k.material)
+		return CryptoResult{Name: o.head.Name, Version: o.version, Cipher: out}, err
 	})
 }
 

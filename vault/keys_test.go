@@ -97,10 +97,10 @@ func TestCreateKeyRefusals(t *testing.T) {
 		ch   vault.Change
 	}{
 		"no kty":           {},
-		"oct":              {spec: vault.KeySpec{Kty: "oct"}},
+		"oct of 512 bits":  {spec: vault.KeySpec{Kty: "oct", Size: 512}},
 		"1024 bits":        {spec: vault.KeySpec{Kty: "RSA", Size: 1024}},
 		"exponent 3":       {spec: vault.KeySpec{Kty: "RSA", PublicExponent: 3}},
-		"P-384":            {spec: vault.KeySpec{Kty: "EC", Crv: "P-384"}},
+		"P-224":            {spec: vault.KeySpec{Kty: "EC", Crv: "P-224"}},
 		"unknown op":       {ecSpec, vault.Change{KeyOps: []string{"sign", "derive"}}},
 		"op twice":         {ecSpec, vault.Change{KeyOps: []string{"sign", "sign"}}},
 		"op in wrong case": {ecSpec, vault.Change{KeyOps: []string{"wrapkey"}}},
@@ -275,12 +275,12 @@ func TestKeyOperationsAgreeWithTheStandardLibrary(t *testing.T) {
 	}
 
 	plain := []byte("thirty-two bytes of a data key..")
-	for name, op := range map[string][2]func(context.Context, vault.Caller, string, string, string, []byte) (vault.CryptoResult, error){
+	for name, op := range map[string][2]func(context.Context, vault.Caller, string, string, string, vault.Cipher) (vault.CryptoResult, error){
 		"encrypt": {w.Encrypt, w.Decrypt}, "wrapKey": {w.WrapKey, w.UnwrapKey},
 	} {
 		for _, alg := range []string{"RSA-OAEP", "RSA-OAEP-256"} {
-			sealed := must(op[0](ctx, c, "r", "", alg, plain))(t)
-			opened := must(op[1](ctx, c, "r", sealed.Version, alg, sealed.Value))(t)
+			sealed := must(op[0](ctx, c, "r", "", alg, vault.Cipher{Value: plain}))(t)
+			opened := must(op[1](ctx, c, "r", sealed.Version, alg, sealed.Cipher))(t)
 			if !bytes.Equal(opened.Value, plain) || sealed.Version != r.Version || opened.Name != "R" {
 				t.Errorf("%s %s: %q", name, alg, opened.Value)
 			}
@@ -289,11 +289,11 @@ func TestKeyOperationsAgreeWithTheStandardLibrary(t *testing.T) {
 				h = sha256.New()
 			}
 			theirs := must(rsa.EncryptOAEP(h, rand.Reader, rsaKey, plain, nil))(t)
-			if opened := must(op[1](ctx, c, "r", "", alg, theirs))(t); !bytes.Equal(opened.Value, plain) {
+			if opened := must(op[1](ctx, c, "r", "", alg, vault.Cipher{Value: theirs}))(t); !bytes.Equal(opened.Value, plain) {
 				t.Errorf("%s %s: the client's ciphertext opened to %q", name, alg, opened.Value)
 			}
 			sealed.Value[0] ^= 1
-			_, err := op[1](ctx, c, "r", "", alg, sealed.Value)
+			_, err := op[1](ctx, c, "r", "", alg, sealed.Cipher)
 			refused(t, err, vault.Invalid, "BadParameter")
 		}
 	}
@@ -307,17 +307,17 @@ func TestKeyOperationRefusals(t *testing.T) {
 		"EC key, RSA algorithm":    second(w.Sign(ctx, c, "e", "", "RS256", digest)),
 		"RSA key, EC algorithm":    second(w.Sign(ctx, c, "r", "", "ES256", digest)),
 		"verify likewise":          second(w.Verify(ctx, c, "r", "", "ES256", digest, nil)),
-		"EC key, OAEP":             second(w.Encrypt(ctx, c, "e", "", "RSA-OAEP", digest)),
+		"EC key, OAEP":             second(w.Encrypt(ctx, c, "e", "", "RSA-OAEP", vault.Cipher{Value: digest})),
 		"sign with OAEP":           second(w.Sign(ctx, c, "r", "", "RSA-OAEP", digest)),
-		"encrypt with RS256":       second(w.Encrypt(ctx, c, "r", "", "RS256", digest)),
+		"encrypt with RS256":       second(w.Encrypt(ctx, c, "r", "", "RS256", vault.Cipher{Value: digest})),
 		"no algorithm":             second(w.Sign(ctx, c, "r", "", "", digest)),
 		"unknown algorithm":        second(w.Sign(ctx, c, "r", "", "RSNULL", digest)),
 		"short digest":             second(w.Sign(ctx, c, "r", "", "RS256", digest[1:])),
 		"no digest":                second(w.Sign(ctx, c, "e", "", "ES256", nil)),
 		"long digest":              second(w.Verify(ctx, c, "e", "", "ES256", make([]byte, 33), make([]byte, 64))),
-		"plaintext too long":       second(w.Encrypt(ctx, c, "r", "", "RSA-OAEP-256", make([]byte, 191))),
-		"key too long":             second(w.WrapKey(ctx, c, "r", "", "RSA-OAEP", make([]byte, 215))),
-		"ciphertext of wrong size": second(w.UnwrapKey(ctx, c, "r", "", "RSA-OAEP", make([]byte, 255))),
+		"plaintext too long":       second(w.Encrypt(ctx, c, "r", "", "RSA-OAEP-256", vault.Cipher{Value: make([]byte, 191)})),
+		"key too long":             second(w.WrapKey(ctx, c, "r", "", "RSA-OAEP", vault.Cipher{Value: make([]byte, 215)})),
+		"ciphertext of wrong size": second(w.UnwrapKey(ctx, c, "r", "", "RSA-OAEP", vault.Cipher{Value: make([]byte, 255)})),
 		"malformed version":        second(w.Sign(ctx, c, "r", "latest", "RS256", digest)),
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, err, vault.Invalid, "BadParameter") })
@@ -360,7 +360,7 @@ func TestKeyPermissions(t *testing.T) {
 	must(w.CreateKey(ctx, c, "k", rsaSpec, vault.Change{}))(t)
 	must(w.CreateKey(ctx, c, "deleted", ecSpec, vault.Change{}))(t)
 	must(w.DeleteKey(ctx, c, "deleted"))(t)
-	sealed := must(w.Encrypt(ctx, c, "k", "", "RSA-OAEP", digest))(t).Value
+	sealed := must(w.Encrypt(ctx, c, "k", "", "RSA-OAEP", vault.Cipher{Value: digest}))(t).Value
 	page := vault.PageRequest{Max: 1}
 	verbs := []struct {
 		permission, operation string
@@ -374,10 +374,18 @@ func TestKeyPermissions(t *testing.T) {
 		{"update", "keys/update", func(c vault.Caller, n string) error { return second(w.UpdateKey(ctx, c, n, "", vault.Change{})) }},
 		{"sign", "keys/sign", func(c vault.Caller, n string) error { return second(w.Sign(ctx, c, n, "", "RS256", digest)) }},
 		{"verify", "keys/verify", func(c vault.Caller, n string) error { return second(w.Verify(ctx, c, n, "", "RS256", digest, nil)) }},
-		{"encrypt", "keys/encrypt", func(c vault.Caller, n string) error { return second(w.Encrypt(ctx, c, n, "", "RSA-OAEP", digest)) }},
-		{"decrypt", "keys/decrypt", func(c vault.Caller, n string) error { return second(w.Decrypt(ctx, c, n, "", "RSA-OAEP", sealed)) }},
-		{"wrapKey", "keys/wrapKey", func(c vault.Caller, n string) error { return second(w.WrapKey(ctx, c, n, "", "RSA-OAEP", digest)) }},
-		{"unwrapKey", "keys/unwrapKey", func(c vault.Caller, n string) error { return second(w.UnwrapKey(ctx, c, n, "", "RSA-OAEP", sealed)) }},
+		{"encrypt", "keys/encrypt", func(c vault.Caller, n string) error {
+			return second(w.Encrypt(ctx, c, n, "", "RSA-OAEP", vault.Cipher{Value: digest}))
+		}},
+		{"decrypt", "keys/decrypt", func(c vault.Caller, n string) error {
+			return second(w.Decrypt(ctx, c, n, "", "RSA-OAEP", vault.Cipher{Value: sealed}))
+		}},
+		{"wrapKey", "keys/wrapKey", func(c vault.Caller, n string) error {
+			return second(w.WrapKey(ctx, c, n, "", "RSA-OAEP", vault.Cipher{Value: digest}))
+		}},
+		{"unwrapKey", "keys/unwrapKey", func(c vault.Caller, n string) error {
+			return second(w.UnwrapKey(ctx, c, n, "", "RSA-OAEP", vault.Cipher{Value: sealed}))
+		}},
 		{"create", "keys/create", func(c vault.Caller, n string) error {
 			return second(w.CreateKey(ctx, c, "new", ecSpec, vault.Change{}))
 		}},

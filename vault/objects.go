@@ -24,7 +24,9 @@ type collection[T any] struct {
 	article string // "A secret"
 	missing string // code of 404, "SecretNotFound"
 
-	list, versions, delete, getDeleted, listDeleted, recover, purge verb
+	extra string // what a head has below it beside its versions, "/rotation"; "" for nothing
+
+	list, versions, delete, getDeleted, listDeleted, recover, purge, backup, restore verb
 
 	// bundle gives the answer for o without secret bytes. record is cleared when it returns.
 	bundle func(d *decision, o object, record seal.Plaintext) (T, error)
@@ -109,6 +111,8 @@ func (k *collection[T]) claim(d *decision, name string) (object, error) {
 		return o, err
 	case o.head == nil || o.head.State == live:
 		return o, nil
+	case o.head.State == restoring:
+		return o, conflict("ObjectIsBeingRecovered", "%s %s is currently being restored from another backup.", k.noun, name)
 	case o.head.State == purging:
 		return o, conflict("ObjectIsBeingDeleted", "%s %s is currently being deleted and cannot be re-created; retry later.", k.noun, name)
 	default:
@@ -195,7 +199,7 @@ func (k *collection[T]) performPurge(ctx context.Context, v *Vaults, c Caller, n
 		if err != nil {
 			return none, err
 		}
-		if o.head == nil || o.head.State == live {
+		if o.head == nil || o.head.State == live || o.head.State == restoring {
 			return none, notFound(k.missing, "Deleted %s not found: %s", k.noun, name)
 		}
 		if d.vault.PurgeProtection {

@@ -17,6 +17,7 @@ type verb struct {
 	permission permission
 	writes     bool // decides into a transaction
 	unnamed    bool // asks about a collection, not about one object
+	anyone     bool // allowed to whoever has any permission in the vault; permission is not looked at
 }
 
 // A target is the object that a verb is about, as the caller spelt it. Version "" is the latest.
@@ -90,6 +91,7 @@ type decision struct {
 	now       time.Time
 	writes    bool
 	txn       fsm.Txn
+	size      int  // bytes of what txn writes
 	committed bool // the transaction, or an earlier step, was handed to the cluster
 	again     bool // there is more to do than one transaction holds: decide again when this one is applied
 
@@ -275,6 +277,7 @@ func (d *decision) put(path string, record seal.Plaintext) error {
 		return err
 	}
 	d.txn.Writes = append(d.txn.Writes, fsm.Write{Path: path, Logical: logical, Value: sealed})
+	d.size += len(path) + len(sealed)
 	return nil
 }
 
@@ -296,3 +299,9 @@ func (d *decision) remove(path string) {
 
 // full says that the transaction holds no condition more. Every write has one on its own path, so conditions run out first.
 func (d *decision) full() bool { return len(d.txn.Conditions) == fsm.MaxConditions }
+
+// room says that the transaction holds one record more, of so many bytes before it is sealed, beside what belongs to every step.
+func (d *decision) room(bytes int) bool { return !d.full() && d.size+bytes < fsm.MaxTxnBytes-maxAround }
+
+// maxAround is more than conditions, envelopes, paths and a head take beside the records of one transaction.
+const maxAround = 64 << 10

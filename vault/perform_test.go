@@ -114,19 +114,19 @@ var verbs = []verbCase{
 		return err
 	}},
 	{"keys/encrypt", "encrypt", "", func(w *world, c vault.Caller, name string) error {
-		_, err := w.Encrypt(ctx, c, name, "", "RSA-OAEP", []byte("m"))
+		_, err := w.Encrypt(ctx, c, name, "", "RSA-OAEP", vault.Cipher{Value: []byte("m")})
 		return err
 	}},
 	{"keys/decrypt", "decrypt", "", func(w *world, c vault.Caller, name string) error {
-		_, err := w.Decrypt(ctx, c, name, "", "RSA-OAEP", make([]byte, 256))
+		_, err := w.Decrypt(ctx, c, name, "", "RSA-OAEP", vault.Cipher{Value: make([]byte, 256)})
 		return err
 	}},
 	{"keys/wrapKey", "wrapKey", "", func(w *world, c vault.Caller, name string) error {
-		_, err := w.WrapKey(ctx, c, name, "", "RSA-OAEP", []byte("m"))
+		_, err := w.WrapKey(ctx, c, name, "", "RSA-OAEP", vault.Cipher{Value: []byte("m")})
 		return err
 	}},
 	{"keys/unwrapKey", "unwrapKey", "", func(w *world, c vault.Caller, name string) error {
-		_, err := w.UnwrapKey(ctx, c, name, "", "RSA-OAEP", make([]byte, 256))
+		_, err := w.UnwrapKey(ctx, c, name, "", "RSA-OAEP", vault.Cipher{Value: make([]byte, 256)})
 		return err
 	}},
 }

@@ -146,11 +146,15 @@ const (
 	live    headState = 0
 	deleted headState = 1
 	purging headState = 2 // some versions are gone: it can only go on to nothing
+
+	// Some versions are not there yet; Current is the mark of the backup that they come from, and Deleted when the last came. Nobody
+	// sees such an object.
+	restoring headState = 3
 )
 
 func decodeHead(b []byte) (*head, error) {
 	h, err := decodeWhole[head](b)
-	if err == nil && h.State > purging {
+	if err == nil && h.State > restoring {
 		err = errRecordForm
 	}
 	return h, err

@@ -23,6 +23,8 @@ type Change struct {
 	Tags               map[string]string // nil: keep; else replaces
 	ContentType        *string           // secrets
 	KeyOps             []string          // keys; nil: keep
+	Exportable         *bool             // keys
+	Release            *ReleasePolicy    // keys
 }
 
 // Deletion says when a deleted object was deleted and when it will be purged (Unix seconds).
@@ -74,6 +76,8 @@ var secretCollection = collection[Secret]{
 	listDeleted: verb{operation: "secrets/listdeleted", permission: secretsList, unnamed: true},
 	recover:     verb{operation: "secrets/recover", permission: secretsRecover, writes: true},
 	purge:       verb{operation: "secrets/purge", permission: secretsPurge, writes: true},
+	backup:      verb{operation: "secrets/backup", permission: secretsBackup},
+	restore:     verb{operation: "secrets/restore", permission: secretsRestore, writes: true},
 	bundle: func(d *decision, o object, record seal.Plaintext) (Secret, error) {
 		r, _, err := decodeRecord[secretRecord](record)
 		if err != nil {
@@ -253,4 +257,14 @@ func (v *Vaults) RecoverSecret(ctx context.Context, c Caller, name string) (Secr
 // PurgeSecret deletes a deleted secret for ever. 403 while the vault has purge protection.
 func (v *Vaults) PurgeSecret(ctx context.Context, c Caller, name string) error {
 	return secretCollection.performPurge(ctx, v, c, name)
+}
+
+// BackupSecret gives a live secret with all versions, sealed: RestoreSecret of any vault of this cluster opens it.
+func (v *Vaults) BackupSecret(ctx context.Context, c Caller, name string) ([]byte, error) {
+	return secretCollection.performBackup(ctx, v, c, name)
+}
+
+// RestoreSecret brings back a secret as it was backed up. The answer has no value.
+func (v *Vaults) RestoreSecret(ctx context.Context, c Caller, blob []byte) (Secret, error) {
+	return secretCollection.performRestore(ctx, v, c, blob)
 }

@@ -56,9 +56,10 @@ func newTokenKeys(now time.Time) (record seal.Plaintext, err error) {
 
 // tokenKeys are the keys that sign and verify access tokens, ready for use.
 type tokenKeys struct {
-	signer jose.Signer
-	public map[string]*ecdsa.PublicKey // by kid
-	jwks   []byte
+	signer   jose.Signer
+	releases jose.Signer                 // of released keys: the same key, under a type that no access token has
+	public   map[string]*ecdsa.PublicKey // by kid
+	jwks     []byte
 }
 
 func decodeTokenKeys(b []byte) (keys *tokenKeys, err error) {
@@ -83,7 +84,10 @@ func parseTokenKeys(b []byte) (*tokenKeys, error) {
 		}
 		t.public[k.ID] = &key.PublicKey
 		set.Keys = append(set.Keys, jose.JSONWebKey{Key: &key.PublicKey, KeyID: k.ID, Algorithm: string(jose.ES256), Use: "sig"})
-		if t.signer, err = newSigner(k.ID, key); err != nil {
+		if t.signer, err = newSigner(k.ID, "JWT", key); err != nil {
+			return nil, err
+		}
+		if t.releases, err = newSigner(k.ID, "release+jwt", key); err != nil {
 			return nil, err
 		}
 	}
@@ -91,9 +95,9 @@ func parseTokenKeys(b []byte) (*tokenKeys, error) {
 	return t, err
 }
 
-func newSigner(id string, key *ecdsa.PrivateKey) (jose.Signer, error) {
+func newSigner(id string, kind jose.ContentType, key *ecdsa.PrivateKey) (jose.Signer, error) {
 	return jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: id}},
-		(&jose.SignerOptions{}).WithType("JWT"))
+		(&jose.SignerOptions{}).WithType(kind))
 }
 
 // claims are what our access tokens say, by the names that Azure's have. Credential is ours:
@@ -129,9 +133,14 @@ func (t *tokenKeys) sign(c claims) (token string, err error) {
 	if err != nil {
 		return "", err
 	}
+	return signCompact(t.signer, payload)
+}
+
+// signCompact gives a compact JWS of payload.
+func signCompact(signer jose.Signer, payload []byte) (token string, err error) {
 	seal.Do(func() {
 		var signed *jose.JSONWebSignature
-		if signed, err = t.signer.Sign(payload); err == nil {
+		if signed, err = signer.Sign(payload); err == nil {
 			token, err = signed.CompactSerialize()
 		}
 	})

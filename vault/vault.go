@@ -47,7 +47,7 @@ type Replica interface {
 	Wait(ctx context.Context, index uint64) error
 }
 
-// Config is what a Vaults needs. All fields are required.
+// Config is what a Vaults needs. All fields but AuthorityKeys are required.
 type Config struct {
 	Replica   Replica
 	Keyring   *seal.Keyring
@@ -55,6 +55,8 @@ type Config struct {
 	Now       func() time.Time // the node's wall clock: nbf, exp, tokens, timestamps
 	Node      string           // label for usage records
 	ClusterID string
+	// AuthorityKeys fetches the JSON Web Key Set of an attestation authority, an https URL; nil: no key is ever released.
+	AuthorityKeys func(ctx context.Context, authority string) ([]byte, error)
 }
 
 // Vaults is the domain on an unsealed node, from unseal to seal. It is safe for concurrent use.

@@ -1,0 +1,57 @@
+package httpapi
+
+import "keyquorum/vault"
+
+// releaseRequest is the body of a release.
+type releaseRequest struct{ target, nonce, enc string }
+
+func (q *releaseRequest) member(name, value []byte) error {
+	switch string(name) {
+	case "target":
+		return textValue("target", value, &q.target)
+	case "nonce":
+		return textValue("nonce", value, &q.nonce)
+	case "enc":
+		return textValue("enc", value, &q.enc)
+	default:
+		return nil
+	}
+}
+
+func releaseKey(c *call, q *releaseRequest) (string, error) {
+	return c.vaults.ReleaseKey(c.ctx, c.caller, c.params[0], c.params[1], vault.ReleaseRequest{
+		Target: q.target, Enc: q.enc,
+		Payload: func(k vault.Key, wrapped []byte) []byte { return c.releasePayload(q, &k, wrapped) },
+	})
+}
+
+// releasePayload is what a released key's JWS says.
+func (c *call) releasePayload(q *releaseRequest, k *vault.Key, wrapped []byte) []byte {
+	dst := appendString([]byte(`{"request":{"api-version":`), c.version)
+	dst = appendString(append(dst, `,"enc":`...), q.enc)
+	dst = appendID(append(dst, `,"kid":`...), c.place.authority, "keys", k.Name, k.Version)
+	dst = appendString(append(dst, `,"nonce":`...), q.nonce)
+	dst = append(dst, `},"response":{"key":{`...)
+	dst = c.appendJWK(dst, k)
+	dst = appendBinary(append(dst[:len(dst)-1], `,"key_hsm":`...), wrapped)
+	return append(c.appendKeyRest(append(dst, '}'), k), `}}}`...)
+}
+
+// writeToken answers with a compact JWS.
+func writeToken(c *call, token *string) error {
+	*c.out = append(appendString(append(*c.out, `{"value":`...), *token), '}')
+	return nil
+}
+
+// appendReleasePolicy appends the member "release_policy", if there is one.
+func appendReleasePolicy(dst []byte, p *vault.ReleasePolicy) []byte {
+	if p == nil {
+		return dst
+	}
+	dst = appendString(append(dst, `,"release_policy":{"contentType":`...), p.ContentType)
+	dst = appendBinary(append(dst, `,"data":`...), p.Data)
+	if p.Immutable {
+		return append(dst, `,"immutable":true}`...)
+	}
+	return append(dst, `,"immutable":false}`...)
+}
