@@ -82,7 +82,7 @@ func (l *lines) take() []map[string]any {
 }
 
 // open starts a node without data.
-func open() (*service, error) {
+func open(changes ...func(*node.Config)) (*service, error) {
 	dir, err := os.MkdirTemp("", "httpapi")
 	if err != nil {
 		return nil, err
@@ -92,11 +92,15 @@ func open() (*service, error) {
 		return nil, err
 	}
 	usage := new(lines)
-	n, err := node.Open(node.Config{
+	config := node.Config{
 		Dir: dir, Label: "one", APIAddr: "https://" + nodeHost, ClusterAddr: listener.Addr().String(), ClusterListener: listener,
 		Audit: usage, Logger: hclog.NewNullLogger(), Version: "0.0.0-test",
 		Timing: node.Timing{Heartbeat: 100 * time.Millisecond, Election: 100 * time.Millisecond, LeaderLease: 50 * time.Millisecond},
-	})
+	}
+	for _, change := range changes {
+		change(&config)
+	}
+	n, err := node.Open(config)
 	if err != nil {
 		return nil, err
 	}
@@ -111,9 +115,9 @@ func open() (*service, error) {
 	return s, nil
 }
 
-func newService(t *testing.T) *service {
+func newService(t *testing.T, changes ...func(*node.Config)) *service {
 	t.Helper()
-	s, err := open()
+	s, err := open(changes...)
 	if err != nil {
 		t.Fatal(err)
 	}

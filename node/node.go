@@ -57,6 +57,8 @@ type Config struct {
 	Timing          Timing // zero: LAN defaults
 	Compact         Compact
 	Version         string
+	// AuthorityKeys fetches the keys of an attestation authority (vault.Config); nil: no key is ever released.
+	AuthorityKeys func(ctx context.Context, authority string) ([]byte, error)
 }
 
 // GossipConfig: an empty Bind switches gossip off.

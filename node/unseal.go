@@ -163,7 +163,8 @@ func (n *Node) makeKeys(ctx context.Context, m *member, root *seal.Root) (*keys,
 		return nil, err
 	}
 	vaults, err := vault.New(vault.Config{
-		Replica: m.cluster, Keyring: keyring, Audit: n.audit, Now: n.config.Now,
+		AuthorityKeys: n.config.AuthorityKeys,
+		Replica:       m.cluster, Keyring: keyring, Audit: n.audit, Now: n.config.Now,
 		Node: n.config.Label, ClusterID: m.identity.ClusterID,
 	})
 	if err != nil {

@@ -32,6 +32,7 @@ type serverConfig struct {
 	TLSCert       string
 	TLSKey        string
 	Zones         []string
+	Authorities   []string
 	Timing        node.Timing
 	NoLeases      bool
 	LogLevel      string
@@ -52,6 +53,7 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 	f.StringVar(&s.TLSCert, "tls-cert", "", "PEM certificate chain of the API; read again when it changes")
 	f.StringVar(&s.TLSKey, "tls-key", "", "PEM private key of the API")
 	f.StringSliceVar(&s.Zones, "zone", nil, "SUFFIX=LOGIN: vaults are hosts below SUFFIX, tokens come from LOGIN (repeatable)")
+	f.StringSliceVar(&s.Authorities, "attestation-authority", nil, "https URL whose attestations keys may be released to; its keys are fetched from there (repeatable)")
 	f.DurationVar(&s.Timing.Heartbeat, "raft-heartbeat", 0, "Raft's heartbeat time-out (default that of a LAN)")
 	f.DurationVar(&s.Timing.Election, "raft-election", 0, "Raft's election time-out")
 	f.DurationVar(&s.Timing.LeaderLease, "raft-leader-lease", 0, "how long a leader leads without hearing a majority")

@@ -69,6 +69,10 @@ func serve(ctx context.Context, config *serverConfig) error {
 	if err != nil {
 		return err
 	}
+	authorities, err := httpapi.NewAuthorities(config.Authorities, nil)
+	if err != nil {
+		return err
+	}
 	cert, err := loadCertificate(config.TLSCert, config.TLSKey, logger)
 	if err != nil {
 		return err
@@ -77,7 +81,9 @@ func serve(ctx context.Context, config *serverConfig) error {
 	if err != nil {
 		return err
 	}
-	n, err := node.Open(nodeConfig(config, cluster, logger))
+	own := nodeConfig(config, cluster, logger)
+	own.AuthorityKeys = authorities.Keys
+	n, err := node.Open(own)
 	if err != nil {
 		api.Close()
 		return err
