@@ -3,7 +3,6 @@ package vault_test
 import (
 	"bufio"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/binary"
@@ -30,7 +29,7 @@ func TestNoPrivateKeyIsInMemoryAfterClose(t *testing.T) {
 	w, c := demo(t)
 	signatures := useKeys(t, w, c)
 	n := needlesOf(t, w, signatures)
-	if found := n.count(t); found["EC scalar"] == 0 || found["RSA prime"] == 0 {
+	if found := n.count(t); found["EC scalar"] == 0 || found["RSA prime"] == 0 || found["P-256K scalar, Montgomery"] == 0 || found["oct key"] == 0 {
 		t.Errorf("while the vault is open %v is found: the search is blind", found)
 	}
 	w.Close()
@@ -46,20 +45,29 @@ func TestNoPrivateKeyIsInMemoryAfterClose(t *testing.T) {
 	t.Errorf("in memory after Close: %v", left)
 }
 
-// useKeys makes one key of each type, does everything with them, and returns the ES256 signatures over digest.
-func useKeys(t *testing.T, w *world, c vault.Caller) (signatures [][]byte) {
+// useKeys makes one key of each type, does everything with them, and returns the ES256 and ES256K signatures over digest.
+func useKeys(t *testing.T, w *world, c vault.Caller) (signatures map[string][][]byte) {
 	t.Helper()
+	signatures = map[string][][]byte{}
+	must(w.CreateKey(ctx, c, "k", vault.KeySpec{Kty: "EC", Crv: "P-256K"}, vault.Change{}))(t)
+	must(w.CreateKey(ctx, c, "o", vault.KeySpec{Kty: "oct"}, vault.Change{KeyOps: allOps}))(t)
 	must(w.CreateKey(ctx, c, "e", ecSpec, vault.Change{}))(t)
 	must(w.CreateKey(ctx, c, "r", rsaSpec, vault.Change{}))(t)
 	must(w.UpdateKey(ctx, c, "e", "", vault.Change{Tags: map[string]string{"a": "b"}}))(t)
 	must(w.ListKeys(ctx, c, vault.PageRequest{Max: 25}))(t)
 	for range 300 {
-		signatures = append(signatures, must(w.Sign(ctx, c, "e", "", "ES256", digest))(t).Value)
+		signatures["e"] = append(signatures["e"], must(w.Sign(ctx, c, "e", "", "ES256", digest))(t).Value)
+		signatures["k"] = append(signatures["k"], must(w.Sign(ctx, c, "k", "", "ES256K", digest))(t).Value)
 	}
 	for range 20 {
 		must(w.Sign(ctx, c, "r", "", "RS256", digest))(t)
 		sealed := must(w.Encrypt(ctx, c, "r", "", "RSA-OAEP", vault.Cipher{Value: digest}))(t)
-		must(w.Decrypt(ctx, c, "r", "", "RSA-OAEP", vault.Cipher{Value: sealed.Value}))(t)
+		must(w.Decrypt(ctx, c, "r", "", "RSA-OAEP", sealed.Cipher))(t)
+		sealed = must(w.Encrypt(ctx, c, "o", "", "A256GCM", vault.Cipher{Value: digest}))(t)
+		must(w.Decrypt(ctx, c, "o", "", "A256GCM", sealed.Cipher))(t)
+		wrapped := must(w.WrapKey(ctx, c, "o", "", "A256KW", vault.Cipher{Value: digest}))(t)
+		must(w.UnwrapKey(ctx, c, "o", "", "A256KW", wrapped.Cipher))(t)
+		must(w.Sign(ctx, c, "o", "", "HS256", digest))(t)
 	}
 	return signatures
 }
@@ -72,7 +80,7 @@ type needles struct {
 }
 
 // needlesOf opens every key's record and takes what must not stay.
-func needlesOf(t *testing.T, w *world, signatures [][]byte) *needles {
+func needlesOf(t *testing.T, w *world, signatures map[string][][]byte) *needles {
 	t.Helper()
 	n := &needles{mask: rand.Uint64(), names: map[uint64]string{}}
 	for path, record := range w.replica.View().Scan("vault/", "") {
@@ -82,13 +90,27 @@ func needlesOf(t *testing.T, w *world, signatures [][]byte) *needles {
 		seal.Do(func() {
 			plain := must(w.keyring.Open(path, record.Logical, record.Value))(t)
 			defer plain.Zero()
-			n.takeKey(plain, signatures)
+			n.takeKey(strings.Split(path, "/")[3], plain, signatures)
 		})
 	}
 	return n
 }
 
-func (n *needles) takeKey(record seal.Plaintext, signatures [][]byte) {
+func (n *needles) takeKey(name string, record seal.Plaintext, signatures map[string][][]byte) {
+	last := new(big.Int).SetBytes(record[len(record)-32:])
+	switch name {
+	case "o":
+		n.take("oct key", last)
+		return
+	case "k":
+		n.takeScalar("P-256K scalar", last)
+		for _, s := range signatures[name] {
+			k := nonceOf(koblitzOrder, last, s) // or its negative: the signer answers with the lesser of s and -s
+			n.takeScalar("P-256K nonce", k)
+			n.takeScalar("P-256K nonce", new(big.Int).Sub(koblitzOrder, k))
+		}
+		return
+	}
 	for i := range record {
 		if record[i] != 0x30 { // where PKCS#8 may begin
 			continue
@@ -96,8 +118,8 @@ func (n *needles) takeKey(record seal.Plaintext, signatures [][]byte) {
 		switch key, _ := x509.ParsePKCS8PrivateKey(record[i:]); key := key.(type) {
 		case *ecdsa.PrivateKey:
 			n.take("EC scalar", key.D) //nolint:staticcheck // the scalar is what is searched for
-			for _, s := range signatures {
-				n.take("nonce", nonceOf(key.D, s)) //nolint:staticcheck // as above
+			for _, s := range signatures[name] {
+				n.take("nonce", nonceOf(key.Params().N, key.D, s)) //nolint:staticcheck // as above
 			}
 			return
 		case *rsa.PrivateKey:
@@ -109,9 +131,17 @@ func (n *needles) takeKey(record seal.Plaintext, signatures [][]byte) {
 	}
 }
 
+// koblitzOrder is secp256k1's n (SEC 2 section 2.4.1).
+var koblitzOrder, _ = new(big.Int).SetString("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16)
+
+// takeScalar takes a number of secp256k1 and its Montgomery form, in which the library keeps it.
+func (n *needles) takeScalar(name string, k *big.Int) {
+	n.take(name, k)
+	n.take(name+", Montgomery", new(big.Int).Mod(new(big.Int).Lsh(k, 256), koblitzOrder))
+}
+
 // nonceOf solves s = (digest + r·d) / k for k.
-func nonceOf(d *big.Int, signature []byte) *big.Int {
-	order := elliptic.P256().Params().N
+func nonceOf(order, d *big.Int, signature []byte) *big.Int {
 	r, s := new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])
 	k := new(big.Int).Mul(r, d)
 	k.Add(k, new(big.Int).SetBytes(digest))
