@@ -30,12 +30,12 @@ var (
 	ErrFull = errors.New("audit: too many usage records are waiting to be written")
 )
 
-// An Entry is one request (decision 21). Empty fields are left out of the line.
+// An Entry is one request, or one thing that a node did of itself (decision 21). Empty fields are left out of the line.
 type Entry struct {
 	Time          time.Time
 	RequestID     string
 	Node          string
-	Plane         string // "app" or "operator"
+	Plane         string // "app", "operator", or "node" for what the node does of itself
 	OID, AppID    string // principal of the application plane
 	Accessor      string // token accessor of the operator plane
 	Remote        string // peer address
@@ -43,7 +43,7 @@ type Entry struct {
 	Vault         string
 	Object        string
 	Version       string
-	Status        int    // HTTP status of the answer
+	Status        int    // HTTP status of the answer; 202 for what the node begins of itself
 	Code          string // error code, "" for success
 	Duration      time.Duration
 	ClientRequest string // x-ms-client-request-id, cut to 64 printable characters

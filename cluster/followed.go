@@ -35,6 +35,13 @@ func (c *Cluster) whileFollowing(ctx context.Context) (_ context.Context, stop f
 	return ctx, func() { unlink(); cancel() }
 }
 
+// WhileLeading gives what only the leader is to do a context that ends when this node ceases to lead, and says whether it leads. That
+// another may lead already before this one knows is not ruled out: what is done must stand it. stop must be called.
+func (c *Cluster) WhileLeading(ctx context.Context) (_ context.Context, stop func(), leads bool) {
+	ctx, stop = c.whileFollowing(ctx) // first: a change after this ends it
+	return ctx, stop, c.leads() && c.unfit() == nil
+}
+
 // observeLeader tells when this node begins or ceases to follow somebody.
 func (c *Cluster) observeLeader() (changed <-chan raft.Observation, forget func()) {
 	observed := make(chan raft.Observation, 1)

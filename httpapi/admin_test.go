@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestAdministration(t *testing.T) {
@@ -81,6 +82,95 @@ func TestRevokedCredentialEndsItsTokens(t *testing.T) {
 	}
 	a := c.call("GET", "/secrets/s", "")
 	if a.status != 401 || a.header.Get("Www-Authenticate") == "" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// A vault's life through the administration API, and what an application sees of it.
+func TestVaultLifeOnTheWire(t *testing.T) {
+	s := unsealed(t)
+	c := s.application(t, "life", everything)
+	c.ok("PUT", "/secrets/s", `{"value":"x"}`)
+	name, _, _ := strings.Cut(c.host, ".")
+	do := func(method, path, body string, want int) answer {
+		t.Helper()
+		a := s.operate(method, "/v1/keyquorum/"+path, s.token, body)
+		if a.status != want {
+			t.Fatalf("%s %s %s: %d %s, want %d", method, path, body, a.status, a.body, want)
+		}
+		return a
+	}
+	live, gone := "vaults/"+name, "deleted-vaults/"+name
+	if v := do("GET", live, "", 200); v.at("data", "state") != "live" || v.at("data", "weak_algorithms") != true || v.at("data", "deleted") != nil || v.at("data", "scheduled_purge") != nil {
+		t.Errorf("made: %s", v.body)
+	}
+	for _, body := range []string{``, `{}`, `{"weak_algorithm":false}`, `{"weak_algorithms":"no"}`, `{"retention_days":7}`, `{"purge_protection":1}`} {
+		do("POST", live, body, 400)
+	}
+	if v := do("PUT", live, `{"weak_algorithms":false,"retention_days":90}`, 200); v.at("data", "weak_algorithms") != false || v.at("data", "purge_protection") != false {
+		t.Errorf("changed: %s", v.body)
+	}
+	do("GET", gone, "", 404)
+	do("DELETE", gone, "", 404)
+	do("POST", gone+"/recover", "", 404)
+	s.usage.take()
+	d := do("DELETE", live, "", 200)
+	if lines := s.usage.take(); len(lines) != 1 || lines[0]["operation"] != "admin/vaults/delete" || lines[0]["vault"] != name || lines[0]["status"] != 200.0 {
+		t.Errorf("recorded %v", lines)
+	}
+	deleted, err1 := time.Parse(time.RFC3339, d.text("deleted"))
+	scheduled, err2 := time.Parse(time.RFC3339, d.text("scheduled_purge"))
+	if err1 != nil || err2 != nil || scheduled.Sub(deleted) != 90*24*time.Hour || d.at("data", "state") != "deleted" {
+		t.Errorf("deleted: %s", d.body)
+	}
+	for _, call := range [][2]string{{"GET", "/secrets/s"}, {"PUT", "/secrets/s"}, {"GET", "/keys"}, {"DELETE", "/deletedsecrets/s"}} {
+		if a := c.call(call[0], call[1], `{"value":"y"}`); a.status != 404 || a.at("error", "code") != "VaultNotFound" || strings.Contains(a.body, "delete") {
+			t.Errorf("%s %s in a deleted vault: %d %s", call[0], call[1], a.status, a.body)
+		}
+	}
+	for _, path := range []string{"", "/grants"} {
+		do("GET", live+path, "", 404)
+	}
+	if a := do("POST", "vaults", `{"name":"`+name+`"}`, 409); !strings.Contains(a.body, "recovered, or purged") {
+		t.Errorf("its name is taken: %s", a.body)
+	}
+	if list := do("LIST", "deleted-vaults", "", 200); !strings.Contains(list.body, `"`+name+`"`) || strings.Contains(do("GET", "vaults", "", 200).body, `"`+name+`"`) {
+		t.Errorf("deleted vaults: %s", list.body)
+	}
+	do("GET", gone, "", 200)
+	if v := do("POST", gone+"/recover", "", 200); v.at("data", "state") != "live" || v.at("data", "weak_algorithms") != false {
+		t.Errorf("recovered: %s", v.body)
+	}
+	if a := c.ok("GET", "/secrets/s", ""); a.text("value") != "x" {
+		t.Errorf("after the recovery: %s", a.body)
+	}
+	do("DELETE", live, "", 200)
+	do("DELETE", gone, "", 204)
+	do("DELETE", gone, "", 404)
+	do("POST", "vaults", `{"name":"`+name+`"}`, 200)
+	if a := c.call("GET", "/secrets/s", ""); a.status != 403 {
+		t.Errorf("in the vault that has the name now: %d %s", a.status, a.body)
+	}
+}
+
+func TestProtectedVaultOnTheWire(t *testing.T) {
+	s := unsealed(t)
+	c := s.application(t, "safe", everything)
+	name, _, _ := strings.Cut(c.host, ".")
+	do := func(method, path, body string) answer {
+		return s.operate(method, "/v1/keyquorum/"+path+name, s.token, body)
+	}
+	if a := do("POST", "vaults/", `{"purge_protection":true}`); a.status != 200 || a.at("data", "purge_protection") != true {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if a := do("POST", "vaults/", `{"purge_protection":false}`); a.status != 409 || !strings.Contains(a.body, "cannot be switched off") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	do("DELETE", "vaults/", "")
+	if a := do("DELETE", "deleted-vaults/", ""); a.status != 409 || !strings.Contains(a.body, "before its retention is over") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if a := s.operate("POST", "/v1/keyquorum/deleted-vaults/"+name+"/recover", s.token, ""); a.status != 200 {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 }

@@ -54,7 +54,7 @@ type Config struct {
 	Now             func() time.Time            // wall clock; nil: time.Now
 	Leases          Leases
 	Logger          hclog.Logger
-	Timing          Timing // zero: LAN defaults
+	Timing          Timing
 	Compact         Compact
 	Version         string
 	// AuthorityKeys fetches the keys of an attestation authority (vault.Config); nil: no key is ever released.
@@ -64,8 +64,9 @@ type Config struct {
 // GossipConfig: an empty Bind switches gossip off.
 type GossipConfig struct{ Bind, Advertise string }
 
-// Timing of Raft; zero fields take the LAN defaults.
-type Timing struct{ Heartbeat, Election, LeaderLease, Commit time.Duration }
+// Timing of Raft, where zero fields take the LAN defaults, and of background work: Rest is the least time between two of its passes,
+// zero a minute.
+type Timing struct{ Heartbeat, Election, LeaderLease, Commit, Rest time.Duration }
 
 // Leases is cluster.Leases.
 type Leases = cluster.Leases
@@ -221,9 +222,12 @@ type keys struct {
 	root    *seal.Root
 	keyring *seal.Keyring
 	vaults  *vault.Vaults
+	working context.Context // of background work; ends with the keys
+	stop    context.CancelFunc
 }
 
 func (k *keys) close() {
+	k.stop()
 	k.vaults.Close()
 	k.keyring.Close()
 	k.root.Close()

@@ -134,6 +134,7 @@ func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.R
 		n.opening = nil
 		if err == nil {
 			n.keys.Store(k)
+			n.wg.Go(func() { n.work(m, k) })
 			m.cluster.SetSealed(false)
 		}
 	}
@@ -171,7 +172,9 @@ func (n *Node) makeKeys(ctx context.Context, m *member, root *seal.Root) (*keys,
 		keyring.Close()
 		return nil, err
 	}
-	return &keys{root: root, keyring: keyring, vaults: vaults}, nil
+	k := &keys{root: root, keyring: keyring, vaults: vaults}
+	k.working, k.stop = context.WithCancel(n.ctx)
+	return k, nil
 }
 
 // awaitKeyring returns the wrapped keyring as soon as this node's state has it.

@@ -194,8 +194,18 @@ func (d *decision) admit(c Caller, w verb, t target) error {
 
 var errUnknownVault = notFound("VaultNotFound", "There is no vault of this name.")
 
-// enterVault finds the vault called name (folded already). A name that can't be one is unknown, not malformed: it is a host's label.
+// enterVault finds the live vault called name (folded already). A name that can't be one is unknown, not malformed: it is a host's label.
+// A deleted vault is unknown too.
 func (d *decision) enterVault(name string) error {
+	return d.enter(name, true)
+}
+
+// enterDeleted finds the vault called name that is deleted, or is being purged.
+func (d *decision) enterDeleted(name string) error {
+	return d.enter(name, false)
+}
+
+func (d *decision) enter(name string, alive bool) error {
 	if !validVaultName(name) {
 		return errUnknownVault
 	}
@@ -203,7 +213,7 @@ func (d *decision) enterVault(name string) error {
 	if err != nil {
 		return err
 	}
-	if !ok {
+	if !ok || (r.State == live) != alive {
 		return errUnknownVault
 	}
 	d.vault = r

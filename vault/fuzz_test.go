@@ -75,7 +75,7 @@ func tailed[M any](b []byte) ([]byte, error) {
 	return encodeRecord(m, tail)
 }
 
-var shapes = []shape{whole[vaultRecord], whole[head], whole[principalRecord], whole[appNameRecord], whole[accessRecord], whole[tokenRecord],
+var shapes = []shape{whole[vaultRecord1], whole[vaultRecord], whole[head], whole[principalRecord], whole[appNameRecord], whole[accessRecord], whole[tokenRecord],
 	tailed[secretRecord], tailed[keyRecord1], tailed[keyRecord], tailed[tokenKeysRecord], whole[rotationRecord], whole[backupRecord]}
 
 func seeds(f *testing.F) {
@@ -98,6 +98,7 @@ func FuzzStoredRecords(f *testing.F) {
 				t.Errorf("shape %d: %x decodes and encodes to %x", i, b, again)
 			}
 		}
+		decodeVault(b)
 		decodeAccess(b)
 		decodePrincipal(b)
 		decodeHead(b)

@@ -24,7 +24,7 @@ var goldenRecords = []struct {
 	tail   string
 	decode shape
 }{
-	{&vaultRecord{ID: strings.Repeat("0a", 16), Name: "demo", RetentionDays: 90, PurgeProtection: true, Created: goldenTime}, "", whole[vaultRecord]},
+	{&vaultRecord1{ID: strings.Repeat("0a", 16), Name: "demo", RetentionDays: 90, PurgeProtection: true, Created: goldenTime}, "", whole[vaultRecord1]},
 	{&head{Name: "Db-Password", Current: strings.Repeat("0b", 16), State: deleted, Deleted: goldenTime, Purge: goldenTime + 7*86400}, "", whole[head]},
 	{&principalRecord{ClientID: "c", OID: "o", Name: "web", Enabled: true, Created: goldenTime,
 		Credentials: []credentialRecord{{ID: "i", Hash: [32]byte{1, 2, 3}, Created: goldenTime, Ends: goldenTime}}}, "", whole[principalRecord]},
@@ -41,6 +41,8 @@ var goldenRecords = []struct {
 		Created: goldenTime, Updated: goldenTime + 1}, "", whole[rotationRecord]},
 	{&backupRecord{Name: "Db-Password", Current: strings.Repeat("0b", 16), Extra: []byte{1}, Versions: []backupVersion{{ID: strings.Repeat("0b", 16), Record: []byte{2}}}},
 		"", whole[backupRecord]},
+	{&vaultRecord{ID: strings.Repeat("0a", 16), Name: "demo", RetentionDays: 90, PurgeProtection: true, Created: goldenTime,
+		State: deleted, Deleted: goldenTime, Purge: goldenTime + 90*86400, WeakAlgorithms: true}, "", whole[vaultRecord]},
 }
 
 // Records are written as they always were, and what was ever written is read.
@@ -67,6 +69,30 @@ func TestGoldenRecords(t *testing.T) {
 		}
 		if again, err := g.decode(want); err != nil || !bytes.Equal(again, want) {
 			t.Errorf("%T is not read: %v", g.meta, err)
+		}
+	}
+}
+
+// A vault of the first shape is live, and everything that was allowed in it is.
+func TestOldVaultRecord(t *testing.T) {
+	old := goldenRecords[0].meta.(*vaultRecord1)
+	b := must1(encodeRecord(old, nil))
+	r, err := decodeVault(b)
+	if err != nil || r.ID != old.ID || r.Name != "demo" || r.RetentionDays != 90 || !r.PurgeProtection || r.Created != goldenTime ||
+		r.State != live || r.Deleted != 0 || r.Purge != 0 || !r.WeakAlgorithms {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if b := must1(encodeRecord(r, nil)); b[0] != 0x02 {
+		t.Errorf("it is written again as shape %#x", b[0])
+	}
+	for name, bad := range map[string][]byte{
+		"a state that does not exist":          must1(encodeRecord(&vaultRecord{State: purging + 1}, nil)),
+		"the old members under the new number": append([]byte{0x02}, b[1:]...),
+		"an unknown shape":                     append([]byte{0x03}, b[1:]...),
+		"nothing":                              nil,
+	} {
+		if _, err := decodeVault(bad); err == nil {
+			t.Errorf("%s is read as a vault", name)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"iter"
 	"strings"
-	"time"
 
 	"keyquorum/fsm"
 	"keyquorum/seal"
@@ -17,7 +16,7 @@ import (
 // a version's stored record into what the API answers. T is that answer: Secret or Key, for one version.
 //
 // What is stored: a head record for each object (type head) and below it a record for each version, whose shape is the kind's
-// own. Whoever writes a version holds the transaction to the head; whoever adds one, deletes, recovers or purges changes it.
+// own, and whatever else the kind keeps of an object. Whoever writes a version holds the transaction to the head; whoever adds one, deletes, recovers or purges changes it.
 type collection[T any] struct {
 	kind    string // path segment, "secret"
 	noun    string // "Secret"
@@ -163,7 +162,7 @@ func (k *collection[T]) performDelete(ctx context.Context, v *Vaults, c Caller, 
 		}
 		h := *o.head
 		h.State, h.Deleted = deleted, d.now.Unix()
-		h.Purge = d.now.Add(time.Duration(d.vault.RetentionDays) * 24 * time.Hour).Unix()
+		h.Purge = d.vault.endOfRetention(d.now)
 		return k.rehead(d, o, h)
 	})
 }
@@ -211,19 +210,28 @@ func (k *collection[T]) performPurge(ctx context.Context, v *Vaults, c Caller, n
 	return err
 }
 
-// purge removes as many versions as fit beside the head, and the head with the last of them.
+// purge removes an object with whatever lies below its head, which goes last, as much as fits.
 func (d *decision) purge(o object) error {
-	for path := range d.view.Scan(versionDir(o.path), "") {
+	if d.empty(o.path + "/") {
+		d.remove(o.path)
+		return nil
+	}
+	h := *o.head
+	h.State = purging
+	return d.store(o.path, &h)
+}
+
+// empty removes the records below dir, as many as fit beside the conditions that there are. Where some are left it is false and the
+// decision is to be made again, when this step is applied.
+func (d *decision) empty(dir string) (all bool) {
+	for path := range d.view.Scan(dir, "") {
 		if d.full() {
 			d.again = true
-			h := *o.head
-			h.State = purging
-			return d.store(o.path, &h)
+			return false
 		}
 		d.remove(path)
 	}
-	d.remove(o.path)
-	return nil
+	return true
 }
 
 // performGetDeleted answers for the latest version of a deleted object. refuse may find a reason not to.
@@ -260,7 +268,7 @@ const (
 	maxLooked = 10 * maxPage
 )
 
-func (k *collection[T]) page(d *decision, want headState, l listing, p PageRequest) (Page[T], error) {
+func (k *collection[T]) page(d *decision, want state, l listing, p PageRequest) (Page[T], error) {
 	var page Page[T]
 	after, err := p.open(k.kind, l)
 	if err != nil {
@@ -285,7 +293,7 @@ func (k *collection[T]) page(d *decision, want headState, l listing, p PageReque
 }
 
 // appendIf appends the answer for the head at path if it is in the wanted state.
-func (k *collection[T]) appendIf(d *decision, items []T, path string, want headState) ([]T, error) {
+func (k *collection[T]) appendIf(d *decision, items []T, path string, want state) ([]T, error) {
 	h, _, err := load(d, d.v.heads, path)
 	if err != nil || h.State != want {
 		return items, err
@@ -299,8 +307,8 @@ func (k *collection[T]) appendIf(d *decision, items []T, path string, want headS
 	return append(items, item), err
 }
 
-// heads yields the folded names in the directory of a collection, in order. The paths of an object's versions sort between
-// those of other heads ("a", "a-b", "a/version/…", "a0"); they are jumped over at once.
+// heads yields the folded names in the directory of a collection, in order. What lies below an object's head sorts between the
+// heads ("a", "a-b", "a/version/…", "a0"); it is jumped over at once.
 func heads(view fsm.View, dir, after string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for jumped := true; jumped; {
@@ -308,7 +316,7 @@ func heads(view fsm.View, dir, after string) iter.Seq[string] {
 			for path := range view.Scan(dir, after) {
 				name, _, below := strings.Cut(path[len(dir):], "/")
 				if below {
-					after, jumped = versionPath(dir+name, "g"), true // 'g' sorts after every version's digits
+					after, jumped = dir+name+"/\xff", true // no path has this byte
 					break
 				}
 				if !yield(name) {

@@ -12,6 +12,8 @@ import "encoding/hex"
 //	vault/<id>/access/<oid>                         what a principal may do there
 //	vault/<id>/secret/<folded name>                 an object's head; keys likewise
 //	vault/<id>/secret/<folded name>/version/<32 hex>
+//
+// What belongs to a vault lies below vault/<id>/, what belongs to an object below its head: a purge removes the whole of that.
 const (
 	tokenKeysPath = "sys/token-keys"
 	tokenDir      = "token/"
@@ -21,6 +23,7 @@ const (
 )
 
 func vaultNamePath(folded string) string    { return vaultNameDir + folded }
+func vaultDir(vaultID string) string        { return "vault/" + vaultID + "/" }
 func appPath(clientID string) string        { return appDir + clientID }
 func appNamePath(folded string) string      { return appNameDir + folded }
 func accessDir(vaultID string) string       { return "vault/" + vaultID + "/access/" }

@@ -253,15 +253,23 @@ func decoded[T any](d *decision, c *cache[T], path string, r fsm.Record) (value 
 	if value, ok := c.find(path, s); ok {
 		return value, nil
 	}
-	p, err := d.open(path, r)
+	if value, err = unkept(d.v, path, r, c.decode); err != nil {
+		return value, err
+	}
+	c.keep(path, s, value)
+	return value, nil
+}
+
+// unkept is what a record decodes to, without a cache: whoever passes over everything would drive out of it what is used.
+func unkept[T any](v *Vaults, path string, r fsm.Record, decode func([]byte) (T, error)) (value T, err error) {
+	p, err := v.open(path, r)
 	if err != nil {
 		return value, err
 	}
 	defer p.Zero()
-	if value, err = c.decode(p); err != nil {
+	if value, err = decode(p); err != nil {
 		return value, damaged(path)
 	}
-	c.keep(path, s, value)
 	return value, nil
 }
 

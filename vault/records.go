@@ -98,21 +98,54 @@ func decodeWhole[M any](b []byte) (*M, error) {
 	return &meta, err
 }
 
-// A vaultRecord is a vault: vaultname/<folded name>.
+// A vaultRecord is a vault: vaultname/<folded name>. Whatever is done in a vault is held to it, so that a vault that is not live
+// has nothing written below it but by its purge.
 type vaultRecord struct {
 	_               struct{} `cbor:",toarray"`
 	ID              string   // 32 hex, never reused
 	Name            string   // folded
+	RetentionDays   int      // of deleted objects, and of the vault itself
+	PurgeProtection bool     // once on, never off
+	Created         int64
+	State           state
+	Deleted         int64 // Unix seconds; 0 while live
+	Purge           int64 // scheduled purge, Unix seconds; 0 while live
+	WeakAlgorithms  bool  // RSA1_5 and AES-CBC may be used
+}
+
+func (vaultRecord) shape() byte { return 0x02 }
+
+// A vaultRecord1 is the shape before vaults could be deleted.
+type vaultRecord1 struct {
+	_               struct{} `cbor:",toarray"`
+	ID              string
+	Name            string
 	RetentionDays   int
 	PurgeProtection bool
 	Created         int64
 }
 
-func decodeVault(b []byte) (*vaultRecord, error) { return decodeWhole[vaultRecord](b) }
+// upgraded is the same vault in the newest shape: live, and with every algorithm.
+func (r *vaultRecord1) upgraded() *vaultRecord {
+	return &vaultRecord{ID: r.ID, Name: r.Name, RetentionDays: r.RetentionDays, PurgeProtection: r.PurgeProtection, Created: r.Created,
+		WeakAlgorithms: true}
+}
 
-func (r *vaultRecord) info() VaultInfo {
-	return VaultInfo{ID: r.ID, Name: r.Name, RetentionDays: r.RetentionDays, PurgeProtection: r.PurgeProtection,
-		Created: time.Unix(r.Created, 0).UTC()}
+func decodeVault(b []byte) (*vaultRecord, error) {
+	if len(b) > 0 && b[0] == 0x01 {
+		old, err := decodeWhole[vaultRecord1](b)
+		return old.upgraded(), err
+	}
+	r, err := decodeWhole[vaultRecord](b)
+	if err == nil && r.State > purging {
+		err = errRecordForm
+	}
+	return r, err
+}
+
+// endOfRetention is when what is deleted now will be purged, in Unix seconds.
+func (r *vaultRecord) endOfRetention(now time.Time) int64 {
+	return now.Add(time.Duration(r.RetentionDays) * 24 * time.Hour).Unix()
 }
 
 // recoveryLevel is Azure's word for what deletion means in the vault.
@@ -135,21 +168,22 @@ type head struct {
 	_       struct{} `cbor:",toarray"`
 	Name    string   // as first spelt
 	Current string   // 32 hex: the latest version
-	State   headState
+	State   state
 	Deleted int64 // Unix seconds; 0 while live
 	Purge   int64 // scheduled purge, Unix seconds; 0 while live
 }
 
-type headState uint8
+// A state is that of an object or of a vault.
+type state uint8
 
 const (
-	live    headState = 0
-	deleted headState = 1
-	purging headState = 2 // some versions are gone: it can only go on to nothing
+	live    state = 0
+	deleted state = 1
+	purging state = 2 // some of it is gone: it can only go on to nothing
 
-	// Some versions are not there yet; Current is the mark of the backup that they come from, and Deleted when the last came. Nobody
-	// sees such an object.
-	restoring headState = 3
+	// Of an object: some versions are not there yet; Current is the mark of the backup that they come from, and Deleted when the last came.
+	// Nobody sees such an object.
+	restoring state = 3
 )
 
 func decodeHead(b []byte) (*head, error) {
@@ -158,6 +192,11 @@ func decodeHead(b []byte) (*head, error) {
 		err = errRecordForm
 	}
 	return h, err
+}
+
+// overdue says that nothing but its purge is left: its retention is over, or a purge was begun.
+func overdue(s state, purge int64, now time.Time) bool {
+	return s == purging || s == deleted && purge <= now.Unix()
 }
 
 func (h *head) deletion() *Deletion {

@@ -14,11 +14,15 @@ import (
 const administrationRoot = "/v1/keyquorum/"
 
 type vaultInfo struct {
-	ID              string    `json:"id"`
-	Name            string    `json:"name"`
-	RetentionDays   int       `json:"retention_days"`
-	PurgeProtection bool      `json:"purge_protection"`
-	Created         time.Time `json:"created"`
+	ID              string     `json:"id"`
+	Name            string     `json:"name"`
+	RetentionDays   int        `json:"retention_days"`
+	PurgeProtection bool       `json:"purge_protection"`
+	WeakAlgorithms  bool       `json:"weak_algorithms"`
+	Created         time.Time  `json:"created"`
+	State           string     `json:"state"`             // live, deleted, purging
+	Deleted         *time.Time `json:"deleted,omitempty"` // nil: it is live
+	ScheduledPurge  *time.Time `json:"scheduled_purge,omitempty"`
 }
 
 type appInfo struct {
@@ -93,6 +97,14 @@ func nonNil(list []string) []string {
 }
 
 func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// timeOrNot is a cell for a time that there may not be.
+func timeOrNot(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return timeText(*t)
+}
 
 func (c credentialInfo) expiry() string {
 	if c.Expires == nil {

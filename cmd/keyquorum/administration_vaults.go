@@ -3,21 +3,15 @@ package main
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
 
 func vaultCommand() *cobra.Command {
-	c := group("vault", "Create and show vaults")
+	c := group("vault", "Create, show, change, delete and recover vaults")
 	k := connectionFlags(c)
-	c.AddCommand(vaultCreate(k), vaultList(k), vaultShow(k))
-	return c
-}
-
-func grantCommand() *cobra.Command {
-	c := group("grant", "Say what an application may do in a vault")
-	k := connectionFlags(c)
-	c.AddCommand(grantSet(k), grantList(k))
+	c.AddCommand(vaultCreate(k), vaultList(k), vaultShow(k), vaultUpdate(k), vaultDelete(k), vaultRecover(k), vaultPurge(k))
 	return c
 }
 
@@ -49,62 +43,80 @@ func vaultCreate(k *connection) *cobra.Command {
 
 func vaultList(k *connection) *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List the vaults", Args: arguments(0, 0)}
+	gone := c.Flags().Bool("deleted", false, "list those that are deleted and not yet purged")
 	return showing(c, k, func(ctx context.Context, api *client, _ []string) ([]vaultInfo, error) {
 		all, err := administer[struct {
 			Vaults []vaultInfo `json:"vaults"`
-		}](ctx, api, http.MethodGet, nil, "vaults")
+		}](ctx, api, http.MethodGet, nil, vaultsOrDeleted(*gone))
 		return all.Vaults, err
 	}, vaultsTable)
 }
 
 func vaultShow(k *connection) *cobra.Command {
 	c := &cobra.Command{Use: "show NAME", Short: "Show a vault", Args: arguments(1, 1)}
+	gone := c.Flags().Bool("deleted", false, "show one that is deleted and not yet purged")
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (vaultInfo, error) {
-		return administer[vaultInfo](ctx, api, http.MethodGet, nil, "vaults", args[0])
+		return administer[vaultInfo](ctx, api, http.MethodGet, nil, vaultsOrDeleted(*gone), args[0])
 	}, vaultTable)
+}
+
+func vaultsOrDeleted(gone bool) string {
+	if gone {
+		return "deleted-vaults"
+	}
+	return "vaults"
+}
+
+func vaultUpdate(k *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use: "update NAME", Short: "Change a vault's settings; its retention is fixed when it is created", Args: arguments(1, 1),
+		Example: "  keyquorum vault update demo --weak-algorithms=false\n" +
+			"  keyquorum vault update demo --purge-protection",
+	}
+	settings := map[string]*bool{
+		"purge_protection": c.Flags().Bool("purge-protection", false, "let nobody purge before the retention is over; cannot be undone"),
+		"weak_algorithms":  c.Flags().Bool("weak-algorithms", true, "let RSA1_5 and AES-CBC be used"),
+	}
+	return showing(c, k, func(ctx context.Context, api *client, args []string) (vaultInfo, error) {
+		in := map[string]any{}
+		for name, value := range settings {
+			if c.Flags().Changed(strings.ReplaceAll(name, "_", "-")) {
+				in[name] = *value
+			}
+		}
+		return administer[vaultInfo](ctx, api, http.MethodPost, in, "vaults", args[0])
+	}, vaultTable)
+}
+
+func vaultDelete(k *connection) *cobra.Command {
+	c := &cobra.Command{Use: "delete NAME", Short: "Delete a vault with all that is in it; it can be recovered until its retention is over", Args: arguments(1, 1)}
+	return showing(c, k, func(ctx context.Context, api *client, args []string) (vaultInfo, error) {
+		return administer[vaultInfo](ctx, api, http.MethodDelete, nil, "vaults", args[0])
+	}, vaultTable)
+}
+
+func vaultRecover(k *connection) *cobra.Command {
+	c := &cobra.Command{Use: "recover NAME", Short: "Bring a deleted vault back with all that was in it", Args: arguments(1, 1)}
+	return showing(c, k, func(ctx context.Context, api *client, args []string) (vaultInfo, error) {
+		return administer[vaultInfo](ctx, api, http.MethodPost, nil, "deleted-vaults", args[0], "recover")
+	}, vaultTable)
+}
+
+func vaultPurge(k *connection) *cobra.Command {
+	return &cobra.Command{Use: "purge NAME", Short: "Remove a deleted vault with all that was in it, for ever", Args: arguments(1, 1),
+		RunE: deleting(k, "deleted-vaults")}
 }
 
 func vaultTable(v vaultInfo) table {
 	return pairs("Name", v.Name, "Id", v.ID, "Retention days", v.RetentionDays, "Purge protection", v.PurgeProtection,
-		"Created", timeText(v.Created))
+		"Weak algorithms", v.WeakAlgorithms, "State", v.State, "Created", timeText(v.Created), "Deleted", timeOrNot(v.Deleted),
+		"Scheduled purge", timeOrNot(v.ScheduledPurge))
 }
 
 func vaultsTable(all []vaultInfo) table {
-	t := newTable("Name", "Retention days", "Purge protection", "Created")
+	t := newTable("Name", "State", "Retention days", "Purge protection", "Weak algorithms", "Created", "Scheduled purge")
 	for _, v := range all {
-		t.add(v.Name, v.RetentionDays, v.PurgeProtection, timeText(v.Created))
-	}
-	return t
-}
-
-func grantSet(k *connection) *cobra.Command {
-	c := &cobra.Command{
-		Use: "set VAULT APP", Short: "Replace what an application may do in a vault; without flags it may do nothing",
-		Args: arguments(2, 2),
-		Example: "  keyquorum grant set demo billing --secrets get,list --keys sign,verify\n" +
-			"  keyquorum grant set demo billing --secrets all",
-	}
-	keys := c.Flags().StringSlice("keys", nil, "permissions on keys, by Azure's names (get,sign,… or all)")
-	secrets := c.Flags().StringSlice("secrets", nil, "permissions on secrets")
-	return showing(c, k, func(ctx context.Context, api *client, args []string) (grantInfo, error) {
-		return setGrant(ctx, api, args[0], args[1], *keys, *secrets)
-	}, func(g grantInfo) table { return grantsTable([]grantInfo{g}) })
-}
-
-func grantList(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "list VAULT", Short: "List who may do what in a vault", Args: arguments(1, 1)}
-	return showing(c, k, func(ctx context.Context, api *client, args []string) ([]grantInfo, error) {
-		all, err := administer[struct {
-			Grants []grantInfo `json:"grants"`
-		}](ctx, api, http.MethodGet, nil, "vaults", args[0], "grants")
-		return all.Grants, err
-	}, grantsTable)
-}
-
-func grantsTable(all []grantInfo) table {
-	t := newTable("Application", "Client id", "Keys", "Secrets")
-	for _, g := range all {
-		t.add(g.App, g.ClientID, g.Keys, g.Secrets)
+		t.add(v.Name, v.State, v.RetentionDays, v.PurgeProtection, v.WeakAlgorithms, timeText(v.Created), timeOrNot(v.ScheduledPurge))
 	}
 	return t
 }

@@ -1,76 +1,11 @@
 package vault
 
-import (
-	"context"
-	"time"
-)
-
-// A VaultInfo describes a vault. Name: 3 to 24 characters, [a-z][a-z0-9-]*, folded.
-type VaultInfo struct {
-	ID, Name        string
-	RetentionDays   int // 7 to 90
-	PurgeProtection bool
-	Created         time.Time
-}
+import "context"
 
 // A Grant is what a principal may do in a vault, by Azure's permission names.
 type Grant struct {
 	ClientID, OID, AppName string
 	Keys, Secrets          []string
-}
-
-// Bounds of soft deletion's retention, in days; the greatest is the default.
-const (
-	minRetention = 7
-	maxRetention = 90
-)
-
-// CreateVault makes a vault. retentionDays 0 is 90. Conflict if the name is taken.
-func (v *Vaults) CreateVault(ctx context.Context, o Operator, name string, retentionDays int, purgeProtection bool) (VaultInfo, error) {
-	name = fold(name)
-	w := adminVerb{operation: "admin/vaults/create", writes: true}
-	return performAdmin(ctx, v, o, w, name, "", func(d *decision) (VaultInfo, error) {
-		if !validVaultName(name) {
-			return VaultInfo{}, badParameter("A vault's name is 3 to 24 letters, digits and single hyphens; a letter comes first, a letter or digit last.")
-		}
-		if retentionDays == 0 {
-			retentionDays = maxRetention
-		}
-		if retentionDays < minRetention || retentionDays > maxRetention {
-			return VaultInfo{}, badParameter("Retention is 7 to 90 days.")
-		}
-		if _, taken := d.read(vaultNamePath(name)); taken {
-			return VaultInfo{}, conflict("VaultAlreadyExists", "There is a vault of this name.")
-		}
-		r := vaultRecord{ID: randomHex(16), Name: name, RetentionDays: retentionDays, PurgeProtection: purgeProtection, Created: d.now.Unix()}
-		return r.info(), d.store(vaultNamePath(name), &r)
-	})
-}
-
-// GetVault describes a vault.
-func (v *Vaults) GetVault(ctx context.Context, o Operator, name string) (VaultInfo, error) {
-	name = fold(name)
-	return performAdmin(ctx, v, o, adminVerb{operation: "admin/vaults/get"}, name, "", func(d *decision) (VaultInfo, error) {
-		if err := d.enterVault(name); err != nil {
-			return VaultInfo{}, err
-		}
-		return d.vault.info(), nil
-	})
-}
-
-// ListVaults describes all vaults, by name.
-func (v *Vaults) ListVaults(ctx context.Context, o Operator) ([]VaultInfo, error) {
-	return performAdmin(ctx, v, o, adminVerb{operation: "admin/vaults/list"}, "", "", func(d *decision) ([]VaultInfo, error) {
-		all := []VaultInfo{}
-		for path, record := range d.view.Scan(vaultNameDir, "") {
-			r, err := decoded(d, v.vaults, path, record)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, r.info())
-		}
-		return all, nil
-	})
 }
 
 // SetGrant replaces what app may do in a vault; empty lists revoke. "all" is Azure's word for every permission. When it has

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/spf13/cobra"
+)
+
+func grantCommand() *cobra.Command {
+	c := group("grant", "Say what an application may do in a vault")
+	k := connectionFlags(c)
+	c.AddCommand(grantSet(k), grantList(k))
+	return c
+}
+
+func grantSet(k *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use: "set VAULT APP", Short: "Replace what an application may do in a vault; without flags it may do nothing",
+		Args: arguments(2, 2),
+		Example: "  keyquorum grant set demo billing --secrets get,list --keys sign,verify\n" +
+			"  keyquorum grant set demo billing --secrets all",
+	}
+	keys := c.Flags().StringSlice("keys", nil, "permissions on keys, by Azure's names (get,sign,… or all)")
+	secrets := c.Flags().StringSlice("secrets", nil, "permissions on secrets")
+	return showing(c, k, func(ctx context.Context, api *client, args []string) (grantInfo, error) {
+		return setGrant(ctx, api, args[0], args[1], *keys, *secrets)
+	}, func(g grantInfo) table { return grantsTable([]grantInfo{g}) })
+}
+
+func grantList(k *connection) *cobra.Command {
+	c := &cobra.Command{Use: "list VAULT", Short: "List who may do what in a vault", Args: arguments(1, 1)}
+	return showing(c, k, func(ctx context.Context, api *client, args []string) ([]grantInfo, error) {
+		all, err := administer[struct {
+			Grants []grantInfo `json:"grants"`
+		}](ctx, api, http.MethodGet, nil, "vaults", args[0], "grants")
+		return all.Grants, err
+	}, grantsTable)
+}
+
+func grantsTable(all []grantInfo) table {
+	t := newTable("Application", "Client id", "Keys", "Secrets")
+	for _, g := range all {
+		t.add(g.App, g.ClientID, g.Keys, g.Secrets)
+	}
+	return t
+}

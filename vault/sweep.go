@@ -1,0 +1,309 @@
+package vault
+
+import (
+	"context"
+	"time"
+
+	"keyquorum/audit"
+	"keyquorum/fsm"
+	"keyquorum/seal"
+)
+
+// Some work nobody asks for: time does. Sweep goes once over the state and does what is due, through the same decisions as the verbs, each
+// a transaction that is held to what it was based on. So two nodes that sweep at once do no harm, what one left half-done
+// another finishes, and a pass that comes late does what an earlier one would have done. The node's wall clock decides.
+//
+// Only live vaults are looked into: in a deleted one nothing changes until it is recovered or purged.
+
+// A duty is something that time asks for of an object in a live vault.
+type duty struct {
+	name string // of the usage record, after the collection's: "secrets/purge"
+	// due says whether there is something to do. It is asked about every head in every pass, and again in the decision that does it,
+	// when what it reads becomes conditions. d.vault is set, o has no version.
+	due func(d *decision, o object) (bool, error)
+	act func(ctx context.Context, d *decision, o object) error // as the act of a verb: it may be called several times
+}
+
+// A sweptCollection is a kind of object with the duties that it has.
+type sweptCollection struct {
+	kind, plural string
+	duties       []duty
+}
+
+var sweptCollections = []sweptCollection{
+	{secretCollection.kind, "secrets", []duty{endRetention, endRestore}},
+	{keyCollection.kind, "keys", []duty{endRetention, endRestore}},
+}
+
+// endRetention purges what can't be recovered any more, purge protection or not, and finishes a purge that stopped half-way.
+var endRetention = duty{
+	name: "purge",
+	due:  func(d *decision, o object) (bool, error) { return overdue(o.head.State, o.head.Purge, d.now), nil },
+	act:  func(_ context.Context, d *decision, o object) error { return d.purge(o) },
+}
+
+// endRestore removes what is left of a restore that nobody has gone on with for a day: it holds the name, and nobody sees it.
+var endRestore = duty{
+	name: "restore/abandoned",
+	due: func(d *decision, o object) (bool, error) {
+		return o.head.State == restoring && !d.now.Before(time.Unix(o.head.Deleted, 0).Add(24*time.Hour)), nil
+	},
+	act: func(_ context.Context, d *decision, o object) error { return d.purge(o) },
+}
+
+// A pass takes a small share of a core and of the cluster's writes, however much there is: it looks at a few heads and then rests so
+// many times as long as that took; it does one thing and rests as long as that took. It keeps nothing that it has decoded.
+const (
+	sliceHeads = 256
+	lookRests  = 9
+	dutyRests  = 1
+	dutyTime   = 30 * time.Second // for one duty, as for a request
+)
+
+// Swept says what a pass has done.
+type Swept struct {
+	Looked, Done int           // heads, and duties that were done
+	Took         time.Duration // to look: without rests, and without what was done
+}
+
+// Sweep does once what time alone asks for: it purges objects and vaults whose retention is over, and finishes purges that
+// stopped half-way. It ends early with an error when ctx ends, the node is sealed, there is no leader, or a usage record cannot be
+// written. What is damaged is passed over; the error tells of the first.
+func (v *Vaults) Sweep(ctx context.Context) (Swept, error) {
+	p := &pass{v: v, ctx: ctx}
+	err := p.everyVault()
+	if err == nil {
+		err = p.damage
+	}
+	return p.swept, err
+}
+
+// A pass is one call of Sweep.
+type pass struct {
+	v      *Vaults
+	ctx    context.Context
+	swept  Swept
+	damage error
+}
+
+// look is a view of now to find duties in. It need not be current: what is found is decided again before it is done. None is kept
+// for long, since it keeps old records in memory.
+func (p *pass) look() *decision {
+	d := &decision{v: p.v}
+	d.begin(p.v.cfg.Replica.View())
+	return d
+}
+
+func (p *pass) everyVault() error {
+	for after := ""; ; {
+		path, record, ok := p.vaultAfter(after)
+		if !ok {
+			return nil
+		}
+		r, err := unkept(p.v, path, record, decodeVault)
+		if err == nil {
+			err = p.vault(r)
+		}
+		if err = p.passOver(err); err != nil {
+			return err
+		}
+		after = path
+	}
+}
+
+func (p *pass) vaultAfter(after string) (string, fsm.Record, bool) {
+	for path, record := range p.v.cfg.Replica.View().Scan(vaultNameDir, after) {
+		return path, record, true
+	}
+	return "", fsm.Record{}, false
+}
+
+func (p *pass) vault(r *vaultRecord) error {
+	if r.State != live {
+		return p.deletedVault(r)
+	}
+	for i := range sweptCollections {
+		c := &sweptCollections[i]
+		for after, more := "", true; more; {
+			found, last, err := p.slice(r, c, after)
+			if err == nil {
+				err = p.attendAll(found)
+			}
+			if err != nil {
+				return err
+			}
+			after, more = last, last != ""
+		}
+	}
+	return nil
+}
+
+func (p *pass) deletedVault(r *vaultRecord) error {
+	if !overdue(r.State, r.Purge, p.v.cfg.Now()) {
+		return nil
+	}
+	return p.do(&audit.Entry{Operation: "admin/vaults/purge", Vault: r.Name}, func(_ context.Context, d *decision) error {
+		if err := d.enterAgain(r); err != nil {
+			return err
+		}
+		if !overdue(d.vault.State, d.vault.Purge, d.now) {
+			return errNotDue
+		}
+		return d.purgeVault()
+	})
+}
+
+// A finding is a duty that is due.
+type finding struct {
+	vault      *vaultRecord
+	collection *sweptCollection
+	duty       *duty
+	path       string // of the object's head
+	name       string // as first spelt
+}
+
+// slice looks at the next few heads of a collection, from the name after on. last is the one to go on after, "" at the end.
+func (p *pass) slice(r *vaultRecord, c *sweptCollection, after string) (found []finding, last string, err error) {
+	begun := time.Now()
+	d := p.look()
+	d.vault = r
+	dir := headDir(r.ID, c.kind)
+	if after != "" {
+		after = dir + after
+	}
+	looked := 0
+	for name := range heads(d.view, dir, after) {
+		f := finding{vault: r, collection: c, path: dir + name}
+		if found, err = f.appendDue(d, found); err != nil {
+			if err = p.passOver(err); err != nil {
+				return nil, "", err
+			}
+		}
+		if looked++; looked == sliceHeads {
+			last = name
+			break
+		}
+	}
+	took := time.Since(begun)
+	p.swept.Looked, p.swept.Took = p.swept.Looked+looked, p.swept.Took+took
+	return found, last, p.rest(lookRests * took)
+}
+
+// appendDue appends f with each duty that is due.
+func (f finding) appendDue(d *decision, found []finding) ([]finding, error) {
+	record, _ := d.view.Get(f.path)
+	h, err := unkept(d.v, f.path, record, decodeHead)
+	if err != nil {
+		return found, err
+	}
+	f.name = h.Name
+	for i := range f.collection.duties {
+		f.duty = &f.collection.duties[i]
+		due, err := f.duty.due(d, object{path: f.path, head: h})
+		if err != nil {
+			return found, err
+		}
+		if due {
+			found = append(found, f)
+		}
+	}
+	return found, nil
+}
+
+func (p *pass) attendAll(found []finding) error {
+	for _, f := range found {
+		e := &audit.Entry{Operation: f.collection.plural + "/" + f.duty.name, Vault: f.vault.Name, Object: f.name}
+		if err := p.passOver(p.do(e, f.attend)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attend decides what was found, if it is still due.
+func (f finding) attend(ctx context.Context, d *decision) error {
+	if err := d.enterAgain(f.vault); err != nil {
+		return err
+	}
+	h, ok, err := load(d, d.v.heads, f.path)
+	if err != nil {
+		return err
+	}
+	o := object{path: f.path, head: h}
+	if ok {
+		ok, err = f.duty.due(d, o)
+	}
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return errNotDue
+	}
+	return f.duty.act(ctx, d, o)
+}
+
+// enterAgain enters the vault that was found as r, if it is still that one.
+func (d *decision) enterAgain(r *vaultRecord) error {
+	if err := d.enter(r.Name, r.State == live); err != nil {
+		return err
+	}
+	if d.vault.ID != r.ID {
+		return errNotDue
+	}
+	return nil
+}
+
+// errNotDue is a NotFound, as whatever else another may have left: to a duty of several steps that is the end it wanted.
+var errNotDue = notFound("NotDue", "There is nothing to do any more.")
+
+// do carries one duty out. There is no answer that could be held back where its usage record cannot be written. So a record goes before
+// it, which says that it begins (status 202), and without that nothing is done. The second says how it ended. Both have one id.
+func (p *pass) do(e *audit.Entry, act func(context.Context, *decision) error) error {
+	begun := time.Now()
+	e.Time, e.RequestID, e.Node, e.Plane, e.Status = p.v.cfg.Now(), newUUID(), p.v.cfg.Node, "node", 202
+	if p.v.write(e) != nil {
+		return internal("UsageRecordFailed", "The usage record could not be written, so nothing was done.")
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, dutyTime)
+	defer cancel()
+	d, err := p.v.settle(ctx, false, true, func(d *decision) error { return act(ctx, d) })
+	e.Time, e.Duration = p.v.cfg.Now(), time.Since(begun)
+	if err = p.v.record(e, d.committed, err); err != nil {
+		return err
+	}
+	p.swept.Done++
+	return p.rest(dutyRests * e.Duration)
+}
+
+// passOver gives back what ends the pass; what concerns one object or vault does not.
+func (p *pass) passOver(err error) error {
+	if err == nil || p.ctx.Err() != nil {
+		return p.ctx.Err()
+	}
+	switch e := refusal(err); {
+	case e.Inner == "RecordDamaged":
+		if p.damage == nil {
+			p.damage = e
+		}
+		return nil
+	case e.Kind == NotFound, e.Inner == errContended.Inner: // others were there first
+		return nil
+	default:
+		return e
+	}
+}
+
+// rest leaves the machine to others for a time.
+func (p *pass) rest(long time.Duration) error {
+	if p.v.closed.Load() {
+		return seal.ErrSealed
+	}
+	t := time.NewTimer(max(long, time.Millisecond))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-p.ctx.Done():
+		return p.ctx.Err()
+	}
+}
