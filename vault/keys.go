@@ -353,6 +353,9 @@ func (v *Vaults) use(ctx context.Context, c Caller, u use, t target, alg string,
 		if err != nil {
 			return CryptoResult{}, err
 		}
+		if a.weak && !d.vault.WeakAlgorithms {
+			return CryptoResult{}, badParameter("The algorithm %s is switched off in this vault.", a.name)
+		}
 		out, err := f(a, k.material)
 		return CryptoResult{Name: o.head.Name, Version: o.version, Cipher: out}, err
 	})

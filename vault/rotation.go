@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -215,6 +216,58 @@ func (d *decision) successor(latest object, policy *rotationRecord) (keyRecord, 
 		r.Attributes.Expires = &exp
 	}
 	return r, nil
+}
+
+// rotateDue is the background's part of rotation: a key whose policy says so gets a version, as RotateKey would make it. A key whose
+// latest version is disabled is left alone: whoever switched it off did not ask for another that is on.
+var rotateDue = duty{
+	name: "rotate",
+	due: func(d *decision, o object) (bool, error) {
+		if o.head.State != live {
+			return false, nil
+		}
+		policy, err := d.rotation(o)
+		if err != nil || !policy.rotates() {
+			return false, err
+		}
+		latest, err := keyCollection.pick(d, o, o.head.Name, "")
+		if err != nil {
+			return false, err
+		}
+		a, err := d.attributes(latest)
+		return err == nil && a.Enabled && policy.due(a, d.now), err
+	},
+	act: func(ctx context.Context, d *decision, o object) error {
+		k, err := d.planRotation(o, o.head.Name)
+		if err != nil {
+			return err
+		}
+		private, public, err := d.v.generate(ctx, k.make)
+		if err != nil {
+			return err
+		}
+		defer private.Zero()
+		_, err = d.addVersion(o, o.head.Name, k.record.withPublic(public), private)
+		return err
+	},
+}
+
+func (r *rotationRecord) rotates() bool {
+	return slices.ContainsFunc(r.Actions, func(a LifetimeAction) bool { return a.Type == actionRotate })
+}
+
+// attributes are those of a version that was found.
+func (d *decision) attributes(o object) (storedAttributes, error) {
+	record, err := d.open(o.versionPath(), o.record)
+	if err != nil {
+		return storedAttributes{}, err
+	}
+	defer record.Zero()
+	r, _, err := decodeKeyRecord(record)
+	if err != nil {
+		return storedAttributes{}, damaged(o.versionPath())
+	}
+	return r.Attributes, nil
 }
 
 // keyShape is the row that this key was, or could have been, made from.

@@ -112,3 +112,78 @@ func TestRandomBytes(t *testing.T) {
 	w.grant("demo", "web", nil, nil)
 	refused(t, second(w.RandomBytes(ctx, c, 1)), vault.Forbidden, "ForbiddenByPolicy")
 }
+
+// Time rotates a key when its policy says so: once, on whichever node's pass comes first, and never a disabled or a deleted one.
+func TestKeysAreRotatedWhenTheyAreDue(t *testing.T) {
+	w, c := demo(t)
+	afterCreate := vault.RotationPolicy{ExpiryTime: "P90D", Actions: []vault.LifetimeAction{{Type: "Rotate", AfterCreate: "P30D"}}}
+	beforeExpiry := vault.RotationPolicy{ExpiryTime: "P60D", Actions: []vault.LifetimeAction{{Type: "Notify", BeforeExpiry: "P40D"}, {Type: "Rotate", BeforeExpiry: "P20D"}}}
+	for name, policy := range map[string]*vault.RotationPolicy{"after": &afterCreate, "before": &beforeExpiry, "disabled": &afterCreate, "deleted": &afterCreate, "never": nil,
+		"notified": {ExpiryTime: "P60D", Actions: []vault.LifetimeAction{{Type: "Notify", BeforeExpiry: "P40D"}}}} {
+		must(w.CreateKey(ctx, c, name, vault.KeySpec{Kty: "EC", Crv: "P-384"}, vault.Change{Expires: ptr(w.now.AddDate(0, 0, 50).Unix())}))(t)
+		if policy != nil {
+			must(w.SetRotationPolicy(ctx, c, name, *policy))(t)
+		}
+	}
+	must(w.UpdateKey(ctx, c, "disabled", "", vault.Change{Enabled: ptr(false)}))(t)
+	must(w.DeleteKey(ctx, c, "deleted"))(t)
+	versions := func(name string) int {
+		return len(must(w.ListKeyVersions(ctx, c, name, vault.PageRequest{Max: 25}))(t).Items)
+	}
+	w.now = w.now.Add(30*day - time.Second)
+	w.sweep(t, 0)
+	w.now = w.now.Add(time.Second) // day 30: one is due after its creation, the other 20 days before it expires on day 50
+	w.usage.forget()
+	w.sweep(t, 2)
+	w.sweep(t, 0)
+	if after, before := versions("after"), versions("before"); after != 2 || before != 2 {
+		t.Errorf("%d and %d versions", after, before)
+	}
+	k := must(w.GetKey(ctx, c, "before", ""))(t)
+	if *k.Attributes.Expires != w.now.AddDate(0, 0, 60).Unix() || k.Attributes.Created != w.now.Unix() || k.Public.Crv != "P-384" {
+		t.Errorf("%+v", k)
+	}
+	rotated := 0
+	for _, l := range w.usage.lines(t) {
+		if l.Plane == "node" && l.Operation == "keys/rotate" && l.Status == 200 && l.Version != "" {
+			rotated++
+		}
+	}
+	if rotated != 2 {
+		t.Errorf("%d rotations on record: %+v", rotated, w.usage.lines(t))
+	}
+	w.now = w.now.Add(30 * day)
+	w.sweep(t, 1) // day 60: "after" again; "before" is due on day 70
+	for name, want := range map[string]int{"after": 3, "before": 2, "disabled": 1, "never": 1, "notified": 1} {
+		if got := versions(name); got != want {
+			t.Errorf("%s has %d versions, want %d", name, got, want)
+		}
+	}
+}
+
+// A vault may refuse what is weak; what was encrypted so before can't be decrypted then either.
+func TestAVaultRefusesWeakAlgorithms(t *testing.T) {
+	w, c := demo(t)
+	must(w.CreateKey(ctx, c, "r", rsaSpec, vault.Change{}))(t)
+	must(w.CreateKey(ctx, c, "o", vault.KeySpec{Kty: "oct"}, vault.Change{}))(t)
+	iv := make([]byte, 16)
+	for _, allowed := range []bool{true, false, true} {
+		must(w.UpdateVault(ctx, w.root, "demo", vault.VaultChange{WeakAlgorithms: &allowed}))(t)
+		for _, use := range []struct {
+			key, alg string
+			in       vault.Cipher
+			weak     bool
+		}{{"r", "RSA1_5", vault.Cipher{Value: iv}, true}, {"o", "A256CBC", vault.Cipher{Value: iv, IV: iv}, true}, {"o", "A256CBCPAD", vault.Cipher{Value: iv, IV: iv}, true},
+			{"r", "RSA-OAEP", vault.Cipher{Value: iv}, false}, {"o", "A256GCM", vault.Cipher{Value: iv}, false}} {
+			out, err := w.Encrypt(ctx, c, use.key, "", use.alg, use.in)
+			if use.weak && !allowed {
+				refused(t, err, vault.Invalid, "BadParameter")
+				refused(t, second(w.Decrypt(ctx, c, use.key, "", use.alg, vault.Cipher{Value: iv, IV: iv})), vault.Invalid, "BadParameter")
+				continue
+			}
+			if err != nil || len(must(w.Decrypt(ctx, c, use.key, "", use.alg, out.Cipher))(t).Value) != 16 {
+				t.Errorf("%s, allowed %v: %v", use.alg, allowed, err)
+			}
+		}
+	}
+}

@@ -32,7 +32,7 @@ type sweptCollection struct {
 
 var sweptCollections = []sweptCollection{
 	{secretCollection.kind, "secrets", []duty{endRetention, endRestore}},
-	{keyCollection.kind, "keys", []duty{endRetention, endRestore}},
+	{keyCollection.kind, "keys", []duty{endRetention, endRestore, rotateDue}},
 }
 
 // endRetention purges what can't be recovered any more, purge protection or not, and finishes a purge that stopped half-way.
@@ -267,7 +267,7 @@ func (p *pass) do(e *audit.Entry, act func(context.Context, *decision) error) er
 	ctx, cancel := context.WithTimeout(p.ctx, dutyTime)
 	defer cancel()
 	d, err := p.v.settle(ctx, false, true, func(d *decision) error { return act(ctx, d) })
-	e.Time, e.Duration = p.v.cfg.Now(), time.Since(begun)
+	e.Time, e.Duration, e.Version = p.v.cfg.Now(), time.Since(begun), d.version
 	if err = p.v.record(e, d.committed, err); err != nil {
 		return err
 	}
