@@ -171,7 +171,7 @@ func TestOpenedSizeIsNotLessThanWhatAKeyTakes(t *testing.T) {
 // takenByOpenKeys opens a record many times over and says what one key takes, and what it counts for.
 func takenByOpenKeys(t *testing.T, record seal.Plaintext) (each, said int64) {
 	t.Helper()
-	keep := make([]*openedKey, 256)
+	keep := make([]*openedKey, 64)
 	before := inUse()
 	for i := range keep {
 		k, err := openKey(record)
