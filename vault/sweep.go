@@ -68,22 +68,22 @@ type Swept struct {
 
 // Sweep does once what time alone asks for: it purges objects and vaults whose retention is over, and finishes purges that
 // stopped half-way. It ends early with an error when ctx ends, the node is sealed, there is no leader, or a usage record cannot be
-// written. What is damaged is passed over; the error tells of the first.
+// written. Other trouble with a vault or an object, as with a damaged record, is passed over; the error tells of the first.
 func (v *Vaults) Sweep(ctx context.Context) (Swept, error) {
 	p := &pass{v: v, ctx: ctx}
 	err := p.everyVault()
 	if err == nil {
-		err = p.damage
+		err = p.trouble
 	}
 	return p.swept, err
 }
 
 // A pass is one call of Sweep.
 type pass struct {
-	v      *Vaults
-	ctx    context.Context
-	swept  Swept
-	damage error
+	v       *Vaults
+	ctx     context.Context
+	swept   Swept
+	trouble error // the first that was passed over
 }
 
 // look is a view of now to find duties in. It need not be current: what is found is decided again before it is done. None is kept
@@ -275,22 +275,22 @@ func (p *pass) do(e *audit.Entry, act func(context.Context, *decision) error) er
 	return p.rest(dutyRests * e.Duration)
 }
 
-// passOver gives back what ends the pass; what concerns one object or vault does not.
+// passOver gives back what ends the pass: no duty could be done. What went wrong with one vault or object must not keep those behind it.
 func (p *pass) passOver(err error) error {
 	if err == nil || p.ctx.Err() != nil {
 		return p.ctx.Err()
 	}
-	switch e := refusal(err); {
-	case e.Inner == "RecordDamaged":
-		if p.damage == nil {
-			p.damage = e
-		}
-		return nil
+	e := refusal(err)
+	switch {
 	case e.Kind == NotFound, e.Inner == errContended.Inner: // others were there first
 		return nil
-	default:
+	case e.Kind == Unavailable, e.Inner == "UsageRecordFailed":
 		return e
 	}
+	if p.trouble == nil {
+		p.trouble = e
+	}
+	return nil
 }
 
 // rest leaves the machine to others for a time.
