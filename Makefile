@@ -13,7 +13,7 @@ SEED         ?= $(shell date +%s)
 CHAOS        := GOGC=400 KEYQUORUM_SEED=$(SEED) go test -count=1 -timeout 0 -v ./testcluster
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test failover chaos histories kills cuts leaks races geo deep model mutants bench gobench fuzz lint clean
+.PHONY: help build run test failover chaos histories kills cuts leaks races geo deep model mutants bench load gobench fuzz lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,8 +63,11 @@ model: ## check the protocol of read leases in every state of small worlds (minu
 mutants: ## seed known bugs, one at a time, and run the tests that must find them (ARGS='-run name')
 	go run ./internal/mutants $(ARGS)
 
-bench: ## measure nodes beside bare net/http and Go's crypto (5 minutes; ARGS=-quick)
+bench: ## measure nodes beside bare net/http and Go's crypto (6 minutes; ARGS=-quick)
 	go run ./internal/bench $(ARGS)
+
+load: ## fill a vault with N (100000) secrets and measure the node that holds it (minutes; ARGS=-json)
+	go run ./internal/bench load $(if $(filter command line,$(origin N)),-n $(N)) $(ARGS)
 
 gobench: ## run the packages' own benchmarks (BENCH=pattern)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...

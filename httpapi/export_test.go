@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"net/http"
+	"strings"
+	"sync"
 
 	"keyquorum/node"
 )
@@ -90,6 +92,49 @@ func Find(method, escapedPath string) (shape string, params [2]string) {
 }
 
 type pair = params
+
+// A Described is what descriptions say of a route.
+type Described struct {
+	Summary string
+	Takes   bool
+}
+
+// Descriptions are all of them, by first method and shape.
+func Descriptions() map[string]Described {
+	out := make(map[string]Described)
+	for key, d := range descriptions {
+		out[key] = Described{d.summary, d.takes.name != ""}
+	}
+	return out
+}
+
+var theSurfaces = sync.OnceValue(surfaces)
+
+// Documented is the document's path for one that is asked for, "" where no route has it.
+func Documented(host, method, escapedPath string, z Zone) string {
+	plane, _ := (&Handler{zones: []Zone{z}}).placeOf(host)
+	s := theSurfaces()[plane]
+	same := exactly
+	if plane != operatorPlane {
+		same = equalFold
+	}
+	path, ok := strings.CutPrefix(escapedPath, s.prefix)
+	if !ok {
+		return ""
+	}
+	var segments [maxSegments]string
+	var p params
+	given := splitPath(path, plane == applicationPlane, &segments)
+	rt, _, _ := find(s.routes, method, given, same, &p)
+	if rt == nil {
+		return ""
+	}
+	shape := rt.shape
+	if len(given) <= strings.Count(shape, "/") {
+		shape = strings.ReplaceAll(shape, "/[version]", "")
+	}
+	return s.prefix + strings.NewReplacer("[", "{", "]", "}").Replace(shape)
+}
 
 // Panicking are handlers of the three formats whose every request panics.
 func (h *Handler) Panicking() map[string]http.Handler {

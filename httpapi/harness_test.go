@@ -137,6 +137,9 @@ func TestMain(m *testing.M) {
 	if the.s != nil {
 		the.s.closing()
 	}
+	if theJudge().report() > 0 {
+		code = 1
+	}
 	os.Exit(code)
 }
 
@@ -206,6 +209,7 @@ func (s *service) serve(r *http.Request) answer {
 	s.h.ServeHTTP(w, r)
 	a := answer{status: w.Code, header: w.Header(), body: w.Body.String()}
 	json.Unmarshal(w.Body.Bytes(), &a.json)
+	theJudge().watch(r, a)
 	return a
 }
 

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/gorilla/mux"
 	"github.com/hashicorp/go-hclog"
@@ -47,6 +48,7 @@ type Handler struct {
 	huge      chan struct{} // and for each that is over maxBody
 	router    *mux.Router
 	joins     *joins
+	openapi   func() ([]byte, error) // the document, made when it is first asked for
 }
 
 // New returns the handler for a node's API listener.
@@ -72,6 +74,7 @@ func New(n *node.Node, c Config) *Handler {
 	for _, z := range c.Zones {
 		h.zones = append(h.zones, Zone{Suffix: strings.ToLower(z.Suffix), Login: strings.ToLower(z.Login)})
 	}
+	h.openapi = sync.OnceValues(func() ([]byte, error) { return OpenAPI(h.version[0]) })
 	h.joins = newJoins(n, h.log)
 	h.router = h.planes()
 	return h

@@ -14,6 +14,8 @@ import (
 func (h *Handler) planes() *mux.Router {
 	root := mux.NewRouter().SkipClean(true).UseEncodedPath()
 
+	root.MatcherFunc(func(r *http.Request, _ *mux.RouteMatch) bool { return asksForDocument(r) }).HandlerFunc(h.document)
+
 	app := root.MatcherFunc(h.on(applicationPlane)).Subrouter()
 	for collection, routes := range collections() {
 		app.MatcherFunc(under(collection)).Handler(h.application(routes))

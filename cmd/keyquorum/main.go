@@ -60,7 +60,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(serverCommand(), devCommand(), operatorCommand(), statusCommand(), planCommand(), vaultCommand(), appCommand(), grantCommand(),
-		proveCommand(), versionCommand())
+		proveCommand(), openapiCommand(), versionCommand())
 	return root
 }
 

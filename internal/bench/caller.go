@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -78,9 +79,23 @@ func readInto(dst []byte, answer *http.Response) ([]byte, error) {
 		return nil, err
 	}
 	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("answered %s: %s", answer.Status, b.Bytes())
+		return nil, &refusal{answer.StatusCode, b.String()}
 	}
 	return b.Bytes(), nil
+}
+
+// A refusal is an answer that does not say success.
+type refusal struct {
+	status int
+	body   string
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("answered %d: %s", r.status, r.body) }
+
+// unavailable says whether a client of ours would ask again.
+func unavailable(err error) bool {
+	var r *refusal
+	return errors.As(err, &r) && r.status == http.StatusServiceUnavailable
 }
 
 // askToken asks the login host for an access token (RFC 6749 section 4.4).

@@ -22,18 +22,23 @@ func cpuTime(pid int) (time.Duration, error) {
 }
 
 // resident is the memory of a process in use, in bytes, the program's own pages included.
-func resident(pid int) (int64, error) {
+func resident(pid int) (int64, error) { return memory(pid, "VmRSS:") }
+
+// peak is the most that was ever resident.
+func peak(pid int) (int64, error) { return memory(pid, "VmHWM:") }
+
+func memory(pid int, which string) (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(b)) {
-		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmRSS:" {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == which {
 			kib, err := strconv.ParseInt(fields[1], 10, 64)
 			return kib << 10, err
 		}
 	}
-	return 0, fmt.Errorf("process %d has no resident memory", pid)
+	return 0, fmt.Errorf("process %d has no %s", pid, which)
 }
 
 // processor names the machine's.

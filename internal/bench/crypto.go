@@ -8,6 +8,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"runtime"
@@ -16,27 +17,45 @@ import (
 	"time"
 )
 
-// cryptoPrices is the CPU time of Go's own cryptography in this process, for one operation.
-type cryptoPrices struct{ es256, rsa2048, gcm, rekeyed time.Duration }
+// cryptoPrices is the CPU time of Go's own cryptography in this process, for one operation each.
+type cryptoPrices struct {
+	es256, es384         time.Duration
+	rs256                [3]time.Duration // by rsaSizes
+	oaep                 time.Duration
+	gcm, sealed, rekeyed time.Duration
+}
+
+// rsaSizes are the key sizes that sign, in bits.
+var rsaSizes = [3]int{2048, 3072, 4096}
 
 // measureCrypto keys everything beforehand, but for rekeyed: there the AES key is scheduled for each message, as
 // XAES-256-GCM needs.
-func measureCrypto(p plan) cryptoPrices {
-	digest := make([]byte, 32)
-	ec := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	rsaKey := must(rsa.GenerateKey(rand.Reader, 2048))
-	key, nonce := make([]byte, 32), make([]byte, 12)
-	gcm := must(cipher.NewGCM(must(aes.NewCipher(key))))
-	sealed := gcm.Seal(nil, nonce, make([]byte, 1024), nil)
-	return cryptoPrices{
-		es256:   price(p, func() { must(ecdsa.SignASN1(rand.Reader, ec, digest)) }),
-		rsa2048: price(p, func() { must(rsa.SignPKCS1v15(rand.Reader, rsaKey, crypto.SHA256, digest)) }),
-		gcm:     price(p, func() { must(gcm.Open(nil, nonce, sealed, nil)) }),
-		rekeyed: price(p, func() {
-			gcm := must(cipher.NewGCM(must(aes.NewCipher(key))))
-			must(gcm.Open(nil, nonce, sealed, nil))
-		}),
+func measureCrypto(p plan) (c cryptoPrices) {
+	c.es256 = signatures(p, elliptic.P256(), 32)
+	c.es384 = signatures(p, elliptic.P384(), 48)
+	for i, bits := range rsaSizes {
+		k := must(rsa.GenerateKey(rand.Reader, bits))
+		c.rs256[i] = price(p, func() { must(rsa.SignPKCS1v15(rand.Reader, k, crypto.SHA256, make([]byte, 32))) })
+		if i == 0 {
+			wrapped := must(rsa.EncryptOAEP(sha256.New(), rand.Reader, &k.PublicKey, make([]byte, 32), nil))
+			c.oaep = price(p, func() { must(rsa.DecryptOAEP(sha256.New(), rand.Reader, k, wrapped, nil)) })
+		}
 	}
+	key, nonce, message := make([]byte, 32), make([]byte, 12), make([]byte, 1024)
+	gcm := must(cipher.NewGCM(must(aes.NewCipher(key))))
+	sealed := gcm.Seal(nil, nonce, message, nil)
+	c.sealed = price(p, func() { gcm.Seal(nil, nonce, message, nil) })
+	c.gcm = price(p, func() { must(gcm.Open(nil, nonce, sealed, nil)) })
+	c.rekeyed = price(p, func() {
+		gcm := must(cipher.NewGCM(must(aes.NewCipher(key))))
+		must(gcm.Open(nil, nonce, sealed, nil))
+	})
+	return c
+}
+
+func signatures(p plan, curve elliptic.Curve, size int) time.Duration {
+	key, digest := must(ecdsa.GenerateKey(curve, rand.Reader)), make([]byte, size)
+	return price(p, func() { must(ecdsa.SignASN1(rand.Reader, key, digest)) })
 }
 
 // price repeats do on all cores at once, as busy servers do: on cores that share one's units an operation alone is cheaper.
@@ -79,9 +98,17 @@ func must[T any](value T, err error) T {
 
 func printCrypto(c cryptoPrices) {
 	t := newTable("Go's own cryptography, one operation", "", "µs of CPU")
-	t.row("ES256 signature (P-256)", fmt.Sprintf("%.1f", c.es256.Seconds()*1e6))
-	t.row("RSA-2048 signature (PKCS #1 v1.5)", fmt.Sprintf("%.1f", c.rsa2048.Seconds()*1e6))
-	t.row("AES-256-GCM, open 1 KiB", fmt.Sprintf("%.2f", c.gcm.Seconds()*1e6))
-	t.row("the same with a key for each message, as XAES-256-GCM", fmt.Sprintf("%.2f", c.rekeyed.Seconds()*1e6))
+	row := func(what string, d time.Duration, decimals int) {
+		t.row(what, fmt.Sprintf("%.*f", decimals, d.Seconds()*1e6))
+	}
+	row("ES256 signature (P-256)", c.es256, 1)
+	row("ES384 signature (P-384)", c.es384, 1)
+	for i, bits := range rsaSizes {
+		row(fmt.Sprintf("RSA-%d signature (PKCS #1 v1.5)", bits), c.rs256[i], 1)
+	}
+	row("RSA-2048 decryption (OAEP, SHA-256)", c.oaep, 1)
+	row("AES-256-GCM, seal 1 KiB", c.sealed, 2)
+	row("AES-256-GCM, open 1 KiB", c.gcm, 2)
+	row("the same with a key for each message, as XAES-256-GCM", c.rekeyed, 2)
 	t.print()
 }

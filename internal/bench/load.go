@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +23,7 @@ type cell struct {
 // seen is what a cell's slices came to.
 type seen struct {
 	latencies []time.Duration // of every request, sorted by done
+	refused   int64           // answers of 503, each asked again at once
 	elapsed   time.Duration
 	cpu       []time.Duration // by process
 }
@@ -101,7 +103,10 @@ func (c *cell) drive(h *harness, i int, end time.Time, most int) (latencies []ti
 		if err := h.ctx.Err(); err != nil {
 			return nil, err
 		}
-		if _, err := c.callers[i].call(r); err != nil {
+		if _, err := c.callers[i].call(r); unavailable(err) && time.Since(now) < callTimeout {
+			atomic.AddInt64(&c.seen.refused, 1)
+			continue
+		} else if err != nil {
 			return nil, err
 		}
 		next := time.Now()

@@ -4,6 +4,8 @@
 // Nodes are processes of the real program, the ceiling is this program run again, so that the CPU time of a server is its
 // own and never the client's. Nothing here is a timed test: figures depend on the machine, and only those of one run may
 // be compared. docs/benchmarks.md has a run and what follows from it.
+//
+// "bench load" fills one vault instead, and measures the node that holds it.
 package main
 
 import (
@@ -47,18 +49,25 @@ func main() {
 		serveCeiling(os.Args[2], os.Args[3])
 		return
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func command(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == volumeWord {
+		return fillVolume(ctx, args[1:])
+	}
 	short := flag.Bool("quick", false, "a run of about a minute: fewer samples, one commit time-out")
 	flag.Parse()
 	p := full
 	if *short {
 		p = quick
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, p); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+	return run(ctx, p)
 }
 
 // run measures everything and prints it as it comes, as Markdown.
@@ -68,7 +77,7 @@ func run(ctx context.Context, p plan) error {
 		return err
 	}
 	defer os.RemoveAll(filepath.Dir(binary))
-	describeMachine()
+	fmt.Println(machine())
 	c := measureCrypto(p)
 	printCrypto(c)
 	return inHarness(ctx, func(h *harness) {

@@ -22,6 +22,7 @@ func BenchmarkNodes(b *testing.B) {
 		three := newBed(h, testcluster.Loopback(h, 3, nil))
 		one.prepare(h)
 		three.prepare(h)
+		keys := one.prepareKeys(h)
 		leader := three.Leader()
 		follower := (leader + 1) % 3
 		ceiling := inside(h, one)
@@ -34,7 +35,9 @@ func BenchmarkNodes(b *testing.B) {
 			{"read/one", one.at(h, 0), one.read},
 			{"read/leader", three.at(h, leader), three.read},
 			{"read/follower", three.at(h, follower), three.read},
-			{"sign/es256", one.at(h, 0), one.sign("ec", "ES256")},
+			{"sign/es256", one.at(h, 0), keys.sign("p256", "ES256", 32)},
+			{"sign/rs4096", one.at(h, 0), keys.sign("rsa4096", "RS256", 32)},
+			{"encrypt/gcm", one.at(h, 0), keys.encrypt("oct", "A256GCM", 1024)},
 			{"write/one", one.at(h, 0), one.write},
 			{"write/follower", three.at(h, follower), three.write},
 		} {

@@ -54,7 +54,7 @@ func (t *table) print() {
 type requestTable struct{ *table }
 
 func newRequestTable(title string) *requestTable {
-	return &requestTable{newTable(title, "", "clients", "requests/s", "p50 ms", "p90 ms", "p99 ms", "CPU µs, asked", "CPU µs, all", "× ceiling")}
+	return &requestTable{newTable(title, "", "clients", "requests/s", "p50 ms", "p90 ms", "p99 ms", "CPU µs, asked", "CPU µs, all", "× ceiling", "503s")}
 }
 
 func (t *requestTable) add(cells ...*cell) {
@@ -63,7 +63,7 @@ func (t *requestTable) add(cells ...*cell) {
 		s := &c.seen
 		t.row(c.name, fmt.Sprint(c.clients), fmt.Sprintf("%.0f", s.perSecond()),
 			ms(s.percentile(50)), ms(s.percentile(90)), ms(s.percentile(99)),
-			us(s.asked()), us(s.total()), fmt.Sprintf("%.1f", ratio(s.total(), ceiling)))
+			us(s.asked()), us(s.total()), fmt.Sprintf("%.1f", ratio(s.total(), ceiling)), fmt.Sprint(s.refused))
 	}
 }
 
@@ -72,6 +72,7 @@ func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 func ms(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()*1e3) }
 func us(d time.Duration) string { return fmt.Sprintf("%.0f", d.Seconds()*1e6) }
 
-func describeMachine() {
-	fmt.Printf("%s, %d × %s, %s; load of the machine before the run %s\n", runtime.Version(), runtime.NumCPU(), processor(), runtime.GOOS, load())
+// machine describes what a run was made on.
+func machine() string {
+	return fmt.Sprintf("%s, %d × %s, %s; load of the machine before the run %s", runtime.Version(), runtime.NumCPU(), processor(), runtime.GOOS, load())
 }

@@ -12,11 +12,8 @@ const (
 	readTarget = "/secrets/read/" + apiVersion // as Azure's SDK spells it
 )
 
-// The objects that are asked for. A digest is 32 bytes in base64url.
-var (
-	secretBody = []byte(`{"value":"` + strings.Repeat("v", 1024) + `"}`)
-	digest     = strings.Repeat("A", 43)
-)
+// secretBody sets a secret of 1 KiB.
+var secretBody = []byte(`{"value":"` + strings.Repeat("v", 1024) + `"}`)
 
 func (b *bed) read(int) request {
 	return request{method: "GET", target: readTarget, token: b.token}
@@ -25,15 +22,6 @@ func (b *bed) read(int) request {
 // write sets a secret of the client's own: what is measured is the path of a write, not who wins.
 func (b *bed) write(client int) request {
 	return request{method: "PUT", target: fmt.Sprintf("/secrets/write-%d%s", client, apiVersion), token: b.token, body: secretBody}
-}
-
-func (b *bed) sign(key, alg string) func(int) request {
-	return func(int) request {
-		return request{
-			method: "POST", target: "/keys/" + key + "/sign" + apiVersion, token: b.token,
-			body: []byte(`{"alg":"` + alg + `","value":"` + digest + `"}`),
-		}
-	}
 }
 
 // likewise is the same request to the ceiling, which answers with as many bytes as at answered.
@@ -51,20 +39,16 @@ func likewise(h *harness, at address, of func(int) request) func(int) request {
 	}
 }
 
-// prepare makes the objects.
+// prepare makes the secret that is read.
 func (b *bed) prepare(h *harness) {
-	line, err := dial(h.ctx, b.at(h, 0))
-	h.must(err)
+	b.ask(h, request{method: "PUT", target: "/secrets/read" + apiVersion, token: b.token, body: secretBody})
+}
+
+// ask sends one request to the first node.
+func (b *bed) ask(h *harness, r request) []byte {
+	line := must(dial(h.ctx, b.at(h, 0)))
 	defer line.close()
-	for _, r := range []request{
-		{method: "PUT", target: "/secrets/read" + apiVersion, body: secretBody},
-		{method: "POST", target: "/keys/ec/create" + apiVersion, body: []byte(`{"kty":"EC","crv":"P-256"}`)},
-		{method: "POST", target: "/keys/rsa/create" + apiVersion, body: []byte(`{"kty":"RSA","key_size":2048}`)},
-	} {
-		r.token = b.token
-		_, err := line.call(r)
-		h.must(err)
-	}
+	return must(line.call(r))
 }
 
 // measureRequests compares one node, a leader and a follower of three, and the ceiling.
@@ -74,13 +58,15 @@ func measureRequests(h *harness, p plan, crypto cryptoPrices, v *verdicts) {
 		three := newBed(h, testcluster.Processes(h, 3))
 		one.prepare(h)
 		three.prepare(h)
+		keys := one.prepareKeys(h)
 		ceiling, ceilingPID := startCeiling(h, one)
 		a := arena{
 			h: h, plan: p, one: one, three: three, leader: three.Leader(),
 			ceiling: ceiling, ceilingPID: ceilingPID,
 		}
 		a.reads(v)
-		a.signatures(crypto, v)
+		a.signatures(keys, crypto, v)
+		a.ciphers(keys)
 		a.writes()
 		if three.Leader() != a.leader {
 			fmt.Print("\n**The leader changed during this run: leader's and follower's rows are mixed.**\n")
@@ -128,20 +114,6 @@ func (a *arena) reads(v *verdicts) {
 		t.add(cells...)
 		if n == 16 {
 			v.read(&cells[0].seen, &cells[1].seen)
-		}
-	}
-	t.print()
-}
-
-func (a *arena) signatures(crypto cryptoPrices, v *verdicts) {
-	t := newRequestTable("Signatures, one node")
-	es256, rsa := a.one.sign("ec", "ES256"), a.one.sign("rsa", "RS256")
-	for _, n := range a.plan.clients {
-		cells := []*cell{a.onCeiling(n, es256), a.onOne("ES256", n, es256), a.onOne("RSA-2048, RS256", n, rsa)}
-		compare(a.h, a.plan, cells...)
-		t.add(cells...)
-		if n == 16 {
-			v.sign(&cells[0].seen, &cells[1].seen, crypto)
 		}
 	}
 	t.print()
