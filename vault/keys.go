@@ -277,12 +277,12 @@ type use struct {
 }
 
 var (
-	useSign    = use{verb{operation: "keys/sign", permission: keysSign}, opSign, true}
+	useSign    = use{verb{operation: "keys/sign", permission: keysSign, secret: true}, opSign, true}
 	useVerify  = use{verb{operation: "keys/verify", permission: keysVerify}, opVerify, false}
 	useEncrypt = use{verb{operation: "keys/encrypt", permission: keysEncrypt}, opEncrypt, true}
-	useDecrypt = use{verb{operation: "keys/decrypt", permission: keysDecrypt}, opDecrypt, false}
+	useDecrypt = use{verb{operation: "keys/decrypt", permission: keysDecrypt, secret: true}, opDecrypt, false}
 	useWrap    = use{verb{operation: "keys/wrapKey", permission: keysWrapKey}, opWrapKey, true}
-	useUnwrap  = use{verb{operation: "keys/unwrapKey", permission: keysUnwrapKey}, opUnwrapKey, false}
+	useUnwrap  = use{verb{operation: "keys/unwrapKey", permission: keysUnwrapKey, secret: true}, opUnwrapKey, false}
 )
 
 // Sign signs a digest of exactly the length of the algorithm's hash. The private key never leaves this call.
@@ -355,6 +355,9 @@ func (v *Vaults) use(ctx context.Context, c Caller, u use, t target, alg string,
 		}
 		if a.weak && !d.vault.WeakAlgorithms {
 			return CryptoResult{}, badParameter("The algorithm %s is switched off in this vault.", a.name)
+		}
+		if d.preview {
+			return CryptoResult{}, k.preview()
 		}
 		out, err := f(a, k.material)
 		return CryptoResult{Name: o.head.Name, Version: o.version, Cipher: out}, err

@@ -17,6 +17,7 @@ type verb struct {
 	permission permission
 	writes     bool // decides into a transaction
 	unnamed    bool // asks about a collection, not about one object
+	secret     bool // uses a private key
 	anyone     bool // allowed to whoever has any permission in the vault; permission is not looked at
 }
 
@@ -27,13 +28,20 @@ type target struct{ name, version string }
 // called several times, and leaves what it wants written in d; only what its last call returned is answered.
 func perform[T any](ctx context.Context, v *Vaults, c Caller, w verb, t target, act func(d *decision) (T, error)) (T, error) {
 	var result T
-	d, err := v.settle(ctx, c.Fenced, w.writes, func(d *decision) (err error) {
+	decide := func(d *decision) (err error) {
 		if err = d.admit(c, w, t); err != nil {
 			return err
 		}
 		result, err = act(d)
 		return err
-	})
+	}
+	if w.secret && v.slow(decide) {
+		if err := v.takeTurn(ctx); err != nil {
+			return result, v.recordUse(c, w, t, &decision{v: v}, err)
+		}
+		defer v.giveTurn()
+	}
+	d, err := v.settle(ctx, c.Fenced, w.writes, decide)
 	if err = v.recordUse(c, w, t, d, err); err == nil && d.late() {
 		err = errStalled
 	}
@@ -43,6 +51,28 @@ func perform[T any](ctx context.Context, v *Vaults, c Caller, w verb, t target, 
 	}
 	return result, nil
 }
+
+// errSlow ends a preview of what keeps a core busy for long.
+var errSlow = errors.New("vault: this takes its turn")
+
+// slow says whether a decision on what this node holds now would keep a core busy for long. Then it takes its turn before it takes a view:
+// of sixty signatures of RSA-4096 at once all would be made, and then thrown away because their views are too old.
+func (v *Vaults) slow(decide func(*decision) error) bool {
+	d := &decision{v: v, preview: true}
+	d.begin(v.cfg.Replica.View())
+	return decide(d) == errSlow
+}
+
+func (v *Vaults) takeTurn(ctx context.Context) error {
+	select {
+	case v.turns <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return unavailable("Busy", "This node is busy with other keys.")
+	}
+}
+
+func (v *Vaults) giveTurn() { <-v.turns }
 
 // errStalled is answered in the place of what was drawn too long ago: an answer from before a right was revoked must not leave long after
 // (I4). Its usage record stands. What has changed the state stays done, and is answered.
@@ -93,6 +123,7 @@ type decision struct {
 	txn       fsm.Txn
 	size      int  // bytes of what txn writes
 	committed bool // the transaction, or an earlier step, was handed to the cluster
+	preview   bool // nothing is to be done but to say, by errSlow, whether it would take long
 	again     bool // there is more to do than one transaction holds: decide again when this one is applied
 
 	vault   *vaultRecord // set by admit

@@ -629,3 +629,41 @@ func BenchmarkGetSecret(b *testing.B) {
 		}
 	}
 }
+
+// What keeps a core busy waits for its turn before it takes a view, or all that wait would be answered too late; what does not goes past.
+func TestSlowKeysTakeTurnsBeforeTheyLook(t *testing.T) {
+	w, c := demo(t)
+	must(w.CreateKey(ctx, c, "r", rsaSpec, vault.Change{}))(t)
+	must(w.CreateKey(ctx, c, "e", ecSpec, vault.Change{}))(t)
+	sealed := must(w.Encrypt(ctx, c, "r", "", "RSA-OAEP", vault.Cipher{Value: digest}))(t)
+	slow := map[string]func(context.Context) error{
+		"sign":    func(ctx context.Context) error { return second(w.Sign(ctx, c, "r", "", "RS256", digest)) },
+		"decrypt": func(ctx context.Context) error { return second(w.Decrypt(ctx, c, "r", "", "RSA-OAEP", sealed.Cipher)) },
+		"unwrapKey": func(ctx context.Context) error {
+			return second(w.UnwrapKey(ctx, c, "r", "", "RSA-OAEP", sealed.Cipher))
+		},
+	}
+	release := w.HoldTurns()
+	must(w.Sign(ctx, c, "e", "", "ES256", digest))(t)
+	must(w.Verify(ctx, c, "r", "", "RS256", digest, digest))(t)
+	must(w.Encrypt(ctx, c, "r", "", "RSA-OAEP", vault.Cipher{Value: digest}))(t)
+	refused(t, second(w.Sign(ctx, c, "nokey", "", "RS256", digest)), vault.NotFound, "KeyNotFound")
+	reads := w.replica.reads.Load()
+	for name, use := range slow {
+		expired, cancel := context.WithCancel(ctx)
+		cancel()
+		refused(t, use(expired), vault.Unavailable, "Busy")
+		if last := w.usage.last(t); last.Operation != "keys/"+name || last.Code != "Busy" {
+			t.Errorf("%s: recorded %+v", name, last)
+		}
+	}
+	if now := w.replica.reads.Load(); now != reads {
+		t.Errorf("%d views were taken without a turn", now-reads)
+	}
+	release()
+	for name, use := range slow {
+		if err := use(ctx); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -76,6 +76,7 @@ type Vaults struct {
 
 	refusals   refusalBound
 	generating chan struct{} // holds one for each key that is being made
+	turns      chan struct{} // and for each slow private key that is being used
 }
 
 // New returns the domain over an unsealed node's state.
@@ -95,6 +96,7 @@ func New(cfg Config) (*Vaults, error) {
 		tokens:     newCache[*verifiedToken](1<<14, nil),
 		parsed:     newKeyCache(keyCacheBytes),
 		generating: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		turns:      make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}, nil
 }
 

@@ -135,6 +135,7 @@ type replica struct {
 	refuse  func(fsm.Txn) error // if set, decides whether Commit fails
 	unfence error               // if set, what Read fails with
 	late    atomic.Int32        // so many answers take too long
+	reads   atomic.Int32        // so many views were taken by Read
 }
 
 func newReplica(t testing.TB) *replica {
@@ -153,6 +154,7 @@ func (r *replica) View() fsm.View {
 }
 
 func (r *replica) Read(_ context.Context, _ bool, decide func(fsm.View)) (cluster.Look, error) {
+	r.reads.Add(1)
 	if r.unfence != nil {
 		return cluster.Look{}, r.unfence
 	}
