@@ -12,7 +12,10 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"keyquorum/internal/tally"
 )
 
 const (
@@ -72,6 +75,9 @@ type Log struct {
 	w        writer
 	watch    watch
 	closeErr error // set before done is closed
+
+	waits    tally.Durations
+	failures atomic.Uint64
 }
 
 // A group is the lines of all entries that waited while the writer was busy: they share one write(2) and its error.
@@ -112,6 +118,17 @@ var linePool = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b 
 // Write returns when write(2) has returned for the entry's line, or with the error for which the request must fail.
 // After an error the line may be in the file wholly, in part or not at all.
 func (l *Log) Write(e *Entry) error {
+	begun := time.Now()
+	err := l.write(e)
+	if err != nil {
+		l.failures.Add(1)
+		return err
+	}
+	l.waits.Note(time.Since(begun))
+	return nil
+}
+
+func (l *Log) write(e *Entry) error {
 	buf := linePool.Get().(*[]byte)
 	*buf = appendLine((*buf)[:0], e)
 	g, err := l.join(*buf)
@@ -122,6 +139,15 @@ func (l *Log) Write(e *Entry) error {
 	<-g.done
 	return g.err
 }
+
+// Stats are counters since the log was opened.
+type Stats struct {
+	Waits    tally.Distribution // of entries that were written, from Write to its return
+	Failures uint64             // entries for which Write gave an error
+}
+
+// Stats never waits for the writer.
+func (l *Log) Stats() Stats { return Stats{l.waits.Read(), l.failures.Load()} }
 
 // join adds a line to the filling group and returns the group to wait for.
 func (l *Log) join(line []byte) (*group, error) {

@@ -139,7 +139,8 @@ type Cluster struct {
 
 	fences        rounds[fenced]      // of this node's readers
 	confirms      rounds[fenceAnswer] // of this node as leader
-	announcements announcements       // of this node as leader
+	counts        counts
+	announcements announcements // of this node as leader
 	diverged      atomic.Pointer[error]
 	judging       sync.Mutex // held while this node compares itself with all voters
 
@@ -203,6 +204,7 @@ func Open(config Config) (*Cluster, error) {
 		c.port.close()
 		return nil, fmt.Errorf("cluster: Raft does not start: %w", err)
 	}
+	c.countStates()
 	c.applied(c.fsm.View())
 	c.wg.Go(func() { _ = c.server.Serve(c.port.calls) }) // ends with the listener
 	c.wg.Go(c.transport.pass)

@@ -87,14 +87,17 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 	if !c.leads() || c.unfit() != nil {
 		return fsm.Outcome{}, errNotLeader
 	}
-	term := c.opened.Load()
+	term, begun := c.opened.Load(), time.Now()
+	c.counts.proposed.Add(1)
 	response, err := c.apply(ctx, term, data)
 	switch {
 	case err == nil:
+		c.counts.commits.Note(time.Since(begun))
 		outcome, ok := response.(fsm.Outcome)
 		if !ok || outcome.Kind == fsm.Applied && c.awaitShown(ctx, outcome.Index) != nil {
 			return fsm.Outcome{}, errMaybe
 		}
+		c.counts.writes.Note(time.Since(begun))
 		return outcome, nil
 	case errors.Is(err, errNotLeader), errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress),
 		errors.Is(err, raft.ErrEnqueueTimeout):

@@ -59,6 +59,7 @@ func (c *Cluster) suspect(index uint64, tell bool) {
 	if other == nil {
 		return
 	}
+	c.counts.mismatches.Add(1)
 	if with <= len(voters)/2 {
 		c.diverge(fmt.Errorf("%w: at index %d this node's digest is %x, another's %x; %d of %d voters agree with this node",
 			ErrDiverged, index, own, other, with, len(voters)))
@@ -125,6 +126,7 @@ func (c *Cluster) sweep() {
 		view := c.fsm.View()
 		kept := view.Digest()
 		if found, err := view.Recompute(c.ctx); err == nil && found != kept {
+			c.counts.mismatches.Add(1)
 			c.diverge(fmt.Errorf("%w: at index %d the digest of this node's memory is %x, that of its log %x",
 				ErrDiverged, view.Index(), found, kept))
 		}

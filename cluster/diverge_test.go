@@ -44,6 +44,9 @@ func TestAlteredSnapshotIsFoundOut(t *testing.T) {
 		if err := g.put(victim, "c", "x"); !errors.Is(err, cluster.ErrDiverged) {
 			t.Fatalf("a diverged member wrote: %v", err)
 		}
+		if s := g.members[victim].Stats(); !s.Diverged || s.Mismatches == 0 {
+			t.Errorf("its figures say nothing of it: %+v", s)
+		}
 		must(t, g.put((victim+1)%3, "c", "the others go on"))
 	})
 }

@@ -119,6 +119,7 @@ func (c *Cluster) serveFence(ctx context.Context, _ string, _ fenceCall) (fenceA
 // in T proves that nobody was elected before the question, so nobody else has acknowledged anything that F lacks.
 // Never raft.VerifyLeader: it counts non-voters and answers to older questions (DESIGN.md).
 func (c *Cluster) confirmRound() (fenceAnswer, error) {
+	c.counts.rounds.Add(1)
 	term := c.opened.Load()
 	if !c.leads() {
 		return fenceAnswer{}, errNotLeader

@@ -15,6 +15,7 @@ type grants struct {
 	mu       sync.Mutex
 	reign    *reign // of the newest term that this node opened; nil before the first
 	penances map[string]penance
+	refused  map[string]uint64 // how often members asked for a lease in vain
 }
 
 // A reign is what a leader knows of leases in one term.
@@ -38,6 +39,7 @@ type word struct {
 	support time.Duration // until when this leader may build on this voter
 	trip    time.Duration
 	heard   time.Duration // when
+	applied uint64
 }
 
 // A holder is a process of a member, between two droppings of its leases.
@@ -52,7 +54,10 @@ type grant struct {
 }
 
 // A penance keeps a member that delayed writes from delaying them again and again: no lease until then, and longer the next time.
-type penance struct{ until, length time.Duration }
+type penance struct {
+	until, length time.Duration
+	times         uint64
+}
 
 const (
 	leastPenance = time.Second
@@ -107,7 +112,7 @@ func (r *reign) hear(from string, call checkInCall, now time.Duration) {
 	}
 	w.free = min(w.free, now+call.Promised)
 	w.support = max(w.support, min(call.Echo, now+maxLife))
-	w.trip, w.heard = call.RoundTrip, now
+	w.trip, w.heard, w.applied = call.RoundTrip, now, call.Applied
 	for h, given := range r.given {
 		switch {
 		case h.node != from || h.process != call.Process:
@@ -209,14 +214,19 @@ func (c *Cluster) grant(from string, call checkInCall) (checkInAnswer, error) {
 	c.moveShown(now)
 	life := r.life()
 	answer := checkInAnswer{Shown: c.shown.index.Load(), Life: life, Token: now + life}
+	if call.Idle || !member {
+		return answer, nil
+	}
 	left := min(life, r.support(voters)-now)
-	if call.Idle || !member || left <= 0 || call.Applied < max(answer.Shown, r.base) || r.leaving[from] || g.barred(from, now) {
+	if left <= 0 || call.Applied < max(answer.Shown, r.base) || r.leaving[from] || g.barred(from, now) {
+		g.refuse(from)
 		return answer, nil
 	}
 	if from != c.id { // this FSM is looked at in any case
 		h := holder{from, call.Process, call.Epoch}
 		given := r.given[h]
 		if given.applied < r.overdue && now-r.since > life/2 && given.until > now {
+			g.refuse(from)
 			return answer, nil // writers wait for it: no more until it has caught up
 		}
 		r.given[h] = grant{max(given.until, now+left+margin(life)), max(given.applied, call.Applied)}
@@ -233,6 +243,14 @@ func (c *Cluster) committedMember(nodeID string) bool {
 
 func (g *grants) barred(node string, now time.Duration) bool { return now < g.penances[node].until }
 
+// refuse counts. Only members ask.
+func (g *grants) refuse(node string) {
+	if g.refused == nil {
+		g.refused = map[string]uint64{}
+	}
+	g.refused[node]++
+}
+
 func (g *grants) punish(node string, now time.Duration) {
 	p := g.penances[node]
 	if now > p.until+2*mostPenance {
@@ -240,6 +258,7 @@ func (g *grants) punish(node string, now time.Duration) {
 	}
 	p.length = min(max(leastPenance, 2*p.length), mostPenance)
 	p.until = now + p.length
+	p.times++
 	if g.penances == nil {
 		g.penances = map[string]penance{}
 	}

@@ -40,9 +40,13 @@ func (c *Cluster) currentView(ctx context.Context, fenced bool) (fsm.View, Look,
 	}
 	look := Look{c.clock()}
 	if !fenced && c.mayRead(look) {
+		c.counts.leased.Add(1)
 		return c.fsm.View(), look, nil
 	}
-	return c.fence(ctx)
+	begun := time.Now()
+	view, look, err := c.fence(ctx)
+	c.counts.fenced(time.Since(begun), err)
+	return view, look, err
 }
 
 // Fresh says whether an answer may still leave: less than a lease has passed since the look. It bounds how long an answer lives that

@@ -58,6 +58,9 @@ func (c *call) admit(routes []route) error {
 	if err := c.authenticate(); err != nil {
 		return err
 	}
+	if err := c.unthrottled(); err != nil {
+		return err
+	}
 	switch {
 	case rt != nil:
 		return c.checkQuery()

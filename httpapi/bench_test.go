@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"keyquorum/httpapi"
 )
 
 // The price of a request without net/http's own: handler, domain and cryptography.
@@ -20,6 +22,54 @@ func BenchmarkSign(b *testing.B) {
 	c := unsealed(b).application(b, "bench-sign", everything)
 	c.ok("POST", "/keys/k/create", `{"kty":"EC"}`)
 	c.bench(b, "POST", "/keys/k/sign"+apiQuery, `{"alg":"ES256","value":"`+strings.Repeat("A", 43)+`"}`)
+}
+
+// What each request pays for being counted, and for a bucket that is never empty.
+func BenchmarkCounting(b *testing.B) {
+	b.ReportAllocs()
+	request := httpapi.Counting(httpapi.Throttle{Rate: 1e9, Burst: 1 << 30})
+	for b.Loop() {
+		request()
+	}
+}
+
+func TestCountingTakesNoMemory(t *testing.T) {
+	if n := testing.AllocsPerRun(100, httpapi.Counting(httpapi.Throttle{Rate: 1e9, Burst: 1 << 30})); n != 0 {
+		t.Errorf("counting and throttling a request takes %v allocations", n)
+	}
+}
+
+// A secret read of an application that is throttled, at a rate that it does not reach: what a bucket costs.
+func BenchmarkSecretReadThrottled(b *testing.B) {
+	s := unsealed(b).behind(b, httpapi.Config{Throttle: httpapi.Throttle{Rate: 1e9}})
+	c := s.application(b, "bench-throttled", everything)
+	c.ok("PUT", "/secrets/s", `{"value":"`+strings.Repeat("v", 1024)+`"}`)
+	c.bench(b, "GET", "/secrets/s/"+apiQuery, "")
+}
+
+// One refused request, its usage record mostly left out.
+func BenchmarkThrottledRefusal(b *testing.B) {
+	s := unsealed(b).behind(b, httpapi.Config{Throttle: seldom})
+	c := s.application(b, "bench-refused", everything)
+	for c.call("GET", "/secrets", "").status != 429 {
+	}
+	b.ReportAllocs()
+	r := httptest.NewRequest("GET", "/secrets"+apiQuery, nil)
+	r.Host = c.host
+	r.Header.Set("Authorization", "Bearer "+c.token)
+	for b.Loop() {
+		s.h.ServeHTTP(&discard{header: make(http.Header, 16)}, r)
+	}
+}
+
+func BenchmarkScrape(b *testing.B) {
+	s := unsealed(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if a := s.operate("GET", "/v1/sys/metrics", s.token, ""); a.status != 200 {
+			b.Fatal(a.status)
+		}
+	}
 }
 
 func BenchmarkHealth(b *testing.B) {

@@ -54,6 +54,7 @@ func (h *Handler) newCall(w http.ResponseWriter, r *http.Request, f format) *cal
 
 // run does the call and answers it in time, whatever happens in it.
 func (c *call) run(do func(c *call) error) {
+	c.h.meters.inFlight.Add(1)
 	defer c.release()
 	ctx, cancel := context.WithTimeout(c.ctx, requestTime)
 	defer cancel()
@@ -142,6 +143,8 @@ func (c *call) leaveRoom() {
 }
 
 func (c *call) release() {
+	c.h.meters.count(c)
+	c.h.meters.inFlight.Add(-1)
 	c.leaveRoom()
 	giveBuffer(c.out)
 	if c.body != nil {

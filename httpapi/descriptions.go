@@ -61,6 +61,7 @@ var descriptions = map[string]description{
 	"GET {tenant}/discovery/keys":                        {"Public keys that verify tokens", empty, named("JWKS"), nil},
 	"GET {tenant}/discovery/v2.0/keys":                   {"Public keys that verify tokens", empty, named("JWKS"), nil},
 
+	"GET sys/metrics":                          {"Metrics in Prometheus' text format", empty, plainText, []string{"format"}},
 	"GET sys/health":                           {"Whether this node is well: the status says", empty, typed[healthData]().always(), probed},
 	"GET sys/seal-status":                      {"Whether this node is sealed", empty, typed[sealStatusData](), nil},
 	"GET sys/leader":                           {"Who leads", empty, typed[leaderData](), nil},

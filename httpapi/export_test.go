@@ -2,8 +2,10 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"keyquorum/node"
 )
@@ -31,7 +33,7 @@ func rows(routes []route) (out []RouteRow) {
 func ApplicationRows() []RouteRow { return rows(applicationRoutes()) }
 func TokenRows() []RouteRow       { return rows(tokenRoutes()) }
 func OperatorRows() []RouteRow {
-	return rows(append(append(sysRoutes(), raftRoutes()...), adminRoutes()...))
+	return rows(slices.Concat(sysRoutes(), raftRoutes(), metricsRoutes(false), adminRoutes()))
 }
 
 func EachMember(b []byte, f func(name, value []byte) error) error { return eachMember(b, f) }
@@ -150,4 +152,49 @@ func (h *Handler) Panicking() map[string]http.Handler {
 		})
 	}
 	return out
+}
+
+// FigureRows are the lines of the table in docs/metrics.md.
+func FigureRows() (rows []string) {
+	where := map[when]string{always: "all", onMember: "with data", onLeader: "leader"}
+	for _, f := range figures {
+		labels := ""
+		if len(f.labels) > 0 {
+			labels = "`" + strings.Join(f.labels, "`, `") + "`"
+		}
+		rows = append(rows, "| `"+f.name+"` | "+f.shape+" | "+labels+" | "+where[f.when]+" | "+f.help+" |")
+	}
+	return rows
+}
+
+// Buckets are a throttle without a node.
+type Buckets struct{ t *throttle }
+
+const MaxBuckets = maxBuckets
+
+func NewBuckets(t Throttle) Buckets { return Buckets{newThrottle(t)} }
+
+func (b Buckets) Take(oid, vault string, now time.Time) bool {
+	return b.t.take(who{oid, vault}, now, func(string) bool { return true })
+}
+
+func (b Buckets) Len() int { return len(b.t.young) + len(b.t.old) }
+
+// Counting is what each request pays for being counted and throttled, and nothing else of it.
+func Counting(t Throttle) (request func()) {
+	m := newMeters()
+	routes := m.metered(secretRoutes())
+	h := &Handler{meters: m, throttle: newThrottle(t)}
+	c := &call{h: h, route: &routes[0], status: http.StatusOK}
+	c.caller.Vault, c.caller.Identity.OID = "demo", "11111111-2222-3333-4444-555555555555"
+	c.req.Start = time.Now()
+	h.throttle.take(who{c.caller.Identity.OID, c.caller.Vault}, c.req.Start, func(string) bool { return true })
+	return func() {
+		m.inFlight.Add(1)
+		if err := c.unthrottled(); err != nil {
+			panic(err)
+		}
+		m.count(c)
+		m.inFlight.Add(-1)
+	}
 }

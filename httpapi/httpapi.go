@@ -33,6 +33,10 @@ type Config struct {
 	Logger hclog.Logger // nil: nothing is logged
 	// Dial reaches the member that is asked to let this node join; nil: the system's TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
+	// Throttle is for each application in front of each vault; the zero value bounds nobody.
+	Throttle Throttle
+	// OpenMetrics serves /v1/sys/metrics without a token.
+	OpenMetrics bool
 }
 
 // A Handler serves a node's API listener. Close ends what it does in the background.
@@ -46,6 +50,9 @@ type Handler struct {
 	strangers *rate.Limiter // bounds usage records and log lines that people without a token can cause
 	large     chan struct{} // holds one for each large body in memory
 	huge      chan struct{} // and for each that is over maxBody
+	throttle  *throttle     // nil: nobody is throttled
+	meters    *meters
+	metrics   *metrics
 	router    *mux.Router
 	joins     *joins
 	openapi   func() ([]byte, error) // the document, made when it is first asked for
@@ -62,7 +69,10 @@ func New(n *node.Node, c Config) *Handler {
 		strangers: rate.NewLimiter(10, 100),
 		large:     make(chan struct{}, maxLarge),
 		huge:      make(chan struct{}, maxHuge),
+		throttle:  newThrottle(c.Throttle),
+		meters:    newMeters(),
 	}
+	h.metrics = newMetrics(n, h.meters)
 	if h.dial == nil {
 		h.dial = func(ctx context.Context, addr string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
@@ -76,7 +86,7 @@ func New(n *node.Node, c Config) *Handler {
 	}
 	h.openapi = sync.OnceValues(func() ([]byte, error) { return OpenAPI(h.version[0]) })
 	h.joins = newJoins(n, h.log)
-	h.router = h.planes()
+	h.router = h.planes(c.OpenMetrics)
 	return h
 }
 

@@ -133,8 +133,8 @@ func (j *judge) answered(path, method string, status int) ([]string, error) {
 	if target, is := at(j.doc, append(to, "$ref")...).(string); is {
 		to = strings.Split(strings.TrimPrefix(target, "#/"), "/")
 	}
-	if at(j.doc, append(to, "content")...) == nil {
-		return nil, nil
+	if at(j.doc, append(to, "content", "application/json")...) == nil {
+		return nil, nil // nothing, or text
 	}
 	return append(to, "content"), nil
 }

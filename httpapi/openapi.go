@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -29,7 +30,7 @@ func surfaces() [3]surface {
 	server := func(what, host, example string) []object {
 		return []object{{"url": "https://{" + host + "}", "description": what, "variables": object{host: object{"default": example}}}}
 	}
-	operators := append(append(sysRoutes(), raftRoutes()...), adminRoutes()...)
+	operators := slices.Concat(sysRoutes(), raftRoutes(), metricsRoutes(false), adminRoutes())
 	return [...]surface{
 		applicationPlane: {
 			routes: applicationRoutes(), prefix: "/", security: []object{{"application": []string{}}},
@@ -166,6 +167,10 @@ func (d *document) responses(s *surface, f form) object {
 	}
 	if f.name == "" {
 		out["204"] = object{"description": "Done."}
+		return out
+	}
+	if f.text {
+		out["200"] = object{"description": "The answer.", "content": object{"text/plain": object{"schema": object{"type": "string"}}}}
 		return out
 	}
 	d.Components.Schemas.add(f, true)

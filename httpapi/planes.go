@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gorilla/mux"
@@ -11,23 +12,23 @@ import (
 // other, too dear for a secret read, and paths must match whatever their case and empty segments.
 //
 // SkipClean: a cleaned path would be answered with a redirect, which application clients do not survive.
-func (h *Handler) planes() *mux.Router {
+func (h *Handler) planes(openMetrics bool) *mux.Router {
 	root := mux.NewRouter().SkipClean(true).UseEncodedPath()
 
 	root.MatcherFunc(func(r *http.Request, _ *mux.RouteMatch) bool { return asksForDocument(r) }).HandlerFunc(h.document)
 
 	app := root.MatcherFunc(h.on(applicationPlane)).Subrouter()
 	for collection, routes := range collections() {
-		app.MatcherFunc(under(collection)).Handler(h.application(routes))
+		app.MatcherFunc(under(collection)).Handler(h.application(h.meters.metered(routes)))
 	}
 	app.NotFoundHandler = h.application(nil)
 
 	login := root.MatcherFunc(h.on(loginPlane)).Subrouter()
-	login.NotFoundHandler = h.tokens(tokenRoutes())
+	login.NotFoundHandler = h.tokens(h.meters.metered(tokenRoutes()))
 
 	admin := root.PathPrefix("/v1/keyquorum/").Subrouter()
-	admin.NotFoundHandler = h.operators(adminRoutes())
-	root.NotFoundHandler = h.operators(append(sysRoutes(), raftRoutes()...))
+	admin.NotFoundHandler = h.operators(h.meters.metered(adminRoutes()))
+	root.NotFoundHandler = h.operators(h.meters.metered(slices.Concat(sysRoutes(), raftRoutes(), metricsRoutes(openMetrics))))
 	return root
 }
 

@@ -17,6 +17,7 @@ type route struct {
 	shares    bool  // takes or shows unseal shares: the connection forgets it, and ends
 	idle      bool  // operator plane: a sealed node has nothing to do and answers 204
 	serve     endpoint
+	meter     *meter // set when the tables are built
 }
 
 // An endpoint serves a call that is authenticated and has a route. Its error becomes the answer.

@@ -11,7 +11,10 @@ type form struct {
 	name     string
 	of       reflect.Type // nil: name is in openapi.json
 	whatever bool         // an answer has it whatever its status
+	text     bool         // it is no JSON, but text
 }
+
+var plainText = form{name: "text", text: true}
 
 var empty form
 

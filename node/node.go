@@ -84,6 +84,7 @@ type Compact = cluster.Compact
 type Node struct {
 	config Config
 	audit  *audit.Log
+	counts *vault.Counts
 	nonces nonces
 
 	mu       sync.Mutex // held through init, unseal, seal and join: one at a time
@@ -128,7 +129,7 @@ func Open(config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{config: config, audit: log, nonces: newNonces(), failed: make(chan struct{})}
+	n := &Node{config: config, audit: log, counts: vault.NewCounts(), nonces: newNonces(), failed: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.openExisting(); err != nil {
 		n.cancel()

@@ -8,7 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"keyquorum/audit"
+	"keyquorum/cluster"
 	"keyquorum/storage"
+	"keyquorum/vault"
 )
 
 // A Peer is a member of the committed Raft configuration, with what gossip says of it where it says anything.
@@ -200,4 +203,31 @@ func (n *Node) Disk() storage.Stats {
 		return storage.Stats{}
 	}
 	return m.store.Stats()
+}
+
+// Figures are what a node has counted since it was opened, and where it stands.
+type Figures struct {
+	Initialized, Sealed bool
+	Crypto              []vault.CryptoCount
+	Unrecorded          uint64 // refusals without a usage record: more came than may be recorded
+	Usage               audit.Stats
+	UsageTrouble        bool           // the usage log can't be written now
+	Cluster             *cluster.Stats // nil without data
+	Disk                storage.Stats
+}
+
+// A MemberFigures is a member in the leader's books (cluster.MemberStats).
+type MemberFigures = cluster.MemberStats
+
+// Figures never waits, and asks nobody.
+func (n *Node) Figures() Figures {
+	f := Figures{
+		Sealed: n.keys.Load() == nil, Crypto: n.counts.Crypto(), Unrecorded: n.counts.Unrecorded(),
+		Usage: n.audit.Stats(), UsageTrouble: n.audit.Trouble() != nil, Disk: n.Disk(),
+	}
+	if m := n.member.Load(); m != nil {
+		stats := m.cluster.Stats()
+		f.Initialized, f.Cluster = true, &stats
+	}
+	return f
 }

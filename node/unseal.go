@@ -166,7 +166,7 @@ func (n *Node) makeKeys(ctx context.Context, m *member, root *seal.Root) (*keys,
 	vaults, err := vault.New(vault.Config{
 		AuthorityKeys: n.config.AuthorityKeys,
 		Replica:       m.cluster, Keyring: keyring, Audit: n.audit, Now: n.config.Now,
-		Node: n.config.Label, ClusterID: m.identity.ClusterID,
+		Node: n.config.Label, ClusterID: m.identity.ClusterID, Counts: n.counts,
 	})
 	if err != nil {
 		keyring.Close()

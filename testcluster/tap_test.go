@@ -125,6 +125,7 @@ func sinks(t *testing.T, c *testcluster.Cluster, p *tap) map[string][]byte {
 	all := map[string][]byte{"cluster port": p.bytes()}
 	for i := range c.Size() {
 		all["output of node "+string(rune('0'+i))] = c.Output(i)
+		all["metrics of node "+string(rune('0'+i))] = metricsText(t, c, i)
 	}
 	must(t, filepath.WalkDir(c.Dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

@@ -34,6 +34,13 @@ func (v *Vaults) Authenticate(token []byte, zone string) (Identity, error) {
 	return t.identity, nil
 }
 
+// HasVault says whether this node's copy has a vault of that name, folded already. It is no answer to anybody: it asks nobody, and the copy may be
+// behind.
+func (v *Vaults) HasVault(name string) bool {
+	_, ok := v.cfg.Replica.View().Get(vaultNamePath(name))
+	return ok
+}
+
 // verified gives what a token says, from memory if the same bytes were verified under the same keys before.
 func (d *decision) verified(token []byte) (*verifiedToken, error) {
 	r, ok := d.read(tokenKeysPath)

@@ -360,6 +360,7 @@ func (v *Vaults) use(ctx context.Context, c Caller, u use, t target, alg string,
 			return CryptoResult{}, k.preview()
 		}
 		out, err := f(a, k.material)
+		v.cfg.Counts.note(a, u.op, err)
 		return CryptoResult{Name: o.head.Name, Version: o.version, Cipher: out}, err
 	})
 }

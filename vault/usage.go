@@ -17,7 +17,7 @@ func (v *Vaults) RecordOperation(o Operator, operation, object string, err error
 }
 
 // RecordRefusal writes a usage record for a request of the application plane that was refused before a verb was called
-// (no or bad token, malformed body). Unauthenticated ones are rate-bounded. id is nil when there is none.
+// (no or bad token, malformed body, too many requests). Unauthenticated and throttled ones are rate-bounded. id is nil when there is none.
 func (v *Vaults) RecordRefusal(r Request, id *Identity, operation, vaultName string, refusal *Error) error {
 	e := v.entry(r, operation)
 	e.Plane, e.Vault = "app", clip(vaultName)
@@ -25,7 +25,7 @@ func (v *Vaults) RecordRefusal(r Request, id *Identity, operation, vaultName str
 		e.OID, e.AppID = id.OID, id.AppID
 	}
 	_ = setOutcome(e, refusal)
-	if id == nil && !v.spare(e) {
+	if (id == nil || refusal.Kind == Throttled) && !v.spare(e) {
 		return nil
 	}
 	return v.write(e)
@@ -92,17 +92,21 @@ func setOutcome(e *audit.Entry, err error) *Error {
 
 func (v *Vaults) write(e *audit.Entry) error { return v.cfg.Audit.Write(e) }
 
-// spare says whether there is room for the record of an unauthenticated refusal. Strangers must not be able to fill the disk,
-// so what comes faster is counted, and the count gets a record of its own as soon as there is room again.
+// spare says whether there is room for the record of an unauthenticated or throttled refusal. Neither strangers nor an application that
+// runs wild must be able to fill the disk, so what comes faster is counted, and the count gets a record of its own as soon as there
+// is room again.
 func (v *Vaults) spare(e *audit.Entry) bool {
 	room, unwritten := v.refusals.take(time.Now())
+	if !room {
+		v.cfg.Counts.unrecorded.Add(1)
+	}
 	if room && unwritten > 0 {
 		_ = v.write(&audit.Entry{Time: e.Time, Node: e.Node, Plane: e.Plane, Operation: "refusals/unwritten", Object: strconv.Itoa(unwritten), Status: e.Status})
 	}
 	return room
 }
 
-// Refusals of strangers that are recorded: so many at once, so many a second in the long run.
+// Refusals of strangers, and of whoever is throttled, that are recorded: so many at once, so many a second in the long run.
 const (
 	refusalBurst = 200
 	refusalRate  = 20

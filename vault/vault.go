@@ -47,7 +47,7 @@ type Replica interface {
 	Wait(ctx context.Context, index uint64) error
 }
 
-// Config is what a Vaults needs. All fields but AuthorityKeys are required.
+// Config is what a Vaults needs. All fields but AuthorityKeys and Counts are required.
 type Config struct {
 	Replica   Replica
 	Keyring   *seal.Keyring
@@ -55,6 +55,7 @@ type Config struct {
 	Now       func() time.Time // the node's wall clock: nbf, exp, tokens, timestamps
 	Node      string           // label for usage records
 	ClusterID string
+	Counts    *Counts // outlives this Vaults; nil: nobody looks
 	// AuthorityKeys fetches the JSON Web Key Set of an attestation authority, an https URL; nil: no key is ever released.
 	AuthorityKeys func(ctx context.Context, authority string) ([]byte, error)
 }
@@ -83,6 +84,9 @@ type Vaults struct {
 func New(cfg Config) (*Vaults, error) {
 	if cfg.Replica == nil || cfg.Keyring == nil || cfg.Audit == nil || cfg.Now == nil || cfg.ClusterID == "" {
 		return nil, errors.New("vault: incomplete configuration")
+	}
+	if cfg.Counts == nil {
+		cfg.Counts = NewCounts()
 	}
 	return &Vaults{
 		cfg:        cfg,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -35,6 +36,8 @@ type serverConfig struct {
 	Authorities   []string
 	Timing        node.Timing
 	NoLeases      bool
+	Throttle      httpapi.Throttle
+	OpenMetrics   bool
 	LogLevel      string
 }
 
@@ -59,6 +62,9 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 	f.DurationVar(&s.Timing.LeaderLease, "raft-leader-lease", 0, "how long a leader leads without hearing a majority")
 	f.DurationVar(&s.Timing.Commit, "raft-commit", 0, "how late a follower may learn of a commit")
 	f.BoolVar(&s.NoLeases, "no-leases", false, "ask the leader for every read: for a machine whose clock may stand still (VM snapshots, migration)")
+	f.Float64Var(&s.Throttle.Rate, "throttle", 20_000, "requests a second that this node takes from one application to one vault, beyond which it answers 429; 0: no bound")
+	f.IntVar(&s.Throttle.Burst, "throttle-burst", 0, "how many of them at once (default what --throttle gives in a second)")
+	f.BoolVar(&s.OpenMetrics, "metrics-unauthenticated", false, "serve /v1/sys/metrics without a token, also while sealed and without a leader")
 	f.StringVar(&s.LogLevel, "log-level", "info", "trace, debug, info, warn or error")
 }
 
@@ -115,25 +121,40 @@ func fillFromFile(f *pflag.FlagSet) error {
 	return nil
 }
 
-// setFrom takes a JSON string or boolean, or a list of them where the flag may be repeated.
+// setFrom takes a JSON string or boolean, a number for a setting that is one, or a list of them where the flag may be repeated.
 func setFrom(f *pflag.FlagSet, name string, value any) error {
+	kind := f.Lookup(name).Value
 	values, isList := value.([]any)
 	if !isList {
 		values = []any{value}
-	} else if _, repeatable := f.Lookup(name).Value.(pflag.SliceValue); !repeatable {
+	} else if _, repeatable := kind.(pflag.SliceValue); !repeatable {
 		return errors.New("one string is wanted, not a list")
 	}
 	for _, v := range values {
-		switch v.(type) {
-		case string, bool:
-		default:
-			return errors.New("a string is wanted")
+		text, err := settingText(kind.Type(), v)
+		if err != nil {
+			return err
 		}
-		if err := f.Set(name, fmt.Sprint(v)); err != nil {
+		if err := f.Set(name, text); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// settingText is how one value of the file would be written on the command line.
+func settingText(kind string, value any) (string, error) {
+	switch v := value.(type) {
+	case string:
+		return v, nil
+	case bool:
+		return strconv.FormatBool(v), nil
+	case float64:
+		if kind == "int" || kind == "float64" {
+			return strconv.FormatFloat(v, 'f', -1, 64), nil
+		}
+	}
+	return "", errors.New("a string is wanted")
 }
 
 func settingName(flag *pflag.Flag) string { return strings.ReplaceAll(flag.Name, "-", "_") }
@@ -144,6 +165,9 @@ func (s *serverConfig) complete() error {
 		if needed.value == "" {
 			return fmt.Errorf("%s is needed; see keyquorum server --help", needed.flag)
 		}
+	}
+	if s.Throttle.Rate < 0 || s.Throttle.Burst < 0 {
+		return errors.New("--throttle and --throttle-burst are not negative")
 	}
 	if s.Label == "" {
 		s.Label, _ = os.Hostname()

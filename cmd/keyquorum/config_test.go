@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,7 +33,7 @@ func configured(t *testing.T, args []string, env map[string]string, file string)
 }
 
 func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
-	file := `{"label": "file", "data": "file", "listen": "file", "zone": ["a=b", "c=d"], "raft_heartbeat": "3s", "no_leases": true}`
+	file := `{"label": "file", "data": "file", "listen": "file", "zone": ["a=b", "c=d"], "raft_heartbeat": "3s", "no_leases": true, "throttle": 2000000, "throttle_burst": 7}`
 	env := map[string]string{"KEYQUORUM_LABEL": "env", "KEYQUORUM_DATA": "env", "KEYQUORUM_RAFT_ELECTION": "2s"}
 	c, err := configured(t, []string{"--label", "flag"}, env, file)
 	if err != nil {
@@ -46,6 +47,7 @@ func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
 		{"zone", strings.Join(c.Zones, " "), "a=b c=d"},
 		{"raft-heartbeat", c.Timing.Heartbeat.String(), "3s"},
 		{"no-leases", strconv.FormatBool(c.NoLeases), "true"},
+		{"throttle, a number", fmt.Sprint(c.Throttle), "{2e+06 7}"},
 		{"raft-election", c.Timing.Election.String(), (2 * time.Second).String()},
 	} {
 		if row.got != row.want {

@@ -88,7 +88,7 @@ func serve(ctx context.Context, config *serverConfig) error {
 		api.Close()
 		return err
 	}
-	server := httpapi.NewServer(n, httpapi.Config{Zones: zones}, logger.Named("api"))
+	server := httpapi.NewServer(n, httpapi.Config{Zones: zones, Throttle: config.Throttle, OpenMetrics: config.OpenMetrics}, logger.Named("api"))
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
 	r := &running{n: n, server: server, logger: logger}
 	return r.attend(ctx, api)

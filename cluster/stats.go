@@ -1,0 +1,170 @@
+package cluster
+
+import (
+	"cmp"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"keyquorum/internal/tally"
+)
+
+// counts are what a member has counted since it was opened.
+type counts struct {
+	leased      atomic.Uint64   // views taken under a lease
+	fences      tally.Durations // that readers waited for and got
+	fenceFailed atomic.Uint64
+	rounds      atomic.Uint64 // in which this node as leader asked for its term
+	proposed    atomic.Uint64 // transactions, to this node as leader
+	commits     tally.Durations
+	writes      tally.Durations
+	mismatches  atomic.Uint64
+	states      [raft.Shutdown + 1]atomic.Uint64 // how often Raft entered each
+}
+
+func (n *counts) fenced(took time.Duration, err error) {
+	if err != nil {
+		n.fenceFailed.Add(1)
+		return
+	}
+	n.fences.Note(took)
+}
+
+// countStates has Raft count for us: the filter of an observer is called for each change, and nothing is sent anywhere.
+func (c *Cluster) countStates() {
+	c.counts.states[raft.Follower].Add(1) // as which Raft begins
+	c.raft.RegisterObserver(raft.NewObserver(nil, false, func(o *raft.Observation) bool {
+		if state, ok := o.Data.(raft.RaftState); ok && int(state) < len(c.counts.states) {
+			c.counts.states[state].Add(1)
+		}
+		return false
+	}))
+}
+
+// Stats are a member's counters since it was opened, and where it stands, all from memory.
+type Stats struct {
+	Leased       uint64             // reads whose view a lease made current
+	Fences       tally.Distribution // of reads that asked the leader, with their waits
+	FencesFailed uint64
+	FenceRounds  uint64             // in which this node as leader had voters confirm its term
+	Proposed     uint64             // transactions, to this node as leader
+	Commits      tally.Distribution // of those that are in the log and were applied here, from being proposed
+	Writes       tally.Distribution // the same until every node that may answer had them, or its lease was over
+	Mismatches   uint64             // of digests, between members or between a member's memory and its log
+	Diverged     bool
+
+	State                         string // Raft's: leader, follower, candidate
+	Elected, Followed, Candidated uint64 // how often it became each
+	LeaderKnown, Leads            bool
+	LeaderHeard                   time.Duration // since when the leader was not heard of; negative: never was, or this is the leader
+	Term                          uint64
+	Last, Committed, Applied      uint64 // indexes of entries
+	Shown                         uint64 // every node that may answer has applied this
+	Snapshot                      uint64 // index of the newest, 0 for none
+
+	Lease    time.Duration // for how long yet this node may answer from its own copy; 0: it asks the leader
+	Life     time.Duration // of a lease
+	Astray   bool          // the lease clock's rate differs from the leader's
+	Bytes    int64         // of the state in memory, about
+	Records  int
+	DiskWait time.Duration // of the commit to the log that is under way, 0 for none
+	Members  []MemberStats // of the committed configuration
+}
+
+// A MemberStats is what the leader has in its books of a member; other nodes know nothing of what follows Voter.
+type MemberStats struct {
+	ID, Label string // Label is the id where nothing else is known
+	Voter     bool
+	Heard     time.Duration // since its last check-in; negative: none in this term
+	Applied   uint64        // by its last check-in
+	Lease     bool
+	Refused   uint64        // how often it asked this leader for a lease and got none
+	BackOffs  uint64        // how often it got none for a while, because writers had to wait for it
+	Barred    time.Duration // for how long yet
+}
+
+// Stats never waits.
+func (c *Cluster) Stats() Stats {
+	view, n := c.fsm.View(), &c.counts
+	s := Stats{
+		Leased: n.leased.Load(), Fences: n.fences.Read(), FencesFailed: n.fenceFailed.Load(), FenceRounds: n.rounds.Load(),
+		Proposed: n.proposed.Load(), Commits: n.commits.Read(), Writes: n.writes.Read(),
+		Mismatches: n.mismatches.Load(), Diverged: c.diverged.Load() != nil,
+		Elected: n.states[raft.Leader].Load(), Followed: n.states[raft.Follower].Load(), Candidated: n.states[raft.Candidate].Load(),
+		Term: c.raft.CurrentTerm(), Last: c.raft.LastIndex(), Committed: c.raft.CommitIndex(), Applied: view.Index(), Shown: c.shown.index.Load(),
+		Life: time.Duration(c.life.Load()), Astray: c.astray.Load(), DiskWait: c.Store.Waiting(),
+	}
+	s.State, s.LeaderHeard = stateName(c.raft.State()), c.leaderHeard()
+	_, leader := c.raft.LeaderWithID()
+	s.LeaderKnown, s.Leads = leader != "", c.leads()
+	s.Snapshot, _ = c.Store.NewestSnapshot()
+	s.Bytes, s.Records = view.Size()
+	if now := c.clock(); c.mayRead(Look{now}) {
+		if held := c.tenure.held.Load(); held != nil {
+			s.Lease = max(0, held.until-now)
+		}
+	}
+	s.Members = c.memberStats(s.Leads)
+	return s
+}
+
+func stateName(s raft.RaftState) string {
+	switch s {
+	case raft.Leader:
+		return "leader"
+	case raft.Candidate:
+		return "candidate"
+	}
+	return "follower"
+}
+
+// leaderHeard is since when this node, a follower, has not heard of the leader.
+func (c *Cluster) leaderHeard() time.Duration {
+	last := c.raft.LastContact()
+	if last.IsZero() || c.raft.State() == raft.Leader {
+		return -1
+	}
+	return time.Since(last)
+}
+
+func (c *Cluster) memberStats(leads bool) (members []MemberStats) {
+	configuration, _ := c.fsm.View().Configuration()
+	now := c.clock()
+	for _, s := range configuration.Servers {
+		m := MemberStats{ID: string(s.ID), Label: c.labelOf(string(s.ID)), Voter: s.Suffrage == raft.Voter, Heard: -1}
+		if leads {
+			c.grants.read(&m, now)
+		}
+		if leads && m.ID == c.id {
+			m.Heard, m.Applied, m.Lease = 0, c.fsm.View().Index(), c.mayRead(Look{now})
+		}
+		members = append(members, m)
+	}
+	return members
+}
+
+// labelOf is what people call a member, as far as gossip has brought it.
+func (c *Cluster) labelOf(id string) string {
+	if id == c.id {
+		return cmp.Or(c.About.Label, id)
+	}
+	heard, _ := c.told.of(id)
+	return cmp.Or(heard.Label, id)
+}
+
+// read fills in what the books say of a member.
+func (g *grants) read(m *MemberStats, now time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m.Refused, m.BackOffs, m.Barred = g.refused[m.ID], g.penances[m.ID].times, max(0, g.penances[m.ID].until-now)
+	if g.reign == nil {
+		return
+	}
+	if w := g.reign.words[m.ID]; w != nil && w.heard > 0 {
+		m.Heard, m.Applied = max(0, now-w.heard), w.applied
+	}
+	for h, given := range g.reign.given {
+		m.Lease = m.Lease || h.node == m.ID && now < given.until
+	}
+}

@@ -1,0 +1,75 @@
+package httpapi
+
+import (
+	"strings"
+	"time"
+
+	"keyquorum/node"
+)
+
+// A member is what the leader's books say of one.
+type member = node.MemberFigures
+
+// lapsed is how long a member may be silent, and behind how many entries it may be, and count as healthy: autopilot's defaults in Vault.
+const (
+	lapsed    = 10 * time.Second
+	farBehind = 1000
+)
+
+// byMember are a member's labels: its name, which others may have too, and its id.
+var byMember = []string{"node", "peer_id"}
+
+func names(m *member) []string { return []string{strings.ToValidUTF8(m.Label, "?"), m.ID} }
+
+func peerID(m *member) []string { return []string{m.ID} }
+
+// ofMembers has a sample for each member, the leader itself included.
+func ofMembers(value func(f *facts, m *member) float64) func(f *facts, e emit) {
+	return func(f *facts, e emit) {
+		for i := range f.Cluster.Members {
+			m := &f.Cluster.Members[i]
+			e(value(f, m), names(m)...)
+		}
+	}
+}
+
+// ofHeard has a sample for each member that has checked in with this leader in its term.
+func ofHeard(value func(f *facts, m *member) float64, labels func(m *member) []string) func(f *facts, e emit) {
+	return func(f *facts, e emit) {
+		for i := range f.Cluster.Members {
+			if m := &f.Cluster.Members[i]; m.Heard >= 0 {
+				e(value(f, m), labels(m)...)
+			}
+		}
+	}
+}
+
+func lag(f *facts, m *member) float64 {
+	return float64(f.Cluster.Applied - min(f.Cluster.Applied, m.Applied))
+}
+
+// lately says whether a member has been heard of.
+func lately(m *member) bool { return m.Heard >= 0 && m.Heard < lapsed }
+
+func healthy(f *facts) bool {
+	for i := range f.Cluster.Members {
+		if m := &f.Cluster.Members[i]; !lately(m) || lag(f, m) > farBehind {
+			return false
+		}
+	}
+	return true
+}
+
+// tolerance is how many voters may be lost of those that are there.
+func tolerance(f *facts) int {
+	voters, there := 0, 0
+	for i := range f.Cluster.Members {
+		if m := &f.Cluster.Members[i]; m.Voter {
+			voters++
+			if lately(m) {
+				there++
+			}
+		}
+	}
+	return max(0, there-(voters/2+1))
+}

@@ -1,0 +1,80 @@
+package httpapi
+
+import (
+	"bytes"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/common/expfmt"
+	"golang.org/x/time/rate"
+
+	"keyquorum/node"
+)
+
+// metricsRoutes are the one that Prometheus asks. It touches no key, secret or right, so it leaves no usage record: one every few seconds would
+// say nothing.
+func metricsRoutes(open bool) []route {
+	return []route{{methods: get, shape: "sys/metrics", operation: "sys/metrics", open: open, serve: showMetrics}}
+}
+
+// metrics are a node's own registry: several nodes may live in one process.
+type metrics struct {
+	registry  *prometheus.Registry
+	strangers *rate.Limiter // of scrapes without a token, each of which takes a millisecond or two
+}
+
+func newMetrics(n *node.Node, m *meters) *metrics {
+	r := prometheus.NewRegistry()
+	r.MustRegister(&collector{n, m}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return &metrics{registry: r, strangers: rate.NewLimiter(5, 20)}
+}
+
+// textFormat is what every Prometheus reads, whatever else it says that it accepts.
+var textFormat = []string{string(expfmt.NewFormat(expfmt.TypeTextPlain))}
+
+// showMetrics answers in Prometheus' text format, with and without format=prometheus. Vault's JSON is not there.
+func showMetrics(c *call) error {
+	if f := query(c.r.URL.RawQuery, "format"); f != "" && f != "prometheus" {
+		return refuse(http.StatusBadRequest, "", "the only metric format is prometheus")
+	}
+	if !c.authorized && !c.h.metrics.strangers.Allow() {
+		return unavailable("the metrics are read too often")
+	}
+	families, err := c.h.metrics.registry.Gather()
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToText(&text, f); err != nil {
+			return err
+		}
+	}
+	c.w.Header()["Content-Type"] = textFormat
+	*c.out = append(*c.out, text.Bytes()...)
+	return nil
+}
+
+// A collector makes metrics of what was counted, when it is asked.
+type collector struct {
+	n      *node.Node
+	meters *meters
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(out chan<- *prometheus.Desc) {
+	for _, f := range figures {
+		out <- f.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(out chan<- prometheus.Metric) {
+	all := facts{Figures: c.n.Figures(), meters: c.meters, version: c.n.SealStatus().Version}
+	for _, f := range figures {
+		if all.has(f.when) {
+			f.collect(&all, out)
+		}
+	}
+}
