@@ -1,6 +1,10 @@
 package httpapi
 
-import "keyquorum/vault"
+import (
+	"context"
+
+	"keyquorum/vault"
+)
 
 // valueRequest is the body of a restore: what a backup answered.
 type valueRequest struct{ value []byte }
@@ -13,7 +17,7 @@ func (q *valueRequest) member(name, value []byte) error {
 }
 
 func backupKey(c *call, _ *none) ([]byte, error) {
-	return c.vaults.BackupKey(c.ctx, c.caller, c.params[0])
+	return c.backup(c.vaults.BackupKey)
 }
 
 func restoreKey(c *call, q *valueRequest) (vault.Key, error) {
@@ -21,7 +25,27 @@ func restoreKey(c *call, q *valueRequest) (vault.Key, error) {
 }
 
 func backupSecret(c *call, _ *none) ([]byte, error) {
-	return c.vaults.BackupSecret(c.ctx, c.caller, c.params[0])
+	return c.backup(c.vaults.BackupSecret)
+}
+
+// maxBackups is how many backups are made at once: each may take some 20 MiB of memory several times over, and nobody knows before it is
+// made. One that turns out small leaves its place at once, a large one when it is answered.
+const maxBackups = 2
+
+func (c *call) backup(make func(context.Context, vault.Caller, string) ([]byte, error)) ([]byte, error) {
+	select {
+	case c.h.backups <- struct{}{}:
+		c.room = c.h.backups
+	case <-c.ctx.Done():
+		f := unavailable("Too many backups are being made.")
+		f.early = true
+		return nil, f
+	}
+	blob, err := make(c.ctx, c.caller, c.params[0])
+	if len(blob) <= smallBody {
+		c.leaveRoom()
+	}
+	return blob, err
 }
 
 func restoreSecret(c *call, q *valueRequest) (vault.Secret, error) {

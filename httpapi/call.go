@@ -23,7 +23,7 @@ type call struct {
 	route  *route        // nil while none was found
 	params params
 	body   *[]byte       // pooled; nil until read
-	room   chan struct{} // body has one of these places; nil while it is small
+	room   chan struct{} // the call has one of these places for what is large; nil while nothing is
 	out    *[]byte       // pooled; the answer's body
 	status int           // of the answer
 	format format
@@ -139,6 +139,7 @@ func (c *call) enlarge(bytes int) error {
 func (c *call) leaveRoom() {
 	if c.room != nil {
 		<-c.room
+		c.room = nil
 	}
 }
 

@@ -12,7 +12,11 @@ import (
 
 // What tests from outside may look at.
 
-const MaxLarge = maxLarge
+const (
+	MaxLarge   = maxLarge
+	MaxHuge    = maxHuge
+	MaxBackups = maxBackups
+)
 
 // A RouteRow is what the walk over the tables wants of a route.
 type RouteRow struct {
@@ -54,6 +58,11 @@ func BodyTypes() map[string]func(body []byte) error {
 		"secret":     into(func() any { return new(secretRequest) }),
 		"key":        into(func() any { return new(keyRequest) }),
 		"crypto":     into(func() any { return new(cryptoRequest) }),
+		"import":     into(func() any { return new(importRequest) }),
+		"backup":     into(func() any { return new(valueRequest) }),
+		"random":     into(func() any { return new(countRequest) }),
+		"release":    into(func() any { return new(releaseRequest) }),
+		"rotation":   into(func() any { return new(rotationPolicy) }),
 		"init":       into(func() any { return new(initRequest) }),
 		"unseal":     into(func() any { return new(unsealRequest) }),
 		"join":       into(func() any { return new(joinRequest) }),

@@ -38,7 +38,8 @@ type service struct {
 	token   string // root token
 	shares  []string
 	closing func()
-	extra   [2]string // a header that every request carries
+	ahead   *atomic.Int64 // nanoseconds that the node's wall clock is ahead
+	extra   [2]string     // a header that every request carries
 }
 
 // lines is an audit sink that keeps what is written, and fails on demand.
@@ -91,8 +92,9 @@ func open(changes ...func(*node.Config)) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	usage := new(lines)
+	usage, ahead := new(lines), new(atomic.Int64)
 	config := node.Config{
+		Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 		Dir: dir, Label: "one", APIAddr: "https://" + nodeHost, ClusterAddr: listener.Addr().String(), ClusterListener: listener,
 		Audit: usage, Logger: hclog.NewNullLogger(), Version: "0.0.0-test",
 		Timing: node.Timing{Heartbeat: 100 * time.Millisecond, Election: 100 * time.Millisecond, LeaderLease: 50 * time.Millisecond},
@@ -104,7 +106,7 @@ func open(changes ...func(*node.Config)) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{n: n, usage: usage, h: httpapi.New(n, httpapi.Config{Zones: []httpapi.Zone{zone}})}
+	s := &service{n: n, usage: usage, ahead: ahead, h: httpapi.New(n, httpapi.Config{Zones: []httpapi.Zone{zone}})}
 	s.closing = func() {
 		s.h.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -287,6 +289,32 @@ func (s *service) application(t testing.TB, name, grant string) *client {
 		t.Fatalf("token: %d %s", a.status, a.body)
 	}
 	return &client{t: t, s: s, host: vault + ".vault.localhost:8200", token: a.text("access_token"), id: app, secret: secret}
+}
+
+// elsewhere makes another vault with these settings, in which the same application may do everything.
+func (c *client) elsewhere(settings string) *client {
+	c.t.Helper()
+	name := fmt.Sprintf("elsewhere-%d", applications.Add(1))
+	for _, q := range [][3]string{{"POST", "vaults", `{"name":"` + name + `"` + settings + `}`}, {"PUT", "vaults/" + name + "/grants/" + c.id, everything}} {
+		if a := c.s.operate(q[0], "/v1/keyquorum/"+q[1], c.s.token, q[2]); a.status/100 != 2 {
+			c.t.Fatalf("%s %s: %d %s", q[0], q[1], a.status, a.body)
+		}
+	}
+	other := *c
+	other.host = name + ".vault.localhost:8200"
+	return &other
+}
+
+// rows are the items of a listing's page.
+func (a answer) rows() []any { v, _ := a.json["value"].([]any); return v }
+
+// version is that of the object that was answered.
+func (a answer) version() string {
+	id, ok := a.json["id"].(string)
+	if !ok {
+		id, _ = a.at("key", "kid").(string)
+	}
+	return id[strings.LastIndexByte(id, '/')+1:]
 }
 
 func (s *service) login(method, target, form string) answer {

@@ -50,6 +50,7 @@ type Handler struct {
 	strangers *rate.Limiter // bounds usage records and log lines that people without a token can cause
 	large     chan struct{} // holds one for each large body in memory
 	huge      chan struct{} // and for each that is over maxBody
+	backups   chan struct{} // and for each backup
 	throttle  *throttle     // nil: nobody is throttled
 	meters    *meters
 	metrics   *metrics
@@ -69,6 +70,7 @@ func New(n *node.Node, c Config) *Handler {
 		strangers: rate.NewLimiter(10, 100),
 		large:     make(chan struct{}, maxLarge),
 		huge:      make(chan struct{}, maxHuge),
+		backups:   make(chan struct{}, maxBackups),
 		throttle:  newThrottle(c.Throttle),
 		meters:    newMeters(),
 	}

@@ -15,7 +15,7 @@ func keyRoutes() []route {
 		{methods: get, shape: "keys/{name}/[version]", operation: "keys/get", serve: serve(getKey, writeKey)},
 		{methods: get, shape: "keys", operation: "keys/list", serve: serve(listKeys, writeKeyPage)},
 		{methods: post, shape: "keys/{name}/create", operation: "keys/create", body: maxBody, serve: serve(createKey, writeKey)},
-		{methods: put, shape: "keys/{name}", operation: "keys/import", body: smallBody, serve: serve(importKey, writeKey)},
+		{methods: put, shape: "keys/{name}", operation: "keys/import", body: maxBody, serve: serve(importKey, writeKey)},
 		{methods: post, shape: "keys/{name}/rotate", operation: "keys/rotate", serve: serve(rotateKey, writeKey)},
 		{methods: post, shape: "keys/{name}/backup", operation: "keys/backup", serve: serve(backupKey, writeValue)},
 		{methods: post, shape: "keys/restore", operation: "keys/restore", body: restoreBody, serve: serve(restoreKey, writeKey)},
@@ -73,8 +73,10 @@ func keyChangeMember(ch *vault.Change, name, value []byte) error {
 	if value[0] != '{' {
 		return invalidProperty("release_policy")
 	}
-	ch.Release = new(vault.ReleasePolicy)
 	return eachMember(value, func(name, value []byte) error {
+		if ch.Release == nil { // an empty object is not supplied
+			ch.Release = new(vault.ReleasePolicy)
+		}
 		switch string(name) {
 		case "contentType":
 			return textValue("release_policy.contentType", value, &ch.Release.ContentType)

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -40,10 +41,13 @@ func (h *Handler) on(p plane) mux.MatcherFunc {
 	}
 }
 
-// under matches paths whose first segment is collection, in any case.
+// under matches paths whose first segment is collection, in any case and however its letters are escaped.
 func under(collection string) mux.MatcherFunc {
 	return func(r *http.Request, _ *mux.RouteMatch) bool {
 		first, _, _ := strings.Cut(strings.TrimLeft(r.URL.EscapedPath(), "/"), "/")
+		if strings.IndexByte(first, '%') >= 0 {
+			first, _ = url.PathUnescape(first)
+		}
 		return equalFold(first, collection)
 	}
 }

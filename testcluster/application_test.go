@@ -44,6 +44,7 @@ func TestApplicationPlane(t *testing.T) {
 	t.Run("versions, update, delete, recover, purge", func(t *testing.T) { secretLife(t, nodes) })
 	t.Run("keys", func(t *testing.T) { keyLife(t, nodes) })
 	t.Run("paging", func(t *testing.T) { paging(t, nodes) })
+	t.Run("what Microsoft's suites leave out", func(t *testing.T) { azureClients(t, c) })
 	t.Run("revocation holds at once on every node", func(t *testing.T) {
 		for round := range 20 {
 			c.Grant(round%3, "demo", "billing", []string{"all"}, []string{"list"})

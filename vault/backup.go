@@ -51,7 +51,11 @@ func (k *collection[T]) performBackup(ctx context.Context, v *Vaults, c Caller, 
 			return nil, err
 		}
 		defer plain.Zero()
-		return v.cfg.Keyring.Seal(nil, k.backupPath(), 0, plain)
+		blob, err := v.cfg.Keyring.Seal(nil, k.backupPath(), 0, plain)
+		if err == nil && len(blob) > maxBackup {
+			return nil, badParameter("%s %s is too large to be backed up: its versions have more than 20 MiB together.", k.noun, o.head.Name)
+		}
+		return blob, err
 	})
 }
 

@@ -166,3 +166,24 @@ func TestABackupHas500VersionsAtMost(t *testing.T) {
 	}
 	must(w.RestoreSecret(ctx, c, blob))(t)
 }
+
+// A backup that no restore would take is refused when it is asked for, not when it is needed.
+func TestABackupIsOfTwentyMebibytesAtMost(t *testing.T) {
+	w, c := demo(t)
+	tags := map[string]string{}
+	for i := range 15 {
+		tags[fmt.Sprint(i, strings.Repeat("😀", 250))] = strings.Repeat("😀", 256)
+	}
+	large := vault.Change{Tags: tags, ContentType: ptr(strings.Repeat("😀", 255))}
+	versions := func(n int) {
+		for range n {
+			must(w.SetSecret(ctx, c, "s", make(seal.Plaintext, 25_600), large))(t)
+		}
+	}
+	versions(365)
+	if blob := must(w.BackupSecret(ctx, c, "s"))(t); len(blob) > 20<<20 || len(blob) < 19<<20 {
+		t.Errorf("a backup of %d bytes", len(blob))
+	}
+	versions(10)
+	refused(t, second(w.BackupSecret(ctx, c, "s")), vault.Invalid, "BadParameter")
+}

@@ -23,13 +23,14 @@ type verbCase struct {
 	call      func(w *world, c vault.Caller, name string) error
 }
 
-func (v verbCase) listing() bool {
-	return strings.HasSuffix(v.operation, "/list") || strings.HasSuffix(v.operation, "/listdeleted")
+// unnamed says that a verb is about no name that the caller gives.
+func (v verbCase) unnamed() bool {
+	return strings.HasSuffix(v.operation, "/list") || strings.HasSuffix(v.operation, "/listdeleted") || strings.HasSuffix(v.operation, "/restore")
 }
 
 var page = vault.PageRequest{Max: 25}
 
-// verbs are all verbs. A new one needs a line here.
+// verbs are all verbs, but for random bytes, which take any permission. A new one needs a line here.
 var verbs = []verbCase{
 	{"secrets/set", "", "set", func(w *world, c vault.Caller, name string) error {
 		_, err := w.SetSecret(ctx, c, name, seal.Plaintext("v"), vault.Change{})
@@ -68,6 +69,42 @@ var verbs = []verbCase{
 		return err
 	}},
 	{"secrets/purge", "", "purge", func(w *world, c vault.Caller, name string) error { return w.PurgeSecret(ctx, c, name) }},
+	{"secrets/backup", "", "backup", func(w *world, c vault.Caller, name string) error {
+		_, err := w.BackupSecret(ctx, c, name)
+		return err
+	}},
+	{"secrets/restore", "", "restore", func(w *world, c vault.Caller, _ string) error {
+		_, err := w.RestoreSecret(ctx, c, nil)
+		return err
+	}},
+	{"keys/backup", "backup", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.BackupKey(ctx, c, name)
+		return err
+	}},
+	{"keys/restore", "restore", "", func(w *world, c vault.Caller, _ string) error {
+		_, err := w.RestoreKey(ctx, c, nil)
+		return err
+	}},
+	{"keys/import", "import", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.ImportKey(ctx, c, name, &vault.JWK{Kty: "oct", K: make([]byte, 16)}, vault.Change{})
+		return err
+	}},
+	{"keys/rotate", "rotate", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.RotateKey(ctx, c, name)
+		return err
+	}},
+	{"keys/getrotationpolicy", "getrotationpolicy", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.GetRotationPolicy(ctx, c, name)
+		return err
+	}},
+	{"keys/setrotationpolicy", "setrotationpolicy", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.SetRotationPolicy(ctx, c, name, vault.RotationPolicy{})
+		return err
+	}},
+	{"keys/release", "release", "", func(w *world, c vault.Caller, name string) error {
+		_, err := w.ReleaseKey(ctx, c, name, "", vault.ReleaseRequest{})
+		return err
+	}},
 	{"keys/create", "create", "", func(w *world, c vault.Caller, name string) error {
 		_, err := w.CreateKey(ctx, c, name, vault.KeySpec{Kty: "EC"}, vault.Change{})
 		return err
@@ -189,8 +226,8 @@ func TestOrderOfChecks(t *testing.T) {
 			{"name and permission wrong", good, "other", "bad name", vault.Invalid, "BadParameter"},
 			{"permission wrong, nothing there", good, "other", "nothing", vault.Forbidden, "ForbiddenByPolicy"},
 		} {
-			if v.listing() && row.kind == vault.Invalid {
-				continue // a listing has no name
+			if v.unnamed() && row.kind == vault.Invalid {
+				continue // it has no name
 			}
 			w.usage.forget()
 			row.caller.Vault = row.vault
@@ -227,12 +264,12 @@ func TestOrderOfRefusalsInside(t *testing.T) {
 func TestUsageOfSuccess(t *testing.T) {
 	w, c := demo(t)
 	s := must(w.SetSecret(ctx, c, "Name", seal.Plaintext("v"), vault.Change{}))(t)
-	want := use{Plane: "app", OID: c.Identity.OID, AppID: c.Identity.AppID, Operation: "secrets/set", Vault: "demo", Object: "Name", Version: s.Version, Status: 200}
+	want := use{Plane: "app", OID: c.Identity.OID, AppID: c.Identity.AppID, Operation: "secrets/set", Vault: "demo", Object: "name", Version: s.Version, Status: 200}
 	if got := w.usage.last(t); got != want {
 		t.Errorf("recorded %+v, want %+v", got, want)
 	}
-	must(w.GetSecret(ctx, c, "name", ""))(t)
-	want.Operation, want.Object = "secrets/get", "name"
+	must(w.GetSecret(ctx, c, "nAME", ""))(t)
+	want.Operation = "secrets/get"
 	if got := w.usage.last(t); got != want {
 		t.Errorf("recorded %+v, want %+v", got, want)
 	}

@@ -187,3 +187,18 @@ func TestAVaultRefusesWeakAlgorithms(t *testing.T) {
 		}
 	}
 }
+
+// A name that was purged begins anew: the policy of the key that had it is gone.
+func TestPurgeTakesTheRotationPolicyAlong(t *testing.T) {
+	w, c := demo(t)
+	must(w.CreateKey(ctx, c, "k", ecSpec, vault.Change{}))(t)
+	must(w.SetRotationPolicy(ctx, c, "k", vault.RotationPolicy{ExpiryTime: "P90D", Actions: []vault.LifetimeAction{{Type: "Rotate", AfterCreate: "P30D"}}}))(t)
+	must(w.DeleteKey(ctx, c, "k"))(t)
+	if err := w.PurgeKey(ctx, c, "k"); err != nil {
+		t.Fatal(err)
+	}
+	must(w.CreateKey(ctx, c, "k", ecSpec, vault.Change{}))(t)
+	if p := must(w.GetRotationPolicy(ctx, c, "k"))(t); p.ExpiryTime != "" || p.Created != 0 {
+		t.Errorf("the new key has the old one's policy: %+v", p)
+	}
+}

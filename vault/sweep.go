@@ -159,7 +159,7 @@ type finding struct {
 	collection *sweptCollection
 	duty       *duty
 	path       string // of the object's head
-	name       string // as first spelt
+	name       string // folded
 }
 
 // slice looks at the next few heads of a collection, from the name after on. last is the one to go on after, "" at the end.
@@ -173,7 +173,7 @@ func (p *pass) slice(r *vaultRecord, c *sweptCollection, after string) (found []
 	}
 	looked := 0
 	for name := range heads(d.view, dir, after) {
-		f := finding{vault: r, collection: c, path: dir + name}
+		f := finding{vault: r, collection: c, path: dir + name, name: name}
 		if found, err = f.appendDue(d, found); err != nil {
 			if err = p.passOver(err); err != nil {
 				return nil, "", err
@@ -196,7 +196,6 @@ func (f finding) appendDue(d *decision, found []finding) ([]finding, error) {
 	if err != nil {
 		return found, err
 	}
-	f.name = h.Name
 	for i := range f.collection.duties {
 		f.duty = &f.collection.duties[i]
 		due, err := f.duty.due(d, object{path: f.path, head: h})

@@ -55,7 +55,7 @@ func TestRetentionEnds(t *testing.T) {
 			w.sweep(t, 2)
 			var told []string
 			for _, l := range w.usage.lines(t) {
-				if l.Plane != "node" || l.Vault != "short" || l.Object != "Old" || l.OID != "" || l.Accessor != "" {
+				if l.Plane != "node" || l.Vault != "short" || l.Object != "old" || l.OID != "" || l.Accessor != "" {
 					t.Errorf("recorded %+v", l)
 				}
 				told = append(told, fmt.Sprint(l.Operation, " ", l.Status))
@@ -192,7 +192,7 @@ func TestSweepEndsRestores(t *testing.T) {
 	}
 	w.now = w.now.Add(time.Second)
 	w.sweep(t, 1)
-	if l := w.usage.last(t); l.Operation != "secrets/restore/abandoned" || l.Object != "S" || l.Status != 200 {
+	if l := w.usage.last(t); l.Operation != "secrets/restore/abandoned" || l.Object != "s" || l.Status != 200 {
 		t.Errorf("recorded %+v", l)
 	}
 	if left := w.objects(); len(left) != 0 {

@@ -34,7 +34,7 @@ func (v *Vaults) RecordRefusal(r Request, id *Identity, operation, vaultName str
 func (v *Vaults) recordUse(c Caller, w verb, t target, d *decision, err error) error {
 	e := v.entry(c.Request, w.operation)
 	e.Plane, e.OID, e.AppID = "app", c.Identity.OID, c.Identity.AppID
-	e.Vault, e.Object, e.Version = clip(c.Vault), clip(t.name), clip(t.version)
+	e.Vault, e.Object, e.Version = clip(c.Vault), clip(fold(t.name)), clip(t.version) // whoever looks for an object finds all its spellings
 	if d.version != "" {
 		e.Version = d.version
 	}
