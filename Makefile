@@ -13,7 +13,7 @@ SEED         ?= $(shell date +%s)
 CHAOS        := GOGC=400 KEYQUORUM_SEED=$(SEED) go test -count=1 -timeout 0 -v ./testcluster
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test failover chaos histories kills cuts leaks races geo deep model mutants bench load gobench fuzz lint clean
+.PHONY: help build run test vectors timing failover chaos histories kills cuts leaks races geo deep model mutants bench load gobench fuzz lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ test: ## vet everything and run every test under the race detector
 	go test -race -timeout $(TEST_TIMEOUT) ./...
 	go test -timeout $(TEST_TIMEOUT) ./internal/leasemodel
 	GOGC=400 KEYQUORUM_HISTORIES=200 KEYQUORUM_SEED=100 go test -timeout $(TEST_TIMEOUT) -run '^TestHistories$$' ./testcluster
+
+vectors: ## prove every algorithm against all published vectors, and print how many
+	KEYQUORUM_VECTORS=all go test -count=1 -v -run '^TestVectors' ./httpapi ./vault
+
+timing: ## compare how long failing decryptions take, by what is wrong with them (minutes, on a quiet machine)
+	KEYQUORUM_TIMING=1 go test -count=1 -v -timeout 30m -run '^TestFailuresTakeAlike$$' ./vault
 
 failover: ## kill the leader under load, 20 times (KILLS=n), and count what was lost
 	KEYQUORUM_KILLS=$(KILLS) go test -count=1 -timeout 60m -run '^TestKillTheLeader$$' -v ./testcluster
@@ -76,7 +82,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@set -e; grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n1 dirname | sort -u | while read -r dir; do \
 		for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' "$$dir"/*_test.go | cut -d' ' -f2 | sort); do \
 			echo "== $$dir $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$dir"; \
 		done; \
 	done
 

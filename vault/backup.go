@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 
 	"keyquorum/seal"
 )
@@ -110,10 +111,22 @@ func (k *collection[T]) openBackup(v *Vaults, blob []byte) (*backupRecord, error
 	}
 	defer plain.Zero()
 	b, err := decodeWhole[backupRecord](plain)
-	if err != nil || !validName(b.Name) || len(b.Versions) == 0 || len(b.Versions) > maxBackupVersions {
+	if err != nil || !validName(b.Name) || len(b.Versions) > maxBackupVersions || !b.ordered() {
 		return nil, errBackup
 	}
 	return b, nil
+}
+
+// ordered: versions as collect finds them, each once, the latest among them.
+func (b *backupRecord) ordered() bool {
+	last, current := "", false
+	for _, v := range b.Versions {
+		if !validVersion(v.ID) || v.ID <= last {
+			return false
+		}
+		last, current = v.ID, current || v.ID == b.Current
+	}
+	return current
 }
 
 // performRestore brings back an object as it was backed up, under its name, with its versions' ids and times. 409 while there is one of
@@ -162,6 +175,9 @@ func (k *collection[T]) vacant(d *decision, name, mark string) (object, error) {
 func (k *collection[T]) rebuild(d *decision, o object, b *backupRecord, mark string) (answer T, err error) {
 	h := head{Name: b.Name, Current: mark, State: restoring, Deleted: d.now.Unix()}
 	o.head = &h
+	if !k.legible(d, o, b) {
+		return answer, errBackup
+	}
 	for _, v := range b.Versions {
 		path := versionPath(o.path, v.ID)
 		if _, there := d.view.Get(path); there {
@@ -191,6 +207,14 @@ func (k *collection[T]) rebuild(d *decision, o object, b *backupRecord, mark str
 	o.version = b.Current
 	d.version = b.Current
 	return k.restored(d, o, b)
+}
+
+// legible says whether every version can be read, before anything is written: a newer program may have sealed what this one can't read.
+func (k *collection[T]) legible(d *decision, o object, b *backupRecord) bool {
+	return !slices.ContainsFunc(b.Versions, func(v backupVersion) bool {
+		_, err := k.bundle(d, o, v.Record)
+		return err != nil
+	})
 }
 
 // restored answers with the latest version, out of the backup: it isn't in the view yet.

@@ -136,7 +136,7 @@ func (j *JWK) unwrapped(unwrap func() ([]byte, error)) (material, error) {
 	}
 	switch key := parsed.(type) {
 	case *rsa.PrivateKey:
-		if bits := key.N.BitLen(); baseType(j.Kty) == "RSA" && (bits == 2048 || bits == 3072 || bits == 4096) {
+		if bits := key.N.BitLen(); baseType(j.Kty) == "RSA" && len(key.Primes) == 2 && (bits == 2048 || bits == 3072 || bits == 4096) {
 			return usableRSA(key)
 		}
 	case *ecdsa.PrivateKey:

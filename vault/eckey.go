@@ -93,7 +93,11 @@ func (k koblitzKey) sign(_ *algorithm, digest []byte) (signature []byte, err err
 }
 
 func (k koblitzKey) verify(_ *algorithm, digest, signature []byte) bool {
-	return k.PublicKey().Verify(digest, signature, rawECDSA)
+	return verifyKoblitz(k.PublicKey(), digest, signature)
+}
+
+func verifyKoblitz(public *secec.PublicKey, digest, signature []byte) bool {
+	return public.Verify(digest, signature, rawECDSA)
 }
 
 func parseKoblitz(scalar []byte) (material, error) {

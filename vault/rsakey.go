@@ -68,17 +68,18 @@ func (k rsaKey) decrypt(a *algorithm, in Cipher) (Cipher, error) {
 	}
 	var value []byte
 	var err error
-	withPrivate(func() {
-		if a.scheme == oaep {
-			value, err = rsa.DecryptOAEP(a.hash.New(), nil, k.PrivateKey, in.Value, nil)
-		} else {
-			value, err = rsa.DecryptPKCS1v15(nil, k.PrivateKey, in.Value) //nolint:staticcheck // as above
-		}
-	})
+	withPrivate(func() { value, err = k.open(a, in.Value) })
 	if err != nil {
 		return Cipher{}, badProperty("value")
 	}
 	return Cipher{Value: value}, nil
+}
+
+func (k rsaKey) open(a *algorithm, value []byte) ([]byte, error) {
+	if a.scheme == oaep {
+		return rsa.DecryptOAEP(a.hash.New(), nil, k.PrivateKey, value, nil)
+	}
+	return rsa.DecryptPKCS1v15(nil, k.PrivateKey, value) //nolint:staticcheck // as above
 }
 
 // importRSA builds a key from a private JWK (RFC 7518 section 6.3.2). The primes must be there; dp, dq and qi are worked out

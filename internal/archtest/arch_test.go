@@ -43,6 +43,7 @@ var rooms = map[string][]string{
 	"internal/placement":  {},
 	"internal/overlay":    {},
 	"internal/powercut":   {"internal/overlay"},
+	"internal/vectors":    {},
 	"internal/tally":      {},
 }
 
