@@ -13,10 +13,10 @@ SEED         ?= $(shell date +%s)
 CHAOS        := GOGC=400 KEYQUORUM_SEED=$(SEED) go test -count=1 -timeout 0 -v ./testcluster
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test vectors timing failover chaos histories kills cuts leaks races geo deep model mutants bench load gobench fuzz lint clean
+.PHONY: help build run test vectors timing failover chaos histories kills cuts leaks races geo deep model conformance mutants bench load gobench fuzz lint clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## leave the program in bin/keyquorum
 	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/keyquorum ./cmd/keyquorum
@@ -65,6 +65,9 @@ deep: ## look at every disk state and every damaged byte of a member's folder (m
 
 model: ## check the protocol of read leases in every state of small worlds (minutes; ARGS='-run Floor')
 	go run ./internal/leasemodel $(ARGS)
+
+conformance: ## run Microsoft's own SDK tests against every node of a cluster (ARGS='-run Conformance/leader/azkeys')
+	KEYQUORUM_CONFORMANCE=1 go test -count=1 -timeout 30m -v $(ARGS) ./internal/conformance
 
 mutants: ## seed known bugs, one at a time, and run the tests that must find them (ARGS='-run name')
 	go run ./internal/mutants $(ARGS)

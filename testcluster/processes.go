@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// Processes runs n processes of the real binary, built once for each test binary.
-func Processes(t testing.TB, n int) *Cluster {
+// Processes runs n processes of the real binary, built once for each test binary. flags may give the program of a node more flags.
+func Processes(t testing.TB, n int, flags ...func(i int) []string) *Cluster {
 	t.Helper()
-	return newProcesses(t, n, Binary, onLoopback(), func(*Cluster, *processes) {})
+	return newProcesses(t, n, Binary, onLoopback(), func(_ *Cluster, p *processes) { p.flags = flags })
 }
 
 // Breakable runs n processes of the real program with faults underneath: all traffic between their cluster ports goes through a

@@ -266,8 +266,8 @@ func transferTo(to *rsa.PublicKey, h hash.Hash, m material) ([]byte, error) {
 
 // exported is a key as others read it: PKCS #8, or the bytes of a symmetric one.
 func exported(m material) (seal.Plaintext, error) {
-	if _, ok := m.(koblitzKey); ok {
-		return nil, badParameter("Keys on P-256K can't be released: PKCS #8 is what the key would travel in.")
+	if k, ok := m.(koblitzKey); ok {
+		return k.pkcs8()
 	}
 	return m.encode()
 }
