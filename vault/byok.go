@@ -130,6 +130,9 @@ func (j *JWK) unwrapped(unwrap func() ([]byte, error)) (material, error) {
 	if baseType(j.Kty) == "oct" {
 		return importOct(&JWK{K: plain})
 	}
+	if m, ok := parseKoblitz8(plain); ok && baseType(j.Kty) == "EC" {
+		return m, nil
+	}
 	parsed, err := x509.ParsePKCS8PrivateKey(plain)
 	if err != nil {
 		return nil, badParameter("Property key.key_hsm holds no PKCS #8 private key.")

@@ -42,3 +42,21 @@ func (k koblitzKey) pkcs8() (seal.Plaintext, error) {
 	})
 	return b.Bytes()
 }
+
+// parseKoblitz8 reads a key on P-256K in PKCS #8, with its public key or without. ok is false for whatever else der is.
+func parseKoblitz8(der []byte) (m material, ok bool) {
+	var version, inner int64
+	var info, algorithm, octets, key, scalar cryptobyte.String
+	var kind, curve encasn1.ObjectIdentifier
+	input := cryptobyte.String(der)
+	if !input.ReadASN1(&info, asn1.SEQUENCE) || !input.Empty() ||
+		!info.ReadASN1Integer(&version) || version != 0 ||
+		!info.ReadASN1(&algorithm, asn1.SEQUENCE) || !algorithm.ReadASN1ObjectIdentifier(&kind) || !kind.Equal(ecPublicKey) ||
+		!algorithm.ReadASN1ObjectIdentifier(&curve) || !curve.Equal(secp256k1) ||
+		!info.ReadASN1(&octets, asn1.OCTET_STRING) || !octets.ReadASN1(&key, asn1.SEQUENCE) || !octets.Empty() ||
+		!key.ReadASN1Integer(&inner) || inner != 1 || !key.ReadASN1(&scalar, asn1.OCTET_STRING) {
+		return nil, false
+	}
+	m, err := parseKoblitz(scalar)
+	return m, err == nil
+}

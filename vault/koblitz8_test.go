@@ -24,4 +24,15 @@ func TestKoblitzKeyIsSpeltAsOpenSSLDoes(t *testing.T) {
 	if hex.EncodeToString(der) != want {
 		t.Errorf("%x", []byte(der))
 	}
+	back, ok := parseKoblitz8(der)
+	if !ok || hex.EncodeToString(back.(koblitzKey).PrivateKey.Bytes()) != hex.EncodeToString(scalar) {
+		t.Error("it does not come back")
+	}
+	for i := range der[:33] { // every byte up to the scalar matters, or leads to no key
+		changed := append([]byte{}, der...)
+		changed[i] ^= 1
+		if _, ok := parseKoblitz8(changed); ok {
+			t.Errorf("byte %d changed, and it is still read", i)
+		}
+	}
 }
