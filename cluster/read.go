@@ -30,6 +30,9 @@ func (c *Cluster) Read(ctx context.Context, fenced bool, decide func(fsm.View)) 
 	return Look{}, ErrUnavailable
 }
 
+// Leased says whether a read that begins now would be answered under a lease, and not wait for the leader.
+func (c *Cluster) Leased() bool { return c.mayRead(Look{c.clock()}) }
+
 // maxLate bounds how often a read that took too long is begun again.
 const maxLate = 3
 

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -21,6 +22,7 @@ func metricsRoutes(open bool) []route {
 // metrics are a node's own registry: several nodes may live in one process.
 type metrics struct {
 	registry  *prometheus.Registry
+	last      atomic.Pointer[[]byte]
 	strangers *rate.Limiter // of scrapes without a token, each of which takes a millisecond or two
 }
 
@@ -38,22 +40,35 @@ func showMetrics(c *call) error {
 	if f := query(c.r.URL.RawQuery, "format"); f != "" && f != "prometheus" {
 		return refuse(http.StatusBadRequest, "", "the only metric format is prometheus")
 	}
-	if !c.authorized && !c.h.metrics.strangers.Allow() {
-		return unavailable("the metrics are read too often")
-	}
-	families, err := c.h.metrics.registry.Gather()
+	text, err := c.h.metrics.text(c.authorized)
 	if err != nil {
 		return err
 	}
-	var text bytes.Buffer
-	for _, f := range families {
-		if _, err := expfmt.MetricFamilyToText(&text, f); err != nil {
-			return err
+	c.w.Header()["Content-Type"] = textFormat
+	*c.out = append(*c.out, text...)
+	return nil
+}
+
+// text gives the metrics of now; to strangers who ask too often what was last given, so that none of them can blind another.
+func (m *metrics) text(authorized bool) ([]byte, error) {
+	if !authorized && !m.strangers.Allow() {
+		if last := m.last.Load(); last != nil {
+			return *last, nil
 		}
 	}
-	c.w.Header()["Content-Type"] = textFormat
-	*c.out = append(*c.out, text.Bytes()...)
-	return nil
+	families, err := m.registry.Gather()
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToText(&b, f); err != nil {
+			return nil, err
+		}
+	}
+	text := b.Bytes()
+	m.last.Store(&text)
+	return text, nil
 }
 
 // A collector makes metrics of what was counted, when it is asked.

@@ -11,3 +11,10 @@ func (v *Vaults) HoldTurns() (release func()) {
 		}
 	}
 }
+
+// HoldGeneration takes every place for making keys, as many who want keys at once do.
+func (v *Vaults) HoldGeneration() {
+	for range cap(v.generating) {
+		v.generating <- struct{}{}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"keyquorum/cluster"
@@ -35,11 +36,17 @@ func perform[T any](ctx context.Context, v *Vaults, c Caller, w verb, t target, 
 		result, err = act(d)
 		return err
 	}
-	if w.secret && v.slow(decide) {
-		if err := v.takeTurn(ctx); err != nil {
+	if w.secret && !c.Fenced && v.cfg.Replica.Leased() && v.slow(decide) {
+		giveTurn, err := v.takeTurn(ctx)
+		if err != nil {
 			return result, v.recordUse(c, w, t, &decision{v: v}, err)
 		}
-		defer v.giveTurn()
+		defer giveTurn()
+		inTurn := decide
+		decide = func(d *decision) error {
+			defer giveTurn() // what is waited for after it needs no core
+			return inTurn(d)
+		}
 	}
 	d, err := v.settle(ctx, c.Fenced, w.writes, decide)
 	if err = v.recordUse(c, w, t, d, err); err == nil && d.late() {
@@ -63,16 +70,18 @@ func (v *Vaults) slow(decide func(*decision) error) bool {
 	return decide(d) == errSlow
 }
 
-func (v *Vaults) takeTurn(ctx context.Context) error {
+// takeTurn waits for a turn at a core. give may be called more than once.
+//
+// Nobody waits for the network while they have a turn, or a few who do could hold up all others: whoever has no lease, or wants a fence, goes
+// without.
+func (v *Vaults) takeTurn(ctx context.Context) (give func(), err error) {
 	select {
 	case v.turns <- struct{}{}:
-		return nil
+		return sync.OnceFunc(func() { <-v.turns }), nil
 	case <-ctx.Done():
-		return unavailable("Busy", "This node is busy with other keys.")
+		return nil, unavailable("Busy", "This node is busy with other keys.")
 	}
 }
-
-func (v *Vaults) giveTurn() { <-v.turns }
 
 // errStalled is answered in the place of what was drawn too long ago: an answer from before a right was revoked must not leave long after
 // (I4). Its usage record stands. What has changed the state stays done, and is answered.

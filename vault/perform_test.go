@@ -697,7 +697,14 @@ func TestSlowKeysTakeTurnsBeforeTheyLook(t *testing.T) {
 	if now := w.replica.reads.Load(); now != reads {
 		t.Errorf("%d views were taken without a turn", now-reads)
 	}
+	fenced := c
+	fenced.Fenced = true
+	must(w.Sign(ctx, fenced, "r", "", "RS256", digest))(t) // whoever waits for the network waits for no turn,
+	w.replica.unleased = true
+	must(w.Sign(ctx, c, "r", "", "RS256", digest))(t)
+	w.replica.unleased = false
 	release()
+	w.replica.holding = func() { w.HoldTurns()() } // nor with one
 	for name, use := range slow {
 		if err := use(ctx); err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -237,12 +237,13 @@ var rotateDue = duty{
 		a, err := d.attributes(latest)
 		return err == nil && a.Enabled && policy.due(a, d.now), err
 	},
-	act: func(ctx context.Context, d *decision, o object) error {
+	most: 64,
+	act: func(d *decision, o object) error {
 		k, err := d.planRotation(o, o.head.Name)
 		if err != nil {
 			return err
 		}
-		private, public, err := d.v.generate(ctx, k.make)
+		private, public, err := k.make() // in no queue: the keys that applications want may be many, and this is one at a time
 		if err != nil {
 			return err
 		}

@@ -20,8 +20,9 @@ type duty struct {
 	name string // of the usage record, after the collection's: "secrets/purge"
 	// due says whether there is something to do. It is asked about every head in every pass, and again in the decision that does it,
 	// when what it reads becomes conditions. d.vault is set, o has no version.
-	due func(d *decision, o object) (bool, error)
-	act func(ctx context.Context, d *decision, o object) error // as the act of a verb: it may be called several times
+	due  func(d *decision, o object) (bool, error)
+	act  func(d *decision, o object) error // as the act of a verb: it may be called several times
+	most int                               // of one vault in a pass, so that it can't keep a pass from the others for long; 0: all
 }
 
 // A sweptCollection is a kind of object with the duties that it has.
@@ -39,7 +40,7 @@ var sweptCollections = []sweptCollection{
 var endRetention = duty{
 	name: "purge",
 	due:  func(d *decision, o object) (bool, error) { return overdue(o.head.State, o.head.Purge, d.now), nil },
-	act:  func(_ context.Context, d *decision, o object) error { return d.purge(o) },
+	act:  (*decision).purge,
 }
 
 // endRestore removes what is left of a restore that nobody has gone on with for a day: it holds the name, and nobody sees it.
@@ -48,7 +49,7 @@ var endRestore = duty{
 	due: func(d *decision, o object) (bool, error) {
 		return o.head.State == restoring && !d.now.Before(time.Unix(o.head.Deleted, 0).Add(24*time.Hour)), nil
 	},
-	act: func(_ context.Context, d *decision, o object) error { return d.purge(o) },
+	act: (*decision).purge,
 }
 
 // A pass takes a small share of a core and of the cluster's writes, however much there is: it looks at a few heads and then rests so
@@ -83,7 +84,8 @@ type pass struct {
 	v       *Vaults
 	ctx     context.Context
 	swept   Swept
-	trouble error // the first that was passed over
+	done    map[*duty]int // in the vault that is looked into
+	trouble error         // the first that was passed over
 }
 
 // look is a view of now to find duties in. It need not be current: what is found is decided again before it is done. None is kept
@@ -122,6 +124,7 @@ func (p *pass) vault(r *vaultRecord) error {
 	if r.State != live {
 		return p.deletedVault(r)
 	}
+	p.done = make(map[*duty]int)
 	for i := range sweptCollections {
 		c := &sweptCollections[i]
 		for after, more := "", true; more; {
@@ -142,7 +145,7 @@ func (p *pass) deletedVault(r *vaultRecord) error {
 	if !overdue(r.State, r.Purge, p.v.cfg.Now()) {
 		return nil
 	}
-	return p.do(&audit.Entry{Operation: "admin/vaults/purge", Vault: r.Name}, func(_ context.Context, d *decision) error {
+	return p.do(&audit.Entry{Operation: "admin/vaults/purge", Vault: r.Name}, func(d *decision) error {
 		if err := d.enterAgain(r); err != nil {
 			return err
 		}
@@ -211,6 +214,10 @@ func (f finding) appendDue(d *decision, found []finding) ([]finding, error) {
 
 func (p *pass) attendAll(found []finding) error {
 	for _, f := range found {
+		if f.duty.most > 0 && p.done[f.duty] == f.duty.most {
+			continue
+		}
+		p.done[f.duty]++
 		e := &audit.Entry{Operation: f.collection.plural + "/" + f.duty.name, Vault: f.vault.Name, Object: f.name}
 		if err := p.passOver(p.do(e, f.attend)); err != nil {
 			return err
@@ -220,7 +227,7 @@ func (p *pass) attendAll(found []finding) error {
 }
 
 // attend decides what was found, if it is still due.
-func (f finding) attend(ctx context.Context, d *decision) error {
+func (f finding) attend(d *decision) error {
 	if err := d.enterAgain(f.vault); err != nil {
 		return err
 	}
@@ -238,7 +245,7 @@ func (f finding) attend(ctx context.Context, d *decision) error {
 	case !ok:
 		return errNotDue
 	}
-	return f.duty.act(ctx, d, o)
+	return f.duty.act(d, o)
 }
 
 // enterAgain enters the vault that was found as r, if it is still that one.
@@ -257,7 +264,7 @@ var errNotDue = notFound("NotDue", "There is nothing to do any more.")
 
 // do carries one duty out. There is no answer that could be held back where its usage record cannot be written. So a record goes before
 // it, which says that it begins (status 202), and without that nothing is done. The second says how it ended. Both have one id.
-func (p *pass) do(e *audit.Entry, act func(context.Context, *decision) error) error {
+func (p *pass) do(e *audit.Entry, act func(*decision) error) error {
 	begun := time.Now()
 	e.Time, e.RequestID, e.Node, e.Plane, e.Status = p.v.cfg.Now(), newUUID(), p.v.cfg.Node, "node", 202
 	if p.v.write(e) != nil {
@@ -265,7 +272,7 @@ func (p *pass) do(e *audit.Entry, act func(context.Context, *decision) error) er
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, dutyTime)
 	defer cancel()
-	d, err := p.v.settle(ctx, false, true, func(d *decision) error { return act(ctx, d) })
+	d, err := p.v.settle(ctx, false, true, act)
 	e.Time, e.Duration, e.Version = p.v.cfg.Now(), time.Since(begun), d.version
 	if err = p.v.record(e, d.committed, err); err != nil {
 		return err
@@ -280,11 +287,14 @@ func (p *pass) passOver(err error) error {
 		return p.ctx.Err()
 	}
 	e := refusal(err)
-	switch {
-	case e.Kind == NotFound, e.Inner == errContended.Inner: // others were there first
-		return nil
-	case e.Kind == Unavailable, e.Inner == "UsageRecordFailed":
+	switch e.Inner {
+	case "Sealed", "NoLeader", "NotServing", "UsageRecordFailed": // nothing else could be done either
 		return e
+	case errContended.Inner: // others were there first
+		return nil
+	}
+	if e.Kind == NotFound {
+		return nil
 	}
 	if p.trouble == nil {
 		p.trouble = e

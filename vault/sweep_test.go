@@ -320,3 +320,26 @@ func TestSweepEnds(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+// However many keys applications want made, and whatever one vault has due, the others get theirs.
+func TestOneVaultKeepsAPassFromNoOther(t *testing.T) {
+	w, c := demo(t)
+	w.vault("other")
+	w.grant("other", "web", []string{"all"}, []string{"all"})
+	elsewhere := c
+	elsewhere.Vault = "other"
+	for i := range 70 {
+		name := fmt.Sprint("k", i)
+		must(w.CreateKey(ctx, c, name, vault.KeySpec{Kty: "EC"}, vault.Change{}))(t)
+		must(w.SetRotationPolicy(ctx, c, name, vault.RotationPolicy{Actions: []vault.LifetimeAction{{Type: "Rotate", AfterCreate: "P7D"}}}))(t)
+	}
+	must(w.SetSecret(ctx, elsewhere, "s", seal.Plaintext("v"), vault.Change{}))(t)
+	must(w.DeleteSecret(ctx, elsewhere, "s"))(t)
+	w.now = w.now.Add(91 * day)
+	w.HoldGeneration()
+	w.sweep(t, 64+1)
+	if n := len(w.replica.paths("vault/" + must(w.GetVault(ctx, w.root, "other"))(t).ID + "/secret/")); n != 0 {
+		t.Errorf("%d records of a secret whose retention is over", n)
+	}
+	w.sweep(t, 70-64)
+}

@@ -25,7 +25,7 @@ func (v *Vaults) RecordRefusal(r Request, id *Identity, operation, vaultName str
 		e.OID, e.AppID = id.OID, id.AppID
 	}
 	_ = setOutcome(e, refusal)
-	if (id == nil || refusal.Kind == Throttled) && !v.spare(e) {
+	if refusal.Kind == Throttled && !v.spare(&v.throttled, e) || id == nil && !v.spare(&v.refusals, e) {
 		return nil
 	}
 	return v.write(e)
@@ -74,7 +74,7 @@ func (v *Vaults) record(e *audit.Entry, sent bool, err error) error {
 
 // recordBounded is record for whoever could not say who they are.
 func (v *Vaults) recordBounded(e *audit.Entry, err error) error {
-	if answer := setOutcome(e, err); answer != nil && !v.spare(e) {
+	if answer := setOutcome(e, err); answer != nil && !v.spare(&v.refusals, e) {
 		return answer
 	}
 	return v.record(e, false, err)
@@ -95,8 +95,8 @@ func (v *Vaults) write(e *audit.Entry) error { return v.cfg.Audit.Write(e) }
 // spare says whether there is room for the record of an unauthenticated or throttled refusal. Neither strangers nor an application that
 // runs wild must be able to fill the disk, so what comes faster is counted, and the count gets a record of its own as soon as there
 // is room again.
-func (v *Vaults) spare(e *audit.Entry) bool {
-	room, unwritten := v.refusals.take(time.Now())
+func (v *Vaults) spare(bound *refusalBound, e *audit.Entry) bool {
+	room, unwritten := bound.take(time.Now())
 	if !room {
 		v.cfg.Counts.unrecorded.Add(1)
 	}
@@ -106,7 +106,7 @@ func (v *Vaults) spare(e *audit.Entry) bool {
 	return room
 }
 
-// Refusals of strangers, and of whoever is throttled, that are recorded: so many at once, so many a second in the long run.
+// Refusals of strangers that are recorded, and of whoever is throttled, each for itself: so many at once, so many a second in the long run.
 const (
 	refusalBurst = 200
 	refusalRate  = 20

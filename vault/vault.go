@@ -42,6 +42,7 @@ import (
 type Replica interface {
 	View() fsm.View
 	Read(ctx context.Context, fenced bool, decide func(fsm.View)) (cluster.Look, error)
+	Leased() bool
 	Fresh(cluster.Look) bool
 	Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error)
 	Wait(ctx context.Context, index uint64) error
@@ -75,7 +76,8 @@ type Vaults struct {
 	tokens     *cache[*verifiedToken]
 	parsed     *keyCache
 
-	refusals   refusalBound
+	refusals   refusalBound // of strangers
+	throttled  refusalBound
 	generating chan struct{} // holds one for each key that is being made
 	turns      chan struct{} // and for each slow private key that is being used
 }

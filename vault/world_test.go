@@ -127,15 +127,17 @@ func demo(t testing.TB) (*world, vault.Caller) {
 type replica struct {
 	t testing.TB
 
-	mu      sync.Mutex
-	fsm     *fsm.FSM
-	index   uint64
-	stale   *fsm.View           // what View answers, once, in the place of the newest
-	before  func()              // called once, before the next transaction is applied
-	refuse  func(fsm.Txn) error // if set, decides whether Commit fails
-	unfence error               // if set, what Read fails with
-	late    atomic.Int32        // so many answers take too long
-	reads   atomic.Int32        // so many views were taken by Read
+	mu       sync.Mutex
+	fsm      *fsm.FSM
+	index    uint64
+	stale    *fsm.View           // what View answers, once, in the place of the newest
+	before   func()              // called once, before the next transaction is applied
+	refuse   func(fsm.Txn) error // if set, decides whether Commit fails
+	unfence  error               // if set, what Read fails with
+	late     atomic.Int32        // so many answers take too long
+	reads    atomic.Int32        // so many views were taken by Read
+	holding  func()              // called while Read waits for what was shown, after its decision
+	unleased bool                // Read would have to ask the leader
 }
 
 func newReplica(t testing.TB) *replica {
@@ -159,8 +161,13 @@ func (r *replica) Read(_ context.Context, _ bool, decide func(fsm.View)) (cluste
 		return cluster.Look{}, r.unfence
 	}
 	decide(r.fsm.View())
+	if r.holding != nil {
+		r.holding()
+	}
 	return cluster.Look{}, nil
 }
+
+func (r *replica) Leased() bool { return !r.unleased }
 
 func (r *replica) Fresh(cluster.Look) bool { return r.late.Add(-1) < 0 }
 
