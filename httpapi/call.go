@@ -117,8 +117,15 @@ func (c *call) readBody() (err error) {
 	return err
 }
 
-// enlarge takes one of the places for bodies of so many bytes and more, until the call is released.
+// enlarge takes one of the places for bodies of so many bytes and more, until the call is released. Only routes of the application plane
+// have any so large. They go to whoever may do what the body is for, and of the few huge ones an application has one at a time: otherwise
+// any token could keep all others from theirs with bodies that never end.
 func (c *call) enlarge(bytes int) error {
+	if c.room == nil {
+		if err := c.vaults.Admits(c.ctx, c.caller, c.route.operation, c.params[0]); err != nil {
+			return err
+		}
+	}
 	places := c.h.large
 	if bytes > maxBody {
 		places = c.h.huge
@@ -126,9 +133,15 @@ func (c *call) enlarge(bytes int) error {
 	if c.room == places {
 		return nil
 	}
+	if places == c.h.huge {
+		if _, another := c.h.hugeOf.LoadOrStore(c.caller.Identity.OID, c); another {
+			return tooManyLarge()
+		}
+	}
 	select {
 	case places <- struct{}{}:
 	default:
+		c.h.hugeOf.CompareAndDelete(c.caller.Identity.OID, c)
 		return tooManyLarge()
 	}
 	c.leaveRoom()
@@ -137,10 +150,14 @@ func (c *call) enlarge(bytes int) error {
 }
 
 func (c *call) leaveRoom() {
-	if c.room != nil {
-		<-c.room
-		c.room = nil
+	if c.room == nil {
+		return
 	}
+	if c.room == c.h.huge {
+		c.h.hugeOf.CompareAndDelete(c.caller.Identity.OID, c)
+	}
+	<-c.room
+	c.room = nil
 }
 
 func (c *call) release() {

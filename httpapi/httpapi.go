@@ -50,6 +50,7 @@ type Handler struct {
 	strangers *rate.Limiter // bounds usage records and log lines that people without a token can cause
 	large     chan struct{} // holds one for each large body in memory
 	huge      chan struct{} // and for each that is over maxBody
+	hugeOf    sync.Map      // object id of the application → the *call that has one of these
 	backups   chan struct{} // and for each backup
 	throttle  *throttle     // nil: nobody is throttled
 	meters    *meters

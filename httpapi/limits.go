@@ -135,6 +135,7 @@ func bodyFailure(err error) error {
 
 // maxLarge is how many bodies over smallBody may be in memory at once: anyone with a token could otherwise fill it with
 // requests that are never completed, one for each connection. Nobody has to wait for such a place: it is given or refused.
+// Of the maxHuge for bodies over maxBody no application gets a second one.
 const (
 	maxLarge = 32
 	maxHuge  = 2

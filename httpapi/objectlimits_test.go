@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -131,7 +132,41 @@ func TestLimitsOfSecrets(t *testing.T) {
 	}
 }
 
-// Two restores over a mebibyte may be read at once, and no third; those that are held don't keep others from small ones.
+// hold begins requests as uploads that stop after part, and gives what has them end with a quotation mark and a brace; each then gets status.
+func (c *client) hold(method string, paths []string, part string, status int) (release func()) {
+	c.t.Helper()
+	var held sync.WaitGroup
+	var writers []*io.PipeWriter
+	for _, path := range paths {
+		body, w := io.Pipe()
+		writers = append(writers, w)
+		held.Go(func() {
+			if a := c.send(method, path, body); a.status != status {
+				c.t.Errorf("%s %s that was held: %d %s", method, path, a.status, a.body)
+			}
+			body.Close()
+		})
+		if _, err := io.WriteString(w, part); err != nil { // returns when all of it was read
+			c.t.Fatal(err)
+		}
+	}
+	return func() {
+		for _, w := range writers {
+			io.WriteString(w, `"}`)
+			w.Close()
+		}
+		held.Wait()
+	}
+}
+
+func (c *client) send(method, path string, body io.Reader) answer {
+	r := httptest.NewRequest(method, path+apiQuery, body)
+	r.Host = c.host
+	r.Header.Set("Authorization", "Bearer "+c.token)
+	return c.s.serve(r)
+}
+
+// Two restores over a mebibyte may be read at once, one of an application, and no third; those that are held don't keep others from small ones.
 func TestLargeRestoresInMemoryAreCounted(t *testing.T) {
 	s := unsealed(t)
 	c := s.application(t, "large-restores", everything)
@@ -140,42 +175,67 @@ func TestLargeRestoresInMemoryAreCounted(t *testing.T) {
 	c.ok("DELETE", "/secrets/small", "")
 	c.ok("DELETE", "/deletedsecrets/small", "")
 	part := `{"value":"` + strings.Repeat("A", 2<<20)
-	send := func(body io.Reader, path string) answer {
-		r := httptest.NewRequest("POST", path+apiQuery, body)
-		r.Host = c.host
-		r.Header.Set("Authorization", "Bearer "+c.token)
-		return s.serve(r)
-	}
-	var held sync.WaitGroup
-	var writers []*io.PipeWriter
-	for i := range httpapi.MaxHuge {
-		body, w := io.Pipe()
-		writers = append(writers, w)
-		held.Go(func() {
-			if a := send(body, []string{"/keys/restore", "/secrets/restore"}[i%2]); a.status != 400 || a.at("error", "code") != "BadParameter" {
-				t.Errorf("one that was held: %d %s", a.status, a.body)
+	refused := func(what string, c *client) {
+		for _, path := range []string{"/keys/restore", "/secrets/restore"} {
+			if a := c.send("POST", path, strings.NewReader(part+`"}`)); a.status != 503 || a.header.Get("Retry-After") != "1" || a.at("error", "code") != "ServiceUnavailable" {
+				t.Errorf("%s: %d %s", what, a.status, a.body)
 			}
-		})
-		if _, err := io.WriteString(w, part); err != nil { // returns when all of it was read
-			t.Fatal(err)
 		}
 	}
-	for _, path := range []string{"/keys/restore", "/secrets/restore"} {
-		if a := send(strings.NewReader(part+`"}`), path); a.status != 503 || a.header.Get("Retry-After") != "1" || a.at("error", "code") != "ServiceUnavailable" {
-			t.Errorf("one too many: %d %s", a.status, a.body)
-		}
+	var releases []func()
+	for i := range httpapi.MaxHuge {
+		other := s.application(t, fmt.Sprint("large-restores-", i), everything)
+		releases = append(releases, other.hold("POST", []string{[]string{"/keys/restore", "/secrets/restore"}[i%2]}, part, 400))
+		refused("a second one of an application", other)
 	}
+	refused("one too many", c)
 	c.ok("POST", "/secrets/restore", small)
-	for _, w := range writers {
-		io.WriteString(w, `"}`)
-		w.Close()
+	for _, release := range releases {
+		release()
 	}
-	held.Wait()
-	if a := send(strings.NewReader(part+`"}`), "/secrets/restore"); a.status != 400 {
-		t.Errorf("afterwards: %d %s", a.status, a.body)
+	for range 2 {
+		if a := c.send("POST", "/secrets/restore", strings.NewReader(part+`"}`)); a.status != 400 {
+			t.Errorf("afterwards: %d %s", a.status, a.body)
+		}
 	}
-	if a := send(strings.NewReader(`{"value":"`+strings.Repeat("A", 28<<20)+`"}`), "/secrets/restore"); a.status != 413 {
+	if a := c.send("POST", "/secrets/restore", strings.NewReader(`{"value":"`+strings.Repeat("A", 28<<20)+`"}`)); a.status != 413 {
 		t.Errorf("over 28 MiB: %d %.200s", a.status, a.body)
+	}
+}
+
+// Whoever may not do what a large body is for is refused before it is read, and takes nobody's place: with the verb's own refusal, recorded once.
+func TestLargeBodiesOfWhoeverMayNot(t *testing.T) {
+	s := unsealed(t)
+	may := `{"keys":["get","sign"],"secrets":["get"]}`
+	c := s.application(t, "may-not", may)
+	part := `{"value":"` + strings.Repeat("A", 200<<10)
+	s.usage.take()
+	for _, row := range [][3]string{{"POST", "/keys/restore", "keys/restore"}, {"POST", "/secrets/restore", "secrets/restore"}, {"PUT", "/secrets/s", "secrets/set"},
+		{"PATCH", "/secrets/s", "secrets/update"}, {"PUT", "/keys/k", "keys/import"}, {"PATCH", "/keys/k", "keys/update"}, {"POST", "/keys/k/create", "keys/create"}} {
+		body, w := io.Pipe()
+		go func() {
+			io.WriteString(w, part)
+			w.CloseWithError(errors.New("broken off")) // all of it was read
+		}()
+		a := c.send(row[0], row[1], body)
+		body.Close()
+		if a.status != 403 || a.at("error", "innererror", "code") != "ForbiddenByPolicy" {
+			t.Errorf("%s %s: %d %s", row[0], row[1], a.status, a.body)
+		}
+		if operation := s.recordedAs(t, row[0]+" "+row[1], a); operation != row[2] {
+			t.Errorf("%s %s is recorded as %v", row[0], row[1], operation)
+		}
+		if small := c.call(row[0], row[1], `{}`); small.status != 403 || small.at("error", "message") != a.at("error", "message") {
+			t.Errorf("%s %s, small: %d %s", row[0], row[1], small.status, small.body)
+		}
+		s.usage.take()
+	}
+	// What is allowed leaves one record too, the verb's.
+	able := s.application(t, "may", everything)
+	s.usage.take()
+	a := able.send("PUT", "/secrets/s", strings.NewReader(`{"value":"x","more":"`+strings.Repeat("a", 200<<10)+`"}`))
+	if operation := s.recordedAs(t, "a large secret", a); a.status != 200 || operation != "secrets/set" {
+		t.Errorf("%d %s, recorded as %v", a.status, a.body, operation)
 	}
 }
 

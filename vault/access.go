@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -190,6 +191,26 @@ func (d *decision) admit(c Caller, w verb, t target) error {
 		return d.deny(c, w.permission)
 	}
 	return nil
+}
+
+// largeVerbs are those with requests that may be large.
+var largeVerbs = []*verb{&setSecret, &updateSecret, &createKey, &updateKey, &importKey, &secretCollection.restore, &keyCollection.restore}
+
+// Admits refuses whoever may not do an operation, named as usage records do, to the object called name ("" where it names none). It is asked
+// before a large request is read, so that nobody's bytes take up memory without a right. A refusal is the verb's own, and is recorded
+// as such; nil leaves no record, and is not to be relied on: the verb decides again.
+func (v *Vaults) Admits(ctx context.Context, c Caller, operation, name string) error {
+	i := slices.IndexFunc(largeVerbs, func(w *verb) bool { return w.operation == operation })
+	if i < 0 {
+		return internal("", "No request for "+operation+" is large.")
+	}
+	w, t := *largeVerbs[i], target{name: name}
+	w.unnamed = name == ""
+	d, err := v.settle(ctx, c.Fenced, false, func(d *decision) error { return d.admit(c, w, t) })
+	if err == nil {
+		return nil
+	}
+	return v.recordUse(c, w, t, d, err)
 }
 
 var errUnknownVault = notFound("VaultNotFound", "There is no vault of this name.")

@@ -150,7 +150,7 @@ func (v *Vaults) SetAppEnabled(ctx context.Context, o Operator, nameOrID string,
 // DeleteApp removes an application, its credentials and its grants; its tokens are refused everywhere when the call has
 // returned. Its ids are never used again.
 func (v *Vaults) DeleteApp(ctx context.Context, o Operator, nameOrID string) error {
-	w := adminVerb{operation: "admin/apps/delete", writes: true}
+	w := adminVerb{operation: "admin/apps/delete", writes: true, removes: true}
 	_, err := performAdmin(ctx, v, o, w, "", nameOrID, func(d *decision) (none struct{}, err error) {
 		p, err := d.app(nameOrID)
 		if err != nil {

@@ -12,19 +12,30 @@ import (
 // A backup is an object with all its versions as they are stored, sealed under the cluster's keyring for a place that is no record's
 // path ("backup/key"), so that it opens in any vault of this cluster and nowhere else, and as the kind that it is.
 //
-//	0x01 ‖ CBOR array: name, latest version, more records of the object by name, versions [[id, record], …]
+//	0x02 ‖ CBOR array: name, latest version, bytes of the rotation record, versions [[id, bytes], …] ‖ the versions' records ‖ the rotation record
+//
+// The records are the tail, since CBOR must never touch the secrets that are in them.
 type backupRecord struct {
 	_        struct{} `cbor:",toarray"`
 	Name     string   // as first spelt
 	Current  string   // 32 hex
-	Extra    []byte   // a key's rotation record, or nil
+	Extra    int      // bytes of a key's rotation record; 0: none
 	Versions []backupVersion
 }
 
 type backupVersion struct {
-	_      struct{} `cbor:",toarray"`
-	ID     string   // 32 hex
-	Record []byte
+	_    struct{} `cbor:",toarray"`
+	ID   string   // 32 hex
+	Size int      // bytes of its record
+}
+
+func (backupRecord) shape() byte { return 0x02 }
+
+// An openedBackup is a backup with what it holds, opened.
+type openedBackup struct {
+	backupRecord
+	records [][]byte // of Versions, in their order
+	extra   []byte   // nil: none
 }
 
 // Bounds of a backup. A version of the largest secret has some 35 KiB.
@@ -47,12 +58,7 @@ func (k *collection[T]) performBackup(ctx context.Context, v *Vaults, c Caller, 
 		if err != nil {
 			return nil, err
 		}
-		plain, err := encodeRecord(b, nil)
-		if err != nil {
-			return nil, err
-		}
-		defer plain.Zero()
-		blob, err := v.cfg.Keyring.Seal(nil, k.backupPath(), 0, plain)
+		blob, err := k.seal(v, b)
 		if err == nil && len(blob) > maxBackup {
 			return nil, badParameter("%s %s is too large to be backed up: its versions have more than 20 MiB together.", k.noun, o.head.Name)
 		}
@@ -61,8 +67,8 @@ func (k *collection[T]) performBackup(ctx context.Context, v *Vaults, c Caller, 
 }
 
 // collect opens everything that an object has.
-func (k *collection[T]) collect(d *decision, o object) (*backupRecord, error) {
-	b := &backupRecord{Name: o.head.Name, Current: o.head.Current}
+func (k *collection[T]) collect(d *decision, o object) (*openedBackup, error) {
+	b := &openedBackup{backupRecord: backupRecord{Name: o.head.Name, Current: o.head.Current}}
 	dir := versionDir(o.path)
 	for path, record := range d.view.Scan(dir, "") {
 		if len(b.Versions) == maxBackupVersions {
@@ -72,7 +78,8 @@ func (k *collection[T]) collect(d *decision, o object) (*backupRecord, error) {
 		if err != nil {
 			return b, err
 		}
-		b.Versions = append(b.Versions, backupVersion{ID: path[len(dir):], Record: plain})
+		b.Versions = append(b.Versions, backupVersion{ID: path[len(dir):], Size: len(plain)})
+		b.records = append(b.records, plain)
 	}
 	if k.extra == "" {
 		return b, nil
@@ -82,20 +89,32 @@ func (k *collection[T]) collect(d *decision, o object) (*backupRecord, error) {
 		return b, nil
 	}
 	plain, err := d.open(o.path+k.extra, record)
-	b.Extra = plain
+	b.Extra, b.extra = len(plain), plain
 	return b, err
 }
 
-func (b *backupRecord) zero() {
-	for _, v := range b.Versions {
-		clear(v.Record)
+func (b *openedBackup) zero() {
+	for _, record := range b.records {
+		clear(record)
 	}
+	clear(b.extra)
+}
+
+func (k *collection[T]) seal(v *Vaults, b *openedBackup) (blob []byte, err error) {
+	seal.Do(func() {
+		var plain seal.Plaintext
+		if plain, err = encodeRecord(&b.backupRecord, append(slices.Clip(b.records), b.extra)...); err == nil {
+			defer plain.Zero()
+			blob, err = v.cfg.Keyring.Seal(nil, k.backupPath(), 0, plain)
+		}
+	})
+	return blob, err
 }
 
 var errBackup = badParameter("Backup blob contains invalid or corrupt version.")
 
 // openBackup opens what a client says is a backup. All that is wrong with one gets the same answer.
-func (k *collection[T]) openBackup(v *Vaults, blob []byte) (*backupRecord, error) {
+func (k *collection[T]) openBackup(v *Vaults, blob []byte) (*openedBackup, error) {
 	if len(blob) == 0 || len(blob) > maxBackup {
 		return nil, errBackup
 	}
@@ -109,22 +128,56 @@ func (k *collection[T]) openBackup(v *Vaults, blob []byte) (*backupRecord, error
 		}
 		return nil, errBackup
 	}
-	defer plain.Zero()
-	b, err := decodeWhole[backupRecord](plain)
-	if err != nil || !validName(b.Name) || len(b.Versions) > maxBackupVersions || !b.ordered() {
+	b, err := decodeBackup(plain)
+	if err != nil {
+		plain.Zero()
 		return nil, errBackup
 	}
 	return b, nil
 }
 
+// decodeBackup reads the plaintext of a backup. The records are parts of it.
+func decodeBackup(plain []byte) (*openedBackup, error) {
+	r, tail, err := decodeRecord[backupRecord](plain)
+	if err != nil {
+		return nil, err
+	}
+	if !validName(r.Name) || len(r.Versions) > maxBackupVersions || !r.ordered() {
+		return nil, errRecordForm
+	}
+	b := &openedBackup{backupRecord: r}
+	take := func(size int) (part []byte, ok bool) {
+		if size < 0 || size > len(tail) {
+			return nil, false
+		}
+		part, tail = tail[:size:size], tail[size:]
+		return part, true
+	}
+	for _, v := range r.Versions {
+		record, ok := take(v.Size)
+		if !ok {
+			return nil, errRecordForm
+		}
+		b.records = append(b.records, record)
+	}
+	extra, ok := take(r.Extra)
+	if !ok || len(tail) != 0 {
+		return nil, errRecordForm
+	}
+	if len(extra) > 0 {
+		b.extra = extra
+	}
+	return b, nil
+}
+
 // ordered: versions as collect finds them, each once, the latest among them.
-func (b *backupRecord) ordered() bool {
+func (r *backupRecord) ordered() bool {
 	last, current := "", false
-	for _, v := range b.Versions {
+	for _, v := range r.Versions {
 		if !validVersion(v.ID) || v.ID <= last {
 			return false
 		}
-		last, current = v.ID, current || v.ID == b.Current
+		last, current = v.ID, current || v.ID == r.Current
 	}
 	return current
 }
@@ -134,6 +187,7 @@ func (b *backupRecord) ordered() bool {
 //
 // One with more versions than a transaction holds goes in steps under a head in state restoring, which shows nothing; the last step
 // makes it live. The head is marked with the blob's hash, so that whoever repeats the restore goes on with it, and another blob is refused.
+// Each step writes the head, so that none is lost to a purge that comes between: the restore begins anew then, or is refused.
 func (k *collection[T]) performRestore(ctx context.Context, v *Vaults, c Caller, blob []byte) (T, error) {
 	b, broken := k.openBackup(v, blob)
 	name := ""
@@ -172,31 +226,34 @@ func (k *collection[T]) vacant(d *decision, name, mark string) (object, error) {
 }
 
 // rebuild writes what is missing of a backup, as far as the transaction goes.
-func (k *collection[T]) rebuild(d *decision, o object, b *backupRecord, mark string) (answer T, err error) {
+func (k *collection[T]) rebuild(d *decision, o object, b *openedBackup, mark string) (answer T, err error) {
 	h := head{Name: b.Name, Current: mark, State: restoring, Deleted: d.now.Unix()}
+	if o.head != nil {
+		h.Deleted = o.head.Deleted // of the first step: whoever repeats a restore must not hold the name for ever
+	}
 	o.head = &h
 	if !k.legible(d, o, b) {
 		return answer, errBackup
 	}
-	for _, v := range b.Versions {
+	for i, v := range b.Versions {
 		path := versionPath(o.path, v.ID)
 		if _, there := d.view.Get(path); there {
 			continue
 		}
-		if !d.room(len(v.Record)) {
+		if !d.room(v.Size) {
 			d.again = true
 			return answer, d.store(o.path, &h)
 		}
-		if err := d.put(path, append(seal.Plaintext{}, v.Record...)); err != nil {
+		if err := d.copy(path, b.records[i]); err != nil {
 			return answer, err
 		}
 	}
-	if b.Extra != nil {
-		if !d.room(len(b.Extra)) {
+	if b.extra != nil {
+		if !d.room(b.Extra) {
 			d.again = true
 			return answer, d.store(o.path, &h)
 		}
-		if err := d.put(o.path+k.extra, append(seal.Plaintext{}, b.Extra...)); err != nil {
+		if err := d.copy(o.path+k.extra, b.extra); err != nil {
 			return answer, err
 		}
 	}
@@ -209,19 +266,22 @@ func (k *collection[T]) rebuild(d *decision, o object, b *backupRecord, mark str
 	return k.restored(d, o, b)
 }
 
-// legible says whether every version can be read, before anything is written: a newer program may have sealed what this one can't read.
-func (k *collection[T]) legible(d *decision, o object, b *backupRecord) bool {
-	return !slices.ContainsFunc(b.Versions, func(v backupVersion) bool {
-		_, err := k.bundle(d, o, v.Record)
+// legible says whether all of it can be read, before anything is written: a newer program may have sealed what this one can't read.
+func (k *collection[T]) legible(d *decision, o object, b *openedBackup) bool {
+	if b.extra != nil && (k.readExtra == nil || k.readExtra(b.extra) != nil) {
+		return false
+	}
+	return !slices.ContainsFunc(b.records, func(record []byte) bool {
+		_, err := k.bundle(d, o, record)
 		return err != nil
 	})
 }
 
 // restored answers with the latest version, out of the backup: it isn't in the view yet.
-func (k *collection[T]) restored(d *decision, o object, b *backupRecord) (answer T, err error) {
-	for _, v := range b.Versions {
+func (k *collection[T]) restored(d *decision, o object, b *openedBackup) (answer T, err error) {
+	for i, v := range b.Versions {
 		if v.ID == b.Current {
-			return k.bundle(d, o, seal.Plaintext(v.Record))
+			return k.bundle(d, o, b.records[i])
 		}
 	}
 	return answer, errBackup

@@ -126,7 +126,6 @@ func TestALongRestoreIsResumed(t *testing.T) {
 	w.replica.refuse = nil
 	refused(t, second(w.GetSecret(ctx, c, "long", "")), vault.NotFound, "SecretNotFound")
 	refused(t, second(w.GetDeletedSecret(ctx, c, "long")), vault.NotFound, "SecretNotFound")
-	refused(t, w.PurgeSecret(ctx, c, "long"), vault.NotFound, "SecretNotFound")
 	refused(t, second(w.SetSecret(ctx, c, "long", seal.Plaintext("v"), vault.Change{})), vault.Conflict, "ObjectIsBeingRecovered")
 	refused(t, second(w.RestoreSecret(ctx, c, again)), vault.Conflict, "ObjectIsBeingRecovered")
 	if n := len(must(w.ListSecrets(ctx, c, vault.PageRequest{Max: 25}))(t).Items) + len(must(w.ListDeletedSecrets(ctx, c, vault.PageRequest{Max: 25}))(t).Items) +

@@ -75,8 +75,16 @@ func tailed[M any](b []byte) ([]byte, error) {
 	return encodeRecord(m, tail)
 }
 
+func backedUp(b []byte) ([]byte, error) {
+	r, err := decodeBackup(b)
+	if err != nil {
+		return nil, err
+	}
+	return encodeRecord(&r.backupRecord, append(r.records, r.extra)...)
+}
+
 var shapes = []shape{whole[vaultRecord1], whole[vaultRecord], whole[head], whole[principalRecord], whole[appNameRecord], whole[accessRecord], whole[tokenRecord],
-	tailed[secretRecord], tailed[keyRecord1], tailed[keyRecord], tailed[tokenKeysRecord], whole[rotationRecord], whole[backupRecord]}
+	tailed[secretRecord], tailed[keyRecord1], tailed[keyRecord], tailed[tokenKeysRecord], whole[rotationRecord], backedUp}
 
 func seeds(f *testing.F) {
 	for _, g := range goldenRecords {

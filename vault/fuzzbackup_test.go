@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 
+	"keyquorum/seal"
 	"keyquorum/vault"
 )
 
@@ -54,4 +55,28 @@ func FuzzBackupBlob(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// A backup whose policy can't be read is refused before anything is written, and so is a secret's that has one.
+func TestBackupWithABrokenPolicyIsRefused(t *testing.T) {
+	w, c := demo(t)
+	must(w.CreateKey(ctx, c, "k", ecSpec, vault.Change{}))(t)
+	must(w.SetRotationPolicy(ctx, c, "k", vault.RotationPolicy{Actions: []vault.LifetimeAction{{Type: "Rotate", AfterCreate: "P30D"}}}))(t)
+	must(w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{}))(t)
+	key := must(w.keyring.Open("backup/key", 0, must(w.BackupKey(ctx, c, "k"))(t)))(t)
+	key[bytes.LastIndex(key, []byte("P30D"))] = 0xff // in the policy's text
+	secret := must(w.keyring.Open("backup/secret", 0, must(w.BackupSecret(ctx, c, "s"))(t)))(t)
+	at := bytes.Index(secret, []byte{0x00, 0x81, 0x82}) // no policy, one version
+	secret[at] = 1
+	secret = append(secret, 'p')
+	must(w.DeleteKey(ctx, c, "k"))(t)
+	must(w.DeleteSecret(ctx, c, "s"))(t)
+	if err := errors.Join(w.PurgeKey(ctx, c, "k"), w.PurgeSecret(ctx, c, "s")); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, second(w.RestoreKey(ctx, c, must(w.keyring.Seal(nil, "backup/key", 0, key))(t))), vault.Invalid, "BadParameter")
+	refused(t, second(w.RestoreSecret(ctx, c, must(w.keyring.Seal(nil, "backup/secret", 0, secret))(t))), vault.Invalid, "BadParameter")
+	if left := w.objects(); len(left) != 0 {
+		t.Errorf("written: %v", left)
+	}
 }

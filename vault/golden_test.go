@@ -39,8 +39,8 @@ var goldenRecords = []struct {
 		Release: &ReleasePolicy{ContentType: "application/json", Data: []byte("{}"), Immutable: true}}, "private", tailed[keyRecord]},
 	{&rotationRecord{Actions: []LifetimeAction{{Type: "Rotate", AfterCreate: "P30D"}, {Type: "Notify", BeforeExpiry: "P30D"}}, ExpiryTime: "P90D",
 		Created: goldenTime, Updated: goldenTime + 1}, "", whole[rotationRecord]},
-	{&backupRecord{Name: "Db-Password", Current: strings.Repeat("0b", 16), Extra: []byte{1}, Versions: []backupVersion{{ID: strings.Repeat("0b", 16), Record: []byte{2}}}},
-		"", whole[backupRecord]},
+	{&backupRecord{Name: "Db-Password", Current: strings.Repeat("0b", 16), Extra: 1, Versions: []backupVersion{{ID: strings.Repeat("0b", 16), Size: 2}}},
+		"vvx", backedUp},
 	{&vaultRecord{ID: strings.Repeat("0a", 16), Name: "demo", RetentionDays: 90, PurgeProtection: true, Created: goldenTime,
 		State: deleted, Deleted: goldenTime, Purge: goldenTime + 90*86400, WeakAlgorithms: true}, "", whole[vaultRecord]},
 }

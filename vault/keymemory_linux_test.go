@@ -45,7 +45,7 @@ func TestNoPrivateKeyIsInMemoryAfterClose(t *testing.T) {
 	t.Errorf("in memory after Close: %v", left)
 }
 
-// useKeys makes one key of each type, does everything with them, and returns the ES256 and ES256K signatures over digest.
+// useKeys makes one key of each type, does everything with them, has them backed up and restored, and returns the ES256 and ES256K signatures over digest.
 func useKeys(t *testing.T, w *world, c vault.Caller) (signatures map[string][][]byte) {
 	t.Helper()
 	signatures = map[string][][]byte{}
@@ -69,7 +69,24 @@ func useKeys(t *testing.T, w *world, c vault.Caller) (signatures map[string][][]
 		must(w.UnwrapKey(ctx, c, "o", "", "A256KW", wrapped.Cipher))(t)
 		must(w.Sign(ctx, c, "o", "", "HS256", digest))(t)
 	}
+	for _, name := range []string{"k", "o", "e", "r"} {
+		backUpAndRestore(t, w, c, name)
+	}
 	return signatures
+}
+
+// backUpAndRestore has a key go out in a backup, and come back from it.
+func backUpAndRestore(t *testing.T, w *world, c vault.Caller, name string) {
+	t.Helper()
+	must(w.RotateKey(ctx, c, name))(t)
+	for range 3 {
+		blob := must(w.BackupKey(ctx, c, name))(t)
+		must(w.DeleteKey(ctx, c, name))(t)
+		if err := w.PurgeKey(ctx, c, name); err != nil {
+			t.Fatal(err)
+		}
+		must(w.RestoreKey(ctx, c, blob))(t)
+	}
 }
 
 // Needles are eight bytes out of each secret number, kept under a mask so that the search leaves none behind.

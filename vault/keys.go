@@ -49,10 +49,14 @@ var keyCollection = collection[Key]{
 	getDeleted:  verb{operation: "keys/getdeleted", permission: keysGet},
 	listDeleted: verb{operation: "keys/listdeleted", permission: keysList, unnamed: true},
 	recover:     verb{operation: "keys/recover", permission: keysRecover, writes: true},
-	purge:       verb{operation: "keys/purge", permission: keysPurge, writes: true},
+	purge:       verb{operation: "keys/purge", permission: keysPurge, writes: true, removes: true},
 	backup:      verb{operation: "keys/backup", permission: keysBackup},
 	restore:     verb{operation: "keys/restore", permission: keysRestore, writes: true},
 	extra:       "/rotation",
+	readExtra: func(b []byte) error {
+		_, err := decodeWhole[rotationRecord](b)
+		return err
+	},
 	bundle: func(d *decision, o object, record seal.Plaintext) (Key, error) {
 		r, _, err := decodeKeyRecord(record)
 		if err != nil {

@@ -23,7 +23,8 @@ type collection[T any] struct {
 	article string // "A secret"
 	missing string // code of 404, "SecretNotFound"
 
-	extra string // what a head has below it beside its versions, "/rotation"; "" for nothing
+	extra     string               // what a head has below it beside its versions, "/rotation"; "" for nothing
+	readExtra func(b []byte) error // whether it can be read; nil where there is none
 
 	list, versions, delete, getDeleted, listDeleted, recover, purge, backup, restore verb
 
@@ -111,7 +112,7 @@ func (k *collection[T]) claim(d *decision, name string) (object, error) {
 	case o.head == nil || o.head.State == live:
 		return o, nil
 	case o.head.State == restoring:
-		return o, conflict("ObjectIsBeingRecovered", "%s %s is currently being restored from another backup.", k.noun, name)
+		return o, conflict("ObjectIsBeingRecovered", "%s %s is currently being restored from another backup; what is there of it can be purged.", k.noun, name)
 	case o.head.State == purging:
 		return o, conflict("ObjectIsBeingDeleted", "%s %s is currently being deleted and cannot be re-created; retry later.", k.noun, name)
 	default:
@@ -191,17 +192,18 @@ func (k *collection[T]) rehead(d *decision, o object, h head) (T, error) {
 
 // performPurge deletes an object with all its versions for ever. One with more versions than a transaction holds goes in steps:
 // the first marks the head, so that nothing can bring back what is left, and the head goes last. A step that never came is
-// made up for by the next purge of the name.
+// made up for by the next purge of the name. It takes away as well what a restore has left: that is no object yet, and no purge
+// protection holds it, nor what a purge has begun with.
 func (k *collection[T]) performPurge(ctx context.Context, v *Vaults, c Caller, name string) error {
 	_, err := perform(ctx, v, c, k.purge, target{name: name}, func(d *decision) (none struct{}, err error) {
 		o, err := k.head(d, name)
 		if err != nil {
 			return none, err
 		}
-		if o.head == nil || o.head.State == live || o.head.State == restoring {
+		if o.head == nil || o.head.State == live {
 			return none, notFound(k.missing, "Deleted %s not found: %s", k.noun, name)
 		}
-		if d.vault.PurgeProtection {
+		if d.vault.PurgeProtection && o.head.State == deleted {
 			return none, forbidden("", `Operation "purge" is not allowed because purge protection is enabled for this vault. `+
 				"Key Vault service will automatically purge it after the retention period has passed.")
 		}

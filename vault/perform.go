@@ -20,6 +20,7 @@ type verb struct {
 	unnamed    bool // asks about a collection, not about one object
 	secret     bool // uses a private key
 	anyone     bool // allowed to whoever has any permission in the vault; permission is not looked at
+	removes    bool // in steps: that there is nothing left after the first is what it wanted
 }
 
 // A target is the object that a verb is about, as the caller spelt it. Version "" is the latest.
@@ -30,9 +31,11 @@ type target struct{ name, version string }
 func perform[T any](ctx context.Context, v *Vaults, c Caller, w verb, t target, act func(d *decision) (T, error)) (T, error) {
 	var result T
 	decide := func(d *decision) (err error) {
+		d.mustFind = true // its vault, whatever the verb
 		if err = d.admit(c, w, t); err != nil {
 			return err
 		}
+		d.mustFind = !w.removes
 		result, err = act(d)
 		return err
 	}
@@ -93,12 +96,14 @@ func (d *decision) late() bool { return !d.committed && !d.v.cfg.Replica.Fresh(d
 type adminVerb struct {
 	operation string // of the usage record: "admin/vaults/create"
 	writes    bool
+	removes   bool // as a verb's; its vault is one of the things that it may remove
 }
 
 // performAdmin is the door of the administration API: as perform, with the operator's token in the place of principal and access.
 func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, w adminVerb, vaultName, object string, act func(d *decision) (T, error)) (T, error) {
 	var result T
 	d, err := v.settle(ctx, o.Fenced, w.writes, func(d *decision) (err error) {
+		d.mustFind = !w.removes
 		if err = d.admitOperator(o); err != nil {
 			return err
 		}
@@ -134,6 +139,7 @@ type decision struct {
 	committed bool // the transaction, or an earlier step, was handed to the cluster
 	preview   bool // nothing is to be done but to say, by errSlow, whether it would take long
 	again     bool // there is more to do than one transaction holds: decide again when this one is applied
+	mustFind  bool // NotFound is a failure in a step after the first too; to a duty it is not
 
 	vault   *vaultRecord // set by admit
 	version string       // that was used or made, for the usage record
@@ -157,7 +163,7 @@ func (v *Vaults) settle(ctx context.Context, fenced, writes bool, decide func(*d
 		begun := d.committed // a step before this one was applied
 		d, more, err = v.attempt(ctx, &decision{v: v, fenced: fenced, writes: true, committed: begun}, decide)
 		if err != nil && begun {
-			err = halfway(err)
+			err = d.halfway(err)
 		}
 		if err != nil || !more {
 			return d, err
@@ -167,16 +173,16 @@ func (v *Vaults) settle(ctx context.Context, fenced, writes bool, decide func(*d
 		}
 	}
 	if d.committed {
-		return d, halfway(errContended)
+		return d, d.halfway(errContended)
 	}
 	return d, errContended
 }
 
 // halfway is what a request of several steps answers when one after the first failed: something has happened, and whoever
-// asks again has the rest done. Who finds nothing left has what it wanted: another has done the rest.
-func halfway(err error) error {
+// asks again has the rest done. Who removes and finds nothing left has what it wanted: another has done the rest.
+func (d *decision) halfway(err error) error {
 	e := refusal(err)
-	if e.Kind == NotFound {
+	if e.Kind == NotFound && !d.mustFind {
 		return nil
 	}
 	return unavailable("OutcomeUnknown", "The work was begun and stopped half-way: "+e.Message+mayHaveHappened+" Ask again to have the rest done.")
@@ -316,6 +322,11 @@ func unkept[T any](v *Vaults, path string, r fsm.Record, decode func([]byte) (T,
 // put seals a record (from encodeRecord, which is cleared) and adds it to the transaction, held to what is at path now.
 func (d *decision) put(path string, record seal.Plaintext) error {
 	defer record.Zero()
+	return d.copy(path, record)
+}
+
+// copy is put for a record that stays the caller's.
+func (d *decision) copy(path string, record []byte) error {
 	logical := d.view.Index()
 	if r, ok := d.read(path); ok {
 		logical = r.Mod

@@ -58,16 +58,23 @@ func codec() (cbor.EncMode, cbor.DecMode) {
 	return enc, dec
 }
 
-// encodeRecord gives the stored form of meta, one of the structs below, and a tail.
-func encodeRecord(meta any, tail []byte) (seal.Plaintext, error) {
+// encodeRecord gives the stored form of meta, one of the structs below, and a tail, of one part or of more.
+func encodeRecord(meta any, tail ...[]byte) (seal.Plaintext, error) {
 	m, err := encoding.Marshal(meta)
 	if err != nil {
 		return nil, err
 	}
-	b := make(seal.Plaintext, 0, 1+len(m)+len(tail))
+	size := 1 + len(m)
+	for _, part := range tail {
+		size += len(part)
+	}
+	b := make(seal.Plaintext, 0, size) // never grown: that would leave a copy of the tail behind
 	b = append(b, shapeOf(meta))
 	b = append(b, m...)
-	return append(b, tail...), nil
+	for _, part := range tail {
+		b = append(b, part...)
+	}
+	return b, nil
 }
 
 // decodeRecord is the inverse of encodeRecord. The tail is part of b.
@@ -181,7 +188,7 @@ const (
 	deleted state = 1
 	purging state = 2 // some of it is gone: it can only go on to nothing
 
-	// Of an object: some versions are not there yet; Current is the mark of the backup that they come from, and Deleted when the last came.
+	// Of an object: some versions are not there yet; Current is the mark of the backup that they come from, and Deleted when the first came.
 	// Nobody sees such an object.
 	restoring state = 3
 )
@@ -197,6 +204,16 @@ func decodeHead(b []byte) (*head, error) {
 // overdue says that nothing but its purge is left: its retention is over, or a purge was begun.
 func overdue(s state, purge int64, now time.Time) bool {
 	return s == purging || s == deleted && purge <= now.Unix()
+}
+
+// restoreLife is how long after its first step what a restore has left may be gone on with.
+const restoreLife = 24 * time.Hour
+
+func (h *head) overdue(now time.Time) bool {
+	if h.State == restoring {
+		return !now.Before(time.Unix(h.Deleted, 0).Add(restoreLife))
+	}
+	return overdue(h.State, h.Purge, now)
 }
 
 func (h *head) deletion() *Deletion {

@@ -75,7 +75,7 @@ var secretCollection = collection[Secret]{
 	getDeleted:  verb{operation: "secrets/getdeleted", permission: secretsGet},
 	listDeleted: verb{operation: "secrets/listdeleted", permission: secretsList, unnamed: true},
 	recover:     verb{operation: "secrets/recover", permission: secretsRecover, writes: true},
-	purge:       verb{operation: "secrets/purge", permission: secretsPurge, writes: true},
+	purge:       verb{operation: "secrets/purge", permission: secretsPurge, writes: true, removes: true},
 	backup:      verb{operation: "secrets/backup", permission: secretsBackup},
 	restore:     verb{operation: "secrets/restore", permission: secretsRestore, writes: true},
 	bundle: func(d *decision, o object, record seal.Plaintext) (Secret, error) {

@@ -32,24 +32,16 @@ type sweptCollection struct {
 }
 
 var sweptCollections = []sweptCollection{
-	{secretCollection.kind, "secrets", []duty{endRetention, endRestore}},
-	{keyCollection.kind, "keys", []duty{endRetention, endRestore, rotateDue}},
+	{secretCollection.kind, "secrets", []duty{endRetention}},
+	{keyCollection.kind, "keys", []duty{endRetention, rotateDue}},
 }
 
-// endRetention purges what can't be recovered any more, purge protection or not, and finishes a purge that stopped half-way.
+// endRetention purges what can't be recovered any more, purge protection or not, finishes a purge that stopped half-way, and removes what is
+// left of a restore a day after its first step: it holds the name, and nobody sees it.
 var endRetention = duty{
 	name: "purge",
-	due:  func(d *decision, o object) (bool, error) { return overdue(o.head.State, o.head.Purge, d.now), nil },
+	due:  func(d *decision, o object) (bool, error) { return o.head.overdue(d.now), nil },
 	act:  (*decision).purge,
-}
-
-// endRestore removes what is left of a restore that nobody has gone on with for a day: it holds the name, and nobody sees it.
-var endRestore = duty{
-	name: "restore/abandoned",
-	due: func(d *decision, o object) (bool, error) {
-		return o.head.State == restoring && !d.now.Before(time.Unix(o.head.Deleted, 0).Add(24*time.Hour)), nil
-	},
-	act: (*decision).purge,
 }
 
 // A pass takes a small share of a core and of the cluster's writes, however much there is: it looks at a few heads and then rests so

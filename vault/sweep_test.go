@@ -192,7 +192,7 @@ func TestSweepEndsRestores(t *testing.T) {
 	}
 	w.now = w.now.Add(time.Second)
 	w.sweep(t, 1)
-	if l := w.usage.last(t); l.Operation != "secrets/restore/abandoned" || l.Object != "s" || l.Status != 200 {
+	if l := w.usage.last(t); l.Operation != "secrets/purge" || l.Object != "s" || l.Status != 200 {
 		t.Errorf("recorded %+v", l)
 	}
 	if left := w.objects(); len(left) != 0 {

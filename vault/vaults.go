@@ -184,7 +184,7 @@ func (v *Vaults) RecoverVault(ctx context.Context, o Operator, name string) (Vau
 // nothing brings it back, and its name is free with the last. What stops half-way is finished by the next purge, or by Sweep.
 func (v *Vaults) PurgeVault(ctx context.Context, o Operator, name string) error {
 	name = fold(name)
-	w := adminVerb{operation: "admin/vaults/purge", writes: true}
+	w := adminVerb{operation: "admin/vaults/purge", writes: true, removes: true}
 	_, err := performAdmin(ctx, v, o, w, name, "", func(d *decision) (none struct{}, err error) {
 		if err := d.enterDeleted(name); err != nil {
 			return none, err
