@@ -88,7 +88,7 @@ func usable(c *client, at string) map[string]string {
 // key_ops are looked at last of a key's state, and before what the body means.
 func TestKeyOpsAreHeldToLast(t *testing.T) {
 	c := unsealed(t).application(t, "key-ops", everything)
-	c.ok("POST", "/keys/idle/create", `{"kty":"oct","key_ops":["import"]}`)
+	c.ok("POST", "/keys/idle/create", `{"kty":"oct","key_ops":["export"]}`)
 	use := func(inner func(op string) string) {
 		t.Helper()
 		for _, u := range keyUses {

@@ -10,7 +10,7 @@ func TestErrorsOfRequests(t *testing.T) {
 	s := unsealed(t)
 	c := s.application(t, "request-errors", everything)
 	c.ok("POST", "/keys/ec/create", `{"kty":"EC"}`)
-	const syntax, invalid = `The request body .+`, `Property %s has invalid value`
+	const syntax, invalid = `The request body .+`, `Property %s has invalid value(: .+\.)?`
 	bad := func(name, method, path, body, message string) {
 		wrong{name, method, path, body, 400, "BadParameter", "", message}.run(t, c)
 	}

@@ -213,7 +213,11 @@ func (v *Vaults) Admits(ctx context.Context, c Caller, operation, name string) e
 	return v.recordUse(c, w, t, d, err)
 }
 
-var errUnknownVault = notFound("VaultNotFound", "There is no vault of this name.")
+var (
+	errUnknownVault = notFound("VaultNotFound", "There is no vault of this name.")
+	errVaultDeleted = notFound("VaultNotFound", "The vault of this name is deleted: recover it, or purge it.")
+	errVaultLive    = notFound("VaultNotFound", "The vault of this name is not deleted: delete it first.")
+)
 
 // enterVault finds the live vault called name (folded already). A name that can't be one is unknown, not malformed: it is a host's label.
 // A deleted vault is unknown too.
@@ -234,8 +238,13 @@ func (d *decision) enter(name string, alive bool) error {
 	if err != nil {
 		return err
 	}
-	if !ok || (r.State == live) != alive {
+	switch {
+	case !ok, (r.State == live) != alive && !d.operator: // an application doesn't learn that there was one
 		return errUnknownVault
+	case alive && r.State != live:
+		return errVaultDeleted
+	case !alive && r.State == live:
+		return errVaultLive
 	}
 	d.vault = r
 	return nil

@@ -91,8 +91,13 @@ var algorithms = []algorithm{
 // algorithmFor finds the row for an operation with a key, or says why there is none.
 func algorithmFor(name string, op keyOp, k *openedKey) (*algorithm, error) {
 	i := slices.IndexFunc(algorithms, func(a algorithm) bool { return a.name == name })
-	if i < 0 || !slices.Contains(algorithms[i].ops, op) {
-		return nil, badProperty("alg")
+	switch {
+	case name == "":
+		return nil, badValue("alg", "it is missing")
+	case i < 0:
+		return nil, badValue("alg", "there is no algorithm of this name")
+	case !slices.Contains(algorithms[i].ops, op):
+		return nil, badValue("alg", "%s is not for the operation %s", name, op)
 	}
 	a := &algorithms[i]
 	if a.kty == baseType(k.record.Kty) && a.crv == k.record.Crv && (a.bits == 0 || a.bits == k.material.bits()) {
@@ -108,7 +113,7 @@ func algorithmFor(name string, op keyOp, k *openedKey) (*algorithm, error) {
 // whatever there is.
 func (a *algorithm) checkDigest(property string, digest []byte) error {
 	if a.scheme != hmacSum && len(digest) != a.hash.Size() {
-		return badProperty(property)
+		return badValue(property, "%s takes a digest of %d bytes, and %d were given", a.name, a.hash.Size(), len(digest))
 	}
 	return nil
 }

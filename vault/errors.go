@@ -75,6 +75,11 @@ func badParameter(format string, args ...any) *Error {
 // badProperty refuses a property of the request by its name.
 func badProperty(name string) *Error { return badParameter("Property %s has invalid value", name) }
 
+// badValue says what is wrong, too. It is not for what failed to decrypt.
+func badValue(name, format string, args ...any) *Error {
+	return badParameter("Property "+name+" has invalid value: "+format+".", args...)
+}
+
 func unauthorized(message string) *Error {
 	return &Error{Kind: Unauthenticated, Code: "Unauthorized", Message: message}
 }

@@ -233,3 +233,22 @@ func TestWrappedImport(t *testing.T) {
 	_, err := w.ImportKey(ctx, c, "refused", &vault.JWK{Kty: "EC-HSM", HSM: transfer(t, kid, public, good)}, vault.Change{})
 	refused(t, err, vault.Invalid, "BadParameter")
 }
+
+// What was wrapped for a key must never be opened by anybody: such a key can do nothing else, and is made for it.
+func TestKeysForImportingDoNothingElse(t *testing.T) {
+	w, c := demo(t)
+	ops := func(ops ...string) vault.Change { return vault.Change{KeyOps: ops} }
+	must(w.CreateKey(ctx, c, "kek", rsaSpec, ops("import")))(t)
+	must(w.CreateKey(ctx, c, "plain", rsaSpec, ops("decrypt")))(t)
+	for name, err := range map[string]error{
+		"made with decrypt": second(w.CreateKey(ctx, c, "x", rsaSpec, ops("import", "decrypt"))),
+		"made on a curve":   second(w.CreateKey(ctx, c, "x", ecSpec, ops("import"))),
+		"widened":           second(w.UpdateKey(ctx, c, "kek", "", ops("import", "unwrapKey"))),
+		"turned":            second(w.UpdateKey(ctx, c, "kek", "", ops("decrypt"))),
+		"became one":        second(w.UpdateKey(ctx, c, "plain", "", ops("import"))),
+	} {
+		t.Run(name, func(t *testing.T) { refused(t, err, vault.Invalid, "BadParameter") })
+	}
+	refused(t, second(w.Decrypt(ctx, c, "kek", "", "RSA-OAEP", vault.Cipher{Value: make([]byte, 256)})), vault.Forbidden, "KeyOperationForbidden")
+	must(w.UpdateKey(ctx, c, "kek", "", vault.Change{Tags: map[string]string{"still": "one"}}))(t)
+}

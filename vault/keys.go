@@ -83,6 +83,9 @@ func (r keyRecord) with(ch Change, a storedAttributes) (keyRecord, error) {
 	if err := validOps(r.Ops); err != nil {
 		return r, err
 	}
+	if r.exchanges() && (len(r.Ops) != 1 || baseType(r.Kty) != "RSA") {
+		return r, badValue("key_ops", "import is for RSA keys that can do nothing else")
+	}
 	if err := validTags(r.Tags); err != nil {
 		return r, err
 	}
@@ -97,6 +100,10 @@ func (r keyRecord) begin(ch Change, a storedAttributes) (keyRecord, error) {
 	}
 	return r.releasable(ch)
 }
+
+// exchanges says whether others are wrapped with this key on their way in. Such a key is RSA, can do nothing else, and never could nor
+// will: whoever might decrypt with it could open what was wrapped.
+func (r *keyRecord) exchanges() bool { return slices.Contains(r.Ops, string(opImport)) }
 
 // validOps: known names, each once (RFC 7517 section 4.3), in whatever order; the order is kept.
 func validOps(ops []string) error {
@@ -201,6 +208,9 @@ func (v *Vaults) UpdateKey(ctx context.Context, c Caller, name, version string, 
 		r, err := old.with(ch, old.Attributes.with(ch, d.now))
 		if err != nil {
 			return Key{}, err
+		}
+		if r.exchanges() != old.exchanges() {
+			return Key{}, badValue("key_ops", "a key that others are wrapped with stays one, and no other becomes one")
 		}
 		if r, err = r.rereleasable(ch); err != nil {
 			return Key{}, err

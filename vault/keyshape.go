@@ -57,11 +57,13 @@ func shapeFor(spec KeySpec) (*keyShape, error) {
 	}
 	switch {
 	case !found:
-		return nil, badProperty("kty")
+		return nil, badValue("kty", "it is RSA, EC or oct, or one of them with -HSM")
 	case kty == "EC":
-		return nil, badProperty("crv")
+		return nil, badValue("crv", "it is P-256, P-384, P-521 or P-256K")
+	case kty == "oct":
+		return nil, badValue("key_size", "it is 128, 192 or 256")
 	default:
-		return nil, badProperty("key_size")
+		return nil, badValue("key_size", "it is 2048, 3072 or 4096")
 	}
 }
 
@@ -76,7 +78,7 @@ func (s *keyShape) matches(spec KeySpec) bool {
 // exponentAllowed: the standard library makes keys with 65537 alone.
 func exponentAllowed(s *keyShape, spec KeySpec) error {
 	if s.kty == "RSA" && spec.PublicExponent != 0 && spec.PublicExponent != 65537 {
-		return badProperty("public_exponent")
+		return badValue("public_exponent", "it is 65537")
 	}
 	return nil
 }

@@ -108,10 +108,10 @@ func (k octKey) sealGCM(in Cipher) (Cipher, error) {
 
 func (k octKey) openGCM(in Cipher) (Cipher, error) {
 	if len(in.IV) != gcmIV {
-		return Cipher{}, badProperty("iv")
+		return Cipher{}, wrongLength("iv", gcmIV, in.IV)
 	}
 	if len(in.Tag) != gcmTag {
-		return Cipher{}, badProperty("tag")
+		return Cipher{}, wrongLength("tag", gcmTag, in.Tag)
 	}
 	sealed := append(append(make([]byte, 0, len(in.Value)+gcmTag), in.Value...), in.Tag...)
 	value, err := k.gcm.Open(sealed[:0], in.IV, sealed, in.AAD)
@@ -124,7 +124,7 @@ func (k octKey) openGCM(in Cipher) (Cipher, error) {
 // wrap takes whole halves of blocks, at least two (RFC 3394 section 2).
 func (k octKey) wrap(in Cipher) (Cipher, error) {
 	if len(in.Value) < 16 || len(in.Value)%8 != 0 {
-		return Cipher{}, badProperty("value")
+		return Cipher{}, badValue("value", "key wrap takes a multiple of 8 bytes, 16 at least, and %d were given", len(in.Value))
 	}
 	value, err := jose.KeyWrap(k.block, in.Value)
 	return Cipher{Value: value}, err
@@ -141,9 +141,13 @@ func (k octKey) unwrap(in Cipher) (Cipher, error) {
 	return Cipher{Value: value}, nil
 }
 
+func wrongLength(name string, want int, got []byte) *Error {
+	return badValue(name, "%d bytes are wanted, and %d were given", want, len(got))
+}
+
 func (k octKey) encryptCBC(a *algorithm, in Cipher) (Cipher, error) {
 	if len(in.IV) != aes.BlockSize {
-		return Cipher{}, badProperty("iv")
+		return Cipher{}, wrongLength("iv", aes.BlockSize, in.IV)
 	}
 	value := append(make([]byte, 0, len(in.Value)+aes.BlockSize), in.Value...)
 	if a.scheme == aesCBCPad {
@@ -153,7 +157,7 @@ func (k octKey) encryptCBC(a *algorithm, in Cipher) (Cipher, error) {
 		}
 	}
 	if len(value) == 0 || len(value)%aes.BlockSize != 0 {
-		return Cipher{}, badProperty("value")
+		return Cipher{}, badValue("value", "%s takes a multiple of 16 bytes, and %d were given", a.name, len(value))
 	}
 	cipher.NewCBCEncrypter(k.block, in.IV).CryptBlocks(value, value)
 	return Cipher{Value: value, IV: in.IV}, nil
@@ -161,7 +165,7 @@ func (k octKey) encryptCBC(a *algorithm, in Cipher) (Cipher, error) {
 
 func (k octKey) decryptCBC(a *algorithm, in Cipher) (Cipher, error) {
 	if len(in.IV) != aes.BlockSize {
-		return Cipher{}, badProperty("iv")
+		return Cipher{}, wrongLength("iv", aes.BlockSize, in.IV)
 	}
 	if len(in.Value) == 0 || len(in.Value)%aes.BlockSize != 0 {
 		return Cipher{}, badProperty("value")

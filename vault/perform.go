@@ -104,6 +104,7 @@ func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, w adminVerb
 	var result T
 	d, err := v.settle(ctx, o.Fenced, w.writes, func(d *decision) (err error) {
 		d.mustFind = !w.removes
+		d.operator = true
 		if err = d.admitOperator(o); err != nil {
 			return err
 		}
@@ -137,6 +138,7 @@ type decision struct {
 	txn       fsm.Txn
 	size      int  // bytes of what txn writes
 	committed bool // the transaction, or an earlier step, was handed to the cluster
+	operator  bool // an operator asks, who may know what is deleted
 	preview   bool // nothing is to be done but to say, by errSlow, whether it would take long
 	again     bool // there is more to do than one transaction holds: decide again when this one is applied
 	mustFind  bool // NotFound is a failure in a step after the first too; to a duty it is not

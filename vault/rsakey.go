@@ -50,7 +50,7 @@ func (k rsaKey) encrypt(a *algorithm, in Cipher) (Cipher, error) {
 		room = k.Size() - 2*a.hash.Size() - 2
 	}
 	if len(in.Value) > room {
-		return Cipher{}, badProperty("value")
+		return Cipher{}, badValue("value", "%s with this key takes at most %d bytes, and %d were given", a.name, room, len(in.Value))
 	}
 	var value []byte
 	var err error

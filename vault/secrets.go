@@ -144,7 +144,7 @@ func (v *Vaults) SetSecret(ctx context.Context, c Caller, name string, value sea
 			return Secret{}, err
 		}
 		if value == nil {
-			return Secret{}, badProperty("value")
+			return Secret{}, badValue("value", "it is missing")
 		}
 		if len(value) > maxSecretValue {
 			return Secret{}, badParameter("Property value has more than 25600 bytes.")

@@ -183,3 +183,21 @@ func TestVaultOfTheFirstShape(t *testing.T) {
 		t.Errorf("was %+v, is %+v", old, back)
 	}
 }
+
+// Operators are told which of the two a vault is; applications only that there is none.
+func TestWhatOperatorsLearnOfADeletedVault(t *testing.T) {
+	w, c := demo(t)
+	_, err := w.RecoverVault(ctx, w.root, "demo")
+	if e := refused(t, err, vault.NotFound, "VaultNotFound"); !strings.Contains(e.Message, "is not deleted") {
+		t.Errorf("recovering a live vault: %s", e.Message)
+	}
+	must(w.DeleteVault(ctx, w.root, "demo"))(t)
+	_, err = w.ListGrants(ctx, w.root, "demo")
+	if e := refused(t, err, vault.NotFound, "VaultNotFound"); !strings.Contains(e.Message, "is deleted") {
+		t.Errorf("grants of a deleted vault: %s", e.Message)
+	}
+	_, err = w.GetSecret(ctx, c, "s", "")
+	if e := refused(t, err, vault.NotFound, "VaultNotFound"); strings.Contains(e.Message, "deleted") {
+		t.Errorf("an application learns %s", e.Message)
+	}
+}
