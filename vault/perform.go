@@ -3,11 +3,7 @@ package vault
 import (
 	"context"
 	"errors"
-	"slices"
-	"sync"
-	"time"
 
-	"keyquorum/cluster"
 	"keyquorum/fsm"
 	"keyquorum/seal"
 )
@@ -62,30 +58,6 @@ func perform[T any](ctx context.Context, v *Vaults, c Caller, w verb, t target, 
 	return result, nil
 }
 
-// errSlow ends a preview of what keeps a core busy for long.
-var errSlow = errors.New("vault: this takes its turn")
-
-// slow says whether a decision on what this node holds now would keep a core busy for long. Then it takes its turn before it takes a view:
-// of sixty signatures of RSA-4096 at once all would be made, and then thrown away because their views are too old.
-func (v *Vaults) slow(decide func(*decision) error) bool {
-	d := &decision{v: v, preview: true}
-	d.begin(v.cfg.Replica.View())
-	return decide(d) == errSlow
-}
-
-// takeTurn waits for a turn at a core. give may be called more than once.
-//
-// Nobody waits for the network while they have a turn, or a few who do could hold up all others: whoever has no lease, or wants a fence, goes
-// without.
-func (v *Vaults) takeTurn(ctx context.Context) (give func(), err error) {
-	select {
-	case v.turns <- struct{}{}:
-		return sync.OnceFunc(func() { <-v.turns }), nil
-	case <-ctx.Done():
-		return nil, unavailable("Busy", "This node is busy with other keys.")
-	}
-}
-
 // errStalled is answered in the place of what was drawn too long ago: an answer from before a right was revoked must not leave long after
 // (I4). Its usage record stands. What has changed the state stays done, and is answered.
 var errStalled = unavailable("Stalled", "The node stood still for longer than an answer may take to leave.")
@@ -124,27 +96,6 @@ func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, w adminVerb
 		return none, err
 	}
 	return result, nil
-}
-
-// A decision is what one view says about one request, and what should change. Everything that it reads for a write becomes a
-// condition of its transaction.
-type decision struct {
-	v         *Vaults
-	view      fsm.View
-	look      cluster.Look // zero when the view need not be current
-	fenced    bool         // reads ask the leader, whatever lease there is
-	now       time.Time
-	writes    bool
-	txn       fsm.Txn
-	size      int  // bytes of what txn writes
-	committed bool // the transaction, or an earlier step, was handed to the cluster
-	operator  bool // an operator asks, who may know what is deleted
-	preview   bool // nothing is to be done but to say, by errSlow, whether it would take long
-	again     bool // there is more to do than one transaction holds: decide again when this one is applied
-	mustFind  bool // NotFound is a failure in a step after the first too; to a duty it is not
-
-	vault   *vaultRecord // set by admit
-	version string       // that was used or made, for the usage record
 }
 
 // maxAttempts bounds how often a write that met another is decided again (decision 11).
@@ -251,118 +202,3 @@ func (d *decision) begin(view fsm.View) {
 		d.txn = fsm.Txn{ID: fsm.NewID(), Base: view.Index(), Generation: view.Generation()}
 	}
 }
-
-// read returns the record at path, and holds the transaction to it.
-func (d *decision) read(path string) (fsm.Record, bool) {
-	r, ok := d.view.Get(path)
-	if d.writes && !slices.ContainsFunc(d.txn.Conditions, func(c fsm.Condition) bool { return c.Path == path }) {
-		c := fsm.Condition{Kind: fsm.Absent, Path: path}
-		if ok {
-			c.Kind, c.Index = fsm.Unchanged, r.Mod
-		}
-		d.txn.Conditions = append(d.txn.Conditions, c)
-	}
-	return r, ok
-}
-
-// open opens the record that was read at path.
-func (d *decision) open(path string, r fsm.Record) (seal.Plaintext, error) {
-	return d.v.open(path, r)
-}
-
-func (v *Vaults) open(path string, r fsm.Record) (seal.Plaintext, error) {
-	if v.closed.Load() {
-		return nil, seal.ErrSealed
-	}
-	p, err := v.cfg.Keyring.Open(path, r.Logical, r.Value)
-	switch {
-	case err == nil:
-		return p, nil
-	case errors.Is(err, seal.ErrSealed):
-		return nil, err
-	default:
-		return nil, damaged(path)
-	}
-}
-
-// load reads a record through the cache of what its kind decodes to.
-func load[T any](d *decision, c *cache[T], path string) (value T, ok bool, err error) {
-	r, ok := d.read(path)
-	if !ok {
-		return value, false, nil
-	}
-	value, err = decoded(d, c, path, r)
-	return value, err == nil, err
-}
-
-// decoded gives what a record of the view decodes to. Unlike load it makes no condition.
-func decoded[T any](d *decision, c *cache[T], path string, r fsm.Record) (value T, err error) {
-	s := stamp{d.view.Generation(), r.Mod}
-	if value, ok := c.find(path, s); ok {
-		return value, nil
-	}
-	if value, err = unkept(d.v, path, r, c.decode); err != nil {
-		return value, err
-	}
-	c.keep(path, s, value)
-	return value, nil
-}
-
-// unkept is what a record decodes to, without a cache: whoever passes over everything would drive out of it what is used.
-func unkept[T any](v *Vaults, path string, r fsm.Record, decode func([]byte) (T, error)) (value T, err error) {
-	p, err := v.open(path, r)
-	if err != nil {
-		return value, err
-	}
-	defer p.Zero()
-	if value, err = decode(p); err != nil {
-		return value, damaged(path)
-	}
-	return value, nil
-}
-
-// put seals a record (from encodeRecord, which is cleared) and adds it to the transaction, held to what is at path now.
-func (d *decision) put(path string, record seal.Plaintext) error {
-	defer record.Zero()
-	return d.copy(path, record)
-}
-
-// copy is put for a record that stays the caller's.
-func (d *decision) copy(path string, record []byte) error {
-	logical := d.view.Index()
-	if r, ok := d.read(path); ok {
-		logical = r.Mod
-	}
-	sealed, err := d.v.cfg.Keyring.Seal(nil, path, logical, record)
-	if err != nil {
-		return err
-	}
-	d.txn.Writes = append(d.txn.Writes, fsm.Write{Path: path, Logical: logical, Value: sealed})
-	d.size += len(path) + len(sealed)
-	return nil
-}
-
-// store encodes and puts a record without a tail.
-func (d *decision) store(path string, meta any) error {
-	record, err := encodeRecord(meta, nil)
-	if err != nil {
-		return err
-	}
-	return d.put(path, record)
-}
-
-// remove adds a deletion, held to what is at path now; there is nothing to do where nothing is.
-func (d *decision) remove(path string) {
-	if _, ok := d.read(path); ok {
-		d.txn.Writes = append(d.txn.Writes, fsm.Write{Path: path, Delete: true})
-	}
-}
-
-// full says that the transaction holds no condition more. Every write has one on its own path, so conditions run out first.
-func (d *decision) full() bool { return len(d.txn.Conditions) == fsm.MaxConditions }
-
-// room says that the transaction holds one record more, of so many bytes before it is sealed, beside what belongs to every step.
-func (d *decision) room(bytes int) bool { return !d.full() && d.size+bytes < fsm.MaxTxnBytes-maxAround }
-
-// maxAround is more than conditions, envelopes, paths and a head take beside the records of one transaction.
-const maxAround = 64 << 10
