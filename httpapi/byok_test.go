@@ -30,14 +30,16 @@ func TestBringYourOwnKey(t *testing.T) {
 	defer server.Close()
 	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "https://"), ":")
 	host, _, _ := strings.Cut(c.host, ":")
-	// The page has a node with a certificate and a name that resolves.
-	o.file(".curlrc", []byte("insecure\nresolve = "+host+":"+port+":127.0.0.1\n"))
+	login, _, _ := strings.Cut(loginHost, ":")
+	// The page has a node with a certificate and names that resolve.
+	o.file(".curlrc", []byte("insecure\nresolve = "+host+":"+port+":127.0.0.1\nresolve = "+login+":"+port+":127.0.0.1\n"))
 
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-e", "-c", page(t))
 	cmd.Dir = o.dir
-	cmd.Env = append(os.Environ(), "VAULT=https://"+host+":"+port, "TOKEN="+c.token, "CURL_HOME="+o.dir)
+	cmd.Env = append(os.Environ(), "VAULT=https://"+host+":"+port, "LOGIN=https://"+login+":"+port, "ZONE=vault.localhost",
+		"CLIENT_ID="+c.id, "CLIENT_SECRET="+c.secret, "CURL_HOME="+o.dir)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "Verified OK") {
 		t.Fatalf("%v:\n%s", err, out)
@@ -50,6 +52,9 @@ func TestBringYourOwnKey(t *testing.T) {
 		a := c.call("PUT", "/keys/again", strings.Replace(string(imported), "RSA-HSM", kty, 1))
 		if a.status != status {
 			t.Errorf("the same key as %s: %d %s", kty, a.status, a.body)
+		}
+		if kty == "EC" && !strings.Contains(a.body, "another type") {
+			t.Errorf("an RSA key as EC is refused with %s", a.body)
 		}
 	}
 }

@@ -94,6 +94,9 @@ func (ch *challenger) call(ctx context.Context, name string, in, out any) error 
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Vault-Request", "true")
 	resp, err := ch.client.Do(req)
+	if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) {
+		return fmt.Errorf("%w; give --leader-ca-cert (leader_ca_cert): the authority that signed the certificate there", err)
+	}
 	if err != nil {
 		return err
 	}

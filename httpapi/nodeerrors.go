@@ -21,7 +21,7 @@ func nodeFailure(err error) error {
 	case errors.Is(err, node.ErrInitialized):
 		return refuse(http.StatusBadRequest, "", "Vault is already initialized")
 	case errors.Is(err, node.ErrUninitialized):
-		return refuse(http.StatusBadRequest, "", "Vault is not initialized")
+		return refuse(http.StatusBadRequest, "", "Vault is not initialized: init or join first")
 	case errors.Is(err, node.ErrUnsealed):
 		return refuse(http.StatusBadRequest, "", "vault is unsealed")
 	case errors.Is(err, node.ErrInvalidAnswer):

@@ -12,6 +12,9 @@ import (
 	"keyquorum/vault"
 )
 
+// tokenV1 takes the resource of Azure AD's v1 endpoint too, where no scope is given.
+const tokenV1 = "{tenant}/oauth2/token"
+
 // tokenRoutes are the login host's. Every tenant is the same: "adfs" is the one that clients are told of.
 func tokenRoutes() []route {
 	issue := func(shape string) route {
@@ -25,7 +28,7 @@ func tokenRoutes() []route {
 		open("{tenant}/v2.0/.well-known/openid-configuration", "token/configuration", openidConfiguration),
 		open("{tenant}/discovery/keys", "token/keys", signingKeys),
 		open("{tenant}/discovery/v2.0/keys", "token/keys", signingKeys),
-		issue("{tenant}/oauth2/token"),
+		issue(tokenV1),
 		issue("{tenant}/oauth2/v2.0/token"),
 	}
 }
@@ -119,7 +122,10 @@ func (c *call) issue() (string, time.Duration, error) {
 	if err := eachField(*c.body, q.field); err != nil {
 		return "", 0, err
 	}
-	audience, err := c.h.audience(&q)
+	if c.route.shape == tokenV1 && q.scope == "" && q.resource != "" {
+		q.scope = q.resource + "/.default"
+	}
+	audience, err := c.audience(&q)
 	if err != nil {
 		return "", 0, err
 	}
@@ -128,10 +134,10 @@ func (c *call) issue() (string, time.Duration, error) {
 
 // tokenRequest is the form. The secret lies in the request's buffer.
 type tokenRequest struct {
-	grant, clientID, scope string
-	secret                 []byte
-	assertion              bool
-	given                  []string // of the fields above
+	grant, clientID, scope, resource string
+	secret                           []byte
+	assertion                        bool
+	given                            []string // of the fields above
 }
 
 // field takes one field, known ones once (RFC 6749 section 3.2).
@@ -146,6 +152,8 @@ func (q *tokenRequest) field(name string, value []byte) error {
 		q.clientID = string(value)
 	case "scope":
 		q.scope = string(value)
+	case "resource":
+		q.resource = string(value)
 	case "client_secret":
 		q.secret = value
 	case "client_assertion":
@@ -158,7 +166,7 @@ func (q *tokenRequest) field(name string, value []byte) error {
 }
 
 // audience checks what can be checked without the domain, and returns the resource that a token is asked for.
-func (h *Handler) audience(q *tokenRequest) (string, error) {
+func (c *call) audience(q *tokenRequest) (string, error) {
 	switch {
 	case q.grant != "client_credentials":
 		return "", oauthRefusal("unsupported_grant_type", "AADSTS70003: The app requested an unsupported grant type.")
@@ -172,12 +180,13 @@ func (h *Handler) audience(q *tokenRequest) (string, error) {
 		if !ok {
 			continue
 		}
-		if h.isResource(resource) {
+		if c.h.isResource(resource) {
 			return resource, nil
 		}
 		break
 	}
-	return "", oauthRefusal("invalid_scope", "AADSTS70011: The provided value for the input parameter 'scope' is not valid.")
+	return "", oauthRefusal("invalid_scope", "AADSTS70011: The provided value for the input parameter 'scope' is not valid. "+
+		"This server takes https://"+c.place.zone.Suffix+"/.default.")
 }
 
 // isResource says whether a URL is a zone's and nothing more.

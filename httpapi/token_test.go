@@ -58,6 +58,9 @@ func TestTokenRefusals(t *testing.T) {
 		"scope with a user":  {base + "&client_secret=x&scope=https://a@vault.localhost/.default", 400, "invalid_scope", 70011},
 		"scope with a path":  {base + "&client_secret=x&scope=https://vault.localhost/a/.default", 400, "invalid_scope", 70011},
 		"scope with a query": {base + "&client_secret=x&scope=https://vault.localhost?a/.default", 400, "invalid_scope", 70011},
+		"foreign resource":   {base + "&client_secret=x&resource=https://vault.azure.net", 400, "invalid_scope", 70011},
+		"resource twice":     {base + "&client_secret=x&resource=https://vault.localhost&resource=https://vault.localhost", 400, "invalid_request", 90100},
+		"resource at v2":     {base + "&client_secret=" + c.secret + "&resource=https://vault.localhost", 400, "invalid_scope", 70011},
 		"bad escape":         {base + "&client_secret=%zz&scope=" + good, 400, "invalid_request", 900144},
 		"nothing":            {"", 400, "unsupported_grant_type", 70003},
 		"too large":          {strings.Repeat("a", 70000), 413, "invalid_request", 0},
@@ -67,8 +70,36 @@ func TestTokenRefusals(t *testing.T) {
 		if a.status != row.status || a.text("error") != row.code || row.number != 0 && (len(codes) != 1 || codes[0] != row.number) {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
+		if row.code == "invalid_scope" && !strings.Contains(a.text("error_description"), "https://vault.localhost/.default") {
+			t.Errorf("%s: no accepted scope in %s", name, a.body)
+		}
 		if a.text("trace_id") == "" || a.text("correlation_id") == "" || a.text("timestamp") == "" || a.text("error_description") == "" {
 			t.Errorf("%s: %s", name, a.body)
+		}
+	}
+}
+
+// Azure AD's first token endpoint takes the resource, and a scope where there is one.
+func TestTokenForAResource(t *testing.T) {
+	s := unsealed(t)
+	c := s.application(t, "resource", everything)
+	base := "grant_type=client_credentials&client_id=" + c.id + "&client_secret=" + c.secret
+	for name, row := range map[string]struct {
+		more   string
+		status int
+	}{
+		"resource": {"&resource=https://vault.localhost", 200}, "with port and slash": {"&resource=https%3A%2F%2Fvault.localhost%3A8200%2F", 200},
+		"both":         {"&resource=https://vault.localhost&scope=https://vault.localhost/.default", 200},
+		"scope counts": {"&resource=https://vault.localhost&scope=https://vault.azure.net/.default", 400},
+		"foreign":      {"&resource=https://vault.azure.net", 400}, "two": {"&resource=https://vault.azure.net/.default%20https://vault.localhost", 400},
+	} {
+		a := s.login("POST", "/adfs/oauth2/token", base+row.more)
+		if a.status != row.status {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+		if row.status == 200 {
+			c.token = a.text("access_token")
+			c.ok("GET", "/secrets", "")
 		}
 	}
 }

@@ -72,6 +72,14 @@ func createVault(ctx context.Context, api *client, name string, retentionDays in
 	return administer[vaultInfo](ctx, api, http.MethodPost, in, "vaults")
 }
 
+// listVaults gives the live ones, or those that are deleted and not yet purged.
+func listVaults(ctx context.Context, api *client, gone bool) ([]vaultInfo, error) {
+	all, err := administer[struct {
+		Vaults []vaultInfo `json:"vaults"`
+	}](ctx, api, http.MethodGet, nil, vaultsOrDeleted(gone))
+	return all.Vaults, err
+}
+
 func createApp(ctx context.Context, api *client, name string) (appInfo, error) {
 	return administer[appInfo](ctx, api, http.MethodPost, map[string]any{"name": name}, "apps")
 }

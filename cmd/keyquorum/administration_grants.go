@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/spf13/cobra"
@@ -10,22 +11,32 @@ import (
 func grantCommand() *cobra.Command {
 	c := group("grant", "Say what an application may do in a vault")
 	k := connectionFlags(c)
-	c.AddCommand(grantSet(k), grantList(k))
+	c.AddCommand(grantSet(k), grantList(k), grantRemove(k))
 	return c
 }
 
 func grantSet(k *connection) *cobra.Command {
 	c := &cobra.Command{
-		Use: "set VAULT APP", Short: "Replace what an application may do in a vault; without flags it may do nothing",
+		Use: "set VAULT APP", Short: "Replace what an application may do in a vault; of a kind without a flag it may do nothing",
 		Args: arguments(2, 2),
 		Example: "  keyquorum grant set demo billing --secrets get,list --keys sign,verify\n" +
-			"  keyquorum grant set demo billing --secrets all",
+			"  keyquorum grant set demo billing --secrets all\n" +
+			"  keyquorum grant set demo billing --keys '' --secrets ''    (nothing, as grant remove)",
 	}
 	keys := c.Flags().StringSlice("keys", nil, "permissions on keys, by Azure's names (get,sign,… or all)")
 	secrets := c.Flags().StringSlice("secrets", nil, "permissions on secrets")
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (grantInfo, error) {
+		if !c.Flags().Changed("keys") && !c.Flags().Changed("secrets") {
+			return grantInfo{}, errors.New("--keys or --secrets must be given; to take every permission away, keyquorum grant remove, " +
+				"or the empty lists --keys '' --secrets ''")
+		}
 		return setGrant(ctx, api, args[0], args[1], *keys, *secrets)
 	}, func(g grantInfo) table { return grantsTable([]grantInfo{g}) })
+}
+
+func grantRemove(k *connection) *cobra.Command {
+	return &cobra.Command{Use: "remove VAULT APP", Short: "Take every permission in a vault away from an application", Args: arguments(2, 2),
+		RunE: deleting(k, "vaults", "grants")}
 }
 
 func grantList(k *connection) *cobra.Command {

@@ -69,3 +69,46 @@ func TestVaultCommands(t *testing.T) {
 		t.Errorf("a protected vault: %s", o.stderr)
 	}
 }
+
+// TestGrantCommands: what an application may do is taken away only by somebody who says so.
+func TestGrantCommands(t *testing.T) {
+	c := testcluster.Loopback(t, 1, nil)
+	run := func(code int, args ...string) outcome {
+		t.Helper()
+		cmd := keyquorum(t.Context(), t.TempDir(), append(args, "-address="+c.URL(0), "-ca-cert="+c.CAFile)...)
+		cmd.Env = append(cmd.Env, "KEYQUORUM_TOKEN="+c.Token)
+		o := ended(t, cmd)
+		expectCode(t, strings.Join(args, " "), o, code)
+		return o
+	}
+	held := func() (grants []grantInfo) {
+		t.Helper()
+		o := run(0, "grant", "list", "demo", "-format=json")
+		if err := json.Unmarshal([]byte(o.stdout), &grants); err != nil {
+			t.Errorf("%v: %s", err, o.stdout)
+		}
+		return grants
+	}
+	run(0, "vault", "create", "demo")
+	run(0, "app", "create", "billing")
+	run(0, "grant", "set", "demo", "billing", "-secrets=get,list", "-keys=sign")
+	if o := run(1, "grant", "set", "demo", "billing"); !strings.Contains(o.complaint(), "grant remove") {
+		t.Errorf("a grant of nothing: %s", o.stderr)
+	}
+	if g := held(); len(g) != 1 || len(g[0].Secrets) != 2 || len(g[0].Keys) != 1 {
+		t.Errorf("after a refusal it holds %+v", g)
+	}
+	run(0, "grant", "set", "demo", "billing", "-secrets=get") // replaces both kinds
+	if g := held(); len(g) != 1 || len(g[0].Secrets) != 1 || len(g[0].Keys) != 0 {
+		t.Errorf("after one kind it holds %+v", g)
+	}
+	run(0, "grant", "remove", "demo", "billing")
+	if g := held(); len(g) != 0 {
+		t.Errorf("after remove it holds %+v", g)
+	}
+	run(0, "grant", "set", "demo", "billing", "-secrets=get")
+	run(0, "grant", "set", "demo", "billing", "-secrets=", "-keys=")
+	if g := held(); len(g) > 0 && len(g[0].Secrets)+len(g[0].Keys) > 0 {
+		t.Errorf("after empty lists it holds %+v", g)
+	}
+}

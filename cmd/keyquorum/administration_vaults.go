@@ -45,10 +45,7 @@ func vaultList(k *connection) *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List the vaults", Args: arguments(0, 0)}
 	gone := c.Flags().Bool("deleted", false, "list those that are deleted and not yet purged")
 	return showing(c, k, func(ctx context.Context, api *client, _ []string) ([]vaultInfo, error) {
-		all, err := administer[struct {
-			Vaults []vaultInfo `json:"vaults"`
-		}](ctx, api, http.MethodGet, nil, vaultsOrDeleted(*gone))
-		return all.Vaults, err
+		return listVaults(ctx, api, *gone)
 	}, vaultsTable)
 }
 

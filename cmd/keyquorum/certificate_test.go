@@ -5,10 +5,13 @@ import (
 	"crypto/x509"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"keyquorum/httpapi"
 )
 
 func devCertificates(t *testing.T, now time.Time) devFolder {
@@ -22,7 +25,7 @@ func devCertificates(t *testing.T, now time.Time) devFolder {
 
 func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
 	folder := devCertificates(t, time.Now())
-	c, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), hclog.NewNullLogger())
+	c, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), nil, hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +59,7 @@ func replace(t *testing.T, from, to string) {
 func TestDevCertificateFitsEveryName(t *testing.T) {
 	now := time.Now()
 	folder := devCertificates(t, now)
-	c, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), hclog.NewNullLogger())
+	c, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), nil, hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,5 +102,33 @@ func TestDevCertificatesStayUntilTheyAgeAndKeepTheirKeyPrivate(t *testing.T) {
 	}
 	if keys, _ := filepath.Glob(folder.path("*key*")); len(keys) != 1 {
 		t.Errorf("the folder holds keys %q; the authority's must never be written", keys)
+	}
+}
+
+// TestUncoveredHostsAreNamed: what clients would refuse, whoever starts the node reads.
+func TestUncoveredHostsAreNamed(t *testing.T) {
+	folder := devCertificates(t, time.Now())
+	for _, row := range []struct {
+		zone  httpapi.Zone
+		warns []string
+	}{
+		{httpapi.Zone{Suffix: devSuffix, Login: devLogin}, nil},
+		{httpapi.Zone{Suffix: devSuffix, Login: "login.example.org"}, []string{"host=login.example.org"}},
+		{httpapi.Zone{Suffix: "vault.example.org", Login: devLogin}, []string{`host="*.vault.example.org"`}},
+		{httpapi.Zone{Suffix: "example.org", Login: "login.example.org"}, []string{"host=login.example.org", `host="*.example.org"`}},
+	} {
+		var log bytes.Buffer
+		logger := hclog.New(&hclog.LoggerOptions{Output: &log})
+		if _, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), []httpapi.Zone{row.zone}, logger); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Count(log.String(), "[WARN]") != len(row.warns) {
+			t.Errorf("%+v: want %d warnings, have %s", row.zone, len(row.warns), &log)
+		}
+		for _, host := range row.warns {
+			if !strings.Contains(log.String(), host) {
+				t.Errorf("%+v: no warning names %s: %s", row.zone, host, &log)
+			}
+		}
 	}
 }

@@ -74,7 +74,8 @@ type connection struct{ address, caCert string }
 func connectionFlags(c *cobra.Command) *connection {
 	var k connection
 	c.PersistentFlags().StringVar(&k.address, "address", "",
-		"node to talk to (else KEYQUORUM_ADDR, BAO_ADDR, VAULT_ADDR; default "+defaultServer+")")
+		"node to talk to (else KEYQUORUM_ADDR, BAO_ADDR, VAULT_ADDR; default "+defaultServer+");\n"+
+			"the operator's token is in KEYQUORUM_TOKEN, BAO_TOKEN or VAULT_TOKEN, and in no flag")
 	c.PersistentFlags().StringVar(&k.caCert, "ca-cert", "",
 		"PEM file to trust (else KEYQUORUM_CACERT, BAO_CACERT, VAULT_CACERT; default the system's roots)")
 	return &k
@@ -120,7 +121,7 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 		return exitError{2, err}
 	}
 	if status >= 300 {
-		return exitError{2, refusal(status, body)}
+		return exitError{2, c.explained(refusal(status, body))}
 	}
 	if out == nil || len(body) == 0 {
 		return nil
@@ -131,6 +132,14 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 		return exitError{2, fmt.Errorf("the answer to %s %s is not what this version understands: %w", method, path, err)}
 	}
 	return nil
+}
+
+// explained adds what whoever typed the command can do.
+func (c *client) explained(refused *apiError) error {
+	if refused.Status == http.StatusForbidden && c.token == "" {
+		return fmt.Errorf("%w; set KEYQUORUM_TOKEN", refused)
+	}
+	return refused
 }
 
 func (c *client) send(ctx context.Context, method, path string, in any) (int, []byte, error) {

@@ -55,6 +55,9 @@ func (d *devCluster) prepare(port int) (err error) {
 	if err := d.state.choosePort(port); err != nil {
 		return err
 	}
+	if err := d.state.portsAreFree(); err != nil {
+		return err // before the choice is kept: the next may be another
+	}
 	if err := d.folder.ensureCertificates(time.Now()); err != nil {
 		return fmt.Errorf("certificates of the dev cluster: %w", err)
 	}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -63,7 +65,7 @@ func shellQuote(s string) string {
 }
 
 // announce writes the environment files and says how to use the cluster.
-func (d *devCluster) announce() error {
+func (d *devCluster) announce(ctx context.Context) error {
 	for _, p := range d.nodes {
 		lines := exports(d.folder.environment(d.state, p.devAddress))
 		names := []string{fmt.Sprintf("env-%d", p.number)}
@@ -84,7 +86,7 @@ func (d *devCluster) announce() error {
 	}
 	d.say("\nThis is a cluster to try things out: its unseal shares, root token and client secret lie in the clear in\n%s. Keep nothing real in it.",
 		d.folder.path("dev.json"))
-	sayNames(d.out)
+	sayNames(d.out, d.folder.liveNames(ctx, d.state))
 	state := "Ready"
 	if d.sealed {
 		state = "Ready, and sealed"
@@ -93,8 +95,45 @@ func (d *devCluster) announce() error {
 	return nil
 }
 
-// devNames are the host names that a program meets when it uses the demo vault.
-func devNames() []string { return []string{devVault + "." + devSuffix, devLogin} }
+// namesPatience is how long a node may take to say which vaults there are.
+const namesPatience = 3 * time.Second
+
+// liveNames are the host names that a program meets when it uses any vault of the cluster. Where no node says which there are
+// (all are sealed, or down) it is the demo vault's, which were made with the cluster.
+func (f devFolder) liveNames(ctx context.Context, s devState) []string {
+	for _, a := range devAddresses(s.Port) {
+		if vaults, err := f.liveVaults(ctx, s, a); err == nil {
+			return hostNames(vaults)
+		}
+	}
+	return hostNames([]string{devVault})
+}
+
+func hostNames(vaults []string) (names []string) {
+	for _, vault := range vaults {
+		names = append(names, vault+"."+devSuffix)
+	}
+	return append(names, devLogin)
+}
+
+func (f devFolder) liveVaults(ctx context.Context, s devState, a devAddress) (names []string, err error) {
+	ca, err := os.ReadFile(f.path("ca.pem"))
+	if err != nil {
+		return nil, err
+	}
+	api, err := newClient(a.api(), s.Init.RootToken, ca)
+	if err != nil {
+		return nil, err
+	}
+	defer api.http.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(ctx, namesPatience)
+	defer cancel()
+	vaults, err := listVaults(ctx, api, false)
+	for _, v := range vaults {
+		names = append(names, v.Name)
+	}
+	return names, err
+}
 
 // unresolved are those that this machine's resolver does not know. Go and glibc do not answer for *.localhost.
 func unresolved(names []string) []string {
@@ -106,11 +145,11 @@ func unresolved(names []string) []string {
 
 func hostsLine(names []string) string { return "127.0.0.1 " + strings.Join(names, " ") }
 
-func sayNames(out io.Writer) {
-	missing := unresolved(devNames())
+func sayNames(out io.Writer, names []string) {
+	missing := unresolved(names)
 	if len(missing) == 0 {
 		return
 	}
 	fmt.Fprintf(out, "\nThis machine does not resolve %s. Either run programs with\n    keyquorum dev exec -- COMMAND\n"+
-		"which needs no privilege, or add this line to /etc/hosts:\n    %s\n", strings.Join(missing, " and "), hostsLine(devNames()))
+		"which needs no privilege, or add this line to /etc/hosts:\n    %s\n", strings.Join(missing, " and "), hostsLine(names))
 }

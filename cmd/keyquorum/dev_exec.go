@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -16,7 +17,12 @@ func devExec(dir *string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "exec -- COMMAND [ARGUMENT…]", Short: "Run a command with the environment and the host names of the dev cluster",
 		Long: "Run a command with the environment of the dev cluster and, where the machine does not resolve its names, with a\n" +
-			"hosts file of its own: in a user and mount namespace, which needs no privilege and changes nothing for others.",
+			"hosts file of its own, with all live vaults: in a user and mount namespace, which needs no privilege and changes\n" +
+			"nothing for others.\n\n" +
+			"The command runs as the application " + devApp + ", which may do everything in " + devVault + ". Where you have set another application's\n" +
+			"AZURE_CLIENT_ID or AZURE_CLIENT_SECRET, neither is replaced; AZURE_AUTHORITY_HOST, AZURE_TENANT_ID and KEYQUORUM_VAULT_URLS\n" +
+			"stay as you have set them too. The variables of operators (KEYQUORUM_, BAO_ and VAULT_ADDR, _CACERT, _TOKEN) are always the\n" +
+			"dev cluster's, so that nothing meant for it reaches another.",
 		Args: arguments(1, anyNumber),
 	}
 	number := c.Flags().Int("node", 1, "node whose environment it gets")
@@ -30,33 +36,74 @@ func devExec(dir *string) *cobra.Command {
 			return err
 		}
 		if state.App == nil {
-			return fmt.Errorf("there is no dev cluster in %s yet; start one with: keyquorum dev", folder)
+			return fmt.Errorf("there is no dev cluster in %s yet; start one with: keyquorum dev, or say with --dir where it is", folder)
 		}
 		if *number < 1 || *number > devNodes {
 			return fmt.Errorf("--node %d: they are 1 to %d", *number, devNodes)
 		}
-		for _, v := range folder.environment(state, devAddresses(state.Port)[*number-1]) {
-			if err := os.Setenv(v.name, v.value); err != nil {
-				return err
-			}
-		}
-		if err := os.Setenv("NO_PROXY", strings.TrimPrefix(os.Getenv("NO_PROXY")+",.localhost,127.0.0.1", ",")); err != nil {
+		if err := folder.adopt(state, *number); err != nil {
 			return err
 		}
-		return folder.execute(args)
+		return folder.execute(folder.liveNames(c.Context(), state), args)
 	}
 	return c
 }
 
-// execute runs a command to its end, whose exit code becomes ours.
-func (f devFolder) execute(args []string) error {
+// adopt makes the environment of a node ours, and says what of the caller's it has left alone.
+func (f devFolder) adopt(s devState, number int) error {
+	kept := f.callersOwn(s)
+	if len(kept) > 0 {
+		fmt.Fprintf(os.Stderr, "keyquorum: as you have set them, not as the dev cluster has them: %s\n", strings.Join(kept, ", "))
+	}
+	for _, v := range f.environment(s, devAddresses(s.Port)[number-1]) {
+		if slices.Contains(kept, v.name) {
+			continue
+		}
+		if err := os.Setenv(v.name, v.value); err != nil {
+			return err
+		}
+	}
+	return os.Setenv("NO_PROXY", strings.TrimPrefix(os.Getenv("NO_PROXY")+",.localhost,127.0.0.1", ","))
+}
+
+// ofApplications are the variables that a caller may set for an application of their own. Those of one line belong together: with the
+// caller's secret goes the caller's client id.
+var ofApplications = [][]string{
+	{"AZURE_AUTHORITY_HOST"},
+	{"AZURE_TENANT_ID"},
+	{"AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"},
+	{"KEYQUORUM_VAULT_URLS"},
+}
+
+// callersOwn are the variables that hold what no node's environment file has given them.
+func (f devFolder) callersOwn(s devState) (kept []string) {
+	ours := make(map[devVariable]bool)
+	for _, a := range devAddresses(s.Port) {
+		for _, v := range f.environment(s, a) {
+			ours[v] = true
+		}
+	}
+	theirs := func(name string) bool {
+		value := os.Getenv(name)
+		return value != "" && !ours[devVariable{name, value}]
+	}
+	for _, together := range ofApplications {
+		if slices.ContainsFunc(together, theirs) {
+			kept = append(kept, together...)
+		}
+	}
+	return kept
+}
+
+// execute runs a command to its end, whose exit code becomes ours. It can resolve names.
+func (f devFolder) execute(names, args []string) error {
 	plain := onOurTerminal(exec.Command(args[0], args[1:]...))
-	if len(unresolved(devNames())) > 0 {
-		inside, err := f.insideNamespace(args)
+	if len(unresolved(names)) > 0 {
+		inside, err := f.insideNamespace(names, args)
 		if err == nil {
 			return await(inside)
 		}
-		fmt.Fprintln(os.Stderr, noNamespace(err))
+		fmt.Fprintln(os.Stderr, noNamespace(err, hostsLine(names)))
 	}
 	if err := plain.Start(); err != nil {
 		return err
@@ -65,19 +112,19 @@ func (f devFolder) execute(args []string) error {
 }
 
 // noNamespace is what is said where a command has to run with the names as they are.
-func noNamespace(err error) string {
+func noNamespace(err error, line string) string {
 	return fmt.Sprintf("keyquorum: this system gives no private hosts file (%v); if names fail to resolve, add this line to /etc/hosts:\n    %s",
-		err, hostsLine(devNames()))
+		err, line)
 }
 
-// writeHosts copies the machine's hosts file and adds our names to it.
-func (f devFolder) writeHosts() (string, error) {
+// writeHosts copies the machine's hosts file and adds our names to it, in its last line.
+func (f devFolder) writeHosts(names []string) (string, error) {
 	b, err := os.ReadFile("/etc/hosts")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", err
 	}
 	file := f.path("hosts")
-	content := strings.TrimSpace(string(b)) + "\n" + hostsLine(devNames()) + "\n"
+	content := strings.TrimSpace(string(b)) + "\n" + hostsLine(names) + "\n"
 	return file, os.WriteFile(file, []byte(content), 0o644)
 }
 

@@ -12,8 +12,8 @@ import (
 
 // insideNamespace starts ourselves as `dev inside`, in new user and mount namespaces, as the same user, and with the one
 // capability there that mounting a file needs.
-func (f devFolder) insideNamespace(args []string) (*exec.Cmd, error) {
-	hosts, err := f.writeHosts()
+func (f devFolder) insideNamespace(names, args []string) (*exec.Cmd, error) {
+	hosts, err := f.writeHosts(names)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func devInside() *cobra.Command {
 	return &cobra.Command{Use: "inside HOSTS -- COMMAND", Hidden: true, Args: arguments(2, anyNumber),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := mountHosts(args[0]); err != nil {
-				fmt.Fprintln(os.Stderr, noNamespace(err))
+				fmt.Fprintln(os.Stderr, noNamespace(err, lastLine(args[0])))
 			}
 			program, err := exec.LookPath(args[1])
 			if err != nil {

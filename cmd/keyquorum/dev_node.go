@@ -98,8 +98,11 @@ func (f devFolder) obituary(p *devProcess) string {
 	return s
 }
 
-func (f devFolder) lastLogLine(number int) string {
-	b, err := os.ReadFile(f.logFile(number))
+func (f devFolder) lastLogLine(number int) string { return lastLine(f.logFile(number)) }
+
+// lastLine is "" where the file cannot be read.
+func lastLine(file string) string {
+	b, err := os.ReadFile(file)
 	if err != nil {
 		return ""
 	}

@@ -35,7 +35,7 @@ func (d *devCluster) up(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.announce()
+	return d.announce(ctx)
 }
 
 // client talks to one node, with the root token once there is one.

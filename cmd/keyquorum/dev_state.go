@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,7 +53,7 @@ func writeAll(file *os.File, s string) error {
 
 // owner is the pid of the `keyquorum dev` that runs in the folder, or an error that says that none does.
 func (f devFolder) owner() (int, error) {
-	idle := fmt.Errorf("no dev cluster runs in %s; start one with: keyquorum dev", f)
+	idle := fmt.Errorf("no dev cluster runs in %s; start one with: keyquorum dev, or say with --dir where it is", f)
 	file, err := os.Open(f.path("lock"))
 	if err != nil {
 		return 0, idle
@@ -120,6 +122,27 @@ func (s *devState) choosePort(asked int) error {
 		s.Port = asked
 	case asked != 0 && asked != s.Port:
 		return fmt.Errorf("this dev cluster was made with --port %d; remove its folder to begin anew with %d", s.Port, asked)
+	}
+	return nil
+}
+
+// portsAreFree says what a node would say of its port in words that mean nothing to whoever started a dev cluster.
+func (s *devState) portsAreFree() error {
+	for _, a := range devAddresses(s.Port) {
+		for offset := range 3 {
+			l, err := net.Listen("tcp", a.local(offset))
+			switch {
+			case errors.Is(err, syscall.EADDRINUSE) && s.Init != nil:
+				return fmt.Errorf("%s is in use by another program, and this dev cluster was made for it; end that program, "+
+					"or begin anew in another folder with --dir and --port", a.local(offset))
+			case errors.Is(err, syscall.EADDRINUSE):
+				return fmt.Errorf("%s is in use by another program; choose other ports with --port (the first of %d to %d)",
+					a.local(offset), s.Port, s.Port+10*(devNodes-1)+2)
+			case err != nil:
+				return err
+			}
+			l.Close()
+		}
 	}
 	return nil
 }

@@ -1,7 +1,12 @@
 package main
 
 import (
+	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -58,5 +63,58 @@ func TestEachNodeNamesItsOwnVaultFirst(t *testing.T) {
 	want := "https://demo.vault.localhost:9010 https://demo.vault.localhost:9000 https://demo.vault.localhost:9020"
 	if got != want {
 		t.Errorf("URLs of node 2: %s, want %s", got, want)
+	}
+}
+
+// TestExecKeepsTheCallersApplication runs a command as somebody who has set an application of their own, and as somebody who has
+// what an environment file of the cluster has given them.
+func TestExecKeepsTheCallersApplication(t *testing.T) {
+	dir := t.TempDir()
+	folder := devFolder(filepath.Join(dir, ".keyquorum-dev"))
+	if err := os.Mkdir(string(folder), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	state := devState{Port: freeBase(t), Init: &initResult{RootToken: "root"}, App: &devSecret{ClientID: "demo-id", Secret: "demo-secret"}}
+	if err := folder.save(state); err != nil {
+		t.Fatal(err)
+	}
+	first, second := devAddresses(state.Port)[0], devAddresses(state.Port)[1]
+	for _, row := range []struct {
+		name             string
+		set              []string
+		id, secret, host string
+	}{
+		{"nothing set", nil, "demo-id", "demo-secret", second.loginURL()},
+		{"another node's", []string{"AZURE_CLIENT_ID=demo-id", "AZURE_AUTHORITY_HOST=" + first.loginURL()}, "demo-id", "demo-secret", second.loginURL()},
+		{"both", []string{"AZURE_CLIENT_ID=own-id", "AZURE_CLIENT_SECRET=own-secret"}, "own-id", "own-secret", second.loginURL()},
+		{"an id alone", []string{"AZURE_CLIENT_ID=own-id"}, "own-id", "", second.loginURL()},
+		{"a secret with our id", []string{"AZURE_CLIENT_ID=demo-id", "AZURE_CLIENT_SECRET=own-secret"}, "demo-id", "own-secret", second.loginURL()},
+		{"an authority", []string{"AZURE_AUTHORITY_HOST=https://own"}, "demo-id", "demo-secret", "https://own"},
+	} {
+		cmd := keyquorum(t.Context(), dir, "dev", "exec", "-node=2", "--", "sh", "-c",
+			`echo "$AZURE_CLIENT_ID $AZURE_CLIENT_SECRET $AZURE_AUTHORITY_HOST $VAULT_ADDR"`)
+		cmd.Env = append(slices.DeleteFunc(cmd.Env, func(v string) bool { return strings.HasPrefix(v, "AZURE_") }),
+			append(row.set, "VAULT_ADDR=https://elsewhere")...)
+		o := ended(t, cmd)
+		want := strings.Join([]string{row.id, row.secret, row.host, second.api()}, " ") + "\n"
+		if o.code != 0 || o.stdout != want {
+			t.Errorf("%s: exit code %d, %q, want %q; %s", row.name, o.code, o.stdout, want, o.stderr)
+		}
+	}
+}
+
+func TestDevSaysThatAPortIsTaken(t *testing.T) {
+	dir, base := t.TempDir(), freeBase(t)
+	taken, err := net.Listen("tcp", devAddresses(base)[1].cluster())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	o := call(t, dir, "dev", "-port="+strconv.Itoa(base))
+	if o.code != 1 || !strings.Contains(o.complaint(), taken.Addr().String()+" is in use") || !strings.Contains(o.complaint(), "--port") {
+		t.Errorf("exit code %d, saying %s", o.code, o.stderr)
+	}
+	if s, err := devFolder(filepath.Join(dir, ".keyquorum-dev")).state(); err != nil || s.Port != 0 {
+		t.Errorf("a port that was taken is kept: %+v, %v", s, err)
 	}
 }

@@ -71,6 +71,16 @@ func TestCeremony(t *testing.T) {
 	expectCode(t, "init -status before", n.operator(t, "init", "-status"), 2)
 	expectCode(t, "init with a threshold above the shares", n.operator(t, "init", "-key-shares=2", "-key-threshold=3"), 2)
 
+	early := n.operator(t, "unseal", strings.Repeat("ab", 33))
+	expectCode(t, "unseal before init", early, 2)
+	if !strings.Contains(early.complaint(), "init or join first") {
+		t.Errorf("unseal before init: %s", early.stderr)
+	}
+	joins := n.operator(t, "raft", "join", n.address.api()) // to itself: the certificate is what counts
+	if !strings.Contains(joins.complaint(), "give --leader-ca-cert") {
+		t.Errorf("a join whose authority nobody knows: %s", joins.stderr)
+	}
+
 	made := n.operator(t, "init", "-key-shares=3", "-key-threshold=2", "-format=json")
 	expectCode(t, "init", made, 0)
 	wantMembers(t, made.object(t), "unseal_keys_b64", "unseal_keys_hex", "unseal_shares", "unseal_threshold", "recovery_keys_b64",
@@ -98,7 +108,11 @@ func TestCeremony(t *testing.T) {
 	open := n.operator(t, "status", "-format=json")
 	expectCode(t, "status, unsealed", open, 0)
 	wantMembers(t, open.object(t), append([]string{"type", "initialized", "sealed", "t", "n", "progress", "version", "cluster_id"}, leaderNames...)...)
-	expectCode(t, "seal without a token", n.operator(t, "seal"), 2)
+	refused := n.operator(t, "seal")
+	expectCode(t, "seal without a token", refused, 2)
+	if !strings.HasSuffix(refused.complaint(), "; set KEYQUORUM_TOKEN") {
+		t.Errorf("seal without a token: %s", refused.stderr)
+	}
 
 	_ = n.cmd.Process.Signal(syscall.SIGTERM)
 	if err := n.cmd.Wait(); err != nil {

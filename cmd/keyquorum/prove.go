@@ -24,8 +24,8 @@ it kept its promises: every answer fits one order of all operations (linearizabi
 back from every node, and all nodes hold the same state at the same index.
 
 It disturbs nothing: it works in a vault of its own, with applications of its own, and removes its secrets, keys,
-applications and grants when it is done. The vault stays, for vaults cannot be deleted yet. Its requests stand in the
-usage logs like any others'. With --destructive the leader is made to step down every other second while the clients
+applications and grants when it is done, and the vault, deleted and purged, if it has made it and nobody else has a
+grant there by then. A vault that was there stays. Its requests stand in the usage logs like any others'. With --destructive the leader is made to step down every other second while the clients
 work. Nothing else is done to the cluster even then: what else the API can do to it (seal, remove), it cannot undo.
 
 It asks the node at --address which nodes there are and where their APIs are. All must be unsealed. Where that node cannot
@@ -57,7 +57,7 @@ type proveSettings struct {
 }
 
 func (s *proveSettings) bind(f *pflag.FlagSet) {
-	f.StringVar(&s.vault, "vault", "prove", "vault to work in, made if absent; it stays")
+	f.StringVar(&s.vault, "vault", "prove", "vault to work in; one that is absent is made, and removed in the end")
 	f.DurationVar(&s.time, "time", 0, "how long to work (default "+proveTime.String()+", without --operations)")
 	f.IntVar(&s.operations, "operations", 0, "work until so many operations are done")
 	f.IntVar(&s.clients, "clients", 5, "clients that work at once")

@@ -64,6 +64,7 @@ func (p *proof) work(ctx context.Context, people io.Writer) error {
 		defer cancel()
 	}
 	defer p.progress.tell(people)()
+	var first *prove.Run
 	for p.goesOn(ctx) {
 		run, err := p.begin()
 		if err != nil && p.report.Rounds == 0 {
@@ -74,11 +75,22 @@ func (p *proof) work(ctx context.Context, people io.Writer) error {
 			break
 		}
 		if p.report.Rounds == 0 {
+			first = run
 			p.cleanUpOlder(run)
 		}
 		p.round(ctx, run)
 	}
+	if first != nil && first.MadeVault() {
+		p.removeVault(first)
+	}
 	return nil
+}
+
+func (p *proof) removeVault(run *prove.Run) {
+	p.progress.now("removing the vault")
+	if err := p.within(cleanUpPatience, run.RemoveVault); err != nil {
+		p.report.problem(fmt.Errorf("vault %s is left: %w", p.settings.vault, err))
+	}
 }
 
 func (p *proof) goesOn(ctx context.Context) bool {

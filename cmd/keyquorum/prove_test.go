@@ -41,7 +41,8 @@ func TestProve(t *testing.T) {
 			t.Errorf("the nodes hold %+v: %s", state, o.stdout)
 		}
 	})
-	leavesNothing(t, c)
+	leavesNoVault(t, c)
+	c.Call(0, "POST", "/v1/keyquorum/vaults", map[string]any{"name": "prove"}, nil)
 	t.Run("while leaders step down", func(t *testing.T) {
 		o := callProve(t, c, "-time=5s", "-destructive")
 		expectCode(t, "prove -destructive", o, 0)
@@ -54,8 +55,11 @@ func TestProve(t *testing.T) {
 			t.Errorf("no leader stepped down, or nobody was told how it went:\n%s%s", o.stdout, o.stderr)
 		}
 	})
+	leavesNothing(t, c) // in the vault that was there
+	c.Call(0, "DELETE", "/v1/keyquorum/vaults/prove", nil, nil)
+	c.Call(0, "DELETE", "/v1/keyquorum/deleted-vaults/prove", nil, nil)
 	t.Run("an interrupt ends it early", func(t *testing.T) { interrupted(t, c) })
-	leavesNothing(t, c)
+	leavesNoVault(t, c)
 	t.Run("another leaves things, and says so", func(t *testing.T) { interruptedTwice(t, c) })
 	leavesNothing(t, c)
 	t.Run("an old answer is told", func(t *testing.T) { tellsAnOldAnswer(t, c) })
@@ -86,6 +90,18 @@ func proven(t *testing.T, o outcome) (r proofReport) {
 		t.Fatalf("not proven (%v): %s%s", err, o.stdout, o.stderr)
 	}
 	return r
+}
+
+// leavesNoVault: what a call has made is gone and purged, the vault too.
+func leavesNoVault(t *testing.T, c *testcluster.Cluster) {
+	t.Helper()
+	for _, list := range []string{"vaults", "deleted-vaults", "apps"} {
+		var left struct{ Vaults, Apps []any }
+		c.Call(0, "GET", "/v1/keyquorum/"+list, nil, &left)
+		if len(left.Vaults)+len(left.Apps) > 0 {
+			t.Errorf("left behind in %s: %+v", list, left)
+		}
+	}
 }
 
 // leavesNothing looks, as an administrator and as an application, for what a call has left behind.

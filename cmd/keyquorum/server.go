@@ -36,7 +36,9 @@ const heapFloor = 8 << 20
 
 func serverCommand() *cobra.Command {
 	var config serverConfig
-	c := &cobra.Command{Use: "server", Short: "Run a node", Args: arguments(0, 0)}
+	c := &cobra.Command{Use: "server", Short: "Run a node", Args: arguments(0, 0),
+		Long: "Run a node. Each setting is a flag, or KEYQUORUM_NAME in the environment (KEYQUORUM_TLS_CERT for --tls-cert), or \"name\"\n" +
+			"in the JSON file that --config names (\"tls_cert\"); flags win over the environment, and that over the file."}
 	config.bind(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := fillFrom(c.Flags(), os.LookupEnv); err != nil {
@@ -73,7 +75,7 @@ func serve(ctx context.Context, config *serverConfig) error {
 	if err != nil {
 		return err
 	}
-	cert, err := loadCertificate(config.TLSCert, config.TLSKey, logger)
+	cert, err := loadCertificate(config.TLSCert, config.TLSKey, zones, logger)
 	if err != nil {
 		return err
 	}

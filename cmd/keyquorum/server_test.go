@@ -77,6 +77,18 @@ func member(t *testing.T, manifest string) string {
 	return dir
 }
 
+// TestHelpNamesTheEnvironment: what has no flag, and what every flag is called elsewhere, is found nowhere else.
+func TestHelpNamesTheEnvironment(t *testing.T) {
+	for args, says := range map[string]string{
+		"vault --help": "KEYQUORUM_TOKEN", "app create --help": "KEYQUORUM_TOKEN", "grant --help": "KEYQUORUM_TOKEN",
+		"operator --help": "KEYQUORUM_TOKEN", "operator seal --help": "KEYQUORUM_TOKEN", "server --help": "KEYQUORUM_NAME",
+	} {
+		if o := call(t, t.TempDir(), strings.Fields(args)...); o.code != 0 || !strings.Contains(o.stdout, says) {
+			t.Errorf("%s: exit code %d, no %s: %s", args, o.code, says, o.stdout)
+		}
+	}
+}
+
 // TestCallsThatAreWrongSaySo are commands that never reach a node.
 func TestCallsThatAreWrongSaySo(t *testing.T) {
 	for _, row := range []struct {
@@ -91,8 +103,8 @@ func TestCallsThatAreWrongSaySo(t *testing.T) {
 		{"operator status -address=http://127.0.0.1:1", 1, "https only"},
 		{"operator status -ca-cert=/nonexistent", 1, "CA file"},
 		{"operator seal -address=https://127.0.0.1:1", 2, "connection refused"},
-		{"dev status", 1, "no dev cluster runs"},
-		{"dev exec -- true", 1, "no dev cluster"},
+		{"dev status", 1, "say with --dir where it is"},
+		{"dev exec -- true", 1, "say with --dir where it is"},
 	} {
 		o := call(t, t.TempDir(), strings.Fields(row.args)...)
 		if o.code != row.code || !strings.Contains(o.complaint(), row.says) {

@@ -4,7 +4,8 @@
 //
 // It is configured by the environment alone, as Microsoft documents it for DefaultAzureCredential: AZURE_AUTHORITY_HOST,
 // AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, and SSL_CERT_FILE for the authority to trust. Vault URLs are
-// its arguments, or come from KEYQUORUM_VAULT_URLS, separated by commas.
+// its arguments, or come from KEYQUORUM_VAULT_URLS, separated by commas. With -read it only reads the secret through each,
+// which is all that an application without write permissions may do.
 package main
 
 import (
@@ -12,6 +13,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"flag"
 	"fmt"
 	"log"
 	"os"
@@ -33,12 +35,14 @@ func main() {
 	log.SetFlags(0)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	onlyRead := flag.Bool("read", false, "only read the secret that an earlier run has written")
+	flag.Parse()
+	if err := run(ctx, flag.Args(), *onlyRead); err != nil {
 		log.Fatal("azure-app: ", err)
 	}
 }
 
-func run(ctx context.Context, urls []string) error {
+func run(ctx context.Context, urls []string, onlyRead bool) error {
 	if len(urls) == 0 {
 		urls = strings.FieldsFunc(os.Getenv("KEYQUORUM_VAULT_URLS"), func(r rune) bool { return r == ',' || r == ' ' })
 	}
@@ -48,6 +52,9 @@ func run(ctx context.Context, urls []string) error {
 	credential, err := azidentity.NewDefaultAzureCredential(nil)
 	if err != nil {
 		return err
+	}
+	if onlyRead {
+		return read(ctx, urls, credential)
 	}
 	written, err := write(ctx, urls[0], credential)
 	if err != nil {
@@ -59,6 +66,22 @@ func run(ctx context.Context, urls []string) error {
 		}
 	}
 	fmt.Printf("done: written through one URL, read and verified through %d\n", len(urls)-1)
+	return nil
+}
+
+// read shows that the secret is there, not what it says.
+func read(ctx context.Context, urls []string, credential azcore.TokenCredential) error {
+	for _, url := range urls {
+		secrets, _, err := clients(url, credential)
+		if err != nil {
+			return err
+		}
+		got, err := secrets.GetSecret(ctx, secretName, "", nil)
+		if err != nil {
+			return fmt.Errorf("through %s: %w", url, err)
+		}
+		fmt.Printf("%s: read secret %s, version %s\n", url, secretName, got.ID.Version())
+	}
 	return nil
 }
 

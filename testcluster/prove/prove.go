@@ -66,6 +66,7 @@ type Run struct {
 	target  Target
 	options Options
 	name    string // of this run and no other, in every name and request id
+	made    bool   // the vault too
 	worker  *application
 	objects []*object // in the order in which they come into use
 	window  window
@@ -111,24 +112,6 @@ func (r *Run) prepare(ctx context.Context) error {
 		return err
 	}
 	return r.plan(ctx)
-}
-
-// openVault makes the vault, or makes sure that what is made in the one that is there can be removed again.
-func (r *Run) openVault(ctx context.Context) error {
-	create := operatorCall(http.MethodPost, "/v1/keyquorum/vaults", fmt.Sprintf(`{"name":%q}`, r.options.Vault))
-	if err := r.insist(ctx, create, nil, http.StatusConflict); err != nil {
-		return err
-	}
-	var vault struct {
-		PurgeProtection bool `json:"purge_protection"`
-	}
-	if err := r.insist(ctx, operatorCall(http.MethodGet, "/v1/keyquorum/vaults/"+r.options.Vault, ""), &vault); err != nil {
-		return err
-	}
-	if vault.PurgeProtection {
-		return fmt.Errorf("vault %s has purge protection: what a run makes there could not be removed", r.options.Vault)
-	}
-	return nil
 }
 
 func (r *Run) grantPath(app string) string {

@@ -104,7 +104,7 @@ func (r *Run) readUntilAnswered(ctx context.Context, node int, o *object, q requ
 	}
 }
 
-// CleanUp removes what the run made, as far as the API allows: the vault stays.
+// CleanUp removes what the run made, but for the vault.
 func (r *Run) CleanUp(ctx context.Context) error {
 	for _, o := range r.objects {
 		if err := r.remove(ctx, o.kind.cleanUp(o)...); err != nil {
