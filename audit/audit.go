@@ -46,6 +46,7 @@ type Entry struct {
 	Vault         string
 	Object        string
 	Version       string
+	With          string // "name/version" of the other key that was used: an import's, which what came in was wrapped for
 	Status        int    // HTTP status of the answer; 202 for what the node begins of itself
 	Code          string // error code, "" for success
 	Duration      time.Duration

@@ -31,6 +31,7 @@ func appendLine(b []byte, e *Entry) []byte {
 	b = appendField(b, `,"vault":"`, e.Vault)
 	b = appendField(b, `,"object":"`, e.Object)
 	b = appendField(b, `,"version":"`, e.Version)
+	b = appendField(b, `,"with":"`, e.With)
 	b = append(b, `,"status":`...)
 	b = strconv.AppendInt(b, int64(e.Status), 10)
 	b = appendField(b, `,"code":"`, e.Code)

@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -20,32 +19,40 @@ const (
 	authorityTime = 5 * time.Second
 	authorityBody = 256 << 10        // bytes of each of its two documents
 	authorityLife = 10 * time.Minute // of its keys here
+
+	authorityPause = 5 * time.Second // between two tries while it has given none
+	authorityAgain = time.Minute     // between two tries while it has given others
 )
 
 // Authorities are the services that this node asks for the keys which their attestations are signed with: those that its operator has
 // named, and no other, whatever a release policy says. They speak OpenID Connect Discovery 1.0.
 type Authorities struct {
-	allowed []string // without a slash at the end
-	client  *http.Client
-
-	mu   sync.Mutex
-	keys map[string]authorityKeys // at most one for each of allowed
+	named  map[string]*authority // by URL without a slash at the end
+	client *http.Client
+	now    func() time.Time
 }
 
-type authorityKeys struct {
-	set     []byte
+// An authority is one of them, and what is known of it. Whoever has the turn may look and fetch.
+type authority struct {
+	url     string
+	turn    chan struct{} // holds one
+	asked   time.Time     // when the last fetch began
+	failed  error         // what became of it
+	set     []byte        // nil: none was ever fetched
+	kids    []string      // of the keys in it
 	fetched time.Time
 }
 
 // NewAuthorities takes https URLs. roots says whose certificates are trusted; nil: the system's roots.
 func NewAuthorities(allowed []string, roots *tls.Config) (*Authorities, error) {
-	a := &Authorities{keys: make(map[string]authorityKeys)}
+	a := &Authorities{named: make(map[string]*authority), now: time.Now}
 	for _, text := range allowed {
 		u, err := url.Parse(text)
 		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 			return nil, fmt.Errorf("attestation authority %q: it is an https URL without query", text)
 		}
-		a.allowed = append(a.allowed, strings.TrimSuffix(text, "/"))
+		text = strings.TrimSuffix(text, "/")
+		a.named[text] = &authority{url: text, turn: make(chan struct{}, 1)}
 	}
 	a.client = &http.Client{
 		Timeout:   authorityTime,
@@ -57,26 +64,60 @@ func NewAuthorities(allowed []string, roots *tls.Config) (*Authorities, error) {
 	return a, nil
 }
 
-// Keys gives the JSON Web Key Set of an authority, at most ten minutes old.
-func (a *Authorities) Keys(ctx context.Context, authority string) ([]byte, error) {
-	authority = strings.TrimSuffix(authority, "/")
-	if !slices.Contains(a.allowed, authority) {
+// Keys gives the JSON Web Key Set of an authority, at most ten minutes old. kid is the key that is looked for: a set without it is
+// fetched anew, for the authority may have changed its keys, but not more than once a minute, for anybody can make a kid up.
+func (a *Authorities) Keys(ctx context.Context, issuer, kid string) ([]byte, error) {
+	at := a.named[strings.TrimSuffix(issuer, "/")]
+	if at == nil {
 		return nil, errors.New("the authority is not among those that this node may ask")
 	}
-	a.mu.Lock()
-	known := a.keys[authority]
-	a.mu.Unlock()
-	if known.set != nil && time.Since(known.fetched) < authorityLife {
-		return known.set, nil
+	select {
+	case at.turn <- struct{}{}:
+		defer func() { <-at.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	set, err := a.fetch(ctx, authority)
-	if err != nil {
-		return nil, err
+	if at.due(a.now(), kid) {
+		a.refresh(context.WithoutCancel(ctx), at) // what comes is for all who wait, even if this one goes
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.keys[authority] = authorityKeys{set, time.Now()}
-	return set, nil
+	if !at.current(a.now()) {
+		return nil, at.failed
+	}
+	return at.set, nil
+}
+
+func (at *authority) current(now time.Time) bool {
+	return at.set != nil && now.Sub(at.fetched) < authorityLife
+}
+
+func (at *authority) due(now time.Time, kid string) bool {
+	pause := authorityPause
+	if at.current(now) {
+		if slices.Contains(at.kids, kid) {
+			return false
+		}
+		pause = authorityAgain
+	}
+	return at.asked.IsZero() || now.Sub(at.asked) >= pause
+}
+
+// refresh leaves a set that is there alone if it gets no other.
+func (a *Authorities) refresh(ctx context.Context, at *authority) {
+	at.asked = a.now()
+	set, err := a.fetch(ctx, at.url)
+	var found struct {
+		Keys []struct{ Kid string }
+	}
+	if err == nil {
+		err = json.Unmarshal(set, &found)
+	}
+	if at.failed = err; err != nil {
+		return
+	}
+	at.set, at.fetched, at.kids = set, a.now(), nil
+	for _, k := range found.Keys {
+		at.kids = append(at.kids, k.Kid)
+	}
 }
 
 func (a *Authorities) fetch(ctx context.Context, authority string) ([]byte, error) {
@@ -85,10 +126,14 @@ func (a *Authorities) fetch(ctx context.Context, authority string) ([]byte, erro
 		return nil, err
 	}
 	var found struct {
-		JWKS string `json:"jwks_uri"`
+		Issuer string `json:"issuer"`
+		JWKS   string `json:"jwks_uri"`
 	}
 	if err := json.Unmarshal(b, &found); err != nil {
 		return nil, err
+	}
+	if strings.TrimSuffix(found.Issuer, "/") != authority { // OpenID Connect Discovery 1.0 section 4.3
+		return nil, errors.New("the authority says that it is another")
 	}
 	own, _ := url.Parse(authority)
 	if u, err := url.Parse(found.JWKS); err != nil || u.Scheme != "https" || u.Host != own.Host {

@@ -53,7 +53,7 @@ func TestBringYourOwnKey(t *testing.T) {
 		if a.status != status {
 			t.Errorf("the same key as %s: %d %s", kty, a.status, a.body)
 		}
-		if kty == "EC" && !strings.Contains(a.body, "another type") {
+		if kty == "EC" && !strings.Contains(a.body, "of the type that the request says") {
 			t.Errorf("an RSA key as EC is refused with %s", a.body)
 		}
 	}

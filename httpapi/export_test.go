@@ -207,3 +207,6 @@ func Counting(t Throttle) (request func()) {
 		m.inFlight.Add(-1)
 	}
 }
+
+// At sets the clock by which Authorities fetch anew.
+func (a *Authorities) At(now func() time.Time) { a.now = now }

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -14,6 +15,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,26 +31,24 @@ import (
 type attester struct {
 	*httptest.Server
 	key  *rsa.PrivateKey
-	asks int
+	asks atomic.Int32
 	roam string // what it says of where its keys are; "": on itself
+	name string // what it says that it is; "": itself, with a slash
+	kid  string // of its key
+	down atomic.Bool
 }
 
 func newAttester(t *testing.T) *attester {
-	a := &attester{key: newRSA(t)}
-	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &a.key.PublicKey, KeyID: "signer", Algorithm: "RS256", Use: "sig"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := &attester{key: newRSA(t), kid: "signer"}
 	a.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch a.asks++; r.URL.Path {
-		case "/.well-known/openid-configuration":
-			at := a.roam
-			if at == "" {
-				at = a.URL
-			}
-			fmt.Fprintf(w, `{"jwks_uri":"%s/certs"}`, at)
-		case "/certs":
-			w.Write(set)
+		a.asks.Add(1)
+		switch {
+		case a.down.Load():
+			w.WriteHeader(http.StatusInternalServerError)
+		case r.URL.Path == "/.well-known/openid-configuration":
+			fmt.Fprintf(w, `{"issuer":"%s","jwks_uri":"%s/certs"}`, cmp.Or(a.name, a.URL+"/"), cmp.Or(a.roam, a.URL))
+		case r.URL.Path == "/certs":
+			_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &a.key.PublicKey, KeyID: a.kid, Algorithm: "RS256", Use: "sig"}}})
 		default:
 			http.NotFound(w, r)
 		}
@@ -135,7 +136,7 @@ func TestReleaseToAnAttestedEnvironment(t *testing.T) {
 	checkReleased(t, s, c, environment, released.text("value"), made)
 
 	other := newRSA(t)
-	asked := a.asks
+	asked := a.asks.Load()
 	for name, target := range map[string]string{
 		"nothing":                    "",
 		"no JWT":                     "a.b.c",
@@ -156,8 +157,8 @@ func TestReleaseToAnAttestedEnvironment(t *testing.T) {
 			t.Errorf("%s: %d %s", name, r.status, r.body)
 		}
 	}
-	if a.asks != asked {
-		t.Errorf("the authority was asked %d more times within ten minutes", a.asks-asked)
+	if a.asks.Load() != asked {
+		t.Errorf("the authority was asked %d more times within ten minutes", a.asks.Load()-asked)
 	}
 	if r := release(a.attest(t, nil, claims(func(m map[string]any) { m["debug"], m["test"] = true, 1 }))); r.status != 200 {
 		t.Errorf("the other branch of anyOf: %d %s", r.status, r.body)
@@ -259,6 +260,10 @@ func b64url(t *testing.T, s string) []byte {
 func TestReleasePolicyRules(t *testing.T) {
 	c := unsealed(t).application(t, "policies", everything)
 	good := policyOf("https://a.example")
+	policy := `{"version":"1.0.0","anyOf":[{"authority":"https://a.example","allOf":[{"claim":"a","equals":1}]}]}`
+	exportable := func(data string) string {
+		return `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` + data + `"}}`
+	}
 	data := func(policy string) string { return base64.RawURLEncoding.EncodeToString([]byte(policy)) }
 	for name, body := range map[string]string{
 		"policy, not exportable":    `{"kty":"EC-HSM","release_policy":{"data":"` + good + `"}}`,
@@ -274,8 +279,23 @@ func TestReleasePolicyRules(t *testing.T) {
 		"a condition unknown to us": `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` + data(`{"version":"1.0.0","anyOf":[{"authority":"https://a.example","allOf":[{"claim":"a","greater":1}]}]}`) + `"}}`,
 		"plain http":                `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` + policyOf("http://a.example") + `"}}`,
 		"more than 4 KiB":           `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` + policyOf("https://a.example/"+strings.Repeat("a", 4096)) + `"}}`,
+		"text after it":             exportable(data(policy + `}}}]]`)),
+		"a member in capitals":      exportable(data(strings.Replace(policy, "allOf", "ALLOF", 1))),
+		"the same member twice":     exportable(data(strings.Replace(policy, `"equals":1`, `"equals":2,"equals":1`, 1))),
+		"two spellings of one":      exportable(data(strings.Replace(policy, `"allOf"`, `"allof":[{"claim":"b","equals":2}],"allOf"`, 1))),
+		"a value with two meanings": exportable(data(strings.Replace(policy, `"equals":1`, `"equals":{"a":1,"a":2}`, 1))),
+		"a claim of 17 names":       exportable(data(strings.Replace(policy, `"a"`, `"a`+strings.Repeat(".a", 16)+`"`, 1))),
 	} {
 		if a := c.call("POST", "/keys/refused/create", body); a.status != 400 || a.at("error", "code") != "BadParameter" {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+	for name, policy := range map[string]string{
+		"spaces after it":     policy + " \n",
+		"a claim of 16 names": strings.Replace(policy, `"a"`, `"a`+strings.Repeat(".a", 15)+`"`, 1),
+		"names in a value":    strings.Replace(policy, `"equals":1`, `"equals":{"Claim":1,"b":{"Claim":2}}`, 1),
+	} {
+		if a := c.call("POST", "/keys/taken/create", exportable(data(policy))); a.status != 200 {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
@@ -301,19 +321,78 @@ func TestAuthoritiesAreThoseThatTheOperatorNamed(t *testing.T) {
 	if _, err := httpapi.NewAuthorities([]string{"http://plain.example"}, nil); err == nil {
 		t.Error("plain http was taken")
 	}
+	for name, lie := range map[string]func(){
+		"another authority": func() { a.roam, a.name = "", "" },
+		"keys of another":   func() { a.roam, a.name = "https://127.0.0.1:1", "" },
+		"another name":      func() { a.roam, a.name = "", "https://elsewhere.example" },
+		"no slash":          func() { a.roam, a.name = "", a.URL },
+		"a slash":           func() { a.roam, a.name = "", "" },
+	} {
+		lie()
+		authorities, asked := authoritiesAt(t, a, time.Now), a.asks.Load()
+		switch name {
+		case "another authority":
+			if _, err := authorities.Keys(t.Context(), "https://127.0.0.1:1", "signer"); err == nil || a.asks.Load() != asked {
+				t.Error("another authority was asked")
+			}
+		case "no slash", "a slash":
+			if set, err := authorities.Keys(t.Context(), a.URL+"/", "signer"); err != nil || !strings.Contains(string(set), "signer") {
+				t.Errorf("%s: %s, %v", name, set, err)
+			}
+		default:
+			if _, err := authorities.Keys(t.Context(), a.URL, "signer"); err == nil {
+				t.Errorf("%s was taken", name)
+			}
+		}
+	}
+}
+
+func authoritiesAt(t *testing.T, a *attester, now func() time.Time) *httpapi.Authorities {
+	t.Helper()
 	authorities, err := httpapi.NewAuthorities([]string{a.URL}, a.roots())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := authorities.Keys(t.Context(), "https://127.0.0.1:1"); err == nil || a.asks != 0 {
-		t.Error("another authority was asked")
+	authorities.At(now)
+	return authorities
+}
+
+// An authority is asked when there is reason to: by one of those who wait, anew for a key that it may have since, and not again and
+// again because it is down or somebody makes names of keys up.
+func TestWhenAuthoritiesAreAsked(t *testing.T) {
+	a := newAttester(t)
+	now := time.Now()
+	authorities := authoritiesAt(t, a, func() time.Time { return now })
+	const fetch = 2 // requests: the discovery document, and the keys
+	step := func(what string, later time.Duration, kid string, want int32, fails bool) {
+		t.Helper()
+		now = now.Add(later)
+		before := a.asks.Load()
+		var wait sync.WaitGroup
+		for range 10 {
+			wait.Go(func() {
+				if _, err := authorities.Keys(t.Context(), a.URL, kid); (err != nil) != fails {
+					t.Errorf("%s: %v", what, err)
+				}
+			})
+		}
+		wait.Wait()
+		if got := a.asks.Load() - before; got != want {
+			t.Errorf("%s: it was asked %d times, want %d", what, got, want)
+		}
 	}
-	a.roam = "https://127.0.0.1:1"
-	if _, err := authorities.Keys(t.Context(), a.URL); err == nil {
-		t.Error("keys of another host were taken")
-	}
-	a.roam = ""
-	if set, err := authorities.Keys(t.Context(), a.URL+"/"); err != nil || !strings.Contains(string(set), "signer") {
-		t.Errorf("%s, %v", set, err)
-	}
+	a.down.Store(true)
+	step("down", 0, "signer", 1, true)
+	a.down.Store(false)
+	step("up, but just asked", 4*time.Second, "signer", 0, true)
+	step("up", time.Second, "signer", fetch, false)
+	step("known", 9*time.Minute, "signer", 0, false)
+	a.kid = "next"
+	step("a new key", 0, "next", fetch, false)
+	step("a key that nobody has", 0, "made-up", 0, false)
+	step("a minute later", time.Minute, "made-up", fetch, false)
+	a.down.Store(true)
+	step("down with keys known", time.Minute, "made-up", 1, false)
+	step("the known key", 0, "next", 0, false)
+	step("ten minutes old", 9*time.Minute, "next", 1, true)
 }

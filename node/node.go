@@ -58,7 +58,7 @@ type Config struct {
 	Compact         Compact
 	Version         string
 	// AuthorityKeys fetches the keys of an attestation authority (vault.Config); nil: no key is ever released.
-	AuthorityKeys func(ctx context.Context, authority string) ([]byte, error)
+	AuthorityKeys func(ctx context.Context, authority, kid string) ([]byte, error)
 }
 
 // GossipConfig: an empty Bind switches gossip off.

@@ -84,9 +84,9 @@ func releaseRules(k *Key) ([]policyRule, error) {
 // authorityKeys fetches the keys of the target's authority, if the key's policy names it. What else is wrong is left to the decision, which is
 // what gets a usage record.
 func (v *Vaults) authorityKeys(ctx context.Context, c Caller, t target, token string) (*jose.JSONWebKeySet, error) {
-	var authority string
+	var authority, kid string
 	_, _ = v.settle(ctx, c.Fenced, false, func(d *decision) error {
-		authority = ""
+		authority, kid = "", ""
 		if err := d.admit(c, releaseKey, t); err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ func (v *Vaults) authorityKeys(ctx context.Context, c Caller, t target, token st
 		}
 		rules, err := releaseRules(&k)
 		if err == nil {
-			authority = claimedAuthority(rules, token)
+			authority, kid = claimedAuthority(rules, token)
 		}
 		return err
 	})
@@ -110,7 +110,7 @@ func (v *Vaults) authorityKeys(ctx context.Context, c Caller, t target, token st
 	if v.cfg.AuthorityKeys == nil {
 		return nil, badParameter("This node is not configured to ask attestation authorities for their keys.")
 	}
-	set, err := v.cfg.AuthorityKeys(ctx, authority)
+	set, err := v.cfg.AuthorityKeys(ctx, authority, kid)
 	if err != nil {
 		return nil, unavailable("AuthorityUnreachable", "The keys of the attestation authority "+authority+" could not be fetched.")
 	}
@@ -126,23 +126,24 @@ var errTarget = badParameter("Property target is not an attestation that satisfi
 // attestationAlgorithms are those that attestations may be signed with.
 var attestationAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512}
 
-// claimedAuthority is the authority among the policy's that the token says it is of, before its signature is looked at.
-func claimedAuthority(rules []policyRule, token string) string {
+// claimedAuthority is the authority among the policy's that the token says it is of, and the name of the key that it says it is signed
+// with, before its signature is looked at.
+func claimedAuthority(rules []policyRule, token string) (authority, kid string) {
 	signed, err := parseAttestation(token)
 	if err != nil {
-		return ""
+		return "", ""
 	}
 	var c struct {
 		Issuer string `json:"iss"`
 	}
 	if json.Unmarshal(signed.UnsafePayloadWithoutVerification(), &c) != nil {
-		return ""
+		return "", ""
 	}
 	i := slices.IndexFunc(rules, func(r policyRule) bool { return sameAuthority(r.Authority, c.Issuer) })
 	if i < 0 {
-		return ""
+		return "", ""
 	}
-	return rules[i].Authority
+	return rules[i].Authority, signed.Signatures[0].Protected.KeyID
 }
 
 func sameAuthority(a, b string) bool {

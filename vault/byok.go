@@ -52,7 +52,7 @@ func (d *decision) wrappingKey(j *JWK) (unwrap func() ([]byte, error), err error
 	if !ok {
 		return nil, badParameter("Property key.key_hsm was not wrapped for a key of this vault.")
 	}
-	made := d.version // the usage record names the version that is made, not this one
+	made := d.version // the usage record names the version that is made in "version", and this one in "with"
 	o, err := keyCollection.find(d, name, version)
 	d.version = made
 	if err != nil {
@@ -66,6 +66,7 @@ func (d *decision) wrappingKey(j *JWK) (unwrap func() ([]byte, error), err error
 	if !ok || !k.record.Attributes.Enabled || !slices.Contains(k.record.Ops, string(opImport)) {
 		return nil, badParameter("Property key.key_hsm was wrapped for a key that is no enabled RSA key with import among its key_ops.")
 	}
+	d.with = fold(name) + "/" + o.version // before it is used: an attempt that fails uses it too
 	return func() ([]byte, error) { return openTransfer(key.PrivateKey, ciphertext) }, nil
 }
 
@@ -127,25 +128,34 @@ func (j *JWK) unwrapped(unwrap func() ([]byte, error)) (material, error) {
 		return nil, err
 	}
 	defer clear(plain)
-	if baseType(j.Kty) == "oct" {
+	switch baseType(j.Kty) {
+	case "oct":
 		return importOct(&JWK{K: plain})
-	}
-	if m, ok := parseKoblitz8(plain); ok && baseType(j.Kty) == "EC" {
-		return m, nil
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(plain)
-	if err != nil {
-		return nil, badParameter("Property key.key_hsm holds no PKCS #8 private key.")
-	}
-	switch key := parsed.(type) {
-	case *rsa.PrivateKey:
-		if bits := key.N.BitLen(); baseType(j.Kty) == "RSA" && len(key.Primes) == 2 && (bits == 2048 || bits == 3072 || bits == 4096) {
-			return usableRSA(key)
+	case "RSA":
+		if key := readRSA8(plain); key != nil {
+			return importRSA(key)
 		}
-	case *ecdsa.PrivateKey:
-		if _, err := shapeFor(KeySpec{Kty: "EC", Crv: key.Params().Name}); baseType(j.Kty) == "EC" && err == nil {
-			return ecKey{key}, nil
+	default:
+		if m, ok := parseEC8(plain); ok {
+			return m, nil
 		}
 	}
-	return nil, badParameter("Property key.key_hsm holds a key of another type or size than the request says.")
+	return nil, badParameter("Property key.key_hsm holds no PKCS #8 private key of the type that the request says.")
+}
+
+// maxEC8 is more than a key on P-521 takes in PKCS #8 with its public key, and less than x509 would take long over, whatever it finds.
+const maxEC8 = 512
+
+// parseEC8 reads a key on one of the curves in PKCS #8.
+func parseEC8(der []byte) (material, bool) {
+	if m, ok := parseKoblitz8(der); ok || len(der) > maxEC8 {
+		return m, ok
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(der)
+	key, ok := parsed.(*ecdsa.PrivateKey)
+	if err != nil || !ok {
+		return nil, false
+	}
+	_, err = shapeFor(KeySpec{Kty: "EC", Crv: key.Params().Name})
+	return ecKey{key}, err == nil
 }

@@ -29,6 +29,7 @@ type decision struct {
 
 	vault   *vaultRecord // set by admit
 	version string       // that was used or made, for the usage record
+	with    string       // the other key that was used, for the usage record
 }
 
 // read returns the record at path, and holds the transaction to it.

@@ -197,7 +197,7 @@ func TestWrappedImport(t *testing.T) {
 		"oct": {"oct-HSM", aes, "A192GCM"},
 	} {
 		k := must(w.ImportKey(ctx, c, name, &vault.JWK{Kty: row.kty, HSM: transfer(t, kid, public, row.private)}, vault.Change{}))(t)
-		if k.Public.Kty != row.kty || w.usage.last(t).Version != k.Version {
+		if u := w.usage.last(t); k.Public.Kty != row.kty || u.Version != k.Version || u.With != "kek/"+kek.Version {
 			t.Errorf("%s: %+v, %+v", name, k, w.usage.last(t))
 		}
 		usesOf(t, w, c, name, row.alg)
@@ -227,6 +227,13 @@ func TestWrappedImport(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := w.ImportKey(ctx, c, "refused", j, vault.Change{})
 			refused(t, err, vault.Invalid, "BadParameter")
+			used := ""
+			if slices.Contains([]string{"another type", "wrapped for another", "no PKCS #8", "a P-224 key", "oct of a length that none"}, name) {
+				used = "kek/" + kek.Version
+			}
+			if u := w.usage.last(t); u.With != used {
+				t.Errorf("the record names %q as the key that was used, want %q", u.With, used)
+			}
 		})
 	}
 	must(w.UpdateKey(ctx, c, "kek", "", vault.Change{Enabled: ptr(false)}))(t)

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/url"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // A ReleasePolicy says to whom a key may be released. Data is JSON of at most 4 KiB, in Azure's policy grammar:
@@ -26,6 +28,7 @@ const (
 	maxReleasePolicy   = 4 << 10
 	releaseVersion     = "1.0.0"
 	maxReleaseDepth    = 8
+	maxClaimNames      = 16 // with dots between them: each dot is looked at as one between names, and as part of one
 )
 
 // releasable applies what a request says about the release of a key that is made. As in Azure an exportable key has a policy and a
@@ -93,10 +96,13 @@ func parsePolicy(data []byte) ([]policyRule, error) {
 	if len(data) > maxReleasePolicy {
 		return nil, errors.New("it has more than 4096 bytes")
 	}
+	if err := unambiguous(data); err != nil {
+		return nil, err
+	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&p); err != nil || d.More() {
-		return nil, errors.New("it is not JSON of the policy grammar")
+	if d.Decode(&p) != nil {
+		return nil, errPolicyGrammar
 	}
 	if p.Version != releaseVersion || len(p.AnyOf) == 0 {
 		return nil, errors.New(`it needs "version":"1.0.0" and anyOf`)
@@ -113,6 +119,47 @@ func parsePolicy(data []byte) ([]policyRule, error) {
 	return p.AnyOf, nil
 }
 
+var errPolicyGrammar = errors.New("it is not JSON of the policy grammar")
+
+// policyMembers are the names that a policy may have, but in the values that claims are compared with.
+var policyMembers = []string{"version", "anyOf", "authority", "allOf", "claim", "equals"}
+
+// unambiguous refuses what others might read in another way than encoding/json does, which takes names in any case, the last of two
+// members with one name, and whatever follows the value.
+func unambiguous(data []byte) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	if err := unambiguousValue(d, false); err != nil {
+		return errPolicyGrammar
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errPolicyGrammar
+	}
+	return nil
+}
+
+func unambiguousValue(d *json.Decoder, anyName bool) error {
+	begin, err := d.Token()
+	if err != nil || begin != json.Delim('{') && begin != json.Delim('[') {
+		return err
+	}
+	seen := map[json.Token]bool{}
+	for d.More() {
+		var name json.Token
+		if begin == json.Delim('{') {
+			name, _ = d.Token()
+			if text, ok := name.(string); !ok || seen[name] || !anyName && !slices.Contains(policyMembers, text) {
+				return errPolicyGrammar
+			}
+			seen[name] = true
+		}
+		if err := unambiguousValue(d, anyName || name == "equals"); err != nil {
+			return err
+		}
+	}
+	_, err = d.Token()
+	return err
+}
+
 // valid: one of the three, an authority outermost alone, and no deeper than anybody reads.
 func (r *policyRule) valid(depth int) bool {
 	inner := slices.Concat(r.AllOf, r.AnyOf)
@@ -120,7 +167,7 @@ func (r *policyRule) valid(depth int) bool {
 		return false
 	}
 	if r.Claim != "" {
-		return inner == nil && r.Equals != nil
+		return inner == nil && r.Equals != nil && strings.Count(r.Claim, ".") < maxClaimNames
 	}
 	return len(inner) > 0 && r.Equals == nil && !slices.ContainsFunc(inner, func(i policyRule) bool { return !i.valid(depth + 1) })
 }

@@ -2,7 +2,6 @@ package vault
 
 import (
 	"bytes"
-	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -80,52 +79,6 @@ func (k rsaKey) open(a *algorithm, value []byte) ([]byte, error) {
 		return rsa.DecryptOAEP(a.hash.New(), nil, k.PrivateKey, value, nil)
 	}
 	return rsa.DecryptPKCS1v15(nil, k.PrivateKey, value) //nolint:staticcheck // as above
-}
-
-// importRSA builds a key from a private JWK (RFC 7518 section 6.3.2). The primes must be there; dp, dq and qi are worked out
-// anew, and must agree where they are given.
-func importRSA(j *JWK) (material, error) {
-	n := new(big.Int).SetBytes(j.N)
-	if bits := n.BitLen(); bits != 2048 && bits != 3072 && bits != 4096 {
-		return nil, badProperty("key.n")
-	}
-	for _, m := range [...]struct {
-		name  string
-		value []byte
-	}{{"e", j.E}, {"d", j.D}, {"p", j.P}, {"q", j.Q}} {
-		if len(m.value) == 0 || len(m.value) > len(j.N) {
-			return nil, badProperty("key." + m.name)
-		}
-	}
-	e := new(big.Int).SetBytes(j.E)
-	if !e.IsInt64() || e.Int64() > 1<<31-1 {
-		return nil, badProperty("key.e")
-	}
-	key := &rsa.PrivateKey{
-		PublicKey: rsa.PublicKey{N: n, E: int(e.Int64())},
-		D:         new(big.Int).SetBytes(j.D),
-		Primes:    []*big.Int{new(big.Int).SetBytes(j.P), new(big.Int).SetBytes(j.Q)},
-	}
-	key.Precompute()
-	if key.Validate() != nil || !agrees(j.DP, key.Precomputed.Dp) || !agrees(j.DQ, key.Precomputed.Dq) || !agrees(j.QI, key.Precomputed.Qinv) {
-		return nil, errInconsistent
-	}
-	return usableRSA(key)
-}
-
-// agrees: what is not given agrees with everything.
-func agrees(given []byte, want *big.Int) bool {
-	return len(given) == 0 || want != nil && new(big.Int).SetBytes(given).Cmp(want) == 0
-}
-
-// usableRSA makes sure that a key that came from outside signs, and that its signature verifies: primes that are none show here.
-func usableRSA(key *rsa.PrivateKey) (material, error) {
-	digest := make([]byte, crypto.SHA256.Size())
-	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest)
-	if err != nil || rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, digest, signature) != nil {
-		return nil, errInconsistent
-	}
-	return rsaKey{key}, nil
 }
 
 // parsePKCS8 parses an RSA or EC key, strictly: the one encoding that encode writes.

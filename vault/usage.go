@@ -38,6 +38,7 @@ func (v *Vaults) recordUse(c Caller, w verb, t target, d *decision, err error) e
 	if d.version != "" {
 		e.Version = d.version
 	}
+	e.With = d.with
 	return v.record(e, d.committed, err)
 }
 

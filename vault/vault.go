@@ -57,8 +57,9 @@ type Config struct {
 	Node      string           // label for usage records
 	ClusterID string
 	Counts    *Counts // outlives this Vaults; nil: nobody looks
-	// AuthorityKeys fetches the JSON Web Key Set of an attestation authority, an https URL; nil: no key is ever released.
-	AuthorityKeys func(ctx context.Context, authority string) ([]byte, error)
+	// AuthorityKeys fetches the JSON Web Key Set of an attestation authority, an https URL. kid is the
+	// key that is looked for, which the set need not have. nil: no key is ever released.
+	AuthorityKeys func(ctx context.Context, authority, kid string) ([]byte, error)
 }
 
 // Vaults is the domain on an unsealed node, from unseal to seal. It is safe for concurrent use.

@@ -251,8 +251,8 @@ func (u *usage) forget() {
 
 // A use is a line of the usage log.
 type use struct {
-	Plane, OID, AppID, Accessor, Operation, Vault, Object, Version, Code string
-	Status                                                               int
+	Plane, OID, AppID, Accessor, Operation, Vault, Object, Version, With, Code string
+	Status                                                                     int
 }
 
 func (u *usage) lines(t testing.TB) (uses []use) {
