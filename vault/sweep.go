@@ -299,6 +299,9 @@ func (p *pass) rest(long time.Duration) error {
 	if p.v.closed.Load() {
 		return seal.ErrSealed
 	}
+	if err := p.ctx.Err(); err != nil { // whatever the timer says
+		return err
+	}
 	t := time.NewTimer(max(long, time.Millisecond))
 	defer t.Stop()
 	select {
