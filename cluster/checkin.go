@@ -29,6 +29,7 @@ type checkInAnswer struct {
 	Life  time.Duration // of leases in this term
 	Token time.Duration // to be echoed: until when the leader may build on that
 	Grant time.Duration // of a lease, from when the check-in was prepared; 0 for none
+	Held  time.Duration // how long the leader kept the question
 }
 
 // maxCheckIns are under way at once: over a long way each entry that is applied makes one. A member without a lease makes one at a
@@ -54,7 +55,7 @@ func (c *Cluster) checkIns() {
 		case <-c.checkInNow:
 			waits, plain = true, false
 		case <-elected:
-			c.followed.change(c.ctx)
+			c.followed.next(c.ctx)
 			underWay, without = new(atomic.Int32), 0
 		case <-timer.C:
 		case <-c.ctx.Done():
@@ -76,8 +77,11 @@ func (c *Cluster) checkIns() {
 		count := underWay
 		count.Add(1)
 		ending.Go(func() {
-			defer count.Add(-1)
-			c.checkIn(waits)
+			more := c.checkIn(waits)
+			count.Add(-1)
+			if more {
+				c.nudgeCheckIn()
+			}
 		})
 	}
 }
@@ -90,29 +94,28 @@ func (c *Cluster) nudgeCheckIn() {
 	}
 }
 
-func (c *Cluster) checkIn(waits bool) {
+// checkIn is one exchange. more: the answer was the first of a term, and the next exchange can bring a lease.
+func (c *Cluster) checkIn(waits bool) (more bool) {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 	defer cancel()
 	_, leader := c.raft.LeaderWithID()
 	if leader == "" {
-		return
+		return false
 	}
 	asked, call := c.prepare()
 	if waits {
 		call.AtLeast = call.Applied
 	}
+	var answer checkInAnswer
+	var err error
 	if string(leader) == c.id {
-		if answer, err := c.serveCheckIn(ctx, c.id, call); err == nil {
-			c.accept(asked, call, answer)
-		}
-		return
+		answer, err = c.serveCheckIn(ctx, c.id, call)
+	} else if answer, err = ask[checkInCall, checkInAnswer](ctx, c, string(leader), "/v1/checkin", call); err == nil {
+		c.tenure.took(call.Term, c.clock()-asked-answer.Held)
 	}
-	answer, err := ask[checkInCall, checkInAnswer](ctx, c, string(leader), "/v1/checkin", call)
 	if err != nil {
-		return // the next one comes by itself
-	}
-	if !waits {
-		c.tenure.took(call.Term, c.clock()-asked)
+		return false // the next one comes by itself
 	}
 	c.accept(asked, call, answer)
+	return call.Echo == 0 && !call.Idle
 }

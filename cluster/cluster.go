@@ -101,6 +101,7 @@ type Cluster struct {
 	raft      *raft.Raft
 	trans     *raft.NetworkTransport
 	transport raftTransport // around it
+	spares    spares
 	port      *port
 	server    *http.Server
 	client    *http.Client
@@ -115,14 +116,14 @@ type Cluster struct {
 
 	reloading sync.Mutex // held while a setting of Raft is read, changed and written
 
-	opened    atomic.Uint64 // the term whose opening transaction this node has committed and applied; 0 for none
+	opened    atomic.Uint64 // the newest term that this node led and opened; 0 for none
 	openedAt  atomic.Int64  // Unix nanoseconds of that
 	sealed    atomic.Bool
 	removedID atomic.Pointer[map[string]bool]
 	cast      atomic.Bool // this node heard that it was removed
 
 	wall       func() time.Time
-	followed   followed
+	followed   era                  // of one leader, as this node knows it
 	clock      func() time.Duration // of leases
 	process    uint64               // tells this process from those before it
 	tenure     tenure               // of this node as holder and voter
@@ -169,11 +170,13 @@ func Open(config Config) (*Cluster, error) {
 	if c.clock == nil {
 		c.clock = bootTime
 	}
+	c.spares = spares{byID: map[string][]*spare{}, opening: map[string]int{}, wanted: make(chan struct{}, 1)}
 	c.process, c.checkInNow = rand.Uint64(), make(chan struct{}, 1)
 	c.tenure.promised.before = c.clock() + maxLife + margin(maxLife) // what an earlier process promised is not known
 	c.life.Store(int64(baseLife))
 	c.heartbeat.Store(int64(or(config.Timing.Heartbeat, lan.Heartbeat)))
-	c.followed.change(c.ctx)
+	c.followed.next(c.ctx)
+	c.tenure.leaseless.next(c.ctx)
 	c.sealed.Store(true)
 	c.removedID.Store(&map[string]bool{})
 	c.fsm = fsm.New(fsm.Options{OnFatal: c.fail, OnApply: c.applied})
@@ -183,7 +186,7 @@ func Open(config Config) (*Cluster, error) {
 	c.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		ServerAddressProvider: byID{},
 		Stream:                raftLayer{c.port.raft, c},
-		MaxPool:               3,
+		MaxPool:               maxPool,
 		Timeout:               3 * time.Second,
 		Logger:                c.logger.Named("transport"),
 	})
@@ -209,6 +212,7 @@ func Open(config Config) (*Cluster, error) {
 	c.wg.Go(func() { _ = c.server.Serve(c.port.calls) }) // ends with the listener
 	c.wg.Go(c.transport.pass)
 	c.wg.Go(c.openTerms)
+	c.wg.Go(c.keepSpares)
 	c.wg.Go(c.watchLeader)
 	c.wg.Go(c.checkIns)
 	c.wg.Go(c.tick)
@@ -227,8 +231,8 @@ func Open(config Config) (*Cluster, error) {
 func (c *Cluster) raftConfig() *raft.Config {
 	config := raft.DefaultConfig()
 	config.LocalID = raft.ServerID(c.id)
-	config.HeartbeatTimeout = or(c.Timing.Heartbeat, lan.Heartbeat)
-	config.ElectionTimeout = or(c.Timing.Election, lan.Election)
+	config.HeartbeatTimeout = ownTimers(or(c.Timing.Heartbeat, lan.Heartbeat))
+	config.ElectionTimeout = max(or(c.Timing.Election, lan.Election), config.HeartbeatTimeout)
 	config.LeaderLeaseTimeout = or(c.Timing.LeaderLease, min(lan.LeaderLease, config.HeartbeatTimeout))
 	config.CommitTimeout = or(c.Timing.Commit, lan.Commit)
 	config.MaxAppendEntries = 512

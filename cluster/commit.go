@@ -36,7 +36,7 @@ func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) 
 		if !sent && time.Since(begun) > leaderWait {
 			return fsm.Outcome{}, ErrUnavailable
 		}
-		if pause(ctx, try) != nil {
+		if c.pauseFollowing(ctx, try) != nil {
 			break
 		}
 	}

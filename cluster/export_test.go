@@ -24,6 +24,19 @@ func (c *Cluster) LearnRemoved() { c.learnRemoved() }
 // Raft is the member's Raft, for what a test must see of it.
 func (c *Cluster) Raft() *raft.Raft { return c.raft }
 
+// AskVote asks a node for a vote in a term that is long over, as a candidate would.
+func (c *Cluster) AskVote(nodeID string) error {
+	self := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(c.id), Addr: []byte(c.id)}
+	return c.transport.RequestVote(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &raft.RequestVoteRequest{RPCHeader: self, Candidate: []byte(c.id), LeadershipTransfer: true}, &raft.RequestVoteResponse{})
+}
+
+// Spares are how many connections this member keeps for its next election.
+func (c *Cluster) Spares(nodeID string) int {
+	c.spares.mu.Lock()
+	defer c.spares.mu.Unlock()
+	return len(c.spares.byID[nodeID])
+}
+
 // Hear is what gossip does with the metadata of a node.
 func (c *Cluster) Hear(nodeID string, meta []byte) { c.told.hear(nodeID, meta) }
 

@@ -74,7 +74,7 @@ func (c *Cluster) askFence(ctx context.Context) (Look, fenceAnswer, error) {
 		if err == nil {
 			return look, answer, nil
 		}
-		if pause(ctx, try) != nil {
+		if c.pauseFollowing(ctx, try) != nil {
 			return Look{}, fenceAnswer{}, ErrUnavailable
 		}
 	}

@@ -7,32 +7,45 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// followed is a context that lives as long as this node follows the same leader. A call to a leader that this node has given up need not
-// be waited for: a connection into a partition may take seconds to be noticed.
-type followed struct {
+// An era is a context that ends when the next era begins.
+type era struct {
 	mu     sync.Mutex
 	ctx    context.Context
 	cancel context.CancelFunc
 }
 
-// change ends the calls to the leader of before.
-func (f *followed) change(parent context.Context) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.cancel != nil {
-		f.cancel()
+// next ends what is bound to the era before.
+func (e *era) next(parent context.Context) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.cancel != nil {
+		e.cancel()
 	}
-	f.ctx, f.cancel = context.WithCancel(parent)
+	e.ctx, e.cancel = context.WithCancel(parent)
 }
 
-// whileFollowing gives a call to the leader a context that ends with its leadership as well. stop must be called.
-func (c *Cluster) whileFollowing(ctx context.Context) (_ context.Context, stop func()) {
-	c.followed.mu.Lock()
-	leads := c.followed.ctx
-	c.followed.mu.Unlock()
+// bind gives a context that ends with the era as well. stop must be called.
+func (e *era) bind(ctx context.Context) (_ context.Context, stop func()) {
+	e.mu.Lock()
+	era := e.ctx
+	e.mu.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
-	unlink := context.AfterFunc(leads, cancel)
+	unlink := context.AfterFunc(era, cancel)
 	return ctx, func() { unlink(); cancel() }
+}
+
+// whileFollowing gives a call to the leader a context that ends with its leadership as well: a call to one that this node has given up
+// need not be waited for, and a connection into a partition may take seconds to be noticed. stop must be called.
+func (c *Cluster) whileFollowing(ctx context.Context) (_ context.Context, stop func()) {
+	return c.followed.bind(ctx)
+}
+
+// pauseFollowing is a pause that a new leader ends.
+func (c *Cluster) pauseFollowing(ctx context.Context, try int) error {
+	following, stop := c.whileFollowing(ctx)
+	defer stop()
+	_ = pause(following, try)
+	return ctx.Err()
 }
 
 // WhileLeading gives what only the leader is to do a context that ends when this node ceases to lead, and says whether it leads. That

@@ -13,24 +13,27 @@ import (
 // taken: one that is too old keeps a lease in the books for longer, and lets a new one end no later than it should.
 type grants struct {
 	mu       sync.Mutex
-	reign    *reign // of the newest term that this node opened; nil before the first
+	reign    *reign // of the newest term that this node led; nil before the first
 	penances map[string]penance
 	refused  map[string]uint64 // how often members asked for a lease in vain
 }
 
 // A reign is what a leader knows of leases in one term.
 type reign struct {
-	term    uint64
-	base    uint64        // this FSM's index when the term was opened: who lacks it gets no lease
-	members []raft.Server // then: whoever may hold a lease of an older term
-	quiet   bool          // no lease of an older term lives any more
-	words   map[string]*word
-	given   map[holder]grant
-	leaving map[string]bool // members about to be removed get no lease any more
-	changed time.Duration   // when this leader last changed the voters
-	longest time.Duration   // lease that was given
-	overdue uint64          // an index that was applied here, and that E has not reached
-	since   time.Duration   // then
+	term      uint64
+	begun     time.Duration // when this node was elected
+	inherited time.Duration // life of leases until then
+	base      uint64        // this FSM's index when the term was opened: who lacks it gets no lease
+	members   []raft.Server // at the election: whoever may hold a lease of an older term
+	open      bool          // leases may be given, and E may move
+	quiet     bool          // no lease of an older term lives any more
+	words     map[string]*word
+	given     map[holder]grant
+	leaving   map[string]bool // members about to be removed get no lease any more
+	changed   time.Duration   // when this leader last changed the voters
+	longest   time.Duration   // lease that was given
+	overdue   uint64          // an index that was applied here, and that E has not reached
+	since     time.Duration   // then
 }
 
 // A word is what a member said by its check-ins.
@@ -64,30 +67,78 @@ const (
 	mostPenance  = 32 * time.Second
 )
 
-// beginReign comes before anybody is served in a term.
+// beginReign lets members check in as soon as this node is elected: what it takes to give leases is on its way while the term is opened.
 func (c *Cluster) beginReign(term uint64) {
-	now, members, base := c.clock(), c.servers(), c.fsm.View().Index()
+	now, members := c.clock(), c.servers()
 	c.tenure.mu.Lock()
 	free := c.tenure.older(term)
 	c.tenure.mu.Unlock()
 	g := &c.grants
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.reign = &reign{term: term, base: base, members: members, since: now,
-		words: map[string]*word{c.id: {free: free}}, given: map[holder]grant{}, leaving: map[string]bool{}}
+	if g.reign == nil || g.reign.term != term {
+		g.reign = &reign{term: term, begun: now, inherited: time.Duration(c.life.Load()), members: members,
+			words: map[string]*word{c.id: {free: free}}, given: map[holder]grant{}, leaving: map[string]bool{}}
+	}
+}
+
+// openReign comes before anybody is served in a term.
+func (c *Cluster) openReign(term uint64) {
+	now, base := c.clock(), c.fsm.View().Index()
+	g := &c.grants
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if r := g.reign; r.term == term {
+		r.open, r.base, r.since = true, base, now
+	}
 }
 
 // serveCheckIn is the leader's part of a check-in.
 func (c *Cluster) serveCheckIn(ctx context.Context, from string, r checkInCall) (checkInAnswer, error) {
-	if !c.awaitOpening(ctx) || c.unfit() != nil || !c.hear(from, r) {
+	begun := c.clock()
+	if !c.awaitReign(ctx, r.Term) || c.unfit() != nil || !c.hear(from, r) {
 		return checkInAnswer{}, errNotLeader
+	}
+	if r.Echo > 0 && !r.Idle { // else the answer brings what the next one is to say
+		c.awaitFooting(ctx, r.Term)
 	}
 	if r.AtLeast > 0 {
 		waiting, cancel := context.WithTimeout(ctx, baseLife/2)
 		_ = c.awaitShown(waiting, r.AtLeast) // it is told how far E is in any case
 		cancel()
 	}
-	return c.grant(from, r)
+	answer, err := c.grant(from, r)
+	answer.Held = c.clock() - begun
+	return answer, err
+}
+
+// awaitReign says whether this node leads in term. Who is sent the first entry of a term may check in before its leader has looked up.
+func (c *Cluster) awaitReign(ctx context.Context, term uint64) bool {
+	for end := time.Now().Add(baseLife); ; {
+		c.grants.mu.Lock()
+		r := c.grants.reign
+		begun := r != nil && r.term == term
+		c.grants.mu.Unlock()
+		if begun || !c.leadsIn(term) || time.Now().After(end) || pause(ctx, 0) != nil {
+			return begun
+		}
+	}
+}
+
+// awaitFooting waits, in a new term, until it is open and a majority has said that it is in it: the first to say so would go away without a
+// lease, and come back a round trip later.
+func (c *Cluster) awaitFooting(ctx context.Context, term uint64) {
+	voters := c.voters()
+	for end := time.Now().Add(baseLife); ; {
+		now := c.clock()
+		c.grants.mu.Lock()
+		r := c.grants.reign
+		firm := r.term != term || r.open && r.support(voters) > now
+		c.grants.mu.Unlock()
+		if firm || time.Now().After(end) || !c.leadsIn(term) || pause(ctx, 0) != nil {
+			return
+		}
+	}
 }
 
 // hear notes what a member says. false: it is not in the term that this node leads.
@@ -130,7 +181,7 @@ func (c *Cluster) moveShown(now time.Duration) {
 	r := c.grants.reign
 	own := c.fsm.View().Index()
 	least := own
-	if r == nil || c.raft.CurrentTerm() != r.term || !r.isQuiet(now) {
+	if r == nil || !r.open || c.raft.CurrentTerm() != r.term || !r.isQuiet(now) {
 		return
 	}
 	for h, given := range r.given {
@@ -192,13 +243,21 @@ func (r *reign) support(voters []string) time.Duration {
 
 // life follows the longest way among the members: a lease is on its way for a round trip, and what it is built on for another. The rest
 // is for reads to go on under it for most of the time in which a leader that died is replaced, which takes round trips too.
-func (r *reign) life() time.Duration {
+func (r *reign) life(now time.Duration) time.Duration {
 	var longest time.Duration
 	for _, w := range r.words {
 		longest = max(longest, w.trip)
 	}
-	return min(baseLife+lifeTrips*longest, maxLife)
+	life := min(baseLife+lifeTrips*longest, maxLife)
+	if now < r.begun+settling {
+		return max(life, r.inherited)
+	}
+	return life
 }
+
+// settling is how long a leader keeps to the life of leases under its predecessor, if that is longer: the ways are known when members have
+// checked in a few times.
+const settling = 5 * time.Second
 
 // grant answers a check-in, with a lease if it may: to a member of the committed configuration that serves reads and has applied what
 // everybody may have seen, and never for longer than this leader's own lease.
@@ -212,9 +271,9 @@ func (c *Cluster) grant(from string, call checkInCall) (checkInAnswer, error) {
 		return checkInAnswer{}, errNotLeader
 	}
 	c.moveShown(now)
-	life := r.life()
+	life := r.life(now)
 	answer := checkInAnswer{Shown: c.shown.index.Load(), Life: life, Token: now + life}
-	if call.Idle || !member {
+	if call.Idle || !member || !r.open {
 		return answer, nil
 	}
 	left := min(life, r.support(voters)-now)
@@ -312,7 +371,7 @@ func (c *Cluster) mayChange(call memberCall) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	r := g.reign
-	if r == nil || c.raft.CurrentTerm() != r.term || !r.isQuiet(now) {
+	if r == nil || !r.open || c.raft.CurrentTerm() != r.term || !r.isQuiet(now) {
 		return false
 	}
 	voters := call.Verb == verbPromote || call.Verb == verbRemove

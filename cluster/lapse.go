@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -15,45 +16,57 @@ import (
 // split their votes, and the farthest, whose logs are shortest, stand in vain.
 //
 // So followers agree before anybody stands. Who has not heard its leader for the time-out asks the other voters how long they have not, and how
-// far their logs go. When a majority has missed it for most of the time-out, the one of them with the longest log stands at once, for all
-// to vote for; the others see that it is not they. Nothing rests on this but time. It is an election of Raft's as ever: a vote is
-// given once a term, to a log that lacks nothing. And where the one that should stand does not, Raft's own timers go on.
+// far their logs go. When a majority has missed it for most of the time-out, and lacks nothing that would have it refuse its vote, one of
+// them stands at once: of those that can, the one with the longest log; the others see that it is not they. An election that came to
+// nothing is followed by another in the same way. Nothing rests on this but time. It is an election of Raft's as ever: a vote is
+// given once a term, to a log that lacks nothing. And where the one that should stand does not, Raft's own timers go on; they are
+// slower by half, because a candidate of theirs waits for an election time-out and can't stand for anything meanwhile.
 
 // agreeShare is how many tenths of the time-out a voter must have missed the leader to agree that it is gone. Of one moment's silence some
 // have heard less than others: by a heartbeat's interval, and by their ways.
 const agreeShare = 6
 
-// again is how long a follower waits that found no majority, or that somebody else should stand.
+// again is how long a follower waits, at first, that found no majority, or that somebody else should stand.
 const again = 50 * time.Millisecond
+
+// ownTimers is how much longer Raft's own heartbeat time-out is than the one that followers agree by.
+func ownTimers(timeout time.Duration) time.Duration { return timeout * 3 / 2 }
 
 // watchLeader ends with the member.
 func (c *Cluster) watchLeader() {
-	timer := time.NewTimer(time.Duration(c.heartbeat.Load()))
+	timer := time.NewTimer(again)
 	defer timer.Stop()
-	for {
+	for vain := 0; ; {
 		select {
 		case <-timer.C:
 		case <-c.ctx.Done():
 			return
 		}
-		timer.Reset(c.lapse())
+		wait, overdue := c.lapse()
+		if overdue { // a member that is cut off asks ever more seldom
+			wait = min(again<<vain, time.Duration(c.heartbeat.Load()))
+			vain = min(vain+1, 8)
+		} else {
+			vain = 0
+		}
+		timer.Reset(wait)
 	}
 }
 
-// lapse sees to a successor if the leader is overdue, and returns after how long it will be at the earliest.
-func (c *Cluster) lapse() time.Duration {
+// lapse sees to a successor if the leader is overdue. If not, it returns after how long it will be at the earliest.
+func (c *Cluster) lapse() (earliest time.Duration, overdue bool) {
 	timeout := time.Duration(c.heartbeat.Load())
 	_, leader := c.raft.LeaderWithID()
 	voters := c.voters()
-	if leader == "" || string(leader) == c.id || !slices.Contains(voters, c.id) {
-		return timeout
+	if string(leader) == c.id || !slices.Contains(voters, c.id) {
+		return timeout, false
 	}
 	early := timeout - c.longest() // the others' answers take that long
 	if silent := time.Since(c.raft.LastContact()); silent < early {
-		return max(early-silent, time.Millisecond)
+		return max(early-silent, time.Millisecond), false
 	}
 	if !c.shouldStand(string(leader), voters, timeout) {
-		return again
+		return 0, true
 	}
 	if rest := timeout - time.Since(c.raft.LastContact()); rest > 0 {
 		select {
@@ -64,7 +77,7 @@ func (c *Cluster) lapse() time.Duration {
 	if time.Since(c.raft.LastContact()) >= timeout {
 		c.transport.stand()
 	}
-	return again
+	return 0, true
 }
 
 // longest is the longest round trip among the members, as leases say it: no more than 300 ms.
@@ -80,21 +93,17 @@ type silenceCall struct {
 type silence struct {
 	_        struct{} `cbor:",toarray"`
 	Term     uint64
-	Missed   time.Duration // since it last heard the leader; the longest there is where it follows nobody
+	Missed   time.Duration // since it last heard a leader, or gave its vote to somebody
 	LastTerm uint64        // of the last entry of its log
 	Last     uint64        // and its index
+	Ready    bool          // to stand now: a candidate of Raft's own timers is not
 	Serves   bool
 }
 
 func (c *Cluster) serveSilence(context.Context, string, silenceCall) (silence, error) {
-	s := silence{Term: c.raft.CurrentTerm(), Serves: c.whyNotLead() == ""}
+	s := silence{Term: c.raft.CurrentTerm(), Ready: c.raft.State() == raft.Follower, Serves: c.whyNotLead() == ""}
 	s.LastTerm, s.Last = c.lastEntry()
-	_, leader := c.raft.LeaderWithID()
-	switch {
-	case string(leader) == c.id || c.stuck() != nil: // whose disk hangs can't vote
-	case leader == "":
-		s.Missed = never
-	default:
+	if _, leader := c.raft.LeaderWithID(); string(leader) != c.id && c.stuck() == nil { // whose disk hangs can't vote
 		s.Missed = time.Since(c.raft.LastContact())
 	}
 	return s, nil
@@ -111,12 +120,15 @@ func (c *Cluster) lastEntry() (term, index uint64) {
 	return term, index
 }
 
-// shouldStand asks all other voters but the leader. It is true when a majority of all voters misses the leader, and none of those would be a
-// better one than this node.
+// shouldStand asks all other voters but the leader. It is true when a majority of all voters misses the leader and would vote for this
+// node, and none that misses it would be a better one.
 func (c *Cluster) shouldStand(leader string, voters []string, timeout time.Duration) bool {
 	ctx, cancel := context.WithTimeout(c.ctx, timeout/2)
 	defer cancel()
 	own, _ := c.serveSilence(ctx, c.id, silenceCall{})
+	if !own.Ready {
+		return false
+	}
 	answers := make(chan *candidate, len(voters))
 	asked := 0
 	for _, voter := range voters {
@@ -126,32 +138,32 @@ func (c *Cluster) shouldStand(leader string, voters []string, timeout time.Durat
 		asked++
 		go func() { // ends with ctx at the latest
 			s, err := ask[silenceCall, silence](ctx, c, voter, "/v1/silence", silenceCall{})
-			if err != nil || s.Term != own.Term || s.Missed < timeout*agreeShare/10 {
+			if err != nil || s.Term > own.Term || s.Missed < timeout*agreeShare/10 {
 				answers <- nil
 				return
 			}
 			answers <- &candidate{voter, s}
 		}()
 	}
-	self := candidate{c.id, own}
-	agreed, best := 1, self
+	self, votes, best := candidate{c.id, own}, 1, true
 	late := time.NewTimer(c.longest()*3/2 + again)
 	defer late.Stop()
 	for waiting := true; waiting && asked > 0; {
 		select {
-		case a := <-answers:
+		case other := <-answers:
 			asked--
-			if a != nil {
-				agreed++
-				if a.better(best) {
-					best = *a
-				}
+			if other == nil {
+				continue
 			}
+			if other.log(self) <= 0 {
+				votes++
+			}
+			best = best && !(other.Ready && other.better(self))
 		case <-late.C: // some may be gone with the leader
-			waiting = agreed <= len(voters)/2
+			waiting = votes <= len(voters)/2
 		}
 	}
-	return agreed > len(voters)/2 && best.id == c.id && c.raft.State() == raft.Follower && c.raft.CurrentTerm() == own.Term
+	return best && votes > len(voters)/2 && c.raft.State() == raft.Follower && c.raft.CurrentTerm() == own.Term
 }
 
 // A candidate is a voter that misses the leader too.
@@ -160,16 +172,16 @@ type candidate struct {
 	silence
 }
 
-// better orders candidates: by log, as votes do, then whoever serves, then by id. One whose own timer has just made it a candidate in vain counts
-// less than one that can stand now.
+// log compares what they have as votes do: over 0 has a more.
+func (a candidate) log(b candidate) int {
+	return cmp.Or(cmp.Compare(a.LastTerm, b.LastTerm), cmp.Compare(a.Last, b.Last))
+}
+
+// better orders those that can stand: by log, then whoever serves, then by id.
 func (a candidate) better(b candidate) bool {
-	switch {
-	case a.LastTerm != b.LastTerm:
-		return a.LastTerm > b.LastTerm
-	case a.Last != b.Last:
-		return a.Last > b.Last
-	case (a.Missed == never) != (b.Missed == never):
-		return b.Missed == never
+	switch log := a.log(b); {
+	case log != 0:
+		return log > 0
 	case a.Serves != b.Serves:
 		return a.Serves
 	}

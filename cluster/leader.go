@@ -2,16 +2,15 @@ package cluster
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/raft"
-
-	"keyquorum/fsm"
 )
 
-// openTerms commits an empty transaction at the beginning of each term that this node leads. With the same term read
-// before and after, an entry of this very term is committed and this FSM is past everything older (decision 13);
-// until then leads() is false and this leader serves nobody.
+// openTerms opens each term that this node leads: until an entry of this very term is committed, and this FSM has applied everything before
+// it (decision 13), leads() is false and this leader serves nobody.
 func (c *Cluster) openTerms() {
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
@@ -22,10 +21,16 @@ func (c *Cluster) openTerms() {
 		case <-c.ctx.Done():
 			return
 		}
-		if c.raft.State() == raft.Leader && !c.inOpenedTerm() {
-			c.openTerm()
+		if term := c.raft.CurrentTerm(); c.leadsIn(term) && !c.inOpenedTerm() {
+			c.openTerm(term)
 		}
 	}
+}
+
+// leadsIn says whether this node leads in term. Raft follows before it takes over a newer term, so a leader between two readings of the
+// same term is that term's.
+func (c *Cluster) leadsIn(term uint64) bool {
+	return c.raft.CurrentTerm() == term && c.raft.State() == raft.Leader && c.raft.CurrentTerm() == term
 }
 
 // awaitOpening says whether this node leads an opened term, and waits for that where it was elected a moment ago: over a long way, whoever is
@@ -39,21 +44,67 @@ func (c *Cluster) awaitOpening(ctx context.Context) bool {
 	return true
 }
 
-func (c *Cluster) openTerm() {
-	term := c.raft.CurrentTerm()
-	view := c.fsm.View()
-	data, err := fsm.Txn{ID: fsm.NewID(), Base: view.Index(), Generation: view.Generation()}.Encode()
+// openTerm waits for the entry with which Raft begins the term. That no FSM is sent it does not matter: when it is committed, so is what
+// comes before it, and the FSM is waited for. An entry of our own would come a round trip later.
+func (c *Cluster) openTerm(term uint64) {
+	c.beginReign(term)
+	c.nudgeCheckIn()
+	first, before, err := c.firstOf(term)
+	for err == nil && (first == 0 || c.raft.CommitIndex() < first) {
+		select {
+		case <-time.After(openingPoll):
+		case <-c.ctx.Done():
+			return
+		}
+		if !c.leadsIn(term) {
+			return
+		}
+		if first == 0 {
+			first, before, err = c.firstOf(term)
+		}
+	}
+	// What is committed stays, so it is this term's entry if it still is now.
+	var entry raft.Log
+	if err == nil {
+		err = c.Store.Logs().GetLog(first, &entry)
+	}
+	if errors.Is(err, raft.ErrLogNotFound) {
+		return // a successor's snapshot took its place
+	}
 	if err != nil {
-		c.fail(err)
+		c.fail(fmt.Errorf("the leader can't read its own log: %w", err))
 		return
 	}
-	if _, err := c.apply(c.ctx, term, data); err != nil || c.raft.CurrentTerm() != term {
-		return // not leader any more, or not yet: the next nudge tries again
+	if entry.Term != term || c.fsm.Wait(c.ctx, before) != nil || !c.leadsIn(term) {
+		return // the next nudge tries again
 	}
-	c.beginReign(term)
+	c.announce(first, term)
+	c.openReign(term)
 	c.openedAt.Store(time.Now().UnixNano())
 	c.opened.Store(term)
 	c.nudgeCheckIn()
+}
+
+// openingPoll is how often a new leader looks whether its first entry is committed: Raft tells nobody.
+const openingPoll = time.Millisecond
+
+// firstOf returns the first entry of the term that this node leads, 0 where it is not written yet, and the last entry before it that an FSM
+// is sent, 0 where a snapshot holds that: what snapshots hold the FSM has applied.
+func (c *Cluster) firstOf(term uint64) (first, before uint64, err error) {
+	for index := c.raft.LastIndex(); ; index-- {
+		var entry raft.Log
+		err := c.Store.Logs().GetLog(index, &entry)
+		switch {
+		case errors.Is(err, raft.ErrLogNotFound):
+			return first, 0, nil
+		case err != nil:
+			return 0, 0, err
+		case entry.Term == term:
+			first = index
+		case entry.Type == raft.LogCommand || entry.Type == raft.LogConfiguration:
+			return first, index, nil
+		}
+	}
 }
 
 // tick does once a second what needs doing once a second.

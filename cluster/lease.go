@@ -30,7 +30,8 @@ type lease struct {
 
 // tenure is what this node holds and has promised.
 type tenure struct {
-	held atomic.Pointer[lease] // nil: none
+	held      atomic.Pointer[lease] // nil: none
+	leaseless era                   // ends when a lease comes
 
 	mu    sync.Mutex
 	epoch uint64 // counts how often this process has dropped its leases
@@ -127,8 +128,12 @@ func (c *Cluster) accept(asked time.Duration, call checkInCall, answer checkInAn
 		return
 	}
 	granted := lease{call.Term, asked + min(answer.Grant, maxLife)}
-	if held := t.held.Load(); held == nil || held.term != granted.term || held.until < granted.until {
+	held := t.held.Load()
+	if held == nil || held.term != granted.term || held.until < granted.until {
 		t.held.Store(&granted)
+	}
+	if held == nil || held.term != granted.term || held.until <= received {
+		t.leaseless.next(c.ctx)
 	}
 }
 

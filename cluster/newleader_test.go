@@ -54,3 +54,33 @@ func TestNewLeaderServesNobodyBeforeItsTermIsOpen(t *testing.T) {
 		}
 	})
 }
+
+// A new leader's first entry may be committed long before its own state machine has applied what came before it. Until it has, it
+// serves nobody.
+func TestNewLeaderWaitsForItsStateMachine(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, 3, withoutLeases)
+		old := g.leader()
+		followers := []int{(old + 1) % 3, (old + 2) % 3}
+		must(t, g.put(old, "x", "old"))
+		time.Sleep(time.Second) // nothing is under way
+		for _, f := range followers {
+			g.slow[f].hold()
+		}
+		must(t, g.put(old, "x", "new"))
+		g.isolate(old)
+		for _, f := range followers {
+			if got, err := g.get(f, "x", 4*time.Second); err == nil { // one of them is elected meanwhile
+				t.Errorf("%q is read from a state machine that is behind", got)
+			}
+		}
+		for _, f := range followers {
+			g.slow[f].release()
+		}
+		for _, f := range followers {
+			if got, err := g.get(f, "x", 4*time.Second); err != nil || got != "new" {
+				t.Errorf("%q, %v; %q was acknowledged", got, err, "new")
+			}
+		}
+	})
+}

@@ -29,7 +29,8 @@ func (c *Cluster) follow() {
 		return
 	}
 	c.heartbeat.Store(int64(wanted)) // first: whoever reloads after this finds it
+	own := ownTimers(wanted)
 	election := or(c.Timing.Election, lan.Election) + wanted - base
-	c.reload(func(r *raft.ReloadableConfig) { r.HeartbeatTimeout, r.ElectionTimeout = wanted, max(election, wanted) })
+	c.reload(func(r *raft.ReloadableConfig) { r.HeartbeatTimeout, r.ElectionTimeout = own, max(election, own) })
 	c.logger.Debug("Raft's time-outs follow the round trips", "heartbeat", wanted, "longest round trip", longest)
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -17,9 +18,16 @@ type raftLayer struct {
 }
 
 func (l raftLayer) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	if conn := l.c.spares.take(string(address)); conn != nil {
+		return conn, nil
+	}
 	ctx, cancel := context.WithTimeout(l.c.ctx, timeout)
 	defer cancel()
-	return l.c.connect(ctx, string(address), protoRaft)
+	conn, err := l.c.connect(ctx, string(address), protoRaft)
+	if err != nil {
+		return nil, &dialError{err}
+	}
+	return conn, nil
 }
 
 // connect opens a connection with a node at one of the addresses known of it. Each has its share of the time, so that a
@@ -53,7 +61,7 @@ func (l raftLayer) Accept() (net.Conn, error) {
 	}
 }
 
-// raftTransport mends four things of the library.
+// raftTransport mends five things of the library.
 //
 // It closes its pipelines when the member closes: a leader that is deposed while messages are in flight may wait on one for
 // ever, and its shutdown for it.
@@ -67,6 +75,9 @@ func (l raftLayer) Accept() (net.Conn, error) {
 // And a follower commits no further than a request reaches. The library commits up to the leader's commit index as far as
 // its own log goes, also entries behind those of the request, which nobody has compared with the leader's (Raft, figure 2:
 // "the minimum of leaderCommit and the index of the last new entry").
+//
+// And a vote, or the word to a successor, that is sent into a connection whose other end is gone is sent again. The library keeps
+// connections for their next use, does not look whether they live, and lets the error stand for a vote that was not given.
 //
 // And it says nothing for a leader whose disk hangs (stuck.go).
 type raftTransport struct {
@@ -117,6 +128,37 @@ func (t raftTransport) stand() {
 }
 
 const standWait = 10 * time.Millisecond
+
+// maxPool is how many connections to a node Raft keeps for their next use.
+const maxPool = 3
+
+// overLive repeats a request until it went over a connection that lives. To ask twice for a vote is to get the same answer.
+func overLive(request func() error) error {
+	for range maxPool {
+		err := request()
+		var dial *dialError
+		var network net.Error
+		if err == nil || errors.As(err, &dial) || errors.As(err, &network) && network.Timeout() {
+			return err
+		}
+	}
+	return request()
+}
+
+// RequestVote is a candidate's.
+func (t raftTransport) RequestVote(id raft.ServerID, target raft.ServerAddress, request *raft.RequestVoteRequest, response *raft.RequestVoteResponse) error {
+	return overLive(func() error { return t.NetworkTransport.RequestVote(id, target, request, response) })
+}
+
+// RequestPreVote comes before it, when Raft's own timers began it.
+func (t raftTransport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, request *raft.RequestPreVoteRequest, response *raft.RequestPreVoteResponse) error {
+	return overLive(func() error { return t.NetworkTransport.RequestPreVote(id, target, request, response) })
+}
+
+// TimeoutNow has a successor stand.
+func (t raftTransport) TimeoutNow(id raft.ServerID, target raft.ServerAddress, request *raft.TimeoutNowRequest, response *raft.TimeoutNowResponse) error {
+	return overLive(func() error { return t.NetworkTransport.TimeoutNow(id, target, request, response) })
+}
 
 func (t raftTransport) mend(r *raft.AppendEntriesRequest) {
 	reach := r.PrevLogEntry

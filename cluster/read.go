@@ -41,15 +41,34 @@ func (c *Cluster) currentView(ctx context.Context, fenced bool) (fsm.View, Look,
 	if err := c.unfit(); err != nil {
 		return fsm.View{}, Look{}, err
 	}
-	look := Look{c.clock()}
-	if !fenced && c.mayRead(look) {
+	if look := (Look{c.clock()}); !fenced && c.mayRead(look) {
 		c.counts.leased.Add(1)
 		return c.fsm.View(), look, nil
 	}
 	begun := time.Now()
-	view, look, err := c.fence(ctx)
+	view, look, err := c.fencedView(ctx, fenced)
 	c.counts.fenced(time.Since(begun), err)
 	return view, look, err
+}
+
+// fencedView waits for the leader's word; unless it must be that, for a lease too: after an election either may come first.
+func (c *Cluster) fencedView(ctx context.Context, fenced bool) (fsm.View, Look, error) {
+	if fenced {
+		return c.fence(ctx)
+	}
+	for {
+		waiting, stop := c.tenure.leaseless.bind(ctx)
+		if look := (Look{c.clock()}); c.mayRead(look) {
+			stop()
+			return c.fsm.View(), look, nil
+		}
+		view, look, err := c.fence(waiting)
+		leased := waiting.Err() != nil && ctx.Err() == nil
+		stop()
+		if err == nil || !leased {
+			return view, look, err
+		}
+	}
 }
 
 // Fresh says whether an answer may still leave: less than a lease has passed since the look. It bounds how long an answer lives that

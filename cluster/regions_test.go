@@ -88,7 +88,7 @@ func TestTimeoutsFollowTheWays(t *testing.T) {
 		}
 		time.Sleep(2 * time.Minute)
 		for i, m := range g.members {
-			if got := m.Raft().ReloadableConfig(); got.HeartbeatTimeout < 700*time.Millisecond || got.HeartbeatTimeout > 900*time.Millisecond || got.ElectionTimeout < got.HeartbeatTimeout {
+			if got := m.Raft().ReloadableConfig(); got.HeartbeatTimeout < 1050*time.Millisecond || got.HeartbeatTimeout > 1350*time.Millisecond || got.ElectionTimeout < got.HeartbeatTimeout {
 				t.Errorf("member %d: %s and %s", i, got.HeartbeatTimeout, got.ElectionTimeout)
 			}
 		}
@@ -101,7 +101,7 @@ func TestTimeoutsFollowTheWays(t *testing.T) {
 		g.network.Heal()
 		time.Sleep(time.Minute)
 		for i, m := range g.members {
-			if got := m.Raft().ReloadableConfig(); got.HeartbeatTimeout > 550*time.Millisecond {
+			if got := m.Raft().ReloadableConfig(); got.HeartbeatTimeout > 825*time.Millisecond {
 				t.Errorf("member %d: %s when the ways were short again", i, got.HeartbeatTimeout)
 			}
 		}

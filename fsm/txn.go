@@ -52,7 +52,7 @@ type Write struct {
 }
 
 // A Txn is the only command of the state machine: it applies wholly, if every condition holds, or not at all.
-// Without conditions and writes it is the opening transaction of a term. There is at most one condition and one write on a path.
+// Without conditions and writes it moves the index alone. There is at most one condition and one write on a path.
 type Txn struct {
 	_          struct{} `cbor:",toarray"`
 	ID         ID

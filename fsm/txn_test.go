@@ -201,7 +201,7 @@ func requireError(t testing.TB, err error, want string) {
 	}
 }
 
-// Each of these is a way to write an opening transaction that is not the one way.
+// Each of these is a way to write an empty transaction that is not the one way.
 func TestOtherEncodings(t *testing.T) {
 	const zeros = "00000000000000000000000000000000"
 	opening := "01" + "85" + "5001" + zeros[2:] + "00" + "00" + "80" + "80"

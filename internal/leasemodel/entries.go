@@ -4,7 +4,7 @@ package main
 type kind uint8
 
 const (
-	opening kind = iota // the empty transaction that opens a term
+	opening kind = iota // the entry that opens a term
 	putX
 	putY
 	dropY

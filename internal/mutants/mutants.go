@@ -10,8 +10,8 @@ var mutants = []mutant{
 		name: "stale-reads", bug: "a node answers reads from its own copy without asking anybody",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/read.go",
-			Old:  "	if !fenced && c.mayRead(look) {",
-			New:  "	if true {",
+			Old:  "	if look := (Look{c.clock()}); !fenced && c.mayRead(look) {",
+			New:  "	if look := (Look{c.clock()}); true {",
 		}},
 		test: histories,
 	},
@@ -59,10 +59,28 @@ var mutants = []mutant{
 		name: "term-not-opened", bug: "a new leader serves before an entry of its own term is applied",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/leader.go",
-			Old:  "	if _, err := c.apply(c.ctx, term, data); err != nil || c.raft.CurrentTerm() != term {",
-			New:  "	go c.apply(c.ctx, term, data)\n	if c.raft.CurrentTerm() != term {",
+			Old:  "			c.openTerm(term)\n",
+			New:  "			c.beginReign(term)\n			c.openReign(term)\n			c.opened.Store(term)\n",
 		}},
 		test: "./cluster TestNewLeaderServesNobodyBeforeItsTermIsOpen",
+	},
+	{
+		name: "term-opened-early", bug: "a new leader serves before its state machine has applied what its predecessor acknowledged",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/leader.go",
+			Old:  " || c.fsm.Wait(c.ctx, before) != nil || !c.leadsIn(term) {",
+			New:  " || before > 0 && !c.leadsIn(term) {",
+		}},
+		test: "./cluster TestNewLeaderWaitsForItsStateMachine",
+	},
+	{
+		name: "vote-lost", bug: "a vote that went into a connection without another end counts as refused",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/raftlayer.go",
+			Old:  "	for range maxPool {",
+			New:  "	for range maxPool - maxPool {",
+		}},
+		test: "./cluster TestVotesOutliveConnections",
 	},
 	{
 		name: "early-acknowledgement", bug: "the leader acknowledges a write that it has put into its own log only",

@@ -1,0 +1,99 @@
+package cluster_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Over long ways, reads on the members that are left are interrupted for less than one lease when the leader dies, also when members were
+// started again before, so that connections which were kept for the next election have lost their other end.
+func TestReadsGoOnWhileALeaderIsReplaced(t *testing.T) {
+	const lease = 1250 * time.Millisecond // half a second and five of the longest round trips
+	regions := []int{0, 0, 1, 1, 2}
+	trips := map[[2]int]time.Duration{{0, 1}: 80 * time.Millisecond, {0, 2}: 150 * time.Millisecond, {1, 2}: 150 * time.Millisecond}
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, len(regions))
+		must(t, g.put(g.leader(), "x", "1"))
+		for i := range regions {
+			for j := range i {
+				g.far(i, j, trips[[2]int{regions[j], regions[i]}]+time.Millisecond)
+			}
+		}
+		time.Sleep(10 * time.Second) // leases and time-outs follow the ways
+		for round := range 6 {
+			dead := g.leader()
+			gaps := g.gapsWithout(dead, 2*time.Second+time.Duration(round)*77*time.Millisecond)
+			for i, gap := range gaps {
+				if gap >= lease {
+					t.Errorf("round %d, member %d led: no read at member %d for %s", round, dead, i, gap)
+				}
+			}
+			g.open(dead)
+			time.Sleep(8 * time.Second)
+		}
+	})
+}
+
+// Raft keeps connections for their next use. When their other end was started again since, a vote must not be lost with them; nor with those
+// that are kept in reserve.
+func TestVotesOutliveConnections(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, leader := settled(t, 3)
+		asks, voter := (leader+1)%3, (leader+2)%3
+		for range 3 {
+			var votes sync.WaitGroup
+			for range 5 {
+				votes.Go(func() { _ = g.members[asks].AskVote(g.ids[voter]) }) // at once, so that each has a connection
+			}
+			votes.Wait()
+			time.Sleep(3 * time.Second)
+			g.stop(voter)
+			g.open(voter)
+			if err := g.members[asks].AskVote(g.ids[voter]); err != nil {
+				t.Errorf("just after a start: %v", err)
+			}
+			time.Sleep(5 * time.Second)
+			if n := g.members[asks].Spares(g.ids[voter]); n == 0 {
+				t.Error("no connection is kept for the next election")
+			}
+		}
+	})
+}
+
+// gapsWithout ends a member after some time under load, and returns the longest time without a read at each of the others.
+func (g *group) gapsWithout(dead int, after time.Duration) map[int]time.Duration {
+	end := time.Now().Add(after + 5*time.Second)
+	var load sync.WaitGroup
+	var mu sync.Mutex
+	gaps := map[int]time.Duration{}
+	for i := range g.members {
+		if i == dead {
+			continue
+		}
+		load.Go(func() {
+			last, longest := time.Now(), time.Duration(0)
+			for time.Now().Before(end) {
+				_, err := g.get(i, "x", 10*time.Second)
+				longest = max(longest, time.Since(last))
+				if err == nil {
+					last = time.Now()
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			mu.Lock()
+			gaps[i] = longest
+			mu.Unlock()
+		})
+		load.Go(func() {
+			for k := 0; time.Now().Before(end); k++ {
+				_ = g.put(i, fmt.Sprintf("w%d", i), fmt.Sprint(k))
+			}
+		})
+	}
+	time.Sleep(after)
+	g.stop(dead)
+	load.Wait()
+	return gaps
+}
