@@ -176,7 +176,7 @@ func Open(config Config) (*Cluster, error) {
 	c.life.Store(int64(baseLife))
 	c.heartbeat.Store(int64(or(config.Timing.Heartbeat, lan.Heartbeat)))
 	c.followed.next(c.ctx)
-	c.tenure.leaseless.next(c.ctx)
+	c.tenure.leaseless.next(context.Background()) // at the member's end a wait fails, and no lease has come
 	c.sealed.Store(true)
 	c.removedID.Store(&map[string]bool{})
 	c.fsm = fsm.New(fsm.Options{OnFatal: c.fail, OnApply: c.applied})

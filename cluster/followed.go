@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/hashicorp/raft"
@@ -40,12 +41,12 @@ func (c *Cluster) whileFollowing(ctx context.Context) (_ context.Context, stop f
 	return c.followed.bind(ctx)
 }
 
-// pauseFollowing is a pause that a new leader ends.
+// pauseFollowing is a pause that a new leader ends. It fails with ctx, and with the end of this member.
 func (c *Cluster) pauseFollowing(ctx context.Context, try int) error {
 	following, stop := c.whileFollowing(ctx)
 	defer stop()
 	_ = pause(following, try)
-	return ctx.Err()
+	return errors.Join(ctx.Err(), c.ctx.Err())
 }
 
 // WhileLeading gives what only the leader is to do a context that ends when this node ceases to lead, and says whether it leads. That

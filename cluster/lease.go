@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -133,7 +134,7 @@ func (c *Cluster) accept(asked time.Duration, call checkInCall, answer checkInAn
 		t.held.Store(&granted)
 	}
 	if held == nil || held.term != granted.term || held.until <= received {
-		t.leaseless.next(c.ctx)
+		t.leaseless.next(context.Background())
 	}
 }
 

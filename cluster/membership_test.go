@@ -241,6 +241,36 @@ func TestCloseWithProposalsQueued(t *testing.T) {
 	}
 }
 
+// Whoever waits at a member for its leader is told when that member closes, and tries no more in vain.
+func TestClosedMemberFailsAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, leader := settled(t, 3)
+		waits := (leader + 1) % 3
+		g.isolate(waits)
+		time.Sleep(10 * time.Second) // no leader and no lease
+		closing := g.members[waits]
+		ended := make(chan error, 3)
+		go func() { ended <- g.put(waits, "x", "1") }()
+		for _, fenced := range []bool{false, true} {
+			go func() {
+				_, err := closing.Read(t.Context(), fenced, func(fsm.View) {})
+				ended <- err
+			}()
+		}
+		time.Sleep(time.Second)
+		begun := time.Now()
+		g.stop(waits)
+		for range 3 {
+			if err := <-ended; !errors.Is(err, cluster.ErrUnavailable) {
+				t.Errorf("%v", err)
+			}
+		}
+		if took := time.Since(begun); took > 200*time.Millisecond {
+			t.Errorf("the last of them ended %s after the member", took)
+		}
+	})
+}
+
 // A configuration that the state machine refuses stops every node, again at each start: it must not get into the log.
 func TestConfigurationIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
