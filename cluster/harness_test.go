@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -224,7 +225,8 @@ type stall struct {
 	raft.LogStore
 	gate chan struct{} // nil: open
 	in   chan struct{}
-	late bool // holds back the answer, not the write
+	late bool        // holds back the answer, not the write
+	full atomic.Bool // refuses every write
 	mu   chan struct{}
 }
 
@@ -261,6 +263,9 @@ func (s *stall) release() {
 }
 
 func (s *stall) StoreLogs(l []*raft.Log) error {
+	if s.full.Load() {
+		return errors.New("the disk is full")
+	}
 	<-s.mu
 	gate, in, late := s.gate, s.in, s.late
 	s.mu <- struct{}{}

@@ -61,10 +61,9 @@ func (l raftLayer) Accept() (net.Conn, error) {
 	}
 }
 
-// raftTransport mends five things of the library.
+// raftTransport mends six things of the library.
 //
-// It closes its pipelines when the member closes: a leader that is deposed while messages are in flight may wait on one for
-// ever, and its shutdown for it.
+// It closes its pipelines when they or the member are at their end (pipeline.go).
 //
 // It takes a follower's word for its own snapshot. Before a follower appends entries it compares the one before them with
 // the leader's. Where that is the last entry of its newest snapshot it is in the log no more, and the library remembers its
@@ -179,32 +178,6 @@ func (t raftTransport) AppendEntries(id raft.ServerID, target raft.ServerAddress
 		return err
 	}
 	return t.NetworkTransport.AppendEntries(id, target, request, response)
-}
-
-func (t raftTransport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
-	inner, err := t.NetworkTransport.AppendEntriesPipeline(id, target)
-	if err != nil {
-		return nil, err
-	}
-	return pipeline{inner, t.stuck, context.AfterFunc(t.ctx, func() { _ = inner.Close() })}, nil
-}
-
-type pipeline struct {
-	raft.AppendPipeline
-	stuck  func() error
-	forget func() bool
-}
-
-func (p pipeline) AppendEntries(request *raft.AppendEntriesRequest, response *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
-	if err := p.stuck(); err != nil {
-		return nil, err
-	}
-	return p.AppendPipeline.AppendEntries(request, response)
-}
-
-func (p pipeline) Close() error {
-	p.forget()
-	return p.AppendPipeline.Close()
 }
 
 // byID makes Raft use a server's id as its address.
