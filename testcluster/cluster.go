@@ -211,6 +211,9 @@ func (c *Cluster) begin() {
 }
 
 func (c *Cluster) close() {
+	if c.t.Failed() {
+		c.tellLogs()
+	}
 	if c.links != nil {
 		if err := c.links.heal(); err != nil {
 			c.t.Error(err)
@@ -224,6 +227,18 @@ func (c *Cluster) close() {
 	}
 	if c.links != nil {
 		c.links.close()
+	}
+}
+
+// tellLogs shows how each node's log ends, for whoever asks why a test failed.
+func (c *Cluster) tellLogs() {
+	const most = 16 << 10
+	for i := range c.size {
+		log, err := c.kind.log(i)
+		if err != nil {
+			c.t.Log(err)
+		}
+		c.t.Logf("%s wrote at last:\n%s", nodeName(i), log[max(0, len(log)-most):])
 	}
 }
 
