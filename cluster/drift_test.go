@@ -60,7 +60,7 @@ func TestClocksOfDifferentRates(t *testing.T) {
 						clocks[address((leader+k)%3)].setRate(row.rates[k])
 						g.far(k, (k+1)%3, row.roundTo)
 					}
-					time.Sleep(40 * time.Second)
+					time.Sleep(20 * time.Second)
 					cut := (leader + who) % 3
 					g.isolate(cut)
 					_, err := g.get(cut, "x", 50*time.Millisecond)

@@ -20,7 +20,7 @@ import (
 // TestHistories runs clusters on fake time, each with clients on all nodes and a schedule of faults of its own, and holds what was
 // answered to what a linearizable cluster can answer. KEYQUORUM_HISTORIES sets how many, KEYQUORUM_SEED with which seed the first.
 func TestHistories(t *testing.T) {
-	first, n := seed(t), number(t, "KEYQUORUM_HISTORIES", 20)
+	first, n := seed(t), number(t, "KEYQUORUM_HISTORIES", 10)
 	var mu sync.Mutex
 	total := &report{}
 	t.Cleanup(func() { total.judge(t, n) }) // when all of them have ended
