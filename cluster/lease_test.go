@@ -161,6 +161,8 @@ func TestLeaseEndsWithItsTerm(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 3)
 		behind, next := (leader+1)%3, (leader+2)%3
+		g.far(behind, next, 100*time.Millisecond) // so that a write comes between its first word in a term and its first lease
+		time.Sleep(2 * time.Second)
 		g.slow[behind].hold() // it takes part, votes and stores, and applies nothing more
 		must(t, g.members[leader].Raft().LeadershipTransferToServer(raft.ServerID(g.ids[next]), raft.ServerAddress(g.ids[next])).Error())
 		for g.leader() != next {
