@@ -74,7 +74,7 @@ type About struct {
 	Label, Region, API, Version string
 }
 
-// Timing of Raft. A zero field takes its LAN default.
+// Timing of Raft. A zero field takes its LAN default. Heartbeat is what followers agree by; an Election of less than half as long again is that.
 type Timing struct{ Heartbeat, Election, LeaderLease, Commit time.Duration }
 
 // Leases: with Off this member asks for none, so each of its reads asks the leader. Clock is the lease clock, of which only the rate
@@ -90,7 +90,7 @@ type Compact struct {
 	Entries uint64 // that stay behind a snapshot at least, for followers that are a little late; 256
 }
 
-// Defaults for a LAN (decision 12). Heartbeat and Election follow the round trips from there.
+// Defaults for a LAN (decision 12): heartbeat and election follow the round trips from there.
 var lan = Timing{Heartbeat: 500 * time.Millisecond, Election: 500 * time.Millisecond, LeaderLease: 500 * time.Millisecond, Commit: 50 * time.Millisecond}
 
 // A Cluster is this node's membership, from Open to Close.
@@ -122,6 +122,7 @@ type Cluster struct {
 	removedID atomic.Pointer[map[string]bool]
 	cast      atomic.Bool // this node heard that it was removed
 
+	begun      time.Time
 	wall       func() time.Time
 	followed   era                  // of one leader, as this node knows it
 	clock      func() time.Duration // of leases
@@ -156,6 +157,7 @@ func Open(config Config) (*Cluster, error) {
 		Config: config,
 		id:     config.Identity.NodeID,
 		logger: config.Logger.Named("cluster"),
+		begun:  time.Now(),
 		failed: make(chan struct{}),
 	}
 	if c.Gossip.Advertise == "" {
@@ -200,7 +202,7 @@ func Open(config Config) (*Cluster, error) {
 	}
 	c.transport = newRaftTransport(c.ctx, c.trans, config.Store.NewestSnapshot, c.stuck)
 	var err error
-	c.raft, err = c.newRaft(machine, logs, c.transport)
+	c.raft, err = c.newRaft(machine, logs)
 	if err != nil {
 		c.cancel()
 		c.trans.Close()

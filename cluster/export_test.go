@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -26,8 +27,44 @@ func (c *Cluster) Raft() *raft.Raft { return c.raft }
 
 // AskVote asks a node for a vote in a term that is long over, as a candidate would.
 func (c *Cluster) AskVote(nodeID string) error {
-	self := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(c.id), Addr: []byte(c.id)}
-	return c.transport.RequestVote(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &raft.RequestVoteRequest{RPCHeader: self, Candidate: []byte(c.id), LeadershipTransfer: true}, &raft.RequestVoteResponse{})
+	request := raft.RequestVoteRequest{RPCHeader: c.header(), Candidate: []byte(c.id), LeadershipTransfer: true}
+	return c.transport.RequestVote(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request, &raft.RequestVoteResponse{})
+}
+
+func (c *Cluster) header() raft.RPCHeader {
+	return raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(c.id), Addr: []byte(c.id)}
+}
+
+// Heartbeat has a node hear of the member as the leader of a term.
+func (c *Cluster) Heartbeat(nodeID string, term uint64) error {
+	request := raft.AppendEntriesRequest{RPCHeader: c.header(), Term: term, Leader: []byte(c.id)}
+	return c.transport.AppendEntries(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request, &raft.AppendEntriesResponse{})
+}
+
+// SayStand tells a node to stand for election, as its leader would.
+func (c *Cluster) SayStand(nodeID string) error {
+	return c.transport.TimeoutNow(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &raft.TimeoutNowRequest{RPCHeader: c.header()}, &raft.TimeoutNowResponse{})
+}
+
+// Stand has the member stand for election now.
+func (c *Cluster) Stand() { c.transport.stand() }
+
+// Silent is for how long the member says that it has missed its leader.
+func (c *Cluster) Silent() time.Duration {
+	s, _ := c.serveSilence(c.ctx, c.id, silenceCall{})
+	return s.Missed
+}
+
+// OverLive is what sends votes.
+var OverLive = overLive
+
+// AcceptLate has the member take a lease that was over before it came, and says whether whoever waits for a lease is told.
+func (c *Cluster) AcceptLate() (told bool) {
+	c.tenure.held.Store(nil)
+	waiting, stop := c.tenure.leaseless.bind(c.ctx)
+	defer stop()
+	c.accept(c.clock()-2*baseLife, checkInCall{Term: c.raft.CurrentTerm(), Epoch: c.tenure.epoch}, checkInAnswer{Life: baseLife, Grant: baseLife})
+	return waiting.Err() != nil
 }
 
 // Spares are how many connections this member keeps for its next election.

@@ -27,8 +27,8 @@ func (c *Cluster) openTerms() {
 	}
 }
 
-// leadsIn says whether this node leads in term. Raft follows before it takes over a newer term, so a leader between two readings of the
-// same term is that term's.
+// leadsIn says whether this node leads in term. Raft's main loop, which alone does either (terms.go), follows before it takes over a newer
+// term: a leader between two readings of the same term is that term's.
 func (c *Cluster) leadsIn(term uint64) bool {
 	return c.raft.CurrentTerm() == term && c.raft.State() == raft.Leader && c.raft.CurrentTerm() == term
 }

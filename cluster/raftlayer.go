@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -61,9 +62,10 @@ func (l raftLayer) Accept() (net.Conn, error) {
 	}
 }
 
-// raftTransport mends six things of the library.
+// raftTransport mends seven things of the library.
 //
-// It closes its pipelines when they or the member are at their end (pipeline.go).
+// It has heartbeats change nothing behind the main loop's back (terms.go), and closes its pipelines when they or the member are at their end
+// (pipeline.go).
 //
 // It takes a follower's word for its own snapshot. Before a follower appends entries it compares the one before them with
 // the leader's. Where that is the last entry of its newest snapshot it is in the log no more, and the library remembers its
@@ -85,10 +87,11 @@ type raftTransport struct {
 	snapshot func() (index, term uint64) // the member's newest
 	stuck    func() error                // why nothing may leave
 	rpcs     chan raft.RPC
+	terms    *terms
 }
 
 func newRaftTransport(ctx context.Context, inner *raft.NetworkTransport, snapshot func() (index, term uint64), stuck func() error) raftTransport {
-	return raftTransport{inner, ctx, snapshot, stuck, make(chan raft.RPC)}
+	return raftTransport{inner, ctx, snapshot, stuck, make(chan raft.RPC), &terms{}}
 }
 
 // Consumer is where Raft takes its requests from; pass fills it.
@@ -99,22 +102,32 @@ func (t raftTransport) pass() {
 	for {
 		select {
 		case rpc := <-t.NetworkTransport.Consumer():
-			if request, ok := rpc.Command.(*raft.AppendEntriesRequest); ok {
+			switch request := rpc.Command.(type) {
+			case *raft.AppendEntriesRequest:
 				t.mend(request)
+			case *raft.TimeoutNowRequest:
+				if t.terms.state() != raft.Follower { // it stands, or has won: the word came twice
+					rpc.Respond(&raft.TimeoutNowResponse{}, nil)
+					continue
+				}
 			}
-			select {
-			case t.rpcs <- rpc:
-			case <-t.ctx.Done():
-				return
-			}
+			t.forward(rpc)
 		case <-t.ctx.Done():
 			return
 		}
 	}
 }
 
-// stand has Raft stand for election now, as if its leader had told it to: voters do not refuse it for believing in that leader still. A Raft that
-// is busy is not waited for: by the time it looks somebody else may lead.
+// forward brings a request to Raft's main loop. The transport answers for a member that has ended.
+func (t raftTransport) forward(rpc raft.RPC) {
+	select {
+	case t.rpcs <- rpc:
+	case <-t.ctx.Done():
+	}
+}
+
+// stand has a follower stand for election now, as if its leader had told it to: voters do not refuse it for believing in that leader still. A Raft
+// that is busy is not waited for: by the time it looks somebody else may lead.
 func (t raftTransport) stand() {
 	soon, cancel := context.WithTimeout(t.ctx, standWait)
 	defer cancel()
@@ -131,13 +144,14 @@ const standWait = 10 * time.Millisecond
 // maxPool is how many connections to a node Raft keeps for their next use.
 const maxPool = 3
 
-// overLive repeats a request until it went over a connection that lives. To ask twice for a vote is to get the same answer.
+// overLive repeats a request until it went over a connection that lives, or met a deadline of ours; that the kernel gave a connection up
+// (ETIMEDOUT) calls itself a time-out too, and is none. To ask twice for a vote is to get the same answer; to say twice to a successor that it
+// is one is to say it once (pass).
 func overLive(request func() error) error {
-	for range maxPool {
+	for range maxPool + sparesEach {
 		err := request()
 		var dial *dialError
-		var network net.Error
-		if err == nil || errors.As(err, &dial) || errors.As(err, &network) && network.Timeout() {
+		if err == nil || errors.As(err, &dial) || errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
 	}

@@ -2,6 +2,9 @@ package cluster_test
 
 import (
 	"context"
+	"net"
+	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -67,4 +70,26 @@ func TestFollowerThatRefusedEntriesCatchesUp(t *testing.T) {
 			cancel()
 		}
 	})
+}
+
+// A connection that the kernel gave up is no answer, and the request goes over another. What met its deadline is not sent again.
+func TestRequestsGoOverLiveConnections(t *testing.T) {
+	for _, row := range []struct {
+		first error
+		sent  int
+	}{
+		{&net.OpError{Op: "write", Err: os.NewSyscallError("write", syscall.ETIMEDOUT)}, 2},
+		{&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, 1},
+	} {
+		sent := 0
+		_ = cluster.OverLive(func() error {
+			if sent++; sent == 1 {
+				return row.first
+			}
+			return nil
+		})
+		if sent != row.sent {
+			t.Errorf("after %v it was sent %d times", row.first, sent)
+		}
+	}
 }

@@ -58,7 +58,7 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 	f.StringSliceVar(&s.Zones, "zone", nil, "SUFFIX=LOGIN: vaults are hosts below SUFFIX, tokens come from LOGIN (repeatable)")
 	f.StringSliceVar(&s.Authorities, "attestation-authority", nil, "https URL whose attestations keys may be released to; its keys are fetched from there (repeatable)")
 	f.DurationVar(&s.Timing.Heartbeat, "raft-heartbeat", 0, "Raft's heartbeat time-out (default that of a LAN)")
-	f.DurationVar(&s.Timing.Election, "raft-election", 0, "Raft's election time-out")
+	f.DurationVar(&s.Timing.Election, "raft-election", 0, "Raft's election time-out, at least half as long again as --raft-heartbeat")
 	f.DurationVar(&s.Timing.LeaderLease, "raft-leader-lease", 0, "how long a leader leads without hearing a majority")
 	f.DurationVar(&s.Timing.Commit, "raft-commit", 0, "how late a follower may learn of a commit")
 	f.BoolVar(&s.NoLeases, "no-leases", false, "ask the leader for every read: for a machine whose clock may stand still (VM snapshots, migration)")

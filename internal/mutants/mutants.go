@@ -77,10 +77,19 @@ var mutants = []mutant{
 		name: "vote-lost", bug: "a vote that went into a connection without another end counts as refused",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/raftlayer.go",
-			Old:  "	for range maxPool {",
+			Old:  "	for range maxPool + sparesEach {",
 			New:  "	for range maxPool - maxPool {",
 		}},
 		test: "./cluster TestVotesOutliveConnections",
+	},
+	{
+		name: "term-changed-beside", bug: "a heartbeat changes Raft's term beside its main loop, so that a late vote elects a second leader of a term",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/terms.go",
+			Old:  "		if !t.terms.beside(heartbeat, handle) {\n",
+			New:  "		if handle(heartbeat); false {\n",
+		}},
+		test: "./cluster TestLateVoteElectsNobodyInTheNextTerm",
 	},
 	{
 		name: "early-acknowledgement", bug: "the leader acknowledges a write that it has put into its own log only",

@@ -1,0 +1,65 @@
+package cluster
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+)
+
+// terms keeps Raft's state with its main loop. The library handles heartbeats on the goroutine of the connection that they come over, where
+// they change what the main loop works with: a candidate that hears of its term's successor there follows, and becomes the leader of that term,
+// which has one, when a vote for the old one comes in after all; a leader's next entry may get a term in which it does not lead.
+//
+// So only a heartbeat that changes nothing is handled beside the main loop, and keeps it in office while its disk or a snapshot takes long: of the
+// leader that this node follows already. The main loop enters no other term meanwhile. All others wait for it.
+type terms struct {
+	raft atomic.Pointer[raft.Raft] // nil before it has started
+
+	mu     sync.Mutex // held while a heartbeat is handled, and while a term is entered
+	newest atomic.Uint64
+}
+
+// enter comes before Raft stores a term, which it does before it is in it. A heartbeat that meets a follower about to stand has it store the
+// term in which it is.
+func (t *terms) enter(term uint64) {
+	if t.newest.Load() == term {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.newest.Store(term)
+}
+
+// beside handles a heartbeat of the leader that this node follows. false: it is for the main loop.
+func (t *terms) beside(heartbeat raft.RPC, handle func(raft.RPC)) bool {
+	request, ok := heartbeat.Command.(*raft.AppendEntriesRequest)
+	r := t.raft.Load()
+	if !ok || r == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.newest.Load() != request.Term || r.CurrentTerm() != request.Term || r.State() != raft.Follower {
+		return false
+	}
+	handle(heartbeat)
+	return true
+}
+
+// state is Raft's.
+func (t *terms) state() raft.RaftState {
+	if r := t.raft.Load(); r != nil {
+		return r.State()
+	}
+	return raft.Follower
+}
+
+// SetHeartbeatHandler is how Raft says what handles heartbeats.
+func (t raftTransport) SetHeartbeatHandler(handle func(raft.RPC)) {
+	t.NetworkTransport.SetHeartbeatHandler(func(heartbeat raft.RPC) {
+		if !t.terms.beside(heartbeat, handle) {
+			t.forward(heartbeat)
+		}
+	})
+}
