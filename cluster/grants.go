@@ -133,7 +133,7 @@ func (c *Cluster) awaitFooting(ctx context.Context, term uint64) {
 		now := c.clock()
 		c.grants.mu.Lock()
 		r := c.grants.reign
-		firm := r.term != term || r.open && r.support(voters) > now
+		firm := r.term != term || now > r.begun+settling || r.open && r.support(voters) > now
 		c.grants.mu.Unlock()
 		if firm || time.Now().After(end) || !c.leadsIn(term) || pause(ctx, 0) != nil {
 			return
@@ -349,7 +349,7 @@ func (c *Cluster) advance() time.Duration {
 	defer g.mu.Unlock()
 	c.moveShown(now)
 	next := now + baseLife/4
-	if r := g.reign; r != nil {
+	if r := g.reign; r != nil && r.term == c.raft.CurrentTerm() { // what is left of a term that is over has no end to wait for
 		for _, given := range r.given {
 			next = min(next, given.until)
 		}

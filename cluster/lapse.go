@@ -61,23 +61,37 @@ func (c *Cluster) lapse() (earliest time.Duration, overdue bool) {
 	if string(leader) == c.id || !slices.Contains(voters, c.id) {
 		return timeout, false
 	}
+	if len(voters) == 1 {
+		timeout = 0 // there is nobody to hear of
+	}
 	early := timeout - c.longest() // the others' answers take that long
-	if silent := time.Since(c.raft.LastContact()); silent < early {
+	if silent := c.silent(); silent < early {
 		return max(early-silent, time.Millisecond), false
 	}
-	if !c.shouldStand(string(leader), voters, timeout) {
+	term := c.raft.CurrentTerm()
+	if !c.shouldStand(term, string(leader), voters, timeout) {
 		return 0, true
 	}
-	if rest := timeout - time.Since(c.raft.LastContact()); rest > 0 {
+	if rest := timeout - c.silent(); rest > 0 {
 		select {
 		case <-time.After(rest):
 		case <-c.ctx.Done():
 		}
 	}
-	if time.Since(c.raft.LastContact()) >= timeout {
+	if c.silent() >= timeout && c.followsIn(term) {
 		c.transport.stand()
 	}
 	return 0, true
+}
+
+// silent is for how long this node has heard no leader, and given nobody its vote. Before it started it could not.
+func (c *Cluster) silent() time.Duration {
+	return min(time.Since(c.raft.LastContact()), time.Since(c.begun))
+}
+
+// followsIn says whether this node is neither candidate nor leader, nor in another term.
+func (c *Cluster) followsIn(term uint64) bool {
+	return c.raft.State() == raft.Follower && c.raft.CurrentTerm() == term
 }
 
 // longest is the longest round trip among the members, as leases say it: no more than 300 ms.
@@ -104,7 +118,7 @@ func (c *Cluster) serveSilence(context.Context, string, silenceCall) (silence, e
 	s := silence{Term: c.raft.CurrentTerm(), Ready: c.raft.State() == raft.Follower, Serves: c.whyNotLead() == ""}
 	s.LastTerm, s.Last = c.lastEntry()
 	if _, leader := c.raft.LeaderWithID(); string(leader) != c.id && c.stuck() == nil { // whose disk hangs can't vote
-		s.Missed = time.Since(c.raft.LastContact())
+		s.Missed = c.silent()
 	}
 	return s, nil
 }
@@ -121,12 +135,12 @@ func (c *Cluster) lastEntry() (term, index uint64) {
 }
 
 // shouldStand asks all other voters but the leader. It is true when a majority of all voters misses the leader and would vote for this
-// node, and none that misses it would be a better one.
-func (c *Cluster) shouldStand(leader string, voters []string, timeout time.Duration) bool {
+// node, which follows in term, and none that misses it would be a better one.
+func (c *Cluster) shouldStand(term uint64, leader string, voters []string, timeout time.Duration) bool {
 	ctx, cancel := context.WithTimeout(c.ctx, timeout/2)
 	defer cancel()
 	own, _ := c.serveSilence(ctx, c.id, silenceCall{})
-	if !own.Ready {
+	if own.Term != term || !own.Ready {
 		return false
 	}
 	answers := make(chan *candidate, len(voters))
@@ -138,7 +152,7 @@ func (c *Cluster) shouldStand(leader string, voters []string, timeout time.Durat
 		asked++
 		go func() { // ends with ctx at the latest
 			s, err := ask[silenceCall, silence](ctx, c, voter, "/v1/silence", silenceCall{})
-			if err != nil || s.Term > own.Term || s.Missed < timeout*agreeShare/10 {
+			if err != nil || s.Term > term || s.Missed < timeout*agreeShare/10 {
 				answers <- nil
 				return
 			}
@@ -148,7 +162,7 @@ func (c *Cluster) shouldStand(leader string, voters []string, timeout time.Durat
 	self, votes, best := candidate{c.id, own}, 1, true
 	late := time.NewTimer(c.longest()*3/2 + again)
 	defer late.Stop()
-	for waiting := true; waiting && asked > 0; {
+	for patient := true; asked > 0 && (patient || votes <= len(voters)/2); {
 		select {
 		case other := <-answers:
 			asked--
@@ -160,10 +174,10 @@ func (c *Cluster) shouldStand(leader string, voters []string, timeout time.Durat
 			}
 			best = best && !(other.Ready && other.better(self))
 		case <-late.C: // some may be gone with the leader
-			waiting = votes <= len(voters)/2
+			patient = false
 		}
 	}
-	return best && votes > len(voters)/2 && c.raft.State() == raft.Follower && c.raft.CurrentTerm() == own.Term
+	return best && votes > len(voters)/2 && c.followsIn(term)
 }
 
 // A candidate is a voter that misses the leader too.

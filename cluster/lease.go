@@ -133,7 +133,7 @@ func (c *Cluster) accept(asked time.Duration, call checkInCall, answer checkInAn
 	if held == nil || held.term != granted.term || held.until < granted.until {
 		t.held.Store(&granted)
 	}
-	if held == nil || held.term != granted.term || held.until <= received {
+	if lacked := held == nil || held.term != granted.term || held.until <= received; lacked && granted.until > received {
 		t.leaseless.next(context.Background())
 	}
 }

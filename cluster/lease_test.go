@@ -255,3 +255,13 @@ func TestBadLinkIsNotFlooded(t *testing.T) {
 		}
 	})
 }
+
+// A lease that was over when it came is none, and nobody is told that there is one: whoever waits for the leader's word would begin anew.
+func TestLateLeaseIsNone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, leader := settled(t, 3)
+		if g.members[(leader+1)%3].AcceptLate() {
+			t.Error("it says that a lease came, which was over")
+		}
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -247,27 +248,28 @@ func TestClosedMemberFailsAtOnce(t *testing.T) {
 		g, leader := settled(t, 3)
 		waits := (leader + 1) % 3
 		g.isolate(waits)
-		time.Sleep(10 * time.Second) // no leader and no lease
 		closing := g.members[waits]
-		ended := make(chan error, 3)
-		go func() { ended <- g.put(waits, "x", "1") }()
-		for _, fenced := range []bool{false, true} {
-			go func() {
-				_, err := closing.Read(t.Context(), fenced, func(fsm.View) {})
-				ended <- err
-			}()
+		for _, known := closing.Raft().LeaderWithID(); known != ""; _, known = closing.Raft().LeaderWithID() {
+			time.Sleep(50 * time.Millisecond)
 		}
-		time.Sleep(time.Second)
-		begun := time.Now()
+		var closes time.Time
+		var waiting sync.WaitGroup
+		for _, call := range []func() error{
+			func() error { return g.put(waits, "x", "1") },
+			func() error { _, err := closing.Read(t.Context(), false, func(fsm.View) {}); return err },
+			func() error { _, err := closing.Read(t.Context(), true, func(fsm.View) {}); return err },
+		} {
+			waiting.Go(func() {
+				err := call()
+				if took := time.Since(closes); !errors.Is(err, cluster.ErrUnavailable) || took > 200*time.Millisecond {
+					t.Errorf("%s after the member began to close: %v", took, err)
+				}
+			})
+		}
+		synctest.Wait()
+		closes = time.Now()
 		g.stop(waits)
-		for range 3 {
-			if err := <-ended; !errors.Is(err, cluster.ErrUnavailable) {
-				t.Errorf("%v", err)
-			}
-		}
-		if took := time.Since(begun); took > 200*time.Millisecond {
-			t.Errorf("the last of them ended %s after the member", took)
-		}
+		waiting.Wait()
 	})
 }
 

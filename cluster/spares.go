@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -71,9 +72,8 @@ func (c *Cluster) openSpare(nodeID string) {
 
 func (s *spare) watch() {
 	defer close(s.ended)
-	var timeout net.Error
 	_, err := s.conn.Read(make([]byte, 1))
-	if s.alive = errors.As(err, &timeout) && timeout.Timeout(); !s.alive { // take ended the watch, or the other end did
+	if s.alive = errors.Is(err, os.ErrDeadlineExceeded); !s.alive { // take ended the watch, or the other end did
 		s.conn.Close()
 	}
 }

@@ -44,8 +44,8 @@ func (c *Cluster) countStates() {
 
 // Stats are a member's counters since it was opened, and where it stands, all from memory.
 type Stats struct {
-	Leased       uint64             // reads whose view a lease made current
-	Fences       tally.Distribution // of reads that asked the leader, with their waits
+	Leased       uint64             // reads whose view a lease made current at once
+	Fences       tally.Distribution // of reads that asked the leader, with their waits; some of these ended when a lease came
 	FencesFailed uint64
 	FenceRounds  uint64             // in which this node as leader had voters confirm its term
 	Proposed     uint64             // transactions, to this node as leader

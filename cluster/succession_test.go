@@ -62,6 +62,52 @@ func TestVotesOutliveConnections(t *testing.T) {
 	})
 }
 
+// The word to a successor is repeated when its answer is lost. Whoever has won the election meanwhile leads on.
+func TestLeaderIsNotToldToStand(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, leader := settled(t, 3)
+		term := g.members[leader].Raft().CurrentTerm()
+		must(t, g.members[(leader+1)%3].SayStand(g.ids[leader]))
+		time.Sleep(5 * time.Second)
+		if r := g.members[leader].Raft(); r.CurrentTerm() != term {
+			t.Errorf("it led in term %d, now it is %d", term, r.CurrentTerm())
+		}
+	})
+}
+
+// A voter that has just started can't say that the leader is gone.
+func TestNobodyIsMissedBeforeTheStart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, leader := settled(t, 3)
+		starts := (leader + 1) % 3
+		g.stop(starts)
+		g.isolate(starts)
+		g.open(starts)
+		time.Sleep(100 * time.Millisecond)
+		if missed := g.members[starts].Silent(); missed > 100*time.Millisecond {
+			t.Errorf("it started 100 ms ago and missed its leader for %s", missed)
+		}
+	})
+}
+
+// A machine that hangs while the leader is dead is not waited for by the others.
+func TestHangingVoterDelaysNoElection(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, leader := settled(t, 5)
+		hangs := (leader + 1) % 5
+		for i := range g.ids {
+			g.network.Hold(host(hangs), host(i))
+			g.network.Hold(host(i), host(hangs))
+		}
+		begun := time.Now()
+		g.stop(leader)
+		g.leader(leader)
+		if took := time.Since(begun); took > 700*time.Millisecond {
+			t.Errorf("it took %s to replace the leader", took)
+		}
+	})
+}
+
 // gapsWithout ends a member after some time under load, and returns the longest time without a read at each of the others.
 func (g *group) gapsWithout(dead int, after time.Duration) map[int]time.Duration {
 	end := time.Now().Add(after + 5*time.Second)
