@@ -29,7 +29,7 @@ func (g *group) load(i, writers int) (stop func()) {
 				if _, err := g.members[i].Commit(ctx, write(g.members[i].View(), fmt.Sprintf("load/%d", w), "x")); err != nil {
 					return
 				}
-				time.Sleep(100 * time.Microsecond) // fake time, which stands still while everybody is busy
+				time.Sleep(time.Millisecond) // fake time, which stands still while everybody is busy
 			}
 		})
 	}
