@@ -64,8 +64,9 @@ type Config struct {
 	// Diverged is called once, when this node was found to hold another state than the majority. It answers nothing from then on.
 	Diverged func(error)
 
-	wrapLogs func(raft.LogStore) raft.LogStore // tests only: nil in a node
-	wrapFSM  func(*fsm.FSM) raft.FSM           // likewise
+	wrapLogs   func(raft.LogStore) raft.LogStore // tests only: nil in a node
+	wrapFSM    func(*fsm.FSM) raft.FSM           // likewise
+	termStored func()                            // likewise: called when Raft has stored a term, before it goes on
 }
 
 // About is what a node says of itself for the columns of status.
@@ -123,6 +124,7 @@ type Cluster struct {
 	cast      atomic.Bool // this node heard that it was removed
 
 	begun      time.Time
+	stood      atomic.Pointer[time.Time] // when it was last made to stand for election
 	wall       func() time.Time
 	followed   era                  // of one leader, as this node knows it
 	clock      func() time.Duration // of leases

@@ -19,6 +19,9 @@ func (c *Config) WrapLogs(wrap func(raft.LogStore) raft.LogStore) { c.wrapLogs =
 // WrapFSM puts a test's state machine around the member's own: to hold it back.
 func (c *Config) WrapFSM(wrap func(*fsm.FSM) raft.FSM) { c.wrapFSM = wrap }
 
+// TermStored has a test called whenever the member's Raft has stored a term: to hold it back.
+func (c *Config) TermStored(call func()) { c.termStored = call }
+
 // LearnRemoved makes the member hear that it was removed.
 func (c *Cluster) LearnRemoved() { c.learnRemoved() }
 

@@ -79,6 +79,8 @@ func (c *Cluster) lapse() (earliest time.Duration, overdue bool) {
 		}
 	}
 	if c.silent() >= timeout && c.followsIn(term) {
+		now := time.Now()
+		c.stood.Store(&now)
 		c.transport.stand()
 	}
 	return 0, true
@@ -110,18 +112,28 @@ type silence struct {
 	Missed   time.Duration // since it last heard a leader, or gave its vote to somebody
 	LastTerm uint64        // of the last entry of its log
 	Last     uint64        // and its index
-	Ready    bool          // to stand now: a candidate of Raft's own timers is not
+	Ready    bool          // to stand now, or it has begun to: a candidate of Raft's own timers is not
 	Serves   bool
 }
 
 func (c *Cluster) serveSilence(context.Context, string, silenceCall) (silence, error) {
-	s := silence{Term: c.raft.CurrentTerm(), Ready: c.raft.State() == raft.Follower, Serves: c.whyNotLead() == ""}
+	s := silence{Term: c.raft.CurrentTerm(), Ready: c.raft.State() == raft.Follower || c.stands(), Serves: c.whyNotLead() == ""}
 	s.LastTerm, s.Last = c.lastEntry()
 	if _, leader := c.raft.LeaderWithID(); string(leader) != c.id && c.stuck() == nil { // whose disk hangs can't vote
 		s.Missed = c.silent()
 	}
 	return s, nil
 }
+
+// stands says whether this node has just begun to stand. It stores the new term before it asks for a vote, and whoever asks it meanwhile
+// must not take it for one that can't stand, and stand as well: neither would get the other's vote.
+func (c *Cluster) stands() bool {
+	stood := c.stood.Load()
+	return stood != nil && time.Since(*stood) < storing
+}
+
+// storing is how long a term and a vote may take to be stored, else the next one stands.
+const storing = 100 * time.Millisecond
 
 // lastEntry is what votes compare.
 func (c *Cluster) lastEntry() (term, index uint64) {
@@ -140,7 +152,7 @@ func (c *Cluster) shouldStand(term uint64, leader string, voters []string, timeo
 	ctx, cancel := context.WithTimeout(c.ctx, timeout/2)
 	defer cancel()
 	own, _ := c.serveSilence(ctx, c.id, silenceCall{})
-	if own.Term != term || !own.Ready {
+	if !c.followsIn(term) {
 		return false
 	}
 	answers := make(chan *candidate, len(voters))

@@ -12,7 +12,8 @@ import (
 // stops; until it has, this member takes part in nothing.
 type lastStable struct {
 	raft.StableStore
-	terms *terms
+	terms  *terms
+	stored func() // nil, or called for each term
 }
 
 // currentTerm is Raft's key for the term it is in.
@@ -26,6 +27,9 @@ func (s lastStable) SetUint64(key []byte, value uint64) error {
 	if err != nil {
 		runtime.Goexit()
 	}
+	if s.stored != nil && string(key) == currentTerm {
+		s.stored()
+	}
 	return err
 }
 
@@ -35,7 +39,7 @@ func (c *Cluster) newRaft(machine raft.FSM, logs raft.LogStore) (r *raft.Raft, e
 	done, err := make(chan struct{}), errors.New("its term can't be stored")
 	go func() {
 		defer close(done)
-		r, err = raft.NewRaft(c.raftConfig(), machine, logs, lastStable{store.Stable(), c.transport.terms}, store.Snapshots(), c.transport)
+		r, err = raft.NewRaft(c.raftConfig(), machine, logs, lastStable{store.Stable(), c.transport.terms, c.termStored}, store.Snapshots(), c.transport)
 	}()
 	<-done
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"keyquorum/cluster"
 )
 
 // Over long ways, reads on the members that are left are interrupted for less than one lease when the leader dies, also when members were
@@ -58,6 +60,25 @@ func TestVotesOutliveConnections(t *testing.T) {
 			if n := g.members[asks].Spares(g.ids[voter]); n == 0 {
 				t.Error("no connection is kept for the next election")
 			}
+		}
+	})
+}
+
+// Storing a term takes a disk some time, in which two followers that miss their leader at once must not both stand: neither gets the other's vote, and
+// the next try is a second away.
+func TestOneStandsWhileItsTermIsStored(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, leader := settled(t, 3, func(c *cluster.Config) { c.TermStored(func() { time.Sleep(20 * time.Millisecond) }) })
+		for range 10 {
+			term := g.members[leader].Raft().CurrentTerm()
+			g.stop(leader)
+			next := g.leader(leader)
+			if now := g.members[next].Raft().CurrentTerm(); now != term+1 {
+				t.Errorf("after term %d the next leader was found in term %d", term, now)
+			}
+			g.open(leader)
+			time.Sleep(3 * time.Second)
+			leader = next
 		}
 	})
 }

@@ -239,6 +239,15 @@ var mutants = []mutant{
 		test: "./testcluster TestDeadLeaderIsReplacedAtOnce",
 	},
 	{
+		name: "both-stand", bug: "a follower that is storing the term in which it stands is taken for one that can't stand",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/lapse.go",
+			Old:  " || c.stands(), Serves",
+			New:  " || c.stands() && false, Serves",
+		}},
+		test: "./cluster TestOneStandsWhileItsTermIsStored",
+	},
+	{
 		name: "overtaken-log", bug: "what a log held below a snapshot that a leader sent stays in it, and is handed out",
 		edits: []overlay.Edit{{
 			File: "keyquorum/storage/logs.go",
