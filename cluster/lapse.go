@@ -91,9 +91,9 @@ func (c *Cluster) silent() time.Duration {
 	return min(time.Since(c.raft.LastContact()), time.Since(c.begun))
 }
 
-// followsIn says whether this node is neither candidate nor leader, nor in another term.
+// followsIn says whether this node is neither candidate nor leader, nor in another term, nor about to be.
 func (c *Cluster) followsIn(term uint64) bool {
-	return c.raft.State() == raft.Follower && c.raft.CurrentTerm() == term
+	return c.raft.State() == raft.Follower && c.raft.CurrentTerm() == term && c.transport.terms.newest.Load() == term
 }
 
 // longest is the longest round trip among the members, as leases say it: no more than 300 ms.

@@ -106,8 +106,8 @@ func (t raftTransport) pass() {
 			case *raft.AppendEntriesRequest:
 				t.mend(request)
 			case *raft.TimeoutNowRequest:
-				if t.terms.state() != raft.Follower { // it stands, or has won: the word came twice
-					rpc.Respond(&raft.TimeoutNowResponse{}, nil)
+				if done, err := t.terms.stands(); done {
+					rpc.Respond(&raft.TimeoutNowResponse{}, err)
 					continue
 				}
 			}

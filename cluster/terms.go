@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -20,8 +21,8 @@ type terms struct {
 	newest atomic.Uint64
 }
 
-// enter comes before Raft stores a term, which it does before it is in it. A heartbeat that meets a follower about to stand has it store the
-// term in which it is.
+// enter comes before Raft stores a term, which it does before it is in it. A heartbeat that meets a follower in the moment in which it begins to
+// stand has it follow again, and store the term in which it is.
 func (t *terms) enter(term uint64) {
 	if t.newest.Load() == term {
 		return
@@ -47,13 +48,20 @@ func (t *terms) beside(heartbeat raft.RPC, handle func(raft.RPC)) bool {
 	return true
 }
 
-// state is Raft's.
-func (t *terms) state() raft.RaftState {
-	if r := t.raft.Load(); r != nil {
-		return r.State()
+// stands says whether this node need not be told to stand any more: it does, or has won, and the word came twice; or, an error, it stands in vain,
+// and can't for a leader that it hears.
+func (t *terms) stands() (bool, error) {
+	r := t.raft.Load()
+	if r == nil || r.State() == raft.Follower {
+		return false, nil
 	}
-	return raft.Follower
+	if _, leader := r.LeaderWithID(); leader != "" && r.State() == raft.Candidate {
+		return true, errStandsInVain
+	}
+	return true, nil
 }
+
+var errStandsInVain = errors.New("cluster: this node stands for election already, in vain")
 
 // SetHeartbeatHandler is how Raft says what handles heartbeats.
 func (t raftTransport) SetHeartbeatHandler(handle func(raft.RPC)) {
