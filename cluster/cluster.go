@@ -123,23 +123,23 @@ type Cluster struct {
 	removedID atomic.Pointer[map[string]bool]
 	cast      atomic.Bool // this node heard that it was removed
 
-	begun      time.Time
-	stood      atomic.Pointer[time.Time] // when it was last made to stand for election
-	wall       func() time.Time
-	followed   era                  // of one leader, as this node knows it
-	clock      func() time.Duration // of leases
-	process    uint64               // tells this process from those before it
-	tenure     tenure               // of this node as holder and voter
-	grants     grants               // of this node as leader
-	shown      shown
-	checkInNow chan struct{}
-	heartbeat  atomic.Int64 // Raft's time-out now, nanoseconds
-	trips      trips        // of this node to the others
-	better     better       // place for the leader, as this one
-	refused    time.Time    // when a transfer of the office failed last; tick's alone
-	life       atomic.Int64 // of leases now, nanoseconds
-	astray     atomic.Bool  // this node's lease clock and the leader's run at different rates
-	compared   atomic.Bool  // this node's state was the leader's once since it started
+	begun         time.Time
+	stood         atomic.Pointer[time.Time] // when it was last made to stand for election
+	wall          func() time.Time
+	followed      era                  // of one leader, as this node knows it
+	clock         func() time.Duration // of leases
+	process       uint64               // tells this process from those before it
+	tenure        tenure               // of this node as holder and voter
+	grants        grants               // of this node as leader
+	shown         shown
+	checkInNow    chan struct{}
+	heartbeat     atomic.Int64 // Raft's time-out now, nanoseconds
+	trips         trips        // of this node to the others
+	better        better       // place for the leader, as this one
+	handOverAgain time.Time    // not before, after a transfer of the office that failed; tick's alone
+	life          atomic.Int64 // of leases now, nanoseconds
+	astray        atomic.Bool  // this node's lease clock and the leader's run at different rates
+	compared      atomic.Bool  // this node's state was the leader's once since it started
 
 	fences        rounds[fenced]      // of this node's readers
 	confirms      rounds[fenceAnswer] // of this node as leader

@@ -164,7 +164,7 @@ func (c *Cluster) shouldStand(term uint64, leader string, voters []string, timeo
 		asked++
 		go func() { // ends with ctx at the latest
 			s, err := ask[silenceCall, silence](ctx, c, voter, "/v1/silence", silenceCall{})
-			if err != nil || s.Term > term || s.Missed < timeout*agreeShare/10 {
+			if err != nil || s.Term <= term && s.Missed < timeout*agreeShare/10 {
 				answers <- nil
 				return
 			}
@@ -179,6 +179,10 @@ func (c *Cluster) shouldStand(term uint64, leader string, voters []string, timeo
 		case other := <-answers:
 			asked--
 			if other == nil {
+				continue
+			}
+			if other.Term > term { // it stands or gave its vote, unless it has stood in vain
+				best = best && !other.Ready
 				continue
 			}
 			if other.log(self) <= 0 {

@@ -18,7 +18,7 @@ func (c *Cluster) findSuccessor(ctx context.Context) {
 		return
 	}
 	why := c.whyNotLead()
-	if why == "" || time.Since(c.refused) < refusedRest {
+	if why == "" || time.Now().Before(c.handOverAgain) {
 		return
 	}
 	index := c.fsm.View().Index()
@@ -31,17 +31,15 @@ func (c *Cluster) findSuccessor(ctx context.Context) {
 	}
 }
 
-// handOver transfers leadership. While Raft tries it takes no writes, and it may try for seconds: one that failed is not repeated at once.
+// handOver transfers leadership. While Raft tries it takes no writes, and it may try for a second: tries that fail may take a tenth of the time.
 func (c *Cluster) handOver(ctx context.Context, voter, why string) {
 	c.logger.Info("handing leadership over", "to", voter, "because", why)
+	begun := time.Now()
 	if err := c.transferTo(ctx, voter); err != nil {
-		c.refused = time.Now()
+		c.handOverAgain = time.Now().Add(10 * time.Since(begun))
 		c.logger.Info("leadership was not handed over", "error", err)
 	}
 }
-
-// refusedRest is how long after a transfer that failed no other is tried.
-const refusedRest = 10 * time.Second
 
 // whyNotLead says why this node had better not lead; "" when it may.
 func (c *Cluster) whyNotLead() string {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"keyquorum/cluster"
 )
 
@@ -81,6 +83,23 @@ func TestOneStandsWhileItsTermIsStored(t *testing.T) {
 			leader = next
 		}
 	})
+}
+
+// Nor when there are others enough to give each of them a vote: at a first start nobody is gone.
+func TestOneStandsAtTheFirstStart(t *testing.T) {
+	for range 20 {
+		bubble(t, func(t *testing.T) {
+			g := newGroup(t, 3)
+			if term := g.members[g.leader()].Raft().CurrentTerm(); term != 2 { // the configuration is of term 1
+				t.Errorf("the first leader was found in term %d", term)
+			}
+			for i, m := range g.members {
+				if m.Raft().State() == raft.Candidate {
+					t.Errorf("member %d stands against the leader", i)
+				}
+			}
+		})
+	}
 }
 
 // The word to a successor is repeated when its answer is lost. Whoever has won the election meanwhile leads on.
