@@ -113,18 +113,20 @@ func countInMemory(t *testing.T, mask [32]byte, keys map[string][32]byte) map[st
 }
 
 // countIn sees the buffer itself too, as part of memory: a key is counted again for each time it was read. That is
-// no harm: the question is whether the count is zero, and later reads overwrite the buffer.
+// no harm: the question is whether the count is zero, and later reads overwrite the buffer. The race detector has nothing to find here.
+//
+//go:norace
 func countIn(b []byte, mask [32]byte, keys map[string][32]byte, counts map[string]int) {
-	var first [256]bool
+	var begins [1 << 16]bool // two bytes: most of memory is zero, with which a key's first byte alone may well begin
 	for _, key := range keys {
-		first[key[0]^mask[0]] = true
+		begins[uint16(key[0]^mask[0])<<8|uint16(key[1]^mask[1])] = true
 	}
 	for i := 0; i+32 <= len(b); i++ {
-		if !first[b[i]] {
+		if !begins[uint16(b[i])<<8|uint16(b[i+1])] {
 			continue
 		}
 		for name, key := range keys {
-			if b[i+1]^mask[1] == key[1] && masked(b[i:], mask) == key {
+			if masked(b[i:], mask) == key {
 				counts[name]++
 			}
 		}
