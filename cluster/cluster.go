@@ -64,9 +64,9 @@ type Config struct {
 	// Diverged is called once, when this node was found to hold another state than the majority. It answers nothing from then on.
 	Diverged func(error)
 
-	wrapLogs   func(raft.LogStore) raft.LogStore // tests only: nil in a node
-	wrapFSM    func(*fsm.FSM) raft.FSM           // likewise
-	termStored func()                            // likewise: called when Raft has stored a term, before it goes on
+	wrapLogs   func(raft.LogStore) raft.LogStore       // tests only: nil in a node
+	wrapFSM    func(*fsm.FSM) raft.FSM                 // likewise
+	wrapStable func(raft.StableStore) raft.StableStore // likewise
 }
 
 // About is what a node says of itself for the columns of status.
@@ -123,7 +123,7 @@ type Cluster struct {
 	removedID atomic.Pointer[map[string]bool]
 	cast      atomic.Bool // this node heard that it was removed
 
-	begun         time.Time
+	begun         time.Time                 // when it was opened
 	stood         atomic.Pointer[time.Time] // when it was last made to stand for election
 	wall          func() time.Time
 	followed      era                  // of one leader, as this node knows it
@@ -198,13 +198,17 @@ func Open(config Config) (*Cluster, error) {
 	if config.wrapLogs != nil {
 		logs = config.wrapLogs(logs)
 	}
+	stable := config.Store.Stable()
+	if config.wrapStable != nil {
+		stable = config.wrapStable(stable)
+	}
 	var machine raft.FSM = c.fsm
 	if config.wrapFSM != nil {
 		machine = config.wrapFSM(c.fsm)
 	}
 	c.transport = newRaftTransport(c.ctx, c.trans, config.Store.NewestSnapshot, c.stuck)
 	var err error
-	c.raft, err = c.newRaft(machine, logs)
+	c.raft, err = c.newRaft(machine, logs, stable)
 	if err != nil {
 		c.cancel()
 		c.trans.Close()

@@ -19,8 +19,8 @@ func (c *Config) WrapLogs(wrap func(raft.LogStore) raft.LogStore) { c.wrapLogs =
 // WrapFSM puts a test's state machine around the member's own: to hold it back.
 func (c *Config) WrapFSM(wrap func(*fsm.FSM) raft.FSM) { c.wrapFSM = wrap }
 
-// TermStored has a test called whenever the member's Raft has stored a term: to hold it back.
-func (c *Config) TermStored(call func()) { c.termStored = call }
+// WrapStable puts a test's store around the one in which the member keeps its term and vote.
+func (c *Config) WrapStable(wrap func(raft.StableStore) raft.StableStore) { c.wrapStable = wrap }
 
 // LearnRemoved makes the member hear that it was removed.
 func (c *Cluster) LearnRemoved() { c.learnRemoved() }

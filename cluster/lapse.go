@@ -78,7 +78,7 @@ func (c *Cluster) lapse() (earliest time.Duration, overdue bool) {
 		case <-c.ctx.Done():
 		}
 	}
-	if c.silent() >= timeout && c.followsIn(term) {
+	if c.silent() >= timeout && c.transport.terms.follows(c.raft, term) {
 		now := time.Now()
 		c.stood.Store(&now)
 		c.transport.stand()
@@ -89,11 +89,6 @@ func (c *Cluster) lapse() (earliest time.Duration, overdue bool) {
 // silent is for how long this node has heard no leader, and given nobody its vote. Before it started it could not.
 func (c *Cluster) silent() time.Duration {
 	return min(time.Since(c.raft.LastContact()), time.Since(c.begun))
-}
-
-// followsIn says whether this node is neither candidate nor leader, nor in another term, nor about to be.
-func (c *Cluster) followsIn(term uint64) bool {
-	return c.raft.State() == raft.Follower && c.raft.CurrentTerm() == term && c.transport.terms.newest.Load() == term
 }
 
 // longest is the longest round trip among the members, as leases say it: no more than 300 ms.
@@ -152,7 +147,7 @@ func (c *Cluster) shouldStand(term uint64, leader string, voters []string, timeo
 	ctx, cancel := context.WithTimeout(c.ctx, timeout/2)
 	defer cancel()
 	own, _ := c.serveSilence(ctx, c.id, silenceCall{})
-	if !c.followsIn(term) {
+	if !c.transport.terms.follows(c.raft, term) {
 		return false
 	}
 	answers := make(chan *candidate, len(voters))
@@ -193,7 +188,7 @@ func (c *Cluster) shouldStand(term uint64, leader string, voters []string, timeo
 			patient = false
 		}
 	}
-	return best && votes > len(voters)/2 && c.followsIn(term)
+	return best && votes > len(voters)/2 && c.transport.terms.follows(c.raft, term)
 }
 
 // A candidate is a voter that misses the leader too.

@@ -106,7 +106,7 @@ func (t raftTransport) pass() {
 			case *raft.AppendEntriesRequest:
 				t.mend(request)
 			case *raft.TimeoutNowRequest:
-				if done, err := t.terms.stands(); done {
+				if done, err := t.terms.standsAlready(); done {
 					rpc.Respond(&raft.TimeoutNowResponse{}, err)
 					continue
 				}

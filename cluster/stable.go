@@ -12,8 +12,7 @@ import (
 // stops; until it has, this member takes part in nothing.
 type lastStable struct {
 	raft.StableStore
-	terms  *terms
-	stored func() // nil, or called for each term
+	terms *terms
 }
 
 // currentTerm is Raft's key for the term it is in.
@@ -27,19 +26,16 @@ func (s lastStable) SetUint64(key []byte, value uint64) error {
 	if err != nil {
 		runtime.Goexit()
 	}
-	if s.stored != nil && string(key) == currentTerm {
-		s.stored()
-	}
 	return err
 }
 
 // newRaft starts Raft. It stores its term when it starts too, so it has a goroutine of its own to end.
-func (c *Cluster) newRaft(machine raft.FSM, logs raft.LogStore) (r *raft.Raft, err error) {
+func (c *Cluster) newRaft(machine raft.FSM, logs raft.LogStore, stable raft.StableStore) (r *raft.Raft, err error) {
 	store := c.Store
 	done, err := make(chan struct{}), errors.New("its term can't be stored")
 	go func() {
 		defer close(done)
-		r, err = raft.NewRaft(c.raftConfig(), machine, logs, lastStable{store.Stable(), c.transport.terms, c.termStored}, store.Snapshots(), c.transport)
+		r, err = raft.NewRaft(c.raftConfig(), machine, logs, lastStable{stable, c.transport.terms}, store.Snapshots(), c.transport)
 	}()
 	<-done
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -66,11 +67,21 @@ func TestVotesOutliveConnections(t *testing.T) {
 	})
 }
 
+// A slowStable takes its time for each number: a term, or the term of a vote.
+type slowStable struct{ raft.StableStore }
+
+func (s slowStable) SetUint64(key []byte, value uint64) error {
+	time.Sleep(20 * time.Millisecond) // fake time
+	return s.StableStore.SetUint64(key, value)
+}
+
 // Storing a term takes a disk some time, in which two followers that miss their leader at once must not both stand: neither gets the other's vote, and
 // the next try is a second away.
 func TestOneStandsWhileItsTermIsStored(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g, leader := settled(t, 3, func(c *cluster.Config) { c.TermStored(func() { time.Sleep(20 * time.Millisecond) }) })
+		g, leader := settled(t, 3, func(c *cluster.Config) {
+			c.WrapStable(func(inner raft.StableStore) raft.StableStore { return slowStable{inner} })
+		})
 		for range 10 {
 			term := g.members[leader].Raft().CurrentTerm()
 			g.stop(leader)
@@ -108,7 +119,7 @@ func TestLeaderIsNotToldToStand(t *testing.T) {
 		g, leader := settled(t, 3)
 		term := g.members[leader].Raft().CurrentTerm()
 		must(t, g.members[(leader+1)%3].SayStand(g.ids[leader]))
-		time.Sleep(5 * time.Second)
+		synctest.Wait() // it would have stood, and been elected, without any time passing
 		if r := g.members[leader].Raft(); r.CurrentTerm() != term {
 			t.Errorf("it led in term %d, now it is %d", term, r.CurrentTerm())
 		}
@@ -123,9 +134,8 @@ func TestNobodyIsMissedBeforeTheStart(t *testing.T) {
 		g.stop(starts)
 		g.isolate(starts)
 		g.open(starts)
-		time.Sleep(100 * time.Millisecond)
-		if missed := g.members[starts].Silent(); missed > 100*time.Millisecond {
-			t.Errorf("it started 100 ms ago and missed its leader for %s", missed)
+		if missed := g.members[starts].Silent(); missed > 0 {
+			t.Errorf("it started just now and missed its leader for %s", missed)
 		}
 	})
 }

@@ -41,16 +41,21 @@ func (t *terms) beside(heartbeat raft.RPC, handle func(raft.RPC)) bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.newest.Load() != request.Term || r.CurrentTerm() != request.Term || r.State() != raft.Follower {
+	if !t.follows(r, request.Term) {
 		return false
 	}
 	handle(heartbeat)
 	return true
 }
 
-// stands says whether this node need not be told to stand any more: it does, or has won, and the word came twice; or, an error, it stands in vain,
+// follows says whether this node is neither candidate nor leader, nor in another term than this, nor about to be.
+func (t *terms) follows(r *raft.Raft, term uint64) bool {
+	return t.newest.Load() == term && r.CurrentTerm() == term && r.State() == raft.Follower
+}
+
+// standsAlready says whether this node need not be told to stand any more: it does, or has won, and the word came twice; or, an error, it stands in vain,
 // and can't for a leader that it hears.
-func (t *terms) stands() (bool, error) {
+func (t *terms) standsAlready() (bool, error) {
 	r := t.raft.Load()
 	if r == nil || r.State() == raft.Follower {
 		return false, nil

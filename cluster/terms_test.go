@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -18,7 +19,7 @@ func TestLateVoteElectsNobodyInTheNextTerm(t *testing.T) {
 		r := g.members[stands].Raft()
 		term := r.CurrentTerm() + 1
 		g.members[stands].Stand()
-		time.Sleep(50 * time.Millisecond) // the vote is on its way
+		synctest.Wait() // the vote is on its way
 		if r.State() != raft.Candidate || r.CurrentTerm() != term {
 			t.Fatalf("it does not stand in term %d but is a %s in term %d", term, r.State(), r.CurrentTerm())
 		}
