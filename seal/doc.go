@@ -4,6 +4,7 @@
 // Keys form one chain, each opening the next:
 //
 //	shares (any t of n) → scalar → key-encryption key → root key → keyring (term → data key) → records
+//	                                                                       (term → signing key)
 //
 // The types follow the states of a node. Without a [Record] it is uninitialised; with one it is sealed and can hold
 // a [Ceremony]; a Ceremony that was given enough shares yields a [Root], and a Root unwraps the [Keyring]: unsealed.

@@ -17,7 +17,8 @@ var (
 	// ErrEnvelope says that bytes are no record envelope, or one of a version that this program does not know.
 	ErrEnvelope = errors.New("seal: not a record envelope")
 	// ErrUnknownTerm says that the keyring has no such term: it is older than the record, or the term was altered.
-	ErrUnknownTerm = errors.New("seal: sealed under a term that this keyring lacks")
+	// [Keyring.SignUnder] returns it too.
+	ErrUnknownTerm = errors.New("seal: of a term that this keyring lacks")
 )
 
 // Seal seals plaintext for a path and logical version under the newest term. The result is appended to dst; it is 77
@@ -25,8 +26,8 @@ var (
 func (k *Keyring) Seal(dst []byte, path string, logical uint64, plaintext []byte) (sealed []byte, err error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	d := k.terms[k.newest]
-	if d == nil {
+	t := k.terms[k.newest]
+	if t == nil {
 		return nil, ErrSealed
 	}
 	associated := k.place(path, logical)
@@ -34,7 +35,7 @@ func (k *Keyring) Seal(dst []byte, path string, logical uint64, plaintext []byte
 	dst = slices.Grow(dst, envelopeOverhead+len(plaintext))
 	dst = append(dst, envelopeVersion)
 	dst = binary.BigEndian.AppendUint32(dst, k.newest)
-	Do(func() { dst, err = d.box.seal(dst, plaintext, associated) })
+	Do(func() { dst, err = t.box.seal(dst, plaintext, associated) })
 	return dst, err
 }
 
@@ -49,12 +50,12 @@ func (k *Keyring) Open(path string, logical uint64, sealed []byte) (plaintext Pl
 	if k.terms == nil {
 		return nil, ErrSealed
 	}
-	d := k.terms[binary.BigEndian.Uint32(sealed[1:])]
-	if d == nil {
+	t := k.terms[binary.BigEndian.Uint32(sealed[1:])]
+	if t == nil {
 		return nil, ErrUnknownTerm
 	}
 	associated := k.place(path, logical)
-	Do(func() { plaintext, err = d.box.open(sealed[envelopeHead:], associated) })
+	Do(func() { plaintext, err = t.box.open(sealed[envelopeHead:], associated) })
 	return plaintext, err
 }
 

@@ -1,8 +1,11 @@
 package seal
 
 import (
+	"crypto/sha512"
 	"encoding/binary"
 	"fmt"
+	"math/big"
+	"slices"
 )
 
 // SealXAES and OpenXAES are nonce ‖ ciphertext ‖ tag with a random nonce, without envelope and commitment.
@@ -31,7 +34,13 @@ func RecodeKeyring(b []byte) ([]byte, error) {
 	return k.encode()
 }
 
-// MaskedKeys are all keys of the chain from the scalar down to the key of each term's records, each xored with the
+// DecodeKeyring is a keyring of cluster zero with this plaintext.
+func DecodeKeyring(b []byte) (*Keyring, error) { return decodeKeyring([16]byte{}, b) }
+
+// SignedMessage is what the signatures that MaskedKeys knows the nonces of are over.
+const SignedMessage = "a signature's nonce gives the key"
+
+// MaskedKeys are all keys of the chain from the scalar down to the keys of each term, each xored with the
 // mask, so that a search for them in memory doesn't find what it searches with.
 func MaskedKeys(record Record, shares []Plaintext, r *Root, k *Keyring, mask [32]byte) (masked map[string][32]byte) {
 	masked = map[string][32]byte{}
@@ -67,10 +76,41 @@ func MaskedKeys(record Record, shares []Plaintext, r *Root, k *Keyring, mask [32
 		for term, d := range k.terms {
 			take(fmt.Sprint("data key ", term), d.key[:], nil)
 			derived(fmt.Sprint("record key ", term), d.key[:], labelRecord)
+			for name, part := range signingParts(d.signing[:32]) {
+				take(fmt.Sprint(name, " ", term), part, nil)
+			}
 		}
 		c.Reset()
 	})
 	return masked
+}
+
+// signingParts are the forms in which a signature with the key of seed handles its secrets: RFC 8032
+// section 5.1, and the Montgomery form in which crypto/ed25519 computes.
+func signingParts(seed []byte) map[string][]byte {
+	expanded := sha512.Sum512(seed)
+	scalar, prefix := expanded[:32], expanded[32:]
+	clamped := slices.Clone(scalar)
+	clamped[0] &= 248
+	clamped[31] = clamped[31]&63 | 64
+	nonce := sha512.Sum512(append(slices.Clone(prefix), SignedMessage...))
+	return map[string][]byte{
+		"signing seed": seed, "expanded seed": scalar, "signing prefix": prefix,
+		"signing scalar": montgomery(clamped), "signing nonce, whole": nonce[:32],
+		"signing nonce": montgomery(nonce[:]),
+	}
+}
+
+// montgomery is b, little-endian, times 2^256 modulo the order of edwards25519, little-endian.
+func montgomery(b []byte) []byte {
+	order, _ := new(big.Int).SetString("27742317777372353535851937790883648493", 10)
+	order.Add(order, new(big.Int).Lsh(big.NewInt(1), 252))
+	b = slices.Clone(b)
+	slices.Reverse(b)
+	x := new(big.Int).SetBytes(b)
+	form := x.Mod(x.Lsh(x, 256), order).FillBytes(make([]byte, 32))
+	slices.Reverse(form)
+	return form
 }
 
 // InCluster is the same keys as another cluster would hold them.

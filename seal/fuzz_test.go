@@ -74,8 +74,8 @@ func FuzzUnwrapKeyring(f *testing.F) {
 
 // The keyring's plaintext is behind the AEAD, out of the fuzzer's reach: it gets a target of its own.
 func FuzzKeyringPlaintext(f *testing.F) {
-	f.Add(append([]byte{0, 0, 0, 1}, make([]byte, 32)...))
-	f.Add(make([]byte, 36))
+	f.Add(append([]byte{0, 0, 0, 1}, make([]byte, 64)...))
+	f.Add(make([]byte, 68))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if again, err := seal.RecodeKeyring(b); err == nil && !bytes.Equal(again, b) {
 			t.Fatalf("decoded %x, encoded %x", b, again)

@@ -30,6 +30,8 @@ type golden struct {
 	keyring  []byte   // wrapped; terms 1 and 2
 	envelope [][]byte // one of term 1, one of term 2
 	joinMAC  []byte
+	public   [][]byte // of term 1, of term 2
+	signed   [][]byte // goldenPlaintext, by term 1, by term 2
 }
 
 func loadGolden(t fataler) golden {
@@ -37,6 +39,7 @@ func loadGolden(t fataler) golden {
 	g := golden{
 		record: goldenLines(t, "record")[0], keyring: goldenLines(t, "keyring")[0],
 		envelope: goldenLines(t, "envelopes"), joinMAC: goldenLines(t, "join-mac")[0],
+		public: goldenLines(t, "public-keys"), signed: goldenLines(t, "signatures"),
 	}
 	for _, s := range goldenLines(t, "shares") {
 		g.shares = append(g.shares, s)
@@ -96,6 +99,21 @@ func TestGoldenFilesDecode(t *testing.T) {
 				t.Errorf("envelope of term %d: %q, %v", i+1, []byte(got), err)
 			}
 		}
+		g.signs(t, k)
+	}
+}
+
+// signs tells whether k signs as it did when the files were written: Ed25519 draws nothing at random.
+func (g golden) signs(t *testing.T, k *seal.Keyring) {
+	t.Helper()
+	for i := range g.signed {
+		term := uint32(i + 1)
+		public, _ := k.Public(term)
+		signature, err := k.SignUnder(term, []byte(goldenPlaintext))
+		check(t, err)
+		if !bytes.Equal(public, g.public[i]) || !bytes.Equal(signature, g.signed[i]) {
+			t.Errorf("term %d: public key %x, signature %x", term, public, signature)
+		}
 	}
 }
 
@@ -109,10 +127,18 @@ func writeGolden(t *testing.T) {
 	check(t, err)
 	mac, err := root.JoinMAC([]byte("golden"), []byte("parts"))
 	check(t, err)
+	var public, signed [][]byte
+	for term := range uint32(2) {
+		key, _ := k.Public(term + 1)
+		signature, err := k.SignUnder(term+1, []byte(goldenPlaintext))
+		check(t, err)
+		public, signed = append(public, key), append(signed, signature)
+	}
 	check(t, os.MkdirAll(filepath.Dir(goldenFile("x")), 0o755))
 	for name, lines := range map[string][][]byte{
 		"record": {record.Encode()}, "shares": {shares[0], shares[1], shares[2]},
 		"keyring": {wrapped}, "envelopes": {first, second}, "join-mac": {mac},
+		"public-keys": public, "signatures": signed,
 	} {
 		f, err := os.OpenFile(goldenFile(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		check(t, err)

@@ -1,6 +1,8 @@
 package seal
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"encoding/binary"
 	"maps"
 	"math"
@@ -8,41 +10,53 @@ import (
 	"sync"
 )
 
-const termSize = 4 + keySize // one entry of the keyring's plaintext
+const termSize = 4 + keySize + ed25519.SeedSize // one entry of the keyring's plaintext
 
-// A Keyring maps terms to data keys. It is safe for concurrent use.
+// A Keyring maps each term to a data key and a signing key. It is safe for concurrent use.
 type Keyring struct {
 	unprintable
 
 	clusterID [16]byte
 
-	mu     sync.RWMutex        // held for reading while a key is in use, for writing by Rotate and Close
-	terms  map[uint32]*dataKey // made inside Do; nil once closed
-	newest uint32              // the term that seals; the highest in terms
+	mu     sync.RWMutex         // held for reading while a key is in use, for writing by Rotate and Close
+	terms  map[uint32]*termKeys // made inside Do; nil once closed
+	newest uint32               // the term that seals and signs; the highest in terms
 }
 
-// A dataKey is one term's key and the box built from it once: building one costs ten times what opening a record does.
-type dataKey struct {
-	key *[keySize]byte
-	box *box
+// termKeys are one term's keys, and what is built from them once: a box costs ten times what
+// opening a record does.
+type termKeys struct {
+	key     *[keySize]byte
+	box     *box
+	signing ed25519.PrivateKey // seed 32 ‖ public key 32
 }
 
 func newKeyring(clusterID [16]byte) *Keyring {
-	return &Keyring{clusterID: clusterID, terms: map[uint32]*dataKey{}}
+	return &Keyring{clusterID: clusterID, terms: map[uint32]*termKeys{}}
 }
 
-// add makes key the newest. It runs inside Do and, once the keyring is shared, under the lock.
-func (k *Keyring) add(term uint32, key *[keySize]byte) error {
+// add makes term the newest. It runs inside Do and, once the keyring is shared, under the lock.
+func (k *Keyring) add(term uint32, key, seed *[keySize]byte) error {
 	b, err := newBox(key[:], labelRecord)
 	if err != nil {
 		return err
 	}
-	k.terms[term] = &dataKey{key: key, box: b}
+	k.terms[term] = &termKeys{key: key, box: b, signing: ed25519.NewKeyFromSeed(seed[:])}
 	k.newest = term
 	return nil
 }
 
-// encode is the keyring's plaintext: terms ascending, each term u32 ‖ data key 32. It runs inside Do.
+// forget overwrites the keys, under the lock that keeps users out. crypto/ed25519 keeps what it
+// computed from a private key, and lets go of it in a cleanup some time after the key. A signature
+// by what then stands in the key's place, zeros, has it let go now.
+func (t *termKeys) forget() {
+	clear(t.key[:])
+	clear(t.signing)
+	Do(func() { ed25519.Sign(t.signing, nil) })
+}
+
+// encode is the keyring's plaintext: terms ascending, each
+// term u32 ‖ data key 32 ‖ signing seed 32. It runs inside Do.
 func (k *Keyring) encode() ([]byte, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -53,6 +67,7 @@ func (k *Keyring) encode() ([]byte, error) {
 	for _, term := range slices.Sorted(maps.Keys(k.terms)) {
 		b = binary.BigEndian.AppendUint32(b, term)
 		b = append(b, k.terms[term].key[:]...)
+		b = append(b, k.terms[term].signing[:ed25519.SeedSize]...)
 	}
 	return b, nil
 }
@@ -68,24 +83,69 @@ func decodeKeyring(clusterID [16]byte, b []byte) (*Keyring, error) {
 		if term <= k.newest {
 			return nil, errKeyring
 		}
-		key := [keySize]byte(b[4:termSize])
-		if err := k.add(term, &key); err != nil {
+		key, seed := [keySize]byte(b[4:4+keySize]), [keySize]byte(b[4+keySize:termSize])
+		if err := k.add(term, &key, &seed); err != nil {
 			return nil, err
 		}
 	}
 	return k, nil
 }
 
-// Term is the term that seals, the newest; 0 once closed.
+// Term is the term that seals and signs, the newest; 0 once closed.
 func (k *Keyring) Term() uint32 {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	return k.newest
 }
 
-// Rotate adds a term with a fresh data key, and Seal uses it from now on. A record sealed under a term whose wrapping
-// is not committed would be lost with this process: rotate a keyring that was unwrapped for it, commit its wrapping,
-// and only then let it take the place of the one in use.
+// Sign signs message with the newest term's key (Ed25519) and says which term that is. The error
+// is ErrSealed once the keyring is closed.
+func (k *Keyring) Sign(message []byte) (term uint32, signature []byte, err error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	signature, err = k.signLocked(k.newest, message)
+	if err != nil {
+		return 0, nil, err
+	}
+	return k.newest, signature, nil
+}
+
+// SignUnder signs with the key of a term. It returns ErrUnknownTerm for one that the keyring lacks.
+func (k *Keyring) SignUnder(term uint32, message []byte) (signature []byte, err error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.signLocked(term, message)
+}
+
+func (k *Keyring) signLocked(term uint32, message []byte) ([]byte, error) {
+	if k.terms == nil {
+		return nil, ErrSealed
+	}
+	t := k.terms[term]
+	if t == nil {
+		return nil, ErrUnknownTerm
+	}
+	signature := make([]byte, ed25519.SignatureSize) // outside Do: it is no secret
+	Do(func() { copy(signature, ed25519.Sign(t.signing, message)) })
+	return signature, nil
+}
+
+// Public is the public half of a term's signing key. It is false for a term that the keyring lacks,
+// and for every term once closed.
+func (k *Keyring) Public(term uint32) (public ed25519.PublicKey, ok bool) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	t := k.terms[term]
+	if t == nil {
+		return nil, false
+	}
+	return bytes.Clone(t.signing[ed25519.SeedSize:]), true
+}
+
+// Rotate adds a term with a fresh data key and a fresh signing key, and Seal and Sign use them from
+// now on. A record sealed under a term whose wrapping is not committed would be lost with this
+// process: rotate a keyring that was unwrapped for it, commit its wrapping, and only then let it
+// take the place of the one in use.
 func (k *Keyring) Rotate() (err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -95,7 +155,7 @@ func (k *Keyring) Rotate() (err error) {
 	if k.newest == math.MaxUint32 {
 		return errKeyring
 	}
-	Do(func() { err = k.add(k.newest+1, randomKey()) })
+	Do(func() { err = k.add(k.newest+1, randomKey(), randomKey()) })
 	return err
 }
 
@@ -103,8 +163,8 @@ func (k *Keyring) Rotate() (err error) {
 // them is erased before Close returns. Calls after it get ErrSealed. It can be called again.
 func (k *Keyring) Close() {
 	k.mu.Lock()
-	for _, d := range k.terms {
-		clear(d.key[:])
+	for _, t := range k.terms {
+		t.forget()
 	}
 	k.terms, k.newest = nil, 0
 	k.mu.Unlock()

@@ -82,12 +82,12 @@ func TestKeyringPlaintextIsCanonical(t *testing.T) {
 	entry := func(terms ...uint32) (b []byte) {
 		for _, term := range terms {
 			b = binary.BigEndian.AppendUint32(b, term)
-			b = append(b, bytes.Repeat([]byte{byte(term)}, 32)...)
+			b = append(b, bytes.Repeat([]byte{byte(term)}, 64)...)
 		}
 		return b
 	}
 	for name, b := range map[string][]byte{
-		"empty": {}, "cut": entry(1)[:35], "term zero": entry(0), "twice": entry(1, 1), "descending": entry(2, 1),
+		"empty": {}, "cut": entry(1)[:67], "term zero": entry(0), "twice": entry(1, 1), "descending": entry(2, 1),
 	} {
 		if _, err := seal.RecodeKeyring(b); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -132,9 +132,12 @@ func TestClosedMeansSealed(t *testing.T) {
 	_, newErr := root.NewKeyring()
 	_, unwrapErr := root.UnwrapKeyring(wrapped)
 	_, macErr := root.JoinMAC()
+	_, _, signErr := k.Sign(nil)
+	_, underErr := k.SignUnder(1, nil)
 	for name, err := range map[string]error{
 		"WrapKeyring": wrapErr, "Seal": sealErr, "Open": openErr, "Rotate": k.Rotate(),
 		"NewKeyring": newErr, "UnwrapKeyring": unwrapErr, "JoinMAC": macErr,
+		"Sign": signErr, "SignUnder": underErr,
 	} {
 		if !errors.Is(err, seal.ErrSealed) {
 			t.Errorf("%s after Close: %v", name, err)
@@ -142,6 +145,9 @@ func TestClosedMeansSealed(t *testing.T) {
 	}
 	if k.Term() != 0 {
 		t.Errorf("term %d after Close", k.Term())
+	}
+	if public, ok := k.Public(1); ok || public != nil {
+		t.Errorf("public key %x after Close", public)
 	}
 }
 

@@ -38,11 +38,11 @@ func (r *Root) use(f func(key []byte) error) (err error) {
 	return err
 }
 
-// NewKeyring makes a keyring with one fresh data key, of term 1.
+// NewKeyring makes a keyring of one term, 1, with a fresh data key and a fresh signing key.
 func (r *Root) NewKeyring() (k *Keyring, err error) {
 	err = r.use(func([]byte) error {
 		k = newKeyring(r.clusterID)
-		return k.add(1, randomKey())
+		return k.add(1, randomKey(), randomKey())
 	})
 	if err != nil {
 		return nil, err
