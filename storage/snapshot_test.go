@@ -55,7 +55,7 @@ func TestSnapshotComesBackWhole(t *testing.T) {
 func TestListIsNewestFirstAndTwoAreKept(t *testing.T) {
 	s, dir := create(t)
 	var ids []string
-	for _, index := range []uint64{9, 10, 100, 100, 99} { // one state twice, and one that came late
+	for _, index := range []uint64{9, 10, 100, 100} { // one state twice
 		ids = append(ids, mustSnapshot(t, s, index, []byte("state")))
 	}
 	metas, err := s.Snapshots().List()
@@ -71,6 +71,44 @@ func TestListIsNewestFirstAndTwoAreKept(t *testing.T) {
 	}
 	if names, _ := os.ReadDir(filepath.Join(dir, "snapshots")); len(names) != 2 {
 		t.Errorf("%d folders are kept, want 2", len(names))
+	}
+}
+
+// A snapshot that was slow to be written ends after a newer one was put into place: it is refused, and nothing else changes. So is one
+// of a lower term, which no history holds.
+func TestOlderSnapshotIsRefused(t *testing.T) {
+	for _, late := range []struct{ index, term uint64 }{{42, 1}, {121, 2}, {42, 7}, {200, 1}} {
+		s, dir := create(t)
+		mustStore(t, s, 1, 150)
+		sink, err := s.Snapshots().Create(1, late.index, late.term, configuration, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		newest := mustSnapshot(t, s, 122, snapshotState(122))
+		if _, err := sink.Write(snapshotState(42)); err != nil {
+			t.Fatal(err)
+		}
+		wantSentence(t, sink.Close(), sink.ID(), "a newer one is in place", newest)
+		wantOnly(t, s, 1, 150, 150)
+		wantNames(t, filepath.Join(dir, "snapshots"), newest)
+		if index, term := s.NewestSnapshot(); index != 122 || term != 2 || s.Err() != nil {
+			t.Errorf("the newest is %d of term %d; %v", index, term, s.Err())
+		}
+	}
+}
+
+func wantNames(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("%s holds %q, want %q", dir, names, want)
 	}
 }
 

@@ -80,6 +80,9 @@ func (s *snapshots) taken(name string) bool {
 func (s *snapshots) place(m snapshotManifest) error {
 	s.placing.Lock()
 	defer s.placing.Unlock()
+	if err := s.notOlder(m); err != nil {
+		return errors.Join(err, s.remove(m.ID))
+	}
 	final := filepath.Join(s.dir, m.ID)
 	if err := s.disk.placeDir(final+temporary, final); err != nil {
 		return errors.Join(err, s.remove(m.ID))
@@ -90,6 +93,17 @@ func (s *snapshots) place(m snapshotManifest) error {
 	}
 	s.removeOld()
 	return nil
+}
+
+// notOlder refuses a snapshot that the newest in place has overtaken: one that this node was slow to take, while a leader sent it a
+// newer one. Raft would take the one that is placed last for its newest, and as leader send the other, which it finds in the list,
+// again and again (hashicorp/raft#248). The state in it is of no use to anybody.
+func (s *snapshots) notOlder(m snapshotManifest) error {
+	newest := s.newest.Load()
+	if newest == nil || m.Index >= newest.index && m.Term >= newest.term {
+		return nil
+	}
+	return fmt.Errorf("it ends with entry %d of term %d, and a newer one is in place, %s", m.Index, m.Term, newest)
 }
 
 // note keeps the name of the newest snapshot in place.
