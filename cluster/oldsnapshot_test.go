@@ -38,8 +38,9 @@ func (s *slowSnapshot) gate(op, path string) error {
 	return nil
 }
 
-// A member's own slow snapshot ends after its leader sent it a newer one. Placed, it would be Raft's newest, and the member, once it
-// leads, would send the other, which it finds in the list, to whoever comes back, again and again (hashicorp/raft#248).
+// A member's own slow snapshot ends after its leader sent it a newer one. Placed, it would be
+// Raft's newest, and the member, once it leads, would send the other, which it finds in the list,
+// to whoever comes back, again and again (hashicorp/raft#248).
 func TestOwnSnapshotThatASentOneOvertookIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const slow, back = 3, 4
@@ -81,7 +82,8 @@ func TestOwnSnapshotThatASentOneOvertookIsRefused(t *testing.T) {
 		})
 		got, err := g.get(back, "k/a", 20*time.Second)
 		if err != nil || len(got) != 4<<10 || written.Load() != 1 {
-			t.Errorf("a member that was away reads %d bytes (%v), and was sent %d snapshots", len(got), err, written.Load())
+			t.Errorf("a member that was away reads %d bytes (%v), and was sent %d snapshots",
+				len(got), err, written.Load())
 		}
 	})
 }

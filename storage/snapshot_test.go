@@ -74,8 +74,8 @@ func TestListIsNewestFirstAndTwoAreKept(t *testing.T) {
 	}
 }
 
-// A snapshot that was slow to be written ends after a newer one was put into place: it is refused, and nothing else changes. So is one
-// of a lower term, which no history holds.
+// A snapshot that was slow to be written ends after a newer one was put into place: it is refused,
+// and nothing else changes. So is one of a lower term, which no history holds.
 func TestOlderSnapshotIsRefused(t *testing.T) {
 	for _, late := range []struct{ index, term uint64 }{{42, 1}, {121, 2}, {42, 7}, {200, 1}} {
 		s, dir := create(t)

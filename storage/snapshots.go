@@ -24,6 +24,8 @@ type snapshots struct {
 	disk   disk
 	placed func(index, term uint64) error // called when a snapshot that ends with this entry is safely in place
 
+	vet func(meta raft.SnapshotMeta, state io.Reader) error // see Store.Vet
+
 	newest atomic.Pointer[snapshotName] // in place; nil for none
 
 	placing sync.Mutex // held while a name is chosen, and while a snapshot is put into place and old ones are removed
@@ -95,15 +97,17 @@ func (s *snapshots) place(m snapshotManifest) error {
 	return nil
 }
 
-// notOlder refuses a snapshot that the newest in place has overtaken: one that this node was slow to take, while a leader sent it a
-// newer one. Raft would take the one that is placed last for its newest, and as leader send the other, which it finds in the list,
-// again and again (hashicorp/raft#248). The state in it is of no use to anybody.
+// notOlder refuses a snapshot that the newest in place has overtaken: one that this node was slow
+// to take, while a leader sent it a newer one. Raft would take the one that is placed last for its
+// newest, and as leader send the other, which it finds in the list, again and again
+// (hashicorp/raft#248). The state in it is of no use to anybody.
 func (s *snapshots) notOlder(m snapshotManifest) error {
 	newest := s.newest.Load()
 	if newest == nil || m.Index >= newest.index && m.Term >= newest.term {
 		return nil
 	}
-	return fmt.Errorf("it ends with entry %d of term %d, and a newer one is in place, %s", m.Index, m.Term, newest)
+	return fmt.Errorf("it ends with entry %d of term %d, and a newer one is in place, %s",
+		m.Index, m.Term, newest)
 }
 
 // note keeps the name of the newest snapshot in place.

@@ -27,6 +27,7 @@ type snapshotWriter struct {
 	file     *os.File
 	buffer   *bufio.Writer
 	hash     hash.Hash
+	own      bool
 	ended    bool
 	err      error // how it ended
 }
@@ -60,6 +61,10 @@ func (w *snapshotWriter) writeThrough(b []byte) (int, error) {
 // ID names the snapshot, for Open, once Close returned nil.
 func (w *snapshotWriter) ID() string { return w.manifest.ID }
 
+// Own says that this node's own state machine writes the snapshot. Whoever does not say so writes
+// somebody else's (Store.Vet).
+func (w *snapshotWriter) Own() { w.own = true }
+
 // Write appends to the state. An error stays: later writes and Close return it too.
 func (w *snapshotWriter) Write(b []byte) (int, error) {
 	if w.ended {
@@ -75,6 +80,9 @@ func (w *snapshotWriter) Close() error {
 	}
 	w.ended = true
 	err := w.complete()
+	if err == nil {
+		err = w.vet()
+	}
 	if err != nil {
 		err = errors.Join(err, w.store.disk.removeAll(w.path))
 	} else {
@@ -97,6 +105,19 @@ func (w *snapshotWriter) complete() error {
 	}
 	w.manifest.SHA256 = hex.EncodeToString(w.hash.Sum(nil))
 	return w.store.disk.newFile(filepath.Join(w.path, manifestName), encodeDocument(&w.manifest))
+}
+
+// vet asks about a snapshot of somebody else's, as it is on disk. It holds nobody up but who writes
+// it: a newer one may be put into place meanwhile.
+func (w *snapshotWriter) vet() error {
+	if w.own || w.store.vet == nil {
+		return nil
+	}
+	r, err := openState(filepath.Join(w.path, stateName), w.manifest)
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.store.vet(*w.manifest.meta(), r), r.Close())
 }
 
 // Cancel removes the snapshot.

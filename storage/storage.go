@@ -12,6 +12,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -224,6 +225,17 @@ func (s *Store) Waiting() time.Duration { return s.commits.waiting() }
 // committed. It is for clusters that are broken on purpose, and must be set before the store is used.
 func (s *Store) Gate(f func(op, path string) error) {
 	s.commits.gate, s.snapshots.disk.step = f, f
+}
+
+// Vet has check asked about each snapshot that somebody else wrote, when it is whole on disk and
+// before it is put into place: before the log yields to it, and before older ones go. One that
+// check refuses is removed, its sink's Close returns the error, and nothing else has changed. state
+// is what was written, against its checksum; check need not read it to its end, and may take its
+// time. The sink of Snapshots().Create has a method Own(), which says that this node's own state
+// machine writes: then check is not asked. Vet must be called before the store is used; without it
+// nobody is asked.
+func (s *Store) Vet(check func(meta raft.SnapshotMeta, state io.Reader) error) {
+	s.snapshots.vet = check
 }
 
 // Close unlocks the folder. Raft must have been shut down. Later writes fail without poisoning.
