@@ -20,21 +20,30 @@ const lockWait = time.Second
 // A backend is what the wrappers need of raft-boltdb: the seam where tests make disks fail, and where another log store
 // would fit.
 type backend interface {
-	raft.LogStore
-	raft.StableStore
+	FirstIndex() (uint64, error)
+	LastIndex() (uint64, error)
+	GetLog(index uint64, l *raft.Log) error
+	StoreLogs(entries []*raft.Log) error
+	DeleteRange(low, high uint64) error
+	Set(key, value []byte) error
+	Get(key []byte) ([]byte, error)
 }
 
-// A boltFile is raft.db, open and locked.
+// A boltFile is a file of bolt, open and locked: raft.db, or one that is made to take its place.
 type boltFile struct {
 	backend
-	path  string
-	file  *os.File // bolt's own: only to ask its size
+	name  string   // what errors call it
+	file  *os.File // bolt's own: to ask its size, to read and sync it
 	close func() error
 }
 
 // openBolt opens or makes the file.
-func openBolt(path string) (*boltFile, error) {
-	db := &boltFile{path: path}
+func openBolt(path string) (*boltFile, error) { return openBoltAs(path, path) }
+
+// openBoltAs opens or makes a file that will have another name. Bolt calls a file for ever what it was
+// called when it was opened, so it is told that name from the start.
+func openBoltAs(path, name string) (*boltFile, error) {
+	db := &boltFile{name: name}
 	err := guard(func() error {
 		store, err := raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: boltOptions(db.open)})
 		if err == nil {
@@ -46,7 +55,24 @@ func openBolt(path string) (*boltFile, error) {
 		letGo(db.file)
 		return nil, boltError(path, err)
 	}
+	if err := stillNamed(db.file, path); err != nil {
+		return nil, errors.Join(boltError(path, err), db.Close())
+	}
 	return db, nil
+}
+
+// stillNamed looks whether a file that was just locked has its name still. The process that held the
+// lock may have put another file in its place (Store.Scrub), and then holds the lock of that one.
+func stillNamed(f *os.File, path string) error {
+	locked, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	named, err := os.Lstat(path)
+	if err == nil && !os.SameFile(locked, named) {
+		return bolterrors.ErrTimeout
+	}
+	return err
 }
 
 func boltOptions(open func(string, int, os.FileMode) (*os.File, error)) *bbolt.Options {
@@ -90,9 +116,16 @@ func letGo(f *os.File) {
 
 // open is given to bolt.
 func (db *boltFile) open(path string, flag int, mode os.FileMode) (*os.File, error) {
-	f, err := os.OpenFile(path, flag|syscall.O_NOFOLLOW, mode)
-	db.file = f
-	return f, err
+	for {
+		fd, err := syscall.Open(path, flag|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, uint32(mode))
+		switch {
+		case err == nil:
+			db.file = os.NewFile(uintptr(fd), db.name)
+			return db.file, nil
+		case !errors.Is(err, syscall.EINTR):
+			return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		}
+	}
 }
 
 // size is the file's length in bytes, or 0 when it can't be told.
@@ -106,7 +139,7 @@ func (db *boltFile) size() int64 {
 
 func (db *boltFile) Close() error {
 	if err := db.close(); err != nil {
-		return fmt.Errorf("storage: closing %s: %w", db.path, err)
+		return fmt.Errorf("storage: closing %s: %w", db.name, err)
 	}
 	return nil
 }

@@ -26,6 +26,9 @@ func checkBolt(path string) error {
 	if err := lockShared(f); err != nil { // a file that is in use may change while it is read
 		return boltError(path, err)
 	}
+	if err := stillNamed(f, path); err != nil {
+		return boltError(path, err)
+	}
 	meta, err := checkBoltMeta(f)
 	if err != nil {
 		return boltError(path, err)
@@ -58,6 +61,8 @@ type boltMeta struct {
 }
 
 const (
+	confBucket     = "conf"
+	logsBucket     = "logs"
 	boltPageHeader = 16
 	boltMetaSize   = 64 // with its checksum
 	boltMagic      = 0xED0CDAED
@@ -117,20 +122,20 @@ func checkBoltPages(f *os.File, meta boltMeta) error {
 		if !isBucket || len(bucket) < boltPageHeader {
 			return fmt.Errorf("%w (%.20q is not a bucket)", errBoltDamaged, name)
 		}
-		return p.bucket(string(name), bucket)
+		visit := checkLogItem
+		if string(name) == confBucket {
+			visit = checkConfItem
+		}
+		return p.bucket(string(name), bucket, visit)
 	})
-	if err == nil && (len(buckets) != 2 || buckets[0] != "conf" || buckets[1] != "logs") {
+	if err == nil && (len(buckets) != 2 || buckets[0] != confBucket || buckets[1] != logsBucket) {
 		err = fmt.Errorf("%w (its buckets are %.80q)", errBoltDamaged, buckets)
 	}
 	return err
 }
 
 // bucket walks a bucket's pages; a small one is inside the value itself.
-func (p *boltPages) bucket(name string, bucket []byte) error {
-	visit := checkLogItem
-	if name == "conf" {
-		visit = checkConfItem
-	}
+func (p *boltPages) bucket(name string, bucket []byte, visit visitItem) error {
 	switch root := bolt64(bucket); {
 	case root != 0 && len(bucket) > boltPageHeader: // a small one whose page number was damaged: it may lead to an older copy
 		return fmt.Errorf("%w (%s is in its own page and in page %d)", errBoltDamaged, name, root)
@@ -153,6 +158,30 @@ func checkConfItem(key, value []byte, isBucket bool) error {
 		return fmt.Errorf("its value %.20q: %w", key, errDamaged)
 	}
 	return nil
+}
+
+// A confValue is a value of the stable store as it is on disk, with its checksum.
+type confValue struct{ key, value []byte }
+
+// readConf reads the whole stable store of a file that nobody writes to meanwhile. Raft-boltdb only
+// gives values whose keys one knows.
+func readConf(f *os.File) (all []confValue, err error) {
+	meta, err := checkBoltMeta(f)
+	if err != nil {
+		return nil, err
+	}
+	p := &boltPages{file: f, boltMeta: meta, seen: map[uint64]bool{}}
+	collect := func(key, value []byte, isBucket bool) error {
+		all = append(all, confValue{key, value})
+		return checkConfItem(key, value, isBucket)
+	}
+	err = p.walk(meta.root, keyRange{}, func(name, bucket []byte, _ bool) error {
+		if string(name) != confBucket {
+			return nil
+		}
+		return p.bucket(confBucket, bucket, collect)
+	})
+	return all, err
 }
 
 // A keyRange bounds the keys below a branch: low ≤ key < high, nil for no bound.

@@ -16,12 +16,12 @@ import (
 // An fsync that failed once may report success the next time although the pages are gone (Linux drops them), so nothing
 // that is asked of this process's view of the file afterwards proves anything. A new process reads what is really there.
 type commits struct {
-	db     *boltFile
+	db     *liveBolt
 	failed chan struct{} // closed after poison is set
 
 	gate func(op, path string) error // see Store.Gate; nil in a node
 
-	writing sync.Mutex // held over each commit, so that none begins before it is known how the last one ended
+	writing latch // held over each commit, so that none begins before it is known how the last one ended
 	poison  atomic.Pointer[error]
 
 	counting sync.Mutex // guards the fields below; never held over I/O
@@ -40,7 +40,9 @@ const (
 // errClosed is told apart from a failing disk: it poisons nothing.
 var errClosed = errors.New("storage: the folder was closed")
 
-func newCommits(db *boltFile) *commits { return &commits{db: db, failed: make(chan struct{})} }
+func newCommits(db *liveBolt) *commits {
+	return &commits{db: db, failed: make(chan struct{}), writing: newLatch()}
+}
 
 func (c *commits) err() error {
 	if p := c.poison.Load(); p != nil {
@@ -75,6 +77,16 @@ func (c *commits) commit(what string, write func() error, after func()) error {
 		after()
 	}
 	return nil
+}
+
+// alone runs f while no commit is under way, and not when one has failed. Commits wait for it.
+func (c *commits) alone(f func() error) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if err := c.err(); err != nil {
+		return err
+	}
+	return f()
 }
 
 // begin notes a commit that is under way.

@@ -54,13 +54,17 @@ func (d disk) write(f *os.File, b []byte) (int, error) {
 	return f.Write(b)
 }
 
+// sync makes the bytes of an open file durable.
+func (d disk) sync(path string, f *os.File) error {
+	if err := d.before("sync", path); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
 // finish syncs and closes.
 func (d disk) finish(f *os.File) error {
-	err := d.before("sync", f.Name())
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
+	return errors.Join(d.sync(f.Name(), f), f.Close())
 }
 
 // syncDir makes the names in a folder durable.

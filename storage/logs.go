@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
@@ -17,6 +18,7 @@ type logs struct {
 	commits *commits
 	cache   logCache
 	stored  atomic.Uint64 // index of the newest entry that is safely on disk
+	changed atomic.Uint64 // see noteChange
 }
 
 const (
@@ -97,18 +99,27 @@ func (s *logs) GetLog(index uint64, l *raft.Log) error {
 
 // read decodes into an entry of its own: a decoder may write into the slices that it finds.
 func (s *logs) read(index uint64, l *raft.Log) error {
-	var fresh raft.Log
-	if err := s.db.GetLog(index, &fresh); err != nil {
-		if errors.Is(err, raft.ErrLogNotFound) {
-			return raft.ErrLogNotFound
-		}
-		return fmt.Errorf("storage: reading entry %d of %s: %w", index, boltName, err)
+	fresh, err := s.fetch(index)
+	if err != nil {
+		return err
 	}
 	if err := withoutCRC(&fresh, index); err != nil {
 		return err
 	}
 	*l = fresh
 	return nil
+}
+
+// fetch reads an entry as it is on disk, with its checksum.
+func (s *logs) fetch(index uint64) (l raft.Log, err error) {
+	err = s.db.GetLog(index, &l)
+	if errors.Is(err, raft.ErrLogNotFound) {
+		return l, raft.ErrLogNotFound
+	}
+	if err != nil {
+		return l, fmt.Errorf("storage: reading entry %d of %s: %w", index, boltName, err)
+	}
+	return l, nil
 }
 
 // StoreLog stores one entry.
@@ -125,8 +136,23 @@ func (s *logs) StoreLogs(entries []*raft.Log) error {
 			s.cache.store(e)
 			s.commits.added(e.Index, entryWeight(e))
 		}
+		if low := entries[0].Index; low <= s.stored.Load() {
+			s.noteChange(low)
+		}
 		s.stored.Store(entries[len(entries)-1].Index)
 	})
+}
+
+// noChange is in logs.changed when nothing was noted.
+const noChange = math.MaxUint64
+
+// noteChange keeps the lowest index from which on entries were replaced or deleted that a copy of the
+// log may hold. What is appended, or goes at the log's beginning, needs no note: its ends show it. The
+// caller holds commits.writing.
+func (s *logs) noteChange(low uint64) {
+	if low < s.changed.Load() {
+		s.changed.Store(low)
+	}
 }
 
 func entryWeight(l *raft.Log) int { return len(l.Data) + len(l.Extensions) + entryOverhead }
@@ -188,6 +214,9 @@ func (s *logs) delete(low, high uint64) error {
 	return s.commits.commit("deleting log entries", func() error { return s.db.DeleteRange(low, high) }, func() {
 		if stored := s.stored.Load(); low <= stored && stored <= high {
 			s.stored.Store(max(low, 1) - 1)
+		}
+		if first, err := s.db.FirstIndex(); err != nil || first <= high {
+			s.noteChange(low)
 		}
 	})
 }

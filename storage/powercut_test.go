@@ -257,6 +257,7 @@ func TestForgottenSyncIsFound(t *testing.T) {
 	t.Parallel()
 	for _, what := range []string{
 		"bolt's pages", "bolt's meta page", "a snapshot's state", "the names in a snapshot", "a snapshot's name",
+		"a new file", "a new file's name",
 	} {
 		t.Run(what, func(t *testing.T) {
 			if right, err := powerCuts(t, what); err == nil {
@@ -278,6 +279,8 @@ var forgettable = []overlay.Edit{
 	forget("a snapshot's state", "keyquorum/storage/snapshotstate.go", "", "w.store.disk.finish(w.file)"),
 	forget("the names in a snapshot", "keyquorum/storage/disk.go", "", "d.syncDir(from)"),
 	forget("a snapshot's name", "keyquorum/storage/disk.go", "", "d.syncDir(filepath.Dir(to))"),
+	forget("a new file", "keyquorum/storage/rewrite.go", "if err := ", "d.sync(r.path, r.copy.file)"),
+	forget("a new file's name", "keyquorum/storage/rewrite.go", "", "d.syncDir(filepath.Dir(r.live.path))"),
 	forget("names that the last process left", "keyquorum/storage/storage.go", "if err := ", "s.settle()"),
 	forget("pages that the last process left", "github.com/hashicorp/raft-boltdb/v2/bolt_store.go",
 		"tx.CreateBucketIfNotExists(dbConf); err != nil {\n\t\treturn err\n\t}\n\n\treturn ", "tx.Commit()"),

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +28,8 @@ type snapshots struct {
 
 	newest atomic.Pointer[snapshotName] // in place; nil for none
 
-	placing sync.Mutex // held while a name is chosen, and while a snapshot is put into place and old ones are removed
+	placing latch                    // held while a name is chosen, and while a snapshot is put into place and old ones are removed
+	writers map[*snapshotWriter]bool // those that have not ended; under placing
 }
 
 // Create begins a snapshot under a temporary name.
@@ -69,7 +70,18 @@ func (s *snapshots) begin(m snapshotManifest) (*snapshotWriter, error) {
 		name.ms++
 	}
 	m.ID = name.String()
-	return newSnapshotWriter(s, m)
+	w, err := newSnapshotWriter(s, m)
+	if err == nil {
+		s.writers[w] = true
+	}
+	return w, err
+}
+
+// ended says that a writer has left nothing that is not in place.
+func (s *snapshots) ended(w *snapshotWriter) {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	delete(s.writers, w)
 }
 
 func (s *snapshots) taken(name string) bool {
@@ -82,7 +94,7 @@ func (s *snapshots) taken(name string) bool {
 func (s *snapshots) place(m snapshotManifest) error {
 	s.placing.Lock()
 	defer s.placing.Unlock()
-	if err := s.notOlder(m); err != nil {
+	if err := s.notOlder(m.Index, m.Term); err != nil {
 		return errors.Join(err, s.remove(m.ID))
 	}
 	final := filepath.Join(s.dir, m.ID)
@@ -101,13 +113,13 @@ func (s *snapshots) place(m snapshotManifest) error {
 // to take, while a leader sent it a newer one. Raft would take the one that is placed last for its
 // newest, and as leader send the other, which it finds in the list, again and again
 // (hashicorp/raft#248). The state in it is of no use to anybody.
-func (s *snapshots) notOlder(m snapshotManifest) error {
+func (s *snapshots) notOlder(index, term uint64) error {
 	newest := s.newest.Load()
-	if newest == nil || m.Index >= newest.index && m.Term >= newest.term {
+	if newest == nil || index >= newest.index && term >= newest.term {
 		return nil
 	}
 	return fmt.Errorf("it ends with entry %d of term %d, and a newer one is in place, %s",
-		m.Index, m.Term, newest)
+		index, term, newest)
 }
 
 // note keeps the name of the newest snapshot in place.
@@ -128,6 +140,51 @@ func (s *snapshots) removeOld() {
 	for _, name := range names[min(keptSnapshots, len(names)):] {
 		_ = s.remove(name.String())
 	}
+}
+
+// keepNewest removes every snapshot but the newest, and what was left of others, durably. One that is
+// being written may stay if it will be newer. Whoever reads an older one reads on: its bytes are on the
+// disk for so long, without a name.
+func (s *snapshots) keepNewest() error {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	beingWritten := map[string]bool{}
+	for w := range s.writers {
+		if err := s.notOlder(w.manifest.Index, w.manifest.Term); err != nil {
+			return fmt.Errorf("snapshot %s is still being written: %w", w.manifest.ID, err)
+		}
+		beingWritten[filepath.Base(w.path)] = true
+	}
+	names, err := s.names()
+	if err != nil {
+		return err
+	}
+	for _, name := range names[min(1, len(names)):] {
+		if err := s.remove(name.String()); err != nil {
+			return err
+		}
+	}
+	if err := s.removeLeft(beingWritten); err != nil {
+		return err
+	}
+	return s.disk.syncDir(s.dir)
+}
+
+// removeLeft removes temporary folders but for those of writers.
+func (s *snapshots) removeLeft(beingWritten map[string]bool) error {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), temporary) || beingWritten[e.Name()] {
+			continue
+		}
+		if err := s.disk.removeAll(filepath.Join(s.dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // remove takes the name away, if it was given, and only when that is on disk the files: a crash leaves no snapshot without its

@@ -79,6 +79,7 @@ func (w *snapshotWriter) Close() error {
 		return w.err
 	}
 	w.ended = true
+	defer w.store.ended(w)
 	err := w.complete()
 	if err == nil {
 		err = w.vet()
@@ -126,6 +127,7 @@ func (w *snapshotWriter) Cancel() error {
 		return nil
 	}
 	w.ended = true
+	defer w.store.ended(w)
 	w.err = errEnded
 	return errors.Join(w.file.Close(), w.store.disk.removeAll(w.path))
 }

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -38,6 +39,10 @@ type Store struct {
 	snapshots *snapshots
 	commits   *commits
 	close     func() error
+
+	scrubbing latch         // held by Scrub, and while the folder is closed
+	closing   atomic.Bool   // ends a Scrub
+	scrubbed  atomic.Uint64 // what scrubbed.json says
 }
 
 // Create makes dir (which must not exist) with an empty store. For init and join, in a temporary name that RenameDir puts
@@ -118,24 +123,34 @@ func checkPresent(dir string) error {
 	return nil
 }
 
-func assemble(dir string, m Manifest, db *boltFile) *Store {
+func assemble(dir string, m Manifest, file *boltFile) *Store {
+	db := &liveBolt{path: file.name, file: file}
 	c := newCommits(db)
 	l := &logs{db: db, commits: c}
-	return &Store{
+	s := &Store{
 		dir:      dir,
 		manifest: m,
 		logs:     l,
 		stable:   stable{db: db, commits: c},
 		snapshots: &snapshots{
-			dir: filepath.Join(dir, snapshotsName),
+			dir:     filepath.Join(dir, snapshotsName),
+			placing: newLatch(),
+			writers: map[*snapshotWriter]bool{},
 			placed: func(index, term uint64) error {
 				c.snapshotFinished(index)
 				return l.yieldTo(index, term)
 			},
 		},
-		commits: c,
-		close:   sync.OnceValue(db.Close),
+		commits:   c,
+		scrubbing: newLatch(),
 	}
+	s.close = sync.OnceValue(func() error {
+		s.closing.Store(true)
+		s.scrubbing.Lock() // whoever scrubs must not rename in a folder that is unlocked
+		defer s.scrubbing.Unlock()
+		return db.Close()
+	})
+	return s
 }
 
 // checkContents needs the lock that the open bolt file holds: it removes temporary names, and what the last process left in the
@@ -148,6 +163,9 @@ func (s *Store) checkContents() error {
 		return err
 	}
 	if err := removeTemporary(s.snapshots.dir); err != nil {
+		return err
+	}
+	if err := s.readScrubbed(); err != nil {
 		return err
 	}
 	if err := s.snapshots.verifyNewest(); err != nil {
@@ -220,8 +238,8 @@ func (s *Store) Stats() Stats { return s.commits.stats() }
 // It never waits for the disk.
 func (s *Store) Waiting() time.Duration { return s.commits.waiting() }
 
-// Gate has f asked before each step at the disk, by its name and the file: commit, committed (afterwards), and for snapshots mkdir,
-// create, write, sync, syncdir, rename, remove. A step that f refuses fails with its error. f may wait, but not at
+// Gate has f asked before each step at the disk, by its name and the file: commit, committed (afterwards), and for snapshots and
+// Scrub mkdir, create, write, sync, syncdir, rename, remove. A step that f refuses fails with its error. f may wait, but not at
 // committed. It is for clusters that are broken on purpose, and must be set before the store is used.
 func (s *Store) Gate(f func(op, path string) error) {
 	s.commits.gate, s.snapshots.disk.step = f, f
@@ -238,5 +256,6 @@ func (s *Store) Vet(check func(meta raft.SnapshotMeta, state io.Reader) error) {
 	s.snapshots.vet = check
 }
 
-// Close unlocks the folder. Raft must have been shut down. Later writes fail without poisoning.
+// Close unlocks the folder. Raft must have been shut down. Later writes fail without poisoning. A Scrub
+// that is under way ends with an error first.
 func (s *Store) Close() error { return s.close() }

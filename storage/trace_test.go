@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,7 +19,8 @@ import (
 // A traceNote stands in the trace between the writes and syncs of raft.db.
 type traceNote struct {
 	Began, Ended int       // number of an operation, from 1
-	Files        *fileStep // of the file layer under the snapshots
+	Passed       int       // steps of the operation under way that are acknowledged
+	Files        *fileStep // of the file layer
 	Seen         *contents // by the next process, which goes on to store an entry
 }
 
@@ -49,7 +51,12 @@ func record(dir string) {
 }
 
 func openNoting(dir string) (*storage.Store, error) {
-	return storage.OpenStepwise(dir, watchSteps(filepath.Join(dir, "snapshots"), func(step fileStep) error {
+	return storage.OpenStepwise(dir, watchSteps(dir, func(step fileStep) error {
+		if meanwhile != nil {
+			if err := meanwhile(step, dir); err != nil {
+				return err
+			}
+		}
 		return noteIn(dir, traceNote{Files: &step})
 	}))
 }
@@ -122,8 +129,9 @@ func traced(t *testing.T, role, dir string, env ...string) (image []byte, trace 
 
 // A crashed folder knows what may be on disk after each step of a trace, and what of it is legal.
 type crashed struct {
-	bolt  *powercut.Disk
-	files fileDisk // the folder snapshots
+	bolt  *powercut.Disk // what is in db
+	db    *inode         // the one that bolt writes to
+	files fileDisk
 	legal []contents
 	ended int // operations that were acknowledged
 
@@ -133,7 +141,14 @@ type crashed struct {
 
 func newCrashed(image []byte) *crashed {
 	empty := contents{Log: map[uint64]string{}, Stable: map[string]string{}}
-	return &crashed{bolt: powercut.NewDisk(image), files: fileDisk{root: newFolder()}, legal: []contents{empty}}
+	c := &crashed{bolt: powercut.NewDisk(image), db: &inode{synced: true}, legal: []contents{empty}}
+	c.files.root = newFolder()
+	for name, i := range map[string]*inode{
+		"manifest.json": {content: manifestFile(), synced: true}, "raft.db": c.db, "snapshots": newFolder(),
+	} {
+		c.files.root.names[name], c.files.root.onDisk[name] = i, i
+	}
+	return c
 }
 
 func (c *crashed) apply(t *testing.T, s powercut.Step) {
@@ -148,9 +163,12 @@ func (c *crashed) apply(t *testing.T, s powercut.Step) {
 	switch {
 	case n.Files != nil:
 		c.files.step(*n.Files)
+		c.takeNewBolt()
 		return
 	case n.Began > 0:
 		c.legal = workload[n.Began-1].legal(c.legal[0])
+	case n.Passed > 0:
+		c.narrow(c.legal[n.Passed:])
 	case n.Seen != nil:
 		c.narrow(storing(n.Seen.next()).legal(*n.Seen))
 	case n.Ended > 0:
@@ -160,6 +178,14 @@ func (c *crashed) apply(t *testing.T, s powercut.Step) {
 	c.files.settle()
 }
 
+// takeNewBolt goes on with the file that has the name, when it is another one by now.
+func (c *crashed) takeNewBolt() {
+	if named := c.files.root.names["raft.db"]; named != c.db {
+		c.db.content = c.bolt.State(pick(newest).counting())
+		c.bolt, c.db = powercut.NewDisk(bytes.Clone(named.content)), named
+	}
+}
+
 func (c *crashed) narrow(legal []contents) {
 	c.legal = legal
 	c.narrowed++
@@ -167,11 +193,8 @@ func (c *crashed) narrow(legal []contents) {
 
 // state is a member's folder after a power cut now. See powercut.Disk for pick.
 func (c *crashed) state(pick func(options int) int) map[string][]byte {
-	folder := map[string][]byte{"manifest.json": manifestFile(), "snapshots/": nil, "raft.db": c.bolt.State(pick)}
-	for name, content := range c.files.state(pick) {
-		folder["snapshots/"+name] = content
-	}
-	return folder
+	c.db.content = c.bolt.State(pick)
+	return c.files.state(pick)
 }
 
 // manifestFile is the one that create writes.

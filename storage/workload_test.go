@@ -19,13 +19,14 @@ type contents struct {
 	Log         map[uint64]string // each entry, as text
 	Stable      map[string]string
 	Snapshots   []uint64 // indexes of those that are listed; their states are whole
+	Scrubbed    uint64
 }
 
 var stableKeys = []string{"CurrentTerm", "LastVoteTerm", "LastVoteCand"}
 
 // show reads a folder's contents.
 func show(s *storage.Store) (c contents, err error) {
-	c = contents{Log: map[uint64]string{}, Stable: map[string]string{}}
+	c = contents{Log: map[uint64]string{}, Stable: map[string]string{}, Scrubbed: s.Scrubbed()}
 	var err1, err2, err3 error
 	c.First, err1 = s.Logs().FirstIndex()
 	c.Last, err2 = s.Logs().LastIndex()
@@ -85,7 +86,8 @@ func (c contents) String() string {
 		term, _, _ := strings.Cut(c.Log[i], " ")
 		log += fmt.Sprintf(" %d@%s", i, term)
 	}
-	return fmt.Sprintf("log %d to %d:%s, stable %v, snapshots %v", c.First, c.Last, log, c.Stable, c.Snapshots)
+	return fmt.Sprintf("log %d to %d:%s, stable %v, snapshots %v, scrubbed to %d",
+		c.First, c.Last, log, c.Stable, c.Snapshots, c.Scrubbed)
 }
 
 func (c contents) equal(other contents) bool { return reflect.DeepEqual(c, other) }
@@ -200,6 +202,46 @@ func (c *contents) place(snapshot uint64) {
 	c.Snapshots = append([]uint64{snapshot}, c.Snapshots[:min(1, len(c.Snapshots))]...)
 }
 
+// scrubbing is seen by what it keeps: nothing of that changes.
+func scrubbing(index uint64) operation {
+	return operation{
+		what: fmt.Sprintf("scrub to %d", index),
+		do:   func(s *storage.Store) error { return s.Scrub(index) },
+		steps: []func(*contents){
+			func(c *contents) { c.Snapshots = c.Snapshots[:min(1, len(c.Snapshots))] },
+			func(c *contents) { c.Scrubbed = index },
+		},
+	}
+}
+
+// scrubbingWhile does another operation when a step of the scrub is about to be done. What that one
+// leaves is acknowledged before the scrub is.
+func scrubbingWhile(index uint64, op, path string, o operation) operation {
+	scrub := scrubbing(index)
+	steps := slices.Concat(scrub.steps[:1], o.steps)
+	return operation{
+		what: scrub.what + " and " + o.what,
+		do: func(s *storage.Store) error {
+			meanwhile = func(step fileStep, dir string) error {
+				if step.Op != op || step.Path != path {
+					return nil
+				}
+				meanwhile = nil
+				return errors.Join(o.do(s), noteIn(dir, traceNote{Passed: len(steps)}))
+			}
+			err := scrub.do(s)
+			if meanwhile != nil {
+				err = errors.Join(err, fmt.Errorf("there was no step %s %s", op, path))
+			}
+			return err
+		},
+		steps: append(steps, scrub.steps[1]),
+	}
+}
+
+// meanwhile, if set, is called before each step of the file layer.
+var meanwhile func(step fileStep, dir string) error
+
 // of gives entries another term and data: those of another leader.
 func of(term uint64, logs []*raft.Log) []*raft.Log {
 	for _, l := range logs {
@@ -228,6 +270,7 @@ var workload = []operation{
 	storing(large(9000, entries(21, 22))...), // a page with its overflow
 	storing(entries(23, 60)...),
 	deleting(41, 60), // a tail in conflict with the new leader's
+	scrubbing(1),     // before there is any snapshot
 	setting("CurrentTerm", "3"),
 	storing(of(3, entries(41, 50))...),
 	snapshotting(30),
@@ -235,7 +278,9 @@ var workload = []operation{
 	storing(large(7000, of(3, entries(51, 56)))...), // the file grows
 	snapshotting(45),
 	deleting(21, 40),
-	snapshotting(55), // the oldest is removed
+	scrubbingWhile(40, "create", "scrubbed.json.tmp", storing(of(3, entries(57, 58))...)),
+	scrubbingWhile(41, "write", "raft.db.tmp", deleting(57, 58)),
+	snapshotting(55),
 	{what: "open again"},
 	setting("LastVoteTerm", "3"),
 	setting("LastVoteCand", "n3"),
@@ -249,7 +294,8 @@ var workload = []operation{
 	installing(5015, 6), // among entries that nobody took
 	deleting(5016, 5020),
 	storing(of(6, entries(5016, 5018))...),
-	snapshotting(5018),
+	snapshotting(5018),   // the oldest is removed
 	deleting(5016, 5018), // the whole log
+	scrubbing(5018),
 	storing(of(6, entries(5019, 5021))...),
 }
