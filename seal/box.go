@@ -27,6 +27,7 @@ var (
 
 // Labels: one for every key that is derived, so that no two uses ever share one. A label is part of the format.
 const (
+	labelShare   = "keyquorum/v1/share" // the hash of a share
 	labelKEK     = "keyquorum/v1/key-encryption-key"
 	labelJoin    = "keyquorum/v1/join"
 	labelRoot    = "keyquorum/v1/root"    // a box that holds the root key

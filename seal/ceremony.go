@@ -13,20 +13,14 @@ type Ceremony struct {
 	unprintable
 
 	record Record
-	points []group.Element // the record's commitments; empty for the zero Record, which accepts no share
 
 	mu     sync.Mutex
 	shares []*[shareSize]byte // each verified, ids distinct
 }
 
-// NewCeremony begins without shares. r comes from [Init] or [DecodeRecord].
-func NewCeremony(r Record) *Ceremony {
-	points, err := r.points()
-	if err != nil {
-		points = nil // unreachable for a record that was decoded; without points every share is foreign
-	}
-	return &Ceremony{record: r, points: points}
-}
+// NewCeremony begins without shares. r comes from [Init] or [DecodeRecord]; the zero Record takes
+// no share.
+func NewCeremony(r Record) *Ceremony { return &Ceremony{record: r} }
 
 // Add checks one share on its own and keeps a copy of it. It returns the progress after it.
 func (c *Ceremony) Add(share Plaintext) (progress int, err error) {
@@ -37,15 +31,14 @@ func (c *Ceremony) Add(share Plaintext) (progress int, err error) {
 }
 
 func (c *Ceremony) add(raw []byte) error {
-	s, err := parseShare(raw)
-	if err != nil {
+	if _, err := parseShare(raw); err != nil {
 		return err
 	}
-	if len(c.points) == 0 || !secretsharing.Verify(uint(len(c.points)-1), s, c.points) {
+	if !c.record.issued(raw) {
 		return ErrShareForeign
 	}
 	for _, kept := range c.shares {
-		if kept[0] == raw[0] { // a verified share with this id has this value: there is only one
+		if kept[0] == raw[0] { // a share of the record with this id has this value: there is only one
 			return ErrShareDuplicate
 		}
 	}
@@ -80,7 +73,7 @@ func (c *Ceremony) reset() {
 func (c *Ceremony) Open() (root *Root, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.points) == 0 || len(c.shares) < len(c.points) {
+	if len(c.shares) == 0 || len(c.shares) < c.record.Threshold {
 		return nil, ErrShareMissing
 	}
 	defer c.reset()
@@ -107,7 +100,7 @@ func (c *Ceremony) open() (*Root, error) {
 // recoverScalar joins the first shares up to the threshold. circl's Recover panics on equal ids and checks nothing; add has
 // seen to both.
 func (c *Ceremony) recoverScalar() (group.Scalar, error) {
-	shares := make([]secretsharing.Share, len(c.points))
+	shares := make([]secretsharing.Share, c.record.Threshold)
 	for i := range shares {
 		s, err := parseShare(c.shares[i][:])
 		if err != nil {

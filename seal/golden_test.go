@@ -2,11 +2,13 @@ package seal_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,6 +87,13 @@ func TestGoldenFilesDecode(t *testing.T) {
 	check(t, err)
 	if !bytes.Equal(record.Encode(), g.record) || record.Shares != 3 || record.Threshold != 2 || record.ClusterID != clusterA {
 		t.Errorf("record decoded as %+v", record)
+	}
+	for i, share := range g.shares {
+		generation := []byte{0, 0, 0, 0, 0, 0, 0, 1}
+		sum := sha256.Sum256(slices.Concat([]byte("keyquorum/v1/share"), clusterA[:], generation, share))
+		if got := g.record[31+32*i:][:32]; !bytes.Equal(got, sum[:]) {
+			t.Errorf("share %d has the hash %x in the record, want %x", i+1, got, sum)
+		}
 	}
 	for first := range 2 {
 		root, k := g.unseal(t, first)

@@ -24,17 +24,20 @@ func Init(clusterID [16]byte, n, t int) (record Record, shares []Plaintext, root
 	return record, shares, root, nil
 }
 
-// split draws a scalar, shares it out, and completes r with its commitments and the root key wrapped under it.
-// The scalar is uniformly random, which Feldman's commitments need: they hide nothing that can be guessed.
+// split draws a scalar, shares it out, and completes r with a hash of each share and the root key
+// wrapped under the scalar.
 func split(root *Root, r Record) (Record, []Plaintext, error) {
 	scalar := group.Ristretto255.RandomNonZeroScalar(rand.Reader)
 	sharing := secretsharing.New(rand.Reader, uint(r.Threshold-1), scalar)
-	for _, p := range sharing.CommitSecret() {
-		b, err := p.MarshalBinary()
+	shares := make([]Plaintext, r.Shares)
+	for i := range shares {
+		id := byte(i + 1)
+		share, err := encodeShare(id, sharing.ShareWithID(shareID(id)))
 		if err != nil {
 			return Record{}, nil, err
 		}
-		r.commitments += string(b)
+		shares[i] = share
+		r.shareHashes += r.hashShare(share)
 	}
 	wrap, err := kekBox(scalar, r)
 	if err != nil {
@@ -45,13 +48,6 @@ func split(root *Root, r Record) (Record, []Plaintext, error) {
 		return Record{}, nil, err
 	}
 	r.wrappedRoot = string(sealed)
-	shares := make([]Plaintext, r.Shares)
-	for i := range shares {
-		id := byte(i + 1)
-		if shares[i], err = encodeShare(id, sharing.ShareWithID(shareID(id))); err != nil {
-			return Record{}, nil, err
-		}
-	}
 	return r, shares, nil
 }
 

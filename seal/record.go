@@ -1,19 +1,17 @@
 package seal
 
 import (
-	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
-
-	"github.com/cloudflare/circl/group"
 )
 
 const (
 	recordMagic      = "KQSL"
 	recordVersion    = 1
 	recordHead       = len(recordMagic) + 1 + 16 + 8 + 1 + 1
-	pointSize        = 32
+	shareHashSize    = sha256.Size
 	wrappedRootBytes = boxOverhead + keySize
 )
 
@@ -24,7 +22,7 @@ var (
 	ErrSplit = errors.New("seal: 1 to 255 shares; threshold 2 to the number of shares, or 1 of 1")
 )
 
-// A Record is the seal record: threshold, commitments, wrapped root key. It is stored in the clear.
+// A Record is the seal record: threshold, a hash of each share, wrapped root key. It is stored in the clear.
 // It is a value: copies share nothing that can change, and == compares.
 type Record struct {
 	ClusterID  [16]byte
@@ -32,7 +30,7 @@ type Record struct {
 	Threshold  int    // shares that open
 	Generation uint64 // 1 for the shares made at init, one more with each rekey
 
-	commitments string // Threshold points: Feldman's commitments to the coefficients, constant term first
+	shareHashes string // of each share, in the order of their ids from 1
 	wrappedRoot string // a box under the key-encryption key, bound to every byte before it
 }
 
@@ -42,13 +40,13 @@ func (r Record) Encode() []byte { return append(r.header(), r.wrappedRoot...) }
 // header is everything before the wrapped root key, and its associated data: a record that was changed in any way
 // takes shares, perhaps, but opens nothing.
 func (r Record) header() []byte {
-	b := make([]byte, 0, recordHead+len(r.commitments)+wrappedRootBytes)
+	b := make([]byte, 0, recordHead+len(r.shareHashes)+wrappedRootBytes)
 	b = append(b, recordMagic...)
 	b = append(b, recordVersion)
 	b = append(b, r.ClusterID[:]...)
 	b = binary.BigEndian.AppendUint64(b, r.Generation)
 	b = append(b, byte(r.Shares), byte(r.Threshold))
-	return append(b, r.commitments...)
+	return append(b, r.shareHashes...)
 }
 
 // DecodeRecord reads what Encode wrote. Its errors are ErrRecord with what is wrong.
@@ -63,14 +61,11 @@ func DecodeRecord(b []byte) (Record, error) {
 	if checkSplit(r.Shares, r.Threshold) != nil || r.Generation == 0 {
 		return Record{}, fmt.Errorf("%w: threshold %d of %d shares, generation %d", ErrRecord, r.Threshold, r.Shares, r.Generation)
 	}
-	points := r.Threshold * pointSize
-	if len(rest) != points+wrappedRootBytes {
-		return Record{}, fmt.Errorf("%w: %d bytes where %d belong", ErrRecord, len(b), recordHead+points+wrappedRootBytes)
+	hashes := r.Shares * shareHashSize
+	if want := hashes + wrappedRootBytes; len(rest) != want {
+		return Record{}, fmt.Errorf("%w: %d bytes where %d belong", ErrRecord, len(b), recordHead+want)
 	}
-	r.commitments, r.wrappedRoot = string(rest[:points]), string(rest[points:])
-	if _, err := r.points(); err != nil {
-		return Record{}, err
-	}
+	r.shareHashes, r.wrappedRoot = string(rest[:hashes]), string(rest[hashes:])
 	return r, nil
 }
 
@@ -84,20 +79,22 @@ func decodeHead(b []byte) (Record, []byte) {
 	return r, b[26:]
 }
 
-// points decodes the commitments. A point has one encoding only: others are refused, so that a record has one too.
-func (r Record) points() ([]group.Element, error) {
-	points := make([]group.Element, 0, len(r.commitments)/pointSize)
-	for rest := []byte(r.commitments); len(rest) > 0; rest = rest[pointSize:] {
-		p := group.Ristretto255.NewElement()
-		if err := p.UnmarshalBinary(rest[:pointSize]); err != nil || p.IsIdentity() {
-			return nil, fmt.Errorf("%w: commitment %d is not a point", ErrRecord, len(points))
-		}
-		if again, err := p.MarshalBinary(); err != nil || !bytes.Equal(again, rest[:pointSize]) {
-			return nil, fmt.Errorf("%w: commitment %d is not canonical", ErrRecord, len(points))
-		}
-		points = append(points, p)
+// issued says whether raw, of shareSize bytes, is the share that was made with its id.
+func (r Record) issued(raw []byte) bool {
+	at := (int(raw[0]) - 1) * shareHashSize
+	if at < 0 || at+shareHashSize > len(r.shareHashes) {
+		return false
 	}
-	return points, nil
+	return r.shareHashes[at:at+shareHashSize] == r.hashShare(raw)
+}
+
+// hashShare commits to a share, bound to cluster and generation. A share is 252 random bits, so its
+// hash hides it from whoever may search with whatever machine. It runs inside Do.
+func (r Record) hashShare(raw []byte) string {
+	b := append([]byte(labelShare), r.ClusterID[:]...)
+	b = binary.BigEndian.AppendUint64(b, r.Generation)
+	sum := sha256.Sum256(append(b, raw...))
+	return string(sum[:])
 }
 
 // checkSplit refuses 1 of many: each share would be the key itself, in many hands.
