@@ -8,11 +8,11 @@ import (
 	"github.com/cloudflare/circl/secretsharing"
 )
 
-// A Ceremony collects shares for one seal record. It is safe for concurrent use.
+// A Ceremony collects shares for one seal record, or for one lock. It is safe for concurrent use.
 type Ceremony struct {
 	unprintable
 
-	record Record
+	record Record // without a wrapped root key if there is a lock only
 
 	mu     sync.Mutex
 	shares []*[shareSize]byte // each verified, ids distinct
@@ -21,6 +21,10 @@ type Ceremony struct {
 // NewCeremony begins without shares. r comes from [Init] or [DecodeRecord]; the zero Record takes
 // no share.
 func NewCeremony(r Record) *Ceremony { return &Ceremony{record: r} }
+
+// NewLockCeremony begins without shares too. It is for whoever has no seal record yet: enough shares
+// [Ceremony.Unlock] it.
+func NewLockCeremony(l Lock) *Ceremony { return NewCeremony(Record{Lock: l}) }
 
 // Add checks one share on its own and keeps a copy of it. It returns the progress after it.
 func (c *Ceremony) Add(share Plaintext) (progress int, err error) {
@@ -67,34 +71,36 @@ func (c *Ceremony) reset() {
 	c.shares = nil
 }
 
-// Open recovers the root key when Progress has reached the threshold, and resets the ceremony.
-// Below the threshold it returns ErrShareMissing and keeps the shares. As every share was checked when it was added,
-// ErrWrongKey and ErrTampered mean that the seal record itself was altered.
-func (c *Ceremony) Open() (root *Root, err error) {
+// Unlock recovers what the shares give when Progress has reached the threshold, and resets the
+// ceremony. Below the threshold it returns ErrShareMissing and keeps the shares.
+func (c *Ceremony) Unlock() (o *Opener, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.shares) == 0 || len(c.shares) < c.record.Threshold {
 		return nil, ErrShareMissing
 	}
 	defer c.reset()
-	Do(func() { root, err = c.open() })
-	return root, err
+	Do(func() { o, err = c.unlock() })
+	return o, err
 }
 
-func (c *Ceremony) open() (*Root, error) {
+func (c *Ceremony) unlock() (*Opener, error) {
 	scalar, err := c.recoverScalar()
 	if err != nil {
 		return nil, err
 	}
-	wrap, err := kekBox(scalar, c.record)
+	return newOpener(c.record.Lock, scalar)
+}
+
+// Open is Unlock, and the root key of the record that the ceremony was begun with. As every share
+// was checked when it was added, ErrWrongKey and ErrTampered mean that the record was altered.
+func (c *Ceremony) Open() (*Root, error) {
+	o, err := c.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	key, err := wrap.open([]byte(c.record.wrappedRoot), c.record.header())
-	if err != nil {
-		return nil, err
-	}
-	return newRoot(c.record.ClusterID, (*[keySize]byte)(key)), nil
+	defer o.drop()
+	return o.Root(c.record)
 }
 
 // recoverScalar joins the first shares up to the threshold. circl's Recover panics on equal ids and checks nothing; add has

@@ -8,7 +8,8 @@
 //
 // The types follow the states of a node. Without a [Record] it is uninitialised; with one it is sealed and can hold
 // a [Ceremony]; a Ceremony that was given enough shares yields a [Root], and a Root unwraps the [Keyring]: unsealed.
-// Closing Root and Keyring seals it again.
+// Closing Root and Keyring seals it again. A node that joins begins with a [Lock], and its Ceremony yields
+// an [Opener]: with that it proves that it was given shares, and opens the record that it gets in return.
 //
 // Every byte this package writes is drawn in docs/formats-seal.md; the decisions behind it are in DESIGN.md.
 package seal

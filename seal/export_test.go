@@ -69,10 +69,11 @@ func MaskedKeys(record Record, shares []Plaintext, r *Root, k *Keyring, mask [32
 		}
 		b, err := scalar.MarshalBinary()
 		take("scalar", b, err)
-		derived("key-encryption key", b, labelKEK, record.ClusterID[:], binary.BigEndian.AppendUint64(nil, record.Generation))
+		context := binary.BigEndian.AppendUint64(record.ClusterID[:], record.Generation)
+		derived("key-encryption key", b, labelKEK, context)
+		derived("join key", b, labelJoin, context)
 		take("root key", r.key[:], nil)
 		derived("keyring's key", r.key[:], labelKeyring)
-		derived("join key", r.key[:], labelJoin, r.clusterID[:])
 		for term, d := range k.terms {
 			take(fmt.Sprint("data key ", term), d.key[:], nil)
 			derived(fmt.Sprint("record key ", term), d.key[:], labelRecord)

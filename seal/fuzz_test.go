@@ -59,6 +59,31 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
+func FuzzLock(f *testing.F) {
+	g := loadGolden(f)
+	record, err := seal.DecodeRecord(g.record)
+	check(f, err)
+	f.Add(g.lock)
+	f.Add(g.lock[:len(g.lock)-1])
+	f.Add(g.record)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		lock, err := seal.DecodeLock(b)
+		if err != nil {
+			if !errors.Is(err, seal.ErrLock) || lock != (seal.Lock{}) {
+				t.Fatalf("refused with %+v, %v", lock, err)
+			}
+			return
+		}
+		if !bytes.Equal(lock.Encode(), b) {
+			t.Fatalf("decoded %x, encoded %x", b, lock.Encode())
+		}
+		// A stranger's lock: shares neither make it panic nor open the true record, unless it is the true one.
+		if err := joinWith(b, g.shares, record); (err == nil) != bytes.Equal(b, g.lock) {
+			t.Fatalf("lock %x: %v", b, err)
+		}
+	})
+}
+
 func FuzzUnwrapKeyring(f *testing.F) {
 	g := loadGolden(f)
 	root, _ := g.unseal(f, 0)

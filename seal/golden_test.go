@@ -28,6 +28,7 @@ const (
 // golden is one cluster's material in each format, as read from testdata.
 type golden struct {
 	record   []byte
+	lock     []byte
 	shares   []seal.Plaintext
 	keyring  []byte   // wrapped; terms 1 and 2
 	envelope [][]byte // one of term 1, one of term 2
@@ -39,7 +40,7 @@ type golden struct {
 func loadGolden(t fataler) golden {
 	t.Helper()
 	g := golden{
-		record: goldenLines(t, "record")[0], keyring: goldenLines(t, "keyring")[0],
+		record: goldenLines(t, "record")[0], lock: goldenLines(t, "lock")[0], keyring: goldenLines(t, "keyring")[0],
 		envelope: goldenLines(t, "envelopes"), joinMAC: goldenLines(t, "join-mac")[0],
 		public: goldenLines(t, "public-keys"), signed: goldenLines(t, "signatures"),
 	}
@@ -87,6 +88,9 @@ func TestGoldenFilesDecode(t *testing.T) {
 	check(t, err)
 	if !bytes.Equal(record.Encode(), g.record) || record.Shares != 3 || record.Threshold != 2 || record.ClusterID != clusterA {
 		t.Errorf("record decoded as %+v", record)
+	}
+	if !bytes.Equal(record.Lock.Encode(), g.lock) {
+		t.Errorf("the record's lock is %x", record.Lock.Encode())
 	}
 	for i, share := range g.shares {
 		generation := []byte{0, 0, 0, 0, 0, 0, 0, 1}
@@ -145,7 +149,7 @@ func writeGolden(t *testing.T) {
 	}
 	check(t, os.MkdirAll(filepath.Dir(goldenFile("x")), 0o755))
 	for name, lines := range map[string][][]byte{
-		"record": {record.Encode()}, "shares": {shares[0], shares[1], shares[2]},
+		"record": {record.Encode()}, "lock": {record.Lock.Encode()}, "shares": {shares[0], shares[1], shares[2]},
 		"keyring": {wrapped}, "envelopes": {first, second}, "join-mac": {mac},
 		"public-keys": public, "signatures": signed,
 	} {

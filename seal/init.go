@@ -2,7 +2,6 @@ package seal
 
 import (
 	"crypto/rand"
-	"encoding/binary"
 
 	"github.com/cloudflare/circl/group"
 	"github.com/cloudflare/circl/secretsharing"
@@ -14,54 +13,38 @@ func Init(clusterID [16]byte, n, t int) (record Record, shares []Plaintext, root
 	if err := checkSplit(n, t); err != nil {
 		return Record{}, nil, nil, err
 	}
-	Do(func() {
-		root = newRoot(clusterID, randomKey())
-		record, shares, err = split(root, Record{ClusterID: clusterID, Shares: n, Threshold: t, Generation: 1})
-	})
+	lock := Lock{ClusterID: clusterID, Shares: n, Threshold: t, Generation: 1}
+	Do(func() { record, shares, root, err = split(lock, randomKey()) })
 	if err != nil {
 		return Record{}, nil, nil, err
 	}
 	return record, shares, root, nil
 }
 
-// split draws a scalar, shares it out, and completes r with a hash of each share and the root key
-// wrapped under the scalar.
-func split(root *Root, r Record) (Record, []Plaintext, error) {
+// split draws a scalar, shares it out, completes l with a hash of each share, and wraps key.
+func split(l Lock, key *[keySize]byte) (Record, []Plaintext, *Root, error) {
 	scalar := group.Ristretto255.RandomNonZeroScalar(rand.Reader)
-	sharing := secretsharing.New(rand.Reader, uint(r.Threshold-1), scalar)
-	shares := make([]Plaintext, r.Shares)
+	sharing := secretsharing.New(rand.Reader, uint(l.Threshold-1), scalar)
+	shares := make([]Plaintext, l.Shares)
 	for i := range shares {
 		id := byte(i + 1)
 		share, err := encodeShare(id, sharing.ShareWithID(shareID(id)))
 		if err != nil {
-			return Record{}, nil, err
+			return Record{}, nil, nil, err
 		}
 		shares[i] = share
-		r.shareHashes += r.hashShare(share)
+		l.shareHashes += l.hashShare(share)
 	}
-	wrap, err := kekBox(scalar, r)
+	o, err := newOpener(l, scalar)
 	if err != nil {
-		return Record{}, nil, err
+		return Record{}, nil, nil, err
 	}
-	sealed, err := wrap.seal(nil, root.key[:], r.header())
+	defer forget(&o.kek)
+	r, err := o.wrap(key)
 	if err != nil {
-		return Record{}, nil, err
+		return Record{}, nil, nil, err
 	}
-	r.wrappedRoot = string(sealed)
-	return r, shares, nil
-}
-
-// kekBox derives the key-encryption key, bound to cluster and generation, from the shared scalar.
-func kekBox(scalar group.Scalar, r Record) (*box, error) {
-	b, err := scalar.MarshalBinary()
-	if err != nil {
-		return nil, err
-	}
-	kek, err := derive(b, labelKEK, r.ClusterID[:], binary.BigEndian.AppendUint64(nil, r.Generation))
-	if err != nil {
-		return nil, err
-	}
-	return newBox(kek, labelRoot)
+	return r, shares, newRoot(l.ClusterID, key, o.join), nil
 }
 
 func randomKey() *[keySize]byte {

@@ -68,12 +68,16 @@ func useAndClose(t *testing.T, mask [32]byte) map[string][32]byte {
 	sign(t, made)
 	made.Close()
 	first.Close()
-	c := seal.NewCeremony(record)
+	c := seal.NewLockCeremony(record.Lock)
 	for _, s := range shares[:2] {
 		_, err := c.Add(s)
 		check(t, err)
 	}
-	root, err := c.Open()
+	opener, err := c.Unlock()
+	check(t, err)
+	_, err = opener.JoinMAC([]byte("x"))
+	check(t, err)
+	root, err := opener.Root(record)
 	check(t, err)
 	k, err := root.UnwrapKeyring(wrapped)
 	check(t, err)
@@ -86,7 +90,7 @@ func useAndClose(t *testing.T, mask [32]byte) map[string][32]byte {
 	sign(t, k)
 	keys := seal.MaskedKeys(record, shares, root, k, mask)
 	counts := countInMemory(t, mask, keys)
-	for _, name := range []string{"share 1", "share 2", "root key", "data key 1", "data key 2",
+	for _, name := range []string{"share 1", "share 2", "key-encryption key", "join key", "root key", "data key 1", "data key 2",
 		"signing seed 1", "signing seed 2", "signing prefix 1", "signing prefix 2",
 		"signing scalar 1", "signing scalar 2"} {
 		if counts[name] == 0 {
@@ -96,6 +100,7 @@ func useAndClose(t *testing.T, mask [32]byte) map[string][32]byte {
 	for _, s := range shares {
 		s.Zero()
 	}
+	opener.Close()
 	k.Close()
 	root.Close()
 	return keys

@@ -13,18 +13,18 @@ const keyringVersion = 1
 // errKeyring says that bytes are not a wrapped keyring of the known version, or that a keyring is another cluster's.
 var errKeyring = errors.New("seal: not this cluster's keyring")
 
-// A Root is the unwrapped root key. It is safe for concurrent use.
+// A Root is the unwrapped root key, and the join key beside it. It is safe for concurrent use.
 type Root struct {
 	unprintable
 
 	clusterID [16]byte
 
-	mu  sync.RWMutex   // held for reading while the key is in use, for writing by Close
-	key *[keySize]byte // made inside Do; nil once closed
+	mu        sync.RWMutex   // held for reading while a key is in use, for writing by Close
+	key, join *[keySize]byte // made inside Do; nil once closed
 }
 
-func newRoot(clusterID [16]byte, key *[keySize]byte) *Root {
-	return &Root{clusterID: clusterID, key: key}
+func newRoot(clusterID [16]byte, key, join *[keySize]byte) *Root {
+	return &Root{clusterID: clusterID, key: key, join: join}
 }
 
 // use runs f inside Do with the key, or returns ErrSealed.
@@ -93,36 +93,21 @@ func (r *Root) UnwrapKeyring(b []byte) (k *Keyring, err error) {
 	return k, nil
 }
 
-// JoinMAC is HMAC-SHA-256 under the join key over the length-prefixed parts (decision 17). The join key is derived
-// from the root key and the cluster id; whoever can compute it was given the shares.
-func (r *Root) JoinMAC(parts ...[]byte) (sum []byte, err error) {
-	var message []byte
-	for _, p := range parts {
-		message = appendPart(message, p)
-	}
-	sum = make([]byte, commitmentSize)
-	err = r.use(func(key []byte) error {
-		join, err := derive(key, labelJoin, r.clusterID[:])
-		if err != nil {
-			return err
-		}
-		copy(sum, mac(join, message))
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return sum, nil
+// JoinMAC is HMAC-SHA-256 under the join key over the length-prefixed parts (decision 17). The join
+// key is derived from the shares beside the key-encryption key, and bound to cluster and generation:
+// whoever can compute it was given the shares.
+func (r *Root) JoinMAC(parts ...[]byte) ([]byte, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return joinMAC(r.join, parts)
 }
 
-// Close waits for calls under way, drops the key and, in a protected build, collects twice so that every copy of it
+// Close waits for calls under way, drops the keys and, in a protected build, collects twice so that every copy of them
 // is erased before Close returns. Calls after it get ErrSealed. It can be called again.
 func (r *Root) Close() {
 	r.mu.Lock()
-	if r.key != nil {
-		clear(r.key[:])
-		r.key = nil
-	}
+	forget(&r.key)
+	forget(&r.join)
 	r.mu.Unlock()
 	erase()
 }

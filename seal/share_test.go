@@ -22,14 +22,17 @@ func mustInit(t fataler, n, threshold int) (seal.Record, []seal.Plaintext, *seal
 	return record, shares, root
 }
 
-// sameRoot tells whether two roots hold one key without seeing it.
+// sameRoot tells whether two roots hold the same keys without seeing them.
 func sameRoot(t fataler, a, b *seal.Root) bool {
 	t.Helper()
 	macA, err := a.JoinMAC([]byte("probe"))
 	check(t, err)
 	macB, err := b.JoinMAC([]byte("probe"))
 	check(t, err)
-	return bytes.Equal(macA, macB)
+	wrapped, err := a.WrapKeyring(mustKeyring(t, a))
+	check(t, err)
+	_, err = b.UnwrapKeyring(wrapped)
+	return bytes.Equal(macA, macB) && err == nil
 }
 
 // Every t of n for n up to 7 open the root key, and one share fewer does not.
