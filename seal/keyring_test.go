@@ -152,7 +152,7 @@ func TestHoldersOfKeysPrintNone(t *testing.T) {
 		for _, holder := range []any{root, k, c, o} {
 			printed := fmt.Sprintf(verb, holder)
 			for name, secret := range secrets {
-				for _, form := range []string{fmt.Sprintf("%x", secret[:8]), fmt.Sprint(secret[:4])[1:12], string(secret[:4]), fmt.Sprintf("%#v", secret[:4])[7:20]} {
+				for _, form := range []string{fmt.Sprintf("%x", secret[:8]), strings.Trim(fmt.Sprint(secret[:8]), "[]"), string(secret[:4]), fmt.Sprintf("%#v", secret[:4])[7:20]} {
 					if strings.Contains(printed, form) {
 						t.Errorf("%s of %T shows the %s", verb, holder, name)
 					}
