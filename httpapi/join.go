@@ -66,11 +66,11 @@ func newChallenger(addr string, ca []byte, serverName string, dial dialer) (node
 	}, nil
 }
 
-// Challenge asks for the seal record and a nonce.
+// Challenge asks for the seal's lock and a nonce.
 func (ch *challenger) Challenge(ctx context.Context, serverID string) (node.Challenge, error) {
 	var out challengeData
 	err := ch.call(ctx, "challenge", challengeBody{serverID}, &out)
-	return node.Challenge{SealRecord: out.Challenge, Nonce: out.Nonce}, err
+	return node.Challenge{Lock: out.Challenge, Nonce: out.Nonce}, err
 }
 
 // Answer proves that this node was given the shares, and returns what makes it a member.

@@ -75,7 +75,7 @@ type challengeBody struct {
 }
 
 type challengeData struct {
-	Challenge  []byte         `json:"challenge"` // the seal record
+	Challenge  []byte         `json:"challenge"` // the seal's lock
 	Nonce      []byte         `json:"nonce"`
 	SealConfig sealConfigData `json:"seal_config"`
 }
@@ -96,7 +96,7 @@ func bootstrapChallenge(c *call, q *challengeBody) (challengeData, error) {
 	}
 	ch, err := c.h.n.MakeChallenge(q.ServerID)
 	s := c.h.n.SealStatus()
-	return challengeData{ch.SealRecord, ch.Nonce, sealConfigData{"shamir", s.Shares, s.Threshold}}, nodeFailure(err)
+	return challengeData{ch.Lock, ch.Nonce, sealConfigData{"shamir", s.Shares, s.Threshold}}, nodeFailure(err)
 }
 
 // answerBody is node.Answer on the wire; bytes are standard base64.
@@ -112,6 +112,7 @@ type admissionData struct {
 	Certificate []byte `json:"certificate"`
 	CA          []byte `json:"ca"`
 	GossipKey   []byte `json:"gossip_key"`
+	SealRecord  []byte `json:"seal_record"`
 	Proof       []byte `json:"proof"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"net"
@@ -119,6 +120,8 @@ func TestJoinCallsOfStrangers(t *testing.T) {
 	id := strings.Repeat("ab", 16)
 	if a := s.operate("PUT", challenge, "", `{"server_id":"`+id+`"}`); a.status != 200 || a.text("challenge") == "" || a.text("nonce") == "" || a.at("seal_config", "secret_threshold") != 1.0 {
 		t.Errorf("challenge: %d %s", a.status, a.body)
+	} else if lock, err := base64.StdEncoding.DecodeString(a.text("challenge")); err != nil || len(lock) != 31+32 || string(lock[:4]) != "KQLK" {
+		t.Errorf("the challenge is no lock of one share: %x, %v", lock, err)
 	}
 	for path, bodies := range map[string][]string{
 		challenge:  {``, `{"server_id":"x"}`, `{"server_id":"` + strings.Repeat("AB", 16) + `"}`, `{"server_id":"` + strings.Repeat("a", 65) + `"}`, `{"server_id":1}`},

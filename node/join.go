@@ -22,10 +22,11 @@ type Challenger interface {
 	Answer(ctx context.Context, a Answer) (Admission, error)
 }
 
-// A Challenge is the seal record and a nonce: no plaintext and no key travels (decision 17).
+// A Challenge is the seal's lock and a nonce. Strangers get it: the lock is good for checking shares,
+// and for nothing else (decision 17).
 type Challenge struct {
-	SealRecord []byte
-	Nonce      []byte
+	Lock  []byte
+	Nonce []byte
 }
 
 // An Answer proves, by MAC, that shares were given at the joiner.
@@ -42,7 +43,8 @@ type Admission struct {
 	Certificate []byte // DER
 	CA          []byte // DER
 	GossipKey   []byte // masked
-	Proof       []byte // of the three above, by a holder of the root key
+	SealRecord  []byte
+	Proof       []byte // of all above, by a node that was given this cluster's shares
 }
 
 // ErrInvalidAnswer: the joiner did not prove that it was given the unseal key.
@@ -51,7 +53,7 @@ var ErrInvalidAnswer = errors.New("node: invalid answer given")
 // joining is a node that collects shares to answer a challenge.
 type joining struct {
 	challenger Challenger
-	record     seal.Record
+	lock       seal.Lock
 	nodeID     string
 	nonVoter   bool
 }
@@ -70,7 +72,7 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	if err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
-	if j.record, err = seal.DecodeRecord(challenge.SealRecord); err != nil {
+	if j.lock, err = seal.DecodeLock(challenge.Lock); err != nil {
 		return fmt.Errorf("node: join: the challenge: %w", err)
 	}
 	n.mu.Lock()
@@ -81,47 +83,82 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	if n.member.Load() != nil { // an init, or a join, was faster
 		return nil
 	}
-	n.joining, n.ceremony = j, seal.NewCeremony(j.record)
+	n.joining, n.ceremony = j, seal.NewLockCeremony(j.lock)
 	n.noteLocked()
 	return nil
 }
 
-// answerLocked proves the root key, and makes this node a member with what it is given in return.
-func (n *Node) answerLocked(ctx context.Context, root *seal.Root) error {
+// answerLocked proves that shares were given here, makes this node a member with what it is given in
+// return, and opens the seal record that is part of it.
+func (n *Node) answerLocked(ctx context.Context, opener *seal.Opener) (*seal.Root, error) {
 	j := n.joining
-	challenge, err := j.challenger.Challenge(ctx, j.nodeID) // a fresh nonce: people may have taken their time
-	if err != nil {
-		return fmt.Errorf("node: join: %w", err)
-	}
 	key, csr, err := cluster.NewRequest()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	clusterID := hex.EncodeToString(j.record.ClusterID[:])
-	proof := joinProof{root, clusterID, j.nodeID, challenge.Nonce}
+	proof, admission, err := n.askLocked(ctx, opener, csr)
+	if err != nil {
+		return nil, err
+	}
+	gossipKey, err := proof.accept(admission)
+	if err != nil {
+		return nil, err
+	}
+	record, root, err := openAdmitted(opener, admission)
+	if err != nil {
+		return nil, fmt.Errorf("node: join: the seal record of the admission: %w", err)
+	}
+	err = n.becomeLocked(newMember{
+		manifest: storage.Manifest{ClusterID: proof.clusterID, NodeID: j.nodeID, Voter: !j.nonVoter},
+		ca:       admission.CA, certificate: admission.Certificate, key: key,
+		gossipKey: gossipKey, seal: record,
+	})
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	return root, nil
+}
+
+// askLocked makes the second join call, over a fresh nonce: people may have taken their time.
+func (n *Node) askLocked(ctx context.Context, opener *seal.Opener, csr []byte) (joinProof, Admission, error) {
+	j := n.joining
+	challenge, err := j.challenger.Challenge(ctx, j.nodeID)
+	if err != nil {
+		return joinProof{}, Admission{}, fmt.Errorf("node: join: %w", err)
+	}
+	proof := joinProof{opener, hex.EncodeToString(j.lock.ClusterID[:]), j.nodeID, challenge.Nonce}
 	mac, err := proof.answer(csr, n.config.ClusterAddr)
 	if err != nil {
-		return err
+		return joinProof{}, Admission{}, err
 	}
 	admission, err := j.challenger.Answer(ctx, Answer{
 		ServerID: j.nodeID, Nonce: challenge.Nonce, MAC: mac, CSR: csr, ClusterAddr: n.config.ClusterAddr,
 	})
 	if err != nil {
+		return joinProof{}, Admission{}, fmt.Errorf("node: join: %w", err)
+	}
+	return proof, admission, nil
+}
+
+// openAdmitted opens the seal record that came, which must be the one of the challenge's lock.
+func openAdmitted(opener *seal.Opener, a Admission) (seal.Record, *seal.Root, error) {
+	record, err := seal.DecodeRecord(a.SealRecord)
+	if err != nil {
+		return seal.Record{}, nil, err
+	}
+	root, err := opener.Root(record)
+	return record, root, err
+}
+
+// becomeLocked writes the member's folder and takes part.
+func (n *Node) becomeLocked(m newMember) error {
+	id := m.manifest
+	_, err := cluster.NewIdentity(id.ClusterID, id.NodeID, m.key, m.certificate, m.ca)
+	if err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
-	gossipKey, err := proof.accept(admission)
-	if err != nil {
-		return err
-	}
-	if _, err := cluster.NewIdentity(clusterID, j.nodeID, key, admission.Certificate, admission.CA); err != nil {
-		return fmt.Errorf("node: join: %w", err)
-	}
-	err = n.create(newMember{
-		manifest: storage.Manifest{ClusterID: clusterID, NodeID: j.nodeID, Voter: !j.nonVoter},
-		ca:       admission.CA, certificate: admission.Certificate, key: key,
-		gossipKey: gossipKey, seal: j.record,
-	}, func(*storage.Store) error { return nil })
-	if err != nil {
+	if err := n.create(m, func(*storage.Store) error { return nil }); err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
 	n.joining, n.ceremony = nil, nil
@@ -141,7 +178,7 @@ func (n *Node) MakeChallenge(serverID string) (Challenge, error) {
 	if !isNodeID(serverID) {
 		return Challenge{}, errors.New("node: a server id is 32 hex digits")
 	}
-	return Challenge{SealRecord: m.sealRecord().Encode(), Nonce: n.nonces.make(serverID, time.Now())}, nil
+	return Challenge{Lock: m.sealRecord().Lock.Encode(), Nonce: n.nonces.make(serverID, time.Now())}, nil
 }
 
 // AdmitAnswer serves the second: it checks the proof, signs the certificate and has the leader add the node as a non-voter.
@@ -176,7 +213,9 @@ func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
 	if err := m.cluster.Add(ctx, a.ServerID, a.ClusterAddr); err != nil {
 		return Admission{}, err
 	}
-	admission := Admission{Certificate: certificate, CA: authority.Certificate.Raw}
+	admission := Admission{
+		Certificate: certificate, CA: authority.Certificate.Raw, SealRecord: m.sealRecord().Encode(),
+	}
 	if admission.GossipKey, err = proof.mask(m.gossipKey); err != nil {
 		return Admission{}, err
 	}

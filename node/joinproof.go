@@ -5,15 +5,18 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-
-	"keyquorum/seal"
 )
 
-// A joinProof is what both sides of one join can compute because both hold the root key, the joiner from its shares. It is
+// A joinKey makes MACs under the key that shares give: the member's seal.Root, the joiner's seal.Opener.
+type joinKey interface {
+	JoinMAC(parts ...[]byte) ([]byte, error)
+}
+
+// A joinProof is what both sides of one join can compute because both were given shares. It is
 // bound to the cluster, the joiner and one nonce. Each side proves itself: the answer that the joiner was given shares, the
 // admission that it comes from the cluster and not from somebody with a certificate for its name (decision 17).
 type joinProof struct {
-	root                *seal.Root
+	key                 joinKey
 	clusterID, serverID string
 	nonce               []byte
 }
@@ -26,7 +29,7 @@ func (p joinProof) answer(csr []byte, clusterAddr string) ([]byte, error) {
 
 // admission is the cluster's proof, over what it gives.
 func (p joinProof) admission(a Admission) ([]byte, error) {
-	return p.mac("admission", a.Certificate, a.CA, a.GossipKey)
+	return p.mac("admission", a.Certificate, a.CA, a.GossipKey, a.SealRecord)
 }
 
 // mask turns the gossip key into what travels, and back: nobody who reads the connection learns it.
@@ -50,7 +53,7 @@ func (p joinProof) accept(a Admission) (gossipKey []byte, err error) {
 		return nil, err
 	}
 	if !hmac.Equal(want, a.Proof) {
-		return nil, errors.New("node: join: the admission does not come from a node with this cluster's root key")
+		return nil, errors.New("node: join: the admission does not come from a node that was given this cluster's shares")
 	}
 	return p.mask(a.GossipKey)
 }
@@ -58,5 +61,5 @@ func (p joinProof) accept(a Admission) (gossipKey []byte, err error) {
 // mac has a label first, so that no proof of one kind is one of another.
 func (p joinProof) mac(label string, parts ...[]byte) ([]byte, error) {
 	bound := [][]byte{[]byte(label), []byte(p.clusterID), []byte(p.serverID), p.nonce}
-	return p.root.JoinMAC(append(bound, parts...)...)
+	return p.key.JoinMAC(append(bound, parts...)...)
 }

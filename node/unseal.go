@@ -49,7 +49,7 @@ func (n *Node) noteLocked() SealStatus {
 	}
 	if j := n.joining; j != nil && n.member.Load() == nil {
 		s.Initialized, s.Joining = true, true
-		s.Threshold, s.Shares = j.record.Threshold, j.record.Shares
+		s.Threshold, s.Shares = j.lock.Threshold, j.lock.Shares
 	}
 	n.status.Store(&s)
 	return n.SealStatus()
@@ -76,22 +76,29 @@ func (n *Node) Unseal(ctx context.Context, share seal.Plaintext) (SealStatus, er
 	if err != nil || progress < n.thresholdLocked() {
 		return n.noteLocked(), err
 	}
-	root, err := n.ceremony.Open()
+	root, err := n.openSealLocked(ctx)
 	if err != nil {
 		return n.noteLocked(), err
-	}
-	if n.joining != nil {
-		if err := n.answerLocked(ctx, root); err != nil {
-			root.Close()
-			return n.noteLocked(), err
-		}
 	}
 	return n.openKeysLocked(ctx, root)
 }
 
+// openSealLocked makes the root key of enough shares, at a joiner by way of the cluster.
+func (n *Node) openSealLocked(ctx context.Context) (*seal.Root, error) {
+	if n.joining == nil {
+		return n.ceremony.Open()
+	}
+	opener, err := n.ceremony.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	defer opener.Close()
+	return n.answerLocked(ctx, opener)
+}
+
 func (n *Node) thresholdLocked() int {
 	if n.joining != nil {
-		return n.joining.record.Threshold
+		return n.joining.lock.Threshold
 	}
 	return n.member.Load().sealRecord().Threshold
 }
