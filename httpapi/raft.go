@@ -113,6 +113,7 @@ type admissionData struct {
 	CA          []byte `json:"ca"`
 	GossipKey   []byte `json:"gossip_key"`
 	SealRecord  []byte `json:"seal_record"`
+	Trust       []byte `json:"trust"`
 	Proof       []byte `json:"proof"`
 }
 

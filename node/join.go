@@ -44,6 +44,7 @@ type Admission struct {
 	CA          []byte // DER
 	GossipKey   []byte // masked
 	SealRecord  []byte
+	Trust       []byte // what the joiner's folder trusts for a start: the cluster's to say
 	Proof       []byte // of all above, by a node that was given this cluster's shares
 }
 

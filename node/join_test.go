@@ -71,6 +71,7 @@ func TestForgedAdmissionIsRefused(t *testing.T) {
 			"certificate": func(a *node.Admission) []byte { return a.Certificate },
 			"gossip key":  func(a *node.Admission) []byte { return a.GossipKey },
 			"seal record": func(a *node.Admission) []byte { return a.SealRecord },
+			"trust":       func(a *node.Admission) []byte { a.Trust = append(a.Trust, 0); return a.Trust },
 			"proof":       func(a *node.Admission) []byte { return a.Proof },
 		} {
 			f.forge = forge

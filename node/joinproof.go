@@ -29,7 +29,7 @@ func (p joinProof) answer(csr []byte, clusterAddr string) ([]byte, error) {
 
 // admission is the cluster's proof, over what it gives.
 func (p joinProof) admission(a Admission) ([]byte, error) {
-	return p.mac("admission", a.Certificate, a.CA, a.GossipKey, a.SealRecord)
+	return p.mac("admission", a.Certificate, a.CA, a.GossipKey, a.SealRecord, a.Trust)
 }
 
 // mask turns the gossip key into what travels, and back: nobody who reads the connection learns it.
