@@ -22,17 +22,15 @@ import (
 type callError string
 
 const (
-	errNotLeader    callError = "not-leader"    // surely nothing happened: ask the leader
-	errMaybe        callError = "maybe"         // the transaction may be or become part of the log
-	errNotMember    callError = "not-a-member"  // the asker was removed
-	errTooMany      callError = "too-many"      // a queue is full
-	errBadCall      callError = "bad-call"      // the body is not what this call takes
-	errCallFailed   callError = "failed"        // anything else; the text is in the peer's log
-	errNotConfirmed callError = "not-confirmed" // no majority of voters still in the leader's term
-	errRemovedID    callError = "removed-id"    // the node to add was removed for ever
-	errAddressTaken callError = "address-taken" // another server has that address
-	errNoSuchMember callError = "no-such-member"
-
+	errNotLeader      callError = "not-leader"      // surely nothing happened: ask the leader
+	errMaybe          callError = "maybe"           // the transaction may be or become part of the log
+	errNotMember      callError = "not-a-member"    // the asker was removed
+	errStranger       callError = "stranger"        // the asker is no member that this node has heard of
+	errTooMany        callError = "too-many"        // a queue is full
+	errBadCall        callError = "bad-call"        // the body is not what this call takes
+	errCallFailed     callError = "failed"          // anything else; the text is in the peer's log
+	errNotConfirmed   callError = "not-confirmed"   // no majority of voters still in the leader's term
+	errAddressTaken   callError = "address-taken"   // another server has that address
 	errNotTransferred callError = "not-transferred" // the leader leads on
 )
 
@@ -56,8 +54,12 @@ var (
 func on[Req, Resp any](c *Cluster, mux *http.ServeMux, path string, serve func(ctx context.Context, from string, r Req) (Resp, error)) {
 	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 		from, _ := r.Context().Value(peerKey{}).(string)
-		if c.removed(from) {
+		switch {
+		case c.removed(from):
 			http.Error(w, string(errNotMember), http.StatusForbidden)
+			return
+		case !c.belongs(from):
+			http.Error(w, string(errStranger), http.StatusForbidden)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), callLife)
@@ -139,8 +141,8 @@ func (c *Cluster) newCallServer() *http.Server {
 	on(c, mux, "/v1/status", c.serveStatus)
 	on(c, mux, "/v1/survey", c.serveSurvey)
 	on(c, mux, "/v1/silence", c.serveSilence)
-	on(c, mux, "/v1/member", c.serveMember)
-	on(c, mux, "/v1/transfer", c.serveTransfer)
+	on(c, mux, "/v1/address", c.serveAddress)
+	on(c, mux, "/v1/order", c.serveOrder)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
 	return &http.Server{

@@ -15,7 +15,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +42,9 @@ var (
 // leaderWait is how long a fence or a write that was not sent yet waits for a leader (decision 11).
 const leaderWait = 5 * time.Second
 
+// raftTimeout bounds a message of Raft's.
+const raftTimeout = 3 * time.Second
+
 // Config is what a member needs. Store, Identity, Listener, Dial, Address and Logger are required.
 type Config struct {
 	Store    *storage.Store
@@ -61,6 +63,9 @@ type Config struct {
 	Trouble func() error
 	// PlaceLeader has this node, when it leads, hand over to a voter from which writes cost clearly less.
 	PlaceLeader bool
+	// Trust is what this member remembers; Remember has its folder remember more. Without one nothing is kept.
+	Trust    Trust
+	Remember func(Trust) error
 	// Diverged is called once, when this node was found to hold another state than the majority. It answers nothing from then on.
 	Diverged func(error)
 
@@ -116,6 +121,17 @@ type Cluster struct {
 	asking asking
 
 	reloading sync.Mutex // held while a setting of Raft is read, changed and written
+
+	signer       atomic.Pointer[signer]      // nil while this member is sealed
+	strayed      atomic.Uint64               // index of the newest configuration that the state machine refused
+	noted        atomic.Pointer[fsm.Members] // the members by which connections were cut last
+	trustChanged chan struct{}
+	followNow    chan struct{} // Raft's configuration may have to follow the members
+	foreseen     chan []*raft.Log
+	accused      accusations
+	heldMu       sync.Mutex
+	held         heldBack
+	moved        moved
 
 	opened    atomic.Uint64 // the newest term that this node led and opened; 0 for none
 	openedAt  atomic.Int64  // Unix nanoseconds of that
@@ -182,16 +198,27 @@ func Open(config Config) (*Cluster, error) {
 	c.followed.next(c.ctx)
 	c.tenure.leaseless.next(context.Background()) // at the member's end a wait fails, and no lease has come
 	c.sealed.Store(true)
-	c.removedID.Store(&map[string]bool{})
-	c.fsm = fsm.New(fsm.Options{OnFatal: c.fail, OnApply: c.applied})
-	c.port = newPort(config.Listener, config.Identity, config.Dial, c.logger)
+	c.trustChanged, c.followNow, c.foreseen = make(chan struct{}, 1), make(chan struct{}, 1), make(chan []*raft.Log, 16)
+	if c.Remember == nil {
+		c.Remember = func(Trust) error { return nil }
+	}
+	removed := map[string]bool{}
+	for _, id := range config.Trust.Removed {
+		removed[id] = true
+	}
+	c.removedID.Store(&removed)
+	c.fsm = fsm.New(fsm.Options{
+		Anchor: config.Trust.Line, OnFatal: c.fail, OnApply: c.applied, OnRefused: c.refusedEntry,
+		OnDoubt: func(index uint64) { go c.suspect(index, true) }, // one at a time, and bounded in time
+	})
+	c.port = newPort(config.Listener, config.Identity, config.Dial, c.admit, c.logger)
 	c.client = c.newCallClient()
 	c.server = c.newCallServer()
 	c.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		ServerAddressProvider: byID{},
-		Stream:                raftLayer{c.port.raft, c},
+		Stream:                raftLayer{newConnQueue(config.Listener.Addr()), c},
 		MaxPool:               maxPool,
-		Timeout:               3 * time.Second,
+		Timeout:               raftTimeout,
 		Logger:                c.logger.Named("transport"),
 	})
 	logs := config.Store.Logs()
@@ -207,6 +234,8 @@ func Open(config Config) (*Cluster, error) {
 		machine = config.wrapFSM(c.fsm)
 	}
 	c.transport = newRaftTransport(c.ctx, c.trans, config.Store.NewestSnapshot, c.stuck)
+	c.transport.inbound.c = c
+	config.Store.Vet(c.vetSnapshot)
 	var err error
 	c.raft, err = c.newRaft(machine, logs, stable)
 	if err != nil {
@@ -218,7 +247,11 @@ func Open(config Config) (*Cluster, error) {
 	c.countStates()
 	c.applied(c.fsm.View())
 	c.wg.Go(func() { _ = c.server.Serve(c.port.calls) }) // ends with the listener
-	c.wg.Go(c.transport.pass)
+	c.wg.Go(c.transport.inbound.accept)
+	c.wg.Go(c.foresees)
+	c.wg.Go(c.keepTrust)
+	c.wg.Go(c.followMembers)
+	c.wg.Go(c.checkpoints)
 	c.wg.Go(c.openTerms)
 	c.wg.Go(c.keepSpares)
 	c.wg.Go(c.watchLeader)
@@ -299,52 +332,15 @@ func (c *Cluster) View() fsm.View { return c.fsm.View() }
 // Wait returns when this node has applied index, or with the context's error.
 func (c *Cluster) Wait(ctx context.Context, index uint64) error { return c.fsm.Wait(ctx, index) }
 
-// SetSealed tells the others, by status and gossip, whether this node is sealed. A sealed leader looks for an unsealed successor.
-func (c *Cluster) SetSealed(sealed bool) {
-	c.sealed.Store(sealed)
-	if sealed {
-		c.dropLease()
-		return
-	}
-	c.nudgeCheckIn()
-}
-
-// RemovedDir holds one clear record for each node id that was removed for ever.
-const RemovedDir = "sys/removed/"
-
 // applied is called after each batch of the FSM. It must be quick: it stands in Raft's way.
 func (c *Cluster) applied(v fsm.View) {
 	if c.tenure.held.Load() != nil {
 		c.nudgeCheckIn() // writers wait until the leader hears of it
 	}
-	known, count := *c.removedID.Load(), 0
-	for range v.Scan(RemovedDir, "") {
-		count++
-	}
-	if count == len(known) {
-		return
-	}
-	now := make(map[string]bool, count)
-	for path := range v.Scan(RemovedDir, "") {
-		nodeID := strings.TrimPrefix(path, RemovedDir)
-		now[nodeID] = true
-		if !known[nodeID] {
-			go c.port.cut(nodeID) // closing a connection may wait for its writer; it has no other end to wait for
-		}
-	}
-	c.removedID.Store(&now)
-	if now[c.id] {
-		c.learnRemoved()
+	c.noteRemoved(v)
+	c.noteMembers(v)
+	select {
+	case c.trustChanged <- struct{}{}:
+	default:
 	}
 }
-
-func (c *Cluster) removed(nodeID string) bool { return (*c.removedID.Load())[nodeID] }
-
-func (c *Cluster) learnRemoved() {
-	if !c.cast.Swap(true) {
-		c.logger.Error("this node was removed from the cluster; to come back it needs an empty data folder and a new join")
-	}
-}
-
-// Removed says whether this node learnt that it was removed from the cluster.
-func (c *Cluster) Removed() bool { return c.cast.Load() }

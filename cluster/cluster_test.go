@@ -159,7 +159,7 @@ func TestRemovedMemberIsOut(t *testing.T) {
 		if len(members) != 2 {
 			t.Fatalf("%d members after removal", len(members))
 		}
-		if err := g.members[leader].Add(t.Context(), g.ids[gone], address(gone)); err == nil {
+		if err := g.members[leader].Add(t.Context(), g.ids[gone], address(gone), g.authority.Certificate); err == nil {
 			t.Fatal("a removed id came back")
 		}
 	})

@@ -10,15 +10,34 @@ import (
 	"keyquorum/fsm"
 )
 
-// Commit sends txn to the leader and returns its outcome when this node has applied it and every reader can see it.
+// Commit signs txn, sends it to the leader and returns its outcome when this node has applied it and every reader can see it.
 //
 // A lost answer is asked for again under the same id, which is safe because the first outcome of an id is its outcome
-// for ever. Errors: ErrUnavailable (surely not applied), ErrUnknown (maybe), ErrDiverged, ErrRemoved, or txn's own fault.
+// for ever. Errors: ErrSealed, ErrUnavailable (surely not applied), ErrUnknown (maybe), ErrDiverged, ErrRemoved, ErrRefused, or
+// txn's own fault.
 func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) {
-	data, err := txn.Encode()
-	if err != nil {
-		return fsm.Outcome{}, err
+	for {
+		data, err := c.sign(ctx, txn)
+		if err != nil {
+			return fsm.Outcome{}, err
+		}
+		outcome, err := c.commitSigned(ctx, txn.ID, data)
+		switch {
+		case err != nil:
+			return outcome, err
+		case outcome.Kind == fsm.Refused:
+			return fsm.Outcome{}, ErrRefused
+		case outcome.Kind != fsm.Retired:
+			return outcome, nil
+		}
+		// What was signed under a key that has a successor is never applied: it is signed again, when the successor is here.
+		if err := c.fsm.Wait(ctx, outcome.Index); err != nil {
+			return fsm.Outcome{}, ErrUnavailable
+		}
 	}
+}
+
+func (c *Cluster) commitSigned(ctx context.Context, id fsm.ID, data []byte) (fsm.Outcome, error) {
 	sent := false
 	begun := time.Now()
 	for try := 0; ; try++ {
@@ -30,7 +49,7 @@ func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) 
 		}
 		outcome, err := c.proposeAnywhere(ctx, data)
 		if err == nil {
-			return c.settle(ctx, txn.ID, outcome, sent)
+			return c.settle(ctx, id, outcome, sent)
 		}
 		sent = sent || !surelyNot(err)
 		if !sent && time.Since(begun) > leaderWait {
@@ -53,6 +72,9 @@ func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, se
 			return fsm.Outcome{}, ErrUnknown
 		}
 		return outcome, nil
+	}
+	if outcome.Kind == fsm.Retired || outcome.Kind == fsm.Refused {
+		return outcome, nil // no copy of it is ever applied
 	}
 	if err := c.fsm.Wait(ctx, outcome.Index); err != nil {
 		return fsm.Outcome{}, ErrUnknown
@@ -128,6 +150,9 @@ func (c *Cluster) unfit() error {
 	if c.cast.Load() {
 		return ErrRemoved
 	}
+	if c.estranged() {
+		return errEstranged
+	}
 	return nil
 }
 
@@ -156,9 +181,13 @@ type commitAnswer struct {
 	At    uint64
 }
 
-func (c *Cluster) serveCommit(ctx context.Context, _ string, r commitCall) (commitAnswer, error) {
-	if _, err := fsm.DecodeTxn(r.Txn); err != nil {
-		return commitAnswer{}, errBadCall // in the log it would stop every node
+func (c *Cluster) serveCommit(ctx context.Context, from string, r commitCall) (commitAnswer, error) {
+	if err := c.fsm.Check(r.Txn); err != nil {
+		if fsm.SignedUnder(r.Txn) > c.fsm.View().Line().Newest().Term {
+			return commitAnswer{}, errNotLeader // a key that this node has yet to hear of
+		}
+		c.accuse(from, deedUnsigned, "why", err)
+		return commitAnswer{}, errBadCall // in the log every node would refuse it
 	}
 	o, err := c.propose(ctx, r.Txn)
 	return commitAnswer{Kind: o.Kind, Index: o.Index, Path: o.Path, At: o.At}, err

@@ -104,21 +104,21 @@ func (c *Cluster) Told() int {
 
 // Call sends a body to one of this member's calls, past network and TLS.
 func (c *Cluster) Call(ctx context.Context, path string, body []byte) (status int, answer string) {
-	r := httptest.NewRequestWithContext(context.WithValue(ctx, peerKey{}, "peer"), "POST", path, bytes.NewReader(body))
+	r := httptest.NewRequestWithContext(context.WithValue(ctx, peerKey{}, c.id), "POST", path, bytes.NewReader(body))
 	w := httptest.NewRecorder()
 	c.server.Handler.ServeHTTP(w, r)
 	return w.Code, w.Body.String()
 }
 
 // Words are those that a refusal may consist of, each between bars.
-var Words = fmt.Sprintf("|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|", string(errNotLeader), string(errMaybe), string(errNotMember), string(errTooMany),
-	string(errBadCall), string(errCallFailed), string(errNotConfirmed), string(errRemovedID), string(errAddressTaken), string(errNoSuchMember), string(errNotTransferred))
+var Words = fmt.Sprintf("|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|", string(errNotLeader), string(errMaybe), string(errNotMember), string(errTooMany),
+	string(errBadCall), string(errCallFailed), string(errNotConfirmed), string(errAddressTaken), string(errStranger), string(errNotTransferred))
 
 // CallBodies are good bodies of each call, with txn as the transaction.
 func CallBodies(txn []byte) (bodies [][]byte) {
 	for _, call := range []any{
 		commitCall{Txn: txn}, fenceCall{}, checkInCall{Term: 2, Process: 7, Applied: 3, Echo: 9, Promised: 1}, termCall{}, digestCall{Index: 3}, statusCall{}, surveyCall{}, silenceCall{},
-		memberCall{Verb: verbAdd, Node: "x", Address: "host:1"}, transferCall{},
+		addressCall{Address: "host:1"}, order{Verb: orderLeave, Leader: "x", Term: 2, Node: "y", KeyTerm: 1, Signature: make([]byte, 64)},
 		commitAnswer{Kind: 2, Index: 7, Path: "a", At: 6}, fenceAnswer{Index: 3, Digest: make([]byte, 32)}, checkInAnswer{Shown: 3, Life: 5, Token: 9, Grant: 4}, termAnswer{Term: 2},
 		digestAnswer{Known: true, Digest: make([]byte, 32)}, statusAnswer{Sealed: true, Applied: 4, Label: "l", API: "a", Version: "v", Gossip: "g", Trips: []Trip{{To: "x", Took: 7}}},
 		Survey{By: "x", Leads: true, Life: 5, Seats: []Seat{{ID: "x", About: About{Region: "r"}, Trips: []Trip{{To: "y", Took: 1}}}}}, silence{Term: 3, Missed: 5, Last: 9, Serves: true},
@@ -134,7 +134,7 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 
 // Recode has each body type decode and encode again.
 var Recode = []func([]byte) ([]byte, bool){
-	recode[commitCall], recode[fenceCall], recode[checkInCall], recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall], recode[memberCall], recode[transferCall],
+	recode[commitCall], recode[fenceCall], recode[checkInCall], recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall], recode[addressCall], recode[order],
 	recode[commitAnswer], recode[fenceAnswer], recode[checkInAnswer], recode[termAnswer], recode[digestAnswer], recode[statusAnswer], recode[Survey], recode[silence], recode[heard],
 }
 
@@ -145,15 +145,6 @@ func recode[T any](body []byte) ([]byte, bool) {
 	}
 	encoded, err := callEncoder.Marshal(value)
 	return encoded, err == nil
-}
-
-// AddBody asks the leader to add a node.
-func AddBody(nodeID, address string) []byte {
-	body, err := callEncoder.Marshal(memberCall{Verb: verbAdd, Node: nodeID, Address: address})
-	if err != nil {
-		panic(err)
-	}
-	return body
 }
 
 // RefusalOf is the word with which this member refuses a call for a reason.

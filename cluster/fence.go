@@ -14,7 +14,7 @@ func (c *Cluster) fence(ctx context.Context) (fsm.View, Look, error) {
 	if err := c.unfit(); err != nil {
 		return fsm.View{}, Look{}, err
 	}
-	if c.leadsAlone() {
+	if c.leadsAlone() && !c.behindTrust(c.fsm.View()) {
 		c.compared.Store(true) // there is nobody to compare with
 		look := Look{c.clock()}
 		return c.fsm.View(), look, nil
@@ -57,8 +57,10 @@ func (c *Cluster) fenceRound() (fenced, error) {
 		if err != nil {
 			return fenced{}, err
 		}
-		if known {
-			return fenced{c.fsm.View(), look}, nil
+		if view := c.fsm.View(); known && !c.behindTrust(view) {
+			return fenced{view, look}, nil
+		} else if known {
+			return fenced{}, ErrUnavailable
 		}
 	}
 }

@@ -12,10 +12,10 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/memberlist"
-	"github.com/hashicorp/raft"
 
 	"keyquorum/cluster"
 	"keyquorum/fsm"
+	"keyquorum/internal/testkey"
 	"keyquorum/storage"
 	"keyquorum/testcluster"
 )
@@ -30,10 +30,10 @@ func openAlone(tb testing.TB) *cluster.Cluster {
 	}
 	store, err := storage.Create(filepath.Join(tb.TempDir(), "member"), storage.Manifest{ClusterID: clusterID, NodeID: id, Voter: true})
 	check(err)
-	config := raft.DefaultConfig()
-	config.LocalID = id
-	check(raft.BootstrapCluster(config, store.Logs(), store.Stable(), store.Snapshots(), nil,
-		raft.Configuration{Servers: []raft.Server{{ID: id, Address: "alone:8201"}}}))
+	founder := testkey.New(1, 0)
+	founding, err := founder.Found(fsm.Members{{ID: id, Address: "alone:8201", Voter: true}})
+	check(err)
+	check(cluster.Found(store, founding))
 	authority, err := cluster.NewAuthority(clusterID, time.Now())
 	check(err)
 	key, csr, err := cluster.NewRequest()
@@ -53,19 +53,20 @@ func openAlone(tb testing.TB) *cluster.Cluster {
 		store.Close()
 		network.Close()
 	})
+	c.Unseal(founder)
 	_, err = c.Commit(tb.Context(), write(c.View(), "a", "1"))
 	check(err)
 	return c
 }
 
 // served are the calls that a body of any content may be sent to: none of them changes who is a member.
-var served = []string{"/v1/commit", "/v1/fence", "/v1/term", "/v1/digest", "/v1/suspect", "/v1/status"}
+var served = []string{"/v1/commit", "/v1/fence", "/v1/term", "/v1/digest", "/v1/suspect", "/v1/status", "/v1/order", "/v1/address"}
 
 // FuzzCalls: a call's body of any content is answered or refused with one of our words, nothing breaks, and the member
 // serves the next write. What a decoder takes it also writes, and takes again.
 func FuzzCalls(f *testing.F) {
 	c := openAlone(f)
-	txn, err := write(c.View(), "b", "1").Encode()
+	txn, err := write(c.View(), "b", "1").Sign(testkey.New(1, 0))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func FuzzCalls(f *testing.F) {
 			t.Fatalf("%s %x stopped the member: %v", path, body, c.Err())
 		default:
 		}
-		if o, err := c.Commit(t.Context(), fsm.Txn{ID: fsm.NewID(), Base: c.View().Index(), Generation: c.View().Generation()}); err != nil {
+		if o, err := c.Commit(t.Context(), c.View().Begin(fsm.Ordinary)); err != nil {
 			t.Fatalf("after %s %x: %v, %v", path, body, o, err)
 		}
 	})

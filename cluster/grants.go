@@ -365,7 +365,7 @@ func (c *Cluster) advance() time.Duration {
 // mayChange says whether the configuration may be changed now. Not before leases of older terms are over: whoever holds one must be known.
 // Not a voter soon after another: a lease was built on a majority of the voters of its time, and only neighbouring configurations have
 // majorities that meet. And not the removal of a member that may hold a lease: it gets no more, and the last one runs out.
-func (c *Cluster) mayChange(call memberCall) bool {
+func (c *Cluster) mayChange(kind change, nodeID string) bool {
 	now := c.clock()
 	g := &c.grants
 	g.mu.Lock()
@@ -374,14 +374,14 @@ func (c *Cluster) mayChange(call memberCall) bool {
 	if r == nil || !r.open || c.raft.CurrentTerm() != r.term || !r.isQuiet(now) {
 		return false
 	}
-	voters := call.Verb == verbPromote || call.Verb == verbRemove
+	voters := kind == promote || kind == depart
 	if voters && r.changed != 0 && now < r.changed+r.longest+margin(r.longest) {
 		return false
 	}
-	if call.Verb == verbRemove || call.Verb == verbLeave {
-		r.leaving[call.Node] = true // for the rest of the term: a removal that seems to fail may still be committed
+	if kind == depart || kind == leave {
+		r.leaving[nodeID] = true // for the rest of the term: a removal that seems to fail may still be committed
 		for h, given := range r.given {
-			if h.node == call.Node && now < given.until {
+			if h.node == nodeID && now < given.until {
 				return false
 			}
 		}

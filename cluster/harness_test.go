@@ -15,6 +15,7 @@ import (
 
 	"keyquorum/cluster"
 	"keyquorum/fsm"
+	"keyquorum/internal/testkey"
 	"keyquorum/storage"
 	"keyquorum/testcluster"
 )
@@ -23,13 +24,16 @@ import (
 type group struct {
 	t       *testing.T
 	network *testcluster.Network
-	ids     []string
-	members []*cluster.Cluster
-	stores  []*storage.Store
-	stalls  []*stall
-	slow    []*slowFSM
-	configs []cluster.Config
-	fenced  bool // what is read is fenced
+	key     *testkey.Key // that signs
+
+	authority *cluster.Authority
+	ids       []string
+	members   []*cluster.Cluster
+	stores    []*storage.Store
+	stalls    []*stall
+	slow      []*slowFSM
+	configs   []cluster.Config
+	fenced    bool // what is read is fenced
 }
 
 const clusterID = "00112233445566778899aabbccddeeff"
@@ -40,16 +44,19 @@ func address(i int) string { return fmt.Sprintf("host%d:8201", i) }
 // newGroup starts n voters, unsealed.
 func newGroup(t *testing.T, n int, configure ...func(*cluster.Config)) *group {
 	t.Helper()
-	g := &group{t: t, network: testcluster.NewNetwork()}
+	g := &group{t: t, network: testcluster.NewNetwork(), key: testkey.New(1, 0)}
 	authority, err := cluster.NewAuthority(clusterID, time.Now())
 	must(t, err)
-	var configuration raft.Configuration
+	g.authority = authority
+	var members fsm.Members
 	for i := range n {
 		g.ids = append(g.ids, fmt.Sprintf("%032x", i+1))
-		configuration.Servers = append(configuration.Servers, raft.Server{ID: raft.ServerID(g.ids[i]), Address: raft.ServerAddress(address(i))})
+		members = members.With(fsm.Member{ID: g.ids[i], Address: address(i), Voter: true})
 	}
+	founding, err := g.key.Found(members)
+	must(t, err)
 	for i := range n {
-		g.configs = append(g.configs, g.prepare(i, authority, configuration))
+		g.configs = append(g.configs, g.prepare(i, authority, founding))
 		for _, c := range configure {
 			c(&g.configs[i])
 		}
@@ -61,13 +68,11 @@ func newGroup(t *testing.T, n int, configure ...func(*cluster.Config)) *group {
 	return g
 }
 
-func (g *group) prepare(i int, authority *cluster.Authority, configuration raft.Configuration) cluster.Config {
+func (g *group) prepare(i int, authority *cluster.Authority, founding []byte) cluster.Config {
 	dir := filepath.Join(g.t.TempDir(), "member")
 	store, err := storage.Create(dir, storage.Manifest{ClusterID: clusterID, NodeID: g.ids[i], Voter: true})
 	must(g.t, err)
-	config := raft.DefaultConfig()
-	config.LocalID = raft.ServerID(g.ids[i])
-	must(g.t, raft.BootstrapCluster(config, store.Logs(), store.Stable(), store.Snapshots(), nil, configuration))
+	must(g.t, cluster.Found(store, founding))
 	must(g.t, store.Close())
 	key, csr, err := cluster.NewRequest()
 	must(g.t, err)
@@ -82,6 +87,7 @@ func (g *group) prepare(i int, authority *cluster.Authority, configuration raft.
 		Gossip: cluster.Gossip{},
 		About:  cluster.About{Label: dir},
 		Leases: cluster.Leases{Clock: fakeClock()},
+		Trust:  cluster.Trust{Line: g.key.Line()},
 	}
 	c.WrapLogs(g.stalls[i].wrap)
 	g.slow = append(g.slow, &slowFSM{})
@@ -103,7 +109,7 @@ func (g *group) openAt(i int, address string) {
 	g.stores[i] = store
 	g.members[i], err = cluster.Open(config)
 	must(g.t, err)
-	g.members[i].SetSealed(false)
+	g.members[i].Unseal(g.key)
 }
 
 // stop closes a member without handing anything over.
@@ -176,7 +182,7 @@ func (g *group) put(i int, path, value string) error {
 }
 
 func write(view fsm.View, path, value string) fsm.Txn {
-	txn := fsm.Txn{ID: fsm.NewID(), Base: view.Index(), Generation: view.Generation()}
+	txn := view.Begin(fsm.Ordinary)
 	if r, ok := view.Get(path); ok {
 		txn.Conditions = []fsm.Condition{{Kind: fsm.Unchanged, Path: path, Index: r.Mod}}
 		txn.Writes = []fsm.Write{{Path: path, Logical: r.Mod, Value: []byte(value)}}

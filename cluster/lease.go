@@ -57,7 +57,8 @@ type echo struct {
 // answer after a start a node has compared its state with the leader's, which a fence does (I9).
 func (c *Cluster) mayRead(l Look) bool {
 	held := c.tenure.held.Load()
-	return held != nil && l.at < held.until && held.term == c.raft.CurrentTerm() && c.compared.Load()
+	return held != nil && l.at < held.until && held.term == c.raft.CurrentTerm() && c.compared.Load() &&
+		!c.behindTrust(c.fsm.View())
 }
 
 // dropLease gives the lease back. The leader learns of it by the next check-in's epoch.

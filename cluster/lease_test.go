@@ -223,7 +223,7 @@ func TestSealedMemberIsNotWaitedFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 3)
 		sealed := (leader + 1) % 3
-		g.members[sealed].SetSealed(true)
+		g.members[sealed].Seal()
 		time.Sleep(200 * time.Millisecond)
 		g.isolate(sealed)
 		begun := time.Now()

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -41,6 +42,9 @@ func (c *Cluster) addresses(nodeID string) (list []string) {
 	if m, ok := c.told.of(nodeID); ok && m.Cluster != "" {
 		list = append(list, m.Cluster)
 	}
+	if address := c.moved.of(nodeID); address != "" && !slices.Contains(list, address) {
+		list = append(list, address)
+	}
 	for _, s := range c.servers() {
 		if string(s.ID) == nodeID && !slices.Contains(list, string(s.Address)) {
 			list = append(list, string(s.Address))
@@ -49,27 +53,43 @@ func (c *Cluster) addresses(nodeID string) (list []string) {
 	return list
 }
 
-// Add makes nodeID a non-voter at address. It becomes a voter by asking for it, once it is caught up. Adding a member
-// again changes its address.
-func (c *Cluster) Add(ctx context.Context, nodeID, address string) error {
+// NewMember is a member without a vote, known by the key of its certificate.
+func NewMember(nodeID, address string, certificate *x509.Certificate) fsm.Member {
+	return fsm.Member{ID: nodeID, Address: address, Keys: [][]byte{keyHash(certificate)}}
+}
+
+// Add makes nodeID, whose certificate has this key, a non-voter at address. It makes itself a voter once it is caught
+// up and unsealed. Adding a member again changes its address and key. This member must be unsealed.
+func (c *Cluster) Add(ctx context.Context, nodeID, address string, certificate *x509.Certificate) error {
 	if err := checkServer(nodeID, address); err != nil {
 		return fmt.Errorf("cluster: the address of the new node: %w", err)
 	}
-	if c.removed(nodeID) {
-		return ErrRemoved
-	}
-	err := c.member(ctx, memberCall{Verb: verbAdd, Node: nodeID, Address: address})
-	switch {
-	case errors.Is(err, errRemovedID):
-		return ErrRemoved
-	case errors.Is(err, errAddressTaken):
-		_, _, _ = c.fence(ctx) // this node may not have heard yet of the one that stands in the way
-		return fmt.Errorf("%w: %s belongs to server %s; if that one is no more, remove it first", err, address, c.serverAt(address))
-	}
-	return err
+	m := NewMember(nodeID, address, certificate)
+	return c.changeMembers(ctx, func(list fsm.Members) (fsm.Members, error) {
+		if c.removed(nodeID) {
+			return nil, ErrRemoved
+		}
+		old, there := list.Find(nodeID)
+		m.Voter = old.Voter
+		if !there && len(list) >= maxServers {
+			return nil, fmt.Errorf("cluster: there are %d members already", len(list))
+		}
+		if other, taken := memberAt(list, address); taken && other != nodeID {
+			return nil, fmt.Errorf("%w: %s belongs to server %s; if that one is no more, remove it first", errAddressTaken, address, other)
+		}
+		return list.With(m), nil
+	})
 }
 
-// What a configuration may hold. The state machine refuses one with much more, and stops: it must never get into the log.
+func memberAt(list fsm.Members, address string) (id string, taken bool) {
+	i := slices.IndexFunc(list, func(m fsm.Member) bool { return m.Address == address })
+	if i < 0 {
+		return "", false
+	}
+	return list[i].ID, true
+}
+
+// What a member may be called. The state machine refuses much more.
 const (
 	maxServers    = 256
 	maxServerText = 300 // bytes of an id or an address; a host name has 255 at most
@@ -83,33 +103,92 @@ func checkServer(nodeID, address string) error {
 	return err
 }
 
-func (c *Cluster) serverAt(address string) raft.ServerID {
-	for _, s := range c.servers() {
-		if string(s.Address) == address {
-			return s.ID
+// changeMembers signs for another list of members, and returns when Raft's configuration has followed it. edit gives the
+// list that is wanted, or the error to end with; the same list means that there is nothing to do. It may be called several times.
+func (c *Cluster) changeMembers(ctx context.Context, edit func(fsm.Members) (fsm.Members, error)) error {
+	for try := 0; ; try++ {
+		view := c.View()
+		list, err := edit(view.Members())
+		if err != nil {
+			if _, _, behind := c.fence(ctx); behind == nil && c.View().Index() > view.Index() {
+				continue // it may be about what has changed meanwhile
+			}
+			return err
+		}
+		if list.Equal(view.Members()) {
+			return c.awaitConfiguration(ctx)
+		}
+		txn, err := memberChange(view, list)
+		if err != nil {
+			return err
+		}
+		outcome, err := c.Commit(ctx, txn)
+		if err != nil {
+			return err
+		}
+		if outcome.Kind == fsm.Applied {
+			return c.awaitConfiguration(ctx)
+		}
+		if pause(ctx, try) != nil {
+			return ErrUnavailable
 		}
 	}
-	return "(not known here yet)"
 }
 
-// Remove marks nodeID as dead for ever, in the state, and takes it out of the configuration. In this order: should this
-// node stop in between, the id is dead and Remove can be called again. A leader hands its office over first.
+// memberChange is the transaction that makes list the members. Who is gone is marked, for ever.
+func memberChange(view fsm.View, list fsm.Members) (fsm.Txn, error) {
+	txn := view.Begin(fsm.Change)
+	value, err := list.Encode()
+	if err != nil {
+		return txn, err
+	}
+	Put(&txn, view, fsm.PathMembers, value)
+	for _, m := range view.Members() {
+		if _, ok := list.Find(m.ID); !ok {
+			Put(&txn, view, fsm.RemovedDir+m.ID, []byte{1})
+		}
+	}
+	return txn, nil
+}
+
+// Put adds a write of a clear record, held to what is at path now.
+func Put(txn *fsm.Txn, view fsm.View, path string, value []byte) {
+	c, logical := fsm.Condition{Kind: fsm.Absent, Path: path}, view.Index()
+	if r, ok := view.Get(path); ok {
+		c.Kind, c.Index, logical = fsm.Unchanged, r.Mod, r.Mod
+	}
+	txn.Conditions = append(txn.Conditions, c)
+	txn.Writes = append(txn.Writes, fsm.Write{Path: path, Logical: logical, Value: value})
+}
+
+// awaitConfiguration returns when the committed configuration is what the members are, as this member sees both.
+func (c *Cluster) awaitConfiguration(ctx context.Context) error {
+	for {
+		view := c.View()
+		if configuration, _ := view.Configuration(); view.Members().Matches(configuration) {
+			return nil
+		}
+		if c.Wait(ctx, view.Index()+1) != nil {
+			return fmt.Errorf("%w: the change is signed, and the leader has not carried it out yet", ErrUnavailable)
+		}
+	}
+}
+
+// Remove takes nodeID out of the members and marks it as dead for ever, in one transaction. A leader hands its office over
+// first. This member must be unsealed.
 func (c *Cluster) Remove(ctx context.Context, nodeID string) error {
 	if err := c.awaitOther(ctx, nodeID); err != nil {
 		return err
 	}
 	// The mark cuts the node off, so its lease must be over by then: a leader that waits for it could lose a majority that needs it.
-	if err := c.member(ctx, memberCall{Verb: verbLeave, Node: nodeID}); err != nil {
+	if err := c.order(ctx, orderLeave, nodeID); err != nil {
 		return err
 	}
-	if err := c.markRemoved(ctx, nodeID); err != nil {
-		return err
+	err := c.changeMembers(ctx, func(list fsm.Members) (fsm.Members, error) { return list.Without(nodeID), nil })
+	if err == nil {
+		_, _, _ = c.fence(ctx) // so that whoever asked sees the configuration without it here; removed it is in any case
 	}
-	if err := c.member(ctx, memberCall{Verb: verbRemove, Node: nodeID}); err != nil {
-		return err
-	}
-	_, _, _ = c.fence(ctx) // so that whoever asked sees the configuration without it here; removed it is in any case
-	return nil
+	return err
 }
 
 // awaitOther returns when another node than nodeID leads. The mark cuts a node off from all who know of it: a leader
@@ -133,65 +212,25 @@ func (c *Cluster) awaitOther(ctx context.Context, nodeID string) error {
 	}
 }
 
-func (c *Cluster) markRemoved(ctx context.Context, nodeID string) error {
-	path := RemovedDir + nodeID
-	for {
-		view := c.View()
-		if _, ok := view.Get(path); ok {
-			return nil
-		}
-		outcome, err := c.Commit(ctx, fsm.Txn{
-			ID: fsm.NewID(), Base: view.Index(), Generation: view.Generation(),
-			Conditions: []fsm.Condition{{Kind: fsm.Absent, Path: path}},
-			Writes:     []fsm.Write{{Path: path, Logical: view.Index(), Value: []byte{1}}},
-		})
-		if err != nil || outcome.Kind == fsm.Applied {
-			return err
-		}
-		if err := c.Wait(ctx, outcome.At); err != nil {
-			return err
-		}
-	}
-}
-
-// askForVote asks to be made a voter when this node wants to be one, is none, and has caught up (its fence was answered).
+// askForVote gives this node a vote when it is to have one, has none, is unsealed, and has caught up (its fence was answered).
 func (c *Cluster) askForVote(ctx context.Context) {
-	if !c.Store.Manifest().Voter || c.unfit() != nil {
-		return
-	}
-	i := slices.IndexFunc(c.servers(), func(s raft.Server) bool { return string(s.ID) == c.id })
-	if i < 0 || c.servers()[i].Suffrage == raft.Voter {
+	own, ok := c.View().Members().Find(c.id)
+	if !c.Store.Manifest().Voter || !ok || own.Voter || c.signer.Load() == nil || c.unfit() != nil {
 		return
 	}
 	if _, _, err := c.fence(ctx); err != nil {
 		return
 	}
-	if err := c.member(ctx, memberCall{Verb: verbPromote, Node: c.id, Address: c.Address}); err != nil {
+	err := c.changeMembers(ctx, func(list fsm.Members) (fsm.Members, error) {
+		own, ok := list.Find(c.id)
+		if !ok {
+			return nil, ErrRemoved
+		}
+		own.Voter = true
+		return list.With(own), nil
+	})
+	if err != nil {
 		c.logger.Info("not a voter yet; asking again", "error", err)
-	}
-}
-
-// tellAddress has the configuration follow this member to another address. Without gossip nobody looks for it there, so it
-// does not even hear who leads: it asks all.
-func (c *Cluster) tellAddress(ctx context.Context) {
-	servers := c.servers()
-	i := slices.IndexFunc(servers, func(s raft.Server) bool { return string(s.ID) == c.id })
-	if i < 0 || string(servers[i].Address) == c.Address || c.unfit() != nil {
-		return
-	}
-	call := memberCall{Verb: verbAdd, Node: c.id, Address: c.Address}
-	for _, s := range servers {
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
-		var err error
-		if string(s.ID) == c.id {
-			err = c.changeMember(ctx, call)
-		} else {
-			_, err = ask[memberCall, memberAnswer](ctx, c, string(s.ID), "/v1/member", call)
-		}
-		cancel()
-		if err == nil {
-			return
-		}
 	}
 }
 
@@ -204,8 +243,7 @@ func (c *Cluster) StepDown(ctx context.Context) error {
 	case c.id:
 		return notTransferred(c.stepDown(ctx))
 	}
-	_, err := ask[transferCall, transferAnswer](ctx, c, string(leader), "/v1/transfer", transferCall{})
-	return notTransferred(err)
+	return notTransferred(c.orderOnce(ctx, string(leader), orderTransfer, ""))
 }
 
 // notTransferred puts into words for who asked that somebody may lead, and did not hand over.
@@ -227,20 +265,15 @@ func (c *Cluster) stepDown(ctx context.Context) error {
 	return nil
 }
 
-// member brings a change of configuration to the leader, again and again until ctx ends: each verb may be repeated safely.
-func (c *Cluster) member(ctx context.Context, call memberCall) error {
+// order brings an order to the leader, again and again until ctx ends: each may be repeated safely.
+func (c *Cluster) order(ctx context.Context, verb orderVerb, nodeID string) error {
 	last := ErrUnavailable
 	for try := 0; ; try++ {
-		_, leader := c.raft.LeaderWithID()
-		switch string(leader) {
-		case "":
-		case c.id:
-			last = c.changeMember(ctx, call)
-		default:
-			_, last = ask[memberCall, memberAnswer](ctx, c, string(leader), "/v1/member", call)
-		}
-		if last == nil || slices.ContainsFunc(final, func(e error) bool { return errors.Is(last, e) }) {
-			return last
+		if _, leader := c.raft.LeaderWithID(); leader != "" {
+			last = c.orderOnce(ctx, string(leader), verb, nodeID)
+			if last == nil || errors.Is(last, ErrSealed) || errors.Is(last, errBadCall) {
+				return last
+			}
 		}
 		if pause(ctx, try) != nil {
 			return fmt.Errorf("%w: %w", ErrUnavailable, last)
@@ -248,86 +281,36 @@ func (c *Cluster) member(ctx context.Context, call memberCall) error {
 	}
 }
 
-// final are the refusals of a change that asking again does not alter.
-var final = []error{errBadCall, errRemovedID, errAddressTaken, errNoSuchMember}
-
-type memberVerb uint8
-
-const (
-	verbAdd     memberVerb = 1 // non-voter
-	verbPromote memberVerb = 2 // to voter
-	verbRemove  memberVerb = 3
-	verbLeave   memberVerb = 4 // to be removed: it gets no lease any more, and has none
-)
-
-type memberCall struct {
-	_       struct{} `cbor:",toarray"`
-	Verb    memberVerb
-	Node    string
-	Address string
+func (c *Cluster) orderOnce(ctx context.Context, leader string, verb orderVerb, nodeID string) error {
+	o, err := c.newOrder(verb, leader, nodeID)
+	if err != nil {
+		return err
+	}
+	if leader == c.id {
+		_, err = c.serveOrder(ctx, c.id, o)
+	} else {
+		_, err = ask[order, orderAnswer](ctx, c, leader, "/v1/order", o)
+	}
+	return err
 }
 
-type memberAnswer struct {
+type orderAnswer struct {
 	_ struct{} `cbor:",toarray"`
 }
 
-func (c *Cluster) serveMember(ctx context.Context, _ string, r memberCall) (memberAnswer, error) {
-	return memberAnswer{}, c.changeMember(ctx, r)
-}
-
-// changeMember is the leader's part. A verb whose effect is committed already succeeds: what is only under way may be lost.
-func (c *Cluster) changeMember(ctx context.Context, r memberCall) error {
-	if !c.leads() {
-		return errNotLeader
+// serveOrder is the leader's part.
+func (c *Cluster) serveOrder(ctx context.Context, from string, o order) (orderAnswer, error) {
+	if err := c.obey(from, o, o.Verb); err != nil {
+		return orderAnswer{}, err
 	}
-	if !c.mayChange(r) {
-		return errNotLeader // not yet
-	}
-	committed, _ := c.fsm.View().Configuration()
-	at := slices.IndexFunc(committed.Servers, func(s raft.Server) bool { return string(s.ID) == r.Node })
-	id, address := raft.ServerID(r.Node), raft.ServerAddress(r.Address)
-	if (r.Verb == verbAdd || r.Verb == verbPromote) && (checkServer(r.Node, r.Address) != nil || at < 0 && len(c.servers()) >= maxServers) {
-		return errBadCall
-	}
-	switch r.Verb {
-	case verbAdd:
-		switch {
-		case c.removed(r.Node):
-			return errRemovedID
-		case at >= 0 && committed.Servers[at].Address == address:
-			return nil
-		case slices.ContainsFunc(c.servers(), func(s raft.Server) bool { return s.Address == address && s.ID != id }):
-			return errAddressTaken
+	switch o.Verb {
+	case orderTransfer:
+		return orderAnswer{}, c.stepDown(ctx)
+	case orderLeave:
+		if o.Node == c.id || !c.leads() || !c.mayChange(leave, o.Node) {
+			return orderAnswer{}, errNotLeader // not yet
 		}
-		return c.answer(ctx, func() raft.Future { return c.raft.AddNonvoter(id, address, 0, memberTimeout) })
-	case verbPromote:
-		if at < 0 || c.removed(r.Node) {
-			return errNoSuchMember
-		}
-		c.changes()
-		defer c.changes()
-		return c.answer(ctx, func() raft.Future { return c.raft.AddVoter(id, address, 0, memberTimeout) })
-	case verbLeave:
-		return nil
-	case verbRemove:
-		if at < 0 {
-			return nil
-		}
-		c.changes()
-		defer c.changes()
-		return c.answer(ctx, func() raft.Future { return c.raft.RemoveServer(id, 0, memberTimeout) })
+		return orderAnswer{}, nil
 	}
-	return errBadCall
-}
-
-type transferCall struct {
-	_ struct{} `cbor:",toarray"`
-}
-
-type transferAnswer struct {
-	_ struct{} `cbor:",toarray"`
-}
-
-func (c *Cluster) serveTransfer(ctx context.Context, _ string, _ transferCall) (transferAnswer, error) {
-	return transferAnswer{}, c.stepDown(ctx)
+	return orderAnswer{}, errBadCall
 }

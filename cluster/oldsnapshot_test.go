@@ -21,7 +21,7 @@ func (g *group) openGated(i int, gate func(op, path string) error) {
 	g.stores[i] = store
 	g.members[i], err = cluster.Open(config)
 	must(g.t, err)
-	g.members[i].SetSealed(false)
+	g.members[i].Unseal(g.key)
 }
 
 // A slowSnapshot holds back the first snapshot that is written once it is armed.

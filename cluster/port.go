@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -39,6 +40,8 @@ type port struct {
 	logger   hclog.Logger
 	dial     func(ctx context.Context, addr string) (net.Conn, error)
 
+	admits func(nodeID string, cert *x509.Certificate) error // set before the first connection
+
 	raft, calls *connQueue
 	slots       chan struct{}
 	wg          sync.WaitGroup
@@ -49,9 +52,10 @@ type port struct {
 	closed bool
 }
 
-func newPort(inner net.Listener, id Identity, dial func(context.Context, string) (net.Conn, error), logger hclog.Logger) *port {
+func newPort(inner net.Listener, id Identity, dial func(context.Context, string) (net.Conn, error), admits func(string, *x509.Certificate) error,
+	logger hclog.Logger) *port {
 	p := &port{
-		inner: inner, identity: id, dial: dial, logger: logger,
+		inner: inner, identity: id, dial: dial, admits: admits, logger: logger,
 		raft:  newConnQueue(inner.Addr()),
 		calls: newConnQueue(inner.Addr()),
 		slots: make(chan struct{}, handshakes),
@@ -157,14 +161,20 @@ func (p *port) handshake(ctx context.Context, conn *tls.Conn, tracked *peerConn)
 		tracked.Close()
 		return nil, errors.New("the peer speaks none of our protocols")
 	}
-	peer, err := p.identity.peerOf(state.PeerCertificates[0])
+	cert := state.PeerCertificates[0]
+	peer, err := p.identity.peerOf(cert)
 	if err != nil {
 		tracked.Close()
 		return nil, err
 	}
 	p.mu.Lock()
-	tracked.peer = peer
+	tracked.peer, tracked.key = peer, keyHash(cert)
 	p.mu.Unlock()
+	// Looked at when the connection can be cut already, or a change of members could slip in between.
+	if err := p.admits(peer, cert); err != nil {
+		tracked.Close()
+		return nil, err
+	}
 	return conn, nil
 }
 
@@ -186,10 +196,15 @@ func (p *port) tlsConfig(protocols ...string) *tls.Config {
 
 // cut closes every connection with a peer.
 func (p *port) cut(nodeID string) {
+	p.cutWhere(func(peer string, _ []byte) bool { return peer == nodeID })
+}
+
+// cutWhere closes the connections with peers and keys of which it is so.
+func (p *port) cutWhere(is func(peer string, key []byte) bool) {
 	p.mu.Lock()
 	var gone []*peerConn
 	for c := range p.conns {
-		if c.peer == nodeID {
+		if c.peer != "" && is(c.peer, c.key) {
 			gone = append(gone, c)
 		}
 	}
@@ -232,6 +247,7 @@ type peerConn struct {
 	net.Conn
 	port *port
 	peer string // guarded by port.mu until the handshake is done, constant after it
+	key  []byte // likewise: the SHA-256 of its certificate's public key
 }
 
 func (c *peerConn) Close() error {

@@ -14,8 +14,8 @@ import (
 // A raftLayer is the raft.StreamLayer on the cluster port. Raft names a peer by its node id, also as its address: where
 // the node lives is looked up at each dial, so a member may move without a change of configuration.
 type raftLayer struct {
-	*connQueue
-	c *Cluster
+	*connQueue // nothing comes in by it: see inbound
+	c          *Cluster
 }
 
 func (l raftLayer) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
@@ -51,17 +51,6 @@ func (c *Cluster) connect(ctx context.Context, nodeID, protocol string) (net.Con
 	return nil, last
 }
 
-// Accept leaves out the peers that were removed from the cluster.
-func (l raftLayer) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.connQueue.Accept()
-		if err != nil || !l.c.removed(peerOfConn(conn)) {
-			return conn, err
-		}
-		conn.Close()
-	}
-}
-
 // raftTransport mends seven things of the library.
 //
 // It has heartbeats change nothing behind the main loop's back (terms.go), and closes its pipelines when they or the member are at their end
@@ -81,6 +70,8 @@ func (l raftLayer) Accept() (net.Conn, error) {
 // connections for their next use, does not look whether they live, and lets the error stand for a vote that was not given.
 //
 // And it says nothing for a leader whose disk hangs (stuck.go).
+//
+// What comes in is held against what unsealed members signed, before Raft sees it (inbound.go, vetting.go).
 type raftTransport struct {
 	*raft.NetworkTransport
 	ctx      context.Context
@@ -88,35 +79,17 @@ type raftTransport struct {
 	stuck    func() error                // why nothing may leave
 	rpcs     chan raft.RPC
 	terms    *terms
+	inbound  *inbound
 }
 
 func newRaftTransport(ctx context.Context, inner *raft.NetworkTransport, snapshot func() (index, term uint64), stuck func() error) raftTransport {
-	return raftTransport{inner, ctx, snapshot, stuck, make(chan raft.RPC), &terms{}}
+	t := raftTransport{inner, ctx, snapshot, stuck, make(chan raft.RPC), &terms{}, newInbound()}
+	t.inbound.t = t
+	return t
 }
 
 // Consumer is where Raft takes its requests from; pass fills it.
 func (t raftTransport) Consumer() <-chan raft.RPC { return t.rpcs }
-
-// pass ends with the member.
-func (t raftTransport) pass() {
-	for {
-		select {
-		case rpc := <-t.NetworkTransport.Consumer():
-			switch request := rpc.Command.(type) {
-			case *raft.AppendEntriesRequest:
-				t.mend(request)
-			case *raft.TimeoutNowRequest:
-				if done, err := t.terms.standsAlready(); done {
-					rpc.Respond(&raft.TimeoutNowResponse{}, err)
-					continue
-				}
-			}
-			t.forward(rpc)
-		case <-t.ctx.Done():
-			return
-		}
-	}
-}
 
 // forward brings a request to Raft's main loop. The transport answers for a member that has ended.
 func (t raftTransport) forward(rpc raft.RPC) {
@@ -160,12 +133,20 @@ func overLive(request func() error) error {
 
 // RequestVote is a candidate's.
 func (t raftTransport) RequestVote(id raft.ServerID, target raft.ServerAddress, request *raft.RequestVoteRequest, response *raft.RequestVoteResponse) error {
-	return overLive(func() error { return t.NetworkTransport.RequestVote(id, target, request, response) })
+	err := overLive(func() error { return t.NetworkTransport.RequestVote(id, target, request, response) })
+	if err == nil && !t.plausible(response.Term) { // or this candidate would go there
+		return errTerm
+	}
+	return err
 }
 
 // RequestPreVote comes before it, when Raft's own timers began it.
 func (t raftTransport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, request *raft.RequestPreVoteRequest, response *raft.RequestPreVoteResponse) error {
-	return overLive(func() error { return t.NetworkTransport.RequestPreVote(id, target, request, response) })
+	err := overLive(func() error { return t.NetworkTransport.RequestPreVote(id, target, request, response) })
+	if err == nil && !t.plausible(response.Term) {
+		return errTerm
+	}
+	return err
 }
 
 // TimeoutNow has a successor stand.

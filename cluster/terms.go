@@ -69,10 +69,18 @@ func (t *terms) standsAlready() (bool, error) {
 var errStandsInVain = errors.New("cluster: this node stands for election already, in vain")
 
 // SetHeartbeatHandler is how Raft says what handles heartbeats.
-func (t raftTransport) SetHeartbeatHandler(handle func(raft.RPC)) {
-	t.NetworkTransport.SetHeartbeatHandler(func(heartbeat raft.RPC) {
-		if !t.terms.beside(heartbeat, handle) {
-			t.forward(heartbeat)
-		}
-	})
+func (t raftTransport) SetHeartbeatHandler(handle func(raft.RPC)) { t.inbound.handle.Store(&handle) }
+
+// heartbeat takes one that came in from a peer.
+func (t raftTransport) heartbeat(from string, rpc raft.RPC) {
+	if !t.inbound.named(from, rpc) {
+		return
+	}
+	if t.inbound.c.besides(from, termOf(rpc.Command)) {
+		rpc.Respond(nil, errBesides)
+		return
+	}
+	if handle := t.inbound.handle.Load(); handle == nil || !t.terms.beside(rpc, *handle) {
+		t.forward(rpc)
+	}
 }

@@ -6,76 +6,150 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// apply takes one log entry and returns the Outcome of a command, nil for a configuration. An entry that the state has
-// seen already changes nothing. An error leaves the draft as it was, and means that this node must stop: the others
-// either understand the entry, or stop at it too.
-func (d *draft) apply(l *raft.Log) (any, error) {
+// apply takes one log entry, with its check if it is a command, and returns the Outcome of a
+// command, nil for a configuration. An entry that the state has seen already changes nothing, nor does one that nobody
+// signed. An error leaves the draft as it was, and means that this node must stop: the others either understand
+// the entry, or stop at it too.
+func (d *draft) apply(l *raft.Log, c *check) (any, error) {
 	switch l.Type {
 	case raft.LogCommand:
-		t, err := decodeTxn(l.Data)
-		if err != nil {
-			return nil, fmt.Errorf("fsm: log entry %d, a transaction: %w", l.Index, err)
+		if c.fatal != nil {
+			return nil, fmt.Errorf("fsm: log entry %d, a transaction: %w", l.Index, c.fatal)
 		}
-		return d.command(l.Index, t), nil
+		return d.command(l, c), nil
 	case raft.LogConfiguration:
-		c, err := decodeConfiguration(l.Data)
-		if err != nil {
-			return nil, fmt.Errorf("fsm: log entry %d, a configuration: %w", l.Index, err)
-		}
-		d.reconfigure(l.Index, c)
+		d.reconfigure(l)
 		return nil, nil
 	}
 	return nil, fmt.Errorf("fsm: log entry %d has type %v, which no state machine is sent", l.Index, l.Type)
 }
 
-// command returns the first outcome of the transaction's id, or decides it at index. The zero Outcome means that the
+// command returns the first outcome of the transaction's id, or decides it at its index. The zero Outcome means that the
 // entry was applied before the state was saved and its outcome is forgotten: nobody waits for it.
-func (d *draft) command(index uint64, t Txn) Outcome {
+func (d *draft) command(l *raft.Log, c *check) (o Outcome) {
 	before := d.index
-	if index > before {
-		d.index = index
+	if l.Index > before {
+		d.index = l.Index
 		d.forget()
+		defer func() {
+			d.digest = d.sum.digest(d.index, d.generation)
+			d.remember(l, o, c)
+		}()
 	}
-	o, decided := d.outcome(t.ID)
-	if !decided && index > before {
-		o = d.judge(index, before, t)
-		var touched []string
-		if o.Kind == Applied {
-			touched = d.write(index, t.Writes)
-		}
-		d.decide(t.ID, o, touched)
+	decided := false
+	if c.refused == nil {
+		o, decided = d.outcome(c.txn.ID)
 	}
-	d.digest = d.sum.digest(d.index, d.generation)
+	if decided || l.Index <= before {
+		return o
+	}
+	o, err := d.judge(l.Index, before, c)
+	switch o.Kind {
+	case Refused:
+		d.refused = err
+		d.refuse(l.Index)
+	case Retired:
+	case Applied:
+		touched, graves := d.write(l.Index, c.txn.Writes)
+		d.decide(c.txn.ID, o, touched, graves)
+	default:
+		d.decide(c.txn.ID, o, nil, nil)
+	}
 	return o
 }
 
-func (d *draft) reconfigure(index uint64, c raft.Configuration) {
-	if index <= d.index {
+// reconfigure takes a configuration of Raft's if the members are what it says. Raft itself follows
+// another one too: whoever sees that serves nobody (cluster).
+func (d *draft) reconfigure(l *raft.Log) {
+	if l.Index <= d.index {
 		return
 	}
-	d.index = index
+	d.index = l.Index
 	d.forget()
-	d.configure(c, index)
+	c, err := DecodeConfiguration(l.Data)
+	if err == nil && !d.free && !d.members.Matches(c) {
+		err = fmt.Errorf("%w: a configuration that nobody signed", errRule)
+	}
+	o := Outcome{Kind: Applied, Index: l.Index}
+	if err != nil {
+		o.Kind, d.refused = Refused, err
+		d.refuse(l.Index)
+	} else {
+		d.configure(c, l.Index)
+	}
 	d.digest = d.sum.digest(d.index, d.generation)
+	d.remember(l, o, nil)
 }
 
-// judge decides a transaction at index against the state after the entry `before`.
-func (d *draft) judge(index, before uint64, t Txn) Outcome {
-	o := Outcome{Kind: Applied, Index: index}
+// judge decides a transaction at index against the state after the entry `before`. The error is
+// why it is refused.
+func (d *draft) judge(index, before uint64, c *check) (Outcome, error) {
+	o, t := Outcome{Kind: Applied, Index: index}, c.txn
 	switch {
+	case c.refused != nil:
+		return Outcome{Kind: Refused, Index: index}, c.refused
+	case c.retired:
+		o.Kind = Retired
 	case t.Generation != d.generation:
 		o.Kind = WrongGeneration
 	case tooOld(index, t):
 		o.Kind = TooOld
 	default:
 		for _, c := range t.Conditions {
-			if at, holds := d.holds(c, before); !holds {
-				o.Kind, o.Path, o.At = Conflict, c.Path, at
-				break
+			if at, holds := d.holds(c, t.Base, before); !holds {
+				return Outcome{Kind: Conflict, Index: index, Path: c.Path, At: at}, nil
 			}
 		}
+		return d.allow(o, before, t)
 	}
-	return o
+	return o, nil
+}
+
+// allow holds a transaction against the rules of its verb.
+func (d *draft) allow(o Outcome, before uint64, t Txn) (Outcome, error) {
+	var err error
+	switch t.Verb {
+	case Found:
+		if before != 0 {
+			err = fmt.Errorf("%w: there is a state already", errRule)
+		}
+	case Rotate:
+		var next Line
+		if next, err = DecodeLine(t.value(PathKeys)); err == nil && !next.extends(d.line) {
+			err = fmt.Errorf("%w: the transaction keys are not the old ones and one more", errRule)
+		}
+	case Change:
+		if !d.members.Matches(d.configuration) {
+			return Outcome{Kind: Conflict, Index: o.Index, Path: PathMembers, At: before}, nil
+		}
+		err = d.allowChange(t)
+	}
+	if err != nil {
+		o.Kind = Refused
+	}
+	return o, err
+}
+
+// allowChange: one member at a time, a removed id never again, and a mark exactly for who goes.
+func (d *draft) allowChange(t Txn) error {
+	next, err := DecodeMembers(t.value(PathMembers))
+	if err != nil {
+		return err
+	}
+	removed, err := d.members.change(next)
+	if err != nil {
+		return err
+	}
+	marked := t.value(RemovedDir+removed) != nil
+	if (removed != "") != marked || len(t.Writes) == 2 && !marked {
+		return fmt.Errorf("%w: who is removed is not who is marked", errRule)
+	}
+	for _, s := range next {
+		if _, dead := d.records.Get(RemovedDir + s.ID); dead {
+			return fmt.Errorf("%w: %s was removed for ever", errRule, s.ID)
+		}
+	}
+	return nil
 }
 
 // tooOld reports whether ids or directories may have been forgotten since t looked. A base that is not in the past is
@@ -94,36 +168,52 @@ func tooOld(index uint64, t Txn) bool {
 
 // holds reports whether c is true, and if not, an index at which whoever asked can see that: that of the change, or
 // `before`, the state's own, for a record that is gone.
-func (d *draft) holds(c Condition, before uint64) (at uint64, holds bool) {
+func (d *draft) holds(c Condition, base, before uint64) (at uint64, holds bool) {
 	if c.Kind == DirUnchanged {
 		dir, _ := d.directories.Get(c.Path)
 		return dir.below, dir.below <= c.Index
 	}
 	r, found := d.records.Get(c.Path)
 	switch {
+	case !found && c.Kind == Absent:
+		// Who has not seen the deletion would put something of an older logical version there.
+		deleted, _ := d.graves.Get(c.Path)
+		return deleted, deleted <= base
 	case !found:
-		return before, c.Kind == Absent
+		return before, false
 	case c.Kind == Absent:
 		return r.Mod, false
 	}
 	return r.Mod, r.Mod == c.Index
 }
 
-// write makes the changes and returns the directories that they touched.
-func (d *draft) write(index uint64, writes []Write) (touched []string) {
+// write makes the changes and returns the directories that they touched and the graves that they dug.
+func (d *draft) write(index uint64, writes []Write) (touched, graves []string) {
 	for _, w := range writes {
 		if w.Delete {
-			d.remove(w.Path)
+			d.remove(w.Path, index)
+			graves = append(graves, w.Path)
 			touched = d.touch(touched, w.Path, index)
 		} else if d.put(w.Path, &Record{Value: w.Value, Logical: w.Logical, Mod: index}) {
 			touched = d.touch(touched, w.Path, index)
 		}
+		d.notice(w)
 	}
-	return touched
+	return touched, graves
 }
 
-// decodeConfiguration turns the library's panic into an error, and refuses what an element can't hold.
-func decodeConfiguration(b []byte) (c raft.Configuration, err error) {
+// notice keeps what the state machine itself reads. The bytes were decoded before.
+func (d *draft) notice(w Write) {
+	switch w.Path {
+	case PathKeys:
+		d.line, _ = DecodeLine(w.Value)
+	case PathMembers:
+		d.members, _ = DecodeMembers(w.Value)
+	}
+}
+
+// DecodeConfiguration reads a configuration entry. It turns the library's panic into an error, and refuses what an element can't hold.
+func DecodeConfiguration(b []byte) (c raft.Configuration, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%v", p)

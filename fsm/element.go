@@ -14,7 +14,15 @@ const (
 	tagRecord        = 'R'
 	tagDirectory     = 'D'
 	tagDecision      = 'I'
+	tagGrave         = 'G'
+	tagAccount       = 'A'
 	tagEnd           = 'E'
+
+	// In the tail of a snapshot, behind the elements.
+	tagCommand = 'c'
+	tagServers = 'g'
+	tagRefused = 'x'
+	tagLast    = 'Z'
 )
 
 func appendConfiguration(b []byte, c raft.Configuration, index uint64) []byte {
@@ -51,6 +59,20 @@ func appendDecision(b []byte, id ID, o Outcome) []byte {
 	b = append(b, byte(o.Kind))
 	b = binary.BigEndian.AppendUint64(b, o.At)
 	return appendString(b, o.Path)
+}
+
+func appendGrave(b []byte, path string, deleted uint64) []byte {
+	b = append(b, tagGrave)
+	b = appendString(b, path)
+	return binary.BigEndian.AppendUint64(b, deleted)
+}
+
+func appendAccount(b []byte, a account) []byte {
+	b = append(b, tagAccount)
+	for _, n := range []uint64{a.refused, a.refusedAt, a.erasedAt} {
+		b = binary.BigEndian.AppendUint64(b, n)
+	}
+	return b
 }
 
 // appendString needs a string shorter than 64 KiB.

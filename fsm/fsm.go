@@ -8,7 +8,9 @@ package fsm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
@@ -18,6 +20,7 @@ import (
 // methods may be called by anyone at any time.
 type FSM struct {
 	options Options
+	checker *checker
 	current atomic.Pointer[state] // never nil
 	history history               // has the digest of current's index before current is set
 	waiters waiters
@@ -27,20 +30,31 @@ type FSM struct {
 	fatal error // why nothing is applied any more
 }
 
-// Options: OnFatal is called once, on the goroutine that applies, when an entry or snapshot can't be understood
-// (unknown version); it must not return normally into service: the node stops. Without it the FSM panics.
-// Entries from that one on are not applied, and their results are errors.
-// OnApply, if set, is called on the same goroutine after each batch, and each restored snapshot, has become visible.
+// Options of an FSM. All callbacks come on the goroutine that applies, and must be quick.
 type Options struct {
+	// Anchor is what this member knows its cluster by: no log and no snapshot with another line of keys is taken.
+	// Without one the line is whoever's the first transaction is.
+	Anchor Line
+	// OnFatal is called once, when an entry or snapshot can't be understood (unknown version); it must not return normally
+	// into service: the node stops. Without it the FSM panics. Entries from that one on are not applied, and their
+	// results are errors.
 	OnFatal func(error)
+	// OnApply, if set, is called after each batch, and each restored snapshot, has become visible.
 	OnApply func(View)
+	// OnRefused, if set, is called for each entry that changes nothing because nobody signed it.
+	OnRefused func(l *raft.Log, why error)
+	// OnDoubt, if set, is called when a signer has seen another state than this one's past.
+	OnDoubt func(index uint64)
+
+	free bool // checker.free
 }
 
 // New returns an FSM with an empty state at index 0.
 func New(o Options) *FSM {
-	f := &FSM{options: o, draft: newDraft()}
+	f := &FSM{options: o, checker: newChecker(o)}
+	f.draft = newDraft(f.checker)
 	f.history.note(&f.draft.state)
-	f.current.Store(f.draft.freeze())
+	f.publish()
 	return f
 }
 
@@ -77,27 +91,43 @@ func (f *FSM) Apply(l *raft.Log) any { return f.ApplyBatch([]*raft.Log{l})[0] }
 // changes nothing; its result is the outcome of its id, the zero Outcome when that is forgotten.
 func (f *FSM) ApplyBatch(logs []*raft.Log) []any {
 	results := make([]any, len(logs))
+	checked := f.checker.all(logs, f.draft.line)
 	for i, l := range logs {
-		results[i] = f.applyOne(l)
+		results[i] = f.applyOne(l, checked[i])
 	}
-	if f.draft.index != f.current.Load().index {
+	if f.draft.index != f.View().Index() {
 		f.publish()
+		if f.options.OnApply != nil {
+			f.options.OnApply(f.View())
+		}
 	}
 	return results
 }
 
-func (f *FSM) applyOne(l *raft.Log) any {
+func (f *FSM) applyOne(l *raft.Log, c *check) any {
 	if f.fatal != nil {
 		return f.fatal
 	}
-	before := f.draft.index
-	result, err := f.draft.apply(l)
+	if c != nil {
+		c = f.checker.take(c, l.Data, f.draft.line)
+	}
+	before, refused := f.draft.index, f.draft.account.refused
+	result, err := f.draft.apply(l, c)
 	if err != nil {
 		f.fail(err)
 		return err
 	}
-	if f.draft.index != before {
-		f.history.note(&f.draft.state)
+	if f.draft.index == before {
+		return result
+	}
+	f.history.note(&f.draft.state)
+	switch {
+	case f.draft.account.refused != refused:
+		if f.options.OnRefused != nil {
+			f.options.OnRefused(l, f.draft.refused)
+		}
+	case c != nil && f.options.OnDoubt != nil && !f.history.shows(c.txn.Base, before, c.txn.Digest):
+		f.options.OnDoubt(l.Index)
 	}
 	return result
 }
@@ -105,11 +135,9 @@ func (f *FSM) applyOne(l *raft.Log) any {
 // publish makes the draft visible. The history has it already, so that whoever reads an index finds its digest.
 func (f *FSM) publish() {
 	s := f.draft.freeze()
+	s.backing = f.draft.vouching.backing()
 	f.current.Store(s)
 	f.waiters.release(s.index)
-	if f.options.OnApply != nil {
-		f.options.OnApply(View{state: s})
-	}
 }
 
 func (f *FSM) fail(err error) {
@@ -129,24 +157,54 @@ func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 	if f.fatal != nil {
 		return nil, f.fatal
 	}
-	return &snapshot{f.current.Load()}, nil
+	d := f.draft
+	return &snapshot{d.vouched, slices.Clone(d.tail), d.index, d.digest}, nil
 }
 
-// Restore reads a snapshot to its end, checks all of it, its digest too, and puts its state in the place of this one.
-// On an error the state is as before; an unknown version is told to OnFatal as well. The caller closes r.
+// Restore reads a snapshot to its end, checks all of it, signatures and digests too, and puts its state in the place of this
+// one. On an error the state is as before; an unknown version is told to OnFatal as well. The caller closes r.
 func (f *FSM) Restore(r io.ReadCloser) error {
 	if f.fatal != nil {
 		return f.fatal
 	}
-	d, err := readSnapshot(r)
+	d, err := readSnapshot(r, f.checker)
 	if err != nil {
 		if version := (versionError{}); errors.As(err, &version) {
 			f.fail(err)
 		}
 		return err
 	}
+	d.past = nil
 	f.draft = d
 	f.history.restart(&d.state)
 	f.publish()
+	if f.options.OnApply != nil {
+		f.options.OnApply(f.View())
+	}
 	return nil
+}
+
+// Vet reads a snapshot that somebody else sent, before it is put into place: whether it is this cluster's, vouched for under the
+// newest transaction key that this member knows, and not older than what this member holds. It returns the state in it.
+func (f *FSM) Vet(r io.Reader) (View, error) {
+	d, err := readSnapshot(r, f.checker)
+	if err != nil {
+		return View{}, err
+	}
+	own := f.View()
+	term := max(own.Line().Newest().Term, f.checker.anchor.Newest().Term)
+	switch {
+	case !d.line.Agrees(own.Line()):
+		err = errors.New("it is another cluster's")
+	case d.index < own.Index():
+		err = fmt.Errorf("it is of index %d, and this member is at %d", d.index, own.Index())
+	case d.past.doubted > 0:
+		err = fmt.Errorf("who signed entry %d had seen another state", d.past.doubted)
+	case d.past.assured < term:
+		err = fmt.Errorf("nobody with the transaction key of term %d vouches for it", term)
+	}
+	if err != nil {
+		return View{}, fmt.Errorf("fsm: snapshot: %w: %w", errRule, err)
+	}
+	return View{state: d.freeze()}, nil
 }

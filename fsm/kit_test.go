@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"keyquorum/fsm"
+	"keyquorum/internal/testkey"
 )
 
 // update rewrites the expected output in testdata. Understand every line of the diff before you commit it: where a
@@ -24,12 +25,17 @@ type failer interface {
 }
 
 func newFSM(t failer) *fsm.FSM {
-	return fsm.New(fsm.Options{OnFatal: func(err error) { t.Fatalf("fatal: %v", err) }})
+	return free(fsm.Options{OnFatal: func(err error) { t.Fatalf("fatal: %v", err) }})
 }
+
+// key signs everything in tests that are not about signatures.
+var key = testkey.New(1, 0)
+
+func free(o fsm.Options) *fsm.FSM { return fsm.NewFree(o, key.Line()) }
 
 func command(t failer, index uint64, x fsm.Txn) *raft.Log {
 	t.Helper()
-	b, err := x.Encode()
+	b, err := x.Sign(key)
 	if err != nil {
 		t.Fatalf("encoding %+v: %v", x, err)
 	}
@@ -69,6 +75,13 @@ func (*sink) Close() error  { return nil }
 
 func snapshotOf(t failer, f *fsm.FSM) []byte {
 	t.Helper()
+	fsm.Vouch(f)
+	return persisted(t, f)
+}
+
+// persisted is a snapshot as it comes, with the entries behind the vouched state.
+func persisted(t failer, f *fsm.FSM) []byte {
+	t.Helper()
 	s, err := f.Snapshot()
 	if err != nil {
 		t.Fatalf("snapshot: %v", err)
@@ -94,15 +107,22 @@ func restored(t failer, snapshot []byte) *fsm.FSM {
 	return f
 }
 
-const trailer = 64 // digest and checksum at the end of a snapshot
+// Where a snapshot without entries behind its state has things, counted from its end: the digest of the state, the index at the
+// end, the digest there, the checksum.
+const (
+	stateDigest = 113
+	lastIndex   = 72
+	lastDigest  = 64
+)
 
-// reseal gives altered bytes a right checksum, and a right digest if all else is well: what is left is not damage but
+// reseal gives altered bytes a right checksum, and right digests if all else is well: what is left is not damage but
 // what somebody wrote.
 func reseal(snapshot []byte) []byte {
 	b := checksummed(snapshot)
-	digest, only := fsm.ComputedDigest(restore(fsm.New(fsm.Options{OnFatal: func(error) {}}), b))
+	digest, only := fsm.ComputedDigest(restore(free(fsm.Options{OnFatal: func(error) {}}), b))
 	if only {
-		copy(b[len(b)-trailer:], digest[:])
+		copy(b[len(b)-stateDigest:], digest[:])
+		copy(b[len(b)-lastDigest:], digest[:])
 		b = checksummed(b)
 	}
 	return b
@@ -110,7 +130,7 @@ func reseal(snapshot []byte) []byte {
 
 func checksummed(snapshot []byte) []byte {
 	b := bytes.Clone(snapshot)
-	if len(b) < trailer {
+	if len(b) < stateDigest {
 		return b
 	}
 	sum := sha256.Sum256(b[:len(b)-32])
@@ -125,6 +145,7 @@ func inGeneration(t failer, index, generation uint64) *fsm.FSM {
 	for i := range 8 {
 		b[9+i], b[17+i] = byte(index>>(56-8*i)), byte(generation>>(56-8*i))
 	}
+	copy(b[len(b)-lastIndex:], b[9:17])
 	return restored(t, reseal(b))
 }
 

@@ -25,6 +25,8 @@ type model struct {
 	configured    uint64
 	records       map[string]fsm.Record
 	changes       []change // creations and deletions
+	deleted       map[string]uint64
+	erased        uint64
 	decisions     []decision
 	digests       map[uint64][32]byte
 }
@@ -40,7 +42,7 @@ type decision struct {
 }
 
 func newModel() *model {
-	m := &model{records: make(map[string]fsm.Record), digests: make(map[uint64][32]byte)}
+	m := &model{records: make(map[string]fsm.Record), deleted: make(map[string]uint64), digests: make(map[uint64][32]byte)}
 	m.digests[0] = m.digest()
 	return m
 }
@@ -83,7 +85,10 @@ func (m *model) apply(index uint64, x fsm.Txn) fsm.Outcome {
 		if w.Delete || !existed {
 			m.changes = append(m.changes, change{w.Path, index})
 		}
-		if delete(m.records, w.Path); !w.Delete {
+		delete(m.records, w.Path)
+		if w.Delete {
+			m.deleted[w.Path], m.erased = index, index
+		} else {
 			m.records[w.Path] = fsm.Record{Value: w.Value, Logical: w.Logical, Mod: index}
 		}
 	}
@@ -111,8 +116,12 @@ func (m *model) judge(index, before uint64, x fsm.Txn) fsm.Outcome {
 			holds = at <= c.Index
 		case exists:
 			at, holds = r.Mod, c.Kind == fsm.Unchanged && r.Mod == c.Index
-		default:
-			holds = c.Kind == fsm.Absent
+		case c.Kind == fsm.Absent:
+			at = 0
+			if m.recent(m.deleted[c.Path]) {
+				at = m.deleted[c.Path]
+			}
+			holds = at <= x.Base
 		}
 		if !holds {
 			return fsm.Outcome{Kind: fsm.Conflict, Index: index, Path: c.Path, At: at}
@@ -132,7 +141,12 @@ func (m *model) elements() [][]byte {
 	for _, s := range m.configuration.Servers {
 		e = fmt.Appendf(e, "%c%s%s%s%s", s.Suffrage, u16(len(s.ID)), s.ID, u16(len(s.Address)), s.Address)
 	}
-	all := [][]byte{e}
+	all := [][]byte{e, fmt.Appendf(nil, "A%s%s%s", u64(0), u64(0), u64(m.erased))}
+	for path, at := range m.deleted {
+		if _, there := m.records[path]; !there && m.recent(at) {
+			all = append(all, fmt.Appendf(nil, "G%s%s%s", u16(len(path)), path, u64(at)))
+		}
+	}
 	for path, r := range m.records {
 		all = append(all, fmt.Appendf(nil, "R%s%s%s%s%s%s", u16(len(path)), path, u64(r.Logical), u64(r.Mod), u64(uint64(len(r.Value)))[4:], r.Value))
 	}
@@ -293,7 +307,12 @@ func (m *machine) batch(t *rapid.T, n int) {
 	m.taken += n
 }
 
-func (m *machine) save(t *rapid.T) { m.saved, m.savedAt = snapshotOf(t, m.batched), m.taken }
+func (m *machine) save(t *rapid.T) {
+	if rapid.Bool().Draw(t, "vouched for") {
+		fsm.Vouch(m.batched)
+	}
+	m.saved, m.savedAt = persisted(t, m.batched), m.taken
+}
 
 // restart restores the last snapshot and replays the log from somewhere at or before it, as Raft may.
 func (m *machine) restart(t *rapid.T) {

@@ -13,11 +13,12 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// readSnapshot makes a draft of the state in a snapshot, which must be what write makes of it to the last byte.
-func readSnapshot(r io.Reader) (*draft, error) {
+// readSnapshot makes a draft of the state in a snapshot, which must be what write makes of it to the last byte. The
+// entries behind the vouched state are applied anew, signatures and all; one of them must vouch for it.
+func readSnapshot(r io.Reader, c *checker) (*draft, error) {
 	sr := &snapshotReader{in: bufio.NewReaderSize(r, 64<<10), sha: sha256.New()}
-	d := newDraft()
-	err := sr.read(d)
+	d := newDraft(c)
+	err := sr.read(d, c)
 	if sr.err != nil { // the cause of what was wrong after it
 		err = sr.err
 	}
@@ -27,18 +28,38 @@ func readSnapshot(r io.Reader) (*draft, error) {
 	return d, nil
 }
 
-func (r *snapshotReader) read(d *draft) error {
+func (r *snapshotReader) read(d *draft, c *checker) error {
 	if magic := r.bytes(uint32(len(snapshotMagic)), maxPath); r.err == nil && string(magic) != snapshotMagic {
 		return fmt.Errorf("it begins with %q, not as a snapshot of Keyquorum", magic)
 	}
 	if version := r.byte(); r.err == nil && version != snapshotVersion {
 		return unknownVersion(version, snapshotVersion)
 	}
+	if err := r.vouched(d); err != nil {
+		return err
+	}
+	if err := d.beginTail(c.anchor); err != nil {
+		return err
+	}
+	if err := r.tail(d, c); err != nil {
+		return err
+	}
+	return r.end(d)
+}
+
+// vouched reads the state that somebody vouched for.
+func (r *snapshotReader) vouched(d *draft) error {
 	d.index, d.generation = r.uint64(), r.uint64()
 	if tag := r.byte(); r.err == nil && tag != tagConfiguration {
 		return fmt.Errorf("%q where the configuration should be", tag)
 	}
 	if err := r.configuration(d); err != nil {
+		return err
+	}
+	if tag := r.byte(); r.err == nil && tag != tagAccount {
+		return fmt.Errorf("%q where the account should be", tag)
+	}
+	if err := r.account(d); err != nil {
 		return err
 	}
 	if err := r.elements(d); err != nil {
@@ -47,14 +68,17 @@ func (r *snapshotReader) read(d *draft) error {
 	if err := d.deriveDirectories(); err != nil {
 		return err
 	}
+	if err := d.deriveGraves(); err != nil {
+		return err
+	}
 	d.digest = d.sum.digest(d.index, d.generation)
-	return r.end(d)
+	return r.endOfState(d)
 }
 
 // elements reads up to and with the tag of the end mark.
 func (r *snapshotReader) elements(d *draft) error {
-	readers := map[byte]func(*draft) error{tagRecord: r.record, tagDirectory: r.directory, tagDecision: r.decision}
-	order := map[byte]int{tagRecord: 1, tagDirectory: 2, tagDecision: 3, tagEnd: 4}
+	readers := map[byte]func(*draft) error{tagRecord: r.record, tagDirectory: r.directory, tagDecision: r.decision, tagGrave: r.grave}
+	order := map[byte]int{tagRecord: 1, tagDirectory: 2, tagDecision: 3, tagGrave: 4, tagEnd: 5}
 	for previous := byte(0); ; {
 		tag := r.byte()
 		if r.err != nil {
@@ -96,6 +120,37 @@ func (r *snapshotReader) configuration(d *draft) error {
 	return validConfiguration(c)
 }
 
+func (r *snapshotReader) account(d *draft) error {
+	a := account{refused: r.uint64(), refusedAt: r.uint64(), erasedAt: r.uint64()}
+	if r.err != nil {
+		return r.err
+	}
+	if a.refusedAt > d.index || a.erasedAt > d.index || a.refused > a.refusedAt || (a.refused == 0) != (a.refusedAt == 0) {
+		return fmt.Errorf("%d entries refused, the last at %d, something erased at %d, in a state of index %d",
+			a.refused, a.refusedAt, a.erasedAt, d.index)
+	}
+	d.reckon(a)
+	return nil
+}
+
+func (r *snapshotReader) grave(d *draft) error {
+	path, deleted := r.string(maxPath), r.uint64()
+	if r.err != nil {
+		return r.err
+	}
+	if err := validPath(path); err != nil {
+		return err
+	}
+	if last, _, ok := d.graves.Max(); ok && path <= last {
+		return fmt.Errorf("the grave of %q is out of order", path)
+	}
+	if _, there := d.records.Get(path); there {
+		return fmt.Errorf("%q has a record and a grave", path)
+	}
+	d.dig(path, deleted)
+	return d.withinWindow(deleted)
+}
+
 func (r *snapshotReader) record(d *draft) error {
 	path := r.string(maxPath)
 	record := &Record{Logical: r.uint64(), Mod: r.uint64()}
@@ -113,7 +168,18 @@ func (r *snapshotReader) record(d *draft) error {
 		return fmt.Errorf("record %q has mod index %d and logical version %d in a state of index %d", path, record.Mod, record.Logical, d.index)
 	}
 	d.put(path, record)
-	return nil
+	return d.reread(path, record.Value)
+}
+
+// reread keeps what the state machine itself reads of its records.
+func (d *draft) reread(path string, value []byte) (err error) {
+	switch path {
+	case PathKeys:
+		d.line, err = DecodeLine(value)
+	case PathMembers:
+		d.members, err = DecodeMembers(value)
+	}
+	return err
 }
 
 func (r *snapshotReader) directory(d *draft) error {
@@ -151,7 +217,7 @@ func (r *snapshotReader) decision(d *draft) error {
 	if o.Kind < Applied || o.Kind > WrongGeneration || (o.Kind == Conflict) != (o.Path != "") || o.At != 0 && o.Kind != Conflict {
 		return fmt.Errorf("the outcome at index %d makes no sense", o.Index)
 	}
-	d.decide(id, o, nil)
+	d.decide(id, o, nil, nil)
 	return nil
 }
 
@@ -163,15 +229,34 @@ func (d *draft) withinWindow(index uint64) error {
 	return nil
 }
 
-func (r *snapshotReader) end(d *draft) error {
-	for _, tag := range []byte{tagRecord, tagDirectory, tagDecision} {
+func (r *snapshotReader) endOfState(d *draft) error {
+	for _, tag := range countedTags {
 		if n := r.uint64(); r.err == nil && n != r.counts[tag] {
 			return fmt.Errorf("the end mark counts %d elements %q where there were %d", n, tag, r.counts[tag])
 		}
 	}
-	var stored, found [32]byte
+	return r.digest(d)
+}
+
+func (r *snapshotReader) digest(d *draft) error {
+	var stored [32]byte
 	r.fill(stored[:])
+	if r.err == nil && stored != d.digest {
+		return digestError{stored: stored, computed: d.digest}
+	}
+	return r.err
+}
+
+// end reads what follows the tail's last tag.
+func (r *snapshotReader) end(d *draft) error {
+	if n, index := r.uint64(), r.uint64(); r.err == nil && (n != r.counts[tagLast] || index != d.index) {
+		return fmt.Errorf("the end counts %d entries up to %d where there were %d up to %d", n, index, r.counts[tagLast], d.index)
+	}
+	if err := r.digest(d); err != nil {
+		return err
+	}
 	checksum := [32]byte(r.sha.Sum(nil))
+	var found [32]byte
 	r.fill(found[:])
 	if r.err != nil {
 		return r.err
@@ -179,11 +264,11 @@ func (r *snapshotReader) end(d *draft) error {
 	if found != checksum {
 		return errors.New("its checksum is wrong: it was damaged")
 	}
-	if stored != d.digest {
-		return digestError{stored: stored, computed: d.digest}
-	}
 	if _, err := r.in.ReadByte(); err != io.EOF {
 		return errors.New("something follows its end")
+	}
+	if d.vouched == nil {
+		return errUnvouched
 	}
 	return nil
 }
@@ -213,6 +298,20 @@ func (d *draft) deriveDirectories() (err error) {
 		if dir.own != 0 && dir.own != dir.below {
 			d.noteTouched(dir.own, path)
 		}
+		return err == nil
+	})
+	return err
+}
+
+// deriveGraves works out which transaction dug each grave.
+func (d *draft) deriveGraves() (err error) {
+	d.graves.Scan(func(path string, deleted uint64) bool {
+		decision, ok := d.decisions.Get(deleted)
+		if !ok || decision.outcome.Kind != Applied || deleted > d.account.erasedAt {
+			err = fmt.Errorf("%q was deleted at index %d, where nothing was", path, deleted)
+		}
+		decision.graves = append(decision.graves, path)
+		d.decisions.Set(deleted, decision)
 		return err == nil
 	})
 	return err

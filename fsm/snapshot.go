@@ -16,15 +16,46 @@ const (
 	snapshotVersion = 1
 )
 
-// A snapshot is a state on its way to disk.
-type snapshot struct{ state *state }
+// A snapshot is a vouched state on its way to disk, with the entries behind it that lead to the state that was asked for.
+type snapshot struct {
+	vouched *state
+	tail    []tailEntry
+	index   uint64 // of the state at the end
+	digest  [32]byte
+}
 
-func (s *snapshot) Persist(sink raft.SnapshotSink) error { return s.state.write(sink) }
-func (s *snapshot) Release()                             { s.state = nil }
+// An ownSink is told that this node wrote the snapshot itself.
+type ownSink interface{ Own() }
 
-func (s *state) write(w io.Writer) error {
+func (s *snapshot) Persist(sink raft.SnapshotSink) error {
+	if own, ok := sink.(ownSink); ok {
+		own.Own()
+	}
+	if err := s.write(sink); err != nil {
+		return fmt.Errorf("fsm: snapshot: %w", err)
+	}
+	return nil
+}
+
+func (s *snapshot) Release() { s.vouched, s.tail = nil, nil }
+
+func (s *snapshot) write(w io.Writer) error {
 	sha := sha256.New()
 	out := bufio.NewWriterSize(io.MultiWriter(w, sha), 64<<10)
+	if err := s.vouched.write(out); err != nil {
+		return err
+	}
+	if err := s.writeTail(out); err != nil {
+		return err
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	_, err := w.Write(sha.Sum(nil))
+	return err
+}
+
+func (s *state) write(out *bufio.Writer) error {
 	head := append([]byte(snapshotMagic), snapshotVersion)
 	head = binary.BigEndian.AppendUint64(head, s.index)
 	head = binary.BigEndian.AppendUint64(head, s.generation)
@@ -33,19 +64,36 @@ func (s *state) write(w io.Writer) error {
 	for element := range s.elements {
 		counts[element[0]]++
 		if _, err := out.Write(element); err != nil { // the first error stays
-			return fmt.Errorf("fsm: snapshot: %w", err)
+			return err
 		}
 	}
 	end := []byte{tagEnd}
-	for _, tag := range []byte{tagRecord, tagDirectory, tagDecision} {
+	for _, tag := range countedTags {
 		end = binary.BigEndian.AppendUint64(end, counts[tag])
 	}
-	out.Write(append(end, s.digest[:]...))
-	if err := out.Flush(); err != nil {
-		return fmt.Errorf("fsm: snapshot: %w", err)
+	_, err := out.Write(append(end, s.digest[:]...))
+	return err
+}
+
+// countedTags are the elements that the end mark counts.
+var countedTags = []byte{tagRecord, tagDirectory, tagDecision, tagGrave}
+
+func (s *snapshot) writeTail(out *bufio.Writer) error {
+	var b []byte
+	for _, e := range s.tail {
+		b = append(b[:0], e.kind)
+		b = binary.BigEndian.AppendUint64(b, e.index)
+		if e.kind != tagRefused {
+			b = binary.BigEndian.AppendUint32(b, uint32(len(e.data)))
+			b = append(b, e.data...)
+		}
+		if _, err := out.Write(b); err != nil {
+			return err
+		}
 	}
-	if _, err := w.Write(sha.Sum(nil)); err != nil {
-		return fmt.Errorf("fsm: snapshot: %w", err)
-	}
-	return nil
+	b = append(b[:0], tagLast)
+	b = binary.BigEndian.AppendUint64(b, uint64(len(s.tail)))
+	b = binary.BigEndian.AppendUint64(b, s.index)
+	_, err := out.Write(append(b, s.digest[:]...))
+	return err
 }

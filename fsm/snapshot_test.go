@@ -26,14 +26,14 @@ func sample(t failer) *fsm.FSM {
 		command(t, 5, create(3, 4, "vault/a/key/ä", "")),
 		command(t, 6, replace(4, 5, "vault/a/secret/x", 3, "two")),
 		command(t, 9, fsm.Txn{ID: id(5), Base: 8, Generation: 1}),
-		command(t, 10, create(6, 9, "sys/seal", "clear")),
+		command(t, 10, create(6, 9, "sys/note", "clear")),
 		command(t, 11, remove(7, 10, "vault/a/key/ä", 5)),
 		command(t, 12, fsm.Txn{ID: id(8), Base: 12}),
 	})
 	return f
 }
 
-const sampleDigest = "300f941b06d9e2a5288e764a5751940c9948b67472b82664488d541ca7979727"
+const sampleDigest = "3c9e01c6d8087f1a5fcbb465580fee8eb32a36bf6c6f2d136f9a3f8920afd079"
 
 func TestGoldenSnapshot(t *testing.T) {
 	file, err := os.ReadFile("testdata/snapshot_v1")
@@ -115,7 +115,7 @@ func TestAlteredSnapshots(t *testing.T) {
 	u64 := func(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
 	text := func(s string) string { return string(binary.BigEndian.AppendUint16(nil, uint16(len(s)))) + s }
 	head := good[:25]
-	seal := "R" + text("sys/seal") + u64(9) + u64(10) + "\x00\x00\x00\x05clear"
+	seal := "R" + text("sys/note") + u64(9) + u64(10) + "\x00\x00\x00\x05clear"
 	x := "R" + text("vault/a/secret/x") + u64(3) + u64(6) + "\x00\x00\x00\x03two"
 	keys := "D" + text("vault/a/key/") + u64(11)
 	first := "I" + u64(3) + string(make([]byte, 15)) + "\x01" + "\x01" + u64(0) + text("")
@@ -128,7 +128,7 @@ func TestAlteredSnapshots(t *testing.T) {
 		{"only made anew", "two", "six", ""},
 		{"records out of order", seal + x, x + seal, "out of order"},
 		{"a record twice", seal, seal + seal, "out of order"},
-		{"a record with a bad path", "sys/seal", "sys//eal", "empty name"},
+		{"a record with a bad path", "sys/note", "sys//eal", "empty name"},
 		{"a record of the future", u64(9) + u64(10), u64(9) + u64(13), "mod index 13"},
 		{"a record of no time", u64(9) + u64(10), u64(9) + u64(0), "mod index 0"},
 		{"a logical version that is not older", u64(9) + u64(10), u64(10) + u64(10), "logical version 10"},
@@ -141,7 +141,7 @@ func TestAlteredSnapshots(t *testing.T) {
 		{"an unknown suffrage", "\x01" + text("n2"), "\x07" + text("n2"), "suffrage 7"},
 		{"a server's long name", text("n2"), text(strings.Repeat("n", 1025)), "length of 1025"},
 		{"too many servers", head + "C" + u64(1) + "\x00\x02", head + "C" + u64(1) + "\xff\xff", "at most 1024"},
-		{"a path too long", text("sys/seal"), text(strings.Repeat("s", 513)), "length of 513"},
+		{"a path too long", text("sys/note"), text(strings.Repeat("s", 513)), "length of 513"},
 		{"a value too long", "\x00\x00\x00\x05clear", "\xff\xff\xff\xffclear", "length of 4294967295"},
 		{"a directory without its slash", keys, "D" + text("vault/a/key") + u64(11), "slash"},
 		{"a directory twice", keys, keys + keys, "out of order"},
@@ -184,7 +184,7 @@ func TestNewerSnapshotStopsTheNode(t *testing.T) {
 	b := snapshotOf(t, sample(t))
 	b[8] = 2
 	var fatal []error
-	f := fsm.New(fsm.Options{OnFatal: func(err error) { fatal = append(fatal, err) }})
+	f := free(fsm.Options{OnFatal: func(err error) { fatal = append(fatal, err) }})
 	err := restore(f, b)
 	requireError(t, err, "format version 2 was written by another release of Keyquorum; this one reads version 1 only")
 	if len(fatal) != 1 || !errors.Is(fatal[0], err) {
@@ -226,7 +226,7 @@ func FuzzSnapshot(f *testing.F) {
 	f.Add(snapshotOf(f, sample(f)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, b := range [][]byte{b, reseal(b)} {
-			machine := fsm.New(fsm.Options{OnFatal: func(error) {}})
+			machine := free(fsm.Options{OnFatal: func(error) {}})
 			if restore(machine, b) != nil {
 				continue
 			}

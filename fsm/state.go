@@ -22,8 +22,20 @@ type state struct {
 	directories *btree.Map[string, directory]
 	decisions   *btree.Map[uint64, decision] // by the index of the outcome; all within IDWindow of index
 	ids         *btree.Map[string, uint64]   // index of each decision by its id's 16 bytes
+	graves      *btree.Map[string, uint64]   // index of the deletion of each path that is gone; all within IDWindow
 
-	digest [32]byte
+	account account
+	line    Line    // what PathKeys holds; empty before the cluster is founded
+	members Members // what PathMembers holds
+
+	digest  [32]byte
+	backing Backing // of one that was published
+}
+
+// An account is what the state remembers of its past in numbers.
+type account struct {
+	refused, refusedAt uint64 // entries that changed nothing because nobody signed them; the newest
+	erasedAt           uint64 // the newest entry that deleted a record
 }
 
 // changedUnder bounds the index at which something was last created or deleted in the directory of path, or below it. A directory
@@ -47,12 +59,13 @@ type directory struct {
 	own   uint64 // with no directory between; 0 when forgotten or never. Elements hold only these: below is the greatest own in the subtree
 }
 
-// A decision is the first outcome of an id, and the directories that the transaction touched, so that they are
-// forgotten with it.
+// A decision is the first outcome of an id, with the directories that the transaction touched and the graves that it
+// dug, so that they are forgotten with it.
 type decision struct {
 	id      ID
 	outcome Outcome
 	touched []string
+	graves  []string
 }
 
 // treeDegree: DESIGN.md has the measurements.
@@ -70,13 +83,13 @@ func (s *state) outcome(id ID) (Outcome, bool) {
 // elements yields the bytes of every element in the order of a snapshot. They are good until the next one is asked for.
 func (s *state) elements(yield func([]byte) bool) {
 	b := make([]byte, 0, 4096)
-	more := yield(appendConfiguration(b, s.configuration, s.configured))
+	more := true
 	emit := func(element []byte) bool {
 		more = more && yield(element)
 		b = element[:0]
 		return more
 	}
-	if !more {
+	if !emit(appendConfiguration(b, s.configuration, s.configured)) || !emit(appendAccount(b, s.account)) {
 		return
 	}
 	s.records.Scan(func(path string, r *Record) bool { return emit(appendRecord(b, path, r)) })
@@ -90,6 +103,10 @@ func (s *state) elements(yield func([]byte) bool) {
 		return
 	}
 	s.decisions.Scan(func(_ uint64, d decision) bool { return emit(appendDecision(b, d.id, d.outcome)) })
+	if !more {
+		return
+	}
+	s.graves.Scan(func(path string, deleted uint64) bool { return emit(appendGrave(b, path, deleted)) })
 }
 
 // A draft is the state that the next batch or a restore is making. It belongs to the goroutine that applies.
@@ -97,17 +114,24 @@ type draft struct {
 	state
 	sum     sum    // of the elements of state
 	element []byte // scratch
+	vouching
 }
 
-func newDraft() *draft {
+func newDraft(c *checker) *draft {
 	d := &draft{state: state{
 		records:     btree.NewMap[string, *Record](treeDegree),
 		directories: btree.NewMap[string, directory](treeDegree),
 		decisions:   btree.NewMap[uint64, decision](treeDegree),
 		ids:         btree.NewMap[string, uint64](treeDegree),
+		graves:      btree.NewMap[string, uint64](treeDegree),
 	}}
 	d.add(appendConfiguration(d.element, d.configuration, 0))
+	d.add(appendAccount(d.element, d.account))
 	d.digest = d.sum.digest(0, 0)
+	if d.free = c.free; c.free {
+		d.line = c.anchor
+	}
+	d.vouched = d.freeze()
 	return d
 }
 
@@ -116,6 +140,7 @@ func (d *draft) freeze() *state {
 	s := d.state
 	s.records, s.directories = d.records.Copy(), d.directories.Copy()
 	s.decisions, s.ids = d.decisions.Copy(), d.ids.Copy()
+	s.graves = d.graves.Copy()
 	return &s
 }
 
@@ -131,6 +156,9 @@ func (d *draft) subtract(element []byte) {
 
 // put stores r, and reports whether there was nothing at path.
 func (d *draft) put(path string, r *Record) (created bool) {
+	if deleted, ok := d.graves.Delete(path); ok {
+		d.subtract(appendGrave(d.element, path, deleted))
+	}
 	old, replaced := d.records.Set(path, r)
 	if replaced {
 		d.dropped(path, old)
@@ -140,10 +168,38 @@ func (d *draft) put(path string, r *Record) (created bool) {
 	return !replaced
 }
 
-func (d *draft) remove(path string) {
+// remove deletes the record at path. Its grave keeps everybody who has not seen the deletion from
+// putting something there, until nobody who has not seen it is heard any more.
+func (d *draft) remove(path string, index uint64) {
 	if old, ok := d.records.Delete(path); ok {
 		d.dropped(path, old)
+		d.dig(path, index)
+		d.erased(index)
 	}
+}
+
+func (d *draft) dig(path string, index uint64) {
+	d.graves.Set(path, index)
+	d.add(appendGrave(d.element, path, index))
+}
+
+func (d *draft) erased(index uint64) {
+	a := d.account
+	a.erasedAt = index
+	d.reckon(a)
+}
+
+// refuse counts an entry that changes nothing.
+func (d *draft) refuse(index uint64) {
+	a := d.account
+	a.refused, a.refusedAt = a.refused+1, index
+	d.reckon(a)
+}
+
+func (d *draft) reckon(a account) {
+	d.subtract(appendAccount(d.element, d.account))
+	d.account = a
+	d.add(appendAccount(d.element, a))
 }
 
 func (d *draft) dropped(path string, old *Record) {
@@ -180,8 +236,8 @@ func (d *draft) move(path string, from, to uint64) {
 	}
 }
 
-func (d *draft) decide(id ID, o Outcome, touched []string) {
-	d.decisions.Set(o.Index, decision{id, o, slices.Clip(touched)})
+func (d *draft) decide(id ID, o Outcome, touched, graves []string) {
+	d.decisions.Set(o.Index, decision{id, o, slices.Clip(touched), graves})
 	d.ids.Set(string(id[:]), o.Index)
 	d.add(appendDecision(d.element, id, o))
 }
@@ -205,6 +261,17 @@ func (d *draft) forget() {
 		for _, path := range old.touched {
 			d.forgetDirectory(path, index)
 		}
+		for _, path := range old.graves {
+			d.forgetGrave(path, index)
+		}
+	}
+}
+
+// forgetGrave drops what path still has from index.
+func (d *draft) forgetGrave(path string, index uint64) {
+	if deleted, ok := d.graves.Get(path); ok && deleted == index {
+		d.graves.Delete(path)
+		d.subtract(appendGrave(d.element, path, index))
 	}
 }
 

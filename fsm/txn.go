@@ -56,8 +56,10 @@ type Write struct {
 type Txn struct {
 	_          struct{} `cbor:",toarray"`
 	ID         ID
-	Base       uint64 // index of the view it was decided on
-	Generation uint64 // restore generation of that view
+	Base       uint64   // index of the view it was decided on
+	Digest     [32]byte // of the state at Base: who signs vouches for it
+	Generation uint64   // restore generation of that view
+	Verb       Verb
 	Conditions []Condition
 	Writes     []Write
 }
@@ -81,6 +83,10 @@ const (
 	Conflict        OutcomeKind = 2 // a condition failed: Path, At
 	TooOld          OutcomeKind = 3 // its base is beyond the id window, or not below its own index
 	WrongGeneration OutcomeKind = 4 // the state was restored since its view
+
+	// Both change nothing, and are not the outcome of an id.
+	Retired OutcomeKind = 5 // signed by a transaction key that has a successor: to be signed again
+	Refused OutcomeKind = 6 // not signed, not a transaction, or breaks a rule that no member breaks
 )
 
 // An Outcome is what the state machine did with a transaction, the same on every node.
@@ -119,7 +125,7 @@ func (t Txn) valid() error {
 		}
 		written[w.Path] = true
 	}
-	return nil
+	return t.validVerb()
 }
 
 func (c Condition) valid(base uint64) error {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fxamacker/cbor/v2"
 	"github.com/hashicorp/raft"
 
 	"keyquorum/fsm"
@@ -25,7 +24,12 @@ var goldenTxns = []struct {
 	{"create", create(2, 41, "vault/0af7/secret/pässword", "\x01sealed")},
 	{"replace", replace(3, 1<<32, "vault/0af7/secret/a", 300, "")},
 	{"delete", remove(4, 300, "vault/0af7/secret/a", 24)},
+	{"change", fsm.Txn{ID: id(5), Base: 9, Verb: fsm.Change,
+		Conditions: []fsm.Condition{{Kind: fsm.Unchanged, Path: fsm.PathMembers, Index: 1}},
+		Writes:     []fsm.Write{{Path: fsm.PathMembers, Logical: 1, Value: []byte("who")}}}},
+	{"checkpoint", fsm.Txn{ID: id(6), Base: 10, Verb: fsm.Checkpoint}},
 	{"everything", fsm.Txn{ID: fsm.ID(bytes.Repeat([]byte{0xff}, 16)), Base: 1<<64 - 1, Generation: 3,
+		Digest: [32]byte(bytes.Repeat([]byte{5}, 32)),
 		Conditions: []fsm.Condition{
 			{Kind: fsm.Unchanged, Path: "a/b", Index: 1<<64 - 1},
 			{Kind: fsm.DirUnchanged, Path: "a/", Index: 0},
@@ -52,7 +56,7 @@ func TestGoldenTransactions(t *testing.T) {
 		if err != nil || name != g.name {
 			t.Fatalf("line %d: %q, %v", i, name, err)
 		}
-		if encoded, err := g.txn.Encode(); err != nil || !bytes.Equal(encoded, b) {
+		if encoded, err := g.txn.Sign(key); err != nil || !bytes.Equal(encoded, b) {
 			t.Errorf("%s encodes to %x, %v", name, encoded, err)
 		}
 		decoded, err := fsm.DecodeTxn(b)
@@ -79,12 +83,9 @@ func TestEncodingKeepsEveryField(t *testing.T) {
 			}
 		}
 	}
-	x := replace(1, 9, "a/b", 8, "value")
-	x.Generation = 2
-	x.Writes = append(x.Writes, fsm.Write{Path: "a/c", Delete: true})
-	x.Writes[0], x.Writes[1] = x.Writes[1], x.Writes[0]
-	x.Conditions = append(x.Conditions, fsm.Condition{Kind: fsm.Unchanged, Path: "a/c", Index: 7})
-	b, err := x.Encode()
+	x := replace(1, 9, fsm.PathMembers, 8, "value")
+	x.Generation, x.Digest, x.Verb = 2, [32]byte{7}, fsm.Change
+	b, err := x.Sign(key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +93,7 @@ func TestEncodingKeepsEveryField(t *testing.T) {
 	if err != nil || fmt.Sprint(back) != fmt.Sprint(x) {
 		t.Fatalf("got %v, %v, want %v", back, err, x)
 	}
-	back.Writes[0].Logical, back.Writes[0].Value = back.Writes[1].Logical, back.Writes[1].Value // a delete has neither
+	back.Writes[0].Delete = true // no put is a delete
 	requireSet(reflect.ValueOf(back), "Txn")
 }
 
@@ -163,7 +164,7 @@ func TestInvalidTransactions(t *testing.T) {
 		{"too large", create(1, 5, "a", strings.Repeat("v", fsm.MaxTxnBytes)), "more than 1048576"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b, err := c.txn.Encode()
+			b, err := c.txn.Sign(key)
 			requireError(t, err, c.want)
 			if c.want == "" {
 				_, err = fsm.DecodeTxn(b)
@@ -171,27 +172,12 @@ func TestInvalidTransactions(t *testing.T) {
 				return
 			}
 			// The receiver must not trust the sender to have looked. Two of these the library sees first.
-			_, err = fsm.DecodeTxn(unchecked(t, c.txn))
+			_, err = fsm.DecodeTxn(fsm.Unchecked(c.txn, key))
 			if err == nil || !strings.Contains(err.Error(), "transaction: cbor:") {
 				requireError(t, err, c.want)
 			}
 		})
 	}
-}
-
-// unchecked encodes what Encode refuses.
-func unchecked(t testing.TB, x any) []byte {
-	o := cbor.CoreDetEncOptions()
-	o.NilContainers = cbor.NilContainerAsEmpty
-	mode, err := o.EncMode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := mode.Marshal(x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return append([]byte{1}, b...)
 }
 
 func requireError(t testing.TB, err error, want string) {
@@ -203,34 +189,40 @@ func requireError(t testing.TB, err error, want string) {
 
 // Each of these is a way to write an empty transaction that is not the one way.
 func TestOtherEncodings(t *testing.T) {
-	const zeros = "00000000000000000000000000000000"
-	opening := "01" + "85" + "5001" + zeros[2:] + "00" + "00" + "80" + "80"
-	if _, err := fsm.DecodeTxn(unhex(t, opening)); err != nil {
+	zeros := strings.Repeat("00", 32)
+	head := "01" + "87" + "5001" + zeros[34:] + "00" + "5820" + zeros + "00" + "00"
+	opening := head + "80" + "80"
+	decode := func(body string) (fsm.Txn, error) { return fsm.DecodeTxn(fsm.Envelope(unhex(t, body), key)) }
+	if _, err := decode(opening); err != nil {
 		t.Fatalf("the one way: %v", err)
 	}
+	in := func(from, to string) string { return strings.Replace(opening, from, to, 1) }
 	for name, text := range map[string]string{
 		"nothing":                        "",
 		"only a version":                 "01",
 		"trailing byte":                  opening + "00",
 		"cut short":                      opening[:len(opening)-2],
-		"null for a list":                "01" + "85" + "5001" + zeros[2:] + "00" + "00" + "f6" + "80",
-		"a number in its long form":      "01" + "85" + "5001" + zeros[2:] + "1800" + "00" + "80" + "80",
-		"a float for a number":           "01" + "85" + "5001" + zeros[2:] + "f90000" + "00" + "80" + "80",
-		"a negative number":              "01" + "85" + "5001" + zeros[2:] + "20" + "00" + "80" + "80",
-		"a list of unknown length":       "01" + "85" + "5001" + zeros[2:] + "00" + "00" + "9fff" + "80",
-		"an id of 15 bytes":              "01" + "85" + "4f01" + zeros[4:] + "00" + "00" + "80" + "80",
-		"an id of 17 bytes":              "01" + "85" + "5101" + zeros + "00" + "00" + "80" + "80",
-		"an id as a list":                "01" + "85" + "9001" + zeros[2:] + "00" + "00" + "80" + "80",
-		"four fields":                    "01" + "84" + "5001" + zeros[2:] + "00" + "00" + "80",
-		"six fields":                     "01" + "86" + "5001" + zeros[2:] + "00" + "00" + "80" + "80" + "00",
+		"null for a list":                head + "f6" + "80",
+		"a number in its long form":      head[:len(head)-4] + "1800" + "00" + "80" + "80",
+		"a float for a number":           head[:len(head)-4] + "f90000" + "00" + "80" + "80",
+		"a negative number":              head[:len(head)-4] + "20" + "00" + "80" + "80",
+		"a list of unknown length":       head + "9fff" + "80",
+		"an id of 15 bytes":              in("5001"+zeros[34:], "4f01"+zeros[36:]),
+		"an id of 17 bytes":              in("5001"+zeros[34:], "5101"+zeros[32:]),
+		"an id as a list":                in("5001"+zeros[34:], "9001"+zeros[34:]),
+		"a digest of 31 bytes":           in("5820"+zeros, "581f"+zeros[2:]),
+		"a verb of two bytes":            head[:len(head)-2] + "190100" + "80" + "80",
+		"a verb that nobody knows":       head[:len(head)-2] + "05" + "80" + "80",
+		"six fields":                     strings.Replace(head, "0187", "0186", 1) + "80",
+		"eight fields":                   in("0187", "0188") + "00",
 		"a map":                          "01" + "a0",
 		"a tag":                          "01" + "c1" + opening[2:],
-		"a list of four billion":         "01" + "85" + "5001" + zeros[2:] + "00" + "00" + "9affffffff",
-		"a value of an exabyte":          "01" + "85" + "5001" + zeros[2:] + "00" + "00" + "80" + "81" + "84" + "6161" + "f4" + "00" + "5b0fffffffffffffff",
+		"a list of four billion":         head + "9affffffff",
+		"a value of an exabyte":          head + "80" + "81" + "84" + "6161" + "f4" + "00" + "5b0fffffffffffffff",
 		"a list deep in itself":          "01" + strings.Repeat("81", 1000),
-		"text that is a string of bytes": "01" + "85" + "5001" + zeros[2:] + "01" + "00" + "81" + "83" + "02" + "4161" + "00" + "80",
+		"text that is a string of bytes": head + "81" + "83" + "02" + "4161" + "00" + "80",
 	} {
-		if x, err := fsm.DecodeTxn(unhex(t, text)); err == nil {
+		if x, err := decode(text); err == nil {
 			t.Errorf("%s decodes to %v", name, x)
 		}
 	}
@@ -246,22 +238,24 @@ func unhex(t testing.TB, text string) []byte {
 
 func FuzzTxn(f *testing.F) {
 	for _, g := range goldenTxns {
-		b, err := g.txn.Encode()
+		b, err := g.txn.Sign(key)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(b)
 		f.Add(b[:len(b)-1])
 	}
-	f.Add(unchecked(f, fsm.Txn{}))
+	f.Add(fsm.Unchecked(fsm.Txn{}, key))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		x, err := fsm.DecodeTxn(b)
 		if err != nil {
 			return
 		}
-		if again, err := x.Encode(); err != nil || !bytes.Equal(again, b) {
+		body := b[68:]
+		if again, err := x.Sign(key); err != nil || !bytes.Equal(again[68:], body) {
 			t.Fatalf("%x decodes, but encodes to %x, %v", b, again, err)
 		}
+		b = fsm.Envelope(body, key) // a good signature: what follows looks at the rest
 		machine := newFSM(t)
 		machine.Apply(&raft.Log{Index: x.Base + 1, Type: raft.LogCommand, Data: b})
 		requireRecomputed(t, machine.View())

@@ -98,6 +98,28 @@ func (v View) Configuration() (raft.Configuration, uint64) {
 	return v.state.configuration.Clone(), v.state.configured
 }
 
+// Line returns the transaction keys; empty before the cluster is founded. Nobody may change it.
+func (v View) Line() Line { return v.state.line }
+
+// Members returns who belongs to the cluster; empty before it is founded. Nobody may change it.
+func (v View) Members() Members { return v.state.members }
+
+// Backing says how far the state is vouched for.
+func (v View) Backing() Backing { return v.state.backing }
+
+// Refused says how many entries changed nothing because nobody signed them, and the index of the newest.
+func (v View) Refused() (entries, newest uint64) {
+	return v.state.account.refused, v.state.account.refusedAt
+}
+
+// Erased is the index of the newest entry that deleted a record.
+func (v View) Erased() uint64 { return v.state.account.erasedAt }
+
+// Begin is an empty transaction that is decided on this view.
+func (v View) Begin(verb Verb) Txn {
+	return Txn{ID: NewID(), Base: v.Index(), Digest: v.Digest(), Generation: v.Generation(), Verb: verb}
+}
+
 // recordOverhead is what the tree takes for a record beyond its path and value, measured (DESIGN.md).
 const recordOverhead = 96
 

@@ -3,13 +3,13 @@ package node
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 
 	"github.com/fxamacker/cbor/v2"
-	"github.com/hashicorp/raft"
 
 	"keyquorum/cluster"
 	"keyquorum/fsm"
@@ -66,11 +66,11 @@ func (n *Node) discard() error {
 
 // A genesis is a cluster before it exists.
 type genesis struct {
-	member  newMember
-	address string
-	shares  []seal.Plaintext
-	token   seal.Plaintext
-	writes  []fsm.Write // the first transaction
+	member   newMember
+	address  string
+	shares   []seal.Plaintext
+	token    seal.Plaintext
+	founding []byte // the first transaction, signed
 }
 
 // found makes every key of a new cluster. All but the shares and the root token go into the first transaction, wrapped.
@@ -127,37 +127,55 @@ func (g *genesis) write(n *Node, root *seal.Root, keyring *seal.Keyring, authori
 	if err != nil {
 		return err
 	}
+	line, members, err := g.authority(keyring)
+	if err != nil {
+		return err
+	}
 	domain, token, err := vault.Bootstrap(keyring, n.config.Now())
 	if err != nil {
 		return err
 	}
 	g.token = token
-	g.writes = append([]fsm.Write{
+	txn := fsm.New(fsm.Options{}).View().Begin(fsm.Found)
+	txn.Writes = append([]fsm.Write{
 		{Path: pathSeal, Value: g.member.seal.Encode()},
 		{Path: pathKeyring, Value: wrapped},
 		{Path: pathCA, Value: ca},
+		{Path: fsm.PathKeys, Value: line},
+		{Path: fsm.PathMembers, Value: members},
 	}, domain...)
-	return nil
-}
-
-// firstEntries stores entry 1, the configuration, and entry 2, the first transaction, both of term 1 (decision 16).
-func (g *genesis) firstEntries(s *storage.Store) error {
-	config := raft.DefaultConfig()
-	config.LocalID = raft.ServerID(g.member.manifest.NodeID)
-	alone := raft.Configuration{Servers: []raft.Server{{ID: config.LocalID, Address: raft.ServerAddress(g.address)}}}
-	if err := raft.BootstrapCluster(config, s.Logs(), s.Stable(), s.Snapshots(), nil, alone); err != nil {
-		return err
-	}
-	txn := fsm.Txn{ID: fsm.NewID(), Writes: g.writes}
-	for _, w := range g.writes {
+	for _, w := range txn.Writes {
 		txn.Conditions = append(txn.Conditions, fsm.Condition{Kind: fsm.Absent, Path: w.Path})
 	}
-	data, err := txn.Encode()
-	if err != nil {
-		return err
-	}
-	return s.Logs().StoreLog(&raft.Log{Index: 2, Term: 1, Type: raft.LogCommand, Data: data})
+	g.founding, err = txn.Sign(keyring)
+	return err
 }
+
+// authority is by whose word the cluster goes: the transaction key, and this node as its one member.
+func (g *genesis) authority(keyring *seal.Keyring) (line, members []byte, err error) {
+	public, ok := keyring.Public(keyring.Term())
+	if !ok {
+		return nil, nil, seal.ErrSealed
+	}
+	keys := fsm.NewLine(keyring.Term(), public)
+	if g.member.trust, err = (cluster.Trust{Line: keys}).Encode(); err != nil {
+		return nil, nil, err
+	}
+	certificate, err := x509.ParseCertificate(g.member.certificate)
+	if err != nil {
+		return nil, nil, err
+	}
+	first := cluster.NewMember(g.member.manifest.NodeID, g.address, certificate)
+	first.Voter = true
+	if members, err = (fsm.Members{first}).Encode(); err != nil {
+		return nil, nil, err
+	}
+	line, err = keys.Encode()
+	return line, members, err
+}
+
+// firstEntries stores the founding transaction, and the configuration that follows from it (decision 16).
+func (g *genesis) firstEntries(s *storage.Store) error { return cluster.Found(s, g.founding) }
 
 // caRecord is what pathCA holds, sealed.
 type caRecord struct {

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -112,7 +113,7 @@ func (n *Node) answerLocked(ctx context.Context, opener *seal.Opener) (*seal.Roo
 	err = n.becomeLocked(newMember{
 		manifest: storage.Manifest{ClusterID: proof.clusterID, NodeID: j.nodeID, Voter: !j.nonVoter},
 		ca:       admission.CA, certificate: admission.Certificate, key: key,
-		gossipKey: gossipKey, seal: record,
+		gossipKey: gossipKey, seal: record, trust: admission.Trust,
 	})
 	if err != nil {
 		root.Close()
@@ -211,11 +212,19 @@ func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
 	if err != nil {
 		return Admission{}, err
 	}
-	if err := m.cluster.Add(ctx, a.ServerID, a.ClusterAddr); err != nil {
+	leaf, err := x509.ParseCertificate(certificate)
+	if err != nil {
+		return Admission{}, err
+	}
+	if err := m.cluster.Add(ctx, a.ServerID, a.ClusterAddr, leaf); err != nil {
+		return Admission{}, err
+	}
+	trust, err := m.cluster.Trusted().Encode()
+	if err != nil {
 		return Admission{}, err
 	}
 	admission := Admission{
-		Certificate: certificate, CA: authority.Certificate.Raw, SealRecord: m.sealRecord().Encode(),
+		Certificate: certificate, CA: authority.Certificate.Raw, SealRecord: m.sealRecord().Encode(), Trust: trust,
 	}
 	if admission.GossipKey, err = proof.mask(m.gossipKey); err != nil {
 		return Admission{}, err

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"keyquorum/cluster"
+	"keyquorum/fsm"
 	"keyquorum/seal"
 	"keyquorum/storage"
 )
@@ -20,6 +21,7 @@ type member struct {
 	identity  cluster.Identity
 	gossipKey []byte
 	mirror    seal.Record // of the seal record, from the folder: the state's copy wins
+	trust     cluster.Trust
 }
 
 // Files of a member's folder beside storage's own. Key and gossip key lie there in the clear (0600): a sealed node must
@@ -30,6 +32,7 @@ const (
 	fileKey       = "node.key"   // SEC 1, DER
 	fileGossipKey = "gossip.key" // 32 bytes
 	fileSeal      = "seal.record"
+	fileTrust     = "trust" // cluster.Trust
 )
 
 // newMember is what init and join write into a fresh folder.
@@ -39,6 +42,7 @@ type newMember struct {
 	key             *ecdsa.PrivateKey
 	gossipKey       []byte
 	seal            seal.Record
+	trust           []byte // cluster.Trust, encoded
 }
 
 // create builds the member's folder under a temporary name, lets prepare fill its empty store, and moves it into place:
@@ -65,7 +69,7 @@ func (m newMember) writeFiles(dir string) error {
 		return err
 	}
 	for name, content := range map[string][]byte{
-		fileCA: m.ca, fileCert: m.certificate, fileKey: key, fileGossipKey: m.gossipKey, fileSeal: m.seal.Encode(),
+		fileCA: m.ca, fileCert: m.certificate, fileKey: key, fileGossipKey: m.gossipKey, fileSeal: m.seal.Encode(), fileTrust: m.trust,
 	} {
 		if err := storage.WriteFile(filepath.Join(dir, name), content); err != nil {
 			return err
@@ -102,6 +106,8 @@ func (n *Node) openMember() error {
 		Now:         n.config.Now,
 		Trouble:     n.audit.Trouble,
 		PlaceLeader: n.config.PlaceLeader,
+		Trust:       m.trust,
+		Remember:    n.remember,
 		Diverged:    func(error) { n.wg.Go(func() { n.sealNow() }) },
 	})
 	if err != nil {
@@ -115,7 +121,7 @@ func (n *Node) openMember() error {
 
 func (n *Node) readMember(store *storage.Store) (*member, error) {
 	files := map[string][]byte{}
-	for _, name := range []string{fileCA, fileCert, fileKey, fileGossipKey, fileSeal} {
+	for _, name := range []string{fileCA, fileCert, fileKey, fileGossipKey, fileSeal, fileTrust} {
 		content, err := storage.ReadFile(filepath.Join(n.memberDir(), name))
 		if err != nil {
 			return nil, err
@@ -135,7 +141,20 @@ func (n *Node) readMember(store *storage.Store) (*member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(n.memberDir(), fileSeal), err)
 	}
-	return &member{store: store, identity: identity, gossipKey: files[fileGossipKey], mirror: record}, nil
+	trust, err := cluster.DecodeTrust(files[fileTrust])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(n.memberDir(), fileTrust), err)
+	}
+	return &member{store: store, identity: identity, gossipKey: files[fileGossipKey], mirror: record, trust: trust}, nil
+}
+
+// remember keeps what the member must not forget in its folder.
+func (n *Node) remember(t cluster.Trust) error {
+	b, err := t.Encode()
+	if err != nil {
+		return err
+	}
+	return storage.WriteFile(filepath.Join(n.memberDir(), fileTrust), b)
 }
 
 // watch ends the node when its disk or its state machine can't go on.
@@ -149,11 +168,11 @@ func (n *Node) watch(m *member) {
 	}
 }
 
-// Clear records of the state that node owns.
+// Records of the state that node owns.
 const (
-	pathSeal    = "sys/seal"    // the seal record
-	pathKeyring = "sys/keyring" // the keyring, wrapped by the root key
-	pathCA      = "sys/ca"      // the CA's certificate and key, sealed
+	pathSeal    = fsm.PathSeal
+	pathKeyring = fsm.PathKeyring
+	pathCA      = "sys/ca" // the CA's certificate and key, sealed
 )
 
 // sealRecord is the state's seal record, or the mirror while the state has none yet.

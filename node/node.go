@@ -225,6 +225,9 @@ type keys struct {
 	vaults  *vault.Vaults
 	working context.Context // of background work; ends with the keys
 	stop    context.CancelFunc
+
+	refreshing sync.Mutex // held while the keyring is taken over from the state
+	wrapped    uint64     // mod index of the record that it came from
 }
 
 func (k *keys) close() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"keyquorum/fsm"
 	"keyquorum/seal"
 	"keyquorum/vault"
 )
@@ -142,7 +143,8 @@ func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.R
 		if err == nil {
 			n.keys.Store(k)
 			n.wg.Go(func() { n.work(m, k) })
-			m.cluster.SetSealed(false)
+			n.wg.Go(func() { n.followKeyring(m, k) })
+			m.cluster.Unseal(k.keyring)
 		}
 	}
 	n.keysMu.Unlock()
@@ -161,38 +163,45 @@ func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.R
 
 // makeKeys waits for the keyring, and makes of it and root what an unsealed node has.
 func (n *Node) makeKeys(ctx context.Context, m *member, root *seal.Root) (*keys, error) {
-	wrapped, err := m.awaitKeyring(ctx)
+	view, err := m.awaitKeyring(ctx)
 	if err != nil {
 		return nil, err
 	}
-	keyring, err := root.UnwrapKeyring(wrapped)
+	wrapped, _ := view.Get(pathKeyring)
+	keyring, err := root.UnwrapKeyring(wrapped.Value)
 	if err != nil {
 		n.logger().Error("the keyring does not open with the root key", "error", err)
 		return nil, err
 	}
-	vaults, err := vault.New(vault.Config{
+	k := &keys{root: root, keyring: keyring, wrapped: wrapped.Mod}
+	if err := k.rightful(view); err != nil {
+		keyring.Close()
+		n.logger().Error("this node stays sealed", "error", err)
+		return nil, err
+	}
+	k.vaults, err = vault.New(vault.Config{
 		AuthorityKeys: n.config.AuthorityKeys,
-		Replica:       m.cluster, Keyring: keyring, Audit: n.audit, Now: n.config.Now,
+		Replica:       m.cluster, Keyring: keyring, Refresh: func() error { return k.refresh(m.cluster.View()) },
+		Audit: n.audit, Now: n.config.Now,
 		Node: n.config.Label, ClusterID: m.identity.ClusterID, Counts: n.counts,
 	})
 	if err != nil {
 		keyring.Close()
 		return nil, err
 	}
-	k := &keys{root: root, keyring: keyring, vaults: vaults}
 	k.working, k.stop = context.WithCancel(n.ctx)
 	return k, nil
 }
 
-// awaitKeyring returns the wrapped keyring as soon as this node's state has it.
-func (m *member) awaitKeyring(ctx context.Context) ([]byte, error) {
+// awaitKeyring returns a view of this node's state as soon as that has the keyring.
+func (m *member) awaitKeyring(ctx context.Context) (fsm.View, error) {
 	for {
 		view := m.cluster.View()
-		if r, ok := view.Get(pathKeyring); ok {
-			return r.Value, nil
+		if _, ok := view.Get(pathKeyring); ok {
+			return view, nil
 		}
 		if err := m.cluster.Wait(ctx, view.Index()+1); err != nil {
-			return nil, err
+			return view, err
 		}
 	}
 }
@@ -229,7 +238,7 @@ func (n *Node) sealNow() {
 		return
 	}
 	if m := n.member.Load(); m != nil {
-		m.cluster.SetSealed(true)
+		m.cluster.Seal()
 		n.ceremony = seal.NewCeremony(m.sealRecord())
 	}
 	n.noteLocked()

@@ -35,14 +35,14 @@ func newKeyring(clusterID [16]byte) *Keyring {
 	return &Keyring{clusterID: clusterID, terms: map[uint32]*termKeys{}}
 }
 
-// add makes term the newest. It runs inside Do and, once the keyring is shared, under the lock.
+// add adds a term, mostly the newest. It runs inside Do and, once the keyring is shared, under the lock.
 func (k *Keyring) add(term uint32, key, seed *[keySize]byte) error {
 	b, err := newBox(key[:], labelRecord)
 	if err != nil {
 		return err
 	}
 	k.terms[term] = &termKeys{key: key, box: b, signing: ed25519.NewKeyFromSeed(seed[:])}
-	k.newest = term
+	k.newest = max(k.newest, term)
 	return nil
 }
 
@@ -156,6 +156,35 @@ func (k *Keyring) Rotate() (err error) {
 		return errKeyring
 	}
 	Do(func() { err = k.add(k.newest+1, randomKey(), randomKey()) })
+	return err
+}
+
+// Adopt takes over the terms of a newer keyring of the same cluster, which stays the caller's. Nothing that this one has
+// is dropped; the newest term of both seals and signs from now on.
+func (k *Keyring) Adopt(newer *Keyring) error {
+	if k == newer || k.clusterID != newer.clusterID {
+		return errKeyring
+	}
+	newer.mu.RLock()
+	defer newer.mu.RUnlock()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.terms == nil || newer.terms == nil {
+		return ErrSealed
+	}
+	return k.adopt(newer)
+}
+
+// adopt is called with both locks held.
+func (k *Keyring) adopt(newer *Keyring) (err error) {
+	Do(func() {
+		for _, term := range slices.Sorted(maps.Keys(newer.terms)) {
+			if k.terms[term] == nil && err == nil {
+				key, seed := *newer.terms[term].key, [keySize]byte(newer.terms[term].signing.Seed())
+				err = k.add(term, &key, &seed)
+			}
+		}
+	})
 	return err
 }
 

@@ -45,7 +45,7 @@ func overtaken(t *testing.T, between func(c *testcluster.Cluster, alone int)) {
 	wantTaken(t, atAlone, "first", 1, 1) // and both have their tokens
 	wantTaken(t, atOther, "second", 1, 1)
 	c.Isolate(alone)
-	wantTaken(t, atAlone, "by-nobody", 60, 0)
+	wantTaken(t, atAlone, "by-nobody", 120, 0)
 	wantTaken(t, atOther, "by-the-majority", 20, 20)
 	time.Sleep(15 * time.Second) // snapshots are looked at once a second, or when a fence has given up
 	c.Settled()

@@ -54,7 +54,7 @@ func (v *Vaults) open(path string, r fsm.Record) (seal.Plaintext, error) {
 	if v.closed.Load() {
 		return nil, seal.ErrSealed
 	}
-	p, err := v.cfg.Keyring.Open(path, r.Logical, r.Value)
+	p, err := v.unseal(path, r.Logical, r.Value)
 	switch {
 	case err == nil:
 		return p, nil
@@ -63,6 +63,19 @@ func (v *Vaults) open(path string, r fsm.Record) (seal.Plaintext, error) {
 	default:
 		return nil, damaged(path)
 	}
+}
+
+// unseal opens what was sealed for a place. Another node may have changed the keyring a moment ago: this node's state has the new
+// one by now, since what is sealed under it comes later in the log.
+func (v *Vaults) unseal(path string, logical uint64, sealed []byte) (seal.Plaintext, error) {
+	p, err := v.cfg.Keyring.Open(path, logical, sealed)
+	if errors.Is(err, seal.ErrUnknownTerm) && v.cfg.Refresh != nil {
+		if err := v.cfg.Refresh(); err != nil {
+			return nil, err
+		}
+		return v.cfg.Keyring.Open(path, logical, sealed)
+	}
+	return p, err
 }
 
 // load reads a record through the cache of what its kind decodes to.

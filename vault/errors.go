@@ -116,7 +116,7 @@ func refusal(err error) *Error {
 	switch {
 	case errors.As(err, &e):
 		return e
-	case errors.Is(err, seal.ErrSealed):
+	case errors.Is(err, seal.ErrSealed), errors.Is(err, cluster.ErrSealed):
 		return unavailable("Sealed", "This node is sealed.")
 	case errors.Is(err, cluster.ErrUnknown):
 		return unavailable("OutcomeUnknown", "The outcome could not be learned in time."+mayHaveHappened)

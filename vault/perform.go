@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"keyquorum/cluster"
 	"keyquorum/fsm"
 	"keyquorum/seal"
 )
@@ -180,7 +181,7 @@ func (v *Vaults) attempt(ctx context.Context, d *decision, decide func(*decision
 func (v *Vaults) commit(ctx context.Context, d *decision) (_ *decision, more bool, err error) {
 	outcome, err := v.cfg.Replica.Commit(ctx, d.txn)
 	if err != nil {
-		d.committed = true
+		d.committed = !errors.Is(err, seal.ErrSealed) && !errors.Is(err, cluster.ErrSealed) // else it was not even signed
 		return d, false, err
 	}
 	switch outcome.Kind {
@@ -199,6 +200,6 @@ func (v *Vaults) commit(ctx context.Context, d *decision) (_ *decision, more boo
 func (d *decision) begin(view fsm.View) {
 	d.view, d.now = view, d.v.cfg.Now()
 	if d.writes {
-		d.txn = fsm.Txn{ID: fsm.NewID(), Base: view.Index(), Generation: view.Generation()}
+		d.txn = view.Begin(fsm.Ordinary)
 	}
 }

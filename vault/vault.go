@@ -48,10 +48,11 @@ type Replica interface {
 	Wait(ctx context.Context, index uint64) error
 }
 
-// Config is what a Vaults needs. All fields but AuthorityKeys and Counts are required.
+// Config is what a Vaults needs. All fields but Refresh, AuthorityKeys and Counts are required.
 type Config struct {
 	Replica   Replica
 	Keyring   *seal.Keyring
+	Refresh   func() error // has Keyring follow the state at once; nil: it has all it needs
 	Audit     *audit.Log
 	Now       func() time.Time // the node's wall clock: nbf, exp, tokens, timestamps
 	Node      string           // label for usage records

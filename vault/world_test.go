@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"keyquorum/audit"
 	"keyquorum/cluster"
 	"keyquorum/fsm"
+	"keyquorum/internal/testkey"
 	"keyquorum/seal"
 	"keyquorum/vault"
 )
@@ -127,6 +129,8 @@ func demo(t testing.TB) (*world, vault.Caller) {
 type replica struct {
 	t testing.TB
 
+	key *testkey.Key // signs
+
 	mu       sync.Mutex
 	fsm      *fsm.FSM
 	index    uint64
@@ -142,7 +146,12 @@ type replica struct {
 
 func newReplica(t testing.TB) *replica {
 	fatal := func(err error) { t.Errorf("the state machine stopped: %v", err) }
-	return &replica{t: t, fsm: fsm.New(fsm.Options{OnFatal: fatal}), index: 1}
+	r := &replica{t: t, fsm: fsm.New(fsm.Options{OnFatal: fatal}), index: 1, key: testkey.New(1, 0)}
+	founding := must(r.key.Found(fsm.Members{{ID: strings.Repeat("0", 32), Address: "host:8201", Voter: true}}))(t)
+	if o := r.fsm.Apply(&raft.Log{Index: 1, Type: raft.LogCommand, Data: founding}).(fsm.Outcome); o.Kind != fsm.Applied {
+		t.Fatalf("the founding transaction: %+v", o)
+	}
+	return r
 }
 
 func (r *replica) View() fsm.View {
@@ -183,7 +192,7 @@ func (r *replica) Commit(_ context.Context, txn fsm.Txn) (fsm.Outcome, error) {
 			return fsm.Outcome{}, err
 		}
 	}
-	b, err := txn.Encode()
+	b, err := txn.Sign(r.key)
 	if err != nil {
 		r.t.Errorf("a transaction that nobody may send: %v", err)
 		return fsm.Outcome{}, err
@@ -202,9 +211,9 @@ func (r *replica) alter(path string, change func(fsm.Record) []byte) {
 	if !ok {
 		r.t.Fatalf("there is no record at %s", path)
 	}
-	txn := fsm.Txn{ID: fsm.NewID(), Base: view.Index(),
-		Conditions: []fsm.Condition{{Kind: fsm.Unchanged, Path: path, Index: record.Mod}},
-		Writes:     []fsm.Write{{Path: path, Logical: record.Mod, Value: change(record)}}}
+	txn := view.Begin(fsm.Ordinary)
+	txn.Conditions = []fsm.Condition{{Kind: fsm.Unchanged, Path: path, Index: record.Mod}}
+	txn.Writes = []fsm.Write{{Path: path, Logical: record.Mod, Value: change(record)}}
 	if o := must(r.Commit(context.Background(), txn))(r.t); o.Kind != fsm.Applied {
 		r.t.Fatalf("altering %s: %+v", path, o)
 	}

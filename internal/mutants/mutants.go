@@ -184,6 +184,51 @@ var mutants = []mutant{
 		test: "./seal TestRecordsOpenOnlyWhereTheyBelong",
 	},
 	{
+		name: "share-not-checked", bug: "a share is taken whatever its hash says",
+		edits: []overlay.Edit{{
+			File: "keyquorum/seal/lock.go",
+			Old:  "return l.shareHashes[at:at+shareHashSize] == l.hashShare(raw)",
+			New:  "return l.hashShare(raw) != \"\"",
+		}},
+		test: "./seal TestBadSharesAreRefusedByName",
+	},
+	{
+		name: "any-lock", bug: "a joiner opens the seal record of another lock than the one that its shares were checked against",
+		edits: []overlay.Edit{{
+			File: "keyquorum/seal/opener.go",
+			Old:  "	case r.Lock != o.lock:",
+			New:  "	case r.Lock == (Lock{}):",
+		}},
+		test: "./seal TestRecordOfAnotherLock",
+	},
+	{
+		name: "signing-key-stays", bug: "a sealed node holds what the library computed from a signing key until a cleanup runs",
+		edits: []overlay.Edit{{
+			File: "keyquorum/seal/keyring.go",
+			Old:  "	Do(func() { ed25519.Sign(t.signing, nil) })\n",
+			New:  "",
+		}},
+		test: "./seal TestNoKeyIsInMemoryAfterClose",
+	},
+	{
+		name: "record-for-strangers", bug: "whoever asks to join is given the wrapped root key",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/join.go",
+			Old:  "Lock: m.sealRecord().Lock.Encode(), Nonce: n.nonces.make(serverID, time.Now())}",
+			New:  "Lock: m.sealRecord().Encode(), Nonce: n.nonces.make(serverID, time.Now())}",
+		}},
+		test: "./node TestAChallengeIsALockAndTheRecordComesLater",
+	},
+	{
+		name: "admission-not-proved", bug: "an admission's proof leaves out what the joiner is to trust",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/joinproof.go",
+			Old:  "a.SealRecord, a.Trust)",
+			New:  "a.SealRecord)",
+		}},
+		test: "./node TestForgedAdmissionIsRefused",
+	},
+	{
 		name: "right-not-held", bug: "a write is not held to the access record that allowed it, so it may follow its revocation",
 		edits: []overlay.Edit{{
 			File: "keyquorum/vault/access.go",

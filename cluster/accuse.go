@@ -1,0 +1,84 @@
+package cluster
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Deeds are what a member with its own key, running this program, never does: somebody else holds the
+// key, or the program was changed.
+const (
+	deedUnsigned      = "sent a transaction that no unsealed member signed"
+	deedEntry         = "led, and had an entry in the log that no unsealed member signed"
+	deedConfiguration = "led with a configuration of members that nobody signed"
+	deedRewrite       = "led, and wanted entries replaced that were committed"
+	deedKind          = "led, and sent entries that no log has"
+	deedBesides       = "led in a term that another node leads in"
+	deedTerm          = "jumped to a term that nobody is in"
+	deedSnapshot      = "sent a snapshot that nobody vouched for, or an old one"
+	deedName          = "spoke Raft in the name of another node"
+	deedOrder         = "gave an order that no unsealed member signed"
+	deedStand         = "told a node to stand for election that it does not lead"
+	deedStale         = "led, and had entries in the log that were signed long ago"
+	deedKey           = "showed a certificate with a key that is not, or no longer, that node's"
+)
+
+// An Accusation is what a node was caught at.
+type Accusation struct {
+	_          struct{} `cbor:",toarray"`
+	Node, Deed string
+	Times      uint64
+	Last       time.Time
+}
+
+// maxAccusations bounds what is kept: a few deeds of each member.
+const maxAccusations = 256
+
+// accusations are what this node has seen, since it was opened.
+type accusations struct {
+	mu   sync.Mutex
+	list []Accusation
+}
+
+// accuse notes a deed, and says so in the log, at most once a minute for each node and deed.
+func (c *Cluster) accuse(node, deed string, details ...any) {
+	if node == "" {
+		node = "(unknown)"
+	}
+	if c.accused.note(node, deed, c.wall()) {
+		c.logger.Error("a node does what no member does: if its disk was stolen, remove it",
+			append([]any{"node", node, "deed", deed}, details...)...)
+	}
+}
+
+func (a *accusations) note(node, deed string, now time.Time) (tell bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := slices.IndexFunc(a.list, func(x Accusation) bool { return x.Node == node && x.Deed == deed })
+	if i < 0 {
+		if len(a.list) < maxAccusations {
+			a.list = append(a.list, Accusation{Node: node, Deed: deed, Times: 1, Last: now})
+		}
+		return true
+	}
+	x := &a.list[i]
+	tell = now.Sub(x.Last) > time.Minute
+	x.Times++
+	if tell {
+		x.Last = now
+	}
+	return tell
+}
+
+// Accusations are what this node has caught others at since it was opened, by node and deed.
+func (c *Cluster) Accusations() []Accusation {
+	c.accused.mu.Lock()
+	defer c.accused.mu.Unlock()
+	list := slices.Clone(c.accused.list)
+	slices.SortFunc(list, func(a, b Accusation) int {
+		return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Deed, b.Deed))
+	})
+	return list
+}

@@ -1,0 +1,80 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"keyquorum/fsm"
+)
+
+// The state that a node snapshots is one that an unsealed member vouched for, and the entries behind it
+// (fsm.Checkpoint). So that those are few, and that what was erased is in no such state for long, an unsealed
+// member makes a checkpoint now and then, and vouches for it. The leader does, if it is unsealed; the
+// others do what it has left undone for a while. Twice does no harm.
+
+const (
+	checkpointWeight = 1 << 20 // bytes of entries behind the vouched state that are worth a checkpoint
+	checkpointLeast  = 8 << 10
+	checkpointLook   = 500 * time.Millisecond
+	checkpointErased = 30 * time.Second // after something was erased at the latest
+	checkpointDefer  = 10 * time.Second // for which a member leaves it to the leader
+)
+
+// checkpoints ends with the member.
+func (c *Cluster) checkpoints() {
+	every := time.NewTicker(checkpointLook)
+	defer every.Stop()
+	var due time.Time // since when there has been something to do
+	var erased time.Time
+	for {
+		select {
+		case <-every.C:
+		case <-c.ctx.Done():
+			return
+		}
+		view := c.View()
+		b := view.Backing()
+		if view.Erased() <= b.Vouched {
+			erased = time.Time{}
+		} else if erased.IsZero() {
+			erased = time.Now()
+		}
+		old := !erased.IsZero() && time.Since(erased) > checkpointErased
+		if c.signer.Load() == nil || b.Candidate == 0 && b.Tail < c.tailWorth() && !old {
+			due = time.Time{}
+			continue
+		}
+		if due.IsZero() {
+			due = time.Now()
+		}
+		if c.leads() || time.Since(due) > checkpointDefer {
+			c.checkpoint(view)
+			due = time.Time{}
+		}
+	}
+}
+
+// tailWorth is a part of the log that is worth a snapshot.
+func (c *Cluster) tailWorth() int64 {
+	return min(checkpointWeight, or(c.Compact.Weight, compactWeight)/4)
+}
+
+// checkpoint makes one, if there is no candidate yet, and vouches for it.
+func (c *Cluster) checkpoint(view fsm.View) {
+	ctx, cancel := context.WithTimeout(c.ctx, leaderWait)
+	defer cancel()
+	if view.Backing().Candidate == 0 {
+		outcome, err := c.Commit(ctx, view.Begin(fsm.Checkpoint))
+		if err != nil || outcome.Kind != fsm.Applied {
+			return // the next look tries again
+		}
+		view = c.View()
+	}
+	b := view.Backing()
+	if b.Candidate == 0 {
+		return // somebody has vouched for it
+	}
+	txn := view.Begin(fsm.Ordinary)
+	txn.Base, txn.Digest = b.Candidate, b.Digest
+	_, _ = c.Commit(ctx, txn)
+}

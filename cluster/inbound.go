@@ -1,0 +1,204 @@
+package cluster
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"keyquorum/fsm"
+)
+
+// inbound takes Raft's messages in, and knows of each whose certificate it came under: the library
+// believes the name that stands in a message. So each peer's connections have a transport of their own.
+type inbound struct {
+	t      raftTransport
+	c      *Cluster // set before anything comes in
+	handle atomic.Pointer[func(raft.RPC)]
+
+	installing sync.Mutex             // held while a peer's snapshot is taken
+	installer  atomic.Pointer[string] // whose that is
+
+	mu    sync.Mutex
+	peers map[string]*peerStream
+	ended bool
+}
+
+// A peerStream is a listener for the connections of one peer.
+type peerStream struct {
+	*connQueue
+	trans *raft.NetworkTransport
+}
+
+// Dial is not used: what this node sends goes by its own transport.
+func (*peerStream) Dial(raft.ServerAddress, time.Duration) (net.Conn, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func newInbound() *inbound { return &inbound{peers: map[string]*peerStream{}} }
+
+// accept ends with the port.
+func (in *inbound) accept() {
+	for {
+		conn, err := in.c.port.raft.Accept()
+		if err != nil {
+			break
+		}
+		peer := peerOfConn(conn)
+		if in.c.removed(peer) { // after the port can cut it: whichever comes first, it goes
+			conn.Close()
+			continue
+		}
+		in.of(peer).put(conn)
+	}
+	in.mu.Lock()
+	in.ended = true
+	peers := in.peers
+	in.mu.Unlock()
+	for _, p := range peers {
+		p.Close()
+		p.trans.Close()
+	}
+}
+
+// of returns the stream of a peer. There are no more than the authority has certified nodes.
+func (in *inbound) of(peer string) *peerStream {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if p := in.peers[peer]; p != nil {
+		return p
+	}
+	if in.ended {
+		p := &peerStream{connQueue: newConnQueue(in.c.port.inner.Addr())}
+		p.Close()
+		return p
+	}
+	p := &peerStream{connQueue: newConnQueue(in.c.port.inner.Addr())}
+	p.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		ServerAddressProvider: byID{}, Stream: p, Timeout: raftTimeout, Logger: in.c.logger.Named("transport"),
+	})
+	p.trans.SetHeartbeatHandler(func(rpc raft.RPC) { in.t.heartbeat(peer, rpc) })
+	in.peers[peer] = p
+	in.c.wg.Go(func() { in.pass(peer, p.trans) })
+	return p
+}
+
+// pass brings a peer's requests to Raft, and ends with the member.
+func (in *inbound) pass(peer string, trans *raft.NetworkTransport) {
+	for {
+		select {
+		case rpc := <-trans.Consumer():
+			if in.named(peer, rpc) {
+				in.take(peer, rpc)
+			}
+		case <-in.t.ctx.Done():
+			return
+		}
+	}
+}
+
+var errName = errors.New("cluster: a request in the name of another node")
+
+// named refuses what comes in another's name: who is believed to lead is who can be named for what is
+// wrong with it.
+func (in *inbound) named(peer string, rpc raft.RPC) bool {
+	if request, ok := rpc.Command.(raft.WithRPCHeader); ok {
+		h := request.GetRPCHeader()
+		if string(h.ID) == peer && string(h.Addr) == peer {
+			return in.timely(peer, rpc)
+		}
+	}
+	in.c.accuse(peer, deedName)
+	rpc.Respond(nil, errName)
+	return false
+}
+
+// timely refuses what comes from no term that there is.
+func (in *inbound) timely(peer string, rpc raft.RPC) bool {
+	if in.t.plausible(termOf(rpc.Command)) {
+		return true
+	}
+	in.c.accuse(peer, deedTerm, "term", termOf(rpc.Command))
+	rpc.Respond(nil, errTerm)
+	return false
+}
+
+func (in *inbound) take(peer string, rpc raft.RPC) {
+	switch request := rpc.Command.(type) {
+	case *raft.AppendEntriesRequest:
+		in.append(peer, rpc, request)
+	case *raft.InstallSnapshotRequest:
+		in.install(peer, rpc)
+	case *raft.TimeoutNowRequest:
+		in.stand(peer, rpc)
+	default:
+		in.t.forward(rpc)
+	}
+}
+
+var errNotFollowed = errors.New("cluster: this node follows another leader")
+
+// stand is the word of a leader to its successor. Nobody else's counts.
+func (in *inbound) stand(peer string, rpc raft.RPC) {
+	if done, err := in.t.terms.standsAlready(); done {
+		rpc.Respond(&raft.TimeoutNowResponse{}, err)
+		return
+	}
+	if _, leader := in.c.raft.LeaderWithID(); string(leader) != peer {
+		if leader != "" {
+			in.c.accuse(peer, deedStand)
+		}
+		rpc.Respond(&raft.TimeoutNowResponse{}, errNotFollowed)
+		return
+	}
+	in.t.forward(rpc)
+}
+
+// install has one snapshot taken at a time, so that whoever sends what is refused can be named.
+func (in *inbound) install(peer string, rpc raft.RPC) {
+	r := rpc.Command.(*raft.InstallSnapshotRequest)
+	_, err := fsm.DecodeConfiguration(r.Configuration) // Raft panics
+	if err != nil || r.SnapshotVersion != raft.SnapshotVersionMax || r.LastLogTerm > r.Term {
+		in.c.accuse(peer, deedSnapshot, "index", r.LastLogIndex)
+		rpc.Respond(nil, errSnapshot)
+		return
+	}
+	switch {
+	case in.c.besides(peer, r.Term):
+		rpc.Respond(nil, errBesides)
+		return
+	case r.Term >= in.c.raft.CurrentTerm() && r.LastLogIndex <= in.c.raft.CommitIndex():
+		in.passOver(peer, rpc, r)
+		return
+	}
+	in.installing.Lock()
+	defer in.installing.Unlock()
+	in.installer.Store(&peer)
+	in.ask(rpc, rpc.Command, func(*raft.RPCResponse) {})
+}
+
+// passOver answers for a snapshot of what this member has: the library sends some twice. It is never taken, so that nobody has a state
+// go back.
+func (in *inbound) passOver(peer string, rpc raft.RPC, r *raft.InstallSnapshotRequest) {
+	in.c.logger.Warn("a snapshot that this node is past was passed over", "from", peer, "index", r.LastLogIndex)
+	_, err := io.Copy(io.Discard, rpc.Reader)
+	rpc.Respond(&raft.InstallSnapshotResponse{Term: r.Term, Success: err == nil}, err)
+}
+
+var errSnapshot = errors.New("cluster: no snapshot that anybody takes")
+
+// ask puts a command to Raft in the place of the peer's, and hands on the answer, as edit alters it.
+func (in *inbound) ask(rpc raft.RPC, command any, edit func(*raft.RPCResponse)) {
+	answer := make(chan raft.RPCResponse, 1)
+	in.t.forward(raft.RPC{Command: command, Reader: rpc.Reader, RespChan: answer})
+	select {
+	case a := <-answer:
+		edit(&a)
+		rpc.RespChan <- a
+	case <-in.t.ctx.Done():
+	}
+}

@@ -1,0 +1,143 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/raft"
+
+	"keyquorum/fsm"
+)
+
+var (
+	// ErrSealed: this member has no transaction key, so it decides nothing.
+	ErrSealed = errors.New("cluster: this member is sealed, and only an unsealed one can change anything")
+	// ErrRefused: every node refuses the transaction, though it was signed here.
+	ErrRefused = errors.New("cluster: the transaction breaks a rule, and every node refuses it")
+)
+
+// A key in use, behind a pointer: it comes and goes with the seal.
+type signer struct{ fsm.Signer }
+
+// Unseal gives this member the transaction key, and tells the others, by status and gossip. It may be
+// called again with a newer one.
+func (c *Cluster) Unseal(s fsm.Signer) {
+	c.signer.Store(&signer{s})
+	c.sealed.Store(false)
+	c.nudgeCheckIn()
+}
+
+// Seal takes the key away. A sealed leader looks for an unsealed successor.
+func (c *Cluster) Seal() {
+	c.signer.Store(nil)
+	c.sealed.Store(true)
+	c.dropLease()
+}
+
+// sign signs a transaction under the newest key that this member's state has. A member that does not
+// have that key yet waits for it, and one whose state is not what it was yet waits for that.
+func (c *Cluster) sign(ctx context.Context, txn fsm.Txn) ([]byte, error) {
+	for try := 0; ; try++ {
+		s := c.signer.Load()
+		if s == nil {
+			return nil, ErrSealed
+		}
+		data, err := txn.Sign(s)
+		if err != nil {
+			return nil, err
+		}
+		if v := c.fsm.View(); !c.behindTrust(v) && fsm.SignedUnder(data) >= v.Line().Newest().Term {
+			return data, nil
+		}
+		if err := pause(ctx, try); err != nil {
+			return nil, ErrUnavailable
+		}
+	}
+}
+
+// An order is a call that a sealed member must not make: it is signed like a transaction. It holds in
+// one term of one leader, so that it can't be given again later.
+type order struct {
+	_         struct{} `cbor:",toarray"`
+	Verb      orderVerb
+	Leader    string
+	Term      uint64
+	Node      string // whom it is about, for orderLeave
+	KeyTerm   uint32
+	Signature []byte
+}
+
+type orderVerb uint8
+
+const (
+	orderTransfer orderVerb = 1 // hand the office over
+	orderLeave    orderVerb = 2 // a member is to be removed: it gets no lease any more, and has none
+)
+
+const orderLabel = "keyquorum order v1\n"
+
+func (o order) message() ([]byte, error) {
+	o.KeyTerm, o.Signature = 0, nil
+	b, err := callEncoder.Marshal(o)
+	return append([]byte(orderLabel), b...), err
+}
+
+// newOrder signs an order for the leader that this member follows.
+func (c *Cluster) newOrder(verb orderVerb, leader, node string) (order, error) {
+	s := c.signer.Load()
+	if s == nil {
+		return order{}, ErrSealed
+	}
+	o := order{Verb: verb, Leader: leader, Term: c.raft.CurrentTerm(), Node: node}
+	message, err := o.message()
+	if err == nil {
+		o.KeyTerm, o.Signature, err = s.Sign(message)
+	}
+	return o, err
+}
+
+// obey says whether an order is for this leader, now, and signed by an unsealed member.
+func (c *Cluster) obey(from string, o order, verb orderVerb) error {
+	if o.Verb != verb || o.Leader != c.id || o.Term != c.raft.CurrentTerm() {
+		return errNotLeader
+	}
+	message, err := o.message()
+	if err != nil {
+		return errBadCall
+	}
+	if !c.fsm.View().Line().Verify(o.KeyTerm, message, o.Signature) {
+		c.accuse(from, deedOrder)
+		return errBadCall
+	}
+	return nil
+}
+
+// refusedEntry is told of each entry that the state machine refuses. Who led in the entry's term put it
+// there.
+func (c *Cluster) refusedEntry(l *raft.Log, why error) {
+	leader := ""
+	if r := c.transport.terms.raft.Load(); r != nil && l.Term == r.CurrentTerm() {
+		_, id := r.LeaderWithID()
+		leader = string(id)
+	}
+	deed := deedEntry
+	if l.Type == raft.LogConfiguration {
+		deed = deedConfiguration
+		c.strayed.Store(l.Index)
+	}
+	c.accuse(leader, deed, "index", l.Index, "term", l.Term, "why", why)
+}
+
+// estranged says whether Raft here follows a configuration that the state machine refused.
+func (c *Cluster) estranged() bool {
+	at := c.strayed.Load()
+	if at == 0 {
+		return false
+	}
+	_, configured := c.fsm.View().Configuration()
+	return at > configured
+}
+
+// errEstranged: Raft here follows a configuration that no unsealed member signed, so its majorities mean nothing.
+var errEstranged = fmt.Errorf("%w: this node's log has a configuration of members that nobody signed; its folder was altered: remove it and join anew", ErrDiverged)

@@ -1,0 +1,137 @@
+package cluster
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"keyquorum/fsm"
+)
+
+// Trust is what a member must not forget, whatever becomes of its state: by which transaction keys it
+// knows its cluster, and who was removed from it for ever. Both only grow.
+type Trust struct {
+	Line    fsm.Line
+	Removed []string // node ids, ascending
+}
+
+// trustVersion begins an encoded Trust.
+const trustVersion = 1
+
+// Encode is what a folder keeps and a joiner is given.
+func (t Trust) Encode() ([]byte, error) {
+	b, err := callEncoder.Marshal(encodedTrust{Line: t.Line, Removed: t.Removed})
+	return append([]byte{trustVersion}, b...), err
+}
+
+type encodedTrust struct {
+	_       struct{} `cbor:",toarray"`
+	Line    fsm.Line
+	Removed []string
+}
+
+// DecodeTrust reads what Encode wrote, and checks the line.
+func DecodeTrust(b []byte) (Trust, error) {
+	var e encodedTrust
+	if len(b) == 0 || b[0] != trustVersion || callDecoder.Unmarshal(b[1:], &e) != nil {
+		return Trust{}, errors.New("cluster: not what a member trusts")
+	}
+	line, err := e.Line.Encode()
+	if err == nil {
+		_, err = fsm.DecodeLine(line)
+	}
+	return Trust{Line: e.Line, Removed: e.Removed}, err
+}
+
+// Trusted is what this member trusts by now: for a joiner to begin with.
+func (c *Cluster) Trusted() Trust { return c.trusted() }
+
+// keepTrust has the folder remember what is new, and ends with the member. It goes on where the disk
+// refuses: what is not kept now is kept with the next change, or at the next start.
+func (c *Cluster) keepTrust() {
+	kept := c.Trust
+	for {
+		now := c.trusted()
+		if len(now.Line) > len(kept.Line) || len(now.Removed) > len(kept.Removed) {
+			if err := c.Remember(now); err != nil {
+				c.logger.Error("what this member must not forget could not be written", "error", err)
+			} else {
+				kept = now
+			}
+		}
+		select {
+		case <-c.trustChanged:
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *Cluster) trusted() Trust {
+	t := Trust{Line: c.Trust.Line, Removed: slices.Sorted(maps.Keys(*c.removedID.Load()))}
+	if line := c.fsm.View().Line(); len(line) > len(t.Line) {
+		t.Line = line
+	}
+	return t
+}
+
+// behindTrust says whether a state lacks a transaction key that this member knows there is: it is older than what this
+// member once held, and nobody is shown it, nor is anything decided on it.
+func (c *Cluster) behindTrust(v fsm.View) bool { return len(v.Line()) < len(c.Trust.Line) }
+
+// noteRemoved takes the marks of a state. A mark that was seen once holds for ever, also when a state
+// without it comes after. The ids are known before their connections are cut, or one could slip in
+// between.
+func (c *Cluster) noteRemoved(v fsm.View) {
+	known := *c.removedID.Load()
+	var fresh []string
+	for path := range v.Scan(fsm.RemovedDir, "") {
+		if id := strings.TrimPrefix(path, fsm.RemovedDir); !known[id] {
+			fresh = append(fresh, id)
+		}
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	now := maps.Clone(known)
+	for _, id := range fresh {
+		now[id] = true
+	}
+	c.removedID.Store(&now)
+	for _, id := range fresh {
+		go c.port.cut(id) // closing a connection may wait for its writer; it has no other end to wait for
+	}
+	if now[c.id] {
+		c.learnRemoved()
+	}
+}
+
+func (c *Cluster) removed(nodeID string) bool { return (*c.removedID.Load())[nodeID] }
+
+func (c *Cluster) learnRemoved() {
+	if !c.cast.Swap(true) {
+		c.logger.Error("this node was removed from the cluster; to come back it needs an empty data folder and a new join")
+	}
+}
+
+// Removed says whether this node learnt that it was removed from the cluster.
+func (c *Cluster) Removed() bool { return c.cast.Load() }
+
+// belongs says whether a node is a member, as far as this one knows. One that has no state yet goes
+// by Raft's configuration.
+func (c *Cluster) belongs(nodeID string) bool {
+	if c.removed(nodeID) {
+		return false
+	}
+	if members := c.fsm.View().Members(); len(members) > 0 {
+		_, ok := members.Find(nodeID)
+		return ok
+	}
+	for _, s := range c.servers() {
+		if string(s.ID) == nodeID {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,233 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"keyquorum/fsm"
+)
+
+// A leader orders entries, and nothing else. Before Raft is shown its request, the request is held
+// against what unsealed members signed:
+//
+//   - entries that this member knows to be committed stay. Raft deletes whatever conflicts with its
+//     leader's log, because a leader that stands crashes has every committed entry; one that lies need not.
+//   - a configuration is what the members signed say, as far as this member's state has come. Raft goes by
+//     a configuration when it is in the log, not when it is committed, so looking when it is applied would be
+//     too late.
+//   - entries are of the kinds that a leader makes, one behind the other. Raft stops at other kinds, and a log with
+//     a hole is lost at the next start.
+//   - a term has one leader. Raft follows whoever says so.
+//   - terms come one after the other. Raft believes any, and after the greatest there is nobody can be elected.
+//
+// What is not known yet is not refused but held back: the entries before it are taken, and the leader
+// sends the rest again.
+
+// append takes a leader's entries in.
+func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesRequest) {
+	keep, err := in.c.vet(peer, r)
+	in.t.mend(r)
+	switch {
+	case err != nil:
+		rpc.Respond(nil, err)
+	case keep == len(r.Entries):
+		in.c.foresee(r.Entries)
+		in.t.forward(rpc)
+	default:
+		held := *r
+		held.Entries = r.Entries[:keep]
+		in.t.mend(&held)
+		in.ask(rpc, &held, func(a *raft.RPCResponse) {
+			if answer, ok := a.Response.(*raft.AppendEntriesResponse); ok && answer.Success {
+				a.Error = errHeld // not a refusal, at which a leader steps back in its log, and sends a snapshot where that ends
+			}
+		})
+	}
+}
+
+var errHeld = errors.New("cluster: the first entries were taken; the members that the next goes by are not known yet")
+
+// vet says how many of the entries may be taken now. An error refuses the whole request.
+func (c *Cluster) vet(peer string, r *raft.AppendEntriesRequest) (keep int, err error) {
+	committed, before := c.raft.CommitIndex(), r.PrevLogEntry
+	if c.besides(peer, r.Term) {
+		return 0, errBesides
+	}
+	for i, e := range r.Entries {
+		if e == nil || e.Index != before+1 || e.Term > r.Term {
+			c.accuse(peer, deedKind, "after", before)
+			return 0, errors.New("cluster: entries that are not one behind the other")
+		}
+		before = e.Index
+		if e.Index <= committed {
+			if c.rewritten(e) {
+				c.accuse(peer, deedRewrite, "index", e.Index, "term", e.Term)
+				return 0, errors.New("cluster: that entry is committed, and another one")
+			}
+			continue // it was looked at when it came, and Raft passes over it
+		}
+		switch e.Type {
+		case raft.LogCommand, raft.LogNoop, raft.LogBarrier:
+		case raft.LogConfiguration:
+			if !c.vetConfiguration(peer, e, committed) {
+				return i, nil
+			}
+		default:
+			c.accuse(peer, deedKind, "index", e.Index, "kind", e.Type.String())
+			return 0, fmt.Errorf("cluster: an entry of kind %v", e.Type)
+		}
+	}
+	return len(r.Entries), nil
+}
+
+var errBesides = errors.New("cluster: another node leads in this term")
+
+// besides says whether a peer leads beside the leader that this member knows of the same term: there is one.
+func (c *Cluster) besides(peer string, term uint64) bool {
+	if term != c.raft.CurrentTerm() {
+		return false
+	}
+	_, leader := c.raft.LeaderWithID()
+	if leader == "" || string(leader) == peer || term != c.raft.CurrentTerm() {
+		return false
+	}
+	c.accuse(peer, deedBesides, "term", term)
+	return true
+}
+
+// rewritten says whether this member's log has another entry in the place of a committed one.
+func (c *Cluster) rewritten(e *raft.Log) bool {
+	var own raft.Log
+	return c.Store.Logs().GetLog(e.Index, &own) == nil && own.Term != e.Term
+}
+
+// vetConfiguration says whether a configuration is what the members are, by this member's state. When the
+// state has everything before the entry and still says otherwise, nobody signed for it.
+func (c *Cluster) vetConfiguration(peer string, e *raft.Log, committed uint64) bool {
+	configuration, err := fsm.DecodeConfiguration(e.Data)
+	if err == nil && c.fsm.View().Members().Matches(configuration) {
+		return true
+	}
+	if err != nil || c.heldTooLong(e, committed) {
+		c.accuse(peer, deedConfiguration, "index", e.Index, "term", e.Term)
+	}
+	return false
+}
+
+// heldBack is the newest configuration that was not taken. Only the goroutines that take messages in
+// touch it, under its lock.
+type heldBack struct {
+	index, term uint64
+	since       time.Time
+}
+
+// heldLong is how long the state may take from the commit of an entry to its application before a
+// configuration that does not fit is nobody's.
+const heldLong = 2 * time.Second
+
+func (c *Cluster) heldTooLong(e *raft.Log, committed uint64) bool {
+	c.heldMu.Lock()
+	defer c.heldMu.Unlock()
+	if h := c.held; h.index != e.Index || h.term != e.Term || committed+1 < e.Index {
+		c.held = heldBack{e.Index, e.Term, time.Now()}
+		return false
+	}
+	return time.Since(c.held.since) > heldLong
+}
+
+// vetSnapshot looks at a snapshot that a leader has sent, before it is put into place.
+func (c *Cluster) vetSnapshot(meta raft.SnapshotMeta, state io.Reader) error {
+	view, err := c.fsm.Vet(state)
+	if err == nil {
+		err = fits(meta, view)
+	}
+	if err != nil {
+		sender := ""
+		if p := c.transport.inbound.installer.Load(); p != nil {
+			sender = *p
+		}
+		c.accuse(sender, deedSnapshot, "index", meta.Index, "why", err)
+	}
+	return err
+}
+
+// maxSilent bounds the entries behind the last one that a state machine was sent: one begins each term.
+const maxSilent = 1 << 16
+
+// fits holds what Raft says of a snapshot against what is in it.
+func fits(meta raft.SnapshotMeta, view fsm.View) error {
+	configuration, index := view.Configuration()
+	switch {
+	case view.Index() > meta.Index || meta.Index-view.Index() > maxSilent:
+		return fmt.Errorf("cluster: a snapshot of index %d holds a state of index %d", meta.Index, view.Index())
+	case meta.ConfigurationIndex != index || !sameServers(meta.Configuration, configuration):
+		return errors.New("cluster: a snapshot comes with another configuration than is in it")
+	}
+	return nil
+}
+
+func sameServers(a, b raft.Configuration) bool {
+	if len(a.Servers) != len(b.Servers) {
+		return false
+	}
+	for i, s := range a.Servers {
+		if s != b.Servers[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// maxTermStep bounds how far ahead of this member's a term may be.
+const maxTermStep = 1 << 20
+
+// plausible says whether a term may be one that somebody is in.
+func (t raftTransport) plausible(term uint64) bool {
+	r := t.terms.raft.Load()
+	return r == nil || term <= r.CurrentTerm()+maxTermStep
+}
+
+var errTerm = errors.New("cluster: a term that nobody is in")
+
+// termOf is the term that a request brings.
+func termOf(command any) uint64 {
+	switch r := command.(type) {
+	case *raft.AppendEntriesRequest:
+		return r.Term
+	case *raft.RequestVoteRequest:
+		return r.Term
+	case *raft.RequestPreVoteRequest:
+		return r.Term
+	case *raft.InstallSnapshotRequest:
+		return max(r.Term, r.LastLogTerm)
+	}
+	return 0
+}
+
+// foresee has the signatures of entries checked while they are on their way to disk. Where the
+// checkers are busy, it is done when they are applied.
+func (c *Cluster) foresee(entries []*raft.Log) {
+	if len(entries) == 0 {
+		return
+	}
+	select {
+	case c.foreseen <- entries:
+	default:
+	}
+}
+
+// foresees ends with the member.
+func (c *Cluster) foresees() {
+	for {
+		select {
+		case entries := <-c.foreseen:
+			c.fsm.Foresee(entries)
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package fsm
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/raft"
+)
+
+// errUnvouched: a lying member, or a damaged disk, may have made it up.
+var errUnvouched = errors.New("no unsealed member vouched for the state in it")
+
+// beginTail makes the state that was read the candidate: an entry of the tail has to vouch for it. The
+// state before anything needs nobody's word.
+func (d *draft) beginTail(anchor Line) error {
+	if d.free {
+		d.vouched = d.freeze()
+	}
+	d.begun, d.past = d.index, &past{digests: map[uint64][32]byte{d.index: d.digest}}
+	if !d.line.Agrees(anchor) {
+		return fmt.Errorf("%w: it is another cluster's", errRule)
+	}
+	if d.free || d.vouched.digest == d.digest {
+		return nil
+	}
+	d.vouched, d.candidate = nil, d.freeze()
+	return nil
+}
+
+// A past is what is known of the states on the way from the vouched one, while a tail is replayed: whether those who signed its
+// entries had seen them.
+type past struct {
+	digests map[uint64][32]byte
+	doubted uint64 // index of an entry whose signer had seen another state, 0 for none
+	assured uint32 // the newest term of which a signer, by then knowing that key, had seen a state of this past
+}
+
+func (p *past) note(d *draft) { p.digests[d.index] = d.digest }
+
+// hear holds an entry's word of what its signer had seen against this past.
+func (p *past) hear(d *draft, index uint64, t Txn) {
+	own, known := p.digests[t.Base]
+	keys, _ := d.records.Get(PathKeys)
+	switch {
+	case known && own != t.Digest, !known && t.Base >= d.begun:
+		p.doubted = index
+	case known && keys != nil && keys.Mod <= t.Base:
+		p.assured = d.line.Newest().Term
+	}
+}
+
+// tailBatch is how many entries are read, and checked beside each other, before they are applied.
+const tailBatch = 256
+
+// tail reads the entries behind the vouched state, up to and with the last tag, and applies them.
+func (r *snapshotReader) tail(d *draft, c *checker) error {
+	for {
+		var batch []tailEntry
+		last := false
+		for len(batch) < tailBatch && !last {
+			e, err := r.tailEntry()
+			if err != nil {
+				return err
+			}
+			if last = e.kind == tagLast; !last {
+				batch = append(batch, e)
+			}
+		}
+		r.counts[tagLast] += uint64(len(batch))
+		if err := d.replay(batch, c); err != nil {
+			return err
+		}
+		if last {
+			return nil
+		}
+	}
+}
+
+func (r *snapshotReader) tailEntry() (e tailEntry, err error) {
+	e.kind = r.byte()
+	switch e.kind {
+	case tagLast:
+		return e, r.err
+	case tagRefused, tagCommand, tagServers:
+		e.index = r.uint64()
+	default:
+		if r.err == nil {
+			err = fmt.Errorf("%q where an entry should be", e.kind)
+		}
+		return e, errors.Join(r.err, err)
+	}
+	if e.kind != tagRefused {
+		e.data = r.bytes(r.uint32(), MaxTxnBytes)
+	}
+	return e, r.err
+}
+
+// replay applies entries of a tail.
+func (d *draft) replay(batch []tailEntry, c *checker) error {
+	logs := make([]*raft.Log, len(batch))
+	for i, e := range batch {
+		logs[i] = &raft.Log{Index: e.index, Type: raft.LogConfiguration, Data: e.data}
+		if e.kind == tagCommand {
+			logs[i].Type = raft.LogCommand
+		}
+	}
+	checked := c.all(logs, d.line)
+	for i, l := range logs {
+		if l.Index <= d.index {
+			return fmt.Errorf("entry %d after entry %d", l.Index, d.index)
+		}
+		if batch[i].kind == tagRefused {
+			d.skip(l)
+			continue
+		}
+		var made *check
+		if l.Type == raft.LogCommand {
+			made = c.take(checked[i], l.Data, d.line)
+		}
+		refused := d.account.refused
+		if _, err := d.apply(l, made); err != nil {
+			return err
+		}
+		if d.account.refused != refused {
+			return fmt.Errorf("entry %d: %w", l.Index, d.refused)
+		}
+		if made != nil && !made.retired {
+			d.past.hear(d, l.Index, made.txn)
+		}
+		d.past.note(d)
+	}
+	return nil
+}
+
+// skip does what an entry did that was refused.
+func (d *draft) skip(l *raft.Log) {
+	d.index = l.Index
+	d.forget()
+	d.refuse(l.Index)
+	d.digest = d.sum.digest(d.index, d.generation)
+	d.remember(l, Outcome{Kind: Refused, Index: l.Index}, nil)
+	d.past.note(d)
+}
