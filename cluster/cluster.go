@@ -94,6 +94,8 @@ type Leases struct {
 type Compact struct {
 	Weight  int64  // bytes of log, and of state, below which no snapshot is worth its writing; 16 MiB
 	Entries uint64 // that stay behind a snapshot at least, for followers that are a little late; 256
+	// Scrub is after how long the folder is rid of what was deleted; some members take up to a minute longer; 4 minutes
+	Scrub time.Duration
 }
 
 // Defaults for a LAN (decision 12): heartbeat and election follow the round trips from there.
@@ -132,6 +134,7 @@ type Cluster struct {
 	heldMu       sync.Mutex
 	held         heldBack
 	moved        moved
+	scrubbing    scrubbing
 
 	opened    atomic.Uint64 // the newest term that this node led and opened; 0 for none
 	openedAt  atomic.Int64  // Unix nanoseconds of that
@@ -252,6 +255,7 @@ func Open(config Config) (*Cluster, error) {
 	c.wg.Go(c.keepTrust)
 	c.wg.Go(c.followMembers)
 	c.wg.Go(c.checkpoints)
+	c.wg.Go(c.scrubs)
 	c.wg.Go(c.openTerms)
 	c.wg.Go(c.keepSpares)
 	c.wg.Go(c.watchLeader)

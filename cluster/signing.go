@@ -20,10 +20,19 @@ var (
 // A key in use, behind a pointer: it comes and goes with the seal.
 type signer struct{ fsm.Signer }
 
-// Unseal gives this member the transaction key, and tells the others, by status and gossip. It may be
-// called again with a newer one.
+// Authorize gives this member the transaction key. To the others it stays sealed.
+func (c *Cluster) Authorize(s fsm.Signer) { c.signer.Store(&signer{s}) }
+
+// Withdraw takes the key away again, unless it was given another one meanwhile.
+func (c *Cluster) Withdraw(s fsm.Signer) {
+	if now := c.signer.Load(); now != nil && now.Signer == s {
+		c.signer.CompareAndSwap(now, nil)
+	}
+}
+
+// Unseal gives this member the transaction key, and tells the others, by status and gossip, that it serves.
 func (c *Cluster) Unseal(s fsm.Signer) {
-	c.signer.Store(&signer{s})
+	c.Authorize(s)
 	c.sealed.Store(false)
 	c.nudgeCheckIn()
 }

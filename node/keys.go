@@ -131,4 +131,3 @@ func (k *keys) rotation(view fsm.View) (fsm.Txn, error) {
 	cluster.Put(&txn, view, fsm.PathKeys, line)
 	return txn, nil
 }
-

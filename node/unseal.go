@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"keyquorum/cluster"
 	"keyquorum/fsm"
 	"keyquorum/seal"
 	"keyquorum/vault"
@@ -135,30 +136,68 @@ func (n *Node) openKeysLocked(ctx context.Context, root *seal.Root) (SealStatus,
 
 // openKeys takes over root.
 func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.Root) error {
+	defer o.stop()
 	k, err := n.makeKeys(ctx, m, root)
+	if err != nil {
+		root.Close()
+		n.ended(o)
+		return err
+	}
+	n.wg.Go(func() { n.followKeyring(m, k) })
+	err = n.cleanse(ctx, m, k)
 	n.keysMu.Lock()
 	current := n.opening == o // else it was ended, and who ended it must find no keys later
 	if current {
 		n.opening = nil
-		if err == nil {
-			n.keys.Store(k)
-			n.wg.Go(func() { n.work(m, k) })
-			n.wg.Go(func() { n.followKeyring(m, k) })
-			m.cluster.Unseal(k.keyring)
-		}
+	}
+	if current && err == nil {
+		n.keys.Store(k)
+		n.wg.Go(func() { n.work(m, k) })
+		m.cluster.Unseal(k.keyring)
 	}
 	n.keysMu.Unlock()
-	o.stop()
-	switch {
-	case err != nil:
-		root.Close()
-		return err
-	case !current:
+	if err == nil && !current {
+		err = ErrSealed
+	}
+	if err != nil {
+		m.cluster.Withdraw(k.keyring)
 		k.close()
-		return ErrSealed
+		return err
 	}
 	n.logger().Info("unsealed")
 	return nil
+}
+
+// ended forgets an opening that came to nothing.
+func (n *Node) ended(o *opening) {
+	n.keysMu.Lock()
+	defer n.keysMu.Unlock()
+	if n.opening == o {
+		n.opening = nil
+	}
+}
+
+// cleanse has this node's folder rid of what was deleted while it was away, before it serves. It tries until ctx ends: for a while
+// there may be no leader.
+func (n *Node) cleanse(ctx context.Context, m *member, k *keys) error {
+	m.cluster.Authorize(k.keyring)
+	for last := ""; ; {
+		err := m.cluster.Cleanse(ctx)
+		switch {
+		case err == nil, errors.Is(err, cluster.ErrRemoved), errors.Is(err, cluster.ErrDiverged):
+			return err // such a node is told by every call why it serves nobody
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		if err.Error() != last && !errors.Is(err, cluster.ErrUnavailable) {
+			n.logger().Error("this node's folder holds what was deleted, so it does not serve yet; trying again", "error", err)
+			last = err.Error()
+		}
+		select {
+		case <-time.After(time.Second / 4):
+		case <-ctx.Done():
+		}
+	}
 }
 
 // makeKeys waits for the keyring, and makes of it and root what an unsealed node has.
