@@ -7,28 +7,31 @@ import (
 	"time"
 )
 
-// Deeds are what a member with its own key, running this program, never does: somebody else holds the
-// key, or the program was changed.
-const (
-	deedUnsigned      = "sent a transaction that no unsealed member signed"
-	deedEntry         = "led, and had an entry in the log that no unsealed member signed"
-	deedConfiguration = "led with a configuration of members that nobody signed"
-	deedRewrite       = "led, and wanted entries replaced that were committed"
-	deedKind          = "led, and sent entries that no log has"
-	deedBesides       = "led in a term that another node leads in"
-	deedTerm          = "jumped to a term that nobody is in"
-	deedSnapshot      = "sent a snapshot that nobody vouched for, or an old one"
-	deedName          = "spoke Raft in the name of another node"
-	deedOrder         = "gave an order that no unsealed member signed"
-	deedStand         = "told a node to stand for election that it does not lead"
-	deedStale         = "led, and had entries in the log that were signed long ago"
-	deedKey           = "showed a certificate with a key that is not, or no longer, that node's"
+// A deed is what a member with its own key, running this program, never does: somebody else holds the
+// key, or the program was changed. The word is for metrics, the sentence for people.
+type deed struct{ word, says string }
+
+var (
+	deedUnsigned      = deed{"unsigned-transaction", "sent a transaction that no unsealed member signed"}
+	deedEntry         = deed{"unsigned-entry", "led, and had an entry in the log that no unsealed member signed"}
+	deedConfiguration = deed{"configuration", "led with a configuration of members that nobody signed"}
+	deedRewrite       = deed{"rewrite", "led, and wanted entries replaced that were committed"}
+	deedKind          = deed{"entries", "led, and sent entries that no log has"}
+	deedBesides       = deed{"second-leader", "led in a term that another node leads in"}
+	deedTerm          = deed{"term", "jumped to a term that nobody is in"}
+	deedSnapshot      = deed{"snapshot", "sent a snapshot that nobody vouched for, or an old one"}
+	deedName          = deed{"name", "spoke Raft in the name of another node"}
+	deedOrder         = deed{"order", "gave an order that no unsealed member signed"}
+	deedStand         = deed{"stand", "told a node to stand for election that it does not lead"}
+	deedStale         = deed{"stale-entry", "led, and had an entry in the log that was signed long ago"}
+	deedKey           = deed{"key", "showed a certificate with a key that is not, or no longer, that node's"}
 )
 
 // An Accusation is what a node was caught at.
 type Accusation struct {
 	_          struct{} `cbor:",toarray"`
-	Node, Deed string
+	Node       string
+	Deed, Says string // a word, and a sentence that goes on after the node's name
 	Times      uint64
 	Last       time.Time
 }
@@ -43,23 +46,23 @@ type accusations struct {
 }
 
 // accuse notes a deed, and says so in the log, at most once a minute for each node and deed.
-func (c *Cluster) accuse(node, deed string, details ...any) {
+func (c *Cluster) accuse(node string, d deed, details ...any) {
 	if node == "" {
 		node = "(unknown)"
 	}
-	if c.accused.note(node, deed, c.wall()) {
+	if c.accused.note(node, d, c.wall()) {
 		c.logger.Error("a node does what no member does: if its disk was stolen, remove it",
-			append([]any{"node", node, "deed", deed}, details...)...)
+			append([]any{"node", node, "deed", d.says}, details...)...)
 	}
 }
 
-func (a *accusations) note(node, deed string, now time.Time) (tell bool) {
+func (a *accusations) note(node string, d deed, now time.Time) (tell bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	i := slices.IndexFunc(a.list, func(x Accusation) bool { return x.Node == node && x.Deed == deed })
+	i := slices.IndexFunc(a.list, func(x Accusation) bool { return x.Node == node && x.Deed == d.word })
 	if i < 0 {
 		if len(a.list) < maxAccusations {
-			a.list = append(a.list, Accusation{Node: node, Deed: deed, Times: 1, Last: now})
+			a.list = append(a.list, Accusation{Node: node, Deed: d.word, Says: d.says, Times: 1, Last: now})
 		}
 		return true
 	}

@@ -211,7 +211,7 @@ func Open(config Config) (*Cluster, error) {
 	}
 	c.removedID.Store(&removed)
 	c.fsm = fsm.New(fsm.Options{
-		Anchor: config.Trust.Line, OnFatal: c.fail, OnApply: c.applied, OnRefused: c.refusedEntry,
+		Anchor: config.Trust.Line, OnFatal: c.fail, OnApply: c.applied, OnRefused: c.refusedEntry, OnStale: c.staleEntry,
 		OnDoubt: func(index uint64) { go c.suspect(index, true) }, // one at a time, and bounded in time
 	})
 	c.port = newPort(config.Listener, config.Identity, config.Dial, c.admit, c.logger)

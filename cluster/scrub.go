@@ -38,6 +38,16 @@ type scrubbing struct {
 	runs  uint64
 }
 
+// read is for figures.
+func (s *scrubbing) read() (leftover time.Duration, runs uint64, took time.Duration) {
+	s.since.Lock()
+	defer s.since.Unlock()
+	if !s.due.IsZero() {
+		leftover = time.Since(s.due)
+	}
+	return leftover, s.runs, s.took
+}
+
 // leftovers says whether the folder may hold what the state of a view has deleted.
 func (c *Cluster) leftovers(v fsm.View) bool { return v.Erased() > c.Store.Scrubbed() }
 

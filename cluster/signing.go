@@ -122,20 +122,30 @@ func (c *Cluster) obey(from string, o order, verb orderVerb) error {
 	return nil
 }
 
+// leaderIn is who led in a term, as far as this member knows; "" where it does not.
+func (c *Cluster) leaderIn(term uint64) string {
+	r := c.transport.terms.raft.Load()
+	if r == nil || term != r.CurrentTerm() {
+		return ""
+	}
+	_, leader := r.LeaderWithID()
+	return string(leader)
+}
+
+// staleEntry is told of each entry that was signed longer ago than a member waits for an answer: somebody kept it.
+func (c *Cluster) staleEntry(l *raft.Log) {
+	c.accuse(c.leaderIn(l.Term), deedStale, "index", l.Index, "term", l.Term)
+}
+
 // refusedEntry is told of each entry that the state machine refuses. Who led in the entry's term put it
 // there.
 func (c *Cluster) refusedEntry(l *raft.Log, why error) {
-	leader := ""
-	if r := c.transport.terms.raft.Load(); r != nil && l.Term == r.CurrentTerm() {
-		_, id := r.LeaderWithID()
-		leader = string(id)
-	}
-	deed := deedEntry
+	did := deedEntry
 	if l.Type == raft.LogConfiguration {
-		deed = deedConfiguration
+		did = deedConfiguration
 		c.strayed.Store(l.Index)
 	}
-	c.accuse(leader, deed, "index", l.Index, "term", l.Term, "why", why)
+	c.accuse(c.leaderIn(l.Term), did, "index", l.Index, "term", l.Term, "why", why)
 }
 
 // estranged says whether Raft here follows a configuration that the state machine refused.

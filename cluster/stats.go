@@ -70,6 +70,20 @@ type Stats struct {
 	Records  int
 	DiskWait time.Duration // of the commit to the log that is under way, 0 for none
 	Members  []MemberStats // of the committed configuration
+
+	Refused   uint64         // entries of the log, ever, that changed nothing because nobody signed them
+	Accused   []AccusedStats // what this node has caught others at
+	Vouched   uint64         // index of the state that an unsealed member has vouched for
+	Tail      int64          // bytes of entries behind it
+	Leftover  time.Duration  // since when this node's folder may hold something that was deleted; 0: it holds nothing
+	Scrubs    uint64         // how often the folder was rid of that
+	ScrubTook time.Duration  // the last time
+}
+
+// AccusedStats count one deed of one node.
+type AccusedStats struct {
+	ID, Label, Deed string
+	Times           uint64
 }
 
 // A MemberStats is what the leader has in its books of a member; other nodes know nothing of what follows Voter.
@@ -106,6 +120,12 @@ func (c *Cluster) Stats() Stats {
 		}
 	}
 	s.Members = c.memberStats(s.Leads)
+	s.Refused, _ = view.Refused()
+	s.Vouched, s.Tail = view.Backing().Vouched, view.Backing().Tail
+	for _, a := range c.Accusations() {
+		s.Accused = append(s.Accused, AccusedStats{a.Node, c.labelOf(a.Node), a.Deed, a.Times})
+	}
+	s.Leftover, s.Scrubs, s.ScrubTook = c.scrubbing.read()
 	return s
 }
 

@@ -87,14 +87,20 @@ type statusAnswer struct {
 	Clock                       int64  // wall clock, Unix milliseconds
 	Astray                      bool   // its lease clock and the leader's run at different rates
 	Trips                       []Trip
+	Accused                     []Accusation // what this node has caught others at, as many as fit
 }
+
+// maxAccusedTold bounds what a node tells of what it has seen.
+const maxAccusedTold = 32
 
 func (c *Cluster) serveStatus(context.Context, string, statusCall) (statusAnswer, error) {
 	answer := statusAnswer{
 		Sealed: c.sealed.Load() || c.diverged.Load() != nil, Applied: c.fsm.View().Index(),
 		Label: c.About.Label, Region: c.About.Region, API: c.About.API, Version: c.About.Version,
 		Clock: c.wall().UnixMilli(), Astray: c.astray.Load(), Trips: c.trips.list(),
+		Accused: c.Accusations(),
 	}
+	answer.Accused = answer.Accused[:min(len(answer.Accused), maxAccusedTold)]
 	if trouble := c.trouble(); trouble != nil {
 		answer.Trouble = trouble.Error()
 	}

@@ -43,6 +43,8 @@ type Options struct {
 	OnApply func(View)
 	// OnRefused, if set, is called for each entry that changes nothing because nobody signed it.
 	OnRefused func(l *raft.Log, why error)
+	// OnStale, if set, is called for each entry whose signer looked further back than IDWindow.
+	OnStale func(l *raft.Log)
 	// OnDoubt, if set, is called when a signer has seen another state than this one's past.
 	OnDoubt func(index uint64)
 
@@ -126,6 +128,8 @@ func (f *FSM) applyOne(l *raft.Log, c *check) any {
 		if f.options.OnRefused != nil {
 			f.options.OnRefused(l, f.draft.refused)
 		}
+	case c != nil && f.options.OnStale != nil && l.Index > c.txn.Base+IDWindow:
+		f.options.OnStale(l)
 	case c != nil && f.options.OnDoubt != nil && !f.history.shows(c.txn.Base, before, c.txn.Digest):
 		f.options.OnDoubt(l.Index)
 	}

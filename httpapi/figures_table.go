@@ -3,6 +3,7 @@ package httpapi
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"keyquorum/internal/tally"
 )
@@ -103,6 +104,17 @@ var clusterFigures = []figure{
 	counter(onMember, "keyquorum_digest_mismatches_total", "Comparisons of state digests, with other members or with this node's own memory, that found a difference.",
 		func(f *facts) uint64 { return f.Cluster.Mismatches }),
 	gauge(onMember, "keyquorum_diverged", "1 if this node holds another state than the majority, so that it serves nothing any more.", func(f *facts) float64 { return truth(f.Cluster.Diverged) }),
+	counter(onMember, "keyquorum_entries_refused_total", "Entries of the log, since the cluster was founded, that changed nothing because no unsealed member signed them.",
+		func(f *facts) uint64 { return f.Cluster.Refused }),
+	counters(onMember, "keyquorum_accusations_total", "What this node has caught others at that no node does, by node and deed: a node's key was stolen.",
+		[]string{"node", "peer_id", "deed"}, func(f *facts, e emit) {
+			for _, a := range f.Cluster.Accused {
+				e(float64(a.Times), strings.ToValidUTF8(a.Label, "?"), a.ID, a.Deed)
+			}
+		}),
+	gauge(onMember, "keyquorum_state_vouched_index", "Index of the state that an unsealed node has vouched for: snapshots hold that, and the signed entries behind it.",
+		func(f *facts) float64 { return float64(f.Cluster.Vouched) }),
+	gauge(onMember, "keyquorum_state_tail_bytes", "Size of the entries behind it.", func(f *facts) float64 { return float64(f.Cluster.Tail) }),
 	gauge(onMember, "keyquorum_state_records", "Records of the replicated state.", func(f *facts) float64 { return float64(f.Cluster.Records) }),
 	gauge(onMember, "keyquorum_state_bytes", "Memory that they take, about.", func(f *facts) float64 { return float64(f.Cluster.Bytes) }),
 }
@@ -128,6 +140,10 @@ var diskFigures = []figure{
 	gauge(onMember, "keyquorum_disk_slowest_commit_seconds", "The slowest commit to the Raft log since the process began.", func(f *facts) float64 { return f.Disk.SlowestSync.Seconds() }),
 	gauge(onMember, "keyquorum_disk_commit_waiting_seconds", "How long the commit to the Raft log that is under way has taken by now, 0 for none: a disk that hangs.",
 		func(f *facts) float64 { return f.Cluster.DiskWait.Seconds() }),
+	gauge(onMember, "keyquorum_disk_deleted_seconds", "Since when this node's folder may hold something that was deleted; 0 if it holds nothing. Beyond ten minutes something keeps it from being scrubbed.",
+		func(f *facts) float64 { return f.Cluster.Leftover.Seconds() }),
+	counter(onMember, "keyquorum_disk_scrubs_total", "How often the folder was rid of what was deleted.", func(f *facts) uint64 { return f.Cluster.Scrubs }),
+	gauge(onMember, "keyquorum_disk_scrub_seconds", "How long that took the last time.", func(f *facts) float64 { return f.Cluster.ScrubTook.Seconds() }),
 	gauge(onMember, "keyquorum_disk_log_bytes", "Size of the Raft log behind the newest snapshot.", func(f *facts) float64 { return float64(f.Disk.LogBytesSinceSnapshot) }),
 }
 

@@ -22,6 +22,17 @@ type haStatusData struct {
 	Writes     map[string]float64 `json:"write_ms_by_region"`        // what a write asked for there costs in messages
 	Cheapest   *cheapestLeader    `json:"cheapest_leader,omitempty"` // where it is another node than the leader
 	Outlook    []string           `json:"outlook"`                   // the same in words, and who needs attention
+	Accused    []accusation       `json:"accusations"`               // what nodes were caught at that no node does
+}
+
+// accusation is what one node has caught another at, since it was started.
+type accusation struct {
+	Node  string    `json:"node_id"`
+	Deed  string    `json:"deed"`
+	Says  string    `json:"description"`
+	By    string    `json:"seen_by"`
+	Times uint64    `json:"times"`
+	Last  time.Time `json:"last"`
 }
 
 // haNode is a member. Members of OpenBao's answer first.
@@ -66,7 +77,7 @@ func haStatus(c *call, _ *none) (haStatusData, error) {
 }
 
 func haStatusOf(s node.Survey, now time.Time) haStatusData {
-	d := haStatusData{SurveyedBy: s.By, Leader: s.Leader, LeaseMS: s.Life.Milliseconds(), Writes: map[string]float64{}, Survives: []string{}}
+	d := haStatusData{SurveyedBy: s.By, Leader: s.Leader, LeaseMS: s.Life.Milliseconds(), Writes: map[string]float64{}, Survives: []string{}, Accused: []accusation{}}
 	ahead := uint64(0)
 	for _, seat := range s.Seats {
 		ahead = max(ahead, seat.Applied)
@@ -90,12 +101,32 @@ func haStatusOf(s node.Survey, now time.Time) haStatusData {
 	if c := d.Cheapest; c != nil {
 		d.Outlook = append(d.Outlook, fmt.Sprintf("Writes would cost less with a leader in region %s: %.0f ms instead of %.0f on average.", c.Region, c.Mean, c.Now))
 	}
+	d.accuse(s)
 	for _, n := range d.Nodes {
 		if sentence := n.attention(); sentence != "" {
 			d.Outlook = append(d.Outlook, sentence)
 		}
 	}
 	return d
+}
+
+// accuse names who was caught at something, in the list by node and in words once.
+func (d *haStatusData) accuse(s node.Survey) {
+	names, told := map[string]string{}, map[string]bool{}
+	for _, seat := range s.Seats {
+		names[seat.ID] = cmp.Or(seat.About.Label, seat.ID)
+	}
+	for _, seat := range s.Seats {
+		for _, a := range seat.Accused {
+			d.Accused = append(d.Accused, accusation{a.Node, a.Deed, a.Says, seat.ID, a.Times, a.Last.UTC()})
+			if told[a.Node+a.Deed] {
+				continue
+			}
+			told[a.Node+a.Deed] = true
+			d.Outlook = append(d.Outlook, fmt.Sprintf("Node %s %s. If its disk or its key was stolen, remove it.",
+				cmp.Or(names[a.Node], a.Node), a.Says))
+		}
+	}
 }
 
 func haNodeOf(seat node.Seat, leader string, ahead uint64, now time.Time) haNode {

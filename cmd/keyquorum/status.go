@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -22,6 +23,7 @@ type clusterStatus struct {
 	Survives   []string           `json:"regions_to_spare"`
 	Writes     map[string]float64 `json:"write_ms_by_region"`
 	Outlook    []string           `json:"outlook"`
+	Accused    []json.RawMessage  `json:"accusations"`
 }
 
 type nodeStatus struct {
