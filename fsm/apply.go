@@ -110,7 +110,7 @@ func (d *draft) allow(o Outcome, before uint64, t Txn) (Outcome, error) {
 	var err error
 	switch t.Verb {
 	case Found:
-		if before != 0 {
+		if _, err = DecodeMembers(t.value(PathMembers)); err == nil && before != 0 {
 			err = fmt.Errorf("%w: there is a state already", errRule)
 		}
 	case Rotate:

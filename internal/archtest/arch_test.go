@@ -46,6 +46,7 @@ var rooms = map[string][]string{
 	"internal/overlay":     {},
 	"internal/powercut":    {"internal/overlay"},
 	"internal/tally":       {},
+	"internal/testkey":     {"fsm"},
 	"internal/vectors":     {},
 }
 
