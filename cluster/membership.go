@@ -110,7 +110,7 @@ func (c *Cluster) changeMembers(ctx context.Context, edit func(fsm.Members) (fsm
 		view := c.View()
 		list, err := edit(view.Members())
 		if err != nil {
-			if _, _, behind := c.fence(ctx); behind == nil && c.View().Index() > view.Index() {
+			if _, _, behind := c.fence(ctx); behind == nil && !c.View().Members().Equal(view.Members()) {
 				continue // it may be about what has changed meanwhile
 			}
 			return err

@@ -362,3 +362,32 @@ func TestDoubt(t *testing.T) {
 		t.Fatalf("doubts at %v", r.doubts)
 	}
 }
+
+// FuzzClear: what decodes as a line of keys or a list of members encodes back to the same bytes.
+func FuzzClear(f *testing.F) {
+	k := testkey.New(1, 1)
+	line, err := k.Extend(k.Line(), testkey.New(2, 1)).Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	members, err := fsm.Members{node(firstNode, true), node(secondNode, false)}.Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(line)
+	f.Add(members)
+	f.Add([]byte{1, 0x80})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if l, err := fsm.DecodeLine(b); err == nil {
+			if again, err := l.Encode(); err != nil || !bytes.Equal(again, b) {
+				t.Fatalf("%x decodes as a line, but encodes to %x, %v", b, again, err)
+			}
+		}
+		if m, err := fsm.DecodeMembers(b); err == nil {
+			if again, err := m.Encode(); err != nil || !bytes.Equal(again, b) {
+				t.Fatalf("%x decodes as members, but encodes to %x, %v", b, again, err)
+			}
+			m.Matches(m.Configuration())
+		}
+	})
+}

@@ -224,6 +224,7 @@ func TestPersistTellsOfAFailedWrite(t *testing.T) {
 func FuzzSnapshot(f *testing.F) {
 	f.Add(snapshotOf(f, newFSM(f)))
 	f.Add(snapshotOf(f, sample(f)))
+	f.Add(persisted(f, sample(f)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, b := range [][]byte{b, reseal(b)} {
 			machine := free(fsm.Options{OnFatal: func(error) {}})
@@ -231,9 +232,11 @@ func FuzzSnapshot(f *testing.F) {
 				continue
 			}
 			requireRecomputed(t, machine.View())
-			if again := snapshotOf(t, machine); !bytes.Equal(again, b) {
+			again := persisted(t, machine) // shorter, where a state in the tail was vouched for
+			if len(again) > len(b) || len(again) == len(b) && !bytes.Equal(again, b) {
 				t.Fatalf("%x restores, but is written as %x", b, again)
 			}
+			requireSame(t, machine, restored(t, again))
 		}
 	})
 }
