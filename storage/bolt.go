@@ -40,8 +40,8 @@ type boltFile struct {
 // openBolt opens or makes the file.
 func openBolt(path string) (*boltFile, error) { return openBoltAs(path, path) }
 
-// openBoltAs opens or makes a file that will have another name. Bolt calls a file for ever what it was
-// called when it was opened, so it is told that name from the start.
+// openBoltAs opens or makes a file that will have another name. Bolt calls a file for ever what it
+// was called when it was opened, so it is told that name from the start.
 func openBoltAs(path, name string) (*boltFile, error) {
 	db := &boltFile{name: name}
 	err := guard(func() error {
@@ -61,8 +61,9 @@ func openBoltAs(path, name string) (*boltFile, error) {
 	return db, nil
 }
 
-// stillNamed looks whether a file that was just locked has its name still. The process that held the
-// lock may have put another file in its place (Store.Scrub), and then holds the lock of that one.
+// stillNamed looks whether a file that was just locked has its name still. The process that held
+// the lock may have put another file in its place (Store.Scrub), and then holds the lock of that
+// one.
 func stillNamed(f *os.File, path string) error {
 	locked, err := f.Stat()
 	if err != nil {

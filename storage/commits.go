@@ -21,7 +21,8 @@ type commits struct {
 
 	gate func(op, path string) error // see Store.Gate; nil in a node
 
-	writing latch // held over each commit, so that none begins before it is known how the last one ended
+	// writing is held over each commit, so that none begins before it is known how the last ended.
+	writing latch
 	poison  atomic.Pointer[error]
 
 	counting sync.Mutex // guards the fields below; never held over I/O

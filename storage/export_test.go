@@ -47,3 +47,20 @@ func RecodeSnapshotManifest(b []byte) ([]byte, error) {
 	m, err := decodeSnapshotManifest(b)
 	return encodeDocument(&m), err
 }
+
+func RecodeScrubbed(b []byte) ([]byte, error) {
+	index, err := decodeScrubbed(b)
+	return encodeDocument(&scrubbedFile{Format: scrubbedFormat, Index: index}), err
+}
+
+// Closing is closed when Close has begun.
+func (s *Store) Closing() <-chan struct{} { return s.closing }
+
+// OpenBolt opens raft.db as Open does, without a look at its pages first.
+func OpenBolt(path string) error {
+	db, err := openBolt(path)
+	if err == nil {
+		err = db.Close()
+	}
+	return err
+}

@@ -146,9 +146,9 @@ func (s *logs) StoreLogs(entries []*raft.Log) error {
 // noChange is in logs.changed when nothing was noted.
 const noChange = math.MaxUint64
 
-// noteChange keeps the lowest index from which on entries were replaced or deleted that a copy of the
-// log may hold. What is appended, or goes at the log's beginning, needs no note: its ends show it. The
-// caller holds commits.writing.
+// noteChange keeps the lowest index from which on entries were replaced or deleted that a copy of
+// the log may hold. What is appended, or goes at the log's beginning, needs no note: its ends show
+// it. The caller holds commits.writing.
 func (s *logs) noteChange(low uint64) {
 	if low < s.changed.Load() {
 		s.changed.Store(low)

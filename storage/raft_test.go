@@ -231,3 +231,42 @@ func BenchmarkOpen(b *testing.B) {
 		mustClose(b, s)
 	}
 }
+
+// BenchmarkScrub scrubs a log of 16 MiB while a value is stored all the time, and says how long the
+// slowest of these had to wait.
+func BenchmarkScrub(b *testing.B) {
+	s, _ := create(b)
+	for i := uint64(1); i < 16_000; i += 100 {
+		batch := entries(i, i+99)
+		for _, l := range batch {
+			l.Data = make([]byte, 1024)
+		}
+		if err := s.Logs().StoreLogs(batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var slowest time.Duration
+	var writer sync.WaitGroup
+	done := make(chan struct{})
+	writer.Go(func() {
+		for n := uint64(0); ; n++ {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			start := time.Now()
+			if err := s.Stable().SetUint64([]byte("CurrentTerm"), n); err != nil {
+				b.Error(err)
+			}
+			slowest = max(slowest, time.Since(start))
+		}
+	})
+	for b.Loop() {
+		mustScrub(b, s, 1)
+	}
+	close(done)
+	writer.Wait()
+	b.ReportMetric(float64(slowest.Microseconds())/1000, "ms-slowest-write")
+	mustClose(b, s)
+}

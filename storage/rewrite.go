@@ -13,7 +13,7 @@ import (
 const (
 	// rewriteBatch bounds the bytes of entries that are copied in one transaction.
 	rewriteBatch = 1 << 20
-	// maxRewritePasses bounds how often a copy runs after a log that grows faster than it is copied.
+	// maxRewritePasses bounds how often a copy runs after a log that grows faster than it.
 	maxRewritePasses = 20
 )
 
@@ -33,7 +33,7 @@ type rewriting struct {
 func (s *Store) rewriteBolt() error {
 	live, d := s.commits.db, s.snapshots.disk
 	r := &rewriting{Store: s, live: live, path: live.path + temporary}
-	err := r.make()
+	err := r.begin()
 	if err == nil {
 		err = guard(r.fill)
 	}
@@ -42,7 +42,7 @@ func (s *Store) rewriteBolt() error {
 	}
 	switch {
 	case r.old != nil:
-		err = errors.Join(err, r.old.Close()) // only now: it held the folder's lock until the copy did
+		err = errors.Join(err, r.old.Close()) // only now: it held the folder's lock
 	case r.copy != nil:
 		err = errors.Join(err, r.copy.Close(), d.removeAll(r.path))
 	}
@@ -52,9 +52,9 @@ func (s *Store) rewriteBolt() error {
 	return nil
 }
 
-// make begins an empty copy. It is locked from the start, so that raft.db is locked whatever file has
-// the name.
-func (r *rewriting) make() (err error) {
+// begin makes an empty copy. It is locked from the start, so that raft.db is locked whatever file
+// has the name.
+func (r *rewriting) begin() (err error) {
 	d := r.snapshots.disk
 	if err := d.removeAll(r.path); err != nil { // of one that failed
 		return err
@@ -75,25 +75,24 @@ func (r *rewriting) fill() error {
 		values, err = readConf(r.live.file.file)
 		return err
 	})
-	if err == nil {
-		err = r.setValues(values)
+	if err != nil {
+		return err
 	}
-	for pass := 0; err == nil; pass++ {
-		if pass == maxRewritePasses {
-			return errOutgrown
-		}
-		var steps int
-		if steps, err = r.catchUp(); steps <= 1 {
-			break
+	if err := r.setValues(values); err != nil {
+		return err
+	}
+	for range maxRewritePasses {
+		if steps, err := r.catchUp(); err != nil || steps <= 1 {
+			return err
 		}
 	}
-	return err
+	return errOutgrown
 }
 
-// replace puts the copy in the place of raft.db. Commits wait for it, and find the new file in use. It
-// takes as long as a few of them: what is left to copy is what was stored while one batch was copied,
-// and values that changed; then come one fsync, one rename and the sync of a folder. How large the log
-// is does not matter.
+// replace puts the copy in the place of raft.db. Commits wait for it, and find the new file in use.
+// It takes as long as a few of them: what is left to copy is what was stored while one batch was
+// copied, and values that changed; then come one fsync, one rename and the sync of a folder. How
+// large the log is does not matter.
 //
 // The copy is on disk before it has the name. From then on it is in use, because a process that is
 // started now takes what has the name; and when the name can't be made durable nothing more may be
@@ -139,8 +138,8 @@ func (r *rewriting) setValues(values []confValue) error {
 	return nil
 }
 
-// catchUp makes the copy's log what the log is, unless that changes meanwhile: then the next time does.
-// It says how many transactions it took.
+// catchUp makes the copy's log what the log is, unless that changes meanwhile: then the next time
+// does. It says how many transactions it took.
 func (r *rewriting) catchUp() (steps int, err error) {
 	changed := r.logs.changed.Swap(noChange) // before anything is read
 	first, err1 := r.logs.FirstIndex()
@@ -198,9 +197,9 @@ func (r *rewriting) copyLogs(low, high uint64) (steps int, err error) {
 	return steps, nil
 }
 
-// batch reads entries from low on, and says where the next one begins. Their checksums are looked at
-// and stay as they are: what goes wrong between two disks is found by whoever reads the second. An
-// entry that is not there was deleted meanwhile.
+// batch reads entries from low on, and says where the next one begins. Their checksums are looked
+// at and stay as they are: what goes wrong between two disks is found by whoever reads the second.
+// An entry that is not there was deleted meanwhile.
 func (r *rewriting) batch(low, high uint64) (entries []*raft.Log, next uint64, err error) {
 	for size := 0; low <= high && size < rewriteBatch && len(entries) < deleteStep; low++ {
 		l, err := r.logs.fetch(low)

@@ -22,9 +22,9 @@ type scrubbedFile struct {
 func (f *scrubbedFile) checksum() *string { return &f.Check }
 
 // Scrub rids the folder of all that was deleted before it was called: of older snapshots, of what
-// failed ones left, and of pages of raft.db that are free, by writing the file anew. What then has a
-// name in the folder is the newest snapshot, the log's entries and the stable values, and what came
-// since. Then scrubbed.json says index, whose meaning is the caller's; it never falls.
+// failed ones left, and of pages of raft.db that are free, by writing the file anew. What then has
+// a name in the folder is the newest snapshot, the log's entries and the stable values, and what
+// came since. Then scrubbed.json says index, whose meaning is the caller's; it never falls.
 //
 // Log and stable store go on meanwhile. A step that fails leaves the folder as good as it was, and
 // nothing is poisoned, but for the last: when it is not known whether raft.db is on disk under its
@@ -58,10 +58,12 @@ func (s *Store) scrub(index uint64) error {
 
 // usable is nil while the folder may be written to.
 func (s *Store) usable() error {
-	if s.closing.Load() {
+	select {
+	case <-s.closing:
 		return errClosed
+	default:
+		return s.commits.err()
 	}
-	return s.commits.err()
 }
 
 func (s *Store) writeScrubbed(index uint64) error {

@@ -28,7 +28,9 @@ type snapshots struct {
 
 	newest atomic.Pointer[snapshotName] // in place; nil for none
 
-	placing latch                    // held while a name is chosen, and while a snapshot is put into place and old ones are removed
+	// placing is held while a name is chosen, and while a snapshot is put into place and old ones
+	// are removed.
+	placing latch
 	writers map[*snapshotWriter]bool // those that have not ended; under placing
 }
 
@@ -142,9 +144,9 @@ func (s *snapshots) removeOld() {
 	}
 }
 
-// keepNewest removes every snapshot but the newest, and what was left of others, durably. One that is
-// being written may stay if it will be newer. Whoever reads an older one reads on: its bytes are on the
-// disk for so long, without a name.
+// keepNewest removes every snapshot but the newest, and what was left of others, durably. One that
+// is being written may stay if it will be newer. Whoever reads an older one reads on: its bytes are
+// on the disk for so long, without a name.
 func (s *snapshots) keepNewest() error {
 	s.placing.Lock()
 	defer s.placing.Unlock()

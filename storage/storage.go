@@ -41,7 +41,7 @@ type Store struct {
 	close     func() error
 
 	scrubbing latch         // held by Scrub, and while the folder is closed
-	closing   atomic.Bool   // ends a Scrub
+	closing   chan struct{} // closed by Close: ends a Scrub
 	scrubbed  atomic.Uint64 // what scrubbed.json says
 }
 
@@ -143,9 +143,10 @@ func assemble(dir string, m Manifest, file *boltFile) *Store {
 		},
 		commits:   c,
 		scrubbing: newLatch(),
+		closing:   make(chan struct{}),
 	}
 	s.close = sync.OnceValue(func() error {
-		s.closing.Store(true)
+		close(s.closing)
 		s.scrubbing.Lock() // whoever scrubs must not rename in a folder that is unlocked
 		defer s.scrubbing.Unlock()
 		return db.Close()
@@ -205,7 +206,8 @@ func (s *Store) Logs() raft.LogStore { return s.logs }
 // Stable is Raft's stable store: its term and its vote.
 func (s *Store) Stable() raft.StableStore { return s.stable }
 
-// Snapshots keeps the two newest. A snapshot that can't be written is removed and reported by its sink, and poisons nothing.
+// Snapshots keeps the two newest. A snapshot that can't be written, or that ends before the newest
+// in place, is removed and reported by its sink, and poisons nothing.
 func (s *Store) Snapshots() raft.SnapshotStore { return s.snapshots }
 
 // NewestSnapshot returns index and term of the last entry in the newest snapshot, zeros without one. It answers from memory.
@@ -238,9 +240,10 @@ func (s *Store) Stats() Stats { return s.commits.stats() }
 // It never waits for the disk.
 func (s *Store) Waiting() time.Duration { return s.commits.waiting() }
 
-// Gate has f asked before each step at the disk, by its name and the file: commit, committed (afterwards), and for snapshots and
-// Scrub mkdir, create, write, sync, syncdir, rename, remove. A step that f refuses fails with its error. f may wait, but not at
-// committed. It is for clusters that are broken on purpose, and must be set before the store is used.
+// Gate has f asked before each step at the disk, by its name and the file: commit, committed
+// (afterwards), and for snapshots and Scrub mkdir, create, write, sync, syncdir, rename, remove. A
+// step that f refuses fails with its error. f may wait, but not at committed. It is for clusters
+// that are broken on purpose, and must be set before the store is used.
 func (s *Store) Gate(f func(op, path string) error) {
 	s.commits.gate, s.snapshots.disk.step = f, f
 }
@@ -256,6 +259,6 @@ func (s *Store) Vet(check func(meta raft.SnapshotMeta, state io.Reader) error) {
 	s.snapshots.vet = check
 }
 
-// Close unlocks the folder. Raft must have been shut down. Later writes fail without poisoning. A Scrub
-// that is under way ends with an error first.
+// Close unlocks the folder. Raft must have been shut down. Later writes fail without poisoning. A
+// Scrub that is under way ends with an error first.
 func (s *Store) Close() error { return s.close() }

@@ -144,7 +144,9 @@ func newCrashed(image []byte) *crashed {
 	c := &crashed{bolt: powercut.NewDisk(image), db: &inode{synced: true}, legal: []contents{empty}}
 	c.files.root = newFolder()
 	for name, i := range map[string]*inode{
-		"manifest.json": {content: manifestFile(), synced: true}, "raft.db": c.db, "snapshots": newFolder(),
+		"manifest.json": {content: manifestFile(), synced: true},
+		"raft.db":       c.db,
+		"snapshots":     newFolder(),
 	} {
 		c.files.root.names[name], c.files.root.onDisk[name] = i, i
 	}

@@ -36,7 +36,8 @@ func TestVetIsAskedBeforeAnythingChanges(t *testing.T) {
 		if err != nil || !bytes.Equal(got, snapshotState(60)) {
 			t.Errorf("vetted are %d bytes (%v)", len(got), err)
 		}
-		if meta.Index != 60 || meta.Term != 9 || meta.Size != int64(len(got)) || len(meta.Configuration.Servers) != 2 {
+		servers := len(meta.Configuration.Servers)
+		if meta.Index != 60 || meta.Term != 9 || meta.Size != int64(len(got)) || servers != 2 {
 			t.Errorf("vetted is %+v", meta)
 		}
 		wantOnly(t, s, 1, 50, 100)
