@@ -19,6 +19,7 @@ type harness struct {
 	testing.TB
 	ctx      context.Context // ends when the user has seen enough
 	cleanups []func()
+	failed   bool
 }
 
 // A failure is what Fatal panics with, for inHarness to return.
@@ -57,9 +58,17 @@ func (h *harness) end() {
 
 func (h *harness) Helper()           {}
 func (h *harness) Cleanup(f func())  { h.cleanups = append(h.cleanups, f) }
-func (h *harness) Fatal(args ...any) { panic(failure{fmt.Errorf("%s", fmt.Sprint(args...))}) }
+func (h *harness) Fatal(args ...any) { h.fail(fmt.Errorf("%s", fmt.Sprint(args...))) }
 
-func (h *harness) Fatalf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
+func (h *harness) Fatalf(format string, args ...any) { h.fail(fmt.Errorf(format, args...)) }
+
+func (h *harness) fail(err error) {
+	h.failed = true
+	panic(failure{err})
+}
+
+// Failed says whether somebody has called Fatal: a cluster that ends shows its log then.
+func (h *harness) Failed() bool { return h.failed }
 
 func (h *harness) TempDir() string {
 	dir, err := os.MkdirTemp("", "keyquorum-bench-")
