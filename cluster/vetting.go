@@ -30,11 +30,11 @@ import (
 // append takes a leader's entries in.
 func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesRequest) {
 	keep, err := in.c.vet(peer, r)
-	in.t.mend(r)
 	switch {
 	case err != nil:
 		rpc.Respond(nil, err)
 	case keep == len(r.Entries):
+		in.t.mend(r)
 		in.c.foresee(r.Entries)
 		in.t.forward(rpc)
 	default:
