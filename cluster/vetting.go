@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -139,8 +140,14 @@ func (c *Cluster) heldTooLong(e *raft.Log, committed uint64) bool {
 	return time.Since(c.held.since) > heldLong
 }
 
-// vetSnapshot looks at a snapshot that a leader has sent, before it is put into place.
+// vetSnapshot looks at a snapshot that a leader has sent, before it is put into place. It is held against all
+// that this member knows to be committed, so the state has to be there first.
 func (c *Cluster) vetSnapshot(meta raft.SnapshotMeta, state io.Reader) error {
+	ctx, cancel := context.WithTimeout(c.ctx, applyWait)
+	defer cancel()
+	if err := c.fsm.Wait(ctx, c.committedState()); err != nil {
+		return fmt.Errorf("cluster: what is committed here is not applied yet: %w", err)
+	}
 	view, err := c.fsm.Vet(state)
 	if err == nil {
 		err = fits(meta, view)
@@ -153,6 +160,23 @@ func (c *Cluster) vetSnapshot(meta raft.SnapshotMeta, state io.Reader) error {
 		c.accuse(sender, deedSnapshot, "index", meta.Index, "why", err)
 	}
 	return err
+}
+
+// applyWait is how long a snapshot waits for entries to be applied.
+const applyWait = 10 * time.Second
+
+// committedState is the index of the newest entry known to be committed that the state machine is sent.
+func (c *Cluster) committedState() uint64 {
+	var l raft.Log
+	for i := c.raft.CommitIndex(); i > c.fsm.View().Index(); i-- {
+		if c.Store.Logs().GetLog(i, &l) != nil {
+			break // a snapshot has taken its place
+		}
+		if l.Type == raft.LogCommand || l.Type == raft.LogConfiguration {
+			return i
+		}
+	}
+	return 0
 }
 
 // maxSilent bounds the entries behind the last one that a state machine was sent: one begins each term.

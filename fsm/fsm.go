@@ -189,7 +189,8 @@ func (f *FSM) Restore(r io.ReadCloser) error {
 }
 
 // Vet reads a snapshot that somebody else sent, before it is put into place: whether it is this cluster's, vouched for under the
-// newest transaction key that this member knows, and not older than what this member holds. It returns the state in it.
+// newest transaction key that this member knows, not older than what this member holds, and leads through it: entries behind the
+// vouched state that this member has applied can't be left out. It returns the state in it.
 func (f *FSM) Vet(r io.Reader) (View, error) {
 	d, err := readSnapshot(r, f.checker)
 	if err != nil {
@@ -202,6 +203,8 @@ func (f *FSM) Vet(r io.Reader) (View, error) {
 		err = errors.New("it is another cluster's")
 	case d.index < own.Index():
 		err = fmt.Errorf("it is of index %d, and this member is at %d", d.index, own.Index())
+	case !d.past.leadsThrough(own):
+		err = fmt.Errorf("at index %d it is another state than this member's", own.Index())
 	case d.past.doubted > 0:
 		err = fmt.Errorf("who signed entry %d had seen another state", d.past.doubted)
 	case d.past.assured < term:

@@ -16,7 +16,7 @@ func (d *draft) beginTail(anchor Line) error {
 	if d.free {
 		d.vouched = d.freeze()
 	}
-	d.begun, d.past = d.index, &past{digests: map[uint64][32]byte{d.index: d.digest}}
+	d.past = &past{begun: d.index, digests: map[uint64][32]byte{d.index: d.digest}}
 	if !d.line.Agrees(anchor) {
 		return fmt.Errorf("%w: it is another cluster's", errRule)
 	}
@@ -30,6 +30,7 @@ func (d *draft) beginTail(anchor Line) error {
 // A past is what is known of the states on the way from the vouched one, while a tail is replayed: whether those who signed its
 // entries had seen them.
 type past struct {
+	begun   uint64 // index of the vouched state
 	digests map[uint64][32]byte
 	doubted uint64 // index of an entry whose signer had seen another state, 0 for none
 	assured uint32 // the newest term of which a signer, by then knowing that key, had seen a state of this past
@@ -37,12 +38,18 @@ type past struct {
 
 func (p *past) note(d *draft) { p.digests[d.index] = d.digest }
 
+// leadsThrough says whether a member's state is one of this past, or lies before the vouched one.
+func (p *past) leadsThrough(v View) bool {
+	own, known := p.digests[v.Index()]
+	return v.Index() < p.begun || known && own == v.Digest()
+}
+
 // hear holds an entry's word of what its signer had seen against this past.
 func (p *past) hear(d *draft, index uint64, t Txn) {
 	own, known := p.digests[t.Base]
 	keys, _ := d.records.Get(PathKeys)
 	switch {
-	case known && own != t.Digest, !known && t.Base >= d.begun:
+	case known && own != t.Digest, !known && t.Base >= p.begun:
 		p.doubted = index
 	case known && keys != nil && keys.Mod <= t.Base:
 		p.assured = d.line.Newest().Term

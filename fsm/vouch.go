@@ -17,8 +17,7 @@ type vouching struct {
 	tail      []tailEntry
 	tailBytes int64
 
-	past  *past  // while a tail is replayed
-	begun uint64 // index of the state before that
+	past *past // while a tail is replayed
 
 	free    bool  // checker.free
 	refused error // why the newest entry that was refused was

@@ -81,6 +81,38 @@ func TestSnapshotsOfLiars(t *testing.T) {
 	requireError(t, restore(r.member(r.line), persisted(t, stranger.fsm)), "another cluster's")
 }
 
+// What a member has applied it does not forget by a snapshot that leaves it out, however far that goes on.
+func TestSnapshotsThatLeaveOut(t *testing.T) {
+	r := newRealm(t)
+	r.set("grant", "old")
+	r.checkpoint()
+	before := len(r.log)
+	r.set("grant", "none")
+	behind := r.member(r.line)
+	behind.ApplyBatch(r.log[:before])
+	for name, instead := range map[string]*raft.Log{
+		"noise":                  {Type: raft.LogCommand, Data: []byte("noise")},
+		"what was applied once":  r.log[before-1],
+		"the same configuration": r.log[1],
+	} {
+		f := r.member(r.line)
+		f.ApplyBatch(r.log[:before])
+		for range 20 {
+			f.Apply(&raft.Log{Index: f.View().Index() + 1, Type: instead.Type, Data: instead.Data})
+		}
+		snapshot := persisted(t, f)
+		t.Log(name)
+		requireError(t, vet(r.fsm, snapshot), "another state")
+		requireError(t, vet(behind, snapshot), "") // nobody can tell yet
+	}
+	snapshot := persisted(t, r.fsm)
+	for n := range len(r.log) + 1 {
+		f := r.member(r.line)
+		f.ApplyBatch(r.log[:n])
+		requireError(t, vet(f, snapshot), "")
+	}
+}
+
 // resealed mends the digests and the checksum of a snapshot with entries behind its state. The digest at the end is that of the
 // state after them, so nothing but the signature is left to tell.
 func resealed(snapshot []byte) []byte {
