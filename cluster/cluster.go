@@ -126,6 +126,7 @@ type Cluster struct {
 
 	signer       atomic.Pointer[signer]      // nil while this member is sealed
 	strayed      atomic.Uint64               // index of the newest configuration that the state machine refused
+	marked       atomic.Uint64               // up to where the folder says that the log is committed
 	noted        atomic.Pointer[fsm.Members] // the members by which connections were cut last
 	trustChanged chan struct{}
 	followNow    chan struct{} // Raft's configuration may have to follow the members
@@ -210,10 +211,7 @@ func Open(config Config) (*Cluster, error) {
 		removed[id] = true
 	}
 	c.removedID.Store(&removed)
-	c.fsm = fsm.New(fsm.Options{
-		Anchor: config.Trust.Line, OnFatal: c.fail, OnApply: c.applied, OnRefused: c.refusedEntry, OnStale: c.staleEntry,
-		OnDoubt: func(index uint64) { go c.suspect(index, true) }, // one at a time, and bounded in time
-	})
+	machine := c.newMachine()
 	c.port = newPort(config.Listener, config.Identity, config.Dial, c.admit, c.logger)
 	c.client = c.newCallClient()
 	c.server = c.newCallServer()
@@ -232,15 +230,13 @@ func Open(config Config) (*Cluster, error) {
 	if config.wrapStable != nil {
 		stable = config.wrapStable(stable)
 	}
-	var machine raft.FSM = c.fsm
-	if config.wrapFSM != nil {
-		machine = config.wrapFSM(c.fsm)
-	}
 	c.transport = newRaftTransport(c.ctx, c.trans, config.Store.NewestSnapshot, c.stuck)
 	c.transport.inbound.c = c
 	config.Store.Vet(c.vetSnapshot)
-	var err error
-	c.raft, err = c.newRaft(machine, logs, stable)
+	err := machine.begin()
+	if err == nil {
+		c.raft, err = c.newRaft(machine, logs, stable)
+	}
 	if err != nil {
 		c.cancel()
 		c.trans.Close()
@@ -253,6 +249,7 @@ func Open(config Config) (*Cluster, error) {
 	c.wg.Go(c.transport.inbound.accept)
 	c.wg.Go(c.foresees)
 	c.wg.Go(c.keepTrust)
+	c.wg.Go(c.keepMark)
 	c.wg.Go(c.followMembers)
 	c.wg.Go(c.checkpoints)
 	c.wg.Go(c.scrubs)
@@ -314,6 +311,9 @@ func (c *Cluster) Close(ctx context.Context) {
 	c.port.close()
 	c.client.CloseIdleConnections()
 	c.wg.Wait()
+	if ctx.Err() == nil {
+		c.mark()
+	}
 }
 
 // Failed is closed when this member met something it must not go on from; Err says what.

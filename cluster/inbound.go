@@ -171,7 +171,7 @@ func (in *inbound) install(peer string, rpc raft.RPC) {
 	case in.c.besides(peer, r.Term):
 		rpc.Respond(nil, errBesides)
 		return
-	case r.Term >= in.c.raft.CurrentTerm() && r.LastLogIndex <= in.c.raft.CommitIndex():
+	case r.Term >= in.c.raft.CurrentTerm() && r.LastLogIndex <= in.c.committed():
 		in.passOver(peer, rpc, r)
 		return
 	}

@@ -54,7 +54,7 @@ var errHeld = errors.New("cluster: the first entries were taken; the members tha
 
 // vet says how many of the entries may be taken now. An error refuses the whole request.
 func (c *Cluster) vet(peer string, r *raft.AppendEntriesRequest) (keep int, err error) {
-	committed, before := c.raft.CommitIndex(), r.PrevLogEntry
+	committed, before := c.committed(), r.PrevLogEntry
 	if c.besides(peer, r.Term) {
 		return 0, errBesides
 	}
@@ -168,11 +168,11 @@ const applyWait = 10 * time.Second
 // committedState is the index of the newest entry known to be committed that the state machine is sent.
 func (c *Cluster) committedState() uint64 {
 	var l raft.Log
-	for i := c.raft.CommitIndex(); i > c.fsm.View().Index(); i-- {
+	for i := c.committed(); i > c.fsm.View().Index(); i-- {
 		if c.Store.Logs().GetLog(i, &l) != nil {
 			break // a snapshot has taken its place
 		}
-		if l.Type == raft.LogCommand || l.Type == raft.LogConfiguration {
+		if goesToState(&l) {
 			return i
 		}
 	}

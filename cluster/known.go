@@ -1,0 +1,170 @@
+package cluster
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"keyquorum/fsm"
+)
+
+// What is committed a member must not forget. Raft does not store how far that is: a member that starts
+// knows of no entry in its log whether it is committed, until a leader says so, and the first who speaks to it
+// need not be one. So the folder has a mark, up to which the log is committed; the state is brought there
+// before anybody is heard, and nobody has anything below it replaced.
+//
+// The mark follows within a second. It may be too low, and then protects less; it is never too high.
+
+var keyCommitted = []byte("keyquorum/committed")
+
+// markEvery is how often the mark is written, at most.
+const markEvery = time.Second
+
+// committed is the index up to which this member knows the log to be committed.
+func (c *Cluster) committed() uint64 { return max(c.raft.CommitIndex(), c.marked.Load()) }
+
+// readMark takes what an earlier process has written. Raft knows a missing value by its error's text alone.
+func (c *Cluster) readMark() error {
+	mark, err := c.Store.Stable().GetUint64(keyCommitted)
+	if err != nil && err.Error() != "not found" {
+		return err
+	}
+	c.marked.Store(mark)
+	return nil
+}
+
+// keepMark ends with the member. A disk that refuses has ended this store for good.
+func (c *Cluster) keepMark() {
+	every := time.NewTicker(markEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-every.C:
+			c.mark()
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *Cluster) mark() {
+	now := c.raft.CommitIndex()
+	if now > c.marked.Load() && c.Store.Stable().SetUint64(keyCommitted, now) == nil {
+		c.marked.Store(now)
+	}
+}
+
+// A resumed is the state machine as Raft sees it. It begins with what is marked, and passes over what Raft
+// sends of that once more.
+type resumed struct {
+	raft.FSM
+	c       *Cluster
+	resumes bool   // until the state is at the mark; of the goroutine that applies
+	sent    uint64 // index of the newest entry that Raft sent, or of the state in its snapshot; likewise
+}
+
+// resume applies what is behind the state, up to the mark.
+func (m *resumed) resume() error {
+	defer func() { m.resumes = false }()
+	logs := m.c.Store.Logs()
+	first, err := logs.FirstIndex()
+	if err != nil || first == 0 {
+		return err
+	}
+	var batch []*raft.Log
+	for i := max(first, m.c.fsm.View().Index()+1); i <= m.c.marked.Load(); i++ {
+		var l raft.Log
+		if err := logs.GetLog(i, &l); errors.Is(err, raft.ErrLogNotFound) {
+			break
+		} else if err != nil {
+			return err
+		}
+		if goesToState(&l) {
+			batch = append(batch, &l)
+		}
+		if len(batch) == resumeBatch {
+			m.apply(batch)
+			batch = nil
+		}
+	}
+	m.apply(batch)
+	return nil
+}
+
+const resumeBatch = 256
+
+// goesToState says whether Raft sends an entry to the state machine.
+func goesToState(l *raft.Log) bool {
+	return l.Type == raft.LogCommand || l.Type == raft.LogConfiguration
+}
+
+// ApplyBatch implements raft.BatchingFSM.
+func (m *resumed) ApplyBatch(entries []*raft.Log) []any {
+	if len(entries) > 0 {
+		m.sent = entries[len(entries)-1].Index
+	}
+	return m.apply(entries)
+}
+
+func (m *resumed) apply(entries []*raft.Log) []any {
+	if batching, ok := m.FSM.(raft.BatchingFSM); ok {
+		return batching.ApplyBatch(entries)
+	}
+	results := make([]any, len(entries))
+	for i, l := range entries {
+		results[i] = m.FSM.Apply(l)
+	}
+	return results
+}
+
+// Restore takes the snapshot with which Raft starts, and what is behind it; later ones as they are.
+func (m *resumed) Restore(snapshot io.ReadCloser) error {
+	if err := m.FSM.Restore(snapshot); err != nil {
+		return err
+	}
+	if m.sent = m.c.fsm.View().Index(); m.resumes {
+		return m.resume()
+	}
+	return nil
+}
+
+// Snapshot waits for Raft to get where the state is: it would say that the state is of an earlier index.
+func (m *resumed) Snapshot() (raft.FSMSnapshot, error) {
+	if m.c.fsm.View().Index() > m.sent {
+		return nil, errors.New("cluster: no snapshot before the leader has said again what is committed")
+	}
+	return m.FSM.Snapshot()
+}
+
+var _ raft.BatchingFSM = (*resumed)(nil)
+
+// newMachine makes the state machine.
+func (c *Cluster) newMachine() *resumed {
+	m := &resumed{c: c, resumes: true}
+	c.fsm = fsm.New(fsm.Options{
+		Anchor: c.Trust.Line, OnFatal: c.fail, OnApply: c.applied, OnRefused: c.refusedEntry, OnStale: c.staleEntry,
+		OnDoubt: func(index uint64) {
+			if !m.resumes { // else there is nobody to ask, and the first fence compares
+				go c.suspect(index, true) // one at a time, and bounded in time
+			}
+		},
+	})
+	m.FSM = c.fsm
+	if c.wrapFSM != nil {
+		m.FSM = c.wrapFSM(c.fsm)
+	}
+	return m
+}
+
+// begin comes before Raft has started. Where there is a snapshot, Raft has that restored first.
+func (m *resumed) begin() error {
+	if err := m.c.readMark(); err != nil {
+		return err
+	}
+	if snapshot, _ := m.c.Store.NewestSnapshot(); snapshot > 0 {
+		return nil
+	}
+	return m.resume()
+}
