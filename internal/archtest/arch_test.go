@@ -48,6 +48,7 @@ var rooms = map[string][]string{
 	"internal/statespace":  {},
 	"internal/tally":       {},
 	"internal/testkey":     {"fsm"},
+	"internal/thiefmodel":  {"internal/statespace"},
 	"internal/vectors":     {},
 }
 

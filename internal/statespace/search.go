@@ -16,14 +16,14 @@ type Result[K comparable] struct {
 	States   int
 	Depth    int  // steps from the beginning to the farthest place
 	Complete bool // every place that can be reached was seen, and no step was wrong
-	// Way is a shortest way to the place from which a wrong step goes, both ends included, nil when
-	// there was none.
+	// Way is a shortest way to the place from which a wrong step goes, both ends included, nil
+	// when there was none.
 	Way []K
 }
 
 // Search goes breadth first through all that can happen, until it meets a wrong step or has seen
-// limit places. So the first wrong step it meets is one that took the fewest steps. progress hears of
-// the places seen and the depth, now and then.
+// limit places. So the first wrong step it meets is one that took the fewest steps. progress hears
+// of the places seen and the depth, now and then.
 func (s Space[K]) Search(limit int, progress func(states, depth int)) Result[K] {
 	seen := newVisited(s.Hash)
 	seen.add(s.First, 0)
@@ -50,8 +50,8 @@ func (s Space[K]) Search(limit int, progress func(states, depth int)) Result[K] 
 	return Result[K]{States: seen.n, Depth: depth, Complete: true}
 }
 
-// visited holds the places seen, in the order in which they were met: the queue of a search is a walk
-// through it.
+// visited holds the places seen, in the order in which they were met: the queue of a search is a
+// walk through it.
 type visited[K comparable] struct {
 	hash   func(*K) uint64
 	blocks [][]visit[K]
