@@ -40,13 +40,15 @@ var rooms = map[string][]string{
 	"internal/archtest":    {},
 	"internal/bench":       {"testcluster"},
 	"internal/conformance": {},
-	"internal/leasemodel":  {},
+	"internal/leasemodel":  {"internal/statespace"},
 	"internal/mutants":     {"internal/overlay"},
 	"internal/placement":   {},
 	"internal/overlay":     {},
 	"internal/powercut":    {"internal/overlay"},
+	"internal/statespace":  {},
 	"internal/tally":       {},
 	"internal/testkey":     {"fsm"},
+	"internal/thiefmodel":  {"internal/statespace"},
 	"internal/vectors":     {},
 }
 

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"keyquorum/internal/statespace"
 )
 
 func main() {
@@ -30,24 +32,24 @@ func check(w, progress io.Writer, only string) error {
 		return !match.MatchString(r.world + r.without)
 	})
 	if len(runs) == 0 {
-		return fmt.Errorf("no run matches %q", only)
+		fmt.Fprintf(w, "leasemodel has no run that matches %q\n", only)
 	}
-	whole := table{{"world", "states", "deepest", "result"}}
-	without := table{{"rule taken out", "what it says", "states", "shortest way to a wrong answer"}}
+	whole := statespace.Table{{"world", "states", "deepest", "result"}}
+	without := statespace.Table{{"rule taken out", "what it says", "states", "shortest way to a wrong answer"}}
 	wrong := 0
 	for _, r := range runs {
 		found := r.report(w, progress)
 		if r.without == "" {
-			whole.row(r.world, thousands(found.States), fmt.Sprint(found.Depth), found.String())
+			whole.Row(r.world, statespace.Thousands(found.States), fmt.Sprint(found.Depth), found.String())
 		} else {
-			without.row(r.without, says(r.without), thousands(found.States), found.String())
+			without.Row(r.without, says(r.without), statespace.Thousands(found.States), found.String())
 		}
 		if !r.asItMust(found) {
 			wrong++
 		}
 	}
-	whole.print(w)
-	without.print(w)
+	whole.Print(w)
+	without.Print(w)
 	if wrong > 0 {
 		return fmt.Errorf("%d of %d runs came out otherwise than they must", wrong, len(runs))
 	}
@@ -64,11 +66,11 @@ func (r run) report(w, progress io.Writer) Result {
 	last := begun
 	found := r.search(func(states, depth int) {
 		if time.Since(last) > 10*time.Second {
-			fmt.Fprintf(progress, "  %s: %s states, %d steps deep\n", name, thousands(states), depth)
+			fmt.Fprintf(progress, "  %s: %s states, %d steps deep\n", name, statespace.Thousands(states), depth)
 			last = time.Now()
 		}
 	})
-	fmt.Fprintf(w, "%s: %s states in %.1f s: %s\n", name, thousands(found.States), time.Since(begun).Seconds(), found)
+	fmt.Fprintf(w, "%s: %s states in %.1f s: %s\n", name, statespace.Thousands(found.States), time.Since(begun).Seconds(), found)
 	for i, scene := range found.Schedule {
 		fmt.Fprintf(w, "%6d  %s\n", i+1, scene)
 	}

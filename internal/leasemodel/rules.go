@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"reflect"
-)
+import "keyquorum/internal/statespace"
 
 // Rules are the rules of the protocol. Each can be taken out, to see what it is for.
 type Rules struct {
@@ -65,30 +62,15 @@ type Rules struct {
 }
 
 // all is the protocol.
-func all() (r Rules) {
-	v := reflect.ValueOf(&r).Elem()
-	for i := range v.NumField() {
-		v.Field(i).SetBool(true)
-	}
-	return r
-}
+func all() Rules { return statespace.AllBut[Rules]() }
 
 // allBut is the protocol without a rule, or all of it without a name.
 func allBut(name string) Rules {
-	r := all()
 	if name == "" {
-		return r
+		return all()
 	}
-	f := reflect.ValueOf(&r).Elem().FieldByName(name)
-	if !f.IsValid() {
-		panic(fmt.Sprintf("there is no rule %q", name))
-	}
-	f.SetBool(false)
-	return r
+	return statespace.AllBut[Rules](name)
 }
 
 // says is what a rule says.
-func says(name string) string {
-	f, _ := reflect.TypeFor[Rules]().FieldByName(name)
-	return f.Tag.Get("says")
-}
+func says(name string) string { return statespace.Says[Rules](name) }

@@ -1,0 +1,6 @@
+//go:build race
+
+package main
+
+// raceDetector slows a search down some twentyfold, and there is one goroutine to watch.
+const raceDetector = true
