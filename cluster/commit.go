@@ -25,8 +25,6 @@ func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) 
 		switch {
 		case err != nil:
 			return outcome, err
-		case outcome.Kind == fsm.Refused:
-			return fsm.Outcome{}, ErrRefused
 		case outcome.Kind != fsm.Retired:
 			return outcome, nil
 		}
@@ -65,28 +63,29 @@ func (c *Cluster) commitSigned(ctx context.Context, id fsm.ID, data []byte) (fsm
 	return fsm.Outcome{}, ErrUnavailable
 }
 
-// settle waits until this node's own state holds the outcome. The leader answered when E had reached it.
+// settle waits until this node's own state holds the outcome, and believes nobody else about it. The leader answered when E had
+// reached it.
 func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, sentBefore bool) (fsm.Outcome, error) {
-	if outcome.Kind == fsm.TooOld || outcome.Kind == fsm.WrongGeneration {
-		if sentBefore { // an earlier copy may have been applied and forgotten
-			return fsm.Outcome{}, ErrUnknown
-		}
-		return outcome, nil
-	}
-	if outcome.Kind == fsm.Retired || outcome.Kind == fsm.Refused {
-		return outcome, nil // no copy of it is ever applied
+	if outcome.Kind == fsm.Retired {
+		return outcome, nil // it is signed again, under the same id
 	}
 	if err := c.fsm.Wait(ctx, outcome.Index); err != nil {
 		return fsm.Outcome{}, ErrUnknown
 	}
-	if outcome.Kind == fsm.Applied {
-		c.shown.raise(outcome.Index)
+	if outcome.Kind == fsm.Refused {
+		return fsm.Outcome{}, ErrRefused
 	}
-	if own, ok := c.fsm.View().Outcome(id); ok && own != outcome {
+	own, ok := c.fsm.View().Outcome(id)
+	switch {
+	case !ok, own != outcome:
 		c.suspect(outcome.Index, true) // one of the two has another state than the rest
 		return fsm.Outcome{}, ErrUnknown
+	case sentBefore && (own.Kind == fsm.TooOld || own.Kind == fsm.WrongGeneration):
+		return fsm.Outcome{}, ErrUnknown // an earlier copy may have been applied and forgotten
+	case own.Kind == fsm.Applied:
+		c.shown.raise(own.Index)
 	}
-	return outcome, nil
+	return own, nil
 }
 
 // proposeAnywhere proposes here or at the leader, whoever that is.

@@ -48,8 +48,9 @@ func (c *Cluster) suspect(index uint64, tell bool) {
 		return
 	}
 	voters := c.voters()
+	answers := c.digests(voters, index)
 	with, other := 0, []byte(nil)
-	for _, digest := range c.digests(voters, index) {
+	for _, digest := range answers {
 		if bytes.Equal(digest, own[:]) {
 			with++
 		} else {
@@ -60,13 +61,26 @@ func (c *Cluster) suspect(index uint64, tell bool) {
 		return
 	}
 	c.counts.mismatches.Add(1)
-	if with <= len(voters)/2 {
+	// While somebody is missing it takes a majority against this node: one that lies must not stop it.
+	if with <= len(voters)/2 && (len(answers) == len(voters) || mostAgree(answers, own[:]) > len(voters)/2) {
 		c.diverge(fmt.Errorf("%w: at index %d this node's digest is %x, another's %x; %d of %d voters agree with this node",
 			ErrDiverged, index, own, other, with, len(voters)))
 	}
 	if tell {
 		c.tellSuspicion(voters, index)
 	}
+}
+
+// mostAgree is how many answers say one and the same that is not own.
+func mostAgree(answers [][]byte, own []byte) (most int) {
+	count := map[string]int{}
+	for _, a := range answers {
+		if !bytes.Equal(a, own) {
+			count[string(a)]++
+			most = max(most, count[string(a)])
+		}
+	}
+	return most
 }
 
 // digests asks the voters, all at once: one that hangs must not keep the others from being heard. One that is behind

@@ -144,7 +144,7 @@ var _ raft.BatchingFSM = (*resumed)(nil)
 func (c *Cluster) newMachine() *resumed {
 	m := &resumed{c: c, resumes: true}
 	c.fsm = fsm.New(fsm.Options{
-		Anchor: c.Trust.Line, OnFatal: c.fail, OnApply: c.applied, OnRefused: c.refusedEntry, OnStale: c.staleEntry,
+		Anchor: c.Trust.Line, Place: c.Trust.Place, OnFatal: c.fail, OnApply: c.applied, OnRefused: c.refusedEntry, OnStale: c.staleEntry,
 		OnDoubt: func(index uint64) {
 			if !m.resumes { // else there is nobody to ask, and the first fence compares
 				go c.suspect(index, true) // one at a time, and bounded in time

@@ -108,7 +108,8 @@ func (t *tenure) older(term uint64) time.Duration {
 
 // accept takes what the leader answered to a check-in that was prepared at asked.
 func (c *Cluster) accept(asked time.Duration, call checkInCall, answer checkInAnswer) {
-	c.shown.raise(answer.Shown)
+	// Not beyond what this member has applied: if it leads later it hands on what it believes, and one leader's lie must not last.
+	c.shown.raise(min(answer.Shown, c.fsm.View().Index()))
 	received := c.clock()
 	t := &c.tenure
 	t.mu.Lock()

@@ -10,10 +10,12 @@ import (
 )
 
 // Trust is what a member must not forget, whatever becomes of its state: by which transaction keys it
-// knows its cluster, and who was removed from it for ever. Both only grow.
+// knows its cluster, who was removed from it for ever, and a place that its history goes through: for a joiner
+// where the member that let it in was then. All only grow.
 type Trust struct {
 	Line    fsm.Line
 	Removed []string // node ids, ascending
+	Place   fsm.Place
 }
 
 // trustVersion begins an encoded Trust.
@@ -21,7 +23,7 @@ const trustVersion = 1
 
 // Encode is what a folder keeps and a joiner is given.
 func (t Trust) Encode() ([]byte, error) {
-	b, err := callEncoder.Marshal(encodedTrust{Line: t.Line, Removed: t.Removed})
+	b, err := callEncoder.Marshal(encodedTrust{Line: t.Line, Removed: t.Removed, Place: t.Place})
 	return append([]byte{trustVersion}, b...), err
 }
 
@@ -29,6 +31,7 @@ type encodedTrust struct {
 	_       struct{} `cbor:",toarray"`
 	Line    fsm.Line
 	Removed []string
+	Place   fsm.Place
 }
 
 // DecodeTrust reads what Encode wrote, and checks the line.
@@ -41,11 +44,16 @@ func DecodeTrust(b []byte) (Trust, error) {
 	if err == nil {
 		_, err = fsm.DecodeLine(line)
 	}
-	return Trust{Line: e.Line, Removed: e.Removed}, err
+	return Trust{Line: e.Line, Removed: e.Removed, Place: e.Place}, err
 }
 
-// Trusted is what this member trusts by now: for a joiner to begin with.
-func (c *Cluster) Trusted() Trust { return c.trusted() }
+// Trusted is what this member trusts by now: for a joiner to begin with. The joiner shows nobody a state that has not been
+// where this one is.
+func (c *Cluster) Trusted() Trust {
+	t, view := c.trusted(), c.View()
+	t.Place = fsm.Place{Index: view.Index(), Digest: view.Digest()}
+	return t
+}
 
 // keepTrust has the folder remember what is new, and ends with the member. It goes on where the disk
 // refuses: what is not kept now is kept with the next change, or at the next start.
@@ -69,16 +77,19 @@ func (c *Cluster) keepTrust() {
 }
 
 func (c *Cluster) trusted() Trust {
-	t := Trust{Line: c.Trust.Line, Removed: slices.Sorted(maps.Keys(*c.removedID.Load()))}
+	t := Trust{Line: c.Trust.Line, Removed: slices.Sorted(maps.Keys(*c.removedID.Load())), Place: c.Trust.Place}
 	if line := c.fsm.View().Line(); len(line) > len(t.Line) {
 		t.Line = line
 	}
 	return t
 }
 
-// behindTrust says whether a state lacks a transaction key that this member knows there is: it is older than what this
-// member once held, and nobody is shown it, nor is anything decided on it.
-func (c *Cluster) behindTrust(v fsm.View) bool { return len(v.Line()) < len(c.Trust.Line) }
+// behindTrust says whether a state lacks a transaction key that this member knows there is, or has not come to the place that
+// it goes through: it is older than what this member, or the one that let it in, once held. Nobody is shown it, nor is
+// anything decided on it.
+func (c *Cluster) behindTrust(v fsm.View) bool {
+	return len(v.Line()) < len(c.Trust.Line) || v.Index() < c.Trust.Place.Index
+}
 
 // noteRemoved takes the marks of a state. A mark that was seen once holds for ever, also when a state
 // without it comes after. The ids are known before their connections are cut, or one could slip in

@@ -3,6 +3,7 @@ package fsm_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/hashicorp/raft"
@@ -193,8 +194,35 @@ func TestOnlySignedEntriesChangeAnything(t *testing.T) {
 	again := r.member(r.line)
 	again.ApplyBatch(r.log) // in one batch, and founded in it
 	requireSame(t, r.fsm, again)
-	if len(r.doubts) > 0 {
+	if len(r.doubts) != 4 { // two name a key that this state may not have heard of yet; two state machines applied them
 		t.Fatalf("doubts at %v", r.doubts)
+	}
+}
+
+// A joiner's history goes through where the member that let it in was, or it is not that cluster's.
+func TestPlace(t *testing.T) {
+	r := newRealm(t)
+	r.set("grant", "old")
+	before := len(r.log)
+	r.set("grant", "none")
+	place := fsm.Place{Index: r.fsm.View().Index(), Digest: r.fsm.View().Digest()}
+	r.set("b", "1")
+	for name, log := range map[string][]*raft.Log{
+		"the truth":    r.log,
+		"one left out": append(slices.Clone(r.log[:before]), r.log[before+1:]...),
+	} {
+		var fatal []error
+		joiner := fsm.New(fsm.Options{Anchor: r.line, Place: place, OnFatal: func(err error) { fatal = append(fatal, err) }})
+		joiner.ApplyBatch(log)
+		if want := name != "the truth"; want != (len(fatal) == 1) {
+			t.Errorf("%s: %v", name, fatal)
+		}
+		sent := r.member(r.line)
+		sent.ApplyBatch(log)
+		fresh := fsm.New(fsm.Options{Anchor: r.line, Place: place})
+		if err := vet(fresh, persisted(t, sent)); (err == nil) != (name == "the truth") {
+			t.Errorf("%s, as a snapshot: %v", name, err)
+		}
 	}
 }
 

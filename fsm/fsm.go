@@ -30,11 +30,20 @@ type FSM struct {
 	fatal error // why nothing is applied any more
 }
 
+// A Place is an index of the log, and the digest of the state there.
+type Place struct {
+	_      struct{} `cbor:",toarray"`
+	Index  uint64
+	Digest [32]byte
+}
+
 // Options of an FSM. All callbacks come on the goroutine that applies, and must be quick.
 type Options struct {
 	// Anchor is what this member knows its cluster by: no log and no snapshot with another line of keys is taken.
 	// Without one the line is whoever's the first transaction is.
 	Anchor Line
+	// Place is one that the cluster's history goes through: a log that leads past it is another's, and fatal. Zero: none is known.
+	Place Place
 	// OnFatal is called once, when an entry or snapshot can't be understood (unknown version); it must not return normally
 	// into service: the node stops. Without it the FSM panics. Entries from that one on are not applied, and their
 	// results are errors.
@@ -123,10 +132,19 @@ func (f *FSM) applyOne(l *raft.Log, c *check) any {
 		return result
 	}
 	f.history.note(&f.draft.state)
+	if before < f.options.Place.Index && f.draft.index >= f.options.Place.Index && !f.history.goesThrough(f.options.Place) {
+		err := fmt.Errorf("fsm: this log is not this member's cluster's: at index %d it leads to another state; remove the member's folder and join anew",
+			f.options.Place.Index)
+		f.fail(err)
+		return err
+	}
 	switch {
 	case f.draft.account.refused != refused:
 		if f.options.OnRefused != nil {
 			f.options.OnRefused(l, f.draft.refused)
+		}
+		if f.options.OnDoubt != nil && SignedUnder(l.Data) > f.draft.line.Newest().Term {
+			f.options.OnDoubt(l.Index) // a key that this state has not heard of, or somebody says so
 		}
 	case c != nil && f.options.OnStale != nil && l.Index > c.txn.Base+IDWindow:
 		f.options.OnStale(l)
@@ -205,6 +223,8 @@ func (f *FSM) Vet(r io.Reader) (View, error) {
 		err = fmt.Errorf("it is of index %d, and this member is at %d", d.index, own.Index())
 	case !d.past.leadsThrough(own):
 		err = fmt.Errorf("at index %d it is another state than this member's", own.Index())
+	case !d.past.passes(f.options.Place):
+		err = fmt.Errorf("at index %d it is another state than the cluster's", f.options.Place.Index)
 	case d.past.doubted > 0:
 		err = fmt.Errorf("who signed entry %d had seen another state", d.past.doubted)
 	case d.past.assured < term:

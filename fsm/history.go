@@ -44,6 +44,12 @@ func (h *history) shows(index, now uint64, digest [32]byte) bool {
 	return index <= now && index < h.oldest()
 }
 
+// goesThrough says whether the state was at a place.
+func (h *history) goesThrough(p Place) bool {
+	own, known := h.at(p.Index)
+	return known && own == p.Digest
+}
+
 // oldest is the first index that is remembered.
 func (h *history) oldest() uint64 {
 	h.mu.Lock()

@@ -44,6 +44,19 @@ func (p *past) leadsThrough(v View) bool {
 	return v.Index() < p.begun || known && own == v.Digest()
 }
 
+// passes says whether a place is on the way, or lies before it.
+func (p *past) passes(place Place) bool {
+	own, known := p.digests[place.Index]
+	return place.Index < p.begun || known && own == place.Digest || !known && place.Index > p.last()
+}
+
+func (p *past) last() (last uint64) {
+	for index := range p.digests {
+		last = max(last, index)
+	}
+	return last
+}
+
 // hear holds an entry's word of what its signer had seen against this past.
 func (p *past) hear(d *draft, index uint64, t Txn) {
 	own, known := p.digests[t.Base]
