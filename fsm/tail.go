@@ -47,7 +47,7 @@ func (p *past) leadsThrough(v View) bool {
 // passes says whether a place is on the way, or lies before it.
 func (p *past) passes(place Place) bool {
 	own, known := p.digests[place.Index]
-	return place.Index < p.begun || known && own == place.Digest || !known && place.Index > p.last()
+	return place.Index == 0 || place.Index < p.begun || known && own == place.Digest || !known && place.Index > p.last()
 }
 
 func (p *past) last() (last uint64) {
