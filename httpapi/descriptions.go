@@ -71,6 +71,9 @@ var descriptions = map[string]description{
 	"PUT sys/unseal":                           {"Give an unseal share", typed[unsealRequest](), typed[sealStatusData](), nil},
 	"PUT sys/seal":                             {"Seal this node", empty, empty, nil},
 	"PUT sys/step-down":                        {"Hand leadership over", empty, empty, nil},
+	"GET sys/key-status":                       {"Since when the keyring has been what it is", empty, typed[keyStatusData](), nil},
+	"PUT sys/rotate":                           {"Change the keyring and the transaction key", empty, empty, nil},
+	"PUT sys/rotate/keyring":                   {"Change the keyring and the transaction key", empty, empty, nil},
 	"GET auth/token/lookup-self":               {"What the token is", empty, typed[tokenData](), nil},
 	"PUT sys/storage/raft/join":                {"Join a cluster", typed[joinRequest](), typed[joinData](), nil},
 	"PUT sys/storage/raft/bootstrap/challenge": {"What a joining node asks first", typed[challengeBody](), typed[challengeData](), nil},
@@ -98,4 +101,6 @@ var descriptions = map[string]description{
 	"DELETE keyquorum/apps/{app}":                  {"Delete an application", empty, empty, nil},
 	"PUT keyquorum/apps/{app}/credentials":         {"Add a client secret", typed[credentialRequest](), named("NewCredential"), nil},
 	"DELETE keyquorum/apps/{app}/credentials/{id}": {"Remove a client secret", empty, empty, nil},
+	"PUT keyquorum/rotate/keyring":                 {"Change the keyring and the transaction key", empty, typed[rotationData](), nil},
+	"GET keyquorum/rotate/keyring":                 {"Where that stands", empty, typed[rotationData](), nil},
 }

@@ -131,6 +131,13 @@ func (g *genesis) write(n *Node, root *seal.Root, keyring *seal.Keyring, authori
 	if err != nil {
 		return err
 	}
+	since, err := cbor.Marshal(keyringSince{Term: keyring.Term(), Time: n.config.Now().Unix()})
+	if err != nil {
+		return err
+	}
+	if since, err = keyring.Seal(nil, pathSince, 0, since); err != nil {
+		return err
+	}
 	domain, token, err := vault.Bootstrap(keyring, n.config.Now())
 	if err != nil {
 		return err
@@ -141,6 +148,7 @@ func (g *genesis) write(n *Node, root *seal.Root, keyring *seal.Keyring, authori
 		{Path: pathSeal, Value: g.member.seal.Encode()},
 		{Path: pathKeyring, Value: wrapped},
 		{Path: pathCA, Value: ca},
+		{Path: pathSince, Value: since},
 		{Path: fsm.PathKeys, Value: line},
 		{Path: fsm.PathMembers, Value: members},
 	}, domain...)

@@ -172,7 +172,8 @@ func (n *Node) watch(m *member) {
 const (
 	pathSeal    = fsm.PathSeal
 	pathKeyring = fsm.PathKeyring
-	pathCA      = "sys/ca" // the CA's certificate and key, sealed
+	pathCA      = "sys/ca"            // the CA's certificate and key, sealed
+	pathSince   = "sys/keyring-since" // keyringSince, sealed
 )
 
 // sealRecord is the state's seal record, or the mirror while the state has none yet.
