@@ -103,4 +103,6 @@ var descriptions = map[string]description{
 	"DELETE keyquorum/apps/{app}/credentials/{id}": {"Remove a client secret", empty, empty, nil},
 	"PUT keyquorum/rotate/keyring":                 {"Change the keyring and the transaction key", empty, typed[rotationData](), nil},
 	"GET keyquorum/rotate/keyring":                 {"Where that stands", empty, typed[rotationData](), nil},
+	"PUT keyquorum/rotate/token-key":               {"Change the key that signs access tokens", typed[rotateTokensRequest](), typed[rotationData](), nil},
+	"GET keyquorum/rotate/token-key":               {"Where that stands", empty, typed[rotationData](), nil},
 }

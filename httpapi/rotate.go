@@ -13,25 +13,25 @@ func rotateRoutes() []route {
 	var routes []route
 	for _, k := range clusterKeys {
 		routes = append(routes,
-			route{methods: write, shape: at + k.name, operation: "admin/rotate/" + k.name, body: k.body, serve: recorded(k.begin, nothing, writeRotation)},
-			route{methods: get, shape: at + k.name, operation: "admin/rotation/" + k.name, serve: recorded(k.look, nothing, writeRotation)})
+			route{methods: write, shape: at + k.name, operation: "admin/rotate/" + k.name, body: k.body, serve: k.begin},
+			route{methods: get, shape: at + k.name, operation: "admin/rotation/" + k.name, serve: k.look})
 	}
 	return routes
 }
 
 // A clusterKey is one of the keys that can be changed while all nodes serve.
 type clusterKey struct {
-	name  string
-	body  int64
-	begin func(c *call, q *rotateRequest) (node.Rotation, error)
-	look  func(c *call, _ *none) (node.Rotation, error)
+	name        string
+	body        int64
+	begin, look endpoint
 }
 
 var clusterKeys = []clusterKey{
-	{"keyring", 0, beginKeyring, lookKeyring},
+	{"keyring", 0, recorded(beginKeyring, nothing, writeRotation), recorded(lookKeyring, nothing, writeRotation)},
+	{"token-key", tinyBody, serve(rotateTokenKey, writeRotation), serve(tokenKeyStatus, writeRotation)},
 }
 
-type rotateRequest struct {
+type rotateTokensRequest struct {
 	Forget bool `json:"forget"` // of older keys, at once
 }
 
@@ -55,7 +55,17 @@ func writeRotation(c *call, r *node.Rotation) error {
 		each(r.Waiting, func(l node.Laggard) laggardData { return laggardData(l) })})
 }
 
-func beginKeyring(c *call, _ *rotateRequest) (node.Rotation, error) {
+func rotateTokenKey(c *call, q *rotateTokensRequest) (node.Rotation, error) {
+	k, err := c.vaults.RotateTokenKey(c.ctx, c.operator, q.Forget)
+	return node.Rotation{ID: k.ID, Since: k.Since, Older: k.Older}, err
+}
+
+func tokenKeyStatus(c *call, _ *none) (node.Rotation, error) {
+	k, err := c.vaults.TokenKeyStatus(c.ctx, c.operator)
+	return node.Rotation{ID: k.ID, Since: k.Since, Older: k.Older}, err
+}
+
+func beginKeyring(c *call, _ *none) (node.Rotation, error) {
 	if _, err := c.h.n.RotateKeyring(c.ctx); err != nil {
 		return node.Rotation{}, nodeFailure(err)
 	}

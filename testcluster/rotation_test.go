@@ -3,6 +3,8 @@ package testcluster_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
+	"keyquorum/node"
 	"keyquorum/testcluster"
 )
 
@@ -38,7 +41,7 @@ func newTraffic(t *testing.T, c *testcluster.Cluster, nodes ...int) *traffic {
 	u := &traffic{t: t, stop: make(chan struct{}), begun: time.Now()}
 	var clients []client
 	for _, i := range nodes {
-		clients = append(clients, signedIn(t, c, i, app))
+		clients = append(clients, signedIn(t, c, i, i, app))
 	}
 	_, err := clients[0].keys.CreateKey(t.Context(), "k", azkeys.CreateKeyParameters{Kty: to.Ptr(azkeys.KeyTypeEC)}, nil)
 	must(t, err)
@@ -49,13 +52,40 @@ func newTraffic(t *testing.T, c *testcluster.Cluster, nodes ...int) *traffic {
 			u.wg.Go(func() { u.work(fmt.Sprintf("s%d-%d", at, w), clients[at], clients[(at+1)%len(clients)], pause) })
 		}
 	}
+	for n, i := range nodes {
+		at := nodes[(n+1)%len(nodes)]
+		u.wg.Go(func() { u.signIn(func() client { return signedIn(t, c, i, at, app) }) })
+	}
 	return u
 }
 
-// signedIn is an application that gets a token of its own.
-func signedIn(t *testing.T, c *testcluster.Cluster, i int, app testcluster.App) client {
+// signIn gets a new token ten times a second, and uses it at another node at once.
+func (u *traffic) signIn(fresh func() client) {
+	for {
+		select {
+		case <-u.stop:
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+		_, err := fresh().keys.GetKey(u.t.Context(), "k", "", nil)
+		u.note("a new token, at another node", err)
+	}
+}
+
+// crossed brings requests for tokens to one node, and all others to another.
+type crossed struct{ tokens, rest *http.Client }
+
+func (x crossed) Do(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(r.URL.Host, testcluster.Login) {
+		return x.tokens.Do(r)
+	}
+	return x.rest.Do(r)
+}
+
+// signedIn is an application with a token of its own, which node tokens issues and node i is shown.
+func signedIn(t *testing.T, c *testcluster.Cluster, tokens, i int, app testcluster.App) client {
 	t.Helper()
-	options := azcore.ClientOptions{Transport: c.Client(i), Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: c.LoginURL()}}
+	options := azcore.ClientOptions{Transport: crossed{c.Client(tokens), c.Client(i)}, Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: c.LoginURL()}}
 	credential, err := azidentity.NewClientSecretCredential("adfs", app.ClientID, app.Secret,
 		&azidentity.ClientSecretCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: true})
 	must(t, err)
@@ -155,5 +185,28 @@ func TestKeyringRotatesUnderLoad(t *testing.T) {
 		rotate(t, c, 4, "keyring")
 		u.end()
 		c.Settled()
+	})
+}
+
+// The token key changes under load, while applications sign in at one node and show their tokens at another, one of them without
+// leases. Then the older keys are forgotten: who keeps a token is told to get another one.
+func TestTokenKeyRotatesUnderLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := testcluster.New(t, 4, func(i int, config *node.Config) { config.Leases.Off = i == 1 })
+		c.Seal(3)
+		u := newTraffic(t, c, 0, 1, 2)
+		for n := range 5 {
+			time.Sleep(time.Second)
+			if r := rotate(t, c, n%3, "token-key"); r.Data.Older != n+1 {
+				t.Errorf("after %d rotations: %+v", n+1, r)
+			}
+		}
+		var r keyChange
+		c.Call(0, "PUT", "/v1/keyquorum/rotate/token-key", map[string]any{"forget": true}, &r)
+		if r.Data.Older != 0 {
+			t.Errorf("forgotten: %+v", r)
+		}
+		time.Sleep(2 * time.Second)
+		u.end()
 	})
 }

@@ -13,9 +13,13 @@ import (
 )
 
 func rotateCommand(k *connection) *cobra.Command {
+	tokens := rotate(k, "token-key", "Change the key that signs access tokens",
+		"Tokens that were issued under the older keys stay good until they end, within the hour; then those keys are dropped.")
+	tokens.Flags().Bool("forget", false, "drop the older keys at once, as after a leak: all tokens end, and applications get others")
 	return group("rotate", "Change a key of the cluster itself, while all nodes serve",
 		rotate(k, "keyring", "Change the keyring, which seals all records, and the transaction key, which signs changes",
 			"What is sealed under older terms of the keyring stays readable. What an older transaction key signs is refused."),
+		tokens,
 	)
 }
 
@@ -45,8 +49,11 @@ func rotate(k *connection, key, short, long string) *cobra.Command {
 			"has begun goes on without it. Run again while a change is under way, it begins no other, and shows where that one stands.",
 	}
 	format := formatFlag(c)
-	in := map[string]any{}
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		in := map[string]any{}
+		if forget := c.Flags().Lookup("forget"); forget != nil {
+			in[forget.Name] = forget.Value.String() == "true"
+		}
 		api, err := k.client()
 		if err != nil {
 			return err
