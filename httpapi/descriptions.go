@@ -105,4 +105,6 @@ var descriptions = map[string]description{
 	"GET keyquorum/rotate/keyring":                 {"Where that stands", empty, typed[rotationData](), nil},
 	"PUT keyquorum/rotate/token-key":               {"Change the key that signs access tokens", typed[rotateTokensRequest](), typed[rotationData](), nil},
 	"GET keyquorum/rotate/token-key":               {"Where that stands", empty, typed[rotationData](), nil},
+	"PUT keyquorum/rotate/gossip-key":              {"Change the key that encrypts gossip", empty, typed[rotationData](), nil},
+	"GET keyquorum/rotate/gossip-key":              {"Where that stands", empty, typed[rotationData](), nil},
 }

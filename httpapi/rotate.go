@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"time"
 
 	"keyquorum/node"
@@ -29,6 +30,7 @@ type clusterKey struct {
 var clusterKeys = []clusterKey{
 	{"keyring", 0, recorded(beginKeyring, nothing, writeRotation), recorded(lookKeyring, nothing, writeRotation)},
 	{"token-key", tinyBody, serve(rotateTokenKey, writeRotation), serve(tokenKeyStatus, writeRotation)},
+	byNode("gossip-key", (*node.Node).RotateGossipKey, (*node.Node).GossipRotation),
 }
 
 type rotateTokensRequest struct {
@@ -63,6 +65,17 @@ func rotateTokenKey(c *call, q *rotateTokensRequest) (node.Rotation, error) {
 func tokenKeyStatus(c *call, _ *none) (node.Rotation, error) {
 	k, err := c.vaults.TokenKeyStatus(c.ctx, c.operator)
 	return node.Rotation{ID: k.ID, Since: k.Since, Older: k.Older}, err
+}
+
+// byNode is a key whose change node carries out.
+func byNode(name string, begin, look func(*node.Node, context.Context) (node.Rotation, error)) clusterKey {
+	asked := func(ask func(*node.Node, context.Context) (node.Rotation, error)) endpoint {
+		return recorded(func(c *call, _ *none) (node.Rotation, error) {
+			r, err := ask(c.h.n, c.ctx)
+			return r, nodeFailure(err)
+		}, nothing, writeRotation)
+	}
+	return clusterKey{name, 0, asked(begin), asked(look)}
 }
 
 func beginKeyring(c *call, _ *none) (node.Rotation, error) {

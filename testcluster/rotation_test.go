@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -156,6 +158,7 @@ func rotate(t *testing.T, c *testcluster.Cluster, i int, key string) (r keyChang
 func awaitRotation(t *testing.T, c *testcluster.Cluster, i int, key string, until func(keyChange) bool) (r keyChange) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		r = keyChange{}
 		c.Call(i, "GET", "/v1/keyquorum/rotate/"+key, nil, &r)
 		if until(r) {
 			return r
@@ -209,4 +212,79 @@ func TestTokenKeyRotatesUnderLoad(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		u.end()
 	})
+}
+
+// gossipKeys are the keys in the folder of node i, one after the other.
+func gossipKeys(t *testing.T, c *testcluster.Cluster, i int) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(c.Data(i), "cluster", "gossip.key"))
+	must(t, err)
+	return string(b)
+}
+
+// The gossip key changes under load: at the end every folder has the new one and no other, a sealed node's too, and the nodes hear of
+// each other as before. One that was away takes it over when it is back, sealed.
+func TestGossipKeyRotatesUnderLoad(t *testing.T) {
+	c := testcluster.Loopback(t, 4, nil)
+	c.Seal(2)
+	old := gossipKeys(t, c, 0)
+	c.Kill(3)
+	u := newTraffic(t, c, 0, 1)
+	for range 2 {
+		before := gossipKeys(t, c, 0)
+		r := rotate(t, c, 1, "gossip-key")
+		if len(r.Data.Waiting) != 1 || r.Data.Waiting[0].Answers || r.Data.Older != 0 {
+			t.Errorf("one is away: %+v", r)
+		}
+		for i := range 3 {
+			if k := gossipKeys(t, c, i); len(k) != 32 || k == before || k != gossipKeys(t, c, 0) {
+				t.Errorf("node %d has %d bytes of gossip keys, the same as before: %v", i, len(k), k == before)
+			}
+		}
+	}
+	if gossipKeys(t, c, 3) != old {
+		t.Error("the node that is away has another key: the test shows nothing")
+	}
+	c.Start(3)
+	awaitRotation(t, c, 0, "gossip-key", func(r keyChange) bool { return len(r.Data.Waiting) == 0 })
+	if gossipKeys(t, c, 3) != gossipKeys(t, c, 0) {
+		t.Error("the node that was away has not taken the key over")
+	}
+	u.end()
+	awaitGossip(t, c, 0)
+	awaitGossip(t, c, 3)
+}
+
+// awaitGossip waits until a node has heard from all how far they were a moment ago: that comes by gossip alone. A sealed node does not
+// tell what it has heard; it is the others that must have heard of it.
+func awaitGossip(t *testing.T, c *testcluster.Cluster, i int) {
+	t.Helper()
+	if i == 3 {
+		c.Unseal(i)
+	}
+	least := c.Digests().Index
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		var answer struct {
+			Data struct {
+				Config struct {
+					Servers []struct {
+						Applied uint64 `json:"applied_index"`
+					}
+				}
+			}
+		}
+		c.Call(i, "GET", "/v1/sys/storage/raft/configuration", nil, &answer)
+		heard := 0
+		for _, s := range answer.Data.Config.Servers {
+			if s.Applied >= least {
+				heard++
+			}
+		}
+		if heard == 4 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("node %d: not within 30 s: gossip of all: %+v", i, answer)
+		}
+	}
 }

@@ -20,6 +20,8 @@ func rotateCommand(k *connection) *cobra.Command {
 		rotate(k, "keyring", "Change the keyring, which seals all records, and the transaction key, which signs changes",
 			"What is sealed under older terms of the keyring stays readable. What an older transaction key signs is refused."),
 		tokens,
+		rotate(k, "gossip-key", "Change the key that encrypts gossip between the nodes",
+			"All members get the new key beside the old one, then all encrypt with it, then the old one goes. Sealed members follow too."),
 	)
 }
 
