@@ -32,6 +32,7 @@ const (
 	errNotConfirmed   callError = "not-confirmed"   // no majority of voters still in the leader's term
 	errAddressTaken   callError = "address-taken"   // another server has that address
 	errNotTransferred callError = "not-transferred" // the leader leads on
+	errCantTell       callError = "cant-tell"       // this node does not have it: ask another
 )
 
 func (e callError) Error() string { return "cluster: " + string(e) }
@@ -127,6 +128,27 @@ func ask[Req, Resp any](ctx context.Context, c *Cluster, nodeID, path string, re
 	return response, callDecoder.Unmarshal(content, &response)
 }
 
+// askAny asks the other members, one after the other, until one gives an answer that will do.
+func askAny[Req, Resp any](ctx context.Context, c *Cluster, path string, request Req, will func(Resp) bool) (Resp, error) {
+	last := ErrUnavailable
+	for _, m := range c.View().Members() {
+		if m.ID == c.id {
+			continue
+		}
+		asking, cancel := context.WithTimeout(ctx, time.Second)
+		answer, err := ask[Req, Resp](asking, c, m.ID, path, request)
+		cancel()
+		if err == nil && will(answer) {
+			return answer, nil
+		}
+		if err != nil {
+			last = err
+		}
+	}
+	var none Resp
+	return none, last
+}
+
 type peerKey struct{}
 
 // newCallServer makes the HTTP/2 server of the port.
@@ -143,6 +165,7 @@ func (c *Cluster) newCallServer() *http.Server {
 	on(c, mux, "/v1/silence", c.serveSilence)
 	on(c, mux, "/v1/address", c.serveAddress)
 	on(c, mux, "/v1/order", c.serveOrder)
+	on(c, mux, "/v1/gossip-keys", c.serveGossipKeys)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
 	return &http.Server{

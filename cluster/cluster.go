@@ -135,6 +135,7 @@ type Cluster struct {
 	heldMu       sync.Mutex
 	held         heldBack
 	moved        moved
+	gossipKeys   atomic.Pointer[GossipKeys]
 	scrubbing    scrubbing
 
 	opened    atomic.Uint64 // the newest term that this node led and opened; 0 for none
@@ -185,6 +186,7 @@ func Open(config Config) (*Cluster, error) {
 	if c.Gossip.Advertise == "" {
 		c.Gossip.Advertise = c.Gossip.Bind
 	}
+	c.gossipKeys.Store(&c.Gossip.Keys)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.wall = config.Now
 	if c.wall == nil {

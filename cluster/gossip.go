@@ -16,7 +16,7 @@ import (
 type Gossip struct {
 	Bind      string // host:port, UDP and TCP
 	Advertise string // host:port; "" is Bind
-	Key       []byte // 32 bytes, the cluster's
+	Keys      GossipKeys
 }
 
 // gossip finds addresses and fills the columns of status. Nothing rests on it: who is a member says Raft's configuration
@@ -24,6 +24,7 @@ type Gossip struct {
 type gossip struct {
 	c    *Cluster
 	list *memberlist.Memberlist
+	ring *memberlist.Keyring
 	said []byte // what this node told last
 }
 
@@ -53,13 +54,16 @@ func newGossip(c *Cluster) (*gossip, error) {
 	config := memberlist.DefaultLANConfig()
 	config.Name = c.id
 	config.Label = c.Identity.ClusterID
-	config.SecretKey = c.Gossip.Key
 	config.GossipVerifyIncoming, config.GossipVerifyOutgoing = true, true
 	config.RequireNodeNames = true
 	config.DeadNodeReclaimTime = 30 * time.Second
 	config.Delegate, config.Events, config.Conflict = g, g, g
 	config.Logger = c.logger.Named("gossip").StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true})
 	var err error
+	if g.ring, err = newRing(&c.gossipKeys); err != nil {
+		return nil, err
+	}
+	config.Keyring = g.ring
 	if config.BindAddr, config.BindPort, err = splitPort(c.Gossip.Bind); err != nil {
 		return nil, fmt.Errorf("cluster: gossip address: %w", err)
 	}

@@ -88,6 +88,7 @@ type statusAnswer struct {
 	Astray                      bool   // its lease clock and the leader's run at different rates
 	Trips                       []Trip
 	Accused                     []Accusation // what this node has caught others at, as many as fit
+	GossipKeys                  [32]byte     // the hash of those that it has
 }
 
 // maxAccusedTold bounds what a node tells of what it has seen.
@@ -98,7 +99,7 @@ func (c *Cluster) serveStatus(context.Context, string, statusCall) (statusAnswer
 		Sealed: c.sealed.Load() || c.diverged.Load() != nil, Applied: c.fsm.View().Index(),
 		Label: c.About.Label, Region: c.About.Region, API: c.About.API, Version: c.About.Version,
 		Clock: c.wall().UnixMilli(), Astray: c.astray.Load(), Trips: c.trips.list(),
-		Accused: c.Accusations(),
+		Accused: c.Accusations(), GossipKeys: c.gossipKeys.Load().Hash(),
 	}
 	answer.Accused = answer.Accused[:min(len(answer.Accused), maxAccusedTold)]
 	if trouble := c.trouble(); trouble != nil {

@@ -35,6 +35,7 @@ type Seat struct {
 	Astray      bool          // its lease clock and the leader's run at different rates, so it takes no lease
 	Trips       []Trip
 	Accused     []Accusation
+	GossipKeys  [32]byte      // the hash of those that it has
 	RoundTrip   time.Duration // of this question
 	Heard       time.Duration // since it last checked in with the leader; negative: never, or not known
 	Lease       bool          // it may answer from its own copy without a message
@@ -118,7 +119,7 @@ func (c *Cluster) askSeat(ctx context.Context, seat *Seat) {
 	}
 	seat.Answers, seat.Sealed, seat.Trouble, seat.Applied, seat.Trips = true, answer.Sealed, answer.Trouble, answer.Applied, answer.Trips
 	seat.About = About{Label: answer.Label, Region: answer.Region, API: answer.API, Version: answer.Version}
-	seat.Astray, seat.Accused = answer.Astray, answer.Accused
+	seat.Astray, seat.Accused, seat.GossipKeys = answer.Astray, answer.Accused, answer.GossipKeys
 	if seat.ID != c.id {
 		seat.RoundTrip = took
 		seat.Skew = time.UnixMilli(answer.Clock).Sub(c.wall().Add(-took / 2)).Truncate(time.Millisecond)

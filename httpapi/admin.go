@@ -2,7 +2,7 @@ package httpapi
 
 // adminRoutes are the administration API (docs/administration-api.md). The domain's verbs write their usage records.
 func adminRoutes() []route {
-	return []route{
+	return append([]route{
 		{methods: get, shape: "keyquorum/state", operation: "admin/state", serve: recorded(state, nothing, writeData)},
 		{methods: list, shape: "keyquorum/vaults", operation: "admin/vaults/list", serve: serve(listVaults, writeData)},
 		{methods: write, shape: "keyquorum/vaults", operation: "admin/vaults/create", body: smallBody, serve: serve(createVault, writeData)},
@@ -23,7 +23,7 @@ func adminRoutes() []route {
 		{methods: remove, shape: "keyquorum/apps/{app}", operation: "admin/apps/delete", serve: serve(deleteApp, noContent)},
 		{methods: write, shape: "keyquorum/apps/{app}/credentials", operation: "admin/credentials/add", body: smallBody, serve: serve(addCredential, writeCredential)},
 		{methods: remove, shape: "keyquorum/apps/{app}/credentials/{id}", operation: "admin/credentials/remove", serve: serve(removeCredential, noContent)},
-	}
+	}, rotateRoutes()...)
 }
 
 // each maps a list; the result is never nil, so that an empty one is [] on the wire.

@@ -80,7 +80,7 @@ func (c *call) authenticate() error {
 	b := takeBuffer()
 	defer giveBuffer(b)
 	*b = append(*b, token...)
-	id, err := c.vaults.Authenticate(*b, c.place.zone.Suffix)
+	id, err := c.vaults.Authenticate(c.ctx, *b, c.place.zone.Suffix)
 	if err != nil {
 		f := *failureOf(err)
 		f.early = true
@@ -154,7 +154,7 @@ func (c *call) applicationHeaders() {
 // azureFormat writes a failure; every 401 carries the challenge that tells a client where to get a token.
 func azureFormat(c *call, f *failure, dst []byte) []byte {
 	if f.status == http.StatusUnauthorized {
-		c.w.Header()["Www-Authenticate"] = []string{challenge(&c.place)}
+		c.w.Header()["Www-Authenticate"] = []string{challenge(&c.place) + c.another(f)}
 	}
 	return f.appendAzure(dst)
 }

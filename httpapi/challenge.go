@@ -1,5 +1,12 @@
 package httpapi
 
+import (
+	"encoding/base64"
+	"fmt"
+
+	"keyquorum/vault"
+)
+
 // tenant is what the challenge names. With "adfs" the Microsoft libraries take an authority that they don't know without
 // asking the public cloud about it.
 const tenant = "adfs"
@@ -9,4 +16,14 @@ const tenant = "adfs"
 // host it called byte for byte, so it is minted from the request and never from the configuration.
 func challenge(p *place) string {
 	return `Bearer authorization="https://` + p.zone.Login + p.port + `/` + tenant + `", resource="https://` + p.parent + `"`
+}
+
+// another asks, in the way of Azure's continuous access evaluation, for a token that is newer than the one the client keeps: without it SDKs would
+// show that one again until it ends. It is for tokens whose key is gone.
+func (c *call) another(f *failure) string {
+	if f.inner != vault.TokenKeyGone {
+		return ""
+	}
+	claims := fmt.Appendf(nil, `{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`, c.req.Start.Unix())
+	return `, error="insufficient_claims", claims="` + base64.StdEncoding.EncodeToString(claims) + `"`
 }

@@ -25,6 +25,9 @@ func sysRoutes() []route {
 			serve: recorded(unseal, nothing, writeData)},
 		{methods: write, shape: "sys/seal", operation: "sys/seal", idle: true, serve: recorded(sealNode, nothing, noContent)},
 		{methods: write, shape: "sys/step-down", operation: "sys/step-down", serve: recorded(stepDown, nothing, noContent)},
+		{methods: get, shape: "sys/key-status", operation: "sys/key-status", serve: recorded(keyStatus, nothing, writeData)},
+		{methods: write, shape: "sys/rotate", operation: "sys/rotate", serve: recorded(rotateKeyring, nothing, noContent)},
+		{methods: write, shape: "sys/rotate/keyring", operation: "sys/rotate", serve: recorded(rotateKeyring, nothing, noContent)},
 		{methods: get, shape: "auth/token/lookup-self", operation: "token/lookup-self", serve: serve(lookupSelf, writeData)},
 	}
 }

@@ -88,11 +88,11 @@ func (n *Node) found(shares, threshold int) (*genesis, error) {
 	defer keyring.Close()
 	g := &genesis{shares: parts, address: n.config.ClusterAddr}
 	g.member = newMember{
-		manifest:  storage.Manifest{ClusterID: hex.EncodeToString(clusterID[:]), NodeID: nodeID, Voter: true},
-		gossipKey: make([]byte, 32),
-		seal:      record,
+		manifest:   storage.Manifest{ClusterID: hex.EncodeToString(clusterID[:]), NodeID: nodeID, Voter: true},
+		gossipKeys: cluster.GossipKeys{make([]byte, gossipKeySize)},
+		seal:       record,
 	}
-	rand.Read(g.member.gossipKey)
+	rand.Read(g.member.gossipKeys[0])
 	authority, err := g.certify(n)
 	if err != nil {
 		return nil, err
@@ -131,6 +131,17 @@ func (g *genesis) write(n *Node, root *seal.Root, keyring *seal.Keyring, authori
 	if err != nil {
 		return err
 	}
+	gossip, err := sealGossip(keyring, gossipSteady, g.member.gossipKeys, 0)
+	if err != nil {
+		return err
+	}
+	since, err := cbor.Marshal(keyringSince{Term: keyring.Term(), Time: n.config.Now().Unix()})
+	if err != nil {
+		return err
+	}
+	if since, err = keyring.Seal(nil, pathSince, 0, since); err != nil {
+		return err
+	}
 	domain, token, err := vault.Bootstrap(keyring, n.config.Now())
 	if err != nil {
 		return err
@@ -141,6 +152,8 @@ func (g *genesis) write(n *Node, root *seal.Root, keyring *seal.Keyring, authori
 		{Path: pathSeal, Value: g.member.seal.Encode()},
 		{Path: pathKeyring, Value: wrapped},
 		{Path: pathCA, Value: ca},
+		{Path: pathSince, Value: since},
+		{Path: pathGossip, Value: gossip},
 		{Path: fsm.PathKeys, Value: line},
 		{Path: fsm.PathMembers, Value: members},
 	}, domain...)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -43,7 +44,7 @@ type Answer struct {
 type Admission struct {
 	Certificate []byte // DER
 	CA          []byte // DER
-	GossipKey   []byte // masked
+	GossipKey   []byte // those of now, one after the other, masked
 	SealRecord  []byte
 	Trust       []byte // what the joiner's folder trusts for a start: the cluster's to say
 	Proof       []byte // of all above, by a node that was given this cluster's shares
@@ -102,7 +103,11 @@ func (n *Node) answerLocked(ctx context.Context, opener *seal.Opener) (*seal.Roo
 	if err != nil {
 		return nil, err
 	}
-	gossipKey, err := proof.accept(admission)
+	plain, err := proof.accept(admission)
+	if err != nil {
+		return nil, err
+	}
+	gossipKeys, err := splitGossip(plain)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +118,7 @@ func (n *Node) answerLocked(ctx context.Context, opener *seal.Opener) (*seal.Roo
 	err = n.becomeLocked(newMember{
 		manifest: storage.Manifest{ClusterID: proof.clusterID, NodeID: j.nodeID, Voter: !j.nonVoter},
 		ca:       admission.CA, certificate: admission.Certificate, key: key,
-		gossipKey: gossipKey, seal: record, trust: admission.Trust,
+		gossipKeys: gossipKeys, seal: record, trust: admission.Trust,
 	})
 	if err != nil {
 		root.Close()
@@ -226,7 +231,7 @@ func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
 	admission := Admission{
 		Certificate: certificate, CA: authority.Certificate.Raw, SealRecord: m.sealRecord().Encode(), Trust: trust,
 	}
-	if admission.GossipKey, err = proof.mask(m.gossipKey); err != nil {
+	if admission.GossipKey, err = proof.mask(bytes.Join(m.cluster.GossipKeys(), nil)); err != nil {
 		return Admission{}, err
 	}
 	admission.Proof, err = proof.admission(admission)

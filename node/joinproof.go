@@ -32,22 +32,26 @@ func (p joinProof) admission(a Admission) ([]byte, error) {
 	return p.mac("admission", a.Certificate, a.CA, a.GossipKey, a.SealRecord, a.Trust)
 }
 
-// mask turns the gossip key into what travels, and back: nobody who reads the connection learns it.
-func (p joinProof) mask(gossipKey []byte) ([]byte, error) {
-	mask, err := p.mac("gossip key")
-	if err != nil {
-		return nil, err
+// mask turns the gossip keys, one after the other, into what travels, and back: nobody who reads the connection learns them.
+func (p joinProof) mask(gossipKeys []byte) ([]byte, error) {
+	keys, err := splitGossip(gossipKeys) // of the mask's size, as it happens
+	if err != nil || len(keys) > maxGossipKeys {
+		return nil, errors.New("node: join: the gossip keys have a wrong length")
 	}
-	if len(gossipKey) != len(mask) {
-		return nil, errors.New("node: join: the gossip key has a wrong length")
+	var masked []byte
+	for i, key := range keys {
+		mask, err := p.mac("gossip key", []byte{byte(i)})
+		if err != nil {
+			return nil, err
+		}
+		subtle.XORBytes(mask, key, mask)
+		masked = append(masked, mask...)
 	}
-	masked := make([]byte, len(mask))
-	subtle.XORBytes(masked, gossipKey, mask)
 	return masked, nil
 }
 
-// accept checks an admission and returns the gossip key.
-func (p joinProof) accept(a Admission) (gossipKey []byte, err error) {
+// accept checks an admission and returns the gossip keys, one after the other.
+func (p joinProof) accept(a Admission) (gossipKeys []byte, err error) {
 	want, err := p.admission(a)
 	if err != nil {
 		return nil, err

@@ -5,9 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
 
 	"keyquorum/cluster"
 	"keyquorum/fsm"
+	"keyquorum/seal"
 )
 
 // Keys change while nodes serve. The keyring is in the state, wrapped, and each unsealed node follows it: a new term is known
@@ -92,9 +96,86 @@ func (n *Node) RotateKeyring(ctx context.Context) (term uint32, err error) {
 	if err := k.refresh(view); err != nil {
 		return 0, err
 	}
-	// The new key's word for the state, at once: a snapshot without it is taken by nobody any more.
-	_, err = m.cluster.Commit(ctx, view.Begin(fsm.Ordinary))
-	return view.Line().Newest().Term, err
+	return view.Line().Newest().Term, n.noteRotation(ctx, m, k)
+}
+
+// noteRotation writes down since when the keyring has been what it is. That is the new key's word for the state, too, at
+// once: a snapshot without it is taken by nobody any more.
+func (n *Node) noteRotation(ctx context.Context, m *member, k *keys) error {
+	view := m.cluster.View()
+	txn := view.Begin(fsm.Ordinary)
+	since := keyringSince{Term: view.Line().Newest().Term, Time: n.config.Now().Unix()}
+	if err := putSealed(&txn, view, k.keyring, pathSince, since); err != nil {
+		return err
+	}
+	_, err := m.cluster.Commit(ctx, txn) // a conflict is another rotation's word, which is as good
+	return err
+}
+
+// keyringSince is what pathSince holds, sealed: when the newest term began.
+type keyringSince struct {
+	_    struct{} `cbor:",toarray"`
+	Term uint32
+	Time int64 // Unix seconds
+}
+
+// putSealed adds a write of a sealed record, held to what is at path now.
+func putSealed(txn *fsm.Txn, view fsm.View, k *seal.Keyring, path string, record any) error {
+	plain, err := cbor.Marshal(record)
+	if err != nil {
+		return err
+	}
+	defer clear(plain)
+	cluster.Put(txn, view, path, nil)
+	w := &txn.Writes[len(txn.Writes)-1]
+	w.Value, err = k.Seal(nil, path, w.Logical, plain)
+	return err
+}
+
+// openSealed reads what putSealed wrote.
+func openSealed[T any](k *keys, view fsm.View, path string) (record T, ok bool, err error) {
+	r, ok := view.Get(path)
+	if !ok {
+		return record, false, nil
+	}
+	if err := k.refresh(view); err != nil { // it may be sealed under a term that came with this view
+		return record, false, err
+	}
+	plain, err := k.keyring.Open(path, r.Logical, r.Value)
+	if err != nil {
+		return record, false, err
+	}
+	defer plain.Zero()
+	if err := cbor.Unmarshal(plain, &record); err != nil {
+		return record, false, fmt.Errorf("node: the record %s is not readable", path)
+	}
+	return record, true, nil
+}
+
+// A KeyStatus is what an operator may know of the keyring.
+type KeyStatus struct {
+	Term    uint32
+	Since   time.Time // zero: not known
+	Older   int       // terms before it, which open what was sealed under them
+	Entries uint64    // of the log since then
+}
+
+// KeyStatus describes the newest term, as this node knows it.
+func (n *Node) KeyStatus() (KeyStatus, error) {
+	m, k := n.member.Load(), n.keys.Load()
+	if k == nil {
+		return KeyStatus{}, ErrSealed
+	}
+	view := m.cluster.View()
+	s := KeyStatus{Term: view.Line().Newest().Term, Older: len(view.Line()) - 1}
+	if r, ok := view.Get(pathKeyring); ok {
+		s.Entries = view.Index() - r.Mod
+	}
+	since, ok, err := openSealed[keyringSince](k, view, pathSince)
+	if ok && since.Term == s.Term {
+		s.Since = time.Unix(since.Time, 0).UTC()
+	}
+	return s, err
 }
 
 // rotation is the transaction that gives keyring and transaction key a successor.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"errors"
@@ -16,12 +17,14 @@ import (
 
 // A member is a node with data: it takes part in Raft, sealed or not.
 type member struct {
-	store     *storage.Store
-	cluster   *cluster.Cluster
-	identity  cluster.Identity
-	gossipKey []byte
-	mirror    seal.Record // of the seal record, from the folder: the state's copy wins
-	trust     cluster.Trust
+	store    *storage.Store
+	cluster  *cluster.Cluster
+	identity cluster.Identity
+	mirror   seal.Record // of the seal record, from the folder: the state's copy wins
+	trust    cluster.Trust
+
+	gossipKeys cluster.GossipKeys // followKeys' alone, once the member is open, as
+	gossipFrom uint64             // the mod index of the record that they were compared with
 }
 
 // Files of a member's folder beside storage's own. Key and gossip key lie there in the clear (0600): a sealed node must
@@ -30,7 +33,7 @@ const (
 	fileCA        = "ca.crt"     // DER
 	fileCert      = "node.crt"   // DER
 	fileKey       = "node.key"   // SEC 1, DER
-	fileGossipKey = "gossip.key" // 32 bytes
+	fileGossipKey = "gossip.key" // 32 bytes each, what encrypts first
 	fileSeal      = "seal.record"
 	fileTrust     = "trust" // cluster.Trust
 )
@@ -40,7 +43,7 @@ type newMember struct {
 	manifest        storage.Manifest
 	ca, certificate []byte
 	key             *ecdsa.PrivateKey
-	gossipKey       []byte
+	gossipKeys      cluster.GossipKeys
 	seal            seal.Record
 	trust           []byte // cluster.Trust, encoded
 }
@@ -69,7 +72,7 @@ func (m newMember) writeFiles(dir string) error {
 		return err
 	}
 	for name, content := range map[string][]byte{
-		fileCA: m.ca, fileCert: m.certificate, fileKey: key, fileGossipKey: m.gossipKey, fileSeal: m.seal.Encode(), fileTrust: m.trust,
+		fileCA: m.ca, fileCert: m.certificate, fileKey: key, fileGossipKey: bytes.Join(m.gossipKeys, nil), fileSeal: m.seal.Encode(), fileTrust: m.trust,
 	} {
 		if err := storage.WriteFile(filepath.Join(dir, name), content); err != nil {
 			return err
@@ -97,7 +100,7 @@ func (n *Node) openMember() error {
 		Listener:    n.config.ClusterListener,
 		Dial:        n.config.Dial,
 		Address:     n.config.ClusterAddr,
-		Gossip:      cluster.Gossip{Bind: n.config.Gossip.Bind, Advertise: n.config.Gossip.Advertise, Key: m.gossipKey},
+		Gossip:      cluster.Gossip{Bind: n.config.Gossip.Bind, Advertise: n.config.Gossip.Advertise, Keys: m.gossipKeys},
 		About:       cluster.About{Label: n.config.Label, Region: n.config.Region, API: n.config.APIAddr, Version: n.config.Version},
 		Timing:      n.config.Timing.cluster(),
 		Leases:      n.config.Leases,
@@ -116,6 +119,7 @@ func (n *Node) openMember() error {
 	n.member.Store(m)
 	n.ceremony = seal.NewCeremony(m.sealRecord())
 	n.wg.Go(func() { n.watch(m) })
+	n.wg.Go(func() { n.followKeys(m) })
 	return nil
 }
 
@@ -141,11 +145,15 @@ func (n *Node) readMember(store *storage.Store) (*member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(n.memberDir(), fileSeal), err)
 	}
+	gossipKeys, err := splitGossip(files[fileGossipKey])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(n.memberDir(), fileGossipKey), err)
+	}
 	trust, err := cluster.DecodeTrust(files[fileTrust])
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(n.memberDir(), fileTrust), err)
 	}
-	return &member{store: store, identity: identity, gossipKey: files[fileGossipKey], mirror: record, trust: trust}, nil
+	return &member{store: store, identity: identity, gossipKeys: gossipKeys, mirror: record, trust: trust}, nil
 }
 
 // remember keeps what the member must not forget in its folder.
@@ -172,7 +180,9 @@ func (n *Node) watch(m *member) {
 const (
 	pathSeal    = fsm.PathSeal
 	pathKeyring = fsm.PathKeyring
-	pathCA      = "sys/ca" // the CA's certificate and key, sealed
+	pathCA      = "sys/ca"            // the CA's certificate and key, sealed
+	pathGossip  = "sys/gossip"        // gossipRecord
+	pathSince   = "sys/keyring-since" // keyringSince, sealed
 )
 
 // sealRecord is the state's seal record, or the mirror while the state has none yet.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/openbao/openbao/api/v2"
 
@@ -80,13 +81,20 @@ func TestOperatorPlane(t *testing.T) {
 			t.Fatalf("joining a member again at node %d: %+v", i, joined)
 		}
 	}
+	b := bao(t, c, 1, c.Token)
+	must(t, b.Sys().Rotate())
+	keyring, err := b.Sys().KeyStatus()
+	must(t, err)
+	if keyring.Term != 2 || time.Since(keyring.InstallTime) > time.Minute {
+		t.Fatalf("the keyring after a rotation: %+v", keyring)
+	}
 	before := c.Leader()
 	must(t, bao(t, c, (before+1)%3, c.Token).Sys().StepDown())
 	if c.Leader() == before {
 		t.Fatal("the leader did not step down")
 	}
 	follower := (c.Leader() + 1) % 3
-	b := bao(t, c, follower, c.Token)
+	b = bao(t, c, follower, c.Token)
 	must(t, b.Sys().Seal())
 	if status, err := b.Sys().SealStatus(); err != nil || !status.Sealed {
 		t.Fatalf("after sealing: %+v, %v", status, err)

@@ -167,6 +167,13 @@ func (p *principal) admits(id Identity, now time.Time) bool {
 
 // admit decides whether the caller may do w to t, in the order of decision 10: 401, vault, name, 403.
 func (d *decision) admit(c Caller, w verb, t target) error {
+	keys, err := d.tokenKeys()
+	if err != nil {
+		return err
+	}
+	if keys.public[c.Identity.key] == nil {
+		return errTokenKeyGone
+	}
 	p, ok, err := load(d, d.v.principals, appPath(c.Identity.AppID))
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"time"
 
 	"keyquorum/fsm"
@@ -12,7 +13,10 @@ import (
 
 // Authenticate verifies an access token: signature, issuer, times, and that its audience is zone, the parent domain of the
 // vault's host; ports are ignored. It answers from this node alone; whether the principal still stands is checked by every verb.
-func (v *Vaults) Authenticate(token []byte, zone string) (Identity, error) {
+//
+// Another node may have signed it under a key that this one has not heard of yet. So before a token is refused for its key, this node
+// makes sure that its copy is current.
+func (v *Vaults) Authenticate(ctx context.Context, token []byte, zone string) (Identity, error) {
 	if len(token) == 0 {
 		return Identity{}, unauthorized("AKV10000: Request is missing a Bearer or PoP token.")
 	}
@@ -25,7 +29,18 @@ func (v *Vaults) Authenticate(token []byte, zone string) (Identity, error) {
 	}
 	d.begin(v.cfg.Replica.View())
 	t, err := d.verified(token)
-	if err != nil {
+	if errors.Is(err, errTokenKey) {
+		_, err = v.current(ctx, d, func(d *decision) (err error) {
+			t, err = d.verified(token)
+			return err
+		})
+	}
+	switch {
+	case errors.Is(err, errTokenKey):
+		return Identity{}, errTokenKeyGone
+	case errors.Is(err, errTokenForm):
+		return Identity{}, unauthorized("Error validating token: IDX10511: Signature validation failed.")
+	case err != nil:
 		return Identity{}, refusal(err)
 	}
 	if err := t.check(zone, d.now); err != nil {
@@ -57,8 +72,11 @@ func (d *decision) verified(token []byte) (*verifiedToken, error) {
 		return nil, err
 	}
 	t, err := d.v.verify(keys, string(token))
+	if err != nil && !errors.Is(err, errTokenKey) {
+		err = errTokenForm
+	}
 	if err != nil {
-		return nil, unauthorized("Error validating token: IDX10511: Signature validation failed.")
+		return nil, err
 	}
 	d.v.tokens.keep(string(sum[:]), s, t)
 	return t, nil

@@ -52,13 +52,13 @@ func TestAccessToken(t *testing.T) {
 	}
 
 	for _, z := range []string{zone, zone + ":443", strings.ToUpper(zone)} {
-		id := must(w.node().Authenticate([]byte(token), z))(t)
+		id := must(w.node().Authenticate(ctx, []byte(token), z))(t)
 		if id.OID != a.OID || id.AppID != a.ClientID || id.Expires.Unix() != w.now.Unix()+3600 {
 			t.Errorf("%s: %+v", z, id)
 		}
 	}
 	for _, z := range []string{"", "example", "x." + zone, "other.example", "https:"} {
-		_, err := w.Authenticate([]byte(token), z)
+		_, err := w.Authenticate(ctx, []byte(token), z)
 		refused(t, err, vault.Unauthenticated, "Unauthorized")
 	}
 }
@@ -73,7 +73,7 @@ func TestAccessTokenTimes(t *testing.T) {
 		ok    bool
 	}{{-61 * time.Second, false}, {-60 * time.Second, true}, {0, true}, {time.Hour, true}, {time.Hour + 59*time.Second, true}, {time.Hour + time.Minute, false}, {time.Hour * 99, false}, {0, true}} {
 		w.now = issued.Add(row.after)
-		_, err := w.Authenticate(token, zone)
+		_, err := w.Authenticate(ctx, token, zone)
 		if (err == nil) != row.ok {
 			t.Errorf("%v after: %v", row.after, err)
 		}
@@ -119,7 +119,7 @@ func TestForgedAccessTokens(t *testing.T) {
 		return string(must(json.Marshal(m))(t))
 	}
 	good := sign(t, jose.ES256, key, headers(nil), claims(nil))
-	must(w.Authenticate([]byte(good), zone))(t) // the positive control
+	must(w.Authenticate(ctx, []byte(good), zone))(t) // the positive control
 
 	foreign := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 	parts := strings.Split(good, ".")
@@ -146,14 +146,18 @@ func TestForgedAccessTokens(t *testing.T) {
 	}
 	for why, token := range tokens {
 		for range 2 { // the second time it could be remembered
-			if id, err := w.Authenticate([]byte(token), zone); err == nil {
+			if id, err := w.Authenticate(ctx, []byte(token), zone); err == nil {
 				t.Errorf("%s: let in as %+v", why, id)
 			} else {
-				refused(t, err, vault.Unauthenticated, "Unauthorized")
+				code := "Unauthorized"
+				if why == "another key's id" {
+					code = vault.TokenKeyGone
+				}
+				refused(t, err, vault.Unauthenticated, code)
 			}
 		}
 	}
-	if _, err := newWorld(t).Authenticate([]byte(good), zone); err == nil {
+	if _, err := newWorld(t).Authenticate(ctx, []byte(good), zone); err == nil {
 		t.Error("another cluster lets it in")
 	}
 }
@@ -318,7 +322,7 @@ func FuzzAccessToken(f *testing.F) {
 	f.Add([]byte("a.b.c"), zone)
 	f.Add([]byte{}, "")
 	f.Fuzz(func(t *testing.T, token []byte, z string) {
-		id, err := w.Authenticate(token, z)
+		id, err := w.Authenticate(ctx, token, z)
 		if err == nil && (string(token) != good || id.AppID == "") {
 			t.Errorf("let in: %q as %+v", token, id)
 		}

@@ -556,7 +556,7 @@ func TestClosed(t *testing.T) {
 	for _, v := range verbs {
 		refused(t, v.call(w, c, "s"), vault.Unavailable, "Sealed")
 	}
-	_, err := w.Authenticate([]byte(token), zone)
+	_, err := w.Authenticate(ctx, []byte(token), zone)
 	refused(t, err, vault.Unavailable, "Sealed")
 	_, err = w.JWKS()
 	refused(t, err, vault.Unavailable, "Sealed")

@@ -59,12 +59,15 @@ type Swept struct {
 	Took         time.Duration // to look: without rests, and without what was done
 }
 
-// Sweep does once what time alone asks for: it purges objects and vaults whose retention is over, and finishes purges that
-// stopped half-way. It ends early with an error when ctx ends, the node is sealed, there is no leader, or a usage record cannot be
+// Sweep does once what time alone asks for: it purges objects and vaults whose retention is over, finishes purges that
+// stopped half-way, and drops keys of tokens that are over. It ends early with an error when ctx ends, the node is sealed, there is no leader, or a usage record cannot be
 // written. Other trouble with a vault or an object, as with a damaged record, is passed over; the error tells of the first.
 func (v *Vaults) Sweep(ctx context.Context) (Swept, error) {
 	p := &pass{v: v, ctx: ctx}
-	err := p.everyVault()
+	err := p.passOver(p.tokenKeys())
+	if err == nil {
+		err = p.everyVault()
+	}
 	if err == nil {
 		err = p.trouble
 	}

@@ -37,28 +37,12 @@ type tokenKeyRecord struct {
 	Created int64
 }
 
-// newTokenKeys gives the record of a cluster's first token key.
-func newTokenKeys(now time.Time) (record seal.Plaintext, err error) {
-	seal.Do(func() {
-		var key *ecdsa.PrivateKey
-		if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-			return
-		}
-		var scalar seal.Plaintext
-		if scalar, err = key.Bytes(); err != nil {
-			return
-		}
-		defer scalar.Zero()
-		record, err = encodeRecord(tokenKeysRecord{Keys: []tokenKeyRecord{{ID: randomHex(16), Created: now.Unix()}}}, scalar)
-	})
-	return record, err
-}
-
 // tokenKeys are the keys that sign and verify access tokens, ready for use.
 type tokenKeys struct {
 	signer   jose.Signer
 	releases jose.Signer                 // of released keys: the same key, under a type that no access token has
 	public   map[string]*ecdsa.PublicKey // by kid
+	records  []tokenKeyRecord            // oldest first
 	jwks     []byte
 }
 
@@ -75,7 +59,7 @@ func parseTokenKeys(b []byte) (*tokenKeys, error) {
 	if len(r.Keys) == 0 || len(scalars) != scalarSize*len(r.Keys) {
 		return nil, errRecordForm
 	}
-	t := &tokenKeys{public: make(map[string]*ecdsa.PublicKey, len(r.Keys))}
+	t := &tokenKeys{public: make(map[string]*ecdsa.PublicKey, len(r.Keys)), records: r.Keys}
 	var set jose.JSONWebKeySet
 	for i, k := range r.Keys {
 		key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), scalars[i*scalarSize:(i+1)*scalarSize])
@@ -156,7 +140,10 @@ type verifiedToken struct {
 	audience  string // host
 }
 
-var errTokenForm = errors.New("vault: not a token of this cluster")
+var (
+	errTokenForm = errors.New("vault: not a token of this cluster")
+	errTokenKey  = errors.New("vault: a token that none of this cluster's keys signed")
+)
 
 // verify checks a token's form, signature and issuer; there is one algorithm, one type and one encoding.
 func (v *Vaults) verify(keys *tokenKeys, token string) (*verifiedToken, error) {
@@ -169,7 +156,10 @@ func (v *Vaults) verify(keys *tokenKeys, token string) (*verifiedToken, error) {
 	}
 	h := signed.Signatures[0].Protected
 	key, ok := keys.public[h.KeyID]
-	if !ok || h.JSONWebKey != nil || len(h.ExtraHeaders) != 1 || h.ExtraHeaders[jose.HeaderType] != "JWT" {
+	if !ok {
+		return nil, errTokenKey
+	}
+	if h.JSONWebKey != nil || len(h.ExtraHeaders) != 1 || h.ExtraHeaders[jose.HeaderType] != "JWT" {
 		return nil, errTokenForm
 	}
 	payload, err := signed.Verify(key)
@@ -180,7 +170,12 @@ func (v *Vaults) verify(keys *tokenKeys, token string) (*verifiedToken, error) {
 	if err := json.Unmarshal(payload, &c); err != nil {
 		return nil, err
 	}
-	return v.accept(c)
+	t, err := v.accept(c)
+	if err != nil {
+		return nil, err
+	}
+	t.identity.key = h.KeyID
+	return t, nil
 }
 
 // compact says whether token is three strict base64url parts (RFC 7515 section 7.1). The library forgives spaces, line ends and loose

@@ -141,6 +141,7 @@ type Caller struct {
 type Identity struct {
 	OID, AppID, Credential string
 	Expires                time.Time
+	key                    string // that signed the token
 }
 
 // An Operator is a verified token of the operator plane.

@@ -110,7 +110,7 @@ func (w *world) signIn(a app) string {
 
 func (w *world) caller(a app, vaultName string) vault.Caller {
 	w.t.Helper()
-	return vault.Caller{Vault: vaultName, Identity: must(w.Authenticate([]byte(w.signIn(a)), zone))(w.t)}
+	return vault.Caller{Vault: vaultName, Identity: must(w.Authenticate(ctx, []byte(w.signIn(a)), zone))(w.t)}
 }
 
 // demo is a world with a vault "demo" and a caller who may do everything there.

@@ -15,7 +15,7 @@ import (
 func operatorCommand() *cobra.Command {
 	c := group("operator", "Initialise, unseal, seal and inspect a node")
 	k := connectionFlags(c)
-	c.AddCommand(operatorInit(k), operatorUnseal(k), operatorSeal(k), operatorStatus(k), operatorStepDown(k), raftCommand(k))
+	c.AddCommand(operatorInit(k), operatorUnseal(k), operatorSeal(k), operatorStatus(k), operatorStepDown(k), rotateCommand(k), raftCommand(k))
 	return c
 }
 

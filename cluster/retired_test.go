@@ -1,0 +1,68 @@
+package cluster_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"keyquorum/cluster"
+	"keyquorum/fsm"
+	"keyquorum/internal/testkey"
+)
+
+// A following signer signs under the newest key that its member's state has, as a node's keyring does.
+type following struct {
+	view func() fsm.View
+	keys map[uint32]*testkey.Key
+	made map[uint32]*atomic.Int64
+}
+
+func (f following) Sign(message []byte) (uint32, []byte, error) {
+	term := f.view().Line().Newest().Term
+	f.made[term].Add(1)
+	return f.keys[term].Sign(message)
+}
+
+// A write that waits in the leader's log behind a rotation was signed under a key that is not the newest any more when it is
+// applied. It changes nothing, and is signed again.
+func TestWriteUnderWayAtARotationIsSignedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, 3)
+		leader := g.leader()
+		writer := (leader + 1) % 3
+		next := testkey.New(2, 0)
+		f := following{g.members[writer].View, map[uint32]*testkey.Key{1: g.key, 2: next}, map[uint32]*atomic.Int64{1: {}, 2: {}}}
+		g.members[writer].Unseal(f)
+		must(t, g.put(writer, "x", "before"))
+
+		stored := g.stalls[leader].close()
+		rotated, written := make(chan error, 1), make(chan error, 1)
+		go func() {
+			view := g.members[leader].View()
+			line, err := g.key.Extend(view.Line(), next).Encode()
+			must(t, err)
+			txn := view.Begin(fsm.Rotate)
+			cluster.Put(&txn, view, fsm.PathKeys, line)
+			cluster.Put(&txn, view, fsm.PathKeyring, []byte{2})
+			_, err = g.members[leader].Commit(t.Context(), txn)
+			rotated <- err
+		}()
+		<-stored
+		before := f.made[1].Load()
+		go func() { written <- g.put(writer, "x", "under way") }()
+		synctest.Wait()
+		if f.made[1].Load() != before+1 {
+			t.Fatal("the write was not signed before the rotation")
+		}
+		g.stalls[leader].release()
+		must(t, <-rotated)
+		must(t, <-written)
+		if f.made[2].Load() == 0 {
+			t.Error("the write was not signed again")
+		}
+		if value, err := g.get(writer, "x", 5*time.Second); err != nil || value != "under way" {
+			t.Errorf("%q, %v", value, err)
+		}
+	})
+}

@@ -1,0 +1,93 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// A Rotation says where the change of one of the cluster's keys stands.
+type Rotation struct {
+	ID      string    // of the newest key: a number, or the beginning of a hash
+	Since   time.Time // zero: not known
+	Older   int       // keys that are still good for what they were used for
+	Step    string    // what is done now, "" for nothing
+	Waiting []Laggard // members that have yet to follow
+}
+
+// A Laggard is a member that others wait for, unless it is away.
+type Laggard struct {
+	NodeID, Label string
+	Answers       bool
+}
+
+// KeyringRotation describes the keyring. There is nothing to wait for: whoever meets a new term has it already.
+func (n *Node) KeyringRotation() (Rotation, error) {
+	s, err := n.KeyStatus()
+	if err != nil {
+		return Rotation{}, err
+	}
+	return Rotation{ID: strconv.Itoa(int(s.Term)), Since: s.Since, Older: s.Older}, nil
+}
+
+// laggards are the seats that have not followed, or do not answer.
+func laggards(s Survey, followed func(Seat) bool) (list []Laggard) {
+	for _, seat := range s.Seats {
+		if !seat.Answers || !followed(seat) {
+			list = append(list, Laggard{NodeID: seat.ID, Label: seat.About.Label, Answers: seat.Answers})
+		}
+	}
+	return list
+}
+
+func anyAnswers(list []Laggard) bool {
+	return slices.ContainsFunc(list, func(l Laggard) bool { return l.Answers })
+}
+
+// Members follow what the state says of keys, and the leader takes the next step of a change. Both look now and then: nobody waits
+// for a change but whoever asked for it.
+const (
+	followRest = 500 * time.Millisecond
+	followWait = 5 * time.Second // after something went wrong, and for one attempt
+)
+
+// followKeys ends with the node. It is for each member, sealed or not.
+func (n *Node) followKeys(m *member) {
+	for rest := followRest; ; {
+		select {
+		case <-time.After(rest):
+		case <-n.ctx.Done():
+			return
+		}
+		rest = followRest
+		ctx, cancel := context.WithTimeout(n.ctx, followWait)
+		err := n.followGossip(ctx, m)
+		cancel()
+		if err != nil && n.ctx.Err() == nil {
+			n.logger().Info("this node does not follow the cluster's keys yet; trying again", "error", err)
+			rest = followWait
+		}
+	}
+}
+
+// driveKeys ends with the keys.
+func (n *Node) driveKeys(m *member, k *keys) {
+	for {
+		select {
+		case <-time.After(followRest):
+		case <-k.working.Done():
+			return
+		}
+		if !m.cluster.Standing().Leads {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(k.working, followWait)
+		err := n.driveGossip(ctx, m)
+		cancel()
+		if err != nil && k.working.Err() == nil && !errors.Is(err, ErrUnavailable) {
+			n.logger().Warn("the change of a key does not go on; trying again", "error", err)
+		}
+	}
+}
