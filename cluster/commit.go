@@ -75,6 +75,10 @@ func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, se
 	if outcome.Kind == fsm.Refused {
 		return fsm.Outcome{}, ErrRefused
 	}
+	if outcome.Kind == fsm.Foreign { // this node has another past than the leader, or the leader lies
+		c.suspect(outcome.Index, true)
+		return fsm.Outcome{}, ErrUnknown
+	}
 	own, ok := c.fsm.View().Outcome(id)
 	switch {
 	case !ok, own != outcome:

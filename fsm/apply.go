@@ -29,8 +29,7 @@ func (d *draft) apply(l *raft.Log, c *check) (any, error) {
 func (d *draft) command(l *raft.Log, c *check) (o Outcome) {
 	before := d.index
 	if l.Index > before {
-		d.index = l.Index
-		d.forget()
+		d.advance(l.Index)
 		defer func() {
 			d.digest = d.sum.digest(d.index, d.generation)
 			d.remember(l, o, c)
@@ -48,7 +47,7 @@ func (d *draft) command(l *raft.Log, c *check) (o Outcome) {
 	case Refused:
 		d.refused = err
 		d.refuse(l.Index)
-	case Retired:
+	case Retired, Foreign:
 	case Applied:
 		touched, graves := d.write(l.Index, c.txn.Writes)
 		d.decide(c.txn.ID, o, touched, graves)
@@ -64,8 +63,7 @@ func (d *draft) reconfigure(l *raft.Log) {
 	if l.Index <= d.index {
 		return
 	}
-	d.index = l.Index
-	d.forget()
+	d.advance(l.Index)
 	c, err := DecodeConfiguration(l.Data)
 	if err == nil && !d.free && !d.members.Matches(c) {
 		err = fmt.Errorf("%w: a configuration that nobody signed", errRule)
@@ -94,6 +92,8 @@ func (d *draft) judge(index, before uint64, c *check) (Outcome, error) {
 		o.Kind = WrongGeneration
 	case tooOld(index, t):
 		o.Kind = TooOld
+	case !d.saw(t):
+		o.Kind = Foreign
 	default:
 		for _, c := range t.Conditions {
 			if at, holds := d.holds(c, t.Base, before); !holds {
@@ -103,6 +103,13 @@ func (d *draft) judge(index, before uint64, c *check) (Outcome, error) {
 		return d.allow(o, before, t)
 	}
 	return o, nil
+}
+
+// saw says whether the signer has seen a state that this one was. One who has seen another decided on what is not so here, though every
+// record that he looked at may have the index that he knows.
+func (d *draft) saw(t Txn) bool {
+	own, ok := d.past.Get(t.Base)
+	return d.free || ok && own == t.Digest
 }
 
 // allow holds a transaction against the rules of its verb.

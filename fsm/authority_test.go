@@ -361,7 +361,7 @@ func TestGraves(t *testing.T) {
 	restarted := r.member(r.line)
 	requireError(t, restore(restarted, persisted(t, r.fsm)), "")
 	requireSame(t, r.fsm, restarted)
-	again.ID, again.Digest = fsm.NewID(), [32]byte{}
+	again.ID = fsm.NewID()
 	r.fsm = restarted
 	r.must(r.add(r.sign(again)), fsm.Conflict)
 	r.set("a", "new")
@@ -385,7 +385,7 @@ func TestDoubt(t *testing.T) {
 	r.doubts = nil
 	x := put(r.fsm.View(), fsm.Ordinary, "d", []byte("4"))
 	x.Digest[0] ^= 1
-	r.add(r.sign(x))
+	r.requireUnchanged("a decision on another state", func() { r.must(r.add(r.sign(x)), fsm.Foreign) })
 	if len(r.doubts) != 1 {
 		t.Fatalf("doubts at %v", r.doubts)
 	}

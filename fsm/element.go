@@ -16,6 +16,7 @@ const (
 	tagDecision      = 'I'
 	tagGrave         = 'G'
 	tagAccount       = 'A'
+	tagPast          = 'P'
 	tagEnd           = 'E'
 
 	// In the tail of a snapshot, behind the elements.
@@ -65,6 +66,12 @@ func appendGrave(b []byte, path string, deleted uint64) []byte {
 	b = append(b, tagGrave)
 	b = appendString(b, path)
 	return binary.BigEndian.AppendUint64(b, deleted)
+}
+
+func appendPast(b []byte, index uint64, digest [32]byte) []byte {
+	b = append(b, tagPast)
+	b = binary.BigEndian.AppendUint64(b, index)
+	return append(b, digest[:]...)
 }
 
 func appendAccount(b []byte, a account) []byte {

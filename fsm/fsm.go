@@ -148,7 +148,7 @@ func (f *FSM) applyOne(l *raft.Log, c *check) any {
 		}
 	case c != nil && f.options.OnStale != nil && l.Index > c.txn.Base+IDWindow:
 		f.options.OnStale(l)
-	case c != nil && f.options.OnDoubt != nil && !f.history.shows(c.txn.Base, before, c.txn.Digest):
+	case c != nil && f.options.OnDoubt != nil && f.draft.doubts(c.txn):
 		f.options.OnDoubt(l.Index)
 	}
 	return result
@@ -196,7 +196,6 @@ func (f *FSM) Restore(r io.ReadCloser) error {
 		}
 		return err
 	}
-	d.past = nil
 	f.draft = d
 	f.history.restart(&d.state)
 	f.publish()
@@ -204,6 +203,19 @@ func (f *FSM) Restore(r io.ReadCloser) error {
 		f.options.OnApply(f.View())
 	}
 	return nil
+}
+
+// doubts says whether a signer has seen another state than this one was, or one that it has yet to come to.
+func (s *state) doubts(t Txn) bool {
+	was, known := s.wasAt(t.Base, t.Digest)
+	return known && !was
+}
+
+// leadsThrough says whether a state may have been at index with digest. What is further back than the window nobody can tell, and a
+// member that was away for longer must come back all the same; what lies ahead neither.
+func (s *state) leadsThrough(index uint64, digest [32]byte) bool {
+	was, known := s.wasAt(index, digest)
+	return was || !known || index > s.index
 }
 
 // Vet reads a snapshot that somebody else sent, before it is put into place: whether it is this cluster's, vouched for under the
@@ -221,13 +233,11 @@ func (f *FSM) Vet(r io.Reader) (View, error) {
 		err = errors.New("it is another cluster's")
 	case d.index < own.Index():
 		err = fmt.Errorf("it is of index %d, and this member is at %d", d.index, own.Index())
-	case !d.past.leadsThrough(own):
-		err = fmt.Errorf("at index %d it is another state than this member's", own.Index())
-	case !d.past.passes(f.options.Place):
-		err = fmt.Errorf("at index %d it is another state than the cluster's", f.options.Place.Index)
-	case d.past.doubted > 0:
-		err = fmt.Errorf("who signed entry %d had seen another state", d.past.doubted)
-	case d.past.assured < term:
+	case !d.leadsThrough(own.Index(), own.Digest()):
+		err = fmt.Errorf("at index %d it was another state than this member's", own.Index())
+	case f.options.Place.Index > 0 && !d.leadsThrough(f.options.Place.Index, f.options.Place.Digest):
+		err = fmt.Errorf("at index %d it was another state than the cluster's", f.options.Place.Index)
+	case d.assured < term:
 		err = fmt.Errorf("nobody with the transaction key of term %d vouches for it", term)
 	}
 	if err != nil {

@@ -34,27 +34,10 @@ func (h *history) restart(s *state) {
 	h.note(s)
 }
 
-// shows says whether a state that had this digest at index, as a signer saw it, may be this one's past, where the state is now at
-// index now: it was never at that index, or with another digest, if that is still known.
-func (h *history) shows(index, now uint64, digest [32]byte) bool {
-	own, known := h.at(index)
-	if known {
-		return own == digest
-	}
-	return index <= now && index < h.oldest()
-}
-
 // goesThrough says whether the state was at a place.
 func (h *history) goesThrough(p Place) bool {
 	own, known := h.at(p.Index)
 	return known && own == p.Digest
-}
-
-// oldest is the first index that is remembered.
-func (h *history) oldest() uint64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.entries[max(0, h.noted-historyLength)%historyLength].index
 }
 
 func (h *history) at(index uint64) ([32]byte, bool) {

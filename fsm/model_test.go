@@ -141,7 +141,13 @@ func (m *model) elements() [][]byte {
 	for _, s := range m.configuration.Servers {
 		e = fmt.Appendf(e, "%c%s%s%s%s", s.Suffrage, u16(len(s.ID)), s.ID, u16(len(s.Address)), s.Address)
 	}
-	all := [][]byte{e, fmt.Appendf(nil, "A%s%s%s", u64(0), u64(0), u64(m.erased))}
+	all := [][]byte{e}
+	for at, digest := range m.digests {
+		if at < m.index && m.recent(at) {
+			all = append(all, fmt.Appendf(nil, "P%s%s", u64(at), digest[:]))
+		}
+	}
+	all = append(all, fmt.Appendf(nil, "A%s%s%s", u64(0), u64(0), u64(m.erased)))
 	for path, at := range m.deleted {
 		if _, there := m.records[path]; !there && m.recent(at) {
 			all = append(all, fmt.Appendf(nil, "G%s%s%s", u16(len(path)), path, u64(at)))

@@ -77,8 +77,8 @@ func (r *snapshotReader) vouched(d *draft) error {
 
 // elements reads up to and with the tag of the end mark.
 func (r *snapshotReader) elements(d *draft) error {
-	readers := map[byte]func(*draft) error{tagRecord: r.record, tagDirectory: r.directory, tagDecision: r.decision, tagGrave: r.grave}
-	order := map[byte]int{tagRecord: 1, tagDirectory: 2, tagDecision: 3, tagGrave: 4, tagEnd: 5}
+	readers := map[byte]func(*draft) error{tagRecord: r.record, tagDirectory: r.directory, tagDecision: r.decision, tagGrave: r.grave, tagPast: r.past}
+	order := map[byte]int{tagRecord: 1, tagDirectory: 2, tagDecision: 3, tagGrave: 4, tagPast: 5, tagEnd: 6}
 	for previous := byte(0); ; {
 		tag := r.byte()
 		if r.err != nil {
@@ -149,6 +149,22 @@ func (r *snapshotReader) grave(d *draft) error {
 	}
 	d.dig(path, deleted)
 	return d.withinWindow(deleted)
+}
+
+func (r *snapshotReader) past(d *draft) error {
+	index, digest := r.uint64(), [32]byte{}
+	r.fill(digest[:])
+	if r.err != nil {
+		return r.err
+	}
+	if last, _, ok := d.past.Max(); ok && index <= last {
+		return fmt.Errorf("the digest at index %d is out of order", index)
+	}
+	if index >= d.index || d.index-index > IDWindow {
+		return fmt.Errorf("a digest at index %d in a state of index %d", index, d.index)
+	}
+	d.remind(index, digest)
+	return nil
 }
 
 func (r *snapshotReader) record(d *draft) error {

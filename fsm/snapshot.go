@@ -76,7 +76,7 @@ func (s *state) write(out *bufio.Writer) error {
 }
 
 // countedTags are the elements that the end mark counts.
-var countedTags = []byte{tagRecord, tagDirectory, tagDecision, tagGrave}
+var countedTags = []byte{tagRecord, tagDirectory, tagDecision, tagGrave, tagPast}
 
 func (s *snapshot) writeTail(out *bufio.Writer) error {
 	var b []byte

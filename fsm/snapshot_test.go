@@ -33,7 +33,7 @@ func sample(t failer) *fsm.FSM {
 	return f
 }
 
-const sampleDigest = "3c9e01c6d8087f1a5fcbb465580fee8eb32a36bf6c6f2d136f9a3f8920afd079"
+const sampleDigest = "8b8081819afd6fe59626093a6a737fe871e013e3b0c0264c6772c55d89e59642"
 
 func TestGoldenSnapshot(t *testing.T) {
 	file, err := os.ReadFile("testdata/snapshot_v1")

@@ -23,6 +23,7 @@ type state struct {
 	decisions   *btree.Map[uint64, decision] // by the index of the outcome; all within IDWindow of index
 	ids         *btree.Map[string, uint64]   // index of each decision by its id's 16 bytes
 	graves      *btree.Map[string, uint64]   // index of the deletion of each path that is gone; all within IDWindow
+	past        *btree.Map[uint64, [32]byte] // digest at each index that the state was at; all within IDWindow
 
 	account account
 	line    Line    // what PathKeys holds; empty before the cluster is founded
@@ -36,6 +37,15 @@ type state struct {
 type account struct {
 	refused, refusedAt uint64 // entries that changed nothing because nobody signed them; the newest
 	erasedAt           uint64 // the newest entry that deleted a record
+}
+
+// wasAt says whether the state was, or is, at index with digest. known is false for an index further back than IDWindow.
+func (s *state) wasAt(index uint64, digest [32]byte) (was, known bool) {
+	if index == s.index {
+		return digest == s.digest, true
+	}
+	own, ok := s.past.Get(index)
+	return ok && own == digest, index > s.index || s.index-index <= IDWindow
 }
 
 // changedUnder bounds the index at which something was last created or deleted in the directory of path, or below it. A directory
@@ -107,6 +117,10 @@ func (s *state) elements(yield func([]byte) bool) {
 		return
 	}
 	s.graves.Scan(func(path string, deleted uint64) bool { return emit(appendGrave(b, path, deleted)) })
+	if !more {
+		return
+	}
+	s.past.Scan(func(index uint64, digest [32]byte) bool { return emit(appendPast(b, index, digest)) })
 }
 
 // A draft is the state that the next batch or a restore is making. It belongs to the goroutine that applies.
@@ -124,6 +138,7 @@ func newDraft(c *checker) *draft {
 		decisions:   btree.NewMap[uint64, decision](treeDegree),
 		ids:         btree.NewMap[string, uint64](treeDegree),
 		graves:      btree.NewMap[string, uint64](treeDegree),
+		past:        btree.NewMap[uint64, [32]byte](treeDegree),
 	}}
 	d.add(appendConfiguration(d.element, d.configuration, 0))
 	d.add(appendAccount(d.element, d.account))
@@ -140,7 +155,7 @@ func (d *draft) freeze() *state {
 	s := d.state
 	s.records, s.directories = d.records.Copy(), d.directories.Copy()
 	s.decisions, s.ids = d.decisions.Copy(), d.ids.Copy()
-	s.graves = d.graves.Copy()
+	s.graves, s.past = d.graves.Copy(), d.past.Copy()
 	return &s
 }
 
@@ -248,8 +263,29 @@ func (d *draft) configure(c raft.Configuration, index uint64) {
 	d.add(appendConfiguration(d.element, c, index))
 }
 
+// advance takes the state to a later index: where it was is past, and what is further back than IDWindow is forgotten.
+func (d *draft) advance(index uint64) {
+	d.remind(d.index, d.digest)
+	d.index = index
+	d.forget()
+}
+
+// remind notes that the state was at index with digest.
+func (d *draft) remind(index uint64, digest [32]byte) {
+	d.past.Set(index, digest)
+	d.add(appendPast(d.element, index, digest))
+}
+
 // forget drops what is further back than IDWindow.
 func (d *draft) forget() {
+	for {
+		index, digest, ok := d.past.Min()
+		if !ok || d.index-index <= IDWindow {
+			break
+		}
+		d.past.Delete(index)
+		d.subtract(appendPast(d.element, index, digest))
+	}
 	for {
 		index, old, ok := d.decisions.Min()
 		if !ok || index >= d.index || d.index-index <= IDWindow {

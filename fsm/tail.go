@@ -16,7 +16,7 @@ func (d *draft) beginTail(anchor Line) error {
 	if d.free {
 		d.vouched = d.freeze()
 	}
-	d.past = &past{begun: d.index, digests: map[uint64][32]byte{d.index: d.digest}}
+	d.assured = 0
 	if !d.line.Agrees(anchor) {
 		return fmt.Errorf("%w: it is another cluster's", errRule)
 	}
@@ -27,45 +27,11 @@ func (d *draft) beginTail(anchor Line) error {
 	return nil
 }
 
-// A past is what is known of the states on the way from the vouched one, while a tail is replayed: whether those who signed its
-// entries had seen them.
-type past struct {
-	begun   uint64 // index of the vouched state
-	digests map[uint64][32]byte
-	doubted uint64 // index of an entry whose signer had seen another state, 0 for none
-	assured uint32 // the newest term of which a signer, by then knowing that key, had seen a state of this past
-}
-
-func (p *past) note(d *draft) { p.digests[d.index] = d.digest }
-
-// leadsThrough says whether a member's state is one of this past, or lies before the vouched one.
-func (p *past) leadsThrough(v View) bool {
-	own, known := p.digests[v.Index()]
-	return v.Index() < p.begun || known && own == v.Digest()
-}
-
-// passes says whether a place is on the way, or lies before it.
-func (p *past) passes(place Place) bool {
-	own, known := p.digests[place.Index]
-	return place.Index == 0 || place.Index < p.begun || known && own == place.Digest || !known && place.Index > p.last()
-}
-
-func (p *past) last() (last uint64) {
-	for index := range p.digests {
-		last = max(last, index)
-	}
-	return last
-}
-
-// hear holds an entry's word of what its signer had seen against this past.
-func (p *past) hear(d *draft, index uint64, t Txn) {
-	own, known := p.digests[t.Base]
-	keys, _ := d.records.Get(PathKeys)
-	switch {
-	case known && own != t.Digest, !known && t.Base >= p.begun:
-		p.doubted = index
-	case known && keys != nil && keys.Mod <= t.Base:
-		p.assured = d.line.Newest().Term
+// hear notes the newest term of which a signer, by then knowing that key, had seen a state that this one was.
+func (d *draft) hear(t Txn) {
+	keys, ok := d.records.Get(PathKeys)
+	if _, seen := d.past.Get(t.Base); ok && seen && keys.Mod <= t.Base {
+		d.assured = d.line.Newest().Term
 	}
 }
 
@@ -138,26 +104,24 @@ func (d *draft) replay(batch []tailEntry, c *checker) error {
 			made = c.take(checked[i], l.Data, d.line)
 		}
 		refused := d.account.refused
-		if _, err := d.apply(l, made); err != nil {
+		result, err := d.apply(l, made)
+		if err != nil {
 			return err
 		}
 		if d.account.refused != refused {
 			return fmt.Errorf("entry %d: %w", l.Index, d.refused)
 		}
-		if made != nil && !made.retired {
-			d.past.hear(d, l.Index, made.txn)
+		if o, ok := result.(Outcome); ok && o.Kind != Retired && o.Kind != Foreign {
+			d.hear(made.txn)
 		}
-		d.past.note(d)
 	}
 	return nil
 }
 
 // skip does what an entry did that was refused.
 func (d *draft) skip(l *raft.Log) {
-	d.index = l.Index
-	d.forget()
+	d.advance(l.Index)
 	d.refuse(l.Index)
 	d.digest = d.sum.digest(d.index, d.generation)
 	d.remember(l, Outcome{Kind: Refused, Index: l.Index}, nil)
-	d.past.note(d)
 }

@@ -84,9 +84,10 @@ const (
 	TooOld          OutcomeKind = 3 // its base is beyond the id window, or not below its own index
 	WrongGeneration OutcomeKind = 4 // the state was restored since its view
 
-	// Both change nothing, and are not the outcome of an id.
+	// These change nothing, and are not the outcome of an id.
 	Retired OutcomeKind = 5 // signed by a transaction key that has a successor: to be signed again
 	Refused OutcomeKind = 6 // not signed, not a transaction, or breaks a rule that no member breaks
+	Foreign OutcomeKind = 7 // decided on a state that this one never was: signer and state have different pasts
 )
 
 // An Outcome is what the state machine did with a transaction, the same on every node.

@@ -16,8 +16,7 @@ type vouching struct {
 	candidate *state // nil: none
 	tail      []tailEntry
 	tailBytes int64
-
-	past *past // while a tail is replayed
+	assured   uint32 // of a tail that is replayed: see hear
 
 	free    bool  // checker.free
 	refused error // why the newest entry that was refused was
@@ -46,7 +45,7 @@ func (d *draft) remember(l *raft.Log, o Outcome, c *check) {
 	}
 	d.tail = append(d.tail, e)
 	d.tailBytes += int64(len(e.data)) + tailOverhead
-	if c == nil || o.Index != l.Index || o.Kind == Refused || o.Kind == Retired {
+	if c == nil || o.Index != l.Index || o.Kind == Refused || o.Kind == Retired || o.Kind == Foreign {
 		return // a copy of an old entry says nothing of today
 	}
 	s := d.candidate

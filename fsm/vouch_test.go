@@ -113,6 +113,30 @@ func TestSnapshotsThatLeaveOut(t *testing.T) {
 	}
 }
 
+// What was decided on the other side of a fork is no state for a member that has applied what is missing there, though a signer vouched
+// for it, and however far it has gone on.
+func TestSnapshotsOfAFork(t *testing.T) {
+	r := newRealm(t)
+	r.set("grant", "old")
+	before := len(r.log)
+	r.set("grant", "none")
+	fork := &realm{t: t, key: r.key, line: r.line, fsm: r.member(r.line)}
+	fork.fsm.ApplyBatch(r.log[:before])
+	for range 5 {
+		fork.set("b", "1")
+		fork.checkpoint()
+	}
+	if fork.fsm.View().Backing().Vouched <= r.fsm.View().Index() {
+		t.Fatal("nothing is vouched for beyond the member: the test shows nothing")
+	}
+	requireError(t, vet(r.fsm, persisted(t, fork.fsm)), "another state than this member's")
+	restarted := r.member(r.line)
+	requireError(t, restore(restarted, persisted(t, r.fsm)), "")
+	requireError(t, vet(restarted, persisted(t, fork.fsm)), "another state than this member's")
+	late := &raft.Log{Index: r.fsm.View().Index() + 1, Type: raft.LogCommand, Data: fork.sign(put(fork.fsm.View(), fsm.Ordinary, "c", nil))}
+	r.requireUnchanged("a decision of the fork's", func() { r.fsm.Apply(late) })
+}
+
 // resealed mends the digests and the checksum of a snapshot with entries behind its state. The digest at the end is that of the
 // state after them, so nothing but the signature is left to tell.
 func resealed(snapshot []byte) []byte {

@@ -41,7 +41,8 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, replica: newReplica(t), keyring: newKeyring(t), usage: &usage{}, now: time.Unix(1_800_000_000, 0)}
 	writes, token := must2(vault.Bootstrap(w.keyring, w.now))(t)
 	w.token = token
-	txn := fsm.Txn{ID: fsm.NewID(), Writes: writes}
+	txn := fsm.New(fsm.Options{}).View().Begin(fsm.Ordinary) // they are sealed for the empty state
+	txn.Writes = writes
 	for _, write := range writes {
 		txn.Conditions = append(txn.Conditions, fsm.Condition{Kind: fsm.Absent, Path: write.Path})
 	}
