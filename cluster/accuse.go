@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A deed is what a member with its own key, running this program, never does: somebody else holds the
-// key, or the program was changed. The word is for metrics, the sentence for people.
+// A deed is what a member with its own key, running this program, never does: somebody else holds
+// the key, or the program was changed. The word is for metrics, the sentence for people.
 type deed struct{ word, says string }
 
 var (

@@ -10,9 +10,9 @@ import (
 )
 
 // Who may speak to this member: a certificate of the cluster's authority opens a connection, unless
-// its node was removed, or the members that were signed for name another key for it. Raft's messages
-// are heard then, from a node that this member has not heard of too: it may have been away for long.
-// Calls are served to members only.
+// its node was removed, or the members that were signed for name another key for it. Raft's
+// messages are heard then, from a node that this member has not heard of too: it may have been away
+// for long. Calls are served to members only.
 
 var errForeignKey = errors.New("cluster: the certificate's key is not that node's")
 

@@ -7,10 +7,10 @@ import (
 	"keyquorum/fsm"
 )
 
-// The state that a node snapshots is one that an unsealed member vouched for, and the entries behind it
-// (fsm.Checkpoint). So that those are few, and that what was erased is in no such state for long, an unsealed
-// member makes a checkpoint now and then, and vouches for it. The leader does, if it is unsealed; the
-// others do what it has left undone for a while. Twice does no harm.
+// The state that a node snapshots is one that an unsealed member vouched for, and the entries
+// behind it (fsm.Checkpoint). So that those are few, and that what was erased is in no such state
+// for long, an unsealed member makes a checkpoint now and then, and vouches for it. The leader
+// does, if it is unsealed; the others do what it has left undone for a while. Twice does no harm.
 
 const (
 	checkpointWeight = 1 << 20 // bytes of entries behind the vouched state that are worth a checkpoint
@@ -24,8 +24,7 @@ const (
 func (c *Cluster) checkpoints() {
 	every := time.NewTicker(checkpointLook)
 	defer every.Stop()
-	var due time.Time // since when there has been something to do
-	var erased time.Time
+	var erased, due stretch
 	for {
 		select {
 		case <-every.C:
@@ -34,24 +33,30 @@ func (c *Cluster) checkpoints() {
 		}
 		view := c.View()
 		b := view.Backing()
-		if view.Erased() <= b.Vouched {
-			erased = time.Time{}
-		} else if erased.IsZero() {
-			erased = time.Now()
-		}
-		old := !erased.IsZero() && time.Since(erased) > checkpointErased
-		if c.signer.Load() == nil || b.Candidate == 0 && b.Tail < c.tailWorth() && !old {
-			due = time.Time{}
-			continue
-		}
-		if due.IsZero() {
-			due = time.Now()
-		}
-		if c.leads() || time.Since(due) > checkpointDefer {
+		erased.note(view.Erased() > b.Vouched)
+		due.note(c.signer.Load() != nil &&
+			(b.Candidate != 0 || b.Tail >= c.tailWorth() || erased.longerThan(checkpointErased)))
+		if due.longerThan(0) && c.leads() || due.longerThan(checkpointDefer) {
 			c.checkpoint(view)
-			due = time.Time{}
+			due = stretch{}
 		}
 	}
+}
+
+// A stretch is the time since when something has been so.
+type stretch struct{ begun time.Time } // zero: it is not
+
+func (s *stretch) note(is bool) {
+	switch {
+	case !is:
+		s.begun = time.Time{}
+	case s.begun.IsZero():
+		s.begun = time.Now()
+	}
+}
+
+func (s *stretch) longerThan(d time.Duration) bool {
+	return !s.begun.IsZero() && time.Since(s.begun) >= d
 }
 
 // tailWorth is a part of the log that is worth a snapshot.

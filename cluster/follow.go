@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -10,8 +11,9 @@ import (
 	"keyquorum/fsm"
 )
 
-// Who belongs to the cluster is signed for by an unsealed member (fsm.Change). The leader, sealed or not,
-// has Raft's configuration follow it: no other configuration is taken by anybody (vetting.go).
+// Who belongs to the cluster is signed for by an unsealed member (fsm.Change). The leader, sealed
+// or not, has Raft's configuration follow it: no other configuration is taken by anybody
+// (vetting.go).
 
 // nudgeFollow has a leader look at the members now.
 func (c *Cluster) nudgeFollow() {
@@ -21,8 +23,8 @@ func (c *Cluster) nudgeFollow() {
 	}
 }
 
-// followEvery is how often a leader looks whether its configuration is behind, when nothing tells it to. What keeps
-// it from following, a lease that is not over yet, tells nobody when it ends.
+// followEvery is how often a leader looks whether its configuration is behind, when nothing tells
+// it to. What keeps it from following, a lease that is not over yet, tells nobody when it ends.
 const followEvery = 50 * time.Millisecond
 
 // followMembers ends with the member.
@@ -36,7 +38,7 @@ func (c *Cluster) followMembers() {
 		case <-c.ctx.Done():
 			return
 		}
-		for c.leads() && !c.followed1() {
+		for c.leads() && !c.followStep() {
 			select {
 			case <-time.After(followEvery):
 			case <-c.ctx.Done():
@@ -56,8 +58,8 @@ const (
 	leave   change = 4 // what comes before depart: no lease any more
 )
 
-// followed1 takes the next step from the configuration to the members. true: there is none.
-func (c *Cluster) followed1() bool {
+// followStep takes the next step from the configuration to the members. true: there is none.
+func (c *Cluster) followStep() bool {
 	members := c.fsm.View().Members()
 	servers := c.servers()
 	if len(members) == 0 || members.Matches(raft.Configuration{Servers: servers}) {
@@ -67,30 +69,30 @@ func (c *Cluster) followed1() bool {
 	if !c.mayChange(kind, m.ID) {
 		return false
 	}
-	id, address := raft.ServerID(m.ID), raft.ServerAddress(m.Address)
-	ctx, cancel := context.WithTimeout(c.ctx, memberTimeout)
-	defer cancel()
-	err := c.answer(ctx, func() raft.Future {
-		switch kind {
-		case arrive:
-			if m.Voter {
-				return c.raft.AddVoter(id, address, 0, memberTimeout)
-			}
-			return c.raft.AddNonvoter(id, address, 0, memberTimeout)
-		case promote:
-			c.changes()
-			defer c.changes()
-			return c.raft.AddVoter(id, address, 0, memberTimeout)
-		default:
-			c.changes()
-			defer c.changes()
-			return c.raft.RemoveServer(id, 0, memberTimeout)
-		}
-	})
-	if err != nil && !errors.Is(err, errNotLeader) && !errors.Is(err, raft.ErrNotLeader) {
+	if err := c.carryOut(kind, m); err != nil && !errors.Is(err, errNotLeader) && !errors.Is(err, raft.ErrNotLeader) {
 		c.logger.Info("the configuration does not follow the members yet", "member", m.ID, "error", err)
 	}
 	return false
+}
+
+// carryOut has Raft change its configuration.
+func (c *Cluster) carryOut(kind change, m fsm.Member) error {
+	ctx, cancel := context.WithTimeout(c.ctx, memberTimeout)
+	defer cancel()
+	id, address := raft.ServerID(m.ID), raft.ServerAddress(m.Address)
+	if kind != arrive {
+		c.changes()
+		defer c.changes()
+	}
+	return c.answer(ctx, func() raft.Future {
+		switch {
+		case kind == depart:
+			return c.raft.RemoveServer(id, 0, memberTimeout)
+		case m.Voter:
+			return c.raft.AddVoter(id, address, 0, memberTimeout)
+		}
+		return c.raft.AddNonvoter(id, address, 0, memberTimeout)
+	})
 }
 
 // nextStep is the first difference: one at most, but for a leader whose state is behind.
@@ -101,12 +103,7 @@ func nextStep(members fsm.Members, servers []raft.Server) (change, fsm.Member) {
 		}
 	}
 	for _, m := range members {
-		at := -1
-		for i, s := range servers {
-			if string(s.ID) == m.ID {
-				at = i
-			}
-		}
+		at := slices.IndexFunc(servers, func(s raft.Server) bool { return string(s.ID) == m.ID })
 		switch {
 		case at < 0 || string(servers[at].Address) != m.Address:
 			return arrive, m

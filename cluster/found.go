@@ -9,8 +9,9 @@ import (
 	"keyquorum/storage"
 )
 
-// Found writes what a new cluster's log begins with into an empty store: the founding transaction, signed, and
-// the configuration that the members in it ask for; both of term 1 (decision 16). Raft must not have been started on it.
+// Found writes what a new cluster's log begins with into an empty store: the founding transaction,
+// signed, and the configuration that the members in it ask for; both of term 1 (decision 16). Raft
+// must not have been started on it.
 func Found(store *storage.Store, founding []byte) error {
 	txn, err := fsm.DecodeTxn(founding)
 	if err != nil {

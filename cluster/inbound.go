@@ -14,7 +14,8 @@ import (
 )
 
 // inbound takes Raft's messages in, and knows of each whose certificate it came under: the library
-// believes the name that stands in a message. So each peer's connections have a transport of their own.
+// believes the name that stands in a message. So each peer's connections have a transport of their
+// own.
 type inbound struct {
 	t      raftTransport
 	c      *Cluster // set before anything comes in
@@ -103,8 +104,8 @@ func (in *inbound) pass(peer string, trans *raft.NetworkTransport) {
 
 var errName = errors.New("cluster: a request in the name of another node")
 
-// named refuses what comes in another's name: who is believed to lead is who can be named for what is
-// wrong with it.
+// named refuses what comes in another's name: who is believed to lead is who can be named for what
+// is wrong with it.
 func (in *inbound) named(peer string, rpc raft.RPC) bool {
 	if request, ok := rpc.Command.(raft.WithRPCHeader); ok {
 		h := request.GetRPCHeader()
@@ -181,8 +182,8 @@ func (in *inbound) install(peer string, rpc raft.RPC) {
 	in.ask(rpc, rpc.Command, func(*raft.RPCResponse) {})
 }
 
-// passOver answers for a snapshot of what this member has: the library sends some twice. It is never taken, so that nobody has a state
-// go back.
+// passOver answers for a snapshot of what this member has: the library sends some twice. It is
+// never taken, so that nobody has a state go back.
 func (in *inbound) passOver(peer string, rpc raft.RPC, r *raft.InstallSnapshotRequest) {
 	in.c.logger.Warn("a snapshot that this node is past was passed over", "from", peer, "index", r.LastLogIndex)
 	_, err := io.Copy(io.Discard, rpc.Reader)
@@ -191,7 +192,8 @@ func (in *inbound) passOver(peer string, rpc raft.RPC, r *raft.InstallSnapshotRe
 
 var errSnapshot = errors.New("cluster: no snapshot that anybody takes")
 
-// ask puts a command to Raft in the place of the peer's, and hands on the answer, as edit alters it.
+// ask puts a command to Raft in the place of the peer's, and hands on the answer, as edit alters
+// it.
 func (in *inbound) ask(rpc raft.RPC, command any, edit func(*raft.RPCResponse)) {
 	answer := make(chan raft.RPCResponse, 1)
 	in.t.forward(raft.RPC{Command: command, Reader: rpc.Reader, RespChan: answer})

@@ -10,12 +10,14 @@ import (
 	"keyquorum/fsm"
 )
 
-// What is committed a member must not forget. Raft does not store how far that is: a member that starts
-// knows of no entry in its log whether it is committed, until a leader says so, and the first who speaks to it
-// need not be one. So the folder has a mark, up to which the log is committed; the state is brought there
-// before anybody is heard, and nobody has anything below it replaced.
+// What is committed a member must not forget. Raft does not store how far that is: a member that
+// starts knows of no entry in its log whether it is committed, until a leader says so, and the
+// first who speaks to it need not be one. So the folder has a mark, up to which the log is
+// committed; the state is brought there before anybody is heard, and nobody has anything below it
+// replaced.
 //
-// The mark follows within a second. It may be too low, and then protects less; it is never too high.
+// The mark follows within a second. It may be too low, and then protects less; it is never too
+// high.
 
 var keyCommitted = []byte("keyquorum/committed")
 
@@ -25,7 +27,8 @@ const markEvery = time.Second
 // committed is the index up to which this member knows the log to be committed.
 func (c *Cluster) committed() uint64 { return max(c.raft.CommitIndex(), c.marked.Load()) }
 
-// readMark takes what an earlier process has written. Raft knows a missing value by its error's text alone.
+// readMark takes what an earlier process has written. Raft knows a missing value by its error's
+// text alone.
 func (c *Cluster) readMark() error {
 	mark, err := c.Store.Stable().GetUint64(keyCommitted)
 	if err != nil && err.Error() != "not found" {
@@ -56,8 +59,8 @@ func (c *Cluster) mark() {
 	}
 }
 
-// A resumed is the state machine as Raft sees it. It begins with what is marked, and passes over what Raft
-// sends of that once more.
+// A resumed is the state machine as Raft sees it. It begins with what is marked, and passes over
+// what Raft sends of that once more.
 type resumed struct {
 	raft.FSM
 	c       *Cluster
@@ -130,7 +133,8 @@ func (m *resumed) Restore(snapshot io.ReadCloser) error {
 	return nil
 }
 
-// Snapshot waits for Raft to get where the state is: it would say that the state is of an earlier index.
+// Snapshot waits for Raft to get where the state is: it would say that the state is of an earlier
+// index.
 func (m *resumed) Snapshot() (raft.FSMSnapshot, error) {
 	if m.c.fsm.View().Index() > m.sent {
 		return nil, errors.New("cluster: no snapshot before the leader has said again what is committed")

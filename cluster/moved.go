@@ -12,9 +12,9 @@ import (
 	"keyquorum/fsm"
 )
 
-// A member that came back at another address tells the others where it is: without gossip nobody looks
-// for it there, so it does not even hear who leads. What it says of itself is kept in memory, and costs
-// a failed dial when it is not true. When it is unsealed it signs for its address.
+// A member that came back at another address tells the others where it is: without gossip nobody
+// looks for it there, so it does not even hear who leads. What it says of itself is kept in memory,
+// and costs a failed dial when it is not true. When it is unsealed it signs for its address.
 type moved struct {
 	mu   sync.Mutex
 	byID map[string]string

@@ -13,16 +13,17 @@ import (
 	"keyquorum/fsm"
 )
 
-// What was deleted is gone from the state at once, and from this member's folder some minutes later: until
-// then log, free pages and snapshots hold what shares and keyring can open. Each member sees to its own
-// folder, sealed or not: it takes a snapshot of a state from after the deletion, cuts the log behind
-// everything that was deleted, and has the folder rewritten (storage.Scrub). That costs as much as a
-// snapshot, however much was deleted, so it is done once for all that was deleted in a while.
+// What was deleted is gone from the state at once, and from this member's folder some minutes
+// later: until then log, free pages and snapshots hold what shares and keyring can open. Each
+// member sees to its own folder, sealed or not: it takes a snapshot of a state from after the
+// deletion, cuts the log behind everything that was deleted, and has the folder rewritten
+// (storage.Scrub). That costs as much as a snapshot, however much was deleted, so it is done once
+// for all that was deleted in a while.
 //
 // Before it serves, a member that comes back does it for what was deleted while it was away.
 
-// scrubAfter is how long after a deletion a member begins, and scrubSpread by how much later some do: they
-// needn't all write at once.
+// scrubAfter is how long after a deletion a member begins, and scrubSpread by how much later some
+// do: they needn't all write at once.
 const (
 	scrubAfter  = 4 * time.Minute
 	scrubSpread = time.Minute
@@ -120,8 +121,8 @@ func (c *Cluster) scrub(ctx context.Context) error {
 	return nil
 }
 
-// cutBehind takes a snapshot, and cuts the log up to the last entry that holds something deleted. What comes after stays,
-// for followers that are a little late.
+// cutBehind takes a snapshot, and cuts the log up to the last entry that holds something deleted.
+// What comes after stays, for followers that are a little late.
 func (c *Cluster) cutBehind(ctx context.Context, view fsm.View) error {
 	last, err := c.lastDeleted(view)
 	if err != nil {
@@ -139,8 +140,9 @@ func (c *Cluster) cutBehind(ctx context.Context, view fsm.View) error {
 	return err
 }
 
-// lastDeleted is the newest entry of the log that wrote something to a path where nothing is any more. What has a value has
-// a path that is never used again, but by a restore, which brings the value back.
+// lastDeleted is the newest entry of the log that wrote something to a path where nothing is any
+// more. What has a value has a path that is never used again, but by a restore, which brings the
+// value back.
 func (c *Cluster) lastDeleted(view fsm.View) (uint64, error) {
 	first, err := c.Store.Logs().FirstIndex()
 	if err != nil || first == 0 {
@@ -175,8 +177,8 @@ func writesDeleted(view fsm.View, data []byte) bool {
 	return false
 }
 
-// Cleanse returns when this member's folder holds nothing of what was deleted before the call, anywhere. It is for a member that comes back,
-// before it serves; it must be unsealed.
+// Cleanse returns when this member's folder holds nothing of what was deleted before the call,
+// anywhere. It is for a member that comes back, before it serves; it must be unsealed.
 func (c *Cluster) Cleanse(ctx context.Context) error {
 	if _, _, err := c.fence(ctx); err != nil {
 		return err

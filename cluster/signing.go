@@ -30,7 +30,8 @@ func (c *Cluster) Withdraw(s fsm.Signer) {
 	}
 }
 
-// Unseal gives this member the transaction key, and tells the others, by status and gossip, that it serves.
+// Unseal gives this member the transaction key, and tells the others, by status and gossip, that it
+// serves.
 func (c *Cluster) Unseal(s fsm.Signer) {
 	c.Authorize(s)
 	c.sealed.Store(false)
@@ -44,8 +45,8 @@ func (c *Cluster) Seal() {
 	c.dropLease()
 }
 
-// sign signs a transaction under the newest key that this member's state has. A member that does not
-// have that key yet waits for it, and one whose state is not what it was yet waits for that.
+// sign signs a transaction under the newest key that this member's state has. A member that does
+// not have that key yet waits for it, and one whose state is not what it was yet waits for that.
 func (c *Cluster) sign(ctx context.Context, txn fsm.Txn) ([]byte, error) {
 	for try := 0; ; try++ {
 		s := c.signer.Load()
@@ -65,8 +66,8 @@ func (c *Cluster) sign(ctx context.Context, txn fsm.Txn) ([]byte, error) {
 	}
 }
 
-// An order is a call that a sealed member must not make: it is signed like a transaction. It holds in
-// one term of one leader, so that it can't be given again later.
+// An order is a call that a sealed member must not make: it is signed like a transaction. It holds
+// in one term of one leader, so that it can't be given again later.
 type order struct {
 	_         struct{} `cbor:",toarray"`
 	Verb      orderVerb
@@ -132,13 +133,14 @@ func (c *Cluster) leaderIn(term uint64) string {
 	return string(leader)
 }
 
-// staleEntry is told of each entry that was signed longer ago than a member waits for an answer: somebody kept it.
+// staleEntry is told of each entry that was signed longer ago than a member waits for an answer:
+// somebody kept it.
 func (c *Cluster) staleEntry(l *raft.Log) {
 	c.accuse(c.leaderIn(l.Term), deedStale, "index", l.Index, "term", l.Term)
 }
 
-// refusedEntry is told of each entry that the state machine refuses. Who led in the entry's term put it
-// there.
+// refusedEntry is told of each entry that the state machine refuses. Who led in the entry's term
+// put it there.
 func (c *Cluster) refusedEntry(l *raft.Log, why error) {
 	did := deedEntry
 	if l.Type == raft.LogConfiguration {
@@ -158,5 +160,6 @@ func (c *Cluster) estranged() bool {
 	return at > configured
 }
 
-// errEstranged: Raft here follows a configuration that no unsealed member signed, so its majorities mean nothing.
+// errEstranged: Raft here follows a configuration that no unsealed member signed, so its majorities
+// mean nothing.
 var errEstranged = fmt.Errorf("%w: this node's log has a configuration of members that nobody signed; its folder was altered: remove it and join anew", ErrDiverged)

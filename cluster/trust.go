@@ -9,9 +9,9 @@ import (
 	"keyquorum/fsm"
 )
 
-// Trust is what a member must not forget, whatever becomes of its state: by which transaction keys it
-// knows its cluster, who was removed from it for ever, and a place that its history goes through: for a joiner
-// where the member that let it in was then. All only grow.
+// Trust is what a member must not forget, whatever becomes of its state: by which transaction keys
+// it knows its cluster, who was removed from it for ever, and a place that its history goes
+// through: for a joiner where the member that let it in was then. All only grow.
 type Trust struct {
 	Line    fsm.Line
 	Removed []string // node ids, ascending
@@ -47,16 +47,16 @@ func DecodeTrust(b []byte) (Trust, error) {
 	return Trust{Line: e.Line, Removed: e.Removed, Place: e.Place}, err
 }
 
-// Trusted is what this member trusts by now: for a joiner to begin with. The joiner shows nobody a state that has not been
-// where this one is.
+// Trusted is what this member trusts by now: for a joiner to begin with. The joiner shows nobody a
+// state that has not been where this one is.
 func (c *Cluster) Trusted() Trust {
 	t, view := c.trusted(), c.View()
 	t.Place = fsm.Place{Index: view.Index(), Digest: view.Digest()}
 	return t
 }
 
-// keepTrust has the folder remember what is new, and ends with the member. It goes on where the disk
-// refuses: what is not kept now is kept with the next change, or at the next start.
+// keepTrust has the folder remember what is new, and ends with the member. It goes on where the
+// disk refuses: what is not kept now is kept with the next change, or at the next start.
 func (c *Cluster) keepTrust() {
 	kept := c.Trust
 	for {
@@ -84,16 +84,16 @@ func (c *Cluster) trusted() Trust {
 	return t
 }
 
-// behindTrust says whether a state lacks a transaction key that this member knows there is, or has not come to the place that
-// it goes through: it is older than what this member, or the one that let it in, once held. Nobody is shown it, nor is
-// anything decided on it.
+// behindTrust says whether a state lacks a transaction key that this member knows there is, or has
+// not come to the place that it goes through: it is older than what this member, or the one that
+// let it in, once held. Nobody is shown it, nor is anything decided on it.
 func (c *Cluster) behindTrust(v fsm.View) bool {
 	return len(v.Line()) < len(c.Trust.Line) || v.Index() < c.Trust.Place.Index
 }
 
-// noteRemoved takes the marks of a state. A mark that was seen once holds for ever, also when a state
-// without it comes after. The ids are known before their connections are cut, or one could slip in
-// between.
+// noteRemoved takes the marks of a state. A mark that was seen once holds for ever, also when a
+// state without it comes after. The ids are known before their connections are cut, or one could
+// slip in between.
 func (c *Cluster) noteRemoved(v fsm.View) {
 	known := *c.removedID.Load()
 	var fresh []string

@@ -25,8 +25,8 @@ import (
 //   - a term has one leader. Raft follows whoever says so.
 //   - terms come one after the other. Raft believes any, and after the greatest there is nobody can be elected.
 //
-// What is not known yet is not refused but held back: the entries before it are taken, and the leader
-// sends the rest again.
+// What is not known yet is not refused but held back: the entries before it are taken, and the
+// leader sends the rest again.
 
 // append takes a leader's entries in.
 func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesRequest) {
@@ -87,7 +87,8 @@ func (c *Cluster) vet(peer string, r *raft.AppendEntriesRequest) (keep int, err 
 
 var errBesides = errors.New("cluster: another node leads in this term")
 
-// besides says whether a peer leads beside the leader that this member knows of the same term: there is one.
+// besides says whether a peer leads beside the leader that this member knows of the same term:
+// there is one.
 func (c *Cluster) besides(peer string, term uint64) bool {
 	if term != c.raft.CurrentTerm() {
 		return false
@@ -106,8 +107,8 @@ func (c *Cluster) rewritten(e *raft.Log) bool {
 	return c.Store.Logs().GetLog(e.Index, &own) == nil && own.Term != e.Term
 }
 
-// vetConfiguration says whether a configuration is what the members are, by this member's state. When the
-// state has everything before the entry and still says otherwise, nobody signed for it.
+// vetConfiguration says whether a configuration is what the members are, by this member's state.
+// When the state has everything before the entry and still says otherwise, nobody signed for it.
 func (c *Cluster) vetConfiguration(peer string, e *raft.Log, committed uint64) bool {
 	configuration, err := fsm.DecodeConfiguration(e.Data)
 	if err == nil && c.fsm.View().Members().Matches(configuration) {
@@ -119,8 +120,8 @@ func (c *Cluster) vetConfiguration(peer string, e *raft.Log, committed uint64) b
 	return false
 }
 
-// heldBack is the newest configuration that was not taken. Only the goroutines that take messages in
-// touch it, under its lock.
+// heldBack is the newest configuration that was not taken. Only the goroutines that take messages
+// in touch it, under its lock.
 type heldBack struct {
 	index, term uint64
 	since       time.Time
@@ -140,8 +141,8 @@ func (c *Cluster) heldTooLong(e *raft.Log, committed uint64) bool {
 	return time.Since(c.held.since) > heldLong
 }
 
-// vetSnapshot looks at a snapshot that a leader has sent, before it is put into place. It is held against all
-// that this member knows to be committed, so the state has to be there first.
+// vetSnapshot looks at a snapshot that a leader has sent, before it is put into place. It is held
+// against all that this member knows to be committed, so the state has to be there first.
 func (c *Cluster) vetSnapshot(meta raft.SnapshotMeta, state io.Reader) error {
 	ctx, cancel := context.WithTimeout(c.ctx, applyWait)
 	defer cancel()
@@ -165,7 +166,8 @@ func (c *Cluster) vetSnapshot(meta raft.SnapshotMeta, state io.Reader) error {
 // applyWait is how long a snapshot waits for entries to be applied.
 const applyWait = 10 * time.Second
 
-// committedState is the index of the newest entry known to be committed that the state machine is sent.
+// committedState is the index of the newest entry known to be committed that the state machine is
+// sent.
 func (c *Cluster) committedState() uint64 {
 	var l raft.Log
 	for i := c.committed(); i > c.fsm.View().Index(); i-- {
@@ -179,7 +181,8 @@ func (c *Cluster) committedState() uint64 {
 	return 0
 }
 
-// maxSilent bounds the entries behind the last one that a state machine was sent: one begins each term.
+// maxSilent bounds the entries behind the last one that a state machine was sent: one begins each
+// term.
 const maxSilent = 1 << 16
 
 // fits holds what Raft says of a snapshot against what is in it.

@@ -10,8 +10,8 @@ import (
 // errUnvouched: a lying member, or a damaged disk, may have made it up.
 var errUnvouched = errors.New("no unsealed member vouched for the state in it")
 
-// beginTail makes the state that was read the candidate: an entry of the tail has to vouch for it. The
-// state before anything needs nobody's word.
+// beginTail makes the state that was read the candidate: an entry of the tail has to vouch for it.
+// The state before anything needs nobody's word.
 func (d *draft) beginTail(anchor Line) error {
 	if d.free {
 		d.vouched = d.freeze()
@@ -27,7 +27,8 @@ func (d *draft) beginTail(anchor Line) error {
 	return nil
 }
 
-// hear notes the newest term of which a signer, by then knowing that key, had seen a state that this one was.
+// hear notes the newest term of which a signer, by then knowing that key, had seen a state that
+// this one was.
 func (d *draft) hear(t Txn) {
 	keys, ok := d.records.Get(PathKeys)
 	if _, seen := d.past.Get(t.Base); ok && seen && keys.Mod <= t.Base {

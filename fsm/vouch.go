@@ -4,13 +4,13 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// What a node snapshots, and sends to others, is a state that an unsealed member has vouched for, and
-// the entries behind it, each with its own signature. A sealed node makes and checks such snapshots
-// without a key.
+// What a node snapshots, and sends to others, is a state that an unsealed member has vouched for,
+// and the entries behind it, each with its own signature. A sealed node makes and checks such
+// snapshots without a key.
 //
-// A checkpoint has every node keep the state right after it: the candidate. The next transaction whose
-// base is the candidate, with the candidate's digest, vouches for it. It takes the place of the vouched
-// state, and what lies before it is not needed any more.
+// A checkpoint has every node keep the state right after it: the candidate. The next transaction
+// whose base is the candidate, with the candidate's digest, vouches for it. It takes the place of
+// the vouched state, and what lies before it is not needed any more.
 type vouching struct {
 	vouched   *state // the one before anything, at first; nil while a snapshot is read whose voucher was not met yet
 	candidate *state // nil: none

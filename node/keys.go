@@ -14,8 +14,9 @@ import (
 	"keyquorum/seal"
 )
 
-// Keys change while nodes serve. The keyring is in the state, wrapped, and each unsealed node follows it: a new term is known
-// to a node before it can meet a record that is sealed under it, since the record comes later in the log.
+// Keys change while nodes serve. The keyring is in the state, wrapped, and each unsealed node
+// follows it: a new term is known to a node before it can meet a record that is sealed under it,
+// since the record comes later in the log.
 
 // errForeignKeyring: somebody put another cluster's state, or an old one, under this node's shares.
 var errForeignKeyring = errors.New("node: the keyring does not hold the transaction key that this node's state goes by: its folder was altered; remove it and join anew")
@@ -65,8 +66,9 @@ func (n *Node) followKeyring(m *member, k *keys) {
 	}
 }
 
-// RotateKeyring gives the cluster a new data key and a new transaction key, while all nodes serve. What is sealed under older
-// terms stays readable; what an older transaction key signs is refused from now on.
+// RotateKeyring gives the cluster a new data key and a new transaction key, while all nodes serve.
+// What is sealed under older terms stays readable; what an older transaction key signs is refused
+// from now on.
 func (n *Node) RotateKeyring(ctx context.Context) (term uint32, err error) {
 	m, k := n.member.Load(), n.keys.Load()
 	if k == nil {
@@ -99,8 +101,8 @@ func (n *Node) RotateKeyring(ctx context.Context) (term uint32, err error) {
 	return view.Line().Newest().Term, n.noteRotation(ctx, m, k)
 }
 
-// noteRotation writes down since when the keyring has been what it is. That is the new key's word for the state, too, at
-// once: a snapshot without it is taken by nobody any more.
+// noteRotation writes down since when the keyring has been what it is. That is the new key's word
+// for the state, too, at once: a snapshot without it is taken by nobody any more.
 func (n *Node) noteRotation(ctx context.Context, m *member, k *keys) error {
 	view := m.cluster.View()
 	txn := view.Begin(fsm.Ordinary)
