@@ -83,6 +83,14 @@ func (c *Cluster) openTerm(term uint64) {
 	c.openedAt.Store(time.Now().UnixNano())
 	c.opened.Store(term)
 	c.nudgeCheckIn()
+	c.wg.Go(c.wakeMachines)
+}
+
+// wakeMachines has every member's Raft send its state machine something. One that has sent nothing since it started refuses to take a
+// snapshot, and who has a folder to scrub serves nobody before it has one: where all start anew at once, nobody could write what would wake
+// them. A barrier changes nothing.
+func (c *Cluster) wakeMachines() {
+	_ = c.answer(c.ctx, func() raft.Future { return c.raft.Barrier(memberTimeout) }) // else the next term's
 }
 
 // openingPoll is how often a new leader looks whether its first entry is committed: Raft tells nobody.

@@ -244,3 +244,22 @@ func TestVaultLife(t *testing.T) {
 		c.Settled()
 	})
 }
+
+// All nodes start anew when there is a snapshot of everything, and leftovers of what was deleted. Nobody serves before it has scrubbed its
+// folder, and so nobody writes.
+func TestNodesThatStartWithNothingNewServe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := testcluster.New(t, 3, func(_ int, config *node.Config) {
+			config.Compact = node.Compact{Weight: 1 << 10, Entries: 4}
+		})
+		c.NewVault("demo")
+		c.NewApp("billing")
+		c.Grant(0, "demo", "billing", []string{"all"}, []string{"all"})
+		c.Call(0, "DELETE", "/v1/keyquorum/vaults/demo/grants/billing", nil, nil)
+		time.Sleep(45 * time.Second) // somebody vouches for the state, and it is in a snapshot
+		for i := range c.Size() {
+			c.Kill(i)
+		}
+		c.Settled()
+	})
+}
