@@ -19,6 +19,7 @@
 //	SkewClock DriftClock                  x      x                                 x
 //	FailUsageLog                          x      x
 //	PowerCut                                                                       x
+//	Steal Stranger Burgle Searcher        x      x          x          x           x
 //
 //	func TestBillingOutlivesANode(t *testing.T) {
 //		synctest.Test(t, func(t *testing.T) {
@@ -97,7 +98,8 @@ type Cluster struct {
 	regions   []string        // of the nodes, where Spread named them
 	distances map[[2]int]Link // that Heal leaves
 	removed   []bool
-	lost      int // sectors, to power cuts
+	visits    []*visit // of thieves
+	lost      int      // sectors, to power cuts
 	clients   []*http.Client
 }
 
@@ -219,6 +221,7 @@ func (c *Cluster) begin() {
 }
 
 func (c *Cluster) close() {
+	c.sendAway()
 	if c.t.Failed() {
 		c.tellLogs()
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -764,4 +765,30 @@ func TestKeysArePinned(t *testing.T) {
 		s.named(t, double)
 		s.withstood(t, s.read)
 	})
+}
+
+// A thief at work as a fault leaves a cluster that comes together again.
+func TestThiefIsAFault(t *testing.T) {
+	for name, removed := range map[string]bool{"of a sealed node": false, "of a removed node": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+				create(c, 0, "before")
+				if removed {
+					c.Remove(c.AddVoter())
+				}
+				held := c.Settled()
+				for dices := range uint64(4) {
+					c.Burgle(int(dices)%3, rand.New(rand.NewPCG(dices, 0)))
+					time.Sleep(10 * time.Second)
+					c.Whole()
+				}
+				if now := c.Settled(); now.NodeID == "" || now.Index < held.Index {
+					t.Errorf("it held %+v, and holds %+v", held, now)
+				}
+				if status := create(c, 1, "after"); status != 200 {
+					t.Errorf("afterwards it answers a write with %d", status)
+				}
+			})
+		})
+	}
 }
