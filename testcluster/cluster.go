@@ -19,6 +19,7 @@
 //	SkewClock DriftClock                  x      x                                 x
 //	FailUsageLog                          x      x
 //	PowerCut                                                                       x
+//	Steal Stranger Burgle Searcher        x      x          x          x           x
 //
 //	func TestBillingOutlivesANode(t *testing.T) {
 //		synctest.Test(t, func(t *testing.T) {
@@ -97,7 +98,8 @@ type Cluster struct {
 	regions   []string        // of the nodes, where Spread named them
 	distances map[[2]int]Link // that Heal leaves
 	removed   []bool
-	lost      int // sectors, to power cuts
+	visits    []*visit // of thieves
+	lost      int      // sectors, to power cuts
 	clients   []*http.Client
 }
 
@@ -109,7 +111,7 @@ type kind interface {
 	kill(i int) // at once; nothing that was not answered by then is answered
 	running(i int) bool
 	ended(i int) <-chan struct{} // closed when node i, started before, runs no more
-	dial(ctx context.Context, i int) (net.Conn, error)
+	dial(ctx context.Context, i int, port string) (net.Conn, error)
 	log(i int) ([]byte, error)
 }
 
@@ -179,15 +181,23 @@ func (c *Cluster) newClient(i int) *http.Client {
 	return &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 		TLSClientConfig:     &tls.Config{RootCAs: c.authority.pool},
 		MaxIdleConnsPerHost: 128,
-		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return c.kind.dial(ctx, i) },
-		ForceAttemptHTTP2:   true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return c.kind.dial(ctx, i, apiPort)
+		},
+		ForceAttemptHTTP2: true,
 	}}
 }
 
-// dialSocket reaches the API of a node that listens on a real socket.
-func (c *Cluster) dialSocket(ctx context.Context, i int) (net.Conn, error) {
+// Every node has the same ports.
+const (
+	apiPort     = "8200"
+	clusterPort = "8201"
+)
+
+// dialSocket reaches a port of a node that listens on real sockets.
+func (c *Cluster) dialSocket(ctx context.Context, i int, port string) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: 5 * time.Second}
-	return dialer.DialContext(ctx, "tcp", net.JoinHostPort(c.hosts[i], "8200"))
+	return dialer.DialContext(ctx, "tcp", net.JoinHostPort(c.hosts[i], port))
 }
 
 // begin brings all nodes up as one unsealed cluster of voters.
@@ -211,6 +221,7 @@ func (c *Cluster) begin() {
 }
 
 func (c *Cluster) close() {
+	c.sendAway()
 	if c.t.Failed() {
 		c.tellLogs()
 	}

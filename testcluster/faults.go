@@ -277,9 +277,11 @@ func (c *Cluster) CorruptByte(i int, name string, offset int64) {
 	c.must(err)
 }
 
-// Heal ends every fault but death: links are perfect, nobody is paused, disks have room, usage logs can be written, clocks are right.
+// Heal ends every fault but death: links are perfect, nobody is paused, disks have room, usage logs can be written, clocks are right,
+// thieves have left.
 func (c *Cluster) Heal() {
 	c.t.Helper()
+	c.sendAway()
 	if c.links != nil {
 		c.must(c.links.heal())
 		for pair, l := range c.distances {

@@ -54,7 +54,7 @@ type place interface {
 	name() string
 	configure(i int, config *node.Config)
 	listen(i int, port string) (net.Listener, error)
-	dial(ctx context.Context, i int) (net.Conn, error)
+	dial(ctx context.Context, i int, port string) (net.Conn, error)
 	joinDialer(i int) func(context.Context, string) (net.Conn, error)
 	vanish(i int)
 }
@@ -176,7 +176,9 @@ func (l *inside) kill(i int) {
 	l.nodes[i].close(gone)
 }
 
-func (l *inside) dial(ctx context.Context, i int) (net.Conn, error) { return l.place.dial(ctx, i) }
+func (l *inside) dial(ctx context.Context, i int, port string) (net.Conn, error) {
+	return l.place.dial(ctx, i, port)
+}
 
 func (l *inside) log(i int) ([]byte, error) { return l.logs[i].Bytes(), nil }
 
@@ -193,7 +195,9 @@ func (s sockets) listen(i int, port string) (net.Listener, error) {
 	return net.Listen("tcp", net.JoinHostPort(s.c.hosts[i], port))
 }
 
-func (s sockets) dial(ctx context.Context, i int) (net.Conn, error) { return s.c.dialSocket(ctx, i) }
+func (s sockets) dial(ctx context.Context, i int, port string) (net.Conn, error) {
+	return s.c.dialSocket(ctx, i, port)
+}
 
 func (sockets) joinDialer(int) func(context.Context, string) (net.Conn, error) { return nil }
 func (sockets) vanish(int)                                                     {}
@@ -214,8 +218,8 @@ func (b *bubble) listen(i int, port string) (net.Listener, error) {
 	return b.network.Listen(nodeName(i), nodeName(i)+":"+port), nil
 }
 
-func (b *bubble) dial(ctx context.Context, i int) (net.Conn, error) {
-	return b.network.dial(ctx, tester, nodeName(i)+":8200")
+func (b *bubble) dial(ctx context.Context, i int, port string) (net.Conn, error) {
+	return b.network.dial(ctx, tester, nodeName(i)+":"+port)
 }
 
 func (b *bubble) joinDialer(i int) func(context.Context, string) (net.Conn, error) {

@@ -3,6 +3,7 @@ package testcluster
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 )
@@ -82,7 +83,7 @@ func (c *Cluster) Remove(i int) {
 	c.t.Helper()
 	c.mustHave("Remove", i)
 	by := c.member(i)
-	c.Call(by, "PUT", "/v1/sys/storage/raft/remove-peer", map[string]string{"server_id": c.nodeID(i)}, nil)
+	c.Call(by, "PUT", "/v1/sys/storage/raft/remove-peer", map[string]string{"server_id": c.folderID(i)}, nil)
 	c.removed[i] = true
 	c.Kill(i)
 }
@@ -108,6 +109,14 @@ func (c *Cluster) nodeID(i int) string {
 	s, err := c.state(i, 0)
 	c.must(err)
 	return s.NodeID
+}
+
+// folderID is likewise, by the folder, also where the node does not answer.
+func (c *Cluster) folderID(i int) string {
+	c.t.Helper()
+	_, id, err := certificateIn(filepath.Join(c.Data(i), "cluster"))
+	c.must(err)
+	return id
 }
 
 // A State is what a node holds: nodes with the same digest at the same index hold the same.

@@ -131,9 +131,9 @@ func (p *processes) signal(i int, s syscall.Signal) {
 // outside is where the test asks from.
 const outside = -1
 
-func (p *processes) dial(ctx context.Context, i int) (conn net.Conn, err error) {
+func (p *processes) dial(ctx context.Context, i int, port string) (conn net.Conn, err error) {
 	err = p.around(outside, func() (err error) {
-		conn, err = p.c.dialSocket(ctx, i)
+		conn, err = p.c.dialSocket(ctx, i, port)
 		return err
 	})
 	return conn, err
