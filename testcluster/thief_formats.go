@@ -312,6 +312,7 @@ type state struct {
 	directories       []directory
 	outcomes          [][]byte // elements
 	graves            [][]byte // likewise
+	past              [][]byte // likewise
 	tail              []tailEntry
 	end               []byte // index and digest behind the tail
 }
@@ -399,8 +400,11 @@ func (s *state) element(r *reader) bool {
 		r.str()
 		r.u64()
 		s.graves = append(s.graves, r.b[from:r.at])
+	case 'P':
+		r.take(8 + sha256.Size)
+		s.past = append(s.past, r.b[from:r.at])
 	case 'E':
-		r.take(4*8 + sha256.Size)
+		r.take(5*8 + sha256.Size)
 		return false
 	default:
 		panic(fmt.Sprintf("an element %q", tag))
@@ -419,7 +423,7 @@ func (s state) encode() []byte {
 		b = append(b, e...)
 	}
 	b = append(b, 'E')
-	for _, n := range []int{len(s.records), len(s.directories), len(s.outcomes), len(s.graves)} {
+	for _, n := range []int{len(s.records), len(s.directories), len(s.outcomes), len(s.graves), len(s.past)} {
 		b = binary.BigEndian.AppendUint64(b, uint64(n))
 	}
 	digest := digestOf(s.index, s.generation, elements)
@@ -454,7 +458,7 @@ func (s state) elements() (all [][]byte) {
 	for _, d := range s.directories {
 		all = append(all, binary.BigEndian.AppendUint64(appendString([]byte{'D'}, d.path), d.index))
 	}
-	return append(append(all, s.outcomes...), s.graves...)
+	return slices.Concat(all, s.outcomes, s.graves, s.past)
 }
 
 // digestOf is the digest of a state with these elements.
