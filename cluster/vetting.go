@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -17,9 +18,9 @@ import (
 //
 //   - entries that this member knows to be committed stay. Raft deletes whatever conflicts with its
 //     leader's log, because a leader that stands crashes has every committed entry; one that lies need not.
-//   - a configuration is what the members signed say, as far as this member's state has come. Raft goes by
-//     a configuration when it is in the log, not when it is committed, so looking when it is applied would be
-//     too late.
+//   - a configuration is what is signed for: in this member's state, or in the log before it. Raft goes by a
+//     configuration when it is in the log, not when it is committed, so looking when it is applied would be too
+//     late; and after a start nothing may be committed before the configuration is there.
 //   - entries are of the kinds that a leader makes, one behind the other. Raft stops at other kinds, and a log with
 //     a hole is lost at the next start.
 //   - a term has one leader. Raft follows whoever says so.
@@ -74,7 +75,7 @@ func (c *Cluster) vet(peer string, r *raft.AppendEntriesRequest) (keep int, err 
 		switch e.Type {
 		case raft.LogCommand, raft.LogNoop, raft.LogBarrier:
 		case raft.LogConfiguration:
-			if !c.vetConfiguration(peer, e, committed) {
+			if !c.vetConfiguration(peer, e, r.Entries[:i], committed) {
 				return i, nil
 			}
 		default:
@@ -107,17 +108,42 @@ func (c *Cluster) rewritten(e *raft.Log) bool {
 	return c.Store.Logs().GetLog(e.Index, &own) == nil && own.Term != e.Term
 }
 
-// vetConfiguration says whether a configuration is what the members are, by this member's state.
-// When the state has everything before the entry and still says otherwise, nobody signed for it.
-func (c *Cluster) vetConfiguration(peer string, e *raft.Log, committed uint64) bool {
+// vetConfiguration says whether a configuration is what the members are, by this member's state, or will be, by
+// what is signed in the log before it. When the state has everything before the entry and still says otherwise,
+// nobody signed for it.
+func (c *Cluster) vetConfiguration(peer string, e *raft.Log, sent []*raft.Log, committed uint64) bool {
 	configuration, err := fsm.DecodeConfiguration(e.Data)
-	if err == nil && c.fsm.View().Members().Matches(configuration) {
+	if err != nil {
+		c.accuse(peer, deedConfiguration, "index", e.Index, "term", e.Term)
+		return false
+	}
+	view := c.fsm.View()
+	if view.Members().Matches(configuration) || view.MembersAfter(c.behind(view, e, sent)).Matches(configuration) {
 		return true
 	}
-	if err != nil || c.heldTooLong(e, committed) {
+	if c.heldTooLong(e, committed) {
 		c.accuse(peer, deedConfiguration, "index", e.Index, "term", e.Term)
 	}
 	return false
+}
+
+// behind are the commands between a state and an entry that was sent: in this member's log, and then in what was
+// sent before it.
+func (c *Cluster) behind(view fsm.View, e *raft.Log, sent []*raft.Log) iter.Seq2[uint64, []byte] {
+	return func(yield func(uint64, []byte) bool) {
+		first := e.Index - uint64(len(sent))
+		for index := view.Index() + 1; index < e.Index; index++ {
+			var l raft.Log
+			if index >= first {
+				l = *sent[index-first]
+			} else if c.Store.Logs().GetLog(index, &l) != nil {
+				return
+			}
+			if l.Type == raft.LogCommand && !yield(index, l.Data) {
+				return
+			}
+		}
+	}
 }
 
 // heldBack is the newest configuration that was not taken. Only the goroutines that take messages

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -202,4 +203,49 @@ func (m Members) Configuration() (c raft.Configuration) {
 		})
 	}
 	return c
+}
+
+// MembersAfter is who the members will be when the entries that are still to be applied, in order, have been: by what is signed
+// in them. Raft goes by a configuration before the change that it follows from is committed, which after a start may only be when the
+// configuration is in the log too.
+func (v View) MembersAfter(entries iter.Seq2[uint64, []byte]) Members {
+	line, members, changed := v.state.line, v.state.members, uint64(0)
+	if r, ok := v.state.records.Get(PathMembers); ok {
+		changed = r.Mod
+	}
+	for index, data := range entries {
+		c := checkEntry(data, line, v.state.anchor)
+		if c.refused != nil || c.retired || c.fatal != nil {
+			continue
+		}
+		if _, decided := v.Outcome(c.txn.ID); decided && len(line) > 0 {
+			continue
+		}
+		switch c.txn.Verb {
+		case Found:
+			line, _ = DecodeLine(c.txn.value(PathKeys))
+			members, _ = DecodeMembers(c.txn.value(PathMembers))
+			changed = index
+		case Rotate:
+			if next, err := DecodeLine(c.txn.value(PathKeys)); err == nil && next.extends(line) {
+				line = next
+			}
+		case Change:
+			next, err := DecodeMembers(c.txn.value(PathMembers))
+			if err != nil || !c.txn.holdsTo(PathMembers, changed) {
+				continue
+			}
+			if _, err := members.change(next); err == nil {
+				members, changed = next, index
+			}
+		}
+	}
+	return members
+}
+
+// holdsTo says whether the transaction is applied only if the record at path was changed at index last.
+func (t Txn) holdsTo(path string, index uint64) bool {
+	return slices.ContainsFunc(t.Conditions, func(c Condition) bool {
+		return c.Kind == Unchanged && c.Path == path && c.Index == index
+	})
 }

@@ -28,6 +28,7 @@ type state struct {
 	account account
 	line    Line    // what PathKeys holds; empty before the cluster is founded
 	members Members // what PathMembers holds
+	anchor  Line    // checker.anchor
 
 	digest  [32]byte
 	backing Backing // of one that was published
@@ -143,6 +144,7 @@ func newDraft(c *checker) *draft {
 	d.add(appendConfiguration(d.element, d.configuration, 0))
 	d.add(appendAccount(d.element, d.account))
 	d.digest = d.sum.digest(0, 0)
+	d.anchor = c.anchor
 	if d.free = c.free; c.free {
 		d.line = c.anchor
 	}
