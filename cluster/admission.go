@@ -23,22 +23,27 @@ func keyHash(cert *x509.Certificate) []byte {
 }
 
 // admit says whether a certificate that the authority signed may be heard.
-func (c *Cluster) admit(nodeID string, cert *x509.Certificate) error {
-	if keySpeaksFor(c.fsm.View().Members(), nodeID, keyHash(cert)) {
+func (c *Cluster) admit(peer speaker) error {
+	if peer.speaksAmong(c.fsm.View().Members()) {
 		return nil
 	}
-	c.accuse(nodeID, deedKey)
+	c.accuse(peer.node, deedKey)
 	return errForeignKey
 }
 
-// keySpeaksFor is true of a node that nobody has signed for yet, too.
-func keySpeaksFor(members fsm.Members, nodeID string, hash []byte) bool {
-	m, ok := members.Find(nodeID)
-	if !ok || len(m.Keys) == 0 {
+// speaksAmong is true of a node that nobody has signed for yet, too. A certificate of a later
+// generation than the member's is of a key that came after those that this member knows: an
+// unsealed member made it, so this one's state is behind, or soon will be.
+func (s speaker) speaksAmong(members fsm.Members) bool {
+	m, ok := members.Find(s.node)
+	if !ok || len(m.Keys) == 0 || s.generation > m.Generation {
 		return true
 	}
-	return slices.ContainsFunc(m.Keys, func(k []byte) bool { return string(k) == string(hash) })
+	return slices.ContainsFunc(m.Keys, func(k []byte) bool { return string(k) == string(s.key) })
 }
+
+// SpeaksAmong says whether this identity's key is one that members know as its own.
+func (id Identity) SpeaksAmong(members fsm.Members) bool { return id.self().speaksAmong(members) }
 
 // noteMembers cuts connections whose key speaks for their node no more.
 func (c *Cluster) noteMembers(v fsm.View) {
@@ -46,7 +51,7 @@ func (c *Cluster) noteMembers(v fsm.View) {
 	if last := c.noted.Swap(&members); last != nil && sameMembers(*last, members) {
 		return
 	}
-	go c.port.cutWhere(func(peer string, hash []byte) bool { return !keySpeaksFor(members, peer, hash) })
+	go c.port.cutWhere(func(peer speaker) bool { return !peer.speaksAmong(members) })
 	c.nudgeFollow()
 }
 

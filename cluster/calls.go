@@ -54,7 +54,7 @@ var (
 // on registers a call. from is the asker's node id, as its certificate says.
 func on[Req, Resp any](c *Cluster, mux *http.ServeMux, path string, serve func(ctx context.Context, from string, r Req) (Resp, error)) {
 	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
-		from, _ := r.Context().Value(peerKey{}).(string)
+		from := speakerOf(r.Context()).node
 		switch {
 		case c.removed(from):
 			http.Error(w, string(errNotMember), http.StatusForbidden)
@@ -109,7 +109,7 @@ func ask[Req, Resp any](ctx context.Context, c *Cluster, nodeID, path string, re
 	if err != nil {
 		return response, err
 	}
-	answer, err := c.client.Do(r)
+	answer, err := c.client.Load().Do(r)
 	if err != nil {
 		return response, err
 	}
@@ -151,6 +151,12 @@ func askAny[Req, Resp any](ctx context.Context, c *Cluster, path string, request
 
 type peerKey struct{}
 
+// speakerOf is who asks.
+func speakerOf(ctx context.Context) speaker {
+	s, _ := ctx.Value(peerKey{}).(speaker)
+	return s
+}
+
 // newCallServer makes the HTTP/2 server of the port.
 func (c *Cluster) newCallServer() *http.Server {
 	mux := http.NewServeMux()
@@ -166,6 +172,8 @@ func (c *Cluster) newCallServer() *http.Server {
 	on(c, mux, "/v1/address", c.serveAddress)
 	on(c, mux, "/v1/order", c.serveOrder)
 	on(c, mux, "/v1/gossip-keys", c.serveGossipKeys)
+	on(c, mux, "/v1/certify", c.serveCertify)
+	on(c, mux, "/v1/renewed", c.serveRenewed)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
 	return &http.Server{
@@ -178,7 +186,7 @@ func (c *Cluster) newCallServer() *http.Server {
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 1000, SendPingTimeout: pingAfter, PingTimeout: pingAfter},
 		ErrorLog:          c.logger.StandardLogger(nil),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			return context.WithValue(ctx, peerKey{}, peerOfConn(conn))
+			return context.WithValue(ctx, peerKey{}, speakerOfConn(conn))
 		},
 	}
 }

@@ -66,6 +66,9 @@ type Config struct {
 	// Trust is what this member remembers; Remember has its folder remember more. Without one nothing is kept.
 	Trust    Trust
 	Remember func(Trust) error
+	// CertifyFor makes a certificate of the generation that a view wants, for a node's key (PKCS#10). It is asked while this member is unsealed;
+	// nil: it certifies nobody.
+	CertifyFor func(view fsm.View, nodeID string, request []byte) ([]byte, error)
 	// Diverged is called once, when this node was found to hold another state than the majority. It answers nothing from then on.
 	Diverged func(error)
 
@@ -112,7 +115,7 @@ type Cluster struct {
 	spares    spares
 	port      *port
 	server    *http.Server
-	client    *http.Client
+	client    atomic.Pointer[http.Client]
 	gossip    *gossip // nil when switched off
 	told      told
 	logger    hclog.Logger
@@ -215,7 +218,7 @@ func Open(config Config) (*Cluster, error) {
 	c.removedID.Store(&removed)
 	machine := c.newMachine()
 	c.port = newPort(config.Listener, config.Identity, config.Dial, c.admit, c.logger)
-	c.client = c.newCallClient()
+	c.client.Store(c.newCallClient())
 	c.server = c.newCallServer()
 	c.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		ServerAddressProvider: byID{},
@@ -311,7 +314,7 @@ func (c *Cluster) Close(ctx context.Context) {
 	c.trans.Close()
 	c.server.Close()
 	c.port.close()
-	c.client.CloseIdleConnections()
+	c.client.Load().CloseIdleConnections()
 	c.wg.Wait()
 	if ctx.Err() == nil {
 		c.mark()

@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net/http/httptest"
 	"strings"
@@ -157,4 +158,10 @@ func (c *Cluster) RefusalOf(err error) string {
 // Mend is what a member whose newest snapshot ends at an entry does to a request.
 func Mend(r *raft.AppendEntriesRequest, index, term uint64) {
 	raftTransport{snapshot: func() (uint64, uint64) { return index, term }}.mend(r)
+}
+
+// PeerOf is for whom a chain of certificates speaks, and of which generation its key is.
+func (id Identity) PeerOf(chain ...*x509.Certificate) (node string, generation uint64, err error) {
+	s, err := id.peerOf(chain)
+	return s.node, s.generation, err
 }

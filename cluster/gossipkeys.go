@@ -10,8 +10,9 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// GossipKeys are the keys that gossip is encrypted with, 32 bytes each: the first encrypts, all decrypt. They lie in the folders in the clear
-// and in a record of the state (node's), sealed, beside their hash in the clear: who can't open the record asks the others for keys of that hash.
+// GossipKeys are the keys that gossip is encrypted with, 32 bytes each: the first encrypts, all
+// decrypt. They lie in the folders in the clear and in a record of the state (node's), sealed,
+// beside their hash in the clear: who can't open the record asks the others for keys of that hash.
 type GossipKeys [][]byte
 
 // Hash names the keys without telling them.

@@ -55,7 +55,9 @@ func (c *Cluster) addresses(nodeID string) (list []string) {
 
 // NewMember is a member without a vote, known by the key of its certificate.
 func NewMember(nodeID, address string, certificate *x509.Certificate) fsm.Member {
-	return fsm.Member{ID: nodeID, Address: address, Keys: [][]byte{keyHash(certificate)}}
+	m := fsm.Member{ID: nodeID, Address: address, Keys: [][]byte{keyHash(certificate)}}
+	m.Generation, _ = generationOf(certificate)
+	return m
 }
 
 // Add makes nodeID, whose certificate has this key, a non-voter at address. It makes itself a voter once it is caught

@@ -3,11 +3,11 @@ package cluster
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -36,11 +36,11 @@ const (
 // It lets in whoever shows a certificate of the cluster's CA; what a removed node hears is up to the two listeners behind it.
 type port struct {
 	inner    net.Listener
-	identity Identity
+	identity atomic.Pointer[Identity] // changes with the member's key, and with the authorities
 	logger   hclog.Logger
 	dial     func(ctx context.Context, addr string) (net.Conn, error)
 
-	admits func(nodeID string, cert *x509.Certificate) error // set before the first connection
+	admits func(speaker) error // set before the first connection
 
 	raft, calls *connQueue
 	slots       chan struct{}
@@ -52,16 +52,17 @@ type port struct {
 	closed bool
 }
 
-func newPort(inner net.Listener, id Identity, dial func(context.Context, string) (net.Conn, error), admits func(string, *x509.Certificate) error,
+func newPort(inner net.Listener, id Identity, dial func(context.Context, string) (net.Conn, error), admits func(speaker) error,
 	logger hclog.Logger) *port {
 	p := &port{
-		inner: inner, identity: id, dial: dial, admits: admits, logger: logger,
+		inner: inner, dial: dial, admits: admits, logger: logger,
 		raft:  newConnQueue(inner.Addr()),
 		calls: newConnQueue(inner.Addr()),
 		slots: make(chan struct{}, handshakes),
 		conns: map[*peerConn]struct{}{},
 		dials: map[string]int{},
 	}
+	p.identity.Store(&id)
 	p.wg.Go(p.accept)
 	return p
 }
@@ -123,9 +124,9 @@ func (p *port) open(ctx context.Context, nodeID, addr, protocol string) (*tls.Co
 	if err != nil {
 		return nil, err
 	}
-	if tracked.peer != nodeID {
+	if tracked.peer.node != nodeID {
 		conn.Close()
-		return nil, fmt.Errorf("node %s answers at the address of node %s", tracked.peer, nodeID)
+		return nil, fmt.Errorf("node %s answers at the address of node %s", tracked.peer.node, nodeID)
 	}
 	return conn, nil
 }
@@ -161,17 +162,16 @@ func (p *port) handshake(ctx context.Context, conn *tls.Conn, tracked *peerConn)
 		tracked.Close()
 		return nil, errors.New("the peer speaks none of our protocols")
 	}
-	cert := state.PeerCertificates[0]
-	peer, err := p.identity.peerOf(cert)
+	peer, err := p.identity.Load().peerOf(state.PeerCertificates)
 	if err != nil {
 		tracked.Close()
 		return nil, err
 	}
 	p.mu.Lock()
-	tracked.peer, tracked.key = peer, keyHash(cert)
+	tracked.peer = peer
 	p.mu.Unlock()
 	// Looked at when the connection can be cut already, or a change of members could slip in between.
-	if err := p.admits(peer, cert); err != nil {
+	if err := p.admits(peer); err != nil {
 		tracked.Close()
 		return nil, err
 	}
@@ -180,15 +180,16 @@ func (p *port) handshake(ctx context.Context, conn *tls.Conn, tracked *peerConn)
 
 // tlsConfig serves both directions: what decides is the CA and the cluster id (decision 6), never a name or a date.
 func (p *port) tlsConfig(protocols ...string) *tls.Config {
+	id := p.identity.Load()
 	return &tls.Config{
 		MinVersion:             tls.VersionTLS13,
-		Certificates:           []tls.Certificate{p.identity.Certificate},
+		Certificates:           []tls.Certificate{id.Certificate},
 		NextProtos:             protocols,
 		ClientAuth:             tls.RequireAnyClientCert,
 		SessionTicketsDisabled: true, // a certificate at every connection
 		InsecureSkipVerify:     true, // VerifyConnection takes its place
 		VerifyConnection: func(s tls.ConnectionState) error {
-			_, err := p.identity.peerOf(s.PeerCertificates[0])
+			_, err := id.peerOf(s.PeerCertificates)
 			return err
 		},
 	}
@@ -196,15 +197,15 @@ func (p *port) tlsConfig(protocols ...string) *tls.Config {
 
 // cut closes every connection with a peer.
 func (p *port) cut(nodeID string) {
-	p.cutWhere(func(peer string, _ []byte) bool { return peer == nodeID })
+	p.cutWhere(func(peer speaker) bool { return peer.node == nodeID })
 }
 
-// cutWhere closes the connections with peers and keys of which it is so.
-func (p *port) cutWhere(is func(peer string, key []byte) bool) {
+// cutWhere closes the connections with those of whom it is so.
+func (p *port) cutWhere(is func(speaker) bool) {
 	p.mu.Lock()
 	var gone []*peerConn
 	for c := range p.conns {
-		if c.peer != "" && is(c.peer, c.key) {
+		if c.peer.node != "" && is(c.peer) {
 			gone = append(gone, c)
 		}
 	}
@@ -246,8 +247,7 @@ func (p *port) track(raw net.Conn) *peerConn {
 type peerConn struct {
 	net.Conn
 	port *port
-	peer string // guarded by port.mu until the handshake is done, constant after it
-	key  []byte // likewise: the SHA-256 of its certificate's public key
+	peer speaker // guarded by port.mu until the handshake is done, constant after it
 }
 
 func (c *peerConn) Close() error {
@@ -258,7 +258,9 @@ func (c *peerConn) Close() error {
 }
 
 // peerOfConn returns the node id behind a connection of this port.
-func peerOfConn(conn net.Conn) string {
+func peerOfConn(conn net.Conn) string { return speakerOfConn(conn).node }
+
+func speakerOfConn(conn net.Conn) speaker {
 	return conn.(*tls.Conn).NetConn().(*peerConn).peer
 }
 

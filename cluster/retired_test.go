@@ -11,7 +11,8 @@ import (
 	"keyquorum/internal/testkey"
 )
 
-// A following signer signs under the newest key that its member's state has, as a node's keyring does.
+// A following signer signs under the newest key that its member's state has, as a node's keyring
+// does.
 type following struct {
 	view func() fsm.View
 	keys map[uint32]*testkey.Key
@@ -24,8 +25,8 @@ func (f following) Sign(message []byte) (uint32, []byte, error) {
 	return f.keys[term].Sign(message)
 }
 
-// A write that waits in the leader's log behind a rotation was signed under a key that is not the newest any more when it is
-// applied. It changes nothing, and is signed again.
+// A write that waits in the leader's log behind a rotation was signed under a key that is not the
+// newest any more when it is applied. It changes nothing, and is signed again.
 func TestWriteUnderWayAtARotationIsSignedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)

@@ -15,11 +15,12 @@ import (
 
 // A Member is a node that an unsealed member has signed for.
 type Member struct {
-	_       struct{} `cbor:",toarray"`
-	ID      string   // 32 hex digits
-	Address string   // host:port of its cluster port
-	Voter   bool
-	Keys    [][]byte // SHA-256 of each public key (SubjectPublicKeyInfo) that speaks for it
+	_          struct{} `cbor:",toarray"`
+	ID         string   // 32 hex digits
+	Address    string   // host:port of its cluster port
+	Voter      bool
+	Keys       [][]byte // SHA-256 of each public key (SubjectPublicKeyInfo) that speaks for it
+	Generation uint64   // of these keys: a certificate of a later one speaks for it too
 }
 
 // Members are who belongs to the cluster, by ascending id: what PathMembers holds. Raft's
@@ -168,7 +169,7 @@ func (m Members) change(next Members) (removed string, err error) {
 }
 
 func (s Member) same(other Member) bool {
-	return s.ID == other.ID && s.Address == other.Address && s.Voter == other.Voter &&
+	return s.ID == other.ID && s.Address == other.Address && s.Voter == other.Voter && s.Generation == other.Generation &&
 		slices.EqualFunc(s.Keys, other.Keys, bytes.Equal)
 }
 

@@ -107,4 +107,8 @@ var descriptions = map[string]description{
 	"GET keyquorum/rotate/token-key":               {"Where that stands", empty, typed[rotationData](), nil},
 	"PUT keyquorum/rotate/gossip-key":              {"Change the key that encrypts gossip", empty, typed[rotationData](), nil},
 	"GET keyquorum/rotate/gossip-key":              {"Where that stands", empty, typed[rotationData](), nil},
+	"PUT keyquorum/rotate/node-keys":               {"Change the key of every node", empty, typed[rotationData](), nil},
+	"GET keyquorum/rotate/node-keys":               {"Where that stands", empty, typed[rotationData](), nil},
+	"PUT keyquorum/rotate/authority":               {"Change the authority that certifies the nodes' keys, and these with it", empty, typed[rotationData](), nil},
+	"GET keyquorum/rotate/authority":               {"Where that stands", empty, typed[rotationData](), nil},
 }

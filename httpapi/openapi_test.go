@@ -209,7 +209,8 @@ func TestLifeOfAnObjectIsAsDescribed(t *testing.T) {
 		}
 	}
 	for _, target := range []string{"sys/ha-status", "sys/storage/raft/configuration", "sys/leader", "auth/token/lookup-self", "keyquorum/state", "keyquorum/apps",
-		"sys/key-status", "keyquorum/rotate/keyring", "keyquorum/rotate/token-key", "keyquorum/rotate/gossip-key"} {
+		"sys/key-status", "keyquorum/rotate/keyring", "keyquorum/rotate/token-key", "keyquorum/rotate/gossip-key",
+		"keyquorum/rotate/node-keys", "keyquorum/rotate/authority"} {
 		a := s.operate("GET", "/v1/"+target, s.token, "")
 		if a.status != 200 {
 			t.Errorf("%s: %d %s", target, a.status, a.body)

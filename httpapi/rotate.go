@@ -7,8 +7,8 @@ import (
 	"keyquorum/node"
 )
 
-// rotateRoutes change the keys of the cluster itself. A PUT begins, where no change of that key is under way, and a GET says how
-// far it is: what is begun goes on by itself.
+// rotateRoutes change the keys of the cluster itself. A PUT begins, where no change of that key is
+// under way, and a GET says how far it is: what is begun goes on by itself.
 func rotateRoutes() []route {
 	const at = "keyquorum/rotate/"
 	var routes []route
@@ -31,6 +31,8 @@ var clusterKeys = []clusterKey{
 	{"keyring", 0, recorded(beginKeyring, nothing, writeRotation), recorded(lookKeyring, nothing, writeRotation)},
 	{"token-key", tinyBody, serve(rotateTokenKey, writeRotation), serve(tokenKeyStatus, writeRotation)},
 	byNode("gossip-key", (*node.Node).RotateGossipKey, (*node.Node).GossipRotation),
+	byNode("node-keys", (*node.Node).RotateNodeKeys, (*node.Node).NodeKeysRotation),
+	byNode("authority", (*node.Node).RotateAuthority, (*node.Node).AuthorityRotation),
 }
 
 type rotateTokensRequest struct {

@@ -16,15 +16,17 @@ import (
 	"keyquorum/storage"
 )
 
-// The gossip key changes in three steps, so that no two members are ever without a key that both have: all get the new key beside the
-// old one, all encrypt with the new one, the old one goes. Each step waits until all members that answer have taken it. One that is
-// away finds out when it is back, over the cluster port, for which it needs no gossip.
+// The gossip key changes in three steps, so that no two members are ever without a key that both
+// have: all get the new key beside the old one, all encrypt with the new one, the old one goes.
+// Each step waits until all members that answer have taken it. One that is away finds out when it
+// is back, over the cluster port, for which it needs no gossip.
 
 // A gossipRecord is what pathGossip holds:
 //
 //	version u8 (1) ‖ step u8 ‖ hash of the keys 32 ‖ the keys, sealed
 //
-// The hash is in the clear so that a sealed node can tell whether it has them, and whether what it is told are they.
+// The hash is in the clear so that a sealed node can tell whether it has them, and whether what it
+// is told are they.
 type gossipRecord struct {
 	Step   gossipStep
 	Hash   [32]byte
@@ -91,7 +93,8 @@ func (k *keys) openGossip(view fsm.View, r fsm.Record, g gossipRecord) (cluster.
 	return keys, err
 }
 
-// followGossip takes over what the state says of the gossip keys: from the record if this node is unsealed, else from another member.
+// followGossip takes over what the state says of the gossip keys: from the record if this node is
+// unsealed, else from another member.
 func (n *Node) followGossip(ctx context.Context, m *member) error {
 	view := m.cluster.View()
 	r, ok := view.Get(pathGossip)
@@ -139,8 +142,11 @@ func (n *Node) RotateGossipKey(ctx context.Context) (Rotation, error) {
 	return n.GossipRotation(ctx)
 }
 
-// changeGossip writes the record anew. next gives what comes after a record; without keys it stays as it is.
-func (n *Node) changeGossip(ctx context.Context, next func(gossipRecord, cluster.GossipKeys) (gossipStep, cluster.GossipKeys)) error {
+// changeGossip writes the record anew. next gives what comes after a record; without keys it stays
+// as it is.
+func (n *Node) changeGossip(
+	ctx context.Context, next func(gossipRecord, cluster.GossipKeys) (gossipStep, cluster.GossipKeys),
+) error {
 	m, k := n.member.Load(), n.keys.Load()
 	if k == nil {
 		return ErrSealed
@@ -165,8 +171,8 @@ func (n *Node) changeGossip(ctx context.Context, next func(gossipRecord, cluster
 	})
 }
 
-// change commits what decide makes of the newest state, again where others were faster. A transaction that writes nothing is not
-// committed.
+// change commits what decide makes of the newest state, again where others were faster. A
+// transaction that writes nothing is not committed.
 func (m *member) change(ctx context.Context, verb fsm.Verb, decide func(fsm.View, *fsm.Txn) error) error {
 	for {
 		view := m.cluster.View()
@@ -184,7 +190,8 @@ func (m *member) change(ctx context.Context, verb fsm.Verb, decide func(fsm.View
 	}
 }
 
-// driveGossip takes the next step when all members that answer have taken the last one. The leader does it.
+// driveGossip takes the next step when all members that answer have taken the last one. The leader
+// does it.
 func (n *Node) driveGossip(ctx context.Context, m *member) error {
 	r, _ := m.cluster.View().Get(pathGossip)
 	g, err := decodeGossip(r.Value)
@@ -228,7 +235,9 @@ func (n *Node) GossipRotation(ctx context.Context) (Rotation, error) {
 		newest = keys[1]
 	}
 	hash := cluster.GossipKeys{newest}.Hash()
-	rotation := Rotation{ID: hex.EncodeToString(hash[:8]), Older: len(keys) - 1, Step: gossipSteps[g.Step], Waiting: n.gossipLaggards(ctx, m, g)}
+	rotation := Rotation{
+		ID: hex.EncodeToString(hash[:8]), Older: len(keys) - 1, Step: gossipSteps[g.Step], Waiting: n.gossipLaggards(ctx, m, g),
+	}
 	if g.Step == gossipSteady && anyAnswers(rotation.Waiting) {
 		rotation.Step = "all members forget the old key"
 	}

@@ -135,6 +135,10 @@ func (g *genesis) write(n *Node, root *seal.Root, keyring *seal.Keyring, authori
 	if err != nil {
 		return err
 	}
+	nodes, err := (cluster.NodeKeys{Authorities: [][]byte{authority.Certificate.Raw}}).Encode()
+	if err != nil {
+		return err
+	}
 	since, err := cbor.Marshal(keyringSince{Term: keyring.Term(), Time: n.config.Now().Unix()})
 	if err != nil {
 		return err
@@ -154,6 +158,7 @@ func (g *genesis) write(n *Node, root *seal.Root, keyring *seal.Keyring, authori
 		{Path: pathCA, Value: ca},
 		{Path: pathSince, Value: since},
 		{Path: pathGossip, Value: gossip},
+		{Path: cluster.PathNodes, Value: nodes},
 		{Path: fsm.PathKeys, Value: line},
 		{Path: fsm.PathMembers, Value: members},
 	}, domain...)
@@ -196,13 +201,19 @@ type caRecord struct {
 	Certificate, Key []byte
 }
 
-func sealCA(k *seal.Keyring, a *cluster.Authority) ([]byte, error) {
+// authorityRecord is an authority's. The key in it is the caller's to clear.
+func authorityRecord(a *cluster.Authority) (caRecord, error) {
 	certificate, key, err := a.Marshal()
+	return caRecord{Certificate: certificate, Key: key}, err
+}
+
+func sealCA(k *seal.Keyring, a *cluster.Authority) ([]byte, error) {
+	record, err := authorityRecord(a)
 	if err != nil {
 		return nil, err
 	}
-	defer clear(key)
-	plain, err := cbor.Marshal(caRecord{Certificate: certificate, Key: key})
+	defer clear(record.Key)
+	plain, err := cbor.Marshal(record)
 	if err != nil {
 		return nil, err
 	}

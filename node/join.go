@@ -43,7 +43,7 @@ type Answer struct {
 // An Admission is what makes a node a member. Whom to talk to it learns from Raft's log.
 type Admission struct {
 	Certificate []byte // DER
-	CA          []byte // DER
+	CA          []byte // the authorities' certificates, newest first, DER, one after the other
 	GossipKey   []byte // those of now, one after the other, masked
 	SealRecord  []byte
 	Trust       []byte // what the joiner's folder trusts for a start: the cluster's to say
@@ -205,11 +205,12 @@ func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
 	if !hmac.Equal(mac, a.MAC) {
 		return Admission{}, ErrInvalidAnswer
 	}
-	record, ok := m.cluster.View().Get(pathCA)
-	if !ok {
-		return Admission{}, errors.New("node: the cluster's CA is not in this node's state yet")
+	view := m.cluster.View()
+	wanted, err := cluster.NodeKeysOf(view)
+	if err != nil {
+		return Admission{}, err
 	}
-	authority, err := openCA(k.keyring, record)
+	authority, err := k.authority(view)
 	if err != nil {
 		return Admission{}, err
 	}
@@ -229,7 +230,7 @@ func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
 		return Admission{}, err
 	}
 	admission := Admission{
-		Certificate: certificate, CA: authority.Certificate.Raw, SealRecord: m.sealRecord().Encode(), Trust: trust,
+		Certificate: certificate, CA: bytes.Join(wanted.Authorities, nil), SealRecord: m.sealRecord().Encode(), Trust: trust,
 	}
 	if admission.GossipKey, err = proof.mask(bytes.Join(m.cluster.GossipKeys(), nil)); err != nil {
 		return Admission{}, err

@@ -3,7 +3,6 @@ package node
 import (
 	"bytes"
 	"crypto/ecdsa"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -19,20 +18,24 @@ import (
 type member struct {
 	store    *storage.Store
 	cluster  *cluster.Cluster
-	identity cluster.Identity
-	mirror   seal.Record // of the seal record, from the folder: the state's copy wins
+	identity cluster.Identity // that it was opened with
+	mirror   seal.Record      // of the seal record, from the folder: the state's copy wins
 	trust    cluster.Trust
 
-	gossipKeys cluster.GossipKeys // followKeys' alone, once the member is open, as
-	gossipFrom uint64             // the mod index of the record that they were compared with
+	// What follows is followKeys' alone once the member is open.
+	shown      cluster.Identity   // of now: ids never change, keys and authorities do
+	nextKey    *ecdsa.PrivateKey  // that is to come; nil for none
+	nodesFrom  uint64             // mod index of the record of node keys that was followed
+	gossipKeys cluster.GossipKeys // in use
+	gossipFrom uint64             // mod index of the record that they were compared with
 }
 
 // Files of a member's folder beside storage's own. Key and gossip key lie there in the clear (0600): a sealed node must
 // be able to take part.
 const (
-	fileCA        = "ca.crt"     // DER
+	fileCA        = "ca.crt"     // DER, newest first
 	fileCert      = "node.crt"   // DER
-	fileKey       = "node.key"   // SEC 1, DER
+	fileKey       = "node.key"   // SEC 1, DER: one that is to come, and the one in use
 	fileGossipKey = "gossip.key" // 32 bytes each, what encrypts first
 	fileSeal      = "seal.record"
 	fileTrust     = "trust" // cluster.Trust
@@ -67,7 +70,7 @@ func (n *Node) create(m newMember, prepare func(*storage.Store) error) error {
 }
 
 func (m newMember) writeFiles(dir string) error {
-	key, err := x509.MarshalECPrivateKey(m.key)
+	key, err := encodeKeys(m.key)
 	if err != nil {
 		return err
 	}
@@ -111,6 +114,7 @@ func (n *Node) openMember() error {
 		PlaceLeader: n.config.PlaceLeader,
 		Trust:       m.trust,
 		Remember:    n.remember,
+		CertifyFor:  n.certifyFor,
 		Diverged:    func(error) { n.wg.Go(func() { n.sealNow() }) },
 	})
 	if err != nil {
@@ -132,9 +136,9 @@ func (n *Node) readMember(store *storage.Store) (*member, error) {
 		}
 		files[name] = content
 	}
-	key, err := x509.ParseECPrivateKey(files[fileKey])
+	next, key, err := decodeKeys(files[fileKey], files[fileCert])
 	if err != nil {
-		return nil, fmt.Errorf("%s: not a private key", filepath.Join(n.memberDir(), fileKey))
+		return nil, fmt.Errorf("%s: %w", filepath.Join(n.memberDir(), fileKey), err)
 	}
 	manifest := store.Manifest()
 	identity, err := cluster.NewIdentity(manifest.ClusterID, manifest.NodeID, key, files[fileCert], files[fileCA])
@@ -153,7 +157,7 @@ func (n *Node) readMember(store *storage.Store) (*member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(n.memberDir(), fileTrust), err)
 	}
-	return &member{store: store, identity: identity, gossipKeys: gossipKeys, mirror: record, trust: trust}, nil
+	return &member{store: store, identity: identity, shown: identity, nextKey: next, gossipKeys: gossipKeys, mirror: record, trust: trust}, nil
 }
 
 // remember keeps what the member must not forget in its folder.

@@ -23,7 +23,8 @@ type Laggard struct {
 	Answers       bool
 }
 
-// KeyringRotation describes the keyring. There is nothing to wait for: whoever meets a new term has it already.
+// KeyringRotation describes the keyring. There is nothing to wait for: whoever meets a new term has
+// it already.
 func (n *Node) KeyringRotation() (Rotation, error) {
 	s, err := n.KeyStatus()
 	if err != nil {
@@ -46,11 +47,11 @@ func anyAnswers(list []Laggard) bool {
 	return slices.ContainsFunc(list, func(l Laggard) bool { return l.Answers })
 }
 
-// Members follow what the state says of keys, and the leader takes the next step of a change. Both look now and then: nobody waits
-// for a change but whoever asked for it.
+// Members follow what the state says of keys, and the leader takes the next step of a change. Both
+// look now and then: nobody waits for a change but whoever asked for it.
 const (
 	followRest = 500 * time.Millisecond
-	followWait = 5 * time.Second // after something went wrong, and for one attempt
+	followWait = 5 * time.Second // for one attempt, and between two that failed at most
 )
 
 // followKeys ends with the node. It is for each member, sealed or not.
@@ -61,13 +62,16 @@ func (n *Node) followKeys(m *member) {
 		case <-n.ctx.Done():
 			return
 		}
-		rest = followRest
 		ctx, cancel := context.WithTimeout(n.ctx, followWait)
-		err := n.followGossip(ctx, m)
+		err := errors.Join(n.followGossip(ctx, m), n.followNodes(ctx, m))
 		cancel()
-		if err != nil && n.ctx.Err() == nil {
-			n.logger().Info("this node does not follow the cluster's keys yet; trying again", "error", err)
-			rest = followWait
+		if err == nil {
+			rest = followRest
+			continue
+		}
+		rest = min(2*rest, followWait)
+		if rest == followWait && n.ctx.Err() == nil { // at first it may ask those who have yet to follow
+			n.logger().Warn("this node does not follow the cluster's keys; trying again", "error", err)
 		}
 	}
 }
@@ -84,7 +88,7 @@ func (n *Node) driveKeys(m *member, k *keys) {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(k.working, followWait)
-		err := n.driveGossip(ctx, m)
+		err := errors.Join(n.driveGossip(ctx, m), n.driveNodes(ctx, m))
 		cancel()
 		if err != nil && k.working.Err() == nil && !errors.Is(err, ErrUnavailable) {
 			n.logger().Warn("the change of a key does not go on; trying again", "error", err)

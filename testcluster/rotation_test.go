@@ -2,7 +2,9 @@ package testcluster_test
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -24,17 +26,19 @@ import (
 	"keyquorum/testcluster"
 )
 
-// traffic is applications at some nodes, with the SDK's own retries and no others: each writes a secret, reads it at the next node,
-// and signs. An error is the test's.
+// traffic is applications at some nodes, with the SDK's own retries and no others: each writes a
+// secret, reads it at the next node, and signs. An error is the test's.
 type traffic struct {
 	t     *testing.T
 	stop  chan struct{}
 	wg    sync.WaitGroup
 	done  atomic.Int64
+	again atomic.Int64
 	begun time.Time
 }
 
-// newTraffic makes a vault with a key and has three workers at each of the nodes work, at 200 requests a second together.
+// newTraffic makes a vault with a key and has three workers at each of the nodes work, at 200
+// requests a second together.
 func newTraffic(t *testing.T, c *testcluster.Cluster, nodes ...int) *traffic {
 	t.Helper()
 	c.NewVault("demo")
@@ -43,7 +47,7 @@ func newTraffic(t *testing.T, c *testcluster.Cluster, nodes ...int) *traffic {
 	u := &traffic{t: t, stop: make(chan struct{}), begun: time.Now()}
 	var clients []client
 	for _, i := range nodes {
-		clients = append(clients, signedIn(t, c, i, i, app))
+		clients = append(clients, u.signedIn(c, i, i, app))
 	}
 	_, err := clients[0].keys.CreateKey(t.Context(), "k", azkeys.CreateKeyParameters{Kty: to.Ptr(azkeys.KeyTypeEC)}, nil)
 	must(t, err)
@@ -56,7 +60,7 @@ func newTraffic(t *testing.T, c *testcluster.Cluster, nodes ...int) *traffic {
 	}
 	for n, i := range nodes {
 		at := nodes[(n+1)%len(nodes)]
-		u.wg.Go(func() { u.signIn(func() client { return signedIn(t, c, i, at, app) }) })
+		u.wg.Go(func() { u.signIn(func() client { return u.signedIn(c, i, at, app) }) })
 	}
 	return u
 }
@@ -75,19 +79,31 @@ func (u *traffic) signIn(fresh func() client) {
 }
 
 // crossed brings requests for tokens to one node, and all others to another.
-type crossed struct{ tokens, rest *http.Client }
+type crossed struct {
+	tokens, rest *http.Client
+	again        *atomic.Int64 // requests that the SDK sends again
+}
 
 func (x crossed) Do(r *http.Request) (*http.Response, error) {
+	to := x.rest
 	if strings.HasPrefix(r.URL.Host, testcluster.Login) {
-		return x.tokens.Do(r)
+		to = x.tokens
 	}
-	return x.rest.Do(r)
+	answer, err := to.Do(r)
+	if err != nil || answer.StatusCode >= 500 {
+		x.again.Add(1)
+	}
+	return answer, err
 }
 
 // signedIn is an application with a token of its own, which node tokens issues and node i is shown.
-func signedIn(t *testing.T, c *testcluster.Cluster, tokens, i int, app testcluster.App) client {
+func (u *traffic) signedIn(c *testcluster.Cluster, tokens, i int, app testcluster.App) client {
+	t := u.t
 	t.Helper()
-	options := azcore.ClientOptions{Transport: crossed{c.Client(tokens), c.Client(i)}, Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: c.LoginURL()}}
+	options := azcore.ClientOptions{
+		Transport: crossed{c.Client(tokens), c.Client(i), &u.again},
+		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: c.LoginURL()},
+	}
 	credential, err := azidentity.NewClientSecretCredential("adfs", app.ClientID, app.Secret,
 		&azidentity.ClientSecretCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: true})
 	must(t, err)
@@ -114,7 +130,8 @@ func (u *traffic) work(name string, here, next client, pause time.Duration) {
 		if err == nil && *got.Value != value {
 			u.t.Errorf("read %q after %q was written", *got.Value, value)
 		}
-		_, err = here.keys.Sign(u.t.Context(), "k", "", azkeys.SignParameters{Algorithm: to.Ptr(azkeys.SignatureAlgorithmES256), Value: digest[:]}, nil)
+		es256 := azkeys.SignParameters{Algorithm: to.Ptr(azkeys.SignatureAlgorithmES256), Value: digest[:]}
+		_, err = here.keys.Sign(u.t.Context(), "k", "", es256, nil)
 		u.note("sign", err)
 	}
 }
@@ -131,7 +148,8 @@ func (u *traffic) end() {
 	close(u.stop)
 	u.wg.Wait()
 	took := time.Since(u.begun)
-	u.t.Logf("%d requests in %v, %.0f a second", u.done.Load(), took, float64(u.done.Load())/took.Seconds())
+	u.t.Logf("%d requests in %v, %.0f a second; %d were sent again by the SDK",
+		u.done.Load(), took, float64(u.done.Load())/took.Seconds(), u.again.Load())
 }
 
 // A keyChange is where the change of a key stands, as the API says it.
@@ -169,8 +187,9 @@ func awaitRotation(t *testing.T, c *testcluster.Cluster, i int, key string, unti
 	}
 }
 
-// The keyring and the transaction key change ten times under load, through every node in turn: what one node seals under a new
-// term the next one reads at once, and what was on its way to the leader under an older one is signed again.
+// The keyring and the transaction key change ten times under load, through every node in turn: what
+// one node seals under a new term the next one reads at once, and what was on its way to the leader
+// under an older one is signed again.
 func TestKeyringRotatesUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 5)
@@ -191,8 +210,9 @@ func TestKeyringRotatesUnderLoad(t *testing.T) {
 	})
 }
 
-// The token key changes under load, while applications sign in at one node and show their tokens at another, one of them without
-// leases. Then the older keys are forgotten: who keeps a token is told to get another one.
+// The token key changes under load, while applications sign in at one node and show their tokens at
+// another, one of them without leases. Then the older keys are forgotten: who keeps a token is told
+// to get another one.
 func TestTokenKeyRotatesUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 4, func(i int, config *node.Config) { config.Leases.Off = i == 1 })
@@ -214,40 +234,33 @@ func TestTokenKeyRotatesUnderLoad(t *testing.T) {
 	})
 }
 
-// gossipKeys are the keys in the folder of node i, one after the other.
-func gossipKeys(t *testing.T, c *testcluster.Cluster, i int) string {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(c.Data(i), "cluster", "gossip.key"))
-	must(t, err)
-	return string(b)
-}
-
-// The gossip key changes under load: at the end every folder has the new one and no other, a sealed node's too, and the nodes hear of
-// each other as before. One that was away takes it over when it is back, sealed.
+// The gossip key changes under load: at the end every folder has the new one and no other, a sealed
+// node's too, and the nodes hear of each other as before. One that was away takes it over when it
+// is back, sealed.
 func TestGossipKeyRotatesUnderLoad(t *testing.T) {
 	c := testcluster.Loopback(t, 4, nil)
 	c.Seal(2)
-	old := gossipKeys(t, c, 0)
+	old := inFolder(t, c, 0, "gossip.key")
 	c.Kill(3)
 	u := newTraffic(t, c, 0, 1)
 	for range 2 {
-		before := gossipKeys(t, c, 0)
+		before := inFolder(t, c, 0, "gossip.key")
 		r := rotate(t, c, 1, "gossip-key")
 		if len(r.Data.Waiting) != 1 || r.Data.Waiting[0].Answers || r.Data.Older != 0 {
 			t.Errorf("one is away: %+v", r)
 		}
 		for i := range 3 {
-			if k := gossipKeys(t, c, i); len(k) != 32 || k == before || k != gossipKeys(t, c, 0) {
+			if k := inFolder(t, c, i, "gossip.key"); len(k) != 32 || k == before || k != inFolder(t, c, 0, "gossip.key") {
 				t.Errorf("node %d has %d bytes of gossip keys, the same as before: %v", i, len(k), k == before)
 			}
 		}
 	}
-	if gossipKeys(t, c, 3) != old {
+	if inFolder(t, c, 3, "gossip.key") != old {
 		t.Error("the node that is away has another key: the test shows nothing")
 	}
 	c.Start(3)
 	awaitRotation(t, c, 0, "gossip-key", func(r keyChange) bool { return len(r.Data.Waiting) == 0 })
-	if gossipKeys(t, c, 3) != gossipKeys(t, c, 0) {
+	if inFolder(t, c, 3, "gossip.key") != inFolder(t, c, 0, "gossip.key") {
 		t.Error("the node that was away has not taken the key over")
 	}
 	u.end()
@@ -255,8 +268,9 @@ func TestGossipKeyRotatesUnderLoad(t *testing.T) {
 	awaitGossip(t, c, 3)
 }
 
-// awaitGossip waits until a node has heard from all how far they were a moment ago: that comes by gossip alone. A sealed node does not
-// tell what it has heard; it is the others that must have heard of it.
+// awaitGossip waits until a node has heard from all how far they were a moment ago: that comes by
+// gossip alone. A sealed node does not tell what it has heard; it is the others that must have
+// heard of it.
 func awaitGossip(t *testing.T, c *testcluster.Cluster, i int) {
 	t.Helper()
 	if i == 3 {
@@ -286,5 +300,156 @@ func awaitGossip(t *testing.T, c *testcluster.Cluster, i int) {
 		if time.Now().After(end) {
 			t.Fatalf("node %d: not within 30 s: gossip of all: %+v", i, answer)
 		}
+	}
+}
+
+// inFolder is a file of node i's.
+func inFolder(t *testing.T, c *testcluster.Cluster, i int, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(c.Data(i), "cluster", name))
+	must(t, err)
+	return string(b)
+}
+
+// The nodes' keys and the authority behind them change under load. A sealed node follows at once;
+// one that was away is waited for, and follows when it is back, sealed, though it has never heard
+// of the keys that the others show by then.
+func TestNodeKeysAndAuthorityRotateUnderLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := testcluster.New(t, 5)
+		c.Seal(3)
+		c.Kill(4)
+		u := newTraffic(t, c, 0, 1, 2)
+		for n, key := range []string{"node-keys", "authority"} {
+			var before []string
+			for i := range 5 {
+				before = append(before, inFolder(t, c, i, "node.key"))
+			}
+			c.Call(1, "PUT", "/v1/keyquorum/rotate/"+key, nil, nil)
+			r := awaitRotation(t, c, 1, key, func(r keyChange) bool { return len(r.Data.Waiting) == 1 })
+			if r.Data.Done || r.Data.Waiting[0].Answers {
+				t.Errorf("%s, while a member is away: %+v", key, r)
+			}
+			for i := range 4 {
+				if inFolder(t, c, i, "node.key") == before[i] {
+					t.Errorf("%s: node %d has the key that it had", key, i)
+				}
+			}
+			time.Sleep(2 * time.Second)
+			c.Start(4)
+			r = awaitRotation(t, c, 2, key, func(r keyChange) bool { return r.Data.Done })
+			if inFolder(t, c, 4, "node.key") == before[4] {
+				t.Errorf("%s: the node that was away has the key that it had", key)
+			}
+			if n == 0 {
+				c.Kill(4)
+			} else {
+				c.Unseal(4)
+			}
+		}
+		awaitFolders(t, c)
+		time.Sleep(2 * time.Second)
+		u.end()
+		c.Settled()
+		for i := range c.Size() { // from the folders as they are now
+			c.Restart(i)
+		}
+		c.Settled()
+		i := c.AddVoter()
+		if inFolder(t, c, i, "ca.crt") != inFolder(t, c, 0, "ca.crt") {
+			t.Error("who joins now trusts another authority")
+		}
+	})
+}
+
+// awaitFolders waits until all trust one authority, the same.
+func awaitFolders(t *testing.T, c *testcluster.Cluster) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		same := true
+		for i := range c.Size() {
+			list, err := x509.ParseCertificates([]byte(inFolder(t, c, i, "ca.crt")))
+			must(t, err)
+			same = same && len(list) == 1 && inFolder(t, c, i, "ca.crt") == inFolder(t, c, 0, "ca.crt")
+		}
+		if same {
+			return
+		}
+	}
+	t.Error("not within 10 s: all folders trust one authority")
+}
+
+// A thief speaks as a sealed node, by the key in a copy of its folder, until the nodes' keys are
+// changed. Then nobody hears him, also on connections that he had, and he is named; the node itself
+// is heard as before.
+func TestOldNodeKeyIsHeardNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := testcluster.New(t, 4)
+		c.Seal(3)
+		thief := c.Steal(3)
+		for i := range 3 {
+			must(t, thief.Call(i, "/v1/digest", nil, 1)) // the positive control
+		}
+		rotate(t, c, 0, "node-keys")
+		for i := range 3 {
+			if err := thief.Call(i, "/v1/digest", nil, 1); err == nil {
+				t.Errorf("node %d answers the old key", i)
+			}
+		}
+		if lines := c.Accusations(thief.ID); len(lines) == 0 {
+			t.Error("nobody names him")
+		}
+		c.Unseal(3)
+		rotate(t, c, 3, "authority")
+		c.Settled()
+	})
+}
+
+// Every key of the cluster changes, each twice, while applications send 200 requests a second to
+// all nodes of the real program, and none of them sees an error: not one that Microsoft's SDK would
+// not have tried again.
+func TestEveryKeyChangesUnderLoad(t *testing.T) {
+	c := testcluster.Processes(t, 4)
+	c.Seal(3)
+	u := newTraffic(t, c, 0, 1, 2)
+	for n := range 2 {
+		for at, key := range []string{"keyring", "token-key", "gossip-key", "node-keys", "authority"} {
+			begun := time.Now()
+			rotate(t, c, (n+at)%3, key)
+			t.Logf("%s: %v", key, time.Since(begun).Round(time.Millisecond))
+		}
+	}
+	c.Call(1, "PUT", "/v1/keyquorum/rotate/token-key", map[string]any{"forget": true}, nil)
+	time.Sleep(time.Second)
+	u.end()
+	c.Settled()
+}
+
+// What was begun goes on with whoever leads, and nodes that are killed while their keys change come
+// back with one or the other.
+func TestRotationsOutliveKills(t *testing.T) {
+	for seed := range uint64(number(t, "KEYQUORUM_ROTATIONS", 3)) {
+		synctest.Test(t, func(t *testing.T) {
+			c := testcluster.New(t, 3)
+			c.NewVault("demo")
+			dice := rand.New(rand.NewPCG(seed, 13))
+			for range 5 {
+				key := []string{"gossip-key", "node-keys", "authority"}[dice.IntN(3)]
+				c.Call(dice.IntN(3), "PUT", "/v1/keyquorum/rotate/"+key, nil, nil)
+				time.Sleep(time.Duration(dice.Int64N(int64(1200 * time.Millisecond))))
+				c.Restart(dice.IntN(3))
+				time.Sleep(time.Duration(dice.Int64N(int64(time.Second))))
+				c.Settled()
+				r := awaitRotation(t, c, 0, key, func(r keyChange) bool { return r.Data.Done && len(r.Data.Waiting) == 0 })
+				if r.Data.Older != 0 {
+					t.Errorf("seed %d, %s: %+v", seed, key, r)
+				}
+			}
+			for i := range 3 {
+				if inFolder(t, c, i, "gossip.key") != inFolder(t, c, 0, "gossip.key") {
+					t.Errorf("seed %d: node %d has another gossip key", seed, i)
+				}
+			}
+		})
 	}
 }

@@ -11,22 +11,26 @@ import (
 	"keyquorum/seal"
 )
 
-// The key that signs access tokens can be changed at any time. Its successor signs from then on; it goes on verifying until the
-// last token that it can have signed is over, and then a pass of the sweep drops it. Who believes that the key has leaked drops it
-// at once: then all tokens end, and applications get others.
+// The key that signs access tokens can be changed at any time. Its successor signs from then on; it
+// goes on verifying until the last token that it can have signed is over, and then a pass of the
+// sweep drops it. Who believes that the key has leaked drops it at once: then all tokens end, and
+// applications get others.
 
 const (
 	maxTokenKeys = 16
-	// tokenKeyRest is for how long a key verifies after its successor was made: the life of a token, and the clocks of who signed it, who
-	// verifies it, who made the successor and who drops the key, which may all differ.
+	// tokenKeyRest is for how long a key verifies after its successor was made: the life of a
+	// token, and the clocks of who signed it, who verifies it, who made the successor and who drops
+	// the key, which may all differ.
 	tokenKeyRest = tokenLife + 5*tokenSkew
 )
 
 // errTokenKeyGone is answered to a token whose key does not verify any more, or never did.
 var errTokenKeyGone = &Error{Kind: Unauthenticated, Code: "Unauthorized", Inner: TokenKeyGone,
-	Message: "Error validating token: IDX10503: Signature validation failed. The key that it was signed with is not, or no longer, one of this cluster's."}
+	Message: "Error validating token: IDX10503: Signature validation failed. " +
+		"The key that it was signed with is not, or no longer, one of this cluster's."}
 
-// TokenKeyGone is the inner code of a refusal that another token of the same application does not meet.
+// TokenKeyGone is the inner code of a refusal that another token of the same application does not
+// meet.
 const TokenKeyGone = "TokenKeyGone"
 
 // TokenKeys are the keys of access tokens as an operator may know them.
@@ -41,8 +45,8 @@ func tokenKeysOf(records []tokenKeyRecord) TokenKeys {
 	return TokenKeys{ID: newest.ID, Since: time.Unix(newest.Created, 0).UTC(), Older: len(records) - 1}
 }
 
-// RotateTokenKey gives the key that signs access tokens a successor. With forget none of the older ones verifies any more. Conflict when
-// there are too many that do.
+// RotateTokenKey gives the key that signs access tokens a successor. With forget none of the older
+// ones verifies any more. Conflict when there are too many that do.
 func (v *Vaults) RotateTokenKey(ctx context.Context, o Operator, forget bool) (TokenKeys, error) {
 	w := adminVerb{operation: "admin/rotate/token-key", writes: true}
 	object := ""
@@ -56,7 +60,8 @@ func (v *Vaults) RotateTokenKey(ctx context.Context, o Operator, forget bool) (T
 		}
 		return d.changeTokenKeys(func(keys []tokenKeyRecord) (from int, err error) {
 			if !forget && len(keys) > keep {
-				return 0, conflict("TooManyTokenKeys", "Too many older keys still verify tokens: wait until they are over, or forget them.")
+				return 0, conflict("TooManyTokenKeys",
+					"Too many older keys still verify tokens: wait until they are over, or forget them.")
 			}
 			return max(0, len(keys)-keep), nil
 		}, true)

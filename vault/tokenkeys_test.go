@@ -24,7 +24,8 @@ func (w *world) kids(t *testing.T) (ids []string) {
 	return ids
 }
 
-// Tokens of the older key are good for as long as they were without a newer one, and a pass drops the key when none is left.
+// Tokens of the older key are good for as long as they were without a newer one, and a pass drops
+// the key when none is left.
 func TestTokenKeyRotates(t *testing.T) {
 	w, c := demo(t)
 	a := w.again("web")
@@ -61,7 +62,8 @@ func TestTokenKeyRotates(t *testing.T) {
 	}
 }
 
-// Who forgets the older keys ends all tokens, at every node, and also what was authenticated before and decides after.
+// Who forgets the older keys ends all tokens, at every node, and also what was authenticated before
+// and decides after.
 func TestForgottenTokenKey(t *testing.T) {
 	w, c := demo(t)
 	a := w.again("web")
@@ -89,7 +91,8 @@ func TestForgottenTokenKeyEndsWritesUnderWay(t *testing.T) {
 	refused(t, err, vault.Unauthenticated, vault.TokenKeyGone)
 }
 
-// A node whose copy is behind lets a token in that another node signed under a key that the copy lacks.
+// A node whose copy is behind lets a token in that another node signed under a key that the copy
+// lacks.
 func TestTokenOfAKeyThatIsNotHereYet(t *testing.T) {
 	w, _ := demo(t)
 	a := w.again("web")

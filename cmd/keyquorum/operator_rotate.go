@@ -22,6 +22,11 @@ func rotateCommand(k *connection) *cobra.Command {
 		tokens,
 		rotate(k, "gossip-key", "Change the key that encrypts gossip between the nodes",
 			"All members get the new key beside the old one, then all encrypt with it, then the old one goes. Sealed members follow too."),
+		rotate(k, "node-keys", "Change the key by which each node is known to the others",
+			"Each member makes a key and has it certified, a sealed one by an unsealed one, and the others forget its old one: whoever has\n"+
+				"that one, from a stolen disk, is heard by nobody any more."),
+		rotate(k, "authority", "Change the authority that certifies the nodes' keys, and these with it",
+			"The old authority certifies the new one, and is trusted until every member has a new key."),
 	)
 }
 
@@ -78,14 +83,15 @@ func rotate(k *connection, key, short, long string) *cobra.Command {
 	return c
 }
 
-// rotatePoll is how often a command asks how far a change is, and rotatePatience how long it waits for somebody who is away before
-// it says so and ends.
+// rotatePoll is how often a command asks how far a change is, and rotatePatience how long it waits
+// for somebody who is away before it says so and ends.
 const (
 	rotatePoll     = time.Second
 	rotatePatience = 10 * time.Second
 )
 
-// awaitRotation tells on standard error what is waited for, and returns when nothing is, or when only who is away is.
+// awaitRotation tells on standard error what is waited for, and returns when nothing is, or when
+// only who is away is.
 func awaitRotation(c *cobra.Command, api *client, key string, r rotation) (rotation, error) {
 	told, moved := "", time.Now()
 	for !r.Done {
