@@ -165,3 +165,6 @@ func (id Identity) PeerOf(chain ...*x509.Certificate) (node string, generation u
 	s, err := id.peerOf(chain)
 	return s.node, s.generation, err
 }
+
+// DecodeNodeKeys reads what NodeKeys.Encode wrote.
+var DecodeNodeKeys = decodeNodeKeys

@@ -71,3 +71,27 @@ func TestAuthoritiesVouchForTheirSuccessors(t *testing.T) {
 		t.Error("an identity's authorities are not those that it was given")
 	}
 }
+
+// Whatever stands at the path of the node keys, a member reads it or says that it can't.
+func FuzzNodeKeys(f *testing.F) {
+	for _, k := range []cluster.NodeKeys{
+		{Authorities: [][]byte{[]byte("a certificate")}}, {Generation: 1 << 40, Authorities: [][]byte{{1}, {2}}},
+	} {
+		b, err := k.Encode()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		k, err := cluster.DecodeNodeKeys(b)
+		if err != nil {
+			return
+		}
+		again, err := k.Encode()
+		must(t, err)
+		if twice, err := cluster.DecodeNodeKeys(again); err != nil || twice.Generation != k.Generation {
+			t.Errorf("%x: %v", again, err)
+		}
+	})
+}

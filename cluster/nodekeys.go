@@ -42,8 +42,11 @@ func (k NodeKeys) Encode() ([]byte, error) {
 // NodeKeysOf reads PathNodes.
 func NodeKeysOf(view fsm.View) (k NodeKeys, err error) {
 	r, _ := view.Get(PathNodes)
-	if len(r.Value) == 0 || r.Value[0] != nodeKeysVersion ||
-		callDecoder.Unmarshal(r.Value[1:], &k) != nil || len(k.Authorities) == 0 {
+	return decodeNodeKeys(r.Value)
+}
+
+func decodeNodeKeys(b []byte) (k NodeKeys, err error) {
+	if len(b) == 0 || b[0] != nodeKeysVersion || callDecoder.Unmarshal(b[1:], &k) != nil || len(k.Authorities) == 0 {
 		return NodeKeys{}, errors.New("cluster: the record of node keys is missing, or not readable")
 	}
 	return k, nil

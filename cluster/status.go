@@ -60,6 +60,13 @@ func (c *Cluster) Standing() Standing {
 	return s
 }
 
+// CaughtUp says whether this node knows a leader, and its state machine has been given all that it
+// knows to be committed.
+func (c *Cluster) CaughtUp() bool {
+	_, leader := c.raft.LeaderWithID()
+	return leader != "" && c.raft.AppliedIndex() >= c.raft.CommitIndex()
+}
+
 // LeaderAbout asks the leader what it says of itself, for the addresses that gossip may not have brought yet.
 func (c *Cluster) LeaderAbout(ctx context.Context) (About, error) {
 	_, leader := c.raft.LeaderWithID()

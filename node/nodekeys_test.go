@@ -63,3 +63,18 @@ func TestNodeKeyFiles(t *testing.T) {
 func sameKey(a, b *ecdsa.PrivateKey) bool {
 	return a == nil && b == nil || a != nil && b != nil && a.Equal(b)
 }
+
+// Whatever stands in the record of the gossip key, or in the folder, is read or refused.
+func FuzzKeyFiles(f *testing.F) {
+	f.Add(append([]byte{gossipVersion, byte(gossipBoth)}, make([]byte, 100)...))
+	f.Add(make([]byte, 2*gossipKeySize))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if g, err := decodeGossip(b); err == nil && (g.Step > gossipNewest || len(g.Sealed) == 0) {
+			t.Errorf("%+v", g)
+		}
+		if keys, err := splitGossip(b); err == nil && string(bytes.Join(keys, nil)) != string(b) {
+			t.Errorf("%x became %x", b, keys)
+		}
+		_, _, _ = decodeKeys(b, b)
+	})
+}

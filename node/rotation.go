@@ -54,13 +54,19 @@ const (
 	followWait = 5 * time.Second // for one attempt, and between two that failed at most
 )
 
-// followKeys ends with the node. It is for each member, sealed or not.
+// followKeys ends with the node. It is for each member, sealed or not. What a state says that is
+// being read from the log again is long over, so it begins where the others are.
 func (n *Node) followKeys(m *member) {
+	begun := false
 	for rest := followRest; ; {
 		select {
 		case <-time.After(rest):
 		case <-n.ctx.Done():
 			return
+		}
+		if !begun {
+			begun = m.cluster.CaughtUp()
+			continue
 		}
 		ctx, cancel := context.WithTimeout(n.ctx, followWait)
 		err := errors.Join(n.followGossip(ctx, m), n.followNodes(ctx, m))
