@@ -246,10 +246,11 @@ type Loot struct {
 	Snapshots []Snapshot // newest first
 	Old       []Record   // every version of every record that stands anywhere, oldest first
 
-	now   fsm.View // what the folder makes of it
-	trust cluster.Trust
-	pair  tls.Certificate
-	id    string
+	now      fsm.View // what the folder makes of it
+	digestAt func(index uint64) ([32]byte, bool)
+	trust    cluster.Trust
+	pair     tls.Certificate
+	id       string
 }
 
 // A Snapshot is a snapshot on disk.

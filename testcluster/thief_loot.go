@@ -11,9 +11,11 @@ import (
 
 // take works out what stood and what stands.
 func (l *Loot) take() (err error) {
-	if l.now, err = l.held(); err != nil {
+	m, err := l.machine()
+	if err != nil {
 		return err
 	}
+	l.now, l.digestAt = m.View(), m.DigestAt
 	for _, snapshot := range slices.Backward(l.Snapshots) {
 		s, err := decodeState(snapshot.State)
 		if err != nil {
@@ -46,6 +48,12 @@ func (l *Loot) command(index uint64, data []byte) {
 			l.Old = append(l.Old, Record{w.Path, w.Logical, index, w.Value})
 		}
 	}
+}
+
+// Dated is a transaction with the digest that the state had at its base, where that is known.
+func (l Loot) Dated(t Txn) Txn {
+	t.Digest, _ = l.digestAt(t.Base)
+	return t
 }
 
 // line is that of the transaction keys, as far as he knows it.
@@ -99,6 +107,22 @@ func (l Loot) Signed() (all [][]byte) {
 		}
 	}
 	return all
+}
+
+// Changes are those that changed the members, and who these were then, oldest first.
+func (l Loot) Changes() (entries [][]byte, members []fsm.Members) {
+	for _, data := range l.Signed() {
+		t, err := decodeTxn(data)
+		if err != nil || t.Verb != verbChange {
+			continue
+		}
+		for _, w := range t.Writes {
+			if m, err := fsm.DecodeMembers(w.Value); err == nil && w.Path == PathMembers {
+				entries, members = append(entries, data), append(members, m)
+			}
+		}
+	}
+	return entries, members
 }
 
 // signed is one of them; dice says which of n.

@@ -96,6 +96,7 @@ func (t *Thief) proposeOld(dice *rand.Rand) {
 
 // sign makes an entry of a transaction: with no signature, another one's or his own.
 func (t *Thief) sign(txn Txn, dice *rand.Rand) []byte {
+	txn = t.Loot.Dated(txn)
 	switch entry, ok := t.Loot.signed(dice.IntN); {
 	case ok && dice.IntN(3) == 0:
 		return txn.Borrow(entry)

@@ -16,9 +16,10 @@ import (
 
 // forged are entries that give the application its right back.
 func (s *scene) forged() []raft.Log {
+	l := s.thief.Loot
 	return []raft.Log{
-		{Type: raft.LogCommand, Data: s.thief.Loot.Delete(s.right.Path).Encode()},
-		{Type: raft.LogCommand, Data: testcluster.PutBack(s.right).Encode()},
+		{Type: raft.LogCommand, Data: l.Dated(l.Delete(s.right.Path)).Encode()},
+		{Type: raft.LogCommand, Data: l.Dated(testcluster.PutBack(s.right)).Encode()},
 	}
 }
 
@@ -268,6 +269,21 @@ func TestThiefConfiguresNothing(t *testing.T) {
 		"nobody": configure(func(*scene, []raft.Server) []raft.Server { return nil }),
 		"nothing that can be read": {do: func(t *testing.T, s *scene) {
 			s.order(t, s.claim(t), raft.Log{Type: raft.LogConfiguration, Data: []byte("nothing")})
+		}},
+		"as once, behind what made it so then": {do: func(t *testing.T, s *scene) {
+			changes, members := s.thief.Loot.Changes()
+			if len(changes) == 0 {
+				t.Fatal("the thief finds no change of members: the test shows nothing")
+			}
+			s.thief.TalkWith(0, 1, robbed)
+			defer s.thief.TalkWith()
+			claim := s.claim(t)
+			for range 10 {
+				s.order(t, claim, raft.Log{Type: raft.LogCommand, Data: changes[0]}, raft.Log{
+					Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(members[0].Configuration()),
+				})
+				time.Sleep(300 * time.Millisecond)
+			}
 		}},
 		"as of old": {do: func(t *testing.T, s *scene) {
 			s.order(t, s.claim(t), raft.Log{

@@ -338,7 +338,7 @@ func (s *scene) namedToPeople(t *testing.T, thief *testcluster.Thief) {
 // propose has the thief bring a transaction to the leader.
 func (s *scene) propose(t *testing.T, thief *testcluster.Thief, txn testcluster.Txn) {
 	t.Helper()
-	s.proposeData(t, thief, txn.Encode())
+	s.proposeData(t, thief, s.thief.Loot.Dated(txn).Encode())
 }
 
 func (s *scene) proposeData(t *testing.T, thief *testcluster.Thief, data []byte) {
@@ -509,6 +509,7 @@ func (s *scene) made(t *testing.T) map[string][]byte {
 		"a seal of his":    l.Replace(testcluster.PathSeal, []byte{1}),
 		"a keyring of his": l.Replace(testcluster.PathKeyring, []byte{1}),
 	} {
+		txn = l.Dated(txn)
 		all[name+" with no signature"] = txn.Encode()
 		all[name+" with another's signature"] = txn.Borrow(signed)
 		all[name+" with his signature"] = s.signed(t, txn, own)
@@ -570,7 +571,7 @@ func TestThiefBringsNothingTooLate(t *testing.T) {
 		"where something stood meanwhile": func(s *scene) testcluster.Txn {
 			return testcluster.PutBack(s.right)
 		},
-		"where something else stands": func(s *scene) testcluster.Txn {
+		"in the place of what was deleted": func(s *scene) testcluster.Txn {
 			return s.thief.Loot.Replace(s.right.Path, s.right.Value)
 		},
 	} {
@@ -580,7 +581,7 @@ func TestThiefBringsNothingTooLate(t *testing.T) {
 				if _, stands := s.thief.Loot.Now(s.right.Path); !stands {
 					t.Fatal("the thief finds no right: the test shows nothing")
 				}
-				data := s.signed(t, late(s), keyring)
+				data := s.signed(t, s.thief.Loot.Dated(late(s)), keyring)
 				s.c.Call(0, "DELETE", "/v1/keyquorum/vaults/demo/grants/billing", nil, nil)
 				s.denied(t, s.read, 0, 1)
 				s.look(t)
@@ -611,7 +612,7 @@ func TestThiefBringsNothingOfAnOldKey(t *testing.T) {
 			"a keyring":  s.thief.Loot.Rotate(testcluster.NewImpostorKey(s.keyTerm(t) + 1)),
 		} {
 			t.Log(name)
-			s.proposeData(t, s.thief, s.signed(t, txn, old))
+			s.proposeData(t, s.thief, s.signed(t, s.thief.Loot.Dated(txn), old))
 		}
 		s.withstood(t, s.read)
 	})

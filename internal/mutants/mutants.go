@@ -86,8 +86,8 @@ var mutants = []mutant{
 		name: "term-changed-beside", bug: "a heartbeat changes Raft's term beside its main loop, so that a late vote elects a second leader of a term",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/terms.go",
-			Old:  "		if !t.terms.beside(heartbeat, handle) {\n",
-			New:  "		if handle(heartbeat); false {\n",
+			Old:  "	if handle := t.inbound.handle.Load(); handle == nil || !t.terms.beside(rpc, *handle) {\n",
+			New:  "	if (*t.inbound.handle.Load())(rpc); false {\n",
 		}},
 		test: "./cluster TestLateVoteElectsNobodyInTheNextTerm",
 	},
@@ -113,8 +113,8 @@ var mutants = []mutant{
 		name: "id-forgotten", bug: "the state machine applies a transaction again when it comes again",
 		edits: []overlay.Edit{{
 			File: "keyquorum/fsm/apply.go",
-			Old:  "	o, decided := d.outcome(t.ID)\n",
-			New:  "	o, decided := Outcome{}, false\n",
+			Old:  "		o, decided = d.outcome(c.txn.ID)\n",
+			New:  "		o, decided = Outcome{}, false\n",
 		}},
 		test: "./fsm TestScripts",
 	},
@@ -408,6 +408,254 @@ var mutants = []mutant{
 			New:  "",
 		}},
 		test: "./testcluster TestRevocationHoldsEverywhere",
+	},
+	{
+		name: "signature-not-checked", bug: "an entry is applied whoever signed it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/check.go",
+			Old:  "	if !ok || !s.by(key.Public) {",
+			New:  "	if !ok || len(key.Public) == 0 {",
+		}},
+		test: "./testcluster TestThiefBringsNoRightBack",
+	},
+	{
+		name: "version-before-signature", bug: "an entry of an unknown version stops a node, though nobody signed it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/check.go",
+			Old:  "	key, newest, ok := line.of(s.term)",
+			New:  "	if _, err := s.decode(); errors.As(err, new(versionError)) {\n		c.fatal = err\n		return c\n	}\n	key, newest, ok := line.of(s.term)",
+		}},
+		test: "./testcluster TestThiefAppendsNothing",
+	},
+	{
+		name: "old-key-signs", bug: "a transaction key signs on when it has a successor",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/check.go",
+			Old:  "	c.retired = !newest\n",
+			New:  "	c.retired = !newest && len(line) == 0\n",
+		}},
+		test: "./testcluster TestThiefBringsNothingOfAnOldKey",
+	},
+	{
+		name: "reserved-paths", bug: "an ordinary transaction writes marks, members, keys and the seal",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/reserved.go",
+			Old:  "		ok = len(written) == 0\n",
+			New:  "		ok = true\n",
+		}},
+		test: "./fsm TestReservedPaths",
+	},
+	{
+		name: "founded-again", bug: "a cluster is founded again where there is a state",
+		edits: []overlay.Edit{
+			{
+				File: "keyquorum/fsm/check.go",
+				Old:  "	case c.txn.Verb == Found:\n",
+				New:  "	case c.txn.Verb == Found && c.retired:\n",
+			},
+			{
+				File: "keyquorum/fsm/apply.go",
+				Old:  "		if _, err = DecodeMembers(t.value(PathMembers)); err == nil && before != 0 {\n",
+				New:  "		if _, err = DecodeMembers(t.value(PathMembers)); err == nil && before == 1<<63 {\n",
+			},
+		},
+		test: "./fsm TestOnlySignedEntriesChangeAnything",
+	},
+	{
+		name: "no-graves", bug: "what was decided before a deletion is put where it was deleted",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/apply.go",
+			Old:  "		return deleted, deleted <= base\n",
+			New:  "		return deleted, true\n",
+		}},
+		test: "./testcluster TestThiefBringsNothingTooLate",
+	},
+	{
+		name: "members-two-at-once", bug: "the members change again before Raft's configuration has followed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/apply.go",
+			Old:  "		if !d.members.Matches(d.configuration) {\n",
+			New:  "		if false {\n",
+		}},
+		test: "./fsm TestMembersChange",
+	},
+	{
+		name: "configuration-not-vetted", bug: "Raft goes by a configuration that nobody signed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "			if !c.vetConfiguration(peer, e, r.Entries[:i], committed) {\n",
+			New:  "			if !c.vetConfiguration(peer, e, r.Entries[:i], committed) && i < 0 {\n",
+		}},
+		test: "./testcluster TestThiefConfiguresNothing",
+	},
+	{
+		name: "committed-rewritten", bug: "a leader replaces entries that a follower knows to be committed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "			if c.rewritten(e) {\n",
+			New:  "			if false && c.rewritten(e) {\n",
+		}},
+		test: "./testcluster TestThiefAppendsNothing",
+	},
+	{
+		name: "commit-index-forgotten", bug: "a node that has started knows nothing of what is committed in its log",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/known.go",
+			Old:  "max(c.raft.CommitIndex(), c.marked.Load())",
+			New:  "max(c.raft.CommitIndex(), 0)",
+		}},
+		test: "./testcluster TestThiefUndoesNothingAtAStart",
+	},
+	{
+		name: "any-kind-of-entry", bug: "Raft is handed entries of kinds that no leader sends",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "		case raft.LogCommand, raft.LogNoop, raft.LogBarrier:\n",
+			New:  "		case raft.LogCommand, raft.LogNoop, raft.LogBarrier, raft.LogAddPeerDeprecated:\n",
+		}},
+		test: "./testcluster TestThiefConfiguresNothing",
+	},
+	{
+		name: "two-leaders-of-a-term", bug: "a node follows whoever says that he leads in its term",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "	if leader == \"\" || string(leader) == peer || term",
+			New:  "	if leader != \"\" || string(leader) == peer || term",
+		}},
+		test: "./testcluster TestThiefAppendsNothing",
+	},
+	{
+		name: "any-term", bug: "a node enters any term that somebody names",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "	return r == nil || term <= r.CurrentTerm()+maxTermStep\n",
+			New:  "	return r == nil || term <= ^uint64(0)\n",
+		}},
+		test: "./testcluster TestThiefStaysNotForEver",
+	},
+	{
+		name: "name-in-the-message", bug: "a message of Raft's is believed to be whose name stands in it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/inbound.go",
+			Old:  "		if string(h.ID) == peer && string(h.Addr) == peer {\n",
+			New:  "		if len(h.ID) > 0 && len(h.Addr) > 0 {\n",
+		}},
+		test: "./testcluster TestThiefStaysNotForEver",
+	},
+	{
+		name: "anybody-has-one-stand", bug: "a node stands for election when anybody tells it to",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/inbound.go",
+			Old:  "	if _, leader := in.c.raft.LeaderWithID(); string(leader) != peer {\n",
+			New:  "	if _, leader := in.c.raft.LeaderWithID(); string(leader) == \"\" {\n",
+		}},
+		test: "./testcluster TestThiefStaysNotForEver",
+	},
+	{
+		name: "snapshot-not-vetted", bug: "a snapshot is put into place before anybody has looked at it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "		c.accuse(sender, deedSnapshot, \"index\", meta.Index, \"why\", err)\n	}\n	return err\n",
+			New:  "		c.accuse(sender, deedSnapshot, \"index\", meta.Index, \"why\", err)\n	}\n	return nil\n",
+		}},
+		test: "./testcluster TestThiefInstallsNothing",
+	},
+	{
+		name: "snapshot-not-vouched", bug: "a snapshot is taken though no unsealed member vouched for the state in it",
+		edits: []overlay.Edit{
+			{
+				File: "keyquorum/fsm/restore.go",
+				Old:  "	if d.vouched == nil {\n		return errUnvouched\n",
+				New:  "	if d.vouched == nil {\n		d.vouched, d.candidate = d.candidate, nil\n",
+			},
+			{
+				File: "keyquorum/fsm/fsm.go",
+				Old:  "	case d.assured < term:\n",
+				New:  "	case d.assured > term:\n",
+			},
+		},
+		test: "./testcluster TestThiefInstallsNothing",
+	},
+	{
+		name: "snapshot-leaves-out", bug: "a snapshot is taken that lacks what its receiver has applied",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/fsm.go",
+			Old:  "	case !d.leadsThrough(own.Index(), own.Digest()):\n",
+			New:  "	case !d.leadsThrough(own.Index(), own.Digest()) && own.Index() == 0:\n",
+		}},
+		test: "./testcluster TestThiefInstallsNothing",
+	},
+	{
+		name: "order-not-signed", bug: "the leader obeys an order that nobody signed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/signing.go",
+			Old:  "	if !c.fsm.View().Line().Verify(o.KeyTerm, message, o.Signature) {\n",
+			New:  "	if len(message) == 0 {\n",
+		}},
+		test: "./testcluster TestThiefOrdersNothing",
+	},
+	{
+		name: "calls-for-strangers", bug: "whoever has a certificate of the authority is served calls",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/calls.go",
+			Old:  "		case !c.belongs(from):\n",
+			New:  "		case false:\n",
+		}},
+		test: "./testcluster TestStrangersAreNotHeard",
+	},
+	{
+		name: "any-key-of-a-node", bug: "a certificate speaks for a node whatever its key",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/admission.go",
+			Old:  "	return slices.ContainsFunc(m.Keys, func(k []byte) bool { return string(k) == string(s.key) })\n",
+			New:  "	return slices.ContainsFunc(m.Keys, func(k []byte) bool { return len(k) == len(s.key) })\n",
+		}},
+		test: "./testcluster TestKeysArePinned",
+	},
+	{
+		name: "removed-is-heard", bug: "a node that was removed is heard",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/trust.go",
+			Old:  "return (*c.removedID.Load())[nodeID] }",
+			New:  "return (*c.removedID.Load())[nodeID] && nodeID == c.id }",
+		}},
+		test: "./testcluster TestThiefBringsNoNodeBack",
+	},
+	{
+		name: "nobody-is-named", bug: "what no member does is refused and not said",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/accuse.go",
+			Old:  "	if c.accused.note(node, d, c.wall()) {\n",
+			New:  "	if c.accused.note(node, d, c.wall()) && false {\n",
+		}},
+		test: "./testcluster TestThiefBringsNoPurgedKeyBack",
+	},
+	{
+		name: "entry-mended-unseen", bug: "a request of Raft's is mended before it is looked at",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "	keep, err := in.c.vet(peer, r)\n",
+			New:  "	in.t.mend(r)\n	keep, err := in.c.vet(peer, r)\n",
+		}},
+		test: "./testcluster TestThiefAppendsNothing",
+	},
+	{
+		name: "purged-stays", bug: "a folder is not rid of what was deleted",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/scrub.go",
+			Old:  "func (c *Cluster) leftovers(v fsm.View) bool { return v.Erased() > c.Store.Scrubbed() }",
+			New:  "func (c *Cluster) leftovers(v fsm.View) bool { return v.Erased() > c.Store.Scrubbed() && v.Index() == 0 }",
+		}},
+		test: "./testcluster TestPurgedIsGone",
+	},
+	{
+		name: "machines-asleep", bug: "after a start no snapshot is taken before somebody writes, and nobody serves before one is taken",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/leader.go",
+			Old:  "	c.wg.Go(c.wakeMachines)\n",
+			New:  "",
+		}},
+		test: "./testcluster TestNodesThatStartWithNothingNewServe",
 	},
 }
 
