@@ -69,6 +69,9 @@ func history(t *testing.T, seed uint64) (l lived) {
 		if seed%3 == 0 {
 			c.AddNonvoter()
 		}
+		if seed%13 == 0 { // whose folder a thief may have
+			c.Remove(c.AddVoter())
+		}
 		switch {
 		case seed%7 == 0:
 			farApart(c, seed)

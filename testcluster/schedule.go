@@ -154,6 +154,7 @@ var strikes = []strike{
 		c.DriftClock(j, 0.955+dice.Float64()*0.09)
 	}},
 	{"usage-log", is[auditBreaker], func(c *Cluster, i, _ int, _ *rand.Rand) { c.FailUsageLog(i) }},
+	{"thief", hasOthers, func(c *Cluster, i, _ int, dice *rand.Rand) { c.Burgle(i, dice) }},
 	{"power-cut", powerCuttable, func(c *Cluster, _, _ int, dice *rand.Rand) { c.PowerCut(dice, c.all()...) }},
 }
 
@@ -170,6 +171,9 @@ func (c *Cluster) Faults() (names []string) {
 func always(*Cluster) bool       { return true }
 func hasNetwork(c *Cluster) bool { return c.links != nil }
 func is[T any](c *Cluster) bool  { _, ok := c.kind.(T); return ok }
+
+// A thief talks with members other than the one that he robs.
+func hasOthers(c *Cluster) bool { return c.size > 1 }
 
 func canBeShaped(c *Cluster) bool { return hasNetwork(c) && c.links.unshapable() == nil }
 func hasRegions(c *Cluster) bool  { return hasNetwork(c) && len(c.regions) == c.size }
