@@ -13,7 +13,7 @@ SEED         ?= $(shell date +%s)
 CHAOS        := GOGC=400 KEYQUORUM_SEED=$(SEED) go test -count=1 -timeout 0 -v ./testcluster
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test vectors timing failover chaos histories kills cuts leaks races geo deep model conformance mutants bench load gobench fuzz lint clean
+.PHONY: help build run test vectors timing failover chaos histories kills cuts leaks thief races geo deep model conformance mutants bench load gobench fuzz lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ cuts: ## cut the power of a whole cluster N (100) times under load
 
 leaks: ## open and close a cluster N (100) times and count what is left
 	KEYQUORUM_CYCLES=$(N) $(CHAOS) -run '^TestNothingLeaks$$'
+
+thief: ## attack the real program with the folder of a sealed node, and show what the other nodes say of it
+	KEYQUORUM_THIEF=processes $(CHAOS) -run '^Test(Thief|Stranger)'
 
 races: ## revoke a right N (1000) times while it is used at all nodes, some of them cut off
 	KEYQUORUM_RACES=$(if $(filter command line,$(origin N)),$(N),1000) $(CHAOS) -run '^TestRevocationHoldsEverywhere$$'
