@@ -590,22 +590,30 @@ func decodeConfiguration(data []byte) (c raft.Configuration) {
 	return raft.DecodeConfiguration(data)
 }
 
-// Alter puts other records into the vouched state of a snapshot, in the place of those at their paths,
-// says that it is of an index, 0 for its own, leaves out what is behind it, and makes digests and
-// checksum anew.
-func Alter(snapshot []byte, index uint64, records ...Record) ([]byte, error) {
+// MakeUp makes a snapshot of a later index that nobody vouched for: what the folder makes of it with other
+// records in the place of those at their paths, after all states of which the thief knows the digest, and nothing
+// behind it.
+func (l Loot) MakeUp(index uint64, records ...Record) ([]byte, error) {
+	snapshot, err := l.Kept()
+	if err != nil {
+		return nil, err
+	}
 	s, err := decodeState(snapshot)
 	if err != nil {
 		return nil, err
 	}
 	s.put(records...)
-	if s.tail = nil; index > 0 {
-		s.index = index
+	for i := s.index; i <= l.now.Index(); i++ {
+		if digest, ok := l.digestAt(i); ok {
+			s.past = append(s.past, append(binary.BigEndian.AppendUint64([]byte{'P'}, i), digest[:]...))
+		}
 	}
+	s.index, s.tail = index, nil
 	return s.encode(), nil
 }
 
-// AlterVouched is Alter, but leaves what is behind the vouched state where it is.
+// AlterVouched puts other records into the vouched state of a snapshot, in the place of those at their
+// paths, and makes digests and checksum anew. What is behind that state it leaves where it is.
 func AlterVouched(snapshot []byte, records ...Record) ([]byte, error) {
 	s, err := decodeState(snapshot)
 	if err != nil {

@@ -202,7 +202,7 @@ func (t *Thief) sendSnapshot(dice *rand.Rand) {
 	old := t.Loot.Old[dice.IntN(len(t.Loot.Old))]
 	switch dice.IntN(4) {
 	case 0:
-		s.State = or(s.State)(Alter(s.State, claim.Last, old))
+		s.State = or(s.State)(t.Loot.MakeUp(claim.Last, old))
 	case 1:
 		s.State = or(s.State)(AlterVouched(s.State, old))
 	case 2:

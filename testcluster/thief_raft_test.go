@@ -385,7 +385,8 @@ func TestThiefInstallsNothing(t *testing.T) {
 			s.install(t, func() (raft.SnapshotMeta, []byte) {
 				meta := newer.Meta
 				meta.Index = reached(t, s)
-				state, err := testcluster.Alter(newer.State, meta.Index, s.right)
+				s.thief.Look()
+				state, err := s.thief.Loot.MakeUp(meta.Index, s.right)
 				must(t, err)
 				return meta, state
 			})
