@@ -60,6 +60,7 @@ func attacked(
 	t.Helper()
 	for name, attack := range attacks {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			heist(t, 3, func(t *testing.T, s *scene) {
 				prepare(s, t)
 				attack.do(t, s)
@@ -357,17 +358,16 @@ func often(_ int, config *node.Config) { config.Compact = node.Compact{Weight: 1
 
 // The thief sends the others a snapshot.
 func TestThiefInstallsNothing(t *testing.T) {
-	var old, newer testcluster.Snapshot
 	prepare := func(s *scene, t *testing.T) {
-		old = s.snapshot(t, s.right.Mod)
+		s.old = s.snapshot(t, s.right.Mod)
 		s.revoke(t)
-		newer = s.snapshot(t, s.before[s.right.Path].Mod)
+		s.newer = s.snapshot(t, s.before[s.right.Path].Mod)
 		s.look(t)
 	}
 	altered := func(t *testing.T, s *scene) (raft.SnapshotMeta, []byte) {
-		state, err := testcluster.AlterVouched(newer.State, s.right)
+		state, err := testcluster.AlterVouched(s.newer.State, s.right)
 		must(t, err)
-		return newer.Meta, state
+		return s.newer.Meta, state
 	}
 	reached := func(t *testing.T, s *scene) uint64 { return s.current(t).Last + 100 }
 	attacked(t, prepare, map[string]attack{
@@ -383,7 +383,7 @@ func TestThiefInstallsNothing(t *testing.T) {
 		}},
 		"made up, newer than what anybody has": {do: func(t *testing.T, s *scene) {
 			s.install(t, func() (raft.SnapshotMeta, []byte) {
-				meta := newer.Meta
+				meta := s.newer.Meta
 				meta.Index = reached(t, s)
 				s.thief.Look()
 				state, err := s.thief.Loot.MakeUp(meta.Index, s.right)
@@ -393,30 +393,30 @@ func TestThiefInstallsNothing(t *testing.T) {
 		}},
 		"with a command more": {do: func(t *testing.T, s *scene) {
 			s.install(t, func() (raft.SnapshotMeta, []byte) {
-				meta := newer.Meta
+				meta := s.newer.Meta
 				meta.Index = reached(t, s)
-				state, err := testcluster.AddCommand(newer.State, s.forged()[0].Data)
+				state, err := testcluster.AddCommand(s.newer.State, s.forged()[0].Data)
 				must(t, err)
 				return meta, state
 			})
 		}},
 		"older, as if nothing that counts had followed": {do: func(t *testing.T, s *scene) {
 			s.install(t, func() (raft.SnapshotMeta, []byte) {
-				meta := old.Meta
+				meta := s.old.Meta
 				meta.Index = reached(t, s)
-				state, err := s.thief.Loot.Forget(old.State, meta.Index)
+				state, err := s.thief.Loot.Forget(s.old.State, meta.Index)
 				must(t, err)
 				return meta, state
 			})
 		}},
 		"older": {do: func(t *testing.T, s *scene) {
-			s.install(t, func() (raft.SnapshotMeta, []byte) { return old.Meta, old.State })
+			s.install(t, func() (raft.SnapshotMeta, []byte) { return s.old.Meta, s.old.State })
 		}},
 		"older, as if it were newer": {do: func(t *testing.T, s *scene) {
 			s.install(t, func() (raft.SnapshotMeta, []byte) {
-				meta := old.Meta
+				meta := s.old.Meta
 				meta.Index = reached(t, s)
-				return meta, old.State
+				return meta, s.old.State
 			})
 		}},
 		"foreign": {do: func(t *testing.T, s *scene) {
@@ -434,7 +434,7 @@ func TestThiefInstallsNothing(t *testing.T) {
 				s.thief.Look()
 				state, err := s.thief.Loot.Kept()
 				must(t, err)
-				meta := newer.Meta
+				meta := s.newer.Meta
 				meta.Index, meta.Configuration.Servers = reached(t, s), alone(s)
 				return meta, state
 			})
@@ -451,7 +451,7 @@ func TestThiefInstallsNothing(t *testing.T) {
 		}},
 		"nothing that can be read": {do: func(t *testing.T, s *scene) {
 			s.install(t, func() (raft.SnapshotMeta, []byte) {
-				meta := newer.Meta
+				meta := s.newer.Meta
 				meta.Index += 1000
 				return meta, []byte("nothing")
 			})

@@ -46,6 +46,8 @@ type scene struct {
 	said   int                   // what had been said of him by then
 	term   uint64                // the newest by then
 	voters string                // and other members by then
+
+	old, newer testcluster.Snapshot // of before and after a revocation, where a test has them
 }
 
 // heist runs a test in which a thief has the folder of a sealed member of n. With
