@@ -233,7 +233,7 @@ func (v View) MembersAfter(entries iter.Seq2[uint64, []byte]) Members {
 			}
 		case Change:
 			next, err := DecodeMembers(c.txn.value(PathMembers))
-			if err != nil || !c.txn.holdsTo(PathMembers, changed) {
+			if err != nil || !c.txn.holdsTo(PathMembers, changed) || v.refuses(index, c.txn) {
 				continue
 			}
 			if _, err := members.change(next); err == nil {
@@ -242,6 +242,12 @@ func (v View) MembersAfter(entries iter.Seq2[uint64, []byte]) Members {
 		}
 	}
 	return members
+}
+
+// refuses says whether it is known by now that a transaction will not be applied at index: it was decided in another generation, too
+// long ago, or on another past.
+func (v View) refuses(index uint64, t Txn) bool {
+	return t.Generation != v.Generation() || tooOld(index, t) || t.Base <= v.Index() && v.state.doubts(t)
 }
 
 // holdsTo says whether the transaction is applied only if the record at path was changed at index last.
