@@ -27,6 +27,9 @@ func TestMetricsOfACluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 3)
 		c.NewVault("demo")
+		thief := c.Steal(0) // whom somebody accuses, so that there is a figure of it
+		_, _ = thief.Propose([]byte("nothing"))
+		thief.Leave()
 		time.Sleep(3 * time.Second)
 		leader := c.Leader()
 		shown := map[string]bool{}
