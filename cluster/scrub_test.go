@@ -46,7 +46,8 @@ func (g *group) erase(i int, path string) {
 	}
 }
 
-// Minutes after a deletion no folder holds what was deleted, on sealed members neither, and what was written around it is there.
+// Minutes after a deletion no folder holds what was deleted, on sealed members neither, and what
+// was written around it is there.
 func TestWhatIsDeletedLeavesTheFolders(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)
@@ -91,8 +92,8 @@ func TestWhatIsDeletedLeavesTheFolders(t *testing.T) {
 	})
 }
 
-// A member that was away rids its folder of what was deleted meanwhile before it serves, also when it is the only one left to
-// vouch for a state from after the deletion.
+// A member that was away rids its folder of what was deleted meanwhile before it serves, also when
+// it is the only one left to vouch for a state from after the deletion.
 func TestWhatWasDeletedMeanwhile(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)

@@ -108,9 +108,9 @@ func (c *Cluster) rewritten(e *raft.Log) bool {
 	return c.Store.Logs().GetLog(e.Index, &own) == nil && own.Term != e.Term
 }
 
-// vetConfiguration says whether a configuration is what the members are, by this member's state, or will be, by
-// what is signed in the log before it. When the state has everything before the entry and still says otherwise,
-// nobody signed for it.
+// vetConfiguration says whether a configuration is what the members are, by this member's state, or
+// will be, by what is signed in the log before it. When the state has everything before the entry
+// and still says otherwise, nobody signed for it.
 func (c *Cluster) vetConfiguration(peer string, e *raft.Log, sent []*raft.Log, committed uint64) bool {
 	configuration, err := fsm.DecodeConfiguration(e.Data)
 	if err != nil {
@@ -127,8 +127,8 @@ func (c *Cluster) vetConfiguration(peer string, e *raft.Log, sent []*raft.Log, c
 	return false
 }
 
-// behind are the commands between a state and an entry that was sent: in this member's log, and then in what was
-// sent before it.
+// behind are the commands between a state and an entry that was sent: in this member's log, and
+// then in what was sent before it.
 func (c *Cluster) behind(view fsm.View, e *raft.Log, sent []*raft.Log) iter.Seq2[uint64, []byte] {
 	return func(yield func(uint64, []byte) bool) {
 		first := e.Index - uint64(len(sent))

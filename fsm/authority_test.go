@@ -12,7 +12,8 @@ import (
 	"keyquorum/internal/testkey"
 )
 
-// A realm is a cluster as its log has it: founded, with one member, each entry signed by the newest key.
+// A realm is a cluster as its log has it: founded, with one member, each entry signed by the newest
+// key.
 type realm struct {
 	t    *testing.T
 	fsm  *fsm.FSM
@@ -159,7 +160,8 @@ func records(v fsm.View) (all []string) {
 	return append(all, fmt.Sprint(c.Servers, v.Members(), len(v.Line())))
 }
 
-// Whatever is in the log, only what a member signed changes anything, and the rest is counted, the same on every node.
+// Whatever is in the log, only what a member signed changes anything, and the rest is counted, the
+// same on every node.
 func TestOnlySignedEntriesChangeAnything(t *testing.T) {
 	r := newRealm(t)
 	r.set("a", "1")
@@ -226,7 +228,8 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// A member knows its cluster: no log of another one founds it, nor does one by a key that another comes after.
+// A member knows its cluster: no log of another one founds it, nor does one by a key that another
+// comes after.
 func TestAnchor(t *testing.T) {
 	r := newRealm(t)
 	r.set("a", "1")
@@ -370,7 +373,8 @@ func TestGraves(t *testing.T) {
 	}
 }
 
-// A signer that has seen another state than this one's past raises doubt: one of the two lacks something.
+// A signer that has seen another state than this one's past raises doubt: one of the two lacks
+// something.
 func TestDoubt(t *testing.T) {
 	r := newRealm(t)
 	r.set("a", "1")

@@ -206,9 +206,10 @@ func (m Members) Configuration() (c raft.Configuration) {
 	return c
 }
 
-// MembersAfter is who the members will be when the entries that are still to be applied, in order, have been: by what is signed
-// in them. Raft goes by a configuration before the change that it follows from is committed, which after a start may only be when the
-// configuration is in the log too.
+// MembersAfter is who the members will be when the entries that are still to be applied, in order,
+// have been: by what is signed in them. Raft goes by a configuration before the change that it
+// follows from is committed, which after a start may only be when the configuration is in the log
+// too.
 func (v View) MembersAfter(entries iter.Seq2[uint64, []byte]) Members {
 	line, members, changed := v.state.line, v.state.members, uint64(0)
 	if r, ok := v.state.records.Get(PathMembers); ok {
@@ -244,13 +245,14 @@ func (v View) MembersAfter(entries iter.Seq2[uint64, []byte]) Members {
 	return members
 }
 
-// refuses says whether it is known by now that a transaction will not be applied at index: it was decided in another generation, too
-// long ago, or on another past.
+// refuses says whether it is known by now that a transaction will not be applied at index: it was
+// decided in another generation, too long ago, or on another past.
 func (v View) refuses(index uint64, t Txn) bool {
 	return t.Generation != v.Generation() || tooOld(index, t) || t.Base <= v.Index() && v.state.doubts(t)
 }
 
-// holdsTo says whether the transaction is applied only if the record at path was changed at index last.
+// holdsTo says whether the transaction is applied only if the record at path was changed at index
+// last.
 func (t Txn) holdsTo(path string, index uint64) bool {
 	return slices.ContainsFunc(t.Conditions, func(c Condition) bool {
 		return c.Kind == Unchanged && c.Path == path && c.Index == index

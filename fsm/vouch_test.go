@@ -17,7 +17,8 @@ func vet(f *fsm.FSM, snapshot []byte) error {
 	return err
 }
 
-// The vouched state and the entries behind it are the state, and only the entries behind it are kept.
+// The vouched state and the entries behind it are the state, and only the entries behind it are
+// kept.
 func TestSnapshotOfAVouchedState(t *testing.T) {
 	r := newRealm(t)
 	for i := range 20 {
@@ -81,7 +82,8 @@ func TestSnapshotsOfLiars(t *testing.T) {
 	requireError(t, restore(r.member(r.line), persisted(t, stranger.fsm)), "another cluster's")
 }
 
-// What a member has applied it does not forget by a snapshot that leaves it out, however far that goes on.
+// What a member has applied it does not forget by a snapshot that leaves it out, however far that
+// goes on.
 func TestSnapshotsThatLeaveOut(t *testing.T) {
 	r := newRealm(t)
 	r.set("grant", "old")
@@ -113,8 +115,8 @@ func TestSnapshotsThatLeaveOut(t *testing.T) {
 	}
 }
 
-// What was decided on the other side of a fork is no state for a member that has applied what is missing there, though a signer vouched
-// for it, and however far it has gone on.
+// What was decided on the other side of a fork is no state for a member that has applied what is
+// missing there, though a signer vouched for it, and however far it has gone on.
 func TestSnapshotsOfAFork(t *testing.T) {
 	r := newRealm(t)
 	r.set("grant", "old")
@@ -137,8 +139,8 @@ func TestSnapshotsOfAFork(t *testing.T) {
 	r.requireUnchanged("a decision of the fork's", func() { r.fsm.Apply(late) })
 }
 
-// resealed mends the digests and the checksum of a snapshot with entries behind its state. The digest at the end is that of the
-// state after them, so nothing but the signature is left to tell.
+// resealed mends the digests and the checksum of a snapshot with entries behind its state. The
+// digest at the end is that of the state after them, so nothing but the signature is left to tell.
 func resealed(snapshot []byte) []byte {
 	for range 2 {
 		digest, only := fsm.ComputedDigest(fsm.New(fsm.Options{OnFatal: func(error) {}}).Restore(io.NopCloser(bytes.NewReader(snapshot))))
@@ -178,8 +180,9 @@ func TestSnapshotsUnderARetiredKey(t *testing.T) {
 	}
 }
 
-// forge is the log up to before, a write of the thief's in the place of what comes after, and then the true rotation or nothing,
-// vouched for by the stolen key as often as it takes to be newer than the truth.
+// forge is the log up to before, a write of the thief's in the place of what comes after, and then
+// the true rotation or nothing, vouched for by the stolen key as often as it takes to be newer than
+// the truth.
 func forge(r *realm, stolen *testkey.Key, before int, rotated bool) []byte {
 	f := r.member(nil)
 	f.ApplyBatch(r.log[:before])

@@ -36,7 +36,8 @@ func TestAChallengeIsALockAndTheRecordComesLater(t *testing.T) {
 	})
 }
 
-// A forger stands between a joiner and its cluster, and puts something else for a part of what passes.
+// A forger stands between a joiner and its cluster, and puts something else for a part of what
+// passes.
 type forger struct {
 	direct
 	forge func(*node.Admission) []byte // gives the part to alter; nil alters nothing
@@ -90,8 +91,8 @@ func TestForgedAdmissionIsRefused(t *testing.T) {
 	})
 }
 
-// Whatever lock somebody puts in the place of the cluster's, a joiner with the right shares takes none
-// of them, or proves nothing, or refuses the record that comes.
+// Whatever lock somebody puts in the place of the cluster's, a joiner with the right shares takes
+// none of them, or proves nothing, or refuses the record that comes.
 func TestForgedLockIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {
 		s.start(1)

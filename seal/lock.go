@@ -17,8 +17,9 @@ const (
 // ErrLock says that bytes are no lock, or one of a version that this program does not know.
 var ErrLock = errors.New("seal: not a lock")
 
-// A Lock is what a seal record says of its shares, without what they open. Strangers may have it: it
-// tells whether a share is right, and nothing of what the share is. It is a value, as [Record] is.
+// A Lock is what a seal record says of its shares, without what they open. Strangers may have it:
+// it tells whether a share is right, and nothing of what the share is. It is a value, as [Record]
+// is.
 type Lock struct {
 	ClusterID  [16]byte
 	Shares     int    // shares that were made, 1 to 255
@@ -46,8 +47,8 @@ func (l Lock) appendTo(b []byte) []byte {
 	return append(b, l.shareHashes...)
 }
 
-// decodeLock reads a magic, a lock, and the tail of that many bytes behind it. What is wrong it says
-// under the name of what was to be decoded.
+// decodeLock reads a magic, a lock, and the tail of that many bytes behind it. What is wrong it
+// says under the name of what was to be decoded.
 func decodeLock(b []byte, magic string, tail int, name error) (l Lock, rest []byte, err error) {
 	if len(b) < lockHead || string(b[:len(magic)]) != magic {
 		return Lock{}, nil, name

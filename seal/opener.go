@@ -10,8 +10,8 @@ import (
 // ErrOtherLock says that a seal record has another lock than the one whose shares were given.
 var ErrOtherLock = errors.New("seal: a seal record of another lock")
 
-// An Opener is what enough shares of a lock give: it proves that they were given, and opens the seal
-// record of that lock. It is safe for concurrent use.
+// An Opener is what enough shares of a lock give: it proves that they were given, and opens the
+// seal record of that lock. It is safe for concurrent use.
 type Opener struct {
 	unprintable
 
@@ -21,7 +21,8 @@ type Opener struct {
 	kek, join *[keySize]byte
 }
 
-// newOpener derives both keys, bound to cluster and generation, from the shared scalar. It runs inside Do.
+// newOpener derives both keys, bound to cluster and generation, from the shared scalar. It runs
+// inside Do.
 func newOpener(l Lock, scalar group.Scalar) (*Opener, error) {
 	secret, err := scalar.MarshalBinary()
 	if err != nil {
@@ -39,7 +40,8 @@ func newOpener(l Lock, scalar group.Scalar) (*Opener, error) {
 }
 
 // Root unwraps the root key of the record with this lock. As every share was checked when it was
-// added, ErrWrongKey and ErrTampered mean that the record was altered. The Root outlives the Opener.
+// added, ErrWrongKey and ErrTampered mean that the record was altered. The Root outlives the
+// Opener.
 func (o *Opener) Root(r Record) (root *Root, err error) {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

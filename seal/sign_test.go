@@ -12,7 +12,8 @@ import (
 	"keyquorum/seal"
 )
 
-// RFC 8032 section 7.1, TEST 2 and TEST 3: a term's seed is an Ed25519 private key as the RFC has it.
+// RFC 8032 section 7.1, TEST 2 and TEST 3: a term's seed is an Ed25519 private key as the RFC has
+// it.
 func TestSignIsEd25519OfTheSeed(t *testing.T) {
 	for _, v := range []struct{ seed, public, message, signature string }{
 		{

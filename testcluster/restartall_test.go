@@ -7,9 +7,10 @@ import (
 	"keyquorum/testcluster"
 )
 
-// Right after a change of members all nodes are started anew. The change and the configuration that follows from it may be in
-// logs, and neither known to be committed: a follower must take the configuration by what is signed in its log, since the leader
-// commits the change by an entry behind both.
+// Right after a change of members all nodes are started anew. The change and the configuration that
+// follows from it may be in logs, and neither known to be committed: a follower must take the
+// configuration by what is signed in its log, since the leader commits the change by an entry
+// behind both.
 func TestAllStartAnewAfterAChangeOfMembers(t *testing.T) {
 	for range 3 {
 		synctest.Test(t, func(t *testing.T) {

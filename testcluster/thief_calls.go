@@ -220,8 +220,8 @@ func (t *Thief) TellLies(other string) {
 	}
 }
 
-// ObeyMe gives orders to whoever leads: in the name of nobody, of himself and, where he has one, with
-// the signature of another message. It returns what the leader said to each.
+// ObeyMe gives orders to whoever leads: in the name of nobody, of himself and, where he has one,
+// with the signature of another message. It returns what the leader said to each.
 func (t *Thief) ObeyMe(other string, foreign []byte) (answers []error) {
 	now, err := t.Current()
 	if err != nil {

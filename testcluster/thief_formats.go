@@ -278,8 +278,8 @@ func lies(leader, other string, term uint64, some func(n int) uint64) []lie {
 	}
 }
 
-// brokenWords are check-ins of a member that says of itself what is not so: how far it is, and what it
-// has promised whom. A voter's word is believed (docs/decisions.md).
+// brokenWords are check-ins of a member that says of itself what is not so: how far it is, and what
+// it has promised whom. A voter's word is believed (docs/decisions.md).
 func brokenWords(term uint64) []lie {
 	const most = 1<<63 - 1
 	checkIn := func(applied uint64, echo, promised int64, idle bool) lie {
@@ -302,8 +302,8 @@ type lie struct {
 // newName is the id of a node that never was.
 func newName() string { return fmt.Sprintf("%x", newID()) }
 
-// A state is what a snapshot holds: one that somebody vouched for, and the entries behind it. What the
-// thief leaves alone is as it was.
+// A state is what a snapshot holds: one that somebody vouched for, and the entries behind it. What
+// the thief leaves alone is as it was.
 type state struct {
 	index, generation uint64
 	configuration     []byte // the element
@@ -546,8 +546,8 @@ func (*memorySink) ID() string    { return "thief" }
 func (*memorySink) Cancel() error { return nil }
 func (*memorySink) Close() error  { return nil }
 
-// accuses says whether a line of a node's log accuses the node with an id of something, or says of a
-// snapshot of its that it was not taken.
+// accuses says whether a line of a node's log accuses the node with an id of something, or says of
+// a snapshot of its that it was not taken.
 func accuses(line []byte, id string) bool {
 	return bytes.Contains(line, []byte("a node does what no member does")) &&
 		bytes.Contains(line, []byte("node="+id)) && bytes.Contains(line, []byte("deed=")) ||
@@ -590,9 +590,9 @@ func decodeConfiguration(data []byte) (c raft.Configuration) {
 	return raft.DecodeConfiguration(data)
 }
 
-// MakeUp makes a snapshot of a later index that nobody vouched for: what the folder makes of it with other
-// records in the place of those at their paths, after all states of which the thief knows the digest, and nothing
-// behind it.
+// MakeUp makes a snapshot of a later index that nobody vouched for: what the folder makes of it
+// with other records in the place of those at their paths, after all states of which the thief
+// knows the digest, and nothing behind it.
 func (l Loot) MakeUp(index uint64, records ...Record) ([]byte, error) {
 	snapshot, err := l.Kept()
 	if err != nil {
@@ -612,8 +612,9 @@ func (l Loot) MakeUp(index uint64, records ...Record) ([]byte, error) {
 	return s.encode(), nil
 }
 
-// AlterVouched puts other records into the vouched state of a snapshot, in the place of those at their
-// paths, and makes digests and checksum anew. What is behind that state it leaves where it is.
+// AlterVouched puts other records into the vouched state of a snapshot, in the place of those at
+// their paths, and makes digests and checksum anew. What is behind that state it leaves where it
+// is.
 func AlterVouched(snapshot []byte, records ...Record) ([]byte, error) {
 	s, err := decodeState(snapshot)
 	if err != nil {

@@ -17,8 +17,8 @@ type visit struct {
 	done  chan struct{} // closed when he has gone
 }
 
-// Burgle seals node i and lets a thief speak as its double until Heal. Where nodes were removed, he may
-// speak as one of these instead.
+// Burgle seals node i and lets a thief speak as its double until Heal. Where nodes were removed, he
+// may speak as one of these instead.
 func (c *Cluster) Burgle(i int, dice *rand.Rand) {
 	c.t.Helper()
 	c.mustHave("Burgle", i)
@@ -69,10 +69,10 @@ func (t *Thief) work(ctx context.Context, dice *rand.Rand) {
 	}
 }
 
-// moves are what a thief does as a fault. Each must come to nothing but delay. What the key of a voter
-// lets nobody else prevent is not among them: it can vote twice, claim a term and append to it what
-// nobody can tell from a leader's, say of entries that they are committed, and break its word to a leader. Then
-// Raft promises nothing.
+// moves are what a thief does as a fault. Each must come to nothing but delay. What the key of a
+// voter lets nobody else prevent is not among them: it can vote twice, claim a term and append to
+// it what nobody can tell from a leader's, say of entries that they are committed, and break its
+// word to a leader. Then Raft promises nothing.
 var moves = []func(t *Thief, dice *rand.Rand){
 	propose, propose, propose,
 	(*Thief).tellLies, (*Thief).tellLies,

@@ -158,11 +158,11 @@ func conflict(t *testing.T, s *scene) {
 	s.order(t, claim, nothing...)
 }
 
-// A voter is cut off and behind when a right is revoked. The thief gives it entries of later terms, which do
-// nothing. Its log looks newer than those that have the revocation, so others may vote for it; but who knows
-// that the revocation is committed lets nobody undo it. The voter is of no use any more: it will not have the
-// thief's entries undone either, and says of who leads that he wants it. When thief and voter are gone the
-// others serve, and have everything.
+// A voter is cut off and behind when a right is revoked. The thief gives it entries of later terms,
+// which do nothing. Its log looks newer than those that have the revocation, so others may vote for
+// it; but who knows that the revocation is committed lets nobody undo it. The voter is of no use
+// any more: it will not have the thief's entries undone either, and says of who leads that he wants
+// it. When thief and voter are gone the others serve, and have everything.
 func TestThiefPutsNobodyAhead(t *testing.T) {
 	const behind = 1
 	synctest.Test(t, func(t *testing.T) {
@@ -205,8 +205,8 @@ func TestThiefPutsNobodyAhead(t *testing.T) {
 	})
 }
 
-// A node that starts again has its log, and is not told yet how much of it is committed. The thief is the first
-// to speak with it.
+// A node that starts again has its log, and is not told yet how much of it is committed. The thief
+// is the first to speak with it.
 func TestThiefUndoesNothingAtAStart(t *testing.T) {
 	heist(t, 3, func(t *testing.T, s *scene) {
 		s.revoke(t)

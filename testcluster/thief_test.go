@@ -293,8 +293,8 @@ func differences(before, after map[string]fsm.Record) (list []string) {
 	return list
 }
 
-// named checks that one of the others names a thief in a line of its log, who has not been named before
-// he looked.
+// named checks that one of the others names a thief in a line of its log, who has not been named
+// before he looked.
 func (s *scene) named(t *testing.T, thief *testcluster.Thief) {
 	t.Helper()
 	for range 500 {
@@ -566,8 +566,8 @@ func TestThiefRepeatsNothing(t *testing.T) {
 	})
 }
 
-// A transaction was signed, and the thief, who was to order it, kept it. He brings it when others were
-// decided after it.
+// A transaction was signed, and the thief, who was to order it, kept it. He brings it when others
+// were decided after it.
 func TestThiefBringsNothingTooLate(t *testing.T) {
 	for name, late := range map[string]func(*scene) testcluster.Txn{
 		"where something stood meanwhile": func(s *scene) testcluster.Txn {
@@ -616,8 +616,8 @@ func TestThiefBringsNothingOfAnOldKey(t *testing.T) {
 	})
 }
 
-// Members are changed by who is unsealed. The thief says who is one, gives orders to the leader, and
-// says where he is.
+// Members are changed by who is unsealed. The thief says who is one, gives orders to the leader,
+// and says where he is.
 func TestThiefChangesNoMember(t *testing.T) {
 	nobody := fsm.Member{ID: strings.Repeat("ab", 16), Address: "thief:8201"}
 	for name, change := range map[string]func(l testcluster.Loot, other string) testcluster.Txn{
@@ -725,8 +725,8 @@ func (s *scene) call(path string, all [][]any) {
 }
 
 // Who has a certificate of the cluster and is no member of it, such as one that was admitted and
-// never came, makes no calls and gets no votes. As a peer of Raft he is heard: who was away for long
-// does not know everybody. He achieves no more than a thief.
+// never came, makes no calls and gets no votes. As a peer of Raft he is heard: who was away for
+// long does not know everybody. He achieves no more than a thief.
 func TestStrangersAreNotHeard(t *testing.T) {
 	heist(t, 3, func(t *testing.T, s *scene) {
 		s.revoke(t)
@@ -752,7 +752,8 @@ func TestStrangersAreNotHeard(t *testing.T) {
 	})
 }
 
-// A certificate for a member's id with another key than the one that was signed for is worth nothing.
+// A certificate for a member's id with another key than the one that was signed for is worth
+// nothing.
 func TestKeysArePinned(t *testing.T) {
 	heist(t, 3, func(t *testing.T, s *scene) {
 		s.revoke(t)

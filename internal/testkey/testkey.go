@@ -1,4 +1,5 @@
-// Package testkey has transaction keys that everybody knows, for the tests of rooms that have no keyring.
+// Package testkey has transaction keys that everybody knows, for the tests of rooms that have no
+// keyring.
 package testkey
 
 import (
