@@ -1,9 +1,9 @@
-// Package lease is the protocol by which every node answers reads from its own copy, and yet no read
-// misses what was acknowledged before it began, on whichever node.
+// Package lease is the protocol by which every node answers reads from its own copy, and yet no
+// read misses what was acknowledged before it began, on whichever node.
 //
-// It is a machine without clock, lock, goroutine or I/O: a Node is plain data, and each method is one
-// step from an event to what the node now holds, grants, waits for and shows. Package cluster feeds it
-// with readings of the clock and of Raft, carries its messages, and decides nothing.
+// It is a machine without clock, lock, goroutine or I/O: a Node is plain data, and each method is
+// one step from an event to what the node now holds, grants, waits for and shows. Package cluster
+// feeds it with readings of the clock and of Raft, carries its messages, and decides nothing.
 // internal/leasemodel goes through every state that small clusters of these nodes can get into.
 //
 // # The rules

@@ -32,8 +32,8 @@ func (n *Node) MoveE(r Reading) {
 }
 
 // NextMove is when E may move though nobody checks in: a lease in the books ends, or a term becomes
-// quiet. soonest is when to look again in any case. What is left of a term that is over has no end to
-// wait for.
+// quiet. soonest is when to look again in any case. What is left of a term that is over has no end
+// to wait for.
 func (n *Node) NextMove(r Reading, soonest time.Duration) time.Duration {
 	t, next := &n.Table, soonest
 	if t.Term != r.Term {

@@ -11,8 +11,8 @@ type Fence struct {
 	yes    int
 }
 
-// BeginFence notes where the leader stands, and whom to ask: the voters of its latest configuration.
-// opened is the term that it has opened last; false: it is not in that any more.
+// BeginFence notes where the leader stands, and whom to ask: the voters of its latest
+// configuration. opened is the term that it has opened last; false: it is not in that any more.
 func BeginFence(r Reading, opened uint64, servers []Server) (f Fence, ok bool) {
 	f = Fence{Term: r.Term, Index: r.Applied}
 	for _, s := range servers {
@@ -64,8 +64,8 @@ func (f *Fence) Proves(term uint64) bool { return f.Holds() && term == f.Term }
 // Rounds number the rounds of a question that many callers share.
 type Rounds struct{ begun uint64 }
 
-// Join is the round that a caller takes part in: the next to begin. An answer to a question that was
-// put before a reader came proves nothing to it (F5).
+// Join is the round that a caller takes part in: the next to begin. An answer to a question that
+// was put before a reader came proves nothing to it (F5).
 func (r *Rounds) Join() (round uint64) { return r.begun + 1 }
 
 // Begin is the round that begins now.

@@ -19,9 +19,11 @@ const (
 // latest configuration, member says whether the asker is one of the committed one.
 //
 // A lease is given to a member that serves reads, in the same term, whose FSM has E and what the
-// leader's had when the term was opened (L5); never for longer than the leader's own (L4). Giving one
-// and moving E are one step each, so none comes between.
-func (n *Node) Grant(r Reading, from string, c CheckIn, servers []Server, member bool) (Answer, Verdict) {
+// leader's had when the term was opened (L5); never for longer than the leader's own (L4). Giving
+// one and moving E are one step each, so none comes between.
+func (n *Node) Grant(
+	r Reading, from string, c CheckIn, servers []Server, member bool,
+) (Answer, Verdict) {
 	t := &n.Table
 	if t.Term != c.Term || r.Term != t.Term {
 		return Answer{}, NotLeader
@@ -49,12 +51,15 @@ func (n *Node) Grant(r Reading, from string, c CheckIn, servers []Server, member
 	return a, Given
 }
 
-// awaited says whether writers have waited for this holder for a while: it gets no other lease until
-// it has caught up.
+// awaited says whether writers have waited for this holder for a while: it gets no other lease
+// until it has caught up.
 func (t *Table) awaited(n *Node, r Reading, from string, c CheckIn, life time.Duration) bool {
-	g := t.granted(from, c)
 	patience := life * time.Duration(n.Limits.PatienceTenths) / 10
-	return patience > 0 && g != nil && g.Until > r.Now && g.Applied < t.Overdue && r.Now-t.Since > patience
+	if patience == 0 || r.Now-t.Since <= patience {
+		return false
+	}
+	g := t.granted(from, c)
+	return g != nil && g.Until > r.Now && g.Applied < t.Overdue
 }
 
 // enter notes a lease until its holder, whose clock may be the slower one, can have it no more.

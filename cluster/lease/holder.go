@@ -22,8 +22,8 @@ type Tenure struct {
 	Compared bool          // this node's state was the leader's once since it started
 }
 
-// MayRead says whether a look at the clock, and at the term after it, found a lease (L2). Before its
-// first read a node has compared its state with the leader's (L11).
+// MayRead says whether a look at the clock, and at the term after it, found a lease (L2). Before
+// its first read a node has compared its state with the leader's (L11).
 func (t Tenure) MayRead(look time.Duration, term uint64) bool {
 	return t.Compared && t.Lease.covers(look, term)
 }
@@ -83,8 +83,8 @@ func (n *Node) Ask(r Reading, serves bool, trip time.Duration) CheckIn {
 	return c
 }
 
-// Take takes what the leader answered to a check-in that was made from an earlier reading. leased: a
-// lease came where there was none.
+// Take takes what the leader answered to a check-in that was made from an earlier reading. leased:
+// a lease came where there was none.
 func (n *Node) Take(asked, r Reading, serves bool, c CheckIn, a Answer) (leased bool) {
 	// E not beyond what this node has applied: if it leads later it hands on what it believes, and
 	// one leader's lie must not last.

@@ -29,10 +29,10 @@ func (t *Table) support(servers []Server) time.Duration {
 	return until[(len(until)-1)/2]
 }
 
-// quiet says whether no lease of an older term can live any more (L7): every member is in this term,
-// or what some majority of voters told older leaders has run out, and every lease was built on a
-// majority. It is so after the longest lease in any case: whoever elected this node built on nothing
-// from then on, and a member that is gone or removed never says so.
+// quiet says whether no lease of an older term can live any more (L7): every member is in this
+// term, or what some majority of voters told older leaders has run out, and every lease was built
+// on a majority. It is so after the longest lease in any case: whoever elected this node built on
+// nothing from then on, and a member that is gone or removed never says so.
 func (t *Table) quiet(limits *Limits, now time.Duration) bool {
 	if t.Quiet {
 		return true
@@ -56,8 +56,8 @@ func (t *Table) quiet(limits *Limits, now time.Duration) bool {
 	return t.Quiet
 }
 
-// Firm says whether a check-in that is answered now may bring a lease, or had better not wait for it
-// any more: before the term is open, and a majority has said that it is in it, it would go away
+// Firm says whether a check-in that is answered now may bring a lease, or had better not wait for
+// it any more: before the term is open, and a majority has said that it is in it, it would go away
 // without one and come back a round trip later.
 func (n *Node) Firm(now time.Duration, term uint64, servers []Server) bool {
 	t := &n.Table
@@ -65,8 +65,8 @@ func (n *Node) Firm(now time.Duration, term uint64, servers []Server) bool {
 }
 
 // life follows the longest way among the members: a lease is on its way for a round trip, and what
-// it is built on for another. The rest is for reads to go on under it for most of the time in which a
-// leader that died is replaced, which takes round trips too.
+// it is built on for another. The rest is for reads to go on under it for most of the time in which
+// a leader that died is replaced, which takes round trips too.
 func (t *Table) life(limits *Limits, now time.Duration) time.Duration {
 	var longest time.Duration
 	for i := range t.Reports {

@@ -2,9 +2,9 @@ package lease
 
 import "time"
 
-// A CheckIn is what a member tells its leader four times in the life of a lease, and whenever it has
-// applied something. One exchange does everything: it tells what the member has applied, proves that
-// a voter was in the leader's term a moment ago, asks for a lease, and brings back E.
+// A CheckIn is what a member tells its leader four times in the life of a lease, and whenever it
+// has applied something. One exchange does everything: it tells what the member has applied, proves
+// that a voter was in the leader's term a moment ago, asks for a lease, and brings back E.
 type CheckIn struct {
 	_         struct{} `cbor:",toarray"`
 	Term      uint64
@@ -32,8 +32,8 @@ type Answer struct {
 //
 // The clock comes first: a lease that is counted from too early ends too early, and one that is
 // waited for is waited for too long. The index comes before the term: what a node has applied when
-// it is in a term still is that term's, and a leader that was deposed in between has its successor's
-// entries in no reading of its own term.
+// it is in a term still is that term's, and a leader that was deposed in between has its
+// successor's entries in no reading of its own term.
 type Reading struct {
 	Now     time.Duration // of the node's lease clock
 	Applied uint64        // index of its FSM

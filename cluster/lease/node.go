@@ -14,8 +14,8 @@ type Node struct {
 	Backoffs []Backoff // of members that delayed writes; they outlive a term
 }
 
-// New is a node that starts at a reading. What an earlier process of it promised is not known, so it
-// is taken to be the most (L7).
+// New is a node that starts at a reading. What an earlier process of it promised is not known, so
+// it is taken to be the most (L7).
 func New(limits *Limits, id string, process uint64, r Reading) Node {
 	n := Node{Limits: limits, ID: id, Process: process}
 	n.Life = limits.Base

@@ -1,8 +1,8 @@
 package lease
 
-// An Opening is what a new leader waits for before it serves anybody (O). Raft begins each term with
-// an entry that no FSM is sent. When that is committed, so is everything before it; and what the
-// leader's FSM has then, it needs to have before it shows anything.
+// An Opening is what a new leader waits for before it serves anybody (O). Raft begins each term
+// with an entry that no FSM is sent. When that is committed, so is everything before it; and what
+// the leader's FSM has then, it needs to have before it shows anything.
 type Opening struct {
 	Term   uint64 // of which this node was elected leader
 	First  uint64 // index of the term's first entry; 0: it is not written yet

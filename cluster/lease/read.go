@@ -24,8 +24,8 @@ const (
 	Gone
 )
 
-// Looked comes before any view is taken: what was shown to anyone at this moment is in a view that is
-// taken later, and a pause in between makes the read concurrent with what it misses (L3).
+// Looked comes before any view is taken: what was shown to anyone at this moment is in a view that
+// is taken later, and a pause in between makes the read concurrent with what it misses (L3).
 func (r *Read) Looked(look time.Duration, term uint64, t Tenure) {
 	r.Look, r.Stage = look, Asking
 	if !r.Must && t.MayRead(look, term) {

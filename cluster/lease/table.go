@@ -2,8 +2,8 @@ package lease
 
 import "time"
 
-// A Table is what a leader knows of leases in one term. The zero Table is that of a node which never
-// led.
+// A Table is what a leader knows of leases in one term. The zero Table is that of a node which
+// never led.
 type Table struct {
 	Term      uint64
 	Begun     time.Duration // when this node was elected
@@ -76,7 +76,8 @@ func (n *Node) Hear(r Reading, from string, c CheckIn) bool {
 	return true
 }
 
-// noteApplied brings the leases of a process up to what it reports, and drops what it has given back.
+// noteApplied brings the leases of a process up to what it reports, and drops what it has given
+// back.
 func (t *Table) noteApplied(from string, c CheckIn) {
 	kept := t.Leases[:0]
 	for _, g := range t.Leases {
