@@ -36,6 +36,7 @@ func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesReques
 	case err != nil:
 		rpc.Respond(nil, err)
 	case keep == len(r.Entries):
+		in.of(peer).led.Store(true)
 		in.t.mend(r)
 		in.c.foresee(r.Entries)
 		in.t.forward(rpc)
@@ -54,7 +55,13 @@ func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesReques
 var errHeld = errors.New("cluster: the first entries were taken; the members that the next goes by are not known yet")
 
 // vet says how many of the entries may be taken now. An error refuses the whole request.
+//
+// A leader that was deposed while it was cut off does not know what came after it: its entries may contradict what is
+// committed, and nothing is wrong with it. Raft refuses all of an older term, so they are left to it.
 func (c *Cluster) vet(peer string, r *raft.AppendEntriesRequest) (keep int, err error) {
+	if r.Term < c.raft.CurrentTerm() {
+		return len(r.Entries), nil
+	}
 	committed, before := c.committed(), r.PrevLogEntry
 	if c.besides(peer, r.Term) {
 		return 0, errBesides

@@ -489,6 +489,15 @@ var mutants = []mutant{
 		test: "./testcluster TestThiefConfiguresNothing",
 	},
 	{
+		name: "late-leader-accused", bug: "a leader that was deposed while it was cut off is held for a liar",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "	if r.Term < c.raft.CurrentTerm() {\n",
+			New:  "	if false && r.Term < c.raft.CurrentTerm() {\n",
+		}},
+		test: "./cluster TestDeposedLeaderIsNotAccused",
+	},
+	{
 		name: "committed-rewritten", bug: "a leader replaces entries that a follower knows to be committed",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/vetting.go",
@@ -589,8 +598,8 @@ var mutants = []mutant{
 		name: "order-not-signed", bug: "the leader obeys an order that nobody signed",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/signing.go",
-			Old:  "	if !c.fsm.View().Line().Verify(o.KeyTerm, message, o.Signature) {\n",
-			New:  "	if len(message) == 0 {\n",
+			Old:  "	if !line.Verify(o.KeyTerm, message, o.Signature) {\n",
+			New:  "	if false && !line.Verify(o.KeyTerm, message, o.Signature) {\n",
 		}},
 		test: "./testcluster TestThiefOrdersNothing",
 	},
