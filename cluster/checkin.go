@@ -5,32 +5,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"keyquorum/cluster/lease"
 )
-
-// A member checks in with the leader four times in the life of a lease, and whenever it has applied something that writers may be
-// waiting for. One exchange does everything: it tells what the member has applied, proves to the leader that a voter was in its
-// term a moment ago, asks for a lease, and brings back E.
-type checkInCall struct {
-	_         struct{} `cbor:",toarray"`
-	Term      uint64
-	Process   uint64        // of the asker: another one is another holder
-	Epoch     uint64        // leases of lower ones are dropped
-	Applied   uint64        // the asker's FSM has at least this
-	AtLeast   uint64        // not 0: answer when E is there, or half a life later
-	Echo      time.Duration // token of an earlier answer of this term; 0 for none
-	Promised  time.Duration // for how long yet leaders of older terms may build on the asker's word
-	Idle      bool          // the asker serves no reads
-	RoundTrip time.Duration // the shortest of the latest exchanges of this term, 0 when not known
-}
-
-type checkInAnswer struct {
-	_     struct{}      `cbor:",toarray"`
-	Shown uint64        // E
-	Life  time.Duration // of leases in this term
-	Token time.Duration // to be echoed: until when the leader may build on that
-	Grant time.Duration // of a lease, from when the check-in was prepared; 0 for none
-	Held  time.Duration // how long the leader kept the question
-}
 
 // maxCheckIns are under way at once: over a long way each entry that is applied makes one. A member without a lease makes one at a
 // time: nobody waits for it, and a link that brings no answer in time must not be loaded with more questions.
@@ -61,13 +38,13 @@ func (c *Cluster) checkIns() {
 		case <-c.ctx.Done():
 			return
 		}
-		if c.Leases.Off || c.mayRead(Look{c.clock()}) {
+		if c.Leases.Off || c.Leased() {
 			if plain { // these go on beside those that wait: they take the time
-				timer.Reset(baseLife / 4)
+				timer.Reset(lease.Standard.Base / 4)
 			}
 			without = 0
 		} else {
-			timer.Reset(min(soon<<without, baseLife/4))
+			timer.Reset(min(soon<<without, lease.Standard.Base/4))
 			without = min(without+1, 8)
 			waits = false
 		}
@@ -102,20 +79,35 @@ func (c *Cluster) checkIn(waits bool) (more bool) {
 	if leader == "" {
 		return false
 	}
-	asked, call := c.prepare()
+	serves, asked := c.serves(), c.reading()
+	var call lease.CheckIn
+	c.step(func(n *lease.Node) { call = n.Ask(asked, serves, c.leases.trip.shortest()) })
 	if waits {
 		call.AtLeast = call.Applied
 	}
-	var answer checkInAnswer
+	var answer lease.Answer
 	var err error
 	if string(leader) == c.id {
 		answer, err = c.serveCheckIn(ctx, c.id, call)
-	} else if answer, err = ask[checkInCall, checkInAnswer](ctx, c, string(leader), "/v1/checkin", call); err == nil {
-		c.tenure.took(call.Term, c.clock()-asked-answer.Held)
+	} else {
+		answer, err = ask[lease.CheckIn, lease.Answer](ctx, c, string(leader), "/v1/checkin", call)
+		if err == nil {
+			c.leases.trip.took(call.Term, c.clock()-asked.Now-answer.Held)
+		}
 	}
 	if err != nil {
 		return false // the next one comes by itself
 	}
-	c.accept(asked, call, answer)
+	c.take(asked, call, answer)
 	return call.Echo == 0 && !call.Idle
+}
+
+// take takes an answer, and tells who waits for a lease when one has come.
+func (c *Cluster) take(asked lease.Reading, call lease.CheckIn, answer lease.Answer) {
+	serves, now := c.serves(), c.reading()
+	leased := false
+	c.step(func(n *lease.Node) { leased = n.Take(asked, now, serves, call, answer) })
+	if leased {
+		c.leases.arrival.next(context.Background())
+	}
 }

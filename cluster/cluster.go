@@ -22,6 +22,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/lease"
 	"keyquorum/fsm"
 	"keyquorum/storage"
 )
@@ -152,18 +153,13 @@ type Cluster struct {
 	wall          func() time.Time
 	followed      era                  // of one leader, as this node knows it
 	clock         func() time.Duration // of leases
-	process       uint64               // tells this process from those before it
-	tenure        tenure               // of this node as holder and voter
-	grants        grants               // of this node as leader
-	shown         shown
+	leases        leases
 	checkInNow    chan struct{}
 	heartbeat     atomic.Int64 // Raft's time-out now, nanoseconds
 	trips         trips        // of this node to the others
 	better        better       // place for the leader, as this one
 	handOverAgain time.Time    // not before, after a transfer of the office that failed; tick's alone
-	life          atomic.Int64 // of leases now, nanoseconds
 	astray        atomic.Bool  // this node's lease clock and the leader's run at different rates
-	compared      atomic.Bool  // this node's state was the leader's once since it started
 
 	fences        rounds[fenced]      // of this node's readers
 	confirms      rounds[fenceAnswer] // of this node as leader
@@ -200,12 +196,11 @@ func Open(config Config) (*Cluster, error) {
 		c.clock = bootTime
 	}
 	c.spares = spares{byID: map[string][]*spare{}, opening: map[string]int{}, wanted: make(chan struct{}, 1)}
-	c.process, c.checkInNow = rand.Uint64(), make(chan struct{}, 1)
-	c.tenure.promised.before = c.clock() + maxLife + margin(maxLife) // what an earlier process promised is not known
-	c.life.Store(int64(baseLife))
+	c.checkInNow = make(chan struct{}, 1)
+	c.beginLeases(rand.Uint64())
 	c.heartbeat.Store(int64(or(config.Timing.Heartbeat, lan.Heartbeat)))
 	c.followed.next(c.ctx)
-	c.tenure.leaseless.next(context.Background()) // at the member's end a wait fails, and no lease has come
+	c.leases.arrival.next(context.Background()) // at the member's end a wait fails, and no lease has come
 	c.sealed.Store(true)
 	c.trustChanged, c.followNow, c.foreseen = make(chan struct{}, 1), make(chan struct{}, 1), make(chan []*raft.Log, 16)
 	if c.Remember == nil {
@@ -343,7 +338,7 @@ func (c *Cluster) Wait(ctx context.Context, index uint64) error { return c.fsm.W
 
 // applied is called after each batch of the FSM. It must be quick: it stands in Raft's way.
 func (c *Cluster) applied(v fsm.View) {
-	if c.tenure.held.Load() != nil {
+	if (c.leases.tenure.Load().Lease != lease.Lease{}) {
 		c.nudgeCheckIn() // writers wait until the leader hears of it
 	}
 	c.noteRemoved(v)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/lease"
 	"keyquorum/fsm"
 )
 
@@ -86,9 +87,8 @@ func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, se
 		return fsm.Outcome{}, ErrUnknown
 	case sentBefore && (own.Kind == fsm.TooOld || own.Kind == fsm.WrongGeneration):
 		return fsm.Outcome{}, ErrUnknown // an earlier copy may have been applied and forgotten
-	case own.Kind == fsm.Applied:
-		c.shown.raise(own.Index)
 	}
+	c.step(func(n *lease.Node) { n.Settled(own.Index, own.Kind == fsm.Applied) })
 	return own, nil
 }
 
@@ -119,7 +119,7 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 	case err == nil:
 		c.counts.commits.Note(time.Since(begun))
 		outcome, ok := response.(fsm.Outcome)
-		if !ok || outcome.Kind == fsm.Applied && c.awaitShown(ctx, outcome.Index) != nil {
+		if !ok || outcome.Kind == fsm.Applied && c.awaitEverywhere(ctx, outcome.Index) != nil {
 			return fsm.Outcome{}, errMaybe
 		}
 		c.counts.writes.Note(time.Since(begun))

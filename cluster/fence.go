@@ -3,8 +3,10 @@ package cluster
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
+	"keyquorum/cluster/lease"
 	"keyquorum/fsm"
 )
 
@@ -15,7 +17,7 @@ func (c *Cluster) fence(ctx context.Context) (fsm.View, Look, error) {
 		return fsm.View{}, Look{}, err
 	}
 	if c.leadsAlone() && !c.behindTrust(c.fsm.View()) {
-		c.compared.Store(true) // there is nobody to compare with
+		c.noteCompared() // there is nobody to compare with
 		look := Look{c.clock()}
 		return c.fsm.View(), look, nil
 	}
@@ -34,12 +36,9 @@ type fenced struct {
 	look Look
 }
 
-// leadsAlone is the fence of a node that is the only voter and leads an opened term: the majority is itself, and what its
-// FSM shows is what is acknowledged. A configuration with a second voter is seen here before that voter can elect anybody.
-func (c *Cluster) leadsAlone() bool {
-	voters := c.voters()
-	return len(voters) == 1 && voters[0] == c.id && c.leads()
-}
+// leadsAlone says whether this node is its own majority: then what its FSM shows is what is
+// acknowledged.
+func (c *Cluster) leadsAlone() bool { return lease.Alone(c.id, c.configured()) && c.leads() }
 
 // fenceRound asks the leader where the state stands, waits for this node's own FSM, and takes the view.
 func (c *Cluster) fenceRound() (fenced, error) {
@@ -117,17 +116,20 @@ func (c *Cluster) serveFence(ctx context.Context, _ string, _ fenceCall) (fenceA
 	return c.confirms.join(ctx, c.confirmRound)
 }
 
-// confirmRound notes F and the voters, and then asks those for their term with a message of its own. A majority still
-// in T proves that nobody was elected before the question, so nobody else has acknowledged anything that F lacks.
-// Never raft.VerifyLeader: it counts non-voters and answers to older questions (DESIGN.md).
+// confirmRound is one fence of this leader.
 func (c *Cluster) confirmRound() (fenceAnswer, error) {
 	c.counts.rounds.Add(1)
-	term := c.opened.Load()
 	if !c.leads() {
 		return fenceAnswer{}, errNotLeader
 	}
 	view := c.fsm.View()
-	if !c.majorityIn(term, c.voters()) || c.raft.CurrentTerm() != term {
+	at := lease.Reading{Now: c.clock(), Applied: view.Index(), Term: c.raft.CurrentTerm()}
+	fence, ok := lease.BeginFence(at, c.opened.Load(), c.configured())
+	if !ok {
+		return fenceAnswer{}, errNotLeader
+	}
+	c.askVoters(&fence)
+	if !fence.Proves(c.raft.CurrentTerm()) {
 		return fenceAnswer{}, errNotConfirmed
 	}
 	return answerAt(view), nil
@@ -138,31 +140,35 @@ func answerAt(v fsm.View) fenceAnswer {
 	return fenceAnswer{Index: v.Index(), Digest: digest[:]}
 }
 
-// majorityIn asks the voters for their current term and returns as soon as a majority is known to be in term, or not.
-func (c *Cluster) majorityIn(term uint64, voters []string) bool {
-	need := len(voters)/2 + 1
+// askVoters asks the voters for their current term, with a message of its own for each, and returns
+// as soon as the fence holds or can't any more. Never raft.VerifyLeader: it counts non-voters and
+// answers to older questions (DESIGN.md).
+func (c *Cluster) askVoters(fence *lease.Fence) {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 	defer cancel()
-	answers := make(chan bool, len(voters))
+	type termOfVoter struct {
+		voter string
+		term  uint64 // 0: no answer
+	}
+	voters := slices.Clone(fence.Asks)
+	answers := make(chan termOfVoter, len(voters))
 	for _, voter := range voters {
 		if voter == c.id { // the leader counts itself only when it is a voter
-			answers <- c.raft.CurrentTerm() == term
+			answers <- termOfVoter{voter, c.raft.CurrentTerm()}
 			continue
 		}
 		go func() { // ends with ctx at the latest
 			answer, err := ask[termCall, termAnswer](ctx, c, voter, "/v1/term", termCall{})
-			answers <- err == nil && answer.Term == term
+			if err != nil {
+				answer.Term = 0
+			}
+			answers <- termOfVoter{voter, answer.Term}
 		}()
 	}
-	yes, no := 0, 0
-	for yes < need && no <= len(voters)-need {
-		if <-answers {
-			yes++
-		} else {
-			no++
-		}
+	for !fence.Over() {
+		a := <-answers
+		fence.Hear(a.voter, a.term)
 	}
-	return yes >= need
 }
 
 type termCall struct {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"keyquorum/cluster/lease"
 )
 
 // How the next leader is found. Raft alone looks whether its leader is still heard of when a timer of its own fires, one to two heartbeat
@@ -93,7 +95,7 @@ func (c *Cluster) silent() time.Duration {
 
 // longest is the longest round trip among the members, as leases say it: no more than 300 ms.
 func (c *Cluster) longest() time.Duration {
-	return max(0, time.Duration(c.life.Load())-baseLife) / lifeTrips
+	return max(0, c.life()-lease.Standard.Base) / time.Duration(lease.Standard.PerTrip)
 }
 
 type silenceCall struct {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"keyquorum/cluster/lease"
 )
 
 // openTerms opens each term that this node leads: until an entry of this very term is committed, and this FSM has applied everything before
@@ -44,13 +46,15 @@ func (c *Cluster) awaitOpening(ctx context.Context) bool {
 	return true
 }
 
-// openTerm waits for the entry with which Raft begins the term. That no FSM is sent it does not matter: when it is committed, so is what
-// comes before it, and the FSM is waited for. An entry of our own would come a round trip later.
+// openTerm waits for the entry with which Raft begins the term (lease.Opening). That no FSM is sent it
+// does not matter; an entry of our own would come a round trip later.
 func (c *Cluster) openTerm(term uint64) {
-	c.beginReign(term)
+	c.elected(term)
 	c.nudgeCheckIn()
-	first, before, err := c.firstOf(term)
-	for err == nil && (first == 0 || c.raft.CommitIndex() < first) {
+	opening := lease.Opening{Term: term}
+	err := c.findFirst(&opening)
+	commit := c.raft.CommitIndex()
+	for ; err == nil && (opening.First == 0 || commit < opening.First); commit = c.raft.CommitIndex() {
 		select {
 		case <-time.After(openingPoll):
 		case <-c.ctx.Done():
@@ -59,14 +63,13 @@ func (c *Cluster) openTerm(term uint64) {
 		if !c.leadsIn(term) {
 			return
 		}
-		if first == 0 {
-			first, before, err = c.firstOf(term)
+		if opening.First == 0 {
+			err = c.findFirst(&opening)
 		}
 	}
-	// What is committed stays, so it is this term's entry if it still is now.
 	var entry raft.Log
 	if err == nil {
-		err = c.Store.Logs().GetLog(first, &entry)
+		err = c.Store.Logs().GetLog(opening.First, &entry)
 	}
 	if errors.Is(err, raft.ErrLogNotFound) {
 		return // a successor's snapshot took its place
@@ -75,11 +78,15 @@ func (c *Cluster) openTerm(term uint64) {
 		c.fail(fmt.Errorf("the leader can't read its own log: %w", err))
 		return
 	}
-	if entry.Term != term || c.fsm.Wait(c.ctx, before) != nil || !c.leadsIn(term) {
+	if entry.Term != term || c.fsm.Wait(c.ctx, opening.Before) != nil {
 		return // the next nudge tries again
 	}
-	c.announce(first, term)
-	c.openReign(term)
+	at := c.reading()
+	if !opening.Done(commit, entry.Term, at, c.leadsIn(term)) {
+		return // likewise
+	}
+	c.announce(opening.First, term)
+	c.step(func(n *lease.Node) { n.Opened(at) })
 	c.openedAt.Store(time.Now().UnixNano())
 	c.opened.Store(term)
 	c.nudgeCheckIn()
@@ -96,21 +103,22 @@ func (c *Cluster) wakeMachines() {
 // openingPoll is how often a new leader looks whether its first entry is committed: Raft tells nobody.
 const openingPoll = time.Millisecond
 
-// firstOf returns the first entry of the term that this node leads, 0 where it is not written yet, and the last entry before it that an FSM
-// is sent, 0 where a snapshot holds that: what snapshots hold the FSM has applied.
-func (c *Cluster) firstOf(term uint64) (first, before uint64, err error) {
+// findFirst finds the first entry of the term that this node leads, and the last one before it that
+// an FSM is sent. What snapshots hold the FSM has applied.
+func (c *Cluster) findFirst(o *lease.Opening) error {
 	for index := c.raft.LastIndex(); ; index-- {
 		var entry raft.Log
 		err := c.Store.Logs().GetLog(index, &entry)
 		switch {
 		case errors.Is(err, raft.ErrLogNotFound):
-			return first, 0, nil
+			return nil
 		case err != nil:
-			return 0, 0, err
-		case entry.Term == term:
-			first = index
-		case entry.Type == raft.LogCommand || entry.Type == raft.LogConfiguration:
-			return first, index, nil
+			return err
+		case entry.Term == o.Term:
+			o.First = index
+		case goesToState(&entry):
+			o.Before = index
+			return nil
 		}
 	}
 }

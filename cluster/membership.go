@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/lease"
 	"keyquorum/fsm"
 )
 
@@ -309,7 +310,7 @@ func (c *Cluster) serveOrder(ctx context.Context, from string, o order) (orderAn
 	case orderTransfer:
 		return orderAnswer{}, c.stepDown(ctx)
 	case orderLeave:
-		if o.Node == c.id || !c.leads() || !c.mayChange(leave, o.Node) {
+		if !c.leads() || !c.mayChange(lease.Leave, o.Node) {
 			return orderAnswer{}, errNotLeader // not yet
 		}
 		return orderAnswer{}, nil

@@ -77,7 +77,7 @@ func (c *Cluster) look(ctx context.Context) Survey {
 	configuration, _ := c.fsm.View().Configuration()
 	s := Survey{By: c.id, Leads: standing.Leads, Leader: standing.Leader}
 	if s.Leads {
-		s.Life = time.Duration(c.life.Load())
+		s.Life = c.life()
 	}
 	s.Seats = make([]Seat, len(configuration.Servers))
 	var asked sync.WaitGroup
@@ -130,27 +130,15 @@ func (c *Cluster) askSeat(ctx context.Context, seat *Seat) {
 func (c *Cluster) bookSeat(seat *Seat, leads bool) {
 	seat.Heard = -1
 	if !leads {
-		seat.Lease = seat.ID == c.id && c.mayRead(Look{c.clock()})
+		seat.Lease = seat.ID == c.id && c.Leased()
 		return
 	}
 	if seat.ID == c.id {
-		seat.Heard, seat.Lease = 0, c.mayRead(Look{c.clock()})
+		seat.Heard, seat.Lease = 0, c.Leased()
 		return
 	}
-	now := c.clock()
-	g := &c.grants
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	seat.Barred = max(0, g.penances[seat.ID].until-now)
-	if g.reign == nil {
-		return
-	}
-	if w := g.reign.words[seat.ID]; w != nil {
-		seat.Heard = now - w.heard
-	}
-	for h, given := range g.reign.given {
-		seat.Lease = seat.Lease || h.node == seat.ID && now < given.until
-	}
+	a, _ := c.account(seat.ID)
+	seat.Heard, seat.Lease, seat.Barred = a.Heard, a.Holds, a.Barred
 }
 
 // Servers are the seats in placement's words.
