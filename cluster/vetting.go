@@ -67,9 +67,12 @@ func (c *Cluster) vet(peer string, r *raft.AppendEntriesRequest) (keep int, err 
 		return 0, errBesides
 	}
 	for i, e := range r.Entries {
-		if e == nil || e.Index != before+1 || e.Term > r.Term {
+		if e == nil || e.Index != before+1 {
 			c.accuse(peer, deedKind, "after", before)
 			return 0, errors.New("cluster: entries that are not one behind the other")
+		}
+		if e.Term > r.Term { // the library sends them, between following another leader and noticing it
+			return 0, errors.New("cluster: entries of a newer term than their sender's")
 		}
 		before = e.Index
 		if e.Index <= committed {
