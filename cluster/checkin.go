@@ -9,8 +9,9 @@ import (
 	"keyquorum/cluster/lease"
 )
 
-// maxCheckIns are under way at once: over a long way each entry that is applied makes one. A member without a lease makes one at a
-// time: nobody waits for it, and a link that brings no answer in time must not be loaded with more questions.
+// maxCheckIns are under way at once: over a long way each entry that is applied makes one. A member
+// without a lease makes one at a time: nobody waits for it, and a link that brings no answer in
+// time must not be loaded with more questions.
 const maxCheckIns = 64
 
 // soon is how long a member without a lease waits before it asks again, at first.
@@ -71,7 +72,8 @@ func (c *Cluster) nudgeCheckIn() {
 	}
 }
 
-// checkIn is one exchange. more: the answer was the first of a term, and the next exchange can bring a lease.
+// checkIn is one exchange. more: the answer was the first of a term, and the next exchange can
+// bring a lease.
 func (c *Cluster) checkIn(waits bool) (more bool) {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 	defer cancel()

@@ -10,8 +10,8 @@ import (
 	"keyquorum/fsm"
 )
 
-// fence returns a view that holds everything acknowledged before the call. It may hold more than every reader sees yet.
-// Errors: ErrUnavailable, ErrBusy, ErrDiverged, ErrRemoved or the context's.
+// fence returns a view that holds everything acknowledged before the call. It may hold more than
+// every reader sees yet. Errors: ErrUnavailable, ErrBusy, ErrDiverged, ErrRemoved or the context's.
 func (c *Cluster) fence(ctx context.Context) (fsm.View, Look, error) {
 	if err := c.unfit(); err != nil {
 		return fsm.View{}, Look{}, err
@@ -40,7 +40,8 @@ type fenced struct {
 // acknowledged.
 func (c *Cluster) leadsAlone() bool { return lease.Alone(c.id, c.configured()) && c.leads() }
 
-// fenceRound asks the leader where the state stands, waits for this node's own FSM, and takes the view.
+// fenceRound asks the leader where the state stands, waits for this node's own FSM, and takes the
+// view.
 func (c *Cluster) fenceRound() (fenced, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, leaderWait)
 	defer cancel()
@@ -64,7 +65,8 @@ func (c *Cluster) fenceRound() (fenced, error) {
 	}
 }
 
-// askFence asks whoever leads, again and again until ctx ends. Each try is a new round, and has its own look.
+// askFence asks whoever leads, again and again until ctx ends. Each try is a new round, and has its
+// own look.
 func (c *Cluster) askFence(ctx context.Context) (Look, fenceAnswer, error) {
 	for try := 0; ; try++ {
 		if err := c.unfit(); err != nil {
@@ -100,8 +102,8 @@ type fenceCall struct {
 	_ struct{} `cbor:",toarray"`
 }
 
-// A fenceAnswer says where the leader's FSM stood, and the digest of its state there. For a fence, nothing beyond Index
-// had been acknowledged when it was asked for.
+// A fenceAnswer says where the leader's FSM stood, and the digest of its state there. For a fence,
+// nothing beyond Index had been acknowledged when it was asked for.
 type fenceAnswer struct {
 	_      struct{} `cbor:",toarray"`
 	Index  uint64
@@ -180,7 +182,8 @@ type termAnswer struct {
 	Term uint64
 }
 
-// serveTerm says "I have helped nobody beyond this term": Raft stores a new term before it votes or follows in it.
+// serveTerm says "I have helped nobody beyond this term": Raft stores a new term before it votes or
+// follows in it.
 func (c *Cluster) serveTerm(context.Context, string, termCall) (termAnswer, error) {
 	return termAnswer{Term: c.raft.CurrentTerm()}, nil
 }

@@ -11,8 +11,9 @@ import (
 	"keyquorum/cluster/lease"
 )
 
-// openTerms opens each term that this node leads: until an entry of this very term is committed, and this FSM has applied everything before
-// it (decision 13), leads() is false and this leader serves nobody.
+// openTerms opens each term that this node leads: until an entry of this very term is committed,
+// and this FSM has applied everything before it (decision 13), leads() is false and this leader
+// serves nobody.
 func (c *Cluster) openTerms() {
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
@@ -29,14 +30,15 @@ func (c *Cluster) openTerms() {
 	}
 }
 
-// leadsIn says whether this node leads in term. Raft's main loop, which alone does either (terms.go), follows before it takes over a newer
-// term: a leader between two readings of the same term is that term's.
+// leadsIn says whether this node leads in term. Raft's main loop, which alone does either
+// (terms.go), follows before it takes over a newer term: a leader between two readings of the same
+// term is that term's.
 func (c *Cluster) leadsIn(term uint64) bool {
 	return c.raft.CurrentTerm() == term && c.raft.State() == raft.Leader && c.raft.CurrentTerm() == term
 }
 
-// awaitOpening says whether this node leads an opened term, and waits for that where it was elected a moment ago: over a long way, whoever is
-// sent away comes back late.
+// awaitOpening says whether this node leads an opened term, and waits for that where it was elected
+// a moment ago: over a long way, whoever is sent away comes back late.
 func (c *Cluster) awaitOpening(ctx context.Context) bool {
 	for end := time.Now().Add(time.Second); !c.leads(); {
 		if c.raft.State() != raft.Leader || time.Now().After(end) || pause(ctx, 0) != nil {
@@ -46,8 +48,8 @@ func (c *Cluster) awaitOpening(ctx context.Context) bool {
 	return true
 }
 
-// openTerm waits for the entry with which Raft begins the term (lease.Opening). That no FSM is sent it
-// does not matter; an entry of our own would come a round trip later.
+// openTerm waits for the entry with which Raft begins the term (lease.Opening). That no FSM is sent
+// it does not matter; an entry of our own would come a round trip later.
 func (c *Cluster) openTerm(term uint64) {
 	c.elected(term)
 	c.nudgeCheckIn()
@@ -93,14 +95,16 @@ func (c *Cluster) openTerm(term uint64) {
 	c.wg.Go(c.wakeMachines)
 }
 
-// wakeMachines has every member's Raft send its state machine something. One that has sent nothing since it started refuses to take a
-// snapshot, and who has a folder to scrub serves nobody before it has one: where all start anew at once, nobody could write what would wake
-// them. A barrier changes nothing.
+// wakeMachines has every member's Raft send its state machine something. One that has sent nothing
+// since it started refuses to take a snapshot, and who has a folder to scrub serves nobody before
+// it has one: where all start anew at once, nobody could write what would wake them. A barrier
+// changes nothing.
 func (c *Cluster) wakeMachines() {
 	_ = c.answer(c.ctx, func() raft.Future { return c.raft.Barrier(memberTimeout) }) // else the next term's
 }
 
-// openingPoll is how often a new leader looks whether its first entry is committed: Raft tells nobody.
+// openingPoll is how often a new leader looks whether its first entry is committed: Raft tells
+// nobody.
 const openingPoll = time.Millisecond
 
 // findFirst finds the first entry of the term that this node leads, and the last one before it that
@@ -157,8 +161,9 @@ const (
 	compactEntries = 256
 )
 
-// snapshotByWeight takes a snapshot when the log since the last one outweighs the state, so that writing costs stay
-// proportional (decision 27). As much log as that stays behind it for followers that are a little late.
+// snapshotByWeight takes a snapshot when the log since the last one outweighs the state, so that
+// writing costs stay proportional (decision 27). As much log as that stays behind it for followers
+// that are a little late.
 func (c *Cluster) snapshotByWeight() {
 	weight := c.Store.Stats().LogBytesSinceSnapshot
 	state, _ := c.fsm.View().Size()
@@ -173,8 +178,8 @@ func (c *Cluster) snapshotByWeight() {
 	}
 }
 
-// trailing is how many entries weigh as much as the least log that is cut, where so many entries weigh that much, but least of all
-// fewest.
+// trailing is how many entries weigh as much as the least log that is cut, where so many entries
+// weigh that much, but least of all fewest.
 func trailing(weight, entries, least, fewest uint64) uint64 {
 	each := weight/max(entries, 1) + 1
 	return min(max(least/each, fewest), 65536)

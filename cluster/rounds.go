@@ -13,8 +13,9 @@ const (
 	maxRounds  = 2
 )
 
-// rounds lets many callers share one answer: all that wait take part in the next round, and nobody joins one that was
-// begun already. That rule is what makes a fence a fence: an answer to a question put before a reader came proves nothing to it.
+// rounds lets many callers share one answer: all that wait take part in the next round, and nobody
+// joins one that was begun already. That rule is what makes a fence a fence: an answer to a
+// question put before a reader came proves nothing to it.
 type rounds[T any] struct {
 	mu      sync.Mutex
 	numbers lease.Rounds
