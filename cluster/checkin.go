@@ -23,7 +23,7 @@ func (c *Cluster) checkIns() {
 	defer forget()
 	var ending sync.WaitGroup
 	defer ending.Wait()
-	underWay := new(atomic.Int32) // to the leader of now: questions to the last one may hang, and do not count
+	underWay := new(atomic.Int32) // to the leader of now: those to the last one may hang
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	without := 0 // how often there was no lease, since there was one

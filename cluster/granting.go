@@ -19,7 +19,9 @@ func (c *Cluster) elected(term uint64) {
 }
 
 // serveCheckIn is the leader's part of a check-in.
-func (c *Cluster) serveCheckIn(ctx context.Context, from string, in lease.CheckIn) (lease.Answer, error) {
+func (c *Cluster) serveCheckIn(
+	ctx context.Context, from string, in lease.CheckIn,
+) (lease.Answer, error) {
 	begun := c.clock()
 	if !c.awaitElected(ctx, in.Term) || c.unfit() != nil || !c.hear(from, in) {
 		return lease.Answer{}, errNotLeader
@@ -59,11 +61,13 @@ func (c *Cluster) grant(from string, in lease.CheckIn) (answer lease.Answer, err
 
 func (c *Cluster) committedMember(nodeID string) bool {
 	configuration, _ := c.fsm.View().Configuration()
-	return slices.ContainsFunc(configuration.Servers, func(s raft.Server) bool { return string(s.ID) == nodeID })
+	return slices.ContainsFunc(configuration.Servers, func(s raft.Server) bool {
+		return string(s.ID) == nodeID
+	})
 }
 
-// awaitElected says whether this node leads in term. Who is sent the first entry of a term may check
-// in before its leader has looked up.
+// awaitElected says whether this node leads in term. Who is sent the first entry of a term may
+// check in before its leader has looked up.
 func (c *Cluster) awaitElected(ctx context.Context, term uint64) (begun bool) {
 	for end := time.Now().Add(lease.Standard.Base); ; {
 		c.step(func(n *lease.Node) { begun = n.Table.Term == term })

@@ -10,8 +10,8 @@ import (
 	"keyquorum/cluster/lease"
 )
 
-// leases is this member's part in the lease protocol. The rules are package lease's; what stands here
-// gives it readings, carries its messages and wakes who waits.
+// leases is this member's part in the lease protocol. The rules are package lease's; what stands
+// here gives it readings, carries its messages and wakes who waits.
 type leases struct {
 	mu      sync.Mutex // held for each step
 	node    lease.Node
@@ -31,7 +31,8 @@ func (c *Cluster) beginLeases(process uint64) {
 	l.tenure.Store(&lease.Tenure{Life: l.node.Life})
 }
 
-// reading reads this node's clock, index and term, in the order on which leases rest (lease.Reading).
+// reading reads this node's clock, index and term, in the order on which leases rest
+// (lease.Reading).
 func (c *Cluster) reading() lease.Reading {
 	var r lease.Reading
 	r.Now = c.clock()

@@ -13,10 +13,10 @@ type Look struct{ at time.Duration }
 
 // Read shows decide a view that holds everything acknowledged before the call, and returns when
 // whatever decide read there is everywhere where it may be read, so that no later reader misses it.
-// Under a lease that takes no message; without one, or when the caller wants it fenced, the leader is
-// asked. What took too long is drawn anew: decide may be called several times, the last call counts.
-// The answer may leave while Fresh says so of the Look. Errors: ErrUnavailable, ErrBusy, ErrDiverged,
-// ErrRemoved or the context's.
+// Under a lease that takes no message; without one, or when the caller wants it fenced, the leader
+// is asked. What took too long is drawn anew: decide may be called several times, the last call
+// counts. The answer may leave while Fresh says so of the Look. Errors: ErrUnavailable, ErrBusy,
+// ErrDiverged, ErrRemoved or the context's.
 func (c *Cluster) Read(ctx context.Context, fenced bool, decide func(fsm.View)) (Look, error) {
 	r := lease.Read{Must: fenced}
 	for range maxLate {
@@ -61,8 +61,8 @@ func (c *Cluster) lookForLease(r *lease.Read) {
 	r.Looked(now, term, tenure)
 }
 
-// fencedView waits for the leader's word; unless it must be that, for a lease too: after an election
-// either may come first.
+// fencedView waits for the leader's word; unless it must be that, for a lease too: after an
+// election either may come first.
 func (c *Cluster) fencedView(ctx context.Context, r *lease.Read) (fsm.View, error) {
 	for {
 		waiting, stop := ctx, func() {}
@@ -86,7 +86,8 @@ func (c *Cluster) fencedView(ctx context.Context, r *lease.Read) (fsm.View, erro
 	}
 }
 
-// Fresh says whether an answer may still leave. The zero Look is that of an answer that read nothing.
+// Fresh says whether an answer may still leave. The zero Look is that of an answer that read
+// nothing.
 func (c *Cluster) Fresh(l Look) bool {
 	return l == Look{} || lease.Fresh(l.at, c.clock(), c.life())
 }

@@ -20,7 +20,7 @@ var mutants = []mutant{
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/fence.go",
 			Old:  "	c.askVoters(&fence)\n	if !fence.Proves(c.raft.CurrentTerm()) {",
-			New:  "	if c.raft.VerifyLeader().Error() != nil {",
+			New:  "	if fence.Term == 0 || c.raft.VerifyLeader().Error() != nil {",
 		}},
 		test: "./cluster TestStaleLeaderDoesNotAnswer",
 	},
