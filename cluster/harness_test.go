@@ -15,15 +15,15 @@ import (
 
 	"keyquorum/cluster"
 	"keyquorum/fsm"
+	"keyquorum/internal/fakenet"
 	"keyquorum/internal/testkey"
 	"keyquorum/storage"
-	"keyquorum/testcluster"
 )
 
 // A group is a cluster of bare members (no domain, no seal) on a network in memory, inside a synctest bubble.
 type group struct {
 	t       *testing.T
-	network *testcluster.Network
+	network *fakenet.Network
 	key     *testkey.Key // that signs
 
 	authority *cluster.Authority
@@ -44,7 +44,7 @@ func address(i int) string { return fmt.Sprintf("host%d:8201", i) }
 // newGroup starts n voters, unsealed.
 func newGroup(t *testing.T, n int, configure ...func(*cluster.Config)) *group {
 	t.Helper()
-	g := &group{t: t, network: testcluster.NewNetwork(), key: testkey.New(1, 0)}
+	g := &group{t: t, network: fakenet.New(), key: testkey.New(1, 0)}
 	authority, err := cluster.NewAuthority(clusterID, time.Now())
 	must(t, err)
 	g.authority = authority
