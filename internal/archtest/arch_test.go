@@ -25,7 +25,7 @@ const (
 //
 // A new package needs a line here, and a reason in docs/ARCHITECTURE.md.
 var rooms = map[string][]string{
-	"cmd/keyquorum":        {"httpapi", "node", "testcluster/prove", "internal/placement"},
+	"cmd/keyquorum":        {"httpapi", "node", "prove", "internal/placement"},
 	"httpapi":              {"node", "vault", "internal/placement", "internal/tally"},
 	"node":                 {"vault", "seal", "audit", "cluster", "fsm", "storage"},
 	"vault":                {"seal", "audit", "cluster", "fsm"},
@@ -34,8 +34,8 @@ var rooms = map[string][]string{
 	"storage":              {},
 	"seal":                 {},
 	"audit":                {"internal/tally"},
-	"testcluster":          {"httpapi", "node", "vault", "seal", "audit", "cluster", "fsm", "storage", "testcluster/prove", "internal/fakenet", "internal/overlay", "internal/powercut"},
-	"testcluster/prove":    {},
+	"prove":                {},
+	"testcluster":          {"httpapi", "node", "vault", "seal", "audit", "cluster", "fsm", "storage", "prove", "internal/fakenet", "internal/overlay", "internal/powercut"},
 	"examples/azure-app":   {},
 	"examples/azure-life":  {},
 	"internal/archtest":    {},
