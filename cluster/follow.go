@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"time"
@@ -75,16 +74,15 @@ func (c *Cluster) followStep() bool {
 	return false
 }
 
-// carryOut has Raft change its configuration.
+// carryOut has Raft change its configuration, and waits until Raft is done, however long that takes:
+// the distance to the next change counts from then, and none may be under way beside it.
 func (c *Cluster) carryOut(kind change, m fsm.Member) error {
-	ctx, cancel := context.WithTimeout(c.ctx, memberTimeout)
-	defer cancel()
 	id, address := raft.ServerID(m.ID), raft.ServerAddress(m.Address)
 	if kind != arrive {
 		c.changes()
 		defer c.changes()
 	}
-	return c.answer(ctx, func() raft.Future {
+	return c.answer(c.ctx, func() raft.Future {
 		switch {
 		case kind == depart:
 			return c.raft.RemoveServer(id, 0, memberTimeout)
