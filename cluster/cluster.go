@@ -126,7 +126,8 @@ type Cluster struct {
 	wg     sync.WaitGroup
 	asking asking
 
-	reloading sync.Mutex // held while a setting of Raft is read, changed and written
+	reloading    sync.Mutex    // held while a setting of Raft is read, changed and written
+	snapshotting chan struct{} // full while Raft takes a snapshot that this member asked for
 
 	signer       atomic.Pointer[signer]      // nil while this member is sealed
 	strayed      atomic.Uint64               // index of the newest configuration that the state machine refused
@@ -158,7 +159,7 @@ type Cluster struct {
 	heartbeat     atomic.Int64 // Raft's time-out now, nanoseconds
 	trips         trips        // of this node to the others
 	better        better       // place for the leader, as this one
-	handOverAgain time.Time    // not before, after a transfer of the office that failed; tick's alone
+	handOverAgain time.Time    // not before, after a transfer of the office that failed; seekLeader's
 	astray        atomic.Bool  // this node's lease clock and the leader's run at different rates
 
 	fences        rounds[fenced]      // of this node's readers
@@ -202,6 +203,7 @@ func Open(config Config) (*Cluster, error) {
 	c.followed.next(c.ctx)
 	c.leases.arrival.next(context.Background()) // at the member's end a wait fails, and no lease has come
 	c.sealed.Store(true)
+	c.snapshotting = make(chan struct{}, 1)
 	c.trustChanged, c.followNow, c.foreseen = make(chan struct{}, 1), make(chan struct{}, 1), make(chan []*raft.Log, 16)
 	if c.Remember == nil {
 		c.Remember = func(Trust) error { return nil }
@@ -257,7 +259,7 @@ func Open(config Config) (*Cluster, error) {
 	c.wg.Go(c.keepSpares)
 	c.wg.Go(c.watchLeader)
 	c.wg.Go(c.checkIns)
-	c.wg.Go(c.tick)
+	c.beginDuties()
 	c.wg.Go(c.measure)
 	c.wg.Go(c.sweep)
 	if config.Gossip.Bind != "" {
@@ -265,7 +267,8 @@ func Open(config Config) (*Cluster, error) {
 			c.Close(context.Background())
 			return nil, err
 		}
-		c.wg.Go(c.gossip.run)
+		c.wg.Go(c.gossip.tell)
+		c.wg.Go(c.gossip.find)
 	}
 	return c, nil
 }

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"time"
@@ -66,16 +65,15 @@ func (c *Cluster) followStep() bool {
 	return false
 }
 
-// carryOut has Raft change its configuration.
+// carryOut has Raft change its configuration, and waits until Raft is done, however long that takes:
+// the distance to the next change counts from then, and none may be under way beside it.
 func (c *Cluster) carryOut(kind lease.Change, m fsm.Member) error {
-	ctx, cancel := context.WithTimeout(c.ctx, memberTimeout)
-	defer cancel()
 	id, address := raft.ServerID(m.ID), raft.ServerAddress(m.Address)
 	if kind != lease.Arrive {
 		c.votersChange()
 		defer c.votersChange()
 	}
-	return c.answer(ctx, func() raft.Future {
+	return c.answer(c.ctx, func() raft.Future {
 		switch {
 		case kind == lease.Depart:
 			return c.raft.RemoveServer(id, 0, memberTimeout)

@@ -15,15 +15,15 @@ import (
 
 	"keyquorum/cluster"
 	"keyquorum/fsm"
+	"keyquorum/internal/fakenet"
 	"keyquorum/internal/testkey"
 	"keyquorum/storage"
-	"keyquorum/testcluster"
 )
 
 // A group is a cluster of bare members (no domain, no seal) on a network in memory, inside a synctest bubble.
 type group struct {
 	t       *testing.T
-	network *testcluster.Network
+	network *fakenet.Network
 	key     *testkey.Key // that signs
 
 	authority *cluster.Authority
@@ -33,7 +33,8 @@ type group struct {
 	stalls    []*stall
 	slow      []*slowFSM
 	configs   []cluster.Config
-	fenced    bool // what is read is fenced
+	gates     []func(op, path string) error // before what a member's store does to its disk; nil: none
+	fenced    bool                          // what is read is fenced
 }
 
 const clusterID = "00112233445566778899aabbccddeeff"
@@ -44,7 +45,7 @@ func address(i int) string { return fmt.Sprintf("host%d:8201", i) }
 // newGroup starts n voters, unsealed.
 func newGroup(t *testing.T, n int, configure ...func(*cluster.Config)) *group {
 	t.Helper()
-	g := &group{t: t, network: testcluster.NewNetwork(), key: testkey.New(1, 0)}
+	g := &group{t: t, network: fakenet.New(), key: testkey.New(1, 0)}
 	authority, err := cluster.NewAuthority(clusterID, time.Now())
 	must(t, err)
 	g.authority = authority
@@ -80,7 +81,7 @@ func (g *group) prepare(i int, authority *cluster.Authority, founding []byte) cl
 	must(g.t, err)
 	identity, err := cluster.NewIdentity(clusterID, g.ids[i], key, certificate, authority.Certificate.Raw)
 	must(g.t, err)
-	g.stalls = append(g.stalls, &stall{})
+	g.stalls, g.gates = append(g.stalls, &stall{}), append(g.gates, nil)
 	c := cluster.Config{
 		Identity: identity, Address: address(i), Dial: g.network.Dialer(host(i)),
 		Logger: hclog.NewNullLogger(),
@@ -104,6 +105,9 @@ func (g *group) openAt(i int, address string) {
 	g.t.Helper()
 	store, err := storage.Open(g.configs[i].About.Label)
 	must(g.t, err)
+	if g.gates[i] != nil {
+		store.Gate(g.gates[i])
+	}
 	config := g.configs[i]
 	config.Store, config.Listener = store, g.network.Listen(host(i), address)
 	g.stores[i] = store

@@ -127,69 +127,8 @@ func (c *Cluster) findFirst(o *lease.Opening) error {
 	}
 }
 
-// tick does once a second what needs doing once a second.
-func (c *Cluster) tick() {
-	every := time.NewTicker(time.Second)
-	defer every.Stop()
-	for {
-		select {
-		case <-every.C:
-		case <-c.ctx.Done():
-			return
-		}
-		ctx, cancel := context.WithTimeout(c.ctx, 10*time.Second)
-		_, _, _ = c.fence(ctx) // compares this node's digest with the leader's
-		c.tellAddress(ctx)
-		c.askForVote(ctx)
-		c.findSuccessor(ctx)
-		c.findPlace(ctx)
-		c.follow()
-		c.snapshotByWeight()
-		cancel()
-	}
-}
-
 func (c *Cluster) transferTo(ctx context.Context, nodeID string) error {
 	return c.answer(ctx, func() raft.Future {
 		return c.raft.LeadershipTransferToServer(raft.ServerID(nodeID), raft.ServerAddress(nodeID))
 	})
-}
-
-// Defaults of Compact.
-const (
-	compactWeight  = 16 << 20
-	compactEntries = 256
-)
-
-// snapshotByWeight takes a snapshot when the log since the last one outweighs the state, so that
-// writing costs stay proportional (decision 27). As much log as that stays behind it for followers
-// that are a little late.
-func (c *Cluster) snapshotByWeight() {
-	weight := c.Store.Stats().LogBytesSinceSnapshot
-	state, _ := c.fsm.View().Size()
-	least := or(c.Compact.Weight, compactWeight)
-	if weight < max(state, least) {
-		return
-	}
-	kept := trailing(uint64(weight), c.raft.LastIndex()-c.snapshotIndex(), uint64(least), or(c.Compact.Entries, compactEntries))
-	c.reload(func(r *raft.ReloadableConfig) { r.TrailingLogs = kept })
-	if err := c.answer(c.ctx, func() raft.Future { return c.raft.Snapshot() }); err != nil && c.ctx.Err() == nil {
-		c.logger.Error("no snapshot could be taken; the log goes on growing", "error", err)
-	}
-}
-
-// trailing is how many entries weigh as much as the least log that is cut, where so many entries
-// weigh that much, but least of all fewest.
-func trailing(weight, entries, least, fewest uint64) uint64 {
-	each := weight/max(entries, 1) + 1
-	return min(max(least/each, fewest), 65536)
-}
-
-// snapshotIndex is where the newest snapshot ends, 0 without one.
-func (c *Cluster) snapshotIndex() uint64 {
-	list, err := c.Store.Snapshots().List()
-	if err != nil || len(list) == 0 {
-		return 0
-	}
-	return list[0].Index
 }

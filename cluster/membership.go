@@ -15,7 +15,7 @@ import (
 	"keyquorum/fsm"
 )
 
-// memberTimeout bounds how long the leader waits to append a change of configuration; the commit has the call's deadline.
+// memberTimeout bounds how long Raft's main loop is waited for with a change of configuration.
 const memberTimeout = 5 * time.Second
 
 // servers is the latest configuration, committed or not, and its index in the log.

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"keyquorum/node"
+	"keyquorum/prove"
 	"keyquorum/testcluster"
-	"keyquorum/testcluster/prove"
 )
 
 // TestHistories runs clusters on fake time, each with clients on all nodes and a schedule of faults of its own, and holds what was

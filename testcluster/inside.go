@@ -24,7 +24,8 @@ func New(t testing.TB, n int, configure ...func(i int, config *node.Config)) *Cl
 	t.Helper()
 	c := newCluster(t, n, nodeName)
 	network := NewNetwork()
-	c.links, c.kind = network, bubbled{newInside(c, &bubble{network}, configure...), network}
+	c.links = nodesNetwork{network}
+	c.kind = bubbled{newInside(c, &bubble{network}, configure...), network}
 	c.begin()
 	return c
 }
@@ -219,7 +220,7 @@ func (b *bubble) listen(i int, port string) (net.Listener, error) {
 }
 
 func (b *bubble) dial(ctx context.Context, i int, port string) (net.Conn, error) {
-	return b.network.dial(ctx, tester, nodeName(i)+":"+port)
+	return b.network.Dialer(tester)(ctx, nodeName(i)+":"+port)
 }
 
 func (b *bubble) joinDialer(i int) func(context.Context, string) (net.Conn, error) {
