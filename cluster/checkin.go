@@ -83,7 +83,7 @@ func (c *Cluster) checkIn(waits bool) (more bool) {
 	}
 	serves, asked := c.serves(), c.reading()
 	var call lease.CheckIn
-	c.step(func(n *lease.Node) { call = n.Ask(asked, serves, c.leases.trip.shortest()) })
+	c.step(func(n lease.Steps) { call = n.Ask(asked, serves, c.leases.trip.shortest()) })
 	if waits {
 		call.AtLeast = call.Applied
 	}
@@ -108,7 +108,7 @@ func (c *Cluster) checkIn(waits bool) (more bool) {
 func (c *Cluster) take(asked lease.Reading, call lease.CheckIn, answer lease.Answer) {
 	serves, now := c.serves(), c.reading()
 	leased := false
-	c.step(func(n *lease.Node) { leased = n.Take(asked, now, serves, call, answer) })
+	c.step(func(n lease.Steps) { leased = n.Take(asked, now, serves, call, answer) })
 	if leased {
 		c.leases.arrival.next(context.Background())
 	}

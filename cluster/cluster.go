@@ -89,9 +89,13 @@ type Timing struct{ Heartbeat, Election, LeaderLease, Commit time.Duration }
 
 // Leases: with Off this member asks for none, so each of its reads asks the leader. Clock is the lease clock, of which only the rate
 // counts; nil is the time since the machine started (CLOCK_BOOTTIME).
+//
+// Watch stands between this member and its part in the protocol, to see each step (package
+// lease/trace); nil: nobody does.
 type Leases struct {
 	Off   bool
 	Clock func() time.Duration
+	Watch func(*lease.Node) lease.Steps
 }
 
 // Compact says when the log is cut. A zero field takes its default.

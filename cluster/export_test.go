@@ -70,7 +70,7 @@ func (c *Cluster) AcceptLate() (told bool) {
 	base, asked := lease.Standard.Base, c.reading()
 	asked.Now -= 2 * base
 	var call lease.CheckIn
-	c.step(func(n *lease.Node) { n.Lease = lease.Lease{}; call = n.Ask(asked, true, 0) })
+	c.leases.ask(func(n *lease.Node) { n.Lease = lease.Lease{}; call = n.Ask(asked, true, 0) })
 	c.take(asked, call, lease.Answer{Life: base, Grant: base})
 	return waiting.Err() != nil
 }

@@ -14,7 +14,7 @@ import (
 func (c *Cluster) elected(term uint64) {
 	members, r := c.configured(), c.reading()
 	if r.Term == term {
-		c.step(func(n *lease.Node) { n.Elected(r, members) })
+		c.step(func(n lease.Steps) { n.Elected(r, members) })
 	}
 }
 
@@ -41,13 +41,13 @@ func (c *Cluster) serveCheckIn(
 
 func (c *Cluster) hear(from string, in lease.CheckIn) (heard bool) {
 	r := c.reading()
-	c.step(func(n *lease.Node) { heard = n.Hear(r, from, in) })
+	c.step(func(n lease.Steps) { heard = n.Hear(r, from, in) })
 	return heard
 }
 
 func (c *Cluster) grant(from string, in lease.CheckIn) (answer lease.Answer, err error) {
 	r, servers, member := c.reading(), c.configured(), c.committedMember(from)
-	c.step(func(n *lease.Node) {
+	c.step(func(n lease.Steps) {
 		var verdict lease.Verdict
 		switch answer, verdict = n.Grant(r, from, in, servers, member); verdict {
 		case lease.NotLeader:
@@ -70,7 +70,7 @@ func (c *Cluster) committedMember(nodeID string) bool {
 // check in before its leader has looked up.
 func (c *Cluster) awaitElected(ctx context.Context, term uint64) (begun bool) {
 	for end := time.Now().Add(lease.Standard.Base); ; {
-		c.step(func(n *lease.Node) { begun = n.Table.Term == term })
+		c.leases.ask(func(n *lease.Node) { begun = n.Table.Term == term })
 		if begun || !c.leadsIn(term) || time.Now().After(end) || pause(ctx, 0) != nil {
 			return begun
 		}
@@ -82,7 +82,7 @@ func (c *Cluster) awaitFirm(ctx context.Context, term uint64) {
 	servers := c.configured()
 	for end := time.Now().Add(lease.Standard.Base); ; {
 		firm, now := false, c.clock()
-		c.step(func(n *lease.Node) { firm = n.Firm(now, term, servers) })
+		c.leases.ask(func(n *lease.Node) { firm = n.Firm(now, term, servers) })
 		if firm || time.Now().After(end) || !c.leadsIn(term) || pause(ctx, 0) != nil {
 			return
 		}
@@ -92,19 +92,21 @@ func (c *Cluster) awaitFirm(ctx context.Context, term uint64) {
 // mayChange says whether the configuration may be changed now.
 func (c *Cluster) mayChange(kind lease.Change, nodeID string) (may bool) {
 	r := c.reading()
-	c.step(func(n *lease.Node) { may = n.MayChange(r, kind, nodeID) })
+	c.step(func(n lease.Steps) { may = n.MayChange(r, kind, nodeID) })
 	return may
 }
 
 // votersChange is called before and after the voters are changed.
 func (c *Cluster) votersChange() {
 	r := c.reading()
-	c.step(func(n *lease.Node) { n.VotersChange(r) })
+	c.step(func(n lease.Steps) { n.VotersChange(r) })
 }
 
 // account is what this leader has in its books of a member.
 func (c *Cluster) account(nodeID string) (a lease.Account, refused uint64) {
 	now := c.clock()
-	c.step(func(n *lease.Node) { a, refused = n.AccountOf(nodeID, now), c.leases.refused[nodeID] })
+	c.leases.ask(func(n *lease.Node) {
+		a, refused = n.AccountOf(nodeID, now), c.leases.refused[nodeID]
+	})
 	return a, refused
 }

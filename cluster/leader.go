@@ -88,7 +88,7 @@ func (c *Cluster) openTerm(term uint64) {
 		return // likewise
 	}
 	c.announce(opening.First, term)
-	c.step(func(n *lease.Node) { n.Opened(at) })
+	c.step(func(n lease.Steps) { n.Opened(at) })
 	c.openedAt.Store(time.Now().UnixNano())
 	c.opened.Store(term)
 	c.nudgeCheckIn()

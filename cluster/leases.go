@@ -15,6 +15,7 @@ import (
 type leases struct {
 	mu      sync.Mutex // held for each step
 	node    lease.Node
+	steps   lease.Steps       // of the node
 	refused map[string]uint64 // how often members asked for a lease in vain
 
 	tenure     atomic.Pointer[lease.Tenure] // for readers, who take no lock
@@ -28,6 +29,9 @@ func (c *Cluster) beginLeases(process uint64) {
 	l := &c.leases
 	l.refused = map[string]uint64{}
 	l.node = lease.New(&lease.Standard, c.id, process, lease.Reading{Now: c.clock()})
+	if l.steps = &l.node; c.Leases.Watch != nil {
+		l.steps = c.Leases.Watch(&l.node)
+	}
 	l.tenure.Store(&lease.Tenure{Life: l.node.Life})
 }
 
@@ -42,10 +46,10 @@ func (c *Cluster) reading() lease.Reading {
 }
 
 // step does one step of the protocol, and tells what came of it.
-func (c *Cluster) step(do func(n *lease.Node)) {
+func (c *Cluster) step(do func(lease.Steps)) {
 	l := &c.leases
 	l.mu.Lock()
-	do(&l.node)
+	do(l.steps)
 	if now := l.node.Tenure; now != *l.tenure.Load() {
 		l.tenure.Store(&now)
 	}
@@ -53,6 +57,13 @@ func (c *Cluster) step(do func(n *lease.Node)) {
 	l.mu.Unlock()
 	l.everywhere.raise(e)
 	c.noteAstray(astray)
+}
+
+// ask looks at the node, and changes nothing.
+func (l *leases) ask(question func(n *lease.Node)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	question(&l.node)
 }
 
 // mayRead says whether this node may answer from its own copy, by a look at the clock. The term is
@@ -74,14 +85,14 @@ func (c *Cluster) serves() bool { return !c.sealed.Load() && c.unfit() == nil &&
 
 // dropLease gives the lease back, and has the leader know.
 func (c *Cluster) dropLease() {
-	c.step((*lease.Node).GiveBack)
+	c.step(lease.Steps.GiveBack)
 	c.nudgeCheckIn()
 }
 
 // noteCompared says that this node's state was the leader's.
 func (c *Cluster) noteCompared() {
 	if !c.leases.tenure.Load().Compared {
-		c.step((*lease.Node).NoteCompared)
+		c.step(lease.Steps.NoteCompared)
 	}
 }
 

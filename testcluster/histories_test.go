@@ -183,6 +183,9 @@ func (l *lived) during(t *testing.T, c *testcluster.Cluster, o prove.Options, su
 	if err := l.CountUsage(logs...); err != nil {
 		t.Error(err)
 	}
+	if _, err := c.ReplayLeases(); err != nil {
+		t.Errorf("leases: %v", err)
+	}
 	for _, line := range c.Unjust() {
 		t.Errorf("a member in good order is accused: %s", line)
 	}
