@@ -77,28 +77,23 @@ func (c *Cluster) nudgeCheckIn() {
 func (c *Cluster) checkIn(waits bool) (more bool) {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 	defer cancel()
-	_, leader := c.raft.LeaderWithID()
-	if leader == "" {
-		return false
-	}
 	serves, asked := c.serves(), c.reading()
 	var call lease.CheckIn
 	c.step(func(n lease.Steps) { call = n.Ask(asked, serves, c.leases.trip.shortest()) })
 	if waits {
 		call.AtLeast = call.Applied
 	}
-	var answer lease.Answer
-	var err error
-	if string(leader) == c.id {
-		answer, err = c.serveCheckIn(ctx, c.id, call)
-	} else {
-		answer, err = ask[lease.CheckIn, lease.Answer](ctx, c, string(leader), "/v1/checkin", call)
-		if err == nil {
-			c.leases.trip.took(call.Term, c.clock()-asked.Now-answer.Held)
-		}
-	}
+	here := false
+	answer, err := atLeader(ctx, c, "/v1/checkin", call,
+		func(ctx context.Context, from string, in lease.CheckIn) (lease.Answer, error) {
+			here = true
+			return c.serveCheckIn(ctx, from, in)
+		})
 	if err != nil {
 		return false // the next one comes by itself
+	}
+	if !here {
+		c.leases.trip.took(call.Term, c.clock()-asked.Now-answer.Held)
 	}
 	c.take(asked, call, answer)
 	return call.Echo == 0 && !call.Idle

@@ -84,18 +84,9 @@ func (c *Cluster) askFence(ctx context.Context) (Look, fenceAnswer, error) {
 }
 
 func (c *Cluster) askFenceOnce(ctx context.Context) (fenceAnswer, error) {
-	_, leader := c.raft.LeaderWithID()
-	switch string(leader) {
-	case "":
-		return fenceAnswer{}, errNotLeader
-	case c.id:
-		return c.serveFence(ctx, c.id, fenceCall{})
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second) // a leader that hangs must not take the whole wait
+	ctx, cancel := context.WithTimeout(ctx, time.Second) // one that hangs must not take the whole wait
 	defer cancel()
-	ctx, stop := c.whileFollowing(ctx)
-	defer stop()
-	return ask[fenceCall, fenceAnswer](ctx, c, string(leader), "/v1/fence", fenceCall{})
+	return atLeader(ctx, c, "/v1/fence", fenceCall{}, c.serveFence)
 }
 
 type fenceCall struct {

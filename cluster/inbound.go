@@ -150,7 +150,7 @@ func (in *inbound) stand(peer string, rpc raft.RPC) {
 		rpc.Respond(&raft.TimeoutNowResponse{}, err)
 		return
 	}
-	if _, leader := in.c.raft.LeaderWithID(); string(leader) != peer {
+	if leader := in.c.leader(); leader != peer {
 		if leader != "" && !in.of(peer).led.Load() { // else its word may be late: it names no term
 			in.c.accuse(peer, deedStand)
 		}

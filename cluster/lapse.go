@@ -58,9 +58,8 @@ func (c *Cluster) watchLeader() {
 // lapse sees to a successor if the leader is overdue. If not, it returns after how long it will be at the earliest.
 func (c *Cluster) lapse() (earliest time.Duration, overdue bool) {
 	timeout := time.Duration(c.heartbeat.Load())
-	_, leader := c.raft.LeaderWithID()
-	voters := c.voters()
-	if string(leader) == c.id || !slices.Contains(voters, c.id) {
+	leader, voters := c.leader(), c.voters()
+	if leader == c.id || !slices.Contains(voters, c.id) {
 		return timeout, false
 	}
 	if len(voters) == 1 {
@@ -71,7 +70,7 @@ func (c *Cluster) lapse() (earliest time.Duration, overdue bool) {
 		return max(early-silent, time.Millisecond), false
 	}
 	term := c.raft.CurrentTerm()
-	if !c.shouldStand(term, string(leader), voters, timeout) {
+	if !c.shouldStand(term, leader, voters, timeout) {
 		return 0, true
 	}
 	if rest := timeout - c.silent(); rest > 0 {
@@ -116,7 +115,7 @@ type silence struct {
 func (c *Cluster) serveSilence(context.Context, string, silenceCall) (silence, error) {
 	s := silence{Term: c.raft.CurrentTerm(), Ready: c.raft.State() == raft.Follower || c.stands(), Serves: c.whyNotLead() == ""}
 	s.LastTerm, s.Last = c.lastEntry()
-	if _, leader := c.raft.LeaderWithID(); string(leader) != c.id && c.stuck() == nil { // whose disk hangs can't vote
+	if c.leader() != c.id && c.stuck() == nil { // whose disk hangs can't vote
 		s.Missed = c.silent()
 	}
 	return s, nil

@@ -200,7 +200,7 @@ func (c *Cluster) awaitOther(ctx context.Context, nodeID string) error {
 	ctx, cancel := context.WithTimeout(ctx, leaderWait)
 	defer cancel()
 	for try := 0; ; try++ {
-		switch _, leader := c.raft.LeaderWithID(); string(leader) {
+		switch c.leader() {
 		case "":
 		case nodeID:
 			if err := c.StepDown(ctx); err != nil {
@@ -239,14 +239,14 @@ func (c *Cluster) askForVote(ctx context.Context) {
 
 // StepDown asks the leader to hand its office to another voter.
 func (c *Cluster) StepDown(ctx context.Context) error {
-	_, leader := c.raft.LeaderWithID()
-	switch string(leader) {
+	switch leader := c.leader(); leader {
 	case "":
 		return ErrUnavailable
 	case c.id:
 		return notTransferred(c.stepDown(ctx))
+	default:
+		return notTransferred(c.orderOnce(ctx, leader, orderTransfer, ""))
 	}
-	return notTransferred(c.orderOnce(ctx, string(leader), orderTransfer, ""))
 }
 
 // notTransferred puts into words for who asked that somebody may lead, and did not hand over.
@@ -272,8 +272,8 @@ func (c *Cluster) stepDown(ctx context.Context) error {
 func (c *Cluster) order(ctx context.Context, verb orderVerb, nodeID string) error {
 	last := ErrUnavailable
 	for try := 0; ; try++ {
-		if _, leader := c.raft.LeaderWithID(); leader != "" {
-			last = c.orderOnce(ctx, string(leader), verb, nodeID)
+		if leader := c.leader(); leader != "" {
+			last = c.orderOnce(ctx, leader, verb, nodeID)
 			if last == nil || errors.Is(last, ErrSealed) || errors.Is(last, errBadCall) {
 				return last
 			}

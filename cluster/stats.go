@@ -110,8 +110,7 @@ func (c *Cluster) Stats() Stats {
 		Life: c.life(), Astray: c.astray.Load(), DiskWait: c.Store.Waiting(),
 	}
 	s.State, s.LeaderHeard = stateName(c.raft.State()), c.leaderHeard()
-	_, leader := c.raft.LeaderWithID()
-	s.LeaderKnown, s.Leads = leader != "", c.leads()
+	s.LeaderKnown, s.Leads = c.leader() != "", c.leads()
 	s.Snapshot, _ = c.Store.NewestSnapshot()
 	s.Bytes, s.Records = view.Size()
 	if now := c.clock(); c.mayRead(now) {

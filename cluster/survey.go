@@ -47,12 +47,12 @@ const surveyTimeout = time.Second
 
 // Survey asks the leader to look at all members, and looks itself where no leader answers.
 func (c *Cluster) Survey(ctx context.Context) Survey {
-	if _, leader := c.raft.LeaderWithID(); leader != "" && string(leader) != c.id {
+	if leader := c.leader(); leader != "" && leader != c.id {
 		asking, cancel := context.WithTimeout(ctx, 2*surveyTimeout)
 		defer cancel()
 		asking, stop := c.whileFollowing(asking)
 		defer stop()
-		seen, err := ask[surveyCall, Survey](asking, c, string(leader), "/v1/survey", surveyCall{})
+		seen, err := ask[surveyCall, Survey](asking, c, leader, "/v1/survey", surveyCall{})
 		if err == nil && len(seen.Seats) > 0 {
 			return seen
 		}

@@ -104,8 +104,8 @@ func (c *Cluster) besides(peer string, term uint64) bool {
 	if term != c.raft.CurrentTerm() {
 		return false
 	}
-	_, leader := c.raft.LeaderWithID()
-	if leader == "" || string(leader) == peer || term != c.raft.CurrentTerm() {
+	leader := c.leader()
+	if leader == "" || leader == peer || term != c.raft.CurrentTerm() {
 		return false
 	}
 	c.accuse(peer, deedBesides, "term", term)
