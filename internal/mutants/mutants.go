@@ -533,7 +533,7 @@ var mutants = []mutant{
 		name: "two-leaders-of-a-term", bug: "a node follows whoever says that he leads in its term",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/vetting.go",
-			Old:  "	if leader == \"\" || string(leader) == peer || term",
+			Old:  "	if leader == \"\" || leader == peer || term",
 			New:  "	if leader != \"\" || string(leader) == peer || term",
 		}},
 		test: "./testcluster TestThiefAppendsNothing",
@@ -560,7 +560,7 @@ var mutants = []mutant{
 		name: "anybody-has-one-stand", bug: "a node stands for election when anybody tells it to",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/inbound.go",
-			Old:  "	if _, leader := in.c.raft.LeaderWithID(); string(leader) != peer {\n",
+			Old:  "	if leader := in.c.leader(); leader != peer {\n",
 			New:  "	if _, leader := in.c.raft.LeaderWithID(); string(leader) == \"\" {\n",
 		}},
 		test: "./testcluster TestThiefStaysNotForEver",
