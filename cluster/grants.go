@@ -201,8 +201,10 @@ func (c *Cluster) moveShown(now time.Duration) {
 }
 
 // isQuiet says whether no lease of an older term can live any more: every member is in this term, or what some majority of voters
-// told older leaders has run out, and every lease was built on a majority.
+// told older leaders has run out, and every lease was built on a majority. At the latest it is when the longest lease is over that could be
+// built on what a voter said before it helped to elect this leader: a voter that is marked as removed says nothing any more.
 func (r *reign) isQuiet(now time.Duration) bool {
+	r.quiet = r.quiet || now >= r.begun+maxLife+margin(maxLife)
 	if r.quiet {
 		return true
 	}

@@ -305,3 +305,19 @@ func (s *stall) storeAndWait(l []*raft.Log, gate <-chan struct{}, in chan<- stru
 }
 
 func (s *stall) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{l}) }
+
+// mark signs at member i that another is removed, and leaves it at that.
+func (g *group) mark(i int, nodeID string) {
+	g.t.Helper()
+	view := g.members[i].View()
+	txn := view.Begin(fsm.Change)
+	value, err := view.Members().Without(nodeID).Encode()
+	must(g.t, err)
+	cluster.Put(&txn, view, fsm.PathMembers, value)
+	cluster.Put(&txn, view, fsm.RemovedDir+nodeID, []byte{1})
+	outcome, err := g.members[i].Commit(g.t.Context(), txn)
+	must(g.t, err)
+	if outcome.Kind != fsm.Applied {
+		g.t.Fatalf("%+v", outcome)
+	}
+}
