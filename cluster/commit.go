@@ -109,7 +109,7 @@ func (c *Cluster) proposeAnywhere(ctx context.Context, data []byte) (fsm.Outcome
 
 // propose appends the transaction to the log of this node, the leader. It serves nobody before its own term is opened.
 func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error) {
-	if !c.leads() || c.unfit() != nil {
+	if !c.leads() || c.unfit() != nil || c.removesThis(data) {
 		return fsm.Outcome{}, errNotLeader
 	}
 	term, begun := c.opened.Load(), time.Now()

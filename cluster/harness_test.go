@@ -309,15 +309,23 @@ func (s *stall) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{l})
 // mark signs at member i that another is removed, and leaves it at that.
 func (g *group) mark(i int, nodeID string) {
 	g.t.Helper()
-	view := g.members[i].View()
-	txn := view.Begin(fsm.Change)
-	value, err := view.Members().Without(nodeID).Encode()
-	must(g.t, err)
-	cluster.Put(&txn, view, fsm.PathMembers, value)
-	cluster.Put(&txn, view, fsm.RemovedDir+nodeID, []byte{1})
-	outcome, err := g.members[i].Commit(g.t.Context(), txn)
-	must(g.t, err)
-	if outcome.Kind != fsm.Applied {
-		g.t.Fatalf("%+v", outcome)
+	must(g.t, g.tryMark(i, nodeID))
+}
+
+func (g *group) tryMark(i int, nodeID string) error {
+	ctx, cancel := context.WithTimeout(g.t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		view := g.members[i].View()
+		txn := view.Begin(fsm.Change)
+		value, err := view.Members().Without(nodeID).Encode()
+		must(g.t, err)
+		cluster.Put(&txn, view, fsm.PathMembers, value)
+		cluster.Put(&txn, view, fsm.RemovedDir+nodeID, []byte{1})
+		outcome, err := g.members[i].Commit(ctx, txn)
+		if err != nil || outcome.Kind == fsm.Applied {
+			return err
+		}
+		must(g.t, g.members[i].Wait(ctx, outcome.At))
 	}
 }
