@@ -107,7 +107,7 @@ func (c *Cluster) commitHere(ctx context.Context, _ string, r commitCall) (commi
 
 // propose appends the transaction to the log of this node, the leader. It serves nobody before its own term is opened.
 func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error) {
-	if !c.leads() || c.unfit() != nil {
+	if !c.leads() || c.unfit() != nil || c.removesThis(data) {
 		return fsm.Outcome{}, errNotLeader
 	}
 	term, begun := c.opened.Load(), time.Now()

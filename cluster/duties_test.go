@@ -4,50 +4,25 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"keyquorum/cluster"
 )
 
-// A disk takes its time over snapshots, minutes maybe. What else a member does goes on meanwhile.
-type slowSnapshots struct {
-	slow    atomic.Bool
-	entered chan struct{} // one is being written
-	release chan struct{}
-}
-
-func newSlowSnapshots() *slowSnapshots {
-	return &slowSnapshots{entered: make(chan struct{}, 1), release: make(chan struct{})}
-}
-
-// gate is for a store.
-func (s *slowSnapshots) gate(op, path string) error {
-	if s.slow.Load() && op == "write" && strings.Contains(path, "snapshots") {
-		select {
-		case s.entered <- struct{}{}:
-		default:
-		}
-		<-s.release
-	}
-	return nil
-}
-
 // A leader that is sealed while its snapshot is being written hands its office over all the same.
 func TestSealedLeaderWhileItsSnapshotIsWritten(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)
-		disk := newSlowSnapshots()
+		disk := newSlowSnapshot()
 		const leader = 0
 		g.stop(leader)
 		g.configs[leader].Compact = cluster.Compact{Weight: 1, Entries: 1}
-		g.gates[leader] = disk.gate
-		g.open(leader)
+		g.openGated(leader, disk.gate)
 		g.lead(leader)
 		must(t, g.put(leader, "x", "1"))
 		time.Sleep(3 * time.Second)
-		disk.slow.Store(true)
+		disk.armed.Store(true)
 		defer close(disk.release)
 		must(t, g.put(leader, "x", string(make([]byte, 4<<10))))
 		<-disk.entered
@@ -66,18 +41,17 @@ func TestSealedLeaderWhileItsSnapshotIsWritten(t *testing.T) {
 // that the scrubbing took counts.
 func TestDeletedWhileTheFolderIsScrubbed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		disk := newSlowSnapshots()
+		disk := newSlowSnapshot()
 		g := newGroup(t, 1, func(c *cluster.Config) { c.Compact.Scrub = time.Minute })
 		g.leader()
 		g.stores[0].Gate(disk.gate)
 		must(t, g.put(0, "secret/first", deleted))
 		must(t, g.put(0, "secret/second", deleted))
-		disk.slow.Store(true)
+		disk.armed.Store(true)
 		g.erase(0, "secret/first")
 		<-disk.entered
 		g.erase(0, "secret/second")
 		time.Sleep(3 * time.Minute)
-		disk.slow.Store(false)
 		close(disk.release)
 		time.Sleep(10 * time.Second)
 		if files := g.holds(0, deleted); len(files) > 0 {
@@ -143,14 +117,14 @@ func TestAskingGoesPastWhoIsAway(t *testing.T) {
 // snapshot is written: another that is asked for meanwhile must not change it.
 func TestSnapshotKeepsWhatItWasToldTo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		disk := newSlowSnapshots()
+		disk := newSlowSnapshot()
 		g := newGroup(t, 1, func(c *cluster.Config) {
 			c.Compact = cluster.Compact{Weight: 64 << 10, Entries: 1, Scrub: time.Minute}
 		})
 		g.leader()
 		g.stores[0].Gate(disk.gate)
 		must(t, g.put(0, "secret", deleted))
-		disk.slow.Store(true)
+		disk.armed.Store(true)
 		g.erase(0, "secret")
 		<-disk.entered // it is scrubbed
 		cut := g.members[0].Raft().ReloadableConfig().TrailingLogs
@@ -161,7 +135,6 @@ func TestSnapshotKeepsWhatItWasToldTo(t *testing.T) {
 		if now := g.members[0].Raft().ReloadableConfig().TrailingLogs; now != cut {
 			t.Errorf("%d entries were to stay behind the snapshot that is being written, and %d will", cut, now)
 		}
-		disk.slow.Store(false)
 		close(disk.release)
 	})
 }

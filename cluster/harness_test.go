@@ -33,8 +33,7 @@ type group struct {
 	stalls    []*stall
 	slow      []*slowFSM
 	configs   []cluster.Config
-	gates     []func(op, path string) error // before what a member's store does to its disk; nil: none
-	fenced    bool                          // what is read is fenced
+	fenced    bool // what is read is fenced
 }
 
 const clusterID = "00112233445566778899aabbccddeeff"
@@ -81,7 +80,7 @@ func (g *group) prepare(i int, authority *cluster.Authority, founding []byte) cl
 	must(g.t, err)
 	identity, err := cluster.NewIdentity(clusterID, g.ids[i], key, certificate, authority.Certificate.Raw)
 	must(g.t, err)
-	g.stalls, g.gates = append(g.stalls, &stall{}), append(g.gates, nil)
+	g.stalls = append(g.stalls, &stall{})
 	c := cluster.Config{
 		Identity: identity, Address: address(i), Dial: g.network.Dialer(host(i)),
 		Logger: hclog.NewNullLogger(),
@@ -105,9 +104,6 @@ func (g *group) openAt(i int, address string) {
 	g.t.Helper()
 	store, err := storage.Open(g.configs[i].About.Label)
 	must(g.t, err)
-	if g.gates[i] != nil {
-		store.Gate(g.gates[i])
-	}
 	config := g.configs[i]
 	config.Store, config.Listener = store, g.network.Listen(host(i), address)
 	g.stores[i] = store
@@ -305,3 +301,27 @@ func (s *stall) storeAndWait(l []*raft.Log, gate <-chan struct{}, in chan<- stru
 }
 
 func (s *stall) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{l}) }
+
+// mark signs at member i that another is removed, and leaves it at that.
+func (g *group) mark(i int, nodeID string) {
+	g.t.Helper()
+	must(g.t, g.tryMark(i, nodeID))
+}
+
+func (g *group) tryMark(i int, nodeID string) error {
+	ctx, cancel := context.WithTimeout(g.t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		view := g.members[i].View()
+		txn := view.Begin(fsm.Change)
+		value, err := view.Members().Without(nodeID).Encode()
+		must(g.t, err)
+		cluster.Put(&txn, view, fsm.PathMembers, value)
+		cluster.Put(&txn, view, fsm.RemovedDir+nodeID, []byte{1})
+		outcome, err := g.members[i].Commit(ctx, txn)
+		if err != nil || outcome.Kind == fsm.Applied {
+			return err
+		}
+		must(g.t, g.members[i].Wait(ctx, outcome.At))
+	}
+}
