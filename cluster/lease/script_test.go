@@ -53,7 +53,8 @@ type read struct {
 
 func newWorld() *world {
 	return &world{members: map[string]*member{}, checkIns: map[string]*checkIn{},
-		reads: map[string]*read{}, fences: map[string]*lease.Fence{}, openings: map[string]lease.Opening{}}
+		reads: map[string]*read{}, fences: map[string]*lease.Fence{},
+		openings: map[string]lease.Opening{}}
 }
 
 func (w *world) clock(m *member) time.Duration {

@@ -119,6 +119,16 @@ var checkingIn = []sentence{
 		w.take(w.checkIns[a.String(0)])
 		return ""
 	}),
+	say(`NAME's answer comes, and grants MS`, func(w *world, a words) string {
+		w.checkIns[a.String(0)].answer.Grant = a.duration(1)
+		w.take(w.checkIns[a.String(0)])
+		return ""
+	}),
+	say(`NAME echoes a token of MS`, func(w *world, a words) string {
+		c := w.checkIns[a.String(0)]
+		c.call.Echo = c.to.clock + a.duration(1)
+		return ""
+	}),
 	say(`NODE (?P<want>may|may not) read`, func(w *world, a words) string {
 		m := a.member(0)
 		return yes(m.MayRead(w.clock(m), m.term), "may")
@@ -143,7 +153,8 @@ var leading = []sentence{
 		return ""
 	}),
 	say(`NODE is to open term NUM, which begins at NUM, after NUM`, func(w *world, a words) string {
-		w.openings[a.String(0)] = lease.Opening{Term: a.number(1), First: a.number(2), Before: a.number(3)}
+		w.openings[a.String(0)] = lease.Opening{
+			Term: a.number(1), First: a.number(2), Before: a.number(3)}
 		return ""
 	}),
 	say(`NODE (leads|is deposed), committed NUM, of term NUM: (?P<want>opens|waits)`,
@@ -262,8 +273,12 @@ var reading = []sentence{
 	say(`NODE (?P<want>is|is not) a majority alone`, func(w *world, a words) string {
 		return yes(lease.Alone(a.String(0), w.latest), "is")
 	}),
-	say(`a reader joins round WANT`, func(w *world, _ words) string { return number(w.rounds.Join()) }),
-	say(`round WANT begins`, func(w *world, _ words) string { return number(w.rounds.Begin()) }),
+	say(`a reader joins round WANT`, func(w *world, _ words) string {
+		return number(w.rounds.Join())
+	}),
+	say(`round WANT begins`, func(w *world, _ words) string {
+		return number(w.rounds.Begin())
+	}),
 }
 
 func (w *world) begin(name string, at *member, must bool) string {
