@@ -171,6 +171,7 @@ var leading = []sentence{
 	}),
 	say(`NODE's E may move at WANT`, func(w *world, a words) string {
 		m := a.member(0)
+		m.MoveE(w.reading(m))
 		next := m.NextMove(w.reading(m), never)
 		if next == never {
 			return "no time"
