@@ -192,6 +192,11 @@ var leading = []sentence{
 				"remove": lease.Depart, "cut off": lease.Leave}[a.String(1)]
 			return yes(a.member(0).MayChange(w.reading(a.member(0)), kind, a.String(2)), "may")
 		}),
+	say(`a check-in had (?P<want>better wait|better not wait) at NODE`,
+		func(w *world, a words) string {
+			m := a.member(0)
+			return yes(!m.Firm(w.clock(m), m.term, w.latest), "better wait")
+		}),
 	say(`NODE changes the voters`, func(w *world, a words) string {
 		a.member(0).VotersChange(w.reading(a.member(0)))
 		return ""
