@@ -77,9 +77,11 @@ func (c *Cluster) nudgeCheckIn() {
 func (c *Cluster) checkIn(waits bool) (more bool) {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 	defer cancel()
-	serves, asked := c.serves(), c.reading()
+	var asked lease.Reading
 	var call lease.CheckIn
-	c.step(func(n lease.Steps) { call = n.Ask(asked, serves, c.leases.trip.shortest()) })
+	c.step(func(n lease.Steps, now lease.Reading) {
+		asked, call = now, n.Ask(now, c.serves(), c.leases.trip.shortest())
+	})
 	if waits {
 		call.AtLeast = call.Applied
 	}
@@ -101,9 +103,10 @@ func (c *Cluster) checkIn(waits bool) (more bool) {
 
 // take takes an answer, and tells who waits for a lease when one has come.
 func (c *Cluster) take(asked lease.Reading, call lease.CheckIn, answer lease.Answer) {
-	serves, now := c.serves(), c.reading()
 	leased := false
-	c.step(func(n lease.Steps) { leased = n.Take(asked, now, serves, call, answer) })
+	c.step(func(n lease.Steps, now lease.Reading) {
+		leased = n.Take(asked, now, c.serves(), call, answer)
+	})
 	if leased {
 		c.leases.arrival.next(context.Background())
 	}

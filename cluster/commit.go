@@ -88,7 +88,9 @@ func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, se
 	case sentBefore && (own.Kind == fsm.TooOld || own.Kind == fsm.WrongGeneration):
 		return fsm.Outcome{}, ErrUnknown // an earlier copy may have been applied and forgotten
 	}
-	c.step(func(n lease.Steps) { n.Settled(own.Index, own.Kind == fsm.Applied) })
+	c.step(func(n lease.Steps, _ lease.Reading) {
+		n.Settled(own.Index, own.Kind == fsm.Applied)
+	})
 	return own, nil
 }
 

@@ -80,10 +80,9 @@ func (c *Cluster) awaitEverywhere(ctx context.Context, index uint64) error {
 
 // advance moves E as far as it goes, and returns after how long looking again is worth while.
 func (c *Cluster) advance() (wait time.Duration) {
-	r := c.reading()
-	c.step(func(n lease.Steps) { n.MoveE(r) })
-	c.leases.ask(func(n *lease.Node) {
-		wait = n.NextMove(r, r.Now+lease.Standard.Base/4) - r.Now
+	c.step(func(n lease.Steps, now lease.Reading) {
+		n.MoveE(now)
+		wait = c.leases.node.NextMove(now, now.Now+lease.Standard.Base/4) - now.Now
 	})
 	return max(wait, time.Millisecond)
 }

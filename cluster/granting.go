@@ -12,10 +12,12 @@ import (
 
 // elected lets members check in as soon as this node, which led in term a moment ago, leads.
 func (c *Cluster) elected(term uint64) {
-	members, r := c.configured(), c.reading()
-	if r.Term == term {
-		c.step(func(n lease.Steps) { n.Elected(r, members) })
-	}
+	members := c.configured()
+	c.step(func(n lease.Steps, now lease.Reading) {
+		if now.Term == term {
+			n.Elected(now, members)
+		}
+	})
 }
 
 // serveCheckIn is the leader's part of a check-in.
@@ -40,16 +42,15 @@ func (c *Cluster) serveCheckIn(
 }
 
 func (c *Cluster) hear(from string, in lease.CheckIn) (heard bool) {
-	r := c.reading()
-	c.step(func(n lease.Steps) { heard = n.Hear(r, from, in) })
+	c.step(func(n lease.Steps, now lease.Reading) { heard = n.Hear(now, from, in) })
 	return heard
 }
 
 func (c *Cluster) grant(from string, in lease.CheckIn) (answer lease.Answer, err error) {
-	r, servers, member := c.reading(), c.configured(), c.committedMember(from)
-	c.step(func(n lease.Steps) {
+	servers, member := c.configured(), c.committedMember(from)
+	c.step(func(n lease.Steps, now lease.Reading) {
 		var verdict lease.Verdict
-		switch answer, verdict = n.Grant(r, from, in, servers, member); verdict {
+		switch answer, verdict = n.Grant(now, from, in, servers, member); verdict {
 		case lease.NotLeader:
 			err = errNotLeader
 		case lease.Refused:
@@ -91,15 +92,13 @@ func (c *Cluster) awaitFirm(ctx context.Context, term uint64) {
 
 // mayChange says whether the configuration may be changed now.
 func (c *Cluster) mayChange(kind lease.Change, nodeID string) (may bool) {
-	r := c.reading()
-	c.step(func(n lease.Steps) { may = n.MayChange(r, kind, nodeID) })
+	c.step(func(n lease.Steps, now lease.Reading) { may = n.MayChange(now, kind, nodeID) })
 	return may
 }
 
 // votersChange is called before and after the voters are changed.
 func (c *Cluster) votersChange() {
-	r := c.reading()
-	c.step(func(n lease.Steps) { n.VotersChange(r) })
+	c.step(func(n lease.Steps, now lease.Reading) { n.VotersChange(now) })
 }
 
 // account is what this leader has in its books of a member.

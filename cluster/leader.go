@@ -83,12 +83,16 @@ func (c *Cluster) openTerm(term uint64) {
 	if entry.Term != term || c.fsm.Wait(c.ctx, opening.Before) != nil {
 		return // the next nudge tries again
 	}
-	at := c.reading()
-	if !opening.Done(commit, entry.Term, at, c.leadsIn(term)) {
+	done := false
+	c.step(func(n lease.Steps, now lease.Reading) {
+		if done = opening.Done(commit, entry.Term, now, c.leadsIn(term)); done {
+			n.Opened(now)
+		}
+	})
+	if !done {
 		return // likewise
 	}
 	c.announce(opening.First, term)
-	c.step(func(n lease.Steps) { n.Opened(at) })
 	c.openedAt.Store(time.Now().UnixNano())
 	c.opened.Store(term)
 	c.nudgeCheckIn()

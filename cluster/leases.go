@@ -35,8 +35,8 @@ func (c *Cluster) beginLeases(process uint64) {
 	l.tenure.Store(&lease.Tenure{Life: l.node.Life})
 }
 
-// reading reads this node's clock, index and term, in the order on which leases rest
-// (lease.Reading).
+// reading reads this node's clock, index and term, in the order on which leases rest. For a step it
+// is taken under the lock that orders the steps (lease.Reading).
 func (c *Cluster) reading() lease.Reading {
 	var r lease.Reading
 	r.Now = c.clock()
@@ -46,10 +46,10 @@ func (c *Cluster) reading() lease.Reading {
 }
 
 // step does one step of the protocol, and tells what came of it.
-func (c *Cluster) step(do func(lease.Steps)) {
+func (c *Cluster) step(do func(n lease.Steps, now lease.Reading)) {
 	l := &c.leases
 	l.mu.Lock()
-	do(l.steps)
+	do(l.steps, c.reading())
 	if now := l.node.Tenure; now != *l.tenure.Load() {
 		l.tenure.Store(&now)
 	}
@@ -85,14 +85,14 @@ func (c *Cluster) serves() bool { return !c.sealed.Load() && c.unfit() == nil &&
 
 // dropLease gives the lease back, and has the leader know.
 func (c *Cluster) dropLease() {
-	c.step(lease.Steps.GiveBack)
+	c.step(func(n lease.Steps, _ lease.Reading) { n.GiveBack() })
 	c.nudgeCheckIn()
 }
 
 // noteCompared says that this node's state was the leader's.
 func (c *Cluster) noteCompared() {
 	if !c.leases.tenure.Load().Compared {
-		c.step(lease.Steps.NoteCompared)
+		c.step(func(n lease.Steps, _ lease.Reading) { n.NoteCompared() })
 	}
 }
 

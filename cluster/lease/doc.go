@@ -8,7 +8,8 @@
 //
 // # The rules
 //
-// DESIGN.md says what breaks without each. A rule lives at one place:
+// DESIGN.md says what breaks without each, and testdata has a script that plays it. A rule
+// lives at one place:
 //
 //	L1   a lease runs from before the question         Node.Ask, Node.Take
 //	L2   a lease ends by the clock and with its term   Lease.covers, Node.Take
@@ -26,7 +27,6 @@
 //	F1   the leader notes its index first              BeginFence
 //	F2   a majority of its voters is in its term       Fence.Hear, Fence.Proves
 //	F3   the asker gets there too                      Read.Applied
-//	F4   and waits for E                               Read.Viewed
 //	F5   nobody joins a round that has begun           Rounds.Join
 //
 // # Words

@@ -61,7 +61,7 @@ var mutants = []mutant{
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/leader.go",
 			Old:  "			c.openTerm(term)\n",
-			New:  "			c.elected(term)\n			at := c.reading()\n			c.step(func(n lease.Steps) { n.Opened(at) })\n			c.opened.Store(term)\n",
+			New:  "			c.elected(term)\n			c.step(func(n lease.Steps, now lease.Reading) { n.Opened(now) })\n			c.opened.Store(term)\n",
 		}},
 		test: "./cluster TestNewLeaderServesNobodyBeforeItsTermIsOpen",
 	},
