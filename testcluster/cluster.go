@@ -100,6 +100,7 @@ type Cluster struct {
 	removed   []bool
 	visits    []*visit // of thieves
 	lost      int      // sectors, to power cuts
+	signs     int      // of life, that were asked for
 	clients   []*http.Client
 }
 
