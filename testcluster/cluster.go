@@ -101,6 +101,7 @@ type Cluster struct {
 	visits    []*visit // of thieves
 	robbed    bool     // somebody spoke who is no member in good order
 	lost      int      // sectors, to power cuts
+	signs     int      // of life, that were asked for
 	clients   []*http.Client
 }
 

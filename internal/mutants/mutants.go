@@ -636,6 +636,33 @@ var mutants = []mutant{
 		test: "./testcluster TestThiefBringsNoNodeBack",
 	},
 	{
+		name: "removed-keeps-its-stream", bug: "a handshake that ends after a node was removed leaves it a connection",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/inbound.go",
+			Old:  "		if in.c.removed(peer) { // after",
+			New:  "		if in.c.removed(peer) && false { // after",
+		}},
+		test: "./cluster TestRemovedNodeIsCutOff",
+	},
+	{
+		name: "change-done-when-asked", bug: "the distance between changes of voters counts from before the first was in the log",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/follow.go",
+			Old:  "		defer c.changes()\n",
+			New:  "",
+		}},
+		test: "./cluster TestDistanceOfChangesOverASlowDisk",
+	},
+	{
+		name: "leader-marks-itself", bug: "a leader puts the mark of its own removal into the log",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/membership.go",
+			Old:  "	if !bytes.Contains(data, []byte(mark)) {\n",
+			New:  "	if true || !bytes.Contains(data, []byte(mark)) {\n",
+		}},
+		test: "./cluster TestLeaderDoesNotMarkItself",
+	},
+	{
 		name: "nobody-is-named", bug: "what no member does is refused and not said",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/accuse.go",
