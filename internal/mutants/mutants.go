@@ -648,7 +648,7 @@ var mutants = []mutant{
 		name: "change-done-when-asked", bug: "the distance between changes of voters counts from before the first was in the log",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/follow.go",
-			Old:  "		defer c.changes()\n",
+			Old:  "		defer c.votersChange()\n",
 			New:  "",
 		}},
 		test: "./cluster TestDistanceOfChangesOverASlowDisk",
