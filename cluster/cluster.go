@@ -22,6 +22,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/raftfix"
 	"keyquorum/fsm"
 	"keyquorum/storage"
 )
@@ -120,10 +121,10 @@ type Cluster struct {
 	told      told
 	logger    hclog.Logger
 
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-	asking asking
+	ctx       context.Context // ends with Close
+	cancel    context.CancelFunc
+	wg        sync.WaitGroup
+	questions *raftfix.Questions // to raft
 
 	reloading sync.Mutex // held while a setting of Raft is read, changed and written
 
@@ -185,6 +186,8 @@ func Open(config Config) (*Cluster, error) {
 		logger: config.Logger.Named("cluster"),
 		begun:  time.Now(),
 		failed: make(chan struct{}),
+
+		questions: raftfix.NewQuestions(),
 	}
 	if c.Gossip.Advertise == "" {
 		c.Gossip.Advertise = c.Gossip.Bind
@@ -305,7 +308,7 @@ func (c *Cluster) Close(ctx context.Context) {
 	if ctx.Err() == nil && c.raft.State() == raft.Leader && len(c.voters()) > 1 {
 		_ = c.answer(ctx, func() raft.Future { return c.raft.LeadershipTransfer() }) // else an election finds the next
 	}
-	c.asking.end()
+	c.questions.End()
 	c.cancel()
 	if c.gossip != nil {
 		c.gossip.close()

@@ -1,0 +1,2 @@
+// Package raftfix mends hashicorp/raft.
+package raftfix
