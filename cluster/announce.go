@@ -58,7 +58,7 @@ func (c *Cluster) wake(nodeID string) chan<- struct{} {
 
 // announceTo sends one announcement at a time to a follower, and leaves one that can't be reached alone for a second.
 func (c *Cluster) announceTo(id raft.ServerID, wake <-chan struct{}) {
-	self := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(c.id), Addr: c.trans.EncodePeer(raft.ServerID(c.id), "")}
+	self := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(c.id), Addr: c.transport.EncodePeer(raft.ServerID(c.id), "")}
 	for {
 		select {
 		case <-wake:
@@ -66,10 +66,10 @@ func (c *Cluster) announceTo(id raft.ServerID, wake <-chan struct{}) {
 			return
 		}
 		newest := c.announcements.newest.Load()
-		if c.raft.CurrentTerm() != newest.Term || c.stuck() != nil {
+		if c.raft.CurrentTerm() != newest.Term || c.transport.Stuck() != nil {
 			continue
 		}
-		err := c.trans.AppendEntries(id, raft.ServerAddress(id), &raft.AppendEntriesRequest{
+		err := c.transport.AppendEntries(id, raft.ServerAddress(id), &raft.AppendEntriesRequest{
 			RPCHeader: self, Term: newest.Term,
 			PrevLogEntry: newest.Index, PrevLogTerm: newest.Term, LeaderCommitIndex: newest.Index,
 		}, &raft.AppendEntriesResponse{})

@@ -10,8 +10,8 @@ import (
 	"keyquorum/cluster/raftfix"
 )
 
-// answer waits for Raft's answer to a question. errNotLeader: it was not put. errMaybe: ctx, or this
-// member, ended first.
+// answer waits for Raft's answer to a question. errNotLeader: it was not put. errMaybe: ctx, or
+// this member, ended first.
 func (c *Cluster) answer(ctx context.Context, question func() raft.Future) error {
 	err := c.questions.Ask(ctx, question)
 	switch {

@@ -111,9 +111,8 @@ type Cluster struct {
 	id        string
 	fsm       *fsm.FSM
 	raft      *raft.Raft
-	trans     *raft.NetworkTransport
-	transport raftTransport // around it
-	spares    spares
+	transport *raftfix.Transport
+	inbound   *inbound
 	port      *port
 	server    *http.Server
 	client    atomic.Pointer[http.Client]
@@ -202,7 +201,6 @@ func Open(config Config) (*Cluster, error) {
 	if c.clock == nil {
 		c.clock = bootTime
 	}
-	c.spares = spares{byID: map[string][]*spare{}, opening: map[string]int{}, wanted: make(chan struct{}, 1)}
 	c.process, c.checkInNow = rand.Uint64(), make(chan struct{}, 1)
 	c.tenure.promised.before = c.clock() + maxLife + margin(maxLife) // what an earlier process promised is not known
 	c.life.Store(int64(baseLife))
@@ -223,13 +221,8 @@ func Open(config Config) (*Cluster, error) {
 	c.port = newPort(config.Listener, config.Identity, config.Dial, c.admit, c.logger)
 	c.client.Store(c.newCallClient())
 	c.server = c.newCallServer()
-	c.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		ServerAddressProvider: byID{},
-		Stream:                raftLayer{newConnQueue(config.Listener.Addr()), c},
-		MaxPool:               maxPool,
-		Timeout:               raftTimeout,
-		Logger:                c.logger.Named("transport"),
-	})
+	c.transport = c.newTransport()
+	c.inbound = newInbound(c)
 	logs := config.Store.Logs()
 	if config.wrapLogs != nil {
 		logs = config.wrapLogs(logs)
@@ -238,23 +231,21 @@ func Open(config Config) (*Cluster, error) {
 	if config.wrapStable != nil {
 		stable = config.wrapStable(stable)
 	}
-	c.transport = newRaftTransport(c.ctx, c.trans, config.Store.NewestSnapshot, c.stuck)
-	c.transport.inbound.c = c
 	config.Store.Vet(c.vetSnapshot)
 	err := machine.begin()
 	if err == nil {
-		c.raft, err = c.newRaft(machine, logs, stable)
+		c.raft, err = c.transport.Start(c.raftConfig(), machine, logs, stable, config.Store.Snapshots())
 	}
 	if err != nil {
 		c.cancel()
-		c.trans.Close()
+		c.transport.Close()
 		c.port.close()
-		return nil, fmt.Errorf("cluster: Raft does not start: %w", err)
+		return nil, fmt.Errorf("cluster: Raft does not start: %w", errors.Join(err, config.Store.Err()))
 	}
 	c.countStates()
 	c.applied(c.fsm.View())
 	c.wg.Go(func() { _ = c.server.Serve(c.port.calls) }) // ends with the listener
-	c.wg.Go(c.transport.inbound.accept)
+	c.wg.Go(c.inbound.accept)
 	c.wg.Go(c.foresees)
 	c.wg.Go(c.keepTrust)
 	c.wg.Go(c.keepMark)
@@ -262,7 +253,6 @@ func Open(config Config) (*Cluster, error) {
 	c.wg.Go(c.checkpoints)
 	c.wg.Go(c.scrubs)
 	c.wg.Go(c.openTerms)
-	c.wg.Go(c.keepSpares)
 	c.wg.Go(c.watchLeader)
 	c.wg.Go(c.checkIns)
 	c.wg.Go(c.tick)
@@ -276,6 +266,22 @@ func Open(config Config) (*Cluster, error) {
 		c.wg.Go(c.gossip.run)
 	}
 	return c, nil
+}
+
+func (c *Cluster) newTransport() *raftfix.Transport {
+	return raftfix.NewTransport(c.ctx, raftfix.Config{
+		ID:      c.id,
+		Address: c.Listener.Addr(),
+		Dial: func(ctx context.Context, nodeID string) (net.Conn, error) {
+			return c.connect(ctx, nodeID, protoRaft)
+		},
+		Timeout: raftTimeout,
+		Newest:  c.Store.NewestSnapshot,
+		Waiting: c.Store.Waiting,
+		Believe: c.believe,
+		Go:      c.wg.Go,
+		Logger:  c.logger.Named("transport"),
+	})
 }
 
 func (c *Cluster) raftConfig() *raft.Config {
@@ -314,7 +320,7 @@ func (c *Cluster) Close(ctx context.Context) {
 		c.gossip.close()
 	}
 	_ = c.raft.Shutdown().Error()
-	c.trans.Close()
+	c.transport.Close()
 	c.server.Close()
 	c.port.close()
 	c.client.Load().CloseIdleConnections()

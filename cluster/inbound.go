@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/raftfix"
 	"keyquorum/fsm"
 )
 
@@ -17,9 +18,8 @@ import (
 // believes the name that stands in a message. So each peer's connections have a transport of their
 // own.
 type inbound struct {
-	t      raftTransport
-	c      *Cluster // set before anything comes in
-	handle atomic.Pointer[func(raft.RPC)]
+	t *raftfix.Transport
+	c *Cluster
 
 	installing sync.Mutex             // held while a peer's snapshot is taken
 	installer  atomic.Pointer[string] // whose that is
@@ -40,7 +40,9 @@ func (*peerStream) Dial(raft.ServerAddress, time.Duration) (net.Conn, error) {
 	return nil, errors.ErrUnsupported
 }
 
-func newInbound() *inbound { return &inbound{peers: map[string]*peerStream{}} }
+func newInbound(c *Cluster) *inbound {
+	return &inbound{t: c.transport, c: c, peers: map[string]*peerStream{}}
+}
 
 // accept ends with the port.
 func (in *inbound) accept() {
@@ -80,9 +82,9 @@ func (in *inbound) of(peer string) *peerStream {
 	}
 	p := &peerStream{connQueue: newConnQueue(in.c.port.inner.Addr())}
 	p.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		ServerAddressProvider: byID{}, Stream: p, Timeout: raftTimeout, Logger: in.c.logger.Named("transport"),
+		Stream: p, Timeout: raftTimeout, Logger: in.c.logger.Named("transport"),
 	})
-	p.trans.SetHeartbeatHandler(func(rpc raft.RPC) { in.t.heartbeat(peer, rpc) })
+	p.trans.SetHeartbeatHandler(func(rpc raft.RPC) { in.heartbeat(peer, rpc) })
 	in.peers[peer] = p
 	in.c.wg.Go(func() { in.pass(peer, p.trans) })
 	return p
@@ -96,7 +98,7 @@ func (in *inbound) pass(peer string, trans *raft.NetworkTransport) {
 			if in.named(peer, rpc) {
 				in.take(peer, rpc)
 			}
-		case <-in.t.ctx.Done():
+		case <-in.c.ctx.Done():
 			return
 		}
 	}
@@ -120,12 +122,24 @@ func (in *inbound) named(peer string, rpc raft.RPC) bool {
 
 // timely refuses what comes from no term that there is.
 func (in *inbound) timely(peer string, rpc raft.RPC) bool {
-	if in.t.plausible(termOf(rpc.Command)) {
+	if in.c.plausible(termOf(rpc.Command)) {
 		return true
 	}
 	in.c.accuse(peer, deedTerm, "term", termOf(rpc.Command))
 	rpc.Respond(nil, errTerm)
 	return false
+}
+
+// heartbeat takes one that came in from a peer.
+func (in *inbound) heartbeat(peer string, rpc raft.RPC) {
+	if !in.named(peer, rpc) {
+		return
+	}
+	if in.c.besides(peer, termOf(rpc.Command)) {
+		rpc.Respond(nil, errBesides)
+		return
+	}
+	in.t.Heartbeat(rpc)
 }
 
 func (in *inbound) take(peer string, rpc raft.RPC) {
@@ -137,7 +151,7 @@ func (in *inbound) take(peer string, rpc raft.RPC) {
 	case *raft.TimeoutNowRequest:
 		in.stand(peer, rpc)
 	default:
-		in.t.forward(rpc)
+		in.t.Forward(rpc)
 	}
 }
 
@@ -145,7 +159,7 @@ var errNotFollowed = errors.New("cluster: this node follows another leader")
 
 // stand is the word of a leader to its successor. Nobody else's counts.
 func (in *inbound) stand(peer string, rpc raft.RPC) {
-	if done, err := in.t.terms.standsAlready(); done {
+	if done, err := in.t.StandsAlready(); done {
 		rpc.Respond(&raft.TimeoutNowResponse{}, err)
 		return
 	}
@@ -156,7 +170,7 @@ func (in *inbound) stand(peer string, rpc raft.RPC) {
 		rpc.Respond(&raft.TimeoutNowResponse{}, errNotFollowed)
 		return
 	}
-	in.t.forward(rpc)
+	in.t.Forward(rpc)
 }
 
 // install has one snapshot taken at a time, so that whoever sends what is refused can be named.
@@ -196,11 +210,11 @@ var errSnapshot = errors.New("cluster: no snapshot that anybody takes")
 // it.
 func (in *inbound) ask(rpc raft.RPC, command any, edit func(*raft.RPCResponse)) {
 	answer := make(chan raft.RPCResponse, 1)
-	in.t.forward(raft.RPC{Command: command, Reader: rpc.Reader, RespChan: answer})
+	in.t.Forward(raft.RPC{Command: command, Reader: rpc.Reader, RespChan: answer})
 	select {
 	case a := <-answer:
 		edit(&a)
 		rpc.RespChan <- a
-	case <-in.t.ctx.Done():
+	case <-in.c.ctx.Done():
 	}
 }
