@@ -30,7 +30,7 @@ func (c *Cluster) apply(ctx context.Context, term uint64, data []byte) (any, err
 	err := c.answer(ctx, func() raft.Future {
 		future := c.raft.Apply(data, time.Second)
 		if future.Error() == nil {
-			c.announce(future.Index(), term)
+			c.transport.Announce(future.Index(), term)
 			response <- future.Response()
 		}
 		return future

@@ -165,12 +165,11 @@ type Cluster struct {
 	astray        atomic.Bool  // this node's lease clock and the leader's run at different rates
 	compared      atomic.Bool  // this node's state was the leader's once since it started
 
-	fences        rounds[fenced]      // of this node's readers
-	confirms      rounds[fenceAnswer] // of this node as leader
-	counts        counts
-	announcements announcements // of this node as leader
-	diverged      atomic.Pointer[error]
-	judging       sync.Mutex // held while this node compares itself with all voters
+	fences   rounds[fenced]      // of this node's readers
+	confirms rounds[fenceAnswer] // of this node as leader
+	counts   counts
+	diverged atomic.Pointer[error]
+	judging  sync.Mutex // held while this node compares itself with all voters
 
 	failOnce sync.Once
 	failed   chan struct{}

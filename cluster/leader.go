@@ -78,7 +78,7 @@ func (c *Cluster) openTerm(term uint64) {
 	if entry.Term != term || c.fsm.Wait(c.ctx, before) != nil || !c.leadsIn(term) {
 		return // the next nudge tries again
 	}
-	c.announce(first, term)
+	c.transport.Announce(first, term)
 	c.openReign(term)
 	c.openedAt.Store(time.Now().UnixNano())
 	c.opened.Store(term)

@@ -13,8 +13,7 @@ import (
 // replaced, and what is dead is given to nobody.
 func TestConnectionsAreKeptReady(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := &node{}
-		start(t, n)
+		n := alone(t, &node{})
 		kept := func(want int, after string) {
 			t.Helper()
 			time.Sleep(3 * time.Second)
@@ -51,8 +50,7 @@ func TestConnectionsAreKeptReady(t *testing.T) {
 // Nothing is kept for who is no voter.
 func TestNoConnectionIsKeptForOthers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := &node{}
-		start(t, n)
+		n := alone(t, &node{})
 		time.Sleep(3 * time.Second)
 		n.spares.keep([]string{"a", "c"})
 		for _, end := range n.ends() {
@@ -66,8 +64,7 @@ func TestNoConnectionIsKeptForOthers(t *testing.T) {
 // A vote goes over a connection that was kept, and a node that can't be dialled is not asked again.
 func TestVoteTakesAKeptConnection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := &node{}
-		start(t, n)
+		n := alone(t, &node{})
 		time.Sleep(3 * time.Second)
 		n.mu.Lock()
 		n.down, n.refused = true, 0

@@ -15,8 +15,8 @@ import (
 // waits for it. One of the leader that is followed changes nothing, and is answered at once.
 func TestOnlyTheMainLoopEntersTerms(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := &node{}
-		r := start(t, n)
+		n := alone(t, &node{})
+		r := n.raft
 		<-n.heartbeat(2)
 		if _, leader := r.LeaderWithID(); r.CurrentTerm() != 2 || leader != "b" {
 			t.Fatalf("in term %d it follows %q", r.CurrentTerm(), leader)
@@ -49,8 +49,8 @@ func TestOnlyTheMainLoopEntersTerms(t *testing.T) {
 // A follower whose main loop is busy answers its leader all the same.
 func TestLeaderIsAnsweredBesideABusyLoop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := &node{}
-		r := start(t, n)
+		n := alone(t, &node{})
+		r := n.raft
 		<-n.heartbeat(2)
 		busy := make(chan raft.RPCResponse) // its answer is read late
 		n.Forward(raft.RPC{Command: &raft.RequestVoteRequest{Term: 1}, RespChan: busy})
@@ -73,8 +73,8 @@ func TestLeaderIsAnsweredBesideABusyLoop(t *testing.T) {
 // A term that can't be stored ends Raft, and not the process.
 func TestTermThatCannotBeStored(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := &node{}
-		r := start(t, n)
+		n := alone(t, &node{})
+		r := n.raft
 		n.stable.fails.Store(true)
 		n.heartbeat(7)
 		synctest.Wait()
@@ -93,7 +93,7 @@ func TestStartWithoutADisk(t *testing.T) {
 		stable.fails.Store(true)
 		config := raft.DefaultConfig()
 		config.LocalID, config.Logger = "a", hclog.NewNullLogger()
-		_, err := n.Start(config, nothing{}, raft.NewInmemStore(), stable, raft.NewInmemSnapshotStore())
+		_, err := n.Start(config, &n.machine, raft.NewInmemStore(), stable, raft.NewInmemSnapshotStore())
 		if err == nil {
 			t.Error("it starts without a term")
 		}
@@ -104,8 +104,8 @@ func TestStartWithoutADisk(t *testing.T) {
 // Who is told to stand twice stands once.
 func TestStandsOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := &node{down: true}
-		r := start(t, n)
+		n := alone(t, &node{down: true})
+		r := n.raft
 		<-n.heartbeat(2)
 		if stands, err := n.StandsAlready(); stands || err != nil {
 			t.Errorf("a follower stands: %v, %v", stands, err)
@@ -122,8 +122,7 @@ func TestStandsOnce(t *testing.T) {
 // A node whose disk hangs says nothing that would keep it in office.
 func TestStuckNodeIsSilent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := &node{waits: stuckAfter + time.Second}
-		start(t, n)
+		n := alone(t, &node{waits: stuckAfter + time.Second})
 		var response raft.AppendEntriesResponse
 		err := n.AppendEntries("b", "b", &raft.AppendEntriesRequest{}, &response)
 		if !errors.Is(err, errStuck) {

@@ -33,16 +33,21 @@ type Config struct {
 // looks at first, and hands over to Forward or Heartbeat.
 type Transport struct {
 	*raft.NetworkTransport // for what goes out
-	config                 Config
-	ctx                    context.Context
-	rpcs                   chan raft.RPC
-	terms                  terms
-	spares                 spares
+
+	config        Config
+	ctx           context.Context
+	rpcs          chan raft.RPC
+	terms         terms
+	spares        spares
+	announcements announcements // of this node as leader
 }
 
 // NewTransport returns one that ends with ctx, and with Close.
 func NewTransport(ctx context.Context, config Config) *Transport {
-	t := &Transport{config: config, ctx: ctx, rpcs: make(chan raft.RPC), spares: newSpares()}
+	t := &Transport{
+		config: config, ctx: ctx, rpcs: make(chan raft.RPC), spares: newSpares(),
+		announcements: announcements{wakes: map[string]chan struct{}{}},
+	}
 	t.NetworkTransport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		ServerAddressProvider: byID{},
 		Stream:                &stream{t: t, closed: make(chan struct{})},
