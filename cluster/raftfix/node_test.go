@@ -27,6 +27,7 @@ type node struct {
 	waits     time.Duration // of its disk
 	begun     sync.WaitGroup
 	came      chan net.Conn
+	end       context.CancelFunc
 
 	mu      sync.Mutex
 	dials   []net.Conn
@@ -56,6 +57,7 @@ func pair(t *testing.T) (a, b *node) {
 func (n *node) start(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
+	n.end = cancel
 	n.came = make(chan net.Conn, 16)
 	n.Transport = NewTransport(ctx, Config{
 		ID: n.id, Address: &net.TCPAddr{}, Dial: n.dial, Timeout: time.Second,
@@ -80,11 +82,11 @@ func (n *node) start(t *testing.T) {
 	if n.raft, err = n.Start(config, &n.machine, logs, &n.stable, snapshots); err != nil {
 		t.Fatal(err)
 	}
-	end := n.serve(ctx)
+	deaf := n.serve(ctx)
 	t.Cleanup(func() {
 		cancel()
 		_ = n.raft.Shutdown().Error()
-		end()
+		deaf()
 		n.begun.Wait()
 		for _, end := range n.ends() {
 			end.Close()
@@ -93,9 +95,9 @@ func (n *node) start(t *testing.T) {
 }
 
 // serve takes in what comes.
-func (n *node) serve(ctx context.Context) (end func()) {
+func (n *node) serve(ctx context.Context) (deaf func()) {
 	in := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream: arrivals{n.came}, Timeout: time.Second, Logger: hclog.NewNullLogger(),
+		Stream: arrivals{n.came, make(chan net.Conn)}, Timeout: time.Second, Logger: hclog.NewNullLogger(),
 	})
 	in.SetHeartbeatHandler(n.Heartbeat)
 	n.begun.Go(func() {
@@ -148,17 +150,19 @@ func header(of string) raft.RPCHeader {
 }
 
 // arrivals are the connections that others have dialled.
-type arrivals struct{ came chan net.Conn }
+type arrivals struct{ came, gone chan net.Conn }
 
 func (a arrivals) Accept() (net.Conn, error) {
-	if conn, ok := <-a.came; ok {
+	select {
+	case conn := <-a.came:
 		return conn, nil
+	case <-a.gone:
+		return nil, net.ErrClosed
 	}
-	return nil, net.ErrClosed
 }
 
 func (a arrivals) Close() error {
-	close(a.came)
+	close(a.gone)
 	return nil
 }
 

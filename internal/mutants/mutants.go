@@ -83,6 +83,15 @@ var mutants = []mutant{
 		test: "./cluster TestVotesOutliveConnections",
 	},
 	{
+		name: "pipeline-unread", bug: "a pipeline takes requests behind a refusal, whose answers Raft reads no more",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/raftfix/pipeline.go",
+			Old:  "	for more := true; more; {\n",
+			New:  "	for more := true; more || !more; {\n",
+		}},
+		test: "./cluster/raftfix TestPipelineEndsWithARefusal",
+	},
+	{
 		name: "term-changed-beside", bug: "a heartbeat changes Raft's term beside its main loop, so that a late vote elects a second leader of a term",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/raftfix/terms.go",
