@@ -97,7 +97,8 @@ func (n *node) start(t *testing.T) {
 // serve takes in what comes.
 func (n *node) serve(ctx context.Context) (deaf func()) {
 	in := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream: arrivals{n.came, make(chan net.Conn)}, Timeout: time.Second, Logger: hclog.NewNullLogger(),
+		Stream: arrivals{n.came, make(chan net.Conn)}, Timeout: time.Second,
+		Logger: hclog.NewNullLogger(),
 	})
 	in.SetHeartbeatHandler(n.Heartbeat)
 	n.begun.Go(func() {

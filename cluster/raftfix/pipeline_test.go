@@ -45,8 +45,8 @@ func TestPipelineEndsWithARefusal(t *testing.T) {
 	})
 }
 
-// A pipeline ends with the member, also while nobody reads its answers: a leader that shuts down may
-// wait for one of its own.
+// A pipeline ends with the member, also while nobody reads its answers: a leader that shuts down
+// may wait for one of its own.
 func TestPipelineEndsWithTheMember(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a, b := pair(t)
