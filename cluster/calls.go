@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"time"
@@ -128,10 +129,13 @@ func ask[Req, Resp any](ctx context.Context, c *Cluster, nodeID, path string, re
 	return response, callDecoder.Unmarshal(content, &response)
 }
 
-// askAny asks the other members, one after the other, until one gives an answer that will do.
+// askAny asks the other members, one after the other, until one gives an answer that will do. It
+// begins with any, so that who is away does not take the time of each attempt.
 func askAny[Req, Resp any](ctx context.Context, c *Cluster, path string, request Req, will func(Resp) bool) (Resp, error) {
 	last := ErrUnavailable
-	for _, m := range c.View().Members() {
+	members := c.View().Members()
+	for _, i := range rand.Perm(len(members)) {
+		m := members[i]
 		if m.ID == c.id {
 			continue
 		}

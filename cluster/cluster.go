@@ -22,6 +22,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/lease"
 	"keyquorum/cluster/raftfix"
 	"keyquorum/fsm"
 	"keyquorum/storage"
@@ -89,9 +90,13 @@ type Timing struct{ Heartbeat, Election, LeaderLease, Commit time.Duration }
 
 // Leases: with Off this member asks for none, so each of its reads asks the leader. Clock is the lease clock, of which only the rate
 // counts; nil is the time since the machine started (CLOCK_BOOTTIME).
+//
+// Watch stands between this member and its part in the protocol, to see each step (package
+// lease/trace); nil: nobody does.
 type Leases struct {
 	Off   bool
 	Clock func() time.Duration
+	Watch func(*lease.Node) lease.Steps
 }
 
 // Compact says when the log is cut. A zero field takes its default.
@@ -125,7 +130,8 @@ type Cluster struct {
 	wg        sync.WaitGroup
 	questions *raftfix.Questions // to raft
 
-	reloading sync.Mutex // held while a setting of Raft is read, changed and written
+	reloading    sync.Mutex    // held while a setting of Raft is read, changed and written
+	snapshotting chan struct{} // full while Raft takes a snapshot that this member asked for
 
 	signer       atomic.Pointer[signer]      // nil while this member is sealed
 	strayed      atomic.Uint64               // index of the newest configuration that the state machine refused
@@ -152,18 +158,13 @@ type Cluster struct {
 	wall          func() time.Time
 	followed      era                  // of one leader, as this node knows it
 	clock         func() time.Duration // of leases
-	process       uint64               // tells this process from those before it
-	tenure        tenure               // of this node as holder and voter
-	grants        grants               // of this node as leader
-	shown         shown
+	leases        leases
 	checkInNow    chan struct{}
 	heartbeat     atomic.Int64 // Raft's time-out now, nanoseconds
 	trips         trips        // of this node to the others
 	better        better       // place for the leader, as this one
-	handOverAgain time.Time    // not before, after a transfer of the office that failed; tick's alone
-	life          atomic.Int64 // of leases now, nanoseconds
+	handOverAgain time.Time    // not before, after a transfer of the office that failed; seekLeader's
 	astray        atomic.Bool  // this node's lease clock and the leader's run at different rates
-	compared      atomic.Bool  // this node's state was the leader's once since it started
 
 	fences   rounds[fenced]      // of this node's readers
 	confirms rounds[fenceAnswer] // of this node as leader
@@ -200,13 +201,13 @@ func Open(config Config) (*Cluster, error) {
 	if c.clock == nil {
 		c.clock = bootTime
 	}
-	c.process, c.checkInNow = rand.Uint64(), make(chan struct{}, 1)
-	c.tenure.promised.before = c.clock() + maxLife + margin(maxLife) // what an earlier process promised is not known
-	c.life.Store(int64(baseLife))
+	c.checkInNow = make(chan struct{}, 1)
+	c.beginLeases(rand.Uint64())
 	c.heartbeat.Store(int64(or(config.Timing.Heartbeat, lan.Heartbeat)))
 	c.followed.next(c.ctx)
-	c.tenure.leaseless.next(context.Background()) // at the member's end a wait fails, and no lease has come
+	c.leases.arrival.next(context.Background()) // at the member's end a wait fails, and no lease has come
 	c.sealed.Store(true)
+	c.snapshotting = make(chan struct{}, 1)
 	c.trustChanged, c.followNow, c.foreseen = make(chan struct{}, 1), make(chan struct{}, 1), make(chan []*raft.Log, 16)
 	if c.Remember == nil {
 		c.Remember = func(Trust) error { return nil }
@@ -254,7 +255,7 @@ func Open(config Config) (*Cluster, error) {
 	c.wg.Go(c.openTerms)
 	c.wg.Go(c.watchLeader)
 	c.wg.Go(c.checkIns)
-	c.wg.Go(c.tick)
+	c.beginDuties()
 	c.wg.Go(c.measure)
 	c.wg.Go(c.sweep)
 	if config.Gossip.Bind != "" {
@@ -262,7 +263,8 @@ func Open(config Config) (*Cluster, error) {
 			c.Close(context.Background())
 			return nil, err
 		}
-		c.wg.Go(c.gossip.run)
+		c.wg.Go(c.gossip.tell)
+		c.wg.Go(c.gossip.find)
 	}
 	return c, nil
 }
@@ -351,7 +353,7 @@ func (c *Cluster) Wait(ctx context.Context, index uint64) error { return c.fsm.W
 
 // applied is called after each batch of the FSM. It must be quick: it stands in Raft's way.
 func (c *Cluster) applied(v fsm.View) {
-	if c.tenure.held.Load() != nil {
+	if (c.leases.tenure.Load().Lease != lease.Lease{}) {
 		c.nudgeCheckIn() // writers wait until the leader hears of it
 	}
 	c.noteRemoved(v)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/lease"
 	"keyquorum/fsm"
 )
 
@@ -86,30 +87,27 @@ func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, se
 		return fsm.Outcome{}, ErrUnknown
 	case sentBefore && (own.Kind == fsm.TooOld || own.Kind == fsm.WrongGeneration):
 		return fsm.Outcome{}, ErrUnknown // an earlier copy may have been applied and forgotten
-	case own.Kind == fsm.Applied:
-		c.shown.raise(own.Index)
 	}
+	c.step(func(n lease.Steps) { n.Settled(own.Index, own.Kind == fsm.Applied) })
 	return own, nil
 }
 
 // proposeAnywhere proposes here or at the leader, whoever that is.
 func (c *Cluster) proposeAnywhere(ctx context.Context, data []byte) (fsm.Outcome, error) {
-	following, stop := c.whileFollowing(ctx)
-	defer stop()
-	_, leader := c.raft.LeaderWithID()
-	switch string(leader) {
-	case "":
-		return fsm.Outcome{}, errNotLeader
-	case c.id:
-		return c.propose(ctx, data)
-	}
-	answer, err := ask[commitCall, commitAnswer](following, c, string(leader), "/v1/commit", commitCall{Txn: data})
-	return fsm.Outcome{Kind: answer.Kind, Index: answer.Index, Path: answer.Path, At: answer.At}, err
+	a, err := atLeader(ctx, c, "/v1/commit", commitCall{Txn: data}, c.commitHere)
+	return fsm.Outcome{Kind: a.Kind, Index: a.Index, Path: a.Path, At: a.At}, err
+}
+
+// commitHere proposes what is signed for certain: by this node, or by one whose signature was
+// checked.
+func (c *Cluster) commitHere(ctx context.Context, _ string, r commitCall) (commitAnswer, error) {
+	o, err := c.propose(ctx, r.Txn)
+	return commitAnswer{Kind: o.Kind, Index: o.Index, Path: o.Path, At: o.At}, err
 }
 
 // propose appends the transaction to the log of this node, the leader. It serves nobody before its own term is opened.
 func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error) {
-	if !c.leads() || c.unfit() != nil {
+	if !c.leads() || c.unfit() != nil || c.removesThis(data) {
 		return fsm.Outcome{}, errNotLeader
 	}
 	term, begun := c.opened.Load(), time.Now()
@@ -119,7 +117,7 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 	case err == nil:
 		c.counts.commits.Note(time.Since(begun))
 		outcome, ok := response.(fsm.Outcome)
-		if !ok || outcome.Kind == fsm.Applied && c.awaitShown(ctx, outcome.Index) != nil {
+		if !ok || outcome.Kind == fsm.Applied && c.awaitEverywhere(ctx, outcome.Index) != nil {
 			return fsm.Outcome{}, errMaybe
 		}
 		c.counts.writes.Note(time.Since(begun))
@@ -192,6 +190,5 @@ func (c *Cluster) serveCommit(ctx context.Context, from string, r commitCall) (c
 		c.accuse(from, deedUnsigned, "why", err)
 		return commitAnswer{}, errBadCall // in the log every node would refuse it
 	}
-	o, err := c.propose(ctx, r.Txn)
-	return commitAnswer{Kind: o.Kind, Index: o.Index, Path: o.Path, At: o.At}, err
+	return c.commitHere(ctx, from, r)
 }

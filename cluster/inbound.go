@@ -33,6 +33,7 @@ type inbound struct {
 type peerStream struct {
 	*connQueue
 	trans *raft.NetworkTransport
+	led   atomic.Bool // this member has taken its entries
 }
 
 // Dial is not used: what this node sends goes by its own transport.
@@ -163,8 +164,8 @@ func (in *inbound) stand(peer string, rpc raft.RPC) {
 		rpc.Respond(&raft.TimeoutNowResponse{}, err)
 		return
 	}
-	if _, leader := in.c.raft.LeaderWithID(); string(leader) != peer {
-		if leader != "" {
+	if leader := in.c.leader(); leader != peer {
+		if leader != "" && !in.of(peer).led.Load() { // else its word may be late: it names no term
 			in.c.accuse(peer, deedStand)
 		}
 		rpc.Respond(&raft.TimeoutNowResponse{}, errNotFollowed)
@@ -176,6 +177,11 @@ func (in *inbound) stand(peer string, rpc raft.RPC) {
 // install has one snapshot taken at a time, so that whoever sends what is refused can be named.
 func (in *inbound) install(peer string, rpc raft.RPC) {
 	r := rpc.Command.(*raft.InstallSnapshotRequest)
+	if r.Term < in.c.raft.CurrentTerm() {
+		// A leader of an older term that has not noticed yet may send a snapshot of the newer one. Raft refuses it unseen.
+		in.t.Forward(rpc)
+		return
+	}
 	_, err := fsm.DecodeConfiguration(r.Configuration) // Raft panics
 	if err != nil || r.SnapshotVersion != raft.SnapshotVersionMax || r.LastLogTerm > r.Term {
 		in.c.accuse(peer, deedSnapshot, "index", r.LastLogIndex)
@@ -186,7 +192,7 @@ func (in *inbound) install(peer string, rpc raft.RPC) {
 	case in.c.besides(peer, r.Term):
 		rpc.Respond(nil, errBesides)
 		return
-	case r.Term >= in.c.raft.CurrentTerm() && r.LastLogIndex <= in.c.committed():
+	case r.LastLogIndex <= in.c.committed():
 		in.passOver(peer, rpc, r)
 		return
 	}

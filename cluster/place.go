@@ -11,6 +11,12 @@ import (
 // A leader looks whether another voter should lead: at once when this node serves nobody or is in trouble, and when it is told to
 // (PlaceLeader) also where writes would cost clearly less.
 
+// seekLeader does both in one goroutine, for there is one office to hand over.
+func (c *Cluster) seekLeader(ctx context.Context) {
+	c.findSuccessor(ctx)
+	c.findPlace(ctx)
+}
+
 // findSuccessor hands the office of a leader that is sealed, diverged or in trouble to an unsealed voter that is caught up and is
 // not, where there is one (decision 2).
 func (c *Cluster) findSuccessor(ctx context.Context) {
@@ -70,7 +76,7 @@ const (
 	placeAfter = 3                // times that one was better before it goes there
 )
 
-// A better place is a voter from which writes were cheaper when the leader looked last. Only tick touches it.
+// A better place is a voter from which writes were cheaper when the leader looked last. Only seekLeader touches it.
 type better struct {
 	looked time.Time
 	voter  string

@@ -36,6 +36,7 @@ func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesReques
 	case err != nil:
 		rpc.Respond(nil, err)
 	case keep == len(r.Entries):
+		in.of(peer).led.Store(true)
 		in.c.foresee(r.Entries)
 		in.t.Forward(rpc)
 	default:
@@ -52,15 +53,24 @@ func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesReques
 var errHeld = errors.New("cluster: the first entries were taken; the members that the next goes by are not known yet")
 
 // vet says how many of the entries may be taken now. An error refuses the whole request.
+//
+// A leader that was deposed while it was cut off does not know what came after it: its entries may contradict what is
+// committed, and nothing is wrong with it. Raft refuses all of an older term, so they are left to it.
 func (c *Cluster) vet(peer string, r *raft.AppendEntriesRequest) (keep int, err error) {
+	if r.Term < c.raft.CurrentTerm() {
+		return len(r.Entries), nil
+	}
 	committed, before := c.committed(), r.PrevLogEntry
 	if c.besides(peer, r.Term) {
 		return 0, errBesides
 	}
 	for i, e := range r.Entries {
-		if e == nil || e.Index != before+1 || e.Term > r.Term {
+		if e == nil || e.Index != before+1 {
 			c.accuse(peer, deedKind, "after", before)
 			return 0, errors.New("cluster: entries that are not one behind the other")
+		}
+		if e.Term > r.Term { // the library sends them, between following another leader and noticing it
+			return 0, errors.New("cluster: entries of a newer term than their sender's")
 		}
 		before = e.Index
 		if e.Index <= committed {
@@ -92,8 +102,8 @@ func (c *Cluster) besides(peer string, term uint64) bool {
 	if term != c.raft.CurrentTerm() {
 		return false
 	}
-	_, leader := c.raft.LeaderWithID()
-	if leader == "" || string(leader) == peer || term != c.raft.CurrentTerm() {
+	leader := c.leader()
+	if leader == "" || leader == peer || term != c.raft.CurrentTerm() {
 		return false
 	}
 	c.accuse(peer, deedBesides, "term", term)

@@ -12,16 +12,16 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"keyquorum/internal/fakenet"
 	"keyquorum/node"
 	"keyquorum/seal"
-	"keyquorum/testcluster"
 	"keyquorum/vault"
 )
 
 // A site is a set of nodes on a network in memory. It joins nodes to one another without HTTP: node has none.
 type site struct {
 	t       *testing.T
-	network *testcluster.Network
+	network *fakenet.Network
 	root    string
 	born    time.Time
 	nodes   []*node.Node
@@ -30,7 +30,7 @@ type site struct {
 }
 
 func newSite(t *testing.T) *site {
-	s := &site{t: t, network: testcluster.NewNetwork(), root: t.TempDir(), born: time.Now().Add(-time.Hour)}
+	s := &site{t: t, network: fakenet.New(), root: t.TempDir(), born: time.Now().Add(-time.Hour)}
 	t.Cleanup(func() {
 		for i := range s.nodes {
 			s.stop(i)

@@ -11,8 +11,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"keyquorum/prove"
 	"keyquorum/testcluster"
-	"keyquorum/testcluster/prove"
 )
 
 // TestChaos breaks clusters for KEYQUORUM_CHAOS (make chaos TIME=20m): histories on fake time on one side, real processes on the

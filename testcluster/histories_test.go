@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"keyquorum/node"
+	"keyquorum/prove"
 	"keyquorum/testcluster"
-	"keyquorum/testcluster/prove"
 )
 
 // TestHistories runs clusters on fake time, each with clients on all nodes and a schedule of faults of its own, and holds what was
@@ -182,6 +182,12 @@ func (l *lived) during(t *testing.T, c *testcluster.Cluster, o prove.Options, su
 	}
 	if err := l.CountUsage(logs...); err != nil {
 		t.Error(err)
+	}
+	if _, err := c.ReplayLeases(); err != nil {
+		t.Errorf("leases: %v", err)
+	}
+	for _, line := range c.Unjust() {
+		t.Errorf("a member in good order is accused: %s", line)
 	}
 }
 

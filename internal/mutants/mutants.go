@@ -9,9 +9,9 @@ var mutants = []mutant{
 	{
 		name: "stale-reads", bug: "a node answers reads from its own copy without asking anybody",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/read.go",
-			Old:  "	if look := (Look{c.clock()}); !fenced && c.mayRead(look) {",
-			New:  "	if look := (Look{c.clock()}); true {",
+			File: "keyquorum/cluster/lease/read.go",
+			Old:  "	if !r.Must && t.MayRead(look, term) {",
+			New:  "	if true {",
 		}},
 		test: histories,
 	},
@@ -19,8 +19,8 @@ var mutants = []mutant{
 		name: "verify-leader", bug: "the leader's fence rests on raft.VerifyLeader, which counts non-voters and answers to older questions",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/fence.go",
-			Old:  "	if !c.majorityIn(term, c.voters()) || c.raft.CurrentTerm() != term {",
-			New:  "	if term == 0 || c.raft.VerifyLeader().Error() != nil {",
+			Old:  "	c.askVoters(&fence)\n	if !fence.Proves(c.raft.CurrentTerm()) {",
+			New:  "	if fence.Term == 0 || c.raft.VerifyLeader().Error() != nil {",
 		}},
 		test: "./cluster TestStaleLeaderDoesNotAnswer",
 	},
@@ -29,6 +29,7 @@ var mutants = []mutant{
 		edits: []overlay.Edit{
 			{File: "keyquorum/cluster/rounds.go", Old: "	maxRounds  = 2\n", New: "	maxRounds  = 1\n"},
 			{File: "keyquorum/cluster/rounds.go", Old: "		r.next = nil\n		if current == nil {", New: "		if current == nil {"},
+			{File: "keyquorum/cluster/lease/fence.go", Old: "return r.begun + 1 }", New: "return 1 }"},
 			{
 				File: "keyquorum/cluster/rounds.go",
 				Old:  "		close(current.done)\n",
@@ -49,8 +50,8 @@ var mutants = []mutant{
 	{
 		name: "ahead-of-the-leader", bug: "a node answers from a state that not everybody who may answer has got to",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/read.go",
-			Old:  "	if c.shown.reached(view.Index()) {",
+			File: "keyquorum/cluster/lease/read.go",
+			Old:  "	if e >= r.Need {",
 			New:  "	if true {",
 		}},
 		test: "./cluster TestFollowerAheadOfTheLeaderWaits",
@@ -60,7 +61,7 @@ var mutants = []mutant{
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/leader.go",
 			Old:  "			c.openTerm(term)\n",
-			New:  "			c.beginReign(term)\n			c.openReign(term)\n			c.opened.Store(term)\n",
+			New:  "			c.elected(term)\n			at := c.reading()\n			c.step(func(n lease.Steps) { n.Opened(at) })\n			c.opened.Store(term)\n",
 		}},
 		test: "./cluster TestNewLeaderServesNobodyBeforeItsTermIsOpen",
 	},
@@ -68,8 +69,12 @@ var mutants = []mutant{
 		name: "term-opened-early", bug: "a new leader serves before its state machine has applied what its predecessor acknowledged",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/leader.go",
-			Old:  " || c.fsm.Wait(c.ctx, before) != nil || !c.leadsIn(term) {",
-			New:  " || before > 0 && !c.leadsIn(term) {",
+			Old:  " || c.fsm.Wait(c.ctx, opening.Before) != nil {",
+			New:  " {",
+		}, {
+			File: "keyquorum/cluster/lease/opening.go",
+			Old:  "		r.Applied >= o.Before && ",
+			New:  "		",
 		}},
 		test: "./cluster TestNewLeaderWaitsForItsStateMachine",
 	},
@@ -349,8 +354,8 @@ var mutants = []mutant{
 	{
 		name: "holders-not-waited-for", bug: "a write is acknowledged though a node with a lease has not applied it",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/grants.go",
-			Old:  "		least = min(least, given.applied)\n",
+			File: "keyquorum/cluster/lease/everywhere.go",
+			Old:  "		least = min(least, g.Applied)\n",
 			New:  "",
 		}},
 		test: "./cluster TestWriteWaitsForLeases",
@@ -358,36 +363,36 @@ var mutants = []mutant{
 	{
 		name: "new-leader-does-not-wait", bug: "a new leader acknowledges while leases of older terms may live",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/grants.go",
-			Old:  "	r.quiet = all || ",
-			New:  "	r.quiet = true || all || ",
+			File: "keyquorum/cluster/lease/majority.go",
+			Old:  "	t.Quiet = all || ",
+			New:  "	t.Quiet = true || all || ",
 		}},
 		test: "./cluster TestWriteWaitsForLeases",
 	},
 	{
 		name: "lease-counted-from-the-answer", bug: "a node counts its lease from when the answer came, and not from before it asked",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/lease.go",
-			Old:  "	granted := lease{call.Term, asked + min(",
-			New:  "	granted := lease{call.Term, received + min(",
+			File: "keyquorum/cluster/lease/holder.go",
+			Old:  "	old, granted := n.Lease, Lease{c.Term, asked.Now + min(",
+			New:  "	old, granted := n.Lease, Lease{c.Term, r.Now + min(",
 		}},
 		test: "./cluster TestWriteWaitsForLeases",
 	},
 	{
 		name: "lease-outlives-the-leaders", bug: "a leader gives leases that run for longer than its own",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/grants.go",
-			Old:  "	left := min(life, r.support(voters)-now)\n",
-			New:  "	left := life\n	_ = voters\n",
+			File: "keyquorum/cluster/lease/grant.go",
+			Old:  "	left := min(life, t.support(servers)-r.Now) // L4\n",
+			New:  "	left := life\n",
 		}},
 		test: "./cluster TestWriteWaitsForLeases",
 	},
 	{
 		name: "lease-across-terms", bug: "a node goes on reading under a lease of a term that is over",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/lease.go",
-			Old:  " && held.term == c.raft.CurrentTerm()",
-			New:  "",
+			File: "keyquorum/cluster/lease/holder.go",
+			Old:  "	return look < l.Until && term == l.Term",
+			New:  "	return look < l.Until",
 		}},
 		test: "./cluster TestLeaseEndsWithItsTerm",
 	},
@@ -403,7 +408,7 @@ var mutants = []mutant{
 	{
 		name: "clocks-not-compared", bug: "a node whose clock runs at half the rate of the leader's takes leases",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/drift.go",
+			File: "keyquorum/cluster/lease/clocks.go",
 			Old:  "	if !agreed {\n",
 			New:  "	if !agreed && false {\n",
 		}},
@@ -412,8 +417,8 @@ var mutants = []mutant{
 	{
 		name: "revocation-not-awaited", bug: "a revocation is acknowledged while a node that is cut off still honours the right",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/grants.go",
-			Old:  "		least = min(least, given.applied)\n",
+			File: "keyquorum/cluster/lease/everywhere.go",
+			Old:  "		least = min(least, g.Applied)\n",
 			New:  "",
 		}},
 		test: "./testcluster TestRevocationHoldsEverywhere",
@@ -498,6 +503,15 @@ var mutants = []mutant{
 		test: "./testcluster TestThiefConfiguresNothing",
 	},
 	{
+		name: "late-leader-accused", bug: "a leader that was deposed while it was cut off is held for a liar",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "	if r.Term < c.raft.CurrentTerm() {\n",
+			New:  "	if false && r.Term < c.raft.CurrentTerm() {\n",
+		}},
+		test: "./cluster TestDeposedLeaderIsNotAccused",
+	},
+	{
 		name: "committed-rewritten", bug: "a leader replaces entries that a follower knows to be committed",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/vetting.go",
@@ -528,7 +542,7 @@ var mutants = []mutant{
 		name: "two-leaders-of-a-term", bug: "a node follows whoever says that he leads in its term",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/vetting.go",
-			Old:  "	if leader == \"\" || string(leader) == peer || term",
+			Old:  "	if leader == \"\" || leader == peer || term",
 			New:  "	if leader != \"\" || string(leader) == peer || term",
 		}},
 		test: "./testcluster TestThiefAppendsNothing",
@@ -555,7 +569,7 @@ var mutants = []mutant{
 		name: "anybody-has-one-stand", bug: "a node stands for election when anybody tells it to",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/inbound.go",
-			Old:  "	if _, leader := in.c.raft.LeaderWithID(); string(leader) != peer {\n",
+			Old:  "	if leader := in.c.leader(); leader != peer {\n",
 			New:  "	if _, leader := in.c.raft.LeaderWithID(); string(leader) == \"\" {\n",
 		}},
 		test: "./testcluster TestThiefStaysNotForEver",
@@ -598,8 +612,8 @@ var mutants = []mutant{
 		name: "order-not-signed", bug: "the leader obeys an order that nobody signed",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/signing.go",
-			Old:  "	if !c.fsm.View().Line().Verify(o.KeyTerm, message, o.Signature) {\n",
-			New:  "	if len(message) == 0 {\n",
+			Old:  "	if !line.Verify(o.KeyTerm, message, o.Signature) {\n",
+			New:  "	if false && !line.Verify(o.KeyTerm, message, o.Signature) {\n",
 		}},
 		test: "./testcluster TestThiefOrdersNothing",
 	},

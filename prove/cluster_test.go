@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keyquorum/prove"
 	"keyquorum/testcluster"
-	"keyquorum/testcluster/prove"
 )
 
 // usage is the usage logs of all nodes.

@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keyquorum/prove"
 	"keyquorum/testcluster"
-	"keyquorum/testcluster/prove"
 )
 
 // A falsifier changes a success on its way back to whoever asked.

@@ -1,4 +1,4 @@
-package testcluster_test
+package fakenet_test
 
 import (
 	"context"
@@ -6,13 +6,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"keyquorum/testcluster"
+	"keyquorum/internal/fakenet"
 )
 
 // Isolate from nobody in particular is from everybody, as Reset is.
 func TestIsolateFromEverybody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := testcluster.NewNetwork()
+		n := fakenet.New()
 		defer n.Close()
 		l := n.Listen("server", "server:80")
 		defer l.Close()
