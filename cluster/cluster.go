@@ -23,6 +23,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"keyquorum/cluster/lease"
+	"keyquorum/cluster/raftfix"
 	"keyquorum/fsm"
 	"keyquorum/storage"
 )
@@ -115,9 +116,8 @@ type Cluster struct {
 	id        string
 	fsm       *fsm.FSM
 	raft      *raft.Raft
-	trans     *raft.NetworkTransport
-	transport raftTransport // around it
-	spares    spares
+	transport *raftfix.Transport
+	inbound   *inbound
 	port      *port
 	server    *http.Server
 	client    atomic.Pointer[http.Client]
@@ -125,10 +125,10 @@ type Cluster struct {
 	told      told
 	logger    hclog.Logger
 
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-	asking asking
+	ctx       context.Context // ends with Close
+	cancel    context.CancelFunc
+	wg        sync.WaitGroup
+	questions *raftfix.Questions // to raft
 
 	reloading    sync.Mutex    // held while a setting of Raft is read, changed and written
 	snapshotting chan struct{} // full while Raft takes a snapshot that this member asked for
@@ -166,12 +166,11 @@ type Cluster struct {
 	handOverAgain time.Time    // not before, after a transfer of the office that failed; seekLeader's
 	astray        atomic.Bool  // this node's lease clock and the leader's run at different rates
 
-	fences        rounds[fenced]      // of this node's readers
-	confirms      rounds[fenceAnswer] // of this node as leader
-	counts        counts
-	announcements announcements // of this node as leader
-	diverged      atomic.Pointer[error]
-	judging       sync.Mutex // held while this node compares itself with all voters
+	fences   rounds[fenced]      // of this node's readers
+	confirms rounds[fenceAnswer] // of this node as leader
+	counts   counts
+	diverged atomic.Pointer[error]
+	judging  sync.Mutex // held while this node compares itself with all voters
 
 	failOnce sync.Once
 	failed   chan struct{}
@@ -186,6 +185,8 @@ func Open(config Config) (*Cluster, error) {
 		logger: config.Logger.Named("cluster"),
 		begun:  time.Now(),
 		failed: make(chan struct{}),
+
+		questions: raftfix.NewQuestions(),
 	}
 	if c.Gossip.Advertise == "" {
 		c.Gossip.Advertise = c.Gossip.Bind
@@ -200,7 +201,6 @@ func Open(config Config) (*Cluster, error) {
 	if c.clock == nil {
 		c.clock = bootTime
 	}
-	c.spares = spares{byID: map[string][]*spare{}, opening: map[string]int{}, wanted: make(chan struct{}, 1)}
 	c.checkInNow = make(chan struct{}, 1)
 	c.beginLeases(rand.Uint64())
 	c.heartbeat.Store(int64(or(config.Timing.Heartbeat, lan.Heartbeat)))
@@ -221,13 +221,8 @@ func Open(config Config) (*Cluster, error) {
 	c.port = newPort(config.Listener, config.Identity, config.Dial, c.admit, c.logger)
 	c.client.Store(c.newCallClient())
 	c.server = c.newCallServer()
-	c.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		ServerAddressProvider: byID{},
-		Stream:                raftLayer{newConnQueue(config.Listener.Addr()), c},
-		MaxPool:               maxPool,
-		Timeout:               raftTimeout,
-		Logger:                c.logger.Named("transport"),
-	})
+	c.transport = c.newTransport()
+	c.inbound = newInbound(c)
 	logs := config.Store.Logs()
 	if config.wrapLogs != nil {
 		logs = config.wrapLogs(logs)
@@ -236,23 +231,21 @@ func Open(config Config) (*Cluster, error) {
 	if config.wrapStable != nil {
 		stable = config.wrapStable(stable)
 	}
-	c.transport = newRaftTransport(c.ctx, c.trans, config.Store.NewestSnapshot, c.stuck)
-	c.transport.inbound.c = c
 	config.Store.Vet(c.vetSnapshot)
 	err := machine.begin()
 	if err == nil {
-		c.raft, err = c.newRaft(machine, logs, stable)
+		c.raft, err = c.transport.Start(c.raftConfig(), machine, logs, stable, config.Store.Snapshots())
 	}
 	if err != nil {
 		c.cancel()
-		c.trans.Close()
+		c.transport.Close()
 		c.port.close()
-		return nil, fmt.Errorf("cluster: Raft does not start: %w", err)
+		return nil, fmt.Errorf("cluster: Raft does not start: %w", errors.Join(err, config.Store.Err()))
 	}
 	c.countStates()
 	c.applied(c.fsm.View())
 	c.wg.Go(func() { _ = c.server.Serve(c.port.calls) }) // ends with the listener
-	c.wg.Go(c.transport.inbound.accept)
+	c.wg.Go(c.inbound.accept)
 	c.wg.Go(c.foresees)
 	c.wg.Go(c.keepTrust)
 	c.wg.Go(c.keepMark)
@@ -260,7 +253,6 @@ func Open(config Config) (*Cluster, error) {
 	c.wg.Go(c.checkpoints)
 	c.wg.Go(c.scrubs)
 	c.wg.Go(c.openTerms)
-	c.wg.Go(c.keepSpares)
 	c.wg.Go(c.watchLeader)
 	c.wg.Go(c.checkIns)
 	c.beginDuties()
@@ -275,6 +267,22 @@ func Open(config Config) (*Cluster, error) {
 		c.wg.Go(c.gossip.find)
 	}
 	return c, nil
+}
+
+func (c *Cluster) newTransport() *raftfix.Transport {
+	return raftfix.NewTransport(c.ctx, raftfix.Config{
+		ID:      c.id,
+		Address: c.Listener.Addr(),
+		Dial: func(ctx context.Context, nodeID string) (net.Conn, error) {
+			return c.connect(ctx, nodeID, protoRaft)
+		},
+		Timeout: raftTimeout,
+		Newest:  c.Store.NewestSnapshot,
+		Waiting: c.Store.Waiting,
+		Believe: c.believe,
+		Go:      c.wg.Go,
+		Logger:  c.logger.Named("transport"),
+	})
 }
 
 func (c *Cluster) raftConfig() *raft.Config {
@@ -307,13 +315,13 @@ func (c *Cluster) Close(ctx context.Context) {
 	if ctx.Err() == nil && c.raft.State() == raft.Leader && len(c.voters()) > 1 {
 		_ = c.answer(ctx, func() raft.Future { return c.raft.LeadershipTransfer() }) // else an election finds the next
 	}
-	c.asking.end()
+	c.questions.End()
 	c.cancel()
 	if c.gossip != nil {
 		c.gossip.close()
 	}
 	_ = c.raft.Shutdown().Error()
-	c.trans.Close()
+	c.transport.Close()
 	c.server.Close()
 	c.port.close()
 	c.client.Load().CloseIdleConnections()

@@ -52,16 +52,13 @@ func (c *Cluster) SayStand(nodeID string) error {
 }
 
 // Stand has the member stand for election now.
-func (c *Cluster) Stand() { c.transport.stand() }
+func (c *Cluster) Stand() { c.transport.Stand() }
 
 // Silent is for how long the member says that it has missed its leader.
 func (c *Cluster) Silent() time.Duration {
 	s, _ := c.serveSilence(c.ctx, c.id, silenceCall{})
 	return s.Missed
 }
-
-// OverLive is what sends votes.
-var OverLive = overLive
 
 // AcceptLate has the member take a lease that was over before it came, and says whether whoever waits for a lease is told.
 func (c *Cluster) AcceptLate() (told bool) {
@@ -73,13 +70,6 @@ func (c *Cluster) AcceptLate() (told bool) {
 	c.leases.ask(func(n *lease.Node) { n.Lease = lease.Lease{}; call = n.Ask(asked, true, 0) })
 	c.take(asked, call, lease.Answer{Life: base, Grant: base})
 	return waiting.Err() != nil
-}
-
-// Spares are how many connections this member keeps for its next election.
-func (c *Cluster) Spares(nodeID string) int {
-	c.spares.mu.Lock()
-	defer c.spares.mu.Unlock()
-	return len(c.spares.byID[nodeID])
 }
 
 // Hear is what gossip does with the metadata of a node.
@@ -157,11 +147,6 @@ func (c *Cluster) RefusalOf(err error) string {
 	w := httptest.NewRecorder()
 	c.refuse(w, "/v1/fence", err)
 	return strings.TrimSpace(w.Body.String())
-}
-
-// Mend is what a member whose newest snapshot ends at an entry does to a request.
-func Mend(r *raft.AppendEntriesRequest, index, term uint64) {
-	raftTransport{snapshot: func() (uint64, uint64) { return index, term }}.mend(r)
 }
 
 // PeerOf is for whom a chain of certificates speaks, and of which generation its key is.

@@ -79,10 +79,10 @@ func (c *Cluster) lapse() (earliest time.Duration, overdue bool) {
 		case <-c.ctx.Done():
 		}
 	}
-	if c.silent() >= timeout && c.transport.terms.follows(c.raft, term) {
+	if c.silent() >= timeout && c.transport.Follows(term) {
 		now := time.Now()
 		c.stood.Store(&now)
-		c.transport.stand()
+		c.transport.Stand()
 	}
 	return 0, true
 }
@@ -115,7 +115,7 @@ type silence struct {
 func (c *Cluster) serveSilence(context.Context, string, silenceCall) (silence, error) {
 	s := silence{Term: c.raft.CurrentTerm(), Ready: c.raft.State() == raft.Follower || c.stands(), Serves: c.whyNotLead() == ""}
 	s.LastTerm, s.Last = c.lastEntry()
-	if c.leader() != c.id && c.stuck() == nil { // whose disk hangs can't vote
+	if c.leader() != c.id && c.transport.Stuck() == nil { // whose disk hangs can't vote
 		s.Missed = c.silent()
 	}
 	return s, nil
@@ -148,7 +148,7 @@ func (c *Cluster) shouldStand(term uint64, leader string, voters []string, timeo
 	ctx, cancel := context.WithTimeout(c.ctx, timeout/2)
 	defer cancel()
 	own, _ := c.serveSilence(ctx, c.id, silenceCall{})
-	if !c.transport.terms.follows(c.raft, term) {
+	if !c.transport.Follows(term) {
 		return false
 	}
 	answers := make(chan *candidate, len(voters))
@@ -189,7 +189,7 @@ func (c *Cluster) shouldStand(term uint64, leader string, voters []string, timeo
 			patient = false
 		}
 	}
-	return best && votes > len(voters)/2 && c.transport.terms.follows(c.raft, term)
+	return best && votes > len(voters)/2 && c.transport.Follows(term)
 }
 
 // A candidate is a voter that misses the leader too.

@@ -31,7 +31,7 @@ func (c *Cluster) openTerms() {
 }
 
 // leadsIn says whether this node leads in term. Raft's main loop, which alone does either
-// (terms.go), follows before it takes over a newer term: a leader between two readings of the same
+// (raftfix), follows before it takes over a newer term: a leader between two readings of the same
 // term is that term's.
 func (c *Cluster) leadsIn(term uint64) bool {
 	return c.raft.CurrentTerm() == term && c.raft.State() == raft.Leader && c.raft.CurrentTerm() == term
@@ -92,7 +92,7 @@ func (c *Cluster) openTerm(term uint64) {
 	if !done {
 		return // likewise
 	}
-	c.announce(opening.First, term)
+	c.transport.Announce(opening.First, term)
 	c.openedAt.Store(time.Now().UnixNano())
 	c.opened.Store(term)
 	c.nudgeCheckIn()

@@ -62,7 +62,7 @@ func (c *Cluster) whyNotLead() string {
 }
 
 func (c *Cluster) trouble() error {
-	if err := c.stuck(); err != nil || c.Trouble == nil {
+	if err := c.transport.Stuck(); err != nil || c.Trouble == nil {
 		return err
 	}
 	return c.Trouble()

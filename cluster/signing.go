@@ -129,7 +129,7 @@ func (c *Cluster) obey(from string, o order, verb orderVerb) error {
 
 // leaderIn is who led in a term, as far as this member knows; "" where it does not.
 func (c *Cluster) leaderIn(term uint64) string {
-	r := c.transport.terms.raft.Load()
+	r := c.transport.Raft()
 	if r == nil || term != r.CurrentTerm() {
 		return ""
 	}

@@ -37,13 +37,11 @@ func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesReques
 		rpc.Respond(nil, err)
 	case keep == len(r.Entries):
 		in.of(peer).led.Store(true)
-		in.t.mend(r)
 		in.c.foresee(r.Entries)
-		in.t.forward(rpc)
+		in.t.Forward(rpc)
 	default:
 		held := *r
 		held.Entries = r.Entries[:keep]
-		in.t.mend(&held)
 		in.ask(rpc, &held, func(a *raft.RPCResponse) {
 			if answer, ok := a.Response.(*raft.AppendEntriesResponse); ok && answer.Success {
 				a.Error = errHeld // not a refusal, at which a leader steps back in its log, and sends a snapshot where that ends
@@ -191,7 +189,7 @@ func (c *Cluster) vetSnapshot(meta raft.SnapshotMeta, state io.Reader) error {
 	}
 	if err != nil {
 		sender := ""
-		if p := c.transport.inbound.installer.Load(); p != nil {
+		if p := c.inbound.installer.Load(); p != nil {
 			sender = *p
 		}
 		c.accuse(sender, deedSnapshot, "index", meta.Index, "why", err)
@@ -249,9 +247,17 @@ func sameServers(a, b raft.Configuration) bool {
 const maxTermStep = 1 << 20
 
 // plausible says whether a term may be one that somebody is in.
-func (t raftTransport) plausible(term uint64) bool {
-	r := t.terms.raft.Load()
+func (c *Cluster) plausible(term uint64) bool {
+	r := c.transport.Raft()
 	return r == nil || term <= r.CurrentTerm()+maxTermStep
+}
+
+// believe says so of the term that a voter answers with.
+func (c *Cluster) believe(term uint64) error {
+	if !c.plausible(term) {
+		return errTerm
+	}
+	return nil
 }
 
 var errTerm = errors.New("cluster: a term that nobody is in")

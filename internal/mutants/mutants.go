@@ -81,18 +81,27 @@ var mutants = []mutant{
 	{
 		name: "vote-lost", bug: "a vote that went into a connection without another end counts as refused",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/raftlayer.go",
+			File: "keyquorum/cluster/raftfix/votes.go",
 			Old:  "	for range maxPool + sparesEach {",
 			New:  "	for range maxPool - maxPool {",
 		}},
 		test: "./cluster TestVotesOutliveConnections",
 	},
 	{
+		name: "pipeline-unread", bug: "a pipeline takes requests behind a refusal, whose answers Raft reads no more",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/raftfix/pipeline.go",
+			Old:  "	for more := true; more; {\n",
+			New:  "	for more := true; more || !more; {\n",
+		}},
+		test: "./cluster/raftfix TestPipelineEndsWithARefusal",
+	},
+	{
 		name: "term-changed-beside", bug: "a heartbeat changes Raft's term beside its main loop, so that a late vote elects a second leader of a term",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/terms.go",
-			Old:  "	if handle := t.inbound.handle.Load(); handle == nil || !t.terms.beside(rpc, *handle) {\n",
-			New:  "	if (*t.inbound.handle.Load())(rpc); false {\n",
+			File: "keyquorum/cluster/raftfix/terms.go",
+			Old:  "	if !t.terms.beside(rpc) {\n",
+			New:  "	if (*t.terms.handle.Load())(rpc); false {\n",
 		}},
 		test: "./cluster TestLateVoteElectsNobodyInTheNextTerm",
 	},
@@ -273,7 +282,7 @@ var mutants = []mutant{
 	{
 		name: "raft-term-panic", bug: "Raft panics when it can't store its term, and no sentence says which disk failed",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/stable.go",
+			File: "keyquorum/cluster/raftfix/stable.go",
 			Old:  "		runtime.Goexit()\n",
 			New:  "		_ = runtime.Goexit\n",
 		}},
@@ -390,9 +399,9 @@ var mutants = []mutant{
 	{
 		name: "stuck-leader", bug: "a leader whose disk hangs goes on telling its followers that it leads",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/stuck.go",
-			Old:  "	if c.Store.Waiting() > stuckAfter {\n",
-			New:  "	if c.Store.Waiting() > 1000*stuckAfter {\n",
+			File: "keyquorum/cluster/raftfix/stuck.go",
+			Old:  "	if t.config.Waiting() > stuckAfter {\n",
+			New:  "	if t.config.Waiting() > 1000*stuckAfter {\n",
 		}},
 		test: "./testcluster TestLeaderWithAHangingDiskIsReplaced",
 	},

@@ -1,4 +1,4 @@
-package cluster
+package raftfix
 
 import (
 	"context"
@@ -6,11 +6,14 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// A pipeline is a connection on which a leader sends entries without waiting for the answer to those before.
+// A pipeline is a connection on which a leader sends entries without waiting for the answer to
+// those before.
 //
-// It closes itself where the library would wait for ever. Raft stops reading answers at the first that says no, but it may be sending at that
-// moment, and a request must find its place behind one whose answer nobody reads any more: the follower would be sent nothing more
-// before the next term. And a leader that is deposed while messages are in flight may wait on one, and its shutdown for it.
+// It closes itself where the library would wait for ever. Raft stops reading answers at the first
+// that says no, but it may be sending at that moment, and a request must find its place behind one
+// whose answer nobody reads any more: the follower would be sent nothing more before the next term.
+// And a leader that is deposed while messages are in flight may wait on one, and its shutdown for
+// it.
 type pipeline struct {
 	raft.AppendPipeline
 	stuck   func() error
@@ -18,14 +21,16 @@ type pipeline struct {
 	end     context.CancelFunc
 }
 
-func (t raftTransport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
+// AppendEntriesPipeline opens one.
+func (t *Transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (
+	raft.AppendPipeline, error) {
 	inner, err := t.NetworkTransport.AppendEntriesPipeline(id, target)
 	if err != nil {
 		return nil, err
 	}
 	ctx, end := context.WithCancel(t.ctx)
 	context.AfterFunc(ctx, func() { _ = inner.Close() })
-	p := pipeline{inner, t.stuck, make(chan raft.AppendFuture), end}
+	p := pipeline{inner, t.Stuck, make(chan raft.AppendFuture), end}
 	go p.pass(ctx)
 	return p, nil
 }
@@ -50,7 +55,8 @@ func (p pipeline) pass(ctx context.Context) {
 
 func (p pipeline) Consumer() <-chan raft.AppendFuture { return p.answers }
 
-func (p pipeline) AppendEntries(request *raft.AppendEntriesRequest, response *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
+func (p pipeline) AppendEntries(request *raft.AppendEntriesRequest,
+	response *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
 	if err := p.stuck(); err != nil {
 		return nil, err
 	}

@@ -1,26 +1,36 @@
-package cluster
+package raftfix
 
 import (
-	"context"
 	"errors"
 	"net"
 	"os"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/hashicorp/raft"
 )
 
-// spares are connections to the Raft of other voters that nobody uses yet. An election begins with a message to each of them, and
-// so does the new leader's term; a connection takes two round trips to open, and those that Raft has kept since it last stood may have
-// lost their other end long ago. With a spare one the message leaves at once.
+// spares are connections to the Raft of other voters that nobody uses yet. An election begins with
+// a message to each of them, and so does the new leader's term; a connection takes two round trips
+// to open, and those that Raft has kept since it last stood may have lost their other end long ago.
+// With a spare one the message leaves at once.
 type spares struct {
+	wanted chan struct{} // one was taken
+
 	mu      sync.Mutex
 	byID    map[string][]*spare
 	opening map[string]int
-	wanted  chan struct{}
 }
 
-// sparesEach are kept for a voter: one for its vote and the first entries, one for the news that they are committed.
+func newSpares() spares {
+	return spares{
+		wanted: make(chan struct{}, 1), byID: map[string][]*spare{}, opening: map[string]int{},
+	}
+}
+
+// sparesEach are kept for a voter: one for its vote and the first entries, one for the news that
+// they are committed.
 const sparesEach = 2
 
 // A spare is watched: its other end says nothing before it is asked, so whatever comes is the end.
@@ -31,49 +41,69 @@ type spare struct {
 }
 
 // keepSpares ends with the member.
-func (c *Cluster) keepSpares() {
+func (t *Transport) keepSpares() {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
 	for {
 		select {
 		case <-every.C:
-		case <-c.spares.wanted:
-		case <-c.ctx.Done():
-			c.spares.keep(nil)
+		case <-t.spares.wanted:
+		case <-t.ctx.Done():
+			t.spares.keep(nil)
 			return
 		}
-		voters := c.voters()
-		if !slices.Contains(voters, c.id) {
+		voters := t.voters()
+		if !slices.Contains(voters, t.config.ID) {
 			voters = nil // it never stands
 		}
-		c.spares.keep(voters)
+		t.spares.keep(voters)
 		for _, voter := range voters {
-			if voter != c.id && c.spares.begin(voter) {
-				c.wg.Go(func() { c.openSpare(voter) })
+			if voter != t.config.ID && t.spares.begin(voter) {
+				t.config.Go(func() { t.openSpare(voter) })
 			}
 		}
 	}
 }
 
+// servers are those of Raft's latest configuration, committed or not.
+func (t *Transport) servers() []raft.Server {
+	future := t.Raft().GetConfiguration() // answered from memory
+	if future.Error() != nil {
+		return nil
+	}
+	return future.Configuration().Servers
+}
+
+func (t *Transport) voters() (ids []string) {
+	for _, s := range t.servers() {
+		if s.Suffrage == raft.Voter {
+			ids = append(ids, string(s.ID))
+		}
+	}
+	return ids
+}
+
 // openSpare opens one, and ends with it.
-func (c *Cluster) openSpare(nodeID string) {
-	ctx, cancel := context.WithTimeout(c.ctx, dialTimeout)
-	defer cancel()
-	conn, err := c.connect(ctx, nodeID, protoRaft)
+func (t *Transport) openSpare(nodeID string) {
+	conn, err := t.config.Dial(t.ctx, nodeID)
 	if err != nil {
-		c.spares.add(nodeID, nil)
+		t.spares.add(nodeID, nil)
 		return
 	}
 	s := &spare{conn: conn, ended: make(chan struct{})}
-	c.spares.add(nodeID, s)
+	t.spares.add(nodeID, s)
+	if t.ctx.Err() != nil { // keepSpares may have ended before it was there
+		conn.Close()
+	}
 	s.watch()
-	c.spares.drop(nodeID, s)
+	t.spares.drop(nodeID, s)
 }
 
 func (s *spare) watch() {
 	defer close(s.ended)
 	_, err := s.conn.Read(make([]byte, 1))
-	if s.alive = errors.Is(err, os.ErrDeadlineExceeded); !s.alive { // take ended the watch, or the other end did
+	s.alive = errors.Is(err, os.ErrDeadlineExceeded) // take has ended the watch, not the other end
+	if !s.alive {
 		s.conn.Close()
 	}
 }
@@ -132,7 +162,8 @@ func (s *spares) add(nodeID string, opened *spare) {
 func (s *spares) drop(nodeID string, dead *spare) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.byID[nodeID] = slices.DeleteFunc(s.byID[nodeID], func(other *spare) bool { return other == dead })
+	s.byID[nodeID] = slices.DeleteFunc(s.byID[nodeID],
+		func(other *spare) bool { return other == dead })
 }
 
 // keep closes those of nodes that are no voters any more.
