@@ -34,7 +34,7 @@
 //	stable.go: a term that can't be stored ends Raft's goroutine, not the process
 //	    issue    #163, closed: that it panics is meant
 //	    without  a full disk shows as a dump of goroutines, with no sentence that names the disk
-//	    tests    TestTermThatCannotBeStored, TestStartWithoutADisk, TestFullDiskAtAnElection
+//	    tests    TestTermThatCannotBeStored, TestStartWithoutADisk
 //	    delete   when NewRaft and the main loop return that error
 //
 //	pipeline.go: a pipeline ends with the first refusal, and with its member

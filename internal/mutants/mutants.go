@@ -286,7 +286,7 @@ var mutants = []mutant{
 			Old:  "		runtime.Goexit()\n",
 			New:  "		_ = runtime.Goexit\n",
 		}},
-		test: "./testcluster TestFullDiskAtAnElection",
+		test: "./cluster/raftfix TestTermThatCannotBeStored",
 	},
 	{
 		name: "late-lapse", bug: "a dead leader is noticed when Raft's own timers happen to look",
