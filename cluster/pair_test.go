@@ -32,7 +32,7 @@ func (g *group) goesOn(i int, when string) {
 
 // Who is to be removed is made the leader while its removal waits for its lease to end.
 func TestRemovalFromAPairWhileLeadershipMoves(t *testing.T) {
-	for range 3 {
+	for range 2 {
 		bubble(t, func(t *testing.T) {
 			g := newGroup(t, 2)
 			g.lead(0)
@@ -44,7 +44,7 @@ func TestRemovalFromAPairWhileLeadershipMoves(t *testing.T) {
 			time.Sleep(100 * time.Millisecond) // it waits for the lease of member 1
 			must(t, g.transfer(0, 1))
 			stop := g.load(1, 2)
-			time.Sleep(200 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond)
 			stop()
 			must(t, <-removed)
 			g.goesOn(0, "after the removal")
@@ -124,14 +124,14 @@ func TestMarkedOneOfAPairIsElected(t *testing.T) {
 // A leader does not put the mark of its own removal into the log: the other would hear it no more,
 // and its log, which is longer, would keep the other from being elected for ever.
 func TestLeaderDoesNotMarkItself(t *testing.T) {
-	for range 3 {
+	for range 2 {
 		bubble(t, func(t *testing.T) {
 			g := newGroup(t, 2)
 			g.lead(1)
 			stop := g.load(1, 2)
 			marked := make(chan error, 1)
 			go func() { marked <- g.tryMark(0, g.ids[1]) }()
-			time.Sleep(200 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond)
 			stop()
 			err := <-marked
 			if !errors.Is(err, cluster.ErrUnavailable) {
