@@ -53,7 +53,7 @@ func (in *inbound) accept() {
 			break
 		}
 		peer := peerOfConn(conn)
-		if in.c.removed(peer) { // after the port can cut it: whichever comes first, it goes
+		if !in.c.hears(peer) { // after the port can cut it: whichever comes first, it goes
 			conn.Close()
 			continue
 		}
@@ -85,7 +85,11 @@ func (in *inbound) of(peer string) *peerStream {
 	p.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: p, Timeout: raftTimeout, Logger: in.c.logger.Named("transport"),
 	})
-	p.trans.SetHeartbeatHandler(func(rpc raft.RPC) { in.heartbeat(peer, rpc) })
+	p.trans.SetHeartbeatHandler(func(rpc raft.RPC) {
+		if in.heard(rpc, peer) {
+			in.heartbeat(peer, rpc)
+		}
+	})
 	in.peers[peer] = p
 	in.c.wg.Go(func() { in.pass(peer, p.trans) })
 	return p
@@ -96,13 +100,22 @@ func (in *inbound) pass(peer string, trans *raft.NetworkTransport) {
 	for {
 		select {
 		case rpc := <-trans.Consumer():
-			if in.named(peer, rpc) {
+			if in.heard(rpc, peer) && in.named(peer, rpc) {
 				in.take(peer, rpc)
 			}
 		case <-in.c.ctx.Done():
 			return
 		}
 	}
+}
+
+// heard refuses what a removed node sends, also over a connection from when it was still needed.
+func (in *inbound) heard(rpc raft.RPC, peer string) bool {
+	if in.c.hears(peer) {
+		return true
+	}
+	rpc.Respond(nil, errNotMember)
+	return false
 }
 
 var errName = errors.New("cluster: a request in the name of another node")

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/raft"
+
 	"keyquorum/fsm"
 )
 
@@ -126,6 +128,18 @@ func (c *Cluster) addRemoved(v fsm.View) (fresh []string, now map[string]bool) {
 			return fresh, now
 		}
 	}
+}
+
+// hears says whether Raft's messages from a node are heard. A removed one's are not. But of a pair that
+// has no other leader each is needed until the configuration has followed: nobody is elected without
+// the other's vote, and if the marked one leads already, it has the longer log, and has to carry out
+// its own removal. A leader that stays does not need it.
+func (c *Cluster) hears(nodeID string) bool {
+	if !c.removed(nodeID) {
+		return true
+	}
+	voters := c.voters()
+	return len(voters) == 2 && slices.Contains(voters, nodeID) && c.raft.State() != raft.Leader
 }
 
 func (c *Cluster) removed(nodeID string) bool { return (*c.removedID.Load())[nodeID] }

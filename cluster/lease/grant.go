@@ -43,7 +43,9 @@ func (n *Node) Grant(
 		from != n.ID && t.awaited(n, r, from, c, life): // L12
 		return a, Refused
 	}
-	if from != n.ID { // this FSM is looked at in any case
+	if from == n.ID { // its FSM is looked at in any case, and its clock is this one
+		t.Own = max(t.Own, r.Now+left)
+	} else {
 		t.enter(from, c, r.Now+left+n.Limits.margin(life))
 	}
 	t.Longest = max(t.Longest, left)

@@ -14,6 +14,7 @@ type Table struct {
 	Quiet     bool          // no lease of an older term lives any more
 	Reports   []Report
 	Leases    []Granted
+	Own       time.Duration // until when this node's lease runs, by its own clock
 	Leaving   []string      // members that are about to be removed get no lease any more
 	Changed   time.Duration // when this leader last changed the voters; 0: not yet
 	Longest   time.Duration // lease that was given

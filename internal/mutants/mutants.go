@@ -648,8 +648,8 @@ var mutants = []mutant{
 		name: "removed-keeps-its-stream", bug: "a handshake that ends after a node was removed leaves it a connection",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/inbound.go",
-			Old:  "		if in.c.removed(peer) { // after",
-			New:  "		if in.c.removed(peer) && false { // after",
+			Old:  "		if !in.c.hears(peer) { // after",
+			New:  "		if !in.c.hears(peer) && false { // after",
 		}},
 		test: "./cluster TestRemovedNodeIsCutOff",
 	},
