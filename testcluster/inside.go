@@ -79,7 +79,8 @@ func (l *inside) node(i int) *node.Node { return l.nodes[i].node }
 type served struct {
 	node   *node.Node
 	server *http.Server
-	close  func(ctx context.Context) // once
+	once   sync.Once                 // of its end, whoever brings that about
+	close  func(ctx context.Context) // in once
 	ended  chan struct{}             // closed after that
 }
 
@@ -132,21 +133,17 @@ func (l *inside) serve(i int, n *node.Node, api net.Listener, logger hclog.Logge
 		Zones: []httpapi.Zone{{Suffix: Zone, Login: Login}}, Dial: l.place.joinDialer(i),
 	}, logger)
 	s.server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{l.c.authority.pair}}
-	var once sync.Once
 	s.close = func(ctx context.Context) {
-		once.Do(func() {
-			s.server.Close()
-			s.server.Handler.(*httpapi.Handler).Close()
-			n.Close(ctx)
-			close(s.ended)
-		})
-		<-s.ended
+		s.server.Close()
+		s.server.Handler.(*httpapi.Handler).Close()
+		n.Close(ctx)
+		close(s.ended)
 	}
 	go s.server.ServeTLS(httpapi.Forgetful(api), "", "")
 	go func() {
 		select {
 		case <-n.Failed():
-			l.kill(i)
+			l.killServed(i, s)
 		case <-s.ended:
 		}
 	}()
@@ -167,15 +164,23 @@ func (l *inside) running(i int) bool {
 
 func (l *inside) ended(i int) <-chan struct{} { return l.nodes[i].ended }
 
-func (l *inside) stop(i int) { l.nodes[i].close(context.Background()) }
+func (l *inside) stop(i int) {
+	s := l.nodes[i]
+	s.once.Do(func() { s.close(context.Background()) })
+}
 
 // kill lets nothing out any more, to the network or to the disk, before it takes the node apart.
-func (l *inside) kill(i int) {
-	l.place.vanish(i)
-	l.troubles[i].die()
-	gone, cancel := context.WithCancel(context.Background())
-	cancel()
-	l.nodes[i].close(gone)
+func (l *inside) kill(i int) { l.killServed(i, l.nodes[i]) }
+
+// killServed ends one life of node i. Where that has ended already, the next one is left alone.
+func (l *inside) killServed(i int, s *served) {
+	s.once.Do(func() {
+		l.place.vanish(i)
+		l.troubles[i].die()
+		gone, cancel := context.WithCancel(context.Background())
+		cancel()
+		s.close(gone)
+	})
 }
 
 func (l *inside) dial(ctx context.Context, i int, port string) (net.Conn, error) {
