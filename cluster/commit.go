@@ -134,7 +134,8 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 // surelyNot says that a proposal failed before anything could reach a log. A peer that could not even be dialled counts.
 func surelyNot(err error) bool {
 	var notSent *dialError
-	return errors.Is(err, errNotLeader) || errors.Is(err, errBadCall) || errors.Is(err, errNotMember) || errors.As(err, &notSent)
+	return errors.Is(err, errNotLeader) || errors.Is(err, errBadCall) || errors.Is(err, errNotMember) ||
+		errors.Is(err, errOtherLife) || errors.Is(err, errOutcast) || errors.As(err, &notSent)
 }
 
 // leads says whether this node is leader of a term that it has opened.
@@ -150,8 +151,14 @@ func (c *Cluster) unfit() error {
 	if err := c.diverged.Load(); err != nil {
 		return *err
 	}
+	if o := c.out.Load(); o != nil {
+		return o
+	}
 	if c.cast.Load() {
 		return ErrRemoved
+	}
+	if l := c.lackNow(); l != nil {
+		return l
 	}
 	if c.estranged() {
 		return errEstranged

@@ -49,12 +49,7 @@ func (in *inbound) accept() {
 		if err != nil {
 			break
 		}
-		peer := peerOfConn(conn)
-		if in.c.removed(peer) { // after the port can cut it: whichever comes first, it goes
-			conn.Close()
-			continue
-		}
-		in.of(peer).put(conn)
+		in.c.wg.Go(func() { in.admit(conn) })
 	}
 	in.mu.Lock()
 	in.ended = true
@@ -64,6 +59,17 @@ func (in *inbound) accept() {
 		p.Close()
 		p.trans.Close()
 	}
+}
+
+// admit takes a connection when its other end has accepted this member, and counts for its node
+// itself. The port can cut it by then: whichever comes first, it goes.
+func (in *inbound) admit(conn net.Conn) {
+	peer := speakerOfConn(conn)
+	if in.c.removed(peer.node) || peer.life.Count > 0 && in.c.greet(in.t.ctx, peer.node) != nil || !in.c.hears.speaks(peer) {
+		conn.Close()
+		return
+	}
+	in.of(peer.node).put(conn)
 }
 
 // of returns the stream of a peer. There are no more than the authority has certified nodes.
@@ -171,6 +177,11 @@ func (in *inbound) install(peer string, rpc raft.RPC) {
 	switch {
 	case in.c.besides(peer, r.Term):
 		rpc.Respond(nil, errBesides)
+		return
+	case in.c.contradicts(r):
+		in.c.accuse(peer, deedSnapshot, "index", r.LastLogIndex, "term", r.LastLogTerm)
+		in.c.lacks(peer, r.Term, r.LastLogIndex)
+		rpc.Respond(nil, errSnapshot)
 		return
 	case r.Term >= in.c.raft.CurrentTerm() && r.LastLogIndex <= in.c.committed():
 		in.passOver(peer, rpc, r)

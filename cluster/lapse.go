@@ -58,7 +58,7 @@ func (c *Cluster) lapse() (earliest time.Duration, overdue bool) {
 	timeout := time.Duration(c.heartbeat.Load())
 	_, leader := c.raft.LeaderWithID()
 	voters := c.voters()
-	if string(leader) == c.id || !slices.Contains(voters, c.id) {
+	if string(leader) == c.id || !slices.Contains(voters, c.id) || c.out.Load() != nil {
 		return timeout, false
 	}
 	if len(voters) == 1 {

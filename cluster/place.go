@@ -23,7 +23,7 @@ func (c *Cluster) findSuccessor(ctx context.Context) {
 	}
 	index := c.fsm.View().Index()
 	for _, seat := range c.look(ctx).Seats {
-		if seat.ID == c.id || !seat.Voter || !seat.Answers || seat.Sealed || seat.Trouble != "" || seat.Applied+slack < index {
+		if seat.ID == c.id || !c.met(seat.ID) || !seat.Voter || !seat.Answers || seat.Sealed || seat.Trouble != "" || seat.Applied+slack < index {
 			continue
 		}
 		c.handOver(ctx, seat.ID, why)
@@ -56,6 +56,9 @@ func (c *Cluster) whyNotLead() string {
 }
 
 func (c *Cluster) trouble() error {
+	if lost := c.lost.Load(); lost != nil {
+		return *lost
+	}
 	if err := c.stuck(); err != nil || c.Trouble == nil {
 		return err
 	}

@@ -24,9 +24,30 @@ func (l raftLayer) Dial(address raft.ServerAddress, timeout time.Duration) (net.
 	}
 	ctx, cancel := context.WithTimeout(l.c.ctx, timeout)
 	defer cancel()
-	conn, err := l.c.connect(ctx, string(address), protoRaft)
+	conn, err := l.c.connectRaft(ctx, string(address))
 	if err != nil {
 		return nil, &dialError{err}
+	}
+	return conn, nil
+}
+
+// connectRaft opens a connection for Raft, and has the other end accept this member.
+func (c *Cluster) connectRaft(ctx context.Context, nodeID string) (net.Conn, error) {
+	if !c.met(nodeID) { // else the other end would have nothing to go by
+		if err := c.greet(ctx, nodeID); err != nil {
+			return nil, err
+		}
+		return c.connect(ctx, nodeID, protoRaft)
+	}
+	greeted := make(chan error, 1)
+	go func() { greeted <- c.greet(ctx, nodeID) }() // ends with ctx, or helloWait later
+	conn, err := c.connect(ctx, nodeID, protoRaft)
+	if err != nil {
+		return nil, err
+	}
+	if err := <-greeted; err != nil {
+		conn.Close()
+		return nil, err
 	}
 	return conn, nil
 }

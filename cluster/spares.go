@@ -59,7 +59,7 @@ func (c *Cluster) keepSpares() {
 func (c *Cluster) openSpare(nodeID string) {
 	ctx, cancel := context.WithTimeout(c.ctx, dialTimeout)
 	defer cancel()
-	conn, err := c.connect(ctx, nodeID, protoRaft)
+	conn, err := c.connectRaft(ctx, nodeID)
 	if err != nil {
 		c.spares.add(nodeID, nil)
 		return
