@@ -113,7 +113,7 @@ func (c *Cluster) greet(ctx context.Context, nodeID string) error {
 		return ctx.Err()
 	}
 	g.mu.Lock()
-	shared := t.begun > came
+	shared := t.begun > came && !errors.Is(t.last, context.Canceled)
 	if !shared {
 		t.begun++
 	}
@@ -233,21 +233,37 @@ func (c *Cluster) noteRival(by string, rival lifeID) {
 	c.wg.Go(c.greetAll)
 }
 
-// greetAll says hello to every other server, and again where this life has to wait.
+// greetAll says hello to every other server, and ends when all have answered.
 func (c *Cluster) greetAll() {
 	var said sync.WaitGroup
 	for _, id := range c.others() {
-		said.Go(func() {
-			for errors.Is(c.greet(c.ctx, id), errLifeWaits) {
-				select {
-				case <-time.After(waitAgain):
-				case <-c.ctx.Done():
-					return
-				}
-			}
-		})
+		said.Go(func() { c.begin(id) })
 	}
 	said.Wait()
+}
+
+// begin says hello to a server, and again while this life has to wait.
+func (c *Cluster) begin(nodeID string) {
+	for errors.Is(c.greet(c.ctx, nodeID), errLifeWaits) {
+		select {
+		case <-time.After(waitAgain):
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}
+
+// greetNew says hello to those servers to whom this member never did: it may have been opened
+// before they were, or before it knew of any.
+func (c *Cluster) greetNew(others []string) {
+	for _, id := range others {
+		c.greets.mu.Lock()
+		known := c.greets.turns[id] != nil
+		c.greets.mu.Unlock()
+		if !known {
+			c.wg.Go(func() { c.begin(id) })
+		}
+	}
 }
 
 // others are the ids of the other servers of the latest configuration, in order.
@@ -270,6 +286,7 @@ type hears struct {
 
 type heardOf struct {
 	said  said // the newest of the life that counts
+	begun time.Time
 	rival said // of a life that waits for its end
 	seen  time.Time
 
@@ -326,7 +343,7 @@ func (c *Cluster) listen(from string, r hello) (answer helloAnswer, begun bool) 
 		if !c.belongs(from) {
 			return helloAnswer{}, false // it may become a member: there is nothing to hold it against yet
 		}
-		h.byID[from] = &heardOf{said: r.Said}
+		h.byID[from] = &heardOf{said: r.Said, begun: time.Now()}
 		return helloAnswer{Heard: r.Said}, true
 	}
 	alive := func() bool { return c.port.alive(from, known.said.Life, aliveFor) }
@@ -350,8 +367,10 @@ func (c *Cluster) listen(from string, r hello) (answer helloAnswer, begun bool) 
 	case alive():
 		known.rival, known.seen = r.Said, time.Now()
 		return helloAnswer{Word: wordWait, Heard: known.said}, false
+	case time.Since(known.begun) < waitAgain: // each is written to disk
+		return helloAnswer{Word: wordWait, Heard: known.said}, false
 	}
-	known.said = r.Said
+	known.said, known.begun = r.Said, time.Now()
 	return helloAnswer{Heard: r.Said}, true
 }
 

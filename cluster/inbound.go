@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -64,8 +65,10 @@ func (in *inbound) accept() {
 // admit takes a connection when its other end has accepted this member, and counts for its node
 // itself. The port can cut it by then: whichever comes first, it goes.
 func (in *inbound) admit(conn net.Conn) {
+	ctx, cancel := context.WithTimeout(in.t.ctx, 2*helloWait)
+	defer cancel()
 	peer := speakerOfConn(conn)
-	if in.c.removed(peer.node) || peer.life.Count > 0 && in.c.greet(in.t.ctx, peer.node) != nil || !in.c.hears.speaks(peer) {
+	if in.c.removed(peer.node) || peer.life.Count > 0 && in.c.greet(ctx, peer.node) != nil || !in.c.hears.speaks(peer) {
 		conn.Close()
 		return
 	}

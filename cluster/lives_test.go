@@ -99,6 +99,37 @@ func TestDiskThatWasPutBackIsRefused(t *testing.T) {
 	}
 }
 
+// Where one of those who run has heard of what a disk has forgotten, the write is not lost: who was
+// put back gives its vote to nobody, and has no use for anybody's.
+func TestDiskThatWasPutBackDoesNotVote(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const gone, back, behind = 0, 1, 2
+		g := newGroup(t, 3)
+		g.lead(gone)
+		must(t, g.put(back, "a", "1"))
+		time.Sleep(3 * time.Second)
+		dir := g.copied(back)
+		g.network.Isolate(host(gone), host(behind))
+		must(t, g.put(back, "a", "2"))
+		time.Sleep(3 * time.Second) // the one that lacks it hears of it
+		g.stop(gone)
+		g.stop(back)
+		g.putBack(back, dir)
+		g.open(back)
+		for range 1000 {
+			if g.members[back].Standing().Leads || g.members[behind].Standing().Leads {
+				t.Fatal("a disk that was put back elects a leader")
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		g.network.Heal()
+		g.open(gone)
+		if got, err := g.get(behind, "a", 10*time.Second); got != "2" {
+			t.Errorf("afterwards the write reads %q, %v", got, err)
+		}
+	})
+}
+
 // The schedule by which one disk that is put back loses an acknowledged write. Nobody who runs can
 // know when the two that forgot it meet. Who had applied it says so when it comes, and serves
 // nothing; and the cluster goes on with those two, or nobody could be removed.

@@ -219,7 +219,8 @@ func (p *port) cutRaft() { p.cutThose(func(c *peerConn) bool { return c.protocol
 func (p *port) cutOthers(nodeID string, life lifeID) {
 	now := time.Now()
 	p.cutThose(func(c *peerConn) bool {
-		return c.peer.node == nodeID && (!c.dialled && c.peer.life != life || c.dialled && now.Sub(c.opened) > time.Second)
+		older := c.peer.life.Count > 0 && c.peer.life != life
+		return c.peer.node == nodeID && (older || c.dialled && now.Sub(c.opened) > time.Second)
 	})
 }
 

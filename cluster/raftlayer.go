@@ -39,10 +39,14 @@ func (c *Cluster) connectRaft(ctx context.Context, nodeID string) (net.Conn, err
 		}
 		return c.connect(ctx, nodeID, protoRaft)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	greeted := make(chan error, 1)
-	go func() { greeted <- c.greet(ctx, nodeID) }() // ends with ctx, or helloWait later
+	go func() { greeted <- c.greet(ctx, nodeID) }()
 	conn, err := c.connect(ctx, nodeID, protoRaft)
 	if err != nil {
+		cancel()
+		<-greeted
 		return nil, err
 	}
 	if err := <-greeted; err != nil {

@@ -47,6 +47,7 @@ func (c *Cluster) measure() {
 		others := c.others()
 		measured := others[:min(len(others), maxMeasured)]
 		c.trips.keep(measured)
+		c.greetNew(others)
 		if len(others) > 0 {
 			at := next % len(others)
 			c.measureOne(others[at], at < len(measured))
