@@ -33,8 +33,10 @@ const (
 	errAddressTaken   callError = "address-taken"   // another server has that address
 	errNotTransferred callError = "not-transferred" // the leader leads on
 	errCantTell       callError = "cant-tell"       // this node does not have it: ask another
-	errOtherLife      callError = "other-life"      // another process speaks for the asker's node, or its hello has not come yet: surely nothing happened
-	errOutcast        callError = "outcast"         // this node takes no part: surely nothing happened
+	// After these two surely nothing happened either. Another process speaks for the asker's
+	// node, or its hello has not come yet; and this node takes no part.
+	errOtherLife callError = "other-life"
+	errOutcast   callError = "outcast"
 )
 
 func (e callError) Error() string { return "cluster: " + string(e) }

@@ -129,8 +129,8 @@ type Cluster struct {
 
 	signer       atomic.Pointer[signer]  // nil while this member is sealed
 	out          atomic.Pointer[outcast] // not nil: this member takes no part
-	lacking      atomic.Pointer[lack]    // the leader that lacks what is committed here; nil for none
-	lost         atomic.Pointer[error]   // what a majority has forgotten with this member; nil: nothing
+	lacking      atomic.Pointer[lack]    // the leader lacks what is committed here
+	lost         atomic.Pointer[error]   // what a majority has forgotten, as this member
 	greets       greeter
 	hears        hears
 	strayed      atomic.Uint64               // index of the newest configuration that the state machine refused
@@ -230,7 +230,8 @@ func Open(config Config) (*Cluster, error) {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	machine := c.newMachine()
-	c.port = newPort(config.Listener, config.Identity, c.greets.diary.Lives.now(), config.Dial, c.admit, c.logger)
+	life := c.greets.diary.Lives.now()
+	c.port = newPort(config.Listener, config.Identity, life, config.Dial, c.admit, c.logger)
 	c.client.Store(c.newCallClient())
 	c.server = c.newCallServer()
 	c.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{

@@ -134,8 +134,14 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 // surelyNot says that a proposal failed before anything could reach a log. A peer that could not even be dialled counts.
 func surelyNot(err error) bool {
 	var notSent *dialError
-	return errors.Is(err, errNotLeader) || errors.Is(err, errBadCall) || errors.Is(err, errNotMember) ||
-		errors.Is(err, errOtherLife) || errors.Is(err, errOutcast) || errors.As(err, &notSent)
+	for _, word := range []error{
+		errNotLeader, errBadCall, errNotMember, errOtherLife, errOutcast,
+	} {
+		if errors.Is(err, word) {
+			return true
+		}
+	}
+	return errors.As(err, &notSent)
 }
 
 // leads says whether this node is leader of a term that it has opened.

@@ -121,8 +121,8 @@ func (c *Cluster) ForgetBeats() {
 // Outcast is the deed for which the member takes no part.
 func (c *Cluster) Outcast() string { return c.Stats().Outcast }
 
-// HearLie has the member get an answer to its hello that shows what it never said: a later life, and
-// another process that it leaves to.
+// HearLie has the member get an answer to its hello that shows what it never said: a later life,
+// and another process that it leaves to.
 func (c *Cluster) HearLie(by string) {
 	lie := said{Life: c.greets.diary.Lives.now(), Beat: 1 << 40, Applied: 1 << 40}
 	c.judgeSelf(by, helloAnswer{Word: deedRolledBack.word, Heard: lie})
@@ -158,8 +158,8 @@ func Against(count int, names []int, p Past) string {
 
 // Words are those that a refusal may consist of, each between bars.
 var Words = fmt.Sprintf("|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|", string(errNotLeader), string(errMaybe), string(errNotMember), string(errTooMany),
-	string(errBadCall), string(errCallFailed), string(errNotConfirmed), string(errAddressTaken), string(errStranger), string(errNotTransferred),
-	string(errOtherLife), string(errOutcast))
+	string(errBadCall), string(errCallFailed), string(errNotConfirmed), string(errAddressTaken), string(errStranger),
+	string(errNotTransferred), string(errOtherLife), string(errOutcast))
 
 // CallBodies are good bodies of each call, with txn as the transaction.
 func CallBodies(txn []byte) (bodies [][]byte) {
@@ -169,7 +169,10 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 		commitAnswer{Kind: 2, Index: 7, Path: "a", At: 6}, fenceAnswer{Index: 3, Digest: make([]byte, 32)}, checkInAnswer{Shown: 3, Life: 5, Token: 9, Grant: 4}, termAnswer{Term: 2},
 		digestAnswer{Known: true, Digest: make([]byte, 32)}, statusAnswer{Sealed: true, Applied: 4, Label: "l", API: "a", Version: "v", Gossip: "g", Trips: []Trip{{To: "x", Took: 7}}},
 		Survey{By: "x", Leads: true, Life: 5, Seats: []Seat{{ID: "x", About: About{Region: "r"}, Trips: []Trip{{To: "y", Took: 1}}}}}, silence{Term: 3, Missed: 5, Last: 9, Serves: true},
-		hello{Said: said{Life: lifeID{Count: 2}, Beat: 1, Term: 3, Applied: 4}, Lives: lives{Count: 2, List: []life{{Last: 3, Term: 1}, {Last: 4, Term: 2}}}, Address: "host:1"},
+		hello{
+			Said:  said{Life: lifeID{Count: 2}, Beat: 1, Term: 3, Applied: 4},
+			Lives: lives{Count: 2, List: []life{{Last: 3, Term: 1}, {Last: 4, Term: 2}}}, Address: "host:1",
+		},
 		helloAnswer{Word: wordWait, Heard: said{Life: lifeID{Count: 1}, Out: deedCopied.word}},
 	} {
 		body, err := callEncoder.Marshal(call)

@@ -68,7 +68,8 @@ func (in *inbound) admit(conn net.Conn) {
 	ctx, cancel := context.WithTimeout(in.t.ctx, 2*helloWait)
 	defer cancel()
 	peer := speakerOfConn(conn)
-	if in.c.removed(peer.node) || peer.life.Count > 0 && in.c.greet(ctx, peer.node) != nil || !in.c.hears.speaks(peer) {
+	accepted := peer.life.Count == 0 || in.c.greet(ctx, peer.node) == nil
+	if !accepted || in.c.removed(peer.node) || !in.c.hears.speaks(peer) {
 		conn.Close()
 		return
 	}

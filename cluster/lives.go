@@ -71,7 +71,7 @@ type said struct {
 	Beat                 uint64   // counts the hellos of a life
 	Term                 uint64   // Raft's
 	Applied, AppliedTerm uint64   // the newest entry that the state has, and its term
-	Rival                [16]byte // a later life that was begun while this one goes on; zero for none
+	Rival                [16]byte // a later life that wants to begin meanwhile; zero for none
 	Out                  string   // the deed for which it takes no part any more; "" while it does
 	Tag                  [32]byte
 }

@@ -62,7 +62,9 @@ func (g *group) servesNobody(i int, words ...string) {
 }
 
 func TestDiskThatWasPutBackIsRefused(t *testing.T) {
-	for name, restarted := range map[string]bool{"copied in its last life": false, "copied before that": true} {
+	for name, restarted := range map[string]bool{
+		"copied in its last life": false, "copied before that": true,
+	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				g := newGroup(t, 3)
@@ -78,7 +80,9 @@ func TestDiskThatWasPutBackIsRefused(t *testing.T) {
 				g.stop(back)
 				g.putBack(back, dir)
 				g.open(back)
-				g.within(time.Second, "the member is told", func() bool { return g.members[back].Outcast() == "disk-put-back" })
+				g.within(time.Second, "the member is told", func() bool {
+					return g.members[back].Outcast() == "disk-put-back"
+				})
 				g.servesNobody(back, "put back", "remove-peer "+g.ids[back], "empty folder")
 				for by := range 3 {
 					if by == back {
@@ -163,12 +167,15 @@ func TestWriteLostByADiskThatWasPutBackIsFoundOut(t *testing.T) {
 			g.within(10*time.Second, "the disk is named", func() bool {
 				return slices.Contains(g.accused(knows, back), "disk-put-back")
 			})
-			g.within(20*time.Second, "the write is missed", func() bool { return g.members[knows].Stats().Lacking > 0 })
+			g.within(20*time.Second, "the write is missed", func() bool {
+				return g.members[knows].Stats().Lacking > 0
+			})
 			g.servesNobody(knows, g.ids[behind], "lacks entry", "acknowledged")
 			if at := g.members[knows].Stats().Lacking; at > applied {
 				t.Errorf("entry %d is missed, of %d that were applied", at, applied)
 			}
-			if seat := g.seat(g.members[behind].Survey(t.Context()), back); !strings.Contains(seat.Trouble, "is lost") {
+			seat := g.seat(g.members[behind].Survey(t.Context()), back)
+			if !strings.Contains(seat.Trouble, "is lost") {
 				t.Errorf("of the disk the survey says %q", seat.Trouble)
 			}
 			if got, err := g.get(knows, "a", time.Second); err == nil {
@@ -192,7 +199,9 @@ func TestCopyBesideTheFirstIsRefused(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		double := g.openCopy(copyOf, g.copied(copyOf), beside)
 
-		g.within(6*time.Second, "the copy is told", func() bool { return double.Outcast() == "copied-folder" })
+		g.within(6*time.Second, "the copy is told", func() bool {
+			return double.Outcast() == "copied-folder"
+		})
 		for by := range 3 {
 			if by != copyOf {
 				g.within(3*time.Second, "the others name it", func() bool {
@@ -200,7 +209,8 @@ func TestCopyBesideTheFirstIsRefused(t *testing.T) {
 				})
 			}
 		}
-		if _, err := double.Read(t.Context(), false, nil); !errors.Is(err, cluster.ErrDiverged) || !strings.Contains(err.Error(), "copy") {
+		_, err := double.Read(t.Context(), false, nil)
+		if !errors.Is(err, cluster.ErrDiverged) || !strings.Contains(err.Error(), "copy") {
 			t.Errorf("the copy says %v", err)
 		}
 		time.Sleep(5 * time.Second)
@@ -222,7 +232,9 @@ func TestMachineThatWasSetBackFindsOut(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		g.members[back].ForgetBeats()
 		g.network.Reset(host(back)) // no connection outlives it
-		g.within(2*time.Second, "it finds out", func() bool { return g.members[back].Outcast() == "rolled-back" })
+		g.within(2*time.Second, "it finds out", func() bool {
+			return g.members[back].Outcast() == "rolled-back"
+		})
 		g.servesNobody(back, "set back", "remove-peer")
 		for by := range 3 {
 			if by != back {
@@ -245,7 +257,8 @@ func TestRestartsAreNotHindered(t *testing.T) {
 			g.stop(again)
 			g.open(again)
 			begun := time.Now()
-			if _, err := g.get(again, "a", 5*time.Second); err != nil || time.Since(begun) > time.Second {
+			_, err := g.get(again, "a", 5*time.Second)
+			if err != nil || time.Since(begun) > time.Second {
 				t.Fatalf("after a start a read took %v: %v", time.Since(begun), err)
 			}
 		}
@@ -329,26 +342,27 @@ func TestLiesStopNobody(t *testing.T) {
 
 func TestWhatLivesCantHaveSaid(t *testing.T) {
 	const back, copied = "disk-put-back", "copied-folder"
+	type past = cluster.Past
+	names := []int{7, 8, 9}
 	for name, c := range map[string]struct {
 		count int
-		names []int
-		past  cluster.Past
+		past  past
 		want  string
 	}{
-		"the next":                      {3, []int{7, 8, 9}, cluster.Past{Life: 2, Name: 8, Applied: 9, Term: 9}, ""},
-		"the same":                      {3, []int{7, 8, 9}, cluster.Past{Life: 3, Name: 9, Applied: 90, Term: 90}, ""},
-		"two later":                     {3, []int{7, 8, 9}, cluster.Past{Life: 1, Name: 7, Applied: 8, Term: 8}, ""},
-		"so long ago that it is gone":   {30, []int{7, 8, 9}, cluster.Past{Life: 1, Name: 99, Applied: 7, Term: 7}, ""},
-		"an older one":                  {3, []int{7, 8, 9}, cluster.Past{Life: 4, Name: 10}, back},
-		"another of the same count":     {3, []int{7, 8, 9}, cluster.Past{Life: 3, Name: 99}, back},
-		"behind another":                {3, []int{7, 8, 9}, cluster.Past{Life: 2, Name: 99}, back},
-		"with too short a log":          {3, []int{7, 8, 9}, cluster.Past{Life: 2, Name: 8, Applied: 10}, back},
-		"in too low a term":             {3, []int{7, 8, 9}, cluster.Past{Life: 2, Name: 8, Term: 10}, back},
-		"that caught up in between":     {3, []int{7, 8, 9}, cluster.Past{Life: 1, Name: 7, Applied: 9}, back},
-		"that caught up, long ago":      {30, []int{7, 8, 9}, cluster.Past{Life: 1, Name: 99, Applied: 9}, back},
-		"beside the one that it leaves": {3, []int{7, 8, 9}, cluster.Past{Life: 2, Name: 8, RivalOf: 9}, copied},
+		"the next":                      {3, past{Life: 2, Name: 8, Applied: 9, Term: 9}, ""},
+		"the same":                      {3, past{Life: 3, Name: 9, Applied: 90, Term: 90}, ""},
+		"two later":                     {3, past{Life: 1, Name: 7, Applied: 8, Term: 8}, ""},
+		"so long ago that it is gone":   {30, past{Life: 1, Name: 99, Applied: 7, Term: 7}, ""},
+		"an older one":                  {3, past{Life: 4, Name: 10}, back},
+		"another of the same count":     {3, past{Life: 3, Name: 99}, back},
+		"behind another":                {3, past{Life: 2, Name: 99}, back},
+		"with too short a log":          {3, past{Life: 2, Name: 8, Applied: 10}, back},
+		"in too low a term":             {3, past{Life: 2, Name: 8, Term: 10}, back},
+		"that caught up in between":     {3, past{Life: 1, Name: 7, Applied: 9}, back},
+		"that caught up, long ago":      {30, past{Life: 1, Name: 99, Applied: 9}, back},
+		"beside the one that it leaves": {3, past{Life: 2, Name: 8, RivalOf: 9}, copied},
 	} {
-		if got := cluster.Against(c.count, c.names, c.past); got != c.want {
+		if got := cluster.Against(c.count, names, c.past); got != c.want {
 			t.Errorf("a life %s: %q, not %q", name, got, c.want)
 		}
 	}

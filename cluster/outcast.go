@@ -1,50 +1,43 @@
 package cluster
 
-import "fmt"
+import "slices"
 
 // A member whose disk is not what it was must not go on: a vote that it has forgotten it would give
 // twice, and an entry that it has forgotten was counted on. It learns of it from the others
 // (hello.go), by proof, and stops taking part in anything, for good: its folder remembers.
 
-// deeds of a disk, not of a thief.
+// What a disk does, and no thief.
 var (
-	deedPutBack = deed{"disk-put-back", "came back with a data folder from an earlier moment, put back or copied: " +
-		"it has forgotten what it had stored, and takes no part"}
+	deedPutBack = deed{"disk-put-back", "came back with a data folder from an earlier moment, " +
+		"put back or copied: it has forgotten what it had stored, and takes no part"}
 	deedCopied = deed{"copied-folder", "was started a second time, on a copy of its data folder: " +
 		"the process on the copy takes no part"}
-	deedRolledBack = deed{"rolled-back", "runs on a machine that was set back to an earlier moment: " +
-		"it has forgotten what it had stored, and takes no part"}
+	deedRolledBack = deed{"rolled-back", "runs on a machine that was set back to an earlier " +
+		"moment: it has forgotten what it had stored, and takes no part"}
 )
 
 var diskDeeds = []deed{deedPutBack, deedCopied, deedRolledBack}
 
 // isDiskDeed says whether a word is that of such a deed.
 func isDiskDeed(word string) bool {
-	for _, d := range diskDeeds {
-		if d.word == word {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(diskDeeds, func(d deed) bool { return d.word == word })
 }
 
 // diskDeed is the deed with a word that is one's.
 func diskDeed(word string) deed {
-	for _, d := range diskDeeds {
-		if d.word == word {
-			return d
-		}
-	}
-	return deedPutBack
+	i := slices.IndexFunc(diskDeeds, func(d deed) bool { return d.word == word })
+	return diskDeeds[max(i, 0)]
 }
 
-// Advice is what to do about an accusation, as a sentence; node is what to call the accused.
+// Advice is what to do about an accusation, as a sentence.
 func (a Accusation) Advice() string {
 	switch a.Deed {
 	case deedCopied.word:
-		return "Stop the process on the copy and empty its folder; to have one node more, join it with an empty folder."
+		return "Stop the process on the copy and empty its folder; " +
+			"to have one node more, join it with an empty folder."
 	case deedPutBack.word, deedRolledBack.word:
-		return "Remove it (keyquorum operator raft remove-peer " + a.Node + ") and join it anew with an empty folder."
+		return "Remove it (keyquorum operator raft remove-peer " + a.Node +
+			") and join it anew with an empty folder."
 	}
 	return "If its disk or its key was stolen, remove it."
 }
@@ -56,19 +49,19 @@ type outcast struct {
 }
 
 func (o *outcast) Error() string {
+	cure := "remove it from the cluster (keyquorum operator raft remove-peer " + o.node +
+		", at another node), and join it anew with an empty folder"
 	switch o.deed.word {
 	case deedCopied.word:
-		return "cluster: this node was started on a copy of a data folder on which another process runs, so it takes no part: " +
-			"stop it and empty its folder; to have one node more, join it with an empty folder"
+		return "cluster: this node was started on a copy of a data folder on which another " +
+			"process runs, so it takes no part: stop it and empty its folder; " +
+			"to have one node more, join it with an empty folder"
 	case deedRolledBack.word:
-		return "cluster: this node's machine was set back to an earlier moment, so it takes no part: " + outcastCure(o.node)
+		return "cluster: this node's machine was set back to an earlier moment, " +
+			"so it takes no part: " + cure
 	}
-	return "cluster: this node's data folder was put back or copied from an earlier moment, so it takes no part: " + outcastCure(o.node)
-}
-
-func outcastCure(node string) string {
-	return fmt.Sprintf("remove it from the cluster (keyquorum operator raft remove-peer %s, at another node), "+
-		"and join it anew with an empty folder", node)
+	return "cluster: this node's data folder was put back or copied from an earlier moment, " +
+		"so it takes no part: " + cure
 }
 
 // Is has callers treat it as any other state that nobody may be shown.

@@ -23,7 +23,8 @@ func (c *Cluster) findSuccessor(ctx context.Context) {
 	}
 	index := c.fsm.View().Index()
 	for _, seat := range c.look(ctx).Seats {
-		if seat.ID == c.id || !c.met(seat.ID) || !seat.Voter || !seat.Answers || seat.Sealed || seat.Trouble != "" || seat.Applied+slack < index {
+		ready := seat.Voter && seat.Answers && !seat.Sealed && seat.Trouble == ""
+		if seat.ID == c.id || !ready || !c.met(seat.ID) || seat.Applied+slack < index {
 			continue
 		}
 		c.handOver(ctx, seat.ID, why)

@@ -53,8 +53,11 @@ type port struct {
 	closed bool
 }
 
-func newPort(inner net.Listener, id Identity, life lifeID, dial func(context.Context, string) (net.Conn, error), admits func(speaker) error,
-	logger hclog.Logger) *port {
+func newPort(
+	inner net.Listener, id Identity, life lifeID,
+	dial func(context.Context, string) (net.Conn, error), admits func(speaker) error,
+	logger hclog.Logger,
+) *port {
 	p := &port{
 		inner: inner, life: life, dial: dial, admits: admits, logger: logger,
 		raft:  newConnQueue(inner.Addr()),
@@ -229,9 +232,10 @@ func (p *port) cutOthers(nodeID string, life lifeID) {
 func (p *port) alive(nodeID string, life lifeID, within time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
+	since := time.Now().Add(-within).UnixNano()
 	for c := range p.conns {
-		if !c.dialled && c.peer.node == nodeID && c.peer.life == life && now.UnixNano()-c.heard.Load() < int64(within) {
+		own := !c.dialled && c.peer.node == nodeID && c.peer.life == life
+		if own && c.heard.Load() > since {
 			return true
 		}
 	}

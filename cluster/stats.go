@@ -54,7 +54,7 @@ type Stats struct {
 	Mismatches   uint64             // of digests, between members or between a member's memory and its log
 	Diverged     bool
 	Outcast      string // the deed for which this member takes no part; "" while it does
-	Lacking      uint64 // the entry that the leader's log lacks though this member has applied it; 0 for none
+	Lacking      uint64 // an entry that this member has and its leader lacks; 0 for none
 
 	State                         string // Raft's: leader, follower, candidate
 	Elected, Followed, Candidated uint64 // how often it became each

@@ -678,7 +678,7 @@ var mutants = []mutant{
 	{
 		name: "set-back-goes-on", bug: "a machine that was set back does not look at what others have heard of it",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/hello.go",
+			File: "keyquorum/cluster/greet.go",
 			Old:  "answer.Heard.Beat > g.beat {",
 			New:  "answer.Heard.Beat > g.beat+1<<32 {",
 		}},
