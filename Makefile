@@ -28,6 +28,7 @@ test: ## vet everything and run every test under the race detector
 	go vet ./...
 	go test -race -timeout $(TEST_TIMEOUT) ./...
 	go test -timeout $(TEST_TIMEOUT) ./internal/leasemodel ./internal/thiefmodel
+	go test -count=1 -timeout $(TEST_TIMEOUT) -run '^TestLeaseBugsAreFound$$' ./internal/mutants
 	GOGC=400 KEYQUORUM_HISTORIES=100 KEYQUORUM_SEED=100 go test -timeout $(TEST_TIMEOUT) -run '^TestHistories$$' ./testcluster
 
 vectors: ## prove every algorithm against all published vectors, and print how many

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"time"
@@ -86,14 +87,15 @@ func on[Req, Resp any](c *Cluster, mux *http.ServeMux, path string, serve func(c
 	})
 }
 
-// mayCall is the word for who may not make a call; "" for who may. Anybody may say hello, and any
+// mayCall is the word for who may not make a call; "" for who may. Anybody may say hello, also who
+// was removed while Raft's configuration has it: its vote may be needed to carry that out. Any
 // member may be told how this one is.
 func (c *Cluster) mayCall(path string, asker speaker) callError {
 	switch {
+	case path == pathHello && (!c.removed(asker.node) || c.isServer(asker.node)):
+		return ""
 	case c.removed(asker.node):
 		return errNotMember
-	case path == pathHello:
-		return ""
 	case !c.belongs(asker.node):
 		return errStranger
 	case path == pathStatus:
@@ -154,10 +156,13 @@ func ask[Req, Resp any](ctx context.Context, c *Cluster, nodeID, path string, re
 	return response, callDecoder.Unmarshal(content, &response)
 }
 
-// askAny asks the other members, one after the other, until one gives an answer that will do.
+// askAny asks the other members, one after the other, until one gives an answer that will do. It
+// begins with any, so that who is away does not take the time of each attempt.
 func askAny[Req, Resp any](ctx context.Context, c *Cluster, path string, request Req, will func(Resp) bool) (Resp, error) {
 	last := ErrUnavailable
-	for _, m := range c.View().Members() {
+	members := c.View().Members()
+	for _, i := range rand.Perm(len(members)) {
+		m := members[i]
 		if m.ID == c.id {
 			continue
 		}

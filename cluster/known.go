@@ -54,7 +54,7 @@ func (c *Cluster) readKnown() error {
 		return errors.New("cluster: what the folder knows of the cluster can't be read")
 	}
 	c.marked.Store(k.Committed)
-	c.shown.raise(k.Shown)
+	c.shownBefore = k.Shown
 	c.hears.byID = map[string]*heardOf{}
 	for _, h := range k.Heard {
 		c.hears.byID[h.Node] = &heardOf{said: h.Said}
@@ -101,7 +101,8 @@ func (c *Cluster) mark() (written bool) {
 func (c *Cluster) keepKnown() error {
 	c.marking.Lock()
 	defer c.marking.Unlock()
-	k := known{Committed: c.committed(), Shown: c.shown.index.Load()}
+	k := known{Committed: c.committed()}
+	k.Shown = max(c.shownBefore, c.leases.everywhere.index.Load())
 	c.hears.mu.Lock()
 	c.hears.fresh = false
 	for _, id := range slices.Sorted(maps.Keys(c.hears.byID)) {

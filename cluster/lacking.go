@@ -26,7 +26,7 @@ func (c *Cluster) lacks(leader string, term, index uint64) {
 		return
 	}
 	l := &lack{index: index, term: term, leader: leader, label: c.labelOf(leader)}
-	l.shown = c.shown.reached(index)
+	l.shown = index <= max(c.shownBefore, c.leases.everywhere.index.Load())
 	if c.lacking.CompareAndSwap(old, l) {
 		c.logger.Error("this node serves nobody under this leader", "error", l)
 	}
@@ -39,8 +39,7 @@ func (c *Cluster) lackNow() *lack {
 	if l == nil {
 		return nil
 	}
-	_, leader := c.raft.LeaderWithID()
-	if term := c.raft.CurrentTerm(); l.term == term || l.term > term && leader == "" {
+	if term := c.raft.CurrentTerm(); l.term == term || l.term > term && c.leader() == "" {
 		return l
 	}
 	return nil

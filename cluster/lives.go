@@ -86,7 +86,10 @@ type diary struct {
 	Out   string // the deed for which this member stopped taking part, for ever; "" for none
 }
 
-var keyLives = []byte("keyquorum/lives")
+var (
+	keyLives = []byte("keyquorum/lives")
+	keyTerm  = []byte("CurrentTerm") // Raft's
+)
 
 // begin opens the next life, and has it on disk before anybody can hear of it.
 func (d *diary) begin(stable raft.StableStore, last, term uint64) error {
@@ -115,7 +118,7 @@ func (c *Cluster) beginLife() error {
 		return err
 	}
 	snapshot, _ := c.Store.NewestSnapshot()
-	term, err := stable.GetUint64([]byte(currentTerm))
+	term, err := stable.GetUint64(keyTerm)
 	if err != nil && err.Error() != notFound {
 		return err
 	}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -21,7 +22,7 @@ type Member struct {
 // Members lists the last committed configuration, ordered by id, and its index.
 func (c *Cluster) Members() ([]Member, uint64) {
 	configuration, index := c.fsm.View().Configuration()
-	_, leader := c.raft.LeaderWithID()
+	leader := raft.ServerID(c.leader())
 	var members []Member
 	for _, s := range configuration.Servers {
 		m := Member{ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter, Leader: s.ID == leader}
@@ -53,8 +54,7 @@ type Standing struct {
 
 // Standing answers from memory.
 func (c *Cluster) Standing() Standing {
-	_, leader := c.raft.LeaderWithID()
-	s := Standing{Leader: string(leader), Leads: c.leads(), Committed: c.raft.CommitIndex(), Applied: c.fsm.View().Index()}
+	s := Standing{Leader: c.leader(), Leads: c.leads(), Committed: c.raft.CommitIndex(), Applied: c.fsm.View().Index()}
 	if s.Leads {
 		s.Since = time.Unix(0, c.openedAt.Load())
 	}
@@ -64,20 +64,15 @@ func (c *Cluster) Standing() Standing {
 // CaughtUp says whether this node knows a leader, and its state machine has been given all that it
 // knows to be committed.
 func (c *Cluster) CaughtUp() bool {
-	_, leader := c.raft.LeaderWithID()
-	return leader != "" && c.raft.AppliedIndex() >= c.raft.CommitIndex()
+	return c.leader() != "" && c.raft.AppliedIndex() >= c.raft.CommitIndex()
 }
 
 // LeaderAbout asks the leader what it says of itself, for the addresses that gossip may not have brought yet.
 func (c *Cluster) LeaderAbout(ctx context.Context) (About, error) {
-	_, leader := c.raft.LeaderWithID()
-	switch string(leader) {
-	case "":
-		return About{}, ErrUnavailable
-	case c.id:
-		return c.About, nil
+	answer, err := atLeader(ctx, c, pathStatus, statusCall{}, c.serveStatus)
+	if errors.Is(err, errNotLeader) {
+		err = ErrUnavailable
 	}
-	answer, err := ask[statusCall, statusAnswer](ctx, c, string(leader), pathStatus, statusCall{})
 	return About{Label: answer.Label, Region: answer.Region, API: answer.API, Version: answer.Version}, err
 }
 

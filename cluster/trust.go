@@ -95,26 +95,36 @@ func (c *Cluster) behindTrust(v fsm.View) bool {
 // state without it comes after. The ids are known before their connections are cut, or one could
 // slip in between.
 func (c *Cluster) noteRemoved(v fsm.View) {
-	known := *c.removedID.Load()
-	var fresh []string
-	for path := range v.Scan(fsm.RemovedDir, "") {
-		if id := strings.TrimPrefix(path, fsm.RemovedDir); !known[id] {
-			fresh = append(fresh, id)
-		}
-	}
-	if len(fresh) == 0 {
-		return
-	}
-	now := maps.Clone(known)
-	for _, id := range fresh {
-		now[id] = true
-	}
-	c.removedID.Store(&now)
+	fresh, now := c.addRemoved(v)
 	for _, id := range fresh {
 		go c.port.cut(id) // closing a connection may wait for its writer; it has no other end to wait for
 	}
 	if now[c.id] {
 		c.learnRemoved()
+	}
+}
+
+// addRemoved adds the marks of a state to the removed ids, which only grow: fresh are those that are
+// new. A state that is opened and one that is applied may be looked at at the same time.
+func (c *Cluster) addRemoved(v fsm.View) (fresh []string, now map[string]bool) {
+	for {
+		known := c.removedID.Load()
+		fresh, now = nil, *known
+		for path := range v.Scan(fsm.RemovedDir, "") {
+			if id := strings.TrimPrefix(path, fsm.RemovedDir); !(*known)[id] {
+				fresh = append(fresh, id)
+			}
+		}
+		if len(fresh) == 0 {
+			return nil, now
+		}
+		now = maps.Clone(now)
+		for _, id := range fresh {
+			now[id] = true
+		}
+		if c.removedID.CompareAndSwap(known, &now) {
+			return fresh, now
+		}
 	}
 }
 

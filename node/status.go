@@ -14,16 +14,8 @@ import (
 	"keyquorum/vault"
 )
 
-// A Peer is a member of the committed Raft configuration, with what gossip says of it where it says anything.
-type Peer struct {
-	ID, Address   string
-	Voter, Leader bool
-	Label         string // columns from gossip: may be empty
-	APIAddr       string
-	Version       string
-	Sealed        *bool // nil: not known
-	Applied       uint64
-}
+// A Peer is a member of the committed configuration (cluster.Member).
+type Peer = cluster.Member
 
 // Peers lists the committed configuration and its index.
 func (n *Node) Peers() (peers []Peer, index uint64, err error) {
@@ -31,13 +23,7 @@ func (n *Node) Peers() (peers []Peer, index uint64, err error) {
 	if m == nil {
 		return nil, 0, ErrUninitialized
 	}
-	members, index := m.cluster.Members()
-	for _, s := range members {
-		peers = append(peers, Peer{
-			ID: s.ID, Address: s.Address, Voter: s.Voter, Leader: s.Leader,
-			Label: s.About.Label, APIAddr: s.About.API, Version: s.About.Version, Sealed: s.Sealed, Applied: s.Applied,
-		})
-	}
+	peers, index = m.cluster.Members()
 	return peers, index, nil
 }
 
@@ -116,7 +102,7 @@ func (n *Node) Leader(ctx context.Context) Leader {
 	peers, _, _ := n.Peers()
 	for _, p := range peers {
 		if p.ID == s.Leader {
-			l.APIAddr, l.ClusterAddr = p.APIAddr, p.Address
+			l.APIAddr, l.ClusterAddr = p.About.API, p.Address
 		}
 	}
 	if l.Known && l.APIAddr == "" {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"keyquorum/cluster/lease/trace"
 	"keyquorum/httpapi"
 	"keyquorum/node"
 )
@@ -24,7 +25,8 @@ func New(t testing.TB, n int, configure ...func(i int, config *node.Config)) *Cl
 	t.Helper()
 	c := newCluster(t, n, nodeName)
 	network := NewNetwork()
-	c.links, c.kind = network, bubbled{newInside(c, &bubble{network}, configure...), network}
+	c.links = nodesNetwork{network}
+	c.kind = bubbled{newInside(c, &bubble{network: network}, configure...), network}
 	c.begin()
 	return c
 }
@@ -203,7 +205,10 @@ func (sockets) joinDialer(int) func(context.Context, string) (net.Conn, error) {
 func (sockets) vanish(int)                                                     {}
 
 // A bubble is a network in memory. Nodes do not gossip in it: memberlist leaves goroutines behind that a bubble waits for.
-type bubble struct{ network *Network }
+type bubble struct {
+	network *Network
+	leases  trace.Log // what the nodes did with theirs
+}
 
 // tester is the host from which the test itself asks.
 const tester = "test"
@@ -212,14 +217,31 @@ func nodeName(i int) string { return fmt.Sprintf("node%d", i) }
 
 func (*bubble) name() string { return "nodes in a bubble" }
 
-func (b *bubble) configure(i int, config *node.Config) { config.Dial = b.network.Dialer(nodeName(i)) }
+func (b *bubble) configure(i int, config *node.Config) {
+	config.Dial = b.network.Dialer(nodeName(i))
+	config.Leases.Watch = b.leases.Watch
+}
+
+// ReplayLeases plays what every node did with its leases through their core once more. It says how
+// many steps there were, 0 where nodes run elsewhere.
+func (c *Cluster) ReplayLeases() (steps int, err error) {
+	if l, ok := c.kind.(*inside); ok {
+		if b, ok := l.place.(*bubble); ok {
+			if steps, err = b.leases.Replay(); steps == 0 && err == nil {
+				err = errors.New("testcluster: nobody saw what the nodes did with their leases")
+			}
+			return steps, err
+		}
+	}
+	return 0, nil
+}
 
 func (b *bubble) listen(i int, port string) (net.Listener, error) {
 	return b.network.Listen(nodeName(i), nodeName(i)+":"+port), nil
 }
 
 func (b *bubble) dial(ctx context.Context, i int, port string) (net.Conn, error) {
-	return b.network.dial(ctx, tester, nodeName(i)+":"+port)
+	return b.network.Dialer(tester)(ctx, nodeName(i)+":"+port)
 }
 
 func (b *bubble) joinDialer(i int) func(context.Context, string) (net.Conn, error) {

@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keyquorum/prove"
 	"keyquorum/testcluster"
-	"keyquorum/testcluster/prove"
 )
 
 // TestMembersChangeUnderLoad adds and removes voters and non-voters while clients work and leaders fall, with a log that is cut
