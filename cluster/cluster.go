@@ -133,10 +133,18 @@ type Cluster struct {
 	reloading    sync.Mutex    // held while a setting of Raft is read, changed and written
 	snapshotting chan struct{} // full while Raft takes a snapshot that this member asked for
 
-	signer       atomic.Pointer[signer]      // nil while this member is sealed
+	signer       atomic.Pointer[signer]  // nil while this member is sealed
+	out          atomic.Pointer[outcast] // not nil: this member takes no part
+	lacking      atomic.Pointer[lack]    // the leader lacks what is committed here
+	shownBefore  uint64                  // E as this member's last process knew it
+	lost         atomic.Pointer[error]   // what a majority has forgotten, as this member
+	greets       greeter
+	hears        hears
 	strayed      atomic.Uint64               // index of the newest configuration that the state machine refused
 	marked       atomic.Uint64               // up to where the folder says that the log is committed
 	noted        atomic.Pointer[fsm.Members] // the members by which connections were cut last
+	marking      sync.Mutex                  // held while what the folder knows is written
+	markNow      chan struct{}
 	trustChanged chan struct{}
 	followNow    chan struct{} // Raft's configuration may have to follow the members
 	foreseen     chan []*raft.Log
@@ -207,6 +215,7 @@ func Open(config Config) (*Cluster, error) {
 	c.followed.next(c.ctx)
 	c.leases.arrival.next(context.Background()) // at the member's end a wait fails, and no lease has come
 	c.sealed.Store(true)
+	c.markNow = make(chan struct{}, 1)
 	c.snapshotting = make(chan struct{}, 1)
 	c.trustChanged, c.followNow, c.foreseen = make(chan struct{}, 1), make(chan struct{}, 1), make(chan []*raft.Log, 16)
 	if c.Remember == nil {
@@ -217,8 +226,14 @@ func Open(config Config) (*Cluster, error) {
 		removed[id] = true
 	}
 	c.removedID.Store(&removed)
+	if err := c.beginLife(); err != nil {
+		c.cancel()
+		config.Listener.Close()
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
 	machine := c.newMachine()
-	c.port = newPort(config.Listener, config.Identity, config.Dial, c.admit, c.logger)
+	life := c.greets.diary.Lives.now()
+	c.port = newPort(config.Listener, config.Identity, life, config.Dial, c.admit, c.logger)
 	c.client.Store(c.newCallClient())
 	c.server = c.newCallServer()
 	c.transport = c.newTransport()
@@ -249,6 +264,7 @@ func Open(config Config) (*Cluster, error) {
 	c.wg.Go(c.foresees)
 	c.wg.Go(c.keepTrust)
 	c.wg.Go(c.keepMark)
+	c.wg.Go(c.greetAll)
 	c.wg.Go(c.followMembers)
 	c.wg.Go(c.checkpoints)
 	c.wg.Go(c.scrubs)
@@ -258,7 +274,7 @@ func Open(config Config) (*Cluster, error) {
 	c.beginDuties()
 	c.wg.Go(c.measure)
 	c.wg.Go(c.sweep)
-	if config.Gossip.Bind != "" {
+	if config.Gossip.Bind != "" && c.out.Load() == nil {
 		if c.gossip, err = newGossip(c); err != nil {
 			c.Close(context.Background())
 			return nil, err
@@ -273,9 +289,7 @@ func (c *Cluster) newTransport() *raftfix.Transport {
 	return raftfix.NewTransport(c.ctx, raftfix.Config{
 		ID:      c.id,
 		Address: c.Listener.Addr(),
-		Dial: func(ctx context.Context, nodeID string) (net.Conn, error) {
-			return c.connect(ctx, nodeID, protoRaft)
-		},
+		Dial:    c.connectRaft,
 		Timeout: raftTimeout,
 		Newest:  c.Store.NewestSnapshot,
 		Waiting: c.Store.Waiting,
@@ -358,6 +372,7 @@ func (c *Cluster) applied(v fsm.View) {
 	}
 	c.noteRemoved(v)
 	c.noteMembers(v)
+	c.nudgeMark()
 	select {
 	case c.trustChanged <- struct{}{}:
 	default:

@@ -134,7 +134,14 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 // surelyNot says that a proposal failed before anything could reach a log. A peer that could not even be dialled counts.
 func surelyNot(err error) bool {
 	var notSent *dialError
-	return errors.Is(err, errNotLeader) || errors.Is(err, errBadCall) || errors.Is(err, errNotMember) || errors.As(err, &notSent)
+	for _, word := range []error{
+		errNotLeader, errBadCall, errNotMember, errOtherLife, errOutcast,
+	} {
+		if errors.Is(err, word) {
+			return true
+		}
+	}
+	return errors.As(err, &notSent)
 }
 
 // leads says whether this node is leader of a term that it has opened.
@@ -147,8 +154,22 @@ func (c *Cluster) inOpenedTerm() bool { return c.opened.Load() == c.raft.Current
 
 // unfit is the reason for which this node must answer nothing at all.
 func (c *Cluster) unfit() error {
+	if err := c.broken(); err != nil {
+		return err
+	}
+	if l := c.lackNow(); l != nil {
+		return l
+	}
+	return nil
+}
+
+// broken is the reason that is this member's own: nobody who leads makes it fit.
+func (c *Cluster) broken() error {
 	if err := c.diverged.Load(); err != nil {
 		return *err
+	}
+	if o := c.out.Load(); o != nil {
+		return o
 	}
 	if c.cast.Load() {
 		return ErrRemoved

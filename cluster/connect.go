@@ -26,3 +26,28 @@ func (c *Cluster) connect(ctx context.Context, nodeID, protocol string) (net.Con
 	}
 	return nil, last
 }
+
+// connectRaft opens a connection for Raft, and has the other end accept this member.
+func (c *Cluster) connectRaft(ctx context.Context, nodeID string) (net.Conn, error) {
+	if !c.met(nodeID) { // else the other end would have nothing to go by
+		if err := c.greet(ctx, nodeID); err != nil {
+			return nil, err
+		}
+		return c.connect(ctx, nodeID, protoRaft)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	greeted := make(chan error, 1)
+	go func() { greeted <- c.greet(ctx, nodeID) }()
+	conn, err := c.connect(ctx, nodeID, protoRaft)
+	if err != nil {
+		cancel()
+		<-greeted
+		return nil, err
+	}
+	if err := <-greeted; err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}

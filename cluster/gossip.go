@@ -95,6 +95,9 @@ const gossipEvery = 2 * time.Second
 func (g *gossip) tell() {
 	var said []byte
 	g.c.every(gossipEvery, func() {
+		if g.c.out.Load() != nil {
+			return
+		}
 		if meta := g.NodeMeta(memberlist.MetaMaxSize); string(meta) != string(said) {
 			said = meta
 			_ = g.list.UpdateNode(time.Second) // told again with the next change
@@ -113,7 +116,7 @@ func (g *gossip) findOnce() {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(g.c.ctx, time.Second)
-		status, err := ask[statusCall, statusAnswer](ctx, g.c, id, "/v1/status", statusCall{})
+		status, err := ask[statusCall, statusAnswer](ctx, g.c, id, pathStatus, statusCall{})
 		cancel()
 		if err == nil && status.Gossip != "" {
 			_, _ = g.list.Join([]string{id + "/" + status.Gossip})
@@ -122,9 +125,14 @@ func (g *gossip) findOnce() {
 }
 
 func (g *gossip) close() {
-	_ = g.list.Leave(time.Second)
+	if g.c.out.Load() == nil {
+		_ = g.list.Leave(time.Second)
+	}
 	_ = g.list.Shutdown()
 }
+
+// fallSilent is close for an outcast: another process may speak for its node, which has not left.
+func (g *gossip) fallSilent() { _ = g.list.Shutdown() }
 
 // NodeMeta is what this node tells of itself.
 func (g *gossip) NodeMeta(limit int) []byte { return g.c.meta(limit) }

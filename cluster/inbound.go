@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -52,12 +53,7 @@ func (in *inbound) accept() {
 		if err != nil {
 			break
 		}
-		peer := peerOfConn(conn)
-		if !in.c.hears(peer) { // after the port can cut it: whichever comes first, it goes
-			conn.Close()
-			continue
-		}
-		in.of(peer).put(conn)
+		in.c.wg.Go(func() { in.admit(conn) })
 	}
 	in.mu.Lock()
 	in.ended = true
@@ -67,6 +63,26 @@ func (in *inbound) accept() {
 		p.Close()
 		p.trans.Close()
 	}
+}
+
+// admit takes a connection, or closes it. The port can cut it by now: whichever comes first when its
+// node is removed, it goes.
+func (in *inbound) admit(conn net.Conn) {
+	peer := speakerOfConn(conn)
+	if !in.c.listensTo(peer.node) || !in.c.meets(peer) { // after the port can cut it
+		conn.Close()
+		return
+	}
+	in.of(peer.node).put(conn)
+}
+
+// meets says whether the other end of a connection has accepted this member, and counts for its
+// node itself.
+func (c *Cluster) meets(peer speaker) bool {
+	ctx, cancel := context.WithTimeout(c.ctx, 2*helloWait)
+	defer cancel()
+	accepted := peer.life.Count == 0 || c.greet(ctx, peer.node) == nil
+	return accepted && c.hears.speaks(peer)
 }
 
 // of returns the stream of a peer. There are no more than the authority has certified nodes.
@@ -111,7 +127,7 @@ func (in *inbound) pass(peer string, trans *raft.NetworkTransport) {
 
 // heard refuses what a removed node sends, also over a connection from when it was still needed.
 func (in *inbound) heard(rpc raft.RPC, peer string) bool {
-	if in.c.hears(peer) {
+	if in.c.listensTo(peer) {
 		return true
 	}
 	rpc.Respond(nil, errNotMember)
@@ -204,6 +220,11 @@ func (in *inbound) install(peer string, rpc raft.RPC) {
 	switch {
 	case in.c.besides(peer, r.Term):
 		rpc.Respond(nil, errBesides)
+		return
+	case in.c.contradicts(r):
+		in.c.accuse(peer, deedSnapshot, "index", r.LastLogIndex, "term", r.LastLogTerm)
+		in.c.lacks(peer, r.Term, r.LastLogIndex)
+		rpc.Respond(nil, errSnapshot)
 		return
 	case r.LastLogIndex <= in.c.committed():
 		in.passOver(peer, rpc, r)

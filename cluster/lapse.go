@@ -59,7 +59,7 @@ func (c *Cluster) watchLeader() {
 func (c *Cluster) lapse() (earliest time.Duration, overdue bool) {
 	timeout := time.Duration(c.heartbeat.Load())
 	leader, voters := c.leader(), c.voters()
-	if leader == c.id || !slices.Contains(voters, c.id) {
+	if leader == c.id || !slices.Contains(voters, c.id) || c.out.Load() != nil {
 		return timeout, false
 	}
 	if len(voters) == 1 {

@@ -28,6 +28,11 @@ func (c *Cluster) servers() []raft.Server {
 	return future.Configuration().Servers
 }
 
+// isServer says whether a node is in the latest configuration.
+func (c *Cluster) isServer(nodeID string) bool {
+	return slices.ContainsFunc(c.servers(), func(s raft.Server) bool { return string(s.ID) == nodeID })
+}
+
 // voters are the ids of the voters of the latest configuration.
 func (c *Cluster) voters() []string {
 	var ids []string

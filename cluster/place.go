@@ -29,7 +29,8 @@ func (c *Cluster) findSuccessor(ctx context.Context) {
 	}
 	index := c.fsm.View().Index()
 	for _, seat := range c.look(ctx).Seats {
-		if seat.ID == c.id || !seat.Voter || !seat.Answers || seat.Sealed || seat.Trouble != "" || seat.Applied+slack < index {
+		ready := seat.Voter && seat.Answers && !seat.Sealed && seat.Trouble == ""
+		if seat.ID == c.id || !ready || !c.met(seat.ID) || seat.Applied+slack < index {
 			continue
 		}
 		c.handOver(ctx, seat.ID, why)
@@ -52,8 +53,8 @@ func (c *Cluster) whyNotLead() string {
 	switch {
 	case c.sealed.Load():
 		return "this node is sealed"
-	case c.unfit() != nil:
-		return c.unfit().Error()
+	case c.broken() != nil: // what another leader lacks this one would not
+		return c.broken().Error()
 	}
 	if trouble := c.trouble(); trouble != nil {
 		return trouble.Error()
@@ -62,6 +63,9 @@ func (c *Cluster) whyNotLead() string {
 }
 
 func (c *Cluster) trouble() error {
+	if lost := c.lost.Load(); lost != nil {
+		return *lost
+	}
 	if err := c.transport.Stuck(); err != nil || c.Trouble == nil {
 		return err
 	}

@@ -53,6 +53,8 @@ type Stats struct {
 	Writes       tally.Distribution // the same until every node that may answer had them, or its lease was over
 	Mismatches   uint64             // of digests, between members or between a member's memory and its log
 	Diverged     bool
+	Outcast      string // the deed for which this member takes no part; "" while it does
+	Lacking      uint64 // an entry that this member has and its leader lacks; 0 for none
 
 	State                         string // Raft's: leader, follower, candidate
 	Elected, Followed, Candidated uint64 // how often it became each
@@ -110,6 +112,12 @@ func (c *Cluster) Stats() Stats {
 		Life: c.life(), Astray: c.astray.Load(), DiskWait: c.Store.Waiting(),
 	}
 	s.State, s.LeaderHeard = stateName(c.raft.State()), c.leaderHeard()
+	if o := c.out.Load(); o != nil {
+		s.Outcast = o.deed.word
+	}
+	if l := c.lackNow(); l != nil {
+		s.Lacking = l.index
+	}
 	s.LeaderKnown, s.Leads = c.leader() != "", c.leads()
 	s.Snapshot, _ = c.Store.NewestSnapshot()
 	s.Bytes, s.Records = view.Size()

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -68,7 +69,7 @@ func (c *Cluster) CaughtUp() bool {
 
 // LeaderAbout asks the leader what it says of itself, for the addresses that gossip may not have brought yet.
 func (c *Cluster) LeaderAbout(ctx context.Context) (About, error) {
-	answer, err := atLeader(ctx, c, "/v1/status", statusCall{}, c.serveStatus)
+	answer, err := atLeader(ctx, c, pathStatus, statusCall{}, c.serveStatus)
 	if errors.Is(err, errNotLeader) {
 		err = ErrUnavailable
 	}
@@ -91,6 +92,7 @@ type statusAnswer struct {
 	Trips                       []Trip
 	Accused                     []Accusation // what this node has caught others at, as many as fit
 	GossipKeys                  [32]byte     // the hash of those that it has
+	Unfit                       bool         // it serves nobody, and is of no use to a majority
 }
 
 // maxAccusedTold bounds what a node tells of what it has seen.
@@ -104,8 +106,10 @@ func (c *Cluster) serveStatus(context.Context, string, statusCall) (statusAnswer
 		Accused: c.Accusations(), GossipKeys: c.gossipKeys.Load().Hash(),
 	}
 	answer.Accused = answer.Accused[:min(len(answer.Accused), maxAccusedTold)]
-	if trouble := c.trouble(); trouble != nil {
-		answer.Trouble = trouble.Error()
+	unfit := c.unfit()
+	answer.Unfit = unfit != nil
+	if why := cmp.Or(unfit, c.trouble()); why != nil {
+		answer.Trouble = why.Error()
 	}
 	if c.Gossip.Bind != "" {
 		answer.Gossip = c.Gossip.Advertise
@@ -113,13 +117,16 @@ func (c *Cluster) serveStatus(context.Context, string, statusCall) (statusAnswer
 	return answer, nil
 }
 
-// Answers says whether a member answers within a second.
+// Unfit is why this member answers nothing; nil while it may.
+func (c *Cluster) Unfit() error { return c.unfit() }
+
+// Answers says whether a member answers within a second, and is of use to a majority.
 func (c *Cluster) Answers(ctx context.Context, nodeID string) bool {
 	if nodeID == c.id {
-		return true
+		return c.unfit() == nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	_, err := ask[statusCall, statusAnswer](ctx, c, nodeID, "/v1/status", statusCall{})
-	return err == nil
+	answer, err := ask[statusCall, statusAnswer](ctx, c, nodeID, pathStatus, statusCall{})
+	return err == nil && !answer.Unfit
 }

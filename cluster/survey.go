@@ -108,7 +108,7 @@ func (c *Cluster) askSeat(ctx context.Context, seat *Seat) {
 	if seat.ID == c.id {
 		answer, err = c.serveStatus(ctx, c.id, statusCall{})
 	} else {
-		answer, err = ask[statusCall, statusAnswer](ctx, c, seat.ID, "/v1/status", statusCall{})
+		answer, err = ask[statusCall, statusAnswer](ctx, c, seat.ID, pathStatus, statusCall{})
 	}
 	took := time.Since(begun)
 	if err != nil {

@@ -130,11 +130,11 @@ func (c *Cluster) addRemoved(v fsm.View) (fresh []string, now map[string]bool) {
 	}
 }
 
-// hears says whether Raft's messages from a node are heard. A removed one's are not. But of a pair that
+// listensTo says whether Raft's messages from a node are heard. A removed one's are not. But of a pair that
 // has no other leader each is needed until the configuration has followed: nobody is elected without
 // the other's vote, and if the marked one leads already, it has the longer log, and has to carry out
 // its own removal. A leader that stays does not need it.
-func (c *Cluster) hears(nodeID string) bool {
+func (c *Cluster) listensTo(nodeID string) bool {
 	if !c.removed(nodeID) {
 		return true
 	}

@@ -76,6 +76,7 @@ func (c *Cluster) vet(peer string, r *raft.AppendEntriesRequest) (keep int, err 
 		if e.Index <= committed {
 			if c.rewritten(e) {
 				c.accuse(peer, deedRewrite, "index", e.Index, "term", e.Term)
+				c.lacks(peer, r.Term, e.Index)
 				return 0, errors.New("cluster: that entry is committed, and another one")
 			}
 			continue // it was looked at when it came, and Raft passes over it

@@ -118,6 +118,7 @@ func (n *Node) Leader(ctx context.Context) Leader {
 // Health is answered from memory, without asking anyone.
 type Health struct {
 	Initialized, Sealed, Leader, Removed bool
+	Unfit                                bool // it serves nobody: SealStatus says why
 	ClusterID                            string
 	Now                                  time.Time
 }
@@ -128,6 +129,7 @@ func (n *Node) Health() Health {
 	if m := n.member.Load(); m != nil {
 		h.Initialized, h.ClusterID = true, m.identity.ClusterID
 		h.Leader, h.Removed = m.cluster.Standing().Leads, m.cluster.Removed()
+		h.Unfit = m.cluster.Unfit() != nil
 	}
 	return h
 }

@@ -621,8 +621,8 @@ var mutants = []mutant{
 		name: "calls-for-strangers", bug: "whoever has a certificate of the authority is served calls",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/calls.go",
-			Old:  "		case !c.belongs(from):\n",
-			New:  "		case false:\n",
+			Old:  "	case !c.belongs(asker.node):\n",
+			New:  "	case false:\n",
 		}},
 		test: "./testcluster TestStrangersAreNotHeard",
 	},
@@ -648,8 +648,8 @@ var mutants = []mutant{
 		name: "removed-keeps-its-stream", bug: "a handshake that ends after a node was removed leaves it a connection",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/inbound.go",
-			Old:  "		if !in.c.hears(peer) { // after",
-			New:  "		if !in.c.hears(peer) && false { // after",
+			Old:  "	if !in.c.listensTo(peer.node) || !in.c.meets(peer) {",
+			New:  "	if !in.c.meets(peer) {",
 		}},
 		test: "./cluster TestRemovedNodeIsCutOff",
 	},
@@ -706,6 +706,60 @@ var mutants = []mutant{
 			New:  "",
 		}},
 		test: "./testcluster TestNodesThatStartWithNothingNewServe",
+	},
+	{
+		name: "put-back-is-heard", bug: "a member whose disk has forgotten what it had applied is taken for what it was",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/lives.go",
+			Old:  "	case later && (next.Last < s.Applied || next.Term < s.Term):\n",
+			New:  "	case later && next.Last > s.Applied && next.Last < s.Applied:\n",
+		}},
+		test: "./cluster TestDiskThatWasPutBackIsRefused",
+	},
+	{
+		name: "copy-beside-is-heard", bug: "a process on a copy of a folder takes the place of the one that goes on",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/hello.go",
+			Old:  "	alive := func() bool { return c.port.alive(from, known.said.Life, aliveFor) }\n",
+			New:  "	alive := func() bool { return c.port.alive(from, known.said.Life, 0) }\n",
+		}},
+		test: "./cluster TestCopyBesideTheFirstIsRefused",
+	},
+	{
+		name: "set-back-goes-on", bug: "a machine that was set back does not look at what others have heard of it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/greet.go",
+			Old:  "answer.Heard.Beat > g.beat {",
+			New:  "answer.Heard.Beat > g.beat+1<<32 {",
+		}},
+		test: "./cluster TestMachineThatWasSetBackFindsOut",
+	},
+	{
+		name: "anybody-stops-a-member", bug: "a member stops on the word of whoever says that it is not what it was",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/lives.go",
+			Old:  "	return s.Life.Count > 0 && hmac.Equal(tag[:], s.Tag[:])\n",
+			New:  "	return s.Life.Count > 0 && len(tag) == len(s.Tag)\n",
+		}},
+		test: "./cluster TestLiesStopNobody",
+	},
+	{
+		name: "lost-write-unsaid", bug: "who has applied what its leader's log lacks goes on serving",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "				c.lacks(peer, r.Term, e.Index)\n",
+			New:  "",
+		}},
+		test: "./cluster TestWriteLostByADiskThatWasPutBackIsFoundOut",
+	},
+	{
+		name: "heard-is-forgotten", bug: "what members said of themselves is forgotten with the process",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/known.go",
+			Old:  "		c.hears.byID[h.Node] = &heardOf{said: h.Said}\n",
+			New:  "		c.hears.byID[h.Node] = &heardOf{}\n",
+		}},
+		test: "./cluster TestWriteLostByADiskThatWasPutBackIsFoundOut",
 	},
 }
 
