@@ -30,42 +30,32 @@ type Step struct {
 
 const headSize = 1 + 3*8 // kind u8, offset u64, size u64, length of what follows u64
 
-// journalOf is where the journal of the file lies that has this name now. It is called by that file's number, so a file
-// that takes another's place has a journal of its own. A file that is not there yet is made.
-func journalOf(db string) (string, error) {
-	f, err := os.OpenFile(db, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return "", fmt.Errorf("powercut: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", fmt.Errorf("powercut: %w", err)
-	}
-	return fmt.Sprintf("%s.%d.journal", db, info.Sys().(*syscall.Stat_t).Ino), nil
-}
+func journalOf(db string) string { return db + ".journal" }
+func keptOf(db string) string    { return journalOf(db) + ".kept" }
 
-func keptOf(journal string) string { return journal + ".kept" }
+// current says whether the journal is of the file that has the name now, or a trace, which goes on when another file takes
+// the name. One that nobody owns was written by hand.
+func current(db string) bool {
+	owner, err := os.ReadFile(journalOf(db) + ".of")
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	if _, trace := os.Lstat(keptOf(db)); trace == nil {
+		return true
+	}
+	info, also := os.Stat(db)
+	return err == nil && also == nil && fmt.Sprint(info.Sys().(*syscall.Stat_t).Ino) == string(owner)
+}
 
 // Keep has the journal of a bolt file kept from now on, as a trace, where syncs would empty it.
-func Keep(db string) error {
-	journal, err := journalOf(db)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(keptOf(journal), nil, 0o600)
-}
+func Keep(db string) error { return os.WriteFile(keptOf(db), nil, 0o600) }
 
 // Note puts text into the journal of a bolt file, between what was recorded before and what comes after.
 func Note(db, text string) error {
 	record := append(make([]byte, 0, headSize+len(text)), byte(Noted))
 	record = append(record, make([]byte, 16)...)
 	record = binary.BigEndian.AppendUint64(record, uint64(len(text)))
-	journal, err := journalOf(db)
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(journal, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(journalOf(db), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("powercut: %w", err)
 	}
@@ -76,13 +66,12 @@ func Note(db, text string) error {
 // Journal reads the journal of a bolt file. None is no error, and neither is a last record that is not whole: its process was
 // killed before it did what the record says.
 func Journal(db string) (steps []Step, err error) {
-	journal, err := journalOf(db)
-	if err != nil {
-		return nil, err
-	}
-	b, err := os.ReadFile(journal)
+	b, err := os.ReadFile(journalOf(db))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("powercut: %w", err)
+	}
+	if !current(db) {
+		return nil, nil
 	}
 	for len(b) >= headSize {
 		s := Step{Kind: Kind(b[0]), Offset: int64(binary.BigEndian.Uint64(b[1:])), Size: int64(binary.BigEndian.Uint64(b[9:]))}
@@ -91,7 +80,7 @@ func Journal(db string) (steps []Step, err error) {
 			break
 		}
 		if err := s.fill(b[:length]); err != nil {
-			return nil, fmt.Errorf("powercut: step %d of %s: %w", len(steps), journal, err)
+			return nil, fmt.Errorf("powercut: step %d of %s: %w", len(steps), journalOf(db), err)
 		}
 		steps, b = append(steps, s), b[length:]
 	}
@@ -116,11 +105,8 @@ func (s *Step) fill(body []byte) error {
 
 // forget takes the journal away.
 func forget(db string) error {
-	journal, err := journalOf(db)
-	if err != nil {
-		return err
-	}
-	for _, name := range []string{journal, keptOf(journal)} {
+	journal := journalOf(db)
+	for _, name := range []string{journal, journal + ".kept", journal + ".failed", journal + ".of"} {
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("powercut: %w", err)
 		}
