@@ -336,26 +336,20 @@ func TestTornRecordIsTrimmed(t *testing.T) {
 // A file that takes the place of another takes over nothing of what is in doubt of that.
 func TestReplacedFileHasNoPast(t *testing.T) {
 	s := newScribbler(t)
-	s.run(t, 5, 0)
-	if err := powercut.SyncFailsOnce.Give(s.faults); err != nil {
-		t.Fatal(err)
-	}
-	s.run(t, 5, 0) // ends with it, and its journal is kept
-	before, err := check(s.db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	whole, err := os.ReadFile(s.db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(s.db+".tmp", whole, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(s.db+".tmp", s.db); err != nil {
-		t.Fatal(err)
-	}
-	for round := range 5 {
+	s.run(t, 40, 0)
+	for round := range 10 {
+		if err := powercut.SyncFailsOnce.Give(s.faults); err != nil {
+			t.Fatal(err)
+		}
+		s.run(t, 5, 0) // ends with it, and its journal is kept
+		before, err := check(s.db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compact(t, s.db, s.db+".tmp") // the same in other pages
+		if err := os.Rename(s.db+".tmp", s.db); err != nil {
+			t.Fatal(err)
+		}
 		acknowledged, said := s.run(t, 0, 3)
 		if _, err := powercut.Rollback(s.db, random(round)); err != nil {
 			t.Fatal(err)
@@ -363,5 +357,20 @@ func TestReplacedFileHasNoPast(t *testing.T) {
 		if last, err := check(s.db); err != nil || last < max(before, acknowledged) {
 			t.Fatalf("it was at %d, %d was acknowledged, and it is at %d (%v); the program says %q", before, acknowledged, last, err, said)
 		}
+	}
+}
+
+func compact(t *testing.T, from, to string) {
+	t.Helper()
+	src, err := bbolt.Open(from, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dst, err := bbolt.Open(to, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(bbolt.Compact(dst, src, 0), dst.Close(), src.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
