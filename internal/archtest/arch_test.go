@@ -28,7 +28,8 @@ var rooms = map[string][]string{
 	"httpapi":              {"node", "vault", "internal/placement", "internal/tally"},
 	"node":                 {"vault", "seal", "audit", "cluster", "fsm", "storage"},
 	"vault":                {"seal", "audit", "cluster", "fsm"},
-	"cluster":              {"fsm", "storage", "internal/placement", "internal/tally"},
+	"cluster":              {"cluster/lease", "fsm", "storage", "internal/placement", "internal/tally"},
+	"cluster/lease":        {},
 	"fsm":                  {"storage"},
 	"storage":              {},
 	"seal":                 {},
@@ -40,7 +41,7 @@ var rooms = map[string][]string{
 	"internal/archtest":    {},
 	"internal/bench":       {"testcluster"},
 	"internal/conformance": {},
-	"internal/leasemodel":  {"internal/statespace"},
+	"internal/leasemodel":  {"cluster/lease", "internal/statespace"},
 	"internal/mutants":     {"internal/overlay"},
 	"internal/placement":   {},
 	"internal/overlay":     {},
@@ -50,6 +51,10 @@ var rooms = map[string][]string{
 	"internal/testkey":     {"fsm"},
 	"internal/thiefmodel":  {"internal/statespace"},
 	"internal/vectors":     {},
+
+	"internal/leasemodel/one":   {"internal/leasemodel"},
+	"internal/leasemodel/rules": {"cluster/lease", "internal/leasemodel", "internal/overlay"},
+	"internal/leasemodel/run":   {"internal/leasemodel", "internal/leasemodel/rules", "internal/statespace"},
 }
 
 // reasons say why an import would hurt, where it would do more than go upwards.
