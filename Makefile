@@ -12,6 +12,9 @@ N            ?= 100
 SEED         ?= $(shell date +%s)
 CHAOS        := GOGC=400 KEYQUORUM_SEED=$(SEED) go test -count=1 -timeout 0 -v ./testcluster
 
+# Tests of clusters that take minutes under the race detector: make test runs them without.
+HEAVY := TestPurgedIsGone|TestNodeKeysAndAuthorityRotateUnderLoad|TestTokenKeyRotatesUnderLoad|TestKeyringRotatesUnderLoad|TestRotationsOutliveKills|TestDeadLeaderIsReplacedOverLongWays|TestMembersChangeUnderLoad|TestRevocationHoldsEverywhere
+
 .DEFAULT_GOAL := help
 .PHONY: help build run test vectors timing failover chaos histories kills cuts leaks thief races geo deep model conformance mutants bench load gobench fuzz lint clean
 
@@ -24,11 +27,12 @@ build: ## leave the program in bin/keyquorum
 run: build ## run a three-node cluster on this machine, in the foreground
 	@exec bin/keyquorum dev
 
-test: ## vet everything and run every test under the race detector
+test: ## vet everything and run every test, under the race detector where that takes no minutes
 	go vet ./...
-	go test -race -timeout $(TEST_TIMEOUT) ./...
+	KEYQUORUM_HEAVY=later go test -race -timeout $(TEST_TIMEOUT) ./...
 	go test -timeout $(TEST_TIMEOUT) ./internal/leasemodel/... ./internal/thiefmodel
-	GOGC=400 KEYQUORUM_HISTORIES=100 KEYQUORUM_SEED=100 go test -timeout $(TEST_TIMEOUT) -run '^TestHistories$$' ./testcluster
+	go test -count=1 -timeout $(TEST_TIMEOUT) -run '^TestLeaseBugsAreFound$$' ./internal/mutants
+	GOGC=400 KEYQUORUM_HISTORIES=100 KEYQUORUM_SEED=100 go test -timeout $(TEST_TIMEOUT) -run '^(TestHistories|$(HEAVY))$$' ./testcluster
 
 vectors: ## prove every algorithm against all published vectors, and print how many
 	KEYQUORUM_VECTORS=all go test -count=1 -v -run '^TestVectors' ./httpapi ./vault

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// A deed is what a member with its own key, running this program, never does: somebody else holds
-// the key, or the program was changed. The word is for metrics, the sentence for people.
+// A deed is what a member with its own key and disk, running this program, never does: somebody
+// else holds the key, the program was changed, or the disk is not what it was (outcast.go). The
+// word is for metrics, the sentence for people.
 type deed struct{ word, says string }
 
 var (
@@ -51,8 +52,12 @@ func (c *Cluster) accuse(node string, d deed, details ...any) {
 		node = "(unknown)"
 	}
 	if c.accused.note(node, d, c.wall()) {
-		c.logger.Error("a node does what no member does: if its disk was stolen, remove it",
-			append([]any{"node", node, "deed", d.says}, details...)...)
+		says := "a node does what no member does: if its disk was stolen, remove it"
+		if isDiskDeed(d.word) {
+			accusation := Accusation{Node: node, Deed: d.word}
+			says = "a node is not what it was, and is refused: " + accusation.Advice()
+		}
+		c.logger.Error(says, append([]any{"node", node, "deed", d.says}, details...)...)
 	}
 }
 

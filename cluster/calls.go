@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"time"
@@ -33,6 +34,10 @@ const (
 	errAddressTaken   callError = "address-taken"   // another server has that address
 	errNotTransferred callError = "not-transferred" // the leader leads on
 	errCantTell       callError = "cant-tell"       // this node does not have it: ask another
+	// After these two surely nothing happened either. Another process speaks for the asker's
+	// node, or its hello has not come yet; and this node takes no part.
+	errOtherLife callError = "other-life"
+	errOutcast   callError = "outcast"
 )
 
 func (e callError) Error() string { return "cluster: " + string(e) }
@@ -54,13 +59,10 @@ var (
 // on registers a call. from is the asker's node id, as its certificate says.
 func on[Req, Resp any](c *Cluster, mux *http.ServeMux, path string, serve func(ctx context.Context, from string, r Req) (Resp, error)) {
 	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
-		from := speakerOf(r.Context()).node
-		switch {
-		case c.removed(from):
-			http.Error(w, string(errNotMember), http.StatusForbidden)
-			return
-		case !c.belongs(from):
-			http.Error(w, string(errStranger), http.StatusForbidden)
+		asker := speakerOf(r.Context())
+		from := asker.node
+		if word := c.mayCall(path, asker); word != "" {
+			http.Error(w, string(word), http.StatusForbidden)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), callLife)
@@ -84,6 +86,32 @@ func on[Req, Resp any](c *Cluster, mux *http.ServeMux, path string, serve func(c
 		w.Write(encoded)
 	})
 }
+
+// mayCall is the word for who may not make a call; "" for who may. Anybody may say hello, also who
+// was removed while Raft's configuration has it: its vote may be needed to carry that out. Any
+// member may be told how this one is.
+func (c *Cluster) mayCall(path string, asker speaker) callError {
+	switch {
+	case path == pathHello && (!c.removed(asker.node) || c.isServer(asker.node)):
+		return ""
+	case c.removed(asker.node):
+		return errNotMember
+	case !c.belongs(asker.node):
+		return errStranger
+	case path == pathStatus:
+		return ""
+	case !c.hears.speaks(asker):
+		return errOtherLife
+	case c.out.Load() != nil:
+		return errOutcast
+	}
+	return ""
+}
+
+const (
+	pathHello  = "/v1/hello"
+	pathStatus = "/v1/status"
+)
 
 func (c *Cluster) refuse(w http.ResponseWriter, path string, err error) {
 	var word callError
@@ -128,10 +156,13 @@ func ask[Req, Resp any](ctx context.Context, c *Cluster, nodeID, path string, re
 	return response, callDecoder.Unmarshal(content, &response)
 }
 
-// askAny asks the other members, one after the other, until one gives an answer that will do.
+// askAny asks the other members, one after the other, until one gives an answer that will do. It
+// begins with any, so that who is away does not take the time of each attempt.
 func askAny[Req, Resp any](ctx context.Context, c *Cluster, path string, request Req, will func(Resp) bool) (Resp, error) {
 	last := ErrUnavailable
-	for _, m := range c.View().Members() {
+	members := c.View().Members()
+	for _, i := range rand.Perm(len(members)) {
+		m := members[i]
 		if m.ID == c.id {
 			continue
 		}
@@ -166,7 +197,8 @@ func (c *Cluster) newCallServer() *http.Server {
 	on(c, mux, "/v1/term", c.serveTerm)
 	on(c, mux, "/v1/digest", c.serveDigest)
 	on(c, mux, "/v1/suspect", c.serveSuspect)
-	on(c, mux, "/v1/status", c.serveStatus)
+	on(c, mux, pathStatus, c.serveStatus)
+	on(c, mux, pathHello, c.serveHello)
 	on(c, mux, "/v1/survey", c.serveSurvey)
 	on(c, mux, "/v1/silence", c.serveSilence)
 	on(c, mux, "/v1/address", c.serveAddress)

@@ -5,35 +5,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"keyquorum/cluster/lease"
 )
 
-// A member checks in with the leader four times in the life of a lease, and whenever it has applied something that writers may be
-// waiting for. One exchange does everything: it tells what the member has applied, proves to the leader that a voter was in its
-// term a moment ago, asks for a lease, and brings back E.
-type checkInCall struct {
-	_         struct{} `cbor:",toarray"`
-	Term      uint64
-	Process   uint64        // of the asker: another one is another holder
-	Epoch     uint64        // leases of lower ones are dropped
-	Applied   uint64        // the asker's FSM has at least this
-	AtLeast   uint64        // not 0: answer when E is there, or half a life later
-	Echo      time.Duration // token of an earlier answer of this term; 0 for none
-	Promised  time.Duration // for how long yet leaders of older terms may build on the asker's word
-	Idle      bool          // the asker serves no reads
-	RoundTrip time.Duration // the shortest of the latest exchanges of this term, 0 when not known
-}
-
-type checkInAnswer struct {
-	_     struct{}      `cbor:",toarray"`
-	Shown uint64        // E
-	Life  time.Duration // of leases in this term
-	Token time.Duration // to be echoed: until when the leader may build on that
-	Grant time.Duration // of a lease, from when the check-in was prepared; 0 for none
-	Held  time.Duration // how long the leader kept the question
-}
-
-// maxCheckIns are under way at once: over a long way each entry that is applied makes one. A member without a lease makes one at a
-// time: nobody waits for it, and a link that brings no answer in time must not be loaded with more questions.
+// maxCheckIns are under way at once: over a long way each entry that is applied makes one. A member
+// without a lease makes one at a time: nobody waits for it, and a link that brings no answer in
+// time must not be loaded with more questions.
 const maxCheckIns = 64
 
 // soon is how long a member without a lease waits before it asks again, at first.
@@ -45,7 +23,7 @@ func (c *Cluster) checkIns() {
 	defer forget()
 	var ending sync.WaitGroup
 	defer ending.Wait()
-	underWay := new(atomic.Int32) // to the leader of now: questions to the last one may hang, and do not count
+	underWay := new(atomic.Int32) // to the leader of now: those to the last one may hang
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	without := 0 // how often there was no lease, since there was one
@@ -61,13 +39,13 @@ func (c *Cluster) checkIns() {
 		case <-c.ctx.Done():
 			return
 		}
-		if c.Leases.Off || c.mayRead(Look{c.clock()}) {
+		if c.Leases.Off || c.Leased() {
 			if plain { // these go on beside those that wait: they take the time
-				timer.Reset(baseLife / 4)
+				timer.Reset(lease.Standard.Base / 4)
 			}
 			without = 0
 		} else {
-			timer.Reset(min(soon<<without, baseLife/4))
+			timer.Reset(min(soon<<without, lease.Standard.Base/4))
 			without = min(without+1, 8)
 			waits = false
 		}
@@ -94,28 +72,42 @@ func (c *Cluster) nudgeCheckIn() {
 	}
 }
 
-// checkIn is one exchange. more: the answer was the first of a term, and the next exchange can bring a lease.
+// checkIn is one exchange. more: the answer was the first of a term, and the next exchange can
+// bring a lease.
 func (c *Cluster) checkIn(waits bool) (more bool) {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 	defer cancel()
-	_, leader := c.raft.LeaderWithID()
-	if leader == "" {
-		return false
-	}
-	asked, call := c.prepare()
+	var asked lease.Reading
+	var call lease.CheckIn
+	c.step(func(n lease.Steps, now lease.Reading) {
+		asked, call = now, n.Ask(now, c.serves(), c.leases.trip.shortest())
+	})
 	if waits {
 		call.AtLeast = call.Applied
 	}
-	var answer checkInAnswer
-	var err error
-	if string(leader) == c.id {
-		answer, err = c.serveCheckIn(ctx, c.id, call)
-	} else if answer, err = ask[checkInCall, checkInAnswer](ctx, c, string(leader), "/v1/checkin", call); err == nil {
-		c.tenure.took(call.Term, c.clock()-asked-answer.Held)
-	}
+	here := false
+	answer, err := atLeader(ctx, c, "/v1/checkin", call,
+		func(ctx context.Context, from string, in lease.CheckIn) (lease.Answer, error) {
+			here = true
+			return c.serveCheckIn(ctx, from, in)
+		})
 	if err != nil {
 		return false // the next one comes by itself
 	}
-	c.accept(asked, call, answer)
+	if !here {
+		c.leases.trip.took(call.Term, c.clock()-asked.Now-answer.Held)
+	}
+	c.take(asked, call, answer)
 	return call.Echo == 0 && !call.Idle
+}
+
+// take takes an answer, and tells who waits for a lease when one has come.
+func (c *Cluster) take(asked lease.Reading, call lease.CheckIn, answer lease.Answer) {
+	leased := false
+	c.step(func(n lease.Steps, now lease.Reading) {
+		leased = n.Take(asked, now, c.serves(), call, answer)
+	})
+	if leased {
+		c.leases.arrival.next(context.Background())
+	}
 }

@@ -22,6 +22,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/lease"
+	"keyquorum/cluster/raftfix"
 	"keyquorum/fsm"
 	"keyquorum/storage"
 )
@@ -88,9 +90,13 @@ type Timing struct{ Heartbeat, Election, LeaderLease, Commit time.Duration }
 
 // Leases: with Off this member asks for none, so each of its reads asks the leader. Clock is the lease clock, of which only the rate
 // counts; nil is the time since the machine started (CLOCK_BOOTTIME).
+//
+// Watch stands between this member and its part in the protocol, to see each step (package
+// lease/trace); nil: nobody does.
 type Leases struct {
 	Off   bool
 	Clock func() time.Duration
+	Watch func(*lease.Node) lease.Steps
 }
 
 // Compact says when the log is cut. A zero field takes its default.
@@ -110,9 +116,8 @@ type Cluster struct {
 	id        string
 	fsm       *fsm.FSM
 	raft      *raft.Raft
-	trans     *raft.NetworkTransport
-	transport raftTransport // around it
-	spares    spares
+	transport *raftfix.Transport
+	inbound   *inbound
 	port      *port
 	server    *http.Server
 	client    atomic.Pointer[http.Client]
@@ -120,17 +125,26 @@ type Cluster struct {
 	told      told
 	logger    hclog.Logger
 
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-	asking asking
+	ctx       context.Context // ends with Close
+	cancel    context.CancelFunc
+	wg        sync.WaitGroup
+	questions *raftfix.Questions // to raft
 
-	reloading sync.Mutex // held while a setting of Raft is read, changed and written
+	reloading    sync.Mutex    // held while a setting of Raft is read, changed and written
+	snapshotting chan struct{} // full while Raft takes a snapshot that this member asked for
 
-	signer       atomic.Pointer[signer]      // nil while this member is sealed
+	signer       atomic.Pointer[signer]  // nil while this member is sealed
+	out          atomic.Pointer[outcast] // not nil: this member takes no part
+	lacking      atomic.Pointer[lack]    // the leader lacks what is committed here
+	shownBefore  uint64                  // E as this member's last process knew it
+	lost         atomic.Pointer[error]   // what a majority has forgotten, as this member
+	greets       greeter
+	hears        hears
 	strayed      atomic.Uint64               // index of the newest configuration that the state machine refused
 	marked       atomic.Uint64               // up to where the folder says that the log is committed
 	noted        atomic.Pointer[fsm.Members] // the members by which connections were cut last
+	marking      sync.Mutex                  // held while what the folder knows is written
+	markNow      chan struct{}
 	trustChanged chan struct{}
 	followNow    chan struct{} // Raft's configuration may have to follow the members
 	foreseen     chan []*raft.Log
@@ -152,25 +166,19 @@ type Cluster struct {
 	wall          func() time.Time
 	followed      era                  // of one leader, as this node knows it
 	clock         func() time.Duration // of leases
-	process       uint64               // tells this process from those before it
-	tenure        tenure               // of this node as holder and voter
-	grants        grants               // of this node as leader
-	shown         shown
+	leases        leases
 	checkInNow    chan struct{}
 	heartbeat     atomic.Int64 // Raft's time-out now, nanoseconds
 	trips         trips        // of this node to the others
 	better        better       // place for the leader, as this one
-	handOverAgain time.Time    // not before, after a transfer of the office that failed; tick's alone
-	life          atomic.Int64 // of leases now, nanoseconds
+	handOverAgain time.Time    // not before, after a transfer of the office that failed; seekLeader's
 	astray        atomic.Bool  // this node's lease clock and the leader's run at different rates
-	compared      atomic.Bool  // this node's state was the leader's once since it started
 
-	fences        rounds[fenced]      // of this node's readers
-	confirms      rounds[fenceAnswer] // of this node as leader
-	counts        counts
-	announcements announcements // of this node as leader
-	diverged      atomic.Pointer[error]
-	judging       sync.Mutex // held while this node compares itself with all voters
+	fences   rounds[fenced]      // of this node's readers
+	confirms rounds[fenceAnswer] // of this node as leader
+	counts   counts
+	diverged atomic.Pointer[error]
+	judging  sync.Mutex // held while this node compares itself with all voters
 
 	failOnce sync.Once
 	failed   chan struct{}
@@ -185,6 +193,8 @@ func Open(config Config) (*Cluster, error) {
 		logger: config.Logger.Named("cluster"),
 		begun:  time.Now(),
 		failed: make(chan struct{}),
+
+		questions: raftfix.NewQuestions(),
 	}
 	if c.Gossip.Advertise == "" {
 		c.Gossip.Advertise = c.Gossip.Bind
@@ -199,14 +209,14 @@ func Open(config Config) (*Cluster, error) {
 	if c.clock == nil {
 		c.clock = bootTime
 	}
-	c.spares = spares{byID: map[string][]*spare{}, opening: map[string]int{}, wanted: make(chan struct{}, 1)}
-	c.process, c.checkInNow = rand.Uint64(), make(chan struct{}, 1)
-	c.tenure.promised.before = c.clock() + maxLife + margin(maxLife) // what an earlier process promised is not known
-	c.life.Store(int64(baseLife))
+	c.checkInNow = make(chan struct{}, 1)
+	c.beginLeases(rand.Uint64())
 	c.heartbeat.Store(int64(or(config.Timing.Heartbeat, lan.Heartbeat)))
 	c.followed.next(c.ctx)
-	c.tenure.leaseless.next(context.Background()) // at the member's end a wait fails, and no lease has come
+	c.leases.arrival.next(context.Background()) // at the member's end a wait fails, and no lease has come
 	c.sealed.Store(true)
+	c.markNow = make(chan struct{}, 1)
+	c.snapshotting = make(chan struct{}, 1)
 	c.trustChanged, c.followNow, c.foreseen = make(chan struct{}, 1), make(chan struct{}, 1), make(chan []*raft.Log, 16)
 	if c.Remember == nil {
 		c.Remember = func(Trust) error { return nil }
@@ -216,17 +226,18 @@ func Open(config Config) (*Cluster, error) {
 		removed[id] = true
 	}
 	c.removedID.Store(&removed)
+	if err := c.beginLife(); err != nil {
+		c.cancel()
+		config.Listener.Close()
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
 	machine := c.newMachine()
-	c.port = newPort(config.Listener, config.Identity, config.Dial, c.admit, c.logger)
+	life := c.greets.diary.Lives.now()
+	c.port = newPort(config.Listener, config.Identity, life, config.Dial, c.admit, c.logger)
 	c.client.Store(c.newCallClient())
 	c.server = c.newCallServer()
-	c.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		ServerAddressProvider: byID{},
-		Stream:                raftLayer{newConnQueue(config.Listener.Addr()), c},
-		MaxPool:               maxPool,
-		Timeout:               raftTimeout,
-		Logger:                c.logger.Named("transport"),
-	})
+	c.transport = c.newTransport()
+	c.inbound = newInbound(c)
 	logs := config.Store.Logs()
 	if config.wrapLogs != nil {
 		logs = config.wrapLogs(logs)
@@ -235,44 +246,57 @@ func Open(config Config) (*Cluster, error) {
 	if config.wrapStable != nil {
 		stable = config.wrapStable(stable)
 	}
-	c.transport = newRaftTransport(c.ctx, c.trans, config.Store.NewestSnapshot, c.stuck)
-	c.transport.inbound.c = c
 	config.Store.Vet(c.vetSnapshot)
 	err := machine.begin()
 	if err == nil {
-		c.raft, err = c.newRaft(machine, logs, stable)
+		c.raft, err = c.transport.Start(c.raftConfig(), machine, logs, stable, config.Store.Snapshots())
 	}
 	if err != nil {
 		c.cancel()
-		c.trans.Close()
+		c.transport.Close()
 		c.port.close()
-		return nil, fmt.Errorf("cluster: Raft does not start: %w", err)
+		return nil, fmt.Errorf("cluster: Raft does not start: %w", errors.Join(err, config.Store.Err()))
 	}
 	c.countStates()
 	c.applied(c.fsm.View())
 	c.wg.Go(func() { _ = c.server.Serve(c.port.calls) }) // ends with the listener
-	c.wg.Go(c.transport.inbound.accept)
+	c.wg.Go(c.inbound.accept)
 	c.wg.Go(c.foresees)
 	c.wg.Go(c.keepTrust)
 	c.wg.Go(c.keepMark)
+	c.wg.Go(c.greetAll)
 	c.wg.Go(c.followMembers)
 	c.wg.Go(c.checkpoints)
 	c.wg.Go(c.scrubs)
 	c.wg.Go(c.openTerms)
-	c.wg.Go(c.keepSpares)
 	c.wg.Go(c.watchLeader)
 	c.wg.Go(c.checkIns)
-	c.wg.Go(c.tick)
+	c.beginDuties()
 	c.wg.Go(c.measure)
 	c.wg.Go(c.sweep)
-	if config.Gossip.Bind != "" {
+	if config.Gossip.Bind != "" && c.out.Load() == nil {
 		if c.gossip, err = newGossip(c); err != nil {
 			c.Close(context.Background())
 			return nil, err
 		}
-		c.wg.Go(c.gossip.run)
+		c.wg.Go(c.gossip.tell)
+		c.wg.Go(c.gossip.find)
 	}
 	return c, nil
+}
+
+func (c *Cluster) newTransport() *raftfix.Transport {
+	return raftfix.NewTransport(c.ctx, raftfix.Config{
+		ID:      c.id,
+		Address: c.Listener.Addr(),
+		Dial:    c.connectRaft,
+		Timeout: raftTimeout,
+		Newest:  c.Store.NewestSnapshot,
+		Waiting: c.Store.Waiting,
+		Believe: c.believe,
+		Go:      c.wg.Go,
+		Logger:  c.logger.Named("transport"),
+	})
 }
 
 func (c *Cluster) raftConfig() *raft.Config {
@@ -305,13 +329,13 @@ func (c *Cluster) Close(ctx context.Context) {
 	if ctx.Err() == nil && c.raft.State() == raft.Leader && len(c.voters()) > 1 {
 		_ = c.answer(ctx, func() raft.Future { return c.raft.LeadershipTransfer() }) // else an election finds the next
 	}
-	c.asking.end()
+	c.questions.End()
 	c.cancel()
 	if c.gossip != nil {
 		c.gossip.close()
 	}
 	_ = c.raft.Shutdown().Error()
-	c.trans.Close()
+	c.transport.Close()
 	c.server.Close()
 	c.port.close()
 	c.client.Load().CloseIdleConnections()
@@ -343,11 +367,12 @@ func (c *Cluster) Wait(ctx context.Context, index uint64) error { return c.fsm.W
 
 // applied is called after each batch of the FSM. It must be quick: it stands in Raft's way.
 func (c *Cluster) applied(v fsm.View) {
-	if c.tenure.held.Load() != nil {
+	if (c.leases.tenure.Load().Lease != lease.Lease{}) {
 		c.nudgeCheckIn() // writers wait until the leader hears of it
 	}
 	c.noteRemoved(v)
 	c.noteMembers(v)
+	c.nudgeMark()
 	select {
 	case c.trustChanged <- struct{}{}:
 	default:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/lease"
 	"keyquorum/fsm"
 )
 
@@ -86,30 +87,29 @@ func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, se
 		return fsm.Outcome{}, ErrUnknown
 	case sentBefore && (own.Kind == fsm.TooOld || own.Kind == fsm.WrongGeneration):
 		return fsm.Outcome{}, ErrUnknown // an earlier copy may have been applied and forgotten
-	case own.Kind == fsm.Applied:
-		c.shown.raise(own.Index)
 	}
+	c.step(func(n lease.Steps, _ lease.Reading) {
+		n.Settled(own.Index, own.Kind == fsm.Applied)
+	})
 	return own, nil
 }
 
 // proposeAnywhere proposes here or at the leader, whoever that is.
 func (c *Cluster) proposeAnywhere(ctx context.Context, data []byte) (fsm.Outcome, error) {
-	following, stop := c.whileFollowing(ctx)
-	defer stop()
-	_, leader := c.raft.LeaderWithID()
-	switch string(leader) {
-	case "":
-		return fsm.Outcome{}, errNotLeader
-	case c.id:
-		return c.propose(ctx, data)
-	}
-	answer, err := ask[commitCall, commitAnswer](following, c, string(leader), "/v1/commit", commitCall{Txn: data})
-	return fsm.Outcome{Kind: answer.Kind, Index: answer.Index, Path: answer.Path, At: answer.At}, err
+	a, err := atLeader(ctx, c, "/v1/commit", commitCall{Txn: data}, c.commitHere)
+	return fsm.Outcome{Kind: a.Kind, Index: a.Index, Path: a.Path, At: a.At}, err
+}
+
+// commitHere proposes what is signed for certain: by this node, or by one whose signature was
+// checked.
+func (c *Cluster) commitHere(ctx context.Context, _ string, r commitCall) (commitAnswer, error) {
+	o, err := c.propose(ctx, r.Txn)
+	return commitAnswer{Kind: o.Kind, Index: o.Index, Path: o.Path, At: o.At}, err
 }
 
 // propose appends the transaction to the log of this node, the leader. It serves nobody before its own term is opened.
 func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error) {
-	if !c.leads() || c.unfit() != nil {
+	if !c.leads() || c.unfit() != nil || c.removesThis(data) {
 		return fsm.Outcome{}, errNotLeader
 	}
 	term, begun := c.opened.Load(), time.Now()
@@ -119,7 +119,7 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 	case err == nil:
 		c.counts.commits.Note(time.Since(begun))
 		outcome, ok := response.(fsm.Outcome)
-		if !ok || outcome.Kind == fsm.Applied && c.awaitShown(ctx, outcome.Index) != nil {
+		if !ok || outcome.Kind == fsm.Applied && c.awaitEverywhere(ctx, outcome.Index) != nil {
 			return fsm.Outcome{}, errMaybe
 		}
 		c.counts.writes.Note(time.Since(begun))
@@ -134,7 +134,14 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 // surelyNot says that a proposal failed before anything could reach a log. A peer that could not even be dialled counts.
 func surelyNot(err error) bool {
 	var notSent *dialError
-	return errors.Is(err, errNotLeader) || errors.Is(err, errBadCall) || errors.Is(err, errNotMember) || errors.As(err, &notSent)
+	for _, word := range []error{
+		errNotLeader, errBadCall, errNotMember, errOtherLife, errOutcast,
+	} {
+		if errors.Is(err, word) {
+			return true
+		}
+	}
+	return errors.As(err, &notSent)
 }
 
 // leads says whether this node is leader of a term that it has opened.
@@ -147,8 +154,22 @@ func (c *Cluster) inOpenedTerm() bool { return c.opened.Load() == c.raft.Current
 
 // unfit is the reason for which this node must answer nothing at all.
 func (c *Cluster) unfit() error {
+	if err := c.broken(); err != nil {
+		return err
+	}
+	if l := c.lackNow(); l != nil {
+		return l
+	}
+	return nil
+}
+
+// broken is the reason that is this member's own: nobody who leads makes it fit.
+func (c *Cluster) broken() error {
 	if err := c.diverged.Load(); err != nil {
 		return *err
+	}
+	if o := c.out.Load(); o != nil {
+		return o
 	}
 	if c.cast.Load() {
 		return ErrRemoved
@@ -192,6 +213,5 @@ func (c *Cluster) serveCommit(ctx context.Context, from string, r commitCall) (c
 		c.accuse(from, deedUnsigned, "why", err)
 		return commitAnswer{}, errBadCall // in the log every node would refuse it
 	}
-	o, err := c.propose(ctx, r.Txn)
-	return commitAnswer{Kind: o.Kind, Index: o.Index, Path: o.Path, At: o.At}, err
+	return c.commitHere(ctx, from, r)
 }

@@ -16,7 +16,7 @@ func (c *Cluster) compare(answer fenceAnswer) (known bool, err error) {
 		return false, nil
 	}
 	if bytes.Equal(own[:], answer.Digest) {
-		c.compared.Store(true)
+		c.noteCompared()
 		return true, nil
 	}
 	c.suspect(answer.Index, true)

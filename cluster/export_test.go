@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/lease"
 	"keyquorum/fsm"
 )
 
@@ -51,7 +52,7 @@ func (c *Cluster) SayStand(nodeID string) error {
 }
 
 // Stand has the member stand for election now.
-func (c *Cluster) Stand() { c.transport.stand() }
+func (c *Cluster) Stand() { c.transport.Stand() }
 
 // Silent is for how long the member says that it has missed its leader.
 func (c *Cluster) Silent() time.Duration {
@@ -59,23 +60,16 @@ func (c *Cluster) Silent() time.Duration {
 	return s.Missed
 }
 
-// OverLive is what sends votes.
-var OverLive = overLive
-
 // AcceptLate has the member take a lease that was over before it came, and says whether whoever waits for a lease is told.
 func (c *Cluster) AcceptLate() (told bool) {
-	c.tenure.held.Store(nil)
-	waiting, stop := c.tenure.leaseless.bind(c.ctx)
+	waiting, stop := c.leases.arrival.bind(c.ctx)
 	defer stop()
-	c.accept(c.clock()-2*baseLife, checkInCall{Term: c.raft.CurrentTerm(), Epoch: c.tenure.epoch}, checkInAnswer{Life: baseLife, Grant: baseLife})
+	base, asked := lease.Standard.Base, c.reading()
+	asked.Now -= 2 * base
+	var call lease.CheckIn
+	c.leases.ask(func(n *lease.Node) { n.Lease = lease.Lease{}; call = n.Ask(asked, true, 0) })
+	c.take(asked, call, lease.Answer{Life: base, Grant: base})
 	return waiting.Err() != nil
-}
-
-// Spares are how many connections this member keeps for its next election.
-func (c *Cluster) Spares(nodeID string) int {
-	c.spares.mu.Lock()
-	defer c.spares.mu.Unlock()
-	return len(c.spares.byID[nodeID])
 }
 
 // Hear is what gossip does with the metadata of a node.
@@ -111,18 +105,69 @@ func (c *Cluster) Call(ctx context.Context, path string, body []byte) (status in
 	return w.Code, w.Body.String()
 }
 
+// ForgetBeats is what a machine that is set back to the start of a process does to its member.
+func (c *Cluster) ForgetBeats() {
+	c.greets.mu.Lock()
+	defer c.greets.mu.Unlock()
+	c.greets.beat = 0
+}
+
+// Outcast is the deed for which the member takes no part.
+func (c *Cluster) Outcast() string { return c.Stats().Outcast }
+
+// HearLie has the member get an answer to its hello that shows what it never said: a later life,
+// and another process that it leaves to.
+func (c *Cluster) HearLie(by string) {
+	lie := said{Life: c.greets.diary.Lives.now(), Beat: 1 << 40, Applied: 1 << 40}
+	c.judgeSelf(by, helloAnswer{Word: deedRolledBack.word, Heard: lie})
+	lie.Life.Count++
+	c.judgeSelf(by, helloAnswer{Word: deedPutBack.word, Heard: lie, Rival: lie})
+	lie.Life.Count--
+	lie.Life.Name[0]++
+	c.judgeSelf(by, helloAnswer{Word: deedCopied.word, Heard: lie})
+}
+
+// A Past is what a node said of itself in an earlier hello, for Against.
+type Past struct {
+	Life, Name             int
+	Applied, Term, RivalOf int
+}
+
+// Against is the deed of a node whose lives have these names, the last of a count, each begun with
+// as long a log and in as high a term as its name says, if it had said that before.
+func Against(count int, names []int, p Past) string {
+	l := lives{Count: uint64(count)}
+	for _, n := range names {
+		l.List = append(l.List, life{Name: [16]byte{byte(n)}, Last: uint64(n), Term: uint64(n)})
+	}
+	why := l.against(said{
+		Life:    lifeID{Count: uint64(p.Life), Name: [16]byte{byte(p.Name)}},
+		Applied: uint64(p.Applied), Term: uint64(p.Term), Rival: [16]byte{byte(p.RivalOf)},
+	})
+	if why == nil {
+		return ""
+	}
+	return why.word
+}
+
 // Words are those that a refusal may consist of, each between bars.
-var Words = fmt.Sprintf("|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|", string(errNotLeader), string(errMaybe), string(errNotMember), string(errTooMany),
-	string(errBadCall), string(errCallFailed), string(errNotConfirmed), string(errAddressTaken), string(errStranger), string(errNotTransferred))
+var Words = fmt.Sprintf("|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|", string(errNotLeader), string(errMaybe), string(errNotMember), string(errTooMany),
+	string(errBadCall), string(errCallFailed), string(errNotConfirmed), string(errAddressTaken), string(errStranger),
+	string(errNotTransferred), string(errOtherLife), string(errOutcast))
 
 // CallBodies are good bodies of each call, with txn as the transaction.
 func CallBodies(txn []byte) (bodies [][]byte) {
 	for _, call := range []any{
-		commitCall{Txn: txn}, fenceCall{}, checkInCall{Term: 2, Process: 7, Applied: 3, Echo: 9, Promised: 1}, termCall{}, digestCall{Index: 3}, statusCall{}, surveyCall{}, silenceCall{},
+		commitCall{Txn: txn}, fenceCall{}, lease.CheckIn{Term: 2, Process: 7, Applied: 3, Echo: 9, Promised: 1}, termCall{}, digestCall{Index: 3}, statusCall{}, surveyCall{}, silenceCall{},
 		addressCall{Address: "host:1"}, order{Verb: orderLeave, Leader: "x", Term: 2, Node: "y", KeyTerm: 1, Signature: make([]byte, 64)},
-		commitAnswer{Kind: 2, Index: 7, Path: "a", At: 6}, fenceAnswer{Index: 3, Digest: make([]byte, 32)}, checkInAnswer{Shown: 3, Life: 5, Token: 9, Grant: 4}, termAnswer{Term: 2},
+		commitAnswer{Kind: 2, Index: 7, Path: "a", At: 6}, fenceAnswer{Index: 3, Digest: make([]byte, 32)}, lease.Answer{E: 3, Life: 5, Token: 9, Grant: 4}, termAnswer{Term: 2},
 		digestAnswer{Known: true, Digest: make([]byte, 32)}, statusAnswer{Sealed: true, Applied: 4, Label: "l", API: "a", Version: "v", Gossip: "g", Trips: []Trip{{To: "x", Took: 7}}},
 		Survey{By: "x", Leads: true, Life: 5, Seats: []Seat{{ID: "x", About: About{Region: "r"}, Trips: []Trip{{To: "y", Took: 1}}}}}, silence{Term: 3, Missed: 5, Last: 9, Serves: true},
+		hello{
+			Said:  said{Life: lifeID{Count: 2}, Beat: 1, Term: 3, Applied: 4},
+			Lives: lives{Count: 2, List: []life{{Last: 3, Term: 1}, {Last: 4, Term: 2}}}, Address: "host:1",
+		},
+		helloAnswer{Word: wordWait, Heard: said{Life: lifeID{Count: 1}, Out: deedCopied.word}},
 	} {
 		body, err := callEncoder.Marshal(call)
 		if err != nil {
@@ -135,8 +180,9 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 
 // Recode has each body type decode and encode again.
 var Recode = []func([]byte) ([]byte, bool){
-	recode[commitCall], recode[fenceCall], recode[checkInCall], recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall], recode[addressCall], recode[order],
-	recode[commitAnswer], recode[fenceAnswer], recode[checkInAnswer], recode[termAnswer], recode[digestAnswer], recode[statusAnswer], recode[Survey], recode[silence], recode[heard],
+	recode[commitCall], recode[fenceCall], recode[lease.CheckIn], recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall], recode[addressCall], recode[order],
+	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer], recode[digestAnswer], recode[statusAnswer], recode[Survey], recode[silence], recode[heard],
+	recode[hello], recode[helloAnswer], recode[diary], recode[known],
 }
 
 func recode[T any](body []byte) ([]byte, bool) {
@@ -153,11 +199,6 @@ func (c *Cluster) RefusalOf(err error) string {
 	w := httptest.NewRecorder()
 	c.refuse(w, "/v1/fence", err)
 	return strings.TrimSpace(w.Body.String())
-}
-
-// Mend is what a member whose newest snapshot ends at an entry does to a request.
-func Mend(r *raft.AppendEntriesRequest, index, term uint64) {
-	raftTransport{snapshot: func() (uint64, uint64) { return index, term }}.mend(r)
 }
 
 // PeerOf is for whom a chain of certificates speaks, and of which generation its key is.

@@ -3,19 +3,21 @@ package cluster
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
+	"keyquorum/cluster/lease"
 	"keyquorum/fsm"
 )
 
-// fence returns a view that holds everything acknowledged before the call. It may hold more than every reader sees yet.
-// Errors: ErrUnavailable, ErrBusy, ErrDiverged, ErrRemoved or the context's.
+// fence returns a view that holds everything acknowledged before the call. It may hold more than
+// every reader sees yet. Errors: ErrUnavailable, ErrBusy, ErrDiverged, ErrRemoved or the context's.
 func (c *Cluster) fence(ctx context.Context) (fsm.View, Look, error) {
 	if err := c.unfit(); err != nil {
 		return fsm.View{}, Look{}, err
 	}
 	if c.leadsAlone() && !c.behindTrust(c.fsm.View()) {
-		c.compared.Store(true) // there is nobody to compare with
+		c.noteCompared() // there is nobody to compare with
 		look := Look{c.clock()}
 		return c.fsm.View(), look, nil
 	}
@@ -34,14 +36,12 @@ type fenced struct {
 	look Look
 }
 
-// leadsAlone is the fence of a node that is the only voter and leads an opened term: the majority is itself, and what its
-// FSM shows is what is acknowledged. A configuration with a second voter is seen here before that voter can elect anybody.
-func (c *Cluster) leadsAlone() bool {
-	voters := c.voters()
-	return len(voters) == 1 && voters[0] == c.id && c.leads()
-}
+// leadsAlone says whether this node is its own majority: then what its FSM shows is what is
+// acknowledged.
+func (c *Cluster) leadsAlone() bool { return lease.Alone(c.id, c.configured()) && c.leads() }
 
-// fenceRound asks the leader where the state stands, waits for this node's own FSM, and takes the view.
+// fenceRound asks the leader where the state stands, waits for this node's own FSM, and takes the
+// view.
 func (c *Cluster) fenceRound() (fenced, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, leaderWait)
 	defer cancel()
@@ -65,7 +65,8 @@ func (c *Cluster) fenceRound() (fenced, error) {
 	}
 }
 
-// askFence asks whoever leads, again and again until ctx ends. Each try is a new round, and has its own look.
+// askFence asks whoever leads, again and again until ctx ends. Each try is a new round, and has its
+// own look.
 func (c *Cluster) askFence(ctx context.Context) (Look, fenceAnswer, error) {
 	for try := 0; ; try++ {
 		if err := c.unfit(); err != nil {
@@ -83,26 +84,17 @@ func (c *Cluster) askFence(ctx context.Context) (Look, fenceAnswer, error) {
 }
 
 func (c *Cluster) askFenceOnce(ctx context.Context) (fenceAnswer, error) {
-	_, leader := c.raft.LeaderWithID()
-	switch string(leader) {
-	case "":
-		return fenceAnswer{}, errNotLeader
-	case c.id:
-		return c.serveFence(ctx, c.id, fenceCall{})
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second) // a leader that hangs must not take the whole wait
+	ctx, cancel := context.WithTimeout(ctx, time.Second) // one that hangs must not take the whole wait
 	defer cancel()
-	ctx, stop := c.whileFollowing(ctx)
-	defer stop()
-	return ask[fenceCall, fenceAnswer](ctx, c, string(leader), "/v1/fence", fenceCall{})
+	return atLeader(ctx, c, "/v1/fence", fenceCall{}, c.serveFence)
 }
 
 type fenceCall struct {
 	_ struct{} `cbor:",toarray"`
 }
 
-// A fenceAnswer says where the leader's FSM stood, and the digest of its state there. For a fence, nothing beyond Index
-// had been acknowledged when it was asked for.
+// A fenceAnswer says where the leader's FSM stood, and the digest of its state there. For a fence,
+// nothing beyond Index had been acknowledged when it was asked for.
 type fenceAnswer struct {
 	_      struct{} `cbor:",toarray"`
 	Index  uint64
@@ -117,17 +109,20 @@ func (c *Cluster) serveFence(ctx context.Context, _ string, _ fenceCall) (fenceA
 	return c.confirms.join(ctx, c.confirmRound)
 }
 
-// confirmRound notes F and the voters, and then asks those for their term with a message of its own. A majority still
-// in T proves that nobody was elected before the question, so nobody else has acknowledged anything that F lacks.
-// Never raft.VerifyLeader: it counts non-voters and answers to older questions (DESIGN.md).
+// confirmRound is one fence of this leader.
 func (c *Cluster) confirmRound() (fenceAnswer, error) {
 	c.counts.rounds.Add(1)
-	term := c.opened.Load()
 	if !c.leads() {
 		return fenceAnswer{}, errNotLeader
 	}
 	view := c.fsm.View()
-	if !c.majorityIn(term, c.voters()) || c.raft.CurrentTerm() != term {
+	at := lease.Reading{Now: c.clock(), Applied: view.Index(), Term: c.raft.CurrentTerm()}
+	fence, ok := lease.BeginFence(at, c.opened.Load(), c.configured())
+	if !ok {
+		return fenceAnswer{}, errNotLeader
+	}
+	c.askVoters(&fence)
+	if !fence.Proves(c.raft.CurrentTerm()) {
 		return fenceAnswer{}, errNotConfirmed
 	}
 	return answerAt(view), nil
@@ -138,31 +133,35 @@ func answerAt(v fsm.View) fenceAnswer {
 	return fenceAnswer{Index: v.Index(), Digest: digest[:]}
 }
 
-// majorityIn asks the voters for their current term and returns as soon as a majority is known to be in term, or not.
-func (c *Cluster) majorityIn(term uint64, voters []string) bool {
-	need := len(voters)/2 + 1
+// askVoters asks the voters for their current term, with a message of its own for each, and returns
+// as soon as the fence holds or can't any more. Never raft.VerifyLeader: it counts non-voters and
+// answers to older questions (DESIGN.md).
+func (c *Cluster) askVoters(fence *lease.Fence) {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 	defer cancel()
-	answers := make(chan bool, len(voters))
+	type termOfVoter struct {
+		voter string
+		term  uint64 // 0: no answer
+	}
+	voters := slices.Clone(fence.Asks)
+	answers := make(chan termOfVoter, len(voters))
 	for _, voter := range voters {
 		if voter == c.id { // the leader counts itself only when it is a voter
-			answers <- c.raft.CurrentTerm() == term
+			answers <- termOfVoter{voter, c.raft.CurrentTerm()}
 			continue
 		}
 		go func() { // ends with ctx at the latest
 			answer, err := ask[termCall, termAnswer](ctx, c, voter, "/v1/term", termCall{})
-			answers <- err == nil && answer.Term == term
+			if err != nil {
+				answer.Term = 0
+			}
+			answers <- termOfVoter{voter, answer.Term}
 		}()
 	}
-	yes, no := 0, 0
-	for yes < need && no <= len(voters)-need {
-		if <-answers {
-			yes++
-		} else {
-			no++
-		}
+	for !fence.Over() {
+		a := <-answers
+		fence.Hear(a.voter, a.term)
 	}
-	return yes >= need
 }
 
 type termCall struct {
@@ -174,7 +173,8 @@ type termAnswer struct {
 	Term uint64
 }
 
-// serveTerm says "I have helped nobody beyond this term": Raft stores a new term before it votes or follows in it.
+// serveTerm says "I have helped nobody beyond this term": Raft stores a new term before it votes or
+// follows in it.
 func (c *Cluster) serveTerm(context.Context, string, termCall) (termAnswer, error) {
 	return termAnswer{Term: c.raft.CurrentTerm()}, nil
 }

@@ -1,13 +1,13 @@
 package cluster
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/lease"
 	"keyquorum/fsm"
 )
 
@@ -48,16 +48,6 @@ func (c *Cluster) followMembers() {
 	}
 }
 
-// A difference between configuration and members, as leases see it.
-type change uint8
-
-const (
-	arrive  change = 1 // a member without a vote, or another address
-	promote change = 2
-	depart  change = 3
-	leave   change = 4 // what comes before depart: no lease any more
-)
-
 // followStep takes the next step from the configuration to the members. true: there is none.
 func (c *Cluster) followStep() bool {
 	members := c.fsm.View().Members()
@@ -75,18 +65,17 @@ func (c *Cluster) followStep() bool {
 	return false
 }
 
-// carryOut has Raft change its configuration.
-func (c *Cluster) carryOut(kind change, m fsm.Member) error {
-	ctx, cancel := context.WithTimeout(c.ctx, memberTimeout)
-	defer cancel()
+// carryOut has Raft change its configuration, and waits until Raft is done, however long that takes:
+// the distance to the next change counts from then, and none may be under way beside it.
+func (c *Cluster) carryOut(kind lease.Change, m fsm.Member) error {
 	id, address := raft.ServerID(m.ID), raft.ServerAddress(m.Address)
-	if kind != arrive {
-		c.changes()
-		defer c.changes()
+	if kind != lease.Arrive {
+		c.votersChange()
+		defer c.votersChange()
 	}
-	return c.answer(ctx, func() raft.Future {
+	return c.answer(c.ctx, func() raft.Future {
 		switch {
-		case kind == depart:
+		case kind == lease.Depart:
 			return c.raft.RemoveServer(id, 0, memberTimeout)
 		case m.Voter:
 			return c.raft.AddVoter(id, address, 0, memberTimeout)
@@ -96,20 +85,20 @@ func (c *Cluster) carryOut(kind change, m fsm.Member) error {
 }
 
 // nextStep is the first difference: one at most, but for a leader whose state is behind.
-func nextStep(members fsm.Members, servers []raft.Server) (change, fsm.Member) {
+func nextStep(members fsm.Members, servers []raft.Server) (lease.Change, fsm.Member) {
 	for _, s := range servers {
 		if _, ok := members.Find(string(s.ID)); !ok {
-			return depart, fsm.Member{ID: string(s.ID)}
+			return lease.Depart, fsm.Member{ID: string(s.ID)}
 		}
 	}
 	for _, m := range members {
 		at := slices.IndexFunc(servers, func(s raft.Server) bool { return string(s.ID) == m.ID })
 		switch {
 		case at < 0 || string(servers[at].Address) != m.Address:
-			return arrive, m
+			return lease.Arrive, m
 		case m.Voter != (servers[at].Suffrage == raft.Voter):
-			return promote, m
+			return lease.Promote, m
 		}
 	}
-	return arrive, fsm.Member{}
+	return lease.Arrive, fsm.Member{}
 }

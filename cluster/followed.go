@@ -41,6 +41,31 @@ func (c *Cluster) whileFollowing(ctx context.Context) (_ context.Context, stop f
 	return c.followed.bind(ctx)
 }
 
+// leader is the node id of whoever this node takes for the leader, itself perhaps, "" for nobody.
+func (c *Cluster) leader() string {
+	_, id := c.raft.LeaderWithID()
+	return string(id)
+}
+
+// atLeader has the leader serve a call: this node, if it leads, or whoever it follows, for as long as
+// it does. errNotLeader: there is nobody.
+func atLeader[Req, Resp any](
+	ctx context.Context, c *Cluster, path string, request Req,
+	serve func(ctx context.Context, from string, r Req) (Resp, error),
+) (Resp, error) {
+	following, stop := c.whileFollowing(ctx) // first: a change after this ends it
+	defer stop()
+	switch leader := c.leader(); leader {
+	case "":
+		var none Resp
+		return none, errNotLeader
+	case c.id:
+		return serve(ctx, c.id, request)
+	default:
+		return ask[Req, Resp](following, c, leader, path, request)
+	}
+}
+
 // pauseFollowing is a pause that a new leader ends. It fails with ctx, and with the end of this member.
 func (c *Cluster) pauseFollowing(ctx context.Context, try int) error {
 	following, stop := c.whileFollowing(ctx)

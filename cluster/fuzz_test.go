@@ -15,9 +15,9 @@ import (
 
 	"keyquorum/cluster"
 	"keyquorum/fsm"
+	"keyquorum/internal/fakenet"
 	"keyquorum/internal/testkey"
 	"keyquorum/storage"
-	"keyquorum/testcluster"
 )
 
 // openAlone starts a cluster of one outside a bubble.
@@ -42,7 +42,7 @@ func openAlone(tb testing.TB) *cluster.Cluster {
 	check(err)
 	identity, err := cluster.NewIdentity(clusterID, id, key, certificate, authority.Certificate.Raw)
 	check(err)
-	network := testcluster.NewNetwork()
+	network := fakenet.New()
 	c, err := cluster.Open(cluster.Config{
 		Store: store, Identity: identity, Listener: network.Listen("alone", "alone:8201"), Dial: network.Dialer("alone"),
 		Address: "alone:8201", About: cluster.About{Label: "alone", API: "https://alone:8200", Version: "test"}, Logger: hclog.NewNullLogger(),

@@ -25,7 +25,6 @@ type gossip struct {
 	c    *Cluster
 	list *memberlist.Memberlist
 	ring *memberlist.Keyring
-	said []byte // what this node told last
 }
 
 // told is what the members tell of themselves, by node id.
@@ -89,32 +88,35 @@ func splitPort(address string) (string, int, error) {
 	return ip.String(), int(port), err
 }
 
-// run joins the members of the configuration whom gossip has not found yet, and tells what has changed here.
-func (g *gossip) run() {
-	every := time.NewTicker(2 * time.Second)
-	defer every.Stop()
-	for {
-		select {
-		case <-every.C:
-		case <-g.c.ctx.Done():
+const gossipEvery = 2 * time.Second
+
+// tell tells the others what has changed here, and ends with the member. It does not wait for find:
+// who answers nobody takes its time.
+func (g *gossip) tell() {
+	var said []byte
+	g.c.every(gossipEvery, func() {
+		if g.c.out.Load() != nil {
 			return
 		}
-		if meta := g.NodeMeta(memberlist.MetaMaxSize); string(meta) != string(g.said) {
-			g.said = meta
+		if meta := g.NodeMeta(memberlist.MetaMaxSize); string(meta) != string(said) {
+			said = meta
 			_ = g.list.UpdateNode(time.Second) // told again with the next change
 		}
-		g.find()
-	}
+	})
 }
 
-func (g *gossip) find() {
+// find joins the members of the configuration whom gossip has not found yet, and ends with the
+// member.
+func (g *gossip) find() { g.c.every(gossipEvery, g.findOnce) }
+
+func (g *gossip) findOnce() {
 	for _, s := range g.c.servers() {
 		id := string(s.ID)
 		if _, ok := g.c.told.of(id); ok || id == g.c.id {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(g.c.ctx, time.Second)
-		status, err := ask[statusCall, statusAnswer](ctx, g.c, id, "/v1/status", statusCall{})
+		status, err := ask[statusCall, statusAnswer](ctx, g.c, id, pathStatus, statusCall{})
 		cancel()
 		if err == nil && status.Gossip != "" {
 			_, _ = g.list.Join([]string{id + "/" + status.Gossip})
@@ -123,9 +125,14 @@ func (g *gossip) find() {
 }
 
 func (g *gossip) close() {
-	_ = g.list.Leave(time.Second)
+	if g.c.out.Load() == nil {
+		_ = g.list.Leave(time.Second)
+	}
 	_ = g.list.Shutdown()
 }
+
+// fallSilent is close for an outcast: another process may speak for its node, which has not left.
+func (g *gossip) fallSilent() { _ = g.list.Shutdown() }
 
 // NodeMeta is what this node tells of itself.
 func (g *gossip) NodeMeta(limit int) []byte { return g.c.meta(limit) }

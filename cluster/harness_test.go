@@ -15,15 +15,15 @@ import (
 
 	"keyquorum/cluster"
 	"keyquorum/fsm"
+	"keyquorum/internal/fakenet"
 	"keyquorum/internal/testkey"
 	"keyquorum/storage"
-	"keyquorum/testcluster"
 )
 
 // A group is a cluster of bare members (no domain, no seal) on a network in memory, inside a synctest bubble.
 type group struct {
 	t       *testing.T
-	network *testcluster.Network
+	network *fakenet.Network
 	key     *testkey.Key // that signs
 
 	authority *cluster.Authority
@@ -44,7 +44,7 @@ func address(i int) string { return fmt.Sprintf("host%d:8201", i) }
 // newGroup starts n voters, unsealed.
 func newGroup(t *testing.T, n int, configure ...func(*cluster.Config)) *group {
 	t.Helper()
-	g := &group{t: t, network: testcluster.NewNetwork(), key: testkey.New(1, 0)}
+	g := &group{t: t, network: fakenet.New(), key: testkey.New(1, 0)}
 	authority, err := cluster.NewAuthority(clusterID, time.Now())
 	must(t, err)
 	g.authority = authority
@@ -301,3 +301,27 @@ func (s *stall) storeAndWait(l []*raft.Log, gate <-chan struct{}, in chan<- stru
 }
 
 func (s *stall) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{l}) }
+
+// mark signs at member i that another is removed, and leaves it at that.
+func (g *group) mark(i int, nodeID string) {
+	g.t.Helper()
+	must(g.t, g.tryMark(i, nodeID))
+}
+
+func (g *group) tryMark(i int, nodeID string) error {
+	ctx, cancel := context.WithTimeout(g.t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		view := g.members[i].View()
+		txn := view.Begin(fsm.Change)
+		value, err := view.Members().Without(nodeID).Encode()
+		must(g.t, err)
+		cluster.Put(&txn, view, fsm.PathMembers, value)
+		cluster.Put(&txn, view, fsm.RemovedDir+nodeID, []byte{1})
+		outcome, err := g.members[i].Commit(ctx, txn)
+		if err != nil || outcome.Kind == fsm.Applied {
+			return err
+		}
+		must(g.t, g.members[i].Wait(ctx, outcome.At))
+	}
+}

@@ -204,6 +204,7 @@ func (id Identity) self() speaker {
 
 // A speaker is who a certificate speaks for, and with which key.
 type speaker struct {
+	life       lifeID // that the connection shows; zero for one that this member dialled
 	node       string
 	generation uint64
 	key        []byte // SHA-256 of the public key

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/raftfix"
 	"keyquorum/fsm"
 )
 
@@ -17,9 +19,8 @@ import (
 // believes the name that stands in a message. So each peer's connections have a transport of their
 // own.
 type inbound struct {
-	t      raftTransport
-	c      *Cluster // set before anything comes in
-	handle atomic.Pointer[func(raft.RPC)]
+	t *raftfix.Transport
+	c *Cluster
 
 	installing sync.Mutex             // held while a peer's snapshot is taken
 	installer  atomic.Pointer[string] // whose that is
@@ -33,6 +34,7 @@ type inbound struct {
 type peerStream struct {
 	*connQueue
 	trans *raft.NetworkTransport
+	led   atomic.Bool // this member has taken its entries
 }
 
 // Dial is not used: what this node sends goes by its own transport.
@@ -40,7 +42,9 @@ func (*peerStream) Dial(raft.ServerAddress, time.Duration) (net.Conn, error) {
 	return nil, errors.ErrUnsupported
 }
 
-func newInbound() *inbound { return &inbound{peers: map[string]*peerStream{}} }
+func newInbound(c *Cluster) *inbound {
+	return &inbound{t: c.transport, c: c, peers: map[string]*peerStream{}}
+}
 
 // accept ends with the port.
 func (in *inbound) accept() {
@@ -49,12 +53,7 @@ func (in *inbound) accept() {
 		if err != nil {
 			break
 		}
-		peer := peerOfConn(conn)
-		if in.c.removed(peer) { // after the port can cut it: whichever comes first, it goes
-			conn.Close()
-			continue
-		}
-		in.of(peer).put(conn)
+		in.c.wg.Go(func() { in.admit(conn) })
 	}
 	in.mu.Lock()
 	in.ended = true
@@ -64,6 +63,26 @@ func (in *inbound) accept() {
 		p.Close()
 		p.trans.Close()
 	}
+}
+
+// admit takes a connection, or closes it. The port can cut it by now: whichever comes first when its
+// node is removed, it goes.
+func (in *inbound) admit(conn net.Conn) {
+	peer := speakerOfConn(conn)
+	if !in.c.listensTo(peer.node) || !in.c.meets(peer) { // after the port can cut it
+		conn.Close()
+		return
+	}
+	in.of(peer.node).put(conn)
+}
+
+// meets says whether the other end of a connection has accepted this member, and counts for its
+// node itself.
+func (c *Cluster) meets(peer speaker) bool {
+	ctx, cancel := context.WithTimeout(c.ctx, 2*helloWait)
+	defer cancel()
+	accepted := peer.life.Count == 0 || c.greet(ctx, peer.node) == nil
+	return accepted && c.hears.speaks(peer)
 }
 
 // of returns the stream of a peer. There are no more than the authority has certified nodes.
@@ -80,9 +99,13 @@ func (in *inbound) of(peer string) *peerStream {
 	}
 	p := &peerStream{connQueue: newConnQueue(in.c.port.inner.Addr())}
 	p.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		ServerAddressProvider: byID{}, Stream: p, Timeout: raftTimeout, Logger: in.c.logger.Named("transport"),
+		Stream: p, Timeout: raftTimeout, Logger: in.c.logger.Named("transport"),
 	})
-	p.trans.SetHeartbeatHandler(func(rpc raft.RPC) { in.t.heartbeat(peer, rpc) })
+	p.trans.SetHeartbeatHandler(func(rpc raft.RPC) {
+		if in.heard(rpc, peer) {
+			in.heartbeat(peer, rpc)
+		}
+	})
 	in.peers[peer] = p
 	in.c.wg.Go(func() { in.pass(peer, p.trans) })
 	return p
@@ -93,13 +116,22 @@ func (in *inbound) pass(peer string, trans *raft.NetworkTransport) {
 	for {
 		select {
 		case rpc := <-trans.Consumer():
-			if in.named(peer, rpc) {
+			if in.heard(rpc, peer) && in.named(peer, rpc) {
 				in.take(peer, rpc)
 			}
-		case <-in.t.ctx.Done():
+		case <-in.c.ctx.Done():
 			return
 		}
 	}
+}
+
+// heard refuses what a removed node sends, also over a connection from when it was still needed.
+func (in *inbound) heard(rpc raft.RPC, peer string) bool {
+	if in.c.listensTo(peer) {
+		return true
+	}
+	rpc.Respond(nil, errNotMember)
+	return false
 }
 
 var errName = errors.New("cluster: a request in the name of another node")
@@ -120,12 +152,24 @@ func (in *inbound) named(peer string, rpc raft.RPC) bool {
 
 // timely refuses what comes from no term that there is.
 func (in *inbound) timely(peer string, rpc raft.RPC) bool {
-	if in.t.plausible(termOf(rpc.Command)) {
+	if in.c.plausible(termOf(rpc.Command)) {
 		return true
 	}
 	in.c.accuse(peer, deedTerm, "term", termOf(rpc.Command))
 	rpc.Respond(nil, errTerm)
 	return false
+}
+
+// heartbeat takes one that came in from a peer.
+func (in *inbound) heartbeat(peer string, rpc raft.RPC) {
+	if !in.named(peer, rpc) {
+		return
+	}
+	if in.c.besides(peer, termOf(rpc.Command)) {
+		rpc.Respond(nil, errBesides)
+		return
+	}
+	in.t.Heartbeat(rpc)
 }
 
 func (in *inbound) take(peer string, rpc raft.RPC) {
@@ -137,7 +181,7 @@ func (in *inbound) take(peer string, rpc raft.RPC) {
 	case *raft.TimeoutNowRequest:
 		in.stand(peer, rpc)
 	default:
-		in.t.forward(rpc)
+		in.t.Forward(rpc)
 	}
 }
 
@@ -145,23 +189,28 @@ var errNotFollowed = errors.New("cluster: this node follows another leader")
 
 // stand is the word of a leader to its successor. Nobody else's counts.
 func (in *inbound) stand(peer string, rpc raft.RPC) {
-	if done, err := in.t.terms.standsAlready(); done {
+	if done, err := in.t.StandsAlready(); done {
 		rpc.Respond(&raft.TimeoutNowResponse{}, err)
 		return
 	}
-	if _, leader := in.c.raft.LeaderWithID(); string(leader) != peer {
-		if leader != "" {
+	if leader := in.c.leader(); leader != peer {
+		if leader != "" && !in.of(peer).led.Load() { // else its word may be late: it names no term
 			in.c.accuse(peer, deedStand)
 		}
 		rpc.Respond(&raft.TimeoutNowResponse{}, errNotFollowed)
 		return
 	}
-	in.t.forward(rpc)
+	in.t.Forward(rpc)
 }
 
 // install has one snapshot taken at a time, so that whoever sends what is refused can be named.
 func (in *inbound) install(peer string, rpc raft.RPC) {
 	r := rpc.Command.(*raft.InstallSnapshotRequest)
+	if r.Term < in.c.raft.CurrentTerm() {
+		// A leader of an older term that has not noticed yet may send a snapshot of the newer one. Raft refuses it unseen.
+		in.t.Forward(rpc)
+		return
+	}
 	_, err := fsm.DecodeConfiguration(r.Configuration) // Raft panics
 	if err != nil || r.SnapshotVersion != raft.SnapshotVersionMax || r.LastLogTerm > r.Term {
 		in.c.accuse(peer, deedSnapshot, "index", r.LastLogIndex)
@@ -172,7 +221,12 @@ func (in *inbound) install(peer string, rpc raft.RPC) {
 	case in.c.besides(peer, r.Term):
 		rpc.Respond(nil, errBesides)
 		return
-	case r.Term >= in.c.raft.CurrentTerm() && r.LastLogIndex <= in.c.committed():
+	case in.c.contradicts(r):
+		in.c.accuse(peer, deedSnapshot, "index", r.LastLogIndex, "term", r.LastLogTerm)
+		in.c.lacks(peer, r.Term, r.LastLogIndex)
+		rpc.Respond(nil, errSnapshot)
+		return
+	case r.LastLogIndex <= in.c.committed():
 		in.passOver(peer, rpc, r)
 		return
 	}
@@ -196,11 +250,11 @@ var errSnapshot = errors.New("cluster: no snapshot that anybody takes")
 // it.
 func (in *inbound) ask(rpc raft.RPC, command any, edit func(*raft.RPCResponse)) {
 	answer := make(chan raft.RPCResponse, 1)
-	in.t.forward(raft.RPC{Command: command, Reader: rpc.Reader, RespChan: answer})
+	in.t.Forward(raft.RPC{Command: command, Reader: rpc.Reader, RespChan: answer})
 	select {
 	case a := <-answer:
 		edit(&a)
 		rpc.RespChan <- a
-	case <-in.t.ctx.Done():
+	case <-in.c.ctx.Done():
 	}
 }

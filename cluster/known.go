@@ -3,6 +3,8 @@ package cluster
 import (
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -14,27 +16,49 @@ import (
 // starts knows of no entry in its log whether it is committed, until a leader says so, and the
 // first who speaks to it need not be one. So the folder has a mark, up to which the log is
 // committed; the state is brought there before anybody is heard, and nobody has anything below it
-// replaced.
+// replaced. Beside it stands how far E was known to be, and what the other members said of
+// themselves (hello.go).
 //
-// The mark follows within a second. It may be too low, and then protects less; it is never too
-// high.
+// The mark follows at once where nothing was committed for a second, and else within one. It may be
+// too low, and then protects less; it is never too high.
 
-var keyCommitted = []byte("keyquorum/committed")
+var keyKnown = []byte("keyquorum/known")
 
-// markEvery is how often the mark is written, at most.
+// known is what the folder keeps.
+type known struct {
+	_                struct{} `cbor:",toarray"`
+	Committed, Shown uint64
+	Heard            []heardFrom
+}
+
+type heardFrom struct {
+	_    struct{} `cbor:",toarray"`
+	Node string
+	Said said
+}
+
+// markEvery is how often it is written, at most, but for lives that begin.
 const markEvery = time.Second
 
 // committed is the index up to which this member knows the log to be committed.
 func (c *Cluster) committed() uint64 { return max(c.raft.CommitIndex(), c.marked.Load()) }
 
-// readMark takes what an earlier process has written. Raft knows a missing value by its error's
-// text alone.
-func (c *Cluster) readMark() error {
-	mark, err := c.Store.Stable().GetUint64(keyCommitted)
-	if err != nil && err.Error() != "not found" {
+// readKnown takes what an earlier process has written.
+func (c *Cluster) readKnown() error {
+	var k known
+	switch b, err := c.Store.Stable().Get(keyKnown); {
+	case err != nil && err.Error() == notFound:
+	case err != nil:
 		return err
+	case callDecoder.Unmarshal(b, &k) != nil:
+		return errors.New("cluster: what the folder knows of the cluster can't be read")
 	}
-	c.marked.Store(mark)
+	c.marked.Store(k.Committed)
+	c.shownBefore = k.Shown
+	c.hears.byID = map[string]*heardOf{}
+	for _, h := range k.Heard {
+		c.hears.byID[h.Node] = &heardOf{said: h.Said}
+	}
 	return nil
 }
 
@@ -42,21 +66,59 @@ func (c *Cluster) readMark() error {
 func (c *Cluster) keepMark() {
 	every := time.NewTicker(markEvery)
 	defer every.Stop()
+	last := time.Now()
 	for {
 		select {
 		case <-every.C:
-			c.mark()
+		case <-c.markNow:
+			if time.Since(last) < markEvery {
+				continue // in a moment
+			}
 		case <-c.ctx.Done():
 			return
+		}
+		if c.mark() {
+			last = time.Now()
 		}
 	}
 }
 
-func (c *Cluster) mark() {
-	now := c.raft.CommitIndex()
-	if now > c.marked.Load() && c.Store.Stable().SetUint64(keyCommitted, now) == nil {
-		c.marked.Store(now)
+func (c *Cluster) nudgeMark() {
+	select {
+	case c.markNow <- struct{}{}:
+	default:
 	}
+}
+
+// mark writes what is known, if that is more than when it was written last.
+func (c *Cluster) mark() (written bool) {
+	c.hears.mu.RLock()
+	fresh := c.hears.fresh
+	c.hears.mu.RUnlock()
+	return (fresh || c.raft.CommitIndex() > c.marked.Load()) && c.keepKnown() == nil
+}
+
+func (c *Cluster) keepKnown() error {
+	c.marking.Lock()
+	defer c.marking.Unlock()
+	k := known{Committed: c.committed()}
+	k.Shown = max(c.shownBefore, c.leases.everywhere.index.Load())
+	c.hears.mu.Lock()
+	c.hears.fresh = false
+	for _, id := range slices.Sorted(maps.Keys(c.hears.byID)) {
+		if !c.removed(id) {
+			k.Heard = append(k.Heard, heardFrom{Node: id, Said: c.hears.byID[id].said})
+		}
+	}
+	c.hears.mu.Unlock()
+	b, err := callEncoder.Marshal(k)
+	if err == nil {
+		err = c.Store.Stable().Set(keyKnown, b)
+	}
+	if err == nil {
+		c.marked.Store(k.Committed)
+	}
+	return err
 }
 
 // A resumed is the state machine as Raft sees it. It begins with what is marked, and passes over
@@ -164,7 +226,7 @@ func (c *Cluster) newMachine() *resumed {
 
 // begin comes before Raft has started. Where there is a snapshot, Raft has that restored first.
 func (m *resumed) begin() error {
-	if err := m.c.readMark(); err != nil {
+	if err := m.c.readKnown(); err != nil {
 		return err
 	}
 	if snapshot, _ := m.c.Store.NewestSnapshot(); snapshot > 0 {

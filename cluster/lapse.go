@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"keyquorum/cluster/lease"
 )
 
 // How the next leader is found. Raft alone looks whether its leader is still heard of when a timer of its own fires, one to two heartbeat
@@ -56,9 +58,8 @@ func (c *Cluster) watchLeader() {
 // lapse sees to a successor if the leader is overdue. If not, it returns after how long it will be at the earliest.
 func (c *Cluster) lapse() (earliest time.Duration, overdue bool) {
 	timeout := time.Duration(c.heartbeat.Load())
-	_, leader := c.raft.LeaderWithID()
-	voters := c.voters()
-	if string(leader) == c.id || !slices.Contains(voters, c.id) {
+	leader, voters := c.leader(), c.voters()
+	if leader == c.id || !slices.Contains(voters, c.id) || c.out.Load() != nil {
 		return timeout, false
 	}
 	if len(voters) == 1 {
@@ -69,7 +70,7 @@ func (c *Cluster) lapse() (earliest time.Duration, overdue bool) {
 		return max(early-silent, time.Millisecond), false
 	}
 	term := c.raft.CurrentTerm()
-	if !c.shouldStand(term, string(leader), voters, timeout) {
+	if !c.shouldStand(term, leader, voters, timeout) {
 		return 0, true
 	}
 	if rest := timeout - c.silent(); rest > 0 {
@@ -78,10 +79,10 @@ func (c *Cluster) lapse() (earliest time.Duration, overdue bool) {
 		case <-c.ctx.Done():
 		}
 	}
-	if c.silent() >= timeout && c.transport.terms.follows(c.raft, term) {
+	if c.silent() >= timeout && c.transport.Follows(term) {
 		now := time.Now()
 		c.stood.Store(&now)
-		c.transport.stand()
+		c.transport.Stand()
 	}
 	return 0, true
 }
@@ -93,7 +94,7 @@ func (c *Cluster) silent() time.Duration {
 
 // longest is the longest round trip among the members, as leases say it: no more than 300 ms.
 func (c *Cluster) longest() time.Duration {
-	return max(0, time.Duration(c.life.Load())-baseLife) / lifeTrips
+	return max(0, c.life()-lease.Standard.Base) / time.Duration(lease.Standard.PerTrip)
 }
 
 type silenceCall struct {
@@ -114,7 +115,7 @@ type silence struct {
 func (c *Cluster) serveSilence(context.Context, string, silenceCall) (silence, error) {
 	s := silence{Term: c.raft.CurrentTerm(), Ready: c.raft.State() == raft.Follower || c.stands(), Serves: c.whyNotLead() == ""}
 	s.LastTerm, s.Last = c.lastEntry()
-	if _, leader := c.raft.LeaderWithID(); string(leader) != c.id && c.stuck() == nil { // whose disk hangs can't vote
+	if c.leader() != c.id && c.transport.Stuck() == nil { // whose disk hangs can't vote
 		s.Missed = c.silent()
 	}
 	return s, nil
@@ -147,7 +148,7 @@ func (c *Cluster) shouldStand(term uint64, leader string, voters []string, timeo
 	ctx, cancel := context.WithTimeout(c.ctx, timeout/2)
 	defer cancel()
 	own, _ := c.serveSilence(ctx, c.id, silenceCall{})
-	if !c.transport.terms.follows(c.raft, term) {
+	if !c.transport.Follows(term) {
 		return false
 	}
 	answers := make(chan *candidate, len(voters))
@@ -188,7 +189,7 @@ func (c *Cluster) shouldStand(term uint64, leader string, voters []string, timeo
 			patient = false
 		}
 	}
-	return best && votes > len(voters)/2 && c.transport.terms.follows(c.raft, term)
+	return best && votes > len(voters)/2 && c.transport.Follows(term)
 }
 
 // A candidate is a voter that misses the leader too.

@@ -9,7 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"keyquorum/cluster"
-	"keyquorum/testcluster"
+	"keyquorum/internal/fakenet"
 )
 
 // Readers read a path through some members all the time, and remember when each last answered with a value.
@@ -107,8 +107,8 @@ func TestWriteWaitsForLeases(t *testing.T) {
 				g, leader := settled(t, row.members, func(c *cluster.Config) { c.Timing = row.timing })
 				cut := row.cut(leader)
 				for _, i := range cut {
-					g.network.Shape(host(leader), host(i), testcluster.Link{Delay: row.far})
-					g.network.Shape(host(i), host(leader), testcluster.Link{Delay: row.far})
+					g.network.Shape(host(leader), host(i), fakenet.Link{Delay: row.far})
+					g.network.Shape(host(i), host(leader), fakenet.Link{Delay: row.far})
 				}
 				time.Sleep(5 * time.Second) // leases follow the round trips after a few of them
 				var rest []int
@@ -239,7 +239,7 @@ func TestBadLinkIsNotFlooded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 4)
 		far := (leader + 1) % 4
-		lossy := testcluster.Link{Delay: 50 * time.Millisecond, Loss: 0.33}
+		lossy := fakenet.Link{Delay: 50 * time.Millisecond, Loss: 0.33}
 		g.network.Shape(host(leader), host(far), lossy)
 		g.network.Shape(host(far), host(leader), lossy)
 		for i := range 80 {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -11,10 +12,11 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/lease"
 	"keyquorum/fsm"
 )
 
-// memberTimeout bounds how long the leader waits to append a change of configuration; the commit has the call's deadline.
+// memberTimeout bounds how long Raft's main loop is waited for with a change of configuration.
 const memberTimeout = 5 * time.Second
 
 // servers is the latest configuration, committed or not, and its index in the log.
@@ -24,6 +26,11 @@ func (c *Cluster) servers() []raft.Server {
 		return nil
 	}
 	return future.Configuration().Servers
+}
+
+// isServer says whether a node is in the latest configuration.
+func (c *Cluster) isServer(nodeID string) bool {
+	return slices.ContainsFunc(c.servers(), func(s raft.Server) bool { return string(s.ID) == nodeID })
 }
 
 // voters are the ids of the voters of the latest configuration.
@@ -179,11 +186,7 @@ func (c *Cluster) awaitConfiguration(ctx context.Context) error {
 // Remove takes nodeID out of the members and marks it as dead for ever, in one transaction. A leader hands its office over
 // first. This member must be unsealed.
 func (c *Cluster) Remove(ctx context.Context, nodeID string) error {
-	if err := c.awaitOther(ctx, nodeID); err != nil {
-		return err
-	}
-	// The mark cuts the node off, so its lease must be over by then: a leader that waits for it could lose a majority that needs it.
-	if err := c.order(ctx, orderLeave, nodeID); err != nil {
+	if err := c.retire(ctx, nodeID); err != nil {
 		return err
 	}
 	err := c.changeMembers(ctx, func(list fsm.Members) (fsm.Members, error) { return list.Without(nodeID), nil })
@@ -193,25 +196,55 @@ func (c *Cluster) Remove(ctx context.Context, nodeID string) error {
 	return err
 }
 
+// retire returns when another node than nodeID leads, and has taken its lease from it for good. The mark
+// cuts the node off, so its lease must be over by then: a leader that waits for it could lose a
+// majority that needs it. Who leads may change meanwhile, so both are looked at together.
+func (c *Cluster) retire(ctx context.Context, nodeID string) error {
+	for try := 0; ; try++ {
+		leader, err := c.awaitOther(ctx, nodeID)
+		if err != nil {
+			return err
+		}
+		err = c.orderOnce(ctx, leader, orderLeave, nodeID)
+		if err == nil || errors.Is(err, ErrSealed) || errors.Is(err, errBadCall) {
+			return err
+		}
+		if pause(ctx, try) != nil {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
+}
+
 // awaitOther returns when another node than nodeID leads. The mark cuts a node off from all who know of it: a leader
 // would keep a log longer than theirs, and where its vote is needed to outvote it nobody could ever lead again.
-func (c *Cluster) awaitOther(ctx context.Context, nodeID string) error {
+func (c *Cluster) awaitOther(ctx context.Context, nodeID string) (leads string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, leaderWait)
 	defer cancel()
 	for try := 0; ; try++ {
-		switch _, leader := c.raft.LeaderWithID(); string(leader) {
+		switch leader := c.leader(); leader {
 		case "":
 		case nodeID:
 			if err := c.StepDown(ctx); err != nil {
 				c.logger.Info("the node to be removed still leads", "error", err)
 			}
 		default:
-			return nil
+			return leader, nil
 		}
 		if pause(ctx, try) != nil {
-			return ErrUnavailable
+			return "", ErrUnavailable
 		}
 	}
+}
+
+// removesThis says whether a transaction marks this member as removed. A leader does not put that into
+// the log: somebody else has to lead first, and awaitOther looked before this one was elected.
+func (c *Cluster) removesThis(data []byte) bool {
+	mark := fsm.RemovedDir + c.id
+	if !bytes.Contains(data, []byte(mark)) {
+		return false
+	}
+	txn, err := fsm.DecodeTxn(data)
+	return err == nil && slices.ContainsFunc(txn.Writes, func(w fsm.Write) bool { return w.Path == mark })
 }
 
 // askForVote gives this node a vote when it is to have one, has none, is unsealed, and has caught up (its fence was answered).
@@ -238,14 +271,14 @@ func (c *Cluster) askForVote(ctx context.Context) {
 
 // StepDown asks the leader to hand its office to another voter.
 func (c *Cluster) StepDown(ctx context.Context) error {
-	_, leader := c.raft.LeaderWithID()
-	switch string(leader) {
+	switch leader := c.leader(); leader {
 	case "":
 		return ErrUnavailable
 	case c.id:
 		return notTransferred(c.stepDown(ctx))
+	default:
+		return notTransferred(c.orderOnce(ctx, leader, orderTransfer, ""))
 	}
-	return notTransferred(c.orderOnce(ctx, string(leader), orderTransfer, ""))
 }
 
 // notTransferred puts into words for who asked that somebody may lead, and did not hand over.
@@ -267,22 +300,7 @@ func (c *Cluster) stepDown(ctx context.Context) error {
 	return nil
 }
 
-// order brings an order to the leader, again and again until ctx ends: each may be repeated safely.
-func (c *Cluster) order(ctx context.Context, verb orderVerb, nodeID string) error {
-	last := ErrUnavailable
-	for try := 0; ; try++ {
-		if _, leader := c.raft.LeaderWithID(); leader != "" {
-			last = c.orderOnce(ctx, string(leader), verb, nodeID)
-			if last == nil || errors.Is(last, ErrSealed) || errors.Is(last, errBadCall) {
-				return last
-			}
-		}
-		if pause(ctx, try) != nil {
-			return fmt.Errorf("%w: %w", ErrUnavailable, last)
-		}
-	}
-}
-
+// orderOnce gives an order to the leader. Each may be repeated safely.
 func (c *Cluster) orderOnce(ctx context.Context, leader string, verb orderVerb, nodeID string) error {
 	o, err := c.newOrder(verb, leader, nodeID)
 	if err != nil {
@@ -309,7 +327,7 @@ func (c *Cluster) serveOrder(ctx context.Context, from string, o order) (orderAn
 	case orderTransfer:
 		return orderAnswer{}, c.stepDown(ctx)
 	case orderLeave:
-		if o.Node == c.id || !c.leads() || !c.mayChange(leave, o.Node) {
+		if !c.leads() || !c.mayChange(lease.Leave, o.Node) {
 			return orderAnswer{}, errNotLeader // not yet
 		}
 		return orderAnswer{}, nil

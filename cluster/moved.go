@@ -54,6 +54,21 @@ func (c *Cluster) serveAddress(_ context.Context, from string, r addressCall) (a
 	return addressAnswer{}, nil
 }
 
+// tellAll tells everybody at the same time: whoever does not answer must not take the others' time.
+func (c *Cluster) tellAll(ctx context.Context, servers []raft.Server) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	var told sync.WaitGroup
+	for _, s := range servers {
+		if id := string(s.ID); id != c.id {
+			told.Go(func() {
+				_, _ = ask[addressCall, addressAnswer](ctx, c, id, "/v1/address", addressCall{Address: c.Address})
+			})
+		}
+	}
+	told.Wait()
+}
+
 // tellAddress has the others, and at last the members, follow this one to another address.
 func (c *Cluster) tellAddress(ctx context.Context) {
 	servers := c.servers() // Raft knows them before the state does
@@ -61,14 +76,7 @@ func (c *Cluster) tellAddress(ctx context.Context) {
 	if at < 0 || string(servers[at].Address) == c.Address || c.unfit() != nil {
 		return
 	}
-	for _, s := range servers {
-		if string(s.ID) == c.id {
-			continue
-		}
-		telling, cancel := context.WithTimeout(ctx, time.Second)
-		_, _ = ask[addressCall, addressAnswer](telling, c, string(s.ID), "/v1/address", addressCall{Address: c.Address})
-		cancel()
-	}
+	c.tellAll(ctx, servers)
 	if c.signer.Load() == nil {
 		return
 	}

@@ -30,6 +30,10 @@ type slowSnapshot struct {
 	entered, release chan struct{}
 }
 
+func newSlowSnapshot() *slowSnapshot {
+	return &slowSnapshot{entered: make(chan struct{}), release: make(chan struct{})}
+}
+
 func (s *slowSnapshot) gate(op, path string) error {
 	if op == "write" && strings.Contains(path, "snapshots") && s.armed.CompareAndSwap(true, false) {
 		close(s.entered)
@@ -45,7 +49,7 @@ func TestOwnSnapshotThatASentOneOvertookIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const slow, back = 3, 4
 		g := newGroup(t, 5)
-		held := &slowSnapshot{entered: make(chan struct{}), release: make(chan struct{})}
+		held := newSlowSnapshot()
 		for i := range 5 {
 			g.stop(i)
 			g.configs[i].Compact = cluster.Compact{Weight: 64 << 10, Entries: 1}

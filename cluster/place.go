@@ -11,6 +11,12 @@ import (
 // A leader looks whether another voter should lead: at once when this node serves nobody or is in trouble, and when it is told to
 // (PlaceLeader) also where writes would cost clearly less.
 
+// seekLeader does both in one goroutine, for there is one office to hand over.
+func (c *Cluster) seekLeader(ctx context.Context) {
+	c.findSuccessor(ctx)
+	c.findPlace(ctx)
+}
+
 // findSuccessor hands the office of a leader that is sealed, diverged or in trouble to an unsealed voter that is caught up and is
 // not, where there is one (decision 2).
 func (c *Cluster) findSuccessor(ctx context.Context) {
@@ -23,7 +29,8 @@ func (c *Cluster) findSuccessor(ctx context.Context) {
 	}
 	index := c.fsm.View().Index()
 	for _, seat := range c.look(ctx).Seats {
-		if seat.ID == c.id || !seat.Voter || !seat.Answers || seat.Sealed || seat.Trouble != "" || seat.Applied+slack < index {
+		ready := seat.Voter && seat.Answers && !seat.Sealed && seat.Trouble == ""
+		if seat.ID == c.id || !ready || !c.met(seat.ID) || seat.Applied+slack < index {
 			continue
 		}
 		c.handOver(ctx, seat.ID, why)
@@ -46,8 +53,8 @@ func (c *Cluster) whyNotLead() string {
 	switch {
 	case c.sealed.Load():
 		return "this node is sealed"
-	case c.unfit() != nil:
-		return c.unfit().Error()
+	case c.broken() != nil: // what another leader lacks this one would not
+		return c.broken().Error()
 	}
 	if trouble := c.trouble(); trouble != nil {
 		return trouble.Error()
@@ -56,7 +63,10 @@ func (c *Cluster) whyNotLead() string {
 }
 
 func (c *Cluster) trouble() error {
-	if err := c.stuck(); err != nil || c.Trouble == nil {
+	if lost := c.lost.Load(); lost != nil {
+		return *lost
+	}
+	if err := c.transport.Stuck(); err != nil || c.Trouble == nil {
 		return err
 	}
 	return c.Trouble()
@@ -70,7 +80,7 @@ const (
 	placeAfter = 3                // times that one was better before it goes there
 )
 
-// A better place is a voter from which writes were cheaper when the leader looked last. Only tick touches it.
+// A better place is a voter from which writes were cheaper when the leader looked last. Only seekLeader touches it.
 type better struct {
 	looked time.Time
 	voter  string

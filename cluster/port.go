@@ -41,6 +41,7 @@ type port struct {
 	dial     func(ctx context.Context, addr string) (net.Conn, error)
 
 	admits func(speaker) error // set before the first connection
+	life   lifeID              // of this member; what it dials shows it
 
 	raft, calls *connQueue
 	slots       chan struct{}
@@ -52,10 +53,13 @@ type port struct {
 	closed bool
 }
 
-func newPort(inner net.Listener, id Identity, dial func(context.Context, string) (net.Conn, error), admits func(speaker) error,
-	logger hclog.Logger) *port {
+func newPort(
+	inner net.Listener, id Identity, life lifeID,
+	dial func(context.Context, string) (net.Conn, error), admits func(speaker) error,
+	logger hclog.Logger,
+) *port {
 	p := &port{
-		inner: inner, dial: dial, admits: admits, logger: logger,
+		inner: inner, life: life, dial: dial, admits: admits, logger: logger,
 		raft:  newConnQueue(inner.Addr()),
 		calls: newConnQueue(inner.Addr()),
 		slots: make(chan struct{}, handshakes),
@@ -96,7 +100,7 @@ func (p *port) accept() {
 
 // admit finishes the handshake and hands the connection to its protocol.
 func (p *port) admit(raw net.Conn) {
-	tracked := p.track(raw)
+	tracked := p.track(raw, false)
 	conn, err := p.handshake(context.Background(), tls.Server(tracked, p.tlsConfig(protoRaft, protoCalls)), tracked)
 	if err != nil {
 		p.logger.Debug("cluster port: refused", "remote", raw.RemoteAddr(), "error", err)
@@ -119,8 +123,10 @@ func (p *port) open(ctx context.Context, nodeID, addr, protocol string) (*tls.Co
 	if err != nil {
 		return nil, err
 	}
-	tracked := p.track(raw)
-	conn, err := p.handshake(ctx, tls.Client(tracked, p.tlsConfig(protocol)), tracked)
+	tracked := p.track(raw, true)
+	config := p.tlsConfig(protocol)
+	config.ServerName = p.life.String()
+	conn, err := p.handshake(ctx, tls.Client(tracked, config), tracked)
 	if err != nil {
 		return nil, err
 	}
@@ -167,8 +173,11 @@ func (p *port) handshake(ctx context.Context, conn *tls.Conn, tracked *peerConn)
 		tracked.Close()
 		return nil, err
 	}
+	if !tracked.dialled {
+		peer.life = lifeOf(state.ServerName)
+	}
 	p.mu.Lock()
-	tracked.peer = peer
+	tracked.peer, tracked.protocol = peer, state.NegotiatedProtocol
 	p.mu.Unlock()
 	// Looked at when the connection can be cut already, or a change of members could slip in between.
 	if err := p.admits(peer); err != nil {
@@ -202,10 +211,42 @@ func (p *port) cut(nodeID string) {
 
 // cutWhere closes the connections with those of whom it is so.
 func (p *port) cutWhere(is func(speaker) bool) {
+	p.cutThose(func(c *peerConn) bool { return is(c.peer) })
+}
+
+// cutRaft closes all of Raft's connections.
+func (p *port) cutRaft() { p.cutThose(func(c *peerConn) bool { return c.protocol == protoRaft }) }
+
+// cutOthers closes the connections with a node in another life than one that has just begun: those
+// that it dialled, and those to it that are older.
+func (p *port) cutOthers(nodeID string, life lifeID) {
+	now := time.Now()
+	p.cutThose(func(c *peerConn) bool {
+		older := c.peer.life.Count > 0 && c.peer.life != life
+		return c.peer.node == nodeID && (older || c.dialled && now.Sub(c.opened) > time.Second)
+	})
+}
+
+// alive says whether a node has been heard within a time, over a connection that it dialled in a
+// life and that is open.
+func (p *port) alive(nodeID string, life lifeID, within time.Duration) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	since := time.Now().Add(-within).UnixNano()
+	for c := range p.conns {
+		own := !c.dialled && c.peer.node == nodeID && c.peer.life == life
+		if own && c.heard.Load() > since {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *port) cutThose(are func(*peerConn) bool) {
 	p.mu.Lock()
 	var gone []*peerConn
 	for c := range p.conns {
-		if c.peer.node != "" && is(c.peer) {
+		if c.peer.node != "" && are(c) {
 			gone = append(gone, c)
 		}
 	}
@@ -232,8 +273,8 @@ func (p *port) close() {
 	p.wg.Wait()
 }
 
-func (p *port) track(raw net.Conn) *peerConn {
-	c := &peerConn{Conn: raw, port: p}
+func (p *port) track(raw net.Conn, dialled bool) *peerConn {
+	c := &peerConn{Conn: raw, port: p, dialled: dialled, opened: time.Now()}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -246,8 +287,22 @@ func (p *port) track(raw net.Conn) *peerConn {
 // A peerConn is a TCP connection whose peer is known once its handshake is done.
 type peerConn struct {
 	net.Conn
-	port *port
-	peer speaker // guarded by port.mu until the handshake is done, constant after it
+	port    *port
+	opened  time.Time
+	dialled bool         // by this member
+	heard   atomic.Int64 // when something came in last, Unix nanoseconds
+
+	// Guarded by port.mu until the handshake is done, constant after it.
+	peer     speaker
+	protocol string
+}
+
+func (c *peerConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.heard.Store(time.Now().UnixNano())
+	}
+	return n, err
 }
 
 func (c *peerConn) Close() error {

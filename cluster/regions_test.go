@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"keyquorum/cluster"
-	"keyquorum/testcluster"
+	"keyquorum/internal/fakenet"
 )
 
 // far gives the link between two members a round trip.
 func (g *group) far(i, j int, roundTrip time.Duration) {
-	g.network.Shape(host(i), host(j), testcluster.Link{Delay: roundTrip / 2})
-	g.network.Shape(host(j), host(i), testcluster.Link{Delay: roundTrip / 2})
+	g.network.Shape(host(i), host(j), fakenet.Link{Delay: roundTrip / 2})
+	g.network.Shape(host(j), host(i), fakenet.Link{Delay: roundTrip / 2})
 }
 
 func (g *group) seat(s cluster.Survey, i int) cluster.Seat {

@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"sync"
+
+	"keyquorum/cluster/lease"
 )
 
 // Bounds of rounds: callers that wait on one node, and rounds that are under way at once.
@@ -11,19 +13,22 @@ const (
 	maxRounds  = 2
 )
 
-// rounds lets many callers share one answer: all that wait take part in the next round, and nobody joins one that was
-// begun already. That rule is what makes a fence a fence: an answer to a question put before a reader came proves nothing to it.
+// rounds lets many callers share one answer: all that wait take part in the next round, and nobody
+// joins one that was begun already. That rule is what makes a fence a fence: an answer to a
+// question put before a reader came proves nothing to it.
 type rounds[T any] struct {
 	mu      sync.Mutex
-	next    *round[T] // not begun; nil when nobody waits
+	numbers lease.Rounds
+	next    *round[T] // the latest that somebody joined; nil when nobody waits
 	waiting int
 	running int
 }
 
 type round[T any] struct {
-	done  chan struct{}
-	value T
-	err   error
+	number uint64
+	done   chan struct{}
+	value  T
+	err    error
 }
 
 // join waits for a round that begins after the call. run must end by itself.
@@ -34,8 +39,8 @@ func (r *rounds[T]) join(ctx context.Context, run func() (T, error)) (T, error) 
 		r.mu.Unlock()
 		return none, ErrBusy
 	}
-	if r.next == nil {
-		r.next = &round[T]{done: make(chan struct{})}
+	if number := r.numbers.Join(); r.next == nil || r.next.number != number {
+		r.next = &round[T]{number: number, done: make(chan struct{})}
 	}
 	mine := r.next
 	r.waiting++
@@ -70,6 +75,7 @@ func (r *rounds[T]) drive(run func() (T, error)) {
 			r.mu.Unlock()
 			return
 		}
+		r.numbers.Begin()
 		r.mu.Unlock()
 		current.value, current.err = run()
 		close(current.done)

@@ -118,6 +118,9 @@ func (c *Cluster) scrub(ctx context.Context) error {
 	s.since.Lock()
 	defer s.since.Unlock()
 	s.took, s.runs, s.due = time.Since(begun), s.runs+1, time.Time{}
+	if c.leftovers(c.View()) {
+		s.due = begun // what was deleted meanwhile, at the earliest then
+	}
 	return nil
 }
 
@@ -129,8 +132,7 @@ func (c *Cluster) cutBehind(ctx context.Context, view fsm.View) error {
 		return err
 	}
 	kept := min(c.raft.LastIndex()-min(last, c.raft.LastIndex()), or(c.Compact.Entries, compactEntries))
-	c.reload(func(r *raft.ReloadableConfig) { r.TrailingLogs = kept })
-	if err := c.answer(ctx, func() raft.Future { return c.raft.Snapshot() }); err != nil {
+	if err := c.snapshot(ctx, kept); err != nil {
 		return fmt.Errorf("the snapshot: %w", err)
 	}
 	first, err := c.Store.Logs().FirstIndex()

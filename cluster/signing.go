@@ -116,7 +116,11 @@ func (c *Cluster) obey(from string, o order, verb orderVerb) error {
 	if err != nil {
 		return errBadCall
 	}
-	if !c.fsm.View().Line().Verify(o.KeyTerm, message, o.Signature) {
+	line := c.fsm.View().Line()
+	if o.KeyTerm > line.Newest().Term {
+		return errNotLeader // a key that this node has yet to hear of
+	}
+	if !line.Verify(o.KeyTerm, message, o.Signature) {
 		c.accuse(from, deedOrder)
 		return errBadCall
 	}
@@ -125,7 +129,7 @@ func (c *Cluster) obey(from string, o order, verb orderVerb) error {
 
 // leaderIn is who led in a term, as far as this member knows; "" where it does not.
 func (c *Cluster) leaderIn(term uint64) string {
-	r := c.transport.terms.raft.Load()
+	r := c.transport.Raft()
 	if r == nil || term != r.CurrentTerm() {
 		return ""
 	}

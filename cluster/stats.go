@@ -53,6 +53,8 @@ type Stats struct {
 	Writes       tally.Distribution // the same until every node that may answer had them, or its lease was over
 	Mismatches   uint64             // of digests, between members or between a member's memory and its log
 	Diverged     bool
+	Outcast      string // the deed for which this member takes no part; "" while it does
+	Lacking      uint64 // an entry that this member has and its leader lacks; 0 for none
 
 	State                         string // Raft's: leader, follower, candidate
 	Elected, Followed, Candidated uint64 // how often it became each
@@ -106,18 +108,21 @@ func (c *Cluster) Stats() Stats {
 		Proposed: n.proposed.Load(), Commits: n.commits.Read(), Writes: n.writes.Read(),
 		Mismatches: n.mismatches.Load(), Diverged: c.diverged.Load() != nil,
 		Elected: n.states[raft.Leader].Load(), Followed: n.states[raft.Follower].Load(), Candidated: n.states[raft.Candidate].Load(),
-		Term: c.raft.CurrentTerm(), Last: c.raft.LastIndex(), Committed: c.raft.CommitIndex(), Applied: view.Index(), Shown: c.shown.index.Load(),
-		Life: time.Duration(c.life.Load()), Astray: c.astray.Load(), DiskWait: c.Store.Waiting(),
+		Term: c.raft.CurrentTerm(), Last: c.raft.LastIndex(), Committed: c.raft.CommitIndex(), Applied: view.Index(), Shown: c.leases.everywhere.index.Load(),
+		Life: c.life(), Astray: c.astray.Load(), DiskWait: c.Store.Waiting(),
 	}
 	s.State, s.LeaderHeard = stateName(c.raft.State()), c.leaderHeard()
-	_, leader := c.raft.LeaderWithID()
-	s.LeaderKnown, s.Leads = leader != "", c.leads()
+	if o := c.out.Load(); o != nil {
+		s.Outcast = o.deed.word
+	}
+	if l := c.lackNow(); l != nil {
+		s.Lacking = l.index
+	}
+	s.LeaderKnown, s.Leads = c.leader() != "", c.leads()
 	s.Snapshot, _ = c.Store.NewestSnapshot()
 	s.Bytes, s.Records = view.Size()
-	if now := c.clock(); c.mayRead(Look{now}) {
-		if held := c.tenure.held.Load(); held != nil {
-			s.Lease = max(0, held.until-now)
-		}
+	if now := c.clock(); c.mayRead(now) {
+		s.Lease = max(0, c.leases.tenure.Load().Lease.Until-now)
 	}
 	s.Members = c.memberStats(s.Leads)
 	s.Refused, _ = view.Refused()
@@ -150,14 +155,15 @@ func (c *Cluster) leaderHeard() time.Duration {
 
 func (c *Cluster) memberStats(leads bool) (members []MemberStats) {
 	configuration, _ := c.fsm.View().Configuration()
-	now := c.clock()
 	for _, s := range configuration.Servers {
 		m := MemberStats{ID: string(s.ID), Label: c.labelOf(string(s.ID)), Voter: s.Suffrage == raft.Voter, Heard: -1}
 		if leads {
-			c.grants.read(&m, now)
+			a, refused := c.account(m.ID)
+			m.Heard, m.Applied, m.Lease = a.Heard, a.Applied, a.Holds
+			m.Refused, m.BackOffs, m.Barred = refused, a.BackOffs, a.Barred
 		}
 		if leads && m.ID == c.id {
-			m.Heard, m.Applied, m.Lease = 0, c.fsm.View().Index(), c.mayRead(Look{now})
+			m.Heard, m.Applied, m.Lease = 0, c.fsm.View().Index(), c.Leased()
 		}
 		members = append(members, m)
 	}
@@ -171,20 +177,4 @@ func (c *Cluster) labelOf(id string) string {
 	}
 	heard, _ := c.told.of(id)
 	return cmp.Or(heard.Label, id)
-}
-
-// read fills in what the books say of a member.
-func (g *grants) read(m *MemberStats, now time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	m.Refused, m.BackOffs, m.Barred = g.refused[m.ID], g.penances[m.ID].times, max(0, g.penances[m.ID].until-now)
-	if g.reign == nil {
-		return
-	}
-	if w := g.reign.words[m.ID]; w != nil && w.heard > 0 {
-		m.Heard, m.Applied = max(0, now-w.heard), w.applied
-	}
-	for h, given := range g.reign.given {
-		m.Lease = m.Lease || h.node == m.ID && now < given.until
-	}
 }

@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -20,7 +22,7 @@ type Member struct {
 // Members lists the last committed configuration, ordered by id, and its index.
 func (c *Cluster) Members() ([]Member, uint64) {
 	configuration, index := c.fsm.View().Configuration()
-	_, leader := c.raft.LeaderWithID()
+	leader := raft.ServerID(c.leader())
 	var members []Member
 	for _, s := range configuration.Servers {
 		m := Member{ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter, Leader: s.ID == leader}
@@ -52,8 +54,7 @@ type Standing struct {
 
 // Standing answers from memory.
 func (c *Cluster) Standing() Standing {
-	_, leader := c.raft.LeaderWithID()
-	s := Standing{Leader: string(leader), Leads: c.leads(), Committed: c.raft.CommitIndex(), Applied: c.fsm.View().Index()}
+	s := Standing{Leader: c.leader(), Leads: c.leads(), Committed: c.raft.CommitIndex(), Applied: c.fsm.View().Index()}
 	if s.Leads {
 		s.Since = time.Unix(0, c.openedAt.Load())
 	}
@@ -63,20 +64,15 @@ func (c *Cluster) Standing() Standing {
 // CaughtUp says whether this node knows a leader, and its state machine has been given all that it
 // knows to be committed.
 func (c *Cluster) CaughtUp() bool {
-	_, leader := c.raft.LeaderWithID()
-	return leader != "" && c.raft.AppliedIndex() >= c.raft.CommitIndex()
+	return c.leader() != "" && c.raft.AppliedIndex() >= c.raft.CommitIndex()
 }
 
 // LeaderAbout asks the leader what it says of itself, for the addresses that gossip may not have brought yet.
 func (c *Cluster) LeaderAbout(ctx context.Context) (About, error) {
-	_, leader := c.raft.LeaderWithID()
-	switch string(leader) {
-	case "":
-		return About{}, ErrUnavailable
-	case c.id:
-		return c.About, nil
+	answer, err := atLeader(ctx, c, pathStatus, statusCall{}, c.serveStatus)
+	if errors.Is(err, errNotLeader) {
+		err = ErrUnavailable
 	}
-	answer, err := ask[statusCall, statusAnswer](ctx, c, string(leader), "/v1/status", statusCall{})
 	return About{Label: answer.Label, Region: answer.Region, API: answer.API, Version: answer.Version}, err
 }
 
@@ -96,6 +92,7 @@ type statusAnswer struct {
 	Trips                       []Trip
 	Accused                     []Accusation // what this node has caught others at, as many as fit
 	GossipKeys                  [32]byte     // the hash of those that it has
+	Unfit                       bool         // it serves nobody, and is of no use to a majority
 }
 
 // maxAccusedTold bounds what a node tells of what it has seen.
@@ -109,8 +106,10 @@ func (c *Cluster) serveStatus(context.Context, string, statusCall) (statusAnswer
 		Accused: c.Accusations(), GossipKeys: c.gossipKeys.Load().Hash(),
 	}
 	answer.Accused = answer.Accused[:min(len(answer.Accused), maxAccusedTold)]
-	if trouble := c.trouble(); trouble != nil {
-		answer.Trouble = trouble.Error()
+	unfit := c.unfit()
+	answer.Unfit = unfit != nil
+	if why := cmp.Or(unfit, c.trouble()); why != nil {
+		answer.Trouble = why.Error()
 	}
 	if c.Gossip.Bind != "" {
 		answer.Gossip = c.Gossip.Advertise
@@ -118,13 +117,16 @@ func (c *Cluster) serveStatus(context.Context, string, statusCall) (statusAnswer
 	return answer, nil
 }
 
-// Answers says whether a member answers within a second.
+// Unfit is why this member answers nothing; nil while it may.
+func (c *Cluster) Unfit() error { return c.unfit() }
+
+// Answers says whether a member answers within a second, and is of use to a majority.
 func (c *Cluster) Answers(ctx context.Context, nodeID string) bool {
 	if nodeID == c.id {
-		return true
+		return c.unfit() == nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	_, err := ask[statusCall, statusAnswer](ctx, c, nodeID, "/v1/status", statusCall{})
-	return err == nil
+	answer, err := ask[statusCall, statusAnswer](ctx, c, nodeID, pathStatus, statusCall{})
+	return err == nil && !answer.Unfit
 }

@@ -47,12 +47,12 @@ const surveyTimeout = time.Second
 
 // Survey asks the leader to look at all members, and looks itself where no leader answers.
 func (c *Cluster) Survey(ctx context.Context) Survey {
-	if _, leader := c.raft.LeaderWithID(); leader != "" && string(leader) != c.id {
+	if leader := c.leader(); leader != "" && leader != c.id {
 		asking, cancel := context.WithTimeout(ctx, 2*surveyTimeout)
 		defer cancel()
 		asking, stop := c.whileFollowing(asking)
 		defer stop()
-		seen, err := ask[surveyCall, Survey](asking, c, string(leader), "/v1/survey", surveyCall{})
+		seen, err := ask[surveyCall, Survey](asking, c, leader, "/v1/survey", surveyCall{})
 		if err == nil && len(seen.Seats) > 0 {
 			return seen
 		}
@@ -77,7 +77,7 @@ func (c *Cluster) look(ctx context.Context) Survey {
 	configuration, _ := c.fsm.View().Configuration()
 	s := Survey{By: c.id, Leads: standing.Leads, Leader: standing.Leader}
 	if s.Leads {
-		s.Life = time.Duration(c.life.Load())
+		s.Life = c.life()
 	}
 	s.Seats = make([]Seat, len(configuration.Servers))
 	var asked sync.WaitGroup
@@ -108,7 +108,7 @@ func (c *Cluster) askSeat(ctx context.Context, seat *Seat) {
 	if seat.ID == c.id {
 		answer, err = c.serveStatus(ctx, c.id, statusCall{})
 	} else {
-		answer, err = ask[statusCall, statusAnswer](ctx, c, seat.ID, "/v1/status", statusCall{})
+		answer, err = ask[statusCall, statusAnswer](ctx, c, seat.ID, pathStatus, statusCall{})
 	}
 	took := time.Since(begun)
 	if err != nil {
@@ -130,27 +130,15 @@ func (c *Cluster) askSeat(ctx context.Context, seat *Seat) {
 func (c *Cluster) bookSeat(seat *Seat, leads bool) {
 	seat.Heard = -1
 	if !leads {
-		seat.Lease = seat.ID == c.id && c.mayRead(Look{c.clock()})
+		seat.Lease = seat.ID == c.id && c.Leased()
 		return
 	}
 	if seat.ID == c.id {
-		seat.Heard, seat.Lease = 0, c.mayRead(Look{c.clock()})
+		seat.Heard, seat.Lease = 0, c.Leased()
 		return
 	}
-	now := c.clock()
-	g := &c.grants
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	seat.Barred = max(0, g.penances[seat.ID].until-now)
-	if g.reign == nil {
-		return
-	}
-	if w := g.reign.words[seat.ID]; w != nil {
-		seat.Heard = now - w.heard
-	}
-	for h, given := range g.reign.given {
-		seat.Lease = seat.Lease || h.node == seat.ID && now < given.until
-	}
+	a, _ := c.account(seat.ID)
+	seat.Heard, seat.Lease, seat.Barred = a.Heard, a.Holds, a.Barred
 }
 
 // Servers are the seats in placement's words.

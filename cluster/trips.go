@@ -34,7 +34,7 @@ type Trip struct {
 	Took time.Duration
 }
 
-// measure asks one member after the other how it is, and takes the time. It ends with the member.
+// measure says hello to one member after the other, and takes the time. It ends with the member.
 func (c *Cluster) measure() {
 	every := time.NewTicker(measureEvery)
 	defer every.Stop()
@@ -44,32 +44,24 @@ func (c *Cluster) measure() {
 		case <-c.ctx.Done():
 			return
 		}
-		others := c.measured()
-		c.trips.keep(others)
+		others := c.others()
+		measured := others[:min(len(others), maxMeasured)]
+		c.trips.keep(measured)
+		c.greetNew(others)
 		if len(others) > 0 {
-			c.measureOne(others[next%len(others)])
+			at := next % len(others)
+			c.measureOne(others[at], at < len(measured))
 		}
 	}
 }
 
-func (c *Cluster) measureOne(nodeID string) {
+func (c *Cluster) measureOne(nodeID string, noted bool) {
 	ctx, cancel := context.WithTimeout(c.ctx, measureEvery)
 	defer cancel()
 	begun := time.Now()
-	if _, err := ask[statusCall, statusAnswer](ctx, c, nodeID, "/v1/status", statusCall{}); err == nil {
+	if c.greet(ctx, nodeID) == nil && noted {
 		c.trips.add(nodeID, time.Since(begun))
 	}
-}
-
-// measured are the other members whose round trips are taken.
-func (c *Cluster) measured() (ids []string) {
-	for _, s := range c.servers() {
-		if string(s.ID) != c.id {
-			ids = append(ids, string(s.ID))
-		}
-	}
-	slices.Sort(ids)
-	return ids[:min(len(ids), maxMeasured)]
 }
 
 func (t *trips) add(nodeID string, took time.Duration) {

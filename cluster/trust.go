@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/raft"
+
 	"keyquorum/fsm"
 )
 
@@ -95,27 +97,49 @@ func (c *Cluster) behindTrust(v fsm.View) bool {
 // state without it comes after. The ids are known before their connections are cut, or one could
 // slip in between.
 func (c *Cluster) noteRemoved(v fsm.View) {
-	known := *c.removedID.Load()
-	var fresh []string
-	for path := range v.Scan(fsm.RemovedDir, "") {
-		if id := strings.TrimPrefix(path, fsm.RemovedDir); !known[id] {
-			fresh = append(fresh, id)
-		}
-	}
-	if len(fresh) == 0 {
-		return
-	}
-	now := maps.Clone(known)
-	for _, id := range fresh {
-		now[id] = true
-	}
-	c.removedID.Store(&now)
+	fresh, now := c.addRemoved(v)
 	for _, id := range fresh {
 		go c.port.cut(id) // closing a connection may wait for its writer; it has no other end to wait for
 	}
 	if now[c.id] {
 		c.learnRemoved()
 	}
+}
+
+// addRemoved adds the marks of a state to the removed ids, which only grow: fresh are those that are
+// new. A state that is opened and one that is applied may be looked at at the same time.
+func (c *Cluster) addRemoved(v fsm.View) (fresh []string, now map[string]bool) {
+	for {
+		known := c.removedID.Load()
+		fresh, now = nil, *known
+		for path := range v.Scan(fsm.RemovedDir, "") {
+			if id := strings.TrimPrefix(path, fsm.RemovedDir); !(*known)[id] {
+				fresh = append(fresh, id)
+			}
+		}
+		if len(fresh) == 0 {
+			return nil, now
+		}
+		now = maps.Clone(now)
+		for _, id := range fresh {
+			now[id] = true
+		}
+		if c.removedID.CompareAndSwap(known, &now) {
+			return fresh, now
+		}
+	}
+}
+
+// listensTo says whether Raft's messages from a node are heard. A removed one's are not. But of a pair that
+// has no other leader each is needed until the configuration has followed: nobody is elected without
+// the other's vote, and if the marked one leads already, it has the longer log, and has to carry out
+// its own removal. A leader that stays does not need it.
+func (c *Cluster) listensTo(nodeID string) bool {
+	if !c.removed(nodeID) {
+		return true
+	}
+	voters := c.voters()
+	return len(voters) == 2 && slices.Contains(voters, nodeID) && c.raft.State() != raft.Leader
 }
 
 func (c *Cluster) removed(nodeID string) bool { return (*c.removedID.Load())[nodeID] }

@@ -36,13 +36,12 @@ func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesReques
 	case err != nil:
 		rpc.Respond(nil, err)
 	case keep == len(r.Entries):
-		in.t.mend(r)
+		in.of(peer).led.Store(true)
 		in.c.foresee(r.Entries)
-		in.t.forward(rpc)
+		in.t.Forward(rpc)
 	default:
 		held := *r
 		held.Entries = r.Entries[:keep]
-		in.t.mend(&held)
 		in.ask(rpc, &held, func(a *raft.RPCResponse) {
 			if answer, ok := a.Response.(*raft.AppendEntriesResponse); ok && answer.Success {
 				a.Error = errHeld // not a refusal, at which a leader steps back in its log, and sends a snapshot where that ends
@@ -54,20 +53,30 @@ func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesReques
 var errHeld = errors.New("cluster: the first entries were taken; the members that the next goes by are not known yet")
 
 // vet says how many of the entries may be taken now. An error refuses the whole request.
+//
+// A leader that was deposed while it was cut off does not know what came after it: its entries may contradict what is
+// committed, and nothing is wrong with it. Raft refuses all of an older term, so they are left to it.
 func (c *Cluster) vet(peer string, r *raft.AppendEntriesRequest) (keep int, err error) {
+	if r.Term < c.raft.CurrentTerm() {
+		return len(r.Entries), nil
+	}
 	committed, before := c.committed(), r.PrevLogEntry
 	if c.besides(peer, r.Term) {
 		return 0, errBesides
 	}
 	for i, e := range r.Entries {
-		if e == nil || e.Index != before+1 || e.Term > r.Term {
+		if e == nil || e.Index != before+1 {
 			c.accuse(peer, deedKind, "after", before)
 			return 0, errors.New("cluster: entries that are not one behind the other")
+		}
+		if e.Term > r.Term { // the library sends them, between following another leader and noticing it
+			return 0, errors.New("cluster: entries of a newer term than their sender's")
 		}
 		before = e.Index
 		if e.Index <= committed {
 			if c.rewritten(e) {
 				c.accuse(peer, deedRewrite, "index", e.Index, "term", e.Term)
+				c.lacks(peer, r.Term, e.Index)
 				return 0, errors.New("cluster: that entry is committed, and another one")
 			}
 			continue // it was looked at when it came, and Raft passes over it
@@ -94,8 +103,8 @@ func (c *Cluster) besides(peer string, term uint64) bool {
 	if term != c.raft.CurrentTerm() {
 		return false
 	}
-	_, leader := c.raft.LeaderWithID()
-	if leader == "" || string(leader) == peer || term != c.raft.CurrentTerm() {
+	leader := c.leader()
+	if leader == "" || leader == peer || term != c.raft.CurrentTerm() {
 		return false
 	}
 	c.accuse(peer, deedBesides, "term", term)
@@ -181,7 +190,7 @@ func (c *Cluster) vetSnapshot(meta raft.SnapshotMeta, state io.Reader) error {
 	}
 	if err != nil {
 		sender := ""
-		if p := c.transport.inbound.installer.Load(); p != nil {
+		if p := c.inbound.installer.Load(); p != nil {
 			sender = *p
 		}
 		c.accuse(sender, deedSnapshot, "index", meta.Index, "why", err)
@@ -239,9 +248,17 @@ func sameServers(a, b raft.Configuration) bool {
 const maxTermStep = 1 << 20
 
 // plausible says whether a term may be one that somebody is in.
-func (t raftTransport) plausible(term uint64) bool {
-	r := t.terms.raft.Load()
+func (c *Cluster) plausible(term uint64) bool {
+	r := c.transport.Raft()
 	return r == nil || term <= r.CurrentTerm()+maxTermStep
+}
+
+// believe says so of the term that a voter answers with.
+func (c *Cluster) believe(term uint64) error {
+	if !c.plausible(term) {
+		return errTerm
+	}
+	return nil
 }
 
 var errTerm = errors.New("cluster: a term that nobody is in")

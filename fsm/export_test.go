@@ -54,3 +54,6 @@ func Directories(v View) int { return v.state.directories.Len() }
 
 // Gates is how many indexes are waited for.
 func Gates(f *FSM) int { return len(f.waiters.next) }
+
+// ValidPath says why no record has a path.
+var ValidPath = validPath

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // An ID names a transaction: 16 random bytes chosen by the proposer. The first outcome of an ID is its outcome for ever.
@@ -71,9 +69,6 @@ const (
 	MaxWrites     = 64
 	IDWindow      = 65536
 )
-
-// maxPath is the longest path, in bytes.
-const maxPath = 512
 
 // An OutcomeKind says what became of a transaction.
 type OutcomeKind uint8
@@ -178,26 +173,6 @@ func (w Write) valid(own Condition, base uint64) error {
 	}
 	if w.Logical != logical {
 		return fmt.Errorf("the logical version %d of %q should be %d", w.Logical, w.Path, logical)
-	}
-	return nil
-}
-
-// validPath accepts a record's path: names of printable characters, joined by single slashes.
-func validPath(path string) error {
-	switch {
-	case path == "":
-		return errors.New("a path is empty")
-	case len(path) > maxPath:
-		return errors.New("a path is too long")
-	case path[0] == '/' || path[len(path)-1] == '/' || strings.Contains(path, "//"):
-		return fmt.Errorf("path %q has an empty name", path)
-	case !utf8.ValidString(path):
-		return fmt.Errorf("path %q is not UTF-8", path)
-	}
-	for _, r := range path {
-		if !unicode.IsPrint(r) {
-			return fmt.Errorf("path %q has an unprintable character", path)
-		}
 	}
 	return nil
 }

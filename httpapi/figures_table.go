@@ -104,9 +104,11 @@ var clusterFigures = []figure{
 	counter(onMember, "keyquorum_digest_mismatches_total", "Comparisons of state digests, with other members or with this node's own memory, that found a difference.",
 		func(f *facts) uint64 { return f.Cluster.Mismatches }),
 	gauge(onMember, "keyquorum_diverged", "1 if this node holds another state than the majority, so that it serves nothing any more.", func(f *facts) float64 { return truth(f.Cluster.Diverged) }),
+	gauge(onMember, "keyquorum_outcast", "1 if this node takes no part any more, because its disk was put back, copied or set back.", func(f *facts) float64 { return truth(f.Cluster.Outcast != "") }),
+	gauge(onMember, "keyquorum_leader_lacks_index", "Index of an entry that this node has applied and its leader's log lacks, so that it serves nothing; 0 for none.", func(f *facts) float64 { return float64(f.Cluster.Lacking) }),
 	counter(onMember, "keyquorum_entries_refused_total", "Entries of the log, since the cluster was founded, that changed nothing because no unsealed member signed them.",
 		func(f *facts) uint64 { return f.Cluster.Refused }),
-	counters(onMember, "keyquorum_accusations_total", "What this node has caught others at that no node does, by node and deed: a node's key was stolen.",
+	counters(onMember, "keyquorum_accusations_total", "What this node has caught others at that no node does, by node and deed: a node's key was stolen, or its disk was put back, copied or set back.",
 		[]string{"node", "peer_id", "deed"}, func(f *facts, e emit) {
 			for _, a := range f.Cluster.Accused {
 				e(float64(a.Times), strings.ToValidUTF8(a.Label, "?"), a.ID, a.Deed)

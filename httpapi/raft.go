@@ -161,7 +161,10 @@ func configuration(c *call, _ *none) (configurationData, error) {
 }
 
 func raftServerOf(p node.Peer) raftServer {
-	return raftServer{p.ID, p.Address, p.Leader, p.Voter, "3", p.Label, p.APIAddr, p.Version, p.Sealed, p.Applied}
+	return raftServer{
+		p.ID, p.Address, p.Leader, p.Voter, "3",
+		p.About.Label, p.About.API, p.About.Version, p.Sealed, p.Applied,
+	}
 }
 
 type removeRequest struct {

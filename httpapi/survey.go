@@ -123,8 +123,7 @@ func (d *haStatusData) accuse(s node.Survey) {
 				continue
 			}
 			told[a.Node+a.Deed] = true
-			d.Outlook = append(d.Outlook, fmt.Sprintf("Node %s %s. If its disk or its key was stolen, remove it.",
-				cmp.Or(names[a.Node], a.Node), a.Says))
+			d.Outlook = append(d.Outlook, fmt.Sprintf("Node %s %s. %s", cmp.Or(names[a.Node], a.Node), a.Says, a.Advice()))
 		}
 	}
 }

@@ -66,7 +66,9 @@ func health(c *call) error {
 	return writeData(c, &d)
 }
 
-func standsBy(h node.Health) bool { return h.Initialized && !h.Sealed && !h.Leader && !h.Removed }
+func standsBy(h node.Health) bool {
+	return h.Initialized && !h.Sealed && !h.Leader && !h.Removed && !h.Unfit
+}
 
 // clusterName is what clients show; clusters have no other name.
 func clusterName(id string) string {
@@ -82,7 +84,7 @@ func healthCode(h node.Health, leaderKnown bool, raw string) (int, error) {
 		return override(raw, http.StatusNotImplemented, "uninitcode")
 	case h.Removed:
 		return override(raw, 530, "removedcode")
-	case h.Sealed:
+	case h.Sealed || h.Unfit:
 		return override(raw, http.StatusServiceUnavailable, "sealedcode")
 	case h.Leader:
 		return override(raw, http.StatusOK, "activecode")
@@ -127,12 +129,14 @@ type sealStatusData struct {
 	ClusterID    string `json:"cluster_id,omitempty"`
 	RecoverySeal bool   `json:"recovery_seal"`
 	StorageType  string `json:"storage_type"`
+
+	Trouble string `json:"trouble,omitempty"` // why this node serves nobody, shares or not
 }
 
 func sealStatusOf(s node.SealStatus) sealStatusData {
 	d := sealStatusData{
 		Type: "shamir", StorageType: "raft", Initialized: s.Initialized, Sealed: s.Sealed, T: s.Threshold, N: s.Shares,
-		Progress: s.Progress, Version: s.Version,
+		Progress: s.Progress, Version: s.Version, Trouble: s.Unfit,
 	}
 	if s.Initialized && !s.Sealed {
 		d.ClusterID, d.ClusterName = s.ClusterID, clusterName(s.ClusterID)

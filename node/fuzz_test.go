@@ -15,8 +15,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"keyquorum/cluster"
+	"keyquorum/internal/fakenet"
 	"keyquorum/node"
-	"keyquorum/testcluster"
 )
 
 // xor alters a with b, which may be shorter or longer.
@@ -52,7 +52,7 @@ func FuzzNonce(f *testing.F) {
 
 // openAlone makes an unsealed cluster of one outside a bubble.
 func openAlone(tb testing.TB) *node.Node {
-	network := testcluster.NewNetwork()
+	network := fakenet.New()
 	n, err := node.Open(node.Config{
 		Dir: filepath.Join(tb.TempDir(), "node"), Label: "alone", APIAddr: "https://alone:8200", ClusterAddr: "alone:8201",
 		ClusterListener: network.Listen("alone", "alone:8201"), Dial: network.Dialer("alone"),

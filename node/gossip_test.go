@@ -26,7 +26,7 @@ func TestGossipBlocked(t *testing.T) {
 	peers, _, err := s.nodes[0].Peers()
 	must(t, err)
 	for _, p := range peers {
-		if self := p.Label == "host0"; !self && (p.Label != "" || p.Sealed != nil || p.Version != "") {
+		if self := p.About.Label == "host0"; !self && (p.About.Label != "" || p.Sealed != nil || p.About.Version != "") {
 			t.Errorf("gossip was not blocked: %+v", p)
 		}
 	}

@@ -22,10 +22,12 @@ type member struct {
 	mirror   seal.Record      // of the seal record, from the folder: the state's copy wins
 	trust    cluster.Trust
 
-	// What follows is followKeys' alone once the member is open.
-	shown      cluster.Identity   // of now: ids never change, keys and authorities do
-	nextKey    *ecdsa.PrivateKey  // that is to come; nil for none
-	nodesFrom  uint64             // mod index of the record of node keys that was followed
+	// What follows is followNodes' alone once the member is open.
+	shown     cluster.Identity  // of now: ids never change, keys and authorities do
+	nextKey   *ecdsa.PrivateKey // that is to come; nil for none
+	nodesFrom uint64            // mod index of the record of node keys that was followed
+
+	// And this is followGossip's.
 	gossipKeys cluster.GossipKeys // in use
 	gossipFrom uint64             // mod index of the record that they were compared with
 }
@@ -123,7 +125,8 @@ func (n *Node) openMember() error {
 	n.member.Store(m)
 	n.ceremony = seal.NewCeremony(m.sealRecord())
 	n.wg.Go(func() { n.watch(m) })
-	n.wg.Go(func() { n.followKeys(m) })
+	n.wg.Go(func() { n.followKeys(m, n.followGossip) })
+	n.wg.Go(func() { n.followKeys(m, n.followNodes) })
 	return nil
 }
 

@@ -12,16 +12,16 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"keyquorum/internal/fakenet"
 	"keyquorum/node"
 	"keyquorum/seal"
-	"keyquorum/testcluster"
 	"keyquorum/vault"
 )
 
 // A site is a set of nodes on a network in memory. It joins nodes to one another without HTTP: node has none.
 type site struct {
 	t       *testing.T
-	network *testcluster.Network
+	network *fakenet.Network
 	root    string
 	born    time.Time
 	nodes   []*node.Node
@@ -30,7 +30,7 @@ type site struct {
 }
 
 func newSite(t *testing.T) *site {
-	s := &site{t: t, network: testcluster.NewNetwork(), root: t.TempDir(), born: time.Now().Add(-time.Hour)}
+	s := &site{t: t, network: fakenet.New(), root: t.TempDir(), born: time.Now().Add(-time.Hour)}
 	t.Cleanup(func() {
 		for i := range s.nodes {
 			s.stop(i)
@@ -300,14 +300,14 @@ func TestRemovePeer(t *testing.T) {
 			t.Fatalf("removing an unknown id: %v", err)
 		}
 		for _, p := range peers {
-			if p.Label == "host0" {
+			if p.About.Label == "host0" {
 				if err := s.nodes[0].RemovePeer(t.Context(), p.ID, false); !errors.As(err, &refusal) {
 					t.Fatalf("a node removing itself: %v", err)
 				}
 			}
 		}
 		victim := peers[0].ID
-		if peers[0].Label == "host0" {
+		if peers[0].About.Label == "host0" {
 			victim = peers[1].ID
 		}
 		must(t, s.nodes[0].RemovePeer(t.Context(), victim, false))

@@ -54,9 +54,10 @@ const (
 	followWait = 5 * time.Second // for one attempt, and between two that failed at most
 )
 
-// followKeys ends with the node. It is for each member, sealed or not. What a state says that is
-// being read from the log again is long over, so it begins where the others are.
-func (n *Node) followKeys(m *member) {
+// followKeys ends with the node. It is for each member, sealed or not: once for the gossip keys and
+// once for the nodes' own, so that neither waits for the other. What a state says that is being read
+// from the log again is long over, so it begins where the others are.
+func (n *Node) followKeys(m *member, follow func(context.Context, *member) error) {
 	begun := false
 	for rest := followRest; ; {
 		select {
@@ -69,7 +70,7 @@ func (n *Node) followKeys(m *member) {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(n.ctx, followWait)
-		err := errors.Join(n.followGossip(ctx, m), n.followNodes(ctx, m))
+		err := follow(ctx, m)
 		cancel()
 		if err == nil {
 			rest = followRest
@@ -82,8 +83,8 @@ func (n *Node) followKeys(m *member) {
 	}
 }
 
-// driveKeys ends with the keys.
-func (n *Node) driveKeys(m *member, k *keys) {
+// driveKeys ends with the keys. It is there for each kind of key, as followKeys is.
+func (n *Node) driveKeys(m *member, k *keys, drive func(context.Context, *member) error) {
 	for {
 		select {
 		case <-time.After(followRest):
@@ -94,7 +95,7 @@ func (n *Node) driveKeys(m *member, k *keys) {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(k.working, followWait)
-		err := errors.Join(n.driveGossip(ctx, m), n.driveNodes(ctx, m))
+		err := drive(ctx, m)
 		cancel()
 		if err != nil && k.working.Err() == nil && !errors.Is(err, ErrUnavailable) {
 			n.logger().Warn("the change of a key does not go on; trying again", "error", err)

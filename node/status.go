@@ -14,16 +14,8 @@ import (
 	"keyquorum/vault"
 )
 
-// A Peer is a member of the committed Raft configuration, with what gossip says of it where it says anything.
-type Peer struct {
-	ID, Address   string
-	Voter, Leader bool
-	Label         string // columns from gossip: may be empty
-	APIAddr       string
-	Version       string
-	Sealed        *bool // nil: not known
-	Applied       uint64
-}
+// A Peer is a member of the committed configuration (cluster.Member).
+type Peer = cluster.Member
 
 // Peers lists the committed configuration and its index.
 func (n *Node) Peers() (peers []Peer, index uint64, err error) {
@@ -31,13 +23,7 @@ func (n *Node) Peers() (peers []Peer, index uint64, err error) {
 	if m == nil {
 		return nil, 0, ErrUninitialized
 	}
-	members, index := m.cluster.Members()
-	for _, s := range members {
-		peers = append(peers, Peer{
-			ID: s.ID, Address: s.Address, Voter: s.Voter, Leader: s.Leader,
-			Label: s.About.Label, APIAddr: s.About.API, Version: s.About.Version, Sealed: s.Sealed, Applied: s.Applied,
-		})
-	}
+	peers, index = m.cluster.Members()
 	return peers, index, nil
 }
 
@@ -116,7 +102,7 @@ func (n *Node) Leader(ctx context.Context) Leader {
 	peers, _, _ := n.Peers()
 	for _, p := range peers {
 		if p.ID == s.Leader {
-			l.APIAddr, l.ClusterAddr = p.APIAddr, p.Address
+			l.APIAddr, l.ClusterAddr = p.About.API, p.Address
 		}
 	}
 	if l.Known && l.APIAddr == "" {
@@ -132,6 +118,7 @@ func (n *Node) Leader(ctx context.Context) Leader {
 // Health is answered from memory, without asking anyone.
 type Health struct {
 	Initialized, Sealed, Leader, Removed bool
+	Unfit                                bool // it serves nobody: SealStatus says why
 	ClusterID                            string
 	Now                                  time.Time
 }
@@ -142,6 +129,7 @@ func (n *Node) Health() Health {
 	if m := n.member.Load(); m != nil {
 		h.Initialized, h.ClusterID = true, m.identity.ClusterID
 		h.Leader, h.Removed = m.cluster.Standing().Leads, m.cluster.Removed()
+		h.Unfit = m.cluster.Unfit() != nil
 	}
 	return h
 }

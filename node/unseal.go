@@ -20,6 +20,7 @@ type SealStatus struct {
 	Progress            int
 	ClusterID           string
 	Version             string
+	Unfit               string // why this node serves nobody, shares or not; "" when it may
 }
 
 // SealStatus answers from memory; it never waits for a ceremony that is under way.
@@ -33,6 +34,9 @@ func (n *Node) SealStatus() SealStatus {
 		record := m.sealRecord()
 		s.Initialized, s.Threshold, s.Shares = true, record.Threshold, record.Shares
 		s.ClusterID = m.identity.ClusterID
+		if why := m.cluster.Unfit(); why != nil {
+			s.Unfit = why.Error()
+		}
 	}
 	n.keysMu.Lock()
 	s.Sealed, s.Opening = n.keys.Load() == nil, n.opening != nil
@@ -144,7 +148,8 @@ func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.R
 		return err
 	}
 	n.wg.Go(func() { n.followKeyring(m, k) })
-	n.wg.Go(func() { n.driveKeys(m, k) })
+	n.wg.Go(func() { n.driveKeys(m, k, n.driveGossip) })
+	n.wg.Go(func() { n.driveKeys(m, k, n.driveNodes) })
 	err = n.cleanse(ctx, m, k)
 	n.keysMu.Lock()
 	current := n.opening == o // else it was ended, and who ended it must find no keys later

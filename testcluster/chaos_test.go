@@ -11,8 +11,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"keyquorum/prove"
 	"keyquorum/testcluster"
-	"keyquorum/testcluster/prove"
 )
 
 // TestChaos breaks clusters for KEYQUORUM_CHAOS (make chaos TIME=20m): histories on fake time on one side, real processes on the
@@ -69,7 +69,7 @@ func chaosOfProcesses(t *testing.T, end time.Time, r *report) {
 // A report adds up what became of runs.
 type report struct {
 	runs, histories, operations, acknowledged, unknown int
-	violations, undecided, digests, lost               int
+	violations, stuck, undecided, digests, lost        int
 	failures                                           map[string]int // by what was answered
 	faults                                             map[string]*suffering
 }
@@ -91,6 +91,9 @@ func (r *report) add(l lived) {
 	r.acknowledged += l.verdict.Acknowledged
 	r.unknown += l.verdict.Unknown
 	r.violations += len(l.verdict.Violations)
+	if l.stuck != nil {
+		r.stuck++
+	}
 	r.undecided += l.verdict.Undecided
 	if r.failures == nil {
 		r.failures, r.faults = map[string]int{}, map[string]*suffering{}
@@ -116,7 +119,8 @@ func (r *report) add(l lived) {
 // String is the report for people.
 func (r *report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "runs %d, histories %d, operations %d; violations %d, undecided %d\n", r.runs, r.histories, r.operations, r.violations, r.undecided)
+	fmt.Fprintf(&b, "runs %d, histories %d, operations %d; violations %d, stuck for ever %d, undecided %d\n",
+		r.runs, r.histories, r.operations, r.violations, r.stuck, r.undecided)
 	lost := "none"
 	if r.violations > 0 {
 		lost = "see the violations"

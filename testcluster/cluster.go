@@ -99,7 +99,9 @@ type Cluster struct {
 	distances map[[2]int]Link // that Heal leaves
 	removed   []bool
 	visits    []*visit // of thieves
+	robbed    bool     // somebody spoke who is no member in good order
 	lost      int      // sectors, to power cuts
+	signs     int      // of life, that were asked for
 	clients   []*http.Client
 }
 

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"keyquorum/prove"
 	"keyquorum/testcluster"
-	"keyquorum/testcluster/prove"
 )
 
 // TestPowerCuts cuts the power of a whole cluster of processes while clients write, again and again (KEYQUORUM_CUTS; make cuts).

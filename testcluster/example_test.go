@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keyquorum/prove"
 	"keyquorum/testcluster"
-	"keyquorum/testcluster/prove"
 )
 
 // In a bubble: the leader is cut off from the others. They elect another and go on, and what they have acknowledged the old one

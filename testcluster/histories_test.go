@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"keyquorum/node"
+	"keyquorum/prove"
 	"keyquorum/testcluster"
-	"keyquorum/testcluster/prove"
 )
 
 // TestHistories runs clusters on fake time, each with clients on all nodes and a schedule of faults of its own, and holds what was
@@ -58,6 +58,7 @@ type lived struct {
 	verdict  *prove.Verdict
 	suffered []testcluster.Suffered
 	held     []testcluster.State // by all nodes, when it was compared after the steps
+	stuck    error               // why the cluster did not go on when its faults were over; nil: it did
 }
 
 // history lets one cluster live in a bubble.
@@ -156,7 +157,10 @@ func between(a, b string) time.Duration {
 // live lets clients work for as long as the cluster suffers, and completes the history when it is whole again.
 func (l *lived) live(t *testing.T, c *testcluster.Cluster, s testcluster.Schedule, o prove.Options) {
 	t.Helper()
-	l.during(t, c, o, func() { l.suffered = c.Suffer(s) })
+	l.during(t, c, o, func() {
+		l.suffered = c.Suffer(s)
+		l.stuck = l.suffered[len(l.suffered)-1].Stuck
+	})
 }
 
 // during lets clients work for as long as suffer takes.
@@ -173,6 +177,12 @@ func (l *lived) during(t *testing.T, c *testcluster.Cluster, o prove.Options, su
 	suffer()
 	stop()
 	<-done
+	if l.stuck == nil {
+		l.stuck = c.Recover()
+	}
+	if l.stuck != nil {
+		return // what was answered is judged; to read it back would take for ever
+	}
 	l.held = append(l.held, c.Settled())
 	must(t, l.ReadBack(ctx))
 	l.held = append(l.held, c.Digests())
@@ -182,6 +192,12 @@ func (l *lived) during(t *testing.T, c *testcluster.Cluster, o prove.Options, su
 	}
 	if err := l.CountUsage(logs...); err != nil {
 		t.Error(err)
+	}
+	if _, err := c.ReplayLeases(); err != nil {
+		t.Errorf("leases: %v", err)
+	}
+	for _, line := range c.Unjust() {
+		t.Errorf("a member in good order is accused: %s", line)
 	}
 }
 
@@ -205,10 +221,11 @@ func (l *lived) judge(t *testing.T, how, test string, schedule testcluster.Sched
 	}
 }
 
-// check is an error unless there is something to judge, and nothing wrong with it.
+// check is an error unless there is something to judge, and nothing wrong with it. A cluster that is stuck for ever is as wrong as a stale
+// read.
 func (l *lived) check() error {
 	l.verdict = l.Check()
-	if err := l.verdict.Err(); err != nil {
+	if err := errors.Join(l.verdict.Err(), l.stuck); err != nil {
 		return err
 	}
 	if l.verdict.Acknowledged == 0 {

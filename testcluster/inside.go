@@ -14,6 +14,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"keyquorum/cluster/lease/trace"
 	"keyquorum/httpapi"
 	"keyquorum/node"
 )
@@ -24,7 +25,8 @@ func New(t testing.TB, n int, configure ...func(i int, config *node.Config)) *Cl
 	t.Helper()
 	c := newCluster(t, n, nodeName)
 	network := NewNetwork()
-	c.links, c.kind = network, bubbled{newInside(c, &bubble{network}, configure...), network}
+	c.links = nodesNetwork{network}
+	c.kind = bubbled{newInside(c, &bubble{network: network}, configure...), network}
 	c.begin()
 	return c
 }
@@ -77,7 +79,8 @@ func (l *inside) node(i int) *node.Node { return l.nodes[i].node }
 type served struct {
 	node   *node.Node
 	server *http.Server
-	close  func(ctx context.Context) // once
+	once   sync.Once                 // of its end, whoever brings that about
+	close  func(ctx context.Context) // in once
 	ended  chan struct{}             // closed after that
 }
 
@@ -130,21 +133,17 @@ func (l *inside) serve(i int, n *node.Node, api net.Listener, logger hclog.Logge
 		Zones: []httpapi.Zone{{Suffix: Zone, Login: Login}}, Dial: l.place.joinDialer(i),
 	}, logger)
 	s.server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{l.c.authority.pair}}
-	var once sync.Once
 	s.close = func(ctx context.Context) {
-		once.Do(func() {
-			s.server.Close()
-			s.server.Handler.(*httpapi.Handler).Close()
-			n.Close(ctx)
-			close(s.ended)
-		})
-		<-s.ended
+		s.server.Close()
+		s.server.Handler.(*httpapi.Handler).Close()
+		n.Close(ctx)
+		close(s.ended)
 	}
 	go s.server.ServeTLS(httpapi.Forgetful(api), "", "")
 	go func() {
 		select {
 		case <-n.Failed():
-			l.kill(i)
+			l.killServed(i, s)
 		case <-s.ended:
 		}
 	}()
@@ -165,15 +164,23 @@ func (l *inside) running(i int) bool {
 
 func (l *inside) ended(i int) <-chan struct{} { return l.nodes[i].ended }
 
-func (l *inside) stop(i int) { l.nodes[i].close(context.Background()) }
+func (l *inside) stop(i int) {
+	s := l.nodes[i]
+	s.once.Do(func() { s.close(context.Background()) })
+}
 
 // kill lets nothing out any more, to the network or to the disk, before it takes the node apart.
-func (l *inside) kill(i int) {
-	l.place.vanish(i)
-	l.troubles[i].die()
-	gone, cancel := context.WithCancel(context.Background())
-	cancel()
-	l.nodes[i].close(gone)
+func (l *inside) kill(i int) { l.killServed(i, l.nodes[i]) }
+
+// killServed ends one life of node i. Where that has ended already, the next one is left alone.
+func (l *inside) killServed(i int, s *served) {
+	s.once.Do(func() {
+		l.place.vanish(i)
+		l.troubles[i].die()
+		gone, cancel := context.WithCancel(context.Background())
+		cancel()
+		s.close(gone)
+	})
 }
 
 func (l *inside) dial(ctx context.Context, i int, port string) (net.Conn, error) {
@@ -203,7 +210,10 @@ func (sockets) joinDialer(int) func(context.Context, string) (net.Conn, error) {
 func (sockets) vanish(int)                                                     {}
 
 // A bubble is a network in memory. Nodes do not gossip in it: memberlist leaves goroutines behind that a bubble waits for.
-type bubble struct{ network *Network }
+type bubble struct {
+	network *Network
+	leases  trace.Log // what the nodes did with theirs
+}
 
 // tester is the host from which the test itself asks.
 const tester = "test"
@@ -212,14 +222,31 @@ func nodeName(i int) string { return fmt.Sprintf("node%d", i) }
 
 func (*bubble) name() string { return "nodes in a bubble" }
 
-func (b *bubble) configure(i int, config *node.Config) { config.Dial = b.network.Dialer(nodeName(i)) }
+func (b *bubble) configure(i int, config *node.Config) {
+	config.Dial = b.network.Dialer(nodeName(i))
+	config.Leases.Watch = b.leases.Watch
+}
+
+// ReplayLeases plays what every node did with its leases through their core once more. It says how
+// many steps there were, 0 where nodes run elsewhere.
+func (c *Cluster) ReplayLeases() (steps int, err error) {
+	if l, ok := c.kind.(*inside); ok {
+		if b, ok := l.place.(*bubble); ok {
+			if steps, err = b.leases.Replay(); steps == 0 && err == nil {
+				err = errors.New("testcluster: nobody saw what the nodes did with their leases")
+			}
+			return steps, err
+		}
+	}
+	return 0, nil
+}
 
 func (b *bubble) listen(i int, port string) (net.Listener, error) {
 	return b.network.Listen(nodeName(i), nodeName(i)+":"+port), nil
 }
 
 func (b *bubble) dial(ctx context.Context, i int, port string) (net.Conn, error) {
-	return b.network.dial(ctx, tester, nodeName(i)+":"+port)
+	return b.network.Dialer(tester)(ctx, nodeName(i)+":"+port)
 }
 
 func (b *bubble) joinDialer(i int) func(context.Context, string) (net.Conn, error) {

@@ -4,27 +4,6 @@ import "time"
 
 // What stands behind the verbs of faults.go for nodes in this process.
 
-// A Network between nodes, which have their names in it.
-
-func (n *Network) hold(from, to int) error { n.Hold(nodeName(from), nodeName(to)); return nil }
-func (n *Network) heal() error             { n.Heal(); return nil }
-func (n *Network) close()                  { n.Close() }
-func (n *Network) unshapable() error       { return nil }
-
-func (n *Network) shape(from, to int, l Link) error {
-	n.Shape(nodeName(from), nodeName(to), l)
-	return nil
-}
-
-// reset leaves the connections alone that come from outside.
-func (n *Network) reset(i int) {
-	var others []string
-	for j := range maxSize {
-		others = append(others, nodeName(j))
-	}
-	n.Reset(nodeName(i), others...)
-}
-
 // bubbled nodes can stand still. Those over real sockets would go on talking.
 type bubbled struct {
 	*inside

@@ -84,6 +84,12 @@ func (c *Cluster) Remove(i int) {
 	c.mustHave("Remove", i)
 	by := c.member(i)
 	c.Call(by, "PUT", "/v1/sys/storage/raft/remove-peer", map[string]string{"server_id": c.folderID(i)}, nil)
+	c.Forget(i)
+}
+
+// Forget ends node i, which was removed: it is waited for no more.
+func (c *Cluster) Forget(i int) {
+	c.t.Helper()
 	c.removed[i] = true
 	c.Kill(i)
 }

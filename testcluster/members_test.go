@@ -6,13 +6,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keyquorum/prove"
 	"keyquorum/testcluster"
-	"keyquorum/testcluster/prove"
 )
 
 // TestMembersChangeUnderLoad adds and removes voters and non-voters while clients work and leaders fall, with a log that is cut
 // all the time: each new node is sent a state first.
 func TestMembersChangeUnderLoad(t *testing.T) {
+	heavy(t)
 	var l lived
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 3, ways(0))

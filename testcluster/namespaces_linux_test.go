@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"keyquorum/prove"
 	"keyquorum/testcluster"
-	"keyquorum/testcluster/prove"
 )
 
 // TestNamespaces does to the unmodified program, on a network of the kernel's, what partitions and bad links do.

@@ -25,7 +25,7 @@ func Breakable(t testing.TB, n int) *Cluster {
 	t.Helper()
 	return newProcesses(t, n, BreakableBinary, onLoopback(), func(c *Cluster, p *processes) {
 		p.called, p.faults, p.network = "breakable processes", true, NewNetwork()
-		c.links = p.network
+		c.links = nodesNetwork{p.network}
 	})
 }
 

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"keyquorum/prove"
 	"keyquorum/testcluster"
-	"keyquorum/testcluster/prove"
 )
 
 // A run in which nobody was told that anything was done has no violation, and shows nothing.

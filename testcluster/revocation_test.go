@@ -22,6 +22,7 @@ import (
 // away. An application uses a secret at every node all the time, while its right is taken away and given back, in calm and with nodes or
 // regions cut off. KEYQUORUM_RACES sets how often (default 10; make races sets 1,000).
 func TestRevocationHoldsEverywhere(t *testing.T) {
+	heavy(t)
 	races := number(t, "KEYQUORUM_RACES", 10)
 	const length = 40 // of a bubble's life, in races
 	for first := 0; first < races; first += length {

@@ -71,10 +71,11 @@ type Suffered struct {
 	Begun, Over time.Time // struck, and whole again
 	Lost        int       // sectors, to power cuts; see PowerCut
 	Held        State     // by every member after it
+	Stuck       error     // what Recover said; nil: nothing
 }
 
-// Suffer lets the schedule happen. After each step every member is back, the cluster has come together again, and all of it holds
-// the same, or the test fails.
+// Suffer lets the schedule happen. After each step every member is back, the cluster goes on (Recover), and all of it holds the
+// same, or the test fails. With a step after which it is stuck the schedule ends.
 func (c *Cluster) Suffer(s Schedule) (all []Suffered) {
 	c.t.Helper()
 	dice := rand.New(rand.NewPCG(s.Seed, 1))
@@ -86,8 +87,12 @@ func (c *Cluster) Suffer(s Schedule) (all []Suffered) {
 			suffered.Faults = append(suffered.Faults, f.Name)
 		}
 		time.Sleep(step.Lasts)
-		c.Whole()
+		suffered.Stuck = c.Recover()
 		suffered.Over, suffered.Lost = time.Now(), c.lost-lost
+		if suffered.Stuck != nil {
+			c.t.Errorf("testcluster: after step %d, %v: %v", len(all)+1, step.Faults, suffered.Stuck)
+			return append(all, suffered)
+		}
 		suffered.Held = c.compare(c.members())
 		all = append(all, suffered)
 	}
@@ -219,16 +224,5 @@ func (c *Cluster) ask(i int, path string) {
 // Whole brings every member back: faults are healed, the dead run again, a leader is found, and the sealed are unsealed.
 func (c *Cluster) Whole() {
 	c.t.Helper()
-	c.Heal()
-	for i := range c.size {
-		if !c.removed[i] && !c.kind.running(i) {
-			c.Start(i)
-		}
-	}
-	c.Leader()
-	for i := range c.size {
-		if c.present(i) && !c.unsealed(i) {
-			c.Unseal(i)
-		}
-	}
+	c.must(c.comeBack())
 }

@@ -91,6 +91,7 @@ func (r relic) mustNotBeIn(t *testing.T, i int) {
 // A3. Ten minutes after a purge nothing in the folder of a member opens to what was purged, also
 // where the log was never cut, and nothing in that of a member that was away, from when it serves.
 func TestPurgedIsGone(t *testing.T) {
+	heavy(t)
 	for name, configure := range map[string]func(int, *node.Config){
 		"from a log that is never cut": nil,
 		"from a log that is cut often": often,

@@ -1,6 +1,6 @@
 package testcluster
 
-import "keyquorum/testcluster/prove"
+import "keyquorum/prove"
 
 // Target is the cluster as prove sees it: every node that is a member now, and how to reach it and no other.
 func (c *Cluster) Target() prove.Target {

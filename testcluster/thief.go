@@ -65,7 +65,7 @@ func (c *Cluster) steal(i int) (*Thief, error) {
 
 // begin gives him the means to speak as a node.
 func (t *Thief) begin(pair tls.Certificate, id string) {
-	t.ID = id
+	t.ID, t.c.robbed = id, true
 	t.lines = &lines{open: map[net.Conn]struct{}{}}
 	dial := func(ctx context.Context, node int, protocol string) (net.Conn, error) {
 		return t.lines.keep(t.c.dialAs(ctx, pair, node, protocol))
@@ -343,6 +343,25 @@ func (c *Cluster) Accusations(id string) (lines []string) {
 		c.must(err)
 		for line := range bytes.Lines(log) {
 			if accuses(line, id) {
+				lines = append(lines, nodeName(i)+": "+string(bytes.TrimSpace(line)))
+			}
+		}
+	}
+	return lines
+}
+
+// Unjust are the lines in which a node accuses another, though everybody was a member in good order
+// all the time: no fault of machines and networks may look like a crime.
+func (c *Cluster) Unjust() (lines []string) {
+	c.t.Helper()
+	if c.robbed {
+		return nil
+	}
+	for i := range c.size {
+		log, err := c.kind.log(i)
+		c.must(err)
+		for line := range bytes.Lines(log) {
+			if bytes.Contains(line, []byte("a node does what no member does")) {
 				lines = append(lines, nodeName(i)+": "+string(bytes.TrimSpace(line)))
 			}
 		}

@@ -220,6 +220,20 @@ func (t *Thief) TellLies(other string) {
 	}
 }
 
+// SayHello says hello to all others in the name of the node whose key he has, as a later life of
+// its. It returns the word of each.
+func (t *Thief) SayHello() (words []string) {
+	for _, node := range t.Others() {
+		var answer []any
+		if err := t.Call(node, "/v1/hello", &answer, helloOf(1000)...); err != nil {
+			words = append(words, err.Error())
+			continue
+		}
+		words = append(words, answer[0].(string))
+	}
+	return words
+}
+
 // ObeyMe gives orders to whoever leads: in the name of nobody, of himself and, where he has one,
 // with the signature of another message. It returns what the leader said to each.
 func (t *Thief) ObeyMe(other string, foreign []byte) (answers []error) {

@@ -294,6 +294,16 @@ func brokenWords(term uint64) []lie {
 	}
 }
 
+// helloOf is a hello in a life of a number, which has come as far as can be said.
+func helloOf(number uint64) []any {
+	const most = 1<<63 - 1
+	name, none, tag := make([]byte, 16), make([]byte, 16), make([]byte, 32)
+	name[0] = 7
+	said := []any{[]any{number, name}, uint64(1), uint64(most), uint64(most), uint64(most), none, "", tag}
+	lives := []any{number, []any{[]any{name, uint64(most), uint64(most)}}}
+	return []any{said, lives, "thief:8201"}
+}
+
 type lie struct {
 	path    string
 	members []any

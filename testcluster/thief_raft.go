@@ -46,7 +46,7 @@ func (s *askingOnly) Dial(to raft.ServerAddress, timeout time.Duration) (net.Con
 
 func (s *askingOnly) Accept() (net.Conn, error) { <-s.done; return nil, net.ErrClosed }
 func (s *askingOnly) Close() error              { s.once.Do(func() { close(s.done) }); return nil }
-func (s *askingOnly) Addr() net.Addr            { return memAddr("thief") }
+func (s *askingOnly) Addr() net.Addr            { return &net.UnixAddr{Name: "thief"} }
 
 // again asks once more where the connection that was kept had lost its other end.
 func again(ask func() error) error {

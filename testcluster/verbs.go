@@ -71,19 +71,16 @@ func (c *Cluster) Restart(i int) {
 func (c *Cluster) Unseal(i int) {
 	c.t.Helper()
 	c.mustHave("Unseal", i)
-	c.await(fmt.Sprintf("node %d is unsealed", i), func() bool {
-		if !c.unsealed(i) {
-			c.giveShares(i)
-		}
-		return c.unsealed(i)
-	})
+	c.await(fmt.Sprintf("node %d is unsealed", i), func() bool { return c.unsealed(i) || c.giveShares(i) })
 }
 
-// giveShares gives them all, whatever is answered: one may have been taken before, or be recorded too late.
-func (c *Cluster) giveShares(i int) {
+// giveShares gives them all, whatever is answered: one may have been taken before, or be recorded too late. It says whether that has
+// unsealed the node.
+func (c *Cluster) giveShares(i int) bool {
 	for _, share := range c.Shares[:2] {
 		_, _ = c.try(i, "PUT", "/v1/sys/unseal", map[string]string{"key": share}, nil)
 	}
+	return c.unsealed(i)
 }
 
 func (c *Cluster) unsealed(i int) bool {

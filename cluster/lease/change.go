@@ -15,16 +15,16 @@ const (
 // MayChange says whether the configuration may be changed now (L8). Not before leases of older
 // terms are over: whoever holds one must be known. Not a voter soon after another: a lease was
 // built on a majority of the voters of its time, and only neighbouring configurations have
-// majorities that meet. Not the removal of a member that may hold a lease: it gets no more, and the
-// last one runs out. And not that of the leader itself, whose lease nobody waits for: it hands its
-// office over first.
+// majorities that meet. And not the removal of a member that may hold a lease, this leader itself
+// included: it gets no more, and the last one runs out. A leader that is still to be marked hands
+// its office over first: the mark cuts it off.
 func (n *Node) MayChange(r Reading, kind Change, node string) bool {
 	t := &n.Table
 	if !t.Open || r.Term != t.Term || !t.quiet(n.Limits, r.Now) {
 		return false
 	}
 	removes := kind == Depart || kind == Leave
-	if removes && node == n.ID {
+	if kind == Leave && node == n.ID {
 		return false
 	}
 	if kind == Promote || kind == Depart {
@@ -37,6 +37,9 @@ func (n *Node) MayChange(r Reading, kind Change, node string) bool {
 	}
 	if !slices.Contains(t.Leaving, node) {
 		t.Leaving = append(t.Leaving, node) // for the term: what seems to fail may be committed
+	}
+	if node == n.ID {
+		return r.Now >= t.Own
 	}
 	return !slices.ContainsFunc(t.Leases, func(g Granted) bool {
 		return g.Node == node && r.Now < g.Until

@@ -8,7 +8,8 @@
 //
 // # The rules
 //
-// cluster/DESIGN.md says what breaks without each. A rule lives at one place:
+// DESIGN.md says what breaks without each, and testdata has a script that plays it. A rule
+// lives at one place:
 //
 //	L1   a lease runs from before the question         Node.Ask, Node.Take
 //	L2   a lease ends by the clock and with its term   Lease.covers, Node.Take

@@ -32,22 +32,26 @@ func (n *Node) MoveE(r Reading) {
 }
 
 // NextMove is when E may move though nobody checks in: a lease in the books ends, or a term becomes
-// quiet. soonest is when to look again in any case. What is left of a term that is over has no end
-// to wait for.
+// quiet. It is asked after MoveE, by the same reading: what lies before that has moved E, or waits
+// for something else. soonest is when to look again in any case. What is left of a term that is
+// over has no end to wait for.
 func (n *Node) NextMove(r Reading, soonest time.Duration) time.Duration {
 	t, next := &n.Table, soonest
 	if t.Term != r.Term {
 		return next
 	}
+	wait := func(until time.Duration) {
+		if until > r.Now {
+			next = min(next, until)
+		}
+	}
 	for _, g := range t.Leases {
-		next = min(next, g.Until)
+		wait(g.Until)
 	}
 	if !t.Quiet {
-		next = min(next, t.Begun+n.Limits.longest())
+		wait(t.Begun + n.Limits.longest())
 		for i := range t.Reports {
-			if free := t.Reports[i].Free; free > r.Now {
-				next = min(next, free)
-			}
+			wait(t.Reports[i].Free)
 		}
 	}
 	return next

@@ -43,7 +43,9 @@ func (n *Node) Grant(
 		from != n.ID && t.awaited(n, r, from, c, life): // L12
 		return a, Refused
 	}
-	if from != n.ID { // this FSM is looked at in any case
+	if from == n.ID { // its FSM is looked at in any case, and its clock is this one
+		t.Own = max(t.Own, r.Now+left)
+	} else {
 		t.enter(from, c, r.Now+left+n.Limits.margin(life))
 	}
 	t.Longest = max(t.Longest, left)
@@ -83,16 +85,19 @@ func (t *Table) granted(from string, c CheckIn) *Granted {
 
 // An Account is what a leader has in its books of a member.
 type Account struct {
-	Heard  time.Duration // since it last checked in; negative: never
-	Holds  bool          // a lease
-	Barred time.Duration // for how long yet it gets none
+	Heard    time.Duration // since it last checked in; negative: never
+	Applied  uint64        // then
+	Holds    bool          // a lease
+	Barred   time.Duration // for how long yet it gets none
+	BackOffs uint64        // how often it got none for a while
 }
 
 // AccountOf tells of a member.
 func (n *Node) AccountOf(node string, now time.Duration) Account {
-	a := Account{Heard: -1, Barred: max(0, n.backoff(node).Until-now)}
+	b := n.backoff(node)
+	a := Account{Heard: -1, Barred: max(0, b.Until-now), BackOffs: b.Times}
 	if r := n.Table.report(node); r != nil && r.Heard > 0 {
-		a.Heard = now - r.Heard
+		a.Heard, a.Applied = max(0, now-r.Heard), r.Applied
 	}
 	for _, g := range n.Table.Leases {
 		a.Holds = a.Holds || g.Node == node && now < g.Until

@@ -34,6 +34,11 @@ type Answer struct {
 // waited for is waited for too long. The index comes before the term: what a node has applied when
 // it is in a term still is that term's, and a leader that was deposed in between has its
 // successor's entries in no reading of its own term.
+//
+// For Ask and Take it is read under the lock that keeps them apart: with terms from before another
+// of these steps a voter echoes an old leader's token after it has told a new one its promises, and
+// that leader does not wait. The leader's steps may go by readings that are older, if they are from
+// after what they are about.
 type Reading struct {
 	Now     time.Duration // of the node's lease clock
 	Applied uint64        // index of its FSM

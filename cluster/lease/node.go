@@ -1,7 +1,10 @@
 package lease
 
+import "slices"
+
 // A Node is one member's part: as holder and voter, as reader and, in the terms that it leads, as
-// leader. All of it is plain data, so that it can be copied, compared and told.
+// leader. All of it is plain data, so that it can be copied (Clone), compared and told. Steps
+// change its slices in place.
 type Node struct {
 	Limits  *Limits
 	ID      string
@@ -21,6 +24,15 @@ func New(limits *Limits, id string, process uint64, r Reading) Node {
 	n.Life = limits.Base
 	n.Promise.Before = r.Now + limits.longest()
 	return n
+}
+
+// Clone is a copy that no step of n changes, and none of whose steps change n.
+func (n *Node) Clone() Node {
+	c, t := *n, &n.Table
+	c.Backoffs = slices.Clone(n.Backoffs)
+	c.Table.Members, c.Table.Reports = slices.Clone(t.Members), slices.Clone(t.Reports)
+	c.Table.Leases, c.Table.Leaving = slices.Clone(t.Leases), slices.Clone(t.Leaving)
+	return c
 }
 
 func (n *Node) raise(index uint64) { n.E = max(n.E, index) }

@@ -14,6 +14,7 @@ type Table struct {
 	Quiet     bool          // no lease of an older term lives any more
 	Reports   []Report
 	Leases    []Granted
+	Own       time.Duration // until when this node's lease runs, by its own clock
 	Leaving   []string      // members that are about to be removed get no lease any more
 	Changed   time.Duration // when this leader last changed the voters; 0: not yet
 	Longest   time.Duration // lease that was given
@@ -28,6 +29,7 @@ type Report struct {
 	Support time.Duration // until when this leader may build on this voter
 	Trip    time.Duration
 	Heard   time.Duration // when
+	Applied uint64        // then, for people to see
 }
 
 // A Granted is a lease in the books. It is noted by process: a member that was started again is
@@ -70,7 +72,7 @@ func (n *Node) Hear(r Reading, from string, c CheckIn) bool {
 	}
 	report.Free = min(report.Free, r.Now+c.Promised)
 	report.Support = max(report.Support, min(c.Echo, r.Now+n.Limits.Most))
-	report.Trip, report.Heard = c.RoundTrip, r.Now
+	report.Trip, report.Heard, report.Applied = c.RoundTrip, r.Now, c.Applied
 	t.noteApplied(from, c)
 	n.MoveE(r)
 	return true

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"keyquorum/httpapi"
-	"keyquorum/testcluster/prove"
+	"keyquorum/prove"
 )
 
 // A provenNode is a node that the clients work through.

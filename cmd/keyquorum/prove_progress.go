@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"keyquorum/testcluster/prove"
+	"keyquorum/prove"
 )
 
 const progressEvery = 2 * time.Second

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"keyquorum/testcluster/prove"
+	"keyquorum/prove"
 )
 
 // A proofReport is the verdict over all rounds, and the JSON that prove prints.

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"keyquorum/testcluster/prove"
+	"keyquorum/prove"
 )
 
 const (

@@ -21,8 +21,8 @@ import (
 	"testing"
 	"time"
 
+	"keyquorum/prove"
 	"keyquorum/testcluster"
-	"keyquorum/testcluster/prove"
 )
 
 // TestProve runs prove against a cluster of processes, as an operator does: sound, stepping down, interrupted, and lying.

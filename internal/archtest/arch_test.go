@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,23 +25,26 @@ const (
 //
 // A new package needs a line here, and a reason in docs/ARCHITECTURE.md.
 var rooms = map[string][]string{
-	"cmd/keyquorum":        {"httpapi", "node", "testcluster/prove", "internal/placement"},
+	"cmd/keyquorum":        {"httpapi", "node", "prove", "internal/placement"},
 	"httpapi":              {"node", "vault", "internal/placement", "internal/tally"},
 	"node":                 {"vault", "seal", "audit", "cluster", "fsm", "storage"},
 	"vault":                {"seal", "audit", "cluster", "fsm"},
-	"cluster":              {"cluster/lease", "fsm", "storage", "internal/placement", "internal/tally"},
+	"cluster":              {"cluster/lease", "cluster/raftfix", "fsm", "storage", "internal/placement", "internal/tally"},
 	"cluster/lease":        {},
+	"cluster/lease/trace":  {"cluster/lease"},
+	"cluster/raftfix":      {},
 	"fsm":                  {"storage"},
 	"storage":              {},
 	"seal":                 {},
 	"audit":                {"internal/tally"},
-	"testcluster":          {"httpapi", "node", "vault", "seal", "audit", "cluster", "fsm", "storage", "testcluster/prove", "internal/overlay", "internal/powercut"},
-	"testcluster/prove":    {},
+	"prove":                {},
+	"testcluster":          {"httpapi", "node", "vault", "seal", "audit", "cluster", "cluster/lease/trace", "fsm", "storage", "prove", "internal/fakenet", "internal/overlay", "internal/powercut"},
 	"examples/azure-app":   {},
 	"examples/azure-life":  {},
 	"internal/archtest":    {},
 	"internal/bench":       {"testcluster"},
 	"internal/conformance": {},
+	"internal/fakenet":     {},
 	"internal/leasemodel":  {"cluster/lease", "internal/statespace"},
 	"internal/mutants":     {"internal/overlay"},
 	"internal/placement":   {},
@@ -77,11 +81,12 @@ var outside = []struct {
 	rooms  []string
 	why    string
 }{
-	{"net/http", []string{"node", "vault", "seal", "audit", "fsm", "storage"},
+	{"net/http", []string{"node", "vault", "seal", "audit", "cluster/raftfix", "fsm", "storage"},
 		"HTTP is the business of httpapi (towards clients) and cluster (between nodes)"},
 	{"github.com/hashicorp/raft", []string{"cmd/keyquorum", "httpapi", "vault", "seal", "audit"},
 		"only cluster, fsm and storage (and node, which assembles them) know how the log is replicated"},
-	{"github.com/hashicorp/memberlist", []string{"cmd/keyquorum", "httpapi", "node", "vault", "seal", "audit", "fsm", "storage"},
+	{"github.com/hashicorp/memberlist", []string{
+		"cmd/keyquorum", "httpapi", "node", "vault", "seal", "audit", "cluster/raftfix", "fsm", "storage"},
 		"gossip is cluster's alone, and never says who is a member"},
 	{"github.com/prometheus", []string{"cmd/keyquorum", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"},
 		"how figures are shown is httpapi's business; count with internal/tally or atomics, and pass the numbers up"},
@@ -93,6 +98,18 @@ var outside = []struct {
 		"keys are used in two places: seal opens records with them, vault wraps keys that come and go"},
 	{"github.com/cloudflare/circl", []string{"cmd/keyquorum", "httpapi", "node", "vault", "audit", "cluster", "fsm", "storage"},
 		"shares are split and joined in one place, seal"},
+}
+
+// undetermined are packages by which nodes could differ about an entry: the state machine does
+// without them.
+var undetermined = map[string]string{
+	"unicode":       "its tables change with Go's releases",
+	"regexp":        "what matches may change with Go's releases",
+	"encoding/json": "what it takes may change with Go's releases",
+	"time":          "nodes apply an entry at different times",
+	"math/rand":     "nodes would choose differently",
+	"math/rand/v2":  "nodes would choose differently",
+	"os":            "nodes run on different machines",
 }
 
 // An imported is one import of one file.
@@ -109,17 +126,24 @@ func TestImportsPointDownwards(t *testing.T) {
 	}
 }
 
-// judge is the rule. Tests may import what they need, from anywhere; only testcluster is theirs alone.
+// downwards are the rooms whose tests stand on what is below them too, so that they build and fail with their own room
+// and not with those above it. All other tests may import what they need, from anywhere.
+var downwards = []string{"httpapi", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"}
+
+// judge is the rule.
 func judge(i imported) string {
 	allowed, known := rooms[i.room]
 	if !known {
 		return fmt.Sprintf("and %s is a room that nobody has agreed on. If it earns its place, add it to rooms in internal/archtest and say in docs/ARCHITECTURE.md what it is for", i.room)
 	}
 	if i.test {
-		return ""
+		return judgeTest(i.room, i.path)
 	}
 	if ours, ok := strings.CutPrefix(i.path, module); ok {
 		return judgeOurs(i.room, ours, allowed)
+	}
+	if why := undetermined[i.path]; why != "" && i.room == "fsm" {
+		return "nodes must not differ about an entry of the log: " + why
 	}
 	for _, o := range outside {
 		if strings.HasPrefix(i.path, o.prefix) && slices.Contains(o.rooms, i.room) {
@@ -127,6 +151,30 @@ func judge(i imported) string {
 		}
 	}
 	return ""
+}
+
+// judgeTest is the rule for tests: they may import what is below their room, and rooms of internal that stand on no other.
+func judgeTest(room, path string) string {
+	target, ours := strings.CutPrefix(path, module)
+	if !ours || !slices.Contains(downwards, room) {
+		return ""
+	}
+	for below := range reaches(target) {
+		if below != room && !strings.HasPrefix(below, "internal/") && !reaches(room)[below] {
+			return fmt.Sprintf("it stands on %s, and the tests of %s stand on what is below it. A network "+
+				"without the nodes is in internal/fakenet; what needs whole nodes belongs into testcluster", below, room)
+		}
+	}
+	return ""
+}
+
+// reaches is what a room may import, directly or through others, and the room itself.
+func reaches(room string) map[string]bool {
+	all := map[string]bool{room: true}
+	for _, below := range rooms[room] {
+		maps.Copy(all, reaches(below))
+	}
+	return all
 }
 
 func judgeOurs(room, target string, allowed []string) string {
@@ -156,7 +204,9 @@ func TestTheRuleCanFail(t *testing.T) {
 		{"seal", "keyquorum/vault", "point downwards"},
 		{"node", "keyquorum/testcluster", "only tests"},
 		{"vault", "net/http", "HTTP is the business"},
+		{"fsm", "unicode", "differ about an entry"},
 		{"cluster", "github.com/prometheus/client_golang/prometheus", "how figures are shown"},
+		{"cluster/raftfix", "keyquorum/cluster", "not below"},
 		{"cleverness", "fmt", "nobody has agreed on"},
 	}
 	for _, h := range holes {
@@ -167,6 +217,24 @@ func TestTheRuleCanFail(t *testing.T) {
 	}
 	if complaint := judge(imported{room: "vault", path: "keyquorum/seal"}); complaint != "" {
 		t.Errorf("vault may import seal, but the rule says %q", complaint)
+	}
+	for _, h := range []struct {
+		room, path string
+		refused    bool
+	}{
+		{"cluster", "keyquorum/testcluster", true},
+		{"node", "keyquorum/httpapi", true},
+		{"storage", "keyquorum/internal/testkey", true}, // which stands on fsm
+		{"httpapi", "keyquorum/internal/bench", true},   // on testcluster
+		{"cluster", "keyquorum/internal/fakenet", false},
+		{"cluster", "keyquorum/internal/testkey", false},
+		{"fsm", "keyquorum/fsm", false},
+		{"fsm", "keyquorum/internal/testkey", false},
+		{"cmd/keyquorum", "keyquorum/testcluster", false},
+	} {
+		if complaint := judge(imported{room: h.room, path: h.path, test: true}); (complaint != "") != h.refused {
+			t.Errorf("a test of %s importing %s: the rule says %q", h.room, h.path, complaint)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"keyquorum/internal/overlay"
@@ -20,6 +21,9 @@ type mutant struct {
 	edits []overlay.Edit
 	test  string // that must find it: "package TestName"
 }
+
+// everyMutant is all of them: of the product, and of the core of the lease protocol.
+func everyMutant() []mutant { return slices.Concat(mutants, leaseMutants) }
 
 // A finding is what became of the test.
 type finding struct {
@@ -42,7 +46,7 @@ func (m mutant) hunt(ctx context.Context) (finding, error) {
 	}
 	defer os.RemoveAll(dir)
 	where, test, _ := strings.Cut(m.test, " ")
-	args := []string{"test", "-count=1", "-timeout=15m", "-run=^" + test + "$"}
+	args := []string{"test", "-count=1", "-vet=off", "-timeout=15m", "-run=^" + test + "$"}
 	env := append(os.Environ(), "GOGC=400")
 	if m.edits != nil {
 		env = append(env, "KEYQUORUM_HISTORIES=150")

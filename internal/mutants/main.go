@@ -1,7 +1,8 @@
 // Command mutants tests the tests: it seeds one bug at a time into the product and says whether the test that must find it does.
 //
-// A bug is a few edits of source text (package overlay), so the product itself has no switch for any of them. Each stands in the
-// table of docs/reliability.md with the test that finds it.
+// A bug is a few edits of source text (package overlay), so the product itself has no switch for
+// any of them. Each stands in a table of docs/reliability.md with the test that finds it, and in
+// found.txt with the revision in which it was last found.
 package main
 
 import (
@@ -17,21 +18,29 @@ import (
 )
 
 func main() {
-	only := flag.String("run", "", "regular expression that the names of the bugs must match")
+	only := flag.String("run", "",
+		"regular expression that the names of the bugs, or their tests, must match")
+	keep := flag.Bool("record", false, "note in "+foundFile+" in which revision a bug was found")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Stdout, *only); err != nil {
+	if err := run(ctx, os.Stdout, *only, *keep); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 }
 
 // run seeds the bugs and prints a row for each. The error says how many were not found.
-func run(ctx context.Context, w io.Writer, only string) error {
+func run(ctx context.Context, w io.Writer, only string, keep bool) error {
 	chosen, err := choose(only)
 	if err != nil {
 		return err
+	}
+	tested := ""
+	if keep {
+		if tested, err = revision(); err != nil {
+			return err
+		}
 	}
 	if err := soundTests(ctx, w, chosen); err != nil {
 		return err
@@ -47,6 +56,10 @@ func run(ctx context.Context, w io.Writer, only string) error {
 		}
 		if !f.found {
 			missed++
+		} else if keep {
+			if err := record(m.name, tested); err != nil {
+				return err
+			}
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%v\t%s\n", m.name, f, m.test, time.Since(begun).Round(time.Second/10), f.says)
 		table.Flush()
@@ -63,8 +76,8 @@ func choose(only string) (chosen []mutant, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range mutants {
-		if pattern.MatchString(m.name) {
+	for _, m := range everyMutant() {
+		if pattern.MatchString(m.name) || pattern.MatchString(m.test) {
 			chosen = append(chosen, m)
 		}
 	}

@@ -9,9 +9,9 @@ var mutants = []mutant{
 	{
 		name: "stale-reads", bug: "a node answers reads from its own copy without asking anybody",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/read.go",
-			Old:  "	if look := (Look{c.clock()}); !fenced && c.mayRead(look) {",
-			New:  "	if look := (Look{c.clock()}); true {",
+			File: "keyquorum/cluster/lease/read.go",
+			Old:  "	if !r.Must && t.MayRead(look, term) {",
+			New:  "	if true {",
 		}},
 		test: histories,
 	},
@@ -19,8 +19,8 @@ var mutants = []mutant{
 		name: "verify-leader", bug: "the leader's fence rests on raft.VerifyLeader, which counts non-voters and answers to older questions",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/fence.go",
-			Old:  "	if !c.majorityIn(term, c.voters()) || c.raft.CurrentTerm() != term {",
-			New:  "	if term == 0 || c.raft.VerifyLeader().Error() != nil {",
+			Old:  "	c.askVoters(&fence)\n	if !fence.Proves(c.raft.CurrentTerm()) {",
+			New:  "	if fence.Term == 0 || c.raft.VerifyLeader().Error() != nil {",
 		}},
 		test: "./cluster TestStaleLeaderDoesNotAnswer",
 	},
@@ -29,6 +29,7 @@ var mutants = []mutant{
 		edits: []overlay.Edit{
 			{File: "keyquorum/cluster/rounds.go", Old: "	maxRounds  = 2\n", New: "	maxRounds  = 1\n"},
 			{File: "keyquorum/cluster/rounds.go", Old: "		r.next = nil\n		if current == nil {", New: "		if current == nil {"},
+			{File: "keyquorum/cluster/lease/fence.go", Old: "return r.begun + 1 }", New: "return 1 }"},
 			{
 				File: "keyquorum/cluster/rounds.go",
 				Old:  "		close(current.done)\n",
@@ -49,8 +50,8 @@ var mutants = []mutant{
 	{
 		name: "ahead-of-the-leader", bug: "a node answers from a state that not everybody who may answer has got to",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/read.go",
-			Old:  "	if c.shown.reached(view.Index()) {",
+			File: "keyquorum/cluster/lease/read.go",
+			Old:  "	if e >= r.Need {",
 			New:  "	if true {",
 		}},
 		test: "./cluster TestFollowerAheadOfTheLeaderWaits",
@@ -60,7 +61,7 @@ var mutants = []mutant{
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/leader.go",
 			Old:  "			c.openTerm(term)\n",
-			New:  "			c.beginReign(term)\n			c.openReign(term)\n			c.opened.Store(term)\n",
+			New:  "			c.elected(term)\n			c.step(func(n lease.Steps, now lease.Reading) { n.Opened(now) })\n			c.opened.Store(term)\n",
 		}},
 		test: "./cluster TestNewLeaderServesNobodyBeforeItsTermIsOpen",
 	},
@@ -68,26 +69,39 @@ var mutants = []mutant{
 		name: "term-opened-early", bug: "a new leader serves before its state machine has applied what its predecessor acknowledged",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/leader.go",
-			Old:  " || c.fsm.Wait(c.ctx, before) != nil || !c.leadsIn(term) {",
-			New:  " || before > 0 && !c.leadsIn(term) {",
+			Old:  " || c.fsm.Wait(c.ctx, opening.Before) != nil {",
+			New:  " {",
+		}, {
+			File: "keyquorum/cluster/lease/opening.go",
+			Old:  "		r.Applied >= o.Before && ",
+			New:  "		",
 		}},
 		test: "./cluster TestNewLeaderWaitsForItsStateMachine",
 	},
 	{
 		name: "vote-lost", bug: "a vote that went into a connection without another end counts as refused",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/raftlayer.go",
+			File: "keyquorum/cluster/raftfix/votes.go",
 			Old:  "	for range maxPool + sparesEach {",
 			New:  "	for range maxPool - maxPool {",
 		}},
 		test: "./cluster TestVotesOutliveConnections",
 	},
 	{
+		name: "pipeline-unread", bug: "a pipeline takes requests behind a refusal, whose answers Raft reads no more",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/raftfix/pipeline.go",
+			Old:  "	for more := true; more; {\n",
+			New:  "	for more := true; more || !more; {\n",
+		}},
+		test: "./cluster/raftfix TestPipelineEndsWithARefusal",
+	},
+	{
 		name: "term-changed-beside", bug: "a heartbeat changes Raft's term beside its main loop, so that a late vote elects a second leader of a term",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/terms.go",
-			Old:  "	if handle := t.inbound.handle.Load(); handle == nil || !t.terms.beside(rpc, *handle) {\n",
-			New:  "	if (*t.inbound.handle.Load())(rpc); false {\n",
+			File: "keyquorum/cluster/raftfix/terms.go",
+			Old:  "	if !t.terms.beside(rpc) {\n",
+			New:  "	if (*t.terms.handle.Load())(rpc); false {\n",
 		}},
 		test: "./cluster TestLateVoteElectsNobodyInTheNextTerm",
 	},
@@ -268,11 +282,11 @@ var mutants = []mutant{
 	{
 		name: "raft-term-panic", bug: "Raft panics when it can't store its term, and no sentence says which disk failed",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/stable.go",
+			File: "keyquorum/cluster/raftfix/stable.go",
 			Old:  "		runtime.Goexit()\n",
 			New:  "		_ = runtime.Goexit\n",
 		}},
-		test: "./testcluster TestFullDiskAtAnElection",
+		test: "./cluster/raftfix TestTermThatCannotBeStored",
 	},
 	{
 		name: "late-lapse", bug: "a dead leader is noticed when Raft's own timers happen to look",
@@ -340,8 +354,8 @@ var mutants = []mutant{
 	{
 		name: "holders-not-waited-for", bug: "a write is acknowledged though a node with a lease has not applied it",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/grants.go",
-			Old:  "		least = min(least, given.applied)\n",
+			File: "keyquorum/cluster/lease/everywhere.go",
+			Old:  "		least = min(least, g.Applied)\n",
 			New:  "",
 		}},
 		test: "./cluster TestWriteWaitsForLeases",
@@ -349,52 +363,52 @@ var mutants = []mutant{
 	{
 		name: "new-leader-does-not-wait", bug: "a new leader acknowledges while leases of older terms may live",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/grants.go",
-			Old:  "	r.quiet = all || ",
-			New:  "	r.quiet = true || all || ",
+			File: "keyquorum/cluster/lease/majority.go",
+			Old:  "	t.Quiet = all || ",
+			New:  "	t.Quiet = true || all || ",
 		}},
 		test: "./cluster TestWriteWaitsForLeases",
 	},
 	{
 		name: "lease-counted-from-the-answer", bug: "a node counts its lease from when the answer came, and not from before it asked",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/lease.go",
-			Old:  "	granted := lease{call.Term, asked + min(",
-			New:  "	granted := lease{call.Term, received + min(",
+			File: "keyquorum/cluster/lease/holder.go",
+			Old:  "	old, granted := n.Lease, Lease{c.Term, asked.Now + min(",
+			New:  "	old, granted := n.Lease, Lease{c.Term, r.Now + min(",
 		}},
 		test: "./cluster TestWriteWaitsForLeases",
 	},
 	{
 		name: "lease-outlives-the-leaders", bug: "a leader gives leases that run for longer than its own",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/grants.go",
-			Old:  "	left := min(life, r.support(voters)-now)\n",
-			New:  "	left := life\n	_ = voters\n",
+			File: "keyquorum/cluster/lease/grant.go",
+			Old:  "	left := min(life, t.support(servers)-r.Now) // L4\n",
+			New:  "	left := life\n",
 		}},
 		test: "./cluster TestWriteWaitsForLeases",
 	},
 	{
 		name: "lease-across-terms", bug: "a node goes on reading under a lease of a term that is over",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/lease.go",
-			Old:  " && held.term == c.raft.CurrentTerm()",
-			New:  "",
+			File: "keyquorum/cluster/lease/holder.go",
+			Old:  "	return look < l.Until && term == l.Term",
+			New:  "	return look < l.Until",
 		}},
 		test: "./cluster TestLeaseEndsWithItsTerm",
 	},
 	{
 		name: "stuck-leader", bug: "a leader whose disk hangs goes on telling its followers that it leads",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/stuck.go",
-			Old:  "	if c.Store.Waiting() > stuckAfter {\n",
-			New:  "	if c.Store.Waiting() > 1000*stuckAfter {\n",
+			File: "keyquorum/cluster/raftfix/stuck.go",
+			Old:  "	if t.config.Waiting() > stuckAfter {\n",
+			New:  "	if t.config.Waiting() > 1000*stuckAfter {\n",
 		}},
 		test: "./testcluster TestLeaderWithAHangingDiskIsReplaced",
 	},
 	{
 		name: "clocks-not-compared", bug: "a node whose clock runs at half the rate of the leader's takes leases",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/drift.go",
+			File: "keyquorum/cluster/lease/clocks.go",
 			Old:  "	if !agreed {\n",
 			New:  "	if !agreed && false {\n",
 		}},
@@ -403,8 +417,8 @@ var mutants = []mutant{
 	{
 		name: "revocation-not-awaited", bug: "a revocation is acknowledged while a node that is cut off still honours the right",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/grants.go",
-			Old:  "		least = min(least, given.applied)\n",
+			File: "keyquorum/cluster/lease/everywhere.go",
+			Old:  "		least = min(least, g.Applied)\n",
 			New:  "",
 		}},
 		test: "./testcluster TestRevocationHoldsEverywhere",
@@ -489,6 +503,15 @@ var mutants = []mutant{
 		test: "./testcluster TestThiefConfiguresNothing",
 	},
 	{
+		name: "late-leader-accused", bug: "a leader that was deposed while it was cut off is held for a liar",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "	if r.Term < c.raft.CurrentTerm() {\n",
+			New:  "	if false && r.Term < c.raft.CurrentTerm() {\n",
+		}},
+		test: "./cluster TestDeposedLeaderIsNotAccused",
+	},
+	{
 		name: "committed-rewritten", bug: "a leader replaces entries that a follower knows to be committed",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/vetting.go",
@@ -519,7 +542,7 @@ var mutants = []mutant{
 		name: "two-leaders-of-a-term", bug: "a node follows whoever says that he leads in its term",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/vetting.go",
-			Old:  "	if leader == \"\" || string(leader) == peer || term",
+			Old:  "	if leader == \"\" || leader == peer || term",
 			New:  "	if leader != \"\" || string(leader) == peer || term",
 		}},
 		test: "./testcluster TestThiefAppendsNothing",
@@ -546,7 +569,7 @@ var mutants = []mutant{
 		name: "anybody-has-one-stand", bug: "a node stands for election when anybody tells it to",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/inbound.go",
-			Old:  "	if _, leader := in.c.raft.LeaderWithID(); string(leader) != peer {\n",
+			Old:  "	if leader := in.c.leader(); leader != peer {\n",
 			New:  "	if _, leader := in.c.raft.LeaderWithID(); string(leader) == \"\" {\n",
 		}},
 		test: "./testcluster TestThiefStaysNotForEver",
@@ -589,8 +612,8 @@ var mutants = []mutant{
 		name: "order-not-signed", bug: "the leader obeys an order that nobody signed",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/signing.go",
-			Old:  "	if !c.fsm.View().Line().Verify(o.KeyTerm, message, o.Signature) {\n",
-			New:  "	if len(message) == 0 {\n",
+			Old:  "	if !line.Verify(o.KeyTerm, message, o.Signature) {\n",
+			New:  "	if false && !line.Verify(o.KeyTerm, message, o.Signature) {\n",
 		}},
 		test: "./testcluster TestThiefOrdersNothing",
 	},
@@ -598,8 +621,8 @@ var mutants = []mutant{
 		name: "calls-for-strangers", bug: "whoever has a certificate of the authority is served calls",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/calls.go",
-			Old:  "		case !c.belongs(from):\n",
-			New:  "		case false:\n",
+			Old:  "	case !c.belongs(asker.node):\n",
+			New:  "	case false:\n",
 		}},
 		test: "./testcluster TestStrangersAreNotHeard",
 	},
@@ -620,6 +643,33 @@ var mutants = []mutant{
 			New:  "return (*c.removedID.Load())[nodeID] && nodeID == c.id }",
 		}},
 		test: "./testcluster TestThiefBringsNoNodeBack",
+	},
+	{
+		name: "removed-keeps-its-stream", bug: "a handshake that ends after a node was removed leaves it a connection",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/inbound.go",
+			Old:  "	if !in.c.listensTo(peer.node) || !in.c.meets(peer) {",
+			New:  "	if !in.c.meets(peer) {",
+		}},
+		test: "./cluster TestRemovedNodeIsCutOff",
+	},
+	{
+		name: "change-done-when-asked", bug: "the distance between changes of voters counts from before the first was in the log",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/follow.go",
+			Old:  "		defer c.votersChange()\n",
+			New:  "",
+		}},
+		test: "./cluster TestDistanceOfChangesOverASlowDisk",
+	},
+	{
+		name: "leader-marks-itself", bug: "a leader puts the mark of its own removal into the log",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/membership.go",
+			Old:  "	if !bytes.Contains(data, []byte(mark)) {\n",
+			New:  "	if true || !bytes.Contains(data, []byte(mark)) {\n",
+		}},
+		test: "./cluster TestLeaderDoesNotMarkItself",
 	},
 	{
 		name: "nobody-is-named", bug: "what no member does is refused and not said",
@@ -656,6 +706,60 @@ var mutants = []mutant{
 			New:  "",
 		}},
 		test: "./testcluster TestNodesThatStartWithNothingNewServe",
+	},
+	{
+		name: "put-back-is-heard", bug: "a member whose disk has forgotten what it had applied is taken for what it was",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/lives.go",
+			Old:  "	case later && (next.Last < s.Applied || next.Term < s.Term):\n",
+			New:  "	case later && next.Last > s.Applied && next.Last < s.Applied:\n",
+		}},
+		test: "./cluster TestDiskThatWasPutBackIsRefused",
+	},
+	{
+		name: "copy-beside-is-heard", bug: "a process on a copy of a folder takes the place of the one that goes on",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/hello.go",
+			Old:  "	alive := func() bool { return c.port.alive(from, known.said.Life, aliveFor) }\n",
+			New:  "	alive := func() bool { return c.port.alive(from, known.said.Life, 0) }\n",
+		}},
+		test: "./cluster TestCopyBesideTheFirstIsRefused",
+	},
+	{
+		name: "set-back-goes-on", bug: "a machine that was set back does not look at what others have heard of it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/greet.go",
+			Old:  "answer.Heard.Beat > g.beat {",
+			New:  "answer.Heard.Beat > g.beat+1<<32 {",
+		}},
+		test: "./cluster TestMachineThatWasSetBackFindsOut",
+	},
+	{
+		name: "anybody-stops-a-member", bug: "a member stops on the word of whoever says that it is not what it was",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/lives.go",
+			Old:  "	return s.Life.Count > 0 && hmac.Equal(tag[:], s.Tag[:])\n",
+			New:  "	return s.Life.Count > 0 && len(tag) == len(s.Tag)\n",
+		}},
+		test: "./cluster TestLiesStopNobody",
+	},
+	{
+		name: "lost-write-unsaid", bug: "who has applied what its leader's log lacks goes on serving",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "				c.lacks(peer, r.Term, e.Index)\n",
+			New:  "",
+		}},
+		test: "./cluster TestWriteLostByADiskThatWasPutBackIsFoundOut",
+	},
+	{
+		name: "heard-is-forgotten", bug: "what members said of themselves is forgotten with the process",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/known.go",
+			Old:  "		c.hears.byID[h.Node] = &heardOf{said: h.Said}\n",
+			New:  "		c.hears.byID[h.Node] = &heardOf{}\n",
+		}},
+		test: "./cluster TestWriteLostByADiskThatWasPutBackIsFoundOut",
 	},
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 // A Kind is what a step of a journal was.
@@ -29,18 +30,42 @@ type Step struct {
 
 const headSize = 1 + 3*8 // kind u8, offset u64, size u64, length of what follows u64
 
-func journalOf(db string) string { return db + ".journal" }
-func keptOf(db string) string    { return journalOf(db) + ".kept" }
+// journalOf is where the journal of the file lies that has this name now. It is called by that file's number, so a file
+// that takes another's place has a journal of its own. A file that is not there yet is made.
+func journalOf(db string) (string, error) {
+	f, err := os.OpenFile(db, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return "", fmt.Errorf("powercut: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("powercut: %w", err)
+	}
+	return fmt.Sprintf("%s.%d.journal", db, info.Sys().(*syscall.Stat_t).Ino), nil
+}
+
+func keptOf(journal string) string { return journal + ".kept" }
 
 // Keep has the journal of a bolt file kept from now on, as a trace, where syncs would empty it.
-func Keep(db string) error { return os.WriteFile(keptOf(db), nil, 0o600) }
+func Keep(db string) error {
+	journal, err := journalOf(db)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(keptOf(journal), nil, 0o600)
+}
 
 // Note puts text into the journal of a bolt file, between what was recorded before and what comes after.
 func Note(db, text string) error {
 	record := append(make([]byte, 0, headSize+len(text)), byte(Noted))
 	record = append(record, make([]byte, 16)...)
 	record = binary.BigEndian.AppendUint64(record, uint64(len(text)))
-	f, err := os.OpenFile(journalOf(db), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	journal, err := journalOf(db)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(journal, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("powercut: %w", err)
 	}
@@ -51,7 +76,11 @@ func Note(db, text string) error {
 // Journal reads the journal of a bolt file. None is no error, and neither is a last record that is not whole: its process was
 // killed before it did what the record says.
 func Journal(db string) (steps []Step, err error) {
-	b, err := os.ReadFile(journalOf(db))
+	journal, err := journalOf(db)
+	if err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(journal)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("powercut: %w", err)
 	}
@@ -62,7 +91,7 @@ func Journal(db string) (steps []Step, err error) {
 			break
 		}
 		if err := s.fill(b[:length]); err != nil {
-			return nil, fmt.Errorf("powercut: step %d of %s: %w", len(steps), journalOf(db), err)
+			return nil, fmt.Errorf("powercut: step %d of %s: %w", len(steps), journal, err)
 		}
 		steps, b = append(steps, s), b[length:]
 	}
@@ -87,7 +116,11 @@ func (s *Step) fill(body []byte) error {
 
 // forget takes the journal away.
 func forget(db string) error {
-	for _, name := range []string{journalOf(db), keptOf(db)} {
+	journal, err := journalOf(db)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{journal, keptOf(journal)} {
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("powercut: %w", err)
 		}

@@ -176,7 +176,7 @@ func TestKilledAndRolledBackKeepsWhatWasAcknowledged(t *testing.T) {
 			t.Fatalf("round %d: %d was acknowledged, and the file is at %d (%v); the program says %q", round, acknowledged, last, err, said)
 		}
 		before = last
-		if _, err := os.Stat(s.db + ".journal"); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(journalOf(t, s.db)); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("the journal is there after the power cut (%v)", err)
 		}
 	}
@@ -315,7 +315,7 @@ func TestTornRecordIsTrimmed(t *testing.T) {
 	s.run(t, 3, 0)
 	torn := append([]byte{'w'}, make([]byte, 40)...)
 	torn[24] = 200 // its length
-	if err := os.WriteFile(s.db+".journal", torn, 0o600); err != nil {
+	if err := os.WriteFile(journalOf(t, s.db), torn, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if steps, err := powercut.Journal(s.db); err != nil || len(steps) != 0 {
@@ -330,5 +330,47 @@ func TestTornRecordIsTrimmed(t *testing.T) {
 	}
 	if steps, err := powercut.Journal(s.db); err != nil || len(steps) != 1 || steps[0].Text != "whole" {
 		t.Errorf("the journal is %v (%v), want one note", steps, err)
+	}
+}
+
+func journalOf(t *testing.T, db string) string {
+	t.Helper()
+	name, err := powercut.JournalOf(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// A file that takes the place of another takes over nothing of what is in doubt of that.
+func TestReplacedFileHasNoPast(t *testing.T) {
+	s := newScribbler(t)
+	s.run(t, 5, 0)
+	if err := powercut.SyncFailsOnce.Give(s.faults); err != nil {
+		t.Fatal(err)
+	}
+	s.run(t, 5, 0) // ends with it, and its journal is kept
+	before, err := check(s.db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(s.db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.db+".tmp", whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(s.db+".tmp", s.db); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 5 {
+		acknowledged, said := s.run(t, 0, 3)
+		if _, err := powercut.Rollback(s.db, random(round)); err != nil {
+			t.Fatal(err)
+		}
+		if last, err := check(s.db); err != nil || last < max(before, acknowledged) {
+			t.Fatalf("it was at %d, %d was acknowledged, and it is at %d (%v); the program says %q", before, acknowledged, last, err, said)
+		}
 	}
 }

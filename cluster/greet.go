@@ -1,0 +1,239 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+var (
+	errLifeWaits   = errors.New("cluster: the process before this one is heard of yet")
+	errLifeRefused = errors.New("cluster: this node was refused: it is not what it was")
+	errTakesNoPart = errors.New("cluster: this node takes no part any more")
+)
+
+// A greeter is this member as the one who says hello.
+type greeter struct {
+	diary diary // constant after the start, but for Out, which mu guards
+
+	mu    sync.Mutex
+	beat  uint64
+	rival [16]byte
+	turns map[string]*turn
+}
+
+// A turn has one hello to a member under way at a time.
+type turn struct {
+	under chan struct{} // has a token while none is
+	begun uint64        // how many were; guarded by the greeter's mu
+	last  error         // of the latest; whoever has the token may look
+	met   bool          // the latest was accepted; guarded by the greeter's mu
+}
+
+func (g *greeter) turnOf(nodeID string) *turn {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.turns == nil {
+		g.turns = map[string]*turn{}
+	}
+	t := g.turns[nodeID]
+	if t == nil {
+		t = &turn{under: make(chan struct{}, 1)}
+		t.under <- struct{}{}
+		g.turns[nodeID] = t
+	}
+	return t
+}
+
+// met says whether a member has accepted the latest hello to it.
+func (c *Cluster) met(nodeID string) bool {
+	t := c.greets.turnOf(nodeID)
+	c.greets.mu.Lock()
+	defer c.greets.mu.Unlock()
+	return t.met
+}
+
+// greet returns nil when a member has accepted a hello that was said after the call. Who waits
+// shares the next one.
+func (c *Cluster) greet(ctx context.Context, nodeID string) error {
+	g, t := &c.greets, c.greets.turnOf(nodeID)
+	g.mu.Lock()
+	came := t.begun
+	g.mu.Unlock()
+	select {
+	case <-t.under:
+		defer func() { t.under <- struct{}{} }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	g.mu.Lock()
+	shared := t.begun > came && !errors.Is(t.last, context.Canceled)
+	if !shared {
+		t.begun++
+	}
+	g.mu.Unlock()
+	if !shared {
+		t.last = c.sayHello(ctx, nodeID)
+		g.mu.Lock()
+		t.met = t.last == nil
+		g.mu.Unlock()
+	}
+	return t.last
+}
+
+// sayHello is one exchange. What the answer proves of this member it acts on; what the other one
+// only says it does not.
+func (c *Cluster) sayHello(ctx context.Context, nodeID string) error {
+	ctx, cancel := context.WithTimeout(ctx, helloWait)
+	defer cancel()
+	answer, err := ask[hello, helloAnswer](ctx, c, nodeID, pathHello, c.newHello())
+	if err != nil {
+		return err
+	}
+	c.judgeSelf(nodeID, answer)
+	switch {
+	case c.out.Load() != nil:
+		return errTakesNoPart
+	case answer.Word == wordWait:
+		return errLifeWaits
+	case answer.Word != "":
+		return errLifeRefused
+	}
+	return nil
+}
+
+func (c *Cluster) newHello() hello {
+	g := &c.greets
+	s := said{Life: g.diary.Lives.now(), Term: c.raft.CurrentTerm(), Applied: c.fsm.View().Index()}
+	s.AppliedTerm = c.termAt(s.Applied)
+	g.mu.Lock()
+	g.beat++
+	s.Beat, s.Rival, s.Out = g.beat, g.rival, g.diary.Out
+	g.mu.Unlock()
+	s.Tag = g.diary.tag(c.id, s)
+	return hello{Said: s, Lives: g.diary.Lives, Address: c.Address}
+}
+
+// termAt is the term of an entry of this member's log or newest snapshot; 0 where it has neither.
+func (c *Cluster) termAt(index uint64) uint64 {
+	var l raft.Log
+	if c.Store.Logs().GetLog(index, &l) == nil {
+		return l.Term
+	}
+	if at, term := c.Store.NewestSnapshot(); at == index {
+		return term
+	}
+	return 0
+}
+
+// judgeSelf holds this member against what its answer shows that was said in its name.
+func (c *Cluster) judgeSelf(by string, answer helloAnswer) {
+	g := &c.greets
+	if g.diary.genuine(c.id, answer.Heard) {
+		why := g.diary.Lives.against(answer.Heard)
+		g.mu.Lock()
+		if answer.Heard.Life == g.diary.Lives.now() && answer.Heard.Beat > g.beat {
+			why = &deedRolledBack
+		}
+		g.mu.Unlock()
+		if why != nil && answer.Word == deedCopied.word {
+			why = &deedCopied // who was asked can tell them apart
+		}
+		switch {
+		case why == nil:
+		case why != &deedCopied && c.wentOn(answer.Heard):
+			c.noteLost(answer.Heard, by)
+		default:
+			c.stopTakingPart(*why, by)
+		}
+	}
+	if r := answer.Rival; g.diary.genuine(c.id, r) && r.Life.Count > g.diary.Lives.Count {
+		c.noteRival(by, r.Life)
+	}
+}
+
+// wentOn says whether a majority has gone on with this member, and has committed another entry in
+// the place of one that it had applied before. Then the write is lost already. Who still has it
+// stops (lacking.go); this member's stopping would only take away the majority that can mend it.
+func (c *Cluster) wentOn(s said) bool {
+	committed := c.raft.CommitIndex() // in this life: at its start it is 0
+	if committed < s.Applied {
+		return c.termAt(committed) > s.AppliedTerm // no entry before that one is of a later term
+	}
+	return c.termAt(s.Applied) != s.AppliedTerm
+}
+
+// noteLost has this member go on, say so, and not lead: so that who still has the write meets a log
+// that lacks it.
+func (c *Cluster) noteLost(s said, by string) {
+	why := fmt.Errorf("this node's disk was put back, and the cluster has gone on with it before "+
+		"anybody could tell: entry %d of term %d, which this node had applied, is lost",
+		s.Applied, s.AppliedTerm)
+	if c.lost.CompareAndSwap(nil, &why) {
+		c.logger.Error("a write was lost", "why", why, "found by", by)
+	}
+}
+
+// noteRival: somebody has started a copy of this folder. It is told to all, so that the copy learns
+// that this process goes on, and stops.
+func (c *Cluster) noteRival(by string, rival lifeID) {
+	c.greets.mu.Lock()
+	known := c.greets.rival == rival.Name
+	c.greets.rival = rival.Name
+	c.greets.mu.Unlock()
+	if known {
+		return
+	}
+	c.logger.Error("a copy of this node's data folder was started beside it; "+
+		"this node goes on, the copy is refused: stop it", "heard by", by)
+	c.wg.Go(c.greetAll)
+}
+
+// greetAll says hello to every other server, and ends when all have answered.
+func (c *Cluster) greetAll() {
+	var said sync.WaitGroup
+	for _, id := range c.others() {
+		said.Go(func() { c.begin(id) })
+	}
+	said.Wait()
+}
+
+// begin says hello to a server, and again while this life has to wait.
+func (c *Cluster) begin(nodeID string) {
+	for errors.Is(c.greet(c.ctx, nodeID), errLifeWaits) {
+		select {
+		case <-time.After(waitAgain):
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}
+
+// greetNew says hello to those servers to whom this member never did: it may have been opened
+// before they were, or before it knew of any.
+func (c *Cluster) greetNew(others []string) {
+	for _, id := range others {
+		c.greets.mu.Lock()
+		known := c.greets.turns[id] != nil
+		c.greets.mu.Unlock()
+		if !known {
+			c.wg.Go(func() { c.begin(id) })
+		}
+	}
+}
+
+// others are the ids of the other servers of the latest configuration, in order.
+func (c *Cluster) others() (ids []string) {
+	for _, s := range c.servers() {
+		if string(s.ID) != c.id {
+			ids = append(ids, string(s.ID))
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}

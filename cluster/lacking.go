@@ -1,0 +1,67 @@
+package cluster
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/raft"
+)
+
+// What this member has applied is committed, so every leader has it, while disks keep what they
+// stored. When one has another entry in that place, a majority has forgotten an acknowledged write,
+// or the leader lies. This member takes nothing of it (vetting.go), and serves nobody in that
+// leader's term: whom it answered would see a history that the others don't have. It is not for
+// ever, or a thief who leads for a moment could stop everybody.
+
+// A lack is the least index at which a leader was found to have something else.
+type lack struct {
+	index, term   uint64 // of this member's entry, and of the leader
+	leader, label string
+	shown         bool // somebody may have been told that it is written
+}
+
+// lacks notes that who leads in a term has another entry than this member knows to be committed.
+func (c *Cluster) lacks(leader string, term, index uint64) {
+	old := c.lacking.Load()
+	if old != nil && old.term == term && old.index <= index {
+		return
+	}
+	l := &lack{index: index, term: term, leader: leader, label: c.labelOf(leader)}
+	l.shown = index <= max(c.shownBefore, c.leases.everywhere.index.Load())
+	if c.lacking.CompareAndSwap(old, l) {
+		c.logger.Error("this node serves nobody under this leader", "error", l)
+	}
+}
+
+// lackNow is why this member serves nobody now; nil when it may. In an older term than that
+// leader's it may follow another.
+func (c *Cluster) lackNow() *lack {
+	l := c.lacking.Load()
+	if l == nil {
+		return nil
+	}
+	if term := c.raft.CurrentTerm(); l.term == term || l.term > term && c.leader() == "" {
+		return l
+	}
+	return nil
+}
+
+func (l *lack) Error() string {
+	was := "applied"
+	if l.shown {
+		was = "applied, and that was acknowledged"
+	}
+	return fmt.Sprintf("cluster: the log of leader %s (%s) lacks entry %d, "+
+		"which this node had %s: a disk was put back, or the leader lies. Find the node that is named for it. "+
+		"To keep what the leader has, remove this node and join it anew with an empty folder",
+		l.label, l.leader, l.index, was)
+}
+
+// Is has callers treat it as any other state that nobody may be shown.
+func (l *lack) Is(target error) bool { return target == ErrDiverged }
+
+// contradicts says whether a snapshot of a leader ends with another entry than this member's log
+// has there.
+func (c *Cluster) contradicts(r *raft.InstallSnapshotRequest) bool {
+	own := c.termAt(r.LastLogIndex)
+	return own != 0 && own != r.LastLogTerm && r.LastLogIndex <= c.committed()
+}

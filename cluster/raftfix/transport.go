@@ -1,0 +1,175 @@
+package raftfix
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+)
+
+// Config is what a Transport takes of its member. All fields are required.
+type Config struct {
+	ID      string   // of this node; Raft uses ids as addresses too
+	Address net.Addr // where others reach it, for Raft's log
+	// Dial opens a connection with the Raft of a node. It ends within some seconds.
+	Dial func(ctx context.Context, nodeID string) (net.Conn, error)
+	// Timeout bounds a message and its answer.
+	Timeout time.Duration
+	// Newest is where this node's newest snapshot in place ends; zeros without one.
+	Newest func() (index, term uint64)
+	// Waiting is for how long a commit to the log has been under way by now; 0 without one.
+	Waiting func() time.Duration
+	// Believe says why a term that a voter answers with can be nobody's, nil if it may be.
+	Believe func(term uint64) error
+	// Go runs what ends with the context. The member waits for it.
+	Go     func(func())
+	Logger hclog.Logger
+}
+
+// A Transport brings the messages of a Raft to others, and theirs to it. What comes in the member
+// looks at first, and hands over to Forward or Heartbeat.
+type Transport struct {
+	*raft.NetworkTransport // for what goes out
+
+	config        Config
+	ctx           context.Context
+	rpcs          chan raft.RPC
+	terms         terms
+	spares        spares
+	announcements announcements // of this node as leader
+}
+
+// NewTransport returns one that ends with ctx, and with Close.
+func NewTransport(ctx context.Context, config Config) *Transport {
+	t := &Transport{
+		config: config, ctx: ctx, rpcs: make(chan raft.RPC), spares: newSpares(),
+		announcements: announcements{wakes: map[string]chan struct{}{}},
+	}
+	t.NetworkTransport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		ServerAddressProvider: byID{},
+		Stream:                &stream{t: t, closed: make(chan struct{})},
+		MaxPool:               maxPool,
+		Timeout:               config.Timeout,
+		Logger:                config.Logger,
+	})
+	return t
+}
+
+// Raft is the one that Start started; nil before.
+func (t *Transport) Raft() *raft.Raft { return t.terms.raft.Load() }
+
+// Consumer is where Raft takes its requests from.
+func (t *Transport) Consumer() <-chan raft.RPC { return t.rpcs }
+
+// Forward brings a request to Raft's main loop, after it was mended. What serves the connection
+// that it came over answers for a member that has ended.
+func (t *Transport) Forward(rpc raft.RPC) {
+	if request, ok := rpc.Command.(*raft.AppendEntriesRequest); ok {
+		t.mend(request)
+	}
+	select {
+	case t.rpcs <- rpc:
+	case <-t.ctx.Done():
+	}
+}
+
+// mend takes two things out of a leader's request.
+//
+// Before a follower appends entries it compares the one before them with the leader's. Where that
+// is the last entry of its newest snapshot it is in the log no more, and the library remembers its
+// term only while nothing follows it. The entry is the one that the leader means, the snapshot's
+// own index and term say so; the question is taken out.
+//
+// And a follower commits no further than a request reaches. The library commits up to the leader's
+// commit index as far as its own log goes, also entries behind those of the request, which nobody
+// has compared with the leader's (Raft, figure 2: "min(leaderCommit, index of last new entry)").
+func (t *Transport) mend(r *raft.AppendEntriesRequest) {
+	reach := r.PrevLogEntry
+	if n := len(r.Entries); n > 0 {
+		reach = r.Entries[n-1].Index
+	}
+	r.LeaderCommitIndex = min(r.LeaderCommitIndex, reach)
+	index, term := t.config.Newest()
+	if index > 0 && r.PrevLogEntry == index && r.PrevLogTerm == term {
+		r.PrevLogEntry, r.PrevLogTerm = 0, 0 // the library does not compare an entry 0
+	}
+}
+
+// Stand has a follower stand for election now, as if its leader had told it to: voters do not
+// refuse it for believing in that leader still. A Raft that is busy is not waited for: by the time
+// it looks somebody else may lead.
+func (t *Transport) Stand() {
+	soon, cancel := context.WithTimeout(t.ctx, standWait)
+	defer cancel()
+	header := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax}
+	request := raft.RPC{
+		Command:  &raft.TimeoutNowRequest{RPCHeader: header},
+		RespChan: make(chan raft.RPCResponse, 1),
+	}
+	select {
+	case t.rpcs <- request:
+	case <-soon.Done():
+	}
+}
+
+const standWait = 10 * time.Millisecond
+
+var _ raft.WithPreVote = (*Transport)(nil) // else Raft does without pre-votes and says nothing
+
+// AppendEntries is heartbeats, too.
+func (t *Transport) AppendEntries(id raft.ServerID, target raft.ServerAddress,
+	request *raft.AppendEntriesRequest, response *raft.AppendEntriesResponse) error {
+	if err := t.Stuck(); err != nil {
+		return err
+	}
+	return t.NetworkTransport.AppendEntries(id, target, request, response)
+}
+
+// A stream is the raft.StreamLayer of what goes out. Nothing comes in by it.
+type stream struct {
+	t      *Transport
+	once   sync.Once
+	closed chan struct{}
+}
+
+// Dial is given a node id: where the node lives is looked up at each dial, so it may move without a
+// change of configuration.
+func (s *stream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	if conn := s.t.spares.take(string(address)); conn != nil {
+		return conn, nil
+	}
+	ctx, cancel := context.WithTimeout(s.t.ctx, timeout)
+	defer cancel()
+	conn, err := s.t.config.Dial(ctx, string(address))
+	if err != nil {
+		return nil, &dialError{err}
+	}
+	return conn, nil
+}
+
+// A dialError says that a message never left this node.
+type dialError struct{ error }
+
+func (e *dialError) Unwrap() error { return e.error }
+
+func (s *stream) Accept() (net.Conn, error) {
+	<-s.closed
+	return nil, net.ErrClosed
+}
+
+func (s *stream) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return nil
+}
+
+func (s *stream) Addr() net.Addr { return s.t.config.Address }
+
+// byID makes Raft use a server's id as its address.
+type byID struct{}
+
+func (byID) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
+	return raft.ServerAddress(id), nil
+}
