@@ -31,6 +31,9 @@ func (m *Model) codeTable(c *coder, n *node) {
 	if len(m.Changes) > 0 {
 		m.codeChanges(c, n)
 	}
+	if m.departs {
+		c.until(&t.Own, n.now)
+	}
 }
 
 // codeMembers are who belonged to the group when the leader was elected.

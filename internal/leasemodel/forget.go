@@ -117,7 +117,7 @@ func (m *Model) forgetTable(s *State, n *node) {
 		return
 	}
 	if !n.leads() {
-		t.Base, t.Changed, t.Longest, t.Leaving = 0, 0, 0, t.Leaving[:0]
+		t.Base, t.Changed, t.Longest, t.Own, t.Leaving = 0, 0, 0, 0, t.Leaving[:0]
 	}
 	if t.Open {
 		n.first, n.before = 0, 0
@@ -135,6 +135,9 @@ func (m *Model) forgetTable(s *State, n *node) {
 	t.Leases = kept
 	if !m.voters || s.changes == 0 {
 		t.Changed, t.Longest = 0, 0
+	}
+	if s.changes == 0 {
+		t.Own = 0
 	}
 }
 

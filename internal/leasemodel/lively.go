@@ -21,6 +21,7 @@ func (m *Model) keeps(s *State, away int) string {
 	if away != Nobody {
 		there &^= 1 << away
 	}
+	m.stepDown(f, there)
 	l := m.someLeader(f, there)
 	if l == Nobody && away == Nobody {
 		return "nobody can be elected"
@@ -36,6 +37,27 @@ func (m *Model) keeps(s *State, away int) string {
 		m.oneRound(f, l, members&there)
 	}
 	return m.lacks(f, l, members&there)
+}
+
+// stepDown has a leader that removes itself hand on what it has, its removal too. Then it leads no
+// more: Raft does so when that is committed.
+func (m *Model) stepDown(s *State, there NodeSet) {
+	l := m.leaderIn(s, s.won)
+	if l == Nobody || !there.has(l) {
+		return
+	}
+	n := &s.nodes[l]
+	members, _ := m.latest(n)
+	if members.has(l) {
+		return
+	}
+	for i := range m.Nodes {
+		if (members & there).has(i) {
+			m.enterTerm(s, i, n.term)
+			s.nodes[i].log = n.log
+		}
+	}
+	n.core.Table = lease.Table{}
 }
 
 // someLeader is who leads the newest term and is there, or is elected now by who is there.

@@ -9,6 +9,7 @@ type Model struct {
 	servers   [1 << maxNodes][1 << maxNodes][]lease.Server // by members and voters
 	joinsLate bool                                         // readers may join a round that has begun
 	voters    bool                                         // they change
+	departs   bool                                         // somebody is to leave
 	twins     bool                                         // n1 and n2 are
 
 	at, next, fair State // what steps work on
@@ -18,6 +19,9 @@ type Model struct {
 func New(setup Setup) *Model {
 	m := &Model{Setup: setup, limits: setup.limits(), joinsLate: joinsLate()}
 	m.voters = setup.changesVoters()
+	for _, c := range setup.Changes {
+		m.departs = m.departs || c.How == lease.Depart
+	}
 	m.twins = setup.haveTwins() && !setup.Remember
 	for members := range NodeSet(1 << setup.Nodes) {
 		for voters := range members + 1 {

@@ -82,13 +82,13 @@ func withLogs(three Setup) []World {
 			s.Voters = 3
 			s.Change(3, Change{lease.Depart, 3})
 		}),
-		world("one of three voters leaves", 427, three, func(s *Setup) {
+		world("one of three voters leaves", 481, three, func(s *Setup) {
 			s.Change(3, Change{lease.Depart, 2})
 		}),
-		world("the first leader leaves three voters", 115, three, func(s *Setup) {
+		world("the first leader leaves three voters", 735, three, func(s *Setup) {
 			s.Change(3, Change{lease.Depart, 0})
 		}),
-		world("one of three voters leaves, three terms", 751, short, func(s *Setup) {
+		world("one of three voters leaves, three terms", 900, short, func(s *Setup) {
 			s.Change(4, Change{lease.Depart, 2})
 			s.Terms = 3
 		}),
@@ -99,10 +99,10 @@ func withLogs(three Setup) []World {
 			s.Change(5, Change{lease.Promote, 1}, Change{lease.Promote, 2})
 			s.Terms, s.Fences = 3, 0
 		}),
-		world("two of three voters leave", 500, three, func(s *Setup) {
+		world("two of three voters leave", 766, three, func(s *Setup) {
 			s.Change(4, Change{lease.Depart, 1}, Change{lease.Depart, 2})
 		}),
-		world("a voter leaves and joins again under another id", 2200, short, func(s *Setup) {
+		world("a voter leaves and joins again under another id", 2499, short, func(s *Setup) {
 			s.Change(4, Change{lease.Depart, 2}, Change{lease.Promote, 3})
 		}),
 	}

@@ -26,8 +26,8 @@ func changing() []Rule {
 			leaves(2), edit("change.go", "return g.Node == node && r.Now < g.Until", "return false")),
 		rule("NoneOnceLeaving", "L8", 14, "and it gets none afterwards",
 			leaves(2), edit("grant.go", "Contains(t.Leaving, from),", "Contains(t.Leaving, \"\"),")),
-		rule("NotItself", "L8", 15, "a leader does not remove itself; it hands its office over first",
-			leaves(0), edit("change.go", "removes && node == n.ID", "removes && node == \"\"")),
+		rule("OwnOver", "L8", 15, "a leader's own lease is over before it removes itself",
+			leaves(0), edit("change.go", "return r.Now >= t.Own", "return true")),
 		rule("Distance", "L8", 20, "voters are changed no sooner than a lease after the last change",
 			joins, edit("change.go", "if t.Changed != 0 && r.Now <", "if t.Changed < 0 && r.Now <")),
 	}
