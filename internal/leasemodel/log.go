@@ -64,13 +64,13 @@ func (m *Model) install(s *State, l, i int, emit emitter) {
 		return
 	}
 	next := m.fork(s)
+	m.enterTerm(next, i, leader.term) // before its state is another
 	n := &next.nodes[i]
 	n.applied = leader.applied
 	if m.Log > 0 && n.log.common(&leader.log) < leader.applied {
 		n.log = leader.log
 		n.log.cut(leader.applied)
 	}
-	m.enterTerm(next, i, leader.term)
 	m.report(next, i)
 	emit(Step{verb: installs, node: i, leader: l}, next)
 }

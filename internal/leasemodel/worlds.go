@@ -66,7 +66,7 @@ func withLogs(three Setup) []World {
 		world("logs of two entries, a crash", 850, three, func(s *Setup) {
 			s.Log, s.Writes, s.Crashes = 2, 1, 1
 		}),
-		world("logs of two entries, snapshots, a crash", 0, three, func(s *Setup) {
+		world("logs of two entries, snapshots, a crash", 850, three, func(s *Setup) {
 			s.Log, s.Writes, s.Crashes, s.Snapshots = 2, 1, 1, true
 		}),
 		world("a non-voter joins three voters", 2420, short, func(s *Setup) {
@@ -95,7 +95,7 @@ func withLogs(three Setup) []World {
 		world("two voters join one", 8879, three, func(s *Setup) {
 			s.Change(4, Change{lease.Promote, 1}, Change{lease.Promote, 2})
 		}),
-		world("two voters join one, three terms", 10000, short, func(s *Setup) {
+		world("two voters join one, three terms", 22526, short, func(s *Setup) {
 			s.Change(5, Change{lease.Promote, 1}, Change{lease.Promote, 2})
 			s.Terms, s.Fences = 3, 0
 		}),
