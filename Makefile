@@ -30,7 +30,7 @@ run: build ## run a three-node cluster on this machine, in the foreground
 test: ## vet everything and run every test, under the race detector where that takes no minutes
 	go vet ./...
 	KEYQUORUM_HEAVY=later go test -race -timeout $(TEST_TIMEOUT) ./...
-	go test -timeout $(TEST_TIMEOUT) ./internal/leasemodel ./internal/thiefmodel
+	go test -timeout $(TEST_TIMEOUT) ./internal/leasemodel/... ./internal/thiefmodel
 	go test -count=1 -timeout $(TEST_TIMEOUT) -run '^TestLeaseBugsAreFound$$' ./internal/mutants
 	GOGC=400 KEYQUORUM_HISTORIES=100 KEYQUORUM_SEED=100 go test -timeout $(TEST_TIMEOUT) -run '^(TestHistories|$(HEAVY))$$' ./testcluster
 
@@ -70,8 +70,8 @@ geo: ## measure a cluster over three regions, in network namespaces (root; 5 min
 deep: ## look at every disk state and every damaged byte of a member's folder (minutes)
 	KEYQUORUM_DEEP=1 go test -count=1 -timeout 90m ./storage
 
-model: ## check read leases, and signed transactions against a thief, in every state of small worlds (minutes; ARGS='-run Floor')
-	go run ./internal/leasemodel $(ARGS)
+model: ## check read leases, and signed transactions against a thief, in every state of small worlds (minutes; ARGS='-run Margin')
+	go run ./internal/leasemodel/run $(ARGS)
 	go run ./internal/thiefmodel $(ARGS)
 
 conformance: ## run Microsoft's own SDK tests against every node of a cluster (ARGS='-run Conformance/leader/azkeys')

@@ -44,3 +44,14 @@ func (n *Node) Settled(index uint64, changed bool) {
 		n.raise(index)
 	}
 }
+
+// CopyTo makes to the same as n, in the memory of to's slices. Of what a Node holds only Members is
+// shared, which nothing changes.
+func (n *Node) CopyTo(to *Node) {
+	t, backoffs := to.Table, to.Backoffs
+	*to = *n
+	to.Table.Reports = append(t.Reports[:0], n.Table.Reports...)
+	to.Table.Leases = append(t.Leases[:0], n.Table.Leases...)
+	to.Table.Leaving = append(t.Leaving[:0], n.Table.Leaving...)
+	to.Backoffs = append(backoffs[:0], n.Backoffs...)
+}

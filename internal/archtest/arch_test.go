@@ -45,7 +45,7 @@ var rooms = map[string][]string{
 	"internal/bench":       {"testcluster"},
 	"internal/conformance": {},
 	"internal/fakenet":     {},
-	"internal/leasemodel":  {"internal/statespace"},
+	"internal/leasemodel":  {"cluster/lease", "internal/statespace"},
 	"internal/mutants":     {"internal/overlay"},
 	"internal/placement":   {},
 	"internal/overlay":     {},
@@ -55,6 +55,10 @@ var rooms = map[string][]string{
 	"internal/testkey":     {"fsm"},
 	"internal/thiefmodel":  {"internal/statespace"},
 	"internal/vectors":     {},
+
+	"internal/leasemodel/one":   {"internal/leasemodel"},
+	"internal/leasemodel/rules": {"cluster/lease", "internal/leasemodel", "internal/overlay"},
+	"internal/leasemodel/run":   {"internal/leasemodel", "internal/leasemodel/rules", "internal/statespace"},
 }
 
 // reasons say why an import would hurt, where it would do more than go upwards.

@@ -1,77 +1,83 @@
-package main
+package leasemodel
+
+import "keyquorum/cluster/lease"
 
 // configuration is what a log says up to an index: who is a member, and who of them votes.
-func (m *Model) configuration(l *entries, upTo uint8) (members, voters nodeSet) {
-	mover := nodeSet(1) << m.Mover
-	members, voters = firstNodes(m.Nodes), firstNodes(m.Voters)
-	if m.Change == join || m.Change == joinAsVoter {
-		members, voters = members&^mover, voters&^mover
+func (m *Model) configuration(l *entries, upTo uint8) (members, voters NodeSet) {
+	members, voters = m.initial()
+	if len(m.Changes) == 0 {
+		return members, voters
 	}
 	for i := uint8(1); i <= min(upTo, l.len); i++ {
-		switch l.get(i).kind() {
-		case join:
-			members |= mover
-		case joinAsVoter:
-			members, voters = members|mover, voters|mover
-		case leave:
-			members, voters = members&^mover, voters&^mover
+		k := l.get(i).kind()
+		if !k.configures() {
+			continue
+		}
+		c := m.Changes[k-changed]
+		switch node := NodeSet(1) << c.Node; c.How {
+		case lease.Arrive:
+			members |= node
+		case lease.Promote:
+			members, voters = members|node, voters|node
+		default:
+			members, voters = members&^node, voters&^node
 		}
 	}
 	return members, voters
 }
 
-// latest is the configuration that a node goes by. Raft uses an entry as soon as it is stored.
-func (m *Model) latest(n *node) (members, voters nodeSet) {
-	return m.configuration(&n.log, maxLog)
-}
-
-// mayHold says whether node i is somebody whom the leader of t may grant a lease.
-func (m *Model) mayHold(s *State, t, i int) bool {
-	n := s.leaderNode(t)
-	latest, _ := m.latest(n)
-	committed, _ := m.configuration(&n.log, n.applied)
-	switch {
-	case !m.rules.Committed:
-		return latest.has(i)
-	case !m.rules.NoneOnceLeaving:
-		return committed.has(i)
-	}
-	return (committed & latest).has(i)
-}
-
-// change: the leader of t proposes that a node join or leave. Raft does one change at a time, after an entry of the term.
-func (m *Model) change(s *State, t int, emit emitter) {
-	if s.changes == 0 || !m.mayChange(s, t) {
+// change: a leader wants a node to join or leave, and proposes that if the core lets it. Raft does
+// one change at a time, after an entry of the term.
+func (m *Model) change(s *State, l int, emit emitter) {
+	if s.changes == 0 || m.Log == 0 || m.changing(s, &s.nodes[l].log) {
 		return
 	}
-	next := *s
-	next.changes--
-	if m.put(&next, t, m.Change) {
-		emit(Step{verb: proposes, term: t, kind: m.Change}, next)
+	which := m.nextChange(&s.nodes[l].log)
+	if which == len(m.Changes) || int(s.nodes[l].log.len) == m.Log {
+		return
 	}
+	c := m.Changes[which]
+	members, voters := m.latest(&s.nodes[l])
+	if c.How == lease.Promote && voters.has(c.Node) ||
+		c.How != lease.Promote && members.has(c.Node) == (c.How == lease.Arrive) {
+		return // it is so already
+	}
+	next := m.fork(s)
+	n := &next.nodes[l]
+	step := Step{verb: asksLeave, node: c.Node, leader: l, kind: changed + Kind(which)}
+	if n.core.MayChange(n.reading(), c.How, ids[c.Node]) {
+		step.verb = proposes
+		if c.How != lease.Arrive {
+			n.core.VotersChange(n.reading())
+		}
+		next.changes--
+		n.log.append(newEntry(int(n.term), step.kind))
+	}
+	emit(step, next)
 }
 
-func (m *Model) mayChange(s *State, t int) bool {
-	l, log := &s.leaders[t], &s.leaderNode(t).log
-	switch members, _ := m.latest(s.leaderNode(t)); {
-	case s.chosen.len < l.opens || m.changing(s, log):
-		return false
-	case members.has(m.Mover) != (m.Change == leave):
-		return false
-	case m.rules.WaitBeforeChange && m.mustWait(s, t):
-		return false
-	case m.rules.NotItself && s.ledBy(t, m.Mover):
-		return false
+// nextChange is the first change that a log lacks.
+func (m *Model) nextChange(l *entries) int {
+	next := 0
+	for i := uint8(1); i <= l.len; i++ {
+		if k := l.get(i).kind(); k.configures() {
+			next = max(next, int(k-changed)+1)
+		}
 	}
-	return m.Change != leave || !m.rules.OverBeforeLeave || l.table[m.Mover] == 0
+	return next
 }
 
 // changing says whether a change is not committed yet.
 func (m *Model) changing(s *State, log *entries) bool {
-	for i := s.chosen.len + 1; i <= log.len; i++ {
+	for i := s.chosen.common(log) + 1; i <= log.len; i++ {
 		if log.get(i).kind().configures() {
 			return true
 		}
 	}
 	return false
+}
+
+// changesVoter says whether an entry of a kind is announced to the core, before and after.
+func (m *Model) changesVoter(k Kind) bool {
+	return k.configures() && m.Changes[k-changed].How != lease.Arrive
 }

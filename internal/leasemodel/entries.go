@@ -1,16 +1,15 @@
-package main
+package leasemodel
 
-// A kind is what an entry of the log does.
-type kind uint8
+// A Kind is what an entry of the log does.
+type Kind uint8
 
+// Kinds of entries.
 const (
-	opening kind = iota // the entry that opens a term
-	putX
-	putY
-	dropY
-	join
-	joinAsVoter
-	leave
+	opening Kind = iota // the entry that opens a term, which no FSM is sent
+	PutX
+	PutY
+	DropY
+	changed // the first change of the configuration; the second is the next kind
 )
 
 // paths is a set of the two objects of the model.
@@ -23,27 +22,27 @@ const (
 )
 
 // changes says which objects an entry of this kind changes.
-func (k kind) changes() paths {
+func (k Kind) changes() paths {
 	switch k {
-	case putX:
+	case PutX:
 		return x
-	case putY, dropY:
+	case PutY, DropY:
 		return y
 	}
 	return 0
 }
 
-func (k kind) configures() bool { return k >= join }
+func (k Kind) configures() bool { return k >= changed }
 
 // An entry is its term and its kind. No entry is 0, since terms begin with 1.
 type entry uint8
 
 const kindBits = 3
 
-func newEntry(t int, k kind) entry { return entry(t)<<kindBits | entry(k) }
+func newEntry(t int, k Kind) entry { return entry(t)<<kindBits | entry(k) }
 
 func (e entry) term() int  { return int(e >> kindBits) }
-func (e entry) kind() kind { return kind(e & (1<<kindBits - 1)) }
+func (e entry) kind() Kind { return Kind(e & (1<<kindBits - 1)) }
 
 // entries are a log. The first has index 1.
 type entries struct {
@@ -88,6 +87,25 @@ func (l *entries) olderThan(o *entries) bool {
 	return a < b || a == b && l.len < o.len
 }
 
+// nextSent is the first entry after an index that an FSM is sent, 0 when there is none.
+func (l *entries) nextSent(after uint8) uint8 {
+	for i := after + 1; i <= l.len; i++ {
+		if l.get(i).kind() != opening {
+			return i
+		}
+	}
+	return 0
+}
+
+// lastSent is the last entry up to an index that an FSM is sent, 0 when there is none.
+func (l *entries) lastSent(upTo uint8) uint8 {
+	i := min(upTo, l.len)
+	for i > 0 && l.get(i).kind() == opening {
+		i--
+	}
+	return i
+}
+
 // lastChange is the index of the last change of p up to an index, 0 when there is none.
 func (l *entries) lastChange(p paths, upTo uint8) uint8 {
 	for i := min(upTo, l.len); i > 0; i-- {
@@ -98,12 +116,8 @@ func (l *entries) lastChange(p paths, upTo uint8) uint8 {
 	return 0
 }
 
-// changed says whether p was changed after one index and up to another.
-func (l *entries) changed(p paths, after, upTo uint8) bool {
-	return l.lastChange(p, upTo) > after
-}
-
-// nextChange is the index of the first change of p after an index, and more than any index when there is none.
+// nextChange is the index of the first change of p after an index, and more than any index when
+// there is none.
 func (l *entries) nextChange(p paths, after uint8) uint8 {
 	for i := after + 1; i <= l.len; i++ {
 		if l.get(i).kind().changes()&p != 0 {

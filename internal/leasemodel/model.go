@@ -1,119 +1,138 @@
-package main
+package leasemodel
 
-// Bounds of what a key holds. A setup uses less.
-const (
-	maxNodes = 4
-	maxTerms = 3
-	maxLog   = 4 // entries
-	maxTicks = 3 // of any count of time: a lease and its margin
-)
+import "keyquorum/cluster/lease"
 
-// A Setup says how large a world is searched. Everything in it is finite, so a search can be complete.
-type Setup struct {
-	Nodes  int // n0 to n(Nodes-1); n0 leads term 1 when the search begins, everybody follows, nothing is written
-	Voters int // of them vote: the first ones
-	Terms  int // at most; each after the first is won by any voter with any majority that its log allows, at any moment
-
-	Writes  int    // at most
-	Kinds   []kind // what a write may be
-	Reads   int    // begun at most, each at any node
-	Fences  int    // of them fenced at most; the others need a lease
-	Crashes int    // of any node, which comes back at once, its state at any older index
-
-	Lease  uint8 // ticks that a lease lasts
-	Margin uint8 // ticks that whoever granted it waits longer
-	Slow   int   // the node whose clock may lose one tick in each lease and margin; nobody when noSlowClock
-
-	// Log is the capacity of the logs. 0 is Raft in one step: an entry is committed when it is proposed. Otherwise
-	// entries are proposed, stored, committed, overwritten.
-	Log     int
-	Changes int  // of the configuration at most; need a Log
-	Change  kind // join, joinAsVoter or leave
-	Mover   int  // the node that joins or leaves
-	Stored  bool // holders report what they have stored, not what they have applied; needs a Log
-
-	AtOnce   bool // a grant arrives when it is sent, the adverse case while the rules about its way are kept
-	NoLeases bool // leases are off: every read is fenced
-	Remember bool // nothing is forgotten (forget.go): more states, the same answers
-	Timely   bool // also search for answers that come more than a lease after what they miss was acknowledged
-}
-
-const noSlowClock = -1
-
-// A Model is the protocol in a world of some size.
+// A Model is the protocol in a world of some size. One goroutine uses it.
 type Model struct {
 	Setup
-	rules Rules
+	limits    *lease.Limits
+	servers   [1 << maxNodes][1 << maxNodes][]lease.Server // by members and voters
+	joinsLate bool                                         // readers may join a round that has begun
+	voters    bool                                         // they change
+	departs   bool                                         // somebody is to leave
+	twins     bool                                         // n1 and n2 are
+
+	at, next, fair State // what steps work on
 }
 
-// first is the state in which a search begins.
-func (m *Model) first() State {
-	s := State{
-		writes: uint8(m.Writes), reads: uint8(m.Reads), fences: uint8(m.Fences),
-		crashes: uint8(m.Crashes), changes: uint8(m.Changes),
+// New is the model of a setup.
+func New(setup Setup) *Model {
+	m := &Model{Setup: setup, limits: setup.limits(), joinsLate: joinsLate()}
+	m.voters = setup.changesVoters()
+	for _, c := range setup.Changes {
+		m.departs = m.departs || c.How == lease.Depart
 	}
+	m.twins = setup.haveTwins() && !setup.Remember
+	for members := range NodeSet(1 << setup.Nodes) {
+		for voters := range members + 1 {
+			for i := range setup.Nodes {
+				if members.has(i) {
+					s := lease.Server{ID: ids[i], Voter: voters.has(i)}
+					m.servers[members][voters] = append(m.servers[members][voters], s)
+				}
+			}
+		}
+	}
+	return m
+}
+
+// joinsLate asks the core.
+func joinsLate() bool {
+	var r lease.Rounds
+	begun := r.Begin()
+	return r.Join() <= begun
+}
+
+// first is the state in which a search begins: a group that has run for a while.
+func (m *Model) first() *State {
+	s := new(State)
+	s.shared = shared{
+		won: 1, writes: uint8(m.Writes), reads: uint8(m.Reads), fences: uint8(m.Fences),
+		crashes: uint8(m.Crashes), changes: uint8(len(m.Changes)), gives: uint8(m.GiveBacks),
+	}
+	members, voters := m.initial()
 	for i := range m.Nodes {
-		s.nodes[i].term = 1
-		s.nodes[i].silent = m.whole()
+		n := &s.nodes[i]
+		n.member = member{now: start(i), term: 1}
+		if !members.has(i) {
+			n.term = 0
+		}
+		n.core = lease.New(m.limits, ids[i], 1, n.reading())
+		n.core.Promise = lease.Promise{}
+		n.core.NoteCompared()
 	}
-	s.leaders[1] = leader{elected: true, alive: true}
+	leader := &s.nodes[0]
+	leader.core.Elected(leader.reading(), m.servers[members][voters])
+	leader.core.Opened(leader.reading())
+	for i := range m.Nodes {
+		m.report(s, i)
+	}
+	m.settle(s)
+	if !m.Remember {
+		m.forget(s)
+	}
 	return s
 }
 
-// whole is a lease and its margin, in ticks.
-func (m *Model) whole() uint8 { return m.Lease + m.Margin }
+// An emitter takes a step that can be taken and the state after it, which lives until it returns.
+type emitter func(Step, *State)
 
-// An emitter takes a step that can be taken and the state after it.
-type emitter func(Step, State)
-
-// steps emits whatever can happen in s. Each step may be put off for as long as one likes, which is what a pause, a slow
-// network or a late goroutine do.
+// steps emits whatever can happen in s. Each step may be put off for as long as one likes, which is
+// what a pause, a slow network or a late goroutine do.
 func (m *Model) steps(s *State, emit emitter) {
-	forgetful := func(step Step, next State) {
+	if s.over {
+		return
+	}
+	settled := func(step Step, next *State) {
+		m.settle(next)
 		if !m.Remember {
-			m.forget(&next)
+			m.forget(next)
 		}
 		emit(step, next)
 	}
-	for t := range m.Terms {
-		if s.leaders[t+1].elected {
-			m.leaderSteps(s, t+1, forgetful)
+	for l := range m.Nodes {
+		if s.nodes[l].core.Table.Term > 0 {
+			m.leaderSteps(s, l, settled)
 		}
 	}
-	m.elect(s, forgetful)
+	m.elect(s, settled)
 	for i := range m.Nodes {
-		m.nodeSteps(s, i, forgetful)
+		m.nodeSteps(s, i, settled)
 	}
-	m.tick(s, forgetful)
+	m.passTime(s, settled)
 }
 
-// leaderSteps are those of the leader of term t, whom another may have followed without its knowledge, and of who hears it.
-func (m *Model) leaderSteps(s *State, t int, emit emitter) {
-	if s.leads(t) {
-		m.propose(s, t, emit)
-		m.change(s, t, emit)
-		m.commit(s, t, emit)
-		m.confirm(s, t, emit)
-		m.hearAnswers(s, t, emit)
+// leaderSteps are those of a node that was elected, and maybe deposed since without its knowledge,
+// and of who hears it.
+func (m *Model) leaderSteps(s *State, l int, emit emitter) {
+	m.moveE(s, l, emit)
+	leads := s.nodes[l].leads()
+	if leads {
+		m.propose(s, l, emit)
+		m.change(s, l, emit)
+		m.commit(s, l, emit)
+		m.confirm(s, l, emit)
 	}
-	m.moveE(s, t, emit)
 	for i := range m.Nodes {
-		m.hear(s, t, i, emit)
-		m.store(s, t, i, emit)
-		m.ask(s, t, i, emit)
-		m.fence(s, t, i, emit)
-		m.joinLate(s, t, i, emit)
+		m.ask(s, l, i, emit)
+		m.lie(s, l, i, emit)
+		if leads {
+			m.hear(s, l, i, emit)
+			m.store(s, l, i, emit)
+			m.install(s, l, i, emit)
+			m.fence(s, l, i, emit)
+			m.joinLate(s, l, i, emit)
+		}
 	}
 }
 
 func (m *Model) nodeSteps(s *State, i int, emit emitter) {
 	m.apply(s, i, emit)
-	m.fillMap(s, i, emit)
-	m.grantLate(s, i, emit)
 	m.receive(s, i, emit)
-	m.clear(s, i, emit)
-	m.look(s, i, emit)
+	m.giveBack(s, i, emit)
+	m.begin(s, i, emit)
 	m.view(s, i, emit)
 	m.answer(s, i, emit)
+	m.compare(s, i, emit)
 	m.crash(s, i, emit)
 }

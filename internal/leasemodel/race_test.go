@@ -1,6 +1,6 @@
 //go:build race
 
-package main
+package leasemodel
 
 // raceDetector slows a search down some twentyfold, and there is one goroutine to watch.
 const raceDetector = true

@@ -9,6 +9,9 @@ type Space[K comparable] struct {
 	// Next emits the place that each possible step leads to. A wrong step is one that must not
 	// happen; where it leads does not matter.
 	Next func(from K, emit func(to K, wrong bool))
+	// Farthest says whether something is wrong with a place that takes the most steps to get to.
+	// Each of them is shown to it when all places were seen. It may be nil.
+	Farthest func(at K) (wrong bool)
 }
 
 // A Result is what a search came to.
@@ -27,10 +30,10 @@ type Result[K comparable] struct {
 func (s Space[K]) Search(limit int, progress func(states, depth int)) Result[K] {
 	seen := newVisited(s.Hash)
 	seen.add(s.First, 0)
-	depth, end := 0, 1 // places before end are no deeper than depth
+	depth, begin, end := 0, 0, 1 // the places from begin to end are as deep
 	for at := 0; at < seen.n; at++ {
 		if at == end {
-			depth, end = depth+1, seen.n
+			depth, begin, end = depth+1, end, seen.n
 			progress(seen.n, depth)
 		}
 		met := false
@@ -45,6 +48,11 @@ func (s Space[K]) Search(limit int, progress func(states, depth int)) Result[K] 
 		}
 		if seen.n > limit {
 			return Result[K]{States: seen.n, Depth: depth}
+		}
+	}
+	for at := begin; at < end && s.Farthest != nil; at++ {
+		if s.Farthest(seen.at(at).key) {
+			return Result[K]{States: seen.n, Depth: depth + 1, Way: seen.way(at)}
 		}
 	}
 	return Result[K]{States: seen.n, Depth: depth, Complete: true}
