@@ -209,3 +209,6 @@ func (id Identity) PeerOf(chain ...*x509.Certificate) (node string, generation u
 
 // DecodeNodeKeys reads what NodeKeys.Encode wrote.
 var DecodeNodeKeys = decodeNodeKeys
+
+// NextStep is the first difference that a leader sees to.
+var NextStep = nextStep

@@ -94,6 +94,8 @@ func nextStep(members fsm.Members, servers []raft.Server) (lease.Change, fsm.Mem
 	for _, m := range members {
 		at := slices.IndexFunc(servers, func(s raft.Server) bool { return string(s.ID) == m.ID })
 		switch {
+		case at < 0 && m.Voter: // it is one more voter, not only one more member
+			return lease.Promote, m
 		case at < 0 || string(servers[at].Address) != m.Address:
 			return lease.Arrive, m
 		case m.Voter != (servers[at].Suffrage == raft.Voter):

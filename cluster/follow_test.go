@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"keyquorum/cluster"
+	"keyquorum/cluster/lease"
 	"keyquorum/fsm"
 )
 
@@ -93,4 +94,33 @@ func TestDistanceOfChangesOverASlowDisk(t *testing.T) {
 		}
 		must(t, g.put(1, "x", "1"))
 	})
+}
+
+// A member that is to vote and is not there yet is one more voter: it keeps its distance from others.
+func TestWhatIsNextToChange(t *testing.T) {
+	voter := fsm.Member{ID: "a", Address: "host:1", Voter: true}
+	other := fsm.Member{ID: "b", Address: "host:2"}
+	at := func(m fsm.Member) raft.Server {
+		s := raft.Server{ID: raft.ServerID(m.ID), Address: raft.ServerAddress(m.Address), Suffrage: raft.Nonvoter}
+		if m.Voter {
+			s.Suffrage = raft.Voter
+		}
+		return s
+	}
+	moved, silent := voter, voter
+	moved.Address, silent.Voter = "host:3", false
+	for name, c := range map[string]struct {
+		servers []raft.Server
+		want    lease.Change
+	}{
+		"a voter is missing":      {[]raft.Server{at(other)}, lease.Promote},
+		"a member is missing":     {[]raft.Server{at(voter)}, lease.Arrive},
+		"a voter has moved":       {[]raft.Server{at(moved), at(other)}, lease.Arrive},
+		"a member is to vote":     {[]raft.Server{at(silent), at(other)}, lease.Promote},
+		"somebody is one no more": {[]raft.Server{at(voter), at(other), {ID: "c"}}, lease.Depart},
+	} {
+		if kind, _ := cluster.NextStep(fsm.Members{voter, other}, c.servers); kind != c.want {
+			t.Errorf("%s: %d, want %d", name, kind, c.want)
+		}
+	}
 }
