@@ -64,7 +64,7 @@ func (c *Cluster) Silent() time.Duration {
 func (c *Cluster) AcceptLate() (told bool) {
 	waiting, stop := c.leases.arrival.bind(c.ctx)
 	defer stop()
-	base, asked := lease.Standard.Base, c.reading()
+	base, asked := lease.Standard.Base, c.reading(c.clock())
 	asked.Now -= 2 * base
 	var call lease.CheckIn
 	c.leases.ask(func(n *lease.Node) { n.Lease = lease.Lease{}; call = n.Ask(asked, true, 0) })

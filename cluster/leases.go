@@ -35,23 +35,21 @@ func (c *Cluster) beginLeases(process uint64) {
 	l.tenure.Store(&lease.Tenure{Life: l.node.Life})
 }
 
-// reading reads this node's clock, index and term, in the order on which leases rest. For a step it
-// is taken under the lock that orders the steps (lease.Reading).
-func (c *Cluster) reading() lease.Reading {
-	var r lease.Reading
-	r.Now = c.clock()
-	r.Applied = c.fsm.View().Index()
-	r.Term = c.raft.CurrentTerm()
-	return r
+// reading completes a look at the clock by this node's index and term, in the order on which leases
+// rest (lease.Reading).
+func (c *Cluster) reading(now time.Duration) lease.Reading {
+	applied := c.fsm.View().Index()
+	return lease.Reading{Now: now, Applied: applied, Term: c.raft.CurrentTerm()}
 }
 
-// step does one step of the protocol, and tells what came of it.
+// step does one step of the protocol, and tells what came of it. Index and term are read under the
+// lock that orders the steps; the clock comes before it, and after what the step is about.
 func (c *Cluster) step(do func(n lease.Steps, now lease.Reading)) {
-	l := &c.leases
+	l, now := &c.leases, c.clock()
 	l.mu.Lock()
-	do(l.steps, c.reading())
-	if now := l.node.Tenure; now != *l.tenure.Load() {
-		l.tenure.Store(&now)
+	do(l.steps, c.reading(now))
+	if t := l.node.Tenure; t != *l.tenure.Load() {
+		l.tenure.Store(&t)
 	}
 	e, astray := l.node.E, l.node.Astray
 	l.mu.Unlock()
