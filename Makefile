@@ -31,6 +31,7 @@ test: ## vet everything and run every test, under the race detector where that t
 	go vet ./...
 	KEYQUORUM_HEAVY=later go test -race -timeout $(TEST_TIMEOUT) ./...
 	go test -timeout $(TEST_TIMEOUT) ./internal/leasemodel/... ./internal/thiefmodel
+	go test -timeout $(TEST_TIMEOUT) -run '^TestProcessAfterAPowerCutWaits$$' ./cluster
 	go test -count=1 -timeout $(TEST_TIMEOUT) -run '^TestLeaseBugsAreFound$$' ./internal/mutants
 	GOGC=400 KEYQUORUM_HISTORIES=100 KEYQUORUM_SEED=100 go test -timeout $(TEST_TIMEOUT) -run '^(TestHistories|$(HEAVY))$$' ./testcluster
 

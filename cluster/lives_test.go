@@ -289,6 +289,9 @@ func (g *group) wantNobodyAccused() {
 // A machine that loses its power closes no connection. Its next process, which has another address
 // here, waits until the one before is silent.
 func TestProcessAfterAPowerCutWaits(t *testing.T) {
+	if raceDetector {
+		t.Skip("hashicorp/raft logs a peer without its lock while the address changes (pipelineSend)")
+	}
 	bubble(t, func(t *testing.T) {
 		const next = 7
 		g := newGroup(t, 3)
