@@ -143,7 +143,7 @@ type Cluster struct {
 	strayed      atomic.Uint64               // index of the newest configuration that the state machine refused
 	marked       atomic.Uint64               // up to where the folder says that the log is committed
 	noted        atomic.Pointer[fsm.Members] // the members by which connections were cut last
-	marking      sync.Mutex                  // held while what the folder knows is written
+	marking      chan struct{}               // holds one while what the folder knows is written
 	markNow      chan struct{}
 	trustChanged chan struct{}
 	followNow    chan struct{} // Raft's configuration may have to follow the members
@@ -209,7 +209,7 @@ func Open(config Config) (*Cluster, error) {
 	if c.clock == nil {
 		c.clock = bootTime
 	}
-	c.checkInNow = make(chan struct{}, 1)
+	c.checkInNow, c.marking = make(chan struct{}, 1), make(chan struct{}, 1)
 	c.beginLeases(rand.Uint64())
 	c.heartbeat.Store(int64(or(config.Timing.Heartbeat, lan.Heartbeat)))
 	c.followed.next(c.ctx)
@@ -341,7 +341,7 @@ func (c *Cluster) Close(ctx context.Context) {
 	c.client.Load().CloseIdleConnections()
 	c.wg.Wait()
 	if ctx.Err() == nil {
-		c.mark()
+		c.mark(ctx)
 	}
 }
 

@@ -87,7 +87,7 @@ func (c *Cluster) serveHello(ctx context.Context, from string, r hello) (helloAn
 	}
 	c.noteAddress(from, r.Address)
 	if begun {
-		if err := c.keepKnown(); err != nil { // what is forgotten can't be held against a disk
+		if err := c.keepKnown(ctx); err != nil { // what is forgotten can't be held against a disk
 			return helloAnswer{}, err
 		}
 		go c.port.cutOthers(from, r.Said.Life) // closing a connection may wait for its writer

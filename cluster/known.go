@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"io"
 	"maps"
@@ -77,7 +78,7 @@ func (c *Cluster) keepMark() {
 		case <-c.ctx.Done():
 			return
 		}
-		if c.mark() {
+		if c.mark(c.ctx) {
 			last = time.Now()
 		}
 	}
@@ -91,16 +92,21 @@ func (c *Cluster) nudgeMark() {
 }
 
 // mark writes what is known, if that is more than when it was written last.
-func (c *Cluster) mark() (written bool) {
+func (c *Cluster) mark(ctx context.Context) (written bool) {
 	c.hears.mu.RLock()
 	fresh := c.hears.fresh
 	c.hears.mu.RUnlock()
-	return (fresh || c.raft.CommitIndex() > c.marked.Load()) && c.keepKnown() == nil
+	return (fresh || c.raft.CommitIndex() > c.marked.Load()) && c.keepKnown(ctx) == nil
 }
 
-func (c *Cluster) keepKnown() error {
-	c.marking.Lock()
-	defer c.marking.Unlock()
+// keepKnown writes it. Who waits for another to write waits no longer than ctx: a disk may hang.
+func (c *Cluster) keepKnown(ctx context.Context) error {
+	select {
+	case c.marking <- struct{}{}:
+		defer func() { <-c.marking }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	k := known{Committed: c.committed()}
 	k.Shown = max(c.shownBefore, c.leases.everywhere.index.Load())
 	c.hears.mu.Lock()
