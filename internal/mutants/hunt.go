@@ -23,7 +23,7 @@ type mutant struct {
 }
 
 // everyMutant is all of them: of the product, and of the core of the lease protocol.
-func everyMutant() []mutant { return slices.Concat(mutants, leaseMutants) }
+func everyMutant() []mutant { return slices.Concat(mutants, signedMutants, leaseMutants) }
 
 // A finding is what became of the test.
 type finding struct {

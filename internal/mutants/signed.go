@@ -1,0 +1,346 @@
+package main
+
+import "keyquorum/internal/overlay"
+
+// signedMutants are bugs in what a thief of a disk meets: what is signed, who is heard, what is gone
+// for good, and a disk that was put back.
+var signedMutants = []mutant{
+	{
+		name: "signature-not-checked", bug: "an entry is applied whoever signed it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/check.go",
+			Old:  "	if !ok || !s.by(key.Public) {",
+			New:  "	if !ok || len(key.Public) == 0 {",
+		}},
+		test: "./testcluster TestThiefBringsNoRightBack",
+	},
+	{
+		name: "version-before-signature", bug: "an entry of an unknown version stops a node, though nobody signed it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/check.go",
+			Old:  "	key, newest, ok := line.of(s.term)",
+			New:  "	if _, err := s.decode(); errors.As(err, new(versionError)) {\n		c.fatal = err\n		return c\n	}\n	key, newest, ok := line.of(s.term)",
+		}},
+		test: "./testcluster TestThiefAppendsNothing",
+	},
+	{
+		name: "old-key-signs", bug: "a transaction key signs on when it has a successor",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/check.go",
+			Old:  "	c.retired = !newest\n",
+			New:  "	c.retired = !newest && len(line) == 0\n",
+		}},
+		test: "./testcluster TestThiefBringsNothingOfAnOldKey",
+	},
+	{
+		name: "reserved-paths", bug: "an ordinary transaction writes marks, members, keys and the seal",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/reserved.go",
+			Old:  "		ok = len(written) == 0\n",
+			New:  "		ok = true\n",
+		}},
+		test: "./fsm TestReservedPaths",
+	},
+	{
+		name: "founded-again", bug: "a cluster is founded again where there is a state",
+		edits: []overlay.Edit{
+			{
+				File: "keyquorum/fsm/check.go",
+				Old:  "	case c.txn.Verb == Found:\n",
+				New:  "	case c.txn.Verb == Found && c.retired:\n",
+			},
+			{
+				File: "keyquorum/fsm/apply.go",
+				Old:  "		if _, err = DecodeMembers(t.value(PathMembers)); err == nil && before != 0 {\n",
+				New:  "		if _, err = DecodeMembers(t.value(PathMembers)); err == nil && before == 1<<63 {\n",
+			},
+		},
+		test: "./fsm TestOnlySignedEntriesChangeAnything",
+	},
+	{
+		name: "no-graves", bug: "what was decided before a deletion is put where it was deleted",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/apply.go",
+			Old:  "		return deleted, deleted <= base\n",
+			New:  "		return deleted, true\n",
+		}},
+		test: "./testcluster TestThiefBringsNothingTooLate",
+	},
+	{
+		name: "members-two-at-once", bug: "the members change again before Raft's configuration has followed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/apply.go",
+			Old:  "		if !d.members.Matches(d.configuration) {\n",
+			New:  "		if false {\n",
+		}},
+		test: "./fsm TestMembersChange",
+	},
+	{
+		name: "configuration-not-vetted", bug: "Raft goes by a configuration that nobody signed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "			if !c.vetConfiguration(peer, e, r.Entries[:i], committed) {\n",
+			New:  "			if !c.vetConfiguration(peer, e, r.Entries[:i], committed) && i < 0 {\n",
+		}},
+		test: "./testcluster TestThiefConfiguresNothing",
+	},
+	{
+		name: "late-leader-accused", bug: "a leader that was deposed while it was cut off is held for a liar",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "	if r.Term < c.raft.CurrentTerm() {\n",
+			New:  "	if false && r.Term < c.raft.CurrentTerm() {\n",
+		}},
+		test: "./cluster TestDeposedLeaderIsNotAccused",
+	},
+	{
+		name: "committed-rewritten", bug: "a leader replaces entries that a follower knows to be committed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "			if c.rewritten(e) {\n",
+			New:  "			if false && c.rewritten(e) {\n",
+		}},
+		test: "./testcluster TestThiefAppendsNothing",
+	},
+	{
+		name: "commit-index-forgotten", bug: "a node that has started knows nothing of what is committed in its log",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/known.go",
+			Old:  "max(c.raft.CommitIndex(), c.marked.Load())",
+			New:  "max(c.raft.CommitIndex(), 0)",
+		}},
+		test: "./testcluster TestThiefUndoesNothingAtAStart",
+	},
+	{
+		name: "any-kind-of-entry", bug: "Raft is handed entries of kinds that no leader sends",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "		case raft.LogCommand, raft.LogNoop, raft.LogBarrier:\n",
+			New:  "		case raft.LogCommand, raft.LogNoop, raft.LogBarrier, raft.LogAddPeerDeprecated:\n",
+		}},
+		test: "./testcluster TestThiefConfiguresNothing",
+	},
+	{
+		name: "two-leaders-of-a-term", bug: "a node follows whoever says that he leads in its term",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "	if leader == \"\" || leader == peer || term",
+			New:  "	if leader != \"\" || string(leader) == peer || term",
+		}},
+		test: "./testcluster TestThiefAppendsNothing",
+	},
+	{
+		name: "any-term", bug: "a node enters any term that somebody names",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "	return r == nil || term <= r.CurrentTerm()+maxTermStep\n",
+			New:  "	return r == nil || term <= ^uint64(0)\n",
+		}},
+		test: "./testcluster TestThiefStaysNotForEver",
+	},
+	{
+		name: "name-in-the-message", bug: "a message of Raft's is believed to be whose name stands in it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/inbound.go",
+			Old:  "		if string(h.ID) == peer && string(h.Addr) == peer {\n",
+			New:  "		if len(h.ID) > 0 && len(h.Addr) > 0 {\n",
+		}},
+		test: "./testcluster TestThiefStaysNotForEver",
+	},
+	{
+		name: "anybody-has-one-stand", bug: "a node stands for election when anybody tells it to",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/inbound.go",
+			Old:  "	if leader := in.c.leader(); leader != peer {\n",
+			New:  "	if _, leader := in.c.raft.LeaderWithID(); string(leader) == \"\" {\n",
+		}},
+		test: "./testcluster TestThiefStaysNotForEver",
+	},
+	{
+		name: "snapshot-not-vetted", bug: "a snapshot is put into place before anybody has looked at it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "		c.accuse(sender, deedSnapshot, \"index\", meta.Index, \"why\", err)\n	}\n	return err\n",
+			New:  "		c.accuse(sender, deedSnapshot, \"index\", meta.Index, \"why\", err)\n	}\n	return nil\n",
+		}},
+		test: "./testcluster TestThiefInstallsNothing",
+	},
+	{
+		name: "snapshot-not-vouched", bug: "a snapshot is taken though no unsealed member vouched for the state in it",
+		edits: []overlay.Edit{
+			{
+				File: "keyquorum/fsm/restore.go",
+				Old:  "	if d.vouched == nil {\n		return errUnvouched\n",
+				New:  "	if d.vouched == nil {\n		d.vouched, d.candidate = d.candidate, nil\n",
+			},
+			{
+				File: "keyquorum/fsm/fsm.go",
+				Old:  "	case d.assured < term:\n",
+				New:  "	case d.assured > term:\n",
+			},
+		},
+		test: "./testcluster TestThiefInstallsNothing",
+	},
+	{
+		name: "snapshot-leaves-out", bug: "a snapshot is taken that lacks what its receiver has applied",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/fsm.go",
+			Old:  "	case !d.leadsThrough(own.Index(), own.Digest()):\n",
+			New:  "	case !d.leadsThrough(own.Index(), own.Digest()) && own.Index() == 0:\n",
+		}},
+		test: "./testcluster TestThiefInstallsNothing",
+	},
+	{
+		name: "order-not-signed", bug: "the leader obeys an order that nobody signed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/signing.go",
+			Old:  "	if !line.Verify(o.KeyTerm, message, o.Signature) {\n",
+			New:  "	if false && !line.Verify(o.KeyTerm, message, o.Signature) {\n",
+		}},
+		test: "./testcluster TestThiefOrdersNothing",
+	},
+	{
+		name: "calls-for-strangers", bug: "whoever has a certificate of the authority is served calls",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/calls.go",
+			Old:  "	case !c.belongs(asker.node):\n",
+			New:  "	case false:\n",
+		}},
+		test: "./testcluster TestStrangersAreNotHeard",
+	},
+	{
+		name: "any-key-of-a-node", bug: "a certificate speaks for a node whatever its key",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/admission.go",
+			Old:  "	return slices.ContainsFunc(m.Keys, func(k []byte) bool { return string(k) == string(s.key) })\n",
+			New:  "	return slices.ContainsFunc(m.Keys, func(k []byte) bool { return len(k) == len(s.key) })\n",
+		}},
+		test: "./testcluster TestKeysArePinned",
+	},
+	{
+		name: "removed-is-heard", bug: "a node that was removed is heard",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/trust.go",
+			Old:  "return (*c.removedID.Load())[nodeID] }",
+			New:  "return (*c.removedID.Load())[nodeID] && nodeID == c.id }",
+		}},
+		test: "./testcluster TestThiefBringsNoNodeBack",
+	},
+	{
+		name: "removed-keeps-its-stream", bug: "a handshake that ends after a node was removed leaves it a connection",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/inbound.go",
+			Old:  "	if !in.c.listensTo(peer.node) || !in.c.meets(peer) {",
+			New:  "	if !in.c.meets(peer) {",
+		}},
+		test: "./cluster TestRemovedNodeIsCutOff",
+	},
+	{
+		name: "change-done-when-asked", bug: "the distance between changes of voters counts from before the first was in the log",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/follow.go",
+			Old:  "		defer c.votersChange()\n",
+			New:  "",
+		}},
+		test: "./cluster TestDistanceOfChangesOverASlowDisk",
+	},
+	{
+		name: "leader-marks-itself", bug: "a leader puts the mark of its own removal into the log",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/membership.go",
+			Old:  "	if !bytes.Contains(data, []byte(mark)) {\n",
+			New:  "	if true || !bytes.Contains(data, []byte(mark)) {\n",
+		}},
+		test: "./cluster TestLeaderDoesNotMarkItself",
+	},
+	{
+		name: "nobody-is-named", bug: "what no member does is refused and not said",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/accuse.go",
+			Old:  "	if c.accused.note(node, d, c.wall()) {\n",
+			New:  "	if c.accused.note(node, d, c.wall()) && false {\n",
+		}},
+		test: "./testcluster TestThiefBringsNoPurgedKeyBack",
+	},
+	{
+		name: "entry-mended-unseen", bug: "a request of Raft's is mended before it is looked at",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "	keep, err := in.c.vet(peer, r)\n",
+			New:  "	in.t.mend(r)\n	keep, err := in.c.vet(peer, r)\n",
+		}},
+		test: "./testcluster TestThiefAppendsNothing",
+	},
+	{
+		name: "purged-stays", bug: "a folder is not rid of what was deleted",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/scrub.go",
+			Old:  "func (c *Cluster) leftovers(v fsm.View) bool { return v.Erased() > c.Store.Scrubbed() }",
+			New:  "func (c *Cluster) leftovers(v fsm.View) bool { return v.Erased() > c.Store.Scrubbed() && v.Index() == 0 }",
+		}},
+		test: "./testcluster TestPurgedIsGone",
+	},
+	{
+		name: "machines-asleep", bug: "after a start no snapshot is taken before somebody writes, and nobody serves before one is taken",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/leader.go",
+			Old:  "	c.wg.Go(c.wakeMachines)\n",
+			New:  "",
+		}},
+		test: "./testcluster TestNodesThatStartWithNothingNewServe",
+	},
+	{
+		name: "put-back-is-heard", bug: "a member whose disk has forgotten what it had applied is taken for what it was",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/lives.go",
+			Old:  "	case later && (next.Last < s.Applied || next.Term < s.Term):\n",
+			New:  "	case later && next.Last > s.Applied && next.Last < s.Applied:\n",
+		}},
+		test: "./cluster TestDiskThatWasPutBackIsRefused",
+	},
+	{
+		name: "copy-beside-is-heard", bug: "a process on a copy of a folder takes the place of the one that goes on",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/hello.go",
+			Old:  "	alive := func() bool { return c.port.alive(from, known.said.Life, aliveFor) }\n",
+			New:  "	alive := func() bool { return c.port.alive(from, known.said.Life, 0) }\n",
+		}},
+		test: "./cluster TestCopyBesideTheFirstIsRefused",
+	},
+	{
+		name: "set-back-goes-on", bug: "a machine that was set back does not look at what others have heard of it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/greet.go",
+			Old:  "answer.Heard.Beat > g.beat {",
+			New:  "answer.Heard.Beat > g.beat+1<<32 {",
+		}},
+		test: "./cluster TestMachineThatWasSetBackFindsOut",
+	},
+	{
+		name: "anybody-stops-a-member", bug: "a member stops on the word of whoever says that it is not what it was",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/lives.go",
+			Old:  "	return s.Life.Count > 0 && hmac.Equal(tag[:], s.Tag[:])\n",
+			New:  "	return s.Life.Count > 0 && len(tag) == len(s.Tag)\n",
+		}},
+		test: "./cluster TestLiesStopNobody",
+	},
+	{
+		name: "lost-write-unsaid", bug: "who has applied what its leader's log lacks goes on serving",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "				c.lacks(peer, r.Term, e.Index)\n",
+			New:  "",
+		}},
+		test: "./cluster TestWriteLostByADiskThatWasPutBackIsFoundOut",
+	},
+	{
+		name: "heard-is-forgotten", bug: "what members said of themselves is forgotten with the process",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/known.go",
+			Old:  "		c.hears.byID[h.Node] = &heardOf{said: h.Said}\n",
+			New:  "		c.hears.byID[h.Node] = &heardOf{}\n",
+		}},
+		test: "./cluster TestWriteLostByADiskThatWasPutBackIsFoundOut",
+	},
+}
