@@ -65,8 +65,8 @@ func (c *Cluster) followStep() bool {
 	return false
 }
 
-// carryOut has Raft change its configuration, and waits until Raft is done, however long that takes:
-// the distance to the next change counts from then, and none may be under way beside it.
+// carryOut has Raft change its configuration, and waits until Raft is done, however long that
+// takes: the distance to the next change counts from then, and none may be under way beside it.
 func (c *Cluster) carryOut(kind lease.Change, m fsm.Member) error {
 	id, address := raft.ServerID(m.ID), raft.ServerAddress(m.Address)
 	if kind != lease.Arrive {

@@ -35,8 +35,9 @@ func (e *era) bind(ctx context.Context) (_ context.Context, stop func()) {
 	return ctx, func() { unlink(); cancel() }
 }
 
-// whileFollowing gives a call to the leader a context that ends with its leadership as well: a call to one that this node has given up
-// need not be waited for, and a connection into a partition may take seconds to be noticed. stop must be called.
+// whileFollowing gives a call to the leader a context that ends with its leadership as well: a call
+// to one that this node has given up need not be waited for, and a connection into a partition may
+// take seconds to be noticed. stop must be called.
 func (c *Cluster) whileFollowing(ctx context.Context) (_ context.Context, stop func()) {
 	return c.followed.bind(ctx)
 }
@@ -47,8 +48,8 @@ func (c *Cluster) leader() string {
 	return string(id)
 }
 
-// atLeader has the leader serve a call: this node, if it leads, or whoever it follows, for as long as
-// it does. errNotLeader: there is nobody.
+// atLeader has the leader serve a call: this node, if it leads, or whoever it follows, for as long
+// as it does. errNotLeader: there is nobody.
 func atLeader[Req, Resp any](
 	ctx context.Context, c *Cluster, path string, request Req,
 	serve func(ctx context.Context, from string, r Req) (Resp, error),
@@ -66,7 +67,8 @@ func atLeader[Req, Resp any](
 	}
 }
 
-// pauseFollowing is a pause that a new leader ends. It fails with ctx, and with the end of this member.
+// pauseFollowing is a pause that a new leader ends. It fails with ctx, and with the end of this
+// member.
 func (c *Cluster) pauseFollowing(ctx context.Context, try int) error {
 	following, stop := c.whileFollowing(ctx)
 	defer stop()
@@ -74,8 +76,9 @@ func (c *Cluster) pauseFollowing(ctx context.Context, try int) error {
 	return errors.Join(ctx.Err(), c.ctx.Err())
 }
 
-// WhileLeading gives what only the leader is to do a context that ends when this node ceases to lead, and says whether it leads. That
-// another may lead already before this one knows is not ruled out: what is done must stand it. stop must be called.
+// WhileLeading gives what only the leader is to do a context that ends when this node ceases to
+// lead, and says whether it leads. That another may lead already before this one knows is not ruled
+// out: what is done must stand it. stop must be called.
 func (c *Cluster) WhileLeading(ctx context.Context) (_ context.Context, stop func(), leads bool) {
 	ctx, stop = c.whileFollowing(ctx) // first: a change after this ends it
 	return ctx, stop, c.leads() && c.unfit() == nil

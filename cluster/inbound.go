@@ -65,8 +65,8 @@ func (in *inbound) accept() {
 	}
 }
 
-// admit takes a connection, or closes it. The port can cut it by now: whichever comes first when its
-// node is removed, it goes.
+// admit takes a connection, or closes it. The port can cut it by now: whichever comes first when
+// its node is removed, it goes.
 func (in *inbound) admit(conn net.Conn) {
 	peer := speakerOfConn(conn)
 	if !in.c.listensTo(peer.node) || !in.c.meets(peer) { // after the port can cut it
@@ -207,7 +207,8 @@ func (in *inbound) stand(peer string, rpc raft.RPC) {
 func (in *inbound) install(peer string, rpc raft.RPC) {
 	r := rpc.Command.(*raft.InstallSnapshotRequest)
 	if r.Term < in.c.raft.CurrentTerm() {
-		// A leader of an older term that has not noticed yet may send a snapshot of the newer one. Raft refuses it unseen.
+		// A leader of an older term that has not noticed yet may send a snapshot of the newer one. Raft
+		// refuses it unseen.
 		in.t.Forward(rpc)
 		return
 	}

@@ -44,7 +44,8 @@ func (c *Cluster) voters() []string {
 	return ids
 }
 
-// addresses are where a node's cluster port may be: what gossip heard last, and what the configuration says.
+// addresses are where a node's cluster port may be: what gossip heard last, and what the
+// configuration says.
 func (c *Cluster) addresses(nodeID string) (list []string) {
 	if m, ok := c.told.of(nodeID); ok && m.Cluster != "" {
 		list = append(list, m.Cluster)
@@ -67,8 +68,9 @@ func NewMember(nodeID, address string, certificate *x509.Certificate) fsm.Member
 	return m
 }
 
-// Add makes nodeID, whose certificate has this key, a non-voter at address. It makes itself a voter once it is caught
-// up and unsealed. Adding a member again changes its address and key. This member must be unsealed.
+// Add makes nodeID, whose certificate has this key, a non-voter at address. It makes itself a voter
+// once it is caught up and unsealed. Adding a member again changes its address and key. This member
+// must be unsealed.
 func (c *Cluster) Add(ctx context.Context, nodeID, address string, certificate *x509.Certificate) error {
 	if err := checkServer(nodeID, address); err != nil {
 		return fmt.Errorf("cluster: the address of the new node: %w", err)
@@ -112,8 +114,9 @@ func checkServer(nodeID, address string) error {
 	return err
 }
 
-// changeMembers signs for another list of members, and returns when Raft's configuration has followed it. edit gives the
-// list that is wanted, or the error to end with; the same list means that there is nothing to do. It may be called several times.
+// changeMembers signs for another list of members, and returns when Raft's configuration has
+// followed it. edit gives the list that is wanted, or the error to end with; the same list means
+// that there is nothing to do. It may be called several times.
 func (c *Cluster) changeMembers(ctx context.Context, edit func(fsm.Members) (fsm.Members, error)) error {
 	for try := 0; ; try++ {
 		view := c.View()
@@ -170,7 +173,8 @@ func Put(txn *fsm.Txn, view fsm.View, path string, value []byte) {
 	txn.Writes = append(txn.Writes, fsm.Write{Path: path, Logical: logical, Value: value})
 }
 
-// awaitConfiguration returns when the committed configuration is what the members are, as this member sees both.
+// awaitConfiguration returns when the committed configuration is what the members are, as this
+// member sees both.
 func (c *Cluster) awaitConfiguration(ctx context.Context) error {
 	for {
 		view := c.View()
@@ -183,8 +187,8 @@ func (c *Cluster) awaitConfiguration(ctx context.Context) error {
 	}
 }
 
-// Remove takes nodeID out of the members and marks it as dead for ever, in one transaction. A leader hands its office over
-// first. This member must be unsealed.
+// Remove takes nodeID out of the members and marks it as dead for ever, in one transaction. A
+// leader hands its office over first. This member must be unsealed.
 func (c *Cluster) Remove(ctx context.Context, nodeID string) error {
 	if err := c.retire(ctx, nodeID); err != nil {
 		return err
@@ -196,9 +200,9 @@ func (c *Cluster) Remove(ctx context.Context, nodeID string) error {
 	return err
 }
 
-// retire returns when another node than nodeID leads, and has taken its lease from it for good. The mark
-// cuts the node off, so its lease must be over by then: a leader that waits for it could lose a
-// majority that needs it. Who leads may change meanwhile, so both are looked at together.
+// retire returns when another node than nodeID leads, and has taken its lease from it for good. The
+// mark cuts the node off, so its lease must be over by then: a leader that waits for it could lose
+// a majority that needs it. Who leads may change meanwhile, so both are looked at together.
 func (c *Cluster) retire(ctx context.Context, nodeID string) error {
 	for try := 0; ; try++ {
 		leader, err := c.awaitOther(ctx, nodeID)
@@ -215,8 +219,9 @@ func (c *Cluster) retire(ctx context.Context, nodeID string) error {
 	}
 }
 
-// awaitOther returns when another node than nodeID leads. The mark cuts a node off from all who know of it: a leader
-// would keep a log longer than theirs, and where its vote is needed to outvote it nobody could ever lead again.
+// awaitOther returns when another node than nodeID leads. The mark cuts a node off from all who
+// know of it: a leader would keep a log longer than theirs, and where its vote is needed to outvote
+// it nobody could ever lead again.
 func (c *Cluster) awaitOther(ctx context.Context, nodeID string) (leads string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, leaderWait)
 	defer cancel()
@@ -236,8 +241,8 @@ func (c *Cluster) awaitOther(ctx context.Context, nodeID string) (leads string, 
 	}
 }
 
-// removesThis says whether a transaction marks this member as removed. A leader does not put that into
-// the log: somebody else has to lead first, and awaitOther looked before this one was elected.
+// removesThis says whether a transaction marks this member as removed. A leader does not put that
+// into the log: somebody else has to lead first, and awaitOther looked before this one was elected.
 func (c *Cluster) removesThis(data []byte) bool {
 	mark := fsm.RemovedDir + c.id
 	if !bytes.Contains(data, []byte(mark)) {
@@ -247,7 +252,8 @@ func (c *Cluster) removesThis(data []byte) bool {
 	return err == nil && slices.ContainsFunc(txn.Writes, func(w fsm.Write) bool { return w.Path == mark })
 }
 
-// askForVote gives this node a vote when it is to have one, has none, is unsealed, and has caught up (its fence was answered).
+// askForVote gives this node a vote when it is to have one, has none, is unsealed, and has caught
+// up (its fence was answered).
 func (c *Cluster) askForVote(ctx context.Context) {
 	own, ok := c.View().Members().Find(c.id)
 	if !c.Store.Manifest().Voter || !ok || own.Voter || c.signer.Load() == nil || c.unfit() != nil {

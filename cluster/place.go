@@ -8,8 +8,8 @@ import (
 	"keyquorum/internal/placement"
 )
 
-// A leader looks whether another voter should lead: at once when this node serves nobody or is in trouble, and when it is told to
-// (PlaceLeader) also where writes would cost clearly less.
+// A leader looks whether another voter should lead: at once when this node serves nobody or is in
+// trouble, and when it is told to (PlaceLeader) also where writes would cost clearly less.
 
 // seekLeader does both in one goroutine, for there is one office to hand over.
 func (c *Cluster) seekLeader(ctx context.Context) {
@@ -17,8 +17,8 @@ func (c *Cluster) seekLeader(ctx context.Context) {
 	c.findPlace(ctx)
 }
 
-// findSuccessor hands the office of a leader that is sealed, diverged or in trouble to an unsealed voter that is caught up and is
-// not, where there is one (decision 2).
+// findSuccessor hands the office of a leader that is sealed, diverged or in trouble to an unsealed
+// voter that is caught up and is not, where there is one (decision 2).
 func (c *Cluster) findSuccessor(ctx context.Context) {
 	if !c.leads() {
 		return
@@ -38,7 +38,8 @@ func (c *Cluster) findSuccessor(ctx context.Context) {
 	}
 }
 
-// handOver transfers leadership. While Raft tries it takes no writes, and it may try for a second: tries that fail may take a tenth of the time.
+// handOver transfers leadership. While Raft tries it takes no writes, and it may try for a second:
+// tries that fail may take a tenth of the time.
 func (c *Cluster) handOver(ctx context.Context, voter, why string) {
 	c.logger.Info("handing leadership over", "to", voter, "because", why)
 	begun := time.Now()
@@ -72,7 +73,8 @@ func (c *Cluster) trouble() error {
 	return c.Trouble()
 }
 
-// slack is how many entries a voter that is caught up may lack: what is under way to it. A transfer sends the rest first.
+// slack is how many entries a voter that is caught up may lack: what is under way to it. A transfer
+// sends the rest first.
 const slack = 1024
 
 const (
@@ -80,14 +82,16 @@ const (
 	placeAfter = 3                // times that one was better before it goes there
 )
 
-// A better place is a voter from which writes were cheaper when the leader looked last. Only seekLeader touches it.
+// A better place is a voter from which writes were cheaper when the leader looked last. Only
+// seekLeader touches it.
 type better struct {
 	looked time.Time
 	voter  string
 	times  int
 }
 
-// findPlace hands the office to a voter from which writes cost clearly less on average over the regions, when it has been so for a while.
+// findPlace hands the office to a voter from which writes cost clearly less on average over the
+// regions, when it has been so for a while.
 func (c *Cluster) findPlace(ctx context.Context) {
 	if !c.PlaceLeader || !c.leads() {
 		c.better = better{}

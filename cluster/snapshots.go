@@ -12,8 +12,9 @@ const (
 	compactEntries = 256
 )
 
-// snapshotByWeight takes a snapshot when the log since the last one outweighs the state, so that writing costs stay
-// proportional (decision 27). As much log as that stays behind it for followers that are a little late.
+// snapshotByWeight takes a snapshot when the log since the last one outweighs the state, so that
+// writing costs stay proportional (decision 27). As much log as that stays behind it for followers
+// that are a little late.
 func (c *Cluster) snapshotByWeight() {
 	weight := c.Store.Stats().LogBytesSinceSnapshot
 	state, _ := c.fsm.View().Size()
@@ -41,8 +42,8 @@ func (c *Cluster) snapshot(ctx context.Context, kept uint64) error {
 	})
 }
 
-// trailing is how many entries weigh as much as the least log that is cut, where so many entries weigh that much, but least of all
-// fewest.
+// trailing is how many entries weigh as much as the least log that is cut, where so many entries
+// weigh that much, but least of all fewest.
 func trailing(weight, entries, least, fewest uint64) uint64 {
 	each := weight/max(entries, 1) + 1
 	return min(max(least/each, fewest), 65536)

@@ -106,8 +106,8 @@ func (c *Cluster) noteRemoved(v fsm.View) {
 	}
 }
 
-// addRemoved adds the marks of a state to the removed ids, which only grow: fresh are those that are
-// new. A state that is opened and one that is applied may be looked at at the same time.
+// addRemoved adds the marks of a state to the removed ids, which only grow: fresh are those that
+// are new. A state that is opened and one that is applied may be looked at at the same time.
 func (c *Cluster) addRemoved(v fsm.View) (fresh []string, now map[string]bool) {
 	for {
 		known := c.removedID.Load()
@@ -130,10 +130,10 @@ func (c *Cluster) addRemoved(v fsm.View) (fresh []string, now map[string]bool) {
 	}
 }
 
-// listensTo says whether Raft's messages from a node are heard. A removed one's are not. But of a pair that
-// has no other leader each is needed until the configuration has followed: nobody is elected without
-// the other's vote, and if the marked one leads already, it has the longer log, and has to carry out
-// its own removal. A leader that stays does not need it.
+// listensTo says whether Raft's messages from a node are heard. A removed one's are not. But of a
+// pair that has no other leader each is needed until the configuration has followed: nobody is
+// elected without the other's vote, and if the marked one leads already, it has the longer log, and
+// has to carry out its own removal. A leader that stays does not need it.
 func (c *Cluster) listensTo(nodeID string) bool {
 	if !c.removed(nodeID) {
 		return true

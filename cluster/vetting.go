@@ -54,8 +54,9 @@ var errHeld = errors.New("cluster: the first entries were taken; the members tha
 
 // vet says how many of the entries may be taken now. An error refuses the whole request.
 //
-// A leader that was deposed while it was cut off does not know what came after it: its entries may contradict what is
-// committed, and nothing is wrong with it. Raft refuses all of an older term, so they are left to it.
+// A leader that was deposed while it was cut off does not know what came after it: its entries may
+// contradict what is committed, and nothing is wrong with it. Raft refuses all of an older term, so
+// they are left to it.
 func (c *Cluster) vet(peer string, r *raft.AppendEntriesRequest) (keep int, err error) {
 	if r.Term < c.raft.CurrentTerm() {
 		return len(r.Entries), nil

@@ -26,7 +26,8 @@ func (c *Cluster) StartCopy(dir string) (i int) {
 	return i
 }
 
-// CopyData copies the data folder of node i, which may run: a copy that can't be opened is made again.
+// CopyData copies the data folder of node i, which may run: a copy that can't be opened is made
+// again.
 func (c *Cluster) CopyData(i int) (dir string) {
 	c.t.Helper()
 	for range 100 {

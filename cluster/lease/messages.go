@@ -36,9 +36,9 @@ type Answer struct {
 // successor's entries in no reading of its own term.
 //
 // For Ask and Take index and term are read under the lock that keeps them apart: with terms from
-// before another of these steps a voter echoes an old leader's token after it has told a new one its
-// promises, and that leader does not wait. The clock may come before the lock, if it is from after
-// what the step is about; so may the leader's whole reading.
+// before another of these steps a voter echoes an old leader's token after it has told a new one
+// its promises, and that leader does not wait. The clock may come before the lock, if it is from
+// after what the step is about; so may the leader's whole reading.
 type Reading struct {
 	Now     time.Duration // of the node's lease clock
 	Applied uint64        // index of its FSM

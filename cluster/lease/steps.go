@@ -2,8 +2,8 @@ package lease
 
 import "time"
 
-// Steps are all that can happen to a Node. A Node is one; package trace has another that keeps what it
-// was told, and hands it on.
+// Steps are all that can happen to a Node. A Node is one; package trace has another that keeps what
+// it was told, and hands it on.
 type Steps interface {
 	Ask(r Reading, serves bool, trip time.Duration) CheckIn
 	Take(asked, r Reading, serves bool, c CheckIn, a Answer) (leased bool)

@@ -12,11 +12,12 @@ import (
 	"time"
 )
 
-// A Network carries bytes between hosts that a test names, in memory (Listen, Dialer) or between real sockets (Relay), and
-// treats each direction of each link as the test says. In memory it works inside a testing/synctest bubble.
+// A Network carries bytes between hosts that a test names, in memory (Listen, Dialer) or between
+// real sockets (Relay), and treats each direction of each link as the test says. In memory it works
+// inside a testing/synctest bubble.
 //
-// What is held back is kept and delivered in order when the link is released, as TCP does while packets are lost; a dial
-// through a link that holds back waits likewise.
+// What is held back is kept and delivered in order when the link is released, as TCP does while
+// packets are lost; a dial through a link that holds back waits likewise.
 type Network struct {
 	mu        sync.Mutex
 	changed   *sync.Cond
@@ -61,7 +62,8 @@ func (n *Network) Hold(from, to string) { n.do(func() { n.held[[2]string{from, t
 // Release delivers what was kept back, and everything after it.
 func (n *Network) Release(from, to string) { n.do(func() { delete(n.held, [2]string{from, to}) }) }
 
-// Isolate holds every link of host with others, both ways, or with everybody where none is named, until Heal.
+// Isolate holds every link of host with others, both ways, or with everybody where none is named,
+// until Heal.
 func (n *Network) Isolate(host string, others ...string) {
 	if len(others) == 0 {
 		n.do(func() { n.isolated[host] = true })
@@ -78,13 +80,15 @@ func (n *Network) Shape(from, to string, l Link) { n.do(func() { n.links[[2]stri
 // Heal makes every link perfect again. What is paused stays paused.
 func (n *Network) Heal() { n.do(func() { clear(n.held); clear(n.isolated); clear(n.links) }) }
 
-// Pause holds everything that goes to host or comes from it, whatever else is said of its links, until Resume.
+// Pause holds everything that goes to host or comes from it, whatever else is said of its links,
+// until Resume.
 func (n *Network) Pause(host string) { n.do(func() { n.paused[host] = true }) }
 
 // Resume ends Pause.
 func (n *Network) Resume(host string) { n.do(func() { delete(n.paused, host) }) }
 
-// Reset breaks every connection of host with others, or with everybody where none is named. New ones can be made.
+// Reset breaks every connection of host with others, or with everybody where none is named. New
+// ones can be made.
 func (n *Network) Reset(host string, others ...string) {
 	n.do(func() {
 		for p := range n.pipes {

@@ -1,6 +1,7 @@
-// Package trace keeps what happened to the lease nodes of a running cluster, and plays it through the
-// core again: whatever a member holds, grants or shows must follow from what it was told, and from
-// nothing else. So the members of a cluster and the machine that is model-checked can't drift apart.
+// Package trace keeps what happened to the lease nodes of a running cluster, and plays it through
+// the core again: whatever a member holds, grants or shows must follow from what it was told, and
+// from nothing else. So the members of a cluster and the machine that is model-checked can't drift
+// apart.
 package trace
 
 import (
@@ -12,8 +13,8 @@ import (
 	"keyquorum/cluster/lease"
 )
 
-// A Log is what happened to the nodes of a cluster, each process for itself, in order. The zero Log is
-// empty. It may be written to by many.
+// A Log is what happened to the nodes of a cluster, each process for itself, in order. The zero Log
+// is empty. It may be written to by many.
 type Log struct {
 	mu        sync.Mutex
 	processes []*process
@@ -48,8 +49,8 @@ func summarize(n *lease.Node) summary {
 	return summary{n.E, n.Tenure, n.Epoch, n.Table.Term, len(n.Table.Leases)}
 }
 
-// Watch begins to keep what happens to a node. It is to be used as the node's Steps, by one caller at
-// a time, as the node itself.
+// Watch begins to keep what happens to a node. It is to be used as the node's Steps, by one caller
+// at a time, as the node itself.
 func (l *Log) Watch(n *lease.Node) lease.Steps {
 	p := &process{node: n, first: *n}
 	l.mu.Lock()
@@ -58,8 +59,8 @@ func (l *Log) Watch(n *lease.Node) lease.Steps {
 	return p
 }
 
-// Replay plays everything through the core again. The error says where a node became another one than
-// it was. steps is how many there were.
+// Replay plays everything through the core again. The error says where a node became another one
+// than it was. steps is how many there were.
 func (l *Log) Replay() (steps int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,11 +82,14 @@ func (p *process) replay() (int, error) {
 		after := summarize(&again)
 		switch {
 		case !reflect.DeepEqual(result, s.result):
-			return i, fmt.Errorf("node %s, step %d, %s: %+v, and once more %+v", again.ID, i, s.verb, s.result, result)
+			return i, fmt.Errorf("node %s, step %d, %s: %+v, and once more %+v",
+				again.ID, i, s.verb, s.result, result)
 		case after != s.after:
-			return i, fmt.Errorf("node %s after step %d, %s: %+v, and once more %+v", again.ID, i, s.verb, s.after, after)
+			return i, fmt.Errorf("node %s after step %d, %s: %+v, and once more %+v",
+				again.ID, i, s.verb, s.after, after)
 		case again.E < e:
-			return i, fmt.Errorf("node %s, step %d, %s: E falls from %d to %d", again.ID, i, s.verb, e, again.E)
+			return i, fmt.Errorf("node %s, step %d, %s: E falls from %d to %d",
+				again.ID, i, s.verb, e, again.E)
 		}
 		e = again.E
 	}
