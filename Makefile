@@ -33,7 +33,7 @@ test: ## vet everything and run every test, under the race detector where that t
 	go test -timeout $(TEST_TIMEOUT) ./internal/leasemodel/... ./internal/thiefmodel
 	go test -timeout $(TEST_TIMEOUT) -run '^TestProcessAfterAPowerCutWaits$$' ./cluster
 	go test -count=1 -timeout $(TEST_TIMEOUT) -run '^TestLeaseBugsAreFound$$' ./internal/mutants
-	GOGC=400 KEYQUORUM_HISTORIES=25 KEYQUORUM_SEED=100 go test -timeout $(TEST_TIMEOUT) -run '^(TestHistories|$(HEAVY))$$' ./testcluster
+	GOGC=400 KEYQUORUM_HISTORIES=100 KEYQUORUM_SEED=100 go test -timeout $(TEST_TIMEOUT) -run '^(TestHistories|$(HEAVY))$$' ./testcluster
 
 vectors: ## prove every algorithm against all published vectors, and print how many
 	KEYQUORUM_VECTORS=all go test -count=1 -v -run '^TestVectors' ./httpapi ./vault

@@ -26,15 +26,6 @@ func New(limits *Limits, id string, process uint64, r Reading) Node {
 	return n
 }
 
-// Clone is a copy that no step of n changes, and none of whose steps change n.
-func (n *Node) Clone() Node {
-	c, t := *n, &n.Table
-	c.Backoffs = slices.Clone(n.Backoffs)
-	c.Table.Members, c.Table.Reports = slices.Clone(t.Members), slices.Clone(t.Reports)
-	c.Table.Leases, c.Table.Leaving = slices.Clone(t.Leases), slices.Clone(t.Leaving)
-	return c
-}
-
 func (n *Node) raise(index uint64) { n.E = max(n.E, index) }
 
 // Settled says that the leader has answered a write, which it does when E has reached it. What is
@@ -45,11 +36,11 @@ func (n *Node) Settled(index uint64, changed bool) {
 	}
 }
 
-// CopyTo makes to the same as n, in the memory of to's slices. Of what a Node holds only Members is
-// shared, which nothing changes.
+// CopyTo makes to the same as n, in the memory of to's slices: the two share nothing.
 func (n *Node) CopyTo(to *Node) {
 	t, backoffs := to.Table, to.Backoffs
 	*to = *n
+	to.Table.Members = append(t.Members[:0], n.Table.Members...)
 	to.Table.Reports = append(t.Reports[:0], n.Table.Reports...)
 	to.Table.Leases = append(t.Leases[:0], n.Table.Leases...)
 	to.Table.Leaving = append(t.Leaving[:0], n.Table.Leaving...)

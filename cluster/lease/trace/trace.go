@@ -52,7 +52,8 @@ func summarize(n *lease.Node) summary {
 // Watch begins to keep what happens to a node. It is to be used as the node's Steps, by one caller
 // at a time, as the node itself.
 func (l *Log) Watch(n *lease.Node) lease.Steps {
-	p := &process{node: n, first: *n}
+	p := &process{node: n}
+	n.CopyTo(&p.first)
 	l.mu.Lock()
 	l.processes = append(l.processes, p)
 	l.mu.Unlock()
@@ -76,7 +77,9 @@ func (l *Log) Replay() (steps int, err error) {
 func (p *process) replay() (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	again, e := p.first, p.first.E
+	var again lease.Node
+	p.first.CopyTo(&again)
+	e := again.E
 	for i, s := range p.steps {
 		result := s.do(&again)
 		after := summarize(&again)
