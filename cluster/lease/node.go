@@ -1,9 +1,7 @@
 package lease
 
-import "slices"
-
 // A Node is one member's part: as holder and voter, as reader and, in the terms that it leads, as
-// leader. All of it is plain data, so that it can be copied (Clone), compared and told. Steps
+// leader. All of it is plain data, so that it can be copied (CopyTo), compared and told. Steps
 // change its slices in place.
 type Node struct {
 	Limits  *Limits
