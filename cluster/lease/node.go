@@ -2,7 +2,7 @@ package lease
 
 // A Node is one member's part: as holder and voter, as reader and, in the terms that it leads, as
 // leader. All of it is plain data, so that it can be copied (CopyTo), compared and told. Steps
-// change its slices in place.
+// change its slices in place, but for Table.Members.
 type Node struct {
 	Limits  *Limits
 	ID      string
@@ -34,11 +34,11 @@ func (n *Node) Settled(index uint64, changed bool) {
 	}
 }
 
-// CopyTo makes to the same as n, in the memory of to's slices: the two share nothing.
+// CopyTo makes to the same as n, in the memory of to's slices. The two share only Table.Members,
+// which no step changes.
 func (n *Node) CopyTo(to *Node) {
 	t, backoffs := to.Table, to.Backoffs
 	*to = *n
-	to.Table.Members = append(t.Members[:0], n.Table.Members...)
 	to.Table.Reports = append(t.Reports[:0], n.Table.Reports...)
 	to.Table.Leases = append(t.Leases[:0], n.Table.Leases...)
 	to.Table.Leaving = append(t.Leaving[:0], n.Table.Leaving...)
