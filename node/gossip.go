@@ -81,7 +81,7 @@ func (k *keys) openGossip(view fsm.View, r fsm.Record, g gossipRecord) (cluster.
 	if err := k.refresh(view); err != nil {
 		return nil, err
 	}
-	plain, err := k.keyring.Open(pathGossip, r.Logical, g.Sealed)
+	plain, err := k.keyring.Open(nil, pathGossip, r.Logical, g.Sealed)
 	if err != nil {
 		return nil, err
 	}

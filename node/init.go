@@ -222,7 +222,7 @@ func sealCA(k *seal.Keyring, a *cluster.Authority) ([]byte, error) {
 }
 
 func openCA(k *seal.Keyring, r fsm.Record) (*cluster.Authority, error) {
-	plain, err := k.Open(pathCA, r.Logical, r.Value)
+	plain, err := k.Open(nil, pathCA, r.Logical, r.Value)
 	if err != nil {
 		return nil, err
 	}

@@ -143,7 +143,7 @@ func openSealed[T any](k *keys, view fsm.View, path string) (record T, ok bool, 
 	if err := k.refresh(view); err != nil { // it may be sealed under a term that came with this view
 		return record, false, err
 	}
-	plain, err := k.keyring.Open(path, r.Logical, r.Value)
+	plain, err := k.keyring.Open(nil, path, r.Logical, r.Value)
 	if err != nil {
 		return record, false, err
 	}

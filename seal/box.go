@@ -75,12 +75,13 @@ func (b *box) seal(dst, plaintext, associated []byte) ([]byte, error) {
 	return b.aead.seal(append(dst, b.commitment...), plaintext, associated)
 }
 
-// open returns ErrWrongKey or ErrTampered; the caller has checked that sealed has at least boxOverhead bytes.
-func (b *box) open(sealed, associated []byte) ([]byte, error) {
+// open appends the plaintext to dst. It returns ErrWrongKey or ErrTampered; the caller has checked
+// that sealed has at least boxOverhead bytes.
+func (b *box) open(dst, sealed, associated []byte) ([]byte, error) {
 	if !hmac.Equal(sealed[:commitmentSize], b.commitment) {
 		return nil, ErrWrongKey
 	}
-	plaintext, err := b.aead.open(sealed[commitmentSize:], associated)
+	plaintext, err := b.aead.open(dst, sealed[commitmentSize:], associated)
 	if err != nil {
 		return nil, ErrTampered
 	}

@@ -39,9 +39,12 @@ func (k *Keyring) Seal(dst []byte, path string, logical uint64, plaintext []byte
 	return dst, err
 }
 
-// Open opens what was sealed for exactly this path and logical version, in this cluster. The plaintext is the
-// caller's; in a protected build it is erased when the collector finds it dropped.
-func (k *Keyring) Open(path string, logical uint64, sealed []byte) (plaintext Plaintext, err error) {
+// Open opens what was sealed for exactly this path and logical version, in this cluster. The
+// plaintext, 77 bytes shorter, is appended to dst, which stays the caller's to erase. Where dst has
+// no room the plaintext is in memory that a protected build erases when the collector finds it dropped.
+func (k *Keyring) Open(
+	dst []byte, path string, logical uint64, sealed []byte,
+) (plaintext Plaintext, err error) {
 	if len(sealed) < envelopeOverhead || sealed[0] != envelopeVersion {
 		return nil, ErrEnvelope
 	}
@@ -55,7 +58,7 @@ func (k *Keyring) Open(path string, logical uint64, sealed []byte) (plaintext Pl
 		return nil, ErrUnknownTerm
 	}
 	associated := k.place(path, logical)
-	Do(func() { plaintext, err = t.box.open(sealed[envelopeHead:], associated) })
+	Do(func() { plaintext, err = t.box.open(dst, sealed[envelopeHead:], associated) })
 	return plaintext, err
 }
 

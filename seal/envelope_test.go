@@ -32,10 +32,15 @@ func TestSealOpenRoundTrip(t *testing.T) {
 		if !bytes.HasPrefix(sealed, prefix) || len(sealed) != len(prefix)+77+len(plaintext) {
 			t.Fatalf("appended %d bytes to %d for %d", len(sealed)-len(prefix), len(prefix), len(plaintext))
 		}
-		got, err := k.Open(path, logical, sealed[len(prefix):])
+		buffer := make([]byte, len(prefix), len(prefix)+len(plaintext))
+		copy(buffer, prefix)
+		got, err := k.Open(buffer, path, logical, sealed[len(prefix):])
 		check(t, err)
-		if !bytes.Equal(got, plaintext) {
-			t.Fatalf("opened %x, sealed %x", []byte(got), plaintext)
+		if !bytes.Equal(got, append(bytes.Clone(prefix), plaintext...)) {
+			t.Fatalf("opened %x behind %x, sealed %x", []byte(got), prefix, plaintext)
+		}
+		if len(got) > 0 && &got[0] != &buffer[:1][0] {
+			t.Fatal("opened into other memory than the caller's, which had room")
 		}
 	})
 }
@@ -57,7 +62,7 @@ func TestEveryFlippedBitOfAnEnvelopeIsRefused(t *testing.T) {
 		for bit := range 8 {
 			altered := bytes.Clone(sealed)
 			altered[i] ^= 1 << bit
-			if got, err := k.Open("vault/1/secret/a", 7, altered); !errors.Is(err, want) || got != nil {
+			if got, err := k.Open(nil, "vault/1/secret/a", 7, altered); !errors.Is(err, want) || got != nil {
 				t.Fatalf("byte %d bit %d flipped: %v, want %v", i, bit, err, want)
 			}
 		}
@@ -73,11 +78,11 @@ func TestCutAndLengthenedEnvelopes(t *testing.T) {
 		if n < 77 {
 			want = seal.ErrEnvelope
 		}
-		if _, err := k.Open("p", 7, sealed[:n]); !errors.Is(err, want) {
+		if _, err := k.Open(nil, "p", 7, sealed[:n]); !errors.Is(err, want) {
 			t.Errorf("cut to %d: %v, want %v", n, err, want)
 		}
 	}
-	if _, err := k.Open("p", 7, append(sealed, 0)); !errors.Is(err, seal.ErrTampered) {
+	if _, err := k.Open(nil, "p", 7, append(sealed, 0)); !errors.Is(err, seal.ErrTampered) {
 		t.Errorf("lengthened: %v", err)
 	}
 }
@@ -99,7 +104,7 @@ func TestRecordsOpenOnlyWhereTheyBelong(t *testing.T) {
 	for _, from := range places {
 		sealed := mustSeal(t, k, from.path, from.logical, "x")
 		for _, to := range places {
-			_, err := k.Open(to.path, to.logical, sealed)
+			_, err := k.Open(nil, to.path, to.logical, sealed)
 			if from == to && err != nil {
 				t.Errorf("%v: %v", from, err)
 			}
@@ -113,17 +118,17 @@ func TestRecordsOpenOnlyWhereTheyBelong(t *testing.T) {
 func TestRecordOfAnotherKeyOrTerm(t *testing.T) {
 	_, _, root := mustInit(t, 1, 1)
 	k, other := mustKeyring(t, root), mustKeyring(t, root)
-	if _, err := k.Open("p", 1, mustSeal(t, other, "p", 1, "x")); !errors.Is(err, seal.ErrWrongKey) {
+	if _, err := k.Open(nil, "p", 1, mustSeal(t, other, "p", 1, "x")); !errors.Is(err, seal.ErrWrongKey) {
 		t.Errorf("another key of the same term: %v, want ErrWrongKey", err)
 	}
 	check(t, other.Rotate())
-	if _, err := k.Open("p", 1, mustSeal(t, other, "p", 1, "x")); !errors.Is(err, seal.ErrUnknownTerm) {
+	if _, err := k.Open(nil, "p", 1, mustSeal(t, other, "p", 1, "x")); !errors.Is(err, seal.ErrUnknownTerm) {
 		t.Errorf("a newer term: %v, want ErrUnknownTerm", err)
 	}
 	check(t, k.Rotate())
 	first := mustSeal(t, k, "p", 1, "x")
 	first[4] = 1 // says term 1, is of term 2
-	if _, err := k.Open("p", 1, first); !errors.Is(err, seal.ErrWrongKey) {
+	if _, err := k.Open(nil, "p", 1, first); !errors.Is(err, seal.ErrWrongKey) {
 		t.Errorf("term altered to one that is there: %v, want ErrWrongKey", err)
 	}
 }
@@ -133,10 +138,10 @@ func TestRecordOfAnotherClusterWithTheSameKey(t *testing.T) {
 	_, _, root := mustInit(t, 1, 1)
 	k := mustKeyring(t, root)
 	sealed := mustSeal(t, k, "p", 1, "x")
-	if _, err := seal.InCluster(k, clusterB).Open("p", 1, sealed); !errors.Is(err, seal.ErrTampered) {
+	if _, err := seal.InCluster(k, clusterB).Open(nil, "p", 1, sealed); !errors.Is(err, seal.ErrTampered) {
 		t.Errorf("opened in another cluster: %v, want ErrTampered", err)
 	}
-	if _, err := seal.InCluster(k, clusterA).Open("p", 1, sealed); err != nil {
+	if _, err := seal.InCluster(k, clusterA).Open(nil, "p", 1, sealed); err != nil {
 		t.Errorf("control, the same cluster: %v", err)
 	}
 }
@@ -169,7 +174,7 @@ func useUntilSealed(k *seal.Keyring, path string) error {
 		if err != nil {
 			return err
 		}
-		got, err := k.Open(path, i, sealed)
+		got, err := k.Open(nil, path, i, sealed)
 		if err != nil {
 			return err
 		}
@@ -198,7 +203,7 @@ func BenchmarkOpen1KiB(b *testing.B) {
 	check(b, err)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := k.Open("vault/1/secret/name", 7, sealed); err != nil {
+		if _, err := k.Open(nil, "vault/1/secret/name", 7, sealed); err != nil {
 			b.Fatal(err)
 		}
 	}

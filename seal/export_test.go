@@ -17,12 +17,25 @@ func SealXAES(key, plaintext, associated []byte) ([]byte, error) {
 	return x.seal(nil, plaintext, associated)
 }
 
+// SealXAESWith is SealXAES with a nonce that is given, and not in front.
+func SealXAESWith(key, nonce, plaintext, associated []byte) ([]byte, error) {
+	x, err := newXAES(key)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := x.message(nonce[:saltSize])
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(nil, nonce[saltSize:], plaintext, associated), nil
+}
+
 func OpenXAES(key, sealed, associated []byte) ([]byte, error) {
 	x, err := newXAES(key)
 	if err != nil {
 		return nil, err
 	}
-	return x.open(sealed, associated)
+	return x.open(nil, sealed, associated)
 }
 
 // RecodeKeyring decodes a keyring's plaintext and encodes it again.

@@ -117,7 +117,7 @@ func FuzzOpen(f *testing.F) {
 		f.Add(e, "elsewhere", uint64(0))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, path string, logical uint64) {
-		got, err := k.Open(path, logical, b)
+		got, err := k.Open(nil, path, logical, b)
 		genuine := path == goldenPath && logical == goldenLogical && (bytes.Equal(b, g.envelope[0]) || bytes.Equal(b, g.envelope[1]))
 		if genuine != (err == nil) {
 			t.Fatalf("%x at %q %d: %v", b, path, logical, err)

@@ -107,7 +107,7 @@ func TestGoldenFilesDecode(t *testing.T) {
 			t.Errorf("join MAC %x, want %x", mac, g.joinMAC)
 		}
 		for i, e := range g.envelope {
-			got, err := k.Open(goldenPath, goldenLogical, e)
+			got, err := k.Open(nil, goldenPath, goldenLogical, e)
 			if err != nil || string(got) != goldenPlaintext {
 				t.Errorf("envelope of term %d: %q, %v", i+1, []byte(got), err)
 			}

@@ -37,7 +37,7 @@ func TestKeyringRoundTripWithTerms(t *testing.T) {
 		t.Errorf("term %d after unwrapping, want 4", again.Term())
 	}
 	for i, b := range sealed {
-		if got, err := again.Open("p", 1, b); err != nil || string(got) != "old and new" {
+		if got, err := again.Open(nil, "p", 1, b); err != nil || string(got) != "old and new" {
 			t.Errorf("term %d: %s, %v", i+1, got, err)
 		}
 	}
@@ -111,7 +111,7 @@ func TestClosedMeansSealed(t *testing.T) {
 	root.Close()
 	root.Close()
 	_, sealErr := k.Seal(nil, "p", 1, nil)
-	_, openErr := k.Open("p", 1, sealed)
+	_, openErr := k.Open(nil, "p", 1, sealed)
 	_, newErr := root.NewKeyring()
 	_, unwrapErr := root.UnwrapKeyring(wrapped)
 	_, macErr := root.JoinMAC()

@@ -62,7 +62,7 @@ func useAndClose(t *testing.T, mask [32]byte) map[string][32]byte {
 	wrapped, err := first.WrapKeyring(made)
 	check(t, err)
 	for i := range uint64(2000) {
-		_, err := made.Open("p", i, mustSeal(t, made, "p", i, "value"))
+		_, err := made.Open(nil, "p", i, mustSeal(t, made, "p", i, "value"))
 		check(t, err)
 	}
 	sign(t, made)
@@ -82,7 +82,7 @@ func useAndClose(t *testing.T, mask [32]byte) map[string][32]byte {
 	k, err := root.UnwrapKeyring(wrapped)
 	check(t, err)
 	sealed := mustSeal(t, k, "p", 1, "value")
-	_, err = k.Open("p", 1, sealed)
+	_, err = k.Open(nil, "p", 1, sealed)
 	check(t, err)
 	_, err = root.JoinMAC([]byte("x"))
 	check(t, err)

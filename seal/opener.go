@@ -62,7 +62,7 @@ func (o *Opener) unwrap(r Record) (*Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := wrap.open([]byte(r.wrappedRoot), r.header())
+	key, err := wrap.open(nil, []byte(r.wrappedRoot), r.header())
 	if err != nil {
 		return nil, err
 	}

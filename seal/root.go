@@ -80,7 +80,7 @@ func (r *Root) UnwrapKeyring(b []byte) (k *Keyring, err error) {
 		if err != nil {
 			return err
 		}
-		plain, err := wrap.open(b[1:], r.clusterID[:])
+		plain, err := wrap.open(nil, b[1:], r.clusterID[:])
 		if err != nil {
 			return err
 		}

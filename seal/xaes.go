@@ -1,51 +1,76 @@
 package seal
 
 import (
-	"github.com/tink-crypto/tink-go/v2/aead"
-	"github.com/tink-crypto/tink-go/v2/aead/xaesgcm"
-	"github.com/tink-crypto/tink-go/v2/insecuresecretdataaccess"
-	"github.com/tink-crypto/tink-go/v2/keyset"
-	"github.com/tink-crypto/tink-go/v2/secretdata"
-	"github.com/tink-crypto/tink-go/v2/tink"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/subtle"
 )
 
-// xaes is tink's XAES-256-GCM (c2sp.org/XAES-256-GCM): nonce 24 ‖ ciphertext ‖ tag 16.
-type xaes struct{ primitive tink.AEAD }
+// saltSize is how much of a nonce derives the message's key; the rest is GCM's nonce. Bytes.
+const saltSize = 12
 
-// newXAES goes by way of a keyset because tink's own constructor can't be called from outside.
+// xaes is XAES-256-GCM (c2sp.org/XAES-256-GCM): nonce 24 ‖ ciphertext ‖ tag 16. AES and GCM are the
+// standard library's. What is here derives a key for each message from the first half of its nonce
+// (NIST SP 800-108r1, counter mode with CMAC), so that nonces may be drawn at random for ever.
+type xaes struct {
+	block  cipher.Block
+	subkey [aes.BlockSize]byte // CMAC's K1 (NIST SP 800-38B section 6.1)
+}
+
+// newXAES takes a key of 32 bytes.
 func newXAES(key []byte) (*xaes, error) {
-	const saltSize = nonceSize / 2 // C2SP's layout: 12 bytes derive the message's key, 12 are GCM's nonce
-	parameters, err := xaesgcm.NewParameters(xaesgcm.VariantNoPrefix, saltSize)
+	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err
 	}
-	tinkKey, err := xaesgcm.NewKey(secretdata.NewBytesFromData(key, insecuresecretdataaccess.Token{}), 0, parameters)
+	x := &xaes{block: block}
+	k := x.subkey[:]
+	block.Encrypt(k, k)
+	var carry byte
+	for i := len(k) - 1; i >= 0; i-- {
+		k[i], carry = k[i]<<1|carry, k[i]>>7
+	}
+	k[len(k)-1] ^= byte(subtle.ConstantTimeSelect(int(carry), 0x87, 0))
+	return x, nil
+}
+
+// message is GCM under the key of the messages with this salt.
+func (x *xaes) message(salt []byte) (cipher.AEAD, error) {
+	var key [keySize]byte
+	for i := range 2 { // counter u16 ‖ label "X" ‖ 0 ‖ salt: one block of CMAC each
+		half := key[i*aes.BlockSize : (i+1)*aes.BlockSize]
+		copy(half, []byte{0, byte(i + 1), 'X', 0})
+		copy(half[aes.BlockSize-saltSize:], salt)
+		subtle.XORBytes(half, half, x.subkey[:])
+		x.block.Encrypt(half, half)
+	}
+	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		return nil, err
 	}
-	manager := keyset.NewManager()
-	id, err := manager.AddKey(tinkKey)
-	if err != nil {
-		return nil, err
-	}
-	if err := manager.SetPrimary(id); err != nil {
-		return nil, err
-	}
-	handle, err := manager.Handle()
-	if err != nil {
-		return nil, err
-	}
-	primitive, err := aead.New(handle)
-	return &xaes{primitive}, err
+	return cipher.NewGCM(block)
 }
 
 // seal appends nonce ‖ ciphertext ‖ tag to dst, with a fresh random nonce.
 func (x *xaes) seal(dst, plaintext, associated []byte) ([]byte, error) {
-	sealed, err := x.primitive.Encrypt(plaintext, associated)
-	return append(dst, sealed...), err
+	at := len(dst)
+	dst = append(dst, make([]byte, nonceSize)...)
+	nonce := dst[at:]
+	_, _ = rand.Read(nonce) // never fails
+	aead, err := x.message(nonce[:saltSize])
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(dst, nonce[saltSize:], plaintext, associated), nil
 }
 
-// open takes nonce ‖ ciphertext ‖ tag. Its error says no more than that they don't open.
-func (x *xaes) open(sealed, associated []byte) ([]byte, error) {
-	return x.primitive.Decrypt(sealed, associated)
+// open appends the plaintext of nonce ‖ ciphertext ‖ tag to dst. Its error says no more than that
+// they don't open.
+func (x *xaes) open(dst, sealed, associated []byte) ([]byte, error) {
+	aead, err := x.message(sealed[:saltSize])
+	if err != nil {
+		return nil, err
+	}
+	return aead.Open(dst, sealed[saltSize:nonceSize], sealed[nonceSize:], associated)
 }

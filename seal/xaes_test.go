@@ -2,6 +2,7 @@ package seal_test
 
 import (
 	"bytes"
+	"crypto/sha3"
 	"encoding/hex"
 	"testing"
 
@@ -25,6 +26,34 @@ func TestXAESOpensC2SPVectors(t *testing.T) {
 		if err != nil || string(got) != "XAES-256-GCM" {
 			t.Errorf("key %#x: opened %q, %v", v.key, got, err)
 		}
+	}
+}
+
+// C2SP XAES-256-GCM, "Accumulated Randomized Tests": ten thousand messages, drawn from SHAKE128.
+func TestXAESSealsAsC2SP(t *testing.T) {
+	const want = "e6b9edf2df6cec60c8cbd864e2211b597fb69a529160cd040d56c0c210081939"
+	drawn, sum := sha3.NewSHAKE128(), sha3.NewSHAKE128()
+	draw := func(n int) []byte {
+		b := make([]byte, n)
+		_, _ = drawn.Read(b)
+		return b
+	}
+	for range 10_000 {
+		key, nonce := draw(32), draw(24)
+		plaintext := draw(int(draw(1)[0]))
+		associated := draw(int(draw(1)[0]))
+		sealed, err := seal.SealXAESWith(key, nonce, plaintext, associated)
+		check(t, err)
+		_, _ = sum.Write(sealed)
+		got, err := seal.OpenXAES(key, append(nonce, sealed...), associated)
+		if err != nil || !bytes.Equal(got, plaintext) {
+			t.Fatalf("opened %x, %v", got, err)
+		}
+	}
+	got := make([]byte, 32)
+	_, _ = sum.Read(got)
+	if hex.EncodeToString(got) != want {
+		t.Errorf("sealed what gives %x, where C2SP has %s", got, want)
 	}
 }
 

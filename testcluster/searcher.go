@@ -63,7 +63,7 @@ func (s *Searcher) Search(i int, wanted func(plaintext []byte) bool, places []Pl
 // searchLoot opens what the product would read.
 func (s *Searcher) searchLoot(l Loot) (finds []Find) {
 	for _, r := range l.Old {
-		if plaintext, err := s.keyring.Open(r.Path, r.Logical, r.Value); err == nil {
+		if plaintext, err := s.keyring.Open(nil, r.Path, r.Logical, r.Value); err == nil {
 			place := Place{r.Path, r.Logical, len(r.Value)}
 			where := fmt.Sprint("log or snapshot, entry ", r.Mod)
 			finds = append(finds, Find{place, where, -1, plaintext})
@@ -114,7 +114,7 @@ func (s *Searcher) begins(b []byte) bool {
 	if len(b) < envelopeLeast {
 		return false
 	}
-	_, err := s.keyring.Open("", 0, b[:envelopeLeast])
+	_, err := s.keyring.Open(nil, "", 0, b[:envelopeLeast])
 	return err == nil || errors.Is(err, seal.ErrTampered)
 }
 
@@ -130,7 +130,7 @@ func (s *Searcher) open(b []byte, at int, places []Place) (finds []Find) {
 			if size < envelopeLeast || size > maxEnvelope || at+size > len(b) {
 				continue
 			}
-			if plaintext, err := s.keyring.Open(p.Path, p.Logical, b[at:at+size]); err == nil {
+			if plaintext, err := s.keyring.Open(nil, p.Path, p.Logical, b[at:at+size]); err == nil {
 				place := Place{p.Path, p.Logical, size}
 				finds = append(finds, Find{place, "", int64(at), plaintext})
 				break

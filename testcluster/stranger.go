@@ -54,7 +54,7 @@ func (t *Thief) admit(l Loot, id string) error {
 	}
 	defer keyring.Close()
 	sealed, _ := l.Now(PathCA)
-	plain, err := keyring.Open(PathCA, sealed.Logical, sealed.Value)
+	plain, err := keyring.Open(nil, PathCA, sealed.Logical, sealed.Value)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package vault
 import (
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"keyquorum/cluster"
@@ -51,10 +52,14 @@ func (d *decision) open(path string, r fsm.Record) (seal.Plaintext, error) {
 }
 
 func (v *Vaults) open(path string, r fsm.Record) (seal.Plaintext, error) {
+	return v.openInto(nil, path, r)
+}
+
+func (v *Vaults) openInto(dst []byte, path string, r fsm.Record) (seal.Plaintext, error) {
 	if v.closed.Load() {
 		return nil, seal.ErrSealed
 	}
-	p, err := v.unseal(path, r.Logical, r.Value)
+	p, err := v.unseal(dst, path, r.Logical, r.Value)
 	switch {
 	case err == nil:
 		return p, nil
@@ -67,16 +72,21 @@ func (v *Vaults) open(path string, r fsm.Record) (seal.Plaintext, error) {
 
 // unseal opens what was sealed for a place. Another node may have changed the keyring a moment ago: this node's state has the new
 // one by now, since what is sealed under it comes later in the log.
-func (v *Vaults) unseal(path string, logical uint64, sealed []byte) (seal.Plaintext, error) {
-	p, err := v.cfg.Keyring.Open(path, logical, sealed)
+func (v *Vaults) unseal(
+	dst []byte, path string, logical uint64, sealed []byte,
+) (seal.Plaintext, error) {
+	p, err := v.cfg.Keyring.Open(dst, path, logical, sealed)
 	if errors.Is(err, seal.ErrUnknownTerm) && v.cfg.Refresh != nil {
 		if err := v.cfg.Refresh(); err != nil {
 			return nil, err
 		}
-		return v.cfg.Keyring.Open(path, logical, sealed)
+		return v.cfg.Keyring.Open(dst, path, logical, sealed)
 	}
 	return p, err
 }
+
+// buffers are for what is opened, decoded and erased at once: nothing in them outlives that.
+var buffers = sync.Pool{New: func() any { return new(seal.Plaintext) }}
 
 // load reads a record through the cache of what its kind decodes to.
 func load[T any](d *decision, c *cache[T], path string) (value T, ok bool, err error) {
@@ -102,12 +112,17 @@ func decoded[T any](d *decision, c *cache[T], path string, r fsm.Record) (value 
 }
 
 // unkept is what a record decodes to, without a cache: whoever passes over everything would drive out of it what is used.
-func unkept[T any](v *Vaults, path string, r fsm.Record, decode func([]byte) (T, error)) (value T, err error) {
-	p, err := v.open(path, r)
+func unkept[T any](
+	v *Vaults, path string, r fsm.Record, decode func([]byte) (T, error),
+) (value T, err error) {
+	buffer := buffers.Get().(*seal.Plaintext)
+	defer buffers.Put(buffer)
+	p, err := v.openInto((*buffer)[:0], path, r)
 	if err != nil {
 		return value, err
 	}
 	defer p.Zero()
+	*buffer = p
 	if value, err = decode(p); err != nil {
 		return value, damaged(path)
 	}

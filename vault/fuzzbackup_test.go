@@ -23,7 +23,7 @@ func FuzzBackupBlob(f *testing.F) {
 	for _, name := range []string{"one", "two"} {
 		blob := must(w.BackupKey(ctx, c, name))(f)
 		f.Add(blob, false)
-		plain := must(w.keyring.Open("backup/key", 0, blob))(f)
+		plain := must(w.keyring.Open(nil, "backup/key", 0, blob))(f)
 		f.Add(bytes.Clone(plain), true)
 		must(w.DeleteKey(ctx, c, name))(f)
 		if err := w.PurgeKey(ctx, c, name); err != nil {
@@ -63,9 +63,9 @@ func TestBackupWithABrokenPolicyIsRefused(t *testing.T) {
 	must(w.CreateKey(ctx, c, "k", ecSpec, vault.Change{}))(t)
 	must(w.SetRotationPolicy(ctx, c, "k", vault.RotationPolicy{Actions: []vault.LifetimeAction{{Type: "Rotate", AfterCreate: "P30D"}}}))(t)
 	must(w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{}))(t)
-	key := must(w.keyring.Open("backup/key", 0, must(w.BackupKey(ctx, c, "k"))(t)))(t)
+	key := must(w.keyring.Open(nil, "backup/key", 0, must(w.BackupKey(ctx, c, "k"))(t)))(t)
 	key[bytes.LastIndex(key, []byte("P30D"))] = 0xff // in the policy's text
-	secret := must(w.keyring.Open("backup/secret", 0, must(w.BackupSecret(ctx, c, "s"))(t)))(t)
+	secret := must(w.keyring.Open(nil, "backup/secret", 0, must(w.BackupSecret(ctx, c, "s"))(t)))(t)
 	at := bytes.Index(secret, []byte{0x00, 0x81, 0x82}) // no policy, one version
 	secret[at] = 1
 	secret = append(secret, 'p')

@@ -87,7 +87,7 @@ func (w *world) tokenKey(t testing.TB) (kid string, key *ecdsa.PrivateKey) {
 	if !ok {
 		t.Fatal("no token keys")
 	}
-	record := must(w.keyring.Open("sys/token-keys", r.Logical, r.Value))(t)
+	record := must(w.keyring.Open(nil, "sys/token-keys", r.Logical, r.Value))(t)
 	key = must(ecdsa.ParseRawPrivateKey(elliptic.P256(), record[len(record)-32:]))(t)
 	var keys jose.JSONWebKeySet
 	if err := json.Unmarshal(must(w.JWKS())(t), &keys); err != nil {

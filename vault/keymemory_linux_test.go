@@ -105,7 +105,7 @@ func needlesOf(t *testing.T, w *world, signatures map[string][][]byte) *needles 
 			continue
 		}
 		seal.Do(func() {
-			plain := must(w.keyring.Open(path, record.Logical, record.Value))(t)
+			plain := must(w.keyring.Open(nil, path, record.Logical, record.Value))(t)
 			defer plain.Zero()
 			n.takeKey(strings.Split(path, "/")[3], plain, signatures)
 		})

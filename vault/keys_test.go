@@ -442,7 +442,7 @@ func TestAConflictKeepsTheGeneratedKey(t *testing.T) {
 	var proposed [][]byte // ends of the private keys: the primes' coefficients
 	w.replica.refuse = func(txn fsm.Txn) error {
 		for _, write := range txn.Writes {
-			if record := must(w.keyring.Open(write.Path, write.Logical, write.Value))(t); len(record) > 1200 {
+			if record := must(w.keyring.Open(nil, write.Path, write.Logical, write.Value))(t); len(record) > 1200 {
 				proposed = append(proposed, record[len(record)-100:])
 			}
 		}
