@@ -3,8 +3,9 @@
 // It owns the file, the shape of a line, and one goroutine that writes. It promises that Write returns nil only when
 // write(2) has taken the whole line (I10), that a line is one line of ASCII whatever a client sent, and that a line
 // torn by a full disk never runs into a good one. What is written reaches the disk within a second: a power cut can
-// lose that second, a crash of the process nothing. It never decides what is recorded, reads no clock for an entry,
-// and takes no plaintext: callers give it names and outcomes only.
+// lose that second, a crash of the process nothing. A file that is deleted, cut, replaced, or renamed without a signal
+// is noticed within a second, and takes no line until it is opened anew. The package never decides what is recorded,
+// reads no clock for an entry, and takes no plaintext: callers give it names and outcomes only.
 package audit
 
 import (
@@ -21,6 +22,9 @@ import (
 const (
 	// syncEvery is how long a written line may wait for its fsync.
 	syncEvery = time.Second
+	// lookEvery is how often the file's name is looked at. Two looks in a row settle that it is not
+	// the file's any more, so that this is noticed within a second.
+	lookEvery = 400 * time.Millisecond
 	// maxWaiting bounds the bytes that wait for the writer: some 25,000 usual lines. A healthy disk never lets it
 	// come near; beyond it requests fail at once instead of piling up behind a disk that hangs.
 	maxWaiting = 8 << 20
@@ -207,16 +211,20 @@ func (l *Log) run() {
 	defer close(l.done)
 	timer := time.NewTimer(syncEvery)
 	timer.Stop()
+	looks, stop := l.looks()
+	defer stop()
 	var spare []byte
 	for {
 		select {
 		case <-l.wake:
 			spare = l.writeGroup(spare, timer)
-		case <-timer.C:
-			_ = l.watch.step(&l.watch.sync, func() error { l.w.sync(); return l.w.syncErr }) // the entries after it hear of it
-			if l.w.dirty {                                                                   // it failed: try again
+		case <-timer.C: // if it fails, the entries after it hear of it
+			_ = l.watch.step(&l.watch.sync, func() error { l.w.sync(); return l.w.syncErr })
+			if l.w.dirty { // try again
 				timer.Reset(syncEvery)
 			}
+		case <-looks: // likewise
+			_ = l.watch.step(&l.watch.look, l.w.look)
 		case answer := <-l.asks:
 			err := l.w.reopen(l.path)
 			if err == nil {
@@ -230,6 +238,15 @@ func (l *Log) run() {
 			return
 		}
 	}
+}
+
+// looks are when the file is to be looked at; a sink that is not a file of ours never is.
+func (l *Log) looks() (due <-chan time.Time, stop func()) {
+	if l.path == "" {
+		return nil, func() {}
+	}
+	ticker := time.NewTicker(lookEvery)
+	return ticker.C, ticker.Stop
 }
 
 // writeGroup writes the filling group and gives its buffer back. The timer runs from the first write after a sync.
@@ -309,6 +326,14 @@ func (w *writer) reopen(path string) error {
 	err = w.close()
 	*w = writer{sink: f, midLine: !atLineStart}
 	return err
+}
+
+// look has entries refused when the file is not the log any more.
+func (w *writer) look() error {
+	if err := w.sink.(*file).look(); err != nil {
+		return fmt.Errorf("audit: looking at the usage log: %w", err)
+	}
+	return nil
 }
 
 func (w *writer) close() error {

@@ -18,7 +18,8 @@ type watch struct {
 	mu    sync.Mutex
 	since time.Time // the step under way began; zero: none is
 	write fate      // of the newest write
-	sync  fate      // and of the newest sync
+	sync  fate      // of the newest sync
+	look  fate      // and of the newest look at the file
 }
 
 // A fate is how a step ended. Each kind of step is cured by its own success alone: what is written no more can still be synced.
@@ -43,7 +44,7 @@ func (w *watch) step(kind *fate, what func() error) error {
 func (w *watch) reopened() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.write, w.sync = fate{}, fate{}
+	w.write, w.sync, w.look = fate{}, fate{}, fate{}
 }
 
 // Trouble says why requests can't be recorded now, as far as is known: a write or sync hangs, or failed a moment ago and none has
@@ -55,7 +56,7 @@ func (l *Log) Trouble() error {
 	if took := time.Since(w.since); !w.since.IsZero() && took > hangs {
 		return fmt.Errorf("audit: the usage log has not taken a line for %s", took.Round(time.Second))
 	}
-	for _, f := range []fate{w.write, w.sync} {
+	for _, f := range []fate{w.write, w.sync, w.look} {
 		if f.err != nil && time.Since(f.at) < troubled {
 			return f.err
 		}

@@ -49,7 +49,8 @@ type Config struct {
 	ClusterListener net.Listener // plain TCP; the node puts TLS on it and closes it
 	Dial            func(ctx context.Context, addr string) (net.Conn, error)
 	Gossip          GossipConfig
-	Audit           audit.Sink                  // nil: Dir/audit.log
+	UsageLog        string                      // file; "": Dir/audit.log
+	Audit           audit.Sink                  // in its place; nil: the file
 	Disk            func(op, path string) error // asked before each step of the store (storage.Store.Gate); nil: nobody is asked
 	Now             func() time.Time            // wall clock; nil: time.Now
 	Leases          Leases
@@ -136,6 +137,7 @@ func Open(config Config) (*Node, error) {
 		log.Close()
 		return nil, err
 	}
+	n.wg.Go(n.watchUsageLog)
 	return n, nil
 }
 
@@ -149,17 +151,6 @@ func (n *Node) openExisting() error {
 		return fmt.Errorf("data folder: %w", err)
 	}
 	return n.openMember()
-}
-
-func openAudit(config Config) (*audit.Log, error) {
-	if config.Audit != nil {
-		return audit.OpenSink(config.Audit), nil
-	}
-	log, err := audit.Open(filepath.Join(config.Dir, "audit.log"))
-	if err != nil {
-		return nil, fmt.Errorf("usage log: %w", err)
-	}
-	return log, nil
 }
 
 // Close hands leadership over if it can within ctx, and stops everything.
@@ -192,9 +183,6 @@ func (n *Node) fail(err error) {
 		close(n.failed)
 	})
 }
-
-// ReopenAudit closes and opens the usage log again, after it was renamed.
-func (n *Node) ReopenAudit() error { return n.audit.Reopen() }
 
 // Vaults returns the domain, or the error that says why this node can't serve: ErrUninitialized, ErrSealed.
 func (n *Node) Vaults() (*vault.Vaults, error) {

@@ -21,6 +21,7 @@ import (
 type serverConfig struct {
 	File          string
 	Data          string
+	UsageLog      string
 	Label         string
 	Region        string
 	PlaceLeader   bool
@@ -44,6 +45,7 @@ type serverConfig struct {
 func (s *serverConfig) bind(f *pflag.FlagSet) {
 	f.StringVar(&s.File, "config", "", "JSON file with any of these settings, named with _ for -")
 	f.StringVar(&s.Data, "data", "", "data folder of this node (made if it is not there)")
+	f.StringVar(&s.UsageLog, "usage-log", "", "file with a line for each request, on another disk for instance (default audit.log in --data)")
 	f.StringVar(&s.Label, "label", "", "name of this node for people (default the host's name)")
 	f.StringVar(&s.Region, "region", "", "where this node stands, for status, plans and the leader's place")
 	f.BoolVar(&s.PlaceLeader, "place-leader", false, "when this node leads, hand over to a voter from which writes cost clearly less")

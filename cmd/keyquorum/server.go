@@ -100,6 +100,7 @@ func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger)
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	return node.Config{
 		Dir:             config.Data,
+		UsageLog:        config.UsageLog,
 		Label:           config.Label,
 		Region:          config.Region,
 		PlaceLeader:     config.PlaceLeader,
