@@ -44,7 +44,7 @@ func TestVaults(t *testing.T) {
 		refused(t, err, vault.Invalid, "BadParameter")
 	}
 	// Two who make the same vault on one view: one makes it.
-	w.replica.before = func() { w.vault("race") }
+	w.before(func() { w.vault("race") })
 	_, err = w.CreateVault(ctx, w.root, "race", 90, false)
 	refused(t, err, vault.Conflict, "VaultAlreadyExists")
 }
@@ -75,7 +75,7 @@ func TestApps(t *testing.T) {
 	if list := must(w.ListApps(ctx, w.root))(t); len(list) != 2 || list[0].Name != "abc" || list[1].Name != "Web" {
 		t.Errorf("%+v", list)
 	}
-	w.replica.before = func() { w.app("race") }
+	w.before(func() { w.app("race") })
 	_, err = w.CreateApp(ctx, w.root, "RACE")
 	refused(t, err, vault.Conflict, "ApplicationAlreadyExists")
 }

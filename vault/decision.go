@@ -24,10 +24,10 @@ type decision struct {
 	size      int  // bytes of what txn writes
 	committed bool // the transaction, or an earlier step, was handed to the cluster
 	operator  bool // an operator asks, who may know what is deleted
-	preview   bool // nothing is to be done but to say, by errSlow, whether it would take long
 	again     bool // there is more to do than one transaction holds: decide again when this one is applied
 	mustFind  bool // NotFound is a failure in a step after the first too; to a duty it is not
 
+	turn    *turn        // at a core; nil: none is needed
 	vault   *vaultRecord // set by admit
 	version string       // that was used or made, for the usage record
 	with    string       // the other key that was used, for the usage record

@@ -129,12 +129,10 @@ func openKey(record seal.Plaintext) (*openedKey, error) {
 	return &openedKey{record: opened, material: m, size: openedSize(kept)}, nil
 }
 
-// preview says by errSlow that a use of the private half takes about a millisecond or more.
-func (k *openedKey) preview() error {
-	if _, ok := k.material.(rsaKey); ok {
-		return errSlow
-	}
-	return nil
+// slow says that a use of the private half takes about a millisecond or more.
+func (k *openedKey) slow() bool {
+	_, isRSA := k.material.(rsaKey)
+	return isRSA
 }
 
 // openedSize is what a parsed key takes, bookkeeping for its erasure included (measured: a test holds it).

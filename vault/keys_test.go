@@ -438,7 +438,7 @@ func TestUseOfAKeyIsRecordedWithItsVersion(t *testing.T) {
 // Finding a key is dear: a conflict must not make the node look for another.
 func TestAConflictKeepsTheGeneratedKey(t *testing.T) {
 	w, c := demo(t)
-	w.replica.before = func() { must(w.CreateKey(ctx, c, "k", ecSpec, vault.Change{}))(t) }
+	w.before(func() { must(w.CreateKey(ctx, c, "k", ecSpec, vault.Change{}))(t) })
 	var proposed [][]byte // ends of the private keys: the primes' coefficients
 	w.replica.refuse = func(txn fsm.Txn) error {
 		for _, write := range txn.Writes {

@@ -99,8 +99,11 @@ func (v *Vaults) use(ctx context.Context, c Caller, u use, t target, alg string,
 		if a.weak && !d.vault.WeakAlgorithms {
 			return CryptoResult{}, badParameter("The algorithm %s is switched off in this vault.", a.name)
 		}
-		if d.preview {
-			return CryptoResult{}, k.preview()
+		if k.slow() {
+			if err := d.turn.take(); err != nil {
+				return CryptoResult{}, err
+			}
+			defer d.turn.give()
 		}
 		out, err := f(a, k.material)
 		v.cfg.Counts.note(a, u.op, err)

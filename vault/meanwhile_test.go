@@ -121,7 +121,7 @@ func TestUseIsRecordedWhenTheClientHasGone(t *testing.T) {
 			w.usage.forget()
 			waiting, leave := context.WithCancel(ctx)
 			if operation == "secrets/set" {
-				w.replica.before = leave // its transaction is under way
+				w.before(leave) // its transaction is under way
 			} else {
 				leave()
 			}

@@ -1,8 +1,10 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"strings"
 
 	"keyquorum/cluster"
 	"keyquorum/fsm"
@@ -27,7 +29,10 @@ type target struct{ name, version string }
 // called several times, and leaves what it wants written in d; only what its last call returned is answered.
 func perform[T any](ctx context.Context, v *Vaults, c Caller, w verb, t target, act func(d *decision) (T, error)) (T, error) {
 	var result T
+	turn := v.turnFor(c, w)
+	defer turn.give()
 	decide := func(d *decision) (err error) {
+		d.turn = turn
 		d.mustFind = true // its vault, whatever the verb
 		if err = d.admit(c, w, t); err != nil {
 			return err
@@ -36,19 +41,12 @@ func perform[T any](ctx context.Context, v *Vaults, c Caller, w verb, t target, 
 		result, err = act(d)
 		return err
 	}
-	if w.secret && !c.Fenced && v.cfg.Replica.Leased() && v.slow(decide) {
-		giveTurn, err := v.takeTurn(ctx)
-		if err != nil {
-			return result, v.recordUse(c, w, t, &decision{v: v}, err)
-		}
-		defer giveTurn()
-		inTurn := decide
-		decide = func(d *decision) error {
-			defer giveTurn() // what is waited for after it needs no core
-			return inTurn(d)
+	d, err := v.settleInLine(ctx, c.Fenced, w.writes, w.line(c, t), decide)
+	if errors.Is(err, errNoTurn) {
+		if err = turn.wait(ctx); err == nil {
+			d, err = v.settle(ctx, c.Fenced, w.writes, decide)
 		}
 	}
-	d, err := v.settle(ctx, c.Fenced, w.writes, decide)
 	if err = v.recordUse(c, w, t, d, err); err == nil && d.late() {
 		err = errStalled
 	}
@@ -57,6 +55,15 @@ func perform[T any](ctx context.Context, v *Vaults, c Caller, w verb, t target, 
 		return none, err
 	}
 	return result, nil
+}
+
+// line names the line of writers that a request joins; "" where it names no object.
+func (w verb) line(c Caller, t target) string {
+	if !w.writes || t.name == "" {
+		return ""
+	}
+	collection, _, _ := strings.Cut(w.operation, "/")
+	return c.Vault + "/" + collection + "/" + fold(t.name)
 }
 
 // errStalled is answered in the place of what was drawn too long ago: an answer from before a right was revoked must not leave long after
@@ -75,7 +82,11 @@ type adminVerb struct {
 // performAdmin is the door of the administration API: as perform, with the operator's token in the place of principal and access.
 func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, w adminVerb, vaultName, object string, act func(d *decision) (T, error)) (T, error) {
 	var result T
-	d, err := v.settle(ctx, o.Fenced, w.writes, func(d *decision) (err error) {
+	var line string
+	if w.writes {
+		line = "admin/" + fold(cmp.Or(vaultName, object))
+	}
+	d, err := v.settleInLine(ctx, o.Fenced, w.writes, line, func(d *decision) (err error) {
 		d.mustFind = !w.removes
 		d.operator = true
 		if err = d.admitOperator(o); err != nil {
@@ -99,10 +110,25 @@ func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, w adminVerb
 	return result, nil
 }
 
-// maxAttempts bounds how often a write that met another is decided again (decision 11).
-const maxAttempts = 8
+// maxAttempts bounds how often a write that met another is decided again (decision 11). Writers of one
+// object meet other nodes only: of three that go on writing each wins every third time.
+const maxAttempts = 64
 
 var errContended = unavailable("Contended", "Others kept changing the same records.")
+
+// settleInLine settles a write when the writers before it on this node have settled theirs.
+func (v *Vaults) settleInLine(
+	ctx context.Context, fenced, writes bool, line string, decide func(*decision) error,
+) (*decision, error) {
+	if line != "" {
+		leave, err := v.lines.join(ctx, line)
+		if err != nil {
+			return &decision{v: v}, err
+		}
+		defer leave()
+	}
+	return v.settle(ctx, fenced, writes, decide)
+}
 
 // settle carries a request from a view to its outcome and returns the last decision. The error is nil, an *Error, or one that
 // refusal understands.

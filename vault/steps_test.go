@@ -11,13 +11,13 @@ import (
 	"keyquorum/vault"
 )
 
-// beforeStep has something else happen just before the nth transaction from now on.
+// beforeStep has something else happen on another node just before the nth transaction from now on.
 func (w *world) beforeStep(n int, other func()) {
 	steps := 0
 	w.replica.refuse = func(fsm.Txn) error {
 		if steps++; steps == n {
 			w.replica.refuse = nil
-			other()
+			w.elsewhere(other)
 		}
 		return nil
 	}

@@ -217,7 +217,7 @@ func TestSweepWithoutUsageLog(t *testing.T) {
 		t.Errorf("%+v, there was %v, there is %v", done, before, now)
 	}
 	w.usage.failWith(nil)
-	w.replica.before = func() { w.usage.failWith(errors.New("full")) }
+	w.before(func() { w.usage.failWith(errors.New("full")) })
 	done, err = w.Sweep(ctx)
 	refused(t, err, vault.Internal, "UsageRecordFailed")
 	if now := w.objects(); len(now) != 2 || done.Done != 0 {
@@ -246,7 +246,7 @@ func TestSweepMeetsOthers(t *testing.T) {
 			w.now = w.now.Add(90 * day)
 			c = w.caller(w.again("web"), "demo")
 			w.usage.forget()
-			w.replica.before = func() { other(w, c) }
+			w.before(func() { other(w, c) })
 			w.sweep(t, 0)
 			if last := w.usage.last(t); last.Plane != "node" || last.Status != 404 {
 				t.Errorf("recorded %+v", last)

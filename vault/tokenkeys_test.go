@@ -86,7 +86,7 @@ func TestForgottenTokenKey(t *testing.T) {
 // A write that was decided on a view from before the key was forgotten is not applied after.
 func TestForgottenTokenKeyEndsWritesUnderWay(t *testing.T) {
 	w, c := demo(t)
-	w.replica.before = func() { must(w.node().RotateTokenKey(ctx, w.root, true))(t) }
+	w.before(func() { must(w.node().RotateTokenKey(ctx, w.root, true))(t) })
 	_, err := w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{})
 	refused(t, err, vault.Unauthenticated, vault.TokenKeyGone)
 }

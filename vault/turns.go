@@ -3,29 +3,59 @@ package vault
 import (
 	"context"
 	"errors"
-	"sync"
 )
 
-// errSlow ends a preview of what keeps a core busy for long.
-var errSlow = errors.New("vault: this takes its turn")
+// errNoTurn ends a decision that would keep a core busy for long while all of them are.
+var errNoTurn = errors.New("vault: this waits for its turn")
 
-// slow says whether a decision on what this node holds now would keep a core busy for long. Then it takes its turn before it takes a view:
-// of sixty signatures of RSA-4096 at once all would be made, and then thrown away because their views are too old.
-func (v *Vaults) slow(decide func(*decision) error) bool {
-	d := &decision{v: v, preview: true}
-	d.begin(v.cfg.Replica.View())
-	return decide(d) == errSlow
+// A turn is what a request needs to use a private key that takes a core about a millisecond. It is
+// taken where the key is used, and given back there: nobody waits for the network with one. Whoever
+// finds none free waits for it, and decides again: of sixty signatures of RSA-4096 at once all would be
+// made, and then thrown away because their views are too old.
+//
+// A nil turn needs nothing: whoever has no lease, or wants a fence, waits for the network anyway.
+type turn struct {
+	cores chan struct{} // holds one for each turn that is taken
+	held  bool
 }
 
-// takeTurn waits for a turn at a core. give may be called more than once.
-//
-// Nobody waits for the network while they have a turn, or a few who do could hold up all others: whoever has no lease, or wants a fence, goes
-// without.
-func (v *Vaults) takeTurn(ctx context.Context) (give func(), err error) {
+// turnFor gives a request the turn that it may come to need.
+func (v *Vaults) turnFor(c Caller, w verb) *turn {
+	if !w.secret || c.Fenced || !v.cfg.Replica.Leased() {
+		return nil
+	}
+	return &turn{cores: v.turns}
+}
+
+// take takes a turn if one is free, or is held already.
+func (t *turn) take() error {
+	if t == nil || t.held {
+		return nil
+	}
 	select {
-	case v.turns <- struct{}{}:
-		return sync.OnceFunc(func() { <-v.turns }), nil
+	case t.cores <- struct{}{}:
+		t.held = true
+		return nil
+	default:
+		return errNoTurn
+	}
+}
+
+// wait takes a turn as soon as one is free.
+func (t *turn) wait(ctx context.Context) error {
+	select {
+	case t.cores <- struct{}{}:
+		t.held = true
+		return nil
 	case <-ctx.Done():
-		return nil, unavailable("Busy", "This node is busy with other keys.")
+		return unavailable("Busy", "This node is busy with other keys.")
+	}
+}
+
+// give gives a turn back, if one is held.
+func (t *turn) give() {
+	if t != nil && t.held {
+		<-t.cores
+		t.held = false
 	}
 }

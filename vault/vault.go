@@ -16,7 +16,8 @@
 //	act             head and version records: 404, 409, state 403, meaning of the body 400, in this order
 //	usage record    written, or the answer is 500
 //
-// A write, say SetSecret, decides in the same order on the node's newest view without asking anyone, and everything that it
+// A write, say SetSecret, stands in line with the node's other writers of its object (lines.go). It decides in the same order
+// on the node's newest view without asking anyone, and everything that it
 // read becomes a condition of one transaction: the vault, the principal with its credential, the access record, the object's
 // head. So a transaction is applied only if what allowed it still stands (I2), and a revocation that came between makes it a
 // conflict. A refusal has no transaction to prove it; it is drawn again from a fenced view before it is answered.
@@ -82,6 +83,7 @@ type Vaults struct {
 	throttled  refusalBound
 	generating chan struct{} // holds one for each key that is being made
 	turns      chan struct{} // and for each slow private key that is being used
+	lines      lines         // of writers
 }
 
 // New returns the domain over an unsealed node's state.
@@ -105,6 +107,7 @@ func New(cfg Config) (*Vaults, error) {
 		parsed:     newKeyCache(keyCacheBytes),
 		generating: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		turns:      make(chan struct{}, runtime.GOMAXPROCS(0)),
+		lines:      lines{waiting: map[string]*line{}},
 	}, nil
 }
 

@@ -75,7 +75,7 @@ func TestDeleteAndRecoverVault(t *testing.T) {
 // A write that was decided while the vault lived is not applied when it does not any more.
 func TestWriteMeetsDeletionOfItsVault(t *testing.T) {
 	w, c := demo(t)
-	w.replica.before = func() { must(w.DeleteVault(ctx, w.root, "demo"))(t) }
+	w.before(func() { must(w.DeleteVault(ctx, w.root, "demo"))(t) })
 	_, err := w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{})
 	refused(t, err, vault.NotFound, "VaultNotFound")
 	if left := slices.DeleteFunc(w.replica.paths("vault/"), func(p string) bool { return strings.Contains(p, "/access/") }); len(left) != 0 {

@@ -64,6 +64,19 @@ func (w *world) node() *vault.Vaults {
 		Now: func() time.Time { return w.now }}))(w.t)
 }
 
+// before has something happen on another node, once, before the next transaction is applied.
+func (w *world) before(happen func()) {
+	w.replica.before = func() { w.elsewhere(happen) }
+}
+
+// elsewhere has calls of w go to another node: here, who writes an object waits for whoever does.
+func (w *world) elsewhere(happen func()) {
+	here := w.Vaults
+	defer func() { w.Vaults = here }()
+	w.Vaults = w.node()
+	happen()
+}
+
 func newKeyring(t testing.TB) *seal.Keyring {
 	t.Helper()
 	_, _, root, err := seal.Init([16]byte{1}, 1, 1)
