@@ -92,13 +92,15 @@ func TestClockThatIsRightAgain(t *testing.T) {
 		slow := (leader + 1) % 3
 		clocks[address(slow)].setRate(0.8)
 		time.Sleep(5 * time.Second)
-		if s := g.members[slow].Survey(t.Context()); !g.seat(s, slow).Astray || g.seat(s, slow).Lease {
-			t.Errorf("a slow clock: %+v", g.seat(s, slow))
+		m := g.surveyed(g.members[slow].Survey(t.Context()), slow)
+		if !m.Status.ClockAstray || m.Account.Lease {
+			t.Errorf("a slow clock: %+v", m)
 		}
 		clocks[address(slow)].setRate(1)
 		time.Sleep(20 * time.Second)
-		if s := g.members[slow].Survey(t.Context()); g.seat(s, slow).Astray || !g.seat(s, slow).Lease {
-			t.Errorf("a clock that is right again: %+v", g.seat(s, slow))
+		m = g.surveyed(g.members[slow].Survey(t.Context()), slow)
+		if m.Status.ClockAstray || !m.Account.Lease {
+			t.Errorf("a clock that is right again: %+v", m)
 		}
 	})
 }

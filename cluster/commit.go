@@ -144,42 +144,6 @@ func surelyNot(err error) bool {
 	return errors.As(err, &notSent)
 }
 
-// leads says whether this node is leader of a term that it has opened.
-func (c *Cluster) leads() bool {
-	return c.raft.State() == raft.Leader && c.inOpenedTerm()
-}
-
-// inOpenedTerm says whether the term that this node has opened as leader is still the one it is in.
-func (c *Cluster) inOpenedTerm() bool { return c.opened.Load() == c.raft.CurrentTerm() }
-
-// unfit is the reason for which this node must answer nothing at all.
-func (c *Cluster) unfit() error {
-	if err := c.broken(); err != nil {
-		return err
-	}
-	if l := c.lackNow(); l != nil {
-		return l
-	}
-	return nil
-}
-
-// broken is the reason that is this member's own: nobody who leads makes it fit.
-func (c *Cluster) broken() error {
-	if err := c.diverged.Load(); err != nil {
-		return *err
-	}
-	if o := c.out.Load(); o != nil {
-		return o
-	}
-	if c.cast.Load() {
-		return ErrRemoved
-	}
-	if c.estranged() {
-		return errEstranged
-	}
-	return nil
-}
-
 // pause waits a little before try+1: 5 ms at first, 100 ms at most.
 func pause(ctx context.Context, try int) error {
 	t := time.NewTimer(min(5*time.Millisecond<<min(try, 5), 100*time.Millisecond))

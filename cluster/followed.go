@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -46,6 +47,30 @@ func (c *Cluster) whileFollowing(ctx context.Context) (_ context.Context, stop f
 func (c *Cluster) leader() string {
 	_, id := c.raft.LeaderWithID()
 	return string(id)
+}
+
+// Standing is what this node knows of the Raft group without asking anybody.
+type Standing struct {
+	Leader             string // node id, "" when none is known
+	Leads              bool   // this node does, in an opened term
+	Since              time.Time
+	Committed, Applied uint64
+}
+
+// Standing answers from memory.
+func (c *Cluster) Standing() Standing {
+	s := Standing{Leader: c.leader(), Leads: c.leads()}
+	s.Committed, s.Applied = c.raft.CommitIndex(), c.fsm.View().Index()
+	if s.Leads {
+		s.Since = time.Unix(0, c.openedAt.Load())
+	}
+	return s
+}
+
+// CaughtUp says whether this node knows a leader, and its state machine has been given all that it
+// knows to be committed.
+func (c *Cluster) CaughtUp() bool {
+	return c.leader() != "" && c.raft.AppliedIndex() >= c.raft.CommitIndex()
 }
 
 // atLeader has the leader serve a call: this node, if it leads, or whoever it follows, for as long

@@ -28,12 +28,12 @@ func (c *Cluster) findSuccessor(ctx context.Context) {
 		return
 	}
 	index := c.fsm.View().Index()
-	for _, seat := range c.look(ctx).Seats {
-		ready := seat.Voter && seat.Answers && !seat.Sealed && seat.Trouble == ""
-		if seat.ID == c.id || !ready || !c.met(seat.ID) || seat.Applied+slack < index {
+	for _, m := range c.look(ctx).Members {
+		ready := m.Voter && m.Serves() && c.met(m.ID) && m.Status.Applied+slack >= index
+		if m.ID == c.id || !ready {
 			continue
 		}
-		c.handOver(ctx, seat.ID, why)
+		c.handOver(ctx, m.ID, why)
 		return
 	}
 }

@@ -16,15 +16,16 @@ func (g *group) far(i, j int, roundTrip time.Duration) {
 	g.network.Shape(host(j), host(i), fakenet.Link{Delay: roundTrip / 2})
 }
 
-func (g *group) seat(s cluster.Survey, i int) cluster.Seat {
+// surveyed is what a survey says of member i.
+func (g *group) surveyed(s cluster.Survey, i int) cluster.Member {
 	g.t.Helper()
-	for _, seat := range s.Seats {
-		if seat.ID == g.ids[i] {
-			return seat
+	for _, m := range s.Members {
+		if m.ID == g.ids[i] {
+			return m
 		}
 	}
-	g.t.Fatalf("no seat of member %d in %+v", i, s)
-	return cluster.Seat{}
+	g.t.Fatalf("no member %d in %+v", i, s)
+	return cluster.Member{}
 }
 
 func TestSurvey(t *testing.T) {
@@ -35,13 +36,19 @@ func TestSurvey(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		for asked := range 3 {
 			s := g.members[asked].Survey(t.Context())
-			if s.By != g.ids[leader] || !s.Leads || s.Leader != s.By || len(s.Seats) != 3 {
+			if s.By != g.ids[leader] || !s.Leads || s.Leader != s.By || len(s.Members) != 3 {
 				t.Fatalf("asked member %d: %+v", asked, s)
 			}
 			for i := range 3 {
-				seat := g.seat(s, i)
-				if !seat.Answers || !seat.Voter || !seat.Lease || seat.Sealed || seat.About.Region != address(i) || seat.Applied == 0 || seat.Skew != 0 {
-					t.Errorf("member %d: %+v", i, seat)
+				m := g.surveyed(s, i)
+				if !m.Answers || !m.Voter || m.Leader != (i == leader) || m.Skew != 0 {
+					t.Errorf("member %d: %+v", i, m)
+				}
+				if s := m.Status; s.Sealed || s.About.Region != address(i) || s.Applied == 0 {
+					t.Errorf("member %d says %+v", i, s)
+				}
+				if a := m.Account; !a.Lease || a.Heard < 0 || a.Applied == 0 {
+					t.Errorf("member %d in the leader's books: %+v", i, a)
 				}
 			}
 			for _, pair := range []struct {
@@ -54,7 +61,9 @@ func TestSurvey(t *testing.T) {
 			}
 		}
 		g.isolate(leader) // asked while it is still followed
-		if s := g.members[near].Survey(t.Context()); g.seat(s, near).Answers != true || g.seat(s, away).Answers != true || s.Leads && s.By == g.ids[leader] {
+		s := g.members[near].Survey(t.Context())
+		answer := g.surveyed(s, near).Answers && g.surveyed(s, away).Answers
+		if !answer || s.Leads && s.By == g.ids[leader] {
 			t.Errorf("just after the leader was cut off: %+v", s)
 		}
 		g.network.Heal()
@@ -65,12 +74,14 @@ func TestSurvey(t *testing.T) {
 		}
 		g.isolate(away)
 		time.Sleep(2 * time.Second)
-		s := g.members[near].Survey(t.Context())
-		if seat := g.seat(s, away); !s.Leads || seat.Answers || seat.Lease || seat.Heard < time.Second {
-			t.Errorf("a member that is cut off: %+v", seat)
+		s = g.members[near].Survey(t.Context())
+		m := g.surveyed(s, away)
+		if !s.Leads || m.Answers || m.Account.Lease || m.Account.Heard < time.Second {
+			t.Errorf("a member that is cut off: %+v", m)
 		}
 		s = g.members[away].Survey(t.Context())
-		if s.Leads || s.By != g.ids[away] || !g.seat(s, away).Answers || g.seat(s, near).Answers || g.seat(s, away).Lease {
+		m = g.surveyed(s, away)
+		if s.Leads || s.By != m.ID || !m.Answers || g.surveyed(s, near).Answers || m.Account.Lease {
 			t.Errorf("asked where nobody leads: %+v", s)
 		}
 	})
@@ -148,8 +159,8 @@ func TestLeaderInTroubleHandsOver(t *testing.T) {
 		if now := g.leader(); now == leader || now == worse {
 			t.Errorf("member %d leads, though it is in trouble", now)
 		}
-		if s := g.members[worse].Survey(t.Context()); g.seat(s, worse).Trouble != words {
-			t.Errorf("the survey says %q", g.seat(s, worse).Trouble)
+		if s := g.members[worse].Survey(t.Context()); g.surveyed(s, worse).Status.Trouble != words {
+			t.Errorf("the survey says %q", g.surveyed(s, worse).Status.Trouble)
 		}
 	})
 }

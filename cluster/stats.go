@@ -71,7 +71,7 @@ type Stats struct {
 	Bytes    int64         // of the state in memory, about
 	Records  int
 	DiskWait time.Duration // of the commit to the log that is under way, 0 for none
-	Members  []MemberStats // of the committed configuration
+	Members  []Member      // as Members lists them
 
 	Refused   uint64         // entries of the log, ever, that changed nothing because nobody signed them
 	Accused   []AccusedStats // what this node has caught others at
@@ -86,18 +86,6 @@ type Stats struct {
 type AccusedStats struct {
 	ID, Label, Deed string
 	Times           uint64
-}
-
-// A MemberStats is what the leader has in its books of a member; other nodes know nothing of what follows Voter.
-type MemberStats struct {
-	ID, Label string // Label is the id where nothing else is known
-	Voter     bool
-	Heard     time.Duration // since its last check-in; negative: none in this term
-	Applied   uint64        // by its last check-in
-	Lease     bool
-	Refused   uint64        // how often it asked this leader for a lease and got none
-	BackOffs  uint64        // how often it got none for a while, because writers had to wait for it
-	Barred    time.Duration // for how long yet
 }
 
 // Stats never waits.
@@ -124,7 +112,7 @@ func (c *Cluster) Stats() Stats {
 	if now := c.clock(); c.mayRead(now) {
 		s.Lease = max(0, c.leases.tenure.Load().Lease.Until-now)
 	}
-	s.Members = c.memberStats(s.Leads)
+	s.Members, _ = c.Members()
 	s.Refused, _ = view.Refused()
 	s.Vouched, s.Tail = view.Backing().Vouched, view.Backing().Tail
 	for _, a := range c.Accusations() {
@@ -153,28 +141,8 @@ func (c *Cluster) leaderHeard() time.Duration {
 	return time.Since(last)
 }
 
-func (c *Cluster) memberStats(leads bool) (members []MemberStats) {
-	configuration, _ := c.fsm.View().Configuration()
-	for _, s := range configuration.Servers {
-		m := MemberStats{ID: string(s.ID), Label: c.labelOf(string(s.ID)), Voter: s.Suffrage == raft.Voter, Heard: -1}
-		if leads {
-			a, refused := c.account(m.ID)
-			m.Heard, m.Applied, m.Lease = a.Heard, a.Applied, a.Holds
-			m.Refused, m.BackOffs, m.Barred = refused, a.BackOffs, a.Barred
-		}
-		if leads && m.ID == c.id {
-			m.Heard, m.Applied, m.Lease = 0, c.fsm.View().Index(), c.Leased()
-		}
-		members = append(members, m)
-	}
-	return members
-}
-
-// labelOf is what people call a member, as far as gossip has brought it.
+// labelOf is what people call another member, as far as gossip has brought it.
 func (c *Cluster) labelOf(id string) string {
-	if id == c.id {
-		return cmp.Or(c.About.Label, id)
-	}
 	heard, _ := c.told.of(id)
 	return cmp.Or(heard.Label, id)
 }

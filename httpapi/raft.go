@@ -161,10 +161,15 @@ func configuration(c *call, _ *none) (configurationData, error) {
 }
 
 func raftServerOf(p node.Peer) raftServer {
-	return raftServer{
-		p.ID, p.Address, p.Leader, p.Voter, "3",
-		p.About.Label, p.About.API, p.About.Version, p.Sealed, p.Applied,
+	about := p.Status.About
+	s := raftServer{
+		NodeID: p.ID, Address: p.Address, Leader: p.Leader, Voter: p.Voter, ProtocolVersion: "3",
+		Label: about.Label, APIAddress: about.API, Version: about.Version, Applied: p.Status.Applied,
 	}
+	if p.Known {
+		s.Sealed = &p.Status.Sealed
+	}
+	return s
 }
 
 type removeRequest struct {

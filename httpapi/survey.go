@@ -79,11 +79,13 @@ func haStatus(c *call, _ *none) (haStatusData, error) {
 func haStatusOf(s node.Survey, now time.Time) haStatusData {
 	d := haStatusData{SurveyedBy: s.By, Leader: s.Leader, LeaseMS: s.Life.Milliseconds(), Writes: map[string]float64{}, Survives: []string{}, Accused: []accusation{}}
 	ahead := uint64(0)
-	for _, seat := range s.Seats {
-		ahead = max(ahead, seat.Applied)
+	for _, p := range s.Members {
+		if p.Answers {
+			ahead = max(ahead, p.Status.Applied)
+		}
 	}
-	for _, seat := range s.Seats {
-		d.Nodes = append(d.Nodes, haNodeOf(seat, s.Leader, ahead, now))
+	for _, p := range s.Members {
+		d.Nodes = append(d.Nodes, haNodeOf(p, ahead, now))
 	}
 	servers := s.Servers()
 	for _, region := range placement.Regions(servers) {
@@ -113,12 +115,12 @@ func haStatusOf(s node.Survey, now time.Time) haStatusData {
 // accuse names who was caught at something, in the list by node and in words once.
 func (d *haStatusData) accuse(s node.Survey) {
 	names, told := map[string]string{}, map[string]bool{}
-	for _, seat := range s.Seats {
-		names[seat.ID] = cmp.Or(seat.About.Label, seat.ID)
+	for _, p := range s.Members {
+		names[p.ID] = p.Name()
 	}
-	for _, seat := range s.Seats {
-		for _, a := range seat.Accused {
-			d.Accused = append(d.Accused, accusation{a.Node, a.Deed, a.Says, seat.ID, a.Times, a.Last.UTC()})
+	for _, p := range s.Members {
+		for _, a := range p.Status.Accused {
+			d.Accused = append(d.Accused, accusation{a.Node, a.Deed, a.Says, p.ID, a.Times, a.Last.UTC()})
 			if told[a.Node+a.Deed] {
 				continue
 			}
@@ -128,43 +130,47 @@ func (d *haStatusData) accuse(s node.Survey) {
 	}
 }
 
-func haNodeOf(seat node.Seat, leader string, ahead uint64, now time.Time) haNode {
+// haNodeOf tells of a member. ahead is the greatest index that anybody who answered has applied.
+func haNodeOf(p node.Peer, ahead uint64, now time.Time) haNode {
+	about, status, account := p.Status.About, p.Status, p.Account
 	n := haNode{
-		Hostname: seat.About.Label, APIAddress: seat.About.API, ClusterAddress: "https://" + seat.Address, Active: seat.ID == leader,
-		EchoMS: seat.RoundTrip.Milliseconds(), SkewMS: seat.Skew.Milliseconds(), Version: seat.About.Version, Zone: seat.About.Region,
-		ID: seat.ID, Region: seat.About.Region, Role: role(seat, leader), State: stateOf(seat), Trouble: seat.Trouble,
-		Lease: seat.Lease, Astray: seat.Astray, BarredMS: seat.Barred.Milliseconds(), Applied: seat.Applied, RoundTrips: map[string]float64{},
+		Hostname: about.Label, APIAddress: about.API, ClusterAddress: "https://" + p.Address,
+		Active: p.Leader, EchoMS: p.RoundTrip.Milliseconds(), SkewMS: p.Skew.Milliseconds(),
+		Version: about.Version, Zone: about.Region,
+		ID: p.ID, Region: about.Region, Role: role(p), State: stateOf(p), Trouble: status.Trouble,
+		Lease: account.Lease, Astray: status.ClockAstray, BarredMS: account.Barred.Milliseconds(),
+		RoundTrips: map[string]float64{},
 	}
-	if seat.Answers {
-		n.Lag = ahead - seat.Applied
+	if p.Answers {
+		n.Applied, n.Lag = status.Applied, ahead-status.Applied
 	}
-	if seat.Heard >= 0 && seat.ID != leader {
-		at := now.Add(-seat.Heard).UTC()
+	if account.Heard >= 0 && !p.Leader {
+		at := now.Add(-account.Heard).UTC()
 		n.LastEcho = &at
 	}
-	for _, trip := range seat.Trips {
+	for _, trip := range status.Trips {
 		n.RoundTrips[trip.To] = millis(trip.Took)
 	}
 	return n
 }
 
-func role(seat node.Seat, leader string) string {
+func role(p node.Peer) string {
 	switch {
-	case seat.ID == leader:
+	case p.Leader:
 		return "leader"
-	case seat.Voter:
+	case p.Voter:
 		return "voter"
 	}
 	return "non-voter"
 }
 
-func stateOf(seat node.Seat) string {
+func stateOf(p node.Peer) string {
 	switch {
-	case !seat.Answers:
+	case !p.Answers:
 		return "unreachable"
-	case seat.Trouble != "":
+	case p.Status.Trouble != "":
 		return "trouble"
-	case seat.Sealed:
+	case p.Status.Sealed:
 		return "sealed"
 	}
 	return "unsealed"

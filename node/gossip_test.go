@@ -26,7 +26,7 @@ func TestGossipBlocked(t *testing.T) {
 	peers, _, err := s.nodes[0].Peers()
 	must(t, err)
 	for _, p := range peers {
-		if self := p.About.Label == "host0"; !self && (p.About.Label != "" || p.Sealed != nil || p.About.Version != "") {
+		if self := p.Status.About.Label == "host0"; !self && (p.Known || p.Status.About.Version != "") {
 			t.Errorf("gossip was not blocked: %+v", p)
 		}
 	}

@@ -74,9 +74,6 @@ type Leases = cluster.Leases
 // A Survey is the cluster as its leader sees it, or, where none is found, this node (cluster.Survey).
 type Survey = cluster.Survey
 
-// A Seat is a member in a survey (cluster.Seat).
-type Seat = cluster.Seat
-
 // Compact says when the log is cut (cluster.Compact); zero fields take the defaults.
 type Compact = cluster.Compact
 

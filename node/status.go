@@ -14,10 +14,10 @@ import (
 	"keyquorum/vault"
 )
 
-// A Peer is a member of the committed configuration (cluster.Member).
+// A Peer is a member of the committed configuration, and what is known of it (cluster.Member).
 type Peer = cluster.Member
 
-// Peers lists the committed configuration and its index.
+// Peers lists the committed configuration and its index. It answers from memory.
 func (n *Node) Peers() (peers []Peer, index uint64, err error) {
 	m := n.member.Load()
 	if m == nil {
@@ -102,7 +102,7 @@ func (n *Node) Leader(ctx context.Context) Leader {
 	peers, _, _ := n.Peers()
 	for _, p := range peers {
 		if p.ID == s.Leader {
-			l.APIAddr, l.ClusterAddr = p.About.API, p.Address
+			l.APIAddr, l.ClusterAddr = p.Status.About.API, p.Address
 		}
 	}
 	if l.Known && l.APIAddr == "" {
@@ -203,9 +203,6 @@ type Figures struct {
 	Cluster             *cluster.Stats // nil without data
 	Disk                storage.Stats
 }
-
-// A MemberFigures is a member in the leader's books (cluster.MemberStats).
-type MemberFigures = cluster.MemberStats
 
 // Figures never waits, and asks nobody.
 func (n *Node) Figures() Figures {

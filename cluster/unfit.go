@@ -1,0 +1,32 @@
+package cluster
+
+// Unfit is why this member answers nothing; nil while it may.
+func (c *Cluster) Unfit() error { return c.unfit() }
+
+// unfit is the reason for which this node must answer nothing at all.
+func (c *Cluster) unfit() error {
+	if err := c.broken(); err != nil {
+		return err
+	}
+	if l := c.lackNow(); l != nil {
+		return l
+	}
+	return nil
+}
+
+// broken is the reason that is this member's own: nobody who leads makes it fit.
+func (c *Cluster) broken() error {
+	if err := c.diverged.Load(); err != nil {
+		return *err
+	}
+	if o := c.out.Load(); o != nil {
+		return o
+	}
+	if c.cast.Load() {
+		return ErrRemoved
+	}
+	if c.estranged() {
+		return errEstranged
+	}
+	return nil
+}
