@@ -138,9 +138,3 @@ func (c *Cluster) findFirst(o *lease.Opening) error {
 		}
 	}
 }
-
-func (c *Cluster) transferTo(ctx context.Context, nodeID string) error {
-	return c.answer(ctx, func() raft.Future {
-		return c.raft.LeadershipTransferToServer(raft.ServerID(nodeID), raft.ServerAddress(nodeID))
-	})
-}

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
-
-	"keyquorum/internal/placement"
 )
 
 // A Member is a server of the committed configuration, and what is known of it: from itself, and
@@ -246,15 +244,14 @@ func (c *Cluster) visit(ctx context.Context, m *Member) {
 	}
 }
 
-// Servers are the members in placement's words.
-func (s Survey) Servers() []placement.Server {
-	servers := make([]placement.Server, len(s.Members))
-	for i, m := range s.Members {
-		servers[i] = placement.Server{
-			ID: m.ID, Region: m.Status.About.Region, Voter: m.Voter, Up: m.Answers, Serves: m.Serves(),
+// lag is how many entries the surveyor had applied that a member which answered had not.
+func (s Survey) lag(m Member) uint64 {
+	for _, by := range s.Members {
+		if by.ID == s.By {
+			return by.Status.Applied - min(by.Status.Applied, m.Status.Applied)
 		}
 	}
-	return servers
+	return 0
 }
 
 // RoundTrip between two members is the shorter of what each has measured. false: neither has.

@@ -1,5 +1,7 @@
 package cluster
 
+import "errors"
+
 // Unfit is why this member answers nothing; nil while it may.
 func (c *Cluster) Unfit() error { return c.unfit() }
 
@@ -29,4 +31,25 @@ func (c *Cluster) broken() error {
 		return errEstranged
 	}
 	return nil
+}
+
+// whyNotLead is why this member had better not lead; nil when it may. It never waits.
+func (c *Cluster) whyNotLead() error {
+	if c.sealed.Load() {
+		return errors.New("this node is sealed")
+	}
+	if err := c.broken(); err != nil { // what another leader lacks this one would not
+		return err
+	}
+	return c.trouble()
+}
+
+func (c *Cluster) trouble() error {
+	if lost := c.lost.Load(); lost != nil {
+		return *lost
+	}
+	if err := c.transport.Stuck(); err != nil || c.Trouble == nil {
+		return err
+	}
+	return c.Trouble()
 }

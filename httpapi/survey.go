@@ -87,7 +87,7 @@ func haStatusOf(s node.Survey, now time.Time) haStatusData {
 	for _, p := range s.Members {
 		d.Nodes = append(d.Nodes, haNodeOf(p, ahead, now))
 	}
-	servers := s.Servers()
+	servers := node.Servers(s)
 	for _, region := range placement.Regions(servers) {
 		if cost, known := placement.WriteFrom(servers, region, s.Leader, s.RoundTrip); known {
 			d.Writes[region] = millis(cost)
@@ -199,13 +199,14 @@ func (n haNode) attention() string {
 
 // cheapest is the voter from which writes cost clearly less, if there is one.
 func cheapest(s node.Survey, servers []placement.Server) *cheapestLeader {
-	now, known := placement.Mean(servers, s.Leader, s.RoundTrip)
-	best, then, found := placement.Best(servers, s.RoundTrip)
-	if !known || !found || best == s.Leader || !placement.Worthwhile(now, then) {
+	move, found := placement.Cheaper(servers, s.Leader, s.RoundTrip)
+	if !found {
 		return nil
 	}
-	at := slices.IndexFunc(servers, func(p placement.Server) bool { return p.ID == best })
-	return &cheapestLeader{ID: best, Region: servers[at].Region, Mean: millis(then), Now: millis(now)}
+	at := slices.IndexFunc(servers, func(p placement.Server) bool { return p.ID == move.To })
+	return &cheapestLeader{
+		ID: move.To, Region: servers[at].Region, Mean: millis(move.Then), Now: millis(move.Now),
+	}
 }
 
 // millis are milliseconds with two decimals.

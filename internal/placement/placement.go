@@ -112,8 +112,27 @@ func Best(servers []Server, trips Trips) (leader string, mean time.Duration, kno
 	return leader, mean, known
 }
 
-// Worthwhile says whether writes that would cost then instead of now are worth an election: a tenth less, and 10 ms.
-func Worthwhile(now, then time.Duration) bool { return then+max(now/10, 10*time.Millisecond) <= now }
+// A Move is of the leader's office to another voter.
+type Move struct {
+	To        string
+	Now, Then time.Duration // what a write costs on average, here and there
+}
+
+// Cheaper is the move that makes writes clearly cheaper: worth an election. false: there is none, or too
+// little is known.
+func Cheaper(servers []Server, leader string, trips Trips) (Move, bool) {
+	now, known := Mean(servers, leader, trips)
+	best, then, found := Best(servers, trips)
+	if !known || !found || best == leader || !worthwhile(now, then) {
+		return Move{}, false
+	}
+	return Move{To: best, Now: now, Then: then}, true
+}
+
+// worthwhile: a tenth less, and 10 ms.
+func worthwhile(now, then time.Duration) bool {
+	return then+max(now/10, 10*time.Millisecond) <= now
+}
 
 // Regions are the names of the servers' regions, in order.
 func Regions(servers []Server) []string {
