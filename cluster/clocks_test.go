@@ -31,8 +31,9 @@ func (c *rateClock) setRate(rate float64) {
 	c.base, c.real, c.rate = now, time.Since(c.born), rate
 }
 
-// Clocks may differ in rate within the margin, and leases hold. One that is further off is found out by its own node, or, where it is the
-// leader's, by all others: there are no leases then, and reads are right all the same.
+// Clocks may differ in rate within the margin, and leases hold. One that is further off is found
+// out by its own node, or, where it is the leader's, by all others: there are no leases then, and
+// reads are right all the same.
 func TestClocksOfDifferentRates(t *testing.T) {
 	for _, row := range []struct {
 		name    string

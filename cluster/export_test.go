@@ -164,11 +164,11 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 		digestAnswer{Known: true, Digest: make([]byte, 32)},
 		Status{
 			About: About{Label: "l", API: "a", Version: "v"}, Sealed: true, Applied: 4, Gossip: "g",
-			Trips: []Trip{{To: "x", Took: 7}},
+			RoundTrips: []RoundTrip{{To: "x", Took: 7}},
 		},
 		Survey{By: "x", Leads: true, Life: 5, Members: []Member{{
 			ID: "x", Account: Account{Heard: 3},
-			Status: Status{About: About{Region: "r"}, Trips: []Trip{{To: "y", Took: 1}}},
+			Status: Status{About: About{Region: "r"}, RoundTrips: []RoundTrip{{To: "y", Took: 1}}},
 		}}},
 		silence{Term: 3, Missed: 5, Last: 9, Serves: true},
 		hello{

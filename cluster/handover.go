@@ -33,8 +33,8 @@ func (c *Cluster) HandOver(ctx context.Context, voter, because string) error {
 const mayLack = 1024
 
 // giveUpLead hands the office of a leader that had better not lead to a voter that serves and is
-// caught up, where there is one (decision 2). A leader that differs from the others or has forgotten
-// a write is followed by all, and serves nobody: nothing else would end that.
+// caught up, where there is one (decision 2). A leader that differs from the others or has
+// forgotten a write is followed by all, and serves nobody: nothing else would end that.
 func (c *Cluster) giveUpLead(ctx context.Context) {
 	if !c.leads() || time.Now().Before(c.noHandOverBefore) {
 		return

@@ -87,7 +87,8 @@ func TestSurvey(t *testing.T) {
 	})
 }
 
-// Nobody tunes a time-out: over ways of 300 ms the leader stays in office, and when they are short again so are the time-outs.
+// Nobody tunes a time-out: over ways of 300 ms the leader stays in office, and when they are short
+// again so are the time-outs.
 func TestTimeoutsFollowTheWays(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 3)

@@ -31,7 +31,8 @@ func (n *counts) fenced(took time.Duration, err error) {
 	n.fences.Note(took)
 }
 
-// countStates has Raft count for us: the filter of an observer is called for each change, and nothing is sent anywhere.
+// countStates has Raft count for us: the filter of an observer is called for each change, and
+// nothing is sent anywhere.
 func (c *Cluster) countStates() {
 	c.counts.states[raft.Follower].Add(1) // as which Raft begins
 	c.raft.RegisterObserver(raft.NewObserver(nil, false, func(o *raft.Observation) bool {
@@ -65,13 +66,13 @@ type Stats struct {
 	Shown                         uint64 // every node that may answer has applied this
 	Snapshot                      uint64 // index of the newest, 0 for none
 
-	Lease    time.Duration // for how long yet this node may answer from its own copy; 0: it asks the leader
-	Life     time.Duration // of a lease
-	Astray   bool          // the lease clock's rate differs from the leader's
-	Bytes    int64         // of the state in memory, about
-	Records  int
-	DiskWait time.Duration // of the commit to the log that is under way, 0 for none
-	Members  []Member      // as Members lists them
+	Lease       time.Duration // for how long yet this node may answer from its own copy; 0: it asks the leader
+	Life        time.Duration // of a lease
+	ClockAstray bool          // the lease clock's rate differs from the leader's
+	Bytes       int64         // of the state in memory, about
+	Records     int
+	DiskWait    time.Duration // of the commit to the log that is under way, 0 for none
+	Members     []Member      // as Members lists them
 
 	Refused   uint64         // entries of the log, ever, that changed nothing because nobody signed them
 	Accused   []AccusedStats // what this node has caught others at
@@ -97,7 +98,7 @@ func (c *Cluster) Stats() Stats {
 		Mismatches: n.mismatches.Load(), Diverged: c.diverged.Load() != nil,
 		Elected: n.states[raft.Leader].Load(), Followed: n.states[raft.Follower].Load(), Candidated: n.states[raft.Candidate].Load(),
 		Term: c.raft.CurrentTerm(), Last: c.raft.LastIndex(), Committed: c.raft.CommitIndex(), Applied: view.Index(), Shown: c.leases.everywhere.index.Load(),
-		Life: c.life(), Astray: c.astray.Load(), DiskWait: c.Store.Waiting(),
+		Life: c.life(), ClockAstray: c.clockAstray.Load(), DiskWait: c.Store.Waiting(),
 	}
 	s.State, s.LeaderHeard = stateName(c.raft.State()), c.leaderHeard()
 	if o := c.out.Load(); o != nil {

@@ -44,13 +44,13 @@ type Status struct {
 	Unfit       bool         // it serves nobody, and is of no use to a majority
 	Clock       int64        // wall clock, Unix milliseconds
 	ClockAstray bool         // its lease clock and the leader's run at different rates: it takes no lease
-	Trips       []Trip       // to the others
+	RoundTrips  []RoundTrip  // to the others
 	Accused     []Accusation // what it has caught others at, as many as fit
 	GossipKeys  [32]byte     // the hash of those that it has
 }
 
-// An Account is what the leader has in its books of a member. Whoever does not lead knows nothing of
-// that, but whether it holds a lease itself.
+// An Account is what the leader has in its books of a member. Whoever does not lead knows nothing
+// of that, but whether it holds a lease itself.
 type Account struct {
 	_        struct{}      `cbor:",toarray"`
 	Heard    time.Duration // since its last check-in; negative: none in this term, or not known
@@ -135,8 +135,8 @@ const maxAccusedTold = 32
 func (c *Cluster) status() Status {
 	s := Status{
 		About: c.About, Sealed: c.sealed.Load() || c.diverged.Load() != nil,
-		Applied: c.fsm.View().Index(), Clock: c.wall().UnixMilli(), ClockAstray: c.astray.Load(),
-		Trips: c.trips.list(), Accused: c.Accusations(), GossipKeys: c.gossipKeys.Load().Hash(),
+		Applied: c.fsm.View().Index(), Clock: c.wall().UnixMilli(), ClockAstray: c.clockAstray.Load(),
+		RoundTrips: c.roundTrips.list(), Accused: c.Accusations(), GossipKeys: c.gossipKeys.Load().Hash(),
 	}
 	s.Accused = s.Accused[:min(len(s.Accused), maxAccusedTold)]
 	unfit := c.unfit()
@@ -155,12 +155,9 @@ const askTimeout = time.Second
 
 // askStatus asks a member how it is, which may be this one.
 func (c *Cluster) askStatus(ctx context.Context, nodeID string) (Status, error) {
-	if nodeID == c.id {
-		return c.status(), nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	return ask[statusCall, Status](ctx, c, nodeID, pathStatus, statusCall{})
+	return atNode(ctx, c, nodeID, pathStatus, statusCall{}, c.serveStatus)
 }
 
 // Answers says whether a member answers within a second, and is of use to a majority.
@@ -258,7 +255,7 @@ func (s Survey) lag(m Member) uint64 {
 func (s Survey) RoundTrip(a, b string) (time.Duration, bool) {
 	best, known := time.Duration(0), false
 	for _, m := range s.Members {
-		for _, trip := range m.Status.Trips {
+		for _, trip := range m.Status.RoundTrips {
 			between := m.ID == a && trip.To == b || m.ID == b && trip.To == a
 			if between && (!known || trip.Took < best) {
 				best, known = trip.Took, true

@@ -10,7 +10,8 @@ import (
 // A member has what the leader's books say of it.
 type member = node.Peer
 
-// lapsed is how long a member may be silent, and behind how many entries it may be, and count as healthy: autopilot's defaults in Vault.
+// lapsed is how long a member may be silent, and behind how many entries it may be, and count as
+// healthy: autopilot's defaults in Vault.
 const (
 	lapsed    = 10 * time.Second
 	farBehind = 1000

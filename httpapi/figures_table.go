@@ -80,7 +80,7 @@ var readFigures = []figure{
 	gauge(onMember, "keyquorum_lease_held", "1 if this node answers reads from its own copy.", func(f *facts) float64 { return truth(f.Cluster.Lease > 0) }),
 	gauge(onMember, "keyquorum_lease_remaining_seconds", "For how long yet, unless it is renewed.", func(f *facts) float64 { return f.Cluster.Lease.Seconds() }),
 	gauge(onMember, "keyquorum_lease_life_seconds", "How long a lease lasts in this term.", func(f *facts) float64 { return f.Cluster.Life.Seconds() }),
-	gauge(onMember, "keyquorum_clock_astray", "1 if this node's lease clock and the leader's run at different rates, so that it takes no lease.", func(f *facts) float64 { return truth(f.Cluster.Astray) }),
+	gauge(onMember, "keyquorum_clock_astray", "1 if this node's lease clock and the leader's run at different rates, so that it takes no lease.", func(f *facts) float64 { return truth(f.Cluster.ClockAstray) }),
 }
 
 var clusterFigures = []figure{

@@ -148,7 +148,7 @@ func haNodeOf(p node.Peer, ahead uint64, now time.Time) haNode {
 		at := now.Add(-account.Heard).UTC()
 		n.LastEcho = &at
 	}
-	for _, trip := range status.Trips {
+	for _, trip := range status.RoundTrips {
 		n.RoundTrips[trip.To] = millis(trip.Took)
 	}
 	return n

@@ -9,8 +9,9 @@ import (
 	"keyquorum/node"
 )
 
-// With gossip blocked everything works but the columns of status. The nodes gossip on loopback, and tell each other
-// addresses at which nobody listens; the rest of their network is in memory, so no bubble: memberlist has sockets.
+// With gossip blocked everything works but the columns of status. The nodes gossip on loopback, and
+// tell each other addresses at which nobody listens; the rest of their network is in memory, so no
+// bubble: memberlist has sockets.
 func TestGossipBlocked(t *testing.T) {
 	s := newSite(t)
 	for i := range 3 {

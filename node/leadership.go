@@ -9,9 +9,9 @@ import (
 	"keyquorum/internal/placement"
 )
 
-// A leader that was told to (Config.PlaceLeader) looks now and then whether writes would cost clearly
-// less from another voter, and moves its office there. Package cluster measures the ways and hands
-// over, and by itself only where a leader had better not lead at all.
+// A leader that was told to (Config.PlaceLeader) looks now and then whether writes would cost
+// clearly less from another voter, and moves its office there. Package cluster measures the ways
+// and hands over, and by itself only where a leader had better not lead at all.
 
 const (
 	cheaperEvery = 10 * time.Second // between looks, and for one of them with what comes of it

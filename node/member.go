@@ -32,8 +32,8 @@ type member struct {
 	gossipFrom uint64             // mod index of the record that they were compared with
 }
 
-// Files of a member's folder beside storage's own. Key and gossip key lie there in the clear (0600): a sealed node must
-// be able to take part.
+// Files of a member's folder beside storage's own. Key and gossip key lie there in the clear
+// (0600): a sealed node must be able to take part.
 const (
 	fileCA        = "ca.crt"     // DER, newest first
 	fileCert      = "node.crt"   // DER
@@ -53,8 +53,8 @@ type newMember struct {
 	trust           []byte // cluster.Trust, encoded
 }
 
-// create builds the member's folder under a temporary name, lets prepare fill its empty store, and moves it into place:
-// a crash before that is a node without data.
+// create builds the member's folder under a temporary name, lets prepare fill its empty store, and
+// moves it into place: a crash before that is a node without data.
 func (n *Node) create(m newMember, prepare func(*storage.Store) error) error {
 	temporary := n.memberDir() + ".new"
 	if err := os.RemoveAll(temporary); err != nil {

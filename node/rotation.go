@@ -59,8 +59,8 @@ const (
 )
 
 // followKeys ends with the node. It is for each member, sealed or not: once for the gossip keys and
-// once for the nodes' own, so that neither waits for the other. What a state says that is being read
-// from the log again is long over, so it begins where the others are.
+// once for the nodes' own, so that neither waits for the other. What a state says that is being
+// read from the log again is long over, so it begins where the others are.
 func (n *Node) followKeys(m *member, follow func(context.Context, *member) error) {
 	begun := false
 	for rest := followRest; ; {

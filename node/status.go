@@ -32,8 +32,8 @@ type PeerError struct{ text string }
 
 func (e *PeerError) Error() string { return e.text }
 
-// RemovePeer marks an id dead for ever and removes it. It refuses, with a *PeerError, to remove the last voter, or one
-// without which the voters that answer are no majority; force lifts the second.
+// RemovePeer marks an id dead for ever and removes it. It refuses, with a *PeerError, to remove the
+// last voter, or one without which the voters that answer are no majority; force lifts the second.
 func (n *Node) RemovePeer(ctx context.Context, id string, force bool) error {
 	m := n.member.Load()
 	if m == nil {
@@ -146,7 +146,8 @@ func (n *Node) Survey(ctx context.Context) (Survey, error) {
 	return m.cluster.Survey(ctx), nil
 }
 
-// A State names what a member holds: nodes with the same digest at the same index hold the same, byte for byte (I9).
+// A State names what a member holds: nodes with the same digest at the same index hold the same,
+// byte for byte (I9).
 type State struct {
 	NodeID            string
 	Index, Generation uint64
@@ -156,7 +157,8 @@ type State struct {
 // ErrForgotten: the node no longer has the digest at that index; it keeps some 4,000 of the newest.
 var ErrForgotten = errors.New("node: the digest at that index is no longer kept: ask for a newer one")
 
-// State tells what this node holds after the entry at index, as soon as it has applied it, or now where index is 0.
+// State tells what this node holds after the entry at index, as soon as it has applied it, or now
+// where index is 0.
 func (n *Node) State(ctx context.Context, index uint64) (State, error) {
 	m := n.member.Load()
 	if m == nil {
