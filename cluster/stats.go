@@ -43,16 +43,17 @@ func (c *Cluster) countStates() {
 	}))
 }
 
-// Stats are a member's counters since it was opened, and where it stands, all from memory.
+// Stats are what a member has counted since it was opened, and where it stands, all from memory.
+// Indexes are those of entries of the log.
 type Stats struct {
 	Leased       uint64             // reads whose view a lease made current at once
-	Fences       tally.Distribution // of reads that asked the leader, with their waits; some of these ended when a lease came
+	Fences       tally.Distribution // waits of reads that asked the leader; some got a lease first
 	FencesFailed uint64
 	FenceRounds  uint64             // in which this node as leader had voters confirm its term
 	Proposed     uint64             // transactions, to this node as leader
-	Commits      tally.Distribution // of those that are in the log and were applied here, from being proposed
-	Writes       tally.Distribution // the same until every node that may answer had them, or its lease was over
-	Mismatches   uint64             // of digests, between members or between a member's memory and its log
+	Commits      tally.Distribution // of those, from being proposed to being applied here
+	Writes       tally.Distribution // likewise, until every node that may answer had them
+	Mismatches   uint64             // of digests: of two members, or of a member's memory and its log
 	Diverged     bool
 	Outcast      string // the deed for which this member takes no part; "" while it does
 	Lacking      uint64 // an entry that this member has and its leader lacks; 0 for none
@@ -60,13 +61,13 @@ type Stats struct {
 	State                         string // Raft's: leader, follower, candidate
 	Elected, Followed, Candidated uint64 // how often it became each
 	LeaderKnown, Leads            bool
-	LeaderHeard                   time.Duration // since when the leader was not heard of; negative: never was, or this is the leader
+	LeaderHeard                   time.Duration // since then; negative: never, or this node leads
 	Term                          uint64
-	Last, Committed, Applied      uint64 // indexes of entries
+	Last, Committed, Applied      uint64 // indexes
 	Shown                         uint64 // every node that may answer has applied this
 	Snapshot                      uint64 // index of the newest, 0 for none
 
-	Lease       time.Duration // for how long yet this node may answer from its own copy; 0: it asks the leader
+	Lease       time.Duration // for how long yet this node has one; 0: it has none
 	Life        time.Duration // of a lease
 	ClockAstray bool          // the lease clock's rate differs from the leader's
 	Bytes       int64         // of the state in memory, about
@@ -74,11 +75,11 @@ type Stats struct {
 	DiskWait    time.Duration // of the commit to the log that is under way, 0 for none
 	Members     []Member      // as Members lists them
 
-	Refused   uint64         // entries of the log, ever, that changed nothing because nobody signed them
+	Refused   uint64         // entries of the log, ever, that nobody signed: they changed nothing
 	Accused   []AccusedStats // what this node has caught others at
 	Vouched   uint64         // index of the state that an unsealed member has vouched for
 	Tail      int64          // bytes of entries behind it
-	Leftover  time.Duration  // since when this node's folder may hold something that was deleted; 0: it holds nothing
+	Leftover  time.Duration  // since this folder may hold something that was deleted; 0: nothing
 	Scrubs    uint64         // how often the folder was rid of that
 	ScrubTook time.Duration  // the last time
 }
@@ -93,11 +94,13 @@ type AccusedStats struct {
 func (c *Cluster) Stats() Stats {
 	view, n := c.fsm.View(), &c.counts
 	s := Stats{
-		Leased: n.leased.Load(), Fences: n.fences.Read(), FencesFailed: n.fenceFailed.Load(), FenceRounds: n.rounds.Load(),
-		Proposed: n.proposed.Load(), Commits: n.commits.Read(), Writes: n.writes.Read(),
-		Mismatches: n.mismatches.Load(), Diverged: c.diverged.Load() != nil,
-		Elected: n.states[raft.Leader].Load(), Followed: n.states[raft.Follower].Load(), Candidated: n.states[raft.Candidate].Load(),
-		Term: c.raft.CurrentTerm(), Last: c.raft.LastIndex(), Committed: c.raft.CommitIndex(), Applied: view.Index(), Shown: c.leases.everywhere.index.Load(),
+		Leased: n.leased.Load(), Fences: n.fences.Read(), FencesFailed: n.fenceFailed.Load(),
+		FenceRounds: n.rounds.Load(), Proposed: n.proposed.Load(), Commits: n.commits.Read(),
+		Writes: n.writes.Read(), Mismatches: n.mismatches.Load(), Diverged: c.diverged.Load() != nil,
+		Elected: n.states[raft.Leader].Load(), Followed: n.states[raft.Follower].Load(),
+		Candidated: n.states[raft.Candidate].Load(),
+		Term:       c.raft.CurrentTerm(), Last: c.raft.LastIndex(), Committed: c.raft.CommitIndex(),
+		Applied: view.Index(), Shown: c.leases.everywhere.index.Load(),
 		Life: c.life(), ClockAstray: c.clockAstray.Load(), DiskWait: c.Store.Waiting(),
 	}
 	s.State, s.LeaderHeard = stateName(c.raft.State()), c.leaderHeard()

@@ -43,7 +43,7 @@ type Status struct {
 	Trouble     string       // why it had better not lead, "" for nothing
 	Unfit       bool         // it serves nobody, and is of no use to a majority
 	Clock       int64        // wall clock, Unix milliseconds
-	ClockAstray bool         // its lease clock and the leader's run at different rates: it takes no lease
+	ClockAstray bool         // its lease clock's rate differs from the leader's: it takes no lease
 	RoundTrips  []RoundTrip  // to the others
 	Accused     []Accusation // what it has caught others at, as many as fit
 	GossipKeys  [32]byte     // the hash of those that it has

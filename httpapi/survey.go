@@ -14,15 +14,15 @@ import (
 // haStatusData is OpenBao's answer, and what a cluster over several regions has to tell beside it.
 type haStatusData struct {
 	Nodes      []haNode           `json:"nodes"`
-	SurveyedBy string             `json:"surveyed_by"`               // node id: the leader's, or this node's where no leader was found
+	SurveyedBy string             `json:"surveyed_by"`               // node id; the leader, if it answers
 	Leader     string             `json:"leader"`                    // node id, "" where none is known
 	LeaseMS    int64              `json:"read_lease_ms"`             // 0 where nobody leads
-	Spare      int                `json:"voters_to_spare"`           // that may yet be lost; negative: so many are missing
+	Spare      int                `json:"voters_to_spare"`           // negative: so many are missing
 	Survives   []string           `json:"regions_to_spare"`          // any one of which may go
-	Writes     map[string]float64 `json:"write_ms_by_region"`        // what a write asked for there costs in messages
-	Cheapest   *cheapestLeader    `json:"cheapest_leader,omitempty"` // where it is another node than the leader
-	Outlook    []string           `json:"outlook"`                   // the same in words, and who needs attention
-	Accused    []accusation       `json:"accusations"`               // what nodes were caught at that no node does
+	Writes     map[string]float64 `json:"write_ms_by_region"`        // what one costs in messages
+	Cheapest   *cheapestLeader    `json:"cheapest_leader,omitempty"` // another than the leader
+	Outlook    []string           `json:"outlook"`                   // and who needs attention
+	Accused    []accusation       `json:"accusations"`               // what nodes were caught at
 }
 
 // accusation is what one node has caught another at, since it was started.
@@ -53,8 +53,8 @@ type haNode struct {
 	State      string             `json:"state"` // unsealed, sealed, trouble or unreachable
 	Trouble    string             `json:"trouble,omitempty"`
 	Lease      bool               `json:"read_lease"`     // it answers reads without a message
-	Astray     bool               `json:"clock_astray"`   // its lease clock runs at another rate than the leader's
-	BarredMS   int64              `json:"barred_ms"`      // for how long yet it gets no lease, because writers waited for it
+	Astray     bool               `json:"clock_astray"`   // its lease clock runs at a wrong rate
+	BarredMS   int64              `json:"barred_ms"`      // for how long yet it gets no lease
 	Applied    uint64             `json:"applied_index"`  // 0: not known
 	Lag        uint64             `json:"lag"`            // entries behind the one that is ahead
 	RoundTrips map[string]float64 `json:"round_trips_ms"` // to other members, by node id
@@ -77,7 +77,10 @@ func haStatus(c *call, _ *none) (haStatusData, error) {
 }
 
 func haStatusOf(s node.Survey, now time.Time) haStatusData {
-	d := haStatusData{SurveyedBy: s.By, Leader: s.Leader, LeaseMS: s.Life.Milliseconds(), Writes: map[string]float64{}, Survives: []string{}, Accused: []accusation{}}
+	d := haStatusData{
+		SurveyedBy: s.By, Leader: s.Leader, LeaseMS: s.Life.Milliseconds(),
+		Writes: map[string]float64{}, Survives: []string{}, Accused: []accusation{},
+	}
 	ahead := uint64(0)
 	for _, p := range s.Members {
 		if p.Answers {
@@ -97,11 +100,13 @@ func haStatusOf(s node.Survey, now time.Time) haStatusData {
 	d.Spare, d.Outlook = outlook.Spare, outlook.Sentences
 	d.Survives = append(d.Survives, outlook.Survives...)
 	if !s.Leads {
-		d.Outlook = append([]string{"No leader answers this node. What follows is what it can see itself; others may see more."}, d.Outlook...)
+		d.Outlook = append([]string{"No leader answers this node. " +
+			"What follows is what it can see itself; others may see more."}, d.Outlook...)
 	}
 	d.Cheapest = cheapest(s, servers)
 	if c := d.Cheapest; c != nil {
-		d.Outlook = append(d.Outlook, fmt.Sprintf("Writes would cost less with a leader in region %s: %.0f ms instead of %.0f on average.", c.Region, c.Mean, c.Now))
+		d.Outlook = append(d.Outlook, fmt.Sprintf("Writes would cost less with a leader in region %s: "+
+			"%.0f ms instead of %.0f on average.", c.Region, c.Mean, c.Now))
 	}
 	d.accuse(s)
 	for _, n := range d.Nodes {
@@ -125,7 +130,8 @@ func (d *haStatusData) accuse(s node.Survey) {
 				continue
 			}
 			told[a.Node+a.Deed] = true
-			d.Outlook = append(d.Outlook, fmt.Sprintf("Node %s %s. %s", cmp.Or(names[a.Node], a.Node), a.Says, a.Advice()))
+			name := cmp.Or(names[a.Node], a.Node)
+			d.Outlook = append(d.Outlook, fmt.Sprintf("Node %s %s. %s", name, a.Says, a.Advice()))
 		}
 	}
 }
@@ -187,12 +193,14 @@ func (n haNode) attention() string {
 	case n.State == "sealed":
 		return fmt.Sprintf("Node %s is sealed: it keeps the data and votes, but serves nobody.", name)
 	case n.Astray:
-		return fmt.Sprintf("The clock of node %s, or the leader's, runs at a wrong rate: %s asks the leader for each read.", name, name)
+		return fmt.Sprintf("The clock of node %s, or the leader's, runs at a wrong rate: "+
+			"%s asks the leader for each read.", name, name)
 	case n.BarredMS > 0:
-		return fmt.Sprintf("Node %s does not keep up: writes had to wait for it. It asks the leader for each read for %d s yet.",
-			name, n.BarredMS/1000+1)
+		return fmt.Sprintf("Node %s does not keep up: writes had to wait for it. "+
+			"It asks the leader for each read for %d s yet.", name, n.BarredMS/1000+1)
 	case math.Abs(float64(n.SkewMS)) > 1000:
-		return fmt.Sprintf("The clocks of node %s and of the one that looked differ by %s.", name, time.Duration(n.SkewMS)*time.Millisecond)
+		return fmt.Sprintf("The clocks of node %s and of the one that looked differ by %s.",
+			name, time.Duration(n.SkewMS)*time.Millisecond)
 	}
 	return ""
 }

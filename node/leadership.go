@@ -15,7 +15,7 @@ import (
 
 const (
 	cheaperEvery = 10 * time.Second // between looks, and for one of them with what comes of it
-	cheaperLooks = 3                // in a row that found the same voter, before it is handed the office
+	cheaperLooks = 3                // that found the same voter, before it is handed the office
 )
 
 // placeLeader ends with the node. It is for each member, sealed or not.

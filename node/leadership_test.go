@@ -23,6 +23,8 @@ func (s *site) startWith(configure func(i int, c *node.Config)) (leader int) {
 	return s.leader()
 }
 
+func address(i int) string { return fmt.Sprintf("host%d:8201", i) }
+
 // far gives the link between two nodes a round trip.
 func (s *site) far(i, j int, roundTrip time.Duration) {
 	a, b := fmt.Sprintf("host%d", i), fmt.Sprintf("host%d", j)
@@ -96,7 +98,7 @@ func TestLeaderInTroubleHandsOver(t *testing.T) {
 		survey, err := s.nodes[worse].Survey(t.Context())
 		must(t, err)
 		for _, p := range survey.Members {
-			in := p.Address == fmt.Sprintf("host%d:8201", leader) || p.Address == fmt.Sprintf("host%d:8201", worse)
+			in := p.Address == address(leader) || p.Address == address(worse)
 			if strings.Contains(p.Status.Trouble, "the disk is full") != in {
 				t.Errorf("of %s the survey says %q", p.Address, p.Status.Trouble)
 			}

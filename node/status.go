@@ -46,7 +46,8 @@ func (n *Node) RemovePeer(ctx context.Context, id string, force bool) error {
 		for i, p := range peers {
 			ids[i] = p.ID
 		}
-		return &PeerError{fmt.Sprintf("server %q is not in the configuration; its servers are %s", id, strings.Join(ids, ", "))}
+		return &PeerError{fmt.Sprintf("server %q is not in the configuration; its servers are %s",
+			id, strings.Join(ids, ", "))}
 	}
 	if id == m.identity.NodeID {
 		return &PeerError{"a node does not remove itself: ask another node"}
@@ -75,7 +76,8 @@ func (m *member) removable(ctx context.Context, peers []Peer, at int, force bool
 		return &PeerError{"the last voter can't be removed"}
 	}
 	if answering < voters/2+1 {
-		return &PeerError{fmt.Sprintf("without it only %d of %d voters answer, which is no majority; use force if you are sure", answering, voters)}
+		return &PeerError{fmt.Sprintf("without it only %d of %d voters answer, which is no majority; "+
+			"use force if you are sure", answering, voters)}
 	}
 	return nil
 }
@@ -98,7 +100,10 @@ func (n *Node) Leader(ctx context.Context) Leader {
 		return Leader{}
 	}
 	s := m.cluster.Standing()
-	l := Leader{Known: s.Leader != "", IsSelf: s.Leads, ID: s.Leader, Since: s.Since, Committed: s.Committed, Applied: s.Applied}
+	l := Leader{
+		Known: s.Leader != "", IsSelf: s.Leads, ID: s.Leader, Since: s.Since,
+		Committed: s.Committed, Applied: s.Applied,
+	}
 	peers, _, _ := n.Peers()
 	for _, p := range peers {
 		if p.ID == s.Leader {
@@ -155,7 +160,8 @@ type State struct {
 }
 
 // ErrForgotten: the node no longer has the digest at that index; it keeps some 4,000 of the newest.
-var ErrForgotten = errors.New("node: the digest at that index is no longer kept: ask for a newer one")
+var ErrForgotten = errors.New(
+	"node: the digest at that index is no longer kept: ask for a newer one")
 
 // State tells what this node holds after the entry at index, as soon as it has applied it, or now
 // where index is 0.
@@ -165,7 +171,8 @@ func (n *Node) State(ctx context.Context, index uint64) (State, error) {
 		return State{}, ErrUninitialized
 	}
 	view := m.cluster.View()
-	s := State{NodeID: m.identity.NodeID, Index: view.Index(), Generation: view.Generation(), Digest: view.Digest()}
+	s := State{NodeID: m.identity.NodeID}
+	s.Index, s.Generation, s.Digest = view.Index(), view.Generation(), view.Digest()
 	if index == 0 {
 		return s, nil
 	}
