@@ -160,17 +160,18 @@ type Cluster struct {
 	removedID  atomic.Pointer[map[string]bool]
 	wasRemoved atomic.Bool // this node heard that it was removed
 
-	begun            time.Time                 // when it was opened
-	stood            atomic.Pointer[time.Time] // when it was last made to stand for election
-	wall             func() time.Time
-	leaderEpoch      epoch                // of one leader, as this node knows it
-	clock            func() time.Duration // of leases
-	leases           leases
-	checkInNow       chan struct{}
-	heartbeat        atomic.Int64 // Raft's time-out now, nanoseconds
-	roundTrips       roundTrips   // of this node to the others
-	noHandOverBefore time.Time    // after one that failed; giveUpLead's
-	clockAstray      atomic.Bool  // this node's lease clock and the leader's run at different rates
+	begun       time.Time                 // when it was opened
+	stood       atomic.Pointer[time.Time] // when it was last made to stand for election
+	wall        func() time.Time
+	leaderEpoch epoch                // of one leader, as this node knows it
+	clock       func() time.Duration // of leases
+	leases      leases
+	checkInNow  chan struct{}
+	heartbeat   atomic.Int64 // Raft's time-out now, nanoseconds
+	roundTrips  roundTrips   // of this node to the others
+	clockAstray atomic.Bool  // this node's lease clock and the leader's run at different rates
+
+	noHandOverBefore time.Time // after one that failed; giveUpLead's
 
 	fences   rounds[fenced]      // of this node's readers
 	confirms rounds[fenceAnswer] // of this node as leader

@@ -14,7 +14,7 @@ import (
 // haStatusData is OpenBao's answer, and what a cluster over several regions has to tell beside it.
 type haStatusData struct {
 	Nodes      []haNode           `json:"nodes"`
-	SurveyedBy string             `json:"surveyed_by"`               // node id; the leader, if it answers
+	SurveyedBy string             `json:"surveyed_by"`               // the leader, or this node
 	Leader     string             `json:"leader"`                    // node id, "" where none is known
 	LeaseMS    int64              `json:"read_lease_ms"`             // 0 where nobody leads
 	Spare      int                `json:"voters_to_spare"`           // negative: so many are missing
