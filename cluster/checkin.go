@@ -33,7 +33,7 @@ func (c *Cluster) checkIns() {
 		case <-c.checkInNow:
 			waits, plain = true, false
 		case <-elected:
-			c.followed.next(c.ctx)
+			c.leaderEpoch.next(c.ctx)
 			underWay, without = new(atomic.Int32), 0
 		case <-timer.C:
 		case <-c.ctx.Done():
@@ -80,7 +80,7 @@ func (c *Cluster) checkIn(waits bool) (more bool) {
 	var asked lease.Reading
 	var call lease.CheckIn
 	c.step(func(n lease.Steps, now lease.Reading) {
-		asked, call = now, n.Ask(now, c.serves(), c.leases.trip.shortest())
+		asked, call = now, n.Ask(now, c.serves(), c.leases.roundTrips.shortest())
 	})
 	if waits {
 		call.AtLeast = call.Applied
@@ -95,7 +95,7 @@ func (c *Cluster) checkIn(waits bool) (more bool) {
 		return false // the next one comes by itself
 	}
 	if !here {
-		c.leases.trip.took(call.Term, c.clock()-asked.Now-answer.Held)
+		c.leases.roundTrips.took(call.Term, c.clock()-asked.Now-answer.Held)
 	}
 	c.take(asked, call, answer)
 	return call.Echo == 0 && !call.Idle

@@ -31,8 +31,9 @@ func (c *rateClock) setRate(rate float64) {
 	c.base, c.real, c.rate = now, time.Since(c.born), rate
 }
 
-// Clocks may differ in rate within the margin, and leases hold. One that is further off is found out by its own node, or, where it is the
-// leader's, by all others: there are no leases then, and reads are right all the same.
+// Clocks may differ in rate within the margin, and leases hold. One that is further off is found
+// out by its own node, or, where it is the leader's, by all others: there are no leases then, and
+// reads are right all the same.
 func TestClocksOfDifferentRates(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -92,13 +93,15 @@ func TestClockThatIsRightAgain(t *testing.T) {
 		slow := (leader + 1) % 3
 		clocks[address(slow)].setRate(0.8)
 		time.Sleep(5 * time.Second)
-		if s := g.members[slow].Survey(t.Context()); !g.seat(s, slow).Astray || g.seat(s, slow).Lease {
-			t.Errorf("a slow clock: %+v", g.seat(s, slow))
+		m := g.surveyed(g.members[slow].Survey(t.Context()), slow)
+		if !m.Status.ClockAstray || m.Account.Lease {
+			t.Errorf("a slow clock: %+v", m)
 		}
 		clocks[address(slow)].setRate(1)
 		time.Sleep(20 * time.Second)
-		if s := g.members[slow].Survey(t.Context()); g.seat(s, slow).Astray || !g.seat(s, slow).Lease {
-			t.Errorf("a clock that is right again: %+v", g.seat(s, slow))
+		m = g.surveyed(g.members[slow].Survey(t.Context()), slow)
+		if m.Status.ClockAstray || !m.Account.Lease {
+			t.Errorf("a clock that is right again: %+v", m)
 		}
 	})
 }

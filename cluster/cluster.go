@@ -61,10 +61,9 @@ type Config struct {
 	Compact  Compact
 	Logger   hclog.Logger
 	Now      func() time.Time // wall clock, for the skew that a survey shows; nil: time.Now
-	// Trouble says why this node, though a member in good order, had better not lead; nil: it never has any. It must not wait.
+	// Trouble says why this node, though a member in good order, had better not lead: then it hands the
+	// office over, and others stand before it. nil: it never has any. It must not wait.
 	Trouble func() error
-	// PlaceLeader has this node, when it leads, hand over to a voter from which writes cost clearly less.
-	PlaceLeader bool
 	// Trust is what this member remembers; Remember has its folder remember more. Without one nothing is kept.
 	Trust    Trust
 	Remember func(Trust) error
@@ -155,24 +154,24 @@ type Cluster struct {
 	gossipKeys   atomic.Pointer[GossipKeys]
 	scrubbing    scrubbing
 
-	opened    atomic.Uint64 // the newest term that this node led and opened; 0 for none
-	openedAt  atomic.Int64  // Unix nanoseconds of that
-	sealed    atomic.Bool
-	removedID atomic.Pointer[map[string]bool]
-	cast      atomic.Bool // this node heard that it was removed
+	opened     atomic.Uint64 // the newest term that this node led and opened; 0 for none
+	openedAt   atomic.Int64  // Unix nanoseconds of that
+	sealed     atomic.Bool
+	removedID  atomic.Pointer[map[string]bool]
+	wasRemoved atomic.Bool // this node heard that it was removed
 
-	begun         time.Time                 // when it was opened
-	stood         atomic.Pointer[time.Time] // when it was last made to stand for election
-	wall          func() time.Time
-	followed      era                  // of one leader, as this node knows it
-	clock         func() time.Duration // of leases
-	leases        leases
-	checkInNow    chan struct{}
-	heartbeat     atomic.Int64 // Raft's time-out now, nanoseconds
-	trips         trips        // of this node to the others
-	better        better       // place for the leader, as this one
-	handOverAgain time.Time    // not before, after a transfer of the office that failed; seekLeader's
-	astray        atomic.Bool  // this node's lease clock and the leader's run at different rates
+	begun       time.Time                 // when it was opened
+	stood       atomic.Pointer[time.Time] // when it was last made to stand for election
+	wall        func() time.Time
+	leaderEpoch epoch                // of one leader, as this node knows it
+	clock       func() time.Duration // of leases
+	leases      leases
+	checkInNow  chan struct{}
+	heartbeat   atomic.Int64 // Raft's time-out now, nanoseconds
+	roundTrips  roundTrips   // of this node to the others
+	clockAstray atomic.Bool  // this node's lease clock and the leader's run at different rates
+
+	noHandOverBefore time.Time // after one that failed; giveUpLead's
 
 	fences   rounds[fenced]      // of this node's readers
 	confirms rounds[fenceAnswer] // of this node as leader
@@ -212,7 +211,7 @@ func Open(config Config) (*Cluster, error) {
 	c.checkInNow, c.marking = make(chan struct{}, 1), make(chan struct{}, 1)
 	c.beginLeases(rand.Uint64())
 	c.heartbeat.Store(int64(or(config.Timing.Heartbeat, lan.Heartbeat)))
-	c.followed.next(c.ctx)
+	c.leaderEpoch.next(c.ctx)
 	c.leases.arrival.next(context.Background()) // at the member's end a wait fails, and no lease has come
 	c.sealed.Store(true)
 	c.markNow = make(chan struct{}, 1)

@@ -11,11 +11,12 @@ import (
 	"keyquorum/fsm"
 )
 
-// Commit signs txn, sends it to the leader and returns its outcome when this node has applied it and every reader can see it.
+// Commit signs txn, sends it to the leader and returns its outcome when this node has applied it
+// and every reader can see it.
 //
-// A lost answer is asked for again under the same id, which is safe because the first outcome of an id is its outcome
-// for ever. Errors: ErrSealed, ErrUnavailable (surely not applied), ErrUnknown (maybe), ErrDiverged, ErrRemoved, ErrRefused, or
-// txn's own fault.
+// A lost answer is asked for again under the same id, which is safe because the first outcome of an
+// id is its outcome for ever. Errors: ErrSealed, ErrUnavailable (surely not applied), ErrUnknown
+// (maybe), ErrDiverged, ErrRemoved, ErrRefused, or txn's own fault.
 func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) {
 	for {
 		data, err := c.sign(ctx, txn)
@@ -29,7 +30,8 @@ func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) 
 		case outcome.Kind != fsm.Retired:
 			return outcome, nil
 		}
-		// What was signed under a key that has a successor is never applied: it is signed again, when the successor is here.
+		// What was signed under a key that has a successor is never applied: it is signed again, when the
+		// successor is here.
 		if err := c.fsm.Wait(ctx, outcome.Index); err != nil {
 			return fsm.Outcome{}, ErrUnavailable
 		}
@@ -64,8 +66,8 @@ func (c *Cluster) commitSigned(ctx context.Context, id fsm.ID, data []byte) (fsm
 	return fsm.Outcome{}, ErrUnavailable
 }
 
-// settle waits until this node's own state holds the outcome, and believes nobody else about it. The leader answered when E had
-// reached it.
+// settle waits until this node's own state holds the outcome, and believes nobody else about it.
+// The leader answered when E had reached it.
 func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, sentBefore bool) (fsm.Outcome, error) {
 	if outcome.Kind == fsm.Retired {
 		return outcome, nil // it is signed again, under the same id
@@ -107,7 +109,8 @@ func (c *Cluster) commitHere(ctx context.Context, _ string, r commitCall) (commi
 	return commitAnswer{Kind: o.Kind, Index: o.Index, Path: o.Path, At: o.At}, err
 }
 
-// propose appends the transaction to the log of this node, the leader. It serves nobody before its own term is opened.
+// propose appends the transaction to the log of this node, the leader. It serves nobody before its
+// own term is opened.
 func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error) {
 	if !c.leads() || c.unfit() != nil || c.removesThis(data) {
 		return fsm.Outcome{}, errNotLeader
@@ -131,7 +134,8 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 	return fsm.Outcome{}, errMaybe
 }
 
-// surelyNot says that a proposal failed before anything could reach a log. A peer that could not even be dialled counts.
+// surelyNot says that a proposal failed before anything could reach a log. A peer that could not
+// even be dialled counts.
 func surelyNot(err error) bool {
 	var notSent *dialError
 	for _, word := range []error{
@@ -142,42 +146,6 @@ func surelyNot(err error) bool {
 		}
 	}
 	return errors.As(err, &notSent)
-}
-
-// leads says whether this node is leader of a term that it has opened.
-func (c *Cluster) leads() bool {
-	return c.raft.State() == raft.Leader && c.inOpenedTerm()
-}
-
-// inOpenedTerm says whether the term that this node has opened as leader is still the one it is in.
-func (c *Cluster) inOpenedTerm() bool { return c.opened.Load() == c.raft.CurrentTerm() }
-
-// unfit is the reason for which this node must answer nothing at all.
-func (c *Cluster) unfit() error {
-	if err := c.broken(); err != nil {
-		return err
-	}
-	if l := c.lackNow(); l != nil {
-		return l
-	}
-	return nil
-}
-
-// broken is the reason that is this member's own: nobody who leads makes it fit.
-func (c *Cluster) broken() error {
-	if err := c.diverged.Load(); err != nil {
-		return *err
-	}
-	if o := c.out.Load(); o != nil {
-		return o
-	}
-	if c.cast.Load() {
-		return ErrRemoved
-	}
-	if c.estranged() {
-		return errEstranged
-	}
-	return nil
 }
 
 // pause waits a little before try+1: 5 ms at first, 100 ms at most.

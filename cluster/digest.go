@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// compare holds the digest of a fence's answer against this node's own at the same index (I9). known is false where this
-// node has no digest for that index any more: then nothing was compared, and a newer answer is needed.
+// compare holds the digest of a fence's answer against this node's own at the same index (I9).
+// known is false where this node has no digest for that index any more: then nothing was compared,
+// and a newer answer is needed.
 func (c *Cluster) compare(answer fenceAnswer) (known bool, err error) {
 	own, ok := c.fsm.DigestAt(answer.Index)
 	if !ok {
@@ -26,8 +27,9 @@ func (c *Cluster) compare(answer fenceAnswer) (known bool, err error) {
 	return true, ErrUnavailable // this node is with the majority: the leader is not, and hears of it
 }
 
-// DigestAt returns the digest of this node's state after the entry at index, when it has got there. known is false for an index that
-// it does not remember (it keeps some 4,000). The error is the context's.
+// DigestAt returns the digest of this node's state after the entry at index, when it has got there.
+// known is false for an index that it does not remember (it keeps some 4,000). The error is the
+// context's.
 func (c *Cluster) DigestAt(ctx context.Context, index uint64) (digest [32]byte, known bool, err error) {
 	if err := c.fsm.Wait(ctx, index); err != nil {
 		return digest, false, err
@@ -36,8 +38,9 @@ func (c *Cluster) DigestAt(ctx context.Context, index uint64) (digest [32]byte, 
 	return digest, known, nil
 }
 
-// suspect asks all voters for their digest at index, and stops this node from answering when it is not with a majority.
-// tell: who found a difference tells all voters, so that each judges for itself; they tell nobody, or it would never end.
+// suspect asks all voters for their digest at index, and stops this node from answering when it is
+// not with a majority. tell: who found a difference tells all voters, so that each judges for
+// itself; they tell nobody, or it would never end.
 func (c *Cluster) suspect(index uint64, tell bool) {
 	if !c.judging.TryLock() {
 		return
@@ -83,20 +86,18 @@ func mostAgree(answers [][]byte, own []byte) (most int) {
 	return most
 }
 
-// digests asks the voters, all at once: one that hangs must not keep the others from being heard. One that is behind
-// answers when it has got there.
+// digests asks the voters, all at once: one that hangs must not keep the others from being heard.
+// One that is behind answers when it has got there.
 func (c *Cluster) digests(voters []string, index uint64) (known [][]byte) {
 	ctx, cancel := context.WithTimeout(c.ctx, 2*time.Second)
 	defer cancel()
 	answers := make(chan digestAnswer, len(voters))
 	for _, voter := range voters {
 		go func() { // ends with ctx at the latest
-			var answer digestAnswer // not known, where asking fails
 			call := digestCall{Index: index}
-			if voter == c.id {
-				answer, _ = c.serveDigest(ctx, c.id, call)
-			} else {
-				answer, _ = ask[digestCall, digestAnswer](ctx, c, voter, "/v1/digest", call)
+			answer, err := atNode(ctx, c, voter, "/v1/digest", call, c.serveDigest)
+			if err != nil {
+				answer.Known = false
 			}
 			answers <- answer
 		}()
@@ -123,11 +124,12 @@ func (c *Cluster) tellSuspicion(voters []string, index uint64) {
 	told.Wait()
 }
 
-// sweepEvery is how often a member hashes its whole state anew. For 1 GiB that takes seconds of one core.
+// sweepEvery is how often a member hashes its whole state anew. For 1 GiB that takes seconds of one
+// core.
 const sweepEvery = time.Hour
 
-// sweep finds memory that was altered without an entry of the log: the digest follows the entries, so nothing but hashing
-// everything shows it (decision 19).
+// sweep finds memory that was altered without an entry of the log: the digest follows the entries,
+// so nothing but hashing everything shows it (decision 19).
 func (c *Cluster) sweep() {
 	every := time.NewTicker(sweepEvery)
 	defer every.Stop()
@@ -147,7 +149,8 @@ func (c *Cluster) sweep() {
 	}
 }
 
-// diverge stops this node from answering anything; only an empty data folder and a new join mend it.
+// diverge stops this node from answering anything; only an empty data folder and a new join mend
+// it.
 func (c *Cluster) diverge(err error) {
 	if !c.diverged.CompareAndSwap(nil, &err) {
 		return

@@ -161,8 +161,16 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 		commitCall{Txn: txn}, fenceCall{}, lease.CheckIn{Term: 2, Process: 7, Applied: 3, Echo: 9, Promised: 1}, termCall{}, digestCall{Index: 3}, statusCall{}, surveyCall{}, silenceCall{},
 		addressCall{Address: "host:1"}, order{Verb: orderLeave, Leader: "x", Term: 2, Node: "y", KeyTerm: 1, Signature: make([]byte, 64)},
 		commitAnswer{Kind: 2, Index: 7, Path: "a", At: 6}, fenceAnswer{Index: 3, Digest: make([]byte, 32)}, lease.Answer{E: 3, Life: 5, Token: 9, Grant: 4}, termAnswer{Term: 2},
-		digestAnswer{Known: true, Digest: make([]byte, 32)}, statusAnswer{Sealed: true, Applied: 4, Label: "l", API: "a", Version: "v", Gossip: "g", Trips: []Trip{{To: "x", Took: 7}}},
-		Survey{By: "x", Leads: true, Life: 5, Seats: []Seat{{ID: "x", About: About{Region: "r"}, Trips: []Trip{{To: "y", Took: 1}}}}}, silence{Term: 3, Missed: 5, Last: 9, Serves: true},
+		digestAnswer{Known: true, Digest: make([]byte, 32)},
+		Status{
+			About: About{Label: "l", API: "a", Version: "v"}, Sealed: true, Applied: 4, Gossip: "g",
+			RoundTrips: []RoundTrip{{To: "x", Took: 7}},
+		},
+		Survey{By: "x", Leads: true, Life: 5, Members: []Member{{
+			ID: "x", Account: Account{Heard: 3},
+			Status: Status{About: About{Region: "r"}, RoundTrips: []RoundTrip{{To: "y", Took: 1}}},
+		}}},
+		silence{Term: 3, Missed: 5, Last: 9, Serves: true},
 		hello{
 			Said:  said{Life: lifeID{Count: 2}, Beat: 1, Term: 3, Applied: 4},
 			Lives: lives{Count: 2, List: []life{{Last: 3, Term: 1}, {Last: 4, Term: 2}}}, Address: "host:1",
@@ -181,7 +189,7 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 // Recode has each body type decode and encode again.
 var Recode = []func([]byte) ([]byte, bool){
 	recode[commitCall], recode[fenceCall], recode[lease.CheckIn], recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall], recode[addressCall], recode[order],
-	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer], recode[digestAnswer], recode[statusAnswer], recode[Survey], recode[silence], recode[heard],
+	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer], recode[digestAnswer], recode[Status], recode[Survey], recode[silence], recode[heard],
 	recode[hello], recode[helloAnswer], recode[diary], recode[known],
 }
 

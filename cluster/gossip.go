@@ -116,7 +116,7 @@ func (g *gossip) findOnce() {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(g.c.ctx, time.Second)
-		status, err := ask[statusCall, statusAnswer](ctx, g.c, id, pathStatus, statusCall{})
+		status, err := ask[statusCall, Status](ctx, g.c, id, pathStatus, statusCall{})
 		cancel()
 		if err == nil && status.Gossip != "" {
 			_, _ = g.list.Join([]string{id + "/" + status.Gossip})

@@ -113,7 +113,7 @@ type silence struct {
 }
 
 func (c *Cluster) serveSilence(context.Context, string, silenceCall) (silence, error) {
-	s := silence{Term: c.raft.CurrentTerm(), Ready: c.raft.State() == raft.Follower || c.stands(), Serves: c.whyNotLead() == ""}
+	s := silence{Term: c.raft.CurrentTerm(), Ready: c.raft.State() == raft.Follower || c.stands(), Serves: c.whyNotLead() == nil}
 	s.LastTerm, s.Last = c.lastEntry()
 	if c.leader() != c.id && c.transport.Stuck() == nil { // whose disk hangs can't vote
 		s.Missed = c.silent()

@@ -30,6 +30,14 @@ func (c *Cluster) openTerms() {
 	}
 }
 
+// leads says whether this node is leader of a term that it has opened.
+func (c *Cluster) leads() bool {
+	return c.raft.State() == raft.Leader && c.inOpenedTerm()
+}
+
+// inOpenedTerm says whether the term that this node has opened as leader is still the one it is in.
+func (c *Cluster) inOpenedTerm() bool { return c.opened.Load() == c.raft.CurrentTerm() }
+
 // leadsIn says whether this node leads in term. Raft's main loop, which alone does either
 // (raftfix), follows before it takes over a newer term: a leader between two readings of the same
 // term is that term's.
@@ -129,10 +137,4 @@ func (c *Cluster) findFirst(o *lease.Opening) error {
 			return nil
 		}
 	}
-}
-
-func (c *Cluster) transferTo(ctx context.Context, nodeID string) error {
-	return c.answer(ctx, func() raft.Future {
-		return c.raft.LeadershipTransferToServer(raft.ServerID(nodeID), raft.ServerAddress(nodeID))
-	})
 }

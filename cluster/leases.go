@@ -20,9 +20,9 @@ type leases struct {
 
 	tenure     atomic.Pointer[lease.Tenure] // for readers, who take no lock
 	everywhere appliedEverywhere
-	arrival    era // ends when a lease comes where there was none
+	arrival    epoch // ends when a lease comes where there was none
 
-	trip tripInTerm // to the leader
+	roundTrips roundTripsInTerm // to the leader
 }
 
 func (c *Cluster) beginLeases(process uint64) {
@@ -97,7 +97,7 @@ func (c *Cluster) noteCompared() {
 // noteAstray tells people, once.
 func (c *Cluster) noteAstray(astray bool) {
 	switch {
-	case c.astray.Swap(astray) == astray:
+	case c.clockAstray.Swap(astray) == astray:
 	case astray:
 		c.logger.Error("the clock of this machine, or the leader's, runs at a wrong rate: " +
 			"reads here ask the leader each time")
@@ -115,29 +115,4 @@ func leaseServers(list []raft.Server) []lease.Server {
 		servers[i] = lease.Server{ID: string(s.ID), Voter: s.Suffrage == raft.Voter}
 	}
 	return servers
-}
-
-// tripInTerm are the latest round trips to the leader of a term; those of the last term count until
-// there is one of this.
-type tripInTerm struct {
-	mu     sync.Mutex
-	term   uint64
-	latest samples
-}
-
-// took notes how long an exchange took. The shortest of the latest counts: others met a queue, or a
-// leader that had just been elected.
-func (t *tripInTerm) took(term uint64, trip time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.term != term {
-		t.term, t.latest = term, samples{}
-	}
-	t.latest.add(trip)
-}
-
-func (t *tripInTerm) shortest() time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.latest.shortest()
 }

@@ -174,9 +174,9 @@ func TestWriteLostByADiskThatWasPutBackIsFoundOut(t *testing.T) {
 			if at := g.members[knows].Stats().Lacking; at > applied {
 				t.Errorf("entry %d is missed, of %d that were applied", at, applied)
 			}
-			seat := g.seat(g.members[behind].Survey(t.Context()), back)
-			if !strings.Contains(seat.Trouble, "is lost") {
-				t.Errorf("of the disk the survey says %q", seat.Trouble)
+			surveyed := g.surveyed(g.members[behind].Survey(t.Context()), back)
+			if trouble := surveyed.Status.Trouble; !strings.Contains(trouble, "is lost") {
+				t.Errorf("of the disk the survey says %q", trouble)
 			}
 			if got, err := g.get(knows, "a", time.Second); err == nil {
 				t.Errorf("who had applied the write answers %q", got)

@@ -275,7 +275,9 @@ func (c *Cluster) askForVote(ctx context.Context) {
 	}
 }
 
-// StepDown asks the leader to hand its office to another voter.
+// StepDown asks the leader to hand its office to another voter. It does not go by way of atLeader:
+// the order is signed for one leader, a leader needs none, and the answer must not be lost because
+// the next one has taken over by then.
 func (c *Cluster) StepDown(ctx context.Context) error {
 	switch leader := c.leader(); leader {
 	case "":
@@ -312,11 +314,7 @@ func (c *Cluster) orderOnce(ctx context.Context, leader string, verb orderVerb, 
 	if err != nil {
 		return err
 	}
-	if leader == c.id {
-		_, err = c.serveOrder(ctx, c.id, o)
-	} else {
-		_, err = ask[order, orderAnswer](ctx, c, leader, "/v1/order", o)
-	}
+	_, err = atNode(ctx, c, leader, "/v1/order", o, c.serveOrder)
 	return err
 }
 

@@ -31,7 +31,8 @@ func (n *counts) fenced(took time.Duration, err error) {
 	n.fences.Note(took)
 }
 
-// countStates has Raft count for us: the filter of an observer is called for each change, and nothing is sent anywhere.
+// countStates has Raft count for us: the filter of an observer is called for each change, and
+// nothing is sent anywhere.
 func (c *Cluster) countStates() {
 	c.counts.states[raft.Follower].Add(1) // as which Raft begins
 	c.raft.RegisterObserver(raft.NewObserver(nil, false, func(o *raft.Observation) bool {
@@ -42,16 +43,17 @@ func (c *Cluster) countStates() {
 	}))
 }
 
-// Stats are a member's counters since it was opened, and where it stands, all from memory.
+// Stats are what a member has counted since it was opened, and where it stands, all from memory.
+// Indexes are those of entries of the log.
 type Stats struct {
 	Leased       uint64             // reads whose view a lease made current at once
-	Fences       tally.Distribution // of reads that asked the leader, with their waits; some of these ended when a lease came
+	Fences       tally.Distribution // waits of reads that asked the leader; some got a lease first
 	FencesFailed uint64
 	FenceRounds  uint64             // in which this node as leader had voters confirm its term
 	Proposed     uint64             // transactions, to this node as leader
-	Commits      tally.Distribution // of those that are in the log and were applied here, from being proposed
-	Writes       tally.Distribution // the same until every node that may answer had them, or its lease was over
-	Mismatches   uint64             // of digests, between members or between a member's memory and its log
+	Commits      tally.Distribution // of those, from being proposed to being applied here
+	Writes       tally.Distribution // likewise, until every node that may answer had them
+	Mismatches   uint64             // of digests: of two members, or of a member's memory and its log
 	Diverged     bool
 	Outcast      string // the deed for which this member takes no part; "" while it does
 	Lacking      uint64 // an entry that this member has and its leader lacks; 0 for none
@@ -59,25 +61,25 @@ type Stats struct {
 	State                         string // Raft's: leader, follower, candidate
 	Elected, Followed, Candidated uint64 // how often it became each
 	LeaderKnown, Leads            bool
-	LeaderHeard                   time.Duration // since when the leader was not heard of; negative: never was, or this is the leader
+	LeaderHeard                   time.Duration // since then; negative: never, or this node leads
 	Term                          uint64
-	Last, Committed, Applied      uint64 // indexes of entries
+	Last, Committed, Applied      uint64 // indexes
 	Shown                         uint64 // every node that may answer has applied this
 	Snapshot                      uint64 // index of the newest, 0 for none
 
-	Lease    time.Duration // for how long yet this node may answer from its own copy; 0: it asks the leader
-	Life     time.Duration // of a lease
-	Astray   bool          // the lease clock's rate differs from the leader's
-	Bytes    int64         // of the state in memory, about
-	Records  int
-	DiskWait time.Duration // of the commit to the log that is under way, 0 for none
-	Members  []MemberStats // of the committed configuration
+	Lease       time.Duration // for how long yet this node has one; 0: it has none
+	Life        time.Duration // of a lease
+	ClockAstray bool          // the lease clock's rate differs from the leader's
+	Bytes       int64         // of the state in memory, about
+	Records     int
+	DiskWait    time.Duration // of the commit to the log that is under way, 0 for none
+	Members     []Member      // as Members lists them
 
-	Refused   uint64         // entries of the log, ever, that changed nothing because nobody signed them
+	Refused   uint64         // entries of the log, ever, that nobody signed: they changed nothing
 	Accused   []AccusedStats // what this node has caught others at
 	Vouched   uint64         // index of the state that an unsealed member has vouched for
 	Tail      int64          // bytes of entries behind it
-	Leftover  time.Duration  // since when this node's folder may hold something that was deleted; 0: it holds nothing
+	Leftover  time.Duration  // since this folder may hold something that was deleted; 0: nothing
 	Scrubs    uint64         // how often the folder was rid of that
 	ScrubTook time.Duration  // the last time
 }
@@ -88,28 +90,18 @@ type AccusedStats struct {
 	Times           uint64
 }
 
-// A MemberStats is what the leader has in its books of a member; other nodes know nothing of what follows Voter.
-type MemberStats struct {
-	ID, Label string // Label is the id where nothing else is known
-	Voter     bool
-	Heard     time.Duration // since its last check-in; negative: none in this term
-	Applied   uint64        // by its last check-in
-	Lease     bool
-	Refused   uint64        // how often it asked this leader for a lease and got none
-	BackOffs  uint64        // how often it got none for a while, because writers had to wait for it
-	Barred    time.Duration // for how long yet
-}
-
 // Stats never waits.
 func (c *Cluster) Stats() Stats {
 	view, n := c.fsm.View(), &c.counts
 	s := Stats{
-		Leased: n.leased.Load(), Fences: n.fences.Read(), FencesFailed: n.fenceFailed.Load(), FenceRounds: n.rounds.Load(),
-		Proposed: n.proposed.Load(), Commits: n.commits.Read(), Writes: n.writes.Read(),
-		Mismatches: n.mismatches.Load(), Diverged: c.diverged.Load() != nil,
-		Elected: n.states[raft.Leader].Load(), Followed: n.states[raft.Follower].Load(), Candidated: n.states[raft.Candidate].Load(),
-		Term: c.raft.CurrentTerm(), Last: c.raft.LastIndex(), Committed: c.raft.CommitIndex(), Applied: view.Index(), Shown: c.leases.everywhere.index.Load(),
-		Life: c.life(), Astray: c.astray.Load(), DiskWait: c.Store.Waiting(),
+		Leased: n.leased.Load(), Fences: n.fences.Read(), FencesFailed: n.fenceFailed.Load(),
+		FenceRounds: n.rounds.Load(), Proposed: n.proposed.Load(), Commits: n.commits.Read(),
+		Writes: n.writes.Read(), Mismatches: n.mismatches.Load(), Diverged: c.diverged.Load() != nil,
+		Elected: n.states[raft.Leader].Load(), Followed: n.states[raft.Follower].Load(),
+		Candidated: n.states[raft.Candidate].Load(),
+		Term:       c.raft.CurrentTerm(), Last: c.raft.LastIndex(), Committed: c.raft.CommitIndex(),
+		Applied: view.Index(), Shown: c.leases.everywhere.index.Load(),
+		Life: c.life(), ClockAstray: c.clockAstray.Load(), DiskWait: c.Store.Waiting(),
 	}
 	s.State, s.LeaderHeard = stateName(c.raft.State()), c.leaderHeard()
 	if o := c.out.Load(); o != nil {
@@ -124,7 +116,7 @@ func (c *Cluster) Stats() Stats {
 	if now := c.clock(); c.mayRead(now) {
 		s.Lease = max(0, c.leases.tenure.Load().Lease.Until-now)
 	}
-	s.Members = c.memberStats(s.Leads)
+	s.Members, _ = c.Members()
 	s.Refused, _ = view.Refused()
 	s.Vouched, s.Tail = view.Backing().Vouched, view.Backing().Tail
 	for _, a := range c.Accusations() {
@@ -153,28 +145,8 @@ func (c *Cluster) leaderHeard() time.Duration {
 	return time.Since(last)
 }
 
-func (c *Cluster) memberStats(leads bool) (members []MemberStats) {
-	configuration, _ := c.fsm.View().Configuration()
-	for _, s := range configuration.Servers {
-		m := MemberStats{ID: string(s.ID), Label: c.labelOf(string(s.ID)), Voter: s.Suffrage == raft.Voter, Heard: -1}
-		if leads {
-			a, refused := c.account(m.ID)
-			m.Heard, m.Applied, m.Lease = a.Heard, a.Applied, a.Holds
-			m.Refused, m.BackOffs, m.Barred = refused, a.BackOffs, a.Barred
-		}
-		if leads && m.ID == c.id {
-			m.Heard, m.Applied, m.Lease = 0, c.fsm.View().Index(), c.Leased()
-		}
-		members = append(members, m)
-	}
-	return members
-}
-
-// labelOf is what people call a member, as far as gossip has brought it.
+// labelOf is what people call another member, as far as gossip has brought it.
 func (c *Cluster) labelOf(id string) string {
-	if id == c.id {
-		return cmp.Or(c.About.Label, id)
-	}
 	heard, _ := c.told.of(id)
 	return cmp.Or(heard.Label, id)
 }

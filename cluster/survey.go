@@ -1,63 +1,200 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
-
-	"keyquorum/internal/placement"
 )
+
+// A Member is a server of the committed configuration, and what is known of it: from itself, and
+// from the leader's books. A survey asks every member; Members knows only what was said already.
+type Member struct {
+	_       struct{} `cbor:",toarray"`
+	ID      string   // node id
+	Address string   // of its cluster port, host:port
+	Voter   bool
+	Leader  bool // as far as the node that tells this knows
+
+	Answers   bool          // a survey asked it, and it answered within a second
+	RoundTrip time.Duration // of that question; 0 for the node that asked
+	Skew      time.Duration // of its wall clock against that node's, to within half a round trip
+
+	// Known: it has said something. Status is its answer; where it did not answer, or was not asked,
+	// what gossip brought last: About, Sealed and Applied.
+	Known  bool
+	Status Status
+
+	Account Account
+}
+
+// A Status is what a member says of itself when it is asked.
+type Status struct {
+	_           struct{} `cbor:",toarray"`
+	About       About
+	Sealed      bool
+	Applied     uint64       // index of the newest entry that its state machine has applied
+	Gossip      string       // host:port to join, "" when gossip is off
+	Trouble     string       // why it had better not lead, "" for nothing
+	Unfit       bool         // it serves nobody, and is of no use to a majority
+	Clock       int64        // wall clock, Unix milliseconds
+	ClockAstray bool         // its lease clock's rate differs from the leader's: it takes no lease
+	RoundTrips  []RoundTrip  // to the others
+	Accused     []Accusation // what it has caught others at, as many as fit
+	GossipKeys  [32]byte     // the hash of those that it has
+}
+
+// An Account is what the leader has in its books of a member. Whoever does not lead knows nothing
+// of that, but whether it holds a lease itself.
+type Account struct {
+	_        struct{}      `cbor:",toarray"`
+	Heard    time.Duration // since its last check-in; negative: none in this term, or not known
+	Applied  uint64        // index of the newest entry that it had applied by then
+	Lease    bool          // it may answer from its own copy without a message
+	Barred   time.Duration // for how long yet it gets no lease, because writers had to wait for it
+	BackOffs uint64        // how often it got none for a while, for that reason
+	Refused  uint64        // how often it asked this leader for a lease in vain
+}
+
+// Name is what people call it: its label, or its id where nothing else is known.
+func (m Member) Name() string { return cmp.Or(m.Status.About.Label, m.ID) }
+
+// Serves says whether it answered as one that is unsealed, and in no trouble.
+func (m Member) Serves() bool {
+	return m.Answers && !m.Status.Sealed && m.Status.Trouble == ""
+}
+
+// Members lists the last committed configuration, ordered by id, and its index. It answers from
+// memory.
+func (c *Cluster) Members() (members []Member, index uint64) {
+	members, index = c.listMembers(c.leader())
+	c.addAccounts(members, c.leads())
+	return members, index
+}
+
+func (c *Cluster) listMembers(leader string) (members []Member, index uint64) {
+	configuration, index := c.fsm.View().Configuration()
+	for _, s := range configuration.Servers {
+		m := Member{ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter}
+		m.Leader = m.ID == leader
+		m.Status, m.Known = c.lastStatus(m.ID)
+		members = append(members, m)
+	}
+	slices.SortFunc(members, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
+	return members, index
+}
+
+// lastStatus is what is known of a member without asking it.
+func (c *Cluster) lastStatus(nodeID string) (s Status, known bool) {
+	if nodeID == c.id {
+		return c.status(), true
+	}
+	heard, known := c.told.of(nodeID)
+	return Status{About: heard.about(), Sealed: heard.Sealed, Applied: heard.Applied}, known
+}
+
+func (c *Cluster) addAccounts(members []Member, leads bool) {
+	for i := range members {
+		members[i].Account = c.accountOf(members[i].ID, leads)
+	}
+}
+
+func (c *Cluster) accountOf(nodeID string, leads bool) Account {
+	own := nodeID == c.id
+	if !leads {
+		return Account{Heard: -1, Lease: own && c.Leased()}
+	}
+	l, refused := c.account(nodeID)
+	a := Account{
+		Heard: l.Heard, Applied: l.Applied, Lease: l.Holds,
+		Barred: l.Barred, BackOffs: l.BackOffs, Refused: refused,
+	}
+	if own {
+		a.Heard, a.Applied, a.Lease = 0, c.fsm.View().Index(), c.Leased()
+	}
+	return a
+}
+
+type statusCall struct {
+	_ struct{} `cbor:",toarray"`
+}
+
+func (c *Cluster) serveStatus(context.Context, string, statusCall) (Status, error) {
+	return c.status(), nil
+}
+
+// maxAccusedTold bounds what a node tells of what it has seen.
+const maxAccusedTold = 32
+
+// status is what this member says of itself. It waits for nothing.
+func (c *Cluster) status() Status {
+	s := Status{
+		About: c.About, Sealed: c.sealed.Load() || c.diverged.Load() != nil,
+		Applied: c.fsm.View().Index(), Clock: c.wall().UnixMilli(), ClockAstray: c.clockAstray.Load(),
+		RoundTrips: c.roundTrips.list(), Accused: c.Accusations(), GossipKeys: c.gossipKeys.Load().Hash(),
+	}
+	s.Accused = s.Accused[:min(len(s.Accused), maxAccusedTold)]
+	unfit := c.unfit()
+	s.Unfit = unfit != nil
+	if why := cmp.Or(unfit, c.trouble()); why != nil {
+		s.Trouble = why.Error()
+	}
+	if c.Gossip.Bind != "" {
+		s.Gossip = c.Gossip.Advertise
+	}
+	return s
+}
+
+// askTimeout is how long a member is waited for.
+const askTimeout = time.Second
+
+// askStatus asks a member how it is, which may be this one.
+func (c *Cluster) askStatus(ctx context.Context, nodeID string) (Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return atNode(ctx, c, nodeID, pathStatus, statusCall{}, c.serveStatus)
+}
+
+// Answers says whether a member answers within a second, and is of use to a majority.
+func (c *Cluster) Answers(ctx context.Context, nodeID string) bool {
+	s, err := c.askStatus(ctx, nodeID)
+	return err == nil && !s.Unfit
+}
+
+// LeaderAbout asks the leader what it says of itself, for the addresses that gossip may not have
+// brought yet.
+func (c *Cluster) LeaderAbout(ctx context.Context) (About, error) {
+	s, err := atLeader(ctx, c, pathStatus, statusCall{}, c.serveStatus)
+	if errors.Is(err, errNotLeader) {
+		err = ErrUnavailable
+	}
+	return s.About, err
+}
 
 // A Survey is the cluster as its leader sees it at one moment; without a leader, as one node does.
 type Survey struct {
-	_      struct{}      `cbor:",toarray"`
-	By     string        // node id of who looked
-	Leads  bool          // who leads
-	Life   time.Duration // of leases; 0 where nobody leads
-	Seats  []Seat        // ordered by id
-	Leader string        // node id, as far as the surveyor knows
+	_       struct{}      `cbor:",toarray"`
+	By      string        // node id of who looked
+	Leads   bool          // who leads
+	Life    time.Duration // of leases; 0 where nobody leads
+	Members []Member      // ordered by id
+	Leader  string        // node id, as far as the surveyor knows
 }
-
-// A Seat is a member in a survey.
-type Seat struct {
-	_           struct{} `cbor:",toarray"`
-	ID, Address string
-	Voter       bool
-	Answers     bool // it did within a second; all below, up to Heard, is its own word
-	About       About
-	Sealed      bool
-	Trouble     string // why it had better not lead, "" when nothing
-	Applied     uint64
-	Skew        time.Duration // of its wall clock against the surveyor's, to within half a round trip
-	Astray      bool          // its lease clock and the leader's run at different rates, so it takes no lease
-	Trips       []Trip
-	Accused     []Accusation
-	GossipKeys  [32]byte      // the hash of those that it has
-	RoundTrip   time.Duration // of this question
-	Heard       time.Duration // since it last checked in with the leader; negative: never, or not known
-	Lease       bool          // it may answer from its own copy without a message
-	Barred      time.Duration // for how long yet it gets no lease, because writers had to wait for it
-}
-
-// surveyTimeout is how long a member is waited for.
-const surveyTimeout = time.Second
 
 // Survey asks the leader to look at all members, and looks itself where no leader answers.
 func (c *Cluster) Survey(ctx context.Context) Survey {
-	if leader := c.leader(); leader != "" && leader != c.id {
-		asking, cancel := context.WithTimeout(ctx, 2*surveyTimeout)
-		defer cancel()
-		asking, stop := c.whileFollowing(asking)
-		defer stop()
-		seen, err := ask[surveyCall, Survey](asking, c, leader, "/v1/survey", surveyCall{})
-		if err == nil && len(seen.Seats) > 0 {
-			return seen
-		}
+	asking, cancel := context.WithTimeout(ctx, 2*askTimeout)
+	defer cancel()
+	s, err := atLeader(asking, c, "/v1/survey", surveyCall{}, c.serveSurvey)
+	if err != nil || len(s.Members) == 0 {
+		return c.look(ctx)
 	}
-	return c.look(ctx)
+	return s
 }
 
 type surveyCall struct {
@@ -74,88 +211,52 @@ func (c *Cluster) serveSurvey(ctx context.Context, _ string, _ surveyCall) (Surv
 // look asks every member at the same time.
 func (c *Cluster) look(ctx context.Context) Survey {
 	standing := c.Standing()
-	configuration, _ := c.fsm.View().Configuration()
 	s := Survey{By: c.id, Leads: standing.Leads, Leader: standing.Leader}
 	if s.Leads {
 		s.Life = c.life()
 	}
-	s.Seats = make([]Seat, len(configuration.Servers))
+	s.Members, _ = c.listMembers(s.Leader)
 	var asked sync.WaitGroup
-	for i, server := range configuration.Servers {
-		s.Seats[i] = Seat{ID: string(server.ID), Address: string(server.Address), Voter: server.Suffrage == raft.Voter}
-		asked.Go(func() { c.askSeat(ctx, &s.Seats[i]) })
+	for i := range s.Members {
+		asked.Go(func() { c.visit(ctx, &s.Members[i]) })
 	}
 	asked.Wait()
-	for i := range s.Seats {
-		c.bookSeat(&s.Seats[i], s.Leads)
-	}
-	slices.SortFunc(s.Seats, func(a, b Seat) int {
-		if a.ID < b.ID {
-			return -1
-		}
-		return 1
-	})
+	c.addAccounts(s.Members, s.Leads)
 	return s
 }
 
-// askSeat fills in what a member says of itself.
-func (c *Cluster) askSeat(ctx context.Context, seat *Seat) {
-	ctx, cancel := context.WithTimeout(ctx, surveyTimeout)
-	defer cancel()
+// visit asks a member, and notes what comes of it.
+func (c *Cluster) visit(ctx context.Context, m *Member) {
 	begun := time.Now()
-	var answer statusAnswer
-	var err error
-	if seat.ID == c.id {
-		answer, err = c.serveStatus(ctx, c.id, statusCall{})
-	} else {
-		answer, err = ask[statusCall, statusAnswer](ctx, c, seat.ID, pathStatus, statusCall{})
-	}
+	status, err := c.askStatus(ctx, m.ID)
 	took := time.Since(begun)
 	if err != nil {
-		if heard, ok := c.told.of(seat.ID); ok {
-			seat.About = heard.about()
+		return
+	}
+	m.Answers, m.Known, m.Status = true, true, status
+	if m.ID != c.id {
+		m.RoundTrip = took
+		then := c.wall().Add(-took / 2)
+		m.Skew = time.UnixMilli(status.Clock).Sub(then).Truncate(time.Millisecond)
+	}
+}
+
+// lag is how many entries the surveyor had applied that a member which answered had not.
+func (s Survey) lag(m Member) uint64 {
+	for _, by := range s.Members {
+		if by.ID == s.By {
+			return by.Status.Applied - min(by.Status.Applied, m.Status.Applied)
 		}
-		return
 	}
-	seat.Answers, seat.Sealed, seat.Trouble, seat.Applied, seat.Trips = true, answer.Sealed, answer.Trouble, answer.Applied, answer.Trips
-	seat.About = About{Label: answer.Label, Region: answer.Region, API: answer.API, Version: answer.Version}
-	seat.Astray, seat.Accused, seat.GossipKeys = answer.Astray, answer.Accused, answer.GossipKeys
-	if seat.ID != c.id {
-		seat.RoundTrip = took
-		seat.Skew = time.UnixMilli(answer.Clock).Sub(c.wall().Add(-took / 2)).Truncate(time.Millisecond)
-	}
-}
-
-// bookSeat fills in what a leader has in its books.
-func (c *Cluster) bookSeat(seat *Seat, leads bool) {
-	seat.Heard = -1
-	if !leads {
-		seat.Lease = seat.ID == c.id && c.Leased()
-		return
-	}
-	if seat.ID == c.id {
-		seat.Heard, seat.Lease = 0, c.Leased()
-		return
-	}
-	a, _ := c.account(seat.ID)
-	seat.Heard, seat.Lease, seat.Barred = a.Heard, a.Holds, a.Barred
-}
-
-// Servers are the seats in placement's words.
-func (s Survey) Servers() []placement.Server {
-	servers := make([]placement.Server, len(s.Seats))
-	for i, seat := range s.Seats {
-		servers[i] = placement.Server{ID: seat.ID, Region: seat.About.Region, Voter: seat.Voter, Up: seat.Answers, Serves: !seat.Sealed && seat.Trouble == ""}
-	}
-	return servers
+	return 0
 }
 
 // RoundTrip between two members is the shorter of what each has measured. false: neither has.
 func (s Survey) RoundTrip(a, b string) (time.Duration, bool) {
 	best, known := time.Duration(0), false
-	for _, seat := range s.Seats {
-		for _, trip := range seat.Trips {
-			between := seat.ID == a && trip.To == b || seat.ID == b && trip.To == a
+	for _, m := range s.Members {
+		for _, trip := range m.Status.RoundTrips {
+			between := m.ID == a && trip.To == b || m.ID == b && trip.To == a
 			if between && (!known || trip.Took < best) {
 				best, known = trip.Took, true
 			}

@@ -145,13 +145,13 @@ func (c *Cluster) listensTo(nodeID string) bool {
 func (c *Cluster) removed(nodeID string) bool { return (*c.removedID.Load())[nodeID] }
 
 func (c *Cluster) learnRemoved() {
-	if !c.cast.Swap(true) {
+	if !c.wasRemoved.Swap(true) {
 		c.logger.Error("this node was removed from the cluster; to come back it needs an empty data folder and a new join")
 	}
 }
 
 // Removed says whether this node learnt that it was removed from the cluster.
-func (c *Cluster) Removed() bool { return c.cast.Load() }
+func (c *Cluster) Removed() bool { return c.wasRemoved.Load() }
 
 // belongs says whether a node is a member, as far as this one knows. One that has no state yet goes
 // by Raft's configuration.

@@ -7,10 +7,11 @@ import (
 	"keyquorum/node"
 )
 
-// A member is what the leader's books say of one.
-type member = node.MemberFigures
+// A member has what the leader's books say of it.
+type member = node.Peer
 
-// lapsed is how long a member may be silent, and behind how many entries it may be, and count as healthy: autopilot's defaults in Vault.
+// lapsed is how long a member may be silent, and behind how many entries it may be, and count as
+// healthy: autopilot's defaults in Vault.
 const (
 	lapsed    = 10 * time.Second
 	farBehind = 1000
@@ -19,7 +20,7 @@ const (
 // byMember are a member's labels: its name, which others may have too, and its id.
 var byMember = []string{"node", "peer_id"}
 
-func names(m *member) []string { return []string{strings.ToValidUTF8(m.Label, "?"), m.ID} }
+func names(m *member) []string { return []string{strings.ToValidUTF8(m.Name(), "?"), m.ID} }
 
 func peerID(m *member) []string { return []string{m.ID} }
 
@@ -37,7 +38,7 @@ func ofMembers(value func(f *facts, m *member) float64) func(f *facts, e emit) {
 func ofHeard(value func(f *facts, m *member) float64, labels func(m *member) []string) func(f *facts, e emit) {
 	return func(f *facts, e emit) {
 		for i := range f.Cluster.Members {
-			if m := &f.Cluster.Members[i]; m.Heard >= 0 {
+			if m := &f.Cluster.Members[i]; m.Account.Heard >= 0 {
 				e(value(f, m), labels(m)...)
 			}
 		}
@@ -45,11 +46,11 @@ func ofHeard(value func(f *facts, m *member) float64, labels func(m *member) []s
 }
 
 func lag(f *facts, m *member) float64 {
-	return float64(f.Cluster.Applied - min(f.Cluster.Applied, m.Applied))
+	return float64(f.Cluster.Applied - min(f.Cluster.Applied, m.Account.Applied))
 }
 
 // lately says whether a member has been heard of.
-func lately(m *member) bool { return m.Heard >= 0 && m.Heard < lapsed }
+func lately(m *member) bool { return m.Account.Heard >= 0 && m.Account.Heard < lapsed }
 
 func healthy(f *facts) bool {
 	for i := range f.Cluster.Members {

@@ -34,7 +34,7 @@ var vaultFigures = []figure{
 	gauges(onLeader, "vault_raft_storage_follower_applied_index_delta", "Entries that the leader has applied and the follower, at its last check-in, had not.",
 		[]string{"peer_id"}, ofHeard(lag, peerID)),
 	gauges(onLeader, "vault_raft_storage_follower_last_heartbeat_ms", "Time since the follower's last check-in, in milliseconds.",
-		[]string{"peer_id"}, ofHeard(func(_ *facts, m *member) float64 { return inMillis(m.Heard) }, peerID)),
+		[]string{"peer_id"}, ofHeard(func(_ *facts, m *member) float64 { return inMillis(m.Account.Heard) }, peerID)),
 	gauge(onLeader, "vault_autopilot_healthy", "1 if every member has checked in during the last 10 s and is at most 1,000 entries behind.",
 		func(f *facts) float64 { return truth(healthy(f)) }),
 	gauge(onLeader, "vault_autopilot_failure_tolerance", "Voters that may yet be lost before there is no majority of those that checked in during the last 10 s.",
@@ -80,7 +80,7 @@ var readFigures = []figure{
 	gauge(onMember, "keyquorum_lease_held", "1 if this node answers reads from its own copy.", func(f *facts) float64 { return truth(f.Cluster.Lease > 0) }),
 	gauge(onMember, "keyquorum_lease_remaining_seconds", "For how long yet, unless it is renewed.", func(f *facts) float64 { return f.Cluster.Lease.Seconds() }),
 	gauge(onMember, "keyquorum_lease_life_seconds", "How long a lease lasts in this term.", func(f *facts) float64 { return f.Cluster.Life.Seconds() }),
-	gauge(onMember, "keyquorum_clock_astray", "1 if this node's lease clock and the leader's run at different rates, so that it takes no lease.", func(f *facts) float64 { return truth(f.Cluster.Astray) }),
+	gauge(onMember, "keyquorum_clock_astray", "1 if this node's lease clock and the leader's run at different rates, so that it takes no lease.", func(f *facts) float64 { return truth(f.Cluster.ClockAstray) }),
 }
 
 var clusterFigures = []figure{
@@ -126,15 +126,15 @@ var memberFigures = []figure{
 	gauges(onLeader, "keyquorum_member_checked_in", "1 if the member has checked in with this leader during the last 10 s.", byMember,
 		ofMembers(func(_ *facts, m *member) float64 { return truth(lately(m)) })),
 	gauges(onLeader, "keyquorum_member_last_check_in_seconds", "Time since the member's last check-in; not there before the first one in this term.", byMember,
-		ofHeard(func(_ *facts, m *member) float64 { return m.Heard.Seconds() }, names)),
+		ofHeard(func(_ *facts, m *member) float64 { return m.Account.Heard.Seconds() }, names)),
 	gauges(onLeader, "keyquorum_member_lag_entries", "Entries that the leader has applied and the member, at its last check-in, had not.", byMember, ofHeard(lag, names)),
-	gauges(onLeader, "keyquorum_member_lease", "1 if the member may hold a lease.", byMember, ofMembers(func(_ *facts, m *member) float64 { return truth(m.Lease) })),
+	gauges(onLeader, "keyquorum_member_lease", "1 if the member may hold a lease.", byMember, ofMembers(func(_ *facts, m *member) float64 { return truth(m.Account.Lease) })),
 	gauges(onLeader, "keyquorum_member_barred_seconds", "For how long yet the member gets no lease, because writers had to wait for it.", byMember,
-		ofMembers(func(_ *facts, m *member) float64 { return m.Barred.Seconds() })),
+		ofMembers(func(_ *facts, m *member) float64 { return m.Account.Barred.Seconds() })),
 	counters(onLeader, "keyquorum_member_leases_refused_total", "How often the member asked this leader for a lease in vain.", byMember,
-		ofMembers(func(_ *facts, m *member) float64 { return float64(m.Refused) })),
+		ofMembers(func(_ *facts, m *member) float64 { return float64(m.Account.Refused) })),
 	counters(onLeader, "keyquorum_member_back_offs_total", "How often this leader gave the member no lease for a while, because writers had to wait for it.", byMember,
-		ofMembers(func(_ *facts, m *member) float64 { return float64(m.BackOffs) })),
+		ofMembers(func(_ *facts, m *member) float64 { return float64(m.Account.BackOffs) })),
 }
 
 var diskFigures = []figure{

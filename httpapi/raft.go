@@ -8,7 +8,8 @@ import (
 	"keyquorum/node"
 )
 
-// raftRoutes are /v1/sys/storage/raft. The two bootstrap calls are what a joining node makes of a member.
+// raftRoutes are /v1/sys/storage/raft. The two bootstrap calls are what a joining node makes of a
+// member.
 func raftRoutes() []route {
 	const at = "sys/storage/raft/"
 	return []route{
@@ -39,8 +40,9 @@ type joinData struct {
 	Joined bool `json:"joined"`
 }
 
-// join makes this node collect shares for the cluster behind an address. A member has joined already; with retry the
-// answer comes at once, and the attempts go on until one succeeds, another join is asked for, or the handler is closed.
+// join makes this node collect shares for the cluster behind an address. A member has joined
+// already; with retry the answer comes at once, and the attempts go on until one succeeds, another
+// join is asked for, or the handler is closed.
 func join(c *call, q *joinRequest) (joinData, error) {
 	switch h := c.h.n.Health(); {
 	case h.Initialized && !h.Sealed:
@@ -86,7 +88,8 @@ type sealConfigData struct {
 	Threshold int    `json:"secret_threshold"`
 }
 
-// bootstrapChallenge gives nothing away and leaves nothing behind, so it writes no usage record: anyone could fill the log.
+// bootstrapChallenge gives nothing away and leaves nothing behind, so it writes no usage record:
+// anyone could fill the log.
 func bootstrapChallenge(c *call, q *challengeBody) (challengeData, error) {
 	if c.vaults == nil {
 		return challengeData{}, unavailable("Vault is sealed")
@@ -141,7 +144,8 @@ type raftConfig struct {
 	Servers []raftServer `json:"servers"`
 }
 
-// raftServer: clients assert that the first five are there. The rest is what gossip says, where it says anything.
+// raftServer: clients assert that the first five are there. The rest is what gossip says, where it
+// says anything.
 type raftServer struct {
 	NodeID          string `json:"node_id"`
 	Address         string `json:"address"`
@@ -161,10 +165,15 @@ func configuration(c *call, _ *none) (configurationData, error) {
 }
 
 func raftServerOf(p node.Peer) raftServer {
-	return raftServer{
-		p.ID, p.Address, p.Leader, p.Voter, "3",
-		p.About.Label, p.About.API, p.About.Version, p.Sealed, p.Applied,
+	about := p.Status.About
+	s := raftServer{
+		NodeID: p.ID, Address: p.Address, Leader: p.Leader, Voter: p.Voter, ProtocolVersion: "3",
+		Label: about.Label, APIAddress: about.API, Version: about.Version, Applied: p.Status.Applied,
 	}
+	if p.Known {
+		s.Sealed = &p.Status.Sealed
+	}
+	return s
 }
 
 type removeRequest struct {

@@ -14,15 +14,15 @@ import (
 // haStatusData is OpenBao's answer, and what a cluster over several regions has to tell beside it.
 type haStatusData struct {
 	Nodes      []haNode           `json:"nodes"`
-	SurveyedBy string             `json:"surveyed_by"`               // node id: the leader's, or this node's where no leader was found
+	SurveyedBy string             `json:"surveyed_by"`               // the leader, or this node
 	Leader     string             `json:"leader"`                    // node id, "" where none is known
 	LeaseMS    int64              `json:"read_lease_ms"`             // 0 where nobody leads
-	Spare      int                `json:"voters_to_spare"`           // that may yet be lost; negative: so many are missing
+	Spare      int                `json:"voters_to_spare"`           // negative: so many are missing
 	Survives   []string           `json:"regions_to_spare"`          // any one of which may go
-	Writes     map[string]float64 `json:"write_ms_by_region"`        // what a write asked for there costs in messages
-	Cheapest   *cheapestLeader    `json:"cheapest_leader,omitempty"` // where it is another node than the leader
-	Outlook    []string           `json:"outlook"`                   // the same in words, and who needs attention
-	Accused    []accusation       `json:"accusations"`               // what nodes were caught at that no node does
+	Writes     map[string]float64 `json:"write_ms_by_region"`        // what one costs in messages
+	Cheapest   *cheapestLeader    `json:"cheapest_leader,omitempty"` // another than the leader
+	Outlook    []string           `json:"outlook"`                   // and who needs attention
+	Accused    []accusation       `json:"accusations"`               // what nodes were caught at
 }
 
 // accusation is what one node has caught another at, since it was started.
@@ -53,8 +53,8 @@ type haNode struct {
 	State      string             `json:"state"` // unsealed, sealed, trouble or unreachable
 	Trouble    string             `json:"trouble,omitempty"`
 	Lease      bool               `json:"read_lease"`     // it answers reads without a message
-	Astray     bool               `json:"clock_astray"`   // its lease clock runs at another rate than the leader's
-	BarredMS   int64              `json:"barred_ms"`      // for how long yet it gets no lease, because writers waited for it
+	Astray     bool               `json:"clock_astray"`   // its lease clock runs at a wrong rate
+	BarredMS   int64              `json:"barred_ms"`      // for how long yet it gets no lease
 	Applied    uint64             `json:"applied_index"`  // 0: not known
 	Lag        uint64             `json:"lag"`            // entries behind the one that is ahead
 	RoundTrips map[string]float64 `json:"round_trips_ms"` // to other members, by node id
@@ -77,15 +77,20 @@ func haStatus(c *call, _ *none) (haStatusData, error) {
 }
 
 func haStatusOf(s node.Survey, now time.Time) haStatusData {
-	d := haStatusData{SurveyedBy: s.By, Leader: s.Leader, LeaseMS: s.Life.Milliseconds(), Writes: map[string]float64{}, Survives: []string{}, Accused: []accusation{}}
+	d := haStatusData{
+		SurveyedBy: s.By, Leader: s.Leader, LeaseMS: s.Life.Milliseconds(),
+		Writes: map[string]float64{}, Survives: []string{}, Accused: []accusation{},
+	}
 	ahead := uint64(0)
-	for _, seat := range s.Seats {
-		ahead = max(ahead, seat.Applied)
+	for _, p := range s.Members {
+		if p.Answers {
+			ahead = max(ahead, p.Status.Applied)
+		}
 	}
-	for _, seat := range s.Seats {
-		d.Nodes = append(d.Nodes, haNodeOf(seat, s.Leader, ahead, now))
+	for _, p := range s.Members {
+		d.Nodes = append(d.Nodes, haNodeOf(p, ahead, now))
 	}
-	servers := s.Servers()
+	servers := node.Servers(s)
 	for _, region := range placement.Regions(servers) {
 		if cost, known := placement.WriteFrom(servers, region, s.Leader, s.RoundTrip); known {
 			d.Writes[region] = millis(cost)
@@ -95,11 +100,13 @@ func haStatusOf(s node.Survey, now time.Time) haStatusData {
 	d.Spare, d.Outlook = outlook.Spare, outlook.Sentences
 	d.Survives = append(d.Survives, outlook.Survives...)
 	if !s.Leads {
-		d.Outlook = append([]string{"No leader answers this node. What follows is what it can see itself; others may see more."}, d.Outlook...)
+		d.Outlook = append([]string{"No leader answers this node. " +
+			"What follows is what it can see itself; others may see more."}, d.Outlook...)
 	}
 	d.Cheapest = cheapest(s, servers)
 	if c := d.Cheapest; c != nil {
-		d.Outlook = append(d.Outlook, fmt.Sprintf("Writes would cost less with a leader in region %s: %.0f ms instead of %.0f on average.", c.Region, c.Mean, c.Now))
+		d.Outlook = append(d.Outlook, fmt.Sprintf("Writes would cost less with a leader in region %s: "+
+			"%.0f ms instead of %.0f on average.", c.Region, c.Mean, c.Now))
 	}
 	d.accuse(s)
 	for _, n := range d.Nodes {
@@ -113,58 +120,63 @@ func haStatusOf(s node.Survey, now time.Time) haStatusData {
 // accuse names who was caught at something, in the list by node and in words once.
 func (d *haStatusData) accuse(s node.Survey) {
 	names, told := map[string]string{}, map[string]bool{}
-	for _, seat := range s.Seats {
-		names[seat.ID] = cmp.Or(seat.About.Label, seat.ID)
+	for _, p := range s.Members {
+		names[p.ID] = p.Name()
 	}
-	for _, seat := range s.Seats {
-		for _, a := range seat.Accused {
-			d.Accused = append(d.Accused, accusation{a.Node, a.Deed, a.Says, seat.ID, a.Times, a.Last.UTC()})
+	for _, p := range s.Members {
+		for _, a := range p.Status.Accused {
+			d.Accused = append(d.Accused, accusation{a.Node, a.Deed, a.Says, p.ID, a.Times, a.Last.UTC()})
 			if told[a.Node+a.Deed] {
 				continue
 			}
 			told[a.Node+a.Deed] = true
-			d.Outlook = append(d.Outlook, fmt.Sprintf("Node %s %s. %s", cmp.Or(names[a.Node], a.Node), a.Says, a.Advice()))
+			name := cmp.Or(names[a.Node], a.Node)
+			d.Outlook = append(d.Outlook, fmt.Sprintf("Node %s %s. %s", name, a.Says, a.Advice()))
 		}
 	}
 }
 
-func haNodeOf(seat node.Seat, leader string, ahead uint64, now time.Time) haNode {
+// haNodeOf tells of a member. ahead is the greatest index that anybody who answered has applied.
+func haNodeOf(p node.Peer, ahead uint64, now time.Time) haNode {
+	about, status, account := p.Status.About, p.Status, p.Account
 	n := haNode{
-		Hostname: seat.About.Label, APIAddress: seat.About.API, ClusterAddress: "https://" + seat.Address, Active: seat.ID == leader,
-		EchoMS: seat.RoundTrip.Milliseconds(), SkewMS: seat.Skew.Milliseconds(), Version: seat.About.Version, Zone: seat.About.Region,
-		ID: seat.ID, Region: seat.About.Region, Role: role(seat, leader), State: stateOf(seat), Trouble: seat.Trouble,
-		Lease: seat.Lease, Astray: seat.Astray, BarredMS: seat.Barred.Milliseconds(), Applied: seat.Applied, RoundTrips: map[string]float64{},
+		Hostname: about.Label, APIAddress: about.API, ClusterAddress: "https://" + p.Address,
+		Active: p.Leader, EchoMS: p.RoundTrip.Milliseconds(), SkewMS: p.Skew.Milliseconds(),
+		Version: about.Version, Zone: about.Region,
+		ID: p.ID, Region: about.Region, Role: role(p), State: stateOf(p), Trouble: status.Trouble,
+		Lease: account.Lease, Astray: status.ClockAstray, BarredMS: account.Barred.Milliseconds(),
+		RoundTrips: map[string]float64{},
 	}
-	if seat.Answers {
-		n.Lag = ahead - seat.Applied
+	if p.Answers {
+		n.Applied, n.Lag = status.Applied, ahead-status.Applied
 	}
-	if seat.Heard >= 0 && seat.ID != leader {
-		at := now.Add(-seat.Heard).UTC()
+	if account.Heard >= 0 && !p.Leader {
+		at := now.Add(-account.Heard).UTC()
 		n.LastEcho = &at
 	}
-	for _, trip := range seat.Trips {
+	for _, trip := range status.RoundTrips {
 		n.RoundTrips[trip.To] = millis(trip.Took)
 	}
 	return n
 }
 
-func role(seat node.Seat, leader string) string {
+func role(p node.Peer) string {
 	switch {
-	case seat.ID == leader:
+	case p.Leader:
 		return "leader"
-	case seat.Voter:
+	case p.Voter:
 		return "voter"
 	}
 	return "non-voter"
 }
 
-func stateOf(seat node.Seat) string {
+func stateOf(p node.Peer) string {
 	switch {
-	case !seat.Answers:
+	case !p.Answers:
 		return "unreachable"
-	case seat.Trouble != "":
+	case p.Status.Trouble != "":
 		return "trouble"
-	case seat.Sealed:
+	case p.Status.Sealed:
 		return "sealed"
 	}
 	return "unsealed"
@@ -181,25 +193,28 @@ func (n haNode) attention() string {
 	case n.State == "sealed":
 		return fmt.Sprintf("Node %s is sealed: it keeps the data and votes, but serves nobody.", name)
 	case n.Astray:
-		return fmt.Sprintf("The clock of node %s, or the leader's, runs at a wrong rate: %s asks the leader for each read.", name, name)
+		return fmt.Sprintf("The clock of node %s, or the leader's, runs at a wrong rate: "+
+			"%s asks the leader for each read.", name, name)
 	case n.BarredMS > 0:
-		return fmt.Sprintf("Node %s does not keep up: writes had to wait for it. It asks the leader for each read for %d s yet.",
-			name, n.BarredMS/1000+1)
+		return fmt.Sprintf("Node %s does not keep up: writes had to wait for it. "+
+			"It asks the leader for each read for %d s yet.", name, n.BarredMS/1000+1)
 	case math.Abs(float64(n.SkewMS)) > 1000:
-		return fmt.Sprintf("The clocks of node %s and of the one that looked differ by %s.", name, time.Duration(n.SkewMS)*time.Millisecond)
+		return fmt.Sprintf("The clocks of node %s and of the one that looked differ by %s.",
+			name, time.Duration(n.SkewMS)*time.Millisecond)
 	}
 	return ""
 }
 
 // cheapest is the voter from which writes cost clearly less, if there is one.
 func cheapest(s node.Survey, servers []placement.Server) *cheapestLeader {
-	now, known := placement.Mean(servers, s.Leader, s.RoundTrip)
-	best, then, found := placement.Best(servers, s.RoundTrip)
-	if !known || !found || best == s.Leader || !placement.Worthwhile(now, then) {
+	move, found := placement.Cheaper(servers, s.Leader, s.RoundTrip)
+	if !found {
 		return nil
 	}
-	at := slices.IndexFunc(servers, func(p placement.Server) bool { return p.ID == best })
-	return &cheapestLeader{ID: best, Region: servers[at].Region, Mean: millis(then), Now: millis(now)}
+	at := slices.IndexFunc(servers, func(p placement.Server) bool { return p.ID == move.To })
+	return &cheapestLeader{
+		ID: move.To, Region: servers[at].Region, Mean: millis(move.Then), Now: millis(move.Now),
+	}
 }
 
 // millis are milliseconds with two decimals.

@@ -211,7 +211,9 @@ func (n *Node) driveGossip(ctx context.Context, m *member) error {
 
 // gossipLaggards are the members that have other keys than the record's, or do not answer.
 func (n *Node) gossipLaggards(ctx context.Context, m *member, g gossipRecord) []Laggard {
-	return laggards(m.cluster.Survey(ctx), func(s Seat) bool { return s.GossipKeys == g.Hash })
+	return laggards(m.cluster.Survey(ctx), func(p Peer) bool {
+		return p.Status.GossipKeys == g.Hash
+	})
 }
 
 // GossipRotation says where the change of the gossip key stands.

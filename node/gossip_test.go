@@ -9,8 +9,9 @@ import (
 	"keyquorum/node"
 )
 
-// With gossip blocked everything works but the columns of status. The nodes gossip on loopback, and tell each other
-// addresses at which nobody listens; the rest of their network is in memory, so no bubble: memberlist has sockets.
+// With gossip blocked everything works but the columns of status. The nodes gossip on loopback, and
+// tell each other addresses at which nobody listens; the rest of their network is in memory, so no
+// bubble: memberlist has sockets.
 func TestGossipBlocked(t *testing.T) {
 	s := newSite(t)
 	for i := range 3 {
@@ -26,7 +27,7 @@ func TestGossipBlocked(t *testing.T) {
 	peers, _, err := s.nodes[0].Peers()
 	must(t, err)
 	for _, p := range peers {
-		if self := p.About.Label == "host0"; !self && (p.About.Label != "" || p.Sealed != nil || p.About.Version != "") {
+		if self := p.Status.About.Label == "host0"; !self && (p.Known || p.Status.About.Version != "") {
 			t.Errorf("gossip was not blocked: %+v", p)
 		}
 	}

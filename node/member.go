@@ -32,8 +32,8 @@ type member struct {
 	gossipFrom uint64             // mod index of the record that they were compared with
 }
 
-// Files of a member's folder beside storage's own. Key and gossip key lie there in the clear (0600): a sealed node must
-// be able to take part.
+// Files of a member's folder beside storage's own. Key and gossip key lie there in the clear
+// (0600): a sealed node must be able to take part.
 const (
 	fileCA        = "ca.crt"     // DER, newest first
 	fileCert      = "node.crt"   // DER
@@ -53,8 +53,8 @@ type newMember struct {
 	trust           []byte // cluster.Trust, encoded
 }
 
-// create builds the member's folder under a temporary name, lets prepare fill its empty store, and moves it into place:
-// a crash before that is a node without data.
+// create builds the member's folder under a temporary name, lets prepare fill its empty store, and
+// moves it into place: a crash before that is a node without data.
 func (n *Node) create(m newMember, prepare func(*storage.Store) error) error {
 	temporary := n.memberDir() + ".new"
 	if err := os.RemoveAll(temporary); err != nil {
@@ -100,24 +100,23 @@ func (n *Node) openMember() error {
 		return errors.Join(err, store.Close())
 	}
 	m.cluster, err = cluster.Open(cluster.Config{
-		Store:       store,
-		Identity:    m.identity,
-		Listener:    n.config.ClusterListener,
-		Dial:        n.config.Dial,
-		Address:     n.config.ClusterAddr,
-		Gossip:      cluster.Gossip{Bind: n.config.Gossip.Bind, Advertise: n.config.Gossip.Advertise, Keys: m.gossipKeys},
-		About:       cluster.About{Label: n.config.Label, Region: n.config.Region, API: n.config.APIAddr, Version: n.config.Version},
-		Timing:      n.config.Timing.cluster(),
-		Leases:      n.config.Leases,
-		Compact:     n.config.Compact,
-		Logger:      n.config.Logger,
-		Now:         n.config.Now,
-		Trouble:     n.audit.Trouble,
-		PlaceLeader: n.config.PlaceLeader,
-		Trust:       m.trust,
-		Remember:    n.remember,
-		CertifyFor:  n.certifyFor,
-		Diverged:    func(error) { n.wg.Go(func() { n.sealNow() }) },
+		Store:      store,
+		Identity:   m.identity,
+		Listener:   n.config.ClusterListener,
+		Dial:       n.config.Dial,
+		Address:    n.config.ClusterAddr,
+		Gossip:     cluster.Gossip{Bind: n.config.Gossip.Bind, Advertise: n.config.Gossip.Advertise, Keys: m.gossipKeys},
+		About:      cluster.About{Label: n.config.Label, Region: n.config.Region, API: n.config.APIAddr, Version: n.config.Version},
+		Timing:     n.config.Timing.cluster(),
+		Leases:     n.config.Leases,
+		Compact:    n.config.Compact,
+		Logger:     n.config.Logger,
+		Now:        n.config.Now,
+		Trouble:    n.audit.Trouble,
+		Trust:      m.trust,
+		Remember:   n.remember,
+		CertifyFor: n.certifyFor,
+		Diverged:   func(error) { n.wg.Go(func() { n.sealNow() }) },
 	})
 	if err != nil {
 		return errors.Join(err, store.Close())
@@ -125,6 +124,7 @@ func (n *Node) openMember() error {
 	n.member.Store(m)
 	n.ceremony = seal.NewCeremony(m.sealRecord())
 	n.wg.Go(func() { n.watch(m) })
+	n.wg.Go(func() { n.placeLeader(m) })
 	n.wg.Go(func() { n.followKeys(m, n.followGossip) })
 	n.wg.Go(func() { n.followKeys(m, n.followNodes) })
 	return nil

@@ -1,8 +1,10 @@
-// Package node is one node assembled, and what it does as a whole: init, unseal, seal, join, step down, status.
+// Package node is one node assembled, and what it does as a whole: init, unseal, seal, join, step
+// down, status.
 //
-// A node is in one of three states, and each has its own type: without data it has no member; with data it is a member
-// that takes part in Raft; a member that was given its shares has keys, and with them the domain. It knows no HTTP:
-// the program, the tests and testcluster put httpapi in front of the same Open.
+// A node is in one of three states, and each has its own type: without data it has no member; with
+// data it is a member that takes part in Raft; a member that was given its shares has keys, and
+// with them the domain. It knows no HTTP: the program, the tests and testcluster put httpapi in
+// front of the same Open.
 package node
 
 import (
@@ -58,25 +60,24 @@ type Config struct {
 	Timing          Timing
 	Compact         Compact
 	Version         string
-	// AuthorityKeys fetches the keys of an attestation authority (vault.Config); nil: no key is ever released.
+	// AuthorityKeys fetches the keys of an attestation authority (vault.Config); nil: no key is ever
+	// released.
 	AuthorityKeys func(ctx context.Context, authority, kid string) ([]byte, error)
 }
 
 // GossipConfig: an empty Bind switches gossip off.
 type GossipConfig struct{ Bind, Advertise string }
 
-// Timing of Raft, where zero fields take the LAN defaults, and of background work: Rest is the least time between two of its passes,
-// zero a minute.
+// Timing of Raft, where zero fields take the LAN defaults, and of background work: Rest is the
+// least time between two of its passes, zero a minute.
 type Timing struct{ Heartbeat, Election, LeaderLease, Commit, Rest time.Duration }
 
 // Leases is cluster.Leases.
 type Leases = cluster.Leases
 
-// A Survey is the cluster as its leader sees it, or, where none is found, this node (cluster.Survey).
+// A Survey is the cluster as its leader sees it, or, where none is found, this node
+// (cluster.Survey).
 type Survey = cluster.Survey
-
-// A Seat is a member in a survey (cluster.Seat).
-type Seat = cluster.Seat
 
 // Compact says when the log is cut (cluster.Compact); zero fields take the defaults.
 type Compact = cluster.Compact
@@ -107,7 +108,8 @@ type Node struct {
 	failErr  error
 }
 
-// Harden switches core dumps off and makes the process non-dumpable; the program calls it before anything else.
+// Harden switches core dumps off and makes the process non-dumpable; the program calls it before
+// anything else.
 func Harden() error { return seal.Harden() }
 
 // Protected says whether this build erases key material from memory (GOEXPERIMENT=runtimesecret).
@@ -141,7 +143,8 @@ func Open(config Config) (*Node, error) {
 	return n, nil
 }
 
-// openExisting opens the member's folder, if there is one. A folder that can't be looked at is not one that is missing.
+// openExisting opens the member's folder, if there is one. A folder that can't be looked at is not
+// one that is missing.
 func (n *Node) openExisting() error {
 	_, err := os.Stat(n.memberDir())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -184,7 +187,8 @@ func (n *Node) fail(err error) {
 	})
 }
 
-// Vaults returns the domain, or the error that says why this node can't serve: ErrUninitialized, ErrSealed.
+// Vaults returns the domain, or the error that says why this node can't serve: ErrUninitialized,
+// ErrSealed.
 func (n *Node) Vaults() (*vault.Vaults, error) {
 	if k := n.keys.Load(); k != nil {
 		return k.vaults, nil

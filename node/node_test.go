@@ -300,14 +300,14 @@ func TestRemovePeer(t *testing.T) {
 			t.Fatalf("removing an unknown id: %v", err)
 		}
 		for _, p := range peers {
-			if p.About.Label == "host0" {
+			if p.Status.About.Label == "host0" {
 				if err := s.nodes[0].RemovePeer(t.Context(), p.ID, false); !errors.As(err, &refusal) {
 					t.Fatalf("a node removing itself: %v", err)
 				}
 			}
 		}
 		victim := peers[0].ID
-		if peers[0].About.Label == "host0" {
+		if peers[0].Status.About.Label == "host0" {
 			victim = peers[1].ID
 		}
 		must(t, s.nodes[0].RemovePeer(t.Context(), victim, false))

@@ -311,9 +311,9 @@ func (n *Node) nodesBehind(ctx context.Context) (cluster.NodeKeys, []Laggard, er
 		return wanted, nil, err
 	}
 	var waiting []Laggard
-	for _, s := range m.cluster.Survey(ctx).Seats {
-		if slices.Contains(behind, s.ID) {
-			waiting = append(waiting, Laggard{NodeID: s.ID, Label: s.About.Label, Answers: s.Answers})
+	for _, p := range m.cluster.Survey(ctx).Members {
+		if slices.Contains(behind, p.ID) {
+			waiting = append(waiting, laggard(p))
 		}
 	}
 	return wanted, waiting, nil

@@ -33,14 +33,18 @@ func (n *Node) KeyringRotation() (Rotation, error) {
 	return Rotation{ID: strconv.Itoa(int(s.Term)), Since: s.Since, Older: s.Older}, nil
 }
 
-// laggards are the seats that have not followed, or do not answer.
-func laggards(s Survey, followed func(Seat) bool) (list []Laggard) {
-	for _, seat := range s.Seats {
-		if !seat.Answers || !followed(seat) {
-			list = append(list, Laggard{NodeID: seat.ID, Label: seat.About.Label, Answers: seat.Answers})
+// laggards are the members that have not followed, or do not answer.
+func laggards(s Survey, followed func(Peer) bool) (list []Laggard) {
+	for _, p := range s.Members {
+		if !p.Answers || !followed(p) {
+			list = append(list, laggard(p))
 		}
 	}
 	return list
+}
+
+func laggard(p Peer) Laggard {
+	return Laggard{NodeID: p.ID, Label: p.Status.About.Label, Answers: p.Answers}
 }
 
 func anyAnswers(list []Laggard) bool {
@@ -55,8 +59,8 @@ const (
 )
 
 // followKeys ends with the node. It is for each member, sealed or not: once for the gossip keys and
-// once for the nodes' own, so that neither waits for the other. What a state says that is being read
-// from the log again is long over, so it begins where the others are.
+// once for the nodes' own, so that neither waits for the other. What a state says that is being
+// read from the log again is long over, so it begins where the others are.
 func (n *Node) followKeys(m *member, follow func(context.Context, *member) error) {
 	begun := false
 	for rest := followRest; ; {

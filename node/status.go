@@ -14,10 +14,10 @@ import (
 	"keyquorum/vault"
 )
 
-// A Peer is a member of the committed configuration (cluster.Member).
+// A Peer is a member of the committed configuration, and what is known of it (cluster.Member).
 type Peer = cluster.Member
 
-// Peers lists the committed configuration and its index.
+// Peers lists the committed configuration and its index. It answers from memory.
 func (n *Node) Peers() (peers []Peer, index uint64, err error) {
 	m := n.member.Load()
 	if m == nil {
@@ -32,8 +32,8 @@ type PeerError struct{ text string }
 
 func (e *PeerError) Error() string { return e.text }
 
-// RemovePeer marks an id dead for ever and removes it. It refuses, with a *PeerError, to remove the last voter, or one
-// without which the voters that answer are no majority; force lifts the second.
+// RemovePeer marks an id dead for ever and removes it. It refuses, with a *PeerError, to remove the
+// last voter, or one without which the voters that answer are no majority; force lifts the second.
 func (n *Node) RemovePeer(ctx context.Context, id string, force bool) error {
 	m := n.member.Load()
 	if m == nil {
@@ -46,7 +46,8 @@ func (n *Node) RemovePeer(ctx context.Context, id string, force bool) error {
 		for i, p := range peers {
 			ids[i] = p.ID
 		}
-		return &PeerError{fmt.Sprintf("server %q is not in the configuration; its servers are %s", id, strings.Join(ids, ", "))}
+		return &PeerError{fmt.Sprintf("server %q is not in the configuration; its servers are %s",
+			id, strings.Join(ids, ", "))}
 	}
 	if id == m.identity.NodeID {
 		return &PeerError{"a node does not remove itself: ask another node"}
@@ -75,7 +76,8 @@ func (m *member) removable(ctx context.Context, peers []Peer, at int, force bool
 		return &PeerError{"the last voter can't be removed"}
 	}
 	if answering < voters/2+1 {
-		return &PeerError{fmt.Sprintf("without it only %d of %d voters answer, which is no majority; use force if you are sure", answering, voters)}
+		return &PeerError{fmt.Sprintf("without it only %d of %d voters answer, which is no majority; "+
+			"use force if you are sure", answering, voters)}
 	}
 	return nil
 }
@@ -98,11 +100,14 @@ func (n *Node) Leader(ctx context.Context) Leader {
 		return Leader{}
 	}
 	s := m.cluster.Standing()
-	l := Leader{Known: s.Leader != "", IsSelf: s.Leads, ID: s.Leader, Since: s.Since, Committed: s.Committed, Applied: s.Applied}
+	l := Leader{
+		Known: s.Leader != "", IsSelf: s.Leads, ID: s.Leader, Since: s.Since,
+		Committed: s.Committed, Applied: s.Applied,
+	}
 	peers, _, _ := n.Peers()
 	for _, p := range peers {
 		if p.ID == s.Leader {
-			l.APIAddr, l.ClusterAddr = p.About.API, p.Address
+			l.APIAddr, l.ClusterAddr = p.Status.About.API, p.Address
 		}
 	}
 	if l.Known && l.APIAddr == "" {
@@ -146,7 +151,8 @@ func (n *Node) Survey(ctx context.Context) (Survey, error) {
 	return m.cluster.Survey(ctx), nil
 }
 
-// A State names what a member holds: nodes with the same digest at the same index hold the same, byte for byte (I9).
+// A State names what a member holds: nodes with the same digest at the same index hold the same,
+// byte for byte (I9).
 type State struct {
 	NodeID            string
 	Index, Generation uint64
@@ -154,16 +160,19 @@ type State struct {
 }
 
 // ErrForgotten: the node no longer has the digest at that index; it keeps some 4,000 of the newest.
-var ErrForgotten = errors.New("node: the digest at that index is no longer kept: ask for a newer one")
+var ErrForgotten = errors.New(
+	"node: the digest at that index is no longer kept: ask for a newer one")
 
-// State tells what this node holds after the entry at index, as soon as it has applied it, or now where index is 0.
+// State tells what this node holds after the entry at index, as soon as it has applied it, or now
+// where index is 0.
 func (n *Node) State(ctx context.Context, index uint64) (State, error) {
 	m := n.member.Load()
 	if m == nil {
 		return State{}, ErrUninitialized
 	}
 	view := m.cluster.View()
-	s := State{NodeID: m.identity.NodeID, Index: view.Index(), Generation: view.Generation(), Digest: view.Digest()}
+	s := State{NodeID: m.identity.NodeID}
+	s.Index, s.Generation, s.Digest = view.Index(), view.Generation(), view.Digest()
 	if index == 0 {
 		return s, nil
 	}
@@ -203,9 +212,6 @@ type Figures struct {
 	Cluster             *cluster.Stats // nil without data
 	Disk                storage.Stats
 }
-
-// A MemberFigures is a member in the leader's books (cluster.MemberStats).
-type MemberFigures = cluster.MemberStats
 
 // Figures never waits, and asks nobody.
 func (n *Node) Figures() Figures {

@@ -27,9 +27,9 @@ const (
 var rooms = map[string][]string{
 	"cmd/keyquorum":        {"httpapi", "node", "prove", "internal/placement"},
 	"httpapi":              {"node", "vault", "internal/placement", "internal/tally"},
-	"node":                 {"vault", "seal", "audit", "cluster", "fsm", "storage"},
+	"node":                 {"vault", "seal", "audit", "cluster", "fsm", "storage", "internal/placement"},
 	"vault":                {"seal", "audit", "cluster", "fsm"},
-	"cluster":              {"cluster/lease", "cluster/raftfix", "fsm", "storage", "internal/placement", "internal/tally"},
+	"cluster":              {"cluster/lease", "cluster/raftfix", "fsm", "storage", "internal/tally"},
 	"cluster/lease":        {},
 	"cluster/lease/trace":  {"cluster/lease"},
 	"cluster/raftfix":      {},

@@ -1,9 +1,11 @@
-// Package placement computes what a cluster over several regions costs and survives: for a plan before it is built, for the
-// status of one that runs, and for a leader that looks for a better place. It is arithmetic on round trips and asks nobody.
+// Package placement computes what a cluster over several regions costs and survives: for a plan
+// before it is built, for the status of one that runs, and for a leader that looks for a better
+// place. It is arithmetic on round trips and asks nobody.
 //
-// An acknowledged write costs two ways. The leader needs a majority of the voters, so the round trip to the nearest of
-// those; then every server that may answer reads from its own copy has to say that it has applied the entry, so the round trip to
-// the farthest. Who asks a node elsewhere pays its way to the leader as well. Reads cost no way at all.
+// An acknowledged write costs two ways. The leader needs a majority of the voters, so the round
+// trip to the nearest of those; then every server that may answer reads from its own copy has to
+// say that it has applied the entry, so the round trip to the farthest. Who asks a node elsewhere
+// pays its way to the leader as well. Reads cost no way at all.
 package placement
 
 import (
@@ -23,7 +25,8 @@ type Server struct {
 // Trips gives the round trip between two servers. false: it is not known.
 type Trips func(a, b string) (time.Duration, bool)
 
-// Write is what a write costs in messages when it is asked for at the leader. false: a round trip is not known, or too few voters are up.
+// Write is what a write costs in messages when it is asked for at the leader. false: a round trip
+// is not known, or too few voters are up.
 func Write(servers []Server, leader string, trips Trips) (time.Duration, bool) {
 	var voters []time.Duration // away from the leader, but itself
 	var farthest time.Duration
@@ -56,7 +59,8 @@ func Write(servers []Server, leader string, trips Trips) (time.Duration, bool) {
 	return voters[needed-1] + farthest, true
 }
 
-// WriteFrom is what a write costs that is asked for in a region, at its server nearest to the leader.
+// WriteFrom is what a write costs that is asked for in a region, at its server nearest to the
+// leader.
 func WriteFrom(servers []Server, region, leader string, trips Trips) (time.Duration, bool) {
 	cost, known := Write(servers, leader, trips)
 	nearest, found := time.Duration(0), false
@@ -97,8 +101,9 @@ func Mean(servers []Server, leader string, trips Trips) (time.Duration, bool) {
 	return sum / time.Duration(count), true
 }
 
-// Best is the voter with which writes cost least on average, among those that could lead, and what they cost then. Of equals it is the
-// one with the lowest id. false: none could, or too little is known.
+// Best is the voter with which writes cost least on average, among those that could lead, and what
+// they cost then. Of equals it is the one with the lowest id. false: none could, or too little is
+// known.
 func Best(servers []Server, trips Trips) (leader string, mean time.Duration, known bool) {
 	for _, s := range servers {
 		if !s.Voter || !s.Up || !s.Serves {
@@ -112,8 +117,27 @@ func Best(servers []Server, trips Trips) (leader string, mean time.Duration, kno
 	return leader, mean, known
 }
 
-// Worthwhile says whether writes that would cost then instead of now are worth an election: a tenth less, and 10 ms.
-func Worthwhile(now, then time.Duration) bool { return then+max(now/10, 10*time.Millisecond) <= now }
+// A Move is of the leader's office to another voter.
+type Move struct {
+	To        string
+	Now, Then time.Duration // what a write costs on average, here and there
+}
+
+// Cheaper is the move that makes writes clearly cheaper: worth an election. false: there is none,
+// or too little is known.
+func Cheaper(servers []Server, leader string, trips Trips) (Move, bool) {
+	now, known := Mean(servers, leader, trips)
+	best, then, found := Best(servers, trips)
+	if !known || !found || best == leader || !worthwhile(now, then) {
+		return Move{}, false
+	}
+	return Move{To: best, Now: now, Then: then}, true
+}
+
+// worthwhile: a tenth less, and 10 ms.
+func worthwhile(now, then time.Duration) bool {
+	return then+max(now/10, 10*time.Millisecond) <= now
+}
 
 // Regions are the names of the servers' regions, in order.
 func Regions(servers []Server) []string {

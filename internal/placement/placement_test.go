@@ -96,6 +96,43 @@ func TestOutlook(t *testing.T) {
 	}
 }
 
+// A move is worth an election when a write costs a tenth and 10 ms less: what it costs here is the
+// way from the leader to the one that only reads.
+func TestCheaper(t *testing.T) {
+	for _, row := range []struct {
+		now, then time.Duration // of a write that is led from here, and from there
+		found     bool
+	}{
+		{20 * ms, 10 * ms, true},
+		{20 * ms, 11 * ms, false},
+		{200 * ms, 180 * ms, true},
+		{200 * ms, 181 * ms, false},
+		{10 * ms, 20 * ms, false},
+	} {
+		servers := []placement.Server{
+			{ID: "here", Voter: true, Up: true, Serves: true},
+			{ID: "there", Voter: true, Up: true, Serves: true},
+			{ID: "reader", Up: true, Serves: true},
+		}
+		trips := func(a, b string) (time.Duration, bool) {
+			switch {
+			case a != "reader" && b != "reader":
+				return 0, true
+			case a == "here" || b == "here":
+				return row.now, true
+			}
+			return row.then, true
+		}
+		move, found := placement.Cheaper(servers, "here", trips)
+		if found != row.found {
+			t.Errorf("from %s to %s: %v", row.now, row.then, found)
+		}
+		if want := (placement.Move{To: "there", Now: row.now, Then: row.then}); found && move != want {
+			t.Errorf("from %s to %s: %+v", row.now, row.then, move)
+		}
+	}
+}
+
 // The leader that Best names is never dearer than another, and what it says of losses is what counting says.
 func TestPlacementOfAnyCluster(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

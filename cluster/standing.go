@@ -3,49 +3,46 @@ package cluster
 import (
 	"context"
 	"errors"
-	"sync"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
 
-// An era is a context that ends when the next era begins.
-type era struct {
-	mu     sync.Mutex
-	ctx    context.Context
-	cancel context.CancelFunc
+// leader is the node id of whoever this node takes for the leader, itself perhaps, "" for nobody.
+func (c *Cluster) leader() string {
+	_, id := c.raft.LeaderWithID()
+	return string(id)
 }
 
-// next ends what is bound to the era before.
-func (e *era) next(parent context.Context) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.cancel != nil {
-		e.cancel()
+// Standing is what this node knows of the Raft group without asking anybody.
+type Standing struct {
+	Leader             string // node id, "" when none is known
+	Leads              bool   // this node does, in an opened term
+	Since              time.Time
+	Committed, Applied uint64
+}
+
+// Standing answers from memory.
+func (c *Cluster) Standing() Standing {
+	s := Standing{Leader: c.leader(), Leads: c.leads()}
+	s.Committed, s.Applied = c.raft.CommitIndex(), c.fsm.View().Index()
+	if s.Leads {
+		s.Since = time.Unix(0, c.openedAt.Load())
 	}
-	e.ctx, e.cancel = context.WithCancel(parent)
+	return s
 }
 
-// bind gives a context that ends with the era as well. stop must be called.
-func (e *era) bind(ctx context.Context) (_ context.Context, stop func()) {
-	e.mu.Lock()
-	era := e.ctx
-	e.mu.Unlock()
-	ctx, cancel := context.WithCancel(ctx)
-	unlink := context.AfterFunc(era, cancel)
-	return ctx, func() { unlink(); cancel() }
+// CaughtUp says whether this node knows a leader, and its state machine has been given all that it
+// knows to be committed.
+func (c *Cluster) CaughtUp() bool {
+	return c.leader() != "" && c.raft.AppliedIndex() >= c.raft.CommitIndex()
 }
 
 // whileFollowing gives a call to the leader a context that ends with its leadership as well: a call
 // to one that this node has given up need not be waited for, and a connection into a partition may
 // take seconds to be noticed. stop must be called.
 func (c *Cluster) whileFollowing(ctx context.Context) (_ context.Context, stop func()) {
-	return c.followed.bind(ctx)
-}
-
-// leader is the node id of whoever this node takes for the leader, itself perhaps, "" for nobody.
-func (c *Cluster) leader() string {
-	_, id := c.raft.LeaderWithID()
-	return string(id)
+	return c.leaderEpoch.bind(ctx)
 }
 
 // atLeader has the leader serve a call: this node, if it leads, or whoever it follows, for as long
@@ -65,6 +62,17 @@ func atLeader[Req, Resp any](
 	default:
 		return ask[Req, Resp](following, c, leader, path, request)
 	}
+}
+
+// atNode has a node serve a call, which may be this one.
+func atNode[Req, Resp any](
+	ctx context.Context, c *Cluster, nodeID, path string, request Req,
+	serve func(ctx context.Context, from string, r Req) (Resp, error),
+) (Resp, error) {
+	if nodeID == c.id {
+		return serve(ctx, c.id, request)
+	}
+	return ask[Req, Resp](ctx, c, nodeID, path, request)
 }
 
 // pauseFollowing is a pause that a new leader ends. It fails with ctx, and with the end of this

@@ -3,19 +3,20 @@ package cluster
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
 
-// trips are this node's round trips to other members over the cluster port. Status, plans and the leader's place rest on them; nothing
-// that must be true does.
-type trips struct {
+// roundTrips are this node's to other members over the cluster port. Status, plans and the leader's
+// place rest on them; nothing that must be true does.
+type roundTrips struct {
 	mu   sync.Mutex
 	byID map[string]*samples
 }
 
-// samples are the latest round trips to one member. The shortest of them is the way itself; the others met a queue, or opened the
-// connection.
+// samples are the latest round trips to one member. The shortest of them is the way itself; the
+// others met a queue, or opened the connection.
 type samples struct {
 	latest [4]time.Duration
 	count  int
@@ -23,12 +24,13 @@ type samples struct {
 
 const (
 	measureEvery = time.Second
-	// maxMeasured bounds the members that are measured, the first by id: a status holds the round trips of all.
+	// maxMeasured bounds the members that are measured, the first by id: a status holds the round
+	// trips of all.
 	maxMeasured = 32
 )
 
-// A Trip is the shortest of the latest round trips to a member.
-type Trip struct {
+// A RoundTrip is the shortest of the latest round trips to a member.
+type RoundTrip struct {
 	_    struct{} `cbor:",toarray"`
 	To   string   // node id
 	Took time.Duration
@@ -46,7 +48,7 @@ func (c *Cluster) measure() {
 		}
 		others := c.others()
 		measured := others[:min(len(others), maxMeasured)]
-		c.trips.keep(measured)
+		c.roundTrips.keep(measured)
 		c.greetNew(others)
 		if len(others) > 0 {
 			at := next % len(others)
@@ -60,11 +62,11 @@ func (c *Cluster) measureOne(nodeID string, noted bool) {
 	defer cancel()
 	begun := time.Now()
 	if c.greet(ctx, nodeID) == nil && noted {
-		c.trips.add(nodeID, time.Since(begun))
+		c.roundTrips.add(nodeID, time.Since(begun))
 	}
 }
 
-func (t *trips) add(nodeID string, took time.Duration) {
+func (t *roundTrips) add(nodeID string, took time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.byID == nil {
@@ -92,7 +94,7 @@ func (s *samples) shortest() time.Duration {
 }
 
 // keep forgets who is no member any more.
-func (t *trips) keep(ids []string) {
+func (t *roundTrips) keep(ids []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for id := range t.byID {
@@ -103,18 +105,38 @@ func (t *trips) keep(ids []string) {
 }
 
 // list is ordered by node id.
-func (t *trips) list() []Trip {
+func (t *roundTrips) list() []RoundTrip {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var all []Trip
+	var all []RoundTrip
 	for id, s := range t.byID {
-		all = append(all, Trip{To: id, Took: s.shortest()})
+		all = append(all, RoundTrip{To: id, Took: s.shortest()})
 	}
-	slices.SortFunc(all, func(a, b Trip) int {
-		if a.To < b.To {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(all, func(a, b RoundTrip) int { return strings.Compare(a.To, b.To) })
 	return all
+}
+
+// roundTripsInTerm are the latest round trips to the leader of a term; those of the last term count
+// until there is one of this.
+type roundTripsInTerm struct {
+	mu     sync.Mutex
+	term   uint64
+	latest samples
+}
+
+// took notes how long an exchange took. The shortest of the latest counts: others met a queue, or a
+// leader that had just been elected.
+func (t *roundTripsInTerm) took(term uint64, trip time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.term != term {
+		t.term, t.latest = term, samples{}
+	}
+	t.latest.add(trip)
+}
+
+func (t *roundTripsInTerm) shortest() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.latest.shortest()
 }
