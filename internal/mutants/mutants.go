@@ -300,7 +300,7 @@ var mutants = []mutant{
 	{
 		name: "both-stand", bug: "a follower that is storing the term in which it stands is taken for one that can't stand",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/lapse.go",
+			File: "keyquorum/cluster/succession.go",
 			Old:  " || c.stands(), Serves",
 			New:  " || c.stands() && false, Serves",
 		}},
