@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"keyquorum/cluster/lease"
+	"keyquorum/cluster/succession"
 	"keyquorum/fsm"
 )
 
@@ -162,7 +163,7 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 		addressCall{Address: "host:1"}, order{Verb: orderLeave, Leader: "x", Term: 2, Node: "y", KeyTerm: 1, Signature: make([]byte, 64)},
 		commitAnswer{Kind: 2, Index: 7, Path: "a", At: 6}, fenceAnswer{Index: 3, Digest: make([]byte, 32)}, lease.Answer{E: 3, Life: 5, Token: 9, Grant: 4}, termAnswer{Term: 2},
 		digestAnswer{Known: true, Digest: make([]byte, 32)}, statusAnswer{Sealed: true, Applied: 4, Label: "l", API: "a", Version: "v", Gossip: "g", Trips: []Trip{{To: "x", Took: 7}}},
-		Survey{By: "x", Leads: true, Life: 5, Seats: []Seat{{ID: "x", About: About{Region: "r"}, Trips: []Trip{{To: "y", Took: 1}}}}}, silence{Term: 3, Missed: 5, Last: 9, Serves: true},
+		Survey{By: "x", Leads: true, Life: 5, Seats: []Seat{{ID: "x", About: About{Region: "r"}, Trips: []Trip{{To: "y", Took: 1}}}}}, succession.Voter{Term: 3, Missed: 5, Last: 9, Serves: true},
 		hello{
 			Said:  said{Life: lifeID{Count: 2}, Beat: 1, Term: 3, Applied: 4},
 			Lives: lives{Count: 2, List: []life{{Last: 3, Term: 1}, {Last: 4, Term: 2}}}, Address: "host:1",
@@ -181,7 +182,7 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 // Recode has each body type decode and encode again.
 var Recode = []func([]byte) ([]byte, bool){
 	recode[commitCall], recode[fenceCall], recode[lease.CheckIn], recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall], recode[addressCall], recode[order],
-	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer], recode[digestAnswer], recode[statusAnswer], recode[Survey], recode[silence], recode[heard],
+	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer], recode[digestAnswer], recode[statusAnswer], recode[Survey], recode[succession.Voter], recode[heard],
 	recode[hello], recode[helloAnswer], recode[diary], recode[known],
 }
 
