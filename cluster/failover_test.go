@@ -30,6 +30,7 @@ const (
 	seldom = time.Second
 	near   = 700 * time.Millisecond
 	far    = 1600 * time.Millisecond
+	worse  = 1800 * time.Millisecond
 )
 
 var failovers = []failover{
@@ -41,7 +42,7 @@ var failovers = []failover{
 	{"5 near, two machines are gone", []int{0, 0, 0, 0, 0}, 2, true, often, near},
 	{"5 in 3 regions, the process ends", []int{0, 0, 1, 1, 2}, 1, false, often, far},
 	{"5 in 3 regions and idle, the machine is gone", []int{0, 0, 1, 1, 2}, 1, true, seldom, far},
-	{"5 in 3 regions, two machines are gone", []int{0, 0, 1, 1, 2}, 2, true, often, far},
+	{"5 in 3 regions, two machines are gone", []int{0, 0, 1, 1, 2}, 2, true, often, worse},
 }
 
 // How long it takes, when the leader dies at any moment, until a write through a surviving member
