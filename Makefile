@@ -16,7 +16,7 @@ CHAOS        := GOGC=400 KEYQUORUM_SEED=$(SEED) go test -count=1 -timeout 0 -v .
 HEAVY := TestPurgedIsGone|TestNodeKeysAndAuthorityRotateUnderLoad|TestTokenKeyRotatesUnderLoad|TestKeyringRotatesUnderLoad|TestRotationsOutliveKills|TestDeadLeaderIsReplacedOverLongWays|TestMembersChangeUnderLoad|TestRevocationHoldsEverywhere
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test vectors timing failover chaos histories kills cuts leaks thief races geo deep model conformance mutants bench load gobench fuzz lint clean
+.PHONY: help build run test vectors timing failover succession chaos histories kills cuts leaks thief races geo deep model conformance mutants bench load gobench fuzz lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ timing: ## compare how long failing decryptions take, by what is wrong with them
 
 failover: ## kill the leader under load, 20 times (KILLS=n), and count what was lost
 	KEYQUORUM_KILLS=$(KILLS) go test -count=1 -timeout 60m -run '^TestKillTheLeader$$' -v ./testcluster
+
+succession: ## measure on fake time how long writes wait when leaders die, N (40) of each kind (minutes)
+	KEYQUORUM_FAILOVERS=$(if $(filter command line,$(origin N)),$(N),40) go test -count=1 -timeout 60m -v -run '^TestFailover$$' ./cluster
 
 chaos: ## break clusters for TIME (20m), in bubbles and as processes, and report (SEED=n)
 	KEYQUORUM_CHAOS=$(TIME) $(CHAOS) -run '^TestChaos$$'

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"keyquorum/cluster/lease"
+	"keyquorum/cluster/succession"
 	"keyquorum/fsm"
 )
 
@@ -170,7 +171,7 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 			ID: "x", Account: Account{Heard: 3},
 			Status: Status{About: About{Region: "r"}, RoundTrips: []RoundTrip{{To: "y", Took: 1}}},
 		}}},
-		silence{Term: 3, Missed: 5, Last: 9, Serves: true},
+		succession.Voter{Term: 3, Missed: 5, Last: 9, Serves: true},
 		hello{
 			Said:  said{Life: lifeID{Count: 2}, Beat: 1, Term: 3, Applied: 4},
 			Lives: lives{Count: 2, List: []life{{Last: 3, Term: 1}, {Last: 4, Term: 2}}}, Address: "host:1",
@@ -189,7 +190,7 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 // Recode has each body type decode and encode again.
 var Recode = []func([]byte) ([]byte, bool){
 	recode[commitCall], recode[fenceCall], recode[lease.CheckIn], recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall], recode[addressCall], recode[order],
-	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer], recode[digestAnswer], recode[Status], recode[Survey], recode[silence], recode[heard],
+	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer], recode[digestAnswer], recode[Status], recode[Survey], recode[succession.Voter], recode[heard],
 	recode[hello], recode[helloAnswer], recode[diary], recode[known],
 }
 

@@ -34,3 +34,14 @@ func (c *Cluster) follow() {
 	c.reload(func(r *raft.ReloadableConfig) { r.HeartbeatTimeout, r.ElectionTimeout = own, max(election, own) })
 	c.logger.Debug("Raft's time-outs follow the round trips", "heartbeat", wanted, "longest round trip", longest)
 }
+
+// reload changes settings of the running Raft, one caller at a time.
+func (c *Cluster) reload(change func(*raft.ReloadableConfig)) {
+	c.reloading.Lock()
+	defer c.reloading.Unlock()
+	config := c.raft.ReloadableConfig()
+	change(&config)
+	if err := c.raft.ReloadConfig(config); err != nil {
+		c.logger.Warn("Raft does not take a setting", "error", err)
+	}
+}

@@ -65,10 +65,13 @@ func TestVotesOutliveConnections(t *testing.T) {
 }
 
 // A slowStable takes its time for each number: a term, or the term of a vote.
-type slowStable struct{ raft.StableStore }
+type slowStable struct {
+	raft.StableStore
+	takes time.Duration
+}
 
 func (s slowStable) SetUint64(key []byte, value uint64) error {
-	time.Sleep(20 * time.Millisecond) // fake time
+	time.Sleep(s.takes) // fake time
 	return s.StableStore.SetUint64(key, value)
 }
 
@@ -77,7 +80,7 @@ func (s slowStable) SetUint64(key []byte, value uint64) error {
 func TestOneStandsWhileItsTermIsStored(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 3, func(c *cluster.Config) {
-			c.WrapStable(func(inner raft.StableStore) raft.StableStore { return slowStable{inner} })
+			c.WrapStable(func(inner raft.StableStore) raft.StableStore { return slowStable{inner, 20 * time.Millisecond} })
 		})
 		for range 10 {
 			term := g.members[leader].Raft().CurrentTerm()

@@ -252,8 +252,8 @@ func TestDeadLeaderIsReplacedOverLongWays(t *testing.T) {
 	})
 }
 
-// Voters agree on a successor a heartbeat time-out after their leader's last word (cluster/lapse.go). On fake time and a perfect network
-// nothing else takes any.
+// Voters agree on a successor a heartbeat time-out after their leader's last word
+// (cluster/succession.go). On fake time and a perfect network nothing else takes any.
 func TestDeadLeaderIsReplacedAtOnce(t *testing.T) {
 	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
 		for range 20 {

@@ -25,14 +25,16 @@ const (
 //
 // A new package needs a line here, and a reason in docs/ARCHITECTURE.md.
 var rooms = map[string][]string{
-	"cmd/keyquorum":        {"httpapi", "node", "prove", "internal/placement"},
-	"httpapi":              {"node", "vault", "internal/placement", "internal/tally"},
-	"node":                 {"vault", "seal", "audit", "cluster", "fsm", "storage", "internal/placement"},
-	"vault":                {"seal", "audit", "cluster", "fsm"},
-	"cluster":              {"cluster/lease", "cluster/raftfix", "fsm", "storage", "internal/tally"},
+	"cmd/keyquorum": {"httpapi", "node", "prove", "internal/placement"},
+	"httpapi":       {"node", "vault", "internal/placement", "internal/tally"},
+	"node":          {"vault", "seal", "audit", "cluster", "fsm", "storage", "internal/placement"},
+	"vault":         {"seal", "audit", "cluster", "fsm"},
+	"cluster": {
+		"cluster/lease", "cluster/raftfix", "cluster/succession", "fsm", "storage", "internal/tally"},
 	"cluster/lease":        {},
 	"cluster/lease/trace":  {"cluster/lease"},
 	"cluster/raftfix":      {},
+	"cluster/succession":   {},
 	"fsm":                  {"storage"},
 	"storage":              {},
 	"seal":                 {},

@@ -300,9 +300,9 @@ var mutants = []mutant{
 	{
 		name: "both-stand", bug: "a follower that is storing the term in which it stands is taken for one that can't stand",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/lapse.go",
-			Old:  " || c.stands(), Serves",
-			New:  " || c.stands() && false, Serves",
+			File: "keyquorum/cluster/succession.go",
+			Old:  " || c.stands()\n",
+			New:  " || c.stands() && false\n",
 		}},
 		test: "./cluster TestOneStandsWhileItsTermIsStored",
 	},
