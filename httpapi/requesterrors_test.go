@@ -34,7 +34,7 @@ func TestErrorsOfRequests(t *testing.T) {
 		wrong{"an unknown path below " + k.path, "GET", "/" + k.path + "/a/b/c/d", "", 404, "NotFound", "", `No such path\.`}.run(t, c)
 		wrong{"a method that " + k.path + " does not have", "POST", "/" + k.path, "", 405, "MethodNotAllowed", "", `The path does not have this method\.`}.run(t, c)
 		bad("no backup for "+k.path, "POST", "/"+k.path+"/restore", `{"value":"AAAA"}`, `Backup blob contains invalid or corrupt version\.`)
-		bad("an empty restore for "+k.path, "POST", "/"+k.path+"/restore", `{}`, `Backup blob contains invalid or corrupt version\.`)
+		bad("an empty restore for "+k.path, "POST", "/"+k.path+"/restore", `{}`, `Property value is required\.`)
 	}
 	wrong{"an unknown collection", "GET", "/storage/s", "", 404, "NotFound", "", `No such path\.`}.run(t, c)
 	for name, row := range map[string][2]string{
@@ -53,7 +53,7 @@ func TestErrorsOfRequests(t *testing.T) {
 		bad("import: "+name, "PUT", "/keys/k", row[0], fmt.Sprintf(invalid, row[1]))
 	}
 	for name, row := range map[string][3]string{
-		"unknown algorithm": {"sign", `{"alg":"XX","value":"AAAA"}`, fmt.Sprintf(invalid, "alg")}, "no algorithm": {"verify", `{}`, fmt.Sprintf(invalid, "alg")},
+		"unknown algorithm": {"sign", `{"alg":"XX","value":"AAAA"}`, fmt.Sprintf(invalid, "alg")}, "no algorithm": {"verify", `{}`, `Property alg is required\.`},
 		"the algorithm of another key":       {"sign", `{"alg":"RS256","value":"AAAA"}`, `Key and signing algorithm combination is not supported\.`},
 		"the algorithm of another operation": {"sign", `{"alg":"RSA-OAEP","value":"AAAA"}`, fmt.Sprintf(invalid, "alg")},
 		"short digest":                       {"sign", `{"alg":"ES256","value":"AAAA"}`, fmt.Sprintf(invalid, "value")},

@@ -93,7 +93,7 @@ func algorithmFor(name string, op keyOp, k *openedKey) (*algorithm, error) {
 	i := slices.IndexFunc(algorithms, func(a algorithm) bool { return a.name == name })
 	switch {
 	case name == "":
-		return nil, badValue("alg", "it is missing")
+		return nil, missing("alg")
 	case i < 0:
 		return nil, badValue("alg", "there is no algorithm of this name")
 	case !slices.Contains(algorithms[i].ops, op):

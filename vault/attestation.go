@@ -55,6 +55,9 @@ func (v *Vaults) ReleaseKey(ctx context.Context, c Caller, name, version string,
 		if !answer.Attributes.Enabled {
 			return "", forbidden("KeyDisabled", "Operation release is not allowed on a disabled key.")
 		}
+		if r.Target == "" {
+			return "", missing("target")
+		}
 		rules, err := releaseRules(&answer)
 		if err != nil {
 			return "", err
