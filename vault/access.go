@@ -197,6 +197,7 @@ func (d *decision) admit(c Caller, w verb, t target) error {
 	if !ok || !w.anyone && !a.allowed.has(w.permission) {
 		return d.deny(c, w.permission)
 	}
+	d.allowed = a.allowed
 	return nil
 }
 

@@ -109,6 +109,9 @@ func (v *Vaults) use(ctx context.Context, c Caller, u use, t target, alg string,
 		if a.weak && !d.vault.WeakAlgorithms {
 			return CryptoResult{}, badParameter("The algorithm %s is switched off in this vault.", a.name)
 		}
+		if err := d.allowedBare(c, a, u.op, &k.record); err != nil {
+			return CryptoResult{}, err
+		}
 		for _, in := range inputs {
 			if in.bytes == nil {
 				return CryptoResult{}, missing(in.property)
@@ -121,6 +124,29 @@ func (v *Vaults) use(ctx context.Context, c Caller, u use, t target, alg string,
 		v.cfg.Counts.note(a, u.op, err)
 		return CryptoResult{Name: o.head.Name, Version: o.version, Cipher: out}, err
 	})
+}
+
+// allowedBare holds AES-CBC to all that it can be used for. Its IV is the caller's, so that a block that is encrypted is
+// the bare cipher of whatever the caller likes, and one that is decrypted its inverse. Who has the first can undo AES-GCM by
+// hand, and wrap; who has the second can unwrap. So the key must be for that, and the caller must have the right to it.
+func (d *decision) allowedBare(c Caller, a *algorithm, op keyOp, r *keyRecord) error {
+	if a.scheme != aesCBC && a.scheme != aesCBCPad {
+		return nil
+	}
+	worth := []use{useUnwrap}
+	if op == opEncrypt {
+		worth = []use{useDecrypt, useWrap}
+	}
+	for _, u := range worth {
+		has := slices.Contains(r.Ops, string(u.op))
+		switch {
+		case !has && u.op == opDecrypt:
+			return forbidden("KeyOperationForbidden", "Operation %s with %s is not permitted on this key, since decrypt isn't.", op, a.name)
+		case has && !d.allowed.has(u.permission):
+			return d.deny(c, u.permission)
+		}
+	}
+	return nil
 }
 
 // key gives the version that was found, from the cache if it was opened before.
