@@ -189,7 +189,7 @@ func (v *Vaults) PurgeVault(ctx context.Context, o Operator, name string) error 
 		if err := d.enterDeleted(name); err != nil {
 			return none, err
 		}
-		if d.vault.PurgeProtection {
+		if d.vault.PurgeProtection && d.vault.State == deleted { // what has begun can only go on
 			return none, conflict("PurgeProtected", "The vault is protected from being purged before its retention is over. It is purged by itself then.")
 		}
 		return none, d.purgeVault()
