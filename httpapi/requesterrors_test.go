@@ -47,7 +47,7 @@ func TestErrorsOfRequests(t *testing.T) {
 	}
 	for name, row := range map[string][2]string{
 		"no key": {`{}`, "key.kty"}, "no kty": {`{"key":{}}`, "key.kty"}, "no k": {`{"key":{"kty":"oct"}}`, "key.k"}, "short k": {`{"key":{"kty":"oct","k":"AAAA"}}`, "key.k"},
-		"no curve": {`{"key":{"kty":"EC"}}`, "key.crv"}, "no d": {`{"key":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}}`, "key.d"}, "no n": {`{"key":{"kty":"RSA"}}`, "key.n"},
+		"a curve": {`{"key":{"kty":"EC","crv":"P-224"}}`, "key.crv"}, "no d": {`{"key":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}}`, "key.d"}, "no n": {`{"key":{"kty":"RSA"}}`, "key.n"},
 		"a key in a list": {`{"key":[]}`, "key"}, "Hsm as text": {`{"Hsm":"yes","key":{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAA"}}`, "Hsm"},
 	} {
 		bad("import: "+name, "PUT", "/keys/k", row[0], fmt.Sprintf(invalid, row[1]))

@@ -112,8 +112,11 @@ func parseKoblitz(scalar []byte) (material, error) {
 // importEC builds a key from a private JWK (RFC 7518 section 6.2.2).
 func importEC(j *JWK) (material, error) {
 	shape, err := shapeFor(KeySpec{Kty: "EC", Crv: j.Crv})
-	if err != nil || j.Crv == "" {
-		return nil, badProperty("key.crv")
+	switch {
+	case j.Crv == "":
+		return nil, missing("key.crv")
+	case err != nil:
+		return nil, badValue("key.crv", theCurves)
 	}
 	size := 32
 	if shape.curve != nil {

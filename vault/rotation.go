@@ -190,7 +190,7 @@ func (d *decision) planRotation(o object, name string) (newKey, error) {
 		return newKey{}, err
 	}
 	shape := k.keyShape()
-	return newKey{record: r, make: func() (seal.Plaintext, PublicKey, error) { return shape.generate(r.Kty) }}, nil
+	return newKey{record: r, shape: shape, make: func() (seal.Plaintext, PublicKey, error) { return shape.generate(r.Kty) }}, nil
 }
 
 // successor is the record of the version after latest, without its public half.
