@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -91,6 +92,9 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, dst []byte, r
 	}
 	if r.ContentLength > limit {
 		return dst, tooLarge()
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return dst, refuse(http.StatusUnsupportedMediaType, "UnsupportedMediaType", "Request bodies are taken as they are, without Content-Encoding.")
 	}
 	body := http.MaxBytesReader(w, r.Body, limit)
 	for {

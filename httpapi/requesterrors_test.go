@@ -36,7 +36,7 @@ func TestErrorsOfRequests(t *testing.T) {
 		bad("no backup for "+k.path, "POST", "/"+k.path+"/restore", `{"value":"AAAA"}`, `Backup blob contains invalid or corrupt version\.`)
 		bad("an empty restore for "+k.path, "POST", "/"+k.path+"/restore", `{}`, `Property value is required\.`)
 	}
-	wrong{"an unknown collection", "GET", "/storage/s", "", 404, "NotFound", "", `No such path\.`}.run(t, c)
+	wrong{"an unknown collection", "GET", "/nowhere/s", "", 404, "NotFound", "", `No such path\.`}.run(t, c)
 	for name, row := range map[string][2]string{
 		"kty": {`{"kty":"DSA"}`, "kty"}, "no kty": {`{}`, "kty"}, "kty in lower case": {`{"kty":"ec"}`, "kty"}, "crv": {`{"kty":"EC","crv":"P-224"}`, "crv"},
 		"RSA size": {`{"kty":"RSA","key_size":1024}`, "key_size"}, "oct size": {`{"kty":"oct","key_size":64}`, "key_size"},
