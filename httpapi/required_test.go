@@ -16,6 +16,7 @@ import (
 func whole(c *client) map[string][]string {
 	c.ok("POST", "/keys/oct/create", `{"kty":"oct","key_ops":["encrypt","decrypt","wrapKey","unwrapKey","sign","verify"]}`)
 	c.ok("POST", "/keys/rsa/create", `{"kty":"RSA"}`)
+	c.ok("PUT", "/secrets/oct", `{"value":"x"}`)
 	wrapped := c.ok("POST", "/keys/oct/wrapkey", `{"alg":"A256KW","value":"AAAAAAAAAAAAAAAAAAAAAA"}`).text("value")
 	sealed := c.ok("POST", "/keys/oct/encrypt", `{"alg":"A256GCM","value":"AAAA"}`)
 	gcm := fmt.Sprintf(`{"alg":"A256GCM","value":"%s","iv":"%s","tag":"%s"}`, sealed.text("value"), sealed.text("iv"), sealed.text("tag"))
