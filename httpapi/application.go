@@ -98,8 +98,9 @@ func (c *call) authenticate() error {
 
 func (c *call) checkQuery() error {
 	if c.version = query(c.r.URL.RawQuery, "api-version"); !validVersion(c.version) {
-		return badParameter("The api-version query parameter is missing or not supported: it is 7.0 or a later 7.N, a date from 2025 on, " +
-			"each also as a preview, or one of " + strings.Join(oldVersions, " and ") + ".")
+		return badParameter("The api-version query parameter is missing or not supported: " +
+			"it is 7.0 or a later 7.N, a date from 2025 on, each also as a preview, or one of " +
+			strings.Join(oldVersions, " and ") + ".")
 	}
 	switch c.r.Header.Get("X-Keyquorum-Consistency") {
 	case "", "fenced":

@@ -138,7 +138,8 @@ func (a *Authorities) fetch(ctx context.Context, authority string) ([]byte, erro
 		return nil, errors.New("the authority says that it is another")
 	}
 	own, _ := url.Parse(authority)
-	if u, err := url.Parse(found.JWKS); err != nil || u.Scheme != "https" || !strings.EqualFold(u.Host, own.Host) {
+	u, err := url.Parse(found.JWKS)
+	if err != nil || u.Scheme != "https" || !strings.EqualFold(u.Host, own.Host) {
 		return nil, errors.New("the authority's keys are not on its own host")
 	}
 	return a.get(ctx, found.JWKS)

@@ -11,9 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-// A memberDecoder is a request that reads its members by hand: the application plane's do, since json.Unmarshal would
-// leave copies of secrets in strings, and costs more than the rest of the request.
-// value is a complete, valid JSON value; it is the request's to change and dies with the call. null leaves all as it was.
+// A memberDecoder is a request that reads its members by hand: the application plane's do, since
+// json.Unmarshal would leave copies of secrets in strings, and costs more than the rest of the
+// request. value is a complete, valid JSON value; it is the request's to change and dies with the
+// call. null leaves all as it was.
 type memberDecoder interface {
 	member(name, value []byte) error
 }
@@ -55,18 +56,21 @@ func decodeBody(body []byte, req any) error {
 // errUnknownMember is what a memberDecoder says to a name that it does not know.
 var errUnknownMember = errors.New("unknown member")
 
-// eachKnown is eachMember for a decoder that knows some names. Others are ignored, as in Azure, but for those that differ from a known one
-// in case alone: whoever wrote "Enabled" meant something, and must not be told that it was done.
+// eachKnown is eachMember for a decoder that knows some names. Others are ignored, as in Azure, but
+// for those that differ from a known one in case alone: whoever wrote "Enabled" meant something,
+// and must not be told that it was done.
 func eachKnown(body []byte, decode func(name, value []byte) error) error {
 	return eachMember(body, func(name, value []byte) error {
 		err := decode(name, value)
 		if err != errUnknownMember {
 			return err
 		}
-		if known := usualSpelling(name); known != string(name) && decode([]byte(known), []byte("null")) == nil {
-			return badParameter("Property " + known + " is written with other letters, as " + string(name) + ".")
+		known := usualSpelling(name)
+		if known == string(name) || decode([]byte(known), []byte("null")) != nil {
+			return nil
 		}
-		return nil
+		return badParameter("Property " + known + " is written with other letters, as " +
+			string(name) + ".")
 	})
 }
 
@@ -208,7 +212,8 @@ func textList(name string, value []byte, into *[]string) error {
 	return nil
 }
 
-// textMap decodes an object of strings; null leaves nil. Its members are not null: what is to become of them would be a guess.
+// textMap decodes an object of strings; null leaves nil. Its members are not null: what is to
+// become of them would be a guess.
 func textMap(name string, value []byte, into *map[string]string) error {
 	if isNull(value) {
 		return nil

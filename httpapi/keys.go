@@ -108,7 +108,8 @@ func smallInt(name string, value []byte, into *int) error {
 	return nil
 }
 
-// givenInt is smallInt for numbers of which zero means to the domain that none is given: a zero that is given is none of them either.
+// givenInt is smallInt for numbers of which zero means to the domain that none is given: a zero
+// that is given is none of them either.
 func givenInt(name string, value []byte, into *int) error {
 	err := smallInt(name, value, into)
 	if *into == 0 && !isNull(value) {

@@ -93,8 +93,8 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, dst []byte, r
 	if r.ContentLength > limit {
 		return dst, tooLarge()
 	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return dst, refuse(http.StatusUnsupportedMediaType, "UnsupportedMediaType", "Request bodies are taken as they are, without Content-Encoding.")
+	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return dst, encoded()
 	}
 	body := http.MaxBytesReader(w, r.Body, limit)
 	for {
@@ -149,6 +149,11 @@ func tooManyLarge() error {
 	f := unavailable("Too many large requests are being read.")
 	f.early = true
 	return f
+}
+
+func encoded() error {
+	return refuse(http.StatusUnsupportedMediaType, "UnsupportedMediaType",
+		"Request bodies are taken as they are, without Content-Encoding.")
 }
 
 func tooLarge() error {

@@ -8,9 +8,10 @@ import (
 	"github.com/gorilla/mux"
 )
 
-// Requests for a vault, or for a token, may come to a host that is neither a vault's nor a login host: by an address, or by a name that no
-// zone has. They are told so in the format of the plane that was meant, with a status that nobody takes for an answer about
-// an object (RFC 9110 section 15.5.20). All operations of the operator plane are below /v1.
+// Requests for a vault, or for a token, may come to a host that is neither a vault's nor a login
+// host: by an address, or by a name that no zone has. They are told so in the format of the plane
+// that was meant, with a status that nobody takes for an answer about an object (RFC 9110 section
+// 15.5.20). All operations of the operator plane are below /v1.
 
 // forVault matches paths of the application plane.
 func forVault(r *http.Request, _ *mux.RouteMatch) bool {
@@ -43,7 +44,8 @@ func (h *Handler) misdirected() *failure {
 		for _, z := range h.zones {
 			hosts = append(hosts, "<vault>."+z.Suffix+" and "+z.Login)
 		}
-		message = "This host is no vault's and no login host. Those of this server are " + strings.Join(hosts, ", ") + "."
+		message = "This host is no vault's and no login host. Those of this server are " +
+			strings.Join(hosts, ", ") + "."
 	}
 	return refuse(http.StatusMisdirectedRequest, "MisdirectedRequest", message)
 }

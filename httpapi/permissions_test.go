@@ -47,7 +47,8 @@ func TestEachRouteTakesItsOwnPermission(t *testing.T) {
 			if wanted == "" {
 				of, wanted = "any", "keys" // of these one is enough
 			}
-			if allowed := of == collection && wanted == right || of == "any" && wanted == collection; denied == allowed {
+			if allowed := of == collection && wanted == right || of == "any" &&
+				wanted == collection; denied == allowed {
 				t.Errorf("%s %s with %s: %d %s", method, path, permission, a.status, a.body)
 			}
 			if said := fmt.Sprintf("does not have %s %s permission on key vault '%s;", of, wanted, vault); denied && !strings.Contains(a.body, said) {

@@ -164,10 +164,12 @@ func TestReleaseToAnAttestedEnvironment(t *testing.T) {
 		t.Errorf("the other branch of anyOf: %d %s", r.status, r.body)
 	}
 	shouted := strings.Replace(a.URL, "https:", "HTTPS:", 1) // schemes and hosts have no case
-	if r := release(a.attest(t, nil, claims(func(m map[string]any) { m["iss"] = shouted }))); r.status != 200 {
+	if r := release(a.attest(t, nil,
+		claims(func(m map[string]any) { m["iss"] = shouted }))); r.status != 200 {
 		t.Errorf("an authority that shouts: %d %s", r.status, r.body)
 	}
-	c.ok("POST", "/keys/shouted/create", `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"`+policyOf(shouted)+`"}}`)
+	c.ok("POST", "/keys/shouted/create",
+		`{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"`+policyOf(shouted)+`"}}`)
 	if r := c.call("POST", "/keys/shouted/release", `{"target":"`+good+`"}`); r.status != 200 {
 		t.Errorf("a policy that shouts: %d %s", r.status, r.body)
 	}
@@ -333,9 +335,12 @@ func TestAuthoritiesAreThoseThatTheOperatorNamed(t *testing.T) {
 		"another authority": func() { a.roam, a.name = "", "" },
 		"keys of another":   func() { a.roam, a.name = "https://127.0.0.1:1", "" },
 		"another name":      func() { a.roam, a.name = "", "https://elsewhere.example" },
-		"capitals":          func() { a.roam, a.name = strings.ToUpper(a.URL), strings.ToUpper(a.URL) },
-		"no slash":          func() { a.roam, a.name = "", a.URL },
-		"a slash":           func() { a.roam, a.name = "", "" },
+		"capitals": func() {
+			a.roam, a.name = strings.ToUpper(a.URL),
+				strings.ToUpper(a.URL)
+		},
+		"no slash": func() { a.roam, a.name = "", a.URL },
+		"a slash":  func() { a.roam, a.name = "", "" },
 	} {
 		lie()
 		authorities, asked := authoritiesAt(t, a, time.Now), a.asks.Load()

@@ -126,8 +126,8 @@ func splitPath(escaped string, collapse bool, into *[maxSegments]string) []strin
 	return into[:n]
 }
 
-// query returns the first value of a query parameter. Names may be escaped too ("api%2Dversion", from JavaScript), and
-// written in capitals, as Azure takes them. name is lower case.
+// query returns the first value of a query parameter. Names may be escaped too ("api%2Dversion",
+// from JavaScript), and written in capitals, as Azure takes them. name is lower case.
 func query(raw, name string) string {
 	for pair := range strings.SplitSeq(raw, "&") {
 		k, v, _ := strings.Cut(pair, "=")

@@ -9,11 +9,13 @@ import (
 	"testing"
 )
 
-// Of an ECDSA signature there are two spellings, and anybody makes one of the other. A token has one.
+// Of an ECDSA signature there are two spellings, and anybody makes one of the other. A token has
+// one.
 func TestTokensHaveOneSignature(t *testing.T) {
 	s := unsealed(t)
 	c := s.application(t, "one-signature", everything)
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.id}, "client_secret": {c.secret}, "scope": {"https://vault.localhost/.default"}}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.id},
+		"client_secret": {c.secret}, "scope": {"https://vault.localhost/.default"}}
 	for range 16 { // a signer that doesn't choose gives either spelling
 		c.token = s.login("POST", "/adfs/oauth2/token", form.Encode()).text("access_token")
 		c.ok("GET", "/secrets", "")
@@ -32,13 +34,16 @@ func TestTokensHaveOneSignature(t *testing.T) {
 	}
 }
 
-// Schemes and hosts have no case (RFC 3986 section 6.2.2.1): whatever a token is asked for, it is good where it is issued for.
+// Schemes and hosts have no case (RFC 3986 section 6.2.2.1): whatever a token is asked for, it is
+// good where it is issued for.
 func TestScopesHaveNoCase(t *testing.T) {
 	s := unsealed(t)
 	c := s.application(t, "scope-case", everything)
-	for _, resource := range []string{"HTTPS://vault.localhost:8200", "https://Vault.LocalHost", "hTTps://VAULT.LOCALHOST.:8200/"} {
+	for _, resource := range []string{"HTTPS://vault.localhost:8200", "https://Vault.LocalHost",
+		"hTTps://VAULT.LOCALHOST.:8200/"} {
 		for _, field := range []string{"scope", "resource"} {
-			form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.id}, "client_secret": {c.secret}, field: {resource}}
+			form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.id},
+				"client_secret": {c.secret}, field: {resource}}
 			if field == "scope" {
 				form.Set(field, resource+"/.default")
 			}

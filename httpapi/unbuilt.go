@@ -5,13 +5,15 @@ import (
 	"slices"
 )
 
-// What Azure's contract has and this server has not. A client must not take its absence for an answer: to some 404 says that a
-// certificate is deleted, or that there never was one.
+// What Azure's contract has and this server has not. A client must not take its absence for an
+// answer: to some 404 says that a certificate is deleted, or that there never was one.
 
 // unbuiltCollections are first segments of paths of which there is nothing.
 var unbuiltCollections = []string{
-	"certificates", "deletedcertificates", "storage", "deletedstorage", // Key Vault
-	"backup", "prebackup", "prerestore", "restore", "settings", "providers", "securitydomain", // Managed HSM
+	// Key Vault:
+	"certificates", "deletedcertificates", "storage", "deletedstorage",
+	// Managed HSM:
+	"backup", "prebackup", "prerestore", "restore", "settings", "providers", "securitydomain",
 }
 
 // unbuiltRoutes are operations of collections that are there.
@@ -33,7 +35,8 @@ func unbuilt(method string, path []string) bool {
 	if len(path) == 0 {
 		return false
 	}
-	if slices.ContainsFunc(unbuiltCollections, func(c string) bool { return equalFold(path[0], c) }) {
+	in := func(collection string) bool { return equalFold(path[0], collection) }
+	if slices.ContainsFunc(unbuiltCollections, in) {
 		return true
 	}
 	var ignored params
@@ -43,5 +46,6 @@ func unbuilt(method string, path []string) bool {
 
 // notBuilt has a status that SDKs don't try again.
 func notBuilt() *failure {
-	return refuse(http.StatusNotImplemented, "NotImplemented", "Azure has this operation; this server does not.")
+	return refuse(http.StatusNotImplemented, "NotImplemented",
+		"Azure has this operation; this server does not.")
 }

@@ -225,12 +225,14 @@ func (v *Vaults) Admits(ctx context.Context, c Caller, operation, name string) e
 	return v.recordUse(c, w, t, d, err)
 }
 
-// TokenRevoked is the inner code of a refusal of a token whose application, or the secret that it was issued for, is no
-// longer good. Another token is good if the application has another secret, or was enabled again.
+// TokenRevoked is the inner code of a refusal of a token whose application, or the secret that it
+// was issued for, is no longer good. Another token is good if the application has another secret,
+// or was enabled again.
 const TokenRevoked = "TokenRevoked"
 
 var errTokenRevoked = &Error{Kind: Unauthenticated, Code: "Unauthorized", Inner: TokenRevoked,
-	Message: "The application or the credential that this token was issued for is disabled, was removed or has ended."}
+	Message: "The application or the credential that this token was issued for is disabled, " +
+		"was removed or has ended."}
 
 var (
 	errUnknownVault = notFound("VaultNotFound", "There is no vault of this name.")
@@ -279,7 +281,8 @@ func (d *decision) denyAny(c Caller, these permissionSet) error {
 }
 
 func (d *decision) lacks(c Caller, what string) error {
-	return forbidden("ForbiddenByPolicy", "The user, group or application 'appid=%s;oid=%s;iss=%s' does not have %s permission on key vault '%s;location=keyquorum'. "+
+	return forbidden("ForbiddenByPolicy", "The user, group or application 'appid=%s;oid=%s;iss=%s' "+
+		"does not have %s permission on key vault '%s;location=keyquorum'. "+
 		"For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287",
 		c.Identity.AppID, c.Identity.OID, d.v.issuer, what, d.vault.Name)
 }

@@ -96,9 +96,11 @@ func algorithmFor(name string, op keyOp, k *openedKey) (*algorithm, error) {
 	case name == "":
 		return nil, missing("alg")
 	case i < 0:
-		return nil, badValue("alg", "there is no algorithm of this name; this key takes %s to %s", fitting(op, k), op)
+		return nil, badValue("alg", "there is no algorithm of this name; this key takes %s to %s",
+			fitting(op, k), op)
 	case !slices.Contains(algorithms[i].ops, op):
-		return nil, badValue("alg", "%s is not for the operation %s; this key takes %s", name, op, fitting(op, k))
+		return nil, badValue("alg", "%s is not for the operation %s; this key takes %s",
+			name, op, fitting(op, k))
 	}
 	if a := &algorithms[i]; a.fits(k) {
 		return a, nil
@@ -110,7 +112,8 @@ func algorithmFor(name string, op keyOp, k *openedKey) (*algorithm, error) {
 }
 
 func (a *algorithm) fits(k *openedKey) bool {
-	return a.kty == baseType(k.record.Kty) && a.crv == k.record.Crv && (a.bits == 0 || a.bits == k.material.bits())
+	return a.kty == baseType(k.record.Kty) && a.crv == k.record.Crv &&
+		(a.bits == 0 || a.bits == k.material.bits())
 }
 
 // fitting are the names of the algorithms that an operation may have with a key.
@@ -130,7 +133,9 @@ func fitting(op keyOp, k *openedKey) string {
 // opsOf are the operations that some algorithm has for keys of a type, in the order of knownOps.
 func opsOf(kty string) []keyOp {
 	return slices.DeleteFunc(slices.Clone(knownOps), func(op keyOp) bool {
-		return !slices.ContainsFunc(algorithms, func(a algorithm) bool { return a.kty == kty && slices.Contains(a.ops, op) })
+		return !slices.ContainsFunc(algorithms, func(a algorithm) bool {
+			return a.kty == kty && slices.Contains(a.ops, op)
+		})
 	})
 }
 

@@ -150,11 +150,12 @@ func claimedAuthority(rules []policyRule, token string) (authority, kid string) 
 	return rules[i].Authority, signed.Signatures[0].Protected.KeyID
 }
 
-// sameAuthority compares two URLs. A slash at the end means nothing, nor does case in scheme and host.
+// sameAuthority compares two URLs. A slash at the end means nothing, nor does case in scheme and
+// host.
 func sameAuthority(a, b string) bool { return AuthorityName(a) == AuthorityName(b) }
 
-// AuthorityName is the one spelling of an attestation authority's URL: scheme and host in lower case (RFC 3986
-// section 6.2.2.1), no slash at the end. What is no URL is itself.
+// AuthorityName is the one spelling of an attestation authority's URL: scheme and host in lower
+// case (RFC 3986 section 6.2.2.1), no slash at the end. What is no URL is itself.
 func AuthorityName(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {

@@ -153,8 +153,9 @@ func ecFromScalar(shape *keyShape, d []byte) (material, error) {
 	return ecKey{key}, nil
 }
 
-// padded is the number b in size bytes, nil if it isn't given or is too long. Clients are known to leave
-// leading zeros out, and to put more of them in: Java's BigInteger has one where the first bit is set.
+// padded is the number b in size bytes, nil if it isn't given or is too long. Clients are known to
+// leave leading zeros out, and to put more of them in: Java's BigInteger has one where the first
+// bit is set.
 func padded(b []byte, size int) []byte {
 	if len(b) == 0 {
 		return nil

@@ -100,16 +100,19 @@ func TestOldVaultRecord(t *testing.T) {
 
 // A key of the first shape is one that can't be exported; it is written again in the newest.
 func TestOldKeyRecord(t *testing.T) {
-	old := keyRecord1{Attributes: goldenAttributes, Ops: []string{"sign"}, Tags: map[string]string{"a": "b"}, Kty: "EC", Crv: "P-256",
+	old := keyRecord1{Attributes: goldenAttributes, Ops: []string{"sign"},
+		Tags: map[string]string{"a": "b"}, Kty: "EC", Crv: "P-256",
 		N: []byte{1}, E: []byte{2}, X: []byte{3}, Y: []byte{4}}
 	b := must1(encodeRecord(&old, []byte("private")))
 	r, tail, err := decodeKeyRecord(b)
-	want := keyRecord{Attributes: old.Attributes, Ops: old.Ops, Tags: old.Tags, Kty: old.Kty, Crv: old.Crv, N: old.N, E: old.E, X: old.X, Y: old.Y}
+	want := keyRecord{Attributes: old.Attributes, Ops: old.Ops, Tags: old.Tags, Kty: old.Kty,
+		Crv: old.Crv, N: old.N, E: old.E, X: old.X, Y: old.Y}
 	if err != nil || !reflect.DeepEqual(*r, want) || string(tail) != "private" {
 		t.Fatalf("%+v %q %v", r, tail, err)
 	}
 	again := must1(encodeRecord(r, tail))
-	if r, tail, err := decodeKeyRecord(again); again[0] != 0x02 || err != nil || !reflect.DeepEqual(*r, want) || string(tail) != "private" {
+	if r, tail, err := decodeKeyRecord(again); again[0] != 0x02 || err != nil ||
+		!reflect.DeepEqual(*r, want) || string(tail) != "private" {
 		t.Errorf("written again as %x it is %+v %q %v", []byte(again), r, tail, err)
 	}
 	for name, bad := range map[string][]byte{

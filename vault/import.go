@@ -37,7 +37,8 @@ func (v *Vaults) ImportKey(ctx context.Context, c Caller, name string, j *JWK, c
 			return newKey{}, err
 		}
 		if r.exchanges() {
-			return newKey{}, badValue("key.key_ops", "a key that others are wrapped with is made here, so that nobody outside has it")
+			return newKey{}, badValue("key.key_ops",
+				"a key that others are wrapped with is made here, so that nobody outside has it")
 		}
 		unwrap, err := d.wrappingKey(j)
 		if err != nil {

@@ -104,13 +104,14 @@ func (r keyRecord) begin(ch Change, a storedAttributes) (keyRecord, error) {
 	return r, err
 }
 
-// exchanges says whether others are wrapped with this key on their way in. Such a key is RSA, can do nothing
-// else, and never could nor will: whoever might decrypt with it could open what was wrapped. For the same reason
-// it was made here and never leaves.
+// exchanges says whether others are wrapped with this key on their way in. Such a key is RSA, can
+// do nothing else, and never could nor will: whoever might decrypt with it could open what was
+// wrapped. For the same reason it was made here and never leaves.
 func (r *keyRecord) exchanges() bool { return slices.Contains(r.Ops, string(opImport)) }
 
-// validOps: known names, each once (RFC 7517 section 4.3), in whatever order; the order is kept. As in Azure a key
-// can't be for what no algorithm does with its type. What importing and exporting need is looked at elsewhere.
+// validOps: known names, each once (RFC 7517 section 4.3), in whatever order; the order is kept. As
+// in Azure a key can't be for what no algorithm does with its type. What importing and exporting
+// need is looked at elsewhere.
 func validOps(ops []string, kty string) error {
 	supported := opsOf(kty)
 	for i, op := range ops {
@@ -118,7 +119,8 @@ func validOps(ops []string, kty string) error {
 		case !slices.Contains(knownOps, op) || slices.Contains(ops[:i], string(op)):
 			return badProperty("key_ops")
 		case op != opImport && op != opExport && !slices.Contains(supported, op):
-			return badValue("key_ops", "%s is not for %s keys; they take %s", op, kty, joined(supported))
+			return badValue("key_ops", "%s is not for %s keys; they take %s",
+				op, kty, joined(supported))
 		}
 	}
 	return nil
@@ -144,20 +146,27 @@ func (v *Vaults) CreateKey(ctx context.Context, c Caller, name string, spec KeyS
 			return newKey{}, err
 		}
 		made, err := keyRecord{Kty: spec.Kty, Ops: shape.ops}.begin(ch, newAttributes(ch, d.now))
-		return newKey{record: made, shape: shape, make: func() (seal.Plaintext, PublicKey, error) { return shape.generate(spec.Kty) }}, err
+		return newKeyOf(shape, made), err
 	})
 }
 
-// A newKey is a version that is to be: its record without the public half, and what makes the key. Keys of the
-// same shape, nil where the request brings the key, are as good as each other.
+// A newKey is a version that is to be: its record without the public half, and what makes the key.
+// Keys of the same shape, nil where the request brings the key, are as good as each other.
 type newKey struct {
 	record keyRecord
 	shape  *keyShape
 	make   func() (seal.Plaintext, PublicKey, error)
 }
 
-// addKey adds a version whose key is made once: deciding again after a conflict must not cost another, unless what
-// is to be made depends on what was there and that has changed.
+// newKeyOf is a version whose key is made here.
+func newKeyOf(shape *keyShape, r keyRecord) newKey {
+	return newKey{record: r, shape: shape, make: func() (seal.Plaintext, PublicKey, error) {
+		return shape.generate(r.Kty)
+	}}
+}
+
+// addKey adds a version whose key is made once: deciding again after a conflict must not cost
+// another, unless what is to be made depends on what was there and that has changed.
 func (v *Vaults) addKey(ctx context.Context, c Caller, w verb, name string, plan func(*decision, object) (newKey, error)) (Key, error) {
 	var private seal.Plaintext
 	var public PublicKey

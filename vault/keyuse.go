@@ -71,13 +71,15 @@ func (v *Vaults) UnwrapKey(ctx context.Context, c Caller, name, version, alg str
 }
 
 func (v *Vaults) encipher(ctx context.Context, c Caller, u use, t target, alg string, in Cipher) (CryptoResult, error) {
-	return v.use(ctx, c, u, t, alg, func(a *algorithm, m material) (Cipher, error) { return a.encrypt(m, in) },
-		input{"value", in.Value})
+	return v.use(ctx, c, u, t, alg, func(a *algorithm, m material) (Cipher, error) {
+		return a.encrypt(m, in)
+	}, input{"value", in.Value})
 }
 
 func (v *Vaults) decipher(ctx context.Context, c Caller, u use, t target, alg string, in Cipher) (CryptoResult, error) {
-	return v.use(ctx, c, u, t, alg, func(a *algorithm, m material) (Cipher, error) { return a.decrypt(m, in) },
-		input{"value", in.Value})
+	return v.use(ctx, c, u, t, alg, func(a *algorithm, m material) (Cipher, error) {
+		return a.decrypt(m, in)
+	}, input{"value", in.Value})
 }
 
 // An input is what a use works on: nil was not given, and is refused. What is given may be empty.
@@ -126,9 +128,10 @@ func (v *Vaults) use(ctx context.Context, c Caller, u use, t target, alg string,
 	})
 }
 
-// allowedBare holds AES-CBC to all that it can be used for. Its IV is the caller's, so that a block that is encrypted is
-// the bare cipher of whatever the caller likes, and one that is decrypted its inverse. Who has the first can undo AES-GCM by
-// hand, and wrap; who has the second can unwrap. So the key must be for that, and the caller must have the right to it.
+// allowedBare holds AES-CBC to all that it can be used for. Its IV is the caller's, so that a block
+// that is encrypted is the bare cipher of whatever the caller likes, and one that is decrypted its
+// inverse. Who has the first can undo AES-GCM by hand, and wrap; who has the second can unwrap. So
+// the key must be for that, and the caller must have the right to it.
 func (d *decision) allowedBare(c Caller, a *algorithm, op keyOp, r *keyRecord) error {
 	if a.scheme != aesCBC && a.scheme != aesCBCPad {
 		return nil
@@ -141,7 +144,8 @@ func (d *decision) allowedBare(c Caller, a *algorithm, op keyOp, r *keyRecord) e
 		has := slices.Contains(r.Ops, string(u.op))
 		switch {
 		case !has && u.op == opDecrypt:
-			return forbidden("KeyOperationForbidden", "Operation %s with %s is not permitted on this key, since decrypt isn't.", op, a.name)
+			return forbidden("KeyOperationForbidden",
+				"Operation %s with %s is not permitted on this key, since decrypt isn't.", op, a.name)
 		case has && !d.allowed.has(u.permission):
 			return d.deny(c, u.permission)
 		}

@@ -16,7 +16,7 @@ type verb struct {
 	writes     bool          // decides into a transaction
 	unnamed    bool          // asks about a collection, not about one object
 	secret     bool          // uses a private key
-	any        permissionSet // where it isn't empty, any one of these is enough and permission is not looked at
+	any        permissionSet // not empty: one of these is enough, whatever permission says
 	removes    bool          // in steps: that there is nothing left after the first is what it wanted
 }
 

@@ -220,7 +220,8 @@ func TestOrderOfChecks(t *testing.T) {
 			kind   vault.Kind
 			code   string
 		}{
-			{"everything wrong", stranger, "no-vault", "bad name", vault.Unauthenticated, vault.TokenRevoked},
+			{"everything wrong", stranger, "no-vault", "bad name", vault.Unauthenticated,
+				vault.TokenRevoked},
 			{"all but the token wrong", good, "no-vault", "bad name", vault.NotFound, "VaultNotFound"},
 			{"not a vault's name", good, "../sys", "bad name", vault.NotFound, "VaultNotFound"},
 			{"name and permission wrong", good, "other", "bad name", vault.Invalid, "BadParameter"},
@@ -412,7 +413,10 @@ func TestRevokedBetweenDecisionAndCommit(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, vault.Unauthenticated, vault.TokenRevoked},
-		"enabled": {func(t *testing.T, w *world, _ app) { must(w.SetAppEnabled(ctx, w.root, "web", false))(t) }, vault.Unauthenticated, vault.TokenRevoked},
+		"enabled": {func(t *testing.T, w *world, _ app) {
+			must(w.SetAppEnabled(ctx, w.root, "web",
+				false))(t)
+		}, vault.Unauthenticated, vault.TokenRevoked},
 		"application": {func(t *testing.T, w *world, _ app) {
 			if err := w.DeleteApp(ctx, w.root, "web"); err != nil {
 				t.Fatal(err)

@@ -183,9 +183,9 @@ func (v *Vaults) verify(keys *tokenKeys, token string) (*verifiedToken, error) {
 	return t, nil
 }
 
-// Of an ECDSA signature (r, s) the other spelling (r, n-s) is as good, and anybody can make it (SEC 1
-// version 2 section 4.1.4). The lower s is the one that tokens of this cluster have, so that one token
-// has one spelling.
+// Of an ECDSA signature (r, s) the other spelling (r, n-s) is as good, and anybody can make it (SEC
+// 1 version 2 section 4.1.4). The lower s is the one that tokens of this cluster have, so that one
+// token has one spelling.
 var (
 	orderP256 = elliptic.P256().Params().N
 	halfP256  = new(big.Int).Rsh(orderP256, 1)

@@ -129,7 +129,8 @@ func TestPurgeVaultInSteps(t *testing.T) {
 	refused(t, err, vault.Forbidden, "ForbiddenByPolicy")
 }
 
-// A purge that the end of retention has begun is gone on with by whoever purges, purge protection or not.
+// A purge that the end of retention has begun is gone on with by whoever purges, purge protection
+// or not.
 func TestPurgeOfAProtectedVaultGoesOn(t *testing.T) {
 	w, c := demo(t)
 	must(w.UpdateVault(ctx, w.root, "demo", vault.VaultChange{PurgeProtection: ptr(true)}))(t)
