@@ -12,8 +12,9 @@ import (
 func (c *client) rights(keys ...string) {
 	c.t.Helper()
 	list, _ := json.Marshal(keys)
-	a := c.s.operate("PUT", "/v1/keyquorum/vaults/"+strings.SplitN(c.host, ".",
-		2)[0]+"/grants/"+c.id, c.s.token, `{"keys":`+string(list)+`}`)
+	vault, _, _ := strings.Cut(c.host, ".")
+	a := c.s.operate("PUT", "/v1/keyquorum/vaults/"+vault+"/grants/"+c.id, c.s.token,
+		`{"keys":`+string(list)+`}`)
 	if a.status != 200 {
 		c.t.Fatalf("grant: %d %s", a.status, a.body)
 	}
@@ -71,8 +72,9 @@ func TestEncryptAloneDoesNotUndoGCM(t *testing.T) {
 				spec += `,"key_ops":[` + row.ops + `]`
 			}
 			c.ok("POST", "/keys/row/create", spec+`}`)
-			body := fmt.Sprintf(`{"alg":"%s","value":"%s","iv":"%s"}`, strings.TrimSuffix(alg,
-				"PAD"), b64(make([]byte, 16)), counter)
+			whole := strings.TrimSuffix(alg, "PAD")
+			body := fmt.Sprintf(`{"alg":"%s","value":"%s","iv":"%s"}`,
+				whole, b64(make([]byte, 16)), counter)
 			c.rights(row.rights...)
 			a := c.call("POST", "/keys/row/"+row.op, body)
 			inner, _ := a.at("error", "innererror", "code").(string)
