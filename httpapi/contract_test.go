@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -10,9 +11,8 @@ import (
 // both.
 func TestVersionsThatClientsSend(t *testing.T) {
 	c := unsealed(t).application(t, "versions", everything)
-	for range 26 {
-		c.ok("PUT", "/secrets/"+string(rune('a'+len(c.ok("GET", "/secrets", "").rows()))),
-			`{"value":"x"}`)
+	for i := range 26 { // one more than a page
+		c.ok("PUT", fmt.Sprint("/secrets/s", i), `{"value":"x"}`)
 	}
 	for _, name := range []string{"api-version", "API-Version", "Api%2DVersion", "API%2dVERSION"} {
 		for _, version := range []string{"2015-06-01", "2016-10-01", "7.0", "7.5", "7.6-preview.2",
@@ -35,10 +35,59 @@ func TestVersionsThatClientsSend(t *testing.T) {
 	for _, version := range []string{"", "2016-10-02", "2015-06-01-preview", "2024-11-01", "6.0",
 		"7", "latest"} {
 		wrong{status: 400, code: "BadParameter",
-			message: `The api-version query parameter is missing or not supported: it is 7\.0 .+ 2025 .+ 2015-06-01 and 2016-10-01\.`}.
+			message: `The api-version query parameter is missing or not supported: ` +
+				`it is 7\.0 .+ 2025 .+ 2015-06-01 and 2016-10-01\.`}.
 			check(t, c.raw("GET", "/secrets?api-version="+version, ""))
 	}
 }
+
+// notThere are operations of Azure Key Vault and of Managed HSM.
+const notThere = `POST /certificates/n/create
+POST /certificates/n/import
+GET /certificates/n
+GET /certificates/n/
+GET /certificates/n/VERSION
+GET /Certificates//n
+PATCH /certificates/n/VERSION
+GET /certificates
+GET /certificates/n/versions
+DELETE /certificates/n
+POST /certificates/n/backup
+POST /certificates/restore
+GET /deletedcertificates
+GET /deletedcertificates/n
+POST /deletedcertificates/n/recover
+DELETE /deletedcertificates/n
+GET /certificates/n/policy
+PATCH /certificates/n/policy
+GET /certificates/n/pending
+PATCH /certificates/n/pending
+DELETE /certificates/n/pending
+POST /certificates/n/pending/merge
+GET /certificates/contacts
+PUT /certificates/contacts
+DELETE /certificates/contacts
+GET /certificates/issuers
+PUT /certificates/issuers/i
+GET /keys/k/VERSION/attestation
+POST /keys/k/VERSION/securewrapkey
+POST /keys/k/secureunwrapkey
+POST /keys/k//secureWrapKey
+PUT /keys/k/restore
+POST /backup
+PUT /restore
+GET /backup/1/pending
+POST /prebackup
+PUT /prerestore
+GET /settings
+PATCH /settings/s
+PUT /providers/Microsoft.Authorization/roleAssignments/1
+GET /keys/providers/Microsoft.Authorization/roleDefinitions
+PUT /keys/k/providers/Microsoft.Authorization/roleAssignments/1
+GET /storage
+GET /storage/a/sas/b
+DELETE /deletedstorage/a
+`
 
 // What Azure has and this server has not is refused as such: 404 would say that there is no such
 // certificate.
@@ -47,20 +96,8 @@ func TestOperationsThatAreNotBuilt(t *testing.T) {
 	c := s.application(t, "not-built", everything)
 	c.ok("POST", "/keys/k/create", `{"kty":"EC"}`)
 	const message = `Azure has this operation; this server does not\.`
-	for _, q := range []string{
-		"POST /certificates/n/create", "POST /certificates/n/import", "GET /certificates/n", "GET /certificates/n/" + noVersion, "GET /certificates/n/",
-		"PATCH /certificates/n/" +
-			noVersion, "GET /certificates", "GET /certificates/n/versions", "DELETE /certificates/n", "GET /deletedcertificates",
-		"GET /deletedcertificates/n", "POST /deletedcertificates/n/recover", "DELETE /deletedcertificates/n", "POST /certificates/n/backup",
-		"POST /certificates/restore", "GET /certificates/n/policy", "PATCH /certificates/n/policy", "GET /certificates/n/pending",
-		"PATCH /certificates/n/pending", "DELETE /certificates/n/pending", "POST /certificates/n/pending/merge", "GET /certificates/contacts",
-		"PUT /certificates/contacts", "DELETE /certificates/contacts", "GET /certificates/issuers", "PUT /certificates/issuers/i", "GET /Certificates//n",
-		"GET /keys/k/" + noVersion + "/attestation", "POST /keys/k/" + noVersion +
-			"/securewrapkey", "POST /keys/k/secureunwrapkey", "POST /keys/k//secureWrapKey",
-		"PUT /keys/k/restore", "POST /backup", "PUT /restore", "GET /backup/1/pending", "POST /prebackup", "PUT /prerestore", "GET /settings", "PATCH /settings/s",
-		"PUT /providers/Microsoft.Authorization/roleAssignments/1", "GET /keys/providers/Microsoft.Authorization/roleDefinitions",
-		"PUT /keys/k/providers/Microsoft.Authorization/roleAssignments/1", "GET /storage", "GET /storage/a/sas/b", "DELETE /deletedstorage/a",
-	} {
+	for q := range strings.Lines(notThere) {
+		q = strings.NewReplacer("VERSION", noVersion, "\n", "").Replace(q)
 		method, path, _ := strings.Cut(q, " ")
 		wrong{q, method, path, "", 501, "NotImplemented", "", message}.run(t, c)
 		stranger := *c
@@ -80,7 +117,8 @@ func TestOperationsThatAreNotBuilt(t *testing.T) {
 func TestHostsOfNoZone(t *testing.T) {
 	s := unsealed(t)
 	c := s.application(t, "no-zone", everything)
-	const message = `This host is no vault's and no login host\. Those of this server are <vault>\.vault\.localhost and login\.localhost\.`
+	const message = `This host is no vault's and no login host\. ` +
+		`Those of this server are <vault>\.vault\.localhost and login\.localhost\.`
 	for _, host := range []string{nodeHost, "localhost:8200", "[::1]:8200", "demo.vault.azure.net",
 		"demovault.localhost"} {
 		c.host = host
