@@ -212,8 +212,8 @@ func textList(name string, value []byte, into *[]string) error {
 	return nil
 }
 
-// textMap decodes an object of strings; null leaves nil. Its members are not null: what is to
-// become of them would be a guess.
+// textMap decodes an object of strings; null leaves nil. Members that are null are left out, as Go's
+// SDK may send them. An object of nothing else is refused: it would empty what it seems to leave.
 func textMap(name string, value []byte, into *map[string]string) error {
 	if isNull(value) {
 		return nil
@@ -227,10 +227,12 @@ func textMap(name string, value []byte, into *map[string]string) error {
 	}
 	out := make(map[string]string, len(m))
 	for k, v := range m {
-		if v == nil {
-			return badParameter("Property " + name + " has a member that is null.")
+		if v != nil {
+			out[k] = *v
 		}
-		out[k] = *v
+	}
+	if len(out) == 0 && len(m) > 0 {
+		return badParameter("Property " + name + " has members, and all of them are null.")
 	}
 	*into = out
 	return nil

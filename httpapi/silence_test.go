@@ -99,7 +99,7 @@ func TestNullsAndZerosThatMeanNothing(t *testing.T) {
 				body = strings.TrimSuffix(k.body, "}") + "," + body[1:]
 			}
 			wrong{q[0] + " of " + k.path + " with a tag that is null", q[0], q[1], body, 400,
-				"BadParameter", "", `Property tags has a member that is null\.`}.run(t, c)
+				"BadParameter", "", `Property tags has members, and all of them are null\.`}.run(t, c)
 		}
 		if a := c.ok("GET", at, ""); a.at("tags", "env") != "prod" || a.at("tags", "a") != "b" {
 			t.Errorf("tags are %v", a.json["tags"])
