@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"keyquorum/vault"
@@ -47,6 +48,9 @@ func (c *call) apply(routes []route) error {
 // a token and without a body.
 func (c *call) admit(routes []route) error {
 	_, c.place = c.h.placeOf(c.r.Host)
+	if c.place.zone == nil {
+		return c.h.misdirected()
+	}
 	if c.place.vault == "" {
 		return refuse(http.StatusNotFound, "VaultNotFound", "No vault has this host name.")
 	}
@@ -64,6 +68,8 @@ func (c *call) admit(routes []route) error {
 	switch {
 	case rt != nil:
 		return c.checkQuery()
+	case unbuilt(c.r.Method, path):
+		return notBuilt()
 	case allow != nil:
 		return methodNotAllowed(allow)
 	default:
@@ -92,7 +98,9 @@ func (c *call) authenticate() error {
 
 func (c *call) checkQuery() error {
 	if c.version = query(c.r.URL.RawQuery, "api-version"); !validVersion(c.version) {
-		return badParameter("The api-version query parameter is missing or not supported.")
+		return badParameter("The api-version query parameter is missing or not supported: " +
+			"it is 7.0 or a later 7.N, a date from 2025 on, each also as a preview, or one of " +
+			strings.Join(oldVersions, " and ") + ".")
 	}
 	switch c.r.Header.Get("X-Keyquorum-Consistency") {
 	case "", "fenced":
@@ -102,8 +110,14 @@ func (c *call) checkQuery() error {
 	}
 }
 
+// oldVersions are those before 7.0. Clients that send them ask for what is as it was since.
+var oldVersions = []string{"2015-06-01", "2016-10-01"}
+
 // validVersion accepts 7.N and dates, each with "-preview" or "-preview.N": all changes between them only add.
 func validVersion(v string) bool {
+	if slices.Contains(oldVersions, v) {
+		return true
+	}
 	base, preview, pre := strings.Cut(v, "-preview")
 	if pre && preview != "" && (preview[0] != '.' || !allDigits(preview[1:])) || len(v) > 32 {
 		return false

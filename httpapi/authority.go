@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"keyquorum/vault"
 )
 
 // Bounds of what is asked of an attestation authority.
@@ -27,7 +29,7 @@ const (
 // Authorities are the services that this node asks for the keys which their attestations are signed with: those that its operator has
 // named, and no other, whatever a release policy says. They speak OpenID Connect Discovery 1.0.
 type Authorities struct {
-	named  map[string]*authority // by URL without a slash at the end
+	named  map[string]*authority // by vault.AuthorityName
 	client *http.Client
 	now    func() time.Time
 }
@@ -51,7 +53,7 @@ func NewAuthorities(allowed []string, roots *tls.Config) (*Authorities, error) {
 		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 			return nil, fmt.Errorf("attestation authority %q: it is an https URL without query", text)
 		}
-		text = strings.TrimSuffix(text, "/")
+		text = vault.AuthorityName(text)
 		a.named[text] = &authority{url: text, turn: make(chan struct{}, 1)}
 	}
 	a.client = &http.Client{
@@ -67,7 +69,7 @@ func NewAuthorities(allowed []string, roots *tls.Config) (*Authorities, error) {
 // Keys gives the JSON Web Key Set of an authority, at most ten minutes old. kid is the key that is looked for: a set without it is
 // fetched anew, for the authority may have changed its keys, but not more than once a minute, for anybody can make a kid up.
 func (a *Authorities) Keys(ctx context.Context, issuer, kid string) ([]byte, error) {
-	at := a.named[strings.TrimSuffix(issuer, "/")]
+	at := a.named[vault.AuthorityName(issuer)]
 	if at == nil {
 		return nil, errors.New("the authority is not among those that this node may ask")
 	}
@@ -132,11 +134,12 @@ func (a *Authorities) fetch(ctx context.Context, authority string) ([]byte, erro
 	if err := json.Unmarshal(b, &found); err != nil {
 		return nil, err
 	}
-	if strings.TrimSuffix(found.Issuer, "/") != authority { // OpenID Connect Discovery 1.0 section 4.3
+	if vault.AuthorityName(found.Issuer) != authority { // OpenID Connect Discovery 1.0 section 4.3
 		return nil, errors.New("the authority says that it is another")
 	}
 	own, _ := url.Parse(authority)
-	if u, err := url.Parse(found.JWKS); err != nil || u.Scheme != "https" || u.Host != own.Host {
+	u, err := url.Parse(found.JWKS)
+	if err != nil || u.Scheme != "https" || !strings.EqualFold(u.Host, own.Host) {
 		return nil, errors.New("the authority's keys are not on its own host")
 	}
 	return a.get(ctx, found.JWKS)

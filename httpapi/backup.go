@@ -13,7 +13,7 @@ func (q *valueRequest) member(name, value []byte) error {
 	if string(name) == "value" {
 		return binaryValue("value", value, &q.value)
 	}
-	return nil
+	return errUnknownMember
 }
 
 func backupKey(c *call, _ *none) ([]byte, error) {
@@ -66,7 +66,7 @@ func (q *countRequest) member(name, value []byte) error {
 	if string(name) == "count" {
 		return smallInt("count", value, &q.count)
 	}
-	return nil
+	return errUnknownMember
 }
 
 func randomBytes(c *call, q *countRequest) ([]byte, error) {

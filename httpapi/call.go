@@ -79,7 +79,8 @@ func (c *call) guarded(do func(c *call) error) (err error) {
 // fail makes the answer a refusal.
 func (c *call) fail(err error) {
 	f := failureOf(err)
-	if f.status >= http.StatusInternalServerError && f.status != http.StatusServiceUnavailable && c.mayLog() {
+	if f.status >= http.StatusInternalServerError && f.status != http.StatusServiceUnavailable &&
+		f.status != http.StatusNotImplemented && c.mayLog() {
 		c.h.log.Error("a request failed", "request_id", c.req.ID, "path", c.r.URL.Path, "error", err)
 	}
 	c.status = f.status

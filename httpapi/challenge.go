@@ -18,10 +18,11 @@ func challenge(p *place) string {
 	return `Bearer authorization="https://` + p.zone.Login + p.port + `/` + tenant + `", resource="https://` + p.parent + `"`
 }
 
-// another asks, in the way of Azure's continuous access evaluation, for a token that is newer than the one the client keeps: without it SDKs would
-// show that one again until it ends. It is for tokens whose key is gone.
+// another asks, in the way of Azure's continuous access evaluation, for a token that is newer than
+// the one the client keeps: without it SDKs would show that one again until it ends. It is for
+// tokens that no time makes good again: their key is gone, or they were revoked.
 func (c *call) another(f *failure) string {
-	if f.inner != vault.TokenKeyGone {
+	if f.inner != vault.TokenKeyGone && f.inner != vault.TokenRevoked {
 		return ""
 	}
 	claims := fmt.Appendf(nil, `{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`, c.req.Start.Unix())

@@ -6,13 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// A memberDecoder is a request that reads its members by hand: the application plane's do, since json.Unmarshal would
-// leave copies of secrets in strings, and costs more than the rest of the request.
-// value is a complete, valid JSON value; it is the request's to change and dies with the call.
+// A memberDecoder is a request that reads its members by hand: the application plane's do, since
+// json.Unmarshal would leave copies of secrets in strings, and costs more than the rest of the
+// request. value is a complete, valid JSON value; it is the request's to change and dies with the
+// call. null leaves all as it was.
 type memberDecoder interface {
 	member(name, value []byte) error
 }
@@ -33,11 +35,13 @@ func (c *call) decode(req any) error {
 
 func decodeBody(body []byte, req any) error {
 	hand, ok := req.(memberDecoder)
-	var each func(name, value []byte) error
+	var err error
 	if ok {
-		each = hand.member
+		err = eachKnown(body, hand.member)
+	} else {
+		err = eachMember(body, nil)
 	}
-	if err := eachMember(body, each); err != nil {
+	if err != nil {
 		return bodyError(err)
 	}
 	if ok || len(bytes.TrimSpace(body)) == 0 {
@@ -47,6 +51,38 @@ func decodeBody(body []byte, req any) error {
 		return bodyError(err)
 	}
 	return nil
+}
+
+// errUnknownMember is what a memberDecoder says to a name that it does not know.
+var errUnknownMember = errors.New("unknown member")
+
+// eachKnown is eachMember for a decoder that knows some names. Others are ignored, as in Azure, but
+// for those that differ from a known one in case alone: whoever wrote "Enabled" meant something,
+// and must not be told that it was done.
+func eachKnown(body []byte, decode func(name, value []byte) error) error {
+	return eachMember(body, func(name, value []byte) error {
+		err := decode(name, value)
+		if err != errUnknownMember {
+			return err
+		}
+		known := usualSpelling(name)
+		if known == string(name) || decode([]byte(known), []byte("null")) != nil {
+			return nil
+		}
+		return badParameter("Property " + known + " is written with other letters, as " +
+			string(name) + ".")
+	})
+}
+
+// usualSpelling is how a member is written whose name is the same but for case.
+func usualSpelling(name []byte) string {
+	lower := strings.ToLower(string(name))
+	switch lower {
+	case "contenttype":
+		return "contentType"
+	default:
+		return lower
+	}
 }
 
 // bodyError never repeats a value: it may be a secret.
@@ -176,7 +212,8 @@ func textList(name string, value []byte, into *[]string) error {
 	return nil
 }
 
-// textMap decodes an object of strings; null leaves nil. Members that are null are left out.
+// textMap decodes an object of strings; null leaves nil. Members that are null are left out, as Go's
+// SDK may send them. An object of nothing else is refused: it would empty what it seems to leave.
 func textMap(name string, value []byte, into *map[string]string) error {
 	if isNull(value) {
 		return nil
@@ -193,6 +230,9 @@ func textMap(name string, value []byte, into *map[string]string) error {
 		if v != nil {
 			out[k] = *v
 		}
+	}
+	if len(out) == 0 && len(m) > 0 {
+		return badParameter("Property " + name + " has members, and all of them are null.")
 	}
 	*into = out
 	return nil

@@ -39,7 +39,7 @@ func TestApiVersionIsRequired(t *testing.T) {
 	for query, status := range map[string]int{
 		"?api-version=7.4": 200, "?api%2Dversion=2025-07-01": 200, "?x=1&api-version=7.6-preview.2": 200, "?api-version=2026-01-01-preview": 200,
 		"": 400, "?api-version=": 400, "?api-version=6.0": 400, "?api-version=7.": 400, "?api-version=2024-01-01": 400,
-		"?api-version=7.4-preview.": 400, "?api-version=7.4%0d%0aX: y": 400, "?API-VERSION=7.4": 400,
+		"?api-version=7.4-preview.": 400, "?api-version=7.4%0d%0aX: y": 400, "?API-VERSION=7.4": 200,
 		"?api-version=7.0": 200, "?api-version=7.1": 200, "?api-version=7.2": 200, "?api-version=7.3": 200, "?api-version=7.5": 200, "?api-version=7.6": 200,
 		"?api-version=7.4-preview.1": 200, "?api-version=7.5-preview": 200, "?api-version=2025-06-01-preview": 200, "?api-version=2026-04-01": 200,
 		"?api-version=7": 400, "?api-version=latest": 400, "?api-version=-preview": 400, "?api-version=2025-07": 400, "?api-version=" + strings.Repeat("7", 40): 400,

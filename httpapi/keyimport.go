@@ -14,7 +14,7 @@ func (q *importRequest) member(name, value []byte) error {
 		if !isNull(value) && value[0] != '{' {
 			return invalidProperty("key")
 		}
-		return eachMember(value, q.keyMember)
+		return eachKnown(value, q.keyMember)
 	case "Hsm", "hsm":
 		var hsm *bool
 		if err := boolValue("Hsm", value, &hsm); err != nil || hsm == nil {
@@ -46,7 +46,7 @@ func (q *importRequest) keyMember(name, value []byte) error {
 			return binaryValue("key."+m.name, value, m.into)
 		}
 	}
-	return nil
+	return errUnknownMember
 }
 
 func importKey(c *call, q *importRequest) (vault.Key, error) {

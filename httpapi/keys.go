@@ -52,9 +52,9 @@ func (q *keyRequest) member(name, value []byte) error {
 	case "crv":
 		return textValue("crv", value, &q.Crv)
 	case "key_size":
-		return smallInt("key_size", value, &q.Size)
+		return givenInt("key_size", value, &q.Size)
 	case "public_exponent":
-		return smallInt("public_exponent", value, &q.PublicExponent)
+		return givenInt("public_exponent", value, &q.PublicExponent)
 	case "key_ops":
 		return textList("key_ops", value, &q.KeyOps)
 	default:
@@ -73,7 +73,7 @@ func keyChangeMember(ch *vault.Change, name, value []byte) error {
 	if value[0] != '{' {
 		return invalidProperty("release_policy")
 	}
-	return eachMember(value, func(name, value []byte) error {
+	return eachKnown(value, func(name, value []byte) error {
 		if ch.Release == nil { // an empty object is not supplied
 			ch.Release = new(vault.ReleasePolicy)
 		}
@@ -88,6 +88,8 @@ func keyChangeMember(ch *vault.Change, name, value []byte) error {
 				return err
 			}
 			ch.Release.Immutable = *immutable
+		default:
+			return errUnknownMember
 		}
 		return nil
 	})
@@ -104,6 +106,16 @@ func smallInt(name string, value []byte, into *int) error {
 	}
 	*into = int(*n)
 	return nil
+}
+
+// givenInt is smallInt for numbers of which zero means to the domain that none is given: a zero
+// that is given is none of them either.
+func givenInt(name string, value []byte, into *int) error {
+	err := smallInt(name, value, into)
+	if *into == 0 && !isNull(value) {
+		*into = -1
+	}
+	return err
 }
 
 func createKey(c *call, q *keyRequest) (vault.Key, error) {
@@ -180,7 +192,7 @@ func (q *cryptoRequest) member(name, value []byte) error {
 	case "digest":
 		return binaryValue("digest", value, &q.digest)
 	default:
-		return nil
+		return errUnknownMember
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -92,6 +93,9 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, dst []byte, r
 	if r.ContentLength > limit {
 		return dst, tooLarge()
 	}
+	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return dst, encoded()
+	}
 	body := http.MaxBytesReader(w, r.Body, limit)
 	for {
 		if len(dst) == cap(dst) {
@@ -145,6 +149,11 @@ func tooManyLarge() error {
 	f := unavailable("Too many large requests are being read.")
 	f.early = true
 	return f
+}
+
+func encoded() error {
+	return refuse(http.StatusUnsupportedMediaType, "UnsupportedMediaType",
+		"Request bodies are taken as they are, without Content-Encoding.")
 }
 
 func tooLarge() error {

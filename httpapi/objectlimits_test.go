@@ -64,7 +64,8 @@ func TestLimitsOfTags(t *testing.T) {
 		tags   string
 		status int
 	}{"15 of 256": {tags(15, 256), 200}, "16": {tags(16, 2), 400}, "of 257": {tags(1, 257), 400}, "none": {`"tags":{}`, 200}, "null": {`"tags":null`, 200},
-		"null inside": {`"tags":{"a":null,"b":""}`, 200}, "of numbers": {`"tags":{"a":1}`, 400}, "a list": {`"tags":[]`, 400}} {
+		"null inside": {`"tags":{"a":null,"b":""}`, 200}, "nulls alone": {`"tags":{"a":null}`, 400},
+		"of numbers": {`"tags":{"a":1}`, 400}, "a list": {`"tags":[]`, 400}} {
 		for at, q := range map[string][2]string{
 			"set": {"PUT /secrets/s", `{"value":"x",`}, "create": {"POST /keys/k/create", `{"kty":"EC",`}, "import": {"PUT /keys/i", strings.TrimSuffix(octJWK, "}") + ","},
 			"update a secret": {"PATCH /secrets/u", "{"}, "update a key": {"PATCH /keys/u", "{"},

@@ -27,6 +27,9 @@ func (h *Handler) planes(openMetrics bool) *mux.Router {
 	login := root.MatcherFunc(h.on(loginPlane)).Subrouter()
 	login.NotFoundHandler = h.tokens(h.meters.metered(tokenRoutes()))
 
+	root.MatcherFunc(forVault).Handler(h.application(nil)) // at another host: see misdirected.go
+	root.MatcherFunc(forLogin).Handler(h.tokens(nil))
+
 	admin := root.PathPrefix("/v1/keyquorum/").Subrouter()
 	admin.NotFoundHandler = h.operators(h.meters.metered(adminRoutes()))
 	root.NotFoundHandler = h.operators(h.meters.metered(slices.Concat(sysRoutes(), raftRoutes(), metricsRoutes(openMetrics))))

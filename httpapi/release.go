@@ -14,7 +14,7 @@ func (q *releaseRequest) member(name, value []byte) error {
 	case "enc":
 		return textValue("enc", value, &q.enc)
 	default:
-		return nil
+		return errUnknownMember
 	}
 }
 

@@ -163,6 +163,16 @@ func TestReleaseToAnAttestedEnvironment(t *testing.T) {
 	if r := release(a.attest(t, nil, claims(func(m map[string]any) { m["debug"], m["test"] = true, 1 }))); r.status != 200 {
 		t.Errorf("the other branch of anyOf: %d %s", r.status, r.body)
 	}
+	shouted := strings.Replace(a.URL, "https:", "HTTPS:", 1) // schemes and hosts have no case
+	if r := release(a.attest(t, nil,
+		claims(func(m map[string]any) { m["iss"] = shouted }))); r.status != 200 {
+		t.Errorf("an authority that shouts: %d %s", r.status, r.body)
+	}
+	c.ok("POST", "/keys/shouted/create",
+		`{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"`+policyOf(shouted)+`"}}`)
+	if r := c.call("POST", "/keys/shouted/release", `{"target":"`+good+`"}`); r.status != 200 {
+		t.Errorf("a policy that shouts: %d %s", r.status, r.body)
+	}
 	c.ok("PATCH", "/keys/k", `{"attributes":{"enabled":false}}`)
 	if r := release(good); r.status != 403 || r.at("error", "innererror", "code") != "KeyDisabled" {
 		t.Errorf("disabled: %d %s", r.status, r.body)
@@ -325,8 +335,12 @@ func TestAuthoritiesAreThoseThatTheOperatorNamed(t *testing.T) {
 		"another authority": func() { a.roam, a.name = "", "" },
 		"keys of another":   func() { a.roam, a.name = "https://127.0.0.1:1", "" },
 		"another name":      func() { a.roam, a.name = "", "https://elsewhere.example" },
-		"no slash":          func() { a.roam, a.name = "", a.URL },
-		"a slash":           func() { a.roam, a.name = "", "" },
+		"capitals": func() {
+			a.roam, a.name = strings.ToUpper(a.URL),
+				strings.ToUpper(a.URL)
+		},
+		"no slash": func() { a.roam, a.name = "", a.URL },
+		"a slash":  func() { a.roam, a.name = "", "" },
 	} {
 		lie()
 		authorities, asked := authoritiesAt(t, a, time.Now), a.asks.Load()
@@ -335,7 +349,7 @@ func TestAuthoritiesAreThoseThatTheOperatorNamed(t *testing.T) {
 			if _, err := authorities.Keys(t.Context(), "https://127.0.0.1:1", "signer"); err == nil || a.asks.Load() != asked {
 				t.Error("another authority was asked")
 			}
-		case "no slash", "a slash":
+		case "no slash", "a slash", "capitals":
 			if set, err := authorities.Keys(t.Context(), a.URL+"/", "signer"); err != nil || !strings.Contains(string(set), "signer") {
 				t.Errorf("%s: %s, %v", name, set, err)
 			}

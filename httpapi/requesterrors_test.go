@@ -34,9 +34,11 @@ func TestErrorsOfRequests(t *testing.T) {
 		wrong{"an unknown path below " + k.path, "GET", "/" + k.path + "/a/b/c/d", "", 404, "NotFound", "", `No such path\.`}.run(t, c)
 		wrong{"a method that " + k.path + " does not have", "POST", "/" + k.path, "", 405, "MethodNotAllowed", "", `The path does not have this method\.`}.run(t, c)
 		bad("no backup for "+k.path, "POST", "/"+k.path+"/restore", `{"value":"AAAA"}`, `Backup blob contains invalid or corrupt version\.`)
-		bad("an empty restore for "+k.path, "POST", "/"+k.path+"/restore", `{}`, `Backup blob contains invalid or corrupt version\.`)
+		bad("an empty restore for "+k.path, "POST", "/"+k.path+"/restore", `{}`,
+			`Property value is required\.`)
 	}
-	wrong{"an unknown collection", "GET", "/storage/s", "", 404, "NotFound", "", `No such path\.`}.run(t, c)
+	wrong{"an unknown collection", "GET", "/nowhere/s", "", 404, "NotFound", "",
+		`No such path\.`}.run(t, c)
 	for name, row := range map[string][2]string{
 		"kty": {`{"kty":"DSA"}`, "kty"}, "no kty": {`{}`, "kty"}, "kty in lower case": {`{"kty":"ec"}`, "kty"}, "crv": {`{"kty":"EC","crv":"P-224"}`, "crv"},
 		"RSA size": {`{"kty":"RSA","key_size":1024}`, "key_size"}, "oct size": {`{"kty":"oct","key_size":64}`, "key_size"},
@@ -47,13 +49,15 @@ func TestErrorsOfRequests(t *testing.T) {
 	}
 	for name, row := range map[string][2]string{
 		"no key": {`{}`, "key.kty"}, "no kty": {`{"key":{}}`, "key.kty"}, "no k": {`{"key":{"kty":"oct"}}`, "key.k"}, "short k": {`{"key":{"kty":"oct","k":"AAAA"}}`, "key.k"},
-		"no curve": {`{"key":{"kty":"EC"}}`, "key.crv"}, "no d": {`{"key":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}}`, "key.d"}, "no n": {`{"key":{"kty":"RSA"}}`, "key.n"},
+		"a curve": {`{"key":{"kty":"EC","crv":"P-224"}}`,
+			"key.crv"}, "no d": {`{"key":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}}`, "key.d"}, "no n": {`{"key":{"kty":"RSA"}}`, "key.n"},
 		"a key in a list": {`{"key":[]}`, "key"}, "Hsm as text": {`{"Hsm":"yes","key":{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAA"}}`, "Hsm"},
 	} {
 		bad("import: "+name, "PUT", "/keys/k", row[0], fmt.Sprintf(invalid, row[1]))
 	}
 	for name, row := range map[string][3]string{
-		"unknown algorithm": {"sign", `{"alg":"XX","value":"AAAA"}`, fmt.Sprintf(invalid, "alg")}, "no algorithm": {"verify", `{}`, fmt.Sprintf(invalid, "alg")},
+		"unknown algorithm": {"sign", `{"alg":"XX","value":"AAAA"}`, fmt.Sprintf(invalid,
+			"alg")}, "no algorithm": {"verify", `{}`, `Property alg is required\.`},
 		"the algorithm of another key":       {"sign", `{"alg":"RS256","value":"AAAA"}`, `Key and signing algorithm combination is not supported\.`},
 		"the algorithm of another operation": {"sign", `{"alg":"RSA-OAEP","value":"AAAA"}`, fmt.Sprintf(invalid, "alg")},
 		"short digest":                       {"sign", `{"alg":"ES256","value":"AAAA"}`, fmt.Sprintf(invalid, "value")},

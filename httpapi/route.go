@@ -126,15 +126,16 @@ func splitPath(escaped string, collapse bool, into *[maxSegments]string) []strin
 	return into[:n]
 }
 
-// query returns the first value of a query parameter. Names may be escaped too ("api%2Dversion", from JavaScript).
+// query returns the first value of a query parameter. Names may be escaped too ("api%2Dversion",
+// from JavaScript), and written in capitals, as Azure takes them. name is lower case.
 func query(raw, name string) string {
 	for pair := range strings.SplitSeq(raw, "&") {
 		k, v, _ := strings.Cut(pair, "=")
-		if k != name {
+		if !equalFold(k, name) {
 			if strings.IndexByte(k, '%') < 0 {
 				continue
 			}
-			if k, err := url.QueryUnescape(k); err != nil || k != name {
+			if k, err := url.QueryUnescape(k); err != nil || !equalFold(k, name) {
 				continue
 			}
 		}

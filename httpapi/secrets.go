@@ -50,7 +50,7 @@ func changeMember(ch *vault.Change, name, value []byte) error {
 		if !isNull(value) && value[0] != '{' {
 			return invalidProperty("attributes")
 		}
-		return eachMember(value, func(name, value []byte) error {
+		return eachKnown(value, func(name, value []byte) error {
 			switch string(name) {
 			case "enabled":
 				return boolValue("attributes.enabled", value, &ch.Enabled)
@@ -61,10 +61,10 @@ func changeMember(ch *vault.Change, name, value []byte) error {
 			case "exportable":
 				return boolValue("attributes.exportable", value, &ch.Exportable)
 			}
-			return nil
+			return errUnknownMember
 		})
 	}
-	return nil
+	return errUnknownMember
 }
 
 func setSecret(c *call, q *secretRequest) (vault.Secret, error) {

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"slices"
@@ -47,8 +48,13 @@ func (c *call) login(routes []route) error {
 		return err
 	}
 	_, c.place = c.h.placeOf(c.r.Host)
+	if c.place.zone == nil {
+		return c.h.misdirected()
+	}
 	var segments [maxSegments]string
-	rt, allow, _ := find(routes, c.r.Method, splitPath(c.r.URL.EscapedPath(), false, &segments), equalFold, &c.params)
+	// Of an authority with a slash at its end come two slashes.
+	path := splitPath(c.r.URL.EscapedPath(), true, &segments)
+	rt, allow, _ := find(routes, c.r.Method, path, equalFold, &c.params)
 	if rt == nil {
 		return missing(allow)
 	}
@@ -82,7 +88,8 @@ func openidConfiguration(c *call) error {
 	} {
 		dst = appendString(append(dst, m[0]...), authority+m[1])
 	}
-	*c.out = append(dst, '}')
+	*c.out = append(dst, `,"token_endpoint_auth_methods_supported":`+
+		`["client_secret_post","client_secret_basic"]}`...)
 	return nil
 }
 
@@ -96,7 +103,8 @@ func signingKeys(c *call) error {
 	return err
 }
 
-// issueToken serves the client credentials grant (RFC 6749 section 4.4) with a client secret.
+// issueToken serves the client credentials grant (RFC 6749 section 4.4) with a client secret, in
+// the form or by HTTP Basic.
 func issueToken(c *call) error {
 	var err error
 	if c.vaults, err = c.h.n.Vaults(); err != nil {
@@ -120,6 +128,11 @@ func (c *call) issue() (string, time.Duration, error) {
 	}
 	var q tokenRequest
 	if err := eachField(*c.body, q.field); err != nil {
+		return "", 0, err
+	}
+	credentials := takeBuffer()
+	defer giveBuffer(credentials)
+	if err := q.basic(c.r.Header.Get("Authorization"), credentials); err != nil {
 		return "", 0, err
 	}
 	if c.route.shape == tokenV1 && q.scope == "" && q.resource != "" {
@@ -165,6 +178,45 @@ func (q *tokenRequest) field(name string, value []byte) error {
 	return nil
 }
 
+// basic takes client id and secret from an Authorization header of the scheme Basic (RFC 6749
+// section 2.3.1), where there is one. They lie in room. Whoever gives them there does not give them
+// in the form too, but for the id.
+func (q *tokenRequest) basic(header string, room *[]byte) error {
+	encoded, ok := basicCredentials(header)
+	if !ok {
+		return nil
+	}
+	if len(encoded) > maxBasic {
+		return badBasic("The Authorization header is too long.")
+	}
+	*room = append(*room, encoded...)
+	n, err := base64.StdEncoding.Decode(*room, *room)
+	id, secret, both := bytes.Cut((*room)[:max(n, 0)], []byte(":"))
+	id, ok = unescapeForm(id)
+	secret, valid := unescapeForm(secret)
+	switch {
+	case err != nil || !both || !ok || !valid:
+		return badBasic("The Authorization header does not hold a client id and a client secret.")
+	case q.secret != nil || q.clientID != "" && q.clientID != string(id):
+		return badBasic("The Authorization header and the request body both name a client.")
+	}
+	q.clientID, q.secret = string(id), secret
+	return nil
+}
+
+// maxBasic is more than a client id and a secret take, and less than a buffer has room for: one
+// that grows leaves what it held behind.
+const maxBasic = 2 << 10
+
+func badBasic(message string) *failure {
+	return oauthRefusal("invalid_request", "AADSTS900144: "+message)
+}
+
+func basicCredentials(header string) (encoded string, ok bool) {
+	scheme, encoded, _ := strings.Cut(header, " ")
+	return strings.TrimSpace(encoded), strings.EqualFold(scheme, "Basic")
+}
+
 // audience checks what can be checked without the domain, and returns the resource that a token is asked for.
 func (c *call) audience(q *tokenRequest) (string, error) {
 	switch {
@@ -173,7 +225,8 @@ func (c *call) audience(q *tokenRequest) (string, error) {
 	case q.assertion:
 		return "", oauthRefusal("invalid_request", "AADSTS700027: Client assertions are not supported by this server; use a client secret.")
 	case q.clientID == "" || len(q.secret) == 0:
-		return "", oauthRefusal("invalid_request", "AADSTS900144: The request body must contain client_id and client_secret.")
+		return "", oauthRefusal("invalid_request", "AADSTS900144: The request body must contain "+
+			"client_id and client_secret, or the Authorization header both.")
 	}
 	for scope := range strings.FieldsSeq(q.scope) {
 		resource, ok := strings.CutSuffix(scope, "/.default")
@@ -250,6 +303,10 @@ func oauthRefusal(code, message string) *failure {
 
 // oauthFormat writes an error as RFC 6749 section 5.2 has it, with the members that the Microsoft libraries show.
 func oauthFormat(c *call, f *failure, dst []byte) []byte {
+	_, basic := basicCredentials(c.r.Header.Get("Authorization"))
+	if basic && f.status == http.StatusUnauthorized { // RFC 6749 section 5.2
+		c.w.Header()["Www-Authenticate"] = []string{`Basic realm="` + c.place.zone.Login + `"`}
+	}
 	dst = appendString(append(dst, `{"error":`...), oauthCode(f))
 	dst = appendString(append(dst, `,"error_description":`...), f.message)
 	dst = append(append(append(dst, `,"error_codes":[`...), aadCode(f.message)...), ']')

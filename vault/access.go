@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -179,7 +180,7 @@ func (d *decision) admit(c Caller, w verb, t target) error {
 		return err
 	}
 	if !ok || !p.admits(c.Identity, d.now) {
-		return unauthorized("The application or the credential that this token was issued for is disabled, was removed or has ended.")
+		return errTokenRevoked
 	}
 	if err := d.enterVault(c.Vault); err != nil {
 		return err
@@ -194,9 +195,13 @@ func (d *decision) admit(c Caller, w verb, t target) error {
 	if err != nil {
 		return err
 	}
-	if !ok || !w.anyone && !a.allowed.has(w.permission) {
+	switch {
+	case w.any != 0 && (!ok || a.allowed&w.any == 0):
+		return d.denyAny(c, w.any)
+	case w.any == 0 && (!ok || !a.allowed.has(w.permission)):
 		return d.deny(c, w.permission)
 	}
+	d.allowed = a.allowed
 	return nil
 }
 
@@ -219,6 +224,15 @@ func (v *Vaults) Admits(ctx context.Context, c Caller, operation, name string) e
 	}
 	return v.recordUse(c, w, t, d, err)
 }
+
+// TokenRevoked is the inner code of a refusal of a token whose application, or the secret that it
+// was issued for, is no longer good. Another token is good if the application has another secret,
+// or was enabled again.
+const TokenRevoked = "TokenRevoked"
+
+var errTokenRevoked = &Error{Kind: Unauthenticated, Code: "Unauthorized", Inner: TokenRevoked,
+	Message: "The application or the credential that this token was issued for is disabled, " +
+		"was removed or has ended."}
 
 var (
 	errUnknownVault = notFound("VaultNotFound", "There is no vault of this name.")
@@ -258,9 +272,19 @@ func (d *decision) enter(name string, alive bool) error {
 }
 
 func (d *decision) deny(c Caller, p permission) error {
-	return forbidden("ForbiddenByPolicy", "The user, group or application 'appid=%s;oid=%s;iss=%s' does not have %s %s permission on key vault '%s;location=keyquorum'. "+
+	return d.lacks(c, p.collection()+" "+permissionNames[p])
+}
+
+// denyAny is for whoever has none of these, which are one collection's.
+func (d *decision) denyAny(c Caller, these permissionSet) error {
+	return d.lacks(c, "any "+permission(bits.TrailingZeros64(uint64(these))).collection())
+}
+
+func (d *decision) lacks(c Caller, what string) error {
+	return forbidden("ForbiddenByPolicy", "The user, group or application 'appid=%s;oid=%s;iss=%s' "+
+		"does not have %s permission on key vault '%s;location=keyquorum'. "+
 		"For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287",
-		c.Identity.AppID, c.Identity.OID, d.v.issuer, p.collection(), permissionNames[p], d.vault.Name)
+		c.Identity.AppID, c.Identity.OID, d.v.issuer, what, d.vault.Name)
 }
 
 var errOperatorDenied = &Error{Kind: Forbidden, Code: "Forbidden", Message: "permission denied"}

@@ -28,7 +28,7 @@ func TestVaults(t *testing.T) {
 	refused(t, err, vault.Conflict, "VaultAlreadyExists")
 	_, err = w.GetVault(ctx, w.root, "none")
 	refused(t, err, vault.NotFound, "VaultNotFound")
-	if other := must(w.CreateVault(ctx, w.root, "abc", 0, false))(t); other.RetentionDays != 90 {
+	if other := must(w.CreateVault(ctx, w.root, "abc", 90, false))(t); other.RetentionDays != 90 {
 		t.Errorf("%+v", other)
 	}
 	list := must(w.ListVaults(ctx, w.root))(t)
@@ -39,7 +39,7 @@ func TestVaults(t *testing.T) {
 		_, err := w.CreateVault(ctx, w.root, name, 90, false)
 		refused(t, err, vault.Invalid, "BadParameter")
 	}
-	for _, days := range []int{-1, 6, 91} {
+	for _, days := range []int{-1, 0, 6, 91} {
 		_, err := w.CreateVault(ctx, w.root, "other", days, false)
 		refused(t, err, vault.Invalid, "BadParameter")
 	}
@@ -164,7 +164,7 @@ func TestDeleteApp(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 	_, err := w.ListSecrets(ctx, c, page)
-	refused(t, err, vault.Unauthenticated, "Unauthorized")
+	refused(t, err, vault.Unauthenticated, vault.TokenRevoked)
 	refused(t, w.DeleteApp(ctx, w.root, "web"), vault.NotFound, "ApplicationNotFound")
 	again := w.app("web")
 	_, err = w.ListSecrets(ctx, w.caller(again, "v000"), page)

@@ -3,6 +3,7 @@ package vault
 import (
 	"crypto"
 	"slices"
+	"strings"
 )
 
 // A keyOp is what is done with a key, by the name that key_ops, permissions and messages use (RFC 7517 section 4.3).
@@ -93,20 +94,49 @@ func algorithmFor(name string, op keyOp, k *openedKey) (*algorithm, error) {
 	i := slices.IndexFunc(algorithms, func(a algorithm) bool { return a.name == name })
 	switch {
 	case name == "":
-		return nil, badValue("alg", "it is missing")
+		return nil, missing("alg")
 	case i < 0:
-		return nil, badValue("alg", "there is no algorithm of this name")
+		return nil, badValue("alg", "there is no algorithm of this name; this key takes %s to %s",
+			fitting(op, k), op)
 	case !slices.Contains(algorithms[i].ops, op):
-		return nil, badValue("alg", "%s is not for the operation %s", name, op)
+		return nil, badValue("alg", "%s is not for the operation %s; this key takes %s",
+			name, op, fitting(op, k))
 	}
-	a := &algorithms[i]
-	if a.kty == baseType(k.record.Kty) && a.crv == k.record.Crv && (a.bits == 0 || a.bits == k.material.bits()) {
+	if a := &algorithms[i]; a.fits(k) {
 		return a, nil
 	}
 	if op == opSign || op == opVerify {
 		return nil, badParameter("Key and signing algorithm combination is not supported.")
 	}
 	return nil, badParameter("Key and encryption algorithm combination is not supported.")
+}
+
+func (a *algorithm) fits(k *openedKey) bool {
+	return a.kty == baseType(k.record.Kty) && a.crv == k.record.Crv &&
+		(a.bits == 0 || a.bits == k.material.bits())
+}
+
+// fitting are the names of the algorithms that an operation may have with a key.
+func fitting(op keyOp, k *openedKey) string {
+	var names []string
+	for i := range algorithms {
+		if a := &algorithms[i]; a.fits(k) && slices.Contains(a.ops, op) {
+			names = append(names, a.name)
+		}
+	}
+	if names == nil {
+		return "nothing"
+	}
+	return strings.Join(names, ", ")
+}
+
+// opsOf are the operations that some algorithm has for keys of a type, in the order of knownOps.
+func opsOf(kty string) []keyOp {
+	return slices.DeleteFunc(slices.Clone(knownOps), func(op keyOp) bool {
+		return !slices.ContainsFunc(algorithms, func(a algorithm) bool {
+			return a.kty == kty && slices.Contains(a.ops, op)
+		})
+	})
 }
 
 // checkDigest refuses a digest that the algorithm's hash can't have made; property names it in the request. An HMAC takes
@@ -117,6 +147,9 @@ func (a *algorithm) checkDigest(property string, digest []byte) error {
 	}
 	return nil
 }
+
+// errDecrypt is for all that does not decrypt, in Azure's words.
+var errDecrypt = badParameter("Unable to decrypt specified value with this key.")
 
 // A Cipher is what an encryption takes and gives, or a decryption. IV, AAD and Tag are nil where the algorithm has none.
 type Cipher struct {

@@ -10,6 +10,7 @@ import (
 	"crypto/sha512"
 	"encoding/json"
 	"hash"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +56,9 @@ func (v *Vaults) ReleaseKey(ctx context.Context, c Caller, name, version string,
 		if !answer.Attributes.Enabled {
 			return "", forbidden("KeyDisabled", "Operation release is not allowed on a disabled key.")
 		}
+		if r.Target == "" {
+			return "", missing("target")
+		}
 		rules, err := releaseRules(&answer)
 		if err != nil {
 			return "", err
@@ -75,7 +79,7 @@ func (v *Vaults) ReleaseKey(ctx context.Context, c Caller, name, version string,
 }
 
 func releaseRules(k *Key) ([]policyRule, error) {
-	if !k.Exportable || k.Release == nil {
+	if !k.Exportable || k.Release == nil || slices.Contains(k.Ops, string(opImport)) {
 		return nil, badParameter("The key has no release policy.")
 	}
 	return parsePolicy(k.Release.Data)
@@ -146,8 +150,19 @@ func claimedAuthority(rules []policyRule, token string) (authority, kid string) 
 	return rules[i].Authority, signed.Signatures[0].Protected.KeyID
 }
 
-func sameAuthority(a, b string) bool {
-	return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/")
+// sameAuthority compares two URLs. A slash at the end means nothing, nor does case in scheme and
+// host.
+func sameAuthority(a, b string) bool { return AuthorityName(a) == AuthorityName(b) }
+
+// AuthorityName is the one spelling of an attestation authority's URL: scheme and host in lower
+// case (RFC 3986 section 6.2.2.1), no slash at the end. What is no URL is itself.
+func AuthorityName(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return address
+	}
+	u.Host = strings.ToLower(u.Host) // Parse has lowered the scheme
+	return strings.TrimSuffix(u.String(), "/")
 }
 
 func parseAttestation(token string) (*jose.JSONWebSignature, error) {

@@ -115,7 +115,10 @@ var errBackup = badParameter("Backup blob contains invalid or corrupt version.")
 
 // openBackup opens what a client says is a backup. All that is wrong with one gets the same answer.
 func (k *collection[T]) openBackup(v *Vaults, blob []byte) (*openedBackup, error) {
-	if len(blob) == 0 || len(blob) > maxBackup {
+	if blob == nil {
+		return nil, missing("value")
+	}
+	if len(blob) > maxBackup {
 		return nil, errBackup
 	}
 	if v.closed.Load() {

@@ -84,7 +84,8 @@ func TestWhatIsNoBackupIsRefused(t *testing.T) {
 	for _, r := range stored.Scan("vault", "") {
 		record = r.Value
 	}
-	for name, blob := range map[string][]byte{"nothing": nil, "one byte": {1}, "cut": good[:len(good)-1], "longer": append(bytes.Clone(good), 0), "flipped": flipped,
+	for name, blob := range map[string][]byte{"nothing": {}, "one byte": {1},
+		"cut": good[:len(good)-1], "longer": append(bytes.Clone(good), 0), "flipped": flipped,
 		"of another cluster": must(foreign.BackupSecret(ctx, fc, "s"))(t), "a stored record": record, "too long": make([]byte, 21<<20)} {
 		_, err := w.RestoreSecret(ctx, c, blob)
 		if e := refused(t, err, vault.Invalid, "BadParameter"); e.Message != "Backup blob contains invalid or corrupt version." {

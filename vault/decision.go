@@ -27,10 +27,11 @@ type decision struct {
 	again     bool // there is more to do than one transaction holds: decide again when this one is applied
 	mustFind  bool // NotFound is a failure in a step after the first too; to a duty it is not
 
-	turn    *turn        // at a core; nil: none is needed
-	vault   *vaultRecord // set by admit
-	version string       // that was used or made, for the usage record
-	with    string       // the other key that was used, for the usage record
+	turn    *turn         // at a core; nil: none is needed
+	vault   *vaultRecord  // set by admit
+	allowed permissionSet // of the caller, in that vault; set by admit
+	version string        // that was used or made, for the usage record
+	with    string        // the other key that was used, for the usage record
 }
 
 // read returns the record at path, and holds the transaction to it.

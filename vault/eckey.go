@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -111,8 +112,11 @@ func parseKoblitz(scalar []byte) (material, error) {
 // importEC builds a key from a private JWK (RFC 7518 section 6.2.2).
 func importEC(j *JWK) (material, error) {
 	shape, err := shapeFor(KeySpec{Kty: "EC", Crv: j.Crv})
-	if err != nil || j.Crv == "" {
-		return nil, badProperty("key.crv")
+	switch {
+	case j.Crv == "":
+		return nil, missing("key.crv")
+	case err != nil:
+		return nil, badValue("key.crv", theCurves)
 	}
 	size := 32
 	if shape.curve != nil {
@@ -149,9 +153,14 @@ func ecFromScalar(shape *keyShape, d []byte) (material, error) {
 	return ecKey{key}, nil
 }
 
-// padded is b with zeros before it up to size, nil if it is empty or too long. Clients are known to leave leading zeros out.
+// padded is the number b in size bytes, nil if it isn't given or is too long. Clients are known to
+// leave leading zeros out, and to put more of them in: Java's BigInteger has one where the first
+// bit is set.
 func padded(b []byte, size int) []byte {
-	if len(b) == 0 || len(b) > size {
+	if len(b) == 0 {
+		return nil
+	}
+	if b = bytes.TrimLeft(b, "\x00"); len(b) > size {
 		return nil
 	}
 	p := make([]byte, size)

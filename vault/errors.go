@@ -80,6 +80,9 @@ func badValue(name, format string, args ...any) *Error {
 	return badParameter("Property "+name+" has invalid value: "+format+".", args...)
 }
 
+// missing refuses a request without a property that it must have.
+func missing(name string) *Error { return badParameter("Property %s is required.", name) }
+
 func unauthorized(message string) *Error {
 	return &Error{Kind: Unauthenticated, Code: "Unauthorized", Message: message}
 }

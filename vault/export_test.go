@@ -1,5 +1,7 @@
 package vault
 
+var LowerS = lowerS
+
 // HoldTurns takes every turn at a core, as slow keys in use do, and gives what gives them back.
 func (v *Vaults) HoldTurns() (release func()) {
 	for range cap(v.turns) {

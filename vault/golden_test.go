@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -93,6 +94,35 @@ func TestOldVaultRecord(t *testing.T) {
 	} {
 		if _, err := decodeVault(bad); err == nil {
 			t.Errorf("%s is read as a vault", name)
+		}
+	}
+}
+
+// A key of the first shape is one that can't be exported; it is written again in the newest.
+func TestOldKeyRecord(t *testing.T) {
+	old := keyRecord1{Attributes: goldenAttributes, Ops: []string{"sign"},
+		Tags: map[string]string{"a": "b"}, Kty: "EC", Crv: "P-256",
+		N: []byte{1}, E: []byte{2}, X: []byte{3}, Y: []byte{4}}
+	b := must1(encodeRecord(&old, []byte("private")))
+	r, tail, err := decodeKeyRecord(b)
+	want := keyRecord{Attributes: old.Attributes, Ops: old.Ops, Tags: old.Tags, Kty: old.Kty,
+		Crv: old.Crv, N: old.N, E: old.E, X: old.X, Y: old.Y}
+	if err != nil || !reflect.DeepEqual(*r, want) || string(tail) != "private" {
+		t.Fatalf("%+v %q %v", r, tail, err)
+	}
+	again := must1(encodeRecord(r, tail))
+	if r, tail, err := decodeKeyRecord(again); again[0] != 0x02 || err != nil ||
+		!reflect.DeepEqual(*r, want) || string(tail) != "private" {
+		t.Errorf("written again as %x it is %+v %q %v", []byte(again), r, tail, err)
+	}
+	for name, bad := range map[string][]byte{
+		"the old members under the new number": append([]byte{0x02}, b[1:]...),
+		"the new members under the old number": append([]byte{0x01}, again[1:]...),
+		"an unknown shape":                     append([]byte{0x03}, b[1:]...),
+		"nothing":                              nil,
+	} {
+		if _, _, err := decodeKeyRecord(bad); err == nil {
+			t.Errorf("%s is read as a key", name)
 		}
 	}
 }

@@ -99,7 +99,11 @@ func (w *world) tokenKey(t testing.TB) (kid string, key *ecdsa.PrivateKey) {
 func sign(t testing.TB, alg jose.SignatureAlgorithm, key any, o *jose.SignerOptions, payload string) string {
 	t.Helper()
 	signer := must(jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, o))(t)
-	return must(must(signer.Sign([]byte(payload)))(t).CompactSerialize())(t)
+	signed := must(signer.Sign([]byte(payload)))(t)
+	if alg == jose.ES256 {
+		vault.LowerS(signed.Signatures[0].Signature) // as our tokens have it
+	}
+	return must(signed.CompactSerialize())(t)
 }
 
 // Even with the cluster's own key, what is not exactly one of its tokens is refused.

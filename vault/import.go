@@ -36,6 +36,10 @@ func (v *Vaults) ImportKey(ctx context.Context, c Caller, name string, j *JWK, c
 		if err != nil {
 			return newKey{}, err
 		}
+		if r.exchanges() {
+			return newKey{}, badValue("key.key_ops",
+				"a key that others are wrapped with is made here, so that nobody outside has it")
+		}
 		unwrap, err := d.wrappingKey(j)
 		if err != nil {
 			return newKey{}, err

@@ -76,12 +76,12 @@ func (r keyRecord) with(ch Change, a storedAttributes) (keyRecord, error) {
 	r.Attributes = a
 	if len(ch.KeyOps) != 0 {
 		r.Ops = ch.KeyOps
+		if err := validOps(r.Ops, baseType(r.Kty)); err != nil {
+			return r, err
+		}
 	}
 	if ch.Tags != nil {
 		r.Tags = ch.Tags
-	}
-	if err := validOps(r.Ops); err != nil {
-		return r, err
 	}
 	if r.exchanges() && (len(r.Ops) != 1 || baseType(r.Kty) != "RSA") {
 		return r, badValue("key_ops", "import is for RSA keys that can do nothing else")
@@ -98,21 +98,43 @@ func (r keyRecord) begin(ch Change, a storedAttributes) (keyRecord, error) {
 	if err != nil {
 		return r, err
 	}
-	return r.releasable(ch)
+	if r, err = r.releasable(ch); err == nil && r.exchanges() && r.Exportable {
+		err = badValue("key_ops", "a key that others are wrapped with can't be exportable")
+	}
+	return r, err
 }
 
-// exchanges says whether others are wrapped with this key on their way in. Such a key is RSA, can do nothing else, and never could nor
-// will: whoever might decrypt with it could open what was wrapped.
+// exchanges says whether others are wrapped with this key on their way in. Such a key is RSA, can
+// do nothing else, and never could nor will: whoever might decrypt with it could open what was
+// wrapped. For the same reason it was made here and never leaves.
 func (r *keyRecord) exchanges() bool { return slices.Contains(r.Ops, string(opImport)) }
 
-// validOps: known names, each once (RFC 7517 section 4.3), in whatever order; the order is kept.
-func validOps(ops []string) error {
+// validOps: known names, each once (RFC 7517 section 4.3), in whatever order; the order is kept. As
+// in Azure a key can't be for what no algorithm does with its type. What importing and exporting
+// need is looked at elsewhere.
+func validOps(ops []string, kty string) error {
+	supported := opsOf(kty)
 	for i, op := range ops {
-		if !slices.Contains(knownOps, keyOp(op)) || slices.Contains(ops[:i], op) {
+		switch op := keyOp(op); {
+		case !slices.Contains(knownOps, op) || slices.Contains(ops[:i], string(op)):
 			return badProperty("key_ops")
+		case op != opImport && op != opExport && !slices.Contains(supported, op):
+			return badValue("key_ops", "%s is not for %s keys; they take %s",
+				op, kty, joined(supported))
 		}
 	}
 	return nil
+}
+
+func joined(ops []keyOp) string {
+	var s string
+	for i, op := range ops {
+		if i > 0 {
+			s += ", "
+		}
+		s += string(op)
+	}
+	return s
 }
 
 // CreateKey adds a version with a new private key, and with the first one the key. 409 ObjectIsDeletedButRecoverable while the
@@ -124,20 +146,31 @@ func (v *Vaults) CreateKey(ctx context.Context, c Caller, name string, spec KeyS
 			return newKey{}, err
 		}
 		made, err := keyRecord{Kty: spec.Kty, Ops: shape.ops}.begin(ch, newAttributes(ch, d.now))
-		return newKey{record: made, make: func() (seal.Plaintext, PublicKey, error) { return shape.generate(spec.Kty) }}, err
+		return newKeyOf(shape, made), err
 	})
 }
 
 // A newKey is a version that is to be: its record without the public half, and what makes the key.
+// Keys of the same shape, nil where the request brings the key, are as good as each other.
 type newKey struct {
 	record keyRecord
+	shape  *keyShape
 	make   func() (seal.Plaintext, PublicKey, error)
 }
 
-// addKey adds a version whose key is made once: deciding again after a conflict must not cost another.
+// newKeyOf is a version whose key is made here.
+func newKeyOf(shape *keyShape, r keyRecord) newKey {
+	return newKey{record: r, shape: shape, make: func() (seal.Plaintext, PublicKey, error) {
+		return shape.generate(r.Kty)
+	}}
+}
+
+// addKey adds a version whose key is made once: deciding again after a conflict must not cost
+// another, unless what is to be made depends on what was there and that has changed.
 func (v *Vaults) addKey(ctx context.Context, c Caller, w verb, name string, plan func(*decision, object) (newKey, error)) (Key, error) {
 	var private seal.Plaintext
 	var public PublicKey
+	var shape *keyShape
 	defer func() { private.Zero() }()
 	return perform(ctx, v, c, w, target{name: name}, func(d *decision) (Key, error) {
 		o, err := keyCollection.claim(d, name)
@@ -148,10 +181,12 @@ func (v *Vaults) addKey(ctx context.Context, c Caller, w verb, name string, plan
 		if err != nil {
 			return Key{}, err
 		}
-		if private == nil {
+		if private == nil || k.shape != shape || k.record.Kty != public.Kty {
+			private.Zero()
 			if private, public, err = v.generate(ctx, k.make); err != nil {
 				return Key{}, err
 			}
+			shape = k.shape
 		}
 		return d.addVersion(o, name, k.record.withPublic(public), private)
 	})

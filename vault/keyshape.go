@@ -59,13 +59,16 @@ func shapeFor(spec KeySpec) (*keyShape, error) {
 	case !found:
 		return nil, badValue("kty", "it is RSA, EC or oct, or one of them with -HSM")
 	case kty == "EC":
-		return nil, badValue("crv", "it is P-256, P-384, P-521 or P-256K")
+		return nil, badValue("crv", theCurves)
 	case kty == "oct":
 		return nil, badValue("key_size", "it is 128, 192 or 256")
 	default:
 		return nil, badValue("key_size", "it is 2048, 3072 or 4096")
 	}
 }
+
+// theCurves also tells whoever uses the name that version 2016-10-01 of the API had for the last.
+const theCurves = "it is P-256, P-384, P-521 or P-256K, which others call secp256k1"
 
 // matches: key_size means nothing for EC (sigstore sends 2048), crv nothing for RSA. What is not given matches the first row.
 func (s *keyShape) matches(spec KeySpec) bool {

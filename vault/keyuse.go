@@ -35,7 +35,7 @@ func (v *Vaults) Sign(ctx context.Context, c Caller, name, version, alg string, 
 			out.Value, err = a.sign(m, digest)
 		}
 		return out, err
-	})
+	}, input{"value", digest})
 }
 
 // Verify says whether the signature is the key's over the digest. A wrong signature of whatever length is false, not an error.
@@ -46,7 +46,7 @@ func (v *Vaults) Verify(ctx context.Context, c Caller, name, version, alg string
 			good = a.verify(m, digest, signature)
 		}
 		return none, err
-	})
+	}, input{"digest", digest}, input{"value", signature})
 	return good && err == nil, err
 }
 
@@ -71,15 +71,27 @@ func (v *Vaults) UnwrapKey(ctx context.Context, c Caller, name, version, alg str
 }
 
 func (v *Vaults) encipher(ctx context.Context, c Caller, u use, t target, alg string, in Cipher) (CryptoResult, error) {
-	return v.use(ctx, c, u, t, alg, func(a *algorithm, m material) (Cipher, error) { return a.encrypt(m, in) })
+	return v.use(ctx, c, u, t, alg, func(a *algorithm, m material) (Cipher, error) {
+		return a.encrypt(m, in)
+	}, input{"value", in.Value})
 }
 
 func (v *Vaults) decipher(ctx context.Context, c Caller, u use, t target, alg string, in Cipher) (CryptoResult, error) {
-	return v.use(ctx, c, u, t, alg, func(a *algorithm, m material) (Cipher, error) { return a.decrypt(m, in) })
+	return v.use(ctx, c, u, t, alg, func(a *algorithm, m material) (Cipher, error) {
+		return a.decrypt(m, in)
+	}, input{"value", in.Value})
 }
 
-// use carries out one use of a key: state first, then whether the algorithm fits, then f (decision 10).
-func (v *Vaults) use(ctx context.Context, c Caller, u use, t target, alg string, f func(*algorithm, material) (Cipher, error)) (CryptoResult, error) {
+// An input is what a use works on: nil was not given, and is refused. What is given may be empty.
+type input struct {
+	property string
+	bytes    []byte
+}
+
+// use carries out one use of a key: state first, then whether the algorithm fits and all inputs are
+// given, then f (decision 10).
+func (v *Vaults) use(ctx context.Context, c Caller, u use, t target, alg string,
+	f func(*algorithm, material) (Cipher, error), inputs ...input) (CryptoResult, error) {
 	return perform(ctx, v, c, u.verb, t, func(d *decision) (CryptoResult, error) {
 		o, err := keyCollection.find(d, t.name, t.version)
 		if err != nil {
@@ -99,6 +111,14 @@ func (v *Vaults) use(ctx context.Context, c Caller, u use, t target, alg string,
 		if a.weak && !d.vault.WeakAlgorithms {
 			return CryptoResult{}, badParameter("The algorithm %s is switched off in this vault.", a.name)
 		}
+		if err := d.allowedBare(c, a, u.op, &k.record); err != nil {
+			return CryptoResult{}, err
+		}
+		for _, in := range inputs {
+			if in.bytes == nil {
+				return CryptoResult{}, missing(in.property)
+			}
+		}
 		if k.slow() {
 			if err := d.turn.take(); err != nil {
 				return CryptoResult{}, err
@@ -109,6 +129,31 @@ func (v *Vaults) use(ctx context.Context, c Caller, u use, t target, alg string,
 		v.cfg.Counts.note(a, u.op, err)
 		return CryptoResult{Name: o.head.Name, Version: o.version, Cipher: out}, err
 	})
+}
+
+// allowedBare holds AES-CBC to all that it can be used for. Its IV is the caller's, so that a block
+// that is encrypted is the bare cipher of whatever the caller likes, and one that is decrypted its
+// inverse. Who has the first can undo AES-GCM by hand, and wrap; who has the second can unwrap. So
+// the key must be for that, and the caller must have the right to it.
+func (d *decision) allowedBare(c Caller, a *algorithm, op keyOp, r *keyRecord) error {
+	if a.scheme != aesCBC && a.scheme != aesCBCPad {
+		return nil
+	}
+	worth := []use{useUnwrap}
+	if op == opEncrypt {
+		worth = []use{useDecrypt, useWrap}
+	}
+	for _, u := range worth {
+		has := slices.Contains(r.Ops, string(u.op))
+		switch {
+		case !has && u.op == opDecrypt:
+			return forbidden("KeyOperationForbidden",
+				"Operation %s with %s is not permitted on this key, since decrypt isn't.", op, a.name)
+		case has && !d.allowed.has(u.permission):
+			return d.deny(c, u.permission)
+		}
+	}
+	return nil
 }
 
 // key gives the version that was found, from the cache if it was opened before.

@@ -116,7 +116,7 @@ func (k octKey) openGCM(in Cipher) (Cipher, error) {
 	sealed := append(append(make([]byte, 0, len(in.Value)+gcmTag), in.Value...), in.Tag...)
 	value, err := k.gcm.Open(sealed[:0], in.IV, sealed, in.AAD)
 	if err != nil {
-		return Cipher{}, badProperty("value")
+		return Cipher{}, errDecrypt
 	}
 	return Cipher{Value: value}, nil
 }
@@ -132,11 +132,11 @@ func (k octKey) wrap(in Cipher) (Cipher, error) {
 
 func (k octKey) unwrap(in Cipher) (Cipher, error) {
 	if len(in.Value) < 24 || len(in.Value)%8 != 0 {
-		return Cipher{}, badProperty("value")
+		return Cipher{}, errDecrypt
 	}
 	value, err := jose.KeyUnwrap(k.block, in.Value)
 	if err != nil {
-		return Cipher{}, badProperty("value")
+		return Cipher{}, errDecrypt
 	}
 	return Cipher{Value: value}, nil
 }
@@ -168,7 +168,7 @@ func (k octKey) decryptCBC(a *algorithm, in Cipher) (Cipher, error) {
 		return Cipher{}, wrongLength("iv", aes.BlockSize, in.IV)
 	}
 	if len(in.Value) == 0 || len(in.Value)%aes.BlockSize != 0 {
-		return Cipher{}, badProperty("value")
+		return Cipher{}, errDecrypt
 	}
 	value := make([]byte, len(in.Value))
 	cipher.NewCBCDecrypter(k.block, in.IV).CryptBlocks(value, in.Value)
@@ -178,7 +178,7 @@ func (k octKey) decryptCBC(a *algorithm, in Cipher) (Cipher, error) {
 	n, ok := padding(value)
 	if !ok {
 		clear(value)
-		return Cipher{}, badProperty("value")
+		return Cipher{}, errDecrypt
 	}
 	return Cipher{Value: value[:len(value)-n]}, nil
 }

@@ -15,11 +15,11 @@ import (
 type verb struct {
 	operation  string // of the usage record: "secrets/get"
 	permission permission
-	writes     bool // decides into a transaction
-	unnamed    bool // asks about a collection, not about one object
-	secret     bool // uses a private key
-	anyone     bool // allowed to whoever has any permission in the vault; permission is not looked at
-	removes    bool // in steps: that there is nothing left after the first is what it wanted
+	writes     bool          // decides into a transaction
+	unnamed    bool          // asks about a collection, not about one object
+	secret     bool          // uses a private key
+	any        permissionSet // not empty: one of these is enough, whatever permission says
+	removes    bool          // in steps: that there is nothing left after the first is what it wanted
 }
 
 // A target is the object that a verb is about, as the caller spelt it. Version "" is the latest.

@@ -220,7 +220,8 @@ func TestOrderOfChecks(t *testing.T) {
 			kind   vault.Kind
 			code   string
 		}{
-			{"everything wrong", stranger, "no-vault", "bad name", vault.Unauthenticated, "Unauthorized"},
+			{"everything wrong", stranger, "no-vault", "bad name", vault.Unauthenticated,
+				vault.TokenRevoked},
 			{"all but the token wrong", good, "no-vault", "bad name", vault.NotFound, "VaultNotFound"},
 			{"not a vault's name", good, "../sys", "bad name", vault.NotFound, "VaultNotFound"},
 			{"name and permission wrong", good, "other", "bad name", vault.Invalid, "BadParameter"},
@@ -397,7 +398,7 @@ func TestIdentityOfTwoApplications(t *testing.T) {
 	w.grant("demo", "other", nil, []string{"all"})
 	c.Identity.OID = other.OID
 	_, err := w.ListSecrets(ctx, c, page)
-	refused(t, err, vault.Unauthenticated, "Unauthorized")
+	refused(t, err, vault.Unauthenticated, vault.TokenRevoked)
 }
 
 // I2: what allowed a write is among its conditions. Each of these happens after the decision and before the commit.
@@ -413,13 +414,16 @@ func TestRevokedBetweenDecisionAndCommit(t *testing.T) {
 			if err := w.RemoveCredential(ctx, w.root, "web", a.credential.ID); err != nil {
 				t.Fatal(err)
 			}
-		}, vault.Unauthenticated, "Unauthorized"},
-		"enabled": {func(t *testing.T, w *world, _ app) { must(w.SetAppEnabled(ctx, w.root, "web", false))(t) }, vault.Unauthenticated, "Unauthorized"},
+		}, vault.Unauthenticated, vault.TokenRevoked},
+		"enabled": {func(t *testing.T, w *world, _ app) {
+			must(w.SetAppEnabled(ctx, w.root, "web",
+				false))(t)
+		}, vault.Unauthenticated, vault.TokenRevoked},
 		"application": {func(t *testing.T, w *world, _ app) {
 			if err := w.DeleteApp(ctx, w.root, "web"); err != nil {
 				t.Fatal(err)
 			}
-		}, vault.Unauthenticated, "Unauthorized"},
+		}, vault.Unauthenticated, vault.TokenRevoked},
 	} {
 		t.Run(why, func(t *testing.T) {
 			w := newWorld(t)
@@ -448,7 +452,7 @@ func TestCredentialEnds(t *testing.T) {
 	must(w.ListSecrets(ctx, short, page))(t)
 	w.now = w.now.Add(time.Minute)
 	_, err = w.ListSecrets(ctx, short, page)
-	refused(t, err, vault.Unauthenticated, "Unauthorized")
+	refused(t, err, vault.Unauthenticated, vault.TokenRevoked)
 	must(w.ListSecrets(ctx, c, page))(t)
 }
 
@@ -655,7 +659,7 @@ func TestCachesFollowTheState(t *testing.T) {
 	refused(t, err, vault.Forbidden, "ForbiddenByPolicy")
 	must(w.SetAppEnabled(ctx, w.root, "web", false))(t)
 	_, err = other.GetSecret(ctx, c, "s", "")
-	refused(t, err, vault.Unauthenticated, "Unauthorized")
+	refused(t, err, vault.Unauthenticated, vault.TokenRevoked)
 }
 
 func BenchmarkGetSecret(b *testing.B) {
@@ -730,5 +734,5 @@ func TestWhoWaitedForATurnLooksAgain(t *testing.T) {
 	}
 	must(w.SetAppEnabled(ctx, w.root, "web", false))(t)
 	release()
-	refused(t, <-signed, vault.Unauthenticated, "Unauthorized")
+	refused(t, <-signed, vault.Unauthenticated, "TokenRevoked")
 }

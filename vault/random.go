@@ -8,8 +8,9 @@ import (
 // maxRandom is Azure's bound of what one call gives, in bytes.
 const maxRandom = 128
 
-// randomBytes is for whoever may do anything in the vault: Azure's access policies have no permission for it.
-var randomBytes = verb{operation: "rng", unnamed: true, anyone: true}
+// randomBytes is for whoever may do anything with keys. Azure's access policies have no permission
+// for it; in a Managed HSM those roles have it that use keys.
+var randomBytes = verb{operation: "rng", unnamed: true, any: everyKeys}
 
 // RandomBytes gives 1 to 128 bytes of the operating system's generator.
 func (v *Vaults) RandomBytes(ctx context.Context, c Caller, count int) ([]byte, error) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 	"time"
-
-	"keyquorum/seal"
 )
 
 // A RotationPolicy says when a key gets a new version by itself, and how long versions live. Durations are ISO 8601 dates: P90D, P18M,
@@ -189,8 +187,7 @@ func (d *decision) planRotation(o object, name string) (newKey, error) {
 	if err != nil {
 		return newKey{}, err
 	}
-	shape := k.keyShape()
-	return newKey{record: r, make: func() (seal.Plaintext, PublicKey, error) { return shape.generate(r.Kty) }}, nil
+	return newKeyOf(k.keyShape(), r), nil
 }
 
 // successor is the record of the version after latest, without its public half.

@@ -107,8 +107,10 @@ func TestRandomBytes(t *testing.T) {
 	for _, n := range []int{-1, 0, 129} {
 		refused(t, second(w.RandomBytes(ctx, c, n)), vault.Invalid, "BadParameter")
 	}
-	w.grant("demo", "web", nil, []string{"list"})
+	w.grant("demo", "web", []string{"list"}, nil)
 	must(w.RandomBytes(ctx, c, 1))(t)
+	w.grant("demo", "web", nil, []string{"all"})
+	refused(t, second(w.RandomBytes(ctx, c, 1)), vault.Forbidden, "ForbiddenByPolicy")
 	w.grant("demo", "web", nil, nil)
 	refused(t, second(w.RandomBytes(ctx, c, 1)), vault.Forbidden, "ForbiddenByPolicy")
 }

@@ -63,13 +63,13 @@ func (k rsaKey) encrypt(a *algorithm, in Cipher) (Cipher, error) {
 
 func (k rsaKey) decrypt(a *algorithm, in Cipher) (Cipher, error) {
 	if len(in.Value) != k.Size() {
-		return Cipher{}, badProperty("value")
+		return Cipher{}, errDecrypt
 	}
 	var value []byte
 	var err error
 	withPrivate(func() { value, err = k.open(a, in.Value) })
 	if err != nil {
-		return Cipher{}, badProperty("value")
+		return Cipher{}, errDecrypt
 	}
 	return Cipher{Value: value}, nil
 }

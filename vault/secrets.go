@@ -144,7 +144,7 @@ func (v *Vaults) SetSecret(ctx context.Context, c Caller, name string, value sea
 			return Secret{}, err
 		}
 		if value == nil {
-			return Secret{}, badValue("value", "it is missing")
+			return Secret{}, missing("value")
 		}
 		if len(value) > maxSecretValue {
 			return Secret{}, badParameter("Property value has more than 25600 bytes.")

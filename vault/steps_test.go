@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,6 +71,32 @@ func TestVaultIsDeletedBetweenSteps(t *testing.T) {
 				t.Errorf("asked again: %v", err)
 			}
 		})
+	}
+}
+
+// Another key of the same name is made while a rotation has its own made: the version that comes is
+// of the type, with the key_ops and the tags, of that one.
+func TestRotationFollowsAnotherKey(t *testing.T) {
+	w, c := demo(t)
+	must(w.CreateKey(ctx, c, "k", vault.KeySpec{Kty: "RSA"},
+		vault.Change{Tags: map[string]string{"of": "RSA"}}))(t)
+	w.beforeStep(1, func() {
+		must(w.CreateKey(ctx, c, "k", vault.KeySpec{Kty: "EC", Crv: "P-384"},
+			vault.Change{Tags: map[string]string{"of": "EC"}}))(t)
+	})
+	k := must(w.RotateKey(ctx, c, "k"))(t)
+	if k.Public.Kty != "EC" || k.Public.Crv != "P-384" || len(k.Public.X) != 48 ||
+		k.Public.N != nil || !slices.Equal(k.Ops, []string{"sign", "verify"}) ||
+		k.Tags["of"] != "EC" {
+		t.Errorf("after an EC key came %+v", k)
+	}
+	must(w.Sign(ctx, c, "k", k.Version, "ES384", make([]byte, 48)))(t)
+	w.beforeStep(1, func() { // the same type again: what was made is good
+		must(w.CreateKey(ctx, c, "k", vault.KeySpec{Kty: "EC-HSM", Crv: "P-384"},
+			vault.Change{}))(t)
+	})
+	if k := must(w.RotateKey(ctx, c, "k"))(t); k.Public.Kty != "EC-HSM" {
+		t.Errorf("after an EC-HSM key came %+v", k)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"math/big"
 	"strings"
 	"time"
 
@@ -125,6 +126,7 @@ func signCompact(signer jose.Signer, payload []byte) (token string, err error) {
 	seal.Do(func() {
 		var signed *jose.JSONWebSignature
 		if signed, err = signer.Sign(payload); err == nil {
+			lowerS(signed.Signatures[0].Signature)
 			token, err = signed.CompactSerialize()
 		}
 	})
@@ -166,6 +168,9 @@ func (v *Vaults) verify(keys *tokenKeys, token string) (*verifiedToken, error) {
 	if err != nil {
 		return nil, err
 	}
+	if highS(signed.Signatures[0].Signature) {
+		return nil, errTokenForm
+	}
 	var c claims
 	if err := json.Unmarshal(payload, &c); err != nil {
 		return nil, err
@@ -177,6 +182,26 @@ func (v *Vaults) verify(keys *tokenKeys, token string) (*verifiedToken, error) {
 	t.identity.key = h.KeyID
 	return t, nil
 }
+
+// Of an ECDSA signature (r, s) the other spelling (r, n-s) is as good, and anybody can make it (SEC
+// 1 version 2 section 4.1.4). The lower s is the one that tokens of this cluster have, so that one
+// token has one spelling.
+var (
+	orderP256 = elliptic.P256().Params().N
+	halfP256  = new(big.Int).Rsh(orderP256, 1)
+)
+
+// highS: signature is r and s of ES256 side by side (RFC 7518 section 3.4).
+func highS(signature []byte) bool { return tokenS(signature).Cmp(halfP256) > 0 }
+
+// lowerS gives the signature the spelling with the lower s.
+func lowerS(signature []byte) {
+	if s := tokenS(signature); s.Cmp(halfP256) > 0 {
+		s.Sub(orderP256, s).FillBytes(signature[scalarSize:])
+	}
+}
+
+func tokenS(signature []byte) *big.Int { return new(big.Int).SetBytes(signature[scalarSize:]) }
 
 // compact says whether token is three strict base64url parts (RFC 7515 section 7.1). The library forgives spaces, line ends and loose
 // last bits; then one token would have many spellings.
@@ -219,7 +244,10 @@ func (t *verifiedToken) check(zone string, now time.Time) error {
 
 // hostOf gives the folded host of a resource: "https://vault.example:8200/", "vault.example.:8200" and "vault.example" are one.
 func hostOf(resource string) string {
-	host, _, _ := strings.Cut(strings.TrimPrefix(resource, "https://"), "/")
+	if scheme, rest, ok := strings.Cut(resource, "://"); ok && strings.EqualFold(scheme, "https") {
+		resource = rest // schemes and hosts have no case (RFC 3986 section 6.2.2.1)
+	}
+	host, _, _ := strings.Cut(resource, "/")
 	host, _, _ = strings.Cut(host, ":")
 	return fold(strings.TrimSuffix(host, "."))
 }

@@ -23,7 +23,7 @@ type VaultChange struct {
 	WeakAlgorithms  *bool
 }
 
-// Bounds of soft deletion's retention, in days; the greatest is the default.
+// Bounds of soft deletion's retention, in days.
 const (
 	minRetention = 7
 	maxRetention = 90
@@ -38,16 +38,13 @@ func (r *vaultRecord) info() VaultInfo {
 	return i
 }
 
-// CreateVault makes a vault. retentionDays 0 is 90. Conflict if the name is taken, by a deleted vault too.
+// CreateVault makes a vault. Conflict if the name is taken, by a deleted vault too.
 func (v *Vaults) CreateVault(ctx context.Context, o Operator, name string, retentionDays int, purgeProtection bool) (VaultInfo, error) {
 	name = fold(name)
 	w := adminVerb{operation: "admin/vaults/create", writes: true}
 	return performAdmin(ctx, v, o, w, name, "", func(d *decision) (VaultInfo, error) {
 		if !validVaultName(name) {
 			return VaultInfo{}, badParameter("A vault's name is 3 to 24 letters, digits and single hyphens; a letter comes first, a letter or digit last.")
-		}
-		if retentionDays == 0 {
-			retentionDays = maxRetention
 		}
 		if retentionDays < minRetention || retentionDays > maxRetention {
 			return VaultInfo{}, badParameter("Retention is 7 to 90 days.")
@@ -189,7 +186,7 @@ func (v *Vaults) PurgeVault(ctx context.Context, o Operator, name string) error 
 		if err := d.enterDeleted(name); err != nil {
 			return none, err
 		}
-		if d.vault.PurgeProtection {
+		if d.vault.PurgeProtection && d.vault.State == deleted { // what has begun can only go on
 			return none, conflict("PurgeProtected", "The vault is protected from being purged before its retention is over. It is purged by itself then.")
 		}
 		return none, d.purgeVault()

@@ -129,6 +129,35 @@ func TestPurgeVaultInSteps(t *testing.T) {
 	refused(t, err, vault.Forbidden, "ForbiddenByPolicy")
 }
 
+// A purge that the end of retention has begun is gone on with by whoever purges, purge protection
+// or not.
+func TestPurgeOfAProtectedVaultGoesOn(t *testing.T) {
+	w, c := demo(t)
+	must(w.UpdateVault(ctx, w.root, "demo", vault.VaultChange{PurgeProtection: ptr(true)}))(t)
+	for i := range 100 {
+		must(w.SetSecret(ctx, c, fmt.Sprint("s", i), seal.Plaintext("v"), vault.Change{}))(t)
+	}
+	must(w.DeleteVault(ctx, w.root, "demo"))(t)
+	refused(t, w.PurgeVault(ctx, w.root, "demo"), vault.Conflict, "PurgeProtected")
+	w.now = w.now.Add(91 * day)
+	steps := 0
+	w.replica.refuse = func(fsm.Txn) error {
+		if steps++; steps == 2 {
+			return cluster.ErrUnavailable
+		}
+		return nil
+	}
+	_, _ = w.Sweep(ctx)
+	w.replica.refuse = nil
+	if d := must(w.GetDeletedVault(ctx, w.root, "demo"))(t); !d.Purging {
+		t.Fatalf("the sweep did not stop half-way: %+v", d)
+	}
+	if err := w.PurgeVault(ctx, w.root, "demo"); err != nil {
+		t.Errorf("what was begun is not gone on with: %v", err)
+	}
+	refused(t, second(w.GetDeletedVault(ctx, w.root, "demo")), vault.NotFound, "VaultNotFound")
+}
+
 func TestVaultSettings(t *testing.T) {
 	w, c := demo(t)
 	if v := must(w.GetVault(ctx, w.root, "demo"))(t); !v.WeakAlgorithms || v.PurgeProtection {

@@ -181,9 +181,12 @@ var mutants = []mutant{
 			{File: "keyquorum/vault/remembered.go", New: "package vault\n\nimport \"sync\"\n\nvar remembered sync.Map\n\ntype decided struct {\n	v    *Vaults\n	path string\n	p    permission\n}\n"},
 			{
 				File: "keyquorum/vault/access.go",
-				Old:  "	if !ok || !w.anyone && !a.allowed.has(w.permission) {\n		return d.deny(c, w.permission)\n	}\n	return nil\n",
+				Old: "	switch {\n	case w.any != 0 && (!ok || a.allowed&w.any == 0):\n		return d.denyAny(c, w.any)\n" +
+					"	case w.any == 0 && (!ok || !a.allowed.has(w.permission)):\n		return d.deny(c, w.permission)\n	}\n	d.allowed = a.allowed\n	return nil\n",
 				New: "	key := decided{d.v, accessPath(d.vault.ID, c.Identity.OID), w.permission}\n	if _, before := remembered.Load(key); before {\n		return nil\n	}\n" +
-					"	if !ok || !w.anyone && !a.allowed.has(w.permission) {\n		return d.deny(c, w.permission)\n	}\n	remembered.Store(key, true)\n	return nil\n",
+					"	switch {\n	case w.any != 0 && (!ok || a.allowed&w.any == 0):\n		return d.denyAny(c, w.any)\n" +
+					"	case w.any == 0 && (!ok || !a.allowed.has(w.permission)):\n		return d.deny(c, w.permission)\n	}\n" +
+					"	d.allowed = a.allowed\n	remembered.Store(key, true)\n	return nil\n",
 			},
 		},
 		test: histories,

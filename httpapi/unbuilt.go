@@ -1,0 +1,51 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+)
+
+// What Azure's contract has and this server has not. A client must not take its absence for an
+// answer: to some 404 says that a certificate is deleted, or that there never was one.
+
+// unbuiltCollections are first segments of paths of which there is nothing.
+var unbuiltCollections = []string{
+	// Key Vault:
+	"certificates", "deletedcertificates", "storage", "deletedstorage",
+	// Managed HSM:
+	"backup", "prebackup", "prerestore", "restore", "settings", "providers", "securitydomain",
+}
+
+// unbuiltRoutes are operations of collections that are there.
+var unbuiltRoutes = []route{
+	{methods: get, shape: "keys/{name}/[version]/attestation"},
+	{methods: post, shape: "keys/{name}/[version]/securewrapkey"},
+	{methods: post, shape: "keys/{name}/[version]/secureunwrapkey"},
+	{methods: put, shape: "keys/{name}/restore"},
+	{methods: ofRoles, shape: "keys/providers/microsoft.authorization/roleassignments/[id]"},
+	{methods: ofRoles, shape: "keys/providers/microsoft.authorization/roledefinitions/[id]"},
+	{methods: ofRoles, shape: "keys/{name}/providers/microsoft.authorization/roleassignments/[id]"},
+	{methods: ofRoles, shape: "keys/{name}/providers/microsoft.authorization/roledefinitions/[id]"},
+}
+
+var ofRoles = []string{http.MethodGet, http.MethodPut, http.MethodDelete}
+
+// unbuilt: path is a path that no route has for this method.
+func unbuilt(method string, path []string) bool {
+	if len(path) == 0 {
+		return false
+	}
+	in := func(collection string) bool { return equalFold(path[0], collection) }
+	if slices.ContainsFunc(unbuiltCollections, in) {
+		return true
+	}
+	var ignored params
+	rt, _, _ := find(unbuiltRoutes, method, path, equalFold, &ignored)
+	return rt != nil
+}
+
+// notBuilt has a status that SDKs don't try again.
+func notBuilt() *failure {
+	return refuse(http.StatusNotImplemented, "NotImplemented",
+		"Azure has this operation; this server does not.")
+}
