@@ -11,15 +11,16 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
-
+	"keyquorum/cluster/wire"
 	"keyquorum/fsm"
 )
 
-// Calls between nodes are HTTP/2 POSTs on the cluster port with CBOR bodies (docs/formats.md). They carry indexes, digests,
-// sealed transactions and membership: never a request of an application, never a value in the clear.
+// Calls between nodes are HTTP/2 POSTs on the cluster port with CBOR bodies (docs/formats.md). They
+// carry indexes, digests, sealed transactions and membership: never a request of an application,
+// never a value in the clear.
 
-// A callError is a refusal that crosses the wire as one of these words, so that the asker can tell what it means.
+// A callError is a refusal that crosses the wire as one of these words, so that the asker can tell
+// what it means.
 type callError string
 
 const (
@@ -48,14 +49,6 @@ const maxCall = fsm.MaxTxnBytes + 4096
 // callLife is the longest that a call is served, whatever its asker thinks.
 const callLife = 35 * time.Second
 
-var (
-	callEncoder, _ = cbor.CoreDetEncOptions().EncMode()
-	callDecoder, _ = cbor.DecOptions{
-		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden,
-		MaxNestedLevels: 8, MaxArrayElements: 4096, MaxMapPairs: 64, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
-	}.DecMode()
-)
-
 // on registers a call. from is the asker's node id, as its certificate says.
 func on[Req, Resp any](c *Cluster, mux *http.ServeMux, path string, serve func(ctx context.Context, from string, r Req) (Resp, error)) {
 	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
@@ -69,7 +62,7 @@ func on[Req, Resp any](c *Cluster, mux *http.ServeMux, path string, serve func(c
 		defer cancel()
 		var request Req
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCall))
-		if err != nil || callDecoder.Unmarshal(body, &request) != nil {
+		if err != nil || wire.Decode(body, &request) != nil {
 			http.Error(w, string(errBadCall), http.StatusBadRequest)
 			return
 		}
@@ -78,7 +71,7 @@ func on[Req, Resp any](c *Cluster, mux *http.ServeMux, path string, serve func(c
 			c.refuse(w, path, err)
 			return
 		}
-		encoded, err := callEncoder.Marshal(response)
+		encoded, err := wire.Encode(response)
 		if err != nil {
 			c.refuse(w, path, err)
 			return
@@ -129,7 +122,7 @@ func (c *Cluster) refuse(w http.ResponseWriter, path string, err error) {
 // ask calls a node. An error that is no callError means that nothing is known of what the peer did.
 func ask[Req, Resp any](ctx context.Context, c *Cluster, nodeID, path string, request Req) (Resp, error) {
 	var response Resp
-	body, err := callEncoder.Marshal(request)
+	body, err := wire.Encode(request)
 	if err != nil {
 		return response, err
 	}
@@ -153,7 +146,7 @@ func ask[Req, Resp any](ctx context.Context, c *Cluster, nodeID, path string, re
 		}
 		return response, word
 	}
-	return response, callDecoder.Unmarshal(content, &response)
+	return response, wire.Decode(content, &response)
 }
 
 // askAny asks the other members, one after the other, until one gives an answer that will do. It
@@ -228,8 +221,8 @@ type dialError struct{ error }
 
 func (e *dialError) Unwrap() error { return e.error }
 
-// pingAfter is the silence after which a connection for calls is checked, and after which again it is given up:
-// one through a healed partition must not hold calls for the kernel's minutes.
+// pingAfter is the silence after which a connection for calls is checked, and after which again it
+// is given up: one through a healed partition must not hold calls for the kernel's minutes.
 const pingAfter = 2 * time.Second
 
 func (c *Cluster) newCallClient() *http.Client {

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"keyquorum/cluster/lease"
+	"keyquorum/cluster/wire"
 	"keyquorum/fsm"
 )
 
@@ -77,7 +78,7 @@ func (c *Cluster) Hear(nodeID string, meta []byte) { c.told.hear(nodeID, meta) }
 
 // MetaFor is this member's metadata with another cluster address.
 func (c *Cluster) MetaFor(address string) []byte {
-	meta, err := callEncoder.Marshal(heard{Cluster: address, Label: "liar"})
+	meta, err := wire.Encode(heard{Cluster: address, Label: "liar"})
 	if err != nil {
 		panic(err)
 	}
@@ -169,7 +170,7 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 		},
 		helloAnswer{Word: wordWait, Heard: said{Life: lifeID{Count: 1}, Out: deedCopied.word}},
 	} {
-		body, err := callEncoder.Marshal(call)
+		body, err := wire.Encode(call)
 		if err != nil {
 			panic(err)
 		}
@@ -187,10 +188,10 @@ var Recode = []func([]byte) ([]byte, bool){
 
 func recode[T any](body []byte) ([]byte, bool) {
 	var value T
-	if callDecoder.Unmarshal(body, &value) != nil {
+	if wire.Decode(body, &value) != nil {
 		return nil, false
 	}
-	encoded, err := callEncoder.Marshal(value)
+	encoded, err := wire.Encode(value)
 	return encoded, err == nil
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/memberlist"
+
+	"keyquorum/cluster/wire"
 )
 
 // Gossip configures memberlist. An empty Bind switches it off: then only columns of status are missing.
@@ -139,7 +141,7 @@ func (g *gossip) NodeMeta(limit int) []byte { return g.c.meta(limit) }
 
 func (c *Cluster) meta(limit int) []byte {
 	about := c.About
-	meta, err := callEncoder.Marshal(heard{
+	meta, err := wire.Encode(heard{
 		Cluster: c.Address, API: about.API, Label: about.Label, Region: about.Region, Version: about.Version,
 		Sealed: c.sealed.Load(), Applied: c.fsm.View().Index(),
 	})
@@ -170,7 +172,7 @@ func (t *told) forget(nodeID string) {
 // hear takes what a node tells. Nonsense is passed over, and so is who is new when there are too many.
 func (t *told) hear(nodeID string, meta []byte) {
 	var h heard
-	if len(meta) > memberlist.MetaMaxSize || callDecoder.Unmarshal(meta, &h) != nil {
+	if len(meta) > memberlist.MetaMaxSize || wire.Decode(meta, &h) != nil {
 		return
 	}
 	if _, _, err := net.SplitHostPort(h.Cluster); err != nil {

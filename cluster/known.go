@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/wire"
 	"keyquorum/fsm"
 )
 
@@ -51,7 +52,7 @@ func (c *Cluster) readKnown() error {
 	case err != nil && err.Error() == notFound:
 	case err != nil:
 		return err
-	case callDecoder.Unmarshal(b, &k) != nil:
+	case wire.Decode(b, &k) != nil:
 		return errors.New("cluster: what the folder knows of the cluster can't be read")
 	}
 	c.marked.Store(k.Committed)
@@ -117,7 +118,7 @@ func (c *Cluster) keepKnown(ctx context.Context) error {
 		}
 	}
 	c.hears.mu.Unlock()
-	b, err := callEncoder.Marshal(k)
+	b, err := wire.Encode(k)
 	if err == nil {
 		err = c.Store.Stable().Set(keyKnown, b)
 	}

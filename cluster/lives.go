@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/raft"
+
+	"keyquorum/cluster/wire"
 )
 
 // A life is one process on a member's folder. Raft trusts a member to keep what it stored: a vote,
@@ -99,7 +101,7 @@ func (d *diary) begin(stable raft.StableStore, last, term uint64) error {
 		_, _ = rand.Read(d.Key[:]) // does not fail
 	case err != nil:
 		return err
-	case callDecoder.Unmarshal(b, d) != nil || !d.Lives.wellFormed():
+	case wire.Decode(b, d) != nil || !d.Lives.wellFormed():
 		return errors.New("cluster: what the folder keeps of this member's lives can't be read")
 	}
 	next := life{Last: last, Term: term}
@@ -138,7 +140,7 @@ func (c *Cluster) beginLife() error {
 const notFound = "not found"
 
 func (d *diary) keep(stable raft.StableStore) error {
-	b, err := callEncoder.Marshal(d)
+	b, err := wire.Encode(d)
 	if err != nil {
 		return err
 	}
@@ -149,7 +151,7 @@ const tagLabel = "keyquorum hello v1\n"
 
 func (d *diary) tag(node string, s said) (tag [32]byte) {
 	s.Tag = tag
-	b, err := callEncoder.Marshal(s)
+	b, err := wire.Encode(s)
 	if err != nil {
 		panic(err) // numbers and bytes can be encoded
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"keyquorum/cluster/wire"
 	"keyquorum/fsm"
 )
 
@@ -35,7 +36,7 @@ const nodeKeysVersion = 1
 
 // Encode is what PathNodes holds.
 func (k NodeKeys) Encode() ([]byte, error) {
-	b, err := callEncoder.Marshal(k)
+	b, err := wire.Encode(k)
 	return append([]byte{nodeKeysVersion}, b...), err
 }
 
@@ -46,7 +47,7 @@ func NodeKeysOf(view fsm.View) (k NodeKeys, err error) {
 }
 
 func decodeNodeKeys(b []byte) (k NodeKeys, err error) {
-	if len(b) == 0 || b[0] != nodeKeysVersion || callDecoder.Unmarshal(b[1:], &k) != nil || len(k.Authorities) == 0 {
+	if len(b) == 0 || b[0] != nodeKeysVersion || wire.Decode(b[1:], &k) != nil || len(k.Authorities) == 0 {
 		return NodeKeys{}, errors.New("cluster: the record of node keys is missing, or not readable")
 	}
 	return k, nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/wire"
 	"keyquorum/fsm"
 )
 
@@ -89,7 +90,7 @@ const orderLabel = "keyquorum order v1\n"
 
 func (o order) message() ([]byte, error) {
 	o.KeyTerm, o.Signature = 0, nil
-	b, err := callEncoder.Marshal(o)
+	b, err := wire.Encode(o)
 	return append([]byte(orderLabel), b...), err
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/wire"
 	"keyquorum/fsm"
 )
 
@@ -25,7 +26,7 @@ const trustVersion = 1
 
 // Encode is what a folder keeps and a joiner is given.
 func (t Trust) Encode() ([]byte, error) {
-	b, err := callEncoder.Marshal(encodedTrust{Line: t.Line, Removed: t.Removed, Place: t.Place})
+	b, err := wire.Encode(encodedTrust{Line: t.Line, Removed: t.Removed, Place: t.Place})
 	return append([]byte{trustVersion}, b...), err
 }
 
@@ -39,7 +40,7 @@ type encodedTrust struct {
 // DecodeTrust reads what Encode wrote, and checks the line.
 func DecodeTrust(b []byte) (Trust, error) {
 	var e encodedTrust
-	if len(b) == 0 || b[0] != trustVersion || callDecoder.Unmarshal(b[1:], &e) != nil {
+	if len(b) == 0 || b[0] != trustVersion || wire.Decode(b[1:], &e) != nil {
 		return Trust{}, errors.New("cluster: not what a member trusts")
 	}
 	line, err := e.Line.Encode()
