@@ -53,7 +53,7 @@ const callLife = 35 * time.Second
 func on[Req, Resp any](c *Cluster, mux *http.ServeMux, path string, serve func(ctx context.Context, from string, r Req) (Resp, error)) {
 	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 		asker := speakerOf(r.Context())
-		from := asker.node
+		from := asker.Node
 		if word := c.mayCall(path, asker); word != "" {
 			http.Error(w, string(word), http.StatusForbidden)
 			return
@@ -85,11 +85,11 @@ func on[Req, Resp any](c *Cluster, mux *http.ServeMux, path string, serve func(c
 // member may be told how this one is.
 func (c *Cluster) mayCall(path string, asker speaker) callError {
 	switch {
-	case path == pathHello && (!c.removed(asker.node) || c.isServer(asker.node)):
+	case path == pathHello && (!c.removed(asker.Node) || c.isServer(asker.Node)):
 		return ""
-	case c.removed(asker.node):
+	case c.removed(asker.Node):
 		return errNotMember
-	case !c.belongs(asker.node):
+	case !c.belongs(asker.Node):
 		return errStranger
 	case path == pathStatus:
 		return ""

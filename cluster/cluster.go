@@ -22,6 +22,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/identity"
 	"keyquorum/cluster/lease"
 	"keyquorum/cluster/raftfix"
 	"keyquorum/fsm"
@@ -50,7 +51,7 @@ const raftTimeout = 3 * time.Second
 // Config is what a member needs. Store, Identity, Listener, Dial, Address and Logger are required.
 type Config struct {
 	Store    *storage.Store
-	Identity Identity
+	Identity identity.Identity
 	Listener net.Listener // of the cluster port, plain TCP; closed by Close
 	Dial     func(ctx context.Context, addr string) (net.Conn, error)
 	Address  string // of the cluster port, host:port, as others reach it

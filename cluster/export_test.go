@@ -3,7 +3,6 @@ package cluster
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
 	"fmt"
 	"net/http/httptest"
 	"strings"
@@ -201,15 +200,6 @@ func (c *Cluster) RefusalOf(err error) string {
 	c.refuse(w, "/v1/fence", err)
 	return strings.TrimSpace(w.Body.String())
 }
-
-// PeerOf is for whom a chain of certificates speaks, and of which generation its key is.
-func (id Identity) PeerOf(chain ...*x509.Certificate) (node string, generation uint64, err error) {
-	s, err := id.peerOf(chain)
-	return s.node, s.generation, err
-}
-
-// DecodeNodeKeys reads what NodeKeys.Encode wrote.
-var DecodeNodeKeys = decodeNodeKeys
 
 // NextStep is the first difference that a leader sees to.
 var NextStep = nextStep

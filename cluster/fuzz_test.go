@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/memberlist"
 
 	"keyquorum/cluster"
+	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
 	"keyquorum/internal/fakenet"
 	"keyquorum/internal/testkey"
@@ -34,17 +35,17 @@ func openAlone(tb testing.TB) *cluster.Cluster {
 	founding, err := founder.Found(fsm.Members{{ID: id, Address: "alone:8201", Voter: true}})
 	check(err)
 	check(cluster.Found(store, founding))
-	authority, err := cluster.NewAuthority(clusterID, time.Now())
+	authority, err := identity.NewAuthority(clusterID, time.Now())
 	check(err)
-	key, csr, err := cluster.NewRequest()
+	key, csr, err := identity.NewRequest()
 	check(err)
 	certificate, err := authority.Sign(csr, clusterID, id, time.Now())
 	check(err)
-	identity, err := cluster.NewIdentity(clusterID, id, key, certificate, authority.Certificate.Raw)
+	shown, err := identity.New(clusterID, id, key, certificate, authority.Certificate.Raw)
 	check(err)
 	network := fakenet.New()
 	c, err := cluster.Open(cluster.Config{
-		Store: store, Identity: identity, Listener: network.Listen("alone", "alone:8201"), Dial: network.Dialer("alone"),
+		Store: store, Identity: shown, Listener: network.Listen("alone", "alone:8201"), Dial: network.Dialer("alone"),
 		Address: "alone:8201", About: cluster.About{Label: "alone", API: "https://alone:8200", Version: "test"}, Logger: hclog.NewNullLogger(),
 	})
 	check(err)

@@ -71,7 +71,7 @@ type heardOf struct {
 func (h *hears) speaks(peer speaker) bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	known := h.byID[peer.node]
+	known := h.byID[peer.Node]
 	return peer.life.Count == 0 || known == nil || known.said.Life == peer.life
 }
 

@@ -69,11 +69,11 @@ func (in *inbound) accept() {
 // its node is removed, it goes.
 func (in *inbound) admit(conn net.Conn) {
 	peer := speakerOfConn(conn)
-	if !in.c.listensTo(peer.node) || !in.c.meets(peer) { // after the port can cut it
+	if !in.c.listensTo(peer.Node) || !in.c.meets(peer) { // after the port can cut it
 		conn.Close()
 		return
 	}
-	in.of(peer.node).put(conn)
+	in.of(peer.Node).put(conn)
 }
 
 // meets says whether the other end of a connection has accepted this member, and counts for its
@@ -81,7 +81,7 @@ func (in *inbound) admit(conn net.Conn) {
 func (c *Cluster) meets(peer speaker) bool {
 	ctx, cancel := context.WithTimeout(c.ctx, 2*helloWait)
 	defer cancel()
-	accepted := peer.life.Count == 0 || c.greet(ctx, peer.node) == nil
+	accepted := peer.life.Count == 0 || c.greet(ctx, peer.Node) == nil
 	return accepted && c.hears.speaks(peer)
 }
 

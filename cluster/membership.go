@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/identity"
 	"keyquorum/cluster/lease"
 	"keyquorum/fsm"
 )
@@ -61,13 +62,6 @@ func (c *Cluster) addresses(nodeID string) (list []string) {
 	return list
 }
 
-// NewMember is a member without a vote, known by the key of its certificate.
-func NewMember(nodeID, address string, certificate *x509.Certificate) fsm.Member {
-	m := fsm.Member{ID: nodeID, Address: address, Keys: [][]byte{keyHash(certificate)}}
-	m.Generation, _ = generationOf(certificate)
-	return m
-}
-
 // Add makes nodeID, whose certificate has this key, a non-voter at address. It makes itself a voter
 // once it is caught up and unsealed. Adding a member again changes its address and key. This member
 // must be unsealed.
@@ -75,7 +69,7 @@ func (c *Cluster) Add(ctx context.Context, nodeID, address string, certificate *
 	if err := checkServer(nodeID, address); err != nil {
 		return fmt.Errorf("cluster: the address of the new node: %w", err)
 	}
-	m := NewMember(nodeID, address, certificate)
+	m := identity.NewMember(nodeID, address, certificate)
 	return c.changeMembers(ctx, func(list fsm.Members) (fsm.Members, error) {
 		if c.removed(nodeID) {
 			return nil, ErrRemoved

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"keyquorum/cluster/identity"
 )
 
 // The two protocols of the cluster port, told apart by ALPN (RFC 7301).
@@ -36,7 +38,7 @@ const (
 // It lets in whoever shows a certificate of the cluster's CA; what a removed node hears is up to the two listeners behind it.
 type port struct {
 	inner    net.Listener
-	identity atomic.Pointer[Identity] // changes with the member's key, and with the authorities
+	identity atomic.Pointer[identity.Identity] // changes with the member's key, and with the authorities
 	logger   hclog.Logger
 	dial     func(ctx context.Context, addr string) (net.Conn, error)
 
@@ -54,7 +56,7 @@ type port struct {
 }
 
 func newPort(
-	inner net.Listener, id Identity, life lifeID,
+	inner net.Listener, id identity.Identity, life lifeID,
 	dial func(context.Context, string) (net.Conn, error), admits func(speaker) error,
 	logger hclog.Logger,
 ) *port {
@@ -130,9 +132,9 @@ func (p *port) open(ctx context.Context, nodeID, addr, protocol string) (*tls.Co
 	if err != nil {
 		return nil, err
 	}
-	if tracked.peer.node != nodeID {
+	if tracked.peer.Node != nodeID {
 		conn.Close()
-		return nil, fmt.Errorf("node %s answers at the address of node %s", tracked.peer.node, nodeID)
+		return nil, fmt.Errorf("node %s answers at the address of node %s", tracked.peer.Node, nodeID)
 	}
 	return conn, nil
 }
@@ -168,11 +170,12 @@ func (p *port) handshake(ctx context.Context, conn *tls.Conn, tracked *peerConn)
 		tracked.Close()
 		return nil, errors.New("the peer speaks none of our protocols")
 	}
-	peer, err := p.identity.Load().peerOf(state.PeerCertificates)
+	who, err := p.identity.Load().PeerOf(state.PeerCertificates)
 	if err != nil {
 		tracked.Close()
 		return nil, err
 	}
+	peer := speaker{Speaker: who}
 	if !tracked.dialled {
 		peer.life = lifeOf(state.ServerName)
 	}
@@ -198,7 +201,7 @@ func (p *port) tlsConfig(protocols ...string) *tls.Config {
 		SessionTicketsDisabled: true, // a certificate at every connection
 		InsecureSkipVerify:     true, // VerifyConnection takes its place
 		VerifyConnection: func(s tls.ConnectionState) error {
-			_, err := id.peerOf(s.PeerCertificates)
+			_, err := id.PeerOf(s.PeerCertificates)
 			return err
 		},
 	}
@@ -206,7 +209,7 @@ func (p *port) tlsConfig(protocols ...string) *tls.Config {
 
 // cut closes every connection with a peer.
 func (p *port) cut(nodeID string) {
-	p.cutWhere(func(peer speaker) bool { return peer.node == nodeID })
+	p.cutWhere(func(peer speaker) bool { return peer.Node == nodeID })
 }
 
 // cutWhere closes the connections with those of whom it is so.
@@ -223,7 +226,7 @@ func (p *port) cutOthers(nodeID string, life lifeID) {
 	now := time.Now()
 	p.cutThose(func(c *peerConn) bool {
 		older := c.peer.life.Count > 0 && c.peer.life != life
-		return c.peer.node == nodeID && (older || c.dialled && now.Sub(c.opened) > time.Second)
+		return c.peer.Node == nodeID && (older || c.dialled && now.Sub(c.opened) > time.Second)
 	})
 }
 
@@ -234,7 +237,7 @@ func (p *port) alive(nodeID string, life lifeID, within time.Duration) bool {
 	defer p.mu.Unlock()
 	since := time.Now().Add(-within).UnixNano()
 	for c := range p.conns {
-		own := !c.dialled && c.peer.node == nodeID && c.peer.life == life
+		own := !c.dialled && c.peer.Node == nodeID && c.peer.life == life
 		if own && c.heard.Load() > since {
 			return true
 		}
@@ -246,7 +249,7 @@ func (p *port) cutThose(are func(*peerConn) bool) {
 	p.mu.Lock()
 	var gone []*peerConn
 	for c := range p.conns {
-		if c.peer.node != "" && are(c) {
+		if c.peer.Node != "" && are(c) {
 			gone = append(gone, c)
 		}
 	}
@@ -312,8 +315,14 @@ func (c *peerConn) Close() error {
 	return c.Conn.Close()
 }
 
+// A speaker is who is at the other end of a connection.
+type speaker struct {
+	identity.Speaker
+	life lifeID // that the connection shows; zero for one that this member dialled
+}
+
 // peerOfConn returns the node id behind a connection of this port.
-func peerOfConn(conn net.Conn) string { return speakerOfConn(conn).node }
+func peerOfConn(conn net.Conn) string { return speakerOfConn(conn).Node }
 
 func speakerOfConn(conn net.Conn) speaker {
 	return conn.(*tls.Conn).NetConn().(*peerConn).peer

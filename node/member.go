@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"keyquorum/cluster"
+	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
 	"keyquorum/seal"
 	"keyquorum/storage"
@@ -18,12 +19,12 @@ import (
 type member struct {
 	store    *storage.Store
 	cluster  *cluster.Cluster
-	identity cluster.Identity // that it was opened with
-	mirror   seal.Record      // of the seal record, from the folder: the state's copy wins
+	identity identity.Identity // that it was opened with
+	mirror   seal.Record       // of the seal record, from the folder: the state's copy wins
 	trust    cluster.Trust
 
 	// What follows is followNodes' alone once the member is open.
-	shown     cluster.Identity  // of now: ids never change, keys and authorities do
+	shown     identity.Identity // of now: ids never change, keys and authorities do
 	nextKey   *ecdsa.PrivateKey // that is to come; nil for none
 	nodesFrom uint64            // mod index of the record of node keys that was followed
 
@@ -144,7 +145,7 @@ func (n *Node) readMember(store *storage.Store) (*member, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(n.memberDir(), fileKey), err)
 	}
 	manifest := store.Manifest()
-	identity, err := cluster.NewIdentity(manifest.ClusterID, manifest.NodeID, key, files[fileCert], files[fileCA])
+	shown, err := identity.New(manifest.ClusterID, manifest.NodeID, key, files[fileCert], files[fileCA])
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", n.memberDir(), err)
 	}
@@ -160,7 +161,7 @@ func (n *Node) readMember(store *storage.Store) (*member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(n.memberDir(), fileTrust), err)
 	}
-	return &member{store: store, identity: identity, shown: identity, nextKey: next, gossipKeys: gossipKeys, mirror: record, trust: trust}, nil
+	return &member{store: store, identity: shown, shown: shown, nextKey: next, gossipKeys: gossipKeys, mirror: record, trust: trust}, nil
 }
 
 // remember keeps what the member must not forget in its folder.

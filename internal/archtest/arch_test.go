@@ -27,9 +27,10 @@ const (
 var rooms = map[string][]string{
 	"cmd/keyquorum":        {"httpapi", "node", "prove", "internal/placement"},
 	"httpapi":              {"node", "vault", "internal/placement", "internal/tally"},
-	"node":                 {"vault", "seal", "audit", "cluster", "fsm", "storage"},
+	"node":                 {"vault", "seal", "audit", "cluster", "cluster/identity", "fsm", "storage"},
 	"vault":                {"seal", "audit", "cluster", "fsm"},
-	"cluster":              {"cluster/lease", "cluster/raftfix", "cluster/wire", "fsm", "storage", "internal/placement", "internal/tally"},
+	"cluster":              {"cluster/identity", "cluster/lease", "cluster/raftfix", "cluster/wire", "fsm", "storage", "internal/placement", "internal/tally"},
+	"cluster/identity":     {"cluster/wire", "fsm"},
 	"cluster/lease":        {},
 	"cluster/lease/trace":  {"cluster/lease"},
 	"cluster/raftfix":      {},
@@ -39,7 +40,7 @@ var rooms = map[string][]string{
 	"seal":                 {},
 	"audit":                {"internal/tally"},
 	"prove":                {},
-	"testcluster":          {"httpapi", "node", "vault", "seal", "audit", "cluster", "cluster/lease/trace", "fsm", "storage", "prove", "internal/fakenet", "internal/overlay", "internal/powercut"},
+	"testcluster":          {"httpapi", "node", "vault", "seal", "audit", "cluster", "cluster/identity", "cluster/lease/trace", "fsm", "storage", "prove", "internal/fakenet", "internal/overlay", "internal/powercut"},
 	"examples/azure-app":   {},
 	"examples/azure-life":  {},
 	"internal/archtest":    {},
@@ -82,12 +83,12 @@ var outside = []struct {
 	rooms  []string
 	why    string
 }{
-	{"net/http", []string{"node", "vault", "seal", "audit", "cluster/raftfix", "fsm", "storage"},
+	{"net/http", []string{"node", "vault", "seal", "audit", "cluster/identity", "cluster/raftfix", "cluster/wire", "fsm", "storage"},
 		"HTTP is the business of httpapi (towards clients) and cluster (between nodes)"},
-	{"github.com/hashicorp/raft", []string{"cmd/keyquorum", "httpapi", "vault", "seal", "audit"},
+	{"github.com/hashicorp/raft", []string{"cmd/keyquorum", "httpapi", "vault", "seal", "audit", "cluster/identity", "cluster/wire"},
 		"only cluster, fsm and storage (and node, which assembles them) know how the log is replicated"},
 	{"github.com/hashicorp/memberlist", []string{
-		"cmd/keyquorum", "httpapi", "node", "vault", "seal", "audit", "cluster/raftfix", "fsm", "storage"},
+		"cmd/keyquorum", "httpapi", "node", "vault", "seal", "audit", "cluster/identity", "cluster/raftfix", "cluster/wire", "fsm", "storage"},
 		"gossip is cluster's alone, and never says who is a member"},
 	{"github.com/prometheus", []string{"cmd/keyquorum", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"},
 		"how figures are shown is httpapi's business; count with internal/tally or atomics, and pass the numbers up"},

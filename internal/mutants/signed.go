@@ -203,7 +203,7 @@ var signedMutants = []mutant{
 		name: "calls-for-strangers", bug: "whoever has a certificate of the authority is served calls",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/calls.go",
-			Old:  "	case !c.belongs(asker.node):\n",
+			Old:  "	case !c.belongs(asker.Node):\n",
 			New:  "	case false:\n",
 		}},
 		test: "./testcluster TestStrangersAreNotHeard",
@@ -211,9 +211,9 @@ var signedMutants = []mutant{
 	{
 		name: "any-key-of-a-node", bug: "a certificate speaks for a node whatever its key",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/admission.go",
-			Old:  "	return slices.ContainsFunc(m.Keys, func(k []byte) bool { return string(k) == string(s.key) })\n",
-			New:  "	return slices.ContainsFunc(m.Keys, func(k []byte) bool { return len(k) == len(s.key) })\n",
+			File: "keyquorum/cluster/identity/speaker.go",
+			Old:  "	return slices.ContainsFunc(m.Keys, func(k []byte) bool { return string(k) == string(s.Key) })\n",
+			New:  "	return slices.ContainsFunc(m.Keys, func(k []byte) bool { return len(k) == len(s.Key) })\n",
 		}},
 		test: "./testcluster TestKeysArePinned",
 	},
@@ -230,7 +230,7 @@ var signedMutants = []mutant{
 		name: "removed-keeps-its-stream", bug: "a handshake that ends after a node was removed leaves it a connection",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/inbound.go",
-			Old:  "	if !in.c.listensTo(peer.node) || !in.c.meets(peer) {",
+			Old:  "	if !in.c.listensTo(peer.Node) || !in.c.meets(peer) {",
 			New:  "	if !in.c.meets(peer) {",
 		}},
 		test: "./cluster TestRemovedNodeIsCutOff",
