@@ -22,6 +22,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/gossip"
 	"keyquorum/cluster/identity"
 	"keyquorum/cluster/lease"
 	"keyquorum/cluster/raftfix"
@@ -54,8 +55,8 @@ type Config struct {
 	Identity identity.Identity
 	Listener net.Listener // of the cluster port, plain TCP; closed by Close
 	Dial     func(ctx context.Context, addr string) (net.Conn, error)
-	Address  string // of the cluster port, host:port, as others reach it
-	Gossip   Gossip
+	Address  string        // of the cluster port, host:port, as others reach it
+	Gossip   gossip.Config // an empty Advertise is Bind
 	About    About
 	Timing   Timing
 	Leases   Leases
@@ -122,8 +123,7 @@ type Cluster struct {
 	port      *port
 	server    *http.Server
 	client    atomic.Pointer[http.Client]
-	gossip    *gossip // nil when switched off
-	told      told
+	gossip    *gossip.Gossip
 	logger    hclog.Logger
 
 	ctx       context.Context // ends with Close
@@ -153,7 +153,6 @@ type Cluster struct {
 	heldMu       sync.Mutex
 	held         heldBack
 	moved        moved
-	gossipKeys   atomic.Pointer[GossipKeys]
 	scrubbing    scrubbing
 
 	opened    atomic.Uint64 // the newest term that this node led and opened; 0 for none
@@ -200,7 +199,7 @@ func Open(config Config) (*Cluster, error) {
 	if c.Gossip.Advertise == "" {
 		c.Gossip.Advertise = c.Gossip.Bind
 	}
-	c.gossipKeys.Store(&c.Gossip.Keys)
+	c.gossip = c.newGossip()
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.wall = config.Now
 	if c.wall == nil {
@@ -275,13 +274,12 @@ func Open(config Config) (*Cluster, error) {
 	c.beginDuties()
 	c.wg.Go(c.measure)
 	c.wg.Go(c.sweep)
-	if config.Gossip.Bind != "" && c.out.Load() == nil {
-		if c.gossip, err = newGossip(c); err != nil {
+	if c.out.Load() == nil {
+		if err := c.gossip.Start(); err != nil {
 			c.Close(context.Background())
-			return nil, err
+			return nil, fmt.Errorf("cluster: %w", err)
 		}
-		c.wg.Go(c.gossip.tell)
-		c.wg.Go(c.gossip.find)
+		c.wg.Go(func() { c.gossip.Run(c.ctx) })
 	}
 	return c, nil
 }
@@ -332,9 +330,7 @@ func (c *Cluster) Close(ctx context.Context) {
 	}
 	c.questions.End()
 	c.cancel()
-	if c.gossip != nil {
-		c.gossip.close()
-	}
+	c.gossip.Close()
 	_ = c.raft.Shutdown().Error()
 	c.transport.Close()
 	c.server.Close()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/gossip"
 	"keyquorum/cluster/lease"
 	"keyquorum/cluster/wire"
 	"keyquorum/fsm"
@@ -73,11 +74,11 @@ func (c *Cluster) AcceptLate() (told bool) {
 }
 
 // Hear is what gossip does with the metadata of a node.
-func (c *Cluster) Hear(nodeID string, meta []byte) { c.told.hear(nodeID, meta) }
+func (c *Cluster) Hear(nodeID string, meta []byte) { c.gossip.Hear(nodeID, meta) }
 
 // MetaFor is this member's metadata with another cluster address.
 func (c *Cluster) MetaFor(address string) []byte {
-	meta, err := wire.Encode(heard{Cluster: address, Label: "liar"})
+	meta, err := wire.Encode(gossip.News{Cluster: address, Label: "liar"})
 	if err != nil {
 		panic(err)
 	}
@@ -86,16 +87,6 @@ func (c *Cluster) MetaFor(address string) []byte {
 
 // Addresses are those at which this member would look for a node.
 func (c *Cluster) Addresses(nodeID string) []string { return c.addresses(nodeID) }
-
-// Meta is what this member tells of itself in at most limit bytes.
-func (c *Cluster) Meta(limit int) []byte { return c.meta(limit) }
-
-// Told is the number of nodes of which something was heard.
-func (c *Cluster) Told() int {
-	c.told.mu.RLock()
-	defer c.told.mu.RUnlock()
-	return len(c.told.byID)
-}
 
 // Call sends a body to one of this member's calls, past network and TLS.
 func (c *Cluster) Call(ctx context.Context, path string, body []byte) (status int, answer string) {
@@ -181,7 +172,7 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 // Recode has each body type decode and encode again.
 var Recode = []func([]byte) ([]byte, bool){
 	recode[commitCall], recode[fenceCall], recode[lease.CheckIn], recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall], recode[addressCall], recode[order],
-	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer], recode[digestAnswer], recode[statusAnswer], recode[Survey], recode[silence], recode[heard],
+	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer], recode[digestAnswer], recode[statusAnswer], recode[Survey], recode[silence], recode[gossip.News],
 	recode[hello], recode[helloAnswer], recode[diary], recode[known],
 }
 

@@ -3,7 +3,6 @@ package cluster_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/hashicorp/memberlist"
 
 	"keyquorum/cluster"
 	"keyquorum/cluster/identity"
@@ -100,33 +98,6 @@ func FuzzCalls(f *testing.F) {
 		}
 		if o, err := c.Commit(t.Context(), c.View().Begin(fsm.Ordinary)); err != nil {
 			t.Fatalf("after %s %x: %v, %v", path, body, o, err)
-		}
-	})
-}
-
-// FuzzGossip: whatever others gossip, a member keeps no more than it may, and what it tells fits and can be heard.
-func FuzzGossip(f *testing.F) {
-	c := openAlone(f)
-	f.Add("00000000000000000000000000000002", c.MetaFor("host2:8201"), memberlist.MetaMaxSize)
-	f.Add("00000000000000000000000000000002", c.Meta(memberlist.MetaMaxSize), 20)
-	f.Add("", []byte{0x86, 0x60, 0x60, 0x60, 0x60, 0xf4, 0x00}, 0)
-	f.Add("x", []byte{0x9f}, -1)
-	n := 0
-	f.Fuzz(func(t *testing.T, id string, meta []byte, limit int) {
-		n++
-		c.Hear(id, meta)
-		c.Hear(fmt.Sprint(id, n), meta)
-		for _, address := range c.Addresses(id) {
-			if address == "" {
-				t.Fatal("an empty address was kept")
-			}
-		}
-		if c.Told() > 1024 {
-			t.Fatalf("%d ids are kept", c.Told())
-		}
-		c.Members()
-		if told := c.Meta(limit); len(told) > max(limit, 0) {
-			t.Fatalf("%d bytes of metadata where %d fit", len(told), limit)
 		}
 	})
 }

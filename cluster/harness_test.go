@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"keyquorum/cluster"
+	"keyquorum/cluster/gossip"
 	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
 	"keyquorum/internal/fakenet"
@@ -85,7 +86,7 @@ func (g *group) prepare(i int, authority *identity.Authority, founding []byte) c
 	c := cluster.Config{
 		Identity: shown, Address: address(i), Dial: g.network.Dialer(host(i)),
 		Logger: hclog.NewNullLogger(),
-		Gossip: cluster.Gossip{},
+		Gossip: gossip.Config{},
 		About:  cluster.About{Label: dir},
 		Leases: cluster.Leases{Clock: fakeClock()},
 		Trust:  cluster.Trust{Line: g.key.Line()},

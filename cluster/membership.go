@@ -48,7 +48,7 @@ func (c *Cluster) voters() []string {
 // addresses are where a node's cluster port may be: what gossip heard last, and what the
 // configuration says.
 func (c *Cluster) addresses(nodeID string) (list []string) {
-	if m, ok := c.told.of(nodeID); ok && m.Cluster != "" {
+	if m, ok := c.gossip.Of(nodeID); ok && m.Cluster != "" {
 		list = append(list, m.Cluster)
 	}
 	if address := c.moved.of(nodeID); address != "" && !slices.Contains(list, address) {

@@ -82,9 +82,7 @@ func (c *Cluster) stopTakingPart(d deed, by string) {
 		c.logger.Error("that could not be written to its folder", "error", err)
 	}
 	go c.port.cutRaft() // closing a connection may wait for its writer
-	if c.gossip != nil {
-		c.gossip.fallSilent()
-	}
+	c.gossip.FallSilent()
 	if c.Diverged != nil {
 		c.Diverged(o)
 	}

@@ -175,6 +175,6 @@ func (c *Cluster) labelOf(id string) string {
 	if id == c.id {
 		return cmp.Or(c.About.Label, id)
 	}
-	heard, _ := c.told.of(id)
+	heard, _ := c.gossip.Of(id)
 	return cmp.Or(heard.Label, id)
 }

@@ -26,8 +26,8 @@ func (c *Cluster) Members() ([]Member, uint64) {
 	var members []Member
 	for _, s := range configuration.Servers {
 		m := Member{ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter, Leader: s.ID == leader}
-		if heard, ok := c.told.of(m.ID); ok {
-			m.About, m.Sealed, m.Applied = heard.about(), &heard.Sealed, heard.Applied
+		if heard, ok := c.gossip.Of(m.ID); ok {
+			m.About, m.Sealed, m.Applied = aboutOf(heard), &heard.Sealed, heard.Applied
 		}
 		if m.ID == c.id {
 			sealed := c.sealed.Load()
@@ -103,7 +103,7 @@ func (c *Cluster) serveStatus(context.Context, string, statusCall) (statusAnswer
 		Sealed: c.sealed.Load() || c.diverged.Load() != nil, Applied: c.fsm.View().Index(),
 		Label: c.About.Label, Region: c.About.Region, API: c.About.API, Version: c.About.Version,
 		Clock: c.wall().UnixMilli(), Astray: c.astray.Load(), Trips: c.trips.list(),
-		Accused: c.Accusations(), GossipKeys: c.gossipKeys.Load().Hash(),
+		Accused: c.Accusations(), GossipKeys: c.gossip.Keys().Hash(),
 	}
 	answer.Accused = answer.Accused[:min(len(answer.Accused), maxAccusedTold)]
 	unfit := c.unfit()

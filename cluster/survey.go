@@ -112,8 +112,8 @@ func (c *Cluster) askSeat(ctx context.Context, seat *Seat) {
 	}
 	took := time.Since(begun)
 	if err != nil {
-		if heard, ok := c.told.of(seat.ID); ok {
-			seat.About = heard.about()
+		if heard, ok := c.gossip.Of(seat.ID); ok {
+			seat.About = aboutOf(heard)
 		}
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"keyquorum/cluster"
+	"keyquorum/cluster/gossip"
 	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
 	"keyquorum/seal"
@@ -90,7 +91,7 @@ func (n *Node) found(shares, threshold int) (*genesis, error) {
 	g := &genesis{shares: parts, address: n.config.ClusterAddr}
 	g.member = newMember{
 		manifest:   storage.Manifest{ClusterID: hex.EncodeToString(clusterID[:]), NodeID: nodeID, Voter: true},
-		gossipKeys: cluster.GossipKeys{make([]byte, gossipKeySize)},
+		gossipKeys: gossip.Keys{make([]byte, gossipKeySize)},
 		seal:       record,
 	}
 	rand.Read(g.member.gossipKeys[0])

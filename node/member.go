@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"keyquorum/cluster"
+	"keyquorum/cluster/gossip"
 	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
 	"keyquorum/seal"
@@ -29,8 +30,8 @@ type member struct {
 	nodesFrom uint64            // mod index of the record of node keys that was followed
 
 	// And this is followGossip's.
-	gossipKeys cluster.GossipKeys // in use
-	gossipFrom uint64             // mod index of the record that they were compared with
+	gossipKeys gossip.Keys // in use
+	gossipFrom uint64      // mod index of the record that they were compared with
 }
 
 // Files of a member's folder beside storage's own. Key and gossip key lie there in the clear (0600): a sealed node must
@@ -49,7 +50,7 @@ type newMember struct {
 	manifest        storage.Manifest
 	ca, certificate []byte
 	key             *ecdsa.PrivateKey
-	gossipKeys      cluster.GossipKeys
+	gossipKeys      gossip.Keys
 	seal            seal.Record
 	trust           []byte // cluster.Trust, encoded
 }
@@ -106,7 +107,7 @@ func (n *Node) openMember() error {
 		Listener:    n.config.ClusterListener,
 		Dial:        n.config.Dial,
 		Address:     n.config.ClusterAddr,
-		Gossip:      cluster.Gossip{Bind: n.config.Gossip.Bind, Advertise: n.config.Gossip.Advertise, Keys: m.gossipKeys},
+		Gossip:      gossip.Config{Bind: n.config.Gossip.Bind, Advertise: n.config.Gossip.Advertise, Keys: m.gossipKeys},
 		About:       cluster.About{Label: n.config.Label, Region: n.config.Region, API: n.config.APIAddr, Version: n.config.Version},
 		Timing:      n.config.Timing.cluster(),
 		Leases:      n.config.Leases,

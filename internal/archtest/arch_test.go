@@ -25,11 +25,17 @@ const (
 //
 // A new package needs a line here, and a reason in docs/ARCHITECTURE.md.
 var rooms = map[string][]string{
-	"cmd/keyquorum":        {"httpapi", "node", "prove", "internal/placement"},
-	"httpapi":              {"node", "vault", "internal/placement", "internal/tally"},
-	"node":                 {"vault", "seal", "audit", "cluster", "cluster/identity", "fsm", "storage"},
-	"vault":                {"seal", "audit", "cluster", "fsm"},
-	"cluster":              {"cluster/identity", "cluster/lease", "cluster/raftfix", "cluster/wire", "fsm", "storage", "internal/placement", "internal/tally"},
+	"cmd/keyquorum": {"httpapi", "node", "prove", "internal/placement"},
+	"httpapi":       {"node", "vault", "internal/placement", "internal/tally"},
+	"node": {
+		"vault", "seal", "audit", "cluster", "cluster/gossip", "cluster/identity", "fsm", "storage",
+	},
+	"vault": {"seal", "audit", "cluster", "fsm"},
+	"cluster": {
+		"cluster/gossip", "cluster/identity", "cluster/lease", "cluster/raftfix", "cluster/wire",
+		"fsm", "storage", "internal/placement", "internal/tally",
+	},
+	"cluster/gossip":       {"cluster/wire"},
 	"cluster/identity":     {"cluster/wire", "fsm"},
 	"cluster/lease":        {},
 	"cluster/lease/trace":  {"cluster/lease"},
@@ -83,13 +89,18 @@ var outside = []struct {
 	rooms  []string
 	why    string
 }{
-	{"net/http", []string{"node", "vault", "seal", "audit", "cluster/identity", "cluster/raftfix", "cluster/wire", "fsm", "storage"},
+	{"net/http", []string{
+		"node", "vault", "seal", "audit", "cluster/gossip", "cluster/identity", "cluster/raftfix",
+		"cluster/wire", "fsm", "storage"},
 		"HTTP is the business of httpapi (towards clients) and cluster (between nodes)"},
-	{"github.com/hashicorp/raft", []string{"cmd/keyquorum", "httpapi", "vault", "seal", "audit", "cluster/identity", "cluster/wire"},
+	{"github.com/hashicorp/raft", []string{
+		"cmd/keyquorum", "httpapi", "vault", "seal", "audit", "cluster/gossip", "cluster/identity",
+		"cluster/wire"},
 		"only cluster, fsm and storage (and node, which assembles them) know how the log is replicated"},
 	{"github.com/hashicorp/memberlist", []string{
-		"cmd/keyquorum", "httpapi", "node", "vault", "seal", "audit", "cluster/identity", "cluster/raftfix", "cluster/wire", "fsm", "storage"},
-		"gossip is cluster's alone, and never says who is a member"},
+		"cmd/keyquorum", "httpapi", "node", "vault", "seal", "audit", "cluster", "cluster/identity",
+		"cluster/raftfix", "cluster/wire", "fsm", "storage"},
+		"gossip is cluster/gossip's alone, and never says who is a member"},
 	{"github.com/prometheus", []string{"cmd/keyquorum", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"},
 		"how figures are shown is httpapi's business; count with internal/tally or atomics, and pass the numbers up"},
 	{"github.com/gorilla/mux", []string{"cmd/keyquorum", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"},
