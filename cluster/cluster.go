@@ -232,7 +232,7 @@ func Open(config Config) (*Cluster, error) {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	machine := c.newMachine()
-	life := c.greets.diary.Lives.now()
+	life := c.greets.self.Diary.Lives.Now()
 	c.port = newPort(config.Listener, config.Identity, life, config.Dial, c.admit, c.logger)
 	c.client.Store(c.newCallClient())
 	c.server = c.newCallServer()

@@ -12,6 +12,7 @@ import (
 
 	"keyquorum/cluster/gossip"
 	"keyquorum/cluster/lease"
+	"keyquorum/cluster/lives"
 	"keyquorum/cluster/wire"
 	"keyquorum/fsm"
 )
@@ -100,7 +101,7 @@ func (c *Cluster) Call(ctx context.Context, path string, body []byte) (status in
 func (c *Cluster) ForgetBeats() {
 	c.greets.mu.Lock()
 	defer c.greets.mu.Unlock()
-	c.greets.beat = 0
+	c.greets.self.Beat = 0
 }
 
 // Outcast is the deed for which the member takes no part.
@@ -109,36 +110,14 @@ func (c *Cluster) Outcast() string { return c.Stats().Outcast }
 // HearLie has the member get an answer to its hello that shows what it never said: a later life,
 // and another process that it leaves to.
 func (c *Cluster) HearLie(by string) {
-	lie := said{Life: c.greets.diary.Lives.now(), Beat: 1 << 40, Applied: 1 << 40}
-	c.judgeSelf(by, helloAnswer{Word: deedRolledBack.word, Heard: lie})
+	now := c.greets.self.Diary.Lives.Now()
+	lie := lives.Said{Life: now, Beat: 1 << 40, Applied: 1 << 40}
+	c.judgeSelf(by, lives.Answer{Word: lives.RolledBack, Heard: lie})
 	lie.Life.Count++
-	c.judgeSelf(by, helloAnswer{Word: deedPutBack.word, Heard: lie, Rival: lie})
+	c.judgeSelf(by, lives.Answer{Word: lives.PutBack, Heard: lie, Rival: lie})
 	lie.Life.Count--
 	lie.Life.Name[0]++
-	c.judgeSelf(by, helloAnswer{Word: deedCopied.word, Heard: lie})
-}
-
-// A Past is what a node said of itself in an earlier hello, for Against.
-type Past struct {
-	Life, Name             int
-	Applied, Term, RivalOf int
-}
-
-// Against is the deed of a node whose lives have these names, the last of a count, each begun with
-// as long a log and in as high a term as its name says, if it had said that before.
-func Against(count int, names []int, p Past) string {
-	l := lives{Count: uint64(count)}
-	for _, n := range names {
-		l.List = append(l.List, life{Name: [16]byte{byte(n)}, Last: uint64(n), Term: uint64(n)})
-	}
-	why := l.against(said{
-		Life:    lifeID{Count: uint64(p.Life), Name: [16]byte{byte(p.Name)}},
-		Applied: uint64(p.Applied), Term: uint64(p.Term), Rival: [16]byte{byte(p.RivalOf)},
-	})
-	if why == nil {
-		return ""
-	}
-	return why.word
+	c.judgeSelf(by, lives.Answer{Word: lives.Copied, Heard: lie})
 }
 
 // Words are those that a refusal may consist of, each between bars.
@@ -154,11 +133,14 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 		commitAnswer{Kind: 2, Index: 7, Path: "a", At: 6}, fenceAnswer{Index: 3, Digest: make([]byte, 32)}, lease.Answer{E: 3, Life: 5, Token: 9, Grant: 4}, termAnswer{Term: 2},
 		digestAnswer{Known: true, Digest: make([]byte, 32)}, statusAnswer{Sealed: true, Applied: 4, Label: "l", API: "a", Version: "v", Gossip: "g", Trips: []Trip{{To: "x", Took: 7}}},
 		Survey{By: "x", Leads: true, Life: 5, Seats: []Seat{{ID: "x", About: About{Region: "r"}, Trips: []Trip{{To: "y", Took: 1}}}}}, silence{Term: 3, Missed: 5, Last: 9, Serves: true},
-		hello{
-			Said:  said{Life: lifeID{Count: 2}, Beat: 1, Term: 3, Applied: 4},
-			Lives: lives{Count: 2, List: []life{{Last: 3, Term: 1}, {Last: 4, Term: 2}}}, Address: "host:1",
+		lives.Hello{
+			Said:    lives.Said{Life: lives.ID{Count: 2}, Beat: 1, Term: 3, Applied: 4},
+			Lives:   lives.Lives{Count: 2, List: []lives.Life{{Last: 3, Term: 1}, {Last: 4, Term: 2}}},
+			Address: "host:1",
 		},
-		helloAnswer{Word: wordWait, Heard: said{Life: lifeID{Count: 1}, Out: deedCopied.word}},
+		lives.Answer{
+			Word: lives.Wait, Heard: lives.Said{Life: lives.ID{Count: 1}, Out: lives.Copied},
+		},
 	} {
 		body, err := wire.Encode(call)
 		if err != nil {
@@ -173,7 +155,7 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 var Recode = []func([]byte) ([]byte, bool){
 	recode[commitCall], recode[fenceCall], recode[lease.CheckIn], recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall], recode[addressCall], recode[order],
 	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer], recode[digestAnswer], recode[statusAnswer], recode[Survey], recode[silence], recode[gossip.News],
-	recode[hello], recode[helloAnswer], recode[diary], recode[known],
+	recode[lives.Hello], recode[lives.Answer], recode[lives.Diary], recode[known],
 }
 
 func recode[T any](body []byte) ([]byte, bool) {

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/lives"
 	"keyquorum/cluster/wire"
 	"keyquorum/fsm"
 )
@@ -19,7 +18,7 @@ import (
 // first who speaks to it need not be one. So the folder has a mark, up to which the log is
 // committed; the state is brought there before anybody is heard, and nobody has anything below it
 // replaced. Beside it stands how far E was known to be, and what the other members said of
-// themselves (hello.go).
+// themselves (package lives).
 //
 // The mark follows at once where nothing was committed for a second, and else within one. It may be
 // too low, and then protects less; it is never too high.
@@ -30,13 +29,7 @@ var keyKnown = []byte("keyquorum/known")
 type known struct {
 	_                struct{} `cbor:",toarray"`
 	Committed, Shown uint64
-	Heard            []heardFrom
-}
-
-type heardFrom struct {
-	_    struct{} `cbor:",toarray"`
-	Node string
-	Said said
+	Heard            []lives.Heard
 }
 
 // markEvery is how often it is written, at most, but for lives that begin.
@@ -48,19 +41,16 @@ func (c *Cluster) committed() uint64 { return max(c.raft.CommitIndex(), c.marked
 // readKnown takes what an earlier process has written.
 func (c *Cluster) readKnown() error {
 	var k known
-	switch b, err := c.Store.Stable().Get(keyKnown); {
-	case err != nil && err.Error() == notFound:
-	case err != nil:
+	b, err := stored(c.Store.Stable(), keyKnown)
+	if err != nil {
 		return err
-	case wire.Decode(b, &k) != nil:
+	}
+	if b != nil && wire.Decode(b, &k) != nil {
 		return errors.New("cluster: what the folder knows of the cluster can't be read")
 	}
 	c.marked.Store(k.Committed)
 	c.shownBefore = k.Shown
-	c.hears.byID = map[string]*heardOf{}
-	for _, h := range k.Heard {
-		c.hears.byID[h.Node] = &heardOf{said: h.Said}
-	}
+	c.hears.book = lives.NewBook(k.Heard, c.belongs, c.port.alive)
 	return nil
 }
 
@@ -95,7 +85,7 @@ func (c *Cluster) nudgeMark() {
 // mark writes what is known, if that is more than when it was written last.
 func (c *Cluster) mark(ctx context.Context) (written bool) {
 	c.hears.mu.RLock()
-	fresh := c.hears.fresh
+	fresh := c.hears.book.Fresh()
 	c.hears.mu.RUnlock()
 	return (fresh || c.raft.CommitIndex() > c.marked.Load()) && c.keepKnown(ctx) == nil
 }
@@ -111,12 +101,7 @@ func (c *Cluster) keepKnown(ctx context.Context) error {
 	k := known{Committed: c.committed()}
 	k.Shown = max(c.shownBefore, c.leases.everywhere.index.Load())
 	c.hears.mu.Lock()
-	c.hears.fresh = false
-	for _, id := range slices.Sorted(maps.Keys(c.hears.byID)) {
-		if !c.removed(id) {
-			k.Heard = append(k.Heard, heardFrom{Node: id, Said: c.hears.byID[id].said})
-		}
-	}
+	k.Heard = c.hears.book.Keep(func(node string) bool { return !c.removed(node) })
 	c.hears.mu.Unlock()
 	b, err := wire.Encode(k)
 	if err == nil {
@@ -133,8 +118,9 @@ func (c *Cluster) keepKnown(ctx context.Context) error {
 type resumed struct {
 	raft.FSM
 	c       *Cluster
-	resumes bool   // until the state is at the mark; of the goroutine that applies
-	sent    uint64 // index of the newest entry that Raft sent, or of the state in its snapshot; likewise
+	resumes bool // until the state is at the mark; of the goroutine that applies
+	// sent is the index of the newest entry that Raft sent, or of the state in its snapshot; likewise.
+	sent uint64
 }
 
 // resume applies what is behind the state, up to the mark.
@@ -217,7 +203,8 @@ var _ raft.BatchingFSM = (*resumed)(nil)
 func (c *Cluster) newMachine() *resumed {
 	m := &resumed{c: c, resumes: true}
 	c.fsm = fsm.New(fsm.Options{
-		Anchor: c.Trust.Line, Place: c.Trust.Place, OnFatal: c.fail, OnApply: c.applied, OnRefused: c.refusedEntry, OnStale: c.staleEntry,
+		Anchor: c.Trust.Line, Place: c.Trust.Place, OnFatal: c.fail, OnApply: c.applied,
+		OnRefused: c.refusedEntry, OnStale: c.staleEntry,
 		OnDoubt: func(index uint64) {
 			if !m.resumes { // else there is nobody to ask, and the first fence compares
 				go c.suspect(index, true) // one at a time, and bounded in time

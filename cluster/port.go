@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"keyquorum/cluster/identity"
+	"keyquorum/cluster/lives"
 )
 
 // The two protocols of the cluster port, told apart by ALPN (RFC 7301).
@@ -43,7 +44,7 @@ type port struct {
 	dial     func(ctx context.Context, addr string) (net.Conn, error)
 
 	admits func(speaker) error // set before the first connection
-	life   lifeID              // of this member; what it dials shows it
+	life   lives.ID            // of this member; what it dials shows it
 
 	raft, calls *connQueue
 	slots       chan struct{}
@@ -56,7 +57,7 @@ type port struct {
 }
 
 func newPort(
-	inner net.Listener, id identity.Identity, life lifeID,
+	inner net.Listener, id identity.Identity, life lives.ID,
 	dial func(context.Context, string) (net.Conn, error), admits func(speaker) error,
 	logger hclog.Logger,
 ) *port {
@@ -177,7 +178,7 @@ func (p *port) handshake(ctx context.Context, conn *tls.Conn, tracked *peerConn)
 	}
 	peer := speaker{Speaker: who}
 	if !tracked.dialled {
-		peer.life = lifeOf(state.ServerName)
+		peer.life = lives.Parse(state.ServerName)
 	}
 	p.mu.Lock()
 	tracked.peer, tracked.protocol = peer, state.NegotiatedProtocol
@@ -222,7 +223,7 @@ func (p *port) cutRaft() { p.cutThose(func(c *peerConn) bool { return c.protocol
 
 // cutOthers closes the connections with a node in another life than one that has just begun: those
 // that it dialled, and those to it that are older.
-func (p *port) cutOthers(nodeID string, life lifeID) {
+func (p *port) cutOthers(nodeID string, life lives.ID) {
 	now := time.Now()
 	p.cutThose(func(c *peerConn) bool {
 		older := c.peer.life.Count > 0 && c.peer.life != life
@@ -232,7 +233,7 @@ func (p *port) cutOthers(nodeID string, life lifeID) {
 
 // alive says whether a node has been heard within a time, over a connection that it dialled in a
 // life and that is open.
-func (p *port) alive(nodeID string, life lifeID, within time.Duration) bool {
+func (p *port) alive(nodeID string, life lives.ID, within time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	since := time.Now().Add(-within).UnixNano()
@@ -318,7 +319,7 @@ func (c *peerConn) Close() error {
 // A speaker is who is at the other end of a connection.
 type speaker struct {
 	identity.Speaker
-	life lifeID // that the connection shows; zero for one that this member dialled
+	life lives.ID // that the connection shows; zero for one that this member dialled
 }
 
 // peerOfConn returns the node id behind a connection of this port.

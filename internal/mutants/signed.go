@@ -292,7 +292,7 @@ var signedMutants = []mutant{
 	{
 		name: "put-back-is-heard", bug: "a member whose disk has forgotten what it had applied is taken for what it was",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/lives.go",
+			File: "keyquorum/cluster/lives/lives.go",
 			Old:  "	case later && (next.Last < s.Applied || next.Term < s.Term):\n",
 			New:  "	case later && next.Last > s.Applied && next.Last < s.Applied:\n",
 		}},
@@ -301,25 +301,25 @@ var signedMutants = []mutant{
 	{
 		name: "copy-beside-is-heard", bug: "a process on a copy of a folder takes the place of the one that goes on",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/hello.go",
-			Old:  "	alive := func() bool { return c.port.alive(from, known.said.Life, aliveFor) }\n",
-			New:  "	alive := func() bool { return c.port.alive(from, known.said.Life, 0) }\n",
+			File: "keyquorum/cluster/lives/book.go",
+			Old:  "	alive := func() bool { return b.alive(from, known.said.Life, aliveFor) }\n",
+			New:  "	alive := func() bool { return b.alive(from, known.said.Life, 0) }\n",
 		}},
 		test: "./cluster TestCopyBesideTheFirstIsRefused",
 	},
 	{
 		name: "set-back-goes-on", bug: "a machine that was set back does not look at what others have heard of it",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/greet.go",
-			Old:  "answer.Heard.Beat > g.beat {",
-			New:  "answer.Heard.Beat > g.beat+1<<32 {",
+			File: "keyquorum/cluster/lives/self.go",
+			Old:  "a.Heard.Beat > m.Beat {",
+			New:  "a.Heard.Beat > m.Beat+1<<32 {",
 		}},
 		test: "./cluster TestMachineThatWasSetBackFindsOut",
 	},
 	{
 		name: "anybody-stops-a-member", bug: "a member stops on the word of whoever says that it is not what it was",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/lives.go",
+			File: "keyquorum/cluster/lives/self.go",
 			Old:  "	return s.Life.Count > 0 && hmac.Equal(tag[:], s.Tag[:])\n",
 			New:  "	return s.Life.Count > 0 && len(tag) == len(s.Tag)\n",
 		}},
@@ -337,9 +337,9 @@ var signedMutants = []mutant{
 	{
 		name: "heard-is-forgotten", bug: "what members said of themselves is forgotten with the process",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/known.go",
-			Old:  "		c.hears.byID[h.Node] = &heardOf{said: h.Said}\n",
-			New:  "		c.hears.byID[h.Node] = &heardOf{}\n",
+			File: "keyquorum/cluster/lives/book.go",
+			Old:  "		b.byNode[h.Node] = &entry{said: h.Said}\n",
+			New:  "		b.byNode[h.Node] = &entry{}\n",
 		}},
 		test: "./cluster TestWriteLostByADiskThatWasPutBackIsFoundOut",
 	},
