@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 
+	"keyquorum/cluster/port"
 	"keyquorum/fsm"
 )
 
@@ -14,7 +15,7 @@ import (
 var errForeignKey = errors.New("cluster: the certificate's key is not that node's")
 
 // admit says whether a certificate that the authority signed may be heard.
-func (c *Cluster) admit(peer speaker) error {
+func (c *Cluster) admit(peer port.Peer) error {
 	if peer.SpeaksAmong(c.fsm.View().Members()) {
 		return nil
 	}
@@ -28,7 +29,7 @@ func (c *Cluster) noteMembers(v fsm.View) {
 	if last := c.noted.Swap(&members); last != nil && sameMembers(*last, members) {
 		return
 	}
-	go c.port.cutWhere(func(peer speaker) bool { return !peer.SpeaksAmong(members) })
+	go c.port.Cut(func(l port.Link) bool { return !l.SpeaksAmong(members) })
 	c.nudgeFollow()
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"keyquorum/cluster/port"
 	"keyquorum/cluster/wire"
 	"keyquorum/fsm"
 )
@@ -83,7 +84,7 @@ func on[Req, Resp any](c *Cluster, mux *http.ServeMux, path string, serve func(c
 // mayCall is the word for who may not make a call; "" for who may. Anybody may say hello, also who
 // was removed while Raft's configuration has it: its vote may be needed to carry that out. Any
 // member may be told how this one is.
-func (c *Cluster) mayCall(path string, asker speaker) callError {
+func (c *Cluster) mayCall(path string, asker port.Peer) callError {
 	switch {
 	case path == pathHello && (!c.removed(asker.Node) || c.isServer(asker.Node)):
 		return ""
@@ -176,10 +177,13 @@ func askAny[Req, Resp any](ctx context.Context, c *Cluster, path string, request
 type peerKey struct{}
 
 // speakerOf is who asks.
-func speakerOf(ctx context.Context) speaker {
-	s, _ := ctx.Value(peerKey{}).(speaker)
+func speakerOf(ctx context.Context) port.Peer {
+	s, _ := ctx.Value(peerKey{}).(port.Peer)
 	return s
 }
+
+// headerTimeout bounds what a peer may take to say what it calls.
+const headerTimeout = 5 * time.Second
 
 // newCallServer makes the HTTP/2 server of the port.
 func (c *Cluster) newCallServer() *http.Server {
@@ -204,14 +208,14 @@ func (c *Cluster) newCallServer() *http.Server {
 	return &http.Server{
 		Handler:           mux,
 		Protocols:         protocols,
-		TLSConfig:         &tls.Config{NextProtos: []string{protoCalls}},
-		ReadHeaderTimeout: handshakeTimeout,
+		TLSConfig:         &tls.Config{NextProtos: []string{port.Calls}},
+		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       callLife,
 		MaxHeaderBytes:    16 << 10,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 1000, SendPingTimeout: pingAfter, PingTimeout: pingAfter},
 		ErrorLog:          c.logger.StandardLogger(nil),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			return context.WithValue(ctx, peerKey{}, speakerOfConn(conn))
+			return context.WithValue(ctx, peerKey{}, port.PeerOf(conn))
 		},
 	}
 }
@@ -236,7 +240,7 @@ func (c *Cluster) newCallClient() *http.Client {
 			if err != nil {
 				return nil, err
 			}
-			conn, err := c.connect(ctx, nodeID, protoCalls)
+			conn, err := c.port.Dial(ctx, nodeID, port.Calls)
 			if err != nil {
 				return nil, &dialError{err}
 			}

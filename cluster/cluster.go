@@ -25,6 +25,7 @@ import (
 	"keyquorum/cluster/gossip"
 	"keyquorum/cluster/identity"
 	"keyquorum/cluster/lease"
+	"keyquorum/cluster/port"
 	"keyquorum/cluster/raftfix"
 	"keyquorum/fsm"
 	"keyquorum/storage"
@@ -120,7 +121,7 @@ type Cluster struct {
 	raft      *raft.Raft
 	transport *raftfix.Transport
 	inbound   *inbound
-	port      *port
+	port      *port.Port
 	server    *http.Server
 	client    atomic.Pointer[http.Client]
 	gossip    *gossip.Gossip
@@ -233,7 +234,10 @@ func Open(config Config) (*Cluster, error) {
 	}
 	machine := c.newMachine()
 	life := c.greets.self.Diary.Lives.Now()
-	c.port = newPort(config.Listener, config.Identity, life, config.Dial, c.admit, c.logger)
+	c.port = port.New(port.Config{
+		Listener: config.Listener, Identity: config.Identity, Life: life, Dial: config.Dial,
+		Addresses: c.addresses, Admits: c.admit, Logger: c.logger,
+	})
 	c.client.Store(c.newCallClient())
 	c.server = c.newCallServer()
 	c.transport = c.newTransport()
@@ -254,13 +258,13 @@ func Open(config Config) (*Cluster, error) {
 	if err != nil {
 		c.cancel()
 		c.transport.Close()
-		c.port.close()
+		c.port.Close()
 		return nil, fmt.Errorf("cluster: Raft does not start: %w", errors.Join(err, config.Store.Err()))
 	}
 	c.countStates()
 	c.applied(c.fsm.View())
-	c.wg.Go(func() { _ = c.server.Serve(c.port.calls) }) // ends with the listener
-	c.wg.Go(c.inbound.accept)
+	c.wg.Go(func() { _ = c.server.Serve(c.port.Calls()) }) // ends with the listener
+	c.wg.Go(c.inbound.serve)
 	c.wg.Go(c.foresees)
 	c.wg.Go(c.keepTrust)
 	c.wg.Go(c.keepMark)
@@ -334,7 +338,7 @@ func (c *Cluster) Close(ctx context.Context) {
 	_ = c.raft.Shutdown().Error()
 	c.transport.Close()
 	c.server.Close()
-	c.port.close()
+	c.port.Close()
 	c.client.Load().CloseIdleConnections()
 	c.wg.Wait()
 	if ctx.Err() == nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"keyquorum/cluster/lives"
+	"keyquorum/cluster/port"
 )
 
 // Members say hello: at their start to all, once a second to one after the other, and for each of
@@ -26,10 +27,10 @@ type hears struct {
 	book lives.Book
 }
 
-func (h *hears) speaks(peer speaker) bool {
+func (h *hears) speaks(peer port.Peer) bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.book.Speaks(peer.Node, peer.life)
+	return h.book.Speaks(peer.Node, peer.Life)
 }
 
 func (h *hears) listen(from string, r lives.Hello) lives.Judgement {
@@ -43,7 +44,7 @@ func (h *hears) listen(from string, r lives.Hello) lives.Judgement {
 func (c *Cluster) serveHello(
 	ctx context.Context, from string, r lives.Hello,
 ) (lives.Answer, error) {
-	if !r.WellFormed(speakerOf(ctx).life) {
+	if !r.WellFormed(speakerOf(ctx).Life) {
 		return lives.Answer{}, errBadCall
 	}
 	judged := c.hears.listen(from, r)
@@ -59,9 +60,19 @@ func (c *Cluster) serveHello(
 		if err := c.keepKnown(ctx); err != nil { // what is forgotten can't be held against a disk
 			return lives.Answer{}, err
 		}
-		go c.port.cutOthers(from, r.Said.Life) // closing a connection may wait for its writer
+		go c.cutOlder(from, r.Said.Life)
 	}
 	return judged.Answer, nil
+}
+
+// cutOlder closes the connections with a node in another life than one that has just begun: those
+// that it dialled, and those to it that are older.
+func (c *Cluster) cutOlder(nodeID string, life lives.ID) {
+	now := time.Now()
+	c.port.Cut(func(l port.Link) bool {
+		older := l.Life.Count > 0 && l.Life != life
+		return l.Node == nodeID && (older || l.Dialled && now.Sub(l.Opened) > time.Second)
+	})
 }
 
 // noteAddress keeps where a member says that it is, unless that is known.

@@ -50,7 +50,7 @@ func (c *Cluster) readKnown() error {
 	}
 	c.marked.Store(k.Committed)
 	c.shownBefore = k.Shown
-	c.hears.book = lives.NewBook(k.Heard, c.belongs, c.port.alive)
+	c.hears.book = lives.NewBook(k.Heard, c.belongs, c.port.Alive)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"keyquorum/cluster/identity"
+	"keyquorum/cluster/port"
 	"keyquorum/fsm"
 )
 
@@ -26,7 +27,7 @@ import (
 // that stand are not cut: calls go over new ones from now on, and the others cut what is left when
 // the members say that the older key is no more.
 func (c *Cluster) UseIdentity(id identity.Identity) {
-	old := c.port.identity.Swap(&id)
+	old := c.port.UseIdentity(id)
 	if !slices.EqualFunc(old.Authorities, id.Authorities, (*x509.Certificate).Equal) {
 		c.cutStrangers()
 	}
@@ -39,8 +40,8 @@ func (c *Cluster) UseIdentity(id identity.Identity) {
 // not trusted any more may have made them up. The others come back.
 func (c *Cluster) cutStrangers() {
 	members := c.View().Members()
-	go c.port.cutWhere(func(peer speaker) bool {
-		_, ok := members.Find(peer.Node)
+	go c.port.Cut(func(l port.Link) bool {
+		_, ok := members.Find(l.Node)
 		return !ok && len(members) > 0
 	})
 }
@@ -97,7 +98,7 @@ type renewedAnswer struct {
 // another sign for that, which hears the key speak.
 func (c *Cluster) Renewed(ctx context.Context) error {
 	if c.signer.Load() != nil {
-		return c.renewed(ctx, c.port.identity.Load().Self())
+		return c.renewed(ctx, c.port.Identity().Self())
 	}
 	_, err := askAny(ctx, c, "/v1/renewed", renewedCall{}, func(renewedAnswer) bool { return true })
 	return err

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"keyquorum/cluster/lives"
+	"keyquorum/cluster/port"
 )
 
 // A member whose disk is not what it was must not go on: a vote that it has forgotten it would give
@@ -85,7 +86,7 @@ func (c *Cluster) stopTakingPart(word lives.Word, by string) {
 	if err := keepDiary(c.Store.Stable(), kept); err != nil {
 		c.logger.Error("that could not be written to its folder", "error", err)
 	}
-	go c.port.cutRaft() // closing a connection may wait for its writer
+	go c.port.Cut(func(l port.Link) bool { return l.Protocol == port.Raft })
 	c.gossip.FallSilent()
 	if c.Diverged != nil {
 		c.Diverged(o)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/port"
 	"keyquorum/cluster/wire"
 	"keyquorum/fsm"
 )
@@ -100,7 +101,7 @@ func (c *Cluster) behindTrust(v fsm.View) bool {
 func (c *Cluster) noteRemoved(v fsm.View) {
 	fresh, now := c.addRemoved(v)
 	for _, id := range fresh {
-		go c.port.cut(id) // closing a connection may wait for its writer; it has no other end to wait for
+		go c.port.Cut(func(l port.Link) bool { return l.Node == id })
 	}
 	if now[c.id] {
 		c.learnRemoved()

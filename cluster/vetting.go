@@ -36,7 +36,7 @@ func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesReques
 	case err != nil:
 		rpc.Respond(nil, err)
 	case keep == len(r.Entries):
-		in.of(peer).led.Store(true)
+		in.noteLed(peer)
 		in.c.foresee(r.Entries)
 		in.t.Forward(rpc)
 	default:

@@ -32,14 +32,15 @@ var rooms = map[string][]string{
 	},
 	"vault": {"seal", "audit", "cluster", "fsm"},
 	"cluster": {
-		"cluster/gossip", "cluster/identity", "cluster/lease", "cluster/lives", "cluster/raftfix",
-		"cluster/wire", "fsm", "storage", "internal/placement", "internal/tally",
+		"cluster/gossip", "cluster/identity", "cluster/lease", "cluster/lives", "cluster/port",
+		"cluster/raftfix", "cluster/wire", "fsm", "storage", "internal/placement", "internal/tally",
 	},
 	"cluster/gossip":       {"cluster/wire"},
 	"cluster/identity":     {"cluster/wire", "fsm"},
 	"cluster/lease":        {},
 	"cluster/lease/trace":  {"cluster/lease"},
 	"cluster/lives":        {"cluster/wire"},
+	"cluster/port":         {"cluster/identity", "cluster/lives"},
 	"cluster/raftfix":      {},
 	"cluster/wire":         {},
 	"fsm":                  {"storage"},
@@ -92,7 +93,7 @@ var outside = []struct {
 }{
 	{"net/http", []string{
 		"node", "vault", "seal", "audit", "cluster/gossip", "cluster/identity", "cluster/lives",
-		"cluster/raftfix", "cluster/wire", "fsm", "storage"},
+		"cluster/port", "cluster/raftfix", "cluster/wire", "fsm", "storage"},
 		"HTTP is the business of httpapi (towards clients) and cluster (between nodes)"},
 	{"github.com/hashicorp/raft", []string{
 		"cmd/keyquorum", "httpapi", "vault", "seal", "audit", "cluster/gossip", "cluster/identity",
@@ -100,7 +101,7 @@ var outside = []struct {
 		"only cluster, fsm and storage (and node, which assembles them) know how the log is replicated"},
 	{"github.com/hashicorp/memberlist", []string{
 		"cmd/keyquorum", "httpapi", "node", "vault", "seal", "audit", "cluster", "cluster/identity",
-		"cluster/lives", "cluster/raftfix", "cluster/wire", "fsm", "storage"},
+		"cluster/lives", "cluster/port", "cluster/raftfix", "cluster/wire", "fsm", "storage"},
 		"gossip is cluster/gossip's alone, and never says who is a member"},
 	{"github.com/prometheus", []string{"cmd/keyquorum", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"},
 		"how figures are shown is httpapi's business; count with internal/tally or atomics, and pass the numbers up"},

@@ -230,8 +230,8 @@ var signedMutants = []mutant{
 		name: "removed-keeps-its-stream", bug: "a handshake that ends after a node was removed leaves it a connection",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/inbound.go",
-			Old:  "	if !in.c.listensTo(peer.Node) || !in.c.meets(peer) {",
-			New:  "	if !in.c.meets(peer) {",
+			Old:  "	return in.c.listensTo(peer.Node) && in.c.meets(peer)",
+			New:  "	return in.c.meets(peer)",
 		}},
 		test: "./cluster TestRemovedNodeIsCutOff",
 	},
