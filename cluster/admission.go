@@ -30,7 +30,7 @@ func (c *Cluster) noteMembers(v fsm.View) {
 		return
 	}
 	go c.port.Cut(func(l port.Link) bool { return !l.SpeaksAmong(members) })
-	c.nudgeFollow()
+	c.followNow.give()
 }
 
 // sameMembers: a list is made anew when it changes, and shared otherwise.

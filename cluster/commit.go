@@ -171,7 +171,7 @@ func (c *Cluster) broken() error {
 	if o := c.out.Load(); o != nil {
 		return o
 	}
-	if c.cast.Load() {
+	if c.Removed() {
 		return ErrRemoved
 	}
 	if c.estranged() {

@@ -38,6 +38,18 @@ func (c *Cluster) every(interval time.Duration, duty func()) {
 	}
 }
 
+// A nudge has a loop look now. However often it was given, the loop looks once more.
+type nudge chan struct{}
+
+func newNudge() nudge { return make(nudge, 1) }
+
+func (n nudge) give() {
+	select {
+	case n <- struct{}{}:
+	default: // it is about to look
+	}
+}
+
 func (c *Cluster) withinDutyTime(duty func(context.Context)) {
 	ctx, cancel := context.WithTimeout(c.ctx, dutyTime)
 	defer cancel()

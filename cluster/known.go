@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -32,11 +33,21 @@ type known struct {
 	Heard            []lives.Heard
 }
 
+// kept is the folder's part in it, as this process knows it.
+type kept struct {
+	committed atomic.Uint64 // up to where the folder says that the log is committed
+	shown     uint64        // E as this member's last process knew it
+	writing   chan struct{} // holds one while it is written
+	now       nudge         // the folder may be behind
+}
+
+func newKept() kept { return kept{writing: make(chan struct{}, 1), now: newNudge()} }
+
 // markEvery is how often it is written, at most, but for lives that begin.
 const markEvery = time.Second
 
 // committed is the index up to which this member knows the log to be committed.
-func (c *Cluster) committed() uint64 { return max(c.raft.CommitIndex(), c.marked.Load()) }
+func (c *Cluster) committed() uint64 { return max(c.raft.CommitIndex(), c.kept.committed.Load()) }
 
 // readKnown takes what an earlier process has written.
 func (c *Cluster) readKnown() error {
@@ -48,8 +59,8 @@ func (c *Cluster) readKnown() error {
 	if b != nil && wire.Decode(b, &k) != nil {
 		return errors.New("cluster: what the folder knows of the cluster can't be read")
 	}
-	c.marked.Store(k.Committed)
-	c.shownBefore = k.Shown
+	c.kept.committed.Store(k.Committed)
+	c.kept.shown = k.Shown
 	c.hears.book = lives.NewBook(k.Heard, c.belongs, c.port.Alive)
 	return nil
 }
@@ -62,7 +73,7 @@ func (c *Cluster) keepMark() {
 	for {
 		select {
 		case <-every.C:
-		case <-c.markNow:
+		case <-c.kept.now:
 			if time.Since(last) < markEvery {
 				continue // in a moment
 			}
@@ -75,31 +86,24 @@ func (c *Cluster) keepMark() {
 	}
 }
 
-func (c *Cluster) nudgeMark() {
-	select {
-	case c.markNow <- struct{}{}:
-	default:
-	}
-}
-
 // mark writes what is known, if that is more than when it was written last.
 func (c *Cluster) mark(ctx context.Context) (written bool) {
 	c.hears.mu.RLock()
 	fresh := c.hears.book.Fresh()
 	c.hears.mu.RUnlock()
-	return (fresh || c.raft.CommitIndex() > c.marked.Load()) && c.keepKnown(ctx) == nil
+	return (fresh || c.raft.CommitIndex() > c.kept.committed.Load()) && c.keepKnown(ctx) == nil
 }
 
 // keepKnown writes it. Who waits for another to write waits no longer than ctx: a disk may hang.
 func (c *Cluster) keepKnown(ctx context.Context) error {
 	select {
-	case c.marking <- struct{}{}:
-		defer func() { <-c.marking }()
+	case c.kept.writing <- struct{}{}:
+		defer func() { <-c.kept.writing }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	k := known{Committed: c.committed()}
-	k.Shown = max(c.shownBefore, c.leases.everywhere.index.Load())
+	k.Shown = max(c.kept.shown, c.leases.everywhere.index.Load())
 	c.hears.mu.Lock()
 	k.Heard = c.hears.book.Keep(func(node string) bool { return !c.removed(node) })
 	c.hears.mu.Unlock()
@@ -108,7 +112,7 @@ func (c *Cluster) keepKnown(ctx context.Context) error {
 		err = c.Store.Stable().Set(keyKnown, b)
 	}
 	if err == nil {
-		c.marked.Store(k.Committed)
+		c.kept.committed.Store(k.Committed)
 	}
 	return err
 }
@@ -132,7 +136,7 @@ func (m *resumed) resume() error {
 		return err
 	}
 	var batch []*raft.Log
-	for i := max(first, m.c.fsm.View().Index()+1); i <= m.c.marked.Load(); i++ {
+	for i := max(first, m.c.fsm.View().Index()+1); i <= m.c.kept.committed.Load(); i++ {
 		var l raft.Log
 		if err := logs.GetLog(i, &l); errors.Is(err, raft.ErrLogNotFound) {
 			break

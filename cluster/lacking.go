@@ -26,7 +26,7 @@ func (c *Cluster) lacks(leader string, term, index uint64) {
 		return
 	}
 	l := &lack{index: index, term: term, leader: leader, label: c.labelOf(leader)}
-	l.shown = index <= max(c.shownBefore, c.leases.everywhere.index.Load())
+	l.shown = index <= max(c.kept.shown, c.leases.everywhere.index.Load())
 	if c.lacking.CompareAndSwap(old, l) {
 		c.logger.Error("this node serves nobody under this leader", "error", l)
 	}

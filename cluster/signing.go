@@ -36,7 +36,7 @@ func (c *Cluster) Withdraw(s fsm.Signer) {
 func (c *Cluster) Unseal(s fsm.Signer) {
 	c.Authorize(s)
 	c.sealed.Store(false)
-	c.nudgeCheckIn()
+	c.checkInNow.give()
 }
 
 // Seal takes the key away. A sealed leader looks for an unsealed successor.

@@ -106,7 +106,7 @@ var signedMutants = []mutant{
 		name: "commit-index-forgotten", bug: "a node that has started knows nothing of what is committed in its log",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/known.go",
-			Old:  "max(c.raft.CommitIndex(), c.marked.Load())",
+			Old:  "max(c.raft.CommitIndex(), c.kept.committed.Load())",
 			New:  "max(c.raft.CommitIndex(), 0)",
 		}},
 		test: "./testcluster TestThiefUndoesNothingAtAStart",
@@ -221,8 +221,8 @@ var signedMutants = []mutant{
 		name: "removed-is-heard", bug: "a node that was removed is heard",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/trust.go",
-			Old:  "return (*c.removedID.Load())[nodeID] }",
-			New:  "return (*c.removedID.Load())[nodeID] && nodeID == c.id }",
+			Old:  "return c.removals.has(nodeID) }",
+			New:  "return c.removals.has(nodeID) && nodeID == c.id }",
 		}},
 		test: "./testcluster TestThiefBringsNoNodeBack",
 	},
