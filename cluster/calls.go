@@ -28,7 +28,7 @@ const (
 	errNotLeader      callError = "not-leader"      // surely nothing happened: ask the leader
 	errMaybe          callError = "maybe"           // the transaction may be or become part of the log
 	errNotMember      callError = "not-a-member"    // the asker was removed
-	errStranger       callError = "stranger"        // the asker is no member that this node has heard of
+	errStranger       callError = "stranger"        // the asker is no member that this node knows
 	errTooMany        callError = "too-many"        // a queue is full
 	errBadCall        callError = "bad-call"        // the body is not what this call takes
 	errCallFailed     callError = "failed"          // anything else; the text is in the peer's log
@@ -51,7 +51,10 @@ const maxCall = fsm.MaxTxnBytes + 4096
 const callLife = 35 * time.Second
 
 // on registers a call. from is the asker's node id, as its certificate says.
-func on[Req, Resp any](c *Cluster, mux *http.ServeMux, path string, serve func(ctx context.Context, from string, r Req) (Resp, error)) {
+func on[Req, Resp any](
+	c *Cluster, mux *http.ServeMux, path string,
+	serve func(ctx context.Context, from string, r Req) (Resp, error),
+) {
 	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 		asker := speakerOf(r.Context())
 		from := asker.Node
@@ -121,13 +124,16 @@ func (c *Cluster) refuse(w http.ResponseWriter, path string, err error) {
 }
 
 // ask calls a node. An error that is no callError means that nothing is known of what the peer did.
-func ask[Req, Resp any](ctx context.Context, c *Cluster, nodeID, path string, request Req) (Resp, error) {
+func ask[Req, Resp any](
+	ctx context.Context, c *Cluster, nodeID, path string, request Req,
+) (Resp, error) {
 	var response Resp
 	body, err := wire.Encode(request)
 	if err != nil {
 		return response, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+nodeID+path, bytes.NewReader(body))
+	url := "https://" + nodeID + path
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return response, err
 	}
@@ -152,7 +158,9 @@ func ask[Req, Resp any](ctx context.Context, c *Cluster, nodeID, path string, re
 
 // askAny asks the other members, one after the other, until one gives an answer that will do. It
 // begins with any, so that who is away does not take the time of each attempt.
-func askAny[Req, Resp any](ctx context.Context, c *Cluster, path string, request Req, will func(Resp) bool) (Resp, error) {
+func askAny[Req, Resp any](
+	ctx context.Context, c *Cluster, path string, request Req, will func(Resp) bool,
+) (Resp, error) {
 	last := ErrUnavailable
 	members := c.View().Members()
 	for _, i := range rand.Perm(len(members)) {
@@ -212,8 +220,10 @@ func (c *Cluster) newCallServer() *http.Server {
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       callLife,
 		MaxHeaderBytes:    16 << 10,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 1000, SendPingTimeout: pingAfter, PingTimeout: pingAfter},
-		ErrorLog:          c.logger.StandardLogger(nil),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: 1000, SendPingTimeout: pingAfter, PingTimeout: pingAfter,
+		},
+		ErrorLog: c.logger.StandardLogger(nil),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return context.WithValue(ctx, peerKey{}, port.PeerOf(conn))
 		},

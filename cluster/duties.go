@@ -16,7 +16,9 @@ const (
 )
 
 func (c *Cluster) beginDuties() {
-	for _, duty := range []func(context.Context){c.compareStates, c.tellAddress, c.askForVote, c.seekLeader} {
+	for _, duty := range []func(context.Context){
+		c.compareStates, c.tellAddress, c.askForVote, c.seekLeader,
+	} {
 		c.wg.Go(func() { c.every(dutyEvery, func() { c.withinDutyTime(duty) }) })
 	}
 	c.wg.Go(func() { c.every(dutyEvery, c.follow) })

@@ -51,7 +51,8 @@ func (c *Cluster) followStep() bool {
 	if !c.mayChange(kind, m.ID) {
 		return false
 	}
-	if err := c.carryOut(kind, m); err != nil && !errors.Is(err, errNotLeader) && !errors.Is(err, raft.ErrNotLeader) {
+	err := c.carryOut(kind, m)
+	if err != nil && !errors.Is(err, errNotLeader) && !errors.Is(err, raft.ErrNotLeader) {
 		c.logger.Info("the configuration does not follow the members yet", "member", m.ID, "error", err)
 	}
 	return false

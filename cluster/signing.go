@@ -13,7 +13,8 @@ import (
 
 var (
 	// ErrSealed: this member has no transaction key, so it decides nothing.
-	ErrSealed = errors.New("cluster: this member is sealed, and only an unsealed one can change anything")
+	ErrSealed = errors.New(
+		"cluster: this member is sealed, and only an unsealed one can change anything")
 	// ErrRefused: every node refuses the transaction, though it was signed here.
 	ErrRefused = errors.New("cluster: the transaction breaks a rule, and every node refuses it")
 )
@@ -167,4 +168,5 @@ func (c *Cluster) estranged() bool {
 
 // errEstranged: Raft here follows a configuration that no unsealed member signed, so its majorities
 // mean nothing.
-var errEstranged = fmt.Errorf("%w: this node's log has a configuration of members that nobody signed; its folder was altered: remove it and join anew", ErrDiverged)
+var errEstranged = fmt.Errorf("%w: this node's log has a configuration of members that nobody "+
+	"signed; its folder was altered: remove it and join anew", ErrDiverged)
