@@ -13,6 +13,7 @@ import (
 	"keyquorum/cluster/gossip"
 	"keyquorum/cluster/lease"
 	"keyquorum/cluster/lives"
+	"keyquorum/cluster/port"
 	"keyquorum/cluster/wire"
 	"keyquorum/fsm"
 )
@@ -91,7 +92,9 @@ func (c *Cluster) Addresses(nodeID string) []string { return c.addresses(nodeID)
 
 // Call sends a body to one of this member's calls, past network and TLS.
 func (c *Cluster) Call(ctx context.Context, path string, body []byte) (status int, answer string) {
-	r := httptest.NewRequestWithContext(context.WithValue(ctx, peerKey{}, c.id), "POST", path, bytes.NewReader(body))
+	from := port.Peer{Speaker: c.port.Identity().Self()}
+	ctx = context.WithValue(ctx, peerKey{}, from)
+	r := httptest.NewRequestWithContext(ctx, "POST", path, bytes.NewReader(body))
 	w := httptest.NewRecorder()
 	c.server.Handler.ServeHTTP(w, r)
 	return w.Code, w.Body.String()
