@@ -7,8 +7,8 @@
 // lead.
 //
 // DESIGN.md has the rules of both calls and what breaks without each. Whatever needs no member that
-// runs has a room of its own: identity, lives and lease judge, port and gossip carry, raftfix mends
-// the library, wire encodes. What is left here, by subject:
+// runs has a room of its own: identity, lives and lease judge, port, calls and gossip carry,
+// raftfix mends the library, wire encodes. What is left here, by subject:
 //
 //	what a member is           cluster, config, calls, duties, clock, asking
 //	a write                    commit, everywhere, leader
@@ -27,7 +27,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +34,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/calls"
 	"keyquorum/cluster/gossip"
 	"keyquorum/cluster/lease"
 	"keyquorum/cluster/port"
@@ -71,8 +71,8 @@ type Cluster struct {
 	transport *raftfix.Transport
 	inbound   *inbound
 	port      *port.Port
-	server    *http.Server
-	client    atomic.Pointer[http.Client]
+	server    *calls.Server // of what others ask
+	client    *calls.Client
 	gossip    *gossip.Gossip
 	logger    hclog.Logger
 
@@ -205,7 +205,7 @@ func (c *Cluster) openPort() {
 		Listener: c.Listener, Identity: c.Identity, Life: c.greets.self.Diary.Lives.Now(),
 		Dial: c.Dial, Addresses: c.addresses, Admits: c.admit, Logger: c.logger,
 	})
-	c.client.Store(c.newCallClient())
+	c.client = calls.NewClient(c.port.Dial)
 	c.server = c.newCallServer()
 	c.transport = c.newTransport()
 	c.inbound = newInbound(c)
@@ -229,7 +229,7 @@ func (c *Cluster) startRaft(machine *resumed) (err error) {
 
 // beginLoops begins what ends with the member.
 func (c *Cluster) beginLoops() {
-	c.wg.Go(func() { _ = c.server.Serve(c.port.Calls()) }) // ends with the listener
+	c.wg.Go(func() { c.server.Serve(c.port.Calls()) }) // ends with the listener
 	c.wg.Go(c.inbound.serve)
 	c.wg.Go(c.foresees)
 	c.wg.Go(c.keepTrust)
@@ -291,7 +291,7 @@ func (c *Cluster) Close(ctx context.Context) {
 	c.transport.Close()
 	c.server.Close()
 	c.port.Close()
-	c.client.Load().CloseIdleConnections()
+	c.client.Close()
 	c.wg.Wait()
 	if ctx.Err() == nil {
 		c.mark(ctx)

@@ -5,11 +5,11 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/calls"
 	"keyquorum/cluster/gossip"
 	"keyquorum/cluster/lease"
 	"keyquorum/cluster/lives"
@@ -93,10 +93,10 @@ func (c *Cluster) Addresses(nodeID string) []string { return c.addresses(nodeID)
 // Call sends a body to one of this member's calls, past network and TLS.
 func (c *Cluster) Call(ctx context.Context, path string, body []byte) (status int, answer string) {
 	from := port.Peer{Speaker: c.port.Identity().Self()}
-	ctx = context.WithValue(ctx, peerKey{}, from)
+	ctx = calls.WithAsker(ctx, from)
 	r := httptest.NewRequestWithContext(ctx, "POST", path, bytes.NewReader(body))
 	w := httptest.NewRecorder()
-	c.server.Handler.ServeHTTP(w, r)
+	c.server.ServeHTTP(w, r)
 	return w.Code, w.Body.String()
 }
 
@@ -170,12 +170,8 @@ func recode[T any](body []byte) ([]byte, bool) {
 	return encoded, err == nil
 }
 
-// RefusalOf is the word with which this member refuses a call for a reason.
-func (c *Cluster) RefusalOf(err error) string {
-	w := httptest.NewRecorder()
-	c.refuse(w, "/v1/fence", err)
-	return strings.TrimSpace(w.Body.String())
-}
+// WordFor is the word with which a call is refused for a reason.
+func WordFor(err error) string { return string(wordFor(err)) }
 
 // NextStep is the first difference that a leader sees to.
 var NextStep = nextStep

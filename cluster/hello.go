@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/calls"
 	"keyquorum/cluster/lives"
 	"keyquorum/cluster/port"
 )
@@ -44,7 +45,7 @@ func (h *hears) listen(from string, r lives.Hello) lives.Judgement {
 func (c *Cluster) serveHello(
 	ctx context.Context, from string, r lives.Hello,
 ) (lives.Answer, error) {
-	if !r.WellFormed(speakerOf(ctx).Life) {
+	if !r.WellFormed(calls.Asker(ctx).Life) {
 		return lives.Answer{}, errBadCall
 	}
 	judged := c.hears.listen(from, r)

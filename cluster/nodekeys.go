@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"keyquorum/cluster/calls"
 	"keyquorum/cluster/identity"
 	"keyquorum/cluster/port"
 	"keyquorum/fsm"
@@ -32,7 +33,7 @@ func (c *Cluster) UseIdentity(id identity.Identity) {
 		c.cutStrangers()
 	}
 	if !old.Certificate.Leaf.Equal(id.Certificate.Leaf) {
-		c.client.Swap(c.newCallClient()).CloseIdleConnections()
+		c.client.Renew()
 	}
 }
 
@@ -110,7 +111,7 @@ func (c *Cluster) serveRenewed(
 	if c.signer.Load() == nil {
 		return renewedAnswer{}, errCantTell
 	}
-	return renewedAnswer{}, c.renewed(ctx, speakerOf(ctx).Speaker)
+	return renewedAnswer{}, c.renewed(ctx, calls.Asker(ctx).Speaker)
 }
 
 // renewed signs for the key that speaks, if it is of a later generation than the member's.

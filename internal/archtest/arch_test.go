@@ -32,9 +32,11 @@ var rooms = map[string][]string{
 	},
 	"vault": {"seal", "audit", "cluster", "fsm"},
 	"cluster": {
-		"cluster/gossip", "cluster/identity", "cluster/lease", "cluster/lives", "cluster/port",
-		"cluster/raftfix", "cluster/wire", "fsm", "storage", "internal/placement", "internal/tally",
+		"cluster/calls", "cluster/gossip", "cluster/identity", "cluster/lease", "cluster/lives",
+		"cluster/port", "cluster/raftfix", "cluster/wire",
+		"fsm", "storage", "internal/placement", "internal/tally",
 	},
+	"cluster/calls":        {"cluster/port", "cluster/wire", "fsm"},
 	"cluster/gossip":       {"cluster/wire"},
 	"cluster/identity":     {"cluster/wire", "fsm"},
 	"cluster/lease":        {},
@@ -92,16 +94,17 @@ var outside = []struct {
 	why    string
 }{
 	{"net/http", []string{
-		"node", "vault", "seal", "audit", "cluster/gossip", "cluster/identity", "cluster/lives",
+		"node", "vault", "seal", "audit", "cluster", "cluster/gossip", "cluster/identity",
 		"cluster/port", "cluster/raftfix", "cluster/wire", "fsm", "storage"},
-		"HTTP is the business of httpapi (towards clients) and cluster (between nodes)"},
+		"HTTP is the business of httpapi (towards clients) and cluster/calls (between nodes)"},
 	{"github.com/hashicorp/raft", []string{
-		"cmd/keyquorum", "httpapi", "vault", "seal", "audit", "cluster/gossip", "cluster/identity",
-		"cluster/lives", "cluster/wire"},
+		"cmd/keyquorum", "httpapi", "vault", "seal", "audit", "cluster/calls", "cluster/gossip",
+		"cluster/identity", "cluster/lives", "cluster/wire"},
 		"only cluster, fsm and storage (and node, which assembles them) know how the log is replicated"},
 	{"github.com/hashicorp/memberlist", []string{
-		"cmd/keyquorum", "httpapi", "node", "vault", "seal", "audit", "cluster", "cluster/identity",
-		"cluster/lives", "cluster/port", "cluster/raftfix", "cluster/wire", "fsm", "storage"},
+		"cmd/keyquorum", "httpapi", "node", "vault", "seal", "audit", "cluster", "cluster/calls",
+		"cluster/identity", "cluster/lives", "cluster/port", "cluster/raftfix", "cluster/wire",
+		"fsm", "storage"},
 		"gossip is cluster/gossip's alone, and never says who is a member"},
 	{"sync", []string{"cluster/lease", "cluster/lives"},
 		"this room judges plain data; who asks it holds the lock"},
