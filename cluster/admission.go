@@ -1,11 +1,9 @@
 package cluster
 
 import (
-	"crypto/sha256"
-	"crypto/x509"
 	"errors"
-	"slices"
 
+	"keyquorum/cluster/port"
 	"keyquorum/fsm"
 )
 
@@ -16,34 +14,14 @@ import (
 
 var errForeignKey = errors.New("cluster: the certificate's key is not that node's")
 
-// keyHash is what members are known by.
-func keyHash(cert *x509.Certificate) []byte {
-	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
-	return sum[:]
-}
-
 // admit says whether a certificate that the authority signed may be heard.
-func (c *Cluster) admit(peer speaker) error {
-	if peer.speaksAmong(c.fsm.View().Members()) {
+func (c *Cluster) admit(peer port.Peer) error {
+	if peer.SpeaksAmong(c.fsm.View().Members()) {
 		return nil
 	}
-	c.accuse(peer.node, deedKey)
+	c.accuse(peer.Node, deedKey)
 	return errForeignKey
 }
-
-// speaksAmong is true of a node that nobody has signed for yet, too. A certificate of a later
-// generation than the member's is of a key that came after those that this member knows: an
-// unsealed member made it, so this one's state is behind, or soon will be.
-func (s speaker) speaksAmong(members fsm.Members) bool {
-	m, ok := members.Find(s.node)
-	if !ok || len(m.Keys) == 0 || s.generation > m.Generation {
-		return true
-	}
-	return slices.ContainsFunc(m.Keys, func(k []byte) bool { return string(k) == string(s.key) })
-}
-
-// SpeaksAmong says whether this identity's key is one that members know as its own.
-func (id Identity) SpeaksAmong(members fsm.Members) bool { return id.self().speaksAmong(members) }
 
 // noteMembers cuts connections whose key speaks for their node no more.
 func (c *Cluster) noteMembers(v fsm.View) {
@@ -51,8 +29,8 @@ func (c *Cluster) noteMembers(v fsm.View) {
 	if last := c.noted.Swap(&members); last != nil && sameMembers(*last, members) {
 		return
 	}
-	go c.port.cutWhere(func(peer speaker) bool { return !peer.speaksAmong(members) })
-	c.nudgeFollow()
+	go c.port.Cut(func(l port.Link) bool { return !l.SpeaksAmong(members) })
+	c.followNow.give()
 }
 
 // sameMembers: a list is made anew when it changes, and shared otherwise.

@@ -1,102 +1,47 @@
 package cluster
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
-	"io"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
-
-	"keyquorum/fsm"
+	"keyquorum/cluster/calls"
+	"keyquorum/cluster/port"
 )
 
-// Calls between nodes are HTTP/2 POSTs on the cluster port with CBOR bodies (docs/formats.md). They carry indexes, digests,
-// sealed transactions and membership: never a request of an application, never a value in the clear.
+// What members ask one another: indexes, digests, sealed transactions and membership; never a
+// request of an application, never a value in the clear. Package calls carries it.
 
-// A callError is a refusal that crosses the wire as one of these words, so that the asker can tell what it means.
-type callError string
-
+// Refusals that cross the wire, so that the asker can tell what they mean.
 const (
-	errNotLeader      callError = "not-leader"      // surely nothing happened: ask the leader
-	errMaybe          callError = "maybe"           // the transaction may be or become part of the log
-	errNotMember      callError = "not-a-member"    // the asker was removed
-	errStranger       callError = "stranger"        // the asker is no member that this node has heard of
-	errTooMany        callError = "too-many"        // a queue is full
-	errBadCall        callError = "bad-call"        // the body is not what this call takes
-	errCallFailed     callError = "failed"          // anything else; the text is in the peer's log
-	errNotConfirmed   callError = "not-confirmed"   // no majority of voters still in the leader's term
-	errAddressTaken   callError = "address-taken"   // another server has that address
-	errNotTransferred callError = "not-transferred" // the leader leads on
-	errCantTell       callError = "cant-tell"       // this node does not have it: ask another
+	errNotLeader      calls.Word = "not-leader"      // surely nothing happened: ask the leader
+	errMaybe          calls.Word = "maybe"           // the transaction may be or come into the log
+	errNotMember      calls.Word = "not-a-member"    // the asker was removed
+	errStranger       calls.Word = "stranger"        // the asker is no member that this node knows
+	errTooMany        calls.Word = "too-many"        // a queue is full
+	errBadCall                   = calls.Bad         // the body is not what this call takes
+	errCallFailed                = calls.Failed      // anything else; the text is in the peer's log
+	errNotConfirmed   calls.Word = "not-confirmed"   // no majority of voters in the leader's term
+	errAddressTaken   calls.Word = "address-taken"   // another server has that address
+	errNotTransferred calls.Word = "not-transferred" // the leader leads on
+	errCantTell       calls.Word = "cant-tell"       // this node does not have it: ask another
 	// After these two surely nothing happened either. Another process speaks for the asker's
 	// node, or its hello has not come yet; and this node takes no part.
-	errOtherLife callError = "other-life"
-	errOutcast   callError = "outcast"
+	errOtherLife calls.Word = "other-life"
+	errOutcast   calls.Word = "outcast"
 )
-
-func (e callError) Error() string { return "cluster: " + string(e) }
-
-// maxCall bounds a call's body in both directions: a transaction and its frame.
-const maxCall = fsm.MaxTxnBytes + 4096
-
-// callLife is the longest that a call is served, whatever its asker thinks.
-const callLife = 35 * time.Second
-
-var (
-	callEncoder, _ = cbor.CoreDetEncOptions().EncMode()
-	callDecoder, _ = cbor.DecOptions{
-		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden,
-		MaxNestedLevels: 8, MaxArrayElements: 4096, MaxMapPairs: 64, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
-	}.DecMode()
-)
-
-// on registers a call. from is the asker's node id, as its certificate says.
-func on[Req, Resp any](c *Cluster, mux *http.ServeMux, path string, serve func(ctx context.Context, from string, r Req) (Resp, error)) {
-	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
-		asker := speakerOf(r.Context())
-		from := asker.node
-		if word := c.mayCall(path, asker); word != "" {
-			http.Error(w, string(word), http.StatusForbidden)
-			return
-		}
-		ctx, cancel := context.WithTimeout(r.Context(), callLife)
-		defer cancel()
-		var request Req
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCall))
-		if err != nil || callDecoder.Unmarshal(body, &request) != nil {
-			http.Error(w, string(errBadCall), http.StatusBadRequest)
-			return
-		}
-		response, err := serve(ctx, from, request)
-		if err != nil {
-			c.refuse(w, path, err)
-			return
-		}
-		encoded, err := callEncoder.Marshal(response)
-		if err != nil {
-			c.refuse(w, path, err)
-			return
-		}
-		w.Write(encoded)
-	})
-}
 
 // mayCall is the word for who may not make a call; "" for who may. Anybody may say hello, also who
 // was removed while Raft's configuration has it: its vote may be needed to carry that out. Any
 // member may be told how this one is.
-func (c *Cluster) mayCall(path string, asker speaker) callError {
+func (c *Cluster) mayCall(path string, asker port.Peer) calls.Word {
 	switch {
-	case path == pathHello && (!c.removed(asker.node) || c.isServer(asker.node)):
+	case path == pathHello && (!c.removed(asker.Node) || c.isServer(asker.Node)):
 		return ""
-	case c.removed(asker.node):
+	case c.removed(asker.Node):
 		return errNotMember
-	case !c.belongs(asker.node):
+	case !c.belongs(asker.Node):
 		return errStranger
 	case path == pathStatus:
 		return ""
@@ -113,52 +58,30 @@ const (
 	pathStatus = "/v1/status"
 )
 
-func (c *Cluster) refuse(w http.ResponseWriter, path string, err error) {
-	var word callError
-	switch {
-	case errors.As(err, &word):
-	case errors.Is(err, ErrBusy):
-		word = errTooMany
-	default:
-		c.logger.Warn("call failed", "call", path, "error", err)
-		word = errCallFailed
+// wordFor is the word for an error of this room's that others are told.
+func wordFor(err error) calls.Word {
+	if errors.Is(err, ErrBusy) {
+		return errTooMany
 	}
-	http.Error(w, string(word), http.StatusConflict)
+	return ""
 }
 
-// ask calls a node. An error that is no callError means that nothing is known of what the peer did.
-func ask[Req, Resp any](ctx context.Context, c *Cluster, nodeID, path string, request Req) (Resp, error) {
-	var response Resp
-	body, err := callEncoder.Marshal(request)
-	if err != nil {
-		return response, err
+// ask calls a node. An error that is no word means that nothing is known of what the peer did.
+func ask[Req, Resp any](
+	ctx context.Context, c *Cluster, nodeID, path string, request Req,
+) (Resp, error) {
+	response, err := calls.Ask[Req, Resp](ctx, c.client, nodeID, path, request)
+	if errors.Is(err, errNotMember) {
+		c.learnRemoved()
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+nodeID+path, bytes.NewReader(body))
-	if err != nil {
-		return response, err
-	}
-	answer, err := c.client.Load().Do(r)
-	if err != nil {
-		return response, err
-	}
-	defer answer.Body.Close()
-	content, err := io.ReadAll(io.LimitReader(answer.Body, maxCall))
-	if err != nil {
-		return response, err
-	}
-	if answer.StatusCode != http.StatusOK {
-		word := callError(bytes.TrimSpace(content))
-		if word == errNotMember {
-			c.learnRemoved()
-		}
-		return response, word
-	}
-	return response, callDecoder.Unmarshal(content, &response)
+	return response, err
 }
 
 // askAny asks the other members, one after the other, until one gives an answer that will do. It
 // begins with any, so that who is away does not take the time of each attempt.
-func askAny[Req, Resp any](ctx context.Context, c *Cluster, path string, request Req, will func(Resp) bool) (Resp, error) {
+func askAny[Req, Resp any](
+	ctx context.Context, c *Cluster, path string, request Req, will func(Resp) bool,
+) (Resp, error) {
 	last := ErrUnavailable
 	members := c.View().Members()
 	for _, i := range rand.Perm(len(members)) {
@@ -180,77 +103,23 @@ func askAny[Req, Resp any](ctx context.Context, c *Cluster, path string, request
 	return none, last
 }
 
-type peerKey struct{}
-
-// speakerOf is who asks.
-func speakerOf(ctx context.Context) speaker {
-	s, _ := ctx.Value(peerKey{}).(speaker)
+// newCallServer has all calls that this member answers.
+func (c *Cluster) newCallServer() *calls.Server {
+	s := calls.NewServer(calls.Rules{May: c.mayCall, WordFor: wordFor, Logger: c.logger})
+	calls.On(s, "/v1/commit", c.serveCommit)
+	calls.On(s, "/v1/fence", c.serveFence)
+	calls.On(s, "/v1/checkin", c.serveCheckIn)
+	calls.On(s, "/v1/term", c.serveTerm)
+	calls.On(s, "/v1/digest", c.serveDigest)
+	calls.On(s, "/v1/suspect", c.serveSuspect)
+	calls.On(s, pathStatus, c.serveStatus)
+	calls.On(s, pathHello, c.serveHello)
+	calls.On(s, "/v1/survey", c.serveSurvey)
+	calls.On(s, "/v1/silence", c.serveSilence)
+	calls.On(s, "/v1/address", c.serveAddress)
+	calls.On(s, "/v1/order", c.serveOrder)
+	calls.On(s, "/v1/gossip-keys", c.serveGossipKeys)
+	calls.On(s, "/v1/certify", c.serveCertify)
+	calls.On(s, "/v1/renewed", c.serveRenewed)
 	return s
-}
-
-// newCallServer makes the HTTP/2 server of the port.
-func (c *Cluster) newCallServer() *http.Server {
-	mux := http.NewServeMux()
-	on(c, mux, "/v1/commit", c.serveCommit)
-	on(c, mux, "/v1/fence", c.serveFence)
-	on(c, mux, "/v1/checkin", c.serveCheckIn)
-	on(c, mux, "/v1/term", c.serveTerm)
-	on(c, mux, "/v1/digest", c.serveDigest)
-	on(c, mux, "/v1/suspect", c.serveSuspect)
-	on(c, mux, pathStatus, c.serveStatus)
-	on(c, mux, pathHello, c.serveHello)
-	on(c, mux, "/v1/survey", c.serveSurvey)
-	on(c, mux, "/v1/silence", c.serveSilence)
-	on(c, mux, "/v1/address", c.serveAddress)
-	on(c, mux, "/v1/order", c.serveOrder)
-	on(c, mux, "/v1/gossip-keys", c.serveGossipKeys)
-	on(c, mux, "/v1/certify", c.serveCertify)
-	on(c, mux, "/v1/renewed", c.serveRenewed)
-	protocols := new(http.Protocols)
-	protocols.SetHTTP2(true)
-	return &http.Server{
-		Handler:           mux,
-		Protocols:         protocols,
-		TLSConfig:         &tls.Config{NextProtos: []string{protoCalls}},
-		ReadHeaderTimeout: handshakeTimeout,
-		ReadTimeout:       callLife,
-		MaxHeaderBytes:    16 << 10,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 1000, SendPingTimeout: pingAfter, PingTimeout: pingAfter},
-		ErrorLog:          c.logger.StandardLogger(nil),
-		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			return context.WithValue(ctx, peerKey{}, speakerOfConn(conn))
-		},
-	}
-}
-
-// A dialError says that a call never left this node.
-type dialError struct{ error }
-
-func (e *dialError) Unwrap() error { return e.error }
-
-// pingAfter is the silence after which a connection for calls is checked, and after which again it is given up:
-// one through a healed partition must not hold calls for the kernel's minutes.
-const pingAfter = 2 * time.Second
-
-func (c *Cluster) newCallClient() *http.Client {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP2(true)
-	return &http.Client{Transport: &http.Transport{
-		Protocols:         protocols,
-		ForceAttemptHTTP2: true,
-		DialTLSContext: func(ctx context.Context, _, target string) (net.Conn, error) {
-			nodeID, _, err := net.SplitHostPort(target)
-			if err != nil {
-				return nil, err
-			}
-			conn, err := c.connect(ctx, nodeID, protoCalls)
-			if err != nil {
-				return nil, &dialError{err}
-			}
-			return conn, nil
-		},
-		IdleConnTimeout:    time.Minute,
-		DisableCompression: true,
-		HTTP2:              &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAfter},
-	}}
 }

@@ -58,17 +58,9 @@ func (c *Cluster) checkIns() {
 			more := c.checkIn(waits)
 			count.Add(-1)
 			if more {
-				c.nudgeCheckIn()
+				c.checkInNow.give()
 			}
 		})
-	}
-}
-
-// nudgeCheckIn has a check-in made now.
-func (c *Cluster) nudgeCheckIn() {
-	select {
-	case c.checkInNow <- struct{}{}:
-	default: // one is about to be made
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/calls"
 	"keyquorum/cluster/lease"
 	"keyquorum/fsm"
 )
@@ -137,7 +138,7 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 // surelyNot says that a proposal failed before anything could reach a log. A peer that could not
 // even be dialled counts.
 func surelyNot(err error) bool {
-	var notSent *dialError
+	var notSent *calls.DialError
 	for _, word := range []error{
 		errNotLeader, errBadCall, errNotMember, errOtherLife, errOutcast,
 	} {

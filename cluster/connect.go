@@ -2,30 +2,12 @@ package cluster
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"time"
+
+	"keyquorum/cluster/port"
 )
 
-// connect opens a connection with a node at one of the addresses known of it. Each has its share of
-// the time, so that a false word of gossip's costs a failed dial and no more.
-func (c *Cluster) connect(ctx context.Context, nodeID, protocol string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout) // HTTP dials without the call's own deadline
-	defer cancel()
-	deadline, _ := ctx.Deadline()
-	last := fmt.Errorf("no address is known for node %s", nodeID)
-	addresses := c.addresses(nodeID)
-	for i, addr := range addresses {
-		attempt, cancel := context.WithTimeout(ctx, time.Until(deadline)/time.Duration(len(addresses)-i))
-		conn, err := c.port.open(attempt, nodeID, addr, protocol)
-		cancel()
-		if err == nil {
-			return conn, nil
-		}
-		last = err
-	}
-	return nil, last
-}
+// Each of Raft's connections waits for a hello, at the end that opens it and at the other one.
 
 // connectRaft opens a connection for Raft, and has the other end accept this member.
 func (c *Cluster) connectRaft(ctx context.Context, nodeID string) (net.Conn, error) {
@@ -33,13 +15,13 @@ func (c *Cluster) connectRaft(ctx context.Context, nodeID string) (net.Conn, err
 		if err := c.greet(ctx, nodeID); err != nil {
 			return nil, err
 		}
-		return c.connect(ctx, nodeID, protoRaft)
+		return c.port.Dial(ctx, nodeID, port.Raft)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	greeted := make(chan error, 1)
 	go func() { greeted <- c.greet(ctx, nodeID) }()
-	conn, err := c.connect(ctx, nodeID, protoRaft)
+	conn, err := c.port.Dial(ctx, nodeID, port.Raft)
 	if err != nil {
 		cancel()
 		<-greeted
@@ -50,4 +32,13 @@ func (c *Cluster) connectRaft(ctx context.Context, nodeID string) (net.Conn, err
 		return nil, err
 	}
 	return conn, nil
+}
+
+// meets says whether the other end of a connection has accepted this member, and counts for its
+// node itself.
+func (c *Cluster) meets(peer port.Peer) bool {
+	ctx, cancel := context.WithTimeout(c.ctx, 2*helloWait)
+	defer cancel()
+	accepted := peer.Life.Count == 0 || c.greet(ctx, peer.Node) == nil
+	return accepted && c.hears.speaks(peer)
 }

@@ -16,7 +16,9 @@ const (
 )
 
 func (c *Cluster) beginDuties() {
-	for _, duty := range []func(context.Context){c.compareStates, c.tellAddress, c.askForVote, c.giveUpLead} {
+	for _, duty := range []func(context.Context){
+		c.compareStates, c.tellAddress, c.askForVote, c.giveUpLead,
+	} {
 		c.wg.Go(func() { c.every(dutyEvery, func() { c.withinDutyTime(duty) }) })
 	}
 	c.wg.Go(func() { c.every(dutyEvery, c.follow) })
@@ -35,6 +37,18 @@ func (c *Cluster) every(interval time.Duration, duty func()) {
 		case <-c.ctx.Done():
 			return
 		}
+	}
+}
+
+// A nudge has a loop look now. However often it was given, the loop looks once more.
+type nudge chan struct{}
+
+func newNudge() nudge { return make(nudge, 1) }
+
+func (n nudge) give() {
+	select {
+	case n <- struct{}{}:
+	default: // it is about to look
 	}
 }
 

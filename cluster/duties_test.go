@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"keyquorum/cluster"
+	"keyquorum/cluster/gossip"
 )
 
 // A leader that is sealed while its snapshot is being written hands its office over all the same.
@@ -93,7 +94,7 @@ func TestMovedMemberAmongSilentOnes(t *testing.T) {
 // Whoever asks for something that any member can tell finds one, however many are away.
 func TestAskingGoesPastWhoIsAway(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newGroup(t, 3, func(c *cluster.Config) { c.Gossip.Keys = cluster.GossipKeys{[]byte("key")} })
+		g := newGroup(t, 3, func(c *cluster.Config) { c.Gossip.Keys = gossip.Keys{[]byte("key")} })
 		leader := g.leader()
 		for i := 10; i < 22; i++ { // by id they come before the members that are there
 			g.silentHost(i)

@@ -3,16 +3,19 @@ package cluster
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
 	"fmt"
 	"net/http/httptest"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/calls"
+	"keyquorum/cluster/gossip"
 	"keyquorum/cluster/lease"
+	"keyquorum/cluster/lives"
+	"keyquorum/cluster/port"
 	"keyquorum/cluster/succession"
+	"keyquorum/cluster/wire"
 	"keyquorum/fsm"
 )
 
@@ -74,11 +77,11 @@ func (c *Cluster) AcceptLate() (told bool) {
 }
 
 // Hear is what gossip does with the metadata of a node.
-func (c *Cluster) Hear(nodeID string, meta []byte) { c.told.hear(nodeID, meta) }
+func (c *Cluster) Hear(nodeID string, meta []byte) { c.gossip.Hear(nodeID, meta) }
 
 // MetaFor is this member's metadata with another cluster address.
 func (c *Cluster) MetaFor(address string) []byte {
-	meta, err := callEncoder.Marshal(heard{Cluster: address, Label: "liar"})
+	meta, err := wire.Encode(gossip.News{Cluster: address, Label: "liar"})
 	if err != nil {
 		panic(err)
 	}
@@ -88,21 +91,13 @@ func (c *Cluster) MetaFor(address string) []byte {
 // Addresses are those at which this member would look for a node.
 func (c *Cluster) Addresses(nodeID string) []string { return c.addresses(nodeID) }
 
-// Meta is what this member tells of itself in at most limit bytes.
-func (c *Cluster) Meta(limit int) []byte { return c.meta(limit) }
-
-// Told is the number of nodes of which something was heard.
-func (c *Cluster) Told() int {
-	c.told.mu.RLock()
-	defer c.told.mu.RUnlock()
-	return len(c.told.byID)
-}
-
 // Call sends a body to one of this member's calls, past network and TLS.
 func (c *Cluster) Call(ctx context.Context, path string, body []byte) (status int, answer string) {
-	r := httptest.NewRequestWithContext(context.WithValue(ctx, peerKey{}, c.id), "POST", path, bytes.NewReader(body))
+	from := port.Peer{Speaker: c.port.Identity().Self()}
+	ctx = calls.WithAsker(ctx, from)
+	r := httptest.NewRequestWithContext(ctx, "POST", path, bytes.NewReader(body))
 	w := httptest.NewRecorder()
-	c.server.Handler.ServeHTTP(w, r)
+	c.server.ServeHTTP(w, r)
 	return w.Code, w.Body.String()
 }
 
@@ -110,7 +105,7 @@ func (c *Cluster) Call(ctx context.Context, path string, body []byte) (status in
 func (c *Cluster) ForgetBeats() {
 	c.greets.mu.Lock()
 	defer c.greets.mu.Unlock()
-	c.greets.beat = 0
+	c.greets.self.Beat = 0
 }
 
 // Outcast is the deed for which the member takes no part.
@@ -119,36 +114,14 @@ func (c *Cluster) Outcast() string { return c.Stats().Outcast }
 // HearLie has the member get an answer to its hello that shows what it never said: a later life,
 // and another process that it leaves to.
 func (c *Cluster) HearLie(by string) {
-	lie := said{Life: c.greets.diary.Lives.now(), Beat: 1 << 40, Applied: 1 << 40}
-	c.judgeSelf(by, helloAnswer{Word: deedRolledBack.word, Heard: lie})
+	now := c.greets.self.Diary.Lives.Now()
+	lie := lives.Said{Life: now, Beat: 1 << 40, Applied: 1 << 40}
+	c.judgeSelf(by, lives.Answer{Word: lives.RolledBack, Heard: lie})
 	lie.Life.Count++
-	c.judgeSelf(by, helloAnswer{Word: deedPutBack.word, Heard: lie, Rival: lie})
+	c.judgeSelf(by, lives.Answer{Word: lives.PutBack, Heard: lie, Rival: lie})
 	lie.Life.Count--
 	lie.Life.Name[0]++
-	c.judgeSelf(by, helloAnswer{Word: deedCopied.word, Heard: lie})
-}
-
-// A Past is what a node said of itself in an earlier hello, for Against.
-type Past struct {
-	Life, Name             int
-	Applied, Term, RivalOf int
-}
-
-// Against is the deed of a node whose lives have these names, the last of a count, each begun with
-// as long a log and in as high a term as its name says, if it had said that before.
-func Against(count int, names []int, p Past) string {
-	l := lives{Count: uint64(count)}
-	for _, n := range names {
-		l.List = append(l.List, life{Name: [16]byte{byte(n)}, Last: uint64(n), Term: uint64(n)})
-	}
-	why := l.against(said{
-		Life:    lifeID{Count: uint64(p.Life), Name: [16]byte{byte(p.Name)}},
-		Applied: uint64(p.Applied), Term: uint64(p.Term), Rival: [16]byte{byte(p.RivalOf)},
-	})
-	if why == nil {
-		return ""
-	}
-	return why.word
+	c.judgeSelf(by, lives.Answer{Word: lives.Copied, Heard: lie})
 }
 
 // Words are those that a refusal may consist of, each between bars.
@@ -172,13 +145,16 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 			Status: Status{About: About{Region: "r"}, RoundTrips: []RoundTrip{{To: "y", Took: 1}}},
 		}}},
 		succession.Voter{Term: 3, Missed: 5, Last: 9, Serves: true},
-		hello{
-			Said:  said{Life: lifeID{Count: 2}, Beat: 1, Term: 3, Applied: 4},
-			Lives: lives{Count: 2, List: []life{{Last: 3, Term: 1}, {Last: 4, Term: 2}}}, Address: "host:1",
+		lives.Hello{
+			Said:    lives.Said{Life: lives.ID{Count: 2}, Beat: 1, Term: 3, Applied: 4},
+			Lives:   lives.Lives{Count: 2, List: []lives.Life{{Last: 3, Term: 1}, {Last: 4, Term: 2}}},
+			Address: "host:1",
 		},
-		helloAnswer{Word: wordWait, Heard: said{Life: lifeID{Count: 1}, Out: deedCopied.word}},
+		lives.Answer{
+			Word: lives.Wait, Heard: lives.Said{Life: lives.ID{Count: 1}, Out: lives.Copied},
+		},
 	} {
-		body, err := callEncoder.Marshal(call)
+		body, err := wire.Encode(call)
 		if err != nil {
 			panic(err)
 		}
@@ -190,34 +166,21 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 // Recode has each body type decode and encode again.
 var Recode = []func([]byte) ([]byte, bool){
 	recode[commitCall], recode[fenceCall], recode[lease.CheckIn], recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall], recode[addressCall], recode[order],
-	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer], recode[digestAnswer], recode[Status], recode[Survey], recode[succession.Voter], recode[heard],
-	recode[hello], recode[helloAnswer], recode[diary], recode[known],
+	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer], recode[digestAnswer], recode[Status], recode[Survey], recode[succession.Voter], recode[gossip.News],
+	recode[lives.Hello], recode[lives.Answer], recode[lives.Diary], recode[known],
 }
 
 func recode[T any](body []byte) ([]byte, bool) {
 	var value T
-	if callDecoder.Unmarshal(body, &value) != nil {
+	if wire.Decode(body, &value) != nil {
 		return nil, false
 	}
-	encoded, err := callEncoder.Marshal(value)
+	encoded, err := wire.Encode(value)
 	return encoded, err == nil
 }
 
-// RefusalOf is the word with which this member refuses a call for a reason.
-func (c *Cluster) RefusalOf(err error) string {
-	w := httptest.NewRecorder()
-	c.refuse(w, "/v1/fence", err)
-	return strings.TrimSpace(w.Body.String())
-}
-
-// PeerOf is for whom a chain of certificates speaks, and of which generation its key is.
-func (id Identity) PeerOf(chain ...*x509.Certificate) (node string, generation uint64, err error) {
-	s, err := id.peerOf(chain)
-	return s.node, s.generation, err
-}
-
-// DecodeNodeKeys reads what NodeKeys.Encode wrote.
-var DecodeNodeKeys = decodeNodeKeys
+// WordFor is the word with which a call is refused for a reason.
+func WordFor(err error) string { return string(wordFor(err)) }
 
 // NextStep is the first difference that a leader sees to.
 var NextStep = nextStep

@@ -15,14 +15,6 @@ import (
 // or not, has Raft's configuration follow it: no other configuration is taken by anybody
 // (vetting.go).
 
-// nudgeFollow has a leader look at the members now.
-func (c *Cluster) nudgeFollow() {
-	select {
-	case c.followNow <- struct{}{}:
-	default: // it is about to
-	}
-}
-
 // followEvery is how often a leader looks whether its configuration is behind, when nothing tells
 // it to. What keeps it from following, a lease that is not over yet, tells nobody when it ends.
 const followEvery = 50 * time.Millisecond
@@ -59,7 +51,8 @@ func (c *Cluster) followStep() bool {
 	if !c.mayChange(kind, m.ID) {
 		return false
 	}
-	if err := c.carryOut(kind, m); err != nil && !errors.Is(err, errNotLeader) && !errors.Is(err, raft.ErrNotLeader) {
+	err := c.carryOut(kind, m)
+	if err != nil && !errors.Is(err, errNotLeader) && !errors.Is(err, raft.ErrNotLeader) {
 		c.logger.Info("the configuration does not follow the members yet", "member", m.ID, "error", err)
 	}
 	return false

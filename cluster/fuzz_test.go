@@ -3,7 +3,6 @@ package cluster_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -11,9 +10,9 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/hashicorp/memberlist"
 
 	"keyquorum/cluster"
+	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
 	"keyquorum/internal/fakenet"
 	"keyquorum/internal/testkey"
@@ -34,17 +33,17 @@ func openAlone(tb testing.TB) *cluster.Cluster {
 	founding, err := founder.Found(fsm.Members{{ID: id, Address: "alone:8201", Voter: true}})
 	check(err)
 	check(cluster.Found(store, founding))
-	authority, err := cluster.NewAuthority(clusterID, time.Now())
+	authority, err := identity.NewAuthority(clusterID, time.Now())
 	check(err)
-	key, csr, err := cluster.NewRequest()
+	key, csr, err := identity.NewRequest()
 	check(err)
 	certificate, err := authority.Sign(csr, clusterID, id, time.Now())
 	check(err)
-	identity, err := cluster.NewIdentity(clusterID, id, key, certificate, authority.Certificate.Raw)
+	shown, err := identity.New(clusterID, id, key, certificate, authority.Certificate.Raw)
 	check(err)
 	network := fakenet.New()
 	c, err := cluster.Open(cluster.Config{
-		Store: store, Identity: identity, Listener: network.Listen("alone", "alone:8201"), Dial: network.Dialer("alone"),
+		Store: store, Identity: shown, Listener: network.Listen("alone", "alone:8201"), Dial: network.Dialer("alone"),
 		Address: "alone:8201", About: cluster.About{Label: "alone", API: "https://alone:8200", Version: "test"}, Logger: hclog.NewNullLogger(),
 	})
 	check(err)
@@ -75,6 +74,9 @@ func FuzzCalls(f *testing.F) {
 			f.Add(uint8(i), body)
 		}
 	}
+	if status, answer := c.Call(f.Context(), "/v1/status", []byte{0x80}); status != http.StatusOK {
+		f.Fatalf("a good call is answered %d %q: nothing would be tried", status, answer)
+	}
 	f.Add(uint8(0), []byte{0x81, 0x40})
 	f.Add(uint8(1), []byte{0x81, 0x1b, 255, 255, 255, 255, 255, 255, 255, 255})
 	f.Fuzz(func(t *testing.T, call uint8, body []byte) {
@@ -99,33 +101,6 @@ func FuzzCalls(f *testing.F) {
 		}
 		if o, err := c.Commit(t.Context(), c.View().Begin(fsm.Ordinary)); err != nil {
 			t.Fatalf("after %s %x: %v, %v", path, body, o, err)
-		}
-	})
-}
-
-// FuzzGossip: whatever others gossip, a member keeps no more than it may, and what it tells fits and can be heard.
-func FuzzGossip(f *testing.F) {
-	c := openAlone(f)
-	f.Add("00000000000000000000000000000002", c.MetaFor("host2:8201"), memberlist.MetaMaxSize)
-	f.Add("00000000000000000000000000000002", c.Meta(memberlist.MetaMaxSize), 20)
-	f.Add("", []byte{0x86, 0x60, 0x60, 0x60, 0x60, 0xf4, 0x00}, 0)
-	f.Add("x", []byte{0x9f}, -1)
-	n := 0
-	f.Fuzz(func(t *testing.T, id string, meta []byte, limit int) {
-		n++
-		c.Hear(id, meta)
-		c.Hear(fmt.Sprint(id, n), meta)
-		for _, address := range c.Addresses(id) {
-			if address == "" {
-				t.Fatal("an empty address was kept")
-			}
-		}
-		if c.Told() > 1024 {
-			t.Fatalf("%d ids are kept", c.Told())
-		}
-		c.Members()
-		if told := c.Meta(limit); len(told) > max(limit, 0) {
-			t.Fatalf("%d bytes of metadata where %d fit", len(told), limit)
 		}
 	})
 }

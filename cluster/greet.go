@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"keyquorum/cluster/lives"
 )
 
 var (
@@ -17,13 +19,13 @@ var (
 	errTakesNoPart = errors.New("cluster: this node takes no part any more")
 )
 
+// helloWait bounds a hello.
+const helloWait = 2 * time.Second
+
 // A greeter is this member as the one who says hello.
 type greeter struct {
-	diary diary // constant after the start, but for Out, which mu guards
-
 	mu    sync.Mutex
-	beat  uint64
-	rival [16]byte
+	self  lives.Self // guarded by mu, but for the lives, which are constant after the start
 	turns map[string]*turn
 }
 
@@ -91,7 +93,7 @@ func (c *Cluster) greet(ctx context.Context, nodeID string) error {
 func (c *Cluster) sayHello(ctx context.Context, nodeID string) error {
 	ctx, cancel := context.WithTimeout(ctx, helloWait)
 	defer cancel()
-	answer, err := ask[hello, helloAnswer](ctx, c, nodeID, pathHello, c.newHello())
+	answer, err := ask[lives.Hello, lives.Answer](ctx, c, nodeID, pathHello, c.newHello())
 	if err != nil {
 		return err
 	}
@@ -99,7 +101,7 @@ func (c *Cluster) sayHello(ctx context.Context, nodeID string) error {
 	switch {
 	case c.out.Load() != nil:
 		return errTakesNoPart
-	case answer.Word == wordWait:
+	case answer.Word == lives.Wait:
 		return errLifeWaits
 	case answer.Word != "":
 		return errLifeRefused
@@ -107,16 +109,14 @@ func (c *Cluster) sayHello(ctx context.Context, nodeID string) error {
 	return nil
 }
 
-func (c *Cluster) newHello() hello {
-	g := &c.greets
-	s := said{Life: g.diary.Lives.now(), Term: c.raft.CurrentTerm(), Applied: c.fsm.View().Index()}
-	s.AppliedTerm = c.termAt(s.Applied)
+func (c *Cluster) newHello() lives.Hello {
+	g, term, applied := &c.greets, c.raft.CurrentTerm(), c.fsm.View().Index()
+	appliedTerm := c.termAt(applied)
 	g.mu.Lock()
-	g.beat++
-	s.Beat, s.Rival, s.Out = g.beat, g.rival, g.diary.Out
+	h := g.self.Hello(term, applied, appliedTerm)
 	g.mu.Unlock()
-	s.Tag = g.diary.tag(c.id, s)
-	return hello{Said: s, Lives: g.diary.Lives, Address: c.Address}
+	h.Address = c.Address
+	return h
 }
 
 // termAt is the term of an entry of this member's log or newest snapshot; 0 where it has neither.
@@ -131,46 +131,29 @@ func (c *Cluster) termAt(index uint64) uint64 {
 	return 0
 }
 
-// judgeSelf holds this member against what its answer shows that was said in its name.
-func (c *Cluster) judgeSelf(by string, answer helloAnswer) {
+// judgeSelf acts on what an answer proves of this member. Where a majority has gone on with it,
+// what it has forgotten is lost already. Who still has it stops (lacking.go); this member's
+// stopping would only take away the majority that can mend it.
+func (c *Cluster) judgeSelf(by string, answer lives.Answer) {
 	g := &c.greets
-	if g.diary.genuine(c.id, answer.Heard) {
-		why := g.diary.Lives.against(answer.Heard)
-		g.mu.Lock()
-		if answer.Heard.Life == g.diary.Lives.now() && answer.Heard.Beat > g.beat {
-			why = &deedRolledBack
-		}
-		g.mu.Unlock()
-		if why != nil && answer.Word == deedCopied.word {
-			why = &deedCopied // who was asked can tell them apart
-		}
-		switch {
-		case why == nil:
-		case why != &deedCopied && c.wentOn(answer.Heard):
-			c.noteLost(answer.Heard, by)
-		default:
-			c.stopTakingPart(*why, by)
-		}
+	g.mu.Lock()
+	deed, copied := g.self.Judge(answer)
+	g.mu.Unlock()
+	switch {
+	case deed == "":
+	case deed != lives.Copied && lives.WentOn(answer.Heard, c.raft.CommitIndex(), c.termAt):
+		c.noteLost(answer.Heard, by)
+	default:
+		c.stopTakingPart(deed, by)
 	}
-	if r := answer.Rival; g.diary.genuine(c.id, r) && r.Life.Count > g.diary.Lives.Count {
-		c.noteRival(by, r.Life)
+	if copied {
+		c.noteRival(by)
 	}
-}
-
-// wentOn says whether a majority has gone on with this member, and has committed another entry in
-// the place of one that it had applied before. Then the write is lost already. Who still has it
-// stops (lacking.go); this member's stopping would only take away the majority that can mend it.
-func (c *Cluster) wentOn(s said) bool {
-	committed := c.raft.CommitIndex() // in this life: at its start it is 0
-	if committed < s.Applied {
-		return c.termAt(committed) > s.AppliedTerm // no entry before that one is of a later term
-	}
-	return c.termAt(s.Applied) != s.AppliedTerm
 }
 
 // noteLost has this member go on, say so, and not lead: so that who still has the write meets a log
 // that lacks it.
-func (c *Cluster) noteLost(s said, by string) {
+func (c *Cluster) noteLost(s lives.Said, by string) {
 	why := fmt.Errorf("this node's disk was put back, and the cluster has gone on with it before "+
 		"anybody could tell: entry %d of term %d, which this node had applied, is lost",
 		s.Applied, s.AppliedTerm)
@@ -181,14 +164,7 @@ func (c *Cluster) noteLost(s said, by string) {
 
 // noteRival: somebody has started a copy of this folder. It is told to all, so that the copy learns
 // that this process goes on, and stops.
-func (c *Cluster) noteRival(by string, rival lifeID) {
-	c.greets.mu.Lock()
-	known := c.greets.rival == rival.Name
-	c.greets.rival = rival.Name
-	c.greets.mu.Unlock()
-	if known {
-		return
-	}
+func (c *Cluster) noteRival(by string) {
 	c.logger.Error("a copy of this node's data folder was started beside it; "+
 		"this node goes on, the copy is refused: stop it", "heard by", by)
 	c.wg.Go(c.greetAll)
@@ -207,7 +183,7 @@ func (c *Cluster) greetAll() {
 func (c *Cluster) begin(nodeID string) {
 	for errors.Is(c.greet(c.ctx, nodeID), errLifeWaits) {
 		select {
-		case <-time.After(waitAgain):
+		case <-time.After(lives.WaitAgain):
 		case <-c.ctx.Done():
 			return
 		}

@@ -14,6 +14,8 @@ import (
 	"github.com/hashicorp/raft"
 
 	"keyquorum/cluster"
+	"keyquorum/cluster/gossip"
+	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
 	"keyquorum/internal/fakenet"
 	"keyquorum/internal/testkey"
@@ -26,7 +28,7 @@ type group struct {
 	network *fakenet.Network
 	key     *testkey.Key // that signs
 
-	authority *cluster.Authority
+	authority *identity.Authority
 	ids       []string
 	members   []*cluster.Cluster
 	stores    []*storage.Store
@@ -45,7 +47,7 @@ func address(i int) string { return fmt.Sprintf("host%d:8201", i) }
 func newGroup(t *testing.T, n int, configure ...func(*cluster.Config)) *group {
 	t.Helper()
 	g := &group{t: t, network: fakenet.New(), key: testkey.New(1, 0)}
-	authority, err := cluster.NewAuthority(clusterID, time.Now())
+	authority, err := identity.NewAuthority(clusterID, time.Now())
 	must(t, err)
 	g.authority = authority
 	var members fsm.Members
@@ -68,23 +70,23 @@ func newGroup(t *testing.T, n int, configure ...func(*cluster.Config)) *group {
 	return g
 }
 
-func (g *group) prepare(i int, authority *cluster.Authority, founding []byte) cluster.Config {
+func (g *group) prepare(i int, authority *identity.Authority, founding []byte) cluster.Config {
 	dir := filepath.Join(g.t.TempDir(), "member")
 	store, err := storage.Create(dir, storage.Manifest{ClusterID: clusterID, NodeID: g.ids[i], Voter: true})
 	must(g.t, err)
 	must(g.t, cluster.Found(store, founding))
 	must(g.t, store.Close())
-	key, csr, err := cluster.NewRequest()
+	key, csr, err := identity.NewRequest()
 	must(g.t, err)
 	certificate, err := authority.Sign(csr, clusterID, g.ids[i], time.Now())
 	must(g.t, err)
-	identity, err := cluster.NewIdentity(clusterID, g.ids[i], key, certificate, authority.Certificate.Raw)
+	shown, err := identity.New(clusterID, g.ids[i], key, certificate, authority.Certificate.Raw)
 	must(g.t, err)
 	g.stalls = append(g.stalls, &stall{})
 	c := cluster.Config{
-		Identity: identity, Address: address(i), Dial: g.network.Dialer(host(i)),
+		Identity: shown, Address: address(i), Dial: g.network.Dialer(host(i)),
 		Logger: hclog.NewNullLogger(),
-		Gossip: cluster.Gossip{},
+		Gossip: gossip.Config{},
 		About:  cluster.About{Label: dir},
 		Leases: cluster.Leases{Clock: fakeClock()},
 		Trust:  cluster.Trust{Line: g.key.Line()},

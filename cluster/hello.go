@@ -6,6 +6,12 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/hashicorp/raft"
+
+	"keyquorum/cluster/calls"
+	"keyquorum/cluster/lives"
+	"keyquorum/cluster/port"
 )
 
 // Members say hello: at their start to all, once a second to one after the other, and for each of
@@ -13,175 +19,126 @@ import (
 // it was opened has been accepted by the other side. So nothing of Raft's goes between two members
 // before the one has told the other in which life it is, and that one has found nothing against it;
 // and a machine that was rolled back, all of whose connections are dead, says hello before its next
-// message. Elections wait for none of it: their connections are opened before (spares.go).
-
-type hello struct {
-	_       struct{} `cbor:",toarray"`
-	Said    said
-	Lives   lives
-	Address string // of the asker's cluster port: who is asked must be able to say hello as well
-}
-
-type helloAnswer struct {
-	_     struct{} `cbor:",toarray"`
-	Word  string   // "" is yes; wordWait, or the deed that the asker is refused for
-	Heard said     // the newest that was heard of the asker's node
-	Rival said     // of a later life that wants to begin while the asker's goes on; zero for none
-}
-
-// wordWait: the life before is heard of yet. It may have ended a moment ago.
-const wordWait = "wait"
-
-const (
-	// helloWait bounds a hello.
-	helloWait = 2 * time.Second
-	// waitAgain is how long a life waits that can't begin yet.
-	waitAgain = 250 * time.Millisecond
-	// aliveFor is how long a life counts as going on after the last byte on a connection that is
-	// open. When a process ends, its kernel closes its connections, and nobody waits; when a
-	// machine loses its power nobody does. Silent ones are asked every two seconds (pingAfter).
-	aliveFor = 3 * time.Second
-	// insists is for how long a life goes on saying hello that was refused before it is named: one
-	// hello may come late, of a process that has ended.
-	insists = time.Second
-	// rivalFor is how long a life that waits is remembered.
-	rivalFor = 10 * time.Second
-)
+// message. Elections wait for none of it: their connections are opened before (raftfix/spares.go).
+// What is said, and how it is judged, is in package lives.
 
 // hears is this member as the one to whom hello is said.
 type hears struct {
-	mu    sync.RWMutex
-	byID  map[string]*heardOf
-	fresh bool // somebody has come farther than the folder knows
+	mu   sync.RWMutex
+	book lives.Book
 }
 
-type heardOf struct {
-	said  said // the newest of the life that counts
-	begun time.Time
-	rival said // of a life that waits for its end
-	seen  time.Time
-
-	refused lifeID // that was refused last
-	since   time.Time
-}
-
-// speaks says whether a connection's life is the one that counts for its node. Who shows none is
-// no program like this one; it gains nothing by it, for what Raft can't bear from a liar is refused
-// elsewhere, and what it forgot is its own affair.
-func (h *hears) speaks(peer speaker) bool {
+func (h *hears) speaks(peer port.Peer) bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	known := h.byID[peer.node]
-	return peer.life.Count == 0 || known == nil || known.said.Life == peer.life
+	return h.book.Speaks(peer.Node, peer.Life)
+}
+
+func (h *hears) listen(from string, r lives.Hello) lives.Judgement {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.book.Listen(from, r, time.Now())
 }
 
 // serveHello is served to whoever has a certificate and was not removed: a member that was away may
 // not know its leader yet.
-func (c *Cluster) serveHello(ctx context.Context, from string, r hello) (helloAnswer, error) {
-	if !r.wellFormed(speakerOf(ctx).life) {
-		return helloAnswer{}, errBadCall
+func (c *Cluster) serveHello(
+	ctx context.Context, from string, r lives.Hello,
+) (lives.Answer, error) {
+	if !r.WellFormed(calls.Asker(ctx).Life) {
+		return lives.Answer{}, errBadCall
 	}
-	answer, begun := c.listen(from, r)
-	if answer.Word != "" {
-		return answer, nil
+	judged := c.hears.listen(from, r)
+	if word, heard := judged.Answer.Word, judged.Answer.Heard; word != "" {
+		if judged.Named {
+			c.accuse(from, diskDeed(word), "life", r.Said.Life.Count,
+				"heard of", heard.Life.Count, "which had applied", heard.Applied)
+		}
+		return judged.Answer, nil
 	}
 	c.noteAddress(from, r.Address)
-	if begun {
+	if judged.Begun {
 		if err := c.keepKnown(ctx); err != nil { // what is forgotten can't be held against a disk
-			return helloAnswer{}, err
+			return lives.Answer{}, err
 		}
-		go c.port.cutOthers(from, r.Said.Life) // closing a connection may wait for its writer
+		go c.cutOlder(from, r.Said.Life)
 	}
-	return answer, nil
+	return judged.Answer, nil
 }
 
-// wellFormed: its life is the newest of its lives, and the one that the connection shows.
-func (r hello) wellFormed(shown lifeID) bool {
-	return r.Lives.wellFormed() && r.Lives.now() == r.Said.Life &&
-		(shown == lifeID{} || shown == r.Said.Life) && (r.Said.Out == "" || isDiskDeed(r.Said.Out))
+// cutOlder closes the connections with a node in another life than one that has just begun: those
+// that it dialled, and those to it that are older.
+func (c *Cluster) cutOlder(nodeID string, life lives.ID) {
+	now := time.Now()
+	c.port.Cut(func(l port.Link) bool {
+		older := l.Life.Count > 0 && l.Life != life
+		return l.Node == nodeID && (older || l.Dialled && now.Sub(l.Opened) > time.Second)
+	})
 }
 
 // noteAddress keeps where a member says that it is, unless that is known.
 func (c *Cluster) noteAddress(nodeID, address string) {
 	_, _, err := net.SplitHostPort(address)
-	if err != nil || len(address) > maxServerText || slices.Contains(c.addresses(nodeID), address) {
+	known := func() bool { return slices.Contains(c.addresses(nodeID), address) }
+	if err != nil || len(address) > maxServerText || known() {
 		return
 	}
 	c.moved.set(nodeID, address)
 }
 
-// listen judges a hello. begun: it is the first of a life that a member may begin.
-func (c *Cluster) listen(from string, r hello) (answer helloAnswer, begun bool) {
-	h := &c.hears
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	known := h.byID[from]
-	switch {
-	case known == nil && r.Said.Out == "":
-		if !c.belongs(from) { // it may become a member: there is nothing to hold it against yet
-			return helloAnswer{}, false
-		}
-		h.byID[from] = &heardOf{said: r.Said, begun: time.Now()}
-		return helloAnswer{Heard: r.Said}, true
-	case known == nil:
-		known = &heardOf{}
+var (
+	keyLives = []byte("keyquorum/lives")
+	keyTerm  = []byte("CurrentTerm") // Raft's
+)
+
+// beginLife comes before anything else: who was an outcast is one.
+func (c *Cluster) beginLife() error {
+	stable := c.Store.Stable()
+	last, err := c.Store.Logs().LastIndex()
+	if err != nil {
+		return err
 	}
-	switch word := c.objection(from, known, r); {
-	case word == wordWait:
-		return helloAnswer{Word: word, Heard: known.said}, false
-	case word != "":
-		c.nameLife(from, known, r, word)
-		return helloAnswer{Word: word, Heard: known.said}, false
-	case r.Said.Life == known.said.Life:
-		return h.again(known, r.Said), false
+	snapshot, _ := c.Store.NewestSnapshot()
+	term, err := stable.GetUint64(keyTerm)
+	if err != nil && err.Error() != notFound {
+		return err
 	}
-	known.said, known.begun = r.Said, time.Now()
-	return helloAnswer{Heard: r.Said}, true
+	kept, err := stored(stable, keyLives)
+	if err != nil {
+		return err
+	}
+	d, err := lives.Begin(kept, max(last, snapshot), term)
+	if err == nil {
+		err = keepDiary(stable, d)
+	}
+	if err != nil {
+		return err
+	}
+	c.greets.self = lives.Self{Node: c.id, Diary: d}
+	if d.Out != "" {
+		o := &outcast{diskDeed(d.Out), c.id}
+		c.out.Store(o)
+		c.logger.Error("this node takes no part in the cluster", "why", o)
+	}
+	return nil
 }
 
-// objection is the word that is said to a hello, by what is known of the node; "" is yes.
-func (c *Cluster) objection(from string, known *heardOf, r hello) string {
-	same := r.Said.Life == known.said.Life
-	alive := func() bool { return c.port.alive(from, known.said.Life, aliveFor) }
-	switch why := r.Lives.against(known.said); {
-	case r.Said.Out != "":
-		return r.Said.Out
-	case why != nil && !same && alive():
-		return deedCopied.word
-	case why != nil:
-		return why.word
-	case same:
-		return ""
-	case alive():
-		known.rival, known.seen = r.Said, time.Now()
-		return wordWait
-	case time.Since(known.begun) < waitAgain: // each is written to disk
-		return wordWait
+func keepDiary(stable raft.StableStore, d lives.Diary) error {
+	b, err := d.Encode()
+	if err != nil {
+		return err
 	}
-	return ""
+	return stable.Set(keyLives, b)
 }
 
-// again takes another hello of the life that counts. Where its beat is no newer it came late, or
-// the asker finds out by the answer.
-func (h *hears) again(known *heardOf, s said) helloAnswer {
-	if s.Beat > known.said.Beat {
-		h.fresh = h.fresh || s.Applied > known.said.Applied || s.Term > known.said.Term
-		known.said = s
-	}
-	answer := helloAnswer{Heard: known.said}
-	if known.rival.Life.Count > s.Life.Count && time.Since(known.seen) < rivalFor {
-		answer.Rival = known.rival
-	}
-	return answer
-}
+// notFound is how Raft's stores say that there is no such value.
+const notFound = "not found"
 
-// nameLife names the asker's node when it says itself that it takes no part, or insists.
-func (c *Cluster) nameLife(from string, known *heardOf, r hello, word string) {
-	if known.refused != r.Said.Life {
-		known.refused, known.since = r.Said.Life, time.Now()
+// stored is what the folder has under a key; nil where it has nothing.
+func stored(stable raft.StableStore, key []byte) ([]byte, error) {
+	b, err := stable.Get(key)
+	if err != nil && err.Error() == notFound {
+		return nil, nil
 	}
-	if r.Said.Out != "" || time.Since(known.since) >= insists {
-		c.accuse(from, diskDeed(word), "life", r.Said.Life.Count,
-			"heard of", known.said.Life.Count, "which had applied", known.said.Applied)
-	}
+	return b, err
 }

@@ -1,23 +1,20 @@
 package cluster
 
 import (
-	"context"
 	"errors"
 	"io"
-	"net"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/port"
 	"keyquorum/cluster/raftfix"
 	"keyquorum/fsm"
 )
 
-// inbound takes Raft's messages in, and knows of each whose certificate it came under: the library
-// believes the name that stands in a message. So each peer's connections have a transport of their
-// own.
+// inbound looks at Raft's messages before Raft does. It knows of each whose certificate it came
+// under.
 type inbound struct {
 	t *raftfix.Transport
 	c *Cluster
@@ -25,104 +22,35 @@ type inbound struct {
 	installing sync.Mutex             // held while a peer's snapshot is taken
 	installer  atomic.Pointer[string] // whose that is
 
-	mu    sync.Mutex
-	peers map[string]*peerStream
-	ended bool
-}
-
-// A peerStream is a listener for the connections of one peer.
-type peerStream struct {
-	*connQueue
-	trans *raft.NetworkTransport
-	led   atomic.Bool // this member has taken its entries
-}
-
-// Dial is not used: what this node sends goes by its own transport.
-func (*peerStream) Dial(raft.ServerAddress, time.Duration) (net.Conn, error) {
-	return nil, errors.ErrUnsupported
+	mu  sync.Mutex
+	led map[string]bool // the nodes whose entries this member has taken
 }
 
 func newInbound(c *Cluster) *inbound {
-	return &inbound{t: c.transport, c: c, peers: map[string]*peerStream{}}
+	return &inbound{t: c.transport, c: c, led: map[string]bool{}}
 }
 
-// accept ends with the port.
-func (in *inbound) accept() {
-	for {
-		conn, err := in.c.port.raft.Accept()
-		if err != nil {
-			break
-		}
-		in.c.wg.Go(func() { in.admit(conn) })
-	}
-	in.mu.Lock()
-	in.ended = true
-	peers := in.peers
-	in.mu.Unlock()
-	for _, p := range peers {
-		p.Close()
-		p.trans.Close()
-	}
-}
-
-// admit takes a connection, or closes it. The port can cut it by now: whichever comes first when
-// its node is removed, it goes.
-func (in *inbound) admit(conn net.Conn) {
-	peer := speakerOfConn(conn)
-	if !in.c.listensTo(peer.node) || !in.c.meets(peer) { // after the port can cut it
-		conn.Close()
-		return
-	}
-	in.of(peer.node).put(conn)
-}
-
-// meets says whether the other end of a connection has accepted this member, and counts for its
-// node itself.
-func (c *Cluster) meets(peer speaker) bool {
-	ctx, cancel := context.WithTimeout(c.ctx, 2*helloWait)
-	defer cancel()
-	accepted := peer.life.Count == 0 || c.greet(ctx, peer.node) == nil
-	return accepted && c.hears.speaks(peer)
-}
-
-// of returns the stream of a peer. There are no more than the authority has certified nodes.
-func (in *inbound) of(peer string) *peerStream {
+func (in *inbound) noteLed(peer string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if p := in.peers[peer]; p != nil {
-		return p
-	}
-	if in.ended {
-		p := &peerStream{connQueue: newConnQueue(in.c.port.inner.Addr())}
-		p.Close()
-		return p
-	}
-	p := &peerStream{connQueue: newConnQueue(in.c.port.inner.Addr())}
-	p.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream: p, Timeout: raftTimeout, Logger: in.c.logger.Named("transport"),
-	})
-	p.trans.SetHeartbeatHandler(func(rpc raft.RPC) {
-		if in.heard(rpc, peer) {
-			in.heartbeat(peer, rpc)
-		}
-	})
-	in.peers[peer] = p
-	in.c.wg.Go(func() { in.pass(peer, p.trans) })
-	return p
+	in.led[peer] = true
 }
 
-// pass brings a peer's requests to Raft, and ends with the member.
-func (in *inbound) pass(peer string, trans *raft.NetworkTransport) {
-	for {
-		select {
-		case rpc := <-trans.Consumer():
-			if in.heard(rpc, peer) && in.named(peer, rpc) {
-				in.take(peer, rpc)
-			}
-		case <-in.c.ctx.Done():
-			return
-		}
-	}
+func (in *inbound) hasLed(peer string) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.led[peer]
+}
+
+// serve ends with the member.
+func (in *inbound) serve() {
+	in.c.port.ServeRaft(in.c.ctx, port.Handler{
+		Admit: in.admit, Take: in.take, Heartbeat: in.heartbeat, Timeout: raftTimeout,
+	})
+}
+
+func (in *inbound) admit(peer port.Peer) bool {
+	return in.c.listensTo(peer.Node) && in.c.meets(peer) // after the port can cut it
 }
 
 // heard refuses what a removed node sends, also over a connection from when it was still needed.
@@ -162,7 +90,7 @@ func (in *inbound) timely(peer string, rpc raft.RPC) bool {
 
 // heartbeat takes one that came in from a peer.
 func (in *inbound) heartbeat(peer string, rpc raft.RPC) {
-	if !in.named(peer, rpc) {
+	if !in.heard(rpc, peer) || !in.named(peer, rpc) {
 		return
 	}
 	if in.c.besides(peer, termOf(rpc.Command)) {
@@ -172,7 +100,11 @@ func (in *inbound) heartbeat(peer string, rpc raft.RPC) {
 	in.t.Heartbeat(rpc)
 }
 
+// take brings a peer's requests to Raft, one at a time.
 func (in *inbound) take(peer string, rpc raft.RPC) {
+	if !in.heard(rpc, peer) || !in.named(peer, rpc) {
+		return
+	}
 	switch request := rpc.Command.(type) {
 	case *raft.AppendEntriesRequest:
 		in.append(peer, rpc, request)
@@ -194,7 +126,7 @@ func (in *inbound) stand(peer string, rpc raft.RPC) {
 		return
 	}
 	if leader := in.c.leader(); leader != peer {
-		if leader != "" && !in.of(peer).led.Load() { // else its word may be late: it names no term
+		if leader != "" && !in.hasLed(peer) { // else its word may be late: it names no term
 			in.c.accuse(peer, deedStand)
 		}
 		rpc.Respond(&raft.TimeoutNowResponse{}, errNotFollowed)
@@ -240,7 +172,8 @@ func (in *inbound) install(peer string, rpc raft.RPC) {
 // passOver answers for a snapshot of what this member has: the library sends some twice. It is
 // never taken, so that nobody has a state go back.
 func (in *inbound) passOver(peer string, rpc raft.RPC, r *raft.InstallSnapshotRequest) {
-	in.c.logger.Warn("a snapshot that this node is past was passed over", "from", peer, "index", r.LastLogIndex)
+	in.c.logger.Warn("a snapshot that this node is past was passed over",
+		"from", peer, "index", r.LastLogIndex)
 	_, err := io.Copy(io.Discard, rpc.Reader)
 	rpc.Respond(&raft.InstallSnapshotResponse{Term: r.Term, Success: err == nil}, err)
 }

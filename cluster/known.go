@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
-	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/lives"
+	"keyquorum/cluster/wire"
 	"keyquorum/fsm"
 )
 
@@ -18,7 +19,7 @@ import (
 // first who speaks to it need not be one. So the folder has a mark, up to which the log is
 // committed; the state is brought there before anybody is heard, and nobody has anything below it
 // replaced. Beside it stands how far E was known to be, and what the other members said of
-// themselves (hello.go).
+// themselves (package lives).
 //
 // The mark follows at once where nothing was committed for a second, and else within one. It may be
 // too low, and then protects less; it is never too high.
@@ -29,37 +30,38 @@ var keyKnown = []byte("keyquorum/known")
 type known struct {
 	_                struct{} `cbor:",toarray"`
 	Committed, Shown uint64
-	Heard            []heardFrom
+	Heard            []lives.Heard
 }
 
-type heardFrom struct {
-	_    struct{} `cbor:",toarray"`
-	Node string
-	Said said
+// kept is the folder's part in it, as this process knows it.
+type kept struct {
+	committed atomic.Uint64 // up to where the folder says that the log is committed
+	shown     uint64        // E as this member's last process knew it
+	writing   chan struct{} // holds one while it is written
+	now       nudge         // the folder may be behind
 }
+
+func newKept() kept { return kept{writing: make(chan struct{}, 1), now: newNudge()} }
 
 // markEvery is how often it is written, at most, but for lives that begin.
 const markEvery = time.Second
 
 // committed is the index up to which this member knows the log to be committed.
-func (c *Cluster) committed() uint64 { return max(c.raft.CommitIndex(), c.marked.Load()) }
+func (c *Cluster) committed() uint64 { return max(c.raft.CommitIndex(), c.kept.committed.Load()) }
 
 // readKnown takes what an earlier process has written.
 func (c *Cluster) readKnown() error {
 	var k known
-	switch b, err := c.Store.Stable().Get(keyKnown); {
-	case err != nil && err.Error() == notFound:
-	case err != nil:
+	b, err := stored(c.Store.Stable(), keyKnown)
+	if err != nil {
 		return err
-	case callDecoder.Unmarshal(b, &k) != nil:
+	}
+	if b != nil && wire.Decode(b, &k) != nil {
 		return errors.New("cluster: what the folder knows of the cluster can't be read")
 	}
-	c.marked.Store(k.Committed)
-	c.shownBefore = k.Shown
-	c.hears.byID = map[string]*heardOf{}
-	for _, h := range k.Heard {
-		c.hears.byID[h.Node] = &heardOf{said: h.Said}
-	}
+	c.kept.committed.Store(k.Committed)
+	c.kept.shown = k.Shown
+	c.hears.book = lives.NewBook(k.Heard, c.belongs, c.port.Alive)
 	return nil
 }
 
@@ -71,7 +73,7 @@ func (c *Cluster) keepMark() {
 	for {
 		select {
 		case <-every.C:
-		case <-c.markNow:
+		case <-c.kept.now:
 			if time.Since(last) < markEvery {
 				continue // in a moment
 			}
@@ -84,45 +86,33 @@ func (c *Cluster) keepMark() {
 	}
 }
 
-func (c *Cluster) nudgeMark() {
-	select {
-	case c.markNow <- struct{}{}:
-	default:
-	}
-}
-
 // mark writes what is known, if that is more than when it was written last.
 func (c *Cluster) mark(ctx context.Context) (written bool) {
 	c.hears.mu.RLock()
-	fresh := c.hears.fresh
+	fresh := c.hears.book.Fresh()
 	c.hears.mu.RUnlock()
-	return (fresh || c.raft.CommitIndex() > c.marked.Load()) && c.keepKnown(ctx) == nil
+	return (fresh || c.raft.CommitIndex() > c.kept.committed.Load()) && c.keepKnown(ctx) == nil
 }
 
 // keepKnown writes it. Who waits for another to write waits no longer than ctx: a disk may hang.
 func (c *Cluster) keepKnown(ctx context.Context) error {
 	select {
-	case c.marking <- struct{}{}:
-		defer func() { <-c.marking }()
+	case c.kept.writing <- struct{}{}:
+		defer func() { <-c.kept.writing }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	k := known{Committed: c.committed()}
-	k.Shown = max(c.shownBefore, c.leases.everywhere.index.Load())
+	k.Shown = max(c.kept.shown, c.leases.everywhere.index.Load())
 	c.hears.mu.Lock()
-	c.hears.fresh = false
-	for _, id := range slices.Sorted(maps.Keys(c.hears.byID)) {
-		if !c.removed(id) {
-			k.Heard = append(k.Heard, heardFrom{Node: id, Said: c.hears.byID[id].said})
-		}
-	}
+	k.Heard = c.hears.book.Keep(func(node string) bool { return !c.removed(node) })
 	c.hears.mu.Unlock()
-	b, err := callEncoder.Marshal(k)
+	b, err := wire.Encode(k)
 	if err == nil {
 		err = c.Store.Stable().Set(keyKnown, b)
 	}
 	if err == nil {
-		c.marked.Store(k.Committed)
+		c.kept.committed.Store(k.Committed)
 	}
 	return err
 }
@@ -132,8 +122,9 @@ func (c *Cluster) keepKnown(ctx context.Context) error {
 type resumed struct {
 	raft.FSM
 	c       *Cluster
-	resumes bool   // until the state is at the mark; of the goroutine that applies
-	sent    uint64 // index of the newest entry that Raft sent, or of the state in its snapshot; likewise
+	resumes bool // until the state is at the mark; of the goroutine that applies
+	// sent is the index of the newest entry that Raft sent, or of the state in its snapshot; likewise.
+	sent uint64
 }
 
 // resume applies what is behind the state, up to the mark.
@@ -145,7 +136,7 @@ func (m *resumed) resume() error {
 		return err
 	}
 	var batch []*raft.Log
-	for i := max(first, m.c.fsm.View().Index()+1); i <= m.c.marked.Load(); i++ {
+	for i := max(first, m.c.fsm.View().Index()+1); i <= m.c.kept.committed.Load(); i++ {
 		var l raft.Log
 		if err := logs.GetLog(i, &l); errors.Is(err, raft.ErrLogNotFound) {
 			break
@@ -216,7 +207,8 @@ var _ raft.BatchingFSM = (*resumed)(nil)
 func (c *Cluster) newMachine() *resumed {
 	m := &resumed{c: c, resumes: true}
 	c.fsm = fsm.New(fsm.Options{
-		Anchor: c.Trust.Line, Place: c.Trust.Place, OnFatal: c.fail, OnApply: c.applied, OnRefused: c.refusedEntry, OnStale: c.staleEntry,
+		Anchor: c.Trust.Line, Place: c.Trust.Place, OnFatal: c.fail, OnApply: c.applied,
+		OnRefused: c.refusedEntry, OnStale: c.staleEntry,
 		OnDoubt: func(index uint64) {
 			if !m.resumes { // else there is nobody to ask, and the first fence compares
 				go c.suspect(index, true) // one at a time, and bounded in time

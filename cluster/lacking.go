@@ -26,7 +26,7 @@ func (c *Cluster) lacks(leader string, term, index uint64) {
 		return
 	}
 	l := &lack{index: index, term: term, leader: leader, label: c.labelOf(leader)}
-	l.shown = index <= max(c.shownBefore, c.leases.everywhere.index.Load())
+	l.shown = index <= max(c.kept.shown, c.leases.everywhere.index.Load())
 	if c.lacking.CompareAndSwap(old, l) {
 		c.logger.Error("this node serves nobody under this leader", "error", l)
 	}
@@ -51,8 +51,9 @@ func (l *lack) Error() string {
 		was = "applied, and that was acknowledged"
 	}
 	return fmt.Sprintf("cluster: the log of leader %s (%s) lacks entry %d, "+
-		"which this node had %s: a disk was put back, or the leader lies. Find the node that is named for it. "+
-		"To keep what the leader has, remove this node and join it anew with an empty folder",
+		"which this node had %s: a disk was put back, or the leader lies. "+
+		"Find the node that is named for it. To keep what the leader has, "+
+		"remove this node and join it anew with an empty folder",
 		l.label, l.leader, l.index, was)
 }
 

@@ -60,7 +60,7 @@ func (c *Cluster) awaitOpening(ctx context.Context) bool {
 // it does not matter; an entry of our own would come a round trip later.
 func (c *Cluster) openTerm(term uint64) {
 	c.elected(term)
-	c.nudgeCheckIn()
+	c.checkInNow.give()
 	opening := lease.Opening{Term: term}
 	err := c.findFirst(&opening)
 	commit := c.raft.CommitIndex()
@@ -103,7 +103,7 @@ func (c *Cluster) openTerm(term uint64) {
 	c.transport.Announce(opening.First, term)
 	c.openedAt.Store(time.Now().UnixNano())
 	c.opened.Store(term)
-	c.nudgeCheckIn()
+	c.checkInNow.give()
 	c.wg.Go(c.wakeMachines)
 }
 

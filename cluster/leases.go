@@ -84,7 +84,7 @@ func (c *Cluster) serves() bool { return !c.sealed.Load() && c.unfit() == nil &&
 // dropLease gives the lease back, and has the leader know.
 func (c *Cluster) dropLease() {
 	c.step(func(n lease.Steps, _ lease.Reading) { n.GiveBack() })
-	c.nudgeCheckIn()
+	c.checkInNow.give()
 }
 
 // noteCompared says that this node's state was the leader's.

@@ -342,31 +342,3 @@ func TestLiesStopNobody(t *testing.T) {
 		g.wantNobodyAccused()
 	})
 }
-
-func TestWhatLivesCantHaveSaid(t *testing.T) {
-	const back, copied = "disk-put-back", "copied-folder"
-	type past = cluster.Past
-	names := []int{7, 8, 9}
-	for name, c := range map[string]struct {
-		count int
-		past  past
-		want  string
-	}{
-		"the next":                      {3, past{Life: 2, Name: 8, Applied: 9, Term: 9}, ""},
-		"the same":                      {3, past{Life: 3, Name: 9, Applied: 90, Term: 90}, ""},
-		"two later":                     {3, past{Life: 1, Name: 7, Applied: 8, Term: 8}, ""},
-		"so long ago that it is gone":   {30, past{Life: 1, Name: 99, Applied: 7, Term: 7}, ""},
-		"an older one":                  {3, past{Life: 4, Name: 10}, back},
-		"another of the same count":     {3, past{Life: 3, Name: 99}, back},
-		"behind another":                {3, past{Life: 2, Name: 99}, back},
-		"with too short a log":          {3, past{Life: 2, Name: 8, Applied: 10}, back},
-		"in too low a term":             {3, past{Life: 2, Name: 8, Term: 10}, back},
-		"that caught up in between":     {3, past{Life: 1, Name: 7, Applied: 9}, back},
-		"that caught up, long ago":      {30, past{Life: 1, Name: 99, Applied: 9}, back},
-		"beside the one that it leaves": {3, past{Life: 2, Name: 8, RivalOf: 9}, copied},
-	} {
-		if got := cluster.Against(c.count, names, c.past); got != c.want {
-			t.Errorf("a life %s: %q, not %q", name, got, c.want)
-		}
-	}
-}

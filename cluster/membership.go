@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/identity"
 	"keyquorum/cluster/lease"
 	"keyquorum/fsm"
 )
@@ -47,7 +48,7 @@ func (c *Cluster) voters() []string {
 // addresses are where a node's cluster port may be: what gossip heard last, and what the
 // configuration says.
 func (c *Cluster) addresses(nodeID string) (list []string) {
-	if m, ok := c.told.of(nodeID); ok && m.Cluster != "" {
+	if m, ok := c.gossip.Of(nodeID); ok && m.Cluster != "" {
 		list = append(list, m.Cluster)
 	}
 	if address := c.moved.of(nodeID); address != "" && !slices.Contains(list, address) {
@@ -61,13 +62,6 @@ func (c *Cluster) addresses(nodeID string) (list []string) {
 	return list
 }
 
-// NewMember is a member without a vote, known by the key of its certificate.
-func NewMember(nodeID, address string, certificate *x509.Certificate) fsm.Member {
-	m := fsm.Member{ID: nodeID, Address: address, Keys: [][]byte{keyHash(certificate)}}
-	m.Generation, _ = generationOf(certificate)
-	return m
-}
-
 // Add makes nodeID, whose certificate has this key, a non-voter at address. It makes itself a voter
 // once it is caught up and unsealed. Adding a member again changes its address and key. This member
 // must be unsealed.
@@ -75,7 +69,7 @@ func (c *Cluster) Add(ctx context.Context, nodeID, address string, certificate *
 	if err := checkServer(nodeID, address); err != nil {
 		return fmt.Errorf("cluster: the address of the new node: %w", err)
 	}
-	m := NewMember(nodeID, address, certificate)
+	m := identity.NewMember(nodeID, address, certificate)
 	return c.changeMembers(ctx, func(list fsm.Members) (fsm.Members, error) {
 		if c.removed(nodeID) {
 			return nil, ErrRemoved

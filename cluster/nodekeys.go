@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"slices"
 
+	"keyquorum/cluster/calls"
+	"keyquorum/cluster/identity"
+	"keyquorum/cluster/port"
 	"keyquorum/fsm"
 )
 
-// Node keys are changed by generations. PathNodes says which one is wanted, and which authorities
-// are trusted. A member whose entry among the members is of an earlier one makes a key and has an
-// unsealed member certify it (Certify), shows the others that certificate from then on
+// Node keys are changed by generations. identity.PathNodes says which one is wanted, and which
+// authorities are trusted. A member whose entry among the members is of an earlier one makes a key
+// and has an unsealed member certify it (Certify), shows the others that certificate from then on
 // (UseIdentity), and has its entry say so (Renewed): then its older key is heard by nobody any
 // more. A certificate of a later generation than the entry's is taken without a look at the entry,
 // so it makes no difference who has applied what.
@@ -21,57 +24,16 @@ import (
 // behind its certificate, so one that was away, and trusts the old one alone, follows. The old one
 // goes when every member has a key of the wanted generation.
 
-// PathNodes holds NodeKeys, in the clear.
-const PathNodes = "sys/nodes"
-
-// NodeKeys say which node keys there are to be.
-type NodeKeys struct {
-	_           struct{} `cbor:",toarray"`
-	Generation  uint64
-	Authorities [][]byte // certificates that are trusted, newest first: that one certifies
-}
-
-const nodeKeysVersion = 1
-
-// Encode is what PathNodes holds.
-func (k NodeKeys) Encode() ([]byte, error) {
-	b, err := callEncoder.Marshal(k)
-	return append([]byte{nodeKeysVersion}, b...), err
-}
-
-// NodeKeysOf reads PathNodes.
-func NodeKeysOf(view fsm.View) (k NodeKeys, err error) {
-	r, _ := view.Get(PathNodes)
-	return decodeNodeKeys(r.Value)
-}
-
-func decodeNodeKeys(b []byte) (k NodeKeys, err error) {
-	if len(b) == 0 || b[0] != nodeKeysVersion || callDecoder.Unmarshal(b[1:], &k) != nil || len(k.Authorities) == 0 {
-		return NodeKeys{}, errors.New("cluster: the record of node keys is missing, or not readable")
-	}
-	return k, nil
-}
-
-// Behind are the members that have yet to get a key of the wanted generation.
-func (k NodeKeys) Behind(members fsm.Members) (ids []string) {
-	for _, m := range members {
-		if m.Generation < k.Generation {
-			ids = append(ids, m.ID)
-		}
-	}
-	return ids
-}
-
 // UseIdentity has this member show another certificate, or trust other authorities. Connections
 // that stand are not cut: calls go over new ones from now on, and the others cut what is left when
 // the members say that the older key is no more.
-func (c *Cluster) UseIdentity(id Identity) {
-	old := c.port.identity.Swap(&id)
+func (c *Cluster) UseIdentity(id identity.Identity) {
+	old := c.port.UseIdentity(id)
 	if !slices.EqualFunc(old.Authorities, id.Authorities, (*x509.Certificate).Equal) {
 		c.cutStrangers()
 	}
 	if !old.Certificate.Leaf.Equal(id.Certificate.Leaf) {
-		c.client.Swap(c.newCallClient()).CloseIdleConnections()
+		c.client.Renew()
 	}
 }
 
@@ -79,8 +41,8 @@ func (c *Cluster) UseIdentity(id Identity) {
 // not trusted any more may have made them up. The others come back.
 func (c *Cluster) cutStrangers() {
 	members := c.View().Members()
-	go c.port.cutWhere(func(peer speaker) bool {
-		_, ok := members.Find(peer.node)
+	go c.port.Cut(func(l port.Link) bool {
+		_, ok := members.Find(l.Node)
 		return !ok && len(members) > 0
 	})
 }
@@ -97,20 +59,24 @@ type certifyAnswer struct {
 
 // Certify gets a certificate for a new key of this member's. A sealed member asks another.
 func (c *Cluster) Certify(ctx context.Context, request []byte) ([]byte, error) {
-	if answer, err := c.serveCertify(ctx, c.id, certifyCall{Request: request}); !errors.Is(err, errCantTell) {
+	call := certifyCall{Request: request}
+	if answer, err := c.serveCertify(ctx, c.id, call); !errors.Is(err, errCantTell) {
 		return answer.Certificate, err
 	}
-	answer, err := askAny(ctx, c, "/v1/certify", certifyCall{Request: request}, func(certifyAnswer) bool { return true })
+	willDo := func(certifyAnswer) bool { return true }
+	answer, err := askAny(ctx, c, "/v1/certify", call, willDo)
 	return answer.Certificate, err
 }
 
 // serveCertify certifies a key for who asks, and for no other, while its entry is behind.
-func (c *Cluster) serveCertify(_ context.Context, from string, r certifyCall) (certifyAnswer, error) {
+func (c *Cluster) serveCertify(
+	_ context.Context, from string, r certifyCall,
+) (certifyAnswer, error) {
 	if c.signer.Load() == nil || c.CertifyFor == nil {
 		return certifyAnswer{}, errCantTell
 	}
 	view := c.View()
-	wanted, err := NodeKeysOf(view)
+	wanted, err := identity.NodeKeysOf(view)
 	if err != nil {
 		return certifyAnswer{}, err
 	}
@@ -133,30 +99,33 @@ type renewedAnswer struct {
 // another sign for that, which hears the key speak.
 func (c *Cluster) Renewed(ctx context.Context) error {
 	if c.signer.Load() != nil {
-		return c.renewed(ctx, c.port.identity.Load().self())
+		return c.renewed(ctx, c.port.Identity().Self())
 	}
 	_, err := askAny(ctx, c, "/v1/renewed", renewedCall{}, func(renewedAnswer) bool { return true })
 	return err
 }
 
-func (c *Cluster) serveRenewed(ctx context.Context, _ string, _ renewedCall) (renewedAnswer, error) {
+func (c *Cluster) serveRenewed(
+	ctx context.Context, _ string, _ renewedCall,
+) (renewedAnswer, error) {
 	if c.signer.Load() == nil {
 		return renewedAnswer{}, errCantTell
 	}
-	return renewedAnswer{}, c.renewed(ctx, speakerOf(ctx))
+	return renewedAnswer{}, c.renewed(ctx, calls.Asker(ctx).Speaker)
 }
 
 // renewed signs for the key that speaks, if it is of a later generation than the member's.
-func (c *Cluster) renewed(ctx context.Context, peer speaker) error {
+func (c *Cluster) renewed(ctx context.Context, peer identity.Speaker) error {
 	return c.changeMembers(ctx, func(list fsm.Members) (fsm.Members, error) {
-		m, ok := list.Find(peer.node)
+		m, ok := list.Find(peer.Node)
 		switch {
 		case !ok:
 			return nil, errStranger
-		case peer.generation > m.Generation:
-			m.Keys, m.Generation = [][]byte{peer.key}, peer.generation
-		case !peer.speaksAmong(list):
-			return nil, fmt.Errorf("%w: somebody else has another of generation %d", errForeignKey, m.Generation)
+		case peer.Generation > m.Generation:
+			m.Keys, m.Generation = [][]byte{peer.Key}, peer.Generation
+		case !peer.SpeaksAmong(list):
+			return nil, fmt.Errorf("%w: somebody else has another of generation %d",
+				errForeignKey, m.Generation)
 		}
 		return list.With(m), nil
 	})

@@ -1,6 +1,11 @@
 package cluster
 
-import "slices"
+import (
+	"slices"
+
+	"keyquorum/cluster/lives"
+	"keyquorum/cluster/port"
+)
 
 // A member whose disk is not what it was must not go on: a vote that it has forgotten it would give
 // twice, and an entry that it has forgotten was counted on. It learns of it from the others
@@ -8,12 +13,12 @@ import "slices"
 
 // What a disk does, and no thief.
 var (
-	deedPutBack = deed{"disk-put-back", "came back with a data folder from an earlier moment, " +
+	deedPutBack = deed{string(lives.PutBack), "came back with a data folder from an earlier moment, " +
 		"put back or copied: it has forgotten what it had stored, and takes no part"}
-	deedCopied = deed{"copied-folder", "was started a second time, on a copy of its data folder: " +
-		"the process on the copy takes no part"}
-	deedRolledBack = deed{"rolled-back", "runs on a machine that was set back to an earlier " +
-		"moment: it has forgotten what it had stored, and takes no part"}
+	deedCopied = deed{string(lives.Copied), "was started a second time, on a copy of its data " +
+		"folder: the process on the copy takes no part"}
+	deedRolledBack = deed{string(lives.RolledBack), "runs on a machine that was set back to an " +
+		"earlier moment: it has forgotten what it had stored, and takes no part"}
 )
 
 var diskDeeds = []deed{deedPutBack, deedCopied, deedRolledBack}
@@ -24,8 +29,8 @@ func isDiskDeed(word string) bool {
 }
 
 // diskDeed is the deed with a word that is one's.
-func diskDeed(word string) deed {
-	i := slices.IndexFunc(diskDeeds, func(d deed) bool { return d.word == word })
+func diskDeed(word lives.Word) deed {
+	i := slices.IndexFunc(diskDeeds, func(d deed) bool { return d.word == string(word) })
 	return diskDeeds[max(i, 0)]
 }
 
@@ -68,23 +73,21 @@ func (o *outcast) Error() string {
 func (o *outcast) Is(target error) bool { return target == ErrDiverged }
 
 // stopTakingPart ends this member's part in everything but hellos and the answer to how it is.
-func (c *Cluster) stopTakingPart(d deed, by string) {
-	o := &outcast{d, c.id}
+func (c *Cluster) stopTakingPart(word lives.Word, by string) {
+	o := &outcast{diskDeed(word), c.id}
 	if !c.out.CompareAndSwap(nil, o) {
 		return
 	}
 	c.logger.Error("this node takes no part in the cluster any more", "why", o, "found by", by)
 	c.greets.mu.Lock()
-	c.greets.diary.Out = d.word
-	kept := c.greets.diary
+	c.greets.self.Diary.Out = word
+	kept := c.greets.self.Diary
 	c.greets.mu.Unlock()
-	if err := kept.keep(c.Store.Stable()); err != nil {
+	if err := keepDiary(c.Store.Stable(), kept); err != nil {
 		c.logger.Error("that could not be written to its folder", "error", err)
 	}
-	go c.port.cutRaft() // closing a connection may wait for its writer
-	if c.gossip != nil {
-		c.gossip.fallSilent()
-	}
+	go c.port.Cut(func(l port.Link) bool { return l.Protocol == port.Raft })
+	c.gossip.FallSilent()
 	if c.Diverged != nil {
 		c.Diverged(o)
 	}

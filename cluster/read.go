@@ -109,7 +109,7 @@ func (c *Cluster) show(
 	if r.Shown(e.index.Load()); r.Stage == lease.Leaving {
 		return nil
 	}
-	c.nudgeCheckIn()
+	c.checkInNow.give()
 	waiting, cancel := context.WithTimeout(ctx, leaderWait)
 	defer cancel()
 	if c.awaitEverywhere(waiting, r.Need) != nil {

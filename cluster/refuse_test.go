@@ -6,12 +6,10 @@ import (
 	"keyquorum/cluster"
 )
 
-// A leader whose queue is full says so in a word of its own; it is no failure worth a line in its log.
+// A leader whose queue is full says so in a word of its own; it is no failure worth a line in its
+// log.
 func TestBusyLeaderSaysSo(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newGroup(t, 1)
-		if word := g.members[0].RefusalOf(cluster.ErrBusy); word != "too-many" {
-			t.Fatalf("a full queue is refused with %q", word)
-		}
-	})
+	if word := cluster.WordFor(cluster.ErrBusy); word != "too-many" {
+		t.Fatalf("a full queue is refused with %q", word)
+	}
 }

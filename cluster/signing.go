@@ -7,12 +7,14 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/wire"
 	"keyquorum/fsm"
 )
 
 var (
 	// ErrSealed: this member has no transaction key, so it decides nothing.
-	ErrSealed = errors.New("cluster: this member is sealed, and only an unsealed one can change anything")
+	ErrSealed = errors.New(
+		"cluster: this member is sealed, and only an unsealed one can change anything")
 	// ErrRefused: every node refuses the transaction, though it was signed here.
 	ErrRefused = errors.New("cluster: the transaction breaks a rule, and every node refuses it")
 )
@@ -35,7 +37,7 @@ func (c *Cluster) Withdraw(s fsm.Signer) {
 func (c *Cluster) Unseal(s fsm.Signer) {
 	c.Authorize(s)
 	c.sealed.Store(false)
-	c.nudgeCheckIn()
+	c.checkInNow.give()
 }
 
 // Seal takes the key away. A sealed leader looks for an unsealed successor.
@@ -89,7 +91,7 @@ const orderLabel = "keyquorum order v1\n"
 
 func (o order) message() ([]byte, error) {
 	o.KeyTerm, o.Signature = 0, nil
-	b, err := callEncoder.Marshal(o)
+	b, err := wire.Encode(o)
 	return append([]byte(orderLabel), b...), err
 }
 
@@ -166,4 +168,5 @@ func (c *Cluster) estranged() bool {
 
 // errEstranged: Raft here follows a configuration that no unsealed member signed, so its majorities
 // mean nothing.
-var errEstranged = fmt.Errorf("%w: this node's log has a configuration of members that nobody signed; its folder was altered: remove it and join anew", ErrDiverged)
+var errEstranged = fmt.Errorf("%w: this node's log has a configuration of members that nobody "+
+	"signed; its folder was altered: remove it and join anew", ErrDiverged)

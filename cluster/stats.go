@@ -147,6 +147,6 @@ func (c *Cluster) leaderHeard() time.Duration {
 
 // labelOf is what people call another member, as far as gossip has brought it.
 func (c *Cluster) labelOf(id string) string {
-	heard, _ := c.told.of(id)
+	heard, _ := c.gossip.Of(id)
 	return cmp.Or(heard.Label, id)
 }

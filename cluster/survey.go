@@ -94,8 +94,8 @@ func (c *Cluster) lastStatus(nodeID string) (s Status, known bool) {
 	if nodeID == c.id {
 		return c.status(), true
 	}
-	heard, known := c.told.of(nodeID)
-	return Status{About: heard.about(), Sealed: heard.Sealed, Applied: heard.Applied}, known
+	heard, known := c.gossip.Of(nodeID)
+	return Status{About: aboutOf(heard), Sealed: heard.Sealed, Applied: heard.Applied}, known
 }
 
 func (c *Cluster) addAccounts(members []Member, leads bool) {
@@ -136,7 +136,7 @@ func (c *Cluster) status() Status {
 	s := Status{
 		About: c.About, Sealed: c.sealed.Load() || c.diverged.Load() != nil,
 		Applied: c.fsm.View().Index(), Clock: c.wall().UnixMilli(), ClockAstray: c.clockAstray.Load(),
-		RoundTrips: c.roundTrips.list(), Accused: c.Accusations(), GossipKeys: c.gossipKeys.Load().Hash(),
+		RoundTrips: c.roundTrips.list(), Accused: c.Accusations(), GossipKeys: c.gossip.Keys().Hash(),
 	}
 	s.Accused = s.Accused[:min(len(s.Accused), maxAccusedTold)]
 	unfit := c.unfit()

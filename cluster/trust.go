@@ -5,9 +5,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/port"
+	"keyquorum/cluster/wire"
 	"keyquorum/fsm"
 )
 
@@ -25,7 +28,7 @@ const trustVersion = 1
 
 // Encode is what a folder keeps and a joiner is given.
 func (t Trust) Encode() ([]byte, error) {
-	b, err := callEncoder.Marshal(encodedTrust{Line: t.Line, Removed: t.Removed, Place: t.Place})
+	b, err := wire.Encode(encodedTrust{Line: t.Line, Removed: t.Removed, Place: t.Place})
 	return append([]byte{trustVersion}, b...), err
 }
 
@@ -39,7 +42,7 @@ type encodedTrust struct {
 // DecodeTrust reads what Encode wrote, and checks the line.
 func DecodeTrust(b []byte) (Trust, error) {
 	var e encodedTrust
-	if len(b) == 0 || b[0] != trustVersion || callDecoder.Unmarshal(b[1:], &e) != nil {
+	if len(b) == 0 || b[0] != trustVersion || wire.Decode(b[1:], &e) != nil {
 		return Trust{}, errors.New("cluster: not what a member trusts")
 	}
 	line, err := e.Line.Encode()
@@ -79,7 +82,7 @@ func (c *Cluster) keepTrust() {
 }
 
 func (c *Cluster) trusted() Trust {
-	t := Trust{Line: c.Trust.Line, Removed: slices.Sorted(maps.Keys(*c.removedID.Load())), Place: c.Trust.Place}
+	t := Trust{Line: c.Trust.Line, Removed: c.removals.list(), Place: c.Trust.Place}
 	if line := c.fsm.View().Line(); len(line) > len(t.Line) {
 		t.Line = line
 	}
@@ -93,40 +96,59 @@ func (c *Cluster) behindTrust(v fsm.View) bool {
 	return len(v.Line()) < len(c.Trust.Line) || v.Index() < c.Trust.Place.Index
 }
 
-// noteRemoved takes the marks of a state. A mark that was seen once holds for ever, also when a
-// state without it comes after. The ids are known before their connections are cut, or one could
-// slip in between.
-func (c *Cluster) noteRemoved(v fsm.View) {
-	fresh, now := c.addRemoved(v)
-	for _, id := range fresh {
-		go c.port.cut(id) // closing a connection may wait for its writer; it has no other end to wait for
-	}
-	if now[c.id] {
-		c.learnRemoved()
-	}
+// removals are the ids of the nodes that were removed. They only grow.
+type removals struct {
+	ids  atomic.Pointer[map[string]bool]
+	this atomic.Bool // this node heard that it is among them
 }
 
-// addRemoved adds the marks of a state to the removed ids, which only grow: fresh are those that
-// are new. A state that is opened and one that is applied may be looked at at the same time.
-func (c *Cluster) addRemoved(v fsm.View) (fresh []string, now map[string]bool) {
+func (r *removals) begin(ids []string) {
+	known := map[string]bool{}
+	for _, id := range ids {
+		known[id] = true
+	}
+	r.ids.Store(&known)
+}
+
+func (r *removals) has(nodeID string) bool { return (*r.ids.Load())[nodeID] }
+
+// list is ascending.
+func (r *removals) list() []string { return slices.Sorted(maps.Keys(*r.ids.Load())) }
+
+// add takes the marks of a state, and returns those that are new. A state that is opened and one
+// that is applied may be looked at at the same time.
+func (r *removals) add(v fsm.View) (fresh []string) {
 	for {
-		known := c.removedID.Load()
-		fresh, now = nil, *known
+		known := r.ids.Load()
+		fresh = nil
 		for path := range v.Scan(fsm.RemovedDir, "") {
 			if id := strings.TrimPrefix(path, fsm.RemovedDir); !(*known)[id] {
 				fresh = append(fresh, id)
 			}
 		}
 		if len(fresh) == 0 {
-			return nil, now
+			return nil
 		}
-		now = maps.Clone(now)
+		now := maps.Clone(*known)
 		for _, id := range fresh {
 			now[id] = true
 		}
-		if c.removedID.CompareAndSwap(known, &now) {
-			return fresh, now
+		if r.ids.CompareAndSwap(known, &now) {
+			return fresh
 		}
+	}
+}
+
+// noteRemoved takes the marks of a state. A mark that was seen once holds for ever, also when a
+// state without it comes after. The ids are known before their connections are cut, or one could
+// slip in between.
+func (c *Cluster) noteRemoved(v fsm.View) {
+	fresh := c.removals.add(v)
+	for _, id := range fresh {
+		go c.port.Cut(func(l port.Link) bool { return l.Node == id })
+	}
+	if c.removed(c.id) {
+		c.learnRemoved()
 	}
 }
 
@@ -142,16 +164,17 @@ func (c *Cluster) listensTo(nodeID string) bool {
 	return len(voters) == 2 && slices.Contains(voters, nodeID) && c.raft.State() != raft.Leader
 }
 
-func (c *Cluster) removed(nodeID string) bool { return (*c.removedID.Load())[nodeID] }
+func (c *Cluster) removed(nodeID string) bool { return c.removals.has(nodeID) }
 
 func (c *Cluster) learnRemoved() {
-	if !c.wasRemoved.Swap(true) {
-		c.logger.Error("this node was removed from the cluster; to come back it needs an empty data folder and a new join")
+	if !c.removals.this.Swap(true) {
+		c.logger.Error("this node was removed from the cluster; " +
+			"to come back it needs an empty data folder and a new join")
 	}
 }
 
 // Removed says whether this node learnt that it was removed from the cluster.
-func (c *Cluster) Removed() bool { return c.wasRemoved.Load() }
+func (c *Cluster) Removed() bool { return c.removals.this.Load() }
 
 // belongs says whether a node is a member, as far as this one knows. One that has no state yet goes
 // by Raft's configuration.

@@ -24,7 +24,7 @@ func (c *Cluster) broken() error {
 	if o := c.out.Load(); o != nil {
 		return o
 	}
-	if c.wasRemoved.Load() {
+	if c.Removed() {
 		return ErrRemoved
 	}
 	if c.estranged() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -36,7 +37,7 @@ func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesReques
 	case err != nil:
 		rpc.Respond(nil, err)
 	case keep == len(r.Entries):
-		in.of(peer).led.Store(true)
+		in.noteLed(peer)
 		in.c.foresee(r.Entries)
 		in.t.Forward(rpc)
 	default:
@@ -131,7 +132,7 @@ func (c *Cluster) vetConfiguration(peer string, e *raft.Log, sent []*raft.Log, c
 	if view.Members().Matches(configuration) || view.MembersAfter(c.behind(view, e, sent)).Matches(configuration) {
 		return true
 	}
-	if c.heldTooLong(e, committed) {
+	if c.held.tooLong(e, committed) {
 		c.accuse(peer, deedConfiguration, "index", e.Index, "term", e.Term)
 	}
 	return false
@@ -156,9 +157,9 @@ func (c *Cluster) behind(view fsm.View, e *raft.Log, sent []*raft.Log) iter.Seq2
 	}
 }
 
-// heldBack is the newest configuration that was not taken. Only the goroutines that take messages
-// in touch it, under its lock.
+// heldBack is the newest configuration that was not taken.
 type heldBack struct {
+	mu          sync.Mutex
 	index, term uint64
 	since       time.Time
 }
@@ -167,14 +168,15 @@ type heldBack struct {
 // configuration that does not fit is nobody's.
 const heldLong = 2 * time.Second
 
-func (c *Cluster) heldTooLong(e *raft.Log, committed uint64) bool {
-	c.heldMu.Lock()
-	defer c.heldMu.Unlock()
-	if h := c.held; h.index != e.Index || h.term != e.Term || committed+1 < e.Index {
-		c.held = heldBack{e.Index, e.Term, time.Now()}
+// tooLong notes that a configuration is held back, and says whether that has been so for too long.
+func (h *heldBack) tooLong(e *raft.Log, committed uint64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.index != e.Index || h.term != e.Term || committed+1 < e.Index {
+		h.index, h.term, h.since = e.Index, e.Term, time.Now()
 		return false
 	}
-	return time.Since(c.held.since) > heldLong
+	return time.Since(h.since) > heldLong
 }
 
 // vetSnapshot looks at a snapshot that a leader has sent, before it is put into place. It is held

@@ -14,7 +14,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"keyquorum/cluster"
+	"keyquorum/cluster/identity"
 	"keyquorum/internal/fakenet"
 	"keyquorum/node"
 )
@@ -79,7 +79,7 @@ func openAlone(tb testing.TB) *node.Node {
 // request's key and this id.
 func FuzzAdmitAnswer(f *testing.F) {
 	const id = "00112233445566778899aabbccddeeff"
-	_, csr, err := cluster.NewRequest()
+	_, csr, err := identity.NewRequest()
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"keyquorum/cluster"
+	"keyquorum/cluster/gossip"
 	"keyquorum/fsm"
 	"keyquorum/seal"
 	"keyquorum/storage"
@@ -62,14 +63,14 @@ func decodeGossip(b []byte) (g gossipRecord, err error) {
 }
 
 // sealGossip makes the record of keys for a logical version.
-func sealGossip(k *seal.Keyring, step gossipStep, keys cluster.GossipKeys, logical uint64) ([]byte, error) {
+func sealGossip(k *seal.Keyring, step gossipStep, keys gossip.Keys, logical uint64) ([]byte, error) {
 	hash, plain := keys.Hash(), bytes.Join(keys, nil)
 	defer clear(plain)
 	return k.Seal(append([]byte{gossipVersion, byte(step)}, hash[:]...), pathGossip, logical, plain)
 }
 
 // splitGossip takes keys apart that stand one after the other, as in the folder and in the record.
-func splitGossip(b []byte) (cluster.GossipKeys, error) {
+func splitGossip(b []byte) (gossip.Keys, error) {
 	if len(b) == 0 || len(b)%gossipKeySize != 0 {
 		return nil, errors.New("node: not gossip keys")
 	}
@@ -77,7 +78,7 @@ func splitGossip(b []byte) (cluster.GossipKeys, error) {
 }
 
 // open gives the keys of a record that is at r.
-func (k *keys) openGossip(view fsm.View, r fsm.Record, g gossipRecord) (cluster.GossipKeys, error) {
+func (k *keys) openGossip(view fsm.View, r fsm.Record, g gossipRecord) (gossip.Keys, error) {
 	if err := k.refresh(view); err != nil {
 		return nil, err
 	}
@@ -128,7 +129,7 @@ func (n *Node) followGossip(ctx context.Context, m *member) error {
 
 // RotateGossipKey has the gossip key changed, unless a change is under way.
 func (n *Node) RotateGossipKey(ctx context.Context) (Rotation, error) {
-	err := n.changeGossip(ctx, func(g gossipRecord, keys cluster.GossipKeys) (gossipStep, cluster.GossipKeys) {
+	err := n.changeGossip(ctx, func(g gossipRecord, keys gossip.Keys) (gossipStep, gossip.Keys) {
 		if g.Step != gossipSteady {
 			return g.Step, nil
 		}
@@ -145,7 +146,7 @@ func (n *Node) RotateGossipKey(ctx context.Context) (Rotation, error) {
 // changeGossip writes the record anew. next gives what comes after a record; without keys it stays
 // as it is.
 func (n *Node) changeGossip(
-	ctx context.Context, next func(gossipRecord, cluster.GossipKeys) (gossipStep, cluster.GossipKeys),
+	ctx context.Context, next func(gossipRecord, gossip.Keys) (gossipStep, gossip.Keys),
 ) error {
 	m, k := n.member.Load(), n.keys.Load()
 	if k == nil {
@@ -198,12 +199,12 @@ func (n *Node) driveGossip(ctx context.Context, m *member) error {
 	if err != nil || g.Step == gossipSteady || anyAnswers(n.gossipLaggards(ctx, m, g)) {
 		return err
 	}
-	return n.changeGossip(ctx, func(now gossipRecord, keys cluster.GossipKeys) (gossipStep, cluster.GossipKeys) {
+	return n.changeGossip(ctx, func(now gossipRecord, keys gossip.Keys) (gossipStep, gossip.Keys) {
 		switch {
 		case now.Hash != g.Hash:
 			return now.Step, nil
 		case now.Step == gossipBoth:
-			return gossipNewest, cluster.GossipKeys{keys[1], keys[0]}
+			return gossipNewest, gossip.Keys{keys[1], keys[0]}
 		}
 		return gossipSteady, keys[:1]
 	})
@@ -236,7 +237,7 @@ func (n *Node) GossipRotation(ctx context.Context) (Rotation, error) {
 	if g.Step == gossipBoth {
 		newest = keys[1]
 	}
-	hash := cluster.GossipKeys{newest}.Hash()
+	hash := gossip.Keys{newest}.Hash()
 	rotation := Rotation{
 		ID: hex.EncodeToString(hash[:8]), Older: len(keys) - 1, Step: gossipSteps[g.Step], Waiting: n.gossipLaggards(ctx, m, g),
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"keyquorum/cluster"
+	"keyquorum/cluster/gossip"
+	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
 	"keyquorum/seal"
 	"keyquorum/storage"
@@ -89,7 +91,7 @@ func (n *Node) found(shares, threshold int) (*genesis, error) {
 	g := &genesis{shares: parts, address: n.config.ClusterAddr}
 	g.member = newMember{
 		manifest:   storage.Manifest{ClusterID: hex.EncodeToString(clusterID[:]), NodeID: nodeID, Voter: true},
-		gossipKeys: cluster.GossipKeys{make([]byte, gossipKeySize)},
+		gossipKeys: gossip.Keys{make([]byte, gossipKeySize)},
 		seal:       record,
 	}
 	rand.Read(g.member.gossipKeys[0])
@@ -101,13 +103,13 @@ func (n *Node) found(shares, threshold int) (*genesis, error) {
 }
 
 // certify makes the cluster's CA and this node's certificate.
-func (g *genesis) certify(n *Node) (*cluster.Authority, error) {
+func (g *genesis) certify(n *Node) (*identity.Authority, error) {
 	id := g.member.manifest
-	authority, err := cluster.NewAuthority(id.ClusterID, n.config.Now())
+	authority, err := identity.NewAuthority(id.ClusterID, n.config.Now())
 	if err != nil {
 		return nil, err
 	}
-	key, csr, err := cluster.NewRequest()
+	key, csr, err := identity.NewRequest()
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +120,7 @@ func (g *genesis) certify(n *Node) (*cluster.Authority, error) {
 }
 
 // write composes the first transaction: seal record, keyring, CA, and the domain's own.
-func (g *genesis) write(n *Node, root *seal.Root, keyring *seal.Keyring, authority *cluster.Authority) error {
+func (g *genesis) write(n *Node, root *seal.Root, keyring *seal.Keyring, authority *identity.Authority) error {
 	wrapped, err := root.WrapKeyring(keyring)
 	if err != nil {
 		return err
@@ -135,7 +137,7 @@ func (g *genesis) write(n *Node, root *seal.Root, keyring *seal.Keyring, authori
 	if err != nil {
 		return err
 	}
-	nodes, err := (cluster.NodeKeys{Authorities: [][]byte{authority.Certificate.Raw}}).Encode()
+	nodes, err := (identity.NodeKeys{Authorities: [][]byte{authority.Certificate.Raw}}).Encode()
 	if err != nil {
 		return err
 	}
@@ -158,7 +160,7 @@ func (g *genesis) write(n *Node, root *seal.Root, keyring *seal.Keyring, authori
 		{Path: pathCA, Value: ca},
 		{Path: pathSince, Value: since},
 		{Path: pathGossip, Value: gossip},
-		{Path: cluster.PathNodes, Value: nodes},
+		{Path: identity.PathNodes, Value: nodes},
 		{Path: fsm.PathKeys, Value: line},
 		{Path: fsm.PathMembers, Value: members},
 	}, domain...)
@@ -183,7 +185,7 @@ func (g *genesis) authority(keyring *seal.Keyring) (line, members []byte, err er
 	if err != nil {
 		return nil, nil, err
 	}
-	first := cluster.NewMember(g.member.manifest.NodeID, g.address, certificate)
+	first := identity.NewMember(g.member.manifest.NodeID, g.address, certificate)
 	first.Voter = true
 	if members, err = (fsm.Members{first}).Encode(); err != nil {
 		return nil, nil, err
@@ -202,12 +204,12 @@ type caRecord struct {
 }
 
 // authorityRecord is an authority's. The key in it is the caller's to clear.
-func authorityRecord(a *cluster.Authority) (caRecord, error) {
+func authorityRecord(a *identity.Authority) (caRecord, error) {
 	certificate, key, err := a.Marshal()
 	return caRecord{Certificate: certificate, Key: key}, err
 }
 
-func sealCA(k *seal.Keyring, a *cluster.Authority) ([]byte, error) {
+func sealCA(k *seal.Keyring, a *identity.Authority) ([]byte, error) {
 	record, err := authorityRecord(a)
 	if err != nil {
 		return nil, err
@@ -221,7 +223,7 @@ func sealCA(k *seal.Keyring, a *cluster.Authority) ([]byte, error) {
 	return k.Seal(nil, pathCA, 0, plain)
 }
 
-func openCA(k *seal.Keyring, r fsm.Record) (*cluster.Authority, error) {
+func openCA(k *seal.Keyring, r fsm.Record) (*identity.Authority, error) {
 	plain, err := k.Open(nil, pathCA, r.Logical, r.Value)
 	if err != nil {
 		return nil, err
@@ -232,7 +234,7 @@ func openCA(k *seal.Keyring, r fsm.Record) (*cluster.Authority, error) {
 		return nil, errors.New("node: the record of the cluster's CA is not readable")
 	}
 	defer clear(record.Key)
-	return cluster.ParseAuthority(record.Certificate, record.Key)
+	return identity.ParseAuthority(record.Certificate, record.Key)
 }
 
 func newClusterID() (id [16]byte) {

@@ -13,7 +13,7 @@ import (
 	"fmt"
 	"time"
 
-	"keyquorum/cluster"
+	"keyquorum/cluster/identity"
 	"keyquorum/seal"
 	"keyquorum/storage"
 )
@@ -95,7 +95,7 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 // return, and opens the seal record that is part of it.
 func (n *Node) answerLocked(ctx context.Context, opener *seal.Opener) (*seal.Root, error) {
 	j := n.joining
-	key, csr, err := cluster.NewRequest()
+	key, csr, err := identity.NewRequest()
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func openAdmitted(opener *seal.Opener, a Admission) (seal.Record, *seal.Root, er
 // becomeLocked writes the member's folder and takes part.
 func (n *Node) becomeLocked(m newMember) error {
 	id := m.manifest
-	_, err := cluster.NewIdentity(id.ClusterID, id.NodeID, m.key, m.certificate, m.ca)
+	_, err := identity.New(id.ClusterID, id.NodeID, m.key, m.certificate, m.ca)
 	if err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
@@ -206,7 +206,7 @@ func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
 		return Admission{}, ErrInvalidAnswer
 	}
 	view := m.cluster.View()
-	wanted, err := cluster.NodeKeysOf(view)
+	wanted, err := identity.NodeKeysOf(view)
 	if err != nil {
 		return Admission{}, err
 	}

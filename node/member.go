@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"keyquorum/cluster"
+	"keyquorum/cluster/gossip"
+	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
 	"keyquorum/seal"
 	"keyquorum/storage"
@@ -18,18 +20,18 @@ import (
 type member struct {
 	store    *storage.Store
 	cluster  *cluster.Cluster
-	identity cluster.Identity // that it was opened with
-	mirror   seal.Record      // of the seal record, from the folder: the state's copy wins
+	identity identity.Identity // that it was opened with
+	mirror   seal.Record       // of the seal record, from the folder: the state's copy wins
 	trust    cluster.Trust
 
 	// What follows is followNodes' alone once the member is open.
-	shown     cluster.Identity  // of now: ids never change, keys and authorities do
+	shown     identity.Identity // of now: ids never change, keys and authorities do
 	nextKey   *ecdsa.PrivateKey // that is to come; nil for none
 	nodesFrom uint64            // mod index of the record of node keys that was followed
 
 	// And this is followGossip's.
-	gossipKeys cluster.GossipKeys // in use
-	gossipFrom uint64             // mod index of the record that they were compared with
+	gossipKeys gossip.Keys // in use
+	gossipFrom uint64      // mod index of the record that they were compared with
 }
 
 // Files of a member's folder beside storage's own. Key and gossip key lie there in the clear
@@ -48,7 +50,7 @@ type newMember struct {
 	manifest        storage.Manifest
 	ca, certificate []byte
 	key             *ecdsa.PrivateKey
-	gossipKeys      cluster.GossipKeys
+	gossipKeys      gossip.Keys
 	seal            seal.Record
 	trust           []byte // cluster.Trust, encoded
 }
@@ -105,7 +107,7 @@ func (n *Node) openMember() error {
 		Listener:   n.config.ClusterListener,
 		Dial:       n.config.Dial,
 		Address:    n.config.ClusterAddr,
-		Gossip:     cluster.Gossip{Bind: n.config.Gossip.Bind, Advertise: n.config.Gossip.Advertise, Keys: m.gossipKeys},
+		Gossip:     gossip.Config{Bind: n.config.Gossip.Bind, Advertise: n.config.Gossip.Advertise, Keys: m.gossipKeys},
 		About:      cluster.About{Label: n.config.Label, Region: n.config.Region, API: n.config.APIAddr, Version: n.config.Version},
 		Timing:     n.config.Timing.cluster(),
 		Leases:     n.config.Leases,
@@ -144,7 +146,7 @@ func (n *Node) readMember(store *storage.Store) (*member, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(n.memberDir(), fileKey), err)
 	}
 	manifest := store.Manifest()
-	identity, err := cluster.NewIdentity(manifest.ClusterID, manifest.NodeID, key, files[fileCert], files[fileCA])
+	shown, err := identity.New(manifest.ClusterID, manifest.NodeID, key, files[fileCert], files[fileCA])
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", n.memberDir(), err)
 	}
@@ -160,7 +162,7 @@ func (n *Node) readMember(store *storage.Store) (*member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(n.memberDir(), fileTrust), err)
 	}
-	return &member{store: store, identity: identity, shown: identity, nextKey: next, gossipKeys: gossipKeys, mirror: record, trust: trust}, nil
+	return &member{store: store, identity: shown, shown: shown, nextKey: next, gossipKeys: gossipKeys, mirror: record, trust: trust}, nil
 }
 
 // remember keeps what the member must not forget in its folder.

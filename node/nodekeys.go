@@ -14,6 +14,7 @@ import (
 	"strconv"
 
 	"keyquorum/cluster"
+	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
 	"keyquorum/storage"
 )
@@ -67,7 +68,7 @@ var errNodeKey = errors.New("not a private key, or not that of the certificate")
 // generation that is wanted.
 func (n *Node) followNodes(ctx context.Context, m *member) error {
 	view := m.cluster.View()
-	r, ok := view.Get(cluster.PathNodes)
+	r, ok := view.Get(identity.PathNodes)
 	own, member := view.Members().Find(m.identity.NodeID)
 	if !ok || !member {
 		return nil
@@ -75,7 +76,7 @@ func (n *Node) followNodes(ctx context.Context, m *member) error {
 	if r.Mod == m.nodesFrom && own.Generation == m.shown.Generation() && m.shown.SpeaksAmong(view.Members()) {
 		return nil
 	}
-	wanted, err := cluster.NodeKeysOf(view)
+	wanted, err := identity.NodeKeysOf(view)
 	if err == nil {
 		err = n.trustAuthorities(m, bytes.Join(wanted.Authorities, nil))
 	}
@@ -103,7 +104,7 @@ func (n *Node) trustAuthorities(m *member, ca []byte) error {
 	}
 	id := m.shown
 	key := id.Certificate.PrivateKey.(*ecdsa.PrivateKey)
-	next, err := cluster.NewIdentity(id.ClusterID, id.NodeID, key, id.Certificate.Certificate[0], ca)
+	next, err := identity.New(id.ClusterID, id.NodeID, key, id.Certificate.Certificate[0], ca)
 	if err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func (n *Node) trustAuthorities(m *member, ca []byte) error {
 // renewKey gets a key of the wanted generation, and uses it.
 func (n *Node) renewKey(ctx context.Context, m *member) error {
 	id, dir := m.shown, n.memberDir()
-	key, request, err := cluster.NewRequestFor(m.nextKey)
+	key, request, err := identity.NewRequestFor(m.nextKey)
 	if err != nil {
 		return err
 	}
@@ -134,7 +135,7 @@ func (n *Node) renewKey(ctx context.Context, m *member) error {
 	if err != nil {
 		return err
 	}
-	next, err := cluster.NewIdentity(id.ClusterID, id.NodeID, key, certificate, id.CA())
+	next, err := identity.New(id.ClusterID, id.NodeID, key, certificate, id.CA())
 	if err != nil {
 		return err
 	}
@@ -170,7 +171,7 @@ func (n *Node) certifyFor(view fsm.View, nodeID string, request []byte) ([]byte,
 }
 
 // authority is the one that certifies now, at the generation that is wanted.
-func (k *keys) authority(view fsm.View) (*cluster.Authority, error) {
+func (k *keys) authority(view fsm.View) (*identity.Authority, error) {
 	record, ok := view.Get(pathCA)
 	if !ok {
 		return nil, errors.New("node: the cluster's CA is not in this node's state yet")
@@ -178,7 +179,7 @@ func (k *keys) authority(view fsm.View) (*cluster.Authority, error) {
 	if err := k.refresh(view); err != nil {
 		return nil, err
 	}
-	wanted, err := cluster.NodeKeysOf(view)
+	wanted, err := identity.NodeKeysOf(view)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +192,7 @@ func (k *keys) authority(view fsm.View) (*cluster.Authority, error) {
 
 // RotateNodeKeys has every member get a new key, unless some are still about to.
 func (n *Node) RotateNodeKeys(ctx context.Context) (Rotation, error) {
-	err := n.changeNodes(ctx, func(view fsm.View, _ *keys, wanted *cluster.NodeKeys, _ *fsm.Txn) (bool, error) {
+	err := n.changeNodes(ctx, func(view fsm.View, _ *keys, wanted *identity.NodeKeys, _ *fsm.Txn) (bool, error) {
 		underWay := len(wanted.Behind(view.Members())) > 0
 		wanted.Generation++
 		return !underWay, nil
@@ -205,7 +206,7 @@ func (n *Node) RotateNodeKeys(ctx context.Context) (Rotation, error) {
 // RotateAuthority has the authority replaced, and with it the key of every member, unless that is
 // under way.
 func (n *Node) RotateAuthority(ctx context.Context) (Rotation, error) {
-	err := n.changeNodes(ctx, func(view fsm.View, k *keys, wanted *cluster.NodeKeys, txn *fsm.Txn) (bool, error) {
+	err := n.changeNodes(ctx, func(view fsm.View, k *keys, wanted *identity.NodeKeys, txn *fsm.Txn) (bool, error) {
 		if len(wanted.Authorities) > 1 {
 			return false, nil
 		}
@@ -235,11 +236,11 @@ func (n *Node) RotateAuthority(ctx context.Context) (Rotation, error) {
 // driveNodes has an older authority go when every member has a key of the wanted generation. The
 // leader does it.
 func (n *Node) driveNodes(ctx context.Context, m *member) error {
-	wanted, err := cluster.NodeKeysOf(m.cluster.View())
+	wanted, err := identity.NodeKeysOf(m.cluster.View())
 	if err != nil || len(wanted.Authorities) == 1 {
 		return err
 	}
-	return n.changeNodes(ctx, func(view fsm.View, _ *keys, wanted *cluster.NodeKeys, _ *fsm.Txn) (bool, error) {
+	return n.changeNodes(ctx, func(view fsm.View, _ *keys, wanted *identity.NodeKeys, _ *fsm.Txn) (bool, error) {
 		if len(wanted.Authorities) == 1 || len(wanted.Behind(view.Members())) > 0 {
 			return false, nil
 		}
@@ -250,14 +251,14 @@ func (n *Node) driveNodes(ctx context.Context, m *member) error {
 
 // changeNodes writes the record of node keys anew, where change says so, and what change adds.
 func (n *Node) changeNodes(
-	ctx context.Context, change func(fsm.View, *keys, *cluster.NodeKeys, *fsm.Txn) (bool, error),
+	ctx context.Context, change func(fsm.View, *keys, *identity.NodeKeys, *fsm.Txn) (bool, error),
 ) error {
 	m, k := n.member.Load(), n.keys.Load()
 	if k == nil {
 		return ErrSealed
 	}
 	return m.change(ctx, fsm.Ordinary, func(view fsm.View, txn *fsm.Txn) error {
-		wanted, err := cluster.NodeKeysOf(view)
+		wanted, err := identity.NodeKeysOf(view)
 		if err != nil {
 			return err
 		}
@@ -265,7 +266,7 @@ func (n *Node) changeNodes(
 			return err
 		}
 		value, err := wanted.Encode()
-		cluster.Put(txn, view, cluster.PathNodes, value)
+		cluster.Put(txn, view, identity.PathNodes, value)
 		return err
 	})
 }
@@ -299,13 +300,13 @@ func (n *Node) AuthorityRotation(ctx context.Context) (Rotation, error) {
 }
 
 // nodesBehind are the members that have yet to get a key.
-func (n *Node) nodesBehind(ctx context.Context) (cluster.NodeKeys, []Laggard, error) {
+func (n *Node) nodesBehind(ctx context.Context) (identity.NodeKeys, []Laggard, error) {
 	m := n.member.Load()
 	if m == nil {
-		return cluster.NodeKeys{}, nil, ErrUninitialized
+		return identity.NodeKeys{}, nil, ErrUninitialized
 	}
 	view := m.cluster.View()
-	wanted, err := cluster.NodeKeysOf(view)
+	wanted, err := identity.NodeKeysOf(view)
 	behind := wanted.Behind(view.Members())
 	if err != nil || len(behind) == 0 {
 		return wanted, nil, err

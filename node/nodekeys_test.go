@@ -6,18 +6,18 @@ import (
 	"testing"
 	"time"
 
-	"keyquorum/cluster"
+	"keyquorum/cluster/identity"
 )
 
 // Whatever the last crash left of a change of the node's key, the folder has the key of its
 // certificate, and a key that was in use before is never one that is to come.
 func TestNodeKeyFiles(t *testing.T) {
-	authority, err := cluster.NewAuthority("00112233445566778899aabbccddeeff", time.Now())
+	authority, err := identity.NewAuthority("00112233445566778899aabbccddeeff", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	make := func() (*ecdsa.PrivateKey, []byte) {
-		key, csr, err := cluster.NewRequest()
+		key, csr, err := identity.NewRequest()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
-	"keyquorum/cluster"
+	"keyquorum/cluster/identity"
 	"keyquorum/seal"
 )
 
@@ -65,11 +65,11 @@ func (t *Thief) admit(l Loot, id string) error {
 	if err := cbor.Unmarshal(plain, &record); err != nil {
 		return err
 	}
-	authority, err := cluster.ParseAuthority(record.Certificate, record.Key)
+	authority, err := identity.ParseAuthority(record.Certificate, record.Key)
 	if err != nil {
 		return err
 	}
-	key, request, err := cluster.NewRequest()
+	key, request, err := identity.NewRequest()
 	if err != nil {
 		return err
 	}

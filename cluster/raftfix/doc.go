@@ -110,7 +110,7 @@
 //	    tests    TestWhatNobodyTookIsNotHandedOut, TestLogYieldsToASnapshotThatOvertookIt
 //	    delete   when installSnapshot deletes the log that its last entry is not in
 //
-//	cluster, inbound.go: a transport for each peer's connections
+//	cluster/port, raft.go: a transport for each peer's connections
 //	    issue    none filed: the library leaves identity to its transport, which passes none on
 //	    without  the name in a message is believed, whatever the certificate says
 //	    tests    TestThiefStaysNotForEver

@@ -106,7 +106,7 @@ var signedMutants = []mutant{
 		name: "commit-index-forgotten", bug: "a node that has started knows nothing of what is committed in its log",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/known.go",
-			Old:  "max(c.raft.CommitIndex(), c.marked.Load())",
+			Old:  "max(c.raft.CommitIndex(), c.kept.committed.Load())",
 			New:  "max(c.raft.CommitIndex(), 0)",
 		}},
 		test: "./testcluster TestThiefUndoesNothingAtAStart",
@@ -203,7 +203,7 @@ var signedMutants = []mutant{
 		name: "calls-for-strangers", bug: "whoever has a certificate of the authority is served calls",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/calls.go",
-			Old:  "	case !c.belongs(asker.node):\n",
+			Old:  "	case !c.belongs(asker.Node):\n",
 			New:  "	case false:\n",
 		}},
 		test: "./testcluster TestStrangersAreNotHeard",
@@ -211,9 +211,9 @@ var signedMutants = []mutant{
 	{
 		name: "any-key-of-a-node", bug: "a certificate speaks for a node whatever its key",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/admission.go",
-			Old:  "	return slices.ContainsFunc(m.Keys, func(k []byte) bool { return string(k) == string(s.key) })\n",
-			New:  "	return slices.ContainsFunc(m.Keys, func(k []byte) bool { return len(k) == len(s.key) })\n",
+			File: "keyquorum/cluster/identity/speaker.go",
+			Old:  "	return slices.ContainsFunc(m.Keys, func(k []byte) bool { return string(k) == string(s.Key) })\n",
+			New:  "	return slices.ContainsFunc(m.Keys, func(k []byte) bool { return len(k) == len(s.Key) })\n",
 		}},
 		test: "./testcluster TestKeysArePinned",
 	},
@@ -221,8 +221,8 @@ var signedMutants = []mutant{
 		name: "removed-is-heard", bug: "a node that was removed is heard",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/trust.go",
-			Old:  "return (*c.removedID.Load())[nodeID] }",
-			New:  "return (*c.removedID.Load())[nodeID] && nodeID == c.id }",
+			Old:  "return c.removals.has(nodeID) }",
+			New:  "return c.removals.has(nodeID) && nodeID == c.id }",
 		}},
 		test: "./testcluster TestThiefBringsNoNodeBack",
 	},
@@ -230,8 +230,8 @@ var signedMutants = []mutant{
 		name: "removed-keeps-its-stream", bug: "a handshake that ends after a node was removed leaves it a connection",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/inbound.go",
-			Old:  "	if !in.c.listensTo(peer.node) || !in.c.meets(peer) {",
-			New:  "	if !in.c.meets(peer) {",
+			Old:  "	return in.c.listensTo(peer.Node) && in.c.meets(peer)",
+			New:  "	return in.c.meets(peer)",
 		}},
 		test: "./cluster TestRemovedNodeIsCutOff",
 	},
@@ -292,7 +292,7 @@ var signedMutants = []mutant{
 	{
 		name: "put-back-is-heard", bug: "a member whose disk has forgotten what it had applied is taken for what it was",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/lives.go",
+			File: "keyquorum/cluster/lives/lives.go",
 			Old:  "	case later && (next.Last < s.Applied || next.Term < s.Term):\n",
 			New:  "	case later && next.Last > s.Applied && next.Last < s.Applied:\n",
 		}},
@@ -301,25 +301,25 @@ var signedMutants = []mutant{
 	{
 		name: "copy-beside-is-heard", bug: "a process on a copy of a folder takes the place of the one that goes on",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/hello.go",
-			Old:  "	alive := func() bool { return c.port.alive(from, known.said.Life, aliveFor) }\n",
-			New:  "	alive := func() bool { return c.port.alive(from, known.said.Life, 0) }\n",
+			File: "keyquorum/cluster/lives/book.go",
+			Old:  "	alive := func() bool { return b.alive(from, known.said.Life, aliveFor) }\n",
+			New:  "	alive := func() bool { return b.alive(from, known.said.Life, 0) }\n",
 		}},
 		test: "./cluster TestCopyBesideTheFirstIsRefused",
 	},
 	{
 		name: "set-back-goes-on", bug: "a machine that was set back does not look at what others have heard of it",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/greet.go",
-			Old:  "answer.Heard.Beat > g.beat {",
-			New:  "answer.Heard.Beat > g.beat+1<<32 {",
+			File: "keyquorum/cluster/lives/self.go",
+			Old:  "a.Heard.Beat > m.Beat {",
+			New:  "a.Heard.Beat > m.Beat+1<<32 {",
 		}},
 		test: "./cluster TestMachineThatWasSetBackFindsOut",
 	},
 	{
 		name: "anybody-stops-a-member", bug: "a member stops on the word of whoever says that it is not what it was",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/lives.go",
+			File: "keyquorum/cluster/lives/self.go",
 			Old:  "	return s.Life.Count > 0 && hmac.Equal(tag[:], s.Tag[:])\n",
 			New:  "	return s.Life.Count > 0 && len(tag) == len(s.Tag)\n",
 		}},
@@ -337,9 +337,9 @@ var signedMutants = []mutant{
 	{
 		name: "heard-is-forgotten", bug: "what members said of themselves is forgotten with the process",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/known.go",
-			Old:  "		c.hears.byID[h.Node] = &heardOf{said: h.Said}\n",
-			New:  "		c.hears.byID[h.Node] = &heardOf{}\n",
+			File: "keyquorum/cluster/lives/book.go",
+			Old:  "		b.byNode[h.Node] = &entry{said: h.Said}\n",
+			New:  "		b.byNode[h.Node] = &entry{}\n",
 		}},
 		test: "./cluster TestWriteLostByADiskThatWasPutBackIsFoundOut",
 	},

@@ -1,0 +1,204 @@
+// Package gossip finds out at which addresses the members of a cluster are, and what they say of
+// themselves for the columns of status, with memberlist.
+//
+// Nothing rests on it. Who is a member says Raft's configuration alone, and a lie of gossip's can
+// at worst send a dial to a place where no certificate of that node answers. What it needs of a
+// member comes in with Member; it never speaks on the cluster port itself.
+package gossip
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/memberlist"
+)
+
+// Config is what an operator sets. An empty Bind switches gossip off: then only columns of status
+// are missing.
+type Config struct {
+	Bind      string // host:port, UDP and TCP
+	Advertise string // host:port, as the others reach it
+	Keys      Keys
+}
+
+// A Member is who gossips, and what is asked of it. All is required.
+type Member struct {
+	NodeID, ClusterID string
+	News              func() News     // of this member, now
+	Others            func() []string // the node ids of the other members
+	// AskAddress asks another member at which address it gossips; "" where it does not, or does not
+	// answer.
+	AskAddress func(ctx context.Context, nodeID string) string
+	Logger     hclog.Logger
+}
+
+// A Gossip is one member's part in it, from New to Close. Off, it hears nothing and says nothing.
+type Gossip struct {
+	bind, advertise string
+	member          Member
+
+	heardMu sync.RWMutex
+	heard   map[string]News // by node id
+
+	mu     sync.Mutex // guards what follows
+	list   *memberlist.Memberlist
+	ring   *memberlist.Keyring
+	keys   Keys
+	silent bool // for good
+}
+
+// New prepares a member's part. It says nothing before Start.
+func New(config Config, member Member) *Gossip {
+	return &Gossip{
+		bind: config.Bind, advertise: config.Advertise, member: member,
+		heard: map[string]News{}, keys: config.Keys,
+	}
+}
+
+// Start opens the addresses, unless gossip is off. It comes before Use.
+func (g *Gossip) Start() error {
+	if g.bind == "" {
+		return nil
+	}
+	config, err := g.memberlist()
+	if err != nil {
+		return err
+	}
+	list, err := memberlist.Create(config)
+	if err != nil {
+		return fmt.Errorf("gossip: %w", err)
+	}
+	g.mu.Lock()
+	g.list, g.ring = list, config.Keyring
+	silent := g.silent
+	g.mu.Unlock()
+	if silent { // meanwhile
+		_ = list.Shutdown()
+	}
+	return nil
+}
+
+func (g *Gossip) memberlist() (config *memberlist.Config, err error) {
+	config = memberlist.DefaultLANConfig()
+	config.Name = g.member.NodeID
+	config.Label = g.member.ClusterID
+	config.GossipVerifyIncoming, config.GossipVerifyOutgoing = true, true
+	config.RequireNodeNames = true
+	config.DeadNodeReclaimTime = 30 * time.Second
+	d := delegate{g}
+	config.Delegate, config.Events, config.Conflict = d, d, d
+	config.Logger = g.member.Logger.StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true})
+	if config.Keyring, err = newRing(g.Keys()); err != nil {
+		return nil, err
+	}
+	if config.BindAddr, config.BindPort, err = splitPort(g.bind); err != nil {
+		return nil, fmt.Errorf("gossip: address: %w", err)
+	}
+	if config.AdvertiseAddr, config.AdvertisePort, err = splitPort(g.advertise); err != nil {
+		return nil, fmt.Errorf("gossip: advertised address: %w", err)
+	}
+	return config, nil
+}
+
+func splitPort(address string) (string, int, error) {
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, err
+	}
+	ip, err := net.ResolveIPAddr("ip", host) // memberlist wants a number
+	if err != nil {
+		return "", 0, err
+	}
+	port, err := strconv.ParseUint(service, 10, 16)
+	return ip.String(), int(port), err
+}
+
+// open is what memberlist runs on; nil while this member says nothing.
+func (g *Gossip) open() *memberlist.Memberlist {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.silent {
+		return nil
+	}
+	return g.list
+}
+
+const every = 2 * time.Second
+
+// Run tells the others what has changed here, joins those whom gossip has not found yet, and ends
+// with ctx. Telling does not wait for joining: who answers nobody takes its time.
+func (g *Gossip) Run(ctx context.Context) {
+	if g.open() == nil {
+		return
+	}
+	var both sync.WaitGroup
+	both.Go(func() { repeat(ctx, g.tell()) })
+	both.Go(func() { repeat(ctx, func() { g.find(ctx) }) })
+	both.Wait()
+}
+
+func repeat(ctx context.Context, what func()) {
+	ticks := time.NewTicker(every)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ticks.C:
+			what()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (g *Gossip) tell() func() {
+	var said []byte
+	return func() {
+		list := g.open()
+		if list == nil {
+			return
+		}
+		if meta := g.meta(memberlist.MetaMaxSize); string(meta) != string(said) {
+			said = meta
+			_ = list.UpdateNode(time.Second) // told again with the next change
+		}
+	}
+}
+
+func (g *Gossip) find(ctx context.Context) {
+	for _, id := range g.member.Others() {
+		list := g.open()
+		if _, known := g.Of(id); known || list == nil {
+			continue
+		}
+		asking, cancel := context.WithTimeout(ctx, time.Second)
+		address := g.member.AskAddress(asking, id)
+		cancel()
+		if address != "" {
+			_, _ = list.Join([]string{id + "/" + address})
+		}
+	}
+}
+
+// FallSilent ends this member's part without leaving: another process may speak for its node.
+func (g *Gossip) FallSilent() {
+	list := g.open()
+	g.mu.Lock()
+	g.silent = true
+	g.mu.Unlock()
+	if list != nil {
+		_ = list.Shutdown()
+	}
+}
+
+// Close leaves, and ends this member's part.
+func (g *Gossip) Close() {
+	if list := g.open(); list != nil {
+		_ = list.Leave(time.Second)
+	}
+	g.FallSilent()
+}

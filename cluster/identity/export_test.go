@@ -1,0 +1,4 @@
+package identity
+
+// DecodeNodeKeys reads what NodeKeys.Encode wrote.
+var DecodeNodeKeys = decodeNodeKeys
