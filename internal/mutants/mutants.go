@@ -322,8 +322,9 @@ var mutants = []mutant{
 		name: "old-listing", bug: "a listing of a vault is drawn from the node's own copy, current or not",
 		edits: []overlay.Edit{unfenced, {
 			File: "keyquorum/vault/perform.go",
-			Old:  "	d, err := v.settle(ctx, c.Fenced, ",
-			New:  "	settle := v.settle\n	if w.unnamed {\n		settle = v.unfenced\n	}\n	d, err := settle(ctx, c.Fenced, ",
+			Old:  "	d, err := v.settleInLine(ctx, c.Fenced, w.writes, w.line(c, t), decide)\n",
+			New: "	settle := v.settle\n	if w.unnamed {\n		settle = v.unfenced\n	}\n" +
+				"	d, err := settle(ctx, c.Fenced, w.writes, decide)\n",
 		}},
 		test: "./vault TestListingsAreCurrentWhereTheCopyLags",
 	},
