@@ -339,6 +339,44 @@ func TestConcurrentWritersLoseNothing(t *testing.T) {
 	}
 }
 
+// Writers of one object on one node never meet: each decides when those before it have been applied.
+func TestWritersOfANodeStandInLine(t *testing.T) {
+	w, c := demo(t)
+	commits := 0
+	w.replica.refuse = func(fsm.Txn) error {
+		commits++
+		time.Sleep(time.Millisecond) // others come meanwhile
+		return nil
+	}
+	var writers sync.WaitGroup
+	for i := range 20 {
+		writers.Go(func() {
+			_, err := w.SetSecret(ctx, c, []string{"s", "S"}[i%2], seal.Plaintext("v"), vault.Change{})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	writers.Wait()
+	if commits != 20 {
+		t.Errorf("20 writes took %d transactions", commits)
+	}
+	expired, cancel := context.WithCancel(ctx)
+	cancel()
+	leave := w.HoldLine(c, "s")
+	_, err := w.SetSecret(expired, c, "s", seal.Plaintext("v"), vault.Change{})
+	refused(t, err, vault.Unavailable, "Busy")
+	if w.usage.last(t).Code != "Busy" {
+		t.Errorf("recorded %+v", w.usage.last(t))
+	}
+	must(w.SetSecret(ctx, c, "another", seal.Plaintext("v"), vault.Change{}))(t)
+	leave()
+	must(w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{}))(t)
+	if n := w.InLine(); n != 0 {
+		t.Errorf("%d lines are left", n)
+	}
+}
+
 // Whoever always meets another gives up after a while: 503 for applications, which retry it, 409 for operators.
 func TestContention(t *testing.T) {
 	w, c := demo(t)
