@@ -34,6 +34,9 @@ func (c *Cluster) LearnRemoved() { c.learnRemoved() }
 // Raft is the member's Raft, for what a test must see of it.
 func (c *Cluster) Raft() *raft.Raft { return c.raft }
 
+// NoteLack has this member believe that a leader's log has another entry at index.
+func (c *Cluster) NoteLack(leader string, term, index uint64) { c.lacks(leader, term, index) }
+
 // AskVote asks a node for a vote in a term that is long over, as a candidate would.
 func (c *Cluster) AskVote(nodeID string) error {
 	request := raft.RequestVoteRequest{RPCHeader: c.header(), Candidate: []byte(c.id), LeadershipTransfer: true}

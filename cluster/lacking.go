@@ -32,6 +32,22 @@ func (c *Cluster) lacks(leader string, term, index uint64) {
 	}
 }
 
+// hasItNow forgets a lack when that leader shows, in that term, that it has the entry after all: it
+// goes on where this member's log has the same, so it has all before. A leader's log only grows, so
+// it was another process that spoke in its name, with its key. A thief who asked for votes and was
+// heard once would else stop this member for as long as the node that he robbed leads in that term,
+// by these votes.
+func (c *Cluster) hasItNow(leader string, r *raft.AppendEntriesRequest) {
+	l := c.lacking.Load()
+	if l == nil || l.leader != leader || l.term != r.Term || r.PrevLogEntry < l.index {
+		return
+	}
+	if c.termAt(r.PrevLogEntry) == r.PrevLogTerm && c.lacking.CompareAndSwap(l, nil) {
+		c.logger.Warn("this leader has the entry that it seemed to lack: "+
+			"another process has spoken in its name", "node", leader, "index", l.index)
+	}
+}
+
 // lackNow is why this member serves nobody now; nil when it may. In an older term than that
 // leader's it may follow another.
 func (c *Cluster) lackNow() *lack {

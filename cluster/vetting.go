@@ -66,6 +66,7 @@ func (c *Cluster) vet(peer string, r *raft.AppendEntriesRequest) (keep int, err 
 	if c.besides(peer, r.Term) {
 		return 0, errBesides
 	}
+	c.hasItNow(peer, r)
 	for i, e := range r.Entries {
 		if e == nil || e.Index != before+1 {
 			c.accuse(peer, deedKind, "after", before)

@@ -267,9 +267,24 @@ var signedMutants = []mutant{
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/vetting.go",
 			Old:  "	keep, err := in.c.vet(peer, r)\n",
-			New:  "	in.t.mend(r)\n	keep, err := in.c.vet(peer, r)\n",
+			New:  "	in.t.Mend(r)\n	keep, err := in.c.vet(peer, r)\n",
+		}, {
+			File: "keyquorum/cluster/raftfix/transport.go",
+			Old:  "func (t *Transport) mend(",
+			New: "func (t *Transport) Mend(r *raft.AppendEntriesRequest) { t.mend(r) }\n\n" +
+				"func (t *Transport) mend(",
 		}},
 		test: "./testcluster TestThiefAppendsNothing",
+	},
+	{
+		name: "leader-stays-doubted",
+		bug:  "who spoke once in the name of the node that leads stops all others for its term",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "	c.hasItNow(peer, r)\n",
+			New:  "",
+		}},
+		test: "./cluster TestLeaderThatHasTheEntryIsFollowedAgain",
 	},
 	{
 		name: "purged-stays", bug: "a folder is not rid of what was deleted",
