@@ -10,8 +10,9 @@ import (
 	"keyquorum/cluster/port"
 )
 
-// What members ask one another: indexes, digests, sealed transactions and membership; never a
-// request of an application, never a value in the clear. Package calls carries it.
+// What members ask one another: indexes, digests, hellos, how they are, signed transactions and
+// orders, certificates and the keys of gossip; never a request of an application, never a value of
+// one in the clear. Package calls carries it.
 
 // Refusals that cross the wire, so that the asker can tell what they mean.
 const (

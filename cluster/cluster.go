@@ -7,19 +7,20 @@
 // lead.
 //
 // DESIGN.md has the rules of both calls and what breaks without each. Whatever needs no member that
-// runs has a room of its own: identity, lives and lease judge, port, calls and gossip carry,
-// raftfix mends the library, wire encodes. What is left here, by subject:
+// runs has a room of its own: identity, lives, lease and succession judge, port, calls and gossip
+// carry, raftfix mends the library, wire encodes. What is left here, by subject:
 //
-//	what a member is           cluster, config, calls, duties, clock, asking
-//	a write                    commit, everywhere, leader
-//	a read                     read, fence, rounds, followed
+//	what a member is           cluster, config, calls, duties, clock, asking, unfit
+//	a write                    commit, signing, everywhere
+//	a read                     read, fence, rounds
 //	leases                     leases, checkin, granting
 //	who belongs                membership, follow, found, moved, nodekeys
 //	who is heard               admission, trust, connect, hello, greet, outcast, lacking
-//	what Raft is handed        inbound, vetting, signing, accuse
+//	what Raft is handed        inbound, vetting, accuse
 //	what must not be forgotten known, checkpoint, snapshots, scrub, digest
-//	who leads next             lapse, pace, place, trips
-//	how it is                  status, survey, stats, gossip
+//	who leads                  standing, epoch, leader
+//	who leads next             succession, handover, pace, roundtrips
+//	how it is                  survey, stats, gossip
 package cluster
 
 import (

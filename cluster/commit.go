@@ -68,7 +68,8 @@ func (c *Cluster) commitSigned(ctx context.Context, id fsm.ID, data []byte) (fsm
 }
 
 // settle waits until this node's own state holds the outcome, and believes nobody else about it.
-// The leader answered when E had reached it.
+// What no state keeps, that every node refused it or that it is to be signed again, is the leader's
+// word alone. The leader answered when E had reached it.
 func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, sentBefore bool) (fsm.Outcome, error) {
 	if outcome.Kind == fsm.Retired {
 		return outcome, nil // it is signed again, under the same id

@@ -42,8 +42,9 @@ type Config struct {
 	// CertifyFor makes a certificate of the generation that a view wants, for a node's key
 	// (PKCS#10). It is asked while this member is unsealed; nil: it certifies nobody.
 	CertifyFor func(view fsm.View, nodeID string, request []byte) ([]byte, error)
-	// Diverged is called once, when this node was found to hold another state than the majority. It
-	// answers nothing from then on.
+	// Diverged is called when this node was found to hold another state than the majority, and when
+	// it found that it is not what it was (outcast.go): once for each. It answers nothing from then
+	// on. Who takes no part since an earlier start is not told again.
 	Diverged func(error)
 
 	wrapLogs   func(raft.LogStore) raft.LogStore       // tests only: nil in a node

@@ -63,8 +63,8 @@ func (g *group) giveVote(i int, nodeID string) {
 	}
 }
 
-// Voters are changed no sooner than a lease after the last change (rule 8), and that was made when
-// it was in the leader's log, however long the leader's disk took and whoever has ceased to wait.
+// Voters are changed no sooner than a lease after the last change (L8), and that was made when it
+// was in the leader's log, however long the leader's disk took and whoever has ceased to wait.
 func TestDistanceOfChangesOverASlowDisk(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const leader, took = 0, 5300 * time.Millisecond // more than anybody waits for an answer of Raft's

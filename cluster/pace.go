@@ -6,12 +6,14 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// Raft's time-outs follow the ways among the members, so that nobody has to tune a multiplier. A follower hears its leader once
-// in a heartbeat's interval, a tenth to a fifth of its time-out, and a round trip. So the longest round trip comes on top of what is set
-// for a LAN. It is known to every member: leases are that much longer (reign.life), up to ways of 300 ms.
+// Raft's time-outs follow the ways among the members, so that nobody has to tune a multiplier. A
+// follower hears its leader once in a heartbeat's interval, a tenth to a fifth of its time-out, and
+// a round trip. So the longest round trip comes on top of what is set for a LAN. It is known to
+// every member: leases are that much longer (Table.life in package lease), up to ways of 300 ms.
 //
-// Raft's own leader lease cannot be changed while it runs. It need not be: nothing rests on it here but how soon a leader without a
-// majority says so, and half a second is more than the way to the nearest majority takes anywhere on Earth.
+// Raft's own leader lease cannot be changed while it runs. It need not be: nothing rests on it here
+// but how soon a leader without a majority says so, and half a second is more than the way to the
+// nearest majority takes anywhere on Earth.
 
 // paceStep is how much a time-out must be off before Raft is told: below it a network counts as a LAN.
 const paceStep = 50 * time.Millisecond

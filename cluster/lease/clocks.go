@@ -28,7 +28,9 @@ type sample struct {
 // way of a message hardly matters.
 type Clocks struct {
 	soon, sure window
-	found      time.Duration // when they last disagreed, on this node's clock; 0: never in this term
+	// found is when they last disagreed, on this node's clock; once they ever did, no earlier than
+	// the first answer of this term. 0: they never did.
+	found time.Duration
 }
 
 // differ takes a sample, and says whether the clocks run at different rates, or did a moment ago.

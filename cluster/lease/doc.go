@@ -9,7 +9,7 @@
 // # The rules
 //
 // DESIGN.md says what breaks without each, and testdata has a script that plays it. A rule
-// lives at one place:
+// lives where the table says:
 //
 //	L1   a lease runs from before the question         Node.Ask, Node.Take
 //	L2   a lease ends by the clock and with its term   Lease.covers, Node.Take
@@ -18,11 +18,11 @@
 //	L5   only to who has E and the opening             Node.Grant
 //	L6   E waits for every lease in the books          Node.MoveE, Table.enter
 //	L7   a new leader waits for older leases           Table.quiet, Promise.older
-//	L8   changes of the configuration                  Node.MayChange
+//	L8   changes of the configuration                  Node.MayChange, Node.Grant, Node.VotersChange
 //	L9   what was read is waited for                   Read.Viewed, Read.Shown
 //	L10  fenced or not                                 Read.Viewed
 //	L11  states are compared before the first lease    Tenure.MayRead
-//	L12  who delays writes waits                       Node.MoveE, Table.awaited
+//	L12  who delays writes waits                       Node.MoveE, Node.Grant, Table.awaited
 //	O    a term is opened before anybody is served     Opening.Done
 //	F1   the leader notes its index first              BeginFence
 //	F2   a majority of its voters is in its term       Fence.Hear, Fence.Proves

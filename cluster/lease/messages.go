@@ -2,9 +2,10 @@ package lease
 
 import "time"
 
-// A CheckIn is what a member tells its leader four times in the life of a lease, and whenever it
-// has applied something. One exchange does everything: it tells what the member has applied, proves
-// that a voter was in the leader's term a moment ago, asks for a lease, and brings back E.
+// A CheckIn is what a member tells its leader four times in the life of the shortest lease, and
+// whenever it has applied something. One exchange does everything: it tells what the member has
+// applied, proves that a voter was in the leader's term a moment ago, asks for a lease, and brings
+// back E.
 type CheckIn struct {
 	_         struct{} `cbor:",toarray"`
 	Term      uint64
