@@ -287,6 +287,16 @@ var signedMutants = []mutant{
 		test: "./cluster TestLeaderThatHasTheEntryIsFollowedAgain",
 	},
 	{
+		name: "liar-stops-a-term",
+		bug:  "who speaks as leader of a term stops all for it, whoever leads in it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/lacking.go",
+			Old:  "(leader != l.leader || l.term > c.raft.CurrentTerm())",
+			New:  "l.term > c.raft.CurrentTerm()",
+		}},
+		test: "./cluster TestTermIsItsLeadersAlone",
+	},
+	{
 		name: "purged-stays", bug: "a folder is not rid of what was deleted",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/scrub.go",
