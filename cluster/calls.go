@@ -73,7 +73,7 @@ func ask[Req, Resp any](
 ) (Resp, error) {
 	response, err := calls.Ask[Req, Resp](ctx, c.client, nodeID, path, request)
 	if errors.Is(err, errNotMember) {
-		c.learnRemoved()
+		c.hearRemoved(nodeID)
 	}
 	return response, err
 }

@@ -28,6 +28,9 @@ func (c *Config) WrapFSM(wrap func(*fsm.FSM) raft.FSM) { c.wrapFSM = wrap }
 // WrapStable puts a test's store around the one in which the member keeps its term and vote.
 func (c *Config) WrapStable(wrap func(raft.StableStore) raft.StableStore) { c.wrapStable = wrap }
 
+// HearRemoved makes the member hear from a node that it was removed.
+func (c *Cluster) HearRemoved(from string) { c.hearRemoved(from) }
+
 // LearnRemoved makes the member hear that it was removed.
 func (c *Cluster) LearnRemoved() { c.learnRemoved() }
 

@@ -287,6 +287,16 @@ var signedMutants = []mutant{
 		test: "./cluster TestLeaderThatHasTheEntryIsFollowedAgain",
 	},
 	{
+		name: "one-word-removes",
+		bug:  "a member believes one other that it was removed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/trust.go",
+			Old:  "2*c.removals.heardFrom(others) > len(others)",
+			New:  "c.removals.heardFrom(others) > 0",
+		}},
+		test: "./cluster TestOneWordRemovesNobody",
+	},
+	{
 		name: "liar-stops-a-term",
 		bug:  "who speaks as leader of a term stops all for it, whoever leads in it",
 		edits: []overlay.Edit{{
