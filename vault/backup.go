@@ -124,7 +124,9 @@ func (k *collection[T]) openBackup(v *Vaults, blob []byte) (*openedBackup, error
 	if v.closed.Load() {
 		return nil, seal.ErrSealed
 	}
-	plain, err := v.unseal(nil, k.backupPath(), 0, blob)
+	plain, err := v.refreshed(func() (seal.Plaintext, error) {
+		return v.cfg.Keyring.Open(nil, k.backupPath(), 0, blob)
+	})
 	if err != nil {
 		if v.closed.Load() {
 			return nil, seal.ErrSealed

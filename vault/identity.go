@@ -258,7 +258,7 @@ func Bootstrap(k *seal.Keyring, now time.Time) ([]fsm.Write, seal.Plaintext, err
 	}
 	writes := []fsm.Write{{Path: tokenKeysPath}, {Path: tokenPath(sha256.Sum256(token))}}
 	for i, plaintext := range []seal.Plaintext{keys, record} {
-		if writes[i].Value, err = k.Seal(nil, writes[i].Path, 0, plaintext); err != nil {
+		if writes[i].Value, err = sealRecord(k, writes[i].Path, 0, plaintext); err != nil {
 			return nil, nil, err
 		}
 	}

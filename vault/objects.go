@@ -139,9 +139,9 @@ func (k *collection[T]) replace(d *decision, o object, record seal.Plaintext) er
 	return d.put(o.versionPath(), record)
 }
 
-// answer opens a version and gives what is answered for it.
+// answer opens a version, but for its value, and gives what is answered for it.
 func (k *collection[T]) answer(d *decision, o object) (answer T, err error) {
-	record, err := d.open(o.versionPath(), o.record)
+	record, err := d.v.openFirst(o.versionPath(), o.record)
 	if err != nil {
 		return answer, err
 	}

@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -773,4 +774,48 @@ func TestWhoWaitedForATurnLooksAgain(t *testing.T) {
 	must(w.SetAppEnabled(ctx, w.root, "web", false))(t)
 	release()
 	refused(t, <-signed, vault.Unauthenticated, "TokenRevoked")
+}
+
+// What stands in a list is sealed apart from the value, so that a listing can't decrypt one.
+func TestListingsOpenNoValue(t *testing.T) {
+	w, c := demo(t)
+	s := must(w.SetSecret(ctx, c, "s", seal.Plaintext("canary-value"), vault.Change{}))(t)
+	path := w.replica.paths("vault/" + must(w.GetVault(ctx, w.root, "demo"))(t).ID + "/secret/s/version/")[0]
+	w.replica.alter(path, func(r fsm.Record) []byte {
+		first := must(w.keyring.OpenFirst(nil, path, r.Logical, r.Value))(t)
+		if bytes.Contains(first, []byte("canary-value")) {
+			t.Error("the value is in the part that listings open")
+		}
+		sealed := must(w.keyring.SealApart(nil, path, r.Mod, first, []byte("canary-value")))(t)
+		sealed[len(sealed)-1] ^= 1
+		return sealed
+	})
+	if p := must(w.ListSecrets(ctx, c, page))(t); len(p.Items) != 1 || p.Items[0].Version != s.Version {
+		t.Errorf("listed %+v", p.Items)
+	}
+	if p := must(w.ListSecretVersions(ctx, c, "s", page))(t); len(p.Items) != 1 {
+		t.Errorf("listed %+v", p.Items)
+	}
+	_, err := w.GetSecret(ctx, c, "s", "")
+	refused(t, err, vault.Internal, "RecordDamaged")
+	must(w.DeleteSecret(ctx, c, "s"))(t)
+	if p := must(w.ListDeletedSecrets(ctx, c, page))(t); len(p.Items) != 1 {
+		t.Errorf("listed %+v", p.Items)
+	}
+}
+
+// A record that was sealed in one part, as all were once, is read as ever.
+func TestRecordsOfOnePart(t *testing.T) {
+	w, c := demo(t)
+	must(w.SetSecret(ctx, c, "s", seal.Plaintext("value"), vault.Change{}))(t)
+	path := w.replica.paths("vault/" + must(w.GetVault(ctx, w.root, "demo"))(t).ID + "/secret/s/version/")[0]
+	w.replica.alter(path, func(r fsm.Record) []byte {
+		return must(w.keyring.Seal(nil, path, r.Mod, must(w.keyring.Open(nil, path, r.Logical, r.Value))(t)))(t)
+	})
+	if p := must(w.ListSecrets(ctx, c, page))(t); len(p.Items) != 1 {
+		t.Errorf("listed %+v", p.Items)
+	}
+	if s := must(w.GetSecret(ctx, c, "s", ""))(t); string(s.Value) != "value" {
+		t.Errorf("got %+v", s)
+	}
 }
