@@ -232,12 +232,19 @@ func overdue(s state, purge int64, now time.Time) bool {
 // restoreLife is how long after its first step what a restore has left may be gone on with.
 const restoreLife = 24 * time.Hour
 
-func (h *head) overdue(now time.Time) bool {
-	if h.State == restoring {
-		return !now.Before(time.Unix(h.Deleted, 0).Add(restoreLife))
+// due is when the object is to be purged, in Unix seconds; 0: at once. A live one never is.
+func (h *head) due() int64 {
+	switch h.State {
+	case purging:
+		return 0
+	case restoring:
+		return h.Deleted + int64(restoreLife/time.Second)
+	default:
+		return h.Purge
 	}
-	return overdue(h.State, h.Purge, now)
 }
+
+func (h *head) overdue(now time.Time) bool { return h.State != live && h.due() <= now.Unix() }
 
 func (h *head) deletion() *Deletion {
 	if h.State == live {

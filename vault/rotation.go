@@ -102,6 +102,9 @@ func (v *Vaults) SetRotationPolicy(ctx context.Context, c Caller, name string, p
 		if err := r.valid(); err != nil {
 			return RotationPolicy{}, err
 		}
+		if err := d.noteRotation(o, &r); err != nil {
+			return RotationPolicy{}, err
+		}
 		return r.policy(o.head.Name), d.store(rotationPath(o.path), &r)
 	})
 }

@@ -54,6 +54,9 @@ func (v *Vaults) CreateVault(ctx context.Context, o Operator, name string, reten
 		}
 		r := vaultRecord{ID: randomHex(16), Name: name, RetentionDays: retentionDays, PurgeProtection: purgeProtection, Created: d.now.Unix(),
 			WeakAlgorithms: true}
+		if err := d.store(indexedPath(r.ID), &indexRecord{}); err != nil { // there is nothing in it
+			return VaultInfo{}, err
+		}
 		return r.info(), d.store(vaultNamePath(name), &r)
 	})
 }
