@@ -23,6 +23,7 @@
 //	L10  fenced or not                                 Read.Viewed
 //	L11  states are compared before the first lease    Tenure.MayRead
 //	L12  who delays writes waits                       Node.MoveE, Node.Grant, Table.awaited
+//	L13  how long a lease lasts                        Table.life, Node.Hear
 //	O    a term is opened before anybody is served     Opening.Done
 //	F1   the leader notes its index first              BeginFence
 //	F2   a majority of its voters is in its term       Fence.Hear, Fence.Proves

@@ -147,6 +147,9 @@ var leaseMutants = []mutant{
 	leaseBug("TestRules/L7", "older-promise-lost",
 		"a voter forgets what it promised older leaders when it promises the next something",
 		"holder.go", "p.Before = max(p.Before, p.Until)\n", "p.Before = 0\n"),
+	leaseBug("TestRules/L7", "promise-unbounded",
+		"a voter that says it promised more than any may has promised nothing",
+		"table.go", "min(c.Promised, n.Limits.longest())", "c.Promised"),
 	leaseBug("TestRules/L7", "promise-without-margin",
 		"a voter keeps its promise no longer than a leader whose clock is as fast builds on it",
 		"holder.go", "r.Now+a.Life+n.Limits.margin(a.Life))", "r.Now+a.Life)"),
@@ -206,6 +209,10 @@ var leaseMutants = []mutant{
 	leaseBug("TestRules/L12", "backoff-forgotten",
 		"a holder that delays writes again and again waits no longer",
 		"everywhere.go", "n.Limits.LeastBackoff, 2*b.Length)", "n.Limits.LeastBackoff, b.Length)"),
+
+	leaseBug("TestRules/L13", "trip-unbounded",
+		"one member's word for how far away it is leaves all without leases",
+		"table.go", "min(max(c.RoundTrip, 0), n.Limits.Most)", "c.RoundTrip"),
 
 	leaseBug("TestRules/O", "opened-uncommitted",
 		"a term is opened before its first entry is committed",
