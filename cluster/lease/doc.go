@@ -24,6 +24,7 @@
 //	L11  states are compared before the first lease    Tenure.MayRead
 //	L12  who delays writes waits                       Node.MoveE, Node.Grant, Table.awaited
 //	L13  how long a lease lasts                        Table.life, Node.Hear
+//	L14  clocks that run at nearly the same rate       Clocks.differ, Node.Take
 //	O    a term is opened before anybody is served     Opening.Done
 //	F1   the leader notes its index first              BeginFence
 //	F2   a majority of its voters is in its term       Fence.Hear, Fence.Proves
