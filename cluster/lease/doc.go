@@ -28,7 +28,7 @@
 //	O    a term is opened before anybody is served     Opening.Done
 //	F1   the leader notes its index first              BeginFence
 //	F2   a majority of its voters is in its term       Fence.Hear, Fence.Proves
-//	F3   the asker gets there too                      Read.Applied
+//	F3   the asker gets there too                      Read.Fenced, Read.Applied
 //	F5   nobody joins a round that has begun           Rounds.Join
 //
 // # Words

@@ -44,6 +44,10 @@ var mutants = []mutant{
 			File: "keyquorum/cluster/fence.go",
 			Old:  "		if err := c.fsm.Wait(ctx, answer.Index); err != nil {\n			return fenced{}, ErrUnavailable\n		}\n		known, err := c.compare(answer)",
 			New:  "		known, err := answer.Index > 0, error(nil)",
+		}, {
+			File: "keyquorum/cluster/read.go",
+			Old:  "r.Fenced(f.look.at, f.index)",
+			New:  "r.Fenced(f.look.at, 0*f.index)",
 		}},
 		test: histories,
 	},
