@@ -281,8 +281,8 @@ var mutants = []mutant{
 		name: "unknown-called-sure", bug: "a write that was sent and not heard of again is said to have surely not happened",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/commit.go",
-			Old:  "	if sent {\n		return fsm.Outcome{}, ErrUnknown\n	}\n",
-			New:  "",
+			Old:  "	if sent {\n		return ErrUnknown\n	}\n",
+			New:  "	if sent {\n		return ErrUnavailable\n	}\n",
 		}},
 		test: "./testcluster TestWriteOfALeaderThatIsCutOff",
 	},

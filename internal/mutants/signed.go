@@ -372,8 +372,7 @@ var signedMutants = []mutant{
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/commit.go",
 			Old:  "	for sent := false; ; { //",
-			New:  "	for {
-		sent := false //",
+			New:  "	for {\n		sent := false //",
 		}},
 		test: "./cluster TestOutcomeOfAWriteThatIsSignedAgainMayBeUnknown",
 	},
