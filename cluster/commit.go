@@ -19,58 +19,63 @@ import (
 // id is its outcome for ever. Errors: ErrSealed, ErrUnavailable (surely not applied), ErrUnknown
 // (maybe), ErrDiverged, ErrRemoved, ErrRefused, or txn's own fault.
 func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) {
-	for {
+	for sent := false; ; { // whether some copy may have come into a log, whoever signed it
 		data, err := c.sign(ctx, txn)
 		if err != nil {
-			return fsm.Outcome{}, err
+			return fsm.Outcome{}, failed(sent, err)
 		}
-		outcome, err := c.commitSigned(ctx, txn.ID, data)
+		outcome, err := c.commitSigned(ctx, txn.ID, data, &sent)
 		switch {
 		case err != nil:
 			return outcome, err
 		case outcome.Kind != fsm.Retired:
 			return outcome, nil
 		}
-		// What was signed under a key that has a successor is never applied: it is signed again, when the
-		// successor is here.
+		// What was signed under a key that has a successor is not applied any more: it is signed again,
+		// when the successor is here.
 		if err := c.fsm.Wait(ctx, outcome.Index); err != nil {
-			return fsm.Outcome{}, ErrUnavailable
+			return fsm.Outcome{}, failed(sent, ErrUnavailable)
 		}
 	}
 }
 
-func (c *Cluster) commitSigned(ctx context.Context, id fsm.ID, data []byte) (fsm.Outcome, error) {
-	sent := false
+// failed is the error of a write that is given up for a reason: where a copy of it may have come
+// into a log, the others may apply it.
+func failed(sent bool, reason error) error {
+	if sent {
+		return ErrUnknown
+	}
+	return reason
+}
+
+func (c *Cluster) commitSigned(
+	ctx context.Context, id fsm.ID, data []byte, sent *bool,
+) (fsm.Outcome, error) {
 	begun := time.Now()
 	for try := 0; ; try++ {
 		if err := c.unfit(); err != nil {
-			if sent { // it may be applied by the others
-				err = ErrUnknown
-			}
-			return fsm.Outcome{}, err
+			return fsm.Outcome{}, failed(*sent, err)
 		}
 		outcome, err := c.proposeAnywhere(ctx, data)
 		if err == nil {
-			return c.settle(ctx, id, outcome, sent)
+			return c.settle(ctx, id, outcome, *sent)
 		}
-		sent = sent || !surelyNot(err)
-		if !sent && time.Since(begun) > leaderWait {
+		*sent = *sent || !surelyNot(err)
+		if !*sent && time.Since(begun) > leaderWait {
 			return fsm.Outcome{}, ErrUnavailable
 		}
 		if c.pauseFollowing(ctx, try) != nil {
-			break
+			return fsm.Outcome{}, failed(*sent, ErrUnavailable)
 		}
 	}
-	if sent {
-		return fsm.Outcome{}, ErrUnknown
-	}
-	return fsm.Outcome{}, ErrUnavailable
 }
 
 // settle waits until this node's own state holds the outcome, and believes nobody else about it.
 // What no state keeps, that every node refused it or that it is to be signed again, is the leader's
 // word alone. The leader answered when E had reached it.
-func (c *Cluster) settle(ctx context.Context, id fsm.ID, outcome fsm.Outcome, sentBefore bool) (fsm.Outcome, error) {
+func (c *Cluster) settle(
+	ctx context.Context, id fsm.ID, outcome fsm.Outcome, sentBefore bool,
+) (fsm.Outcome, error) {
 	if outcome.Kind == fsm.Retired {
 		return outcome, nil // it is signed again, under the same id
 	}

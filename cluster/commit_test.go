@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"keyquorum/cluster"
 )
@@ -24,4 +25,29 @@ func TestWriteUnderWayAtARemovalIsUnknown(t *testing.T) {
 			t.Errorf("the write that was sent is reported as %v", err)
 		}
 	})
+}
+
+// What is refused for its age or its generation is an outcome only where it was not sent before: a
+// copy may have been applied before, and forgotten.
+func TestOutcomeOfAWriteThatWasSentBeforeMayBeUnknown(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			g := newGroup(t, 3)
+			leader := g.leader()
+			asker := (leader + 1) % 3
+			must(t, g.put(asker, "x", "before"))
+			stored := g.stalls[leader].close()
+			written := make(chan error, 1)
+			go func() { written <- ofAnotherGeneration(g, asker) }()
+			<-stored
+			if lost {
+				g.network.Reset(host(leader), host(asker))
+			}
+			time.Sleep(100 * time.Millisecond)
+			g.stalls[leader].release()
+			if err := <-written; errors.Is(err, cluster.ErrUnknown) != lost {
+				t.Errorf("with an answer lost (%v) it is reported as %v", lost, err)
+			}
+		})
+	}
 }

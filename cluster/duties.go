@@ -59,4 +59,4 @@ func (c *Cluster) withinDutyTime(duty func(context.Context)) {
 }
 
 // compareStates holds this member's digest against the leader's, which a fence does (I9).
-func (c *Cluster) compareStates(ctx context.Context) { _, _, _ = c.fence(ctx) }
+func (c *Cluster) compareStates(ctx context.Context) { _, _ = c.fence(ctx) }

@@ -94,7 +94,7 @@ func TestMovedMemberAmongSilentOnes(t *testing.T) {
 // Whoever asks for something that any member can tell finds one, however many are away.
 func TestAskingGoesPastWhoIsAway(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newGroup(t, 3, func(c *cluster.Config) { c.Gossip.Keys = gossip.Keys{[]byte("key")} })
+		g := newGroup(t, 3, func(c *cluster.Config) { c.Gossip.Keys = gossip.Keys{make([]byte, 32)} })
 		leader := g.leader()
 		for i := 10; i < 22; i++ { // by id they come before the members that are there
 			g.silentHost(i)

@@ -12,14 +12,15 @@ import (
 
 // fence returns a view that holds everything acknowledged before the call. It may hold more than
 // every reader sees yet. Errors: ErrUnavailable, ErrBusy, ErrDiverged, ErrRemoved or the context's.
-func (c *Cluster) fence(ctx context.Context) (fsm.View, Look, error) {
+func (c *Cluster) fence(ctx context.Context) (fenced, error) {
 	if err := c.unfit(); err != nil {
-		return fsm.View{}, Look{}, err
+		return fenced{}, err
 	}
 	if c.leadsAlone() && !c.behindTrust(c.fsm.View()) {
 		c.noteCompared() // there is nobody to compare with
 		look := Look{c.clock()}
-		return c.fsm.View(), look, nil
+		view := c.fsm.View()
+		return fenced{view.Index(), view, look}, nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, leaderWait) // for a round to begin, and for its end
 	defer cancel()
@@ -27,13 +28,15 @@ func (c *Cluster) fence(ctx context.Context) (fsm.View, Look, error) {
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		err = ErrUnavailable
 	}
-	return f.view, f.look, err
+	return f, err
 }
 
-// A fenced view is as current as at its look, which came before the leader was asked.
+// A fenced view is as current as at its look, which came before the leader was asked, if it has got
+// to the fence's index: the read that takes it looks (F3).
 type fenced struct {
-	view fsm.View
-	look Look
+	index uint64 // of the leader's FSM, before it asked its voters
+	view  fsm.View
+	look  Look
 }
 
 // leadsAlone says whether this node is its own majority: then what its FSM shows is what is
@@ -58,7 +61,7 @@ func (c *Cluster) fenceRound() (fenced, error) {
 			return fenced{}, err
 		}
 		if view := c.fsm.View(); known && !c.behindTrust(view) {
-			return fenced{view, look}, nil
+			return fenced{answer.Index, view, look}, nil
 		} else if known {
 			return fenced{}, ErrUnavailable
 		}

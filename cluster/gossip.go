@@ -68,6 +68,6 @@ func (c *Cluster) serveGossipKeys(
 // AskGossipKeys asks the other members, one after the other, for the keys of a hash.
 func (c *Cluster) AskGossipKeys(ctx context.Context, hash [32]byte) (gossip.Keys, error) {
 	answer, err := askAny(ctx, c, "/v1/gossip-keys", gossipKeysCall{Hash: hash},
-		func(a gossipKeysAnswer) bool { return a.Keys.Hash() == hash })
+		func(a gossipKeysAnswer) bool { return a.Keys.Check() == nil && a.Keys.Hash() == hash })
 	return answer.Keys, err
 }

@@ -116,7 +116,7 @@ func (c *Cluster) changeMembers(ctx context.Context, edit func(fsm.Members) (fsm
 		view := c.View()
 		list, err := edit(view.Members())
 		if err != nil {
-			if _, _, behind := c.fence(ctx); behind == nil && !c.View().Members().Equal(view.Members()) {
+			if _, behind := c.fence(ctx); behind == nil && !c.View().Members().Equal(view.Members()) {
 				continue // it may be about what has changed meanwhile
 			}
 			return err
@@ -189,7 +189,7 @@ func (c *Cluster) Remove(ctx context.Context, nodeID string) error {
 	}
 	err := c.changeMembers(ctx, func(list fsm.Members) (fsm.Members, error) { return list.Without(nodeID), nil })
 	if err == nil {
-		_, _, _ = c.fence(ctx) // so that whoever asked sees the configuration without it here; removed it is in any case
+		_, _ = c.fence(ctx) // so that whoever asked sees the configuration without it here; removed it is in any case
 	}
 	return err
 }
@@ -253,7 +253,7 @@ func (c *Cluster) askForVote(ctx context.Context) {
 	if !c.Store.Manifest().Voter || !ok || own.Voter || c.signer.Load() == nil || c.unfit() != nil {
 		return
 	}
-	if _, _, err := c.fence(ctx); err != nil {
+	if _, err := c.fence(ctx); err != nil {
 		return
 	}
 	err := c.changeMembers(ctx, func(list fsm.Members) (fsm.Members, error) {

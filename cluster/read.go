@@ -73,17 +73,25 @@ func (c *Cluster) fencedView(ctx context.Context, r *lease.Read) (fsm.View, erro
 				return c.fsm.View(), nil
 			}
 		}
-		view, look, err := c.fence(waiting)
+		f, err := c.fence(waiting)
 		leased := waiting.Err() != nil && ctx.Err() == nil
 		stop()
 		if err == nil {
-			r.Fenced(look.at, view.Index())
-			r.Applied(view.Index())
-		}
-		if err == nil || !leased {
-			return view, err
+			return f.view, reach(r, f)
+		} else if !leased {
+			return fsm.View{}, err
 		}
 	}
+}
+
+// reach has a read take a fenced view, which must have got to the fence (F3). The round has waited
+// for that, once for all who share it.
+func reach(r *lease.Read, f fenced) error {
+	r.Fenced(f.look.at, f.index)
+	if r.Applied(f.view.Index()); r.Stage != lease.Viewing {
+		return ErrUnavailable
+	}
+	return nil
 }
 
 // Fresh says whether an answer may still leave. The zero Look is that of an answer that read

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -25,45 +26,88 @@ func (f following) Sign(message []byte) (uint32, []byte, error) {
 	return f.keys[term].Sign(message)
 }
 
+// behindARotation has a writer that is no leader write while the leader stores the rotation to
+// another transaction key, and calls meanwhile before that is stored.
+func behindARotation(
+	t *testing.T, write func(g *group, writer int) error, meanwhile func(g *group, writer, leader int),
+) (g *group, writer int, written error) {
+	g = newGroup(t, 3)
+	leader := g.leader()
+	writer = (leader + 1) % 3
+	next := testkey.New(2, 0)
+	f := following{
+		g.members[writer].View, map[uint32]*testkey.Key{1: g.key, 2: next},
+		map[uint32]*atomic.Int64{1: {}, 2: {}},
+	}
+	g.members[writer].Unseal(f)
+	must(t, g.put(writer, "x", "before"))
+
+	stored := g.stalls[leader].close()
+	rotated, wrote := make(chan error, 1), make(chan error, 1)
+	go func() {
+		view := g.members[leader].View()
+		line, err := g.key.Extend(view.Line(), next).Encode()
+		must(t, err)
+		txn := view.Begin(fsm.Rotate)
+		cluster.Put(&txn, view, fsm.PathKeys, line)
+		cluster.Put(&txn, view, fsm.PathKeyring, []byte{2})
+		_, err = g.members[leader].Commit(t.Context(), txn)
+		rotated <- err
+	}()
+	<-stored
+	before := f.made[1].Load()
+	go func() { wrote <- write(g, writer) }()
+	synctest.Wait()
+	if f.made[1].Load() != before+1 {
+		t.Fatal("the write was not signed before the rotation")
+	}
+	meanwhile(g, writer, leader)
+	g.stalls[leader].release()
+	must(t, <-rotated)
+	written = <-wrote
+	if f.made[2].Load() == 0 {
+		t.Error("the write was not signed again")
+	}
+	return g, writer, written
+}
+
 // A write that waits in the leader's log behind a rotation was signed under a key that is not the
 // newest any more when it is applied. It changes nothing, and is signed again.
 func TestWriteUnderWayAtARotationIsSignedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newGroup(t, 3)
-		leader := g.leader()
-		writer := (leader + 1) % 3
-		next := testkey.New(2, 0)
-		f := following{g.members[writer].View, map[uint32]*testkey.Key{1: g.key, 2: next}, map[uint32]*atomic.Int64{1: {}, 2: {}}}
-		g.members[writer].Unseal(f)
-		must(t, g.put(writer, "x", "before"))
-
-		stored := g.stalls[leader].close()
-		rotated, written := make(chan error, 1), make(chan error, 1)
-		go func() {
-			view := g.members[leader].View()
-			line, err := g.key.Extend(view.Line(), next).Encode()
-			must(t, err)
-			txn := view.Begin(fsm.Rotate)
-			cluster.Put(&txn, view, fsm.PathKeys, line)
-			cluster.Put(&txn, view, fsm.PathKeyring, []byte{2})
-			_, err = g.members[leader].Commit(t.Context(), txn)
-			rotated <- err
-		}()
-		<-stored
-		before := f.made[1].Load()
-		go func() { written <- g.put(writer, "x", "under way") }()
-		synctest.Wait()
-		if f.made[1].Load() != before+1 {
-			t.Fatal("the write was not signed before the rotation")
-		}
-		g.stalls[leader].release()
-		must(t, <-rotated)
-		must(t, <-written)
-		if f.made[2].Load() == 0 {
-			t.Error("the write was not signed again")
-		}
+		put := func(g *group, writer int) error { return g.put(writer, "x", "under way") }
+		g, writer, err := behindARotation(t, put, func(*group, int, int) {})
+		must(t, err)
 		if value, err := g.get(writer, "x", 5*time.Second); err != nil || value != "under way" {
 			t.Errorf("%q, %v", value, err)
 		}
+	})
+}
+
+// ofAnotherGeneration writes what is decided on a state that was never restored.
+func ofAnotherGeneration(g *group, writer int) error {
+	txn := write(g.members[writer].View(), "x", "of another generation")
+	txn.Generation++
+	outcome, err := g.members[writer].Commit(g.t.Context(), txn)
+	if err == nil && outcome.Kind != fsm.WrongGeneration {
+		g.t.Errorf("its outcome is %+v", outcome)
+	}
+	return err
+}
+
+// Whether an earlier copy was applied, and forgotten since, a later signature does not change.
+func TestOutcomeOfAWriteThatIsSignedAgainMayBeUnknown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		_, _, err := behindARotation(t, ofAnotherGeneration, func(g *group, writer, leader int) {
+			g.network.Reset(host(leader), host(writer)) // nobody knows what became of the first copy
+			time.Sleep(time.Second)
+		})
+		if !errors.Is(err, cluster.ErrUnknown) {
+			t.Errorf("the write that was sent before is reported as %v", err)
+		}
+	})
+	bubble(t, func(t *testing.T) {
+		_, _, err := behindARotation(t, ofAnotherGeneration, func(*group, int, int) {})
+		must(t, err)
 	})
 }

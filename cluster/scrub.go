@@ -182,7 +182,7 @@ func writesDeleted(view fsm.View, data []byte) bool {
 // Cleanse returns when this member's folder holds nothing of what was deleted before the call,
 // anywhere. It is for a member that comes back, before it serves; it must be unsealed.
 func (c *Cluster) Cleanse(ctx context.Context) error {
-	if _, _, err := c.fence(ctx); err != nil {
+	if _, err := c.fence(ctx); err != nil {
 		return err
 	}
 	for try := 0; ; try++ {

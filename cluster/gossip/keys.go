@@ -13,6 +13,21 @@ import (
 // hash in the clear: who can't open the record asks the others for keys of that hash.
 type Keys [][]byte
 
+// keySize is that of AES-256.
+const keySize = 32
+
+var errKeys = errors.New("gossip: these are no keys: at least one, of 32 bytes each")
+
+// Check says whether these can be gossiped with. Others hand them on, and their hash does not say
+// where one ends.
+func (k Keys) Check() error {
+	odd := func(key []byte) bool { return len(key) != keySize }
+	if len(k) == 0 || slices.ContainsFunc(k, odd) {
+		return errKeys
+	}
+	return nil
+}
+
 // Hash names the keys without telling them.
 func (k Keys) Hash() [32]byte {
 	b := []byte("keyquorum gossip keys v1\n")
@@ -31,6 +46,9 @@ func (g *Gossip) Keys() Keys {
 
 // Use has this member gossip with other keys. New ones come first, so that it never lacks one.
 func (g *Gossip) Use(keys Keys) error {
+	if err := keys.Check(); err != nil {
+		return err
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ring != nil {
@@ -63,8 +81,8 @@ func change(ring *memberlist.Keyring, keys Keys) error {
 }
 
 func newRing(keys Keys) (*memberlist.Keyring, error) {
-	if len(keys) == 0 {
-		return nil, errors.New("gossip: no key")
+	if err := keys.Check(); err != nil {
+		return nil, err
 	}
 	return memberlist.NewKeyring(keys, keys[0])
 }

@@ -9,7 +9,7 @@ import "time"
 // leader builds on nothing that it counts. When it is the leader's clock that is off, all members
 // see that, and there are no leases, the leader's own included. What is found is what goes on for a
 // while, a machine with a broken clock; a clock that goes astray in the very second in which its
-// node is cut off is not found.
+// node is cut off is not found (L14).
 
 const (
 	soonSpan  = 2 * time.Second
@@ -28,22 +28,25 @@ type sample struct {
 // way of a message hardly matters.
 type Clocks struct {
 	soon, sure window
-	// found is when they last disagreed, on this node's clock; once they ever did, no earlier than
-	// the first answer of this term. 0: they never did.
+	// found is from when on they have to agree, on this node's clock: when they last disagreed, or
+	// the first answer of this term, if that came before they had agreed for long enough. 0: they have.
 	found time.Duration
 }
 
 // differ takes a sample, and says whether the clocks run at different rates, or did a moment ago.
 func (d *Clocks) differ(maxDrift float64, now sample) bool {
 	if d.found != 0 && d.soon.old.term != now.term {
-		d.found = now.then // they must agree in this term too
+		d.found = now.then // they must agree for as long in one term, under one leader
 	}
 	agreed := d.soon.note(now, soonSpan, maxDrift)
 	agreed = d.sure.note(now, sureSpan, maxDrift) && agreed
 	if !agreed {
 		*d = Clocks{found: now.then}
 	}
-	return d.found != 0 && now.then < d.found+driftStay
+	if now.then >= d.found+driftStay {
+		d.found = 0
+	}
+	return d.found != 0
 }
 
 // A window has a sample to compare with that is one to two spans old, and the one that will follow.

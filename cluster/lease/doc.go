@@ -22,11 +22,13 @@
 //	L9   what was read is waited for                   Read.Viewed, Read.Shown
 //	L10  fenced or not                                 Read.Viewed
 //	L11  states are compared before the first lease    Tenure.MayRead
-//	L12  who delays writes waits                       Node.MoveE, Node.Grant, Table.awaited
+//	L12  who delays writes waits                       Node.MoveE, Node.Grant, Table.awaited, crowded
+//	L13  how long a lease lasts                        Table.life, Node.Hear
+//	L14  clocks that run at nearly the same rate       Clocks.differ, Node.Take
 //	O    a term is opened before anybody is served     Opening.Done
 //	F1   the leader notes its index first              BeginFence
 //	F2   a majority of its voters is in its term       Fence.Hear, Fence.Proves
-//	F3   the asker gets there too                      Read.Applied
+//	F3   the asker gets there too                      Read.Fenced, Read.Applied
 //	F5   nobody joins a round that has begun           Rounds.Join
 //
 // # Words

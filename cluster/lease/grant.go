@@ -38,9 +38,10 @@ func (n *Node) Grant(
 	switch {
 	case left <= 0, // L4
 		c.Applied < n.E, c.Applied < t.Base, // L5
-		slices.Contains(t.Leaving, from),               // L8
-		r.Now < n.backoff(from).Until,                  // L12
-		from != n.ID && t.awaited(n, r, from, c, life): // L12
+		slices.Contains(t.Leaving, from),            // L8
+		r.Now < n.backoff(from).Until,               // L12
+		from != n.ID && t.awaited(n, r, from, life), // L12
+		from != n.ID && t.crowded(from, c):          // L12
 		return a, Refused
 	}
 	if from == n.ID { // its FSM is looked at in any case, and its clock is this one
@@ -53,15 +54,31 @@ func (n *Node) Grant(
 	return a, Given
 }
 
-// awaited says whether writers have waited for this holder for a while: it gets no other lease
-// until it has caught up.
-func (t *Table) awaited(n *Node, r Reading, from string, c CheckIn, life time.Duration) bool {
+// awaited says whether writers have waited for this member for a while, whichever of its processes
+// holds them up: it gets no other lease until it has caught up.
+func (t *Table) awaited(n *Node, r Reading, from string, life time.Duration) bool {
 	patience := life * time.Duration(n.Limits.PatienceTenths) / 10
 	if patience == 0 || r.Now-t.Since <= patience {
 		return false
 	}
-	g := t.granted(from, c)
-	return g != nil && g.Until > r.Now && g.Applied < t.Overdue
+	return slices.ContainsFunc(t.Leases, func(g Granted) bool {
+		return g.Node == from && g.Until > r.Now && g.Applied < t.Overdue
+	})
+}
+
+// maxHoldings is how many leases of one member are in the books at once: a process that was started
+// again has another one than those before it, until theirs are over.
+const maxHoldings = 4
+
+// crowded says whether a lease for this check-in would be one too many.
+func (t *Table) crowded(from string, c CheckIn) bool {
+	holdings := 0
+	for _, g := range t.Leases {
+		if g.Node == from {
+			holdings++
+		}
+	}
+	return holdings >= maxHoldings && t.granted(from, c) == nil
 }
 
 // enter notes a lease until its holder, whose clock may be the slower one, can have it no more.

@@ -33,12 +33,13 @@ func (r *Read) Looked(look time.Duration, term uint64, t Tenure) {
 	}
 }
 
-// Fenced brings the index of a fence. look is from before the leader was asked.
+// Fenced brings the index of a fence (Fence.Index). look is from before the leader was asked.
 func (r *Read) Fenced(look time.Duration, index uint64) {
 	r.Look, r.Need, r.Stage = look, index, Applying
 }
 
-// Applied says how far this node's FSM is (F3).
+// Applied says how far this node's FSM is (F3): that of a view that is there already, where readers
+// share a fence and wait for their FSM once.
 func (r *Read) Applied(index uint64) {
 	if index >= r.Need {
 		r.Stage = Viewing

@@ -129,6 +129,19 @@ var checkingIn = []sentence{
 		c.call.Echo = c.to.clock + a.duration(1)
 		return ""
 	}),
+	// Numbers of nanoseconds that no member with its own key says.
+	say(`NAME says that its round trip is NUM`, func(w *world, a words) string {
+		w.checkIns[a.String(0)].call.RoundTrip = time.Duration(a.number(1))
+		return ""
+	}),
+	say(`NAME says that it promised NUM`, func(w *world, a words) string {
+		w.checkIns[a.String(0)].call.Promised = time.Duration(a.number(1))
+		return ""
+	}),
+	say(`NAME says that its round trip is MS`, func(w *world, a words) string {
+		w.checkIns[a.String(0)].call.RoundTrip = a.duration(1)
+		return ""
+	}),
 	say(`NODE (?P<want>may|may not) read`, func(w *world, a words) string {
 		m := a.member(0)
 		return yes(m.MayRead(w.clock(m), m.term), "may")

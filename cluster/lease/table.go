@@ -27,7 +27,7 @@ type Report struct {
 	Node    string
 	Free    time.Duration // until when leases of older terms may live by what this voter told
 	Support time.Duration // until when this leader may build on this voter
-	Trip    time.Duration
+	Trip    time.Duration // between it and this leader; no more than Limits.Most
 	Heard   time.Duration // when
 	Applied uint64        // then, for people to see
 }
@@ -65,14 +65,15 @@ func (n *Node) Hear(r Reading, from string, c CheckIn) bool {
 	if t.Term != c.Term {
 		return false
 	}
-	report := t.report(from)
+	report, free := t.report(from), r.Now+min(c.Promised, n.Limits.longest()) // L7
 	if report == nil {
-		t.Reports = append(t.Reports, Report{Node: from, Free: r.Now + c.Promised})
+		t.Reports = append(t.Reports, Report{Node: from, Free: free})
 		report = &t.Reports[len(t.Reports)-1]
 	}
-	report.Free = min(report.Free, r.Now+c.Promised)
+	report.Free = min(report.Free, free)
 	report.Support = max(report.Support, min(c.Echo, r.Now+n.Limits.Most))
-	report.Trip, report.Heard, report.Applied = c.RoundTrip, r.Now, c.Applied
+	report.Trip = min(max(c.RoundTrip, 0), n.Limits.Most) // L13
+	report.Heard, report.Applied = r.Now, c.Applied
 	t.noteApplied(from, c)
 	n.MoveE(r)
 	return true

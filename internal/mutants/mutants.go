@@ -44,6 +44,10 @@ var mutants = []mutant{
 			File: "keyquorum/cluster/fence.go",
 			Old:  "		if err := c.fsm.Wait(ctx, answer.Index); err != nil {\n			return fenced{}, ErrUnavailable\n		}\n		known, err := c.compare(answer)",
 			New:  "		known, err := answer.Index > 0, error(nil)",
+		}, {
+			File: "keyquorum/cluster/read.go",
+			Old:  "r.Fenced(f.look.at, f.index)",
+			New:  "r.Fenced(f.look.at, 0*f.index)",
 		}},
 		test: histories,
 	},
@@ -277,8 +281,8 @@ var mutants = []mutant{
 		name: "unknown-called-sure", bug: "a write that was sent and not heard of again is said to have surely not happened",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/commit.go",
-			Old:  "	if sent {\n		return fsm.Outcome{}, ErrUnknown\n	}\n",
-			New:  "",
+			Old:  "	if sent {\n		return ErrUnknown\n	}\n",
+			New:  "	if sent {\n		return ErrUnavailable\n	}\n",
 		}},
 		test: "./testcluster TestWriteOfALeaderThatIsCutOff",
 	},

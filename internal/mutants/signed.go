@@ -377,5 +377,23 @@ var signedMutants = []mutant{
 			New:  "		b.byNode[h.Node] = &entry{}\n",
 		}},
 		test: "./cluster TestWriteLostByADiskThatWasPutBackIsFoundOut",
+	},	{
+		name: "earlier-copy-forgotten", bug: "a write that may have been applied before is reported as too old",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/commit.go",
+			Old:  "	case sentBefore && (own.Kind",
+			New:  "	case id == fsm.ID{} && (own.Kind",
+		}},
+		test: "./cluster TestOutcomeOfAWriteThatWasSentBeforeMayBeUnknown",
+	},
+	{
+		name: "earlier-signature-forgotten",
+		bug:  "whether a write may have been applied is forgotten when it is signed again",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/commit.go",
+			Old:  "	for sent := false; ; { //",
+			New:  "	for {\n		sent := false //",
+		}},
+		test: "./cluster TestOutcomeOfAWriteThatIsSignedAgainMayBeUnknown",
 	},
 }
