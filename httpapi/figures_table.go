@@ -12,7 +12,7 @@ import (
 // a test holds the two together.
 //
 // Labels hold what is fixed at build time, and members' names: never one of a vault, a key, a secret or an application.
-var figures = slices.Concat(vaultFigures, requestFigures, readFigures, clusterFigures, memberFigures, diskFigures)
+var figures = slices.Concat(vaultFigures, requestFigures, connectionFigures, readFigures, clusterFigures, memberFigures, diskFigures)
 
 // vaultFigures have names of Vault's, where they mean the same.
 var vaultFigures = []figure{
@@ -66,6 +66,29 @@ var requestFigures = []figure{
 	gauge(always, "keyquorum_usage_log_in_trouble", "1 if the usage log hangs or its last write failed: this node refuses what it can't record.", func(f *facts) float64 { return truth(f.UsageTrouble) }),
 	counter(always, "keyquorum_refusals_unrecorded_total", "Refusals of strangers and of throttled applications that left no usage record, because more came than may be recorded.",
 		func(f *facts) uint64 { return f.Unrecorded }),
+}
+
+var connectionFigures = []figure{
+	gauges(always, "keyquorum_connections", "Connections of the API, by what the peer has shown.",
+		[]string{"standing"}, func(f *facts, e emit) {
+			for s, n := range f.connections.throng.Counts().Holds {
+				e(float64(n), standingNames[s])
+			}
+		}),
+	gauge(always, "keyquorum_connection_sources",
+		"Sources (IPv4 addresses, /64 of IPv6) of the connections whose peer has shown no token.",
+		func(f *facts) float64 { return float64(f.connections.throng.Counts().Sources) }),
+	counters(always, "keyquorum_connections_closed_total",
+		"Connections that this node closed for others' sake or for its own, by reason.",
+		[]string{"reason"}, func(f *facts, e emit) {
+			c := f.connections
+			counts := c.throng.Counts()
+			e(float64(counts.Crowded), "crowded")
+			e(float64(counts.PerSource), "source")
+			e(float64(c.unshaken.Load()), "handshake")
+			e(float64(c.slow.Load()), "slow")
+			e(float64(c.ambiguous.Load()), "ambiguous")
+		}),
 }
 
 var readFigures = []figure{

@@ -37,6 +37,8 @@ type Config struct {
 	Throttle Throttle
 	// OpenMetrics serves /v1/sys/metrics without a token.
 	OpenMetrics bool
+	// Connections is how many the API has at once; 0: 8192.
+	Connections int
 }
 
 // A Handler serves a node's API listener. Close ends what it does in the background.
@@ -48,12 +50,14 @@ type Handler struct {
 	version   []string      // value of the header x-ms-keyvault-service-version
 	region    []string      // and of x-ms-keyvault-region
 	strangers *rate.Limiter // bounds usage records and log lines that people without a token can cause
+	askers    *rate.Limiter // bounds what they can make us ask of other nodes
 	large     chan struct{} // holds one for each large body in memory
 	huge      chan struct{} // and for each that is over maxBody
 	hugeOf    sync.Map      // object id of the application → the *call that has one of these
 	backups   chan struct{} // and for each backup
 	throttle  *throttle     // nil: nobody is throttled
 	meters    *meters
+	conns     *connections
 	metrics   *metrics
 	router    *mux.Router
 	joins     *joins
@@ -69,13 +73,15 @@ func New(n *node.Node, c Config) *Handler {
 		version:   []string{n.SealStatus().Version},
 		region:    []string{cmp.Or(n.Region(), "keyquorum")},
 		strangers: rate.NewLimiter(10, 100),
+		askers:    rate.NewLimiter(10, 20),
 		large:     make(chan struct{}, maxLarge),
 		huge:      make(chan struct{}, maxHuge),
 		backups:   make(chan struct{}, maxBackups),
 		throttle:  newThrottle(c.Throttle),
 		meters:    newMeters(),
+		conns:     newConnections(c.Connections),
 	}
-	h.metrics = newMetrics(n, h.meters)
+	h.metrics = newMetrics(n, h.meters, h.conns)
 	if h.dial == nil {
 		h.dial = func(ctx context.Context, addr string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"runtime"
@@ -15,16 +14,13 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
-	"golang.org/x/net/netutil"
 
 	"keyquorum/httpapi"
 	"keyquorum/node"
 )
 
-// Bounds of the API listener, and of an orderly end. Those of a request are httpapi's.
+// Bounds of an orderly end. Those of connections and requests are httpapi's.
 const (
-	maxConnections = 8192
-
 	drainTimeout = 10 * time.Second
 	closeTimeout = 10 * time.Second
 )
@@ -52,6 +48,21 @@ func serverCommand() *cobra.Command {
 		return serve(ctx, &config)
 	}
 	return c
+}
+
+// ownDescriptors are left to the node itself: files, members, gossip, calls to others.
+const ownDescriptors = 1024
+
+// maxConnections is how many connections the API may have, so that files and members never lack a
+// descriptor; 0: as many as httpapi has by itself. Go has raised the soft limit to the hard one.
+func maxConnections() int {
+	const byItself = 8192
+	var limit syscall.Rlimit
+	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
+	if err != nil || limit.Cur >= byItself+ownDescriptors {
+		return 0
+	}
+	return max(256, int(limit.Cur)-ownDescriptors)
 }
 
 // serve runs a node until ctx ends (then in order, giving nil) or the node fails (then at once, saying why).
@@ -90,10 +101,13 @@ func serve(ctx context.Context, config *serverConfig) error {
 		api.Close()
 		return err
 	}
-	server := httpapi.NewServer(n, httpapi.Config{Zones: zones, Throttle: config.Throttle, OpenMetrics: config.OpenMetrics}, logger.Named("api"))
-	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
+	server := httpapi.NewServer(n, httpapi.Config{
+		Zones: zones, Throttle: config.Throttle, OpenMetrics: config.OpenMetrics,
+		Connections: maxConnections(),
+	}, logger.Named("api"))
+	shown := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
 	r := &running{n: n, server: server, logger: logger}
-	return r.attend(ctx, api)
+	return r.attend(ctx, api, shown)
 }
 
 func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger) node.Config {
@@ -120,15 +134,15 @@ func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger)
 
 // running is a node that serves, from the outside in.
 type running struct {
-	server *http.Server
+	server *httpapi.Server
 	n      *node.Node
 	logger hclog.Logger
 }
 
 // attend serves until something ends it.
-func (r *running) attend(ctx context.Context, api net.Listener) error {
+func (r *running) attend(ctx context.Context, api net.Listener, shown *tls.Config) error {
 	served := make(chan error, 1)
-	go func() { served <- r.server.ServeTLS(api, "", "") }()
+	go func() { served <- r.server.ServeTLS(api, shown) }()
 	r.logger.Info("serving", "api", api.Addr().String())
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // logrotate's; certificates are read again by themselves
@@ -185,7 +199,7 @@ func listen(config *serverConfig) (api, cluster net.Listener, err error) {
 		cluster.Close()
 		return nil, nil, err
 	}
-	return httpapi.Forgetful(netutil.LimitListener(api, maxConnections)), cluster, nil
+	return api, cluster, nil
 }
 
 // tryGossip opens and closes gossip's port: the node opens it only when it has the cluster's gossip key, too late to tell
