@@ -34,6 +34,7 @@ type facts struct {
 	node.Figures
 	meters      *meters
 	connections *connections
+	linesHeld   uint64
 	version     string
 }
 

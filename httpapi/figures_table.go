@@ -69,6 +69,9 @@ var requestFigures = []figure{
 }
 
 var connectionFigures = []figure{
+	counter(always, "keyquorum_log_lines_left_out_total",
+		"Lines that the log has left out because many said the same; it says how many in their place.",
+		func(f *facts) uint64 { return f.linesHeld }),
 	gauges(always, "keyquorum_connections", "Connections of the API, by what the peer has shown.",
 		[]string{"standing"}, func(f *facts, e emit) {
 			for s, n := range f.connections.throng.Counts().Holds {

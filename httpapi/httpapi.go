@@ -37,6 +37,8 @@ type Config struct {
 	Throttle Throttle
 	// OpenMetrics serves /v1/sys/metrics without a token.
 	OpenMetrics bool
+	// LinesHeld is how many lines the log has left out; nil: none.
+	LinesHeld func() uint64
 	// Connections is how many the API has at once; 0: 8192.
 	Connections int
 }
@@ -46,6 +48,7 @@ type Handler struct {
 	n         *node.Node
 	zones     []Zone // folded to lower case
 	log       hclog.Logger
+	logLevel  hclog.Level // that it began with
 	dial      dialer
 	version   []string      // value of the header x-ms-keyvault-service-version
 	region    []string      // and of x-ms-keyvault-region
@@ -81,7 +84,7 @@ func New(n *node.Node, c Config) *Handler {
 		meters:    newMeters(),
 		conns:     newConnections(c.Connections),
 	}
-	h.metrics = newMetrics(n, h.meters, h.conns)
+	h.metrics = newMetrics(n, h.meters, h.conns, c.LinesHeld)
 	if h.dial == nil {
 		h.dial = func(ctx context.Context, addr string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
@@ -90,6 +93,7 @@ func New(n *node.Node, c Config) *Handler {
 	if h.log == nil {
 		h.log = hclog.NewNullLogger()
 	}
+	h.logLevel = h.log.GetLevel()
 	for _, z := range c.Zones {
 		h.zones = append(h.zones, Zone{Suffix: strings.ToLower(z.Suffix), Login: strings.ToLower(z.Login)})
 	}

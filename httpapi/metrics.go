@@ -27,9 +27,9 @@ type metrics struct {
 	strangers *rate.Limiter // of scrapes without a token, each of which takes a millisecond or two
 }
 
-func newMetrics(n *node.Node, m *meters, c *connections) *metrics {
+func newMetrics(n *node.Node, m *meters, c *connections, held func() uint64) *metrics {
 	r := prometheus.NewRegistry()
-	r.MustRegister(&collector{n, m, c}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(&collector{n, m, c, held}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return &metrics{registry: r, strangers: rate.NewLimiter(5, 20)}
 }
 
@@ -77,6 +77,7 @@ type collector struct {
 	n           *node.Node
 	meters      *meters
 	connections *connections
+	linesHeld   func() uint64 // nil: none
 }
 
 // Describe implements prometheus.Collector.
@@ -89,6 +90,9 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	all := facts{Figures: c.n.Figures(), meters: c.meters, connections: c.connections, version: c.n.SealStatus().Version}
+	if c.linesHeld != nil {
+		all.linesHeld = c.linesHeld()
+	}
 	for _, f := range figures {
 		if all.has(f.when) {
 			f.collect(&all, out)

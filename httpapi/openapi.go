@@ -30,7 +30,7 @@ func surfaces() [3]surface {
 	server := func(what, host, example string) []object {
 		return []object{{"url": "https://{" + host + "}", "description": what, "variables": object{host: object{"default": example}}}}
 	}
-	operators := slices.Concat(sysRoutes(), raftRoutes(), metricsRoutes(false), adminRoutes())
+	operators := slices.Concat(sysRoutes(), raftRoutes(), loggerRoutes(), metricsRoutes(false), adminRoutes())
 	return [...]surface{
 		applicationPlane: {
 			routes: applicationRoutes(), prefix: "/", security: []object{{"application": []string{}}},

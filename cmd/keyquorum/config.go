@@ -40,6 +40,7 @@ type serverConfig struct {
 	Throttle      httpapi.Throttle
 	OpenMetrics   bool
 	LogLevel      string
+	LogFormat     string
 }
 
 func (s *serverConfig) bind(f *pflag.FlagSet) {
@@ -67,7 +68,8 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 	f.Float64Var(&s.Throttle.Rate, "throttle", 20_000, "requests a second that this node takes from one application to one vault, beyond which it answers 429; 0: no bound")
 	f.IntVar(&s.Throttle.Burst, "throttle-burst", 0, "how many of them at once (default what --throttle gives in a second)")
 	f.BoolVar(&s.OpenMetrics, "metrics-unauthenticated", false, "serve /v1/sys/metrics without a token, also while sealed and without a leader")
-	f.StringVar(&s.LogLevel, "log-level", "info", "trace, debug, info, warn or error")
+	f.StringVar(&s.LogLevel, "log-level", "info", "trace, debug, info, warn or error; /v1/sys/loggers changes it at run time")
+	f.StringVar(&s.LogFormat, "log-format", "text", "text or json: an object a line")
 }
 
 // fillFrom sets every flag that the command line left alone from the environment or the configuration file.

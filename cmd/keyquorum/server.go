@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"keyquorum/httpapi"
+	"keyquorum/internal/terse"
 	"keyquorum/node"
 )
 
@@ -68,10 +70,13 @@ func maxConnections() int {
 // serve runs a node until ctx ends (then in order, giving nil) or the node fails (then at once, saying why).
 func serve(ctx context.Context, config *serverConfig) error {
 	defer runtime.KeepAlive(make([]byte, heapFloor))
-	logger, err := newLogger(config.LogLevel, config.Label)
+	repeats := terse.New()
+	logger, err := newLogger(config, repeats)
 	if err != nil {
 		return err
 	}
+	stopTelling := tellRepeats(repeats, logger)
+	defer stopTelling()
 	if err := node.Harden(); err != nil {
 		return fmt.Errorf("the process cannot be protected from being read: %w", err)
 	}
@@ -103,10 +108,10 @@ func serve(ctx context.Context, config *serverConfig) error {
 	}
 	server := httpapi.NewServer(n, httpapi.Config{
 		Zones: zones, Throttle: config.Throttle, OpenMetrics: config.OpenMetrics,
-		Connections: maxConnections(),
+		Connections: maxConnections(), LinesHeld: repeats.Held,
 	}, logger.Named("api"))
 	shown := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
-	r := &running{n: n, server: server, logger: logger}
+	r := &running{n: n, server: server, logger: logger, repeats: repeats}
 	return r.attend(ctx, api, shown)
 }
 
@@ -134,9 +139,10 @@ func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger)
 
 // running is a node that serves, from the outside in.
 type running struct {
-	server *httpapi.Server
-	n      *node.Node
-	logger hclog.Logger
+	server  *httpapi.Server
+	n       *node.Node
+	logger  hclog.Logger
+	repeats *terse.Filter
 }
 
 // attend serves until something ends it.
@@ -173,6 +179,7 @@ func (r *running) reopenAudit() {
 // end answers what was asked, hands leadership over, and stops.
 func (r *running) end() error {
 	r.logger.Info("stopping: answering what was asked, then handing leadership over")
+	r.repeats.End()
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	if err := r.server.Shutdown(drain); err != nil {
@@ -227,10 +234,25 @@ func portError(what, flag, address string, err error) error {
 	return fmt.Errorf("the %s address (%s %s): %w", what, flag, address, err)
 }
 
-func newLogger(level, label string) (hclog.Logger, error) {
-	l := hclog.LevelFromString(level)
-	if l == hclog.NoLevel {
-		return nil, fmt.Errorf("--log-level %q: it is trace, debug, info, warn or error", level)
+// newLogger writes to standard error what repeats does not hold back.
+func newLogger(config *serverConfig, repeats *terse.Filter) (hclog.Logger, error) {
+	level := hclog.LevelFromString(config.LogLevel)
+	if level == hclog.NoLevel {
+		return nil, fmt.Errorf("--log-level %q: it is trace, debug, info, warn or error", config.LogLevel)
 	}
-	return hclog.New(&hclog.LoggerOptions{Name: label, Level: l, Output: os.Stderr}), nil
+	if config.LogFormat != "text" && config.LogFormat != "json" {
+		return nil, fmt.Errorf("--log-format %q: it is text or json", config.LogFormat)
+	}
+	return hclog.New(&hclog.LoggerOptions{
+		Name: config.Label, Level: level, Output: os.Stderr, JSONFormat: config.LogFormat == "json",
+		Exclude: repeats.Exclude,
+	}), nil
+}
+
+// tellRepeats logs from time to time what was held back, until it is stopped.
+func tellRepeats(repeats *terse.Filter, logger hclog.Logger) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var telling sync.WaitGroup
+	telling.Go(func() { repeats.Run(ctx, logger) })
+	return func() { cancel(); telling.Wait() }
 }

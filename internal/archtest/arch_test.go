@@ -25,7 +25,7 @@ const (
 //
 // A new package needs a line here, and a reason in docs/ARCHITECTURE.md.
 var rooms = map[string][]string{
-	"cmd/keyquorum": {"httpapi", "node", "prove", "internal/placement"},
+	"cmd/keyquorum": {"httpapi", "node", "prove", "internal/placement", "internal/terse"},
 	"httpapi":       {"node", "vault", "internal/placement", "internal/tally", "internal/throng"},
 	"node": {
 		"vault", "seal", "audit", "cluster", "cluster/gossip", "cluster/identity", "fsm", "storage",
@@ -68,6 +68,7 @@ var rooms = map[string][]string{
 	"internal/tally":       {},
 	"internal/testkey":     {"fsm"},
 	"internal/thiefmodel":  {"internal/statespace"},
+	"internal/terse":       {},
 	"internal/throng":      {},
 	"internal/vectors":     {},
 
