@@ -12,7 +12,7 @@ import (
 // a test holds the two together.
 //
 // Labels hold what is fixed at build time, and members' names: never one of a vault, a key, a secret or an application.
-var figures = slices.Concat(vaultFigures, requestFigures, connectionFigures, readFigures, clusterFigures, memberFigures, diskFigures)
+var figures = slices.Concat(vaultFigures, requestFigures, connectionFigures, strangerFigures, readFigures, clusterFigures, memberFigures, diskFigures)
 
 // vaultFigures have names of Vault's, where they mean the same.
 var vaultFigures = []figure{
@@ -92,6 +92,21 @@ var connectionFigures = []figure{
 			e(float64(c.slow.Load()), "slow")
 			e(float64(c.ambiguous.Load()), "ambiguous")
 		}),
+}
+
+var strangerFigures = []figure{
+	counter(onMember, "keyquorum_cluster_connections_refused_total",
+		"Connections to the cluster port whose peer showed no good certificate, or not within 5 s.",
+		func(f *facts) uint64 { return f.Cluster.Port.Refused }),
+	counter(onMember, "keyquorum_cluster_connections_crowded_total",
+		"Connections among them that were closed because too many had shown nothing yet.",
+		func(f *facts) uint64 { return f.Cluster.Port.Crowded }),
+	counter(onMember, "keyquorum_gossip_complaints_total",
+		"Packets and streams of gossip that were refused, or could not be sent.",
+		func(f *facts) uint64 { return f.Cluster.Gossip.Complaints }),
+	counter(onMember, "keyquorum_gossip_streams_crowded_total",
+		"Streams to gossip's port that were closed because there were too many.",
+		func(f *facts) uint64 { return f.Cluster.Gossip.Crowded }),
 }
 
 var readFigures = []figure{
