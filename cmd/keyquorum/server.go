@@ -53,18 +53,21 @@ func serverCommand() *cobra.Command {
 }
 
 // ownDescriptors are left to the node itself: files, members, gossip, calls to others.
-const ownDescriptors = 1024
+// leastConnections give each kind of caller a few.
+const (
+	ownDescriptors   = 1024
+	leastConnections = 64
+)
 
-// maxConnections is how many connections the API may have, so that files and members never lack a
-// descriptor; 0: as many as httpapi has by itself. Go has raised the soft limit to the hard one.
-func maxConnections() int {
-	const byItself = 8192
+// affordable is how many connections the API may have of those that are wanted, so that files and
+// members never lack a descriptor. Go has raised the soft limit to the hard one.
+func affordable(wanted int) int {
 	var limit syscall.Rlimit
-	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
-	if err != nil || limit.Cur >= byItself+ownDescriptors {
-		return 0
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return wanted
 	}
-	return max(256, int(limit.Cur)-ownDescriptors)
+	left := int(min(limit.Cur, 1<<30)) - ownDescriptors
+	return max(leastConnections, min(wanted, left))
 }
 
 // serve runs a node until ctx ends (then in order, giving nil) or the node fails (then at once, saying why).
@@ -108,7 +111,7 @@ func serve(ctx context.Context, config *serverConfig) error {
 	}
 	server := httpapi.NewServer(n, httpapi.Config{
 		Zones: zones, Throttle: config.Throttle, OpenMetrics: config.OpenMetrics,
-		Connections: maxConnections(), LinesHeld: repeats.Held,
+		Connections: affordable(config.Connections), LinesHeld: repeats.Held,
 	}, logger.Named("api"))
 	shown := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
 	r := &running{n: n, server: server, logger: logger, repeats: repeats}
