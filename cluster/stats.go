@@ -7,6 +7,8 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/gossip"
+	"keyquorum/cluster/port"
 	"keyquorum/internal/tally"
 )
 
@@ -75,6 +77,9 @@ type Stats struct {
 	DiskWait    time.Duration // of the commit to the log that is under way, 0 for none
 	Members     []Member      // as Members lists them
 
+	Port   port.Counts   // of the connections that others have opened
+	Gossip gossip.Counts // of what came to gossip's port
+
 	Refused   uint64         // entries of the log, ever, that nobody signed: they changed nothing
 	Accused   []AccusedStats // what this node has caught others at
 	Vouched   uint64         // index of the state that an unsealed member has vouched for
@@ -103,6 +108,7 @@ func (c *Cluster) Stats() Stats {
 		Applied: view.Index(), Shown: c.leases.everywhere.index.Load(),
 		Life: c.life(), ClockAstray: c.clockAstray.Load(), DiskWait: c.Store.Waiting(),
 	}
+	s.Port, s.Gossip = c.port.Counts(), c.gossip.Counts()
 	s.State, s.LeaderHeard = stateName(c.raft.State()), c.leaderHeard()
 	if o := c.out.Load(); o != nil {
 		s.Outcast = o.deed.word

@@ -32,8 +32,10 @@ const (
 // facts are what the figures of one scrape are made of.
 type facts struct {
 	node.Figures
-	meters  *meters
-	version string
+	meters      *meters
+	connections *connections
+	linesHeld   uint64
+	version     string
 }
 
 func (f *facts) has(w when) bool {

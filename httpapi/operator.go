@@ -54,10 +54,13 @@ func (c *call) operate(routes []route) error {
 	if rt == nil {
 		return missing(allow)
 	}
+	if rt.probe {
+		c.shown(prober)
+	}
 	if err := c.conditions(); err != nil {
 		return err
 	}
-	return rt.serve(c)
+	return c.perform()
 }
 
 func exactly(got, literal string) bool { return got == literal }
@@ -84,15 +87,29 @@ func (c *call) authorize(notReady error) error {
 	}
 	token := c.token()
 	defer clear(token)
-	o, err := c.vaults.AuthenticateOperator(c.ctx, c.req, token) // no token too: the refusal is recorded there
-	if err != nil {
-		if f := failureOf(err); f.status != http.StatusUnauthorized && f.status != http.StatusForbidden {
-			return err
-		}
-		return &failure{status: http.StatusForbidden, message: denied(token)}
+	if err := c.identify(token); err != nil {
+		return err
 	}
-	c.operator, c.authorized = o, true
-	return nil
+	c.shown(operator)
+	if !c.fenced() {
+		return nil
+	}
+	c.req.Fenced = true
+	return c.identify(token) // the token may have been revoked
+}
+
+// identify finds whose token it is. Having none is recorded as a refusal too.
+func (c *call) identify(token []byte) error {
+	o, err := c.vaults.AuthenticateOperator(c.ctx, c.req, token)
+	if err == nil {
+		c.operator, c.authorized = o, true
+		return nil
+	}
+	c.operator, c.authorized = vault.Operator{}, false
+	if f := failureOf(err); f.status != http.StatusUnauthorized && f.status != http.StatusForbidden {
+		return err
+	}
+	return &failure{status: http.StatusForbidden, message: denied(token)}
 }
 
 // denied has the words that clients look for.
@@ -136,6 +153,9 @@ func (c *call) conditions() error {
 	}
 	if ttl := c.r.Header.Get("X-Vault-Wrap-TTL"); ttl != "" && ttl != "0" {
 		return refuse(http.StatusBadRequest, "", "response wrapping is not supported")
+	}
+	if !c.authorized {
+		return nil // X-Vault-Index holds a connection for seconds: not of somebody unknown
 	}
 	return c.awaitIndex(c.r.Header.Get("X-Vault-Index"))
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/hex"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"keyquorum/node"
@@ -14,7 +15,7 @@ func raftRoutes() []route {
 	const at = "sys/storage/raft/"
 	return []route{
 		{methods: write, shape: at + "join", operation: "sys/raft/join", body: openBody, open: true,
-			serve: recorded(join, func(q *joinRequest) string { return q.Leader }, writeData)},
+			within: attemptTime, serve: recorded(join, func(q *joinRequest) string { return q.Leader }, writeData)},
 		{methods: write, shape: at + "bootstrap/challenge", operation: "sys/raft/challenge", body: tinyBody, open: true,
 			serve: serve(bootstrapChallenge, writeData)},
 		{methods: write, shape: at + "bootstrap/answer", operation: "sys/raft/answer", body: openBody, open: true,
@@ -56,14 +57,34 @@ func join(c *call, q *joinRequest) (joinData, error) {
 	if err != nil {
 		return joinData{}, refuse(http.StatusBadRequest, "", err.Error())
 	}
+	if !c.nearby() && !c.h.askers.Allow() {
+		return joinData{}, &failure{status: http.StatusTooManyRequests, message: "too many attempts to join"}
+	}
 	if q.Retry {
 		c.h.joins.start(ch, q.NonVoter)
 		return joinData{true}, nil
 	}
 	if err := c.h.n.Join(c.ctx, ch, q.NonVoter); err != nil {
-		return joinData{}, &failure{status: http.StatusInternalServerError, message: "failed to join raft cluster: " + err.Error()}
+		c.h.log.Warn("joining the cluster failed", "request_id", c.req.ID, "error", err)
+		return joinData{}, c.unjoined(err)
 	}
 	return joinData{true}, nil
+}
+
+// unjoined tells why joining failed where the caller could have looked himself. Nobody is known at a
+// node without data: to tell strangers would have it scan, for anybody, ports that it alone reaches.
+func (c *call) unjoined(err error) error {
+	why := "the log of this node says why"
+	if c.nearby() {
+		why = err.Error()
+	}
+	return &failure{status: http.StatusInternalServerError, message: "failed to join raft cluster: " + why}
+}
+
+// nearby: the caller is on this machine.
+func (c *call) nearby() bool {
+	from, err := netip.ParseAddrPort(c.r.RemoteAddr)
+	return err == nil && from.Addr().Unmap().IsLoopback()
 }
 
 // validServerID: 128 bits in lower-case hex. What a stranger sends goes no further otherwise.

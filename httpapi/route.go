@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A route is one operation: when it is asked for, what the usage log calls it, how much body it takes, and what to do.
@@ -12,10 +13,12 @@ type route struct {
 	methods   []string
 	shape     string // "keys/{name}/[version]/sign": {} takes one segment, [] one or none, all else is literal
 	operation string
-	body      int64 // most bytes of body that are read; 0: the body is not looked at
-	open      bool  // operator plane: served without a token. Whatever does not say so is refused
-	shares    bool  // takes or shows unseal shares: the connection forgets it, and ends
-	idle      bool  // operator plane: a sealed node has nothing to do and answers 204
+	body      int64         // most bytes of body that are read; 0: the body is not looked at
+	open      bool          // operator plane: served without a token. Whatever does not say so is refused
+	shares    bool          // takes or shows unseal shares: the connection forgets it, and ends
+	probe     bool          // asks how this node is: its connection has a share that strangers' have not
+	idle      bool          // operator plane: a sealed node has nothing to do and answers 204
+	within    time.Duration // from its headers to its answer; 0: requestTime
 	serve     endpoint
 	meter     *meter // set when the tables are built
 }

@@ -14,11 +14,15 @@ import (
 // sysRoutes are /v1/sys but for raft, and the one token call that clients make to log in.
 func sysRoutes() []route {
 	return []route{
-		{methods: probe, shape: "sys/health", operation: "sys/health", open: true, serve: health},
-		{methods: get, shape: "sys/seal-status", operation: "sys/seal-status", open: true, serve: serve(sealStatus, writeData)},
-		{methods: get, shape: "sys/leader", operation: "sys/leader", open: true, serve: serve(leader, writeData)},
+		{methods: probe, shape: "sys/health", operation: "sys/health", open: true, probe: true,
+			within: probeTime, serve: health},
+		{methods: get, shape: "sys/seal-status", operation: "sys/seal-status", open: true, probe: true,
+			within: probeTime, serve: serve(sealStatus, writeData)},
+		{methods: get, shape: "sys/leader", operation: "sys/leader", open: true, probe: true,
+			within: probeTime, serve: serve(leader, writeData)},
 		{methods: get, shape: "sys/ha-status", operation: "sys/ha-status", serve: recorded(haStatus, nothing, writeData)},
-		{methods: get, shape: "sys/init", operation: "sys/init", open: true, serve: serve(initialized, writeData)},
+		{methods: get, shape: "sys/init", operation: "sys/init", open: true, probe: true,
+			within: probeTime, serve: serve(initialized, writeData)},
 		{methods: write, shape: "sys/init", operation: "sys/init", body: openBody, open: true, shares: true,
 			serve: recorded(initialize, nothing, writeInit)},
 		{methods: write, shape: "sys/unseal", operation: "sys/unseal", body: tinyBody, open: true, shares: true,
@@ -166,7 +170,7 @@ func leader(c *call, _ *none) (leaderData, error) {
 	if h.Sealed || !h.Initialized {
 		return leaderData{}, unavailable("Vault is sealed")
 	}
-	l := c.h.n.Leader(c.ctx)
+	l := c.h.n.Leader(c.asking())
 	if l.ClusterAddr != "" {
 		l.ClusterAddr = "https://" + l.ClusterAddr // clients show a URL
 	}
@@ -174,6 +178,17 @@ func leader(c *call, _ *none) (leaderData, error) {
 		HA: true, IsSelf: l.IsSelf, ActiveTime: l.Since.UTC(), LeaderAddress: l.APIAddr, LeaderClusterAddress: l.ClusterAddr,
 		PerformanceStandby: standsBy(h), Committed: l.Committed, Applied: l.Applied,
 	}, nil
+}
+
+// asking is the context in which a stranger's call may ask other nodes: one that has ended when too
+// many have.
+func (c *call) asking() context.Context {
+	if c.h.askers.Allow() {
+		return c.ctx
+	}
+	memory, cancel := context.WithCancel(c.ctx)
+	cancel()
+	return memory
 }
 
 type initializedData struct {
@@ -273,11 +288,12 @@ func unseal(c *call, q *unsealRequest) (sealStatusData, error) {
 		return sealStatusData{}, refuse(http.StatusBadRequest, "", "seal migration is not supported")
 	case q.Reset && !sealed:
 		return sealStatusData{}, refuse(http.StatusBadRequest, "", "vault is unsealed")
-	case q.Reset:
-		s, err := c.h.n.ResetUnseal()
-		return sealStatusOf(s), nodeFailure(err)
+	case q.Reset && len(q.Key) == 0:
+		return sealStatusData{}, refuse(http.StatusBadRequest, "",
+			"a reset takes a share too, as 'key': otherwise any stranger could throw the progress away")
 	case len(q.Key) == 0:
-		return sealStatusData{}, refuse(http.StatusBadRequest, "", "'key' must be specified in request body as JSON, or 'reset' set to true")
+		return sealStatusData{}, refuse(http.StatusBadRequest, "",
+			"'key' must be specified in request body as JSON, with 'reset' to forget the shares given so far")
 	case !sealed:
 		return sealStatusOf(c.h.n.SealStatus()), nil
 	}
@@ -286,6 +302,10 @@ func unseal(c *call, q *unsealRequest) (sealStatusData, error) {
 		return sealStatusData{}, err
 	}
 	defer clear(share)
+	if q.Reset {
+		s, err := c.h.n.ResetUnseal(share)
+		return sealStatusOf(s), nodeFailure(err)
+	}
 	return c.give(share)
 }
 
@@ -298,6 +318,7 @@ func (c *call) give(share []byte) (sealStatusData, error) {
 	if err == nil && !s.Sealed { // from here on there is a usage log
 		if v, verr := c.h.n.Vaults(); verr == nil {
 			c.vaults, c.proved = v, true
+			c.shown(operator)
 		}
 	}
 	return sealStatusOf(s), nodeFailure(err)

@@ -148,7 +148,9 @@ func (s *service) unsealWithErrors(t *testing.T) {
 		{"the first", `{"key":"` + s.shares[0] + `"}`, 200, 1},
 		{"the first again", `{"key":"` + s.shares[0] + `"}`, 200, 1},
 		{"foreign after the first", `{"key":"` + foreign + `"}`, 400, 1},
-		{"reset", `{"reset":true}`, 200, 0},
+		{"a stranger's reset", `{"reset":true}`, 400, 1},
+		{"a reset with a foreign share", `{"reset":true,"key":"` + foreign + `"}`, 400, 1},
+		{"reset", `{"reset":true,"key":"` + s.shares[2] + `"}`, 200, 0},
 		{"migrate", `{"key":"` + s.shares[0] + `","migrate":true}`, 400, 0},
 		{"the second", `{"key":"` + strings.ToUpper(s.shares[1]) + `"}`, 200, 1},
 	} {

@@ -196,11 +196,14 @@ func (v *Vaults) JWKS() ([]byte, error) {
 // AuthenticateOperator verifies an X-Vault-Token on a current view. A refusal (Forbidden) is recorded here, because no verb follows.
 func (v *Vaults) AuthenticateOperator(ctx context.Context, r Request, token seal.Plaintext) (Operator, error) {
 	o := Operator{Request: r}
+	path, ok := operatorTokenPath(token)
+	if v.closed.Load() {
+		return Operator{}, refusal(seal.ErrSealed)
+	}
+	if !ok { // no view is needed for that, so nobody is asked for one
+		return Operator{}, v.recordBounded(v.operatorEntry(o, "token/authenticate", ""), errOperatorDenied)
+	}
 	_, err := v.settle(ctx, r.Fenced, false, func(d *decision) error {
-		path, ok := operatorTokenPath(token)
-		if !ok {
-			return errOperatorDenied
-		}
 		t, ok, err := load(d, d.v.operators, path)
 		if err == nil && !ok {
 			err = errOperatorDenied

@@ -12,10 +12,13 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/memberlist"
+
+	"keyquorum/internal/throng"
 )
 
 // Config is what an operator sets. An empty Bind switches gossip off: then only columns of status
@@ -42,6 +45,9 @@ type Gossip struct {
 	bind, advertise string
 	member          Member
 
+	streams    *throng.Throng // that came in
+	complaints atomic.Uint64
+
 	heardMu sync.RWMutex
 	heard   map[string]News // by node id
 
@@ -56,7 +62,7 @@ type Gossip struct {
 func New(config Config, member Member) *Gossip {
 	return &Gossip{
 		bind: config.Bind, advertise: config.Advertise, member: member,
-		heard: map[string]News{}, keys: config.Keys,
+		heard: map[string]News{}, keys: config.Keys, streams: newStreams(),
 	}
 }
 
@@ -69,8 +75,14 @@ func (g *Gossip) Start() error {
 	if err != nil {
 		return err
 	}
+	transport, err := newTransport(config, g.streams)
+	if err != nil {
+		return fmt.Errorf("gossip: %w", err)
+	}
+	config.Transport = transport
 	list, err := memberlist.Create(config)
 	if err != nil {
+		_ = transport.Shutdown()
 		return fmt.Errorf("gossip: %w", err)
 	}
 	g.mu.Lock()
@@ -92,7 +104,7 @@ func (g *Gossip) memberlist() (config *memberlist.Config, err error) {
 	config.DeadNodeReclaimTime = 30 * time.Second
 	d := delegate{g}
 	config.Delegate, config.Events, config.Conflict = d, d, d
-	config.Logger = g.member.Logger.StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true})
+	config.Logger = g.libraryLog()
 	if config.Keyring, err = newRing(g.Keys()); err != nil {
 		return nil, err
 	}

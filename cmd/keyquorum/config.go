@@ -39,7 +39,9 @@ type serverConfig struct {
 	NoLeases      bool
 	Throttle      httpapi.Throttle
 	OpenMetrics   bool
+	Connections   int
 	LogLevel      string
+	LogFormat     string
 }
 
 func (s *serverConfig) bind(f *pflag.FlagSet) {
@@ -67,7 +69,9 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 	f.Float64Var(&s.Throttle.Rate, "throttle", 20_000, "requests a second that this node takes from one application to one vault, beyond which it answers 429; 0: no bound")
 	f.IntVar(&s.Throttle.Burst, "throttle-burst", 0, "how many of them at once (default what --throttle gives in a second)")
 	f.BoolVar(&s.OpenMetrics, "metrics-unauthenticated", false, "serve /v1/sys/metrics without a token, also while sealed and without a leader")
-	f.StringVar(&s.LogLevel, "log-level", "info", "trace, debug, info, warn or error")
+	f.IntVar(&s.Connections, "connections", 8192, "how many connections the API has at once, at most what the process's descriptors leave")
+	f.StringVar(&s.LogLevel, "log-level", "info", "trace, debug, info, warn or error; /v1/sys/loggers changes it at run time")
+	f.StringVar(&s.LogFormat, "log-format", "text", "text or json: an object a line")
 }
 
 // fillFrom sets every flag that the command line left alone from the environment or the configuration file.
@@ -170,6 +174,9 @@ func (s *serverConfig) complete() error {
 	}
 	if s.Throttle.Rate < 0 || s.Throttle.Burst < 0 {
 		return errors.New("--throttle and --throttle-burst are not negative")
+	}
+	if s.Connections < leastConnections {
+		return fmt.Errorf("--connections %d: at least %d are needed", s.Connections, leastConnections)
 	}
 	if s.Label == "" {
 		s.Label, _ = os.Hostname()

@@ -84,7 +84,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 }
 
 func TestAdvertisedAddressesFollowListening(t *testing.T) {
-	c := serverConfig{Data: "d", TLSCert: "c", TLSKey: "k", Listen: "10.0.0.1:8200", ClusterListen: "10.0.0.1:8201"}
+	c := serverConfig{Data: "d", Connections: 8192, TLSCert: "c", TLSKey: "k", Listen: "10.0.0.1:8200", ClusterListen: "10.0.0.1:8201"}
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestAdvertisedAddressesFollowListening(t *testing.T) {
 		t.Errorf("advertised %q, want %q", got, want)
 	}
 	for _, listen := range []string{":8200", "0.0.0.0:8200", "[::]:8200", "10.0.0.1:0", "10.0.0.1"} {
-		c := serverConfig{Data: "d", TLSCert: "c", TLSKey: "k", Listen: listen, ClusterListen: "10.0.0.1:8201"}
+		c := serverConfig{Data: "d", Connections: 8192, TLSCert: "c", TLSKey: "k", Listen: listen, ClusterListen: "10.0.0.1:8201"}
 		if err := c.complete(); err == nil || !strings.Contains(err.Error(), "--api-addr") {
 			t.Errorf("listening at %s: %v, which does not ask for --api-addr", listen, err)
 		}

@@ -109,20 +109,17 @@ func operatorUnseal(k *connection) *cobra.Command {
 		Args: arguments(0, 1),
 	}
 	format := formatFlag(c)
-	reset := c.Flags().Bool("reset", false, "forget the shares given so far")
+	reset := c.Flags().Bool("reset", false, "forget the shares given so far; SHARE shows who asks, and isn't kept")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := k.client()
 		if err != nil {
 			return err
 		}
-		in := map[string]any{"reset": true}
-		if !*reset {
-			share, err := shareFrom(c, args)
-			if err != nil {
-				return err
-			}
-			in = map[string]any{"key": share}
+		share, err := shareFrom(c, args)
+		if err != nil {
+			return err
 		}
+		in := map[string]any{"key": share, "reset": *reset}
 		var status map[string]any
 		if err := api.call(c.Context(), http.MethodPut, "/v1/sys/unseal", in, &status); err != nil {
 			return err

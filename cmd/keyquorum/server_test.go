@@ -34,6 +34,7 @@ func TestServerThatCannotStartSaysWhy(t *testing.T) {
 		{"no certificate", "--tls-cert", folder.path("nothing.pem"), []string{"--tls-cert", "nothing.pem"}},
 		{"zone without login", "--zone", "vault.localhost", []string{"--zone", "vault.localhost"}},
 		{"log level", "--log-level", "loud", []string{"--log-level", "loud"}},
+		{"log format", "--log-format", "xml", []string{"--log-format", "xml"}},
 		{"API port in use", "--listen", inUse, []string{"API address " + inUse, "in use", "--listen"}},
 		{"cluster port in use", "--cluster-listen", inUse, []string{"cluster address " + inUse, "in use", "--cluster-listen"}},
 		{"gossip port in use", "--gossip-listen", inUse, []string{"gossip address " + inUse, "in use", "--gossip-listen"}},

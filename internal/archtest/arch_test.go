@@ -25,8 +25,8 @@ const (
 //
 // A new package needs a line here, and a reason in docs/ARCHITECTURE.md.
 var rooms = map[string][]string{
-	"cmd/keyquorum": {"httpapi", "node", "prove", "internal/placement"},
-	"httpapi":       {"node", "vault", "internal/placement", "internal/tally"},
+	"cmd/keyquorum": {"httpapi", "node", "prove", "internal/placement", "internal/terse"},
+	"httpapi":       {"node", "vault", "internal/placement", "internal/tally", "internal/throng"},
 	"node": {
 		"vault", "seal", "audit", "cluster", "cluster/gossip", "cluster/identity", "fsm", "storage",
 		"internal/placement",
@@ -38,12 +38,12 @@ var rooms = map[string][]string{
 		"fsm", "storage", "internal/tally",
 	},
 	"cluster/calls":        {"cluster/port", "cluster/wire", "fsm"},
-	"cluster/gossip":       {"cluster/wire"},
+	"cluster/gossip":       {"cluster/wire", "internal/throng"},
 	"cluster/identity":     {"cluster/wire", "fsm"},
 	"cluster/lease":        {},
 	"cluster/lease/trace":  {"cluster/lease"},
 	"cluster/lives":        {"cluster/wire"},
-	"cluster/port":         {"cluster/identity", "cluster/lives"},
+	"cluster/port":         {"cluster/identity", "cluster/lives", "internal/throng"},
 	"cluster/raftfix":      {},
 	"cluster/succession":   {},
 	"cluster/wire":         {},
@@ -68,6 +68,8 @@ var rooms = map[string][]string{
 	"internal/tally":       {},
 	"internal/testkey":     {"fsm"},
 	"internal/thiefmodel":  {"internal/statespace"},
+	"internal/terse":       {},
+	"internal/throng":      {},
 	"internal/vectors":     {},
 
 	"internal/leasemodel/one":   {"internal/leasemodel"},
