@@ -80,7 +80,7 @@ func (c *call) guarded(do func(c *call) error) (err error) {
 func (c *call) fail(err error) {
 	f := failureOf(err)
 	if f.status >= http.StatusInternalServerError && f.status != http.StatusServiceUnavailable &&
-		f.status != http.StatusNotImplemented && c.mayLog() {
+		f.status != http.StatusNotImplemented && f.inner != unrecordedCode && c.mayLog() {
 		c.h.log.Error("a request failed", "request_id", c.req.ID, "path", c.r.URL.Path, "error", err)
 	}
 	c.status = f.status

@@ -43,9 +43,13 @@ func methodNotAllowed(allow []string) *failure {
 	return f
 }
 
+// unrecordedCode is that of vault's, too. What is the matter is in the log once (node's
+// watchUsageLog), not once a request.
+const unrecordedCode = "UsageRecordFailed"
+
 // unrecorded answers a request whose usage record could not be written (I10).
 func unrecorded(more string) *failure {
-	return &failure{status: http.StatusInternalServerError, code: "InternalServerError", inner: "UsageRecordFailed",
+	return &failure{status: http.StatusInternalServerError, code: "InternalServerError", inner: unrecordedCode,
 		message: "The usage record could not be written." + more}
 }
 

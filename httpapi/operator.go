@@ -36,7 +36,8 @@ func (c *call) operate(routes []route) error {
 	} else {
 		path = nil
 	}
-	rt, allow, open := find(routes, c.method(), path, exactly, &c.params)
+	method, badQuery := c.method()
+	rt, allow, open := find(routes, method, path, exactly, &c.params)
 	c.route = rt
 	var err error
 	if c.vaults, err = c.h.n.Vaults(); err != nil {
@@ -50,6 +51,9 @@ func (c *call) operate(routes []route) error {
 		if err := c.authorize(err); err != nil {
 			return err
 		}
+	}
+	if badQuery != nil {
+		return badQuery
 	}
 	if rt == nil {
 		return missing(allow)
@@ -70,11 +74,15 @@ func missing(allow []string) error {
 }
 
 // method is what the request means: a list may be asked for with GET.
-func (c *call) method() string {
-	if c.r.Method == http.MethodGet && query(c.r.URL.RawQuery, "list") == "true" {
-		return "LIST"
+func (c *call) method() (string, error) {
+	if c.r.Method != http.MethodGet {
+		return c.r.Method, nil
 	}
-	return c.r.Method
+	list, err := queryBool(c.r.URL.RawQuery, "list")
+	if list {
+		return "LIST", nil
+	}
+	return c.r.Method, err
 }
 
 // authorize verifies the operator's token on this node; notReady is why it can't, or nil.
@@ -192,10 +200,18 @@ func recorded[Req, Resp any](act func(c *call, req *Req) (Resp, error), object f
 			err = &f
 		}
 		if rerr := c.record(object(req), domainError(err)); rerr != nil {
-			return resp, unrecorded(" The operation may have happened.")
+			return resp, unrecorded(c.mayHaveHappened())
 		}
 		return resp, err
 	}, write)
+}
+
+// mayHaveHappened is to be said of an operation that is carried out and can't be recorded.
+func (c *call) mayHaveHappened() string {
+	if c.r.Method == http.MethodGet {
+		return ""
+	}
+	return " The operation may have happened."
 }
 
 // domainError is what a usage record says of a failure.

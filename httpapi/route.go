@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -144,6 +145,20 @@ func query(raw, name string) string {
 		}
 	}
 	return ""
+}
+
+// queryBool reads a query parameter that is yes or no, as Vault does (strconv.ParseBool); false where
+// it is missing or empty. Anything else is refused, lest a slip pass for no.
+func queryBool(raw, name string) (bool, error) {
+	v := query(raw, name)
+	if v == "" {
+		return false, nil
+	}
+	yes, err := strconv.ParseBool(v)
+	if err != nil {
+		return false, refuse(http.StatusBadRequest, "", "bad value for "+name+": it is true or false")
+	}
+	return yes, nil
 }
 
 // Methods of routes. PUT and POST are one thing on the operator plane, and two on the application plane.

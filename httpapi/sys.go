@@ -44,6 +44,8 @@ type healthData struct {
 	Version            string `json:"version"`
 	ClusterName        string `json:"cluster_name,omitempty"`
 	ClusterID          string `json:"cluster_id,omitempty"`
+
+	Trouble string `json:"trouble,omitempty"` // why this node refuses what others serve
 }
 
 // health answers probes from memory. It needs no usage record (decision 21).
@@ -61,6 +63,7 @@ func health(c *call) error {
 	}
 	if h.Initialized && !h.Sealed {
 		d.ClusterID, d.ClusterName = h.ClusterID, clusterName(h.ClusterID)
+		d.Trouble = troubleOf(h, led)
 	}
 	c.status = code
 	return writeData(c, &d)
@@ -70,47 +73,93 @@ func standsBy(h node.Health) bool {
 	return h.Initialized && !h.Sealed && !h.Leader && !h.Removed && !h.Unfit
 }
 
+// troubleOf says to strangers why an unsealed node is not ready. Paths and the like are in the node's
+// log, and in sys/ha-status.
+func troubleOf(h node.Health, leaderKnown bool) string {
+	switch {
+	case h.Removed:
+		return "this node was removed from its cluster"
+	case h.Unfit:
+		return "this node serves nobody: sys/seal-status and its log say why"
+	case h.Trouble:
+		return "its usage log can't be written, or its disk hangs: its log says more"
+	case !h.Leader && (!leaderKnown || h.OutOfTouch):
+		return "no leader answers this node"
+	}
+	return ""
+}
+
 // clusterName is what clients show; clusters have no other name.
 func clusterName(id string) string {
 	return "keyquorum-cluster-" + id[:min(len(id), 8)]
 }
 
-// healthCode is the matrix of Vault and OpenBao: the state's status, unless the query names another. A follower serves
-// reads itself, so it is what that contract calls a performance standby; who asks for standbys means it too.
+// healthCode is the matrix of Vault and OpenBao: the state's status, unless the query names another.
+// 200 and 473 mean that this node would answer a request. A follower serves reads itself, so it is
+// what that contract calls a performance standby; who asks for standbys means it too.
 func healthCode(h node.Health, leaderKnown bool, raw string) (int, error) {
-	ok := query(raw, "standbyok") == "true" || query(raw, "perfstandbyok") == "true"
+	q, err := readHealthQuery(raw)
+	if err != nil {
+		return 0, err
+	}
 	switch {
 	case !h.Initialized:
-		return override(raw, http.StatusNotImplemented, "uninitcode")
+		return q.status(http.StatusNotImplemented, "uninitcode"), nil
 	case h.Removed:
-		return override(raw, 530, "removedcode")
-	case h.Sealed || h.Unfit:
-		return override(raw, http.StatusServiceUnavailable, "sealedcode")
+		return q.status(530, "removedcode"), nil
+	case h.Sealed || h.Unfit || h.Trouble:
+		return q.status(http.StatusServiceUnavailable, "sealedcode"), nil
 	case h.Leader:
-		return override(raw, http.StatusOK, "activecode")
-	case !leaderKnown:
-		return override(raw, 474, "haunhealthycode")
-	case ok:
+		return q.status(http.StatusOK, "activecode"), nil
+	case !leaderKnown || h.OutOfTouch:
+		return q.status(474, "haunhealthycode"), nil
+	case q.standbys:
 		return http.StatusOK, nil
 	default:
-		return override(raw, 473, "performancestandbycode", "standbycode")
+		return q.status(473, "performancestandbycode", "standbycode"), nil
 	}
 }
 
-// override returns the status that the first of the query's parameters names, or status.
-func override(raw string, status int, names ...string) (int, error) {
-	for _, name := range names {
+// A healthQuery is what a probe wants to be answered.
+type healthQuery struct {
+	standbys bool           // 200 for standbys too
+	statuses map[string]int // by parameter, of those that were given
+}
+
+// readHealthQuery refuses a bad value also of a parameter that doesn't count in the state of now: the
+// probe would be found broken only when it is needed.
+func readHealthQuery(raw string) (healthQuery, error) {
+	q := healthQuery{statuses: map[string]int{}}
+	for _, name := range []string{"standbyok", "perfstandbyok"} {
+		yes, err := queryBool(raw, name)
+		if err != nil {
+			return q, err
+		}
+		q.standbys = q.standbys || yes
+	}
+	for _, name := range []string{"activecode", "standbycode", "performancestandbycode", "drsecondarycode",
+		"removedcode", "haunhealthycode", "uninitcode", "sealedcode"} {
 		v := query(raw, name)
 		if v == "" {
 			continue
 		}
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 200 || n > 599 {
-			return 0, refuse(http.StatusBadRequest, "", "bad value for "+name)
+			return q, refuse(http.StatusBadRequest, "", "bad value for "+name+": it is a status, 200 to 599")
 		}
-		return n, nil
+		q.statuses[name] = n
 	}
-	return status, nil
+	return q, nil
+}
+
+// status is what the first of these parameters that was given names, or usual.
+func (q healthQuery) status(usual int, names ...string) int {
+	for _, name := range names {
+		if n, given := q.statuses[name]; given {
+			return n
+		}
+	}
+	return usual
 }
 
 type sealStatusData struct {

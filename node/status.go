@@ -124,6 +124,8 @@ func (n *Node) Leader(ctx context.Context) Leader {
 type Health struct {
 	Initialized, Sealed, Leader, Removed bool
 	Unfit                                bool // it serves nobody: SealStatus says why
+	Trouble                              bool // its disk or its usage log would fail requests
+	OutOfTouch                           bool // no leader answers it
 	ClusterID                            string
 	Now                                  time.Time
 }
@@ -134,7 +136,8 @@ func (n *Node) Health() Health {
 	if m := n.member.Load(); m != nil {
 		h.Initialized, h.ClusterID = true, m.identity.ClusterID
 		h.Leader, h.Removed = m.cluster.Standing().Leads, m.cluster.Removed()
-		h.Unfit = m.cluster.Unfit() != nil
+		h.Unfit, h.Trouble = m.cluster.Unfit() != nil, m.cluster.InTrouble() != nil
+		h.OutOfTouch = m.cluster.OutOfTouch()
 	}
 	return h
 }
