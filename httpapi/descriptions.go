@@ -11,7 +11,7 @@ type description struct {
 // Parameters of several routes.
 var (
 	paging = []string{"maxresults", "skiptoken"}
-	probed = []string{"standbyok", "perfstandbyok", "activecode", "standbycode", "performancestandbycode", "drsecondarycode", "haunhealthycode", "sealedcode", "uninitcode", "removedcode"}
+	probed = []string{"standbyok", "perfstandbyok", "activecode", "standbycode", "performancestandbycode", "haunhealthycode", "sealedcode", "uninitcode", "removedcode"}
 )
 
 // descriptions has a line for every route, by its first method and its shape. What the application plane takes and gives has a

@@ -11,13 +11,13 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"keyquorum/internal/address"
 	"keyquorum/node"
 )
 
@@ -42,9 +42,8 @@ type challenger struct {
 // alone where that is given, else the system's roots; serverName, if any, is the name that the member's certificate
 // must have instead of addr's. It follows no redirect and sends nothing but https.
 func newChallenger(addr string, ca []byte, serverName string, dial dialer) (node.Challenger, error) {
-	u, err := url.Parse(addr)
-	if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
-		return nil, errors.New("leader_api_addr must be https://host:port")
+	if err := address.URL(addr); err != nil {
+		return nil, fmt.Errorf("leader_api_addr: %w", err)
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}
 	if len(ca) > 0 {
@@ -54,7 +53,7 @@ func newChallenger(addr string, ca []byte, serverName string, dial dialer) (node
 		}
 	}
 	return &challenger{
-		base: "https://" + u.Host + "/v1/sys/storage/raft/bootstrap/",
+		base: strings.TrimRight(addr, "/") + "/v1/sys/storage/raft/bootstrap/",
 		client: &http.Client{
 			Timeout: joinCallTime,
 			Transport: &http.Transport{

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"keyquorum/cluster/identity"
+	"keyquorum/internal/address"
 	"keyquorum/seal"
 	"keyquorum/storage"
 )
@@ -69,6 +70,9 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	}
 	if n.member.Load() != nil {
 		return nil
+	}
+	if err := n.reachable(); err != nil {
+		return err
 	}
 	j := &joining{challenger: ch, nodeID: newNodeID(), nonVoter: nonVoter}
 	challenge, err := ch.Challenge(ctx, j.nodeID)
@@ -204,6 +208,9 @@ func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
 	}
 	if !hmac.Equal(mac, a.MAC) {
 		return Admission{}, ErrInvalidAnswer
+	}
+	if err := address.Reachable(a.ClusterAddr); err != nil {
+		return Admission{}, &PeerError{"the cluster address of the new node: " + err.Error()}
 	}
 	view := m.cluster.View()
 	wanted, err := identity.NodeKeysOf(view)

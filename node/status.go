@@ -27,7 +27,7 @@ func (n *Node) Peers() (peers []Peer, index uint64, err error) {
 	return peers, index, nil
 }
 
-// A PeerError says why a peer was not removed.
+// A PeerError says what is wrong with what was asked about a peer.
 type PeerError struct{ text string }
 
 func (e *PeerError) Error() string { return e.text }

@@ -230,3 +230,23 @@ func (c *tap) Answer(_ context.Context, a node.Answer) (node.Admission, error) {
 	c.seen = a
 	return node.Admission{}, errLost
 }
+
+// An address at which nobody finds this node is refused before it is signed for.
+func TestAddressesThatNobodyFinds(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		s.start(1)
+		for i, address := range []string{"https://host1:8201", "host1", "::1:8201", "0.0.0.0:8201", "host1:0"} {
+			n := s.openWith(i+1, func(c *node.Config) { c.ClusterAddr = address })
+			_, err := n.Init(t.Context(), 1, 1)
+			for what, err := range map[string]error{"init": err, "join": n.Join(t.Context(), direct{s.nodes[0]}, false)} {
+				var refused *node.PeerError
+				if !errors.As(err, &refused) {
+					t.Errorf("%s at %s: %v", what, address, err)
+				}
+			}
+			if n.SealStatus().Initialized {
+				t.Errorf("a node at %s is initialised, or asks for shares", address)
+			}
+		}
+	})
+}

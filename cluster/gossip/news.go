@@ -1,11 +1,10 @@
 package gossip
 
 import (
-	"net"
-
 	"github.com/hashicorp/memberlist"
 
 	"keyquorum/cluster/wire"
+	"keyquorum/internal/address"
 )
 
 // News is what a node tells of itself, within memberlist's 512 bytes of metadata.
@@ -34,7 +33,7 @@ func (g *Gossip) Hear(nodeID string, meta []byte) {
 	if len(meta) > memberlist.MetaMaxSize || wire.Decode(meta, &n) != nil {
 		return
 	}
-	if _, _, err := net.SplitHostPort(n.Cluster); err != nil {
+	if address.Reachable(n.Cluster) != nil {
 		n.Cluster = ""
 	}
 	g.heardMu.Lock()

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"keyquorum/internal/address"
 )
 
 const (
@@ -45,8 +47,8 @@ func (e *apiError) Error() string {
 
 // newClient trusts caPEM, or the system's roots when it is empty.
 func newClient(base, token string, caPEM []byte) (*client, error) {
-	if !strings.HasPrefix(base, "https://") {
-		return nil, fmt.Errorf("address %q: a node speaks https only", base)
+	if err := address.URL(base); err != nil {
+		return nil, fmt.Errorf("the address of the node (--address, or KEYQUORUM_ADDR in the environment): %w", err)
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if len(caPEM) > 0 {
@@ -62,7 +64,7 @@ func newClient(base, token string, caPEM []byte) (*client, error) {
 		ForceAttemptHTTP2:   true,
 	}
 	return &client{
-		base:  strings.TrimSuffix(base, "/"),
+		base:  strings.TrimRight(base, "/"),
 		token: token,
 		http:  &http.Client{Transport: transport, Timeout: callTimeout},
 	}, nil
