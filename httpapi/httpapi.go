@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gorilla/mux"
 	"github.com/hashicorp/go-hclog"
@@ -37,6 +38,8 @@ type Config struct {
 	Throttle Throttle
 	// OpenMetrics serves /v1/sys/metrics without a token.
 	OpenMetrics bool
+	// CertificateEnd is when the listener's certificate ends, for the metrics; nil: not known.
+	CertificateEnd func() time.Time
 }
 
 // A Handler serves a node's API listener. Close ends what it does in the background.
@@ -75,7 +78,7 @@ func New(n *node.Node, c Config) *Handler {
 		throttle:  newThrottle(c.Throttle),
 		meters:    newMeters(),
 	}
-	h.metrics = newMetrics(n, h.meters)
+	h.metrics = newMetrics(n, h.meters, c.CertificateEnd)
 	if h.dial == nil {
 		h.dial = func(ctx context.Context, addr string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -26,9 +27,9 @@ type metrics struct {
 	strangers *rate.Limiter // of scrapes without a token, each of which takes a millisecond or two
 }
 
-func newMetrics(n *node.Node, m *meters) *metrics {
+func newMetrics(n *node.Node, m *meters, certificateEnd func() time.Time) *metrics {
 	r := prometheus.NewRegistry()
-	r.MustRegister(&collector{n, m}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(&collector{n, m, certificateEnd}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return &metrics{registry: r, strangers: rate.NewLimiter(5, 20)}
 }
 
@@ -73,8 +74,9 @@ func (m *metrics) text(authorized bool) ([]byte, error) {
 
 // A collector makes metrics of what was counted, when it is asked.
 type collector struct {
-	n      *node.Node
-	meters *meters
+	n              *node.Node
+	meters         *meters
+	certificateEnd func() time.Time // nil: not known
 }
 
 // Describe implements prometheus.Collector.
@@ -87,6 +89,9 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	all := facts{Figures: c.n.Figures(), meters: c.meters, version: c.n.SealStatus().Version}
+	if c.certificateEnd != nil {
+		all.certificateEnd = c.certificateEnd()
+	}
 	for _, f := range figures {
 		if all.has(f.when) {
 			f.collect(&all, out)

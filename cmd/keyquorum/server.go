@@ -75,7 +75,7 @@ func serve(ctx context.Context, config *serverConfig) error {
 	if err != nil {
 		return err
 	}
-	cert, err := loadCertificate(config.TLSCert, config.TLSKey, zones, logger)
+	cert, err := loadCertificate(config.TLSCert, config.TLSKey, zones, config.APIAddr, logger)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,9 @@ func serve(ctx context.Context, config *serverConfig) error {
 		api.Close()
 		return err
 	}
-	server := httpapi.NewServer(n, httpapi.Config{Zones: zones, Throttle: config.Throttle, OpenMetrics: config.OpenMetrics}, logger.Named("api"))
+	server := httpapi.NewServer(n, httpapi.Config{
+		Zones: zones, Throttle: config.Throttle, OpenMetrics: config.OpenMetrics, CertificateEnd: cert.end,
+	}, logger.Named("api"))
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
 	r := &running{n: n, server: server, logger: logger}
 	return r.attend(ctx, api)
