@@ -80,7 +80,8 @@ func (c *Cluster) Add(ctx context.Context, nodeID, at string, certificate *x509.
 			return nil, fmt.Errorf("cluster: there are %d members already", len(list))
 		}
 		if other, taken := memberAt(list, at); taken && other != nodeID {
-			return nil, fmt.Errorf("%w: %s belongs to server %s; if that one is no more, remove it first", ErrAddressTaken, at, other)
+			return nil, fmt.Errorf("%w: %s belongs to node %s; if that one is no more, remove it first "+
+				"(keyquorum operator raft remove-peer)", ErrAddressTaken, at, c.nameOf(other))
 		}
 		return list.With(m), nil
 	})

@@ -34,6 +34,7 @@ type call struct {
 	operator   vault.Operator // operator plane
 	authorized bool           // operator plane: operator is one
 	proved     bool           // operator plane: no token, but the unseal shares
+	detail     string         // operator plane: what was made so, for the usage record
 }
 
 // A format is how a plane writes a failure: it appends the body.

@@ -123,11 +123,8 @@ func (f *failure) appendAzure(dst []byte) []byte {
 	return append(dst, `}}`...)
 }
 
-// appendSys is the operator plane's error body. What is not there has no text, as its clients expect.
+// appendSys is the operator plane's error body.
 func (f *failure) appendSys(dst []byte) []byte {
-	if f.status == http.StatusNotFound && f.code == "NotFound" {
-		return append(dst, `{"errors":[]}`...)
-	}
 	dst = append(dst, `{"errors":[`...)
 	dst = appendString(dst, f.message)
 	return append(dst, `]}`...)

@@ -113,9 +113,20 @@ func (ch *challenger) call(ctx context.Context, name string, in, out any) error 
 	}
 	if resp.StatusCode != http.StatusOK {
 		text := strings.Join(envelope.Errors, "; ") // written by whoever is at the other end
-		return fmt.Errorf("the %s call was refused with %d: %s", name, resp.StatusCode, text[:min(len(text), maxLogged)])
+		return &joinRefused{name, resp.StatusCode, text[:min(len(text), maxLogged)]}
 	}
 	return json.Unmarshal(envelope.Data, out)
+}
+
+// joinRefused is a join call that the member answered, and refused.
+type joinRefused struct {
+	name   string
+	status int
+	text   string
+}
+
+func (r *joinRefused) Error() string {
+	return fmt.Sprintf("the %s call was refused with %d: %s", r.name, r.status, r.text)
 }
 
 // joins owns the one series of attempts to join that a handler may have under way.

@@ -16,6 +16,7 @@ type route struct {
 	body      int64 // most bytes of body that are read; 0: the body is not looked at
 	open      bool  // operator plane: served without a token. Whatever does not say so is refused
 	shares    bool  // takes or shows unseal shares: the connection forgets it, and ends
+	alone     bool  // operator plane: needs no other node's consent, so the token is verified without asking any
 	idle      bool  // operator plane: a sealed node has nothing to do and answers 204
 	serve     endpoint
 	meter     *meter // set when the tables are built

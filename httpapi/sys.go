@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
 
 	"keyquorum/node"
+	"keyquorum/vault"
 )
 
 // sysRoutes are /v1/sys but for raft, and the one token call that clients make to log in.
@@ -20,10 +22,10 @@ func sysRoutes() []route {
 		{methods: get, shape: "sys/ha-status", operation: "sys/ha-status", serve: recorded(haStatus, nothing, writeData)},
 		{methods: get, shape: "sys/init", operation: "sys/init", open: true, serve: serve(initialized, writeData)},
 		{methods: write, shape: "sys/init", operation: "sys/init", body: openBody, open: true, shares: true,
-			serve: recorded(initialize, nothing, writeInit)},
+			serve: recordedInit},
 		{methods: write, shape: "sys/unseal", operation: "sys/unseal", body: tinyBody, open: true, shares: true,
 			serve: recorded(unseal, nothing, writeData)},
-		{methods: write, shape: "sys/seal", operation: "sys/seal", idle: true, serve: recorded(sealNode, nothing, noContent)},
+		{methods: write, shape: "sys/seal", operation: "sys/seal", alone: true, idle: true, serve: recorded(sealNode, nothing, noContent)},
 		{methods: write, shape: "sys/step-down", operation: "sys/step-down", serve: recorded(stepDown, nothing, noContent)},
 		{methods: get, shape: "sys/key-status", operation: "sys/key-status", serve: recorded(keyStatus, nothing, writeData)},
 		{methods: write, shape: "sys/rotate", operation: "sys/rotate", serve: recorded(rotateKeyring, nothing, noContent)},
@@ -180,21 +182,31 @@ type sealStatusData struct {
 	StorageType  string `json:"storage_type"`
 
 	Trouble string `json:"trouble,omitempty"` // why this node serves nobody, shares or not
+	Waiting bool   `json:"waiting,omitempty"` // its shares were good and are complete; it waits for a leader
 }
 
 func sealStatusOf(s node.SealStatus) sealStatusData {
 	d := sealStatusData{
 		Type: "shamir", StorageType: "raft", Initialized: s.Initialized, Sealed: s.Sealed, T: s.Threshold, N: s.Shares,
-		Progress: s.Progress, Version: s.Version, Trouble: s.Unfit,
+		Progress: s.Progress, Version: s.Version, Trouble: s.Unfit, Waiting: s.Opening,
 	}
 	if s.Initialized && !s.Sealed {
 		d.ClusterID, d.ClusterName = s.ClusterID, clusterName(s.ClusterID)
+	}
+	if s.Opening {
+		d.Progress = s.Threshold // nobody need type them again
 	}
 	return d
 }
 
 func sealStatus(c *call, _ *none) (sealStatusData, error) {
-	return sealStatusOf(c.h.n.SealStatus()), nil
+	s := sealStatusOf(c.h.n.SealStatus())
+	if h := c.h.n.Health(); s.Trouble == "" && !s.Sealed {
+		memory, cancel := context.WithCancel(c.ctx)
+		cancel() // Leader asks nobody
+		s.Trouble = troubleOf(h, c.h.n.Leader(memory).Known)
+	}
+	return s, nil
 }
 
 type leaderData struct {
@@ -270,8 +282,25 @@ func initialize(c *call, q *initRequest) (node.InitResult, error) {
 	if err := q.check(); err != nil {
 		return node.InitResult{}, err
 	}
+	c.detail = fmt.Sprintf("shares=%d threshold=%d", q.Shares, q.Threshold)
+	if err := c.h.n.Record(vault.Unkeyed{Request: c.req, Operation: "sys/init", Detail: c.detail, Begins: true}); err != nil {
+		return node.InitResult{}, unrecorded(" Nothing was done.")
+	}
 	r, err := c.h.n.Init(c.ctx, q.Shares, q.Threshold)
 	return r, nodeFailure(err)
+}
+
+// recordedInit is recorded, but that the record before it counts: an init that is done must be
+// answered, for its shares are shown in that answer or never.
+func recordedInit(c *call) error {
+	return serve(func(c *call, q *initRequest) (node.InitResult, error) {
+		r, err := initialize(c, q)
+		err = recordedHere(err)
+		if rerr := c.record("", domainError(err)); rerr != nil && err == nil {
+			c.h.log.Error("initialized, and the usage record of it could not be written", "error", rerr)
+		}
+		return r, err
+	}, writeInit)(c)
 }
 
 // writeInit copies shares and root token into the answer, the only place they are ever shown, and clears them.
@@ -344,10 +373,14 @@ func (c *call) give(share []byte) (sealStatusData, error) {
 	if node.IsDuplicateShare(err) {
 		return sealStatusOf(c.h.n.SealStatus()), nil
 	}
-	if err == nil && !s.Sealed { // from here on there is a usage log
-		if v, verr := c.h.n.Vaults(); verr == nil {
-			c.vaults, c.proved = v, true
-		}
+	switch {
+	case err != nil:
+	case s.Sealed && s.Opening:
+		c.detail = "the shares are complete; it waits for a leader"
+	case s.Sealed:
+		c.detail = fmt.Sprintf("share %d of %d", s.Progress, s.Threshold)
+	default:
+		c.detail, c.proved = "unsealed", true
 	}
 	return sealStatusOf(s), nodeFailure(err)
 }

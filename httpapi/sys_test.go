@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -322,9 +323,7 @@ func TestStrangersCannotFillTheUsageLog(t *testing.T) {
 	if err := s.begin(1, 1); err != nil {
 		t.Fatal(err)
 	}
-	if u := s.usage.take(); len(u) != 1 || u[0]["operation"] != "sys/unseal" {
-		t.Errorf("usage of the unsealing: %v", u)
-	}
+	s.usage.take()
 	const calls = 1000
 	for range calls {
 		s.operate("PUT", "/v1/sys/unseal", "", `{"key":"00"}`)
@@ -405,5 +404,50 @@ func TestNotReadyWhileNothingCanBeRecorded(t *testing.T) {
 	}
 	if n := strings.Count(log.String(), "[ERROR]"); n != 1 || !strings.Contains(log.String(), "no space left on device") {
 		t.Errorf("%d errors in the log:\n%s", n, log)
+	}
+}
+
+// What happens on a node without keys is recorded as well: who made a cluster of it, who gave it shares.
+func TestUsageRecordsOfASealedNode(t *testing.T) {
+	s := newService(t)
+	s.operate("PUT", "/v1/sys/storage/raft/join", "", `{"leader_api_addr":"http://10.0.0.1:8200"}`)
+	s.operate("PUT", "/v1/sys/init", "", `{"secret_shares":3,"secret_threshold":4}`)
+	if err := s.begin(3, 2); err != nil {
+		t.Fatal(err)
+	}
+	if a := s.operate("POST", "/v1/sys/seal", s.token, ""); a.status != 204 {
+		t.Fatalf("seal: %d %s", a.status, a.body)
+	}
+	s.operate("PUT", "/v1/sys/unseal", "", `{"key":"`+strings.Repeat("00", 33)+`"}`)
+	s.operate("PUT", "/v1/sys/unseal", "", `{"key":"`)
+	var got []string
+	for _, u := range s.usage.take() {
+		got = append(got, fmt.Sprint(u["operation"], " ", u["status"], " ", u["detail"]))
+		if u["remote"] == nil || u["request_id"] == nil || u["node"] != "one" || u["plane"] != "operator" {
+			t.Errorf("a record that says too little: %v", u)
+		}
+	}
+	want := []string{
+		"sys/raft/join 400 <nil>", "sys/init 400 <nil>",
+		"sys/init 202 shares=3 threshold=2", "sys/init 200 shares=3 threshold=2",
+		"sys/unseal 200 share 1 of 2", "sys/unseal 200 unsealed", "sys/seal 200 <nil>",
+		"sys/unseal 400 <nil>", "sys/unseal 400 <nil>",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("recorded\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// Shares that nobody could be shown must not be made.
+func TestNoInitThatCannotBeRecorded(t *testing.T) {
+	s := newService(t)
+	s.usage.breakDown(true)
+	a := s.operate("PUT", "/v1/sys/init", "", `{"secret_shares":1,"secret_threshold":1}`)
+	if a.status != 500 || !strings.Contains(a.body, "Nothing was done") {
+		t.Errorf("init with a full disk: %d %s", a.status, a.body)
+	}
+	s.usage.breakDown(false)
+	if err := s.begin(1, 1); err != nil {
+		t.Errorf("init when there is room: %v", err)
 	}
 }

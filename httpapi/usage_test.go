@@ -107,8 +107,11 @@ func TestStrangersCannotFillTheProgramsLog(t *testing.T) {
 			h.ServeHTTP(httptest.NewRecorder(), r)
 		}
 		h.Close()
-		if n := len(out.String()); n == 0 || n > calls*500/2 {
+		if n := len(out.String()); n > calls*500/2 {
 			t.Errorf("%s: %d bytes of log for %d calls", name, n, calls)
+		}
+		if n := len(n.usage.take()); n == 0 || n > calls/2 {
+			t.Errorf("%s: %d usage records of %d calls", name, n, calls)
 		}
 	}
 }

@@ -95,6 +95,33 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	return nil
 }
 
+// ErrOtherCluster: the node holds the data of another cluster than the one that it is to join.
+var ErrOtherCluster = errors.New("node: this node is a member of another cluster already: " +
+	"to have it join, stop it, move its data folder away, start it, and make it join")
+
+// JoinedAlready says, with nil, that this member belongs to the cluster behind ch. It changes nothing.
+func (n *Node) JoinedAlready(ctx context.Context, ch Challenger) error {
+	m := n.member.Load()
+	if m == nil {
+		return ErrUninitialized
+	}
+	if why := m.cluster.Unfit(); why != nil {
+		return &PeerError{why.Error()}
+	}
+	challenge, err := ch.Challenge(ctx, newNodeID())
+	if err != nil {
+		return fmt.Errorf("node: join: %w", err)
+	}
+	lock, err := seal.DecodeLock(challenge.Lock)
+	if err != nil {
+		return fmt.Errorf("node: join: the challenge: %w", err)
+	}
+	if hex.EncodeToString(lock.ClusterID[:]) != m.identity.ClusterID {
+		return ErrOtherCluster
+	}
+	return nil
+}
+
 // answerLocked proves that shares were given here, makes this node a member with what it is given in
 // return, and opens the seal record that is part of it.
 func (n *Node) answerLocked(ctx context.Context, opener *seal.Opener) (*seal.Root, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,23 +31,20 @@ type PeerError struct{ text string }
 
 func (e *PeerError) Error() string { return e.text }
 
-// RemovePeer marks an id dead for ever and removes it. It refuses, with a *PeerError, to remove the
-// last voter, or one without which the voters that answer are no majority; force lifts the second.
-func (n *Node) RemovePeer(ctx context.Context, id string, force bool) error {
+// RemovePeer marks a node dead for ever and removes it; who names it by its id, or by its label where
+// only one has that. It refuses, with a *PeerError, to remove the last voter, or one without which the
+// voters that answer are no majority; force lifts the second.
+func (n *Node) RemovePeer(ctx context.Context, who string, force bool) error {
 	m := n.member.Load()
 	if m == nil {
 		return ErrUninitialized
 	}
-	peers, _, _ := n.Peers()
-	at := slices.IndexFunc(peers, func(p Peer) bool { return p.ID == id })
-	if at < 0 {
-		ids := make([]string, len(peers))
-		for i, p := range peers {
-			ids[i] = p.ID
-		}
-		return &PeerError{fmt.Sprintf("server %q is not in the configuration; its servers are %s",
-			id, strings.Join(ids, ", "))}
+	peers, _ := m.cluster.Members()
+	at, err := peerCalled(peers, who)
+	if err != nil {
+		return err
 	}
+	id := peers[at].ID
 	if id == m.identity.NodeID {
 		return &PeerError{"a node does not remove itself: ask another node"}
 	}
@@ -56,6 +52,31 @@ func (n *Node) RemovePeer(ctx context.Context, id string, force bool) error {
 		return err
 	}
 	return m.cluster.Remove(ctx, id)
+}
+
+// peerCalled finds the peer that has this id, or alone has this label.
+func peerCalled(peers []Peer, who string) (at int, err error) {
+	at = -1
+	names, several := make([]string, len(peers)), false
+	for i, p := range peers {
+		label := p.Status.About.Label
+		names[i] = cluster.Named(label, p.ID)
+		if p.ID == who {
+			return i, nil
+		}
+		if label == who && who != "" {
+			several = at >= 0
+			at = i
+		}
+	}
+	all := strings.Join(names, ", ")
+	if several {
+		return -1, &PeerError{fmt.Sprintf("several servers are called %q: name one by its id; the servers are %s", who, all)}
+	}
+	if at < 0 {
+		return -1, &PeerError{fmt.Sprintf("server %q is not in the configuration; its servers are %s", who, all)}
+	}
+	return at, nil
 }
 
 func (m *member) removable(ctx context.Context, peers []Peer, at int, force bool) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"keyquorum/audit"
+	"keyquorum/vault"
 )
 
 func openAudit(config Config) (*audit.Log, error) {
@@ -23,6 +24,11 @@ func openAudit(config Config) (*audit.Log, error) {
 
 // ReopenAudit closes and opens the usage log again, after it was renamed.
 func (n *Node) ReopenAudit() error { return n.audit.Reopen() }
+
+// Record writes the usage record of an operation of the operator plane on a node that has no keys.
+func (n *Node) Record(u vault.Unkeyed) error {
+	return u.Record(n.audit, n.config.Label, n.config.Now())
+}
 
 // watchUsageLog tells people when the usage log can't be written, and when it can again: a line for
 // each request that is refused would be too many. It ends with the node.

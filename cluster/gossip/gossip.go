@@ -43,7 +43,7 @@ type Gossip struct {
 	member          Member
 
 	heardMu sync.RWMutex
-	heard   map[string]News // by node id
+	heard   map[string]heard // by node id
 
 	mu     sync.Mutex // guards what follows
 	list   *memberlist.Memberlist
@@ -56,7 +56,7 @@ type Gossip struct {
 func New(config Config, member Member) *Gossip {
 	return &Gossip{
 		bind: config.Bind, advertise: config.Advertise, member: member,
-		heard: map[string]News{}, keys: config.Keys,
+		heard: map[string]heard{}, keys: config.Keys,
 	}
 }
 

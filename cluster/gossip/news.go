@@ -1,6 +1,8 @@
 package gossip
 
 import (
+	"maps"
+
 	"github.com/hashicorp/memberlist"
 
 	"keyquorum/cluster/wire"
@@ -15,6 +17,13 @@ type News struct {
 	Applied                              uint64 // index of the newest entry that its state has
 }
 
+// heard is what a node told last. Of one that is gone only its names are good for anything: people
+// look for it now.
+type heard struct {
+	News
+	gone bool
+}
+
 // maxHeard bounds the nodes: whoever has the gossip key can make some up.
 const maxHeard = 1024
 
@@ -23,7 +32,14 @@ func (g *Gossip) Of(nodeID string) (News, bool) {
 	g.heardMu.RLock()
 	defer g.heardMu.RUnlock()
 	n, ok := g.heard[nodeID]
-	return n, ok
+	return n.News, ok && !n.gone
+}
+
+// Last is the same, also of a node that is gone.
+func (g *Gossip) Last(nodeID string) News {
+	g.heardMu.RLock()
+	defer g.heardMu.RUnlock()
+	return g.heard[nodeID].News
 }
 
 // Hear takes a node's metadata: News, encoded. Nonsense is passed over, and so is who is new when
@@ -38,15 +54,21 @@ func (g *Gossip) Hear(nodeID string, meta []byte) {
 	}
 	g.heardMu.Lock()
 	defer g.heardMu.Unlock()
+	if _, known := g.heard[nodeID]; !known && len(g.heard) >= maxHeard {
+		maps.DeleteFunc(g.heard, func(_ string, h heard) bool { return h.gone })
+	}
 	if _, known := g.heard[nodeID]; known || len(g.heard) < maxHeard {
-		g.heard[nodeID] = n
+		g.heard[nodeID] = heard{News: n}
 	}
 }
 
 func (g *Gossip) forget(nodeID string) {
 	g.heardMu.Lock()
 	defer g.heardMu.Unlock()
-	delete(g.heard, nodeID)
+	if h, known := g.heard[nodeID]; known {
+		h.gone = true
+		g.heard[nodeID] = h
+	}
 }
 
 // meta is what this member tells of itself in at most limit bytes.

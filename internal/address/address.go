@@ -18,6 +18,8 @@ import (
 // maxLength bounds an address in bytes: a host name has 253 at most.
 const maxLength = 300
 
+var errTooLong = fmt.Errorf("an address has %d bytes at most", maxLength)
+
 // Listen checks host:port to listen at. The host may be missing, or one that stands for all of the
 // machine's; the port may be 0, for any that is free.
 func Listen(s string) error {
@@ -46,6 +48,9 @@ func Reachable(s string) error {
 
 // URL checks https://host or https://host:port, without anything after it.
 func URL(s string) error {
+	if len(s) > maxLength {
+		return errTooLong
+	}
 	if !strings.HasPrefix(s, "https://") {
 		if scheme, rest, ok := strings.Cut(s, "://"); ok {
 			return fmt.Errorf("%q: a node speaks https, not %s; it is https://%s", s, scheme, rest)
@@ -68,11 +73,11 @@ func URL(s string) error {
 
 // split takes host:port apart.
 func split(s string) (host string, port uint16, err error) {
+	if len(s) > maxLength {
+		return "", 0, errTooLong
+	}
 	if scheme, rest, ok := strings.Cut(s, "://"); ok {
 		return "", 0, fmt.Errorf("%q is a URL, and host:port is wanted: leave %s:// out, as in %s", s, scheme, strings.Trim(rest, "/"))
-	}
-	if len(s) > maxLength {
-		return "", 0, fmt.Errorf("an address has %d bytes at most", maxLength)
 	}
 	host, service, err := net.SplitHostPort(s)
 	if err != nil {

@@ -47,7 +47,7 @@ func TestAddresses(t *testing.T) {
 		{"https://0.0.0.0:8200", "leave https:// out", "leave https:// out", "every address of a machine"},
 		{"https://host:0", "leave https:// out", "leave https:// out", "port 0"},
 		{"https://host:x", "leave https:// out", "leave https:// out", "is no URL"},
-		{strings.Repeat("a", 301) + ":1", "at most", "at most", "is no URL"},
+		{strings.Repeat("a", 301) + ":1", "at most", "at most", "at most"},
 	} {
 		for _, check := range []struct {
 			name, want string
