@@ -72,7 +72,7 @@ func (c *Cluster) Add(ctx context.Context, nodeID, at string, certificate *x509.
 	m := identity.NewMember(nodeID, at, certificate)
 	return c.changeMembers(ctx, func(list fsm.Members) (fsm.Members, error) {
 		if c.removed(nodeID) {
-			return nil, ErrRemoved
+			return nil, errIDRemoved
 		}
 		old, there := list.Find(nodeID)
 		m.Voter = old.Voter
@@ -86,6 +86,10 @@ func (c *Cluster) Add(ctx context.Context, nodeID, at string, certificate *x509.
 		return list.With(m), nil
 	})
 }
+
+// errIDRemoved is about who asks to join, which takes another id then by itself (node's pending).
+var errIDRemoved = errors.New("cluster: a node of this id was removed, and the id never comes back: " +
+	"the joining node has taken another now, so give it its shares again")
 
 func memberAt(list fsm.Members, at string) (id string, taken bool) {
 	i := slices.IndexFunc(list, func(m fsm.Member) bool { return m.Address == at })

@@ -54,6 +54,10 @@ type Admission struct {
 // ErrInvalidAnswer: the joiner did not prove that it was given the unseal key.
 var ErrInvalidAnswer = errors.New("node: invalid answer given")
 
+// ErrNotAdmitted: the member that was asked has refused the joiner, and nothing came of it. A Challenger
+// gives it where that is sure.
+var ErrNotAdmitted = errors.New("node: not admitted")
+
 // joining is a node that collects shares to answer a challenge.
 type joining struct {
 	challenger Challenger
@@ -74,14 +78,19 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	if err := n.reachable(); err != nil {
 		return err
 	}
-	j := &joining{challenger: ch, nodeID: newNodeID(), nonVoter: nonVoter}
-	challenge, err := ch.Challenge(ctx, j.nodeID)
+	kept, err := n.pending()
+	if err != nil {
+		return err
+	}
+	j := &joining{challenger: ch, nonVoter: nonVoter}
+	challenge, err := ch.Challenge(ctx, newNodeID()) // for its lock; its nonce is good for nothing
 	if err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
 	if j.lock, err = seal.DecodeLock(challenge.Lock); err != nil {
 		return fmt.Errorf("node: join: the challenge: %w", err)
 	}
+	j.nodeID = kept.idFor(j.lock.ClusterID)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ctx.Err() != nil {
@@ -130,7 +139,14 @@ func (n *Node) answerLocked(ctx context.Context, opener *seal.Opener) (*seal.Roo
 	if err != nil {
 		return nil, err
 	}
+	if err := n.keepPending(pending{hex.EncodeToString(j.lock.ClusterID[:]), j.nodeID}); err != nil {
+		return nil, err
+	}
 	proof, admission, err := n.askLocked(ctx, opener, csr)
+	if errors.Is(err, ErrNotAdmitted) { // under another id it may be
+		j.nodeID = newNodeID()
+		return nil, errors.Join(err, n.dropPending())
+	}
 	if err != nil {
 		return nil, err
 	}
