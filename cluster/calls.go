@@ -24,7 +24,7 @@ const (
 	errBadCall                   = calls.Bad         // the body is not what this call takes
 	errCallFailed                = calls.Failed      // anything else; the text is in the peer's log
 	errNotConfirmed   calls.Word = "not-confirmed"   // no majority of voters in the leader's term
-	errAddressTaken   calls.Word = "address-taken"   // another server has that address
+	ErrAddressTaken   calls.Word = "address-taken"   // another server has that address
 	errNotTransferred calls.Word = "not-transferred" // the leader leads on
 	errCantTell       calls.Word = "cant-tell"       // this node does not have it: ask another
 	// After these two surely nothing happened either. Another process speaks for the asker's

@@ -54,7 +54,8 @@ var (
 	// ErrDiverged: this node's state differs from the majority's; it answers nothing.
 	ErrDiverged = errors.New("cluster: this node's state differs from the others'")
 	// ErrRemoved: this node was removed from the cluster.
-	ErrRemoved = errors.New("cluster: this node was removed from the cluster")
+	ErrRemoved = errors.New("cluster: this node was removed from its cluster, for ever: " +
+		"to have it join anew, stop it, move its data folder away, start it, and make it join")
 )
 
 // leaderWait is how long a fence or a write that was not sent yet waits for a leader (decision 11).
@@ -102,6 +103,7 @@ type Cluster struct {
 	accused      accusations
 	held         heldBack
 	moved        moved
+	told         sync.Map // node id → About, of members that were asked how they are
 	scrubbing    scrubbing
 
 	opened   atomic.Uint64 // the newest term that this node led and opened; 0 for none

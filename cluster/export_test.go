@@ -132,7 +132,7 @@ func (c *Cluster) HearLie(by string) {
 
 // Words are those that a refusal may consist of, each between bars.
 var Words = fmt.Sprintf("|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|", string(errNotLeader), string(errMaybe), string(errNotMember), string(errTooMany),
-	string(errBadCall), string(errCallFailed), string(errNotConfirmed), string(errAddressTaken), string(errStranger),
+	string(errBadCall), string(errCallFailed), string(errNotConfirmed), string(ErrAddressTaken), string(errStranger),
 	string(errNotTransferred), string(errOtherLife), string(errOutcast))
 
 // CallBodies are good bodies of each call, with txn as the transaction.

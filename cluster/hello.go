@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"net"
 	"slices"
 	"sync"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"keyquorum/cluster/calls"
 	"keyquorum/cluster/lives"
 	"keyquorum/cluster/port"
+	"keyquorum/internal/address"
 )
 
 // Members say hello: at their start to all, once a second to one after the other, and for each of
@@ -77,13 +77,11 @@ func (c *Cluster) cutOlder(nodeID string, life lives.ID) {
 }
 
 // noteAddress keeps where a member says that it is, unless that is known.
-func (c *Cluster) noteAddress(nodeID, address string) {
-	_, _, err := net.SplitHostPort(address)
-	known := func() bool { return slices.Contains(c.addresses(nodeID), address) }
-	if err != nil || len(address) > maxServerText || known() {
+func (c *Cluster) noteAddress(nodeID, at string) {
+	if address.Reachable(at) != nil || slices.Contains(c.addresses(nodeID), at) {
 		return
 	}
-	c.moved.set(nodeID, address)
+	c.moved.set(nodeID, at)
 }
 
 var (

@@ -151,8 +151,16 @@ func (c *Cluster) leaderHeard() time.Duration {
 	return time.Since(last)
 }
 
-// labelOf is what people call another member, as far as gossip has brought it.
-func (c *Cluster) labelOf(id string) string {
-	heard, _ := c.gossip.Of(id)
-	return cmp.Or(heard.Label, id)
+// nameOf is a member's label with its id behind it: people know the one, and the other is sure.
+func (c *Cluster) nameOf(id string) string { return Named(c.lastAbout(id).Label, id) }
+
+// Named is a node's name for people: its label, if it has one, and its id.
+func Named(label, id string) string {
+	if label == "" {
+		return id
+	}
+	return label + " (" + id + ")"
 }
+
+// labelOf is what people call another member, as far as it has ever told this one.
+func (c *Cluster) labelOf(id string) string { return cmp.Or(c.lastAbout(id).Label, id) }

@@ -25,8 +25,8 @@ type Member struct {
 	RoundTrip time.Duration // of that question; 0 for the node that asked
 	Skew      time.Duration // of its wall clock against that node's, to within half a round trip
 
-	// Known: it has said something. Status is its answer; where it did not answer, or was not asked,
-	// what gossip brought last: About, Sealed and Applied.
+	// Known: it has said something lately. Status is its answer; where it did not answer, or was not
+	// asked, what gossip brought last: About, Sealed and Applied. About stays when it is gone.
 	Known  bool
 	Status Status
 
@@ -95,7 +95,17 @@ func (c *Cluster) lastStatus(nodeID string) (s Status, known bool) {
 		return c.status(), true
 	}
 	heard, known := c.gossip.Of(nodeID)
+	if !known { // by its name people look for it, all the more when it is gone
+		return Status{About: c.lastAbout(nodeID)}, false
+	}
 	return Status{About: aboutOf(heard), Sealed: heard.Sealed, Applied: heard.Applied}, known
+}
+
+// lastAbout is what a member said of itself last, by gossip or when it was asked.
+func (c *Cluster) lastAbout(nodeID string) About {
+	told, _ := c.told.Load(nodeID)
+	asked, _ := told.(About)
+	return cmp.Or(aboutOf(c.gossip.Last(nodeID)), asked)
 }
 
 func (c *Cluster) addAccounts(members []Member, leads bool) {
@@ -234,6 +244,7 @@ func (c *Cluster) visit(ctx context.Context, m *Member) {
 		return
 	}
 	m.Answers, m.Known, m.Status = true, true, status
+	c.told.Store(m.ID, status.About)
 	if m.ID != c.id {
 		m.RoundTrip = took
 		then := c.wall().Add(-took / 2)

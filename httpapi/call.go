@@ -36,6 +36,7 @@ type call struct {
 	operator   vault.Operator // operator plane
 	authorized bool           // operator plane: operator is one
 	proved     bool           // operator plane: no token, but the unseal shares
+	detail     string         // operator plane: what was made so, for the usage record
 }
 
 // A format is how a plane writes a failure: it appends the body.
@@ -96,7 +97,7 @@ func (c *call) guarded(do func(c *call) error) (err error) {
 func (c *call) fail(err error) {
 	f := failureOf(err)
 	if f.status >= http.StatusInternalServerError && f.status != http.StatusServiceUnavailable &&
-		f.status != http.StatusNotImplemented && c.mayLog() {
+		f.status != http.StatusNotImplemented && f.inner != unrecordedCode && c.mayLog() {
 		c.h.log.Error("a request failed", "request_id", c.req.ID, "path", c.r.URL.Path, "error", err)
 	}
 	c.status = f.status

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gorilla/mux"
 	"github.com/hashicorp/go-hclog"
@@ -41,6 +42,8 @@ type Config struct {
 	LinesHeld func() uint64
 	// Connections is how many the API has at once; 0: 8192.
 	Connections int
+	// CertificateEnd is when the listener's certificate ends, for the metrics; nil: not known.
+	CertificateEnd func() time.Time
 }
 
 // A Handler serves a node's API listener. Close ends what it does in the background.
@@ -84,7 +87,7 @@ func New(n *node.Node, c Config) *Handler {
 		meters:    newMeters(),
 		conns:     newConnections(c.Connections),
 	}
-	h.metrics = newMetrics(n, h.meters, h.conns, c.LinesHeld)
+	h.metrics = newMetrics(n, h.meters, h.conns, c.LinesHeld, c.CertificateEnd)
 	if h.dial == nil {
 		h.dial = func(ctx context.Context, addr string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -27,9 +28,9 @@ type metrics struct {
 	strangers *rate.Limiter // of scrapes without a token, each of which takes a millisecond or two
 }
 
-func newMetrics(n *node.Node, m *meters, c *connections, held func() uint64) *metrics {
+func newMetrics(n *node.Node, m *meters, c *connections, held func() uint64, end func() time.Time) *metrics {
 	r := prometheus.NewRegistry()
-	r.MustRegister(&collector{n, m, c, held}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(&collector{n, m, c, held, end}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return &metrics{registry: r, strangers: rate.NewLimiter(5, 20)}
 }
 
@@ -74,10 +75,11 @@ func (m *metrics) text(authorized bool) ([]byte, error) {
 
 // A collector makes metrics of what was counted, when it is asked.
 type collector struct {
-	n           *node.Node
-	meters      *meters
-	connections *connections
-	linesHeld   func() uint64 // nil: none
+	n              *node.Node
+	meters         *meters
+	connections    *connections
+	linesHeld      func() uint64    // nil: none
+	certificateEnd func() time.Time // nil: not known
 }
 
 // Describe implements prometheus.Collector.
@@ -92,6 +94,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	all := facts{Figures: c.n.Figures(), meters: c.meters, connections: c.connections, version: c.n.SealStatus().Version}
 	if c.linesHeld != nil {
 		all.linesHeld = c.linesHeld()
+	}
+	if c.certificateEnd != nil {
+		all.certificateEnd = c.certificateEnd()
 	}
 	for _, f := range figures {
 		if all.has(f.when) {

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -39,17 +40,17 @@ type joinRequest struct {
 
 type joinData struct {
 	Joined bool `json:"joined"`
+	Member bool `json:"member,omitempty"` // it was a member already, and needs no join
 }
 
-// join makes this node collect shares for the cluster behind an address. A member has joined
-// already; with retry the answer comes at once, and the attempts go on until one succeeds, another
-// join is asked for, or the handler is closed.
+// join makes this node collect shares for the cluster behind an address. With retry the answer comes
+// at once, and the attempts go on until one succeeds, another join is asked for, or the handler is
+// closed.
 func join(c *call, q *joinRequest) (joinData, error) {
-	switch h := c.h.n.Health(); {
-	case h.Initialized && !h.Sealed:
+	h := c.h.n.Health()
+	switch {
+	case h.Initialized && !h.Sealed && !h.Removed:
 		return joinData{}, &failure{status: http.StatusInternalServerError, message: "node must be sealed before joining"}
-	case h.Initialized:
-		return joinData{true}, nil
 	case q.AutoJoin != "" || q.ClientCert != "" || q.ClientKey != "":
 		return joinData{}, refuse(http.StatusBadRequest, "", "auto_join and leader_client_cert are not supported")
 	}
@@ -60,15 +61,42 @@ func join(c *call, q *joinRequest) (joinData, error) {
 	if !c.nearby() && !c.h.askers.Allow() {
 		return joinData{}, &failure{status: http.StatusTooManyRequests, message: "too many attempts to join"}
 	}
+	if h.Initialized {
+		return c.joinedAlready(ch)
+	}
 	if q.Retry {
 		c.h.joins.start(ch, q.NonVoter)
-		return joinData{true}, nil
+		return joinData{Joined: true}, nil
 	}
 	if err := c.h.n.Join(c.ctx, ch, q.NonVoter); err != nil {
+		if f := failureOf(nodeFailure(err)); f.status == http.StatusBadRequest {
+			return joinData{}, f
+		}
 		c.h.log.Warn("joining the cluster failed", "request_id", c.req.ID, "error", err)
 		return joinData{}, c.unjoined(err)
 	}
-	return joinData{true}, nil
+	return joinData{Joined: true}, nil
+}
+
+// joinedAlready answers a sealed member that is told to join, as scripts tell it at every start: it has
+// joined, if the one at the address is of its cluster. That is looked at now and then, and said in few
+// words: whoever asks has no token, and must not learn which ports of others are open.
+func (c *call) joinedAlready(ch node.Challenger) (joinData, error) {
+	err := c.h.n.JoinedAlready(c.ctx, ch)
+	var refused *joinRefused
+	switch {
+	case err == nil, errors.As(err, &refused) && refused.status == http.StatusServiceUnavailable:
+		return joinData{true, true}, nil // a sealed one can't tell: all are, after a power cut
+	case errors.Is(err, node.ErrOtherCluster):
+		return joinData{}, nodeFailure(err)
+	}
+	var peer *node.PeerError
+	if errors.As(err, &peer) {
+		return joinData{}, nodeFailure(err)
+	}
+	c.h.log.Warn("a member was told to join again, and the one that was named could not be asked", "error", err)
+	return joinData{}, &failure{status: http.StatusInternalServerError,
+		message: "failed to join raft cluster: this node is a member of a cluster already, and the one to join did not answer; this node's log says more"}
 }
 
 // unjoined tells why joining failed where the caller could have looked himself. Nobody is known at a

@@ -343,3 +343,10 @@ func aadCode(message string) string {
 	}
 	return digits
 }
+
+func missing(allow []string) error {
+	if allow == nil {
+		return notFound()
+	}
+	return methodNotAllowed(allow)
+}

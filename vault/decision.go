@@ -32,6 +32,8 @@ type decision struct {
 	allowed permissionSet // of the caller, in that vault; set by admit
 	version string        // that was used or made, for the usage record
 	with    string        // the other key that was used, for the usage record
+	subject *principal    // whom an operator's act is about, for the usage record
+	detail  string        // what it makes so, likewise
 }
 
 // read returns the record at path, and holds the transaction to it.

@@ -610,7 +610,7 @@ func TestClosed(t *testing.T) {
 	refused(t, err, vault.Unavailable, "Sealed")
 	_, err = w.ListVaults(ctx, w.root)
 	refused(t, err, vault.Unavailable, "Sealed")
-	if err := w.RecordOperation(w.root, "sys/seal", "", nil); err != nil {
+	if err := w.RecordOperation(w.root, "sys/seal", "", "", nil); err != nil {
 		t.Errorf("the operation that sealed the node can't be recorded: %v", err)
 	}
 }

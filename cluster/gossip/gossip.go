@@ -49,7 +49,7 @@ type Gossip struct {
 	complaints atomic.Uint64
 
 	heardMu sync.RWMutex
-	heard   map[string]News // by node id
+	heard   map[string]heard // by node id
 
 	mu     sync.Mutex // guards what follows
 	list   *memberlist.Memberlist
@@ -62,7 +62,7 @@ type Gossip struct {
 func New(config Config, member Member) *Gossip {
 	return &Gossip{
 		bind: config.Bind, advertise: config.Advertise, member: member,
-		heard: map[string]News{}, keys: config.Keys, streams: newStreams(),
+		heard: map[string]heard{}, keys: config.Keys, streams: newStreams(),
 	}
 }
 

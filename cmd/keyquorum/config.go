@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"keyquorum/httpapi"
+	"keyquorum/internal/address"
 	"keyquorum/node"
 )
 
@@ -181,38 +181,35 @@ func (s *serverConfig) complete() error {
 	if s.Label == "" {
 		s.Label, _ = os.Hostname()
 	}
-	advertised := []struct{ flag, listenFlag, listen, prefix string }{
-		{"--api-addr", "--listen", s.Listen, "https://"},
-		{"--cluster-addr", "--cluster-listen", s.ClusterListen, ""},
-		{"--gossip-addr", "--gossip-listen", s.GossipListen, ""},
-	}
-	for i, target := range []*string{&s.APIAddr, &s.ClusterAddr, &s.GossipAddr} {
-		a := advertised[i]
-		if *target != "" || a.listen == "" {
-			continue
-		}
-		if err := reachable(a.listen); err != nil {
-			return fmt.Errorf("%s %s: %w; say with %s what others should use", a.listenFlag, a.listen, err, a.flag)
-		}
-		*target = a.prefix + a.listen
-	}
-	if !strings.HasPrefix(s.APIAddr, "https://") {
-		return fmt.Errorf("--api-addr %s: a node speaks https only", s.APIAddr)
-	}
-	return nil
+	return s.completeAddresses()
 }
 
-// reachable says whether an address to listen at is also one that others can call.
-func reachable(listen string) error {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return errors.New("an address is host:port")
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		return errors.New("others cannot call that address")
-	}
-	if port == "0" {
-		return errors.New("others cannot know that port")
+// completeAddresses checks every address, those that were given and those that follow from them.
+func (s *serverConfig) completeAddresses() error {
+	for _, a := range []struct {
+		flag, listenFlag, listen, prefix string
+		own                              *string
+		check                            func(string) error
+	}{
+		{"--api-addr", "--listen", s.Listen, "https://", &s.APIAddr, address.URL},
+		{"--cluster-addr", "--cluster-listen", s.ClusterListen, "", &s.ClusterAddr, address.Reachable},
+		{"--gossip-addr", "--gossip-listen", s.GossipListen, "", &s.GossipAddr, address.Reachable},
+	} {
+		if a.listen == "" && a.flag == "--gossip-addr" {
+			continue // gossip is off
+		}
+		if err := address.Listen(a.listen); err != nil {
+			return fmt.Errorf("%s: %w", a.listenFlag, err)
+		}
+		if *a.own == "" {
+			if err := address.Reachable(a.listen); err != nil {
+				return fmt.Errorf("%s: %w; say with %s what others should use", a.listenFlag, err, a.flag)
+			}
+			*a.own = a.prefix + a.listen
+		}
+		if err := a.check(*a.own); err != nil {
+			return fmt.Errorf("%s: %w", a.flag, err)
+		}
 	}
 	return nil
 }

@@ -94,7 +94,7 @@ func serve(ctx context.Context, config *serverConfig) error {
 	if err != nil {
 		return err
 	}
-	cert, err := loadCertificate(config.TLSCert, config.TLSKey, zones, logger)
+	cert, err := loadCertificate(config.TLSCert, config.TLSKey, zones, config.APIAddr, logger)
 	if err != nil {
 		return err
 	}
@@ -112,6 +112,7 @@ func serve(ctx context.Context, config *serverConfig) error {
 	server := httpapi.NewServer(n, httpapi.Config{
 		Zones: zones, Throttle: config.Throttle, OpenMetrics: config.OpenMetrics,
 		Connections: affordable(config.Connections), LinesHeld: repeats.Held,
+		CertificateEnd: cert.end,
 	}, logger.Named("api"))
 	shown := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
 	r := &running{n: n, server: server, logger: logger, repeats: repeats}

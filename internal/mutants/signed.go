@@ -377,7 +377,7 @@ var signedMutants = []mutant{
 			New:  "		b.byNode[h.Node] = &entry{}\n",
 		}},
 		test: "./cluster TestWriteLostByADiskThatWasPutBackIsFoundOut",
-	},	{
+	}, {
 		name: "earlier-copy-forgotten", bug: "a write that may have been applied before is reported as too old",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/commit.go",
