@@ -50,7 +50,7 @@ func (e *apiError) Error() string {
 // newClient trusts caPEM, or the system's roots when it is empty.
 func newClient(base, token string, caPEM []byte) (*client, error) {
 	if err := address.URL(base); err != nil {
-		return nil, fmt.Errorf("the address of the node (--address, or KEYQUORUM_ADDR in the environment): %w", err)
+		return nil, fmt.Errorf("the address of a node (--address, --node, or KEYQUORUM_ADDR in the environment): %w", err)
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if len(caPEM) > 0 {
