@@ -57,7 +57,7 @@ func (c *Cluster) accuse(node string, d deed, details ...any) {
 			accusation := Accusation{Node: node, Deed: d.word}
 			says = "a node is not what it was, and is refused: " + accusation.Advice()
 		}
-		c.logger.Error(says, append([]any{"node", node, "deed", d.says}, details...)...)
+		c.logger.Error(says, append([]any{"node", c.nameOf(node), "deed", d.says}, details...)...)
 	}
 }
 

@@ -158,7 +158,7 @@ func (c *Cluster) noteLost(s lives.Said, by string) {
 		"anybody could tell: entry %d of term %d, which this node had applied, is lost",
 		s.Applied, s.AppliedTerm)
 	if c.lost.CompareAndSwap(nil, &why) {
-		c.logger.Error("a write was lost", "why", why, "found by", by)
+		c.logger.Error("a write was lost", "why", why, "found by", c.nameOf(by))
 	}
 }
 
@@ -166,7 +166,7 @@ func (c *Cluster) noteLost(s lives.Said, by string) {
 // that this process goes on, and stops.
 func (c *Cluster) noteRival(by string) {
 	c.logger.Error("a copy of this node's data folder was started beside it; "+
-		"this node goes on, the copy is refused: stop it", "heard by", by)
+		"this node goes on, the copy is refused: stop it", "heard by", c.nameOf(by))
 	c.wg.Go(c.greetAll)
 }
 

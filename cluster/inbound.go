@@ -173,7 +173,7 @@ func (in *inbound) install(peer string, rpc raft.RPC) {
 // never taken, so that nobody has a state go back.
 func (in *inbound) passOver(peer string, rpc raft.RPC, r *raft.InstallSnapshotRequest) {
 	in.c.logger.Warn("a snapshot that this node is past was passed over",
-		"from", peer, "index", r.LastLogIndex)
+		"from", in.c.nameOf(peer), "index", r.LastLogIndex)
 	_, err := io.Copy(io.Discard, rpc.Reader)
 	rpc.Respond(&raft.InstallSnapshotResponse{Term: r.Term, Success: err == nil}, err)
 }

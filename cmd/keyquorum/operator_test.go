@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,12 +18,29 @@ type lonelyNode struct {
 	folder  devFolder
 	address devAddress
 	cmd     *exec.Cmd
+	log     *os.File // standard error
 }
 
-func startNode(t *testing.T) *lonelyNode {
+// said is what the node has logged.
+func (n *lonelyNode) said(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(n.log.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func startNode(t *testing.T, flags ...string) *lonelyNode {
 	t.Helper()
 	n := &lonelyNode{folder: devCertificates(t, time.Now()), address: devAddress{number: 1, port: freeBase(t)}}
-	n.cmd = keyquorum(context.Background(), string(n.folder), n.folder.serverArgs(n.address)...)
+	n.cmd = keyquorum(context.Background(), string(n.folder), append(n.folder.serverArgs(n.address), flags...)...)
+	var err error
+	if n.log, err = os.Create(filepath.Join(t.TempDir(), "log")); err != nil {
+		t.Fatal(err)
+	}
+	defer n.log.Close()
+	n.cmd.Stderr = n.log
 	if err := n.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -162,5 +181,24 @@ func wantMembers(t *testing.T, object map[string]any, names ...string) {
 	names = slices.DeleteFunc(names, func(name string) bool { _, there := object[name]; return there })
 	if len(names) > 0 {
 		t.Errorf("the JSON lacks %q: %v", names, object)
+	}
+}
+
+// A node that can't record anything makes no cluster whose shares nobody sees, and its log says once which
+// file it is and what is the matter with it.
+func TestInitWithAFullUsageLog(t *testing.T) {
+	n := startNode(t, "--usage-log=/dev/full")
+	for range 5 {
+		o := n.operator(t, "init")
+		expectCode(t, "init", o, 2)
+		if !strings.Contains(o.complaint(), "The usage record could not be written. Nothing was done.") {
+			t.Errorf("init: %s", o.stderr)
+		}
+	}
+	expectCode(t, "init -status", n.operator(t, "init", "-status"), 2)
+	time.Sleep(1500 * time.Millisecond)
+	said := n.said(t)
+	if strings.Count(said, "[ERROR]") != 1 || !strings.Contains(said, "write /dev/full: no space left on device") {
+		t.Errorf("the node's log:\n%s", said)
 	}
 }
