@@ -111,8 +111,8 @@ var signedMutants = []mutant{
 		test: "./testcluster TestThiefAppendsNothing",
 	},
 	{
-		name: "committed-meanwhile",
-		bug:  "a leader replaces what is committed while its request waits for Raft",
+		name:  "committed-meanwhile",
+		bug:   "a leader replaces what is committed while its request waits for Raft",
 		edits: []overlay.Edit{unguardedLog},
 		test:  "./cluster TestEntryCommittedMeanwhileStays",
 	},
@@ -371,7 +371,7 @@ var signedMutants = []mutant{
 			New:  "		b.byNode[h.Node] = &entry{}\n",
 		}},
 		test: "./cluster TestWriteLostByADiskThatWasPutBackIsFoundOut",
-	},	{
+	}, {
 		name: "earlier-copy-forgotten", bug: "a write that may have been applied before is reported as too old",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/commit.go",
