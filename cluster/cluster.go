@@ -222,6 +222,7 @@ func (c *Cluster) startRaft(machine *resumed) (err error) {
 	if c.wrapStable != nil {
 		stable = c.wrapStable(stable)
 	}
+	logs = committedLog{logs, c}
 	c.Store.Vet(c.vetSnapshot)
 	if err := machine.begin(); err != nil {
 		return err

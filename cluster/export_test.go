@@ -56,6 +56,15 @@ func (c *Cluster) Heartbeat(nodeID string, term uint64) error {
 	return c.transport.AppendEntries(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request, &raft.AppendEntriesResponse{})
 }
 
+// SendEntries has a node hear of the member as the leader of a term, with entries behind another.
+func (c *Cluster) SendEntries(nodeID string, term, before, beforeTerm uint64, entries ...*raft.Log) error {
+	request := raft.AppendEntriesRequest{
+		RPCHeader: c.header(), Term: term, Leader: []byte(c.id),
+		PrevLogEntry: before, PrevLogTerm: beforeTerm, Entries: entries,
+	}
+	return c.transport.AppendEntries(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request, &raft.AppendEntriesResponse{})
+}
+
 // SayStand tells a node to stand for election, as its leader would.
 func (c *Cluster) SayStand(nodeID string) error {
 	return c.transport.TimeoutNow(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &raft.TimeoutNowRequest{RPCHeader: c.header()}, &raft.TimeoutNowResponse{})

@@ -47,7 +47,13 @@ func newKept() kept { return kept{writing: make(chan struct{}, 1), now: newNudge
 const markEvery = time.Second
 
 // committed is the index up to which this member knows the log to be committed.
-func (c *Cluster) committed() uint64 { return max(c.raft.CommitIndex(), c.kept.committed.Load()) }
+func (c *Cluster) committed() uint64 {
+	marked := c.kept.committed.Load()
+	if r := c.transport.Raft(); r != nil { // which may ask before it is known here
+		return max(marked, r.CommitIndex())
+	}
+	return marked
+}
 
 // readKnown takes what an earlier process has written.
 func (c *Cluster) readKnown() error {

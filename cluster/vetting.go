@@ -19,6 +19,7 @@ import (
 //
 //   - entries that this member knows to be committed stay. Raft deletes whatever conflicts with its
 //     leader's log, because a leader that stands crashes has every committed entry; one that lies need not.
+//     What is committed while the request waits for Raft is seen to in committed.go.
 //   - a configuration is what is signed for: in this member's state, or in the log before it. Raft goes by a
 //     configuration when it is in the log, not when it is committed, so looking when it is applied would be too
 //     late; and after a start nothing may be committed before the configuration is there.
