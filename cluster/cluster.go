@@ -268,7 +268,7 @@ func (c *Cluster) raftConfig() *raft.Config {
 	config.ElectionTimeout = max(or(c.Timing.Election, lan.Election), config.HeartbeatTimeout)
 	config.LeaderLeaseTimeout = or(c.Timing.LeaderLease, min(lan.LeaderLease, config.HeartbeatTimeout))
 	config.CommitTimeout = or(c.Timing.Commit, lan.Commit)
-	config.MaxAppendEntries = 512
+	config.MaxAppendEntries = maxAppend
 	config.BatchApplyCh = true
 	config.ShutdownOnRemove = false
 	config.SnapshotThreshold = 1 << 62 // storage counts bytes and we ask (decision 27)

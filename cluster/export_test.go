@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"time"
 
@@ -56,6 +57,19 @@ func (c *Cluster) Heartbeat(nodeID string, term uint64) error {
 // SayStand tells a node to stand for election, as its leader would.
 func (c *Cluster) SayStand(nodeID string) error {
 	return c.transport.TimeoutNow(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &raft.TimeoutNowRequest{RPCHeader: c.header()}, &raft.TimeoutNowResponse{})
+}
+
+// SendSnapshot says to a node that size bytes of a snapshot come from the leader of the next term,
+// and sends body.
+func (c *Cluster) SendSnapshot(nodeID string, size int64, body io.Reader) error {
+	term, index := c.raft.CurrentTerm()+1, c.raft.LastIndex()+1000
+	request := raft.InstallSnapshotRequest{
+		RPCHeader: c.header(), SnapshotVersion: raft.SnapshotVersionMax, Term: term, Leader: []byte(c.id),
+		LastLogIndex: index, LastLogTerm: term, Size: size, ConfigurationIndex: 1,
+		Configuration: raft.EncodeConfiguration(c.raft.GetConfiguration().Configuration()),
+	}
+	return c.transport.InstallSnapshot(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request,
+		&raft.InstallSnapshotResponse{}, body)
 }
 
 // Stand has the member stand for election now.

@@ -194,7 +194,7 @@ func (c *Cluster) vetSnapshot(meta raft.SnapshotMeta, state io.Reader) error {
 	}
 	if err != nil {
 		sender := ""
-		if p := c.inbound.installer.Load(); p != nil {
+		if p := c.inbound.sender.Load(); p != nil {
 			sender = *p
 		}
 		c.accuse(sender, deedSnapshot, "index", meta.Index, "why", err)
