@@ -123,6 +123,7 @@ type Cluster struct {
 
 	fences   rounds[fenced]      // of this node's readers
 	confirms rounds[fenceAnswer] // of this node as leader
+	surveys  rounds[Survey]      // likewise
 	counts   counts
 	diverged atomic.Pointer[error]
 	judging  sync.Mutex // held while this node compares itself with all voters

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http/httptest"
 	"time"
 
@@ -57,6 +58,16 @@ func (c *Cluster) Heartbeat(nodeID string, term uint64) error {
 // SayStand tells a node to stand for election, as its leader would.
 func (c *Cluster) SayStand(nodeID string) error {
 	return c.transport.TimeoutNow(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &raft.TimeoutNowRequest{RPCHeader: c.header()}, &raft.TimeoutNowResponse{})
+}
+
+// DialCalls opens a connection for calls with a node.
+func (c *Cluster) DialCalls(nodeID string) (net.Conn, error) {
+	return c.port.Dial(c.ctx, nodeID, port.Calls)
+}
+
+// SurveyBy is the answer to a member's call for a survey.
+func (c *Cluster) SurveyBy(ctx context.Context, from string) (Survey, error) {
+	return c.serveSurvey(ctx, from, surveyCall{})
 }
 
 // SendSnapshot says to a node that size bytes of a snapshot come from the leader of the next term,

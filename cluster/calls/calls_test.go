@@ -36,7 +36,7 @@ func TestCallsAreAnsweredWithOneWord(t *testing.T) {
 		Logger: hclog.NewNullLogger(),
 	})
 	ends := map[string]error{"full": full, "late": calls.Word("late"), "odd": io.ErrUnexpectedEOF}
-	calls.On(server, "/v1/echo", func(_ context.Context, from, said string) (string, error) {
+	calls.On(server, "/v1/echo", calls.Few, func(_ context.Context, from, said string) (string, error) {
 		return from + " says " + said, ends[said]
 	})
 	encoded := func(s string) []byte { b, _ := wire.Encode(s); return b }
