@@ -11,6 +11,9 @@ import (
 
 // connectRaft opens a connection for Raft, and has the other end accept this member.
 func (c *Cluster) connectRaft(ctx context.Context, nodeID string) (net.Conn, error) {
+	if err := c.awaitRaft(ctx); err != nil {
+		return nil, err
+	}
 	if !c.met(nodeID) { // else the other end would have nothing to go by
 		if err := c.greet(ctx, nodeID); err != nil {
 			return nil, err

@@ -60,6 +60,22 @@ func (c *Cluster) SayStand(nodeID string) error {
 	return c.transport.TimeoutNow(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &raft.TimeoutNowRequest{RPCHeader: c.header()}, &raft.TimeoutNowResponse{})
 }
 
+// ConnectUnstarted is what Raft's goroutines may do before Open knows of Raft.
+func ConnectUnstarted(ctx context.Context) error {
+	c := &Cluster{started: make(chan struct{})}
+	_, err := c.connectRaft(ctx, "somebody")
+	return err
+}
+
+// A Tasks is a member's.
+type Tasks struct{ tasks }
+
+// Begin is what a member begins a goroutine with.
+func (t *Tasks) Begin(f func()) bool { return t.begin(f) }
+
+// End is what the member's end calls.
+func (t *Tasks) End() { t.end() }
+
 // DialCalls opens a connection for calls with a node.
 func (c *Cluster) DialCalls(nodeID string) (net.Conn, error) {
 	return c.port.Dial(c.ctx, nodeID, port.Calls)

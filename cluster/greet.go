@@ -167,7 +167,7 @@ func (c *Cluster) noteLost(s lives.Said, by string) {
 func (c *Cluster) noteRival(by string) {
 	c.logger.Error("a copy of this node's data folder was started beside it; "+
 		"this node goes on, the copy is refused: stop it", "heard by", by)
-	c.wg.Go(c.greetAll)
+	c.tasks.begin(c.greetAll)
 }
 
 // greetAll says hello to every other server, and ends when all have answered.
@@ -198,7 +198,7 @@ func (c *Cluster) greetNew(others []string) {
 		known := c.greets.turns[id] != nil
 		c.greets.mu.Unlock()
 		if !known {
-			c.wg.Go(func() { c.begin(id) })
+			c.tasks.begin(func() { c.begin(id) })
 		}
 	}
 }

@@ -189,7 +189,7 @@ type Survey struct {
 // Survey asks the leader to look at all members, and looks itself where no leader answers. What it
 // returns is shared: it is only read.
 func (c *Cluster) Survey(ctx context.Context) Survey {
-	asking, cancel := context.WithTimeout(ctx, 3*askTimeout) // for a look that is under way, and the next
+	asking, cancel := context.WithTimeout(ctx, 3*askTimeout) // a look may be under way already
 	defer cancel()
 	s, err := atLeader(asking, c, "/v1/survey", surveyCall{}, c.serveSurvey)
 	if err != nil || len(s.Members) == 0 {

@@ -2,8 +2,8 @@
 // bodies (docs/formats.md).
 //
 // It promises that who asks is whom the certificate names, that no body is longer than MaxBody,
-// that a node has its share of calls and no more, that a refusal is one word, and that an asker can tell a call that never left its node. It does
-// not know what is asked, or by whom it may be.
+// that a node has its share of calls and no more, that a refusal is one word, and that an asker can
+// tell a call that never left its node. It does not know what is asked, or by whom it may be.
 package calls
 
 import (

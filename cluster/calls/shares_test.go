@@ -45,7 +45,7 @@ func call(ctx context.Context, s *calls.Server, from, path string, body []byte) 
 	return strings.TrimSuffix(w.Body.String(), "\n")
 }
 
-// Whoever makes as many calls as he can takes nothing from the others, nor from his own other calls.
+// Whoever makes as many calls as he can takes nothing from the others, nor from his other calls.
 func TestNodesHaveTheirShareOfCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, served, end := heldServer()
