@@ -76,6 +76,35 @@ func (t *Tasks) Begin(f func()) bool { return t.begin(f) }
 // End is what the member's end calls.
 func (t *Tasks) End() { t.end() }
 
+// ConnectRaft opens a connection of Raft's with a node, and closes it.
+func (c *Cluster) ConnectRaft(nodeID string) error {
+	conn, err := c.connectRaft(c.ctx, nodeID)
+	if err == nil {
+		conn.Close()
+	}
+	return err
+}
+
+// Greet has the member say hello to a node.
+func (c *Cluster) Greet(ctx context.Context, nodeID string) error { return c.greet(ctx, nodeID) }
+
+// Met says whether a node has accepted the member's latest hello.
+func (c *Cluster) Met(nodeID string) bool { return c.met(nodeID) }
+
+// AppendOld sends a node an entryless request of a term, as its leader would that repeats itself.
+func (c *Cluster) AppendOld(nodeID string, term uint64) error {
+	request := raft.AppendEntriesRequest{
+		RPCHeader: c.header(), Term: term, Leader: []byte(c.id), PrevLogEntry: 1, PrevLogTerm: 1,
+	}
+	return c.transport.AppendEntries(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request,
+		&raft.AppendEntriesResponse{})
+}
+
+// Accuse has the member see a deed of a node, and says whether it says so in its log.
+func (c *Cluster) Accuse(node, word string, now time.Time) (told bool) {
+	return c.accused.note(node, deed{word, "did " + word}, now)
+}
+
 // DialCalls opens a connection for calls with a node.
 func (c *Cluster) DialCalls(nodeID string) (net.Conn, error) {
 	return c.port.Dial(c.ctx, nodeID, port.Calls)

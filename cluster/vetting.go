@@ -32,12 +32,15 @@ import (
 
 // append takes a leader's entries in.
 func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesRequest) {
+	leads := r.Term >= in.c.raft.CurrentTerm() // else Raft takes nothing of it
 	keep, err := in.c.vet(peer, r)
 	switch {
 	case err != nil:
 		rpc.Respond(nil, err)
 	case keep == len(r.Entries):
-		in.noteLed(peer)
+		if leads {
+			in.noteLed(peer)
+		}
 		in.c.foresee(r.Entries)
 		in.t.Forward(rpc)
 	default:
