@@ -146,7 +146,7 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 func surelyNot(err error) bool {
 	var notSent *calls.DialError
 	for _, word := range []error{
-		errNotLeader, errBadCall, errNotMember, errOtherLife, errOutcast,
+		errNotLeader, errBadCall, errNotMember, errOtherLife, errOutcast, errTooMany,
 	} {
 		if errors.Is(err, word) {
 			return true

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"net/http/httptest"
 	"time"
 
@@ -68,6 +70,74 @@ func (c *Cluster) SendEntries(nodeID string, term, before, beforeTerm uint64, en
 // SayStand tells a node to stand for election, as its leader would.
 func (c *Cluster) SayStand(nodeID string) error {
 	return c.transport.TimeoutNow(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &raft.TimeoutNowRequest{RPCHeader: c.header()}, &raft.TimeoutNowResponse{})
+}
+
+// ConnectUnstarted is what Raft's goroutines may do before Open knows of Raft.
+func ConnectUnstarted(ctx context.Context) error {
+	c := &Cluster{started: make(chan struct{})}
+	_, err := c.connectRaft(ctx, "somebody")
+	return err
+}
+
+// A Tasks is a member's.
+type Tasks struct{ tasks }
+
+// Begin is what a member begins a goroutine with.
+func (t *Tasks) Begin(f func()) bool { return t.begin(f) }
+
+// End is what the member's end calls.
+func (t *Tasks) End() { t.end() }
+
+// ConnectRaft opens a connection of Raft's with a node, and closes it.
+func (c *Cluster) ConnectRaft(nodeID string) error {
+	conn, err := c.connectRaft(c.ctx, nodeID)
+	if err == nil {
+		conn.Close()
+	}
+	return err
+}
+
+// Greet has the member say hello to a node.
+func (c *Cluster) Greet(ctx context.Context, nodeID string) error { return c.greet(ctx, nodeID) }
+
+// Met says whether a node has accepted the member's latest hello.
+func (c *Cluster) Met(nodeID string) bool { return c.met(nodeID) }
+
+// AppendOld sends a node an entryless request of a term, as its leader would that repeats itself.
+func (c *Cluster) AppendOld(nodeID string, term uint64) error {
+	request := raft.AppendEntriesRequest{
+		RPCHeader: c.header(), Term: term, Leader: []byte(c.id), PrevLogEntry: 1, PrevLogTerm: 1,
+	}
+	return c.transport.AppendEntries(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request,
+		&raft.AppendEntriesResponse{})
+}
+
+// Accuse has the member see a deed of a node, and says whether it says so in its log.
+func (c *Cluster) Accuse(node, word string, now time.Time) (told bool) {
+	return c.accused.note(node, deed{word, "did " + word}, now)
+}
+
+// DialCalls opens a connection for calls with a node.
+func (c *Cluster) DialCalls(nodeID string) (net.Conn, error) {
+	return c.port.Dial(c.ctx, nodeID, port.Calls)
+}
+
+// SurveyBy is the answer to a member's call for a survey.
+func (c *Cluster) SurveyBy(ctx context.Context, from string) (Survey, error) {
+	return c.serveSurvey(ctx, from, surveyCall{})
+}
+
+// SendSnapshot says to a node that size bytes of a snapshot come from the leader of the next term,
+// and sends body.
+func (c *Cluster) SendSnapshot(nodeID string, size int64, body io.Reader) error {
+	term, index := c.raft.CurrentTerm()+1, c.raft.LastIndex()+1000
+	request := raft.InstallSnapshotRequest{
+		RPCHeader: c.header(), SnapshotVersion: raft.SnapshotVersionMax, Term: term, Leader: []byte(c.id),
+		LastLogIndex: index, LastLogTerm: term, Size: size, ConfigurationIndex: 1,
+		Configuration: raft.EncodeConfiguration(c.raft.GetConfiguration().Configuration()),
+	}
+	return c.transport.InstallSnapshot(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request,
+		&raft.InstallSnapshotResponse{}, body)
 }
 
 // Stand has the member stand for election now.

@@ -61,7 +61,7 @@ func (c *Cluster) serveHello(
 		if err := c.keepKnown(ctx); err != nil { // what is forgotten can't be held against a disk
 			return lives.Answer{}, err
 		}
-		go c.cutOlder(from, r.Said.Life)
+		c.cutOlder(from, r.Said.Life)
 	}
 	return judged.Answer, nil
 }
@@ -70,7 +70,7 @@ func (c *Cluster) serveHello(
 // that it dialled, and those to it that are older.
 func (c *Cluster) cutOlder(nodeID string, life lives.ID) {
 	now := time.Now()
-	c.port.Cut(func(l port.Link) bool {
+	c.cut(func(l port.Link) bool {
 		older := l.Life.Count > 0 && l.Life != life
 		return l.Node == nodeID && (older || l.Dialled && now.Sub(l.Opened) > time.Second)
 	})

@@ -19,15 +19,17 @@ type inbound struct {
 	t *raftfix.Transport
 	c *Cluster
 
-	installing sync.Mutex             // held while a peer's snapshot is taken
-	installer  atomic.Pointer[string] // whose that is
+	handing chan struct{}          // full while Raft has a peer's snapshot
+	sender  atomic.Pointer[string] // whose that is
 
 	mu  sync.Mutex
 	led map[string]bool // the nodes whose entries this member has taken
 }
 
 func newInbound(c *Cluster) *inbound {
-	return &inbound{t: c.transport, c: c, led: map[string]bool{}}
+	return &inbound{
+		t: c.transport, c: c, handing: make(chan struct{}, 1), led: map[string]bool{},
+	}
 }
 
 func (in *inbound) noteLed(peer string) {
@@ -46,12 +48,20 @@ func (in *inbound) hasLed(peer string) bool {
 func (in *inbound) serve() {
 	in.c.port.ServeRaft(in.c.ctx, port.Handler{
 		Admit: in.admit, Take: in.take, Heartbeat: in.heartbeat, Timeout: raftTimeout,
+		MaxUnanswered: maxAppend * maxEntry,
 	})
 }
 
 func (in *inbound) admit(peer port.Peer) bool {
 	return in.c.listensTo(peer.Node) && in.c.meets(peer) // after the port can cut it
 }
+
+// maxAppend is how many entries a leader sends at a time, and maxEntry a bound for the bytes of one
+// with its frame.
+const (
+	maxAppend = 512
+	maxEntry  = fsm.MaxTxnBytes + 4096
+)
 
 // heard refuses what a removed node sends, also over a connection from when it was still needed.
 func (in *inbound) heard(rpc raft.RPC, peer string) bool {
@@ -135,13 +145,16 @@ func (in *inbound) stand(peer string, rpc raft.RPC) {
 	in.t.Forward(rpc)
 }
 
-// install has one snapshot taken at a time, so that whoever sends what is refused can be named.
+// install takes a snapshot in. Raft's main loop reads it to its end, whatever its sender does: so
+// it is brought here first, and Raft is handed what is here. One is handed over at a time, so that
+// whoever sends what is refused can be named.
 func (in *inbound) install(peer string, rpc raft.RPC) {
 	r := rpc.Command.(*raft.InstallSnapshotRequest)
-	if r.Term < in.c.raft.CurrentTerm() {
-		// A leader of an older term that has not noticed yet may send a snapshot of the newer one. Raft
-		// refuses it unseen.
-		in.t.Forward(rpc)
+	if term := in.c.raft.CurrentTerm(); r.Term < term {
+		// A leader of an older term that has not noticed yet may send a snapshot of the newer one. It
+		// is refused unseen.
+		_, err := io.Copy(io.Discard, rpc.Reader)
+		rpc.Respond(&raft.InstallSnapshotResponse{Term: term}, err)
 		return
 	}
 	_, err := fsm.DecodeConfiguration(r.Configuration) // Raft panics
@@ -150,32 +163,72 @@ func (in *inbound) install(peer string, rpc raft.RPC) {
 		rpc.Respond(nil, errSnapshot)
 		return
 	}
+	if in.refuses(peer, rpc, r) || in.passesOver(peer, rpc, r) {
+		return
+	}
+	state, err := in.receive(rpc.Reader)
+	if err != nil {
+		in.c.logger.Warn("a snapshot did not come to its end", "from", peer, "error", err)
+		rpc.Respond(nil, err)
+		return
+	}
+	defer state.Close()
+	rpc.Reader = state
+	select {
+	case in.handing <- struct{}{}:
+		defer func() { <-in.handing }()
+	case <-in.c.ctx.Done():
+		return
+	}
+	if in.refuses(peer, rpc, r) || in.passesOver(peer, rpc, r) { // by now
+		return
+	}
+	in.sender.Store(&peer)
+	in.ask(rpc, rpc.Command, func(*raft.RPCResponse) {})
+}
+
+// refuses says whether a snapshot is none that this member may have by what it knows.
+func (in *inbound) refuses(peer string, rpc raft.RPC, r *raft.InstallSnapshotRequest) bool {
 	switch {
 	case in.c.besides(peer, r.Term):
 		rpc.Respond(nil, errBesides)
-		return
 	case in.c.contradicts(r):
 		in.c.accuse(peer, deedSnapshot, "index", r.LastLogIndex, "term", r.LastLogTerm)
 		in.c.lacks(peer, r.Term, r.LastLogIndex)
 		rpc.Respond(nil, errSnapshot)
-		return
-	case r.LastLogIndex <= in.c.committed():
-		in.passOver(peer, rpc, r)
-		return
+	default:
+		return false
 	}
-	in.installing.Lock()
-	defer in.installing.Unlock()
-	in.installer.Store(&peer)
-	in.ask(rpc, rpc.Command, func(*raft.RPCResponse) {})
+	return true
 }
 
-// passOver answers for a snapshot of what this member has: the library sends some twice. It is
+// passesOver answers for a snapshot of what this member has: the library sends some twice. It is
 // never taken, so that nobody has a state go back.
-func (in *inbound) passOver(peer string, rpc raft.RPC, r *raft.InstallSnapshotRequest) {
+func (in *inbound) passesOver(peer string, rpc raft.RPC, r *raft.InstallSnapshotRequest) bool {
+	if r.LastLogIndex > in.c.committed() {
+		return false
+	}
 	in.c.logger.Warn("a snapshot that this node is past was passed over",
 		"from", in.c.nameOf(peer), "index", r.LastLogIndex)
 	_, err := io.Copy(io.Discard, rpc.Reader)
 	rpc.Respond(&raft.InstallSnapshotResponse{Term: r.Term, Success: err == nil}, err)
+	return true
+}
+
+// receive puts aside what a peer sends. It ends with the connection, which ends with the member.
+func (in *inbound) receive(body io.Reader) (io.ReadCloser, error) {
+	aside, err := in.c.Store.Aside()
+	if err != nil {
+		return nil, err
+	}
+	if _, err = io.Copy(aside, body); err == nil {
+		_, err = aside.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		aside.Close()
+		return nil, err
+	}
+	return aside, nil
 }
 
 var errSnapshot = errors.New("cluster: no snapshot that anybody takes")

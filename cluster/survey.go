@@ -196,9 +196,10 @@ type Survey struct {
 	Leader  string        // node id, as far as the surveyor knows
 }
 
-// Survey asks the leader to look at all members, and looks itself where no leader answers.
+// Survey asks the leader to look at all members, and looks itself where no leader answers. What it
+// returns is shared: it is only read.
 func (c *Cluster) Survey(ctx context.Context) Survey {
-	asking, cancel := context.WithTimeout(ctx, 2*askTimeout)
+	asking, cancel := context.WithTimeout(ctx, 3*askTimeout) // a look may be under way already
 	defer cancel()
 	s, err := atLeader(asking, c, "/v1/survey", surveyCall{}, c.serveSurvey)
 	if err != nil || len(s.Members) == 0 {
@@ -211,11 +212,12 @@ type surveyCall struct {
 	_ struct{} `cbor:",toarray"`
 }
 
+// serveSurvey looks once for all who ask meanwhile. They share what it found.
 func (c *Cluster) serveSurvey(ctx context.Context, _ string, _ surveyCall) (Survey, error) {
 	if !c.leads() {
 		return Survey{}, errNotLeader
 	}
-	return c.look(ctx), nil
+	return c.surveys.join(ctx, func() (Survey, error) { return c.look(c.ctx), nil })
 }
 
 // look asks every member at the same time.

@@ -175,7 +175,7 @@ func (r *removals) add(v fsm.View) (fresh []string) {
 func (c *Cluster) noteRemoved(v fsm.View) {
 	fresh := c.removals.add(v)
 	for _, id := range fresh {
-		go c.port.Cut(func(l port.Link) bool { return l.Node == id })
+		c.cut(func(l port.Link) bool { return l.Node == id })
 	}
 	if c.removed(c.id) {
 		c.learnRemoved()

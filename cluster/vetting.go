@@ -33,12 +33,15 @@ import (
 
 // append takes a leader's entries in.
 func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesRequest) {
+	leads := r.Term >= in.c.raft.CurrentTerm() // else Raft takes nothing of it
 	keep, err := in.c.vet(peer, r)
 	switch {
 	case err != nil:
 		rpc.Respond(nil, err)
 	case keep == len(r.Entries):
-		in.noteLed(peer)
+		if leads {
+			in.noteLed(peer)
+		}
 		in.c.foresee(r.Entries)
 		in.t.Forward(rpc)
 	default:
@@ -195,7 +198,7 @@ func (c *Cluster) vetSnapshot(meta raft.SnapshotMeta, state io.Reader) error {
 	}
 	if err != nil {
 		sender := ""
-		if p := c.inbound.installer.Load(); p != nil {
+		if p := c.inbound.sender.Load(); p != nil {
 			sender = *p
 		}
 		c.accuse(sender, deedSnapshot, "index", meta.Index, "why", err)

@@ -333,7 +333,7 @@ var signedMutants = []mutant{
 		name: "machines-asleep", bug: "after a start no snapshot is taken before somebody writes, and nobody serves before one is taken",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/leader.go",
-			Old:  "	c.wg.Go(c.wakeMachines)\n",
+			Old:  "	c.tasks.begin(c.wakeMachines)\n",
 			New:  "",
 		}},
 		test: "./testcluster TestNodesThatStartWithNothingNewServe",
