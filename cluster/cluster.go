@@ -174,6 +174,7 @@ func prepare(config Config) *Cluster {
 		failure:      failure{failed: make(chan struct{})},
 		questions:    raftfix.NewQuestions(),
 		snapshotting: make(chan struct{}, 1),
+		scrubbing:    scrubbing{busy: make(chan struct{}, 1)},
 		kept:         newKept(),
 		trustChanged: newNudge(),
 		followNow:    newNudge(),
