@@ -10,7 +10,7 @@
 // runs has a room of its own: identity, lives, lease and succession judge, port, calls and gossip
 // carry, raftfix mends the library, wire encodes. What is left here, by subject:
 //
-//	what a member is           cluster, config, calls, duties, clock, asking, unfit
+//	what a member is           cluster, config, calls, duties, tasks, clock, asking, unfit
 //	a write                    commit, signing, everywhere
 //	a read                     read, fence, rounds
 //	leases                     leases, checkin, granting
@@ -176,6 +176,7 @@ func prepare(config Config) *Cluster {
 		failure:      failure{failed: make(chan struct{})},
 		questions:    raftfix.NewQuestions(),
 		snapshotting: make(chan struct{}, 1),
+		scrubbing:    scrubbing{busy: make(chan struct{}, 1)},
 		kept:         newKept(),
 		trustChanged: newNudge(),
 		followNow:    newNudge(),

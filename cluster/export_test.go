@@ -3,7 +3,6 @@ package cluster
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http/httptest"
@@ -210,9 +209,16 @@ func (c *Cluster) HearLie(by string) {
 }
 
 // Words are those that a refusal may consist of, each between bars.
-var Words = fmt.Sprintf("|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|", string(errNotLeader), string(errMaybe), string(errNotMember), string(errTooMany),
-	string(errBadCall), string(errCallFailed), string(errNotConfirmed), string(ErrAddressTaken), string(errStranger),
-	string(errNotTransferred), string(errOtherLife), string(errOutcast))
+var Words = func() string {
+	all := "|"
+	for _, w := range []calls.Word{
+		errNotLeader, errMaybe, errNotMember, errStranger, errTooMany, errBadCall, errCallFailed,
+		errNotConfirmed, ErrAddressTaken, errNotTransferred, errCantTell, errOtherLife, errOutcast,
+	} {
+		all += string(w) + "|"
+	}
+	return all
+}()
 
 // CallBodies are good bodies of each call, with txn as the transaction.
 func CallBodies(txn []byte) (bodies [][]byte) {
@@ -221,6 +227,8 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 		addressCall{Address: "host:1"}, order{Verb: orderLeave, Leader: "x", Term: 2, Node: "y", KeyTerm: 1, Signature: make([]byte, 64)},
 		commitAnswer{Kind: 2, Index: 7, Path: "a", At: 6}, fenceAnswer{Index: 3, Digest: make([]byte, 32)}, lease.Answer{E: 3, Life: 5, Token: 9, Grant: 4}, termAnswer{Term: 2},
 		digestAnswer{Known: true, Digest: make([]byte, 32)},
+		certifyCall{Request: []byte{1}}, certifyAnswer{Certificate: []byte{1}}, renewedCall{},
+		gossipKeysCall{Hash: [32]byte{1}}, gossipKeysAnswer{Keys: gossip.Keys{make([]byte, 32)}},
 		Status{
 			About: About{Label: "l", API: "a", Version: "v"}, Sealed: true, Applied: 4, Gossip: "g",
 			RoundTrips: []RoundTrip{{To: "x", Took: 7}},
@@ -253,6 +261,8 @@ var Recode = []func([]byte) ([]byte, bool){
 	recode[commitCall], recode[fenceCall], recode[lease.CheckIn], recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall], recode[addressCall], recode[order],
 	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer], recode[digestAnswer], recode[Status], recode[Survey], recode[succession.Voter], recode[gossip.News],
 	recode[lives.Hello], recode[lives.Answer], recode[lives.Diary], recode[known],
+	recode[certifyCall], recode[certifyAnswer], recode[renewedCall],
+	recode[gossipKeysCall], recode[gossipKeysAnswer],
 }
 
 func recode[T any](body []byte) ([]byte, bool) {

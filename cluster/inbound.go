@@ -146,8 +146,9 @@ func (in *inbound) stand(peer string, rpc raft.RPC) {
 }
 
 // install takes a snapshot in. Raft's main loop reads it to its end, whatever its sender does: so
-// it is brought here first, and Raft is handed what is here. One is handed over at a time, so that
-// whoever sends what is refused can be named.
+// it is brought here and looked at first, and Raft is handed what is here and will do. It is looked
+// at once more before it is in place, for Raft may have gone on. One is handed over at a time, so
+// that whoever sends what is refused then can be named.
 func (in *inbound) install(peer string, rpc raft.RPC) {
 	r := rpc.Command.(*raft.InstallSnapshotRequest)
 	if term := in.c.raft.CurrentTerm(); r.Term < term {
@@ -166,7 +167,7 @@ func (in *inbound) install(peer string, rpc raft.RPC) {
 	if in.refuses(peer, rpc, r) || in.passesOver(peer, rpc, r) {
 		return
 	}
-	state, err := in.receive(rpc.Reader)
+	state, err := in.receive(peer, rpc.Reader, r)
 	if err != nil {
 		in.c.logger.Warn("a snapshot did not come to its end", "from", peer, "error", err)
 		rpc.Respond(nil, err)
@@ -215,20 +216,32 @@ func (in *inbound) passesOver(peer string, rpc raft.RPC, r *raft.InstallSnapshot
 	return true
 }
 
-// receive puts aside what a peer sends. It ends with the connection, which ends with the member.
-func (in *inbound) receive(body io.Reader) (io.ReadCloser, error) {
+// receive puts aside what a peer sends, and looks at it. It ends with the connection, which ends
+// with the member.
+func (in *inbound) receive(
+	peer string, body io.Reader, r *raft.InstallSnapshotRequest,
+) (state io.ReadCloser, err error) {
 	aside, err := in.c.Store.Aside()
 	if err != nil {
 		return nil, err
 	}
-	if _, err = io.Copy(aside, body); err == nil {
-		_, err = aside.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		aside.Close()
+	defer func() {
+		if err != nil {
+			aside.Close()
+		}
+	}()
+	if _, err = io.CopyN(aside, body, r.Size); err != nil {
 		return nil, err
 	}
-	return aside, nil
+	meta := raft.SnapshotMeta{
+		Index: r.LastLogIndex, Term: r.LastLogTerm, ConfigurationIndex: r.ConfigurationIndex,
+		Configuration: raft.DecodeConfiguration(r.Configuration),
+	}
+	err = in.c.judgeSnapshot(peer, meta, io.NewSectionReader(aside, 0, r.Size))
+	if err == nil {
+		_, err = aside.Seek(0, io.SeekStart)
+	}
+	return aside, err
 }
 
 var errSnapshot = errors.New("cluster: no snapshot that anybody takes")

@@ -3,6 +3,9 @@ package cluster_test
 import (
 	"bytes"
 	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -70,6 +73,58 @@ func TestSnapshotThatStopsIsGivenUp(t *testing.T) {
 		}
 		close(body)
 		g.network.Reset(host(silent))
+		<-gone
+	})
+}
+
+// A snapshot that nobody vouched for costs Raft nothing, however large it is.
+func TestSnapshotThatNobodyVouchedForNeverReachesRaft(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const thief, other = 2, 1
+		g := newGroup(t, 3)
+		g.lead(0)
+		must(t, g.put(0, "a", "1"))
+		g.stop(other)
+		var begun atomic.Int64
+		g.openGated(other, func(op, path string) error {
+			if op == "mkdir" && strings.Contains(path, "snapshots") {
+				begun.Add(1)
+			}
+			return nil
+		})
+		must(t, g.put(other, "a", "2"))
+		const size = 1 << 20
+		garbage := bytes.NewReader(make([]byte, size))
+		if g.members[thief].SendSnapshot(g.ids[other], size, garbage) == nil {
+			t.Error("it is taken")
+		}
+		if begun.Load() > 0 || !slices.Contains(g.accused(other, thief), "snapshot") {
+			t.Errorf("Raft began %d snapshots, and %v is said of the sender",
+				begun.Load(), g.accused(other, thief))
+		}
+	})
+}
+
+// Who is cut off in the middle of a snapshot has done nothing wrong.
+func TestWhoseSnapshotIsCutOffIsNotAccused(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const sender, waiting = 2, 1
+		g := newGroup(t, 3)
+		g.lead(0)
+		must(t, g.put(0, "a", "1"))
+		body, gone := make(silence), make(chan struct{})
+		begun := io.MultiReader(bytes.NewReader(make([]byte, 1<<20)), body)
+		go func() {
+			_ = g.members[sender].SendSnapshot(g.ids[waiting], 2<<20, begun)
+			close(gone)
+		}()
+		time.Sleep(time.Second)
+		g.network.Reset(host(sender))
+		time.Sleep(time.Second)
+		if deeds := g.accused(waiting, sender); len(deeds) > 0 {
+			t.Errorf("it is accused of %v", deeds)
+		}
+		close(body)
 		<-gone
 	})
 }

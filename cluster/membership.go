@@ -306,12 +306,17 @@ func (c *Cluster) stepDown(ctx context.Context) error {
 	return nil
 }
 
+// orderWait bounds an order. A hand-over takes an election time-out at most.
+const orderWait = 5 * time.Second
+
 // orderOnce gives an order to the leader. Each may be repeated safely.
 func (c *Cluster) orderOnce(ctx context.Context, leader string, verb orderVerb, nodeID string) error {
 	o, err := c.newOrder(verb, leader, nodeID)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, orderWait)
+	defer cancel()
 	_, err = atNode(ctx, c, leader, "/v1/order", o, c.serveOrder)
 	return err
 }

@@ -179,8 +179,10 @@ func (c *Cluster) Answers(ctx context.Context, nodeID string) bool {
 // LeaderAbout asks the leader what it says of itself, for the addresses that gossip may not have
 // brought yet.
 func (c *Cluster) LeaderAbout(ctx context.Context) (About, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	s, err := atLeader(ctx, c, pathStatus, statusCall{}, c.serveStatus)
-	if errors.Is(err, errNotLeader) {
+	if errors.Is(err, errNotLeader) || errors.Is(err, context.DeadlineExceeded) {
 		err = ErrUnavailable
 	}
 	return s.About, err

@@ -184,9 +184,18 @@ func (h *heldBack) tooLong(e *raft.Log, committed uint64) bool {
 	return time.Since(h.since) > heldLong
 }
 
-// vetSnapshot looks at a snapshot that a leader has sent, before it is put into place. It is held
-// against all that this member knows to be committed, so the state has to be there first.
+// vetSnapshot looks at a snapshot that Raft has from a leader, before it is put into place.
 func (c *Cluster) vetSnapshot(meta raft.SnapshotMeta, state io.Reader) error {
+	sender := ""
+	if p := c.inbound.sender.Load(); p != nil {
+		sender = *p
+	}
+	return c.judgeSnapshot(sender, meta, state)
+}
+
+// judgeSnapshot holds a snapshot against all that this member knows to be committed, so the state
+// has to be there first.
+func (c *Cluster) judgeSnapshot(sender string, meta raft.SnapshotMeta, state io.Reader) error {
 	ctx, cancel := context.WithTimeout(c.ctx, applyWait)
 	defer cancel()
 	if err := c.fsm.Wait(ctx, c.committedState()); err != nil {
@@ -197,10 +206,6 @@ func (c *Cluster) vetSnapshot(meta raft.SnapshotMeta, state io.Reader) error {
 		err = fits(meta, view)
 	}
 	if err != nil {
-		sender := ""
-		if p := c.inbound.sender.Load(); p != nil {
-			sender = *p
-		}
 		c.accuse(sender, deedSnapshot, "index", meta.Index, "why", err)
 	}
 	return err

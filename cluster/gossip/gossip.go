@@ -108,26 +108,42 @@ func (g *Gossip) memberlist() (config *memberlist.Config, err error) {
 	if config.Keyring, err = newRing(g.Keys()); err != nil {
 		return nil, err
 	}
-	if config.BindAddr, config.BindPort, err = splitPort(g.bind); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), resolveWait)
+	defer cancel()
+	if config.BindAddr, config.BindPort, err = splitPort(ctx, g.bind); err != nil {
 		return nil, fmt.Errorf("gossip: address: %w", err)
 	}
-	if config.AdvertiseAddr, config.AdvertisePort, err = splitPort(g.advertise); err != nil {
+	if config.AdvertiseAddr, config.AdvertisePort, err = splitPort(ctx, g.advertise); err != nil {
 		return nil, fmt.Errorf("gossip: advertised address: %w", err)
 	}
 	return config, nil
 }
 
-func splitPort(address string) (string, int, error) {
+// resolveWait bounds how long a name of this member's own is looked up.
+const resolveWait = 5 * time.Second
+
+// splitPort has the host as a number: memberlist looks names up itself, and no end is put to that.
+func splitPort(ctx context.Context, address string) (string, int, error) {
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {
 		return "", 0, err
 	}
-	ip, err := net.ResolveIPAddr("ip", host) // memberlist wants a number
+	port, err := strconv.ParseUint(service, 10, 16)
 	if err != nil {
 		return "", 0, err
 	}
-	port, err := strconv.ParseUint(service, 10, 16)
-	return ip.String(), int(port), err
+	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return "", 0, err
+	}
+	first := all[0].Unmap()
+	for _, ip := range all {
+		if ip = ip.Unmap(); ip.Is4() {
+			first = ip
+			break
+		}
+	}
+	return first.String(), int(port), nil
 }
 
 // open is what memberlist runs on; nil while this member says nothing.
@@ -187,13 +203,25 @@ func (g *Gossip) find(ctx context.Context) {
 		if _, known := g.Of(id); known || list == nil {
 			continue
 		}
-		asking, cancel := context.WithTimeout(ctx, time.Second)
-		address := g.member.AskAddress(asking, id)
-		cancel()
-		if address != "" {
+		if address := g.ask(ctx, id); address != "" {
 			_, _ = list.Join([]string{id + "/" + address})
 		}
 	}
+}
+
+// ask is where a member says that it is found, as a number; "" where it does not answer.
+func (g *Gossip) ask(ctx context.Context, id string) string {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	address := g.member.AskAddress(ctx, id)
+	if address == "" {
+		return ""
+	}
+	host, port, err := splitPort(ctx, address)
+	if err != nil {
+		return ""
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port))
 }
 
 // FallSilent ends this member's part without leaving: another process may speak for its node.

@@ -410,4 +410,49 @@ var signedMutants = []mutant{
 		}},
 		test: "./cluster TestOutcomeOfAWriteThatIsSignedAgainMayBeUnknown",
 	},
+	{
+		name: "snapshot-awaited-by-raft", bug: "Raft's main loop waits for whoever says that it sends a snapshot",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/inbound.go",
+			Old:  "	aside, err := in.c.Store.Aside()\n",
+			New:  "	if body != nil {\n		return io.NopCloser(body), nil\n	}\n	aside, err := in.c.Store.Aside()\n",
+		}},
+		test: "./cluster TestSnapshotThatNeverComesHoldsNothingUp",
+	},
+	{
+		name: "message-of-any-length", bug: "one message of Raft's is read for as long as it says that it is",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/port/pace.go",
+			Old:  "	if m.node.bytes.Add(int64(n)) > m.node.most {\n",
+			New:  "	if m.node.bytes.Add(int64(n)) > m.node.most<<20 {\n",
+		}},
+		test: "./cluster/port TestNoMessageIsLongerThanAnyLeaders",
+	},
+	{
+		name: "redirect-followed", bug: "a node sends its call to wherever the answer says, under its own certificate",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/calls/client.go",
+			Old:  "		CheckRedirect: stayHere,\n",
+			New:  "",
+		}},
+		test: "./cluster/calls TestNoAnswerSendsACallElsewhere",
+	},
+	{
+		name: "calls-without-shares", bug: "one node has all that another does for its members",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/calls/shares.go",
+			Old:  "		s = &share{slots: make(chan struct{}, l.most)}\n",
+			New:  "		s = &share{slots: make(chan struct{}, 1000*l.most)}\n",
+		}},
+		test: "./cluster/calls TestNodesHaveTheirShareOfCalls",
+	},
+	{
+		name: "hello-before-the-connection", bug: "a connection of Raft's is used after a hello from before it was opened",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/connect.go",
+			Old:  "	if err := c.greet(ctx, nodeID); err != nil {\n		conn.Close()\n",
+			New:  "	if err := ctx.Err(); err != nil {\n		conn.Close()\n",
+		}},
+		test: "./cluster TestMachineThatIsSetBackWhileItDialsFindsOut",
+	},
 }
