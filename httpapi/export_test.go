@@ -210,3 +210,6 @@ func Counting(t Throttle) (request func()) {
 
 // At sets the clock by which Authorities fetch anew.
 func (a *Authorities) At(now func() time.Time) { a.now = now }
+
+// Outlook is what sys/ha-status says in words of a survey.
+func Outlook(s node.Survey) []string { return haStatusOf(s, time.Now()).Outlook }

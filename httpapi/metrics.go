@@ -29,7 +29,8 @@ type metrics struct {
 
 func newMetrics(n *node.Node, m *meters, certificateEnd func() time.Time) *metrics {
 	r := prometheus.NewRegistry()
-	r.MustRegister(&collector{n, m, certificateEnd}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(&collector{n, m, certificateEnd}, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return &metrics{registry: r, strangers: rate.NewLimiter(5, 20)}
 }
 

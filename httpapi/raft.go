@@ -42,9 +42,9 @@ type joinData struct {
 	Member bool `json:"member,omitempty"` // it was a member already, and needs no join
 }
 
-// join makes this node collect shares for the cluster behind an address. With retry the answer comes
-// at once, and the attempts go on until one succeeds, another join is asked for, or the handler is
-// closed.
+// join makes this node collect shares for the cluster behind an address. With retry the answer
+// comes at once, and the attempts go on until one succeeds, another join is asked for, or the
+// handler is closed.
 func join(c *call, q *joinRequest) (joinData, error) {
 	h := c.h.n.Health()
 	switch {
@@ -73,12 +73,14 @@ func join(c *call, q *joinRequest) (joinData, error) {
 	return joinData{Joined: true}, nil
 }
 
-// joinedAlready answers a sealed member that is told to join, as scripts tell it at every start: it has
-// joined, if the one at the address is of its cluster. That is looked at now and then, and said in few
-// words: whoever asks has no token, and must not learn which ports of others are open.
+// joinedAlready answers a sealed member that is told to join, as scripts tell it at every start:
+// it has joined, if the one at the address is of its cluster. That is looked at now and then, and
+// said in few words: whoever asks has no token, and must not learn which ports of others are
+// open.
 func (c *call) joinedAlready(ch node.Challenger) (joinData, error) {
 	if !c.h.strangers.Allow() {
-		return joinData{}, refuse(http.StatusTooManyRequests, "", "too many calls without a token: try again later")
+		return joinData{}, refuse(http.StatusTooManyRequests, "",
+			"too many calls without a token: try again later")
 	}
 	err := c.h.n.JoinedAlready(c.ctx, ch)
 	var refused *joinRefused
@@ -92,9 +94,13 @@ func (c *call) joinedAlready(ch node.Challenger) (joinData, error) {
 	if errors.As(err, &peer) {
 		return joinData{}, nodeFailure(err)
 	}
-	c.h.log.Warn("a member was told to join again, and the one that was named could not be asked", "error", err)
-	return joinData{}, &failure{status: http.StatusInternalServerError,
-		message: "failed to join raft cluster: this node is a member of a cluster already, and the one to join did not answer; this node's log says more"}
+	c.h.log.Warn("a member was told to join again, and the one that was named could not be asked",
+		"error", err)
+	return joinData{}, &failure{
+		status: http.StatusInternalServerError,
+		message: "failed to join raft cluster: this node is a member of a cluster already, " +
+			"and the one to join did not answer; this node's log says more",
+	}
 }
 
 // validServerID: 128 bits in lower-case hex. What a stranger sends goes no further otherwise.

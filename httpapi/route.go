@@ -16,7 +16,7 @@ type route struct {
 	body      int64 // most bytes of body that are read; 0: the body is not looked at
 	open      bool  // operator plane: served without a token. Whatever does not say so is refused
 	shares    bool  // takes or shows unseal shares: the connection forgets it, and ends
-	alone     bool  // operator plane: needs no other node's consent, so the token is verified without asking any
+	alone     bool  // operator plane: needs no other node's consent, nor to verify the token
 	idle      bool  // operator plane: a sealed node has nothing to do and answers 204
 	serve     endpoint
 	meter     *meter // set when the tables are built
@@ -148,8 +148,8 @@ func query(raw, name string) string {
 	return ""
 }
 
-// queryBool reads a query parameter that is yes or no, as Vault does (strconv.ParseBool); false where
-// it is missing or empty. Anything else is refused, lest a slip pass for no.
+// queryBool reads a query parameter that is yes or no, as Vault does (strconv.ParseBool); false
+// where it is missing or empty. Anything else is refused, lest a slip pass for no.
 func queryBool(raw, name string) (bool, error) {
 	v := query(raw, name)
 	if v == "" {

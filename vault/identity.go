@@ -196,13 +196,15 @@ func (v *Vaults) JWKS() ([]byte, error) {
 // AuthenticateOperator verifies an X-Vault-Token on a current view. A refusal (Forbidden) is recorded here, because no verb follows.
 func (v *Vaults) AuthenticateOperator(ctx context.Context, r Request, token seal.Plaintext) (Operator, error) {
 	o := Operator{Request: r}
-	_, err := v.settle(ctx, r.Fenced, false, func(d *decision) error { return d.authenticateOperator(&o, token) })
+	_, err := v.settle(ctx, r.Fenced, false, func(d *decision) error {
+		return d.authenticateOperator(&o, token)
+	})
 	return v.authenticated(o, err)
 }
 
-// AuthenticateOperatorHere verifies it on what this node holds, and asks nobody. It is for what takes
-// only from this node and must be possible while the others can't be asked: sealing it. A token that was
-// revoked meanwhile, elsewhere, is taken.
+// AuthenticateOperatorHere verifies it on what this node holds, and asks nobody. It is for what
+// takes only from this node and must be possible while the others can't be asked: sealing it. A
+// token that was revoked meanwhile, elsewhere, is taken.
 func (v *Vaults) AuthenticateOperatorHere(r Request, token seal.Plaintext) (Operator, error) {
 	if v.closed.Load() {
 		return Operator{}, refusal(seal.ErrSealed)

@@ -91,7 +91,8 @@ func serve(ctx context.Context, config *serverConfig) error {
 		return err
 	}
 	server := httpapi.NewServer(n, httpapi.Config{
-		Zones: zones, Throttle: config.Throttle, OpenMetrics: config.OpenMetrics, CertificateEnd: cert.end,
+		Zones: zones, Throttle: config.Throttle, OpenMetrics: config.OpenMetrics,
+		CertificateEnd: cert.end,
 	}, logger.Named("api"))
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
 	r := &running{n: n, server: server, logger: logger}
