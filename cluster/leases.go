@@ -23,7 +23,7 @@ type leases struct {
 	arrival    epoch // ends when a lease comes where there was none
 
 	roundTrips roundTripsInTerm // to the leader
-	answered   atomic.Int64     // lease clock when the leader last answered a check-in; 0: it never did
+	answered   atomic.Int64     // lease clock at the leader's last answer; 0: none
 }
 
 func (c *Cluster) beginLeases(process uint64) {

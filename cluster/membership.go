@@ -62,9 +62,9 @@ func (c *Cluster) addresses(nodeID string) (list []string) {
 	return list
 }
 
-// Add makes nodeID, whose certificate has this key, a non-voter at host:port. It makes itself a voter
-// once it is caught up and unsealed. Adding a member again changes its address and key. This member
-// must be unsealed.
+// Add makes nodeID, whose certificate has this key, a non-voter at host:port. It makes itself a
+// voter once it is caught up and unsealed. Adding a member again changes its address and key.
+// This member must be unsealed.
 func (c *Cluster) Add(ctx context.Context, nodeID, at string, certificate *x509.Certificate) error {
 	if err := checkServer(nodeID, at); err != nil {
 		return fmt.Errorf("cluster: the address of the new node: %w", err)
@@ -88,8 +88,8 @@ func (c *Cluster) Add(ctx context.Context, nodeID, at string, certificate *x509.
 }
 
 // errIDRemoved is about who asks to join, which takes another id then by itself (node's pending).
-var errIDRemoved = errors.New("cluster: a node of this id was removed, and the id never comes back: " +
-	"the joining node has taken another now, so give it its shares again")
+var errIDRemoved = errors.New("cluster: a node of this id was removed, and the id never comes " +
+	"back: the joining node has taken another now, so give it its shares again")
 
 func memberAt(list fsm.Members, at string) (id string, taken bool) {
 	i := slices.IndexFunc(list, func(m fsm.Member) bool { return m.Address == at })

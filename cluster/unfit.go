@@ -47,8 +47,8 @@ func (c *Cluster) whyNotLead() error {
 	return c.trouble()
 }
 
-// touch is how long a leader may leave check-ins unanswered before its member counts as cut off. They
-// are made several times a second.
+// touch is how long a leader may leave check-ins unanswered before its member counts as cut off.
+// They are made several times a second.
 const touch = 3 * time.Second
 
 // OutOfTouch says that whoever leads does not answer this member, or that nobody does: it can write

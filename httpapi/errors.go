@@ -49,8 +49,10 @@ const unrecordedCode = "UsageRecordFailed"
 
 // unrecorded answers a request whose usage record could not be written (I10).
 func unrecorded(more string) *failure {
-	return &failure{status: http.StatusInternalServerError, code: "InternalServerError", inner: unrecordedCode,
-		message: "The usage record could not be written." + more}
+	return &failure{
+		status: http.StatusInternalServerError, code: "InternalServerError", inner: unrecordedCode,
+		message: "The usage record could not be written." + more,
+	}
 }
 
 // unavailable is what a retry may mend.

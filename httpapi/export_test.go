@@ -228,3 +228,6 @@ func (f *Framing) Between() bool { return f.state == atMethod && len(f.line) == 
 func NewForgetfulConn(conn net.Conn, slow *atomic.Uint64) net.Conn {
 	return &forgetfulConn{Conn: conn, slow: slow}
 }
+
+// Outlook is what sys/ha-status says in words of a survey.
+func Outlook(s node.Survey) []string { return haStatusOf(s, time.Now()).Outlook }

@@ -44,7 +44,8 @@ var vaultFigures = []figure{
 var requestFigures = []figure{
 	gauges(always, "keyquorum_build_info", "1, with the program's version.", []string{"version"}, func(f *facts, e emit) { e(1, f.version) }),
 	gauge(always, "keyquorum_initialized", "1 if this node holds a cluster's data.", func(f *facts) float64 { return truth(f.Initialized) }),
-	gauges(always, "keyquorum_certificate_end_seconds", "When the certificate that the API shows ends, in Unix time: clients refuse it from then on.", nil,
+	gauges(always, "keyquorum_certificate_end_seconds",
+		"When the certificate that the API shows ends, in Unix time: clients refuse it from then on.", nil,
 		func(f *facts, e emit) {
 			if !f.certificateEnd.IsZero() {
 				e(float64(f.certificateEnd.Unix()))

@@ -67,8 +67,8 @@ func (l *lines) breakDown(yes bool) {
 	l.fail = yes
 }
 
-// take returns the lines of requests that were written since the last take. What the node records of
-// itself comes when it comes.
+// take returns the lines of requests that were written since the last take. What the node records
+// of itself comes when it comes.
 func (l *lines) take() []map[string]any {
 	return slices.DeleteFunc(l.all(), func(m map[string]any) bool { return m["plane"] == "node" })
 }

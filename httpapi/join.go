@@ -129,7 +129,8 @@ func (r *joinRefused) Error() string {
 	return fmt.Sprintf("the %s call was refused with %d: %s", r.name, r.status, r.text)
 }
 
-// Is: where a member has refused, and the same asked again would be refused again, nothing came of it.
+// Is: where a member has refused, and the same asked again would be refused again, nothing came
+// of it.
 func (r *joinRefused) Is(target error) bool {
 	return target == node.ErrNotAdmitted && r.status != http.StatusServiceUnavailable
 }

@@ -30,7 +30,8 @@ type metrics struct {
 
 func newMetrics(n *node.Node, m *meters, c *connections, held func() uint64, end func() time.Time) *metrics {
 	r := prometheus.NewRegistry()
-	r.MustRegister(&collector{n, m, c, held, end}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(&collector{n, m, c, held, end}, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return &metrics{registry: r, strangers: rate.NewLimiter(5, 20)}
 }
 

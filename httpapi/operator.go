@@ -70,19 +70,22 @@ func (c *call) operate(routes []route) error {
 
 func exactly(got, literal string) bool { return got == literal }
 
-// absent says that there is no such call. For what is Vault's that is 501: its clients take a 404 for
-// "there is no such thing", print nothing and end well, whatever text comes with it.
+// absent says that there is no such call. For what is Vault's that is 501: its clients take a 404
+// for "there is no such thing", print nothing and end well, whatever text comes with it.
 func (c *call) absent(path, allow []string) error {
 	switch {
 	case allow != nil:
 		return methodNotAllowed(allow)
 	case len(path) == 0 || path[0] == "keyquorum" || slices.ContainsFunc(path, odd):
-		return refuse(http.StatusNotFound, "NotFound", "No such path. GET /openapi.json lists all there are.")
+		return refuse(http.StatusNotFound, "NotFound", "No such path. "+whereAllAre)
 	}
 	called := strings.Join(path, "/")
-	return refuse(http.StatusNotImplemented, "NotImplemented", c.r.Method+" /v1/"+called[:min(len(called), maxLogged)]+
-		" is not served: Keyquorum has some of Vault's calls, and not this one. GET /openapi.json lists all there are.")
+	called = called[:min(len(called), maxLogged)]
+	return refuse(http.StatusNotImplemented, "NotImplemented", c.r.Method+" /v1/"+called+
+		" is not served: Keyquorum has some of Vault's calls, and not this one. "+whereAllAre)
 }
+
+const whereAllAre = "GET /openapi.json lists all there are."
 
 // odd says whether a segment is none that a client of Vault's makes.
 func odd(segment string) bool {
@@ -207,9 +210,9 @@ func (c *call) recordRefused(err error) error {
 	return err
 }
 
-// record writes the usage record of an operation that node has carried out, before it is answered, on a
-// node without keys too. What a stranger asks is recorded at a bounded rate, unless it came with shares
-// that opened something.
+// record writes the usage record of an operation that node has carried out, before it is
+// answered, on a node without keys too. What a stranger asks is recorded at a bounded rate,
+// unless it came with shares that opened something.
 func (c *call) record(object string, err error) error {
 	operation := "unknown"
 	if c.route != nil {
@@ -219,7 +222,9 @@ func (c *call) record(object string, err error) error {
 		return nil
 	}
 	if c.vaults == nil {
-		return c.h.n.Record(vault.Unkeyed{Request: c.req, Operation: operation, Object: object, Detail: c.detail, Err: err})
+		return c.h.n.Record(vault.Unkeyed{
+			Request: c.req, Operation: operation, Object: object, Detail: c.detail, Err: err,
+		})
 	}
 	o := c.operator
 	if !c.authorized {

@@ -43,9 +43,9 @@ type joinData struct {
 	Member bool `json:"member,omitempty"` // it was a member already, and needs no join
 }
 
-// join makes this node collect shares for the cluster behind an address. With retry the answer comes
-// at once, and the attempts go on until one succeeds, another join is asked for, or the handler is
-// closed.
+// join makes this node collect shares for the cluster behind an address. With retry the answer
+// comes at once, and the attempts go on until one succeeds, another join is asked for, or the
+// handler is closed.
 func join(c *call, q *joinRequest) (joinData, error) {
 	h := c.h.n.Health()
 	switch {
@@ -78,9 +78,10 @@ func join(c *call, q *joinRequest) (joinData, error) {
 	return joinData{Joined: true}, nil
 }
 
-// joinedAlready answers a sealed member that is told to join, as scripts tell it at every start: it has
-// joined, if the one at the address is of its cluster. That is looked at now and then, and said in few
-// words: whoever asks has no token, and must not learn which ports of others are open.
+// joinedAlready answers a sealed member that is told to join, as scripts tell it at every start:
+// it has joined, if the one at the address is of its cluster. That is looked at now and then, and
+// said in few words: whoever asks has no token, and must not learn which ports of others are
+// open.
 func (c *call) joinedAlready(ch node.Challenger) (joinData, error) {
 	err := c.h.n.JoinedAlready(c.ctx, ch)
 	var refused *joinRefused
@@ -94,9 +95,13 @@ func (c *call) joinedAlready(ch node.Challenger) (joinData, error) {
 	if errors.As(err, &peer) {
 		return joinData{}, nodeFailure(err)
 	}
-	c.h.log.Warn("a member was told to join again, and the one that was named could not be asked", "error", err)
-	return joinData{}, &failure{status: http.StatusInternalServerError,
-		message: "failed to join raft cluster: this node is a member of a cluster already, and the one to join did not answer; this node's log says more"}
+	c.h.log.Warn("a member was told to join again, and the one that was named could not be asked",
+		"error", err)
+	return joinData{}, &failure{
+		status: http.StatusInternalServerError,
+		message: "failed to join raft cluster: this node is a member of a cluster already, " +
+			"and the one to join did not answer; this node's log says more",
+	}
 }
 
 // unjoined tells why joining failed where the caller could have looked himself. Nobody is known at a

@@ -151,8 +151,8 @@ func query(raw, name string) string {
 	return ""
 }
 
-// queryBool reads a query parameter that is yes or no, as Vault does (strconv.ParseBool); false where
-// it is missing or empty. Anything else is refused, lest a slip pass for no.
+// queryBool reads a query parameter that is yes or no, as Vault does (strconv.ParseBool); false
+// where it is missing or empty. Anything else is refused, lest a slip pass for no.
 func queryBool(raw, name string) (bool, error) {
 	v := query(raw, name)
 	if v == "" {

@@ -29,7 +29,8 @@ func sysRoutes() []route {
 			serve: recordedInit},
 		{methods: write, shape: "sys/unseal", operation: "sys/unseal", body: tinyBody, open: true, shares: true,
 			serve: recorded(unseal, nothing, writeData)},
-		{methods: write, shape: "sys/seal", operation: "sys/seal", alone: true, idle: true, serve: recorded(sealNode, nothing, noContent)},
+		{methods: write, shape: "sys/seal", operation: "sys/seal", alone: true, idle: true,
+			serve: recorded(sealNode, nothing, noContent)},
 		{methods: write, shape: "sys/step-down", operation: "sys/step-down", serve: recorded(stepDown, nothing, noContent)},
 		{methods: get, shape: "sys/key-status", operation: "sys/key-status", serve: recorded(keyStatus, nothing, writeData)},
 		{methods: write, shape: "sys/rotate", operation: "sys/rotate", serve: recorded(rotateKeyring, nothing, noContent)},
@@ -79,8 +80,8 @@ func standsBy(h node.Health) bool {
 	return h.Initialized && !h.Sealed && !h.Leader && !h.Removed && !h.Unfit
 }
 
-// troubleOf says to strangers why an unsealed node is not ready. Paths and the like are in the node's
-// log, and in sys/ha-status.
+// troubleOf says to strangers why an unsealed node is not ready. Paths and the like are in the
+// node's log, and in sys/ha-status.
 func troubleOf(h node.Health, leaderKnown bool) string {
 	switch {
 	case h.Removed:
@@ -100,9 +101,10 @@ func clusterName(id string) string {
 	return "keyquorum-cluster-" + id[:min(len(id), 8)]
 }
 
-// healthCode is the matrix of Vault and OpenBao: the state's status, unless the query names another.
-// 200 and 473 mean that this node would answer a request. A follower serves reads itself, so it is
-// what that contract calls a performance standby; who asks for standbys means it too.
+// healthCode is the matrix of Vault and OpenBao: the state's status, unless the query names
+// another. 200 and 473 mean that this node would answer a request. A follower serves reads
+// itself, so it is what that contract calls a performance standby; who asks for standbys means it
+// too.
 func healthCode(h node.Health, leaderKnown bool, raw string) (int, error) {
 	q, err := readHealthQuery(raw)
 	if err != nil {
@@ -132,8 +134,8 @@ type healthQuery struct {
 	statuses map[string]int // by parameter, of those that were given
 }
 
-// readHealthQuery refuses a bad value also of a parameter that doesn't count in the state of now: the
-// probe would be found broken only when it is needed.
+// readHealthQuery refuses a bad value also of a parameter that doesn't count in the state of now:
+// the probe would be found broken only when it is needed.
 func readHealthQuery(raw string) (healthQuery, error) {
 	q := healthQuery{statuses: map[string]int{}}
 	for _, name := range []string{"standbyok", "perfstandbyok"} {
@@ -143,8 +145,10 @@ func readHealthQuery(raw string) (healthQuery, error) {
 		}
 		q.standbys = q.standbys || yes
 	}
-	for _, name := range []string{"activecode", "standbycode", "performancestandbycode", "drsecondarycode",
-		"removedcode", "haunhealthycode", "uninitcode", "sealedcode"} {
+	for _, name := range []string{
+		"activecode", "standbycode", "performancestandbycode", "drsecondarycode",
+		"removedcode", "haunhealthycode", "uninitcode", "sealedcode",
+	} {
 		v := query(raw, name)
 		if v == "" {
 			continue
@@ -186,7 +190,7 @@ type sealStatusData struct {
 	StorageType  string `json:"storage_type"`
 
 	Trouble string `json:"trouble,omitempty"` // why this node serves nobody, shares or not
-	Waiting bool   `json:"waiting,omitempty"` // its shares were good and are complete; it waits for a leader
+	Waiting bool   `json:"waiting,omitempty"` // the shares were good; it waits for a leader
 }
 
 func sealStatusOf(s node.SealStatus) sealStatusData {
@@ -298,7 +302,8 @@ func initialize(c *call, q *initRequest) (node.InitResult, error) {
 		return node.InitResult{}, err
 	}
 	c.detail = fmt.Sprintf("shares=%d threshold=%d", q.Shares, q.Threshold)
-	if err := c.h.n.Record(vault.Unkeyed{Request: c.req, Operation: "sys/init", Detail: c.detail, Begins: true}); err != nil {
+	begins := vault.Unkeyed{Request: c.req, Operation: "sys/init", Detail: c.detail, Begins: true}
+	if err := c.h.n.Record(begins); err != nil {
 		return node.InitResult{}, unrecorded(" Nothing was done.")
 	}
 	r, err := c.h.n.Init(c.ctx, q.Shares, q.Threshold)

@@ -362,8 +362,8 @@ func TestBadValuesOfQueryParameters(t *testing.T) {
 	}
 }
 
-// A node whose usage log is full would refuse every request, so it is not ready; and it finds out by
-// itself that there is room again, since balancers send it nothing meanwhile.
+// A node whose usage log is full would refuse every request, so it is not ready; and it finds out
+// by itself that there is room again, since balancers send it nothing meanwhile.
 func TestNotReadyWhileNothingCanBeRecorded(t *testing.T) {
 	log := new(logText)
 	s := newService(t, func(c *node.Config) { c.Logger = log.logger() })
@@ -409,7 +409,8 @@ func TestNotReadyWhileNothingCanBeRecorded(t *testing.T) {
 	}
 }
 
-// What happens on a node without keys is recorded as well: who made a cluster of it, who gave it shares.
+// What happens on a node without keys is recorded as well: who made a cluster of it, who gave it
+// shares.
 func TestUsageRecordsOfASealedNode(t *testing.T) {
 	s := newService(t)
 	s.operate("PUT", "/v1/sys/storage/raft/join", "", `{"leader_api_addr":"http://10.0.0.1:8200"}`)

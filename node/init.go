@@ -61,7 +61,8 @@ func (n *Node) Init(_ context.Context, shares, threshold int) (InitResult, error
 	return InitResult{Shares: g.shares, RootToken: g.token}, nil
 }
 
-// reachable refuses a cluster address of this node at which no other finds it, before it is signed for.
+// reachable refuses a cluster address of this node at which no other finds it, before it is
+// signed for.
 func (n *Node) reachable() error {
 	if err := address.Reachable(n.config.ClusterAddr); err != nil {
 		return &PeerError{"this node's cluster address: " + err.Error()}

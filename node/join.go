@@ -54,8 +54,8 @@ type Admission struct {
 // ErrInvalidAnswer: the joiner did not prove that it was given the unseal key.
 var ErrInvalidAnswer = errors.New("node: invalid answer given")
 
-// ErrNotAdmitted: the member that was asked has refused the joiner, and nothing came of it. A Challenger
-// gives it where that is sure.
+// ErrNotAdmitted: the member that was asked has refused the joiner, and nothing came of it. A
+// Challenger gives it where that is sure.
 var ErrNotAdmitted = errors.New("node: not admitted")
 
 // joining is a node that collects shares to answer a challenge.
@@ -108,7 +108,8 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 var ErrOtherCluster = errors.New("node: this node is a member of another cluster already: " +
 	"to have it join, stop it, move its data folder away, start it, and make it join")
 
-// JoinedAlready says, with nil, that this member belongs to the cluster behind ch. It changes nothing.
+// JoinedAlready says, with nil, that this member belongs to the cluster behind ch. It changes
+// nothing.
 func (n *Node) JoinedAlready(ctx context.Context, ch Challenger) error {
 	m := n.member.Load()
 	if m == nil {

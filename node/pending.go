@@ -11,9 +11,9 @@ import (
 	"keyquorum/storage"
 )
 
-// A pending join has told its cluster an id, and may have been admitted, but has no folder yet. The id
-// is kept: the cluster counts it at this node's address from then on, and takes the same id there
-// again, and no other.
+// A pending join has told its cluster an id, and may have been admitted, but has no folder yet.
+// The id is kept: the cluster counts it at this node's address from then on, and takes the same
+// id there again, and no other.
 type pending struct{ clusterID, nodeID string }
 
 func (n *Node) pendingFile() string { return filepath.Join(n.config.Dir, "joining") }

@@ -31,9 +31,9 @@ type PeerError struct{ text string }
 
 func (e *PeerError) Error() string { return e.text }
 
-// RemovePeer marks a node dead for ever and removes it; who names it by its id, or by its label where
-// only one has that. It refuses, with a *PeerError, to remove the last voter, or one without which the
-// voters that answer are no majority; force lifts the second.
+// RemovePeer marks a node dead for ever and removes it; who names it by its id, or by its label
+// where only one has that. It refuses, with a *PeerError, to remove the last voter, or one
+// without which the voters that answer are no majority; force lifts the second.
 func (n *Node) RemovePeer(ctx context.Context, who string, force bool) error {
 	m := n.member.Load()
 	if m == nil {
@@ -71,10 +71,12 @@ func peerCalled(peers []Peer, who string) (at int, err error) {
 	}
 	all := strings.Join(names, ", ")
 	if several {
-		return -1, &PeerError{fmt.Sprintf("several servers are called %q: name one by its id; the servers are %s", who, all)}
+		return -1, &PeerError{fmt.Sprintf("several servers are called %q: name one by its id; "+
+			"the servers are %s", who, all)}
 	}
 	if at < 0 {
-		return -1, &PeerError{fmt.Sprintf("server %q is not in the configuration; its servers are %s", who, all)}
+		return -1, &PeerError{fmt.Sprintf("server %q is not in the configuration; its servers are %s",
+			who, all)}
 	}
 	return at, nil
 }

@@ -251,8 +251,8 @@ func TestAddressesThatNobodyFinds(t *testing.T) {
 	})
 }
 
-// A process that dies between the cluster's word and its folder comes back under the id that the cluster
-// has: nobody need remove a ghost first.
+// A process that dies between the cluster's word and its folder comes back under the id that the
+// cluster has: nobody need remove a ghost first.
 func TestJoinAfterADeathThatLeftAGhost(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {
 		s.start(1)
@@ -294,7 +294,8 @@ func (f frank) Answer(ctx context.Context, a node.Answer) (node.Admission, error
 	return admission, err
 }
 
-// Whoever removed the ghost, as older versions told them to, must not have ended that machine for good.
+// Whoever removed the ghost, as older versions told them to, must not have ended that machine for
+// good.
 func TestJoinAfterItsGhostWasRemoved(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {
 		s.start(1)

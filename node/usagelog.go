@@ -58,13 +58,15 @@ type usageWatch struct {
 func (w *usageWatch) look() {
 	err := w.n.audit.Trouble()
 	if err != nil && !w.troubled {
-		w.n.logger().Error("requests can't be recorded, and are refused; this node is not ready", "error", err)
+		w.n.logger().Error("requests can't be recorded, and are refused; this node is not ready",
+			"error", err)
 		w.troubled = true
 	}
 	failures := w.n.audit.Stats().Failures
 	if !w.troubled {
 		if failures > w.refused { // and it was over before anybody looked
-			w.n.logger().Error("requests could not be recorded, and were refused", "count", failures-w.refused)
+			w.n.logger().Error("requests could not be recorded, and were refused",
+				"count", failures-w.refused)
 		}
 		w.refused = failures
 		return

@@ -67,7 +67,8 @@ func (a *answer) refused() reply {
 	switch {
 	case a.status == http.StatusNotFound && !otherNotFound(a.message):
 		return reply{word: missing}
-	case a.status == http.StatusConflict && (a.inner == "ObjectIsDeletedButRecoverable" || strings.HasPrefix(a.message, "There is an application")):
+	case a.status == http.StatusConflict && (a.inner == "ObjectIsDeletedButRecoverable" ||
+		strings.HasPrefix(a.message, "There is an application")):
 		return reply{word: taken}
 	case a.status == http.StatusForbidden && slices.Contains([]string{"SecretDisabled", "KeyDisabled", "AccessDenied"}, a.inner):
 		return reply{word: disabled}
@@ -82,7 +83,8 @@ func (a *answer) refused() reply {
 
 // otherNotFound says whether what a 404 says is not about the object.
 func otherNotFound(message string) bool {
-	return message == "" || strings.HasPrefix(message, "No such path.") || strings.HasPrefix(message, "There is no vault ")
+	return message == "" || strings.HasPrefix(message, "No such path.") ||
+		strings.HasPrefix(message, "There is no vault ")
 }
 
 func (r *Run) countFailure(detail string) {

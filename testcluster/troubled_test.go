@@ -17,8 +17,8 @@ type sealStatus struct {
 	Trouble  string `json:"trouble"`
 }
 
-// With its majority gone a node can still be sealed, and then be given its shares: whoever gives the last
-// is told that they were good, and need not give them again.
+// With its majority gone a node can still be sealed, and then be given its shares: whoever gives
+// the last is told that they were good, and need not give them again.
 func TestSealAndUnsealWithoutAMajority(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 3, nil)
@@ -52,8 +52,8 @@ func TestSealAndUnsealWithoutAMajority(t *testing.T) {
 	})
 }
 
-// A node that died keeps its name, is removed by it, and when it comes back with its old folder says what
-// to do.
+// A node that died keeps its name, is removed by it, and when it comes back with its old folder
+// says what to do.
 func TestNamesOfNodesThatAreGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 4, nil)

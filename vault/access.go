@@ -114,8 +114,8 @@ func canonical(every permissionSet, names []string) ([]string, error) {
 	return out, nil
 }
 
-// PermissionNames are the permissions on keys and on secrets, as Azure spells them; the first of each is
-// "all".
+// PermissionNames are the permissions on keys and on secrets, as Azure spells them; the first of
+// each is "all".
 func PermissionNames() (keys, secrets []string) { return namesIn(everyKeys), namesIn(everySecrets) }
 
 func namesIn(every permissionSet) []string {

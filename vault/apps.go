@@ -52,7 +52,8 @@ func (r credentialRecord) credential() Credential {
 
 // app finds an application by client id or name.
 func (d *decision) app(nameOrID string) (*principal, error) {
-	unknown := notFound("ApplicationNotFound", "There is no application of the name or client id %q.", clip(nameOrID))
+	unknown := notFound("ApplicationNotFound",
+		"There is no application of the name or client id %q.", clip(nameOrID))
 	id := fold(nameOrID)
 	if !validUUID(id) {
 		path := appNamePath(id)
@@ -93,7 +94,8 @@ func (v *Vaults) CreateApp(ctx context.Context, o Operator, name string) (App, e
 			return App{}, badParameter("An application's name is 1 to 64 letters, digits, '-', '_' and '.', and not a UUID.")
 		}
 		if _, taken := d.read(appNamePath(fold(name))); taken {
-			return App{}, conflict("ApplicationAlreadyExists", "There is an application called %q already.", name)
+			return App{}, conflict("ApplicationAlreadyExists",
+				"There is an application called %q already.", name)
 		}
 		p := principal{&principalRecord{ClientID: newUUID(), OID: newUUID(), Name: name, Enabled: true, Created: d.now.Unix()}}
 		d.subject = &p
@@ -231,7 +233,8 @@ func (v *Vaults) RemoveCredential(ctx context.Context, o Operator, app, credenti
 		d.detail = "credential=" + clip(credentialID)
 		i := slices.IndexFunc(r.Credentials, func(c credentialRecord) bool { return c.ID == credentialID })
 		if i < 0 {
-			return notFound("CredentialNotFound", "The application %s has no credential of the id %q.", r.Name, clip(credentialID))
+			return notFound("CredentialNotFound",
+				"The application %s has no credential of the id %q.", r.Name, clip(credentialID))
 		}
 		r.Credentials = slices.Delete(r.Credentials, i, i+1)
 		return nil

@@ -202,13 +202,15 @@ func (v *Vaults) AuthenticateOperator(ctx context.Context, r Request, token seal
 	if _, ok := operatorTokenPath(token); !ok { // no view is needed for that, so nobody is asked for one
 		return v.authenticated(o, errOperatorDenied)
 	}
-	_, err := v.settle(ctx, r.Fenced, false, func(d *decision) error { return d.authenticateOperator(&o, token) })
+	_, err := v.settle(ctx, r.Fenced, false, func(d *decision) error {
+		return d.authenticateOperator(&o, token)
+	})
 	return v.authenticated(o, err)
 }
 
-// AuthenticateOperatorHere verifies it on what this node holds, and asks nobody. It is for what takes
-// only from this node and must be possible while the others can't be asked: sealing it. A token that was
-// revoked meanwhile, elsewhere, is taken.
+// AuthenticateOperatorHere verifies it on what this node holds, and asks nobody. It is for what
+// takes only from this node and must be possible while the others can't be asked: sealing it. A
+// token that was revoked meanwhile, elsewhere, is taken.
 func (v *Vaults) AuthenticateOperatorHere(r Request, token seal.Plaintext) (Operator, error) {
 	if v.closed.Load() {
 		return Operator{}, refusal(seal.ErrSealed)

@@ -65,7 +65,8 @@ func (v *Vaults) CreateVault(ctx context.Context, o Operator, name string, reten
 
 // settings are what an operator can choose, for the usage record.
 func (r *vaultRecord) settings() string {
-	return fmt.Sprintf("retention_days=%d purge_protection=%t weak_algorithms=%t", r.RetentionDays, r.PurgeProtection, r.WeakAlgorithms)
+	return fmt.Sprintf("retention_days=%d purge_protection=%t weak_algorithms=%t",
+		r.RetentionDays, r.PurgeProtection, r.WeakAlgorithms)
 }
 
 // freeVaultName refuses a name that is taken, and says what can be done about it.
@@ -77,11 +78,14 @@ func (d *decision) freeVaultName(name string) error {
 	case r.State == live:
 		return conflict("VaultAlreadyExists", "There is a vault called %s already.", name)
 	case r.State == purging:
-		return conflict("VaultAlreadyExists", "The vault %s is being purged; its name is free when that is done.", name)
+		return conflict("VaultAlreadyExists",
+			"The vault %s is being purged; its name is free when that is done.", name)
 	case r.PurgeProtection:
-		return conflict("VaultAlreadyExists", "The vault %s is deleted. It can be recovered; it is protected from being purged before its retention is over.", name)
+		return conflict("VaultAlreadyExists", "The vault %s is deleted. It can be recovered; it is "+
+			"protected from being purged before its retention is over.", name)
 	default:
-		return conflict("VaultAlreadyExists", "The vault %s is deleted. It can be recovered, or purged to free its name.", name)
+		return conflict("VaultAlreadyExists",
+			"The vault %s is deleted. It can be recovered, or purged to free its name.", name)
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 	"keyquorum/cluster/wire"
 )
 
-// People look for a node by its name when it is gone: that stays, and what it said of its state goes.
+// People look for a node by its name when it is gone: that stays, and what it said of its state
+// goes.
 func TestANodeThatIsGoneKeepsItsName(t *testing.T) {
 	g := gossip.New(gossip.Config{}, gossip.Member{})
 	meta, err := wire.Encode(gossip.News{Cluster: "10.0.0.1:8201", Label: "n1", Region: "eu"})

@@ -27,7 +27,8 @@ func grantSet(k *connection) *cobra.Command {
 			"  keyquorum grant set demo billing --keys '' --secrets ''    (nothing, as grant remove)",
 	}
 	onKeys, onSecrets := httpapi.PermissionNames()
-	c.Long = c.Short + ".\n\nPermissions on keys:\n  " + strings.Join(onKeys, " ") + "\nPermissions on secrets:\n  " + strings.Join(onSecrets, " ")
+	c.Long = c.Short + ".\n\nPermissions on keys:\n  " + strings.Join(onKeys, " ") +
+		"\nPermissions on secrets:\n  " + strings.Join(onSecrets, " ")
 	keys := c.Flags().StringSlice("keys", nil, "permissions on keys, as in get,sign")
 	secrets := c.Flags().StringSlice("secrets", nil, "permissions on secrets, as in get,list")
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (grantInfo, error) {

@@ -32,7 +32,9 @@ type fileStamp struct {
 	size     int64
 }
 
-func loadCertificate(certFile, keyFile string, zones []httpapi.Zone, address string, log hclog.Logger) (*certificate, error) {
+func loadCertificate(
+	certFile, keyFile string, zones []httpapi.Zone, address string, log hclog.Logger,
+) (*certificate, error) {
 	c := &certificate{certFile: certFile, keyFile: keyFile, zones: zones, address: address, log: log}
 	c.seen = c.stamps()
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
@@ -69,8 +71,8 @@ const (
 	warnAgain = 24 * time.Hour
 )
 
-// warnOfEnd says once a day that clients refuse the certificate, or soon will. A node that nobody calls
-// says it at its start.
+// warnOfEnd says once a day that clients refuse the certificate, or soon will. A node that nobody
+// calls says it at its start.
 func (c *certificate) warnOfEnd(now time.Time) {
 	left := c.current.Leaf.NotAfter.Sub(now)
 	early := c.current.Leaf.NotBefore.Sub(now)
@@ -80,11 +82,14 @@ func (c *certificate) warnOfEnd(now time.Time) {
 	c.warned = now
 	switch {
 	case early > 0:
-		c.log.Error("the certificate of the API is not good yet: clients refuse it", "file", c.certFile, "begins", timeText(c.current.Leaf.NotBefore))
+		c.log.Error("the certificate of the API is not good yet: clients refuse it",
+			"file", c.certFile, "begins", timeText(c.current.Leaf.NotBefore))
 	case left <= 0:
-		c.log.Error("the certificate of the API has ended: clients refuse it; renew the file", "file", c.certFile, "ended", timeText(c.current.Leaf.NotAfter))
+		c.log.Error("the certificate of the API has ended: clients refuse it; renew the file",
+			"file", c.certFile, "ended", timeText(c.current.Leaf.NotAfter))
 	default:
-		c.log.Warn("the certificate of the API ends soon; renew the file", "file", c.certFile, "ends", timeText(c.current.Leaf.NotAfter))
+		c.log.Warn("the certificate of the API ends soon; renew the file",
+			"file", c.certFile, "ends", timeText(c.current.Leaf.NotAfter))
 	}
 }
 
@@ -102,9 +107,10 @@ func (c *certificate) reloadLocked() {
 // warnOfUncovered names hosts at which clients will refuse the certificate. It is no error: a proxy may stand before the node,
 // and a renewal mends it.
 func (c *certificate) warnOfUncovered() {
-	if u, err := url.Parse(c.address); err == nil && c.current.Leaf.VerifyHostname(u.Hostname()) != nil {
-		c.log.Warn("the certificate of the API does not cover this node's own address (--api-addr): operators' clients and nodes that join refuse it",
-			"host", u.Hostname())
+	u, err := url.Parse(c.address)
+	if err == nil && c.current.Leaf.VerifyHostname(u.Hostname()) != nil {
+		c.log.Warn("the certificate of the API does not cover this node's own address (--api-addr): "+
+			"operators' clients and nodes that join refuse it", "host", u.Hostname())
 	}
 	for _, z := range c.zones {
 		if c.current.Leaf.VerifyHostname(z.Login) != nil {

@@ -133,8 +133,8 @@ func TestUncoveredHostsAreNamed(t *testing.T) {
 	}
 }
 
-// What clients would refuse because of its dates, or its name, whoever starts the node reads as well, and
-// whoever keeps it running once a day.
+// What clients would refuse because of its dates, or its name, whoever starts the node reads as
+// well, and whoever keeps it running once a day.
 func TestEndAndAddressOfTheCertificate(t *testing.T) {
 	for _, row := range []struct {
 		name    string

@@ -50,7 +50,7 @@ func (e *apiError) Error() string {
 // newClient trusts caPEM, or the system's roots when it is empty.
 func newClient(base, token string, caPEM []byte) (*client, error) {
 	if err := address.URL(base); err != nil {
-		return nil, fmt.Errorf("the address of a node (--address, --node, or KEYQUORUM_ADDR in the environment): %w", err)
+		return nil, fmt.Errorf("the address of the node: %w", err)
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if len(caPEM) > 0 {
@@ -144,7 +144,8 @@ func (c *client) explained(refused *apiError) error {
 	case refused.Status == http.StatusForbidden && c.token == "":
 		return fmt.Errorf("%w; set KEYQUORUM_TOKEN", refused)
 	case strings.HasPrefix(text, "Vault is sealed"): // the words are for other people's clients
-		return fmt.Errorf("the node at %s is sealed: give it its unseal shares (keyquorum operator unseal): %w", c.base, refused)
+		return fmt.Errorf("the node at %s is sealed: give it its unseal shares "+
+			"(keyquorum operator unseal): %w", c.base, refused)
 	}
 	return refused
 }
@@ -160,7 +161,8 @@ func (c *client) unreached(err error) error {
 		advice = "say with --ca-cert (KEYQUORUM_CACERT) which authority signed the node's certificate"
 	case errors.As(err, &name):
 		advice = "name the node with --address (KEYQUORUM_ADDR) as its certificate does"
-	case errors.Is(err, syscall.ECONNREFUSED), errors.As(err, &lookup), os.IsTimeout(err), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH),
+		errors.Is(err, syscall.ENETUNREACH), errors.As(err, &lookup), os.IsTimeout(err):
 		advice = "is a node running there? Say with --address (KEYQUORUM_ADDR) where one is"
 	default:
 		return err

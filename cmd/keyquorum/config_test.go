@@ -100,8 +100,8 @@ func TestAdvertisedAddressesFollowListening(t *testing.T) {
 	}
 }
 
-// Every address is checked before anything is done, and the refusal names its flag and what would be
-// right.
+// Every address is checked before anything is done, and the refusal names its flag and what would
+// be right.
 func TestAddressesAreChecked(t *testing.T) {
 	for _, row := range []struct {
 		flag, value string

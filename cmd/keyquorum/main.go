@@ -73,7 +73,8 @@ func group(use, short string, children ...*cobra.Command) *cobra.Command {
 		}
 		return noCommand(c, args[0])
 	}
-	// A flag that the group lacks may be one of the command that was meant, so the command is what is wrong.
+	// A flag that the group lacks may be one of the command that was meant, so the command is what
+	// is wrong.
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		if c.HasSubCommands() && c.Flags().NArg() > 0 {
 			return noCommand(c, c.Flags().Arg(0))
@@ -90,7 +91,8 @@ func noCommand(c *cobra.Command, name string) error {
 	for _, child := range c.Commands() {
 		names = append(names, child.Name())
 	}
-	return fmt.Errorf("%s has no command %q; it has %s", c.CommandPath(), name, strings.Join(names, ", "))
+	return fmt.Errorf("%s has no command %q; it has %s",
+		c.CommandPath(), name, strings.Join(names, ", "))
 }
 
 const anyNumber = 1 << 20
@@ -99,7 +101,8 @@ const anyNumber = 1 << 20
 func arguments(least, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {
-			return fmt.Errorf("%s takes %s, and was given %d; usage: %s", c.CommandPath(), howMany(least, most), len(args), c.UseLine())
+			return fmt.Errorf("%s takes %s, and was given %d; usage: %s",
+				c.CommandPath(), howMany(least, most), len(args), c.UseLine())
 		}
 		return nil
 	}

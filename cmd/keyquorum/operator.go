@@ -75,13 +75,15 @@ func initialise(ctx context.Context, api *client, shares, threshold int) (initRe
 	}, nil
 }
 
-// inFlags says a refusal in the words of whoever typed the command: members of a request are the API's.
+// inFlags says a refusal in the words of whoever typed the command: members of a request are the
+// API's.
 func inFlags(err error) error {
 	var refused *apiError
 	if !errors.As(err, &refused) {
 		return err
 	}
-	words := strings.NewReplacer("secret_shares", "--key-shares", "secret_threshold", "--key-threshold")
+	words := strings.NewReplacer(
+		"secret_shares", "--key-shares", "secret_threshold", "--key-threshold")
 	said := apiError{Status: refused.Status}
 	for _, m := range refused.Messages {
 		said.Messages = append(said.Messages, words.Replace(m))

@@ -49,12 +49,14 @@ func raftJoin(k *connection) *cobra.Command {
 		var out struct {
 			Member bool `json:"member"`
 		}
-		if err := api.call(c.Context(), http.MethodPut, "/v1/sys/storage/raft/join", in, &out); err != nil {
+		err = api.call(c.Context(), http.MethodPut, "/v1/sys/storage/raft/join", in, &out)
+		if err != nil {
 			return err
 		}
 		said := "Joining: give this node its unseal shares now (keyquorum operator unseal)."
 		if out.Member {
-			said = "This node is a member already, and sealed: it needs no join, only its unseal shares (keyquorum operator unseal)."
+			said = "This node is a member already, and sealed: it needs no join, only its unseal shares " +
+				"(keyquorum operator unseal)."
 		}
 		fmt.Fprintln(c.OutOrStdout(), said)
 		return nil
@@ -93,7 +95,9 @@ type raftConfiguration struct {
 
 func raftListPeers(k *connection) *cobra.Command {
 	c := &cobra.Command{
-		Use: "list-peers", Short: "List the members that are configured; keyquorum status says how they are", Args: arguments(0, 0),
+		Use:   "list-peers",
+		Short: "List the members that are configured; keyquorum status says how they are",
+		Args:  arguments(0, 0),
 	}
 	format := formatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -121,7 +125,9 @@ func configuration(ctx context.Context, api *client) (out raftConfiguration, err
 
 func raftRemovePeer(k *connection) *cobra.Command {
 	c := &cobra.Command{
-		Use: "remove-peer NODE", Short: "Remove a member, by its name or its id, for ever; the id never comes back", Args: arguments(1, 1),
+		Use:   "remove-peer NODE",
+		Short: "Remove a member, by its name or its id, for ever; the id never comes back",
+		Args:  arguments(1, 1),
 	}
 	force := c.Flags().Bool("force", false, "even if the cluster loses its majority by it")
 	c.RunE = func(c *cobra.Command, args []string) error {

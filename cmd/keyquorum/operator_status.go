@@ -13,7 +13,11 @@ import (
 )
 
 func operatorStatus(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "status", Short: "Show the state of one node (exit code 2: it is sealed, or serves nobody)", Args: arguments(0, 0)}
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Show the state of one node (exit code 2: it is sealed, or serves nobody)",
+		Args:  arguments(0, 0),
+	}
 	format := formatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := k.client()
@@ -35,8 +39,8 @@ func operatorStatus(k *connection) *cobra.Command {
 	return c
 }
 
-// printStatus shows a seal status together with who leads: to people as a table and what to do next, to
-// scripts as one flat object, as `bao status -format=json` has it.
+// printStatus shows a seal status together with who leads: to people as a table and what to do
+// next, to scripts as one flat object, as `bao status -format=json` has it.
 func printStatus(c *cobra.Command, api *client, format *outputFormat, status map[string]any) error {
 	leader, err := leaderFields(c.Context(), api)
 	if err != nil {
@@ -56,20 +60,25 @@ func printStatus(c *cobra.Command, api *client, format *outputFormat, status map
 // statusRows are what people call the members of a status, those first that are looked for.
 var statusRows = []struct{ name, member string }{
 	{"Initialized", "initialized"}, {"Sealed", "sealed"}, {"Trouble", "trouble"},
-	{"Unseal shares", "n"}, {"Needed to unseal", "t"}, {"Given so far", "progress"}, {"Waits for a leader", "waiting"},
+	{"Unseal shares", "n"}, {"Needed to unseal", "t"}, {"Given so far", "progress"},
+	{"Waits for a leader", "waiting"},
 	{"Cluster id", "cluster_id"}, {"Leads", "is_self"}, {"Leads since", "active_time"},
 	{"Leader", "leader_address"}, {"Leader's cluster port", "leader_cluster_address"},
-	{"Committed index", "raft_committed_index"}, {"Applied index", "raft_applied_index"}, {"Version", "version"},
+	{"Committed index", "raft_committed_index"}, {"Applied index", "raft_applied_index"},
+	{"Version", "version"},
 }
 
 func statusTable(status map[string]any) table {
 	t := newTable("Key", "Value")
 	for _, row := range statusRows {
 		value, there := status[row.member]
-		if !there || row.member == "active_time" && status["is_self"] != true || row.member == "progress" && status["sealed"] != true {
-			continue
+		switch {
+		case !there:
+		case row.member == "active_time" && status["is_self"] != true: // it is that of whom was asked
+		case row.member == "progress" && status["sealed"] != true:
+		default:
+			t.add(row.name, value)
 		}
-		t.add(row.name, value)
 	}
 	return t
 }
@@ -78,14 +87,16 @@ func statusTable(status map[string]any) table {
 func nextStep(status map[string]any) string {
 	switch {
 	case status["initialized"] != true:
-		return "Not initialized: run keyquorum operator init on the first node of a cluster, keyquorum operator raft join on each of the others."
+		return "Not initialized: run keyquorum operator init on the first node of a cluster,\n" +
+			"keyquorum operator raft join on each of the others."
 	case status["trouble"] != nil:
 		return fmt.Sprintf("This node serves nobody: %s", status["trouble"])
 	case status["waiting"] == true:
-		return "The shares were good, and there are enough: don't give them again. The node unseals itself as soon as the cluster has a leader,\n" +
-			"for which a majority of its voters must run."
+		return "The shares were good, and there are enough: don't give them again. The node unseals\n" +
+			"itself as soon as the cluster has a leader, for which a majority of its voters must run."
 	case status["sealed"] == true:
-		return fmt.Sprintf("Sealed: give this node %v of its unseal shares (keyquorum operator unseal).", status["t"])
+		return fmt.Sprintf("Sealed: give this node %v of its unseal shares (keyquorum operator unseal).",
+			status["t"])
 	}
 	return ""
 }

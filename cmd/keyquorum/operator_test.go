@@ -184,8 +184,8 @@ func wantMembers(t *testing.T, object map[string]any, names ...string) {
 	}
 }
 
-// A node that can't record anything makes no cluster whose shares nobody sees, and its log says once which
-// file it is and what is the matter with it.
+// A node that can't record anything makes no cluster whose shares nobody sees, and its log says
+// once which file it is and what is the matter with it.
 func TestInitWithAFullUsageLog(t *testing.T) {
 	n := startNode(t, "--usage-log=/dev/full")
 	for range 5 {

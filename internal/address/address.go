@@ -2,7 +2,8 @@
 // or another machine is checked here before anything is done with it: a wrong one that is taken is
 // found out only by others, later, and somewhere else.
 //
-// Errors say what is wrong and what would be right; who calls puts before them which address it was.
+// Errors say what is wrong and what would be right; who calls puts before them which address it
+// was.
 package address
 
 import (
@@ -36,8 +37,8 @@ func Reachable(s string) error {
 	ip, err := netip.ParseAddr(host)
 	switch {
 	case host == "" || err == nil && ip.Unmap().IsUnspecified():
-		return fmt.Errorf("%q is every address of a machine, and none that others can call; give the name or the IP address at which they reach it, "+
-			"as in node1.example.org:%d", s, port)
+		return fmt.Errorf("%q is every address of a machine, and none that others can call; give the "+
+			"name or the IP address at which they reach it, as in node1.example.org:%d", s, port)
 	case err == nil && ip.IsMulticast():
 		return fmt.Errorf("%q is no machine's address", s)
 	case port == 0:
@@ -45,6 +46,8 @@ func Reachable(s string) error {
 	}
 	return nil
 }
+
+const asURL = "it is https://host:port, as in https://node1.example.org:8200"
 
 // URL checks https://host or https://host:port, without anything after it.
 func URL(s string) error {
@@ -55,14 +58,15 @@ func URL(s string) error {
 		if scheme, rest, ok := strings.Cut(s, "://"); ok {
 			return fmt.Errorf("%q: a node speaks https, not %s; it is https://%s", s, scheme, rest)
 		}
-		return fmt.Errorf("%q is no URL: it is https://host:port, as in https://node1.example.org:8200", s)
+		return fmt.Errorf("%q is no URL: %s", s, asURL)
 	}
 	u, err := url.Parse(s)
 	if err != nil {
-		return fmt.Errorf("%q is no URL: %w; it is https://host:port, as in https://node1.example.org:8200", s, err)
+		return fmt.Errorf("%q is no URL: %w; %s", s, err, asURL)
 	}
 	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return fmt.Errorf("%q: it is https://host:port alone, without user, path or query: https://%s", s, u.Host)
+		return fmt.Errorf("%q: it is https://host:port alone, without user, path or query: https://%s",
+			s, u.Host)
 	}
 	host := u.Host
 	if u.Port() == "" {
@@ -77,7 +81,8 @@ func split(s string) (host string, port uint16, err error) {
 		return "", 0, errTooLong
 	}
 	if scheme, rest, ok := strings.Cut(s, "://"); ok {
-		return "", 0, fmt.Errorf("%q is a URL, and host:port is wanted: leave %s:// out, as in %s", s, scheme, strings.Trim(rest, "/"))
+		return "", 0, fmt.Errorf("%q is a URL, and host:port is wanted: leave %s:// out, as in %s",
+			s, scheme, strings.Trim(rest, "/"))
 	}
 	host, service, err := net.SplitHostPort(s)
 	if err != nil {
@@ -92,7 +97,8 @@ func split(s string) (host string, port uint16, err error) {
 			return "", 0, fmt.Errorf("%q: what is in brackets is no IPv6 address", s)
 		}
 	} else if i := strings.IndexFunc(host, notInName); i >= 0 {
-		return "", 0, fmt.Errorf("%q: a host name has letters, digits, '-', '_' and '.', and this one has %q", s, host[i:i+1])
+		return "", 0, fmt.Errorf("%q: a host name has letters, digits, '-', '_' and '.', "+
+			"and this one has %q", s, host[i:i+1])
 	}
 	return host, uint16(n), nil
 }
@@ -110,7 +116,9 @@ func unsplit(s string) error {
 
 func notInName(r rune) bool {
 	switch {
-	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '_', r == '.':
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
+		return false
+	case r == '-', r == '_', r == '.':
 		return false
 	}
 	return true
