@@ -32,6 +32,7 @@ type siege struct {
 	t       *testing.T
 	c       *testcluster.Cluster
 	strange int           // strangers' connections
+	come    time.Duration // in which the first of each comes
 	lasts   time.Duration // each of the two measurements
 	callers []*caller
 }
@@ -53,10 +54,10 @@ func TestSiege(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the real program and takes seconds")
 	}
-	s := &siege{t: t, strange: 700, lasts: 4 * time.Second}
+	s := &siege{t: t, strange: 400, come: 6 * time.Second, lasts: 4 * time.Second}
 	places := "256"
 	if n, err := strconv.Atoi(os.Getenv("KEYQUORUM_SIEGE")); err == nil {
-		s.strange, s.lasts, places = n, 30*time.Second, "8192"
+		s.strange, s.come, s.lasts, places = n, 12*time.Second, 30*time.Second, "8192"
 	}
 	var limit syscall.Rlimit
 	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
@@ -70,7 +71,7 @@ func TestSiege(t *testing.T) {
 
 	peace := s.measure()
 	lift := s.lay()
-	time.Sleep(s.lasts / 2) // until they hold what they get
+	time.Sleep(s.come)
 	war := s.measure()
 	var sealed []time.Duration
 	for range 5 {
@@ -251,7 +252,7 @@ func (s *siege) lay() (lift func()) {
 // hold has one stranger hold a connection: every fourth does no handshake, every other fourth poses
 // as a probe, and the others ask a vault for something.
 func (s *siege) hold(ctx context.Context, i int, host string) {
-	time.Sleep(mrand.N(time.Second * time.Duration(1+s.strange/1000)))
+	time.Sleep(mrand.N(s.come))
 	s.again(ctx, i, host+":8200", func(conn net.Conn) error {
 		switch i % 4 {
 		case 0:
@@ -279,7 +280,7 @@ func (s *siege) again(ctx context.Context, i int, to string, do func(net.Conn) e
 			conn.Close()
 		}
 		select {
-		case <-time.After(2 * time.Second):
+		case <-time.After(5 * time.Second):
 		case <-ctx.Done():
 		}
 	}
