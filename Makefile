@@ -75,7 +75,7 @@ geo: ## measure a cluster over three regions, in network namespaces (root; 5 min
 	KEYQUORUM_GEO=1 $(CHAOS) -run '^TestGeo$$'
 
 siege: ## lay N (10000) strangers around a cluster under load, and print what operators, probes and applications wait for
-	KEYQUORUM_SIEGE=$(if $(filter command line,$(origin N)),$(N),10000) $(CHAOS) -run '^TestSiege$$'
+	KEYQUORUM_SIEGE=$(if $(filter command line,$(origin N)),$(N),10000) go test -count=1 -timeout 0 -v -run '^TestSiege$$' ./testcluster
 
 deep: ## look at every disk state and every damaged byte of a member's folder (minutes)
 	KEYQUORUM_DEEP=1 go test -count=1 -timeout 90m ./storage
