@@ -41,11 +41,11 @@ func crowd(places int) throng.Limits {
 	limits := throng.Limits{
 		Standings: make([]throng.Standing, standings), PerSource: places / 8, Known: application,
 	}
-	limits.Standings[arriving] = throng.Standing{Share: places / 16, Most: places / 4}
+	limits.Standings[arriving] = throng.Standing{Share: places / 8, Most: places / 4}
 	limits.Standings[stranger] = throng.Standing{Share: places / 8}
 	limits.Standings[prober] = throng.Standing{Share: places / 32}
 	limits.Standings[operator] = throng.Standing{Share: places / 32}
-	rest := places - places/16 - places/8 - 2*(places/32)
+	rest := places - 2*(places/8) - 2*(places/32)
 	limits.Standings[application] = throng.Standing{Share: rest}
 	return limits
 }

@@ -295,13 +295,19 @@ func TestHeadersOfStrangersAreNotObeyed(t *testing.T) {
 		}
 		return s.serve(r)
 	}
+	for range 100 { // without a lease every read takes a fence, a stranger's too
+		if s.n.Figures().Cluster.Lease > 0 {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 	before, began := fences(), time.Now()
 	for _, path := range []string{"/v1/sys/health", "/v1/sys/seal-status", "/v1/sys/leader", "/v1/sys/init"} {
 		if a := send("GET", path, nodeHost); a.status != 200 {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
 	}
-	for _, token := range []string{"", "nonsense", strings.Repeat("x", len(s.token))} {
+	for _, token := range []string{"", "nonsense", "kq." + strings.Repeat("x", len(s.token)-3)} {
 		if a := send("GET", "/v1/sys/ha-status", nodeHost, "X-Vault-Token", token); a.status != 403 {
 			t.Errorf("with the token %q: %d %s", token, a.status, a.body)
 		}

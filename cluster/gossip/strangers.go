@@ -123,7 +123,9 @@ func (c complaints) Write(line []byte) (int, error) {
 	for _, mark := range []struct {
 		word  string
 		level hclog.Level
-	}{{"[DEBUG] ", hclog.Debug}, {"[INFO] ", hclog.Info}, {"[WARN] ", hclog.Warn}, {"[ERR] ", hclog.Warn}} {
+	}{
+		{"[DEBUG] ", hclog.Debug}, {"[INFO] ", hclog.Info}, {"[WARN] ", hclog.Warn}, {"[ERR] ", hclog.Warn},
+	} {
 		if rest, ok := bytes.CutPrefix(text, []byte(mark.word)); ok {
 			text, level = rest, mark.level
 		}
@@ -131,8 +133,30 @@ func (c complaints) Write(line []byte) (int, error) {
 	if level == hclog.Warn {
 		c.count.Add(1)
 	}
-	c.to.Log(level, string(text))
+	c.to.Log(level, said(text), "about", about(text))
 	return len(line), nil
+}
+
+// memberlist puts what a stranger sent into its text, behind one of these. What stands before is
+// one of its few dozen messages, by which the log sums up.
+func detail(text []byte) int {
+	at := len(text)
+	for _, begin := range []string{" \"", ": ", " from=", " (", " 1", " ["} {
+		if i := bytes.Index(text[min(len("memberlist: "), len(text)):], []byte(begin)); i >= 0 {
+			at = min(at, i+len("memberlist: "))
+		}
+	}
+	return at
+}
+
+// maxAbout is how many bytes of what a stranger chose go into a line.
+const maxAbout = 128
+
+func said(text []byte) string { return string(text[:detail(text)]) }
+
+func about(text []byte) string {
+	rest := bytes.TrimLeft(text[detail(text):], ": ")
+	return string(rest[:min(len(rest), maxAbout)])
 }
 
 func (g *Gossip) libraryLog() *log.Logger {

@@ -41,6 +41,7 @@ func TestRepeatsAreSummedUp(t *testing.T) {
 			t.Errorf("%d lines of 2000 were written", n)
 		}
 		time.Sleep(terse.While + time.Second)
+		synctest.Wait()
 		if !strings.Contains(out.String(), "lines=1995") || count(out, "something else") != 3 {
 			t.Errorf("the end of the log is %s", out.String()[max(0, out.Len()-300):])
 		}

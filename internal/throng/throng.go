@@ -2,8 +2,8 @@
 // keeps nobody else from having one.
 //
 // Nobody is turned away at the door: a new connection is let in, and where there are too many the
-// idlest of the lowest standing goes. A connection begins with the lowest standing and rises by
-// what its peer has shown. Each standing has a share of the places; a connection is closed for
+// idlest goes, of those whose peer is known only when no other is left. A connection begins with the
+// lowest standing and rises by what its peer has shown. Each standing has a share of the places; a connection is closed for
 // others' sake only when its standing has more than its share. So those of a high standing have
 // places that no number of low ones takes, and a newcomer has time to show who it is however many
 // of a high standing there are.
@@ -203,15 +203,23 @@ func (t *Throng) tooMany(p *Place) (victims []*Place) {
 	return victims
 }
 
-// idlest is of the lowest standing that has more than its share. There is one: the shares are the
-// places.
-func (t *Throng) idlest() *Place {
+// idlest is of a standing that has more than its share. There is one: the shares are the places.
+// Below Known the idlest of all these goes, so that who has just come has time for a handshake
+// while others sit there and do nothing; above, the lowest standing's.
+func (t *Throng) idlest() (found *Place) {
 	for s := range t.here {
-		if t.here[s].Len() > t.limits.Standings[s].Share {
-			return t.here[s].Front().Value.(*Place)
+		if found != nil && s >= t.limits.Known {
+			break
+		}
+		if t.here[s].Len() <= t.limits.Standings[s].Share {
+			continue
+		}
+		p := t.here[s].Front().Value.(*Place)
+		if found == nil || p.touched.Load() < found.touched.Load() {
+			found = p
 		}
 	}
-	panic("throng: more connections than places, and no standing above its share")
+	return found
 }
 
 // Counts are those of now.

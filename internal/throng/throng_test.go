@@ -32,8 +32,8 @@ var limits = throng.Limits{
 	Standings: []throng.Standing{{Share: 4, Most: 6}, {Share: 4}, {Share: 2}}, PerSource: 3, Known: 2,
 }
 
-// Whoever comes is let in, and the idlest of the lowest standing above its share goes.
-func TestTheIdlestOfTheLowestStandingGoes(t *testing.T) {
+// Whoever comes is let in, and the idlest goes whose standing has more than its share.
+func TestTheIdlestGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := throng.New(limits)
 		var peers []*peer
@@ -62,6 +62,27 @@ func TestTheIdlestOfTheLowestStandingGoes(t *testing.T) {
 		holds := all.Counts().Holds
 		if holds[0]+holds[1]+holds[2] != 10 || holds[0] > 6 || holds[1] < 4 || holds[2] != 1 {
 			t.Errorf("held are %v", holds)
+		}
+	})
+}
+
+// Who has just come has time, while others of a low standing sit there and do nothing.
+func TestNewcomersOutlastTheIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := throng.New(limits)
+		var idle []*peer
+		for i := range 5 {
+			idle = append(idle, stranger(i))
+			all.Enter(idle[i]).Rise(1)
+		}
+		time.Sleep(time.Second)
+		var coming []*peer
+		for i := range 6 {
+			coming = append(coming, stranger(10+i))
+			all.Enter(coming[i])
+		}
+		if closed(coming) != nil || len(closed(idle)) != 1 {
+			t.Errorf("closed are %v of those who came, and %v of the idle", closed(coming), closed(idle))
 		}
 	})
 }
