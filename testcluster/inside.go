@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -130,6 +131,7 @@ func (l *inside) serve(i int, n *node.Node, api net.Listener, logger hclog.Logge
 	s := &served{node: n, ended: make(chan struct{})}
 	s.server = httpapi.NewServer(n, httpapi.Config{
 		Zones: []httpapi.Zone{{Suffix: Zone, Login: Login}}, Dial: l.place.joinDialer(i),
+		CertificateEnd: func() time.Time { return l.c.authority.pair.Leaf.NotAfter },
 	}, logger)
 	s.close = func(ctx context.Context) {
 		s.server.Close()
