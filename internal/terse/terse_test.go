@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,9 +15,28 @@ import (
 	"keyquorum/internal/terse"
 )
 
-// A log is what a filter lets through.
-func newLog(t *testing.T) (*terse.Filter, hclog.Logger, *bytes.Buffer) {
-	f, out := terse.New(), new(bytes.Buffer)
+// An output is what a filter lets through; it is written and read at the same time.
+type output struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.all.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.all.String()
+}
+
+func (o *output) Len() int { return len(o.String()) }
+
+func newLog(t *testing.T) (*terse.Filter, hclog.Logger, *output) {
+	f, out := terse.New(), new(output)
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: out, Exclude: f.Exclude})
 	ctx, end := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -25,7 +45,7 @@ func newLog(t *testing.T) (*terse.Filter, hclog.Logger, *bytes.Buffer) {
 	return f, logger, out
 }
 
-func count(out *bytes.Buffer, word string) int { return strings.Count(out.String(), word) }
+func count(out *output, word string) int { return strings.Count(out.String(), word) }
 
 func TestRepeatsAreSummedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
