@@ -125,7 +125,7 @@ type Cluster struct {
 	confirms rounds[fenceAnswer] // of this node as leader
 	counts   counts
 	diverged atomic.Pointer[error]
-	judging  sync.Mutex // held while this node compares itself with all voters
+	judging  struct{ found, told sync.Mutex } // held while this node compares itself with all voters
 }
 
 // Open starts Raft on the store's log and serves the cluster port.

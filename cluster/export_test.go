@@ -62,6 +62,9 @@ func (c *Cluster) SendEntries(nodeID string, term, before, beforeTerm uint64, en
 	return c.transport.AppendEntries(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request, &raft.AppendEntriesResponse{})
 }
 
+// BeTold has the member hear that the states of two are suspected to differ at an index.
+func (c *Cluster) BeTold(index uint64) { _, _ = c.serveSuspect(c.ctx, c.id, digestCall{Index: index}) }
+
 // SayStand tells a node to stand for election, as its leader would.
 func (c *Cluster) SayStand(nodeID string) error {
 	return c.transport.TimeoutNow(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &raft.TimeoutNowRequest{RPCHeader: c.header()}, &raft.TimeoutNowResponse{})

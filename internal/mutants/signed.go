@@ -390,4 +390,32 @@ var signedMutants = []mutant{
 		}},
 		test: "./cluster TestOutcomeOfAWriteThatIsSignedAgainMayBeUnknown",
 	},
+	{
+		name: "liar-stops-a-pair", bug: "one of two that lies about its state stops the other for good",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/digest.go",
+			Old:  "	if mostAgree(answers, own[:]) > len(voters)/2 {\n",
+			New:  "	if with <= len(voters)/2 && len(answers) == len(voters) {\n",
+		}},
+		test: "./cluster TestOneOfAPairStopsNobody",
+	},
+	{
+		name: "difference-not-noted",
+		bug:  "whose state differs from the leader's reads on under its lease until it is judged",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/digest.go",
+			Old:  "	c.noteDiffers(answer.Index)\n",
+			New:  "",
+		}},
+		test: "./cluster TestDivergedMemberReadsNothingUnjudged",
+	},
+	{
+		name: "told-hides-found", bug: "a member that is told of others' suspicions judges none of its own",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/digest.go",
+			Old:  "	if tell {\n		judging =",
+			New:  "	if tell && index == 0 {\n		judging =",
+		}},
+		test: "./cluster TestToldSuspicionsHideNoOther",
+	},
 }
