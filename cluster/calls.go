@@ -111,6 +111,7 @@ func (c *Cluster) newCallServer() *calls.Server {
 	calls.On(s, "/v1/fence", c.serveFence)
 	calls.On(s, "/v1/checkin", c.serveCheckIn)
 	calls.On(s, "/v1/term", c.serveTerm)
+	calls.On(s, "/v1/vote", c.serveVote)
 	calls.On(s, "/v1/digest", c.serveDigest)
 	calls.On(s, "/v1/suspect", c.serveSuspect)
 	calls.On(s, pathStatus, c.serveStatus)

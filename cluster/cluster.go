@@ -125,6 +125,8 @@ type Cluster struct {
 	confirms rounds[fenceAnswer] // of this node as leader
 	counts   counts
 	diverged atomic.Pointer[error]
+	reigns   claims                           // who leads in which term
+	votes    votes                            // this member's
 	judging  struct{ found, told sync.Mutex } // held while this node compares itself with all voters
 }
 
@@ -171,6 +173,7 @@ func prepare(config Config) *Cluster {
 		questions:    raftfix.NewQuestions(),
 		snapshotting: make(chan struct{}, 1),
 		kept:         newKept(),
+		reigns:       claims{byTerm: map[uint64]*claim{}},
 		trustChanged: newNudge(),
 		followNow:    newNudge(),
 		checkInNow:   newNudge(),
@@ -221,11 +224,14 @@ func (c *Cluster) startRaft(machine *resumed) (err error) {
 		stable = c.wrapStable(stable)
 	}
 	logs = committedLog{logs, c}
+	if err := c.votes.begin(stable); err != nil {
+		return err
+	}
 	c.Store.Vet(c.vetSnapshot)
 	if err := machine.begin(); err != nil {
 		return err
 	}
-	c.raft, err = c.transport.Start(c.raftConfig(), machine, logs, stable, c.Store.Snapshots())
+	c.raft, err = c.transport.Start(c.raftConfig(), machine, logs, &c.votes, c.Store.Snapshots())
 	return err
 }
 

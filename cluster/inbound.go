@@ -93,7 +93,8 @@ func (in *inbound) heartbeat(peer string, rpc raft.RPC) {
 	if !in.heard(rpc, peer) || !in.named(peer, rpc) {
 		return
 	}
-	if in.c.besides(peer, termOf(rpc.Command)) {
+	term := termOf(rpc.Command)
+	if in.c.besides(peer, term) || !in.c.claims(peer, term, false) {
 		rpc.Respond(nil, errBesides)
 		return
 	}
@@ -165,6 +166,10 @@ func (in *inbound) install(peer string, rpc raft.RPC) {
 	}
 	in.installing.Lock()
 	defer in.installing.Unlock()
+	if !in.c.claims(peer, r.Term, true) {
+		rpc.Respond(nil, errBesides)
+		return
+	}
 	in.installer.Store(&peer)
 	in.ask(rpc, rpc.Command, func(*raft.RPCResponse) {})
 }

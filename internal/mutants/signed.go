@@ -137,11 +137,29 @@ var signedMutants = []mutant{
 	{
 		name: "two-leaders-of-a-term", bug: "a node follows whoever says that he leads in its term",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/vetting.go",
-			Old:  "	if leader == \"\" || leader == peer || term",
-			New:  "	if leader != \"\" || string(leader) == peer || term",
+			File: "keyquorum/cluster/oneleader.go",
+			Old:  "	if known.leader == peer {\n",
+			New:  "	if known.leader != \"\" {\n",
 		}},
-		test: "./testcluster TestThiefAppendsNothing",
+		test: "./cluster TestOfTwoFirstMessagesOnePasses",
+	},
+	{
+		name: "second-is-named", bug: "who was elected is named because somebody else spoke first",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/oneleader.go",
+			Old:  "		known.heard = append(known.heard, peer)\n",
+			New:  "		known.heard = append(known.heard, peer)\n		c.accuse(peer, deedBesides)\n",
+		}},
+		test: "./cluster TestElectedLeaderIsFollowedAfterAThief",
+	},
+	{
+		name: "first-is-kept", bug: "who spoke first in a term keeps a member from who was elected in it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/oneleader.go",
+			Old:  "		known.leader = elected\n",
+			New:  "",
+		}},
+		test: "./cluster TestElectedLeaderIsFollowedAfterAThief",
 	},
 	{
 		name: "any-term", bug: "a node enters any term that somebody names",
