@@ -47,6 +47,12 @@ func (c *Cluster) header() raft.RPCHeader {
 	return raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(c.id), Addr: []byte(c.id)}
 }
 
+// HearCheckIn has this leader hear a check-in of its term, as if it came from a node.
+func (c *Cluster) HearCheckIn(ctx context.Context, from string, in lease.CheckIn) (lease.Answer, error) {
+	in.Term = c.raft.CurrentTerm()
+	return c.serveCheckIn(ctx, from, in)
+}
+
 // Heartbeat has a node hear of the member as the leader of a term.
 func (c *Cluster) Heartbeat(nodeID string, term uint64) error {
 	request := raft.AppendEntriesRequest{RPCHeader: c.header(), Term: term, Leader: []byte(c.id)}
