@@ -25,7 +25,7 @@ func (c *Cluster) compare(answer fenceAnswer) (known bool, err error) {
 	if err := c.diverged.Load(); err != nil {
 		return true, *err
 	}
-	return true, ErrUnavailable // the leader differs from a majority, and hears of it; or nobody can tell
+	return true, ErrUnavailable // the leader is wrong, and hears of it, or nobody can tell who is
 }
 
 // DigestAt returns the digest of this node's state after the entry at index, when it has got there.

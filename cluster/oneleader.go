@@ -14,10 +14,12 @@ import (
 // others: Raft would follow each, and take entries of one term from two, which it can't tell apart.
 //
 // The first may be a thief, so that being second is no deed. When two lead in a term the voters are
-// asked whom they have voted for. Who has the votes of a majority takes the place of a first that has
-// not, if no entry of that one was taken; else this member stands for election, since it can't follow
-// anybody in that term. A thief may have voted twice: named is only who had no majority even so, and
-// by three voters nobody but by the leader, who had the votes.
+// asked whom they have voted for. Who has the votes of a majority takes the place of a first that
+// has not, if no entry of that one was taken; else this member stands for election, since it can't
+// follow anybody in that term. A thief may have voted twice: named is only who had no majority even
+// so. Of three voters only the leader names anybody: it had the votes itself.
+//
+// A process that starts knows of no claims, and goes by the first that it hears.
 
 // A claim is what is known of who leads in a term.
 type claim struct {
@@ -165,8 +167,8 @@ func (b ballot) elected() string {
 	return ""
 }
 
-// mayHaveWon says whether a node that led before the ballot can have had the votes of a majority, if
-// one voter who says otherwise lies.
+// mayHaveWon says whether a node that led before the ballot can have had the votes of a majority,
+// if one voter who says otherwise lies.
 func (b ballot) mayHaveWon(node string) bool {
 	return b.votes[node]+b.silent+1 > b.voters/2
 }
@@ -189,8 +191,8 @@ func (c *Cluster) serveVote(_ context.Context, _ string, r voteCall) (voteAnswer
 	return voteAnswer{}, nil
 }
 
-// votes is where Raft keeps its vote: under two keys, one after the other. What it has kept whole is
-// what others are told.
+// votes is where Raft keeps its vote: under two keys, one after the other. What it has kept whole
+// is what others are told.
 type votes struct {
 	raft.StableStore
 	term uint64 // of the vote that is being kept; of Raft's main loop
