@@ -16,7 +16,7 @@
 //	leases                     leases, checkin, granting
 //	who belongs                membership, follow, found, moved, nodekeys
 //	who is heard               admission, trust, connect, hello, greet, outcast, lacking
-//	what Raft is handed        inbound, vetting, accuse
+//	what Raft is handed        inbound, vetting, oneleader, committed, accuse
 //	what must not be forgotten known, checkpoint, snapshots, scrub, digest
 //	who leads                  standing, epoch, leader
 //	who leads next             succession, handover, pace, roundtrips
