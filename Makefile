@@ -16,7 +16,7 @@ CHAOS        := GOGC=400 KEYQUORUM_SEED=$(SEED) go test -count=1 -timeout 0 -v .
 HEAVY := TestPurgedIsGone|TestNodeKeysAndAuthorityRotateUnderLoad|TestTokenKeyRotatesUnderLoad|TestKeyringRotatesUnderLoad|TestRotationsOutliveKills|TestDeadLeaderIsReplacedOverLongWays|TestMembersChangeUnderLoad|TestRevocationHoldsEverywhere
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test vectors timing failover succession chaos histories kills cuts leaks thief races geo deep model conformance mutants bench load gobench fuzz lint clean
+.PHONY: help build run test vectors timing failover succession chaos histories kills cuts leaks thief races geo siege deep model conformance mutants bench load gobench fuzz lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,10 +29,11 @@ run: build ## run a three-node cluster on this machine, in the foreground
 
 # Under the race detector each package has one processor. On two, goroutines of one bubble
 # (testing/synctest) that look at expired timers at once run them in one race context, and the
-# detector crashes (Go 1.26: timer.unlockAndRun). The longest package goes first.
+# detector crashes (Go 1.26: timer.unlockAndRun). The longest package goes first; it waits more than it
+# works, so there is room for one package more than there are processors.
 test: ## vet everything and run every test, under the race detector where that takes no minutes
 	go vet ./...
-	KEYQUORUM_HEAVY=later go test -race -cpu 1 -timeout $(TEST_TIMEOUT) ./testcluster ./...
+	KEYQUORUM_HEAVY=later go test -race -cpu 1 -p $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) -timeout $(TEST_TIMEOUT) ./testcluster ./...
 	go test -timeout $(TEST_TIMEOUT) ./internal/leasemodel/... ./internal/thiefmodel
 	go test -timeout $(TEST_TIMEOUT) -run '^TestProcessAfterAPowerCutWaits$$' ./cluster
 	go test -count=1 -timeout $(TEST_TIMEOUT) -run '^TestLeaseBugsAreFound$$' ./internal/mutants
@@ -73,6 +74,9 @@ races: ## revoke a right N (1000) times while it is used at all nodes, some of t
 
 geo: ## measure a cluster over three regions, in network namespaces (root; 5 minutes)
 	KEYQUORUM_GEO=1 $(CHAOS) -run '^TestGeo$$'
+
+siege: ## lay N (10000) strangers around a cluster under load, and print what operators, probes and applications wait for
+	KEYQUORUM_SIEGE=$(if $(filter command line,$(origin N)),$(N),10000) go test -count=1 -timeout 0 -v -run '^TestSiege$$' ./testcluster
 
 deep: ## look at every disk state and every damaged byte of a member's folder (minutes)
 	KEYQUORUM_DEEP=1 go test -count=1 -timeout 90m ./storage

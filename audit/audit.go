@@ -51,6 +51,9 @@ type Entry struct {
 	Object        string
 	Version       string
 	With          string // "name/version" of the other key that was used: an import's, which what came in was wrapped for
+	SubjectOID    string // of the application that an operator's act was about, by its ids
+	SubjectAppID  string
+	Detail        string // what an operator's act made so: permissions, settings, …
 	Status        int    // HTTP status of the answer; 202 for what the node begins of itself
 	Code          string // error code, "" for success
 	Duration      time.Duration

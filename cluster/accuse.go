@@ -42,11 +42,13 @@ const maxAccusations = 256
 
 // accusations are what this node has seen, since it was opened.
 type accusations struct {
-	mu   sync.Mutex
-	list []Accusation
+	mu     sync.Mutex
+	list   []Accusation
+	beyond time.Time // when one that the list has no place for was told last
 }
 
-// accuse notes a deed, and says so in the log, at most once a minute for each node and deed.
+// accuse notes a deed, and says so in the log, at most once a minute for each node and deed,
+// and for all together that the list has no place for.
 func (c *Cluster) accuse(node string, d deed, details ...any) {
 	if node == "" {
 		node = "(unknown)"
@@ -57,7 +59,7 @@ func (c *Cluster) accuse(node string, d deed, details ...any) {
 			accusation := Accusation{Node: node, Deed: d.word}
 			says = "a node is not what it was, and is refused: " + accusation.Advice()
 		}
-		c.logger.Error(says, append([]any{"node", node, "deed", d.says}, details...)...)
+		c.logger.Error(says, append([]any{"node", c.nameOf(node), "deed", d.says}, details...)...)
 	}
 }
 
@@ -65,11 +67,15 @@ func (a *accusations) note(node string, d deed, now time.Time) (tell bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	i := slices.IndexFunc(a.list, func(x Accusation) bool { return x.Node == node && x.Deed == d.word })
-	if i < 0 {
-		if len(a.list) < maxAccusations {
-			a.list = append(a.list, Accusation{Node: node, Deed: d.word, Says: d.says, Times: 1, Last: now})
-		}
+	if i < 0 && len(a.list) < maxAccusations {
+		a.list = append(a.list, Accusation{Node: node, Deed: d.word, Says: d.says, Times: 1, Last: now})
 		return true
+	}
+	if i < 0 {
+		if tell = now.Sub(a.beyond) > time.Minute; tell {
+			a.beyond = now
+		}
+		return tell
 	}
 	x := &a.list[i]
 	tell = now.Sub(x.Last) > time.Minute

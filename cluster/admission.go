@@ -23,13 +23,16 @@ func (c *Cluster) admit(peer port.Peer) error {
 	return errForeignKey
 }
 
+// cut closes those connections of which it is so, and waits for none.
+func (c *Cluster) cut(is func(port.Link) bool) { c.tasks.begin(func() { c.port.Cut(is) }) }
+
 // noteMembers cuts connections whose key speaks for their node no more.
 func (c *Cluster) noteMembers(v fsm.View) {
 	members := v.Members()
 	if last := c.noted.Swap(&members); last != nil && sameMembers(*last, members) {
 		return
 	}
-	go c.port.Cut(func(l port.Link) bool { return !l.SpeaksAmong(members) })
+	c.cut(func(l port.Link) bool { return !l.SpeaksAmong(members) })
 	c.followNow.give()
 }
 

@@ -20,11 +20,11 @@ const (
 	errMaybe          calls.Word = "maybe"           // the transaction may be or come into the log
 	errNotMember      calls.Word = "not-a-member"    // the asker was removed
 	errStranger       calls.Word = "stranger"        // the asker is no member that this node knows
-	errTooMany        calls.Word = "too-many"        // a queue is full
+	errTooMany                   = calls.TooMany     // a queue is full
 	errBadCall                   = calls.Bad         // the body is not what this call takes
 	errCallFailed                = calls.Failed      // anything else; the text is in the peer's log
 	errNotConfirmed   calls.Word = "not-confirmed"   // no majority of voters in the leader's term
-	errAddressTaken   calls.Word = "address-taken"   // another server has that address
+	ErrAddressTaken   calls.Word = "address-taken"   // another server has that address
 	errNotTransferred calls.Word = "not-transferred" // the leader leads on
 	errCantTell       calls.Word = "cant-tell"       // this node does not have it: ask another
 	// After these two surely nothing happened either. Another process speaks for the asker's
@@ -73,7 +73,7 @@ func ask[Req, Resp any](
 ) (Resp, error) {
 	response, err := calls.Ask[Req, Resp](ctx, c.client, nodeID, path, request)
 	if errors.Is(err, errNotMember) {
-		c.learnRemoved()
+		c.hearRemoved(nodeID)
 	}
 	return response, err
 }
@@ -107,21 +107,21 @@ func askAny[Req, Resp any](
 // newCallServer has all calls that this member answers.
 func (c *Cluster) newCallServer() *calls.Server {
 	s := calls.NewServer(calls.Rules{May: c.mayCall, WordFor: wordFor, Logger: c.logger})
-	calls.On(s, "/v1/commit", c.serveCommit)
-	calls.On(s, "/v1/fence", c.serveFence)
-	calls.On(s, "/v1/checkin", c.serveCheckIn)
-	calls.On(s, "/v1/term", c.serveTerm)
-	calls.On(s, "/v1/vote", c.serveVote)
-	calls.On(s, "/v1/digest", c.serveDigest)
-	calls.On(s, "/v1/suspect", c.serveSuspect)
-	calls.On(s, pathStatus, c.serveStatus)
-	calls.On(s, pathHello, c.serveHello)
-	calls.On(s, "/v1/survey", c.serveSurvey)
-	calls.On(s, "/v1/silence", c.serveSilence)
-	calls.On(s, "/v1/address", c.serveAddress)
-	calls.On(s, "/v1/order", c.serveOrder)
-	calls.On(s, "/v1/gossip-keys", c.serveGossipKeys)
-	calls.On(s, "/v1/certify", c.serveCertify)
-	calls.On(s, "/v1/renewed", c.serveRenewed)
+	calls.On(s, "/v1/commit", calls.Many, c.serveCommit)
+	calls.On(s, "/v1/fence", calls.Few, c.serveFence)
+	calls.On(s, "/v1/checkin", calls.Few, c.serveCheckIn)
+	calls.On(s, "/v1/term", calls.Few, c.serveTerm)
+	calls.On(s, "/v1/vote", calls.Few, c.serveVote)
+	calls.On(s, "/v1/digest", calls.Few, c.serveDigest)
+	calls.On(s, "/v1/suspect", calls.Few, c.serveSuspect)
+	calls.On(s, pathStatus, calls.Few, c.serveStatus)
+	calls.On(s, pathHello, calls.Few, c.serveHello)
+	calls.On(s, "/v1/survey", calls.Few, c.serveSurvey)
+	calls.On(s, "/v1/silence", calls.Few, c.serveSilence)
+	calls.On(s, "/v1/address", calls.Few, c.serveAddress)
+	calls.On(s, "/v1/order", calls.Few, c.serveOrder)
+	calls.On(s, "/v1/gossip-keys", calls.Few, c.serveGossipKeys)
+	calls.On(s, "/v1/certify", calls.Few, c.serveCertify)
+	calls.On(s, "/v1/renewed", calls.Few, c.serveRenewed)
 	return s
 }

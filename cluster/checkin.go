@@ -86,6 +86,7 @@ func (c *Cluster) checkIn(waits bool) (more bool) {
 	if err != nil {
 		return false // the next one comes by itself
 	}
+	c.leases.answered.Store(int64(c.clock()))
 	if !here {
 		c.leases.roundTrips.took(call.Term, c.clock()-asked.Now-answer.Held)
 	}

@@ -14,7 +14,6 @@ import (
 
 const (
 	checkpointWeight = 1 << 20 // bytes of entries behind the vouched state that are worth a checkpoint
-	checkpointLeast  = 8 << 10
 	checkpointLook   = 500 * time.Millisecond
 	checkpointErased = 30 * time.Second // after something was erased at the latest
 	checkpointDefer  = 10 * time.Second // for which a member leaves it to the leader

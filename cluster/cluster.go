@@ -10,7 +10,7 @@
 // runs has a room of its own: identity, lives, lease and succession judge, port, calls and gossip
 // carry, raftfix mends the library, wire encodes. What is left here, by subject:
 //
-//	what a member is           cluster, config, calls, duties, clock, asking, unfit
+//	what a member is           cluster, config, calls, duties, tasks, clock, asking, unfit
 //	a write                    commit, signing, everywhere
 //	a read                     read, fence, rounds
 //	leases                     leases, checkin, granting
@@ -54,7 +54,8 @@ var (
 	// ErrDiverged: this node's state differs from the majority's; it answers nothing.
 	ErrDiverged = errors.New("cluster: this node's state differs from the others'")
 	// ErrRemoved: this node was removed from the cluster.
-	ErrRemoved = errors.New("cluster: this node was removed from the cluster")
+	ErrRemoved = errors.New("cluster: this node was removed from its cluster, for ever: " +
+		"to have it join anew, stop it, move its data folder away, start it, and make it join")
 )
 
 // leaderWait is how long a fence or a write that was not sent yet waits for a leader (decision 11).
@@ -69,6 +70,7 @@ type Cluster struct {
 	id        string
 	fsm       *fsm.FSM
 	raft      *raft.Raft
+	started   chan struct{} // closed when raft is there
 	transport *raftfix.Transport
 	inbound   *inbound
 	port      *port.Port
@@ -79,7 +81,7 @@ type Cluster struct {
 
 	ctx       context.Context // ends with Close
 	cancel    context.CancelFunc
-	wg        sync.WaitGroup
+	tasks     tasks
 	questions *raftfix.Questions // to raft
 	failure   failure
 
@@ -102,6 +104,7 @@ type Cluster struct {
 	accused      accusations
 	held         heldBack
 	moved        moved
+	told         sync.Map // node id → About, of members that were asked how they are
 	scrubbing    scrubbing
 
 	opened   atomic.Uint64 // the newest term that this node led and opened; 0 for none
@@ -123,6 +126,7 @@ type Cluster struct {
 
 	fences   rounds[fenced]      // of this node's readers
 	confirms rounds[fenceAnswer] // of this node as leader
+	surveys  rounds[Survey]      // likewise
 	counts   counts
 	diverged atomic.Pointer[error]
 	reigns   claims                           // who leads in which term
@@ -144,6 +148,7 @@ func Open(config Config) (*Cluster, error) {
 		c.cancel()
 		c.transport.Close()
 		c.port.Close()
+		c.tasks.end()
 		return nil, fmt.Errorf("cluster: Raft does not start: %w", errors.Join(err, c.Store.Err()))
 	}
 	c.countStates()
@@ -154,7 +159,7 @@ func Open(config Config) (*Cluster, error) {
 			c.Close(context.Background())
 			return nil, fmt.Errorf("cluster: %w", err)
 		}
-		c.wg.Go(func() { c.gossip.Run(c.ctx) })
+		c.tasks.begin(func() { c.gossip.Run(c.ctx) })
 	}
 	return c, nil
 }
@@ -169,9 +174,11 @@ func prepare(config Config) *Cluster {
 		wall:   config.Now,
 		clock:  config.Leases.Clock,
 
+		started:      make(chan struct{}),
 		failure:      failure{failed: make(chan struct{})},
 		questions:    raftfix.NewQuestions(),
 		snapshotting: make(chan struct{}, 1),
+		scrubbing:    scrubbing{busy: make(chan struct{}, 1)},
 		kept:         newKept(),
 		reigns:       claims{byTerm: map[uint64]*claim{}},
 		trustChanged: newNudge(),
@@ -191,6 +198,7 @@ func prepare(config Config) *Cluster {
 	if c.Remember == nil {
 		c.Remember = func(Trust) error { return nil }
 	}
+	c.fences.begin, c.confirms.begin, c.surveys.begin = c.tasks.begin, c.tasks.begin, c.tasks.begin
 	c.gossip = c.newGossip()
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.beginLeases(rand.Uint64())
@@ -232,26 +240,40 @@ func (c *Cluster) startRaft(machine *resumed) (err error) {
 		return err
 	}
 	c.raft, err = c.transport.Start(c.raftConfig(), machine, logs, &c.votes, c.Store.Snapshots())
+	if err == nil {
+		close(c.started)
+	}
 	return err
+}
+
+// awaitRaft returns when Raft has started. What Raft's own goroutines begin comes by here: they run
+// before Start has returned.
+func (c *Cluster) awaitRaft(ctx context.Context) error {
+	select {
+	case <-c.started:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // beginLoops begins what ends with the member.
 func (c *Cluster) beginLoops() {
-	c.wg.Go(func() { c.server.Serve(c.port.Calls()) }) // ends with the listener
-	c.wg.Go(c.inbound.serve)
-	c.wg.Go(c.foresees)
-	c.wg.Go(c.keepTrust)
-	c.wg.Go(c.keepMark)
-	c.wg.Go(c.greetAll)
-	c.wg.Go(c.followMembers)
-	c.wg.Go(c.checkpoints)
-	c.wg.Go(c.scrubs)
-	c.wg.Go(c.openTerms)
-	c.wg.Go(c.watchLeader)
-	c.wg.Go(c.checkIns)
+	c.tasks.begin(func() { c.server.Serve(c.port.Calls()) }) // ends with the listener
+	c.tasks.begin(c.inbound.serve)
+	c.tasks.begin(c.foresees)
+	c.tasks.begin(c.keepTrust)
+	c.tasks.begin(c.keepMark)
+	c.tasks.begin(c.greetAll)
+	c.tasks.begin(c.followMembers)
+	c.tasks.begin(c.checkpoints)
+	c.tasks.begin(c.scrubs)
+	c.tasks.begin(c.openTerms)
+	c.tasks.begin(c.watchLeader)
+	c.tasks.begin(c.checkIns)
 	c.beginDuties()
-	c.wg.Go(c.measure)
-	c.wg.Go(c.sweep)
+	c.tasks.begin(c.measure)
+	c.tasks.begin(c.sweep)
 }
 
 func (c *Cluster) newTransport() *raftfix.Transport {
@@ -263,7 +285,7 @@ func (c *Cluster) newTransport() *raftfix.Transport {
 		Newest:  c.Store.NewestSnapshot,
 		Waiting: c.Store.Waiting,
 		Believe: c.believe,
-		Go:      c.wg.Go,
+		Go:      func(f func()) { c.tasks.begin(f) },
 		Logger:  c.logger.Named("transport"),
 	})
 }
@@ -275,7 +297,7 @@ func (c *Cluster) raftConfig() *raft.Config {
 	config.ElectionTimeout = max(or(c.Timing.Election, lan.Election), config.HeartbeatTimeout)
 	config.LeaderLeaseTimeout = or(c.Timing.LeaderLease, min(lan.LeaderLease, config.HeartbeatTimeout))
 	config.CommitTimeout = or(c.Timing.Commit, lan.Commit)
-	config.MaxAppendEntries = 512
+	config.MaxAppendEntries = maxAppend
 	config.BatchApplyCh = true
 	config.ShutdownOnRemove = false
 	config.SnapshotThreshold = 1 << 62 // storage counts bytes and we ask (decision 27)
@@ -300,7 +322,7 @@ func (c *Cluster) Close(ctx context.Context) {
 	c.server.Close()
 	c.port.Close()
 	c.client.Close()
-	c.wg.Wait()
+	c.tasks.end()
 	if ctx.Err() == nil {
 		c.mark(ctx)
 	}

@@ -103,8 +103,14 @@ func (c *Cluster) settle(
 	return own, nil
 }
 
+// proposeWait bounds one attempt at a write: a leader that does not answer may have lost the call,
+// and the same id is sent again.
+const proposeWait = 10 * time.Second
+
 // proposeAnywhere proposes here or at the leader, whoever that is.
 func (c *Cluster) proposeAnywhere(ctx context.Context, data []byte) (fsm.Outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, proposeWait)
+	defer cancel()
 	a, err := atLeader(ctx, c, "/v1/commit", commitCall{Txn: data}, c.commitHere)
 	return fsm.Outcome{Kind: a.Kind, Index: a.Index, Path: a.Path, At: a.At}, err
 }
@@ -146,7 +152,7 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 func surelyNot(err error) bool {
 	var notSent *calls.DialError
 	for _, word := range []error{
-		errNotLeader, errBadCall, errNotMember, errOtherLife, errOutcast,
+		errNotLeader, errBadCall, errNotMember, errOtherLife, errOutcast, errTooMany,
 	} {
 		if errors.Is(err, word) {
 			return true

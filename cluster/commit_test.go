@@ -51,3 +51,26 @@ func TestOutcomeOfAWriteThatWasSentBeforeMayBeUnknown(t *testing.T) {
 		})
 	}
 }
+
+// A leader that does not answer a write is asked again, also by who has set no time.
+func TestWriteIsSentAgainWhereNoAnswerComes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, 3)
+		g.lead(0)
+		must(t, g.put(1, "a", "1"))
+		g.slow[0].hold()
+		before := g.members[0].Stats().Proposed
+		written := make(chan error, 1)
+		txn := write(g.members[1].View(), "b", "1")
+		go func() {
+			_, err := g.members[1].Commit(t.Context(), txn)
+			written <- err
+		}()
+		time.Sleep(15 * time.Second)
+		if n := g.members[0].Stats().Proposed - before; n != 2 {
+			t.Errorf("in 15 s the write was sent %d times", n)
+		}
+		g.slow[0].release()
+		must(t, <-written)
+	})
+}

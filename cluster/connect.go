@@ -7,27 +7,25 @@ import (
 	"keyquorum/cluster/port"
 )
 
-// Each of Raft's connections waits for a hello, at the end that opens it and at the other one.
+// Each of Raft's connections waits for a hello that is said when it is open, at the end that opens
+// it and at the other one. A hello that was said while it was opened would not do: a machine that
+// is set back to between the two goes on with the opening, and with what it knows of the hello.
 
 // connectRaft opens a connection for Raft, and has the other end accept this member.
 func (c *Cluster) connectRaft(ctx context.Context, nodeID string) (net.Conn, error) {
-	if !c.met(nodeID) { // else the other end would have nothing to go by
+	if err := c.awaitRaft(ctx); err != nil {
+		return nil, err
+	}
+	if !c.met(nodeID) { // else the other end would have nothing to go by, and would close it
 		if err := c.greet(ctx, nodeID); err != nil {
 			return nil, err
 		}
-		return c.port.Dial(ctx, nodeID, port.Raft)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	greeted := make(chan error, 1)
-	go func() { greeted <- c.greet(ctx, nodeID) }()
 	conn, err := c.port.Dial(ctx, nodeID, port.Raft)
 	if err != nil {
-		cancel()
-		<-greeted
 		return nil, err
 	}
-	if err := <-greeted; err != nil {
+	if err := c.greet(ctx, nodeID); err != nil {
 		conn.Close()
 		return nil, err
 	}

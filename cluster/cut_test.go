@@ -54,3 +54,23 @@ func TestRemovedNodeIsCutOff(t *testing.T) {
 		}
 	})
 }
+
+// One other's word that this member was removed could be a thief's: it takes most of them.
+func TestOneWordRemovesNobody(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, leader := settled(t, 3)
+		member := g.members[(leader+1)%3]
+		for range 3 {
+			member.HearRemoved(g.ids[(leader+2)%3])
+			member.HearRemoved("0000000000000000000000000000abcd") // is no member
+		}
+		must(t, g.put(leader, "x", "1"))
+		if got, err := g.get((leader+1)%3, "x", time.Second); got != "1" || member.Removed() {
+			t.Errorf("read %q, %v; removed: %v", got, err, member.Removed())
+		}
+		member.HearRemoved(g.ids[leader])
+		if !member.Removed() {
+			t.Error("all others say that it was removed, and it goes on")
+		}
+	})
+}

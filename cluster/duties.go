@@ -19,10 +19,10 @@ func (c *Cluster) beginDuties() {
 	for _, duty := range []func(context.Context){
 		c.compareStates, c.tellAddress, c.askForVote, c.giveUpLead,
 	} {
-		c.wg.Go(func() { c.every(dutyEvery, func() { c.withinDutyTime(duty) }) })
+		c.tasks.begin(func() { c.every(dutyEvery, func() { c.withinDutyTime(duty) }) })
 	}
-	c.wg.Go(func() { c.every(dutyEvery, c.follow) })
-	c.wg.Go(func() { c.every(dutyEvery, c.snapshotByWeight) })
+	c.tasks.begin(func() { c.every(dutyEvery, c.follow) })
+	c.tasks.begin(func() { c.every(dutyEvery, c.snapshotByWeight) })
 }
 
 // every does a duty again and again, and ends with the member. What takes longer than the interval

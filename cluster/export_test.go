@@ -3,7 +3,8 @@ package cluster
 import (
 	"bytes"
 	"context"
-	"fmt"
+	"io"
+	"net"
 	"net/http/httptest"
 	"time"
 
@@ -27,6 +28,9 @@ func (c *Config) WrapFSM(wrap func(*fsm.FSM) raft.FSM) { c.wrapFSM = wrap }
 
 // WrapStable puts a test's store around the one in which the member keeps its term and vote.
 func (c *Config) WrapStable(wrap func(raft.StableStore) raft.StableStore) { c.wrapStable = wrap }
+
+// HearRemoved makes the member hear from a node that it was removed.
+func (c *Cluster) HearRemoved(from string) { c.hearRemoved(from) }
 
 // LearnRemoved makes the member hear that it was removed.
 func (c *Cluster) LearnRemoved() { c.learnRemoved() }
@@ -74,6 +78,74 @@ func (c *Cluster) BeTold(index uint64) { _, _ = c.serveSuspect(c.ctx, c.id, dige
 // SayStand tells a node to stand for election, as its leader would.
 func (c *Cluster) SayStand(nodeID string) error {
 	return c.transport.TimeoutNow(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &raft.TimeoutNowRequest{RPCHeader: c.header()}, &raft.TimeoutNowResponse{})
+}
+
+// ConnectUnstarted is what Raft's goroutines may do before Open knows of Raft.
+func ConnectUnstarted(ctx context.Context) error {
+	c := &Cluster{started: make(chan struct{})}
+	_, err := c.connectRaft(ctx, "somebody")
+	return err
+}
+
+// A Tasks is a member's.
+type Tasks struct{ tasks }
+
+// Begin is what a member begins a goroutine with.
+func (t *Tasks) Begin(f func()) bool { return t.begin(f) }
+
+// End is what the member's end calls.
+func (t *Tasks) End() { t.end() }
+
+// ConnectRaft opens a connection of Raft's with a node, and closes it.
+func (c *Cluster) ConnectRaft(nodeID string) error {
+	conn, err := c.connectRaft(c.ctx, nodeID)
+	if err == nil {
+		conn.Close()
+	}
+	return err
+}
+
+// Greet has the member say hello to a node.
+func (c *Cluster) Greet(ctx context.Context, nodeID string) error { return c.greet(ctx, nodeID) }
+
+// Met says whether a node has accepted the member's latest hello.
+func (c *Cluster) Met(nodeID string) bool { return c.met(nodeID) }
+
+// AppendOld sends a node an entryless request of a term, as its leader would that repeats itself.
+func (c *Cluster) AppendOld(nodeID string, term uint64) error {
+	request := raft.AppendEntriesRequest{
+		RPCHeader: c.header(), Term: term, Leader: []byte(c.id), PrevLogEntry: 1, PrevLogTerm: 1,
+	}
+	return c.transport.AppendEntries(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request,
+		&raft.AppendEntriesResponse{})
+}
+
+// Accuse has the member see a deed of a node, and says whether it says so in its log.
+func (c *Cluster) Accuse(node, word string, now time.Time) (told bool) {
+	return c.accused.note(node, deed{word, "did " + word}, now)
+}
+
+// DialCalls opens a connection for calls with a node.
+func (c *Cluster) DialCalls(nodeID string) (net.Conn, error) {
+	return c.port.Dial(c.ctx, nodeID, port.Calls)
+}
+
+// SurveyBy is the answer to a member's call for a survey.
+func (c *Cluster) SurveyBy(ctx context.Context, from string) (Survey, error) {
+	return c.serveSurvey(ctx, from, surveyCall{})
+}
+
+// SendSnapshot says to a node that size bytes of a snapshot come from the leader of the next term,
+// and sends body.
+func (c *Cluster) SendSnapshot(nodeID string, size int64, body io.Reader) error {
+	term, index := c.raft.CurrentTerm()+1, c.raft.LastIndex()+1000
+	request := raft.InstallSnapshotRequest{
+		RPCHeader: c.header(), SnapshotVersion: raft.SnapshotVersionMax, Term: term, Leader: []byte(c.id),
+		LastLogIndex: index, LastLogTerm: term, Size: size, ConfigurationIndex: 1,
+		Configuration: raft.EncodeConfiguration(c.raft.GetConfiguration().Configuration()),
+	}
+	return c.transport.InstallSnapshot(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request,
+		&raft.InstallSnapshotResponse{}, body)
 }
 
 // Stand has the member stand for election now.
@@ -146,9 +218,16 @@ func (c *Cluster) HearLie(by string) {
 }
 
 // Words are those that a refusal may consist of, each between bars.
-var Words = fmt.Sprintf("|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|", string(errNotLeader), string(errMaybe), string(errNotMember), string(errTooMany),
-	string(errBadCall), string(errCallFailed), string(errNotConfirmed), string(errAddressTaken), string(errStranger),
-	string(errNotTransferred), string(errOtherLife), string(errOutcast))
+var Words = func() string {
+	all := "|"
+	for _, w := range []calls.Word{
+		errNotLeader, errMaybe, errNotMember, errStranger, errTooMany, errBadCall, errCallFailed,
+		errNotConfirmed, ErrAddressTaken, errNotTransferred, errCantTell, errOtherLife, errOutcast,
+	} {
+		all += string(w) + "|"
+	}
+	return all
+}()
 
 // CallBodies are good bodies of each call, with txn as the transaction.
 func CallBodies(txn []byte) (bodies [][]byte) {
@@ -157,6 +236,8 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 		addressCall{Address: "host:1"}, order{Verb: orderLeave, Leader: "x", Term: 2, Node: "y", KeyTerm: 1, Signature: make([]byte, 64)},
 		commitAnswer{Kind: 2, Index: 7, Path: "a", At: 6}, fenceAnswer{Index: 3, Digest: make([]byte, 32)}, lease.Answer{E: 3, Life: 5, Token: 9, Grant: 4}, termAnswer{Term: 2},
 		digestAnswer{Known: true, Digest: make([]byte, 32)},
+		certifyCall{Request: []byte{1}}, certifyAnswer{Certificate: []byte{1}}, renewedCall{},
+		gossipKeysCall{Hash: [32]byte{1}}, gossipKeysAnswer{Keys: gossip.Keys{make([]byte, 32)}},
 		Status{
 			About: About{Label: "l", API: "a", Version: "v"}, Sealed: true, Applied: 4, Gossip: "g",
 			RoundTrips: []RoundTrip{{To: "x", Took: 7}},
@@ -189,6 +270,8 @@ var Recode = []func([]byte) ([]byte, bool){
 	recode[voteCall], recode[voteAnswer], recode[commitCall], recode[fenceCall], recode[lease.CheckIn], recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall], recode[addressCall], recode[order],
 	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer], recode[digestAnswer], recode[Status], recode[Survey], recode[succession.Voter], recode[gossip.News],
 	recode[lives.Hello], recode[lives.Answer], recode[lives.Diary], recode[known],
+	recode[certifyCall], recode[certifyAnswer], recode[renewedCall],
+	recode[gossipKeysCall], recode[gossipKeysAnswer],
 }
 
 func recode[T any](body []byte) ([]byte, bool) {

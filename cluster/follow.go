@@ -53,7 +53,8 @@ func (c *Cluster) followStep() bool {
 	}
 	err := c.carryOut(kind, m)
 	if err != nil && !errors.Is(err, errNotLeader) && !errors.Is(err, raft.ErrNotLeader) {
-		c.logger.Info("the configuration does not follow the members yet", "member", m.ID, "error", err)
+		c.logger.Info("the configuration does not follow the members yet",
+			"member", c.nameOf(m.ID), "error", err)
 	}
 	return false
 }

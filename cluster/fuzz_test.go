@@ -66,8 +66,13 @@ func openAlone(tb testing.TB, leases cluster.Leases, others ...fsm.Member) *clus
 	return c
 }
 
-// served are the calls that a body of any content may be sent to: none of them changes who is a member.
-var served = []string{"/v1/commit", "/v1/fence", "/v1/term", "/v1/vote", "/v1/digest", "/v1/suspect", "/v1/status", "/v1/order", "/v1/address"}
+// served are the calls that a body of any content may be sent to: none of them changes who is a
+// member.
+var served = []string{
+	"/v1/commit", "/v1/fence", "/v1/term", "/v1/vote", "/v1/digest", "/v1/suspect", "/v1/status", "/v1/order",
+	"/v1/address", "/v1/checkin", "/v1/hello", "/v1/survey", "/v1/silence", "/v1/certify",
+	"/v1/renewed", "/v1/gossip-keys",
+}
 
 // FuzzCalls: a call's body of any content is answered or refused with one of our words, nothing breaks, and the member
 // serves the next write. What a decoder takes it also writes, and takes again.

@@ -29,24 +29,27 @@ type greeter struct {
 	turns map[string]*turn
 }
 
-// A turn has one hello to a member under way at a time.
+// A turn has one hello to a member under way at a time. The greeter's mu guards it.
 type turn struct {
-	under chan struct{} // has a token while none is
-	begun uint64        // how many were; guarded by the greeter's mu
-	last  error         // of the latest; whoever has the token may look
-	met   bool          // the latest was accepted; guarded by the greeter's mu
+	next    *said // who waits shares it; nil while nobody does
+	running bool
+	met     bool // the latest was accepted
 }
 
+// A said is one hello.
+type said struct {
+	done chan struct{}
+	err  error // constant when done is closed
+}
+
+// turnOf is called with the lock held.
 func (g *greeter) turnOf(nodeID string) *turn {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if g.turns == nil {
 		g.turns = map[string]*turn{}
 	}
 	t := g.turns[nodeID]
 	if t == nil {
-		t = &turn{under: make(chan struct{}, 1)}
-		t.under <- struct{}{}
+		t = &turn{}
 		g.turns[nodeID] = t
 	}
 	return t
@@ -54,38 +57,59 @@ func (g *greeter) turnOf(nodeID string) *turn {
 
 // met says whether a member has accepted the latest hello to it.
 func (c *Cluster) met(nodeID string) bool {
-	t := c.greets.turnOf(nodeID)
 	c.greets.mu.Lock()
 	defer c.greets.mu.Unlock()
-	return t.met
+	return c.greets.turnOf(nodeID).met
 }
 
 // greet returns nil when a member has accepted a hello that was said after the call. Who waits
-// shares the next one.
+// shares the next one, which goes on when somebody waits no longer.
 func (c *Cluster) greet(ctx context.Context, nodeID string) error {
-	g, t := &c.greets, c.greets.turnOf(nodeID)
-	g.mu.Lock()
-	came := t.begun
-	g.mu.Unlock()
+	h := c.nextHello(nodeID)
+	if h == nil {
+		return context.Canceled
+	}
 	select {
-	case <-t.under:
-		defer func() { t.under <- struct{}{} }()
+	case <-h.done:
+		return h.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	g.mu.Lock()
-	shared := t.begun > came && !errors.Is(t.last, context.Canceled)
-	if !shared {
-		t.begun++
+}
+
+// nextHello is nil when this member has ended.
+func (c *Cluster) nextHello(nodeID string) *said {
+	c.greets.mu.Lock()
+	defer c.greets.mu.Unlock()
+	t := c.greets.turnOf(nodeID)
+	if t.next == nil {
+		t.next = &said{done: make(chan struct{})}
 	}
-	g.mu.Unlock()
-	if !shared {
-		t.last = c.sayHello(ctx, nodeID)
-		g.mu.Lock()
-		t.met = t.last == nil
-		g.mu.Unlock()
+	if !t.running {
+		t.running = c.tasks.begin(func() { c.sayHellos(nodeID, t) })
 	}
-	return t.last
+	if !t.running {
+		return nil
+	}
+	return t.next
+}
+
+// sayHellos ends when nobody waits.
+func (c *Cluster) sayHellos(nodeID string, t *turn) {
+	for {
+		c.greets.mu.Lock()
+		h := t.next
+		t.next, t.running = nil, h != nil
+		c.greets.mu.Unlock()
+		if h == nil {
+			return
+		}
+		h.err = c.sayHello(c.ctx, nodeID)
+		c.greets.mu.Lock()
+		t.met = h.err == nil
+		c.greets.mu.Unlock()
+		close(h.done)
+	}
 }
 
 // sayHello is one exchange. What the answer proves of this member it acts on; what the other one
@@ -158,7 +182,7 @@ func (c *Cluster) noteLost(s lives.Said, by string) {
 		"anybody could tell: entry %d of term %d, which this node had applied, is lost",
 		s.Applied, s.AppliedTerm)
 	if c.lost.CompareAndSwap(nil, &why) {
-		c.logger.Error("a write was lost", "why", why, "found by", by)
+		c.logger.Error("a write was lost", "why", why, "found by", c.nameOf(by))
 	}
 }
 
@@ -166,8 +190,8 @@ func (c *Cluster) noteLost(s lives.Said, by string) {
 // that this process goes on, and stops.
 func (c *Cluster) noteRival(by string) {
 	c.logger.Error("a copy of this node's data folder was started beside it; "+
-		"this node goes on, the copy is refused: stop it", "heard by", by)
-	c.wg.Go(c.greetAll)
+		"this node goes on, the copy is refused: stop it", "heard by", c.nameOf(by))
+	c.tasks.begin(c.greetAll)
 }
 
 // greetAll says hello to every other server, and ends when all have answered.
@@ -198,7 +222,7 @@ func (c *Cluster) greetNew(others []string) {
 		known := c.greets.turns[id] != nil
 		c.greets.mu.Unlock()
 		if !known {
-			c.wg.Go(func() { c.begin(id) })
+			c.tasks.begin(func() { c.begin(id) })
 		}
 	}
 }

@@ -18,7 +18,7 @@ func (c *Cluster) HandOver(ctx context.Context, voter, because string) error {
 	if !c.met(voter) {
 		return ErrNotReady
 	}
-	c.logger.Info("handing leadership over", "to", voter, "because", because)
+	c.logger.Info("handing leadership over", "to", c.nameOf(voter), "because", because)
 	err := c.answer(ctx, func() raft.Future {
 		return c.raft.LeadershipTransferToServer(raft.ServerID(voter), raft.ServerAddress(voter))
 	})

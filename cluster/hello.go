@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"net"
 	"slices"
 	"sync"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"keyquorum/cluster/calls"
 	"keyquorum/cluster/lives"
 	"keyquorum/cluster/port"
+	"keyquorum/internal/address"
 )
 
 // Members say hello: at their start to all, once a second to one after the other, and for each of
@@ -61,7 +61,7 @@ func (c *Cluster) serveHello(
 		if err := c.keepKnown(ctx); err != nil { // what is forgotten can't be held against a disk
 			return lives.Answer{}, err
 		}
-		go c.cutOlder(from, r.Said.Life)
+		c.cutOlder(from, r.Said.Life)
 	}
 	return judged.Answer, nil
 }
@@ -70,20 +70,18 @@ func (c *Cluster) serveHello(
 // that it dialled, and those to it that are older.
 func (c *Cluster) cutOlder(nodeID string, life lives.ID) {
 	now := time.Now()
-	c.port.Cut(func(l port.Link) bool {
+	c.cut(func(l port.Link) bool {
 		older := l.Life.Count > 0 && l.Life != life
 		return l.Node == nodeID && (older || l.Dialled && now.Sub(l.Opened) > time.Second)
 	})
 }
 
 // noteAddress keeps where a member says that it is, unless that is known.
-func (c *Cluster) noteAddress(nodeID, address string) {
-	_, _, err := net.SplitHostPort(address)
-	known := func() bool { return slices.Contains(c.addresses(nodeID), address) }
-	if err != nil || len(address) > maxServerText || known() {
+func (c *Cluster) noteAddress(nodeID, at string) {
+	if address.Reachable(at) != nil || slices.Contains(c.addresses(nodeID), at) {
 		return
 	}
-	c.moved.set(nodeID, address)
+	c.moved.set(nodeID, at)
 }
 
 var (

@@ -19,15 +19,17 @@ type inbound struct {
 	t *raftfix.Transport
 	c *Cluster
 
-	installing sync.Mutex             // held while a peer's snapshot is taken
-	installer  atomic.Pointer[string] // whose that is
+	handing chan struct{}          // full while Raft has a peer's snapshot
+	sender  atomic.Pointer[string] // whose that is
 
 	mu  sync.Mutex
 	led map[string]bool // the nodes whose entries this member has taken
 }
 
 func newInbound(c *Cluster) *inbound {
-	return &inbound{t: c.transport, c: c, led: map[string]bool{}}
+	return &inbound{
+		t: c.transport, c: c, handing: make(chan struct{}, 1), led: map[string]bool{},
+	}
 }
 
 func (in *inbound) noteLed(peer string) {
@@ -46,12 +48,20 @@ func (in *inbound) hasLed(peer string) bool {
 func (in *inbound) serve() {
 	in.c.port.ServeRaft(in.c.ctx, port.Handler{
 		Admit: in.admit, Take: in.take, Heartbeat: in.heartbeat, Timeout: raftTimeout,
+		MaxUnanswered: maxAppend * maxEntry,
 	})
 }
 
 func (in *inbound) admit(peer port.Peer) bool {
 	return in.c.listensTo(peer.Node) && in.c.meets(peer) // after the port can cut it
 }
+
+// maxAppend is how many entries a leader sends at a time, and maxEntry a bound for the bytes of one
+// with its frame.
+const (
+	maxAppend = 512
+	maxEntry  = fsm.MaxTxnBytes + 4096
+)
 
 // heard refuses what a removed node sends, also over a connection from when it was still needed.
 func (in *inbound) heard(rpc raft.RPC, peer string) bool {
@@ -136,13 +146,17 @@ func (in *inbound) stand(peer string, rpc raft.RPC) {
 	in.t.Forward(rpc)
 }
 
-// install has one snapshot taken at a time, so that whoever sends what is refused can be named.
+// install takes a snapshot in. Raft's main loop reads it to its end, whatever its sender does: so
+// it is brought here and looked at first, and Raft is handed what is here and will do. It is looked
+// at once more before it is in place, for Raft may have gone on. One is handed over at a time, so
+// that whoever sends what is refused then can be named.
 func (in *inbound) install(peer string, rpc raft.RPC) {
 	r := rpc.Command.(*raft.InstallSnapshotRequest)
-	if r.Term < in.c.raft.CurrentTerm() {
-		// A leader of an older term that has not noticed yet may send a snapshot of the newer one. Raft
-		// refuses it unseen.
-		in.t.Forward(rpc)
+	if term := in.c.raft.CurrentTerm(); r.Term < term {
+		// A leader of an older term that has not noticed yet may send a snapshot of the newer one. It
+		// is refused unseen.
+		_, err := io.Copy(io.Discard, rpc.Reader)
+		rpc.Respond(&raft.InstallSnapshotResponse{Term: term}, err)
 		return
 	}
 	_, err := fsm.DecodeConfiguration(r.Configuration) // Raft panics
@@ -151,36 +165,88 @@ func (in *inbound) install(peer string, rpc raft.RPC) {
 		rpc.Respond(nil, errSnapshot)
 		return
 	}
-	switch {
-	case in.c.besides(peer, r.Term):
-		rpc.Respond(nil, errBesides)
-		return
-	case in.c.contradicts(r):
-		in.c.accuse(peer, deedSnapshot, "index", r.LastLogIndex, "term", r.LastLogTerm)
-		in.c.lacks(peer, r.Term, r.LastLogIndex)
-		rpc.Respond(nil, errSnapshot)
-		return
-	case r.LastLogIndex <= in.c.committed():
-		in.passOver(peer, rpc, r)
+	if in.refuses(peer, rpc, r) || in.passesOver(peer, rpc, r) {
 		return
 	}
-	in.installing.Lock()
-	defer in.installing.Unlock()
+	state, err := in.receive(peer, rpc.Reader, r)
+	if err != nil {
+		in.c.logger.Warn("a snapshot did not come to its end", "from", peer, "error", err)
+		rpc.Respond(nil, err)
+		return
+	}
+	defer state.Close()
+	rpc.Reader = state
+	select {
+	case in.handing <- struct{}{}:
+		defer func() { <-in.handing }()
+	case <-in.c.ctx.Done():
+		return
+	}
+	if in.refuses(peer, rpc, r) || in.passesOver(peer, rpc, r) { // by now
+		return
+	}
 	if !in.c.claims(peer, r.Term, true) {
 		rpc.Respond(nil, errBesides)
 		return
 	}
-	in.installer.Store(&peer)
+	in.sender.Store(&peer)
 	in.ask(rpc, rpc.Command, func(*raft.RPCResponse) {})
 }
 
-// passOver answers for a snapshot of what this member has: the library sends some twice. It is
+// refuses says whether a snapshot is none that this member may have by what it knows.
+func (in *inbound) refuses(peer string, rpc raft.RPC, r *raft.InstallSnapshotRequest) bool {
+	switch {
+	case in.c.besides(peer, r.Term):
+		rpc.Respond(nil, errBesides)
+	case in.c.contradicts(r):
+		in.c.accuse(peer, deedSnapshot, "index", r.LastLogIndex, "term", r.LastLogTerm)
+		in.c.lacks(peer, r.Term, r.LastLogIndex)
+		rpc.Respond(nil, errSnapshot)
+	default:
+		return false
+	}
+	return true
+}
+
+// passesOver answers for a snapshot of what this member has: the library sends some twice. It is
 // never taken, so that nobody has a state go back.
-func (in *inbound) passOver(peer string, rpc raft.RPC, r *raft.InstallSnapshotRequest) {
+func (in *inbound) passesOver(peer string, rpc raft.RPC, r *raft.InstallSnapshotRequest) bool {
+	if r.LastLogIndex > in.c.committed() {
+		return false
+	}
 	in.c.logger.Warn("a snapshot that this node is past was passed over",
-		"from", peer, "index", r.LastLogIndex)
+		"from", in.c.nameOf(peer), "index", r.LastLogIndex)
 	_, err := io.Copy(io.Discard, rpc.Reader)
 	rpc.Respond(&raft.InstallSnapshotResponse{Term: r.Term, Success: err == nil}, err)
+	return true
+}
+
+// receive puts aside what a peer sends, and looks at it. It ends with the connection, which ends
+// with the member.
+func (in *inbound) receive(
+	peer string, body io.Reader, r *raft.InstallSnapshotRequest,
+) (state io.ReadCloser, err error) {
+	aside, err := in.c.Store.Aside()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			aside.Close()
+		}
+	}()
+	if _, err = io.CopyN(aside, body, r.Size); err != nil {
+		return nil, err
+	}
+	meta := raft.SnapshotMeta{
+		Index: r.LastLogIndex, Term: r.LastLogTerm, ConfigurationIndex: r.ConfigurationIndex,
+		Configuration: raft.DecodeConfiguration(r.Configuration),
+	}
+	err = in.c.judgeSnapshot(peer, meta, io.NewSectionReader(aside, 0, r.Size))
+	if err == nil {
+		_, err = aside.Seek(0, io.SeekStart)
+	}
+	return aside, err
 }
 
 var errSnapshot = errors.New("cluster: no snapshot that anybody takes")

@@ -217,7 +217,11 @@ func (c *Cluster) newMachine() *resumed {
 		OnRefused: c.refusedEntry, OnStale: c.staleEntry,
 		OnDoubt: func(index uint64) {
 			if !m.resumes { // else there is nobody to ask, and the first fence compares
-				go c.suspect(index, true) // one at a time, and bounded in time
+				c.tasks.begin(func() { // one at a time, and bounded in time
+					if c.awaitRaft(c.ctx) == nil {
+						c.suspect(index, true)
+					}
+				})
 			}
 		},
 	})

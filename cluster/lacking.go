@@ -48,17 +48,17 @@ func (c *Cluster) hasItNow(leader string, r *raft.AppendEntriesRequest) {
 	}
 }
 
-// lackNow is why this member serves nobody now; nil when it may. In an older term than that
-// leader's it may follow another.
+// lackNow is why this member serves nobody now; nil when it may. In that term, or an older one, it
+// may follow another: a term has one leader, so whoever else spoke as one was none.
 func (c *Cluster) lackNow() *lack {
 	l := c.lacking.Load()
-	if l == nil {
+	if l == nil || l.term < c.raft.CurrentTerm() {
 		return nil
 	}
-	if term := c.raft.CurrentTerm(); l.term == term || l.term > term && c.leader() == "" {
-		return l
+	if leader := c.leader(); leader != "" && (leader != l.leader || l.term > c.raft.CurrentTerm()) {
+		return nil
 	}
-	return nil
+	return l
 }
 
 func (l *lack) Error() string {

@@ -28,3 +28,30 @@ func TestLeaderThatHasTheEntryIsFollowedAgain(t *testing.T) {
 		}
 	})
 }
+
+// Nor does who spoke as a leader of a term that another leads, or comes to lead.
+func TestTermIsItsLeadersAlone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, leader := settled(t, 3)
+		must(t, g.put(leader, "x", "1"))
+		next, thief := (leader+1)%3, (leader+2)%3
+		term := g.members[leader].Raft().CurrentTerm()
+		for _, m := range g.members[:] {
+			m.NoteLack(g.ids[thief], term, m.View().Index())
+			if err := m.Unfit(); err != nil {
+				t.Errorf("in the term of another leader: %v", err)
+			}
+			m.NoteLack(g.ids[thief], term+1, m.View().Index())
+		}
+		g.lead(next)
+		if now := g.members[next].Raft().CurrentTerm(); now != term+1 {
+			t.Fatalf("the test shows nothing: the next leader leads in term %d after %d", now, term)
+		}
+		must(t, g.put(next, "x", "2"))
+		for i := range g.members {
+			if got, err := g.get(i, "x", time.Second); got != "2" {
+				t.Errorf("member %d reads %q, %v", i, got, err)
+			}
+		}
+	})
+}

@@ -104,7 +104,7 @@ func (c *Cluster) openTerm(term uint64) {
 	c.openedAt.Store(time.Now().UnixNano())
 	c.opened.Store(term)
 	c.checkInNow.give()
-	c.wg.Go(c.wakeMachines)
+	c.tasks.begin(c.wakeMachines)
 }
 
 // wakeMachines has every member's Raft send its state machine something. One that has sent nothing

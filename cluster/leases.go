@@ -23,6 +23,7 @@ type leases struct {
 	arrival    epoch // ends when a lease comes where there was none
 
 	roundTrips roundTripsInTerm // to the leader
+	answered   atomic.Int64     // lease clock at the leader's last answer; 0: none
 }
 
 func (c *Cluster) beginLeases(process uint64) {

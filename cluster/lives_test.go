@@ -1,17 +1,21 @@
 package cluster_test
 
 import (
+	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"keyquorum/cluster"
 	"keyquorum/fsm"
+	"keyquorum/internal/fakenet"
 	"keyquorum/storage"
 )
 
@@ -340,5 +344,68 @@ func TestLiesStopNobody(t *testing.T) {
 		time.Sleep(time.Second)
 		must(t, g.put(1, "a", "2"))
 		g.wantNobodyAccused()
+	})
+}
+
+// A machine is set back while it opens a connection, to when it had said hello already: the
+// connection is one of after that, and is not used before another hello, which shows it.
+func TestMachineThatIsSetBackWhileItDialsFindsOut(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const back, to = 1, 2
+		var armed atomic.Bool
+		var g *group
+		g = newGroup(t, 3, func(c *cluster.Config) {
+			dial := c.Dial
+			if c.Address != address(back) {
+				return
+			}
+			c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+				conn, err := dial(ctx, address)
+				if armed.CompareAndSwap(true, false) {
+					time.Sleep(50 * time.Millisecond)
+					g.members[back].ForgetBeats()
+				}
+				return conn, err
+			}
+		})
+		g.lead(0)
+		must(t, g.put(back, "a", "1"))
+		time.Sleep(10 * time.Second)
+		armed.Store(true)
+		err := g.members[back].ConnectRaft(g.ids[to])
+		if out := g.members[back].Outcast(); err == nil || out != "rolled-back" {
+			t.Errorf("its connection is used (%v), and it is %q", err, out)
+		}
+	})
+}
+
+// Who gives a hello up gives up nobody else's, and the other end still knows this one.
+func TestHelloGoesOnWithoutWhoWaitedFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const from, to = 1, 2
+		g := newGroup(t, 3)
+		g.lead(0)
+		must(t, g.put(from, "a", "1"))
+		time.Sleep(5 * time.Second)
+		g.network.Shape(host(from), host(to), fakenet.Link{Delay: 300 * time.Millisecond})
+		short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		gone := make(chan error, 1)
+		go func() { gone <- g.members[from].Greet(short, g.ids[to]) }()
+		synctest.Wait()
+		if err := g.members[from].Greet(t.Context(), g.ids[to]); err != nil {
+			t.Errorf("who shares a hello hears %v", err)
+		}
+		if err := <-gone; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the first hears %v", err)
+		}
+		cut, cancel := context.WithCancel(t.Context())
+		go func() { gone <- g.members[from].Greet(cut, g.ids[to]) }()
+		synctest.Wait()
+		cancel()
+		<-gone
+		if !g.members[from].Met(g.ids[to]) {
+			t.Error("when somebody waits no longer, the two have not met")
+		}
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"keyquorum/cluster/identity"
 	"keyquorum/cluster/lease"
 	"keyquorum/fsm"
+	"keyquorum/internal/address"
 )
 
 // memberTimeout bounds how long Raft's main loop is waited for with a change of configuration.
@@ -62,32 +62,37 @@ func (c *Cluster) addresses(nodeID string) (list []string) {
 	return list
 }
 
-// Add makes nodeID, whose certificate has this key, a non-voter at address. It makes itself a voter
-// once it is caught up and unsealed. Adding a member again changes its address and key. This member
-// must be unsealed.
-func (c *Cluster) Add(ctx context.Context, nodeID, address string, certificate *x509.Certificate) error {
-	if err := checkServer(nodeID, address); err != nil {
+// Add makes nodeID, whose certificate has this key, a non-voter at host:port. It makes itself a
+// voter once it is caught up and unsealed. Adding a member again changes its address and key.
+// This member must be unsealed.
+func (c *Cluster) Add(ctx context.Context, nodeID, at string, certificate *x509.Certificate) error {
+	if err := checkServer(nodeID, at); err != nil {
 		return fmt.Errorf("cluster: the address of the new node: %w", err)
 	}
-	m := identity.NewMember(nodeID, address, certificate)
+	m := identity.NewMember(nodeID, at, certificate)
 	return c.changeMembers(ctx, func(list fsm.Members) (fsm.Members, error) {
 		if c.removed(nodeID) {
-			return nil, ErrRemoved
+			return nil, errIDRemoved
 		}
 		old, there := list.Find(nodeID)
 		m.Voter = old.Voter
 		if !there && len(list) >= maxServers {
 			return nil, fmt.Errorf("cluster: there are %d members already", len(list))
 		}
-		if other, taken := memberAt(list, address); taken && other != nodeID {
-			return nil, fmt.Errorf("%w: %s belongs to server %s; if that one is no more, remove it first", errAddressTaken, address, other)
+		if other, taken := memberAt(list, at); taken && other != nodeID {
+			return nil, fmt.Errorf("%w: %s belongs to node %s; if that one is no more, remove it first "+
+				"(keyquorum operator raft remove-peer)", ErrAddressTaken, at, c.nameOf(other))
 		}
 		return list.With(m), nil
 	})
 }
 
-func memberAt(list fsm.Members, address string) (id string, taken bool) {
-	i := slices.IndexFunc(list, func(m fsm.Member) bool { return m.Address == address })
+// errIDRemoved is about who asks to join, which takes another id then by itself (node's pending).
+var errIDRemoved = errors.New("cluster: a node of this id was removed, and the id never comes " +
+	"back: the joining node has taken another now, so give it its shares again")
+
+func memberAt(list fsm.Members, at string) (id string, taken bool) {
+	i := slices.IndexFunc(list, func(m fsm.Member) bool { return m.Address == at })
 	if i < 0 {
 		return "", false
 	}
@@ -97,15 +102,14 @@ func memberAt(list fsm.Members, address string) (id string, taken bool) {
 // What a member may be called. The state machine refuses much more.
 const (
 	maxServers    = 256
-	maxServerText = 300 // bytes of an id or an address; a host name has 255 at most
+	maxServerText = 300 // bytes of an id
 )
 
-func checkServer(nodeID, address string) error {
-	if nodeID == "" || len(nodeID) > maxServerText || len(address) > maxServerText {
-		return fmt.Errorf("an id or address of more than %d bytes, or no id", maxServerText)
+func checkServer(nodeID, at string) error {
+	if nodeID == "" || len(nodeID) > maxServerText {
+		return fmt.Errorf("an id of more than %d bytes, or none", maxServerText)
 	}
-	_, _, err := net.SplitHostPort(address)
-	return err
+	return address.Reachable(at)
 }
 
 // changeMembers signs for another list of members, and returns when Raft's configuration has
@@ -302,12 +306,17 @@ func (c *Cluster) stepDown(ctx context.Context) error {
 	return nil
 }
 
+// orderWait bounds an order. A hand-over takes an election time-out at most.
+const orderWait = 5 * time.Second
+
 // orderOnce gives an order to the leader. Each may be repeated safely.
 func (c *Cluster) orderOnce(ctx context.Context, leader string, verb orderVerb, nodeID string) error {
 	o, err := c.newOrder(verb, leader, nodeID)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, orderWait)
+	defer cancel()
 	_, err = atNode(ctx, c, leader, "/v1/order", o, c.serveOrder)
 	return err
 }

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"net"
 	"slices"
 	"sync"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"keyquorum/fsm"
+	"keyquorum/internal/address"
 )
 
 // A member that came back at another address tells the others where it is: without gossip nobody
@@ -47,7 +47,7 @@ type addressAnswer struct {
 
 // serveAddress hears a member about itself.
 func (c *Cluster) serveAddress(_ context.Context, from string, r addressCall) (addressAnswer, error) {
-	if _, _, err := net.SplitHostPort(r.Address); err != nil || len(r.Address) > maxServerText {
+	if address.Reachable(r.Address) != nil {
 		return addressAnswer{}, errBadCall
 	}
 	c.moved.set(from, r.Address)

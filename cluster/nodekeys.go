@@ -41,7 +41,7 @@ func (c *Cluster) UseIdentity(id identity.Identity) {
 // not trusted any more may have made them up. The others come back.
 func (c *Cluster) cutStrangers() {
 	members := c.View().Members()
-	go c.port.Cut(func(l port.Link) bool {
+	c.cut(func(l port.Link) bool {
 		_, ok := members.Find(l.Node)
 		return !ok && len(members) > 0
 	})

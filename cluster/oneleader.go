@@ -88,7 +88,7 @@ func (c *Cluster) second(known *claim, peer string, term uint64) bool {
 	}
 	if time.Since(known.asked) > askVotesEvery {
 		known.asked = time.Now()
-		c.wg.Go(func() { c.settleReign(term) })
+		c.tasks.begin(func() { c.settleReign(term) })
 	}
 	return true
 }

@@ -86,10 +86,10 @@ func (c *Cluster) stopTakingPart(word lives.Word, by string) {
 	if err := keepDiary(c.Store.Stable(), kept); err != nil {
 		c.logger.Error("that could not be written to its folder", "error", err)
 	}
-	go c.port.Cut(func(l port.Link) bool { return l.Protocol == port.Raft })
+	c.cut(func(l port.Link) bool { return l.Protocol == port.Raft })
 	c.gossip.FallSilent()
 	if c.Diverged != nil {
 		c.Diverged(o)
 	}
-	c.wg.Go(c.greetAll) // so that all can name it
+	c.tasks.begin(c.greetAll) // so that all can name it
 }

@@ -17,6 +17,8 @@ const (
 // joins one that was begun already. That rule is what makes a fence a fence: an answer to a
 // question put before a reader came proves nothing to it.
 type rounds[T any] struct {
+	begin func(func()) bool // as of tasks
+
 	mu      sync.Mutex
 	numbers lease.Rounds
 	next    *round[T] // the latest that somebody joined; nil when nobody waits
@@ -39,15 +41,18 @@ func (r *rounds[T]) join(ctx context.Context, run func() (T, error)) (T, error) 
 		r.mu.Unlock()
 		return none, ErrBusy
 	}
+	if r.running < maxRounds {
+		if !r.begin(func() { r.drive(run) }) {
+			r.mu.Unlock()
+			return none, ErrUnavailable
+		}
+		r.running++
+	}
 	if number := r.numbers.Join(); r.next == nil || r.next.number != number {
 		r.next = &round[T]{number: number, done: make(chan struct{})}
 	}
 	mine := r.next
 	r.waiting++
-	if r.running < maxRounds {
-		r.running++
-		go r.drive(run)
-	}
 	r.mu.Unlock()
 	defer r.leave()
 	select {

@@ -32,9 +32,9 @@ const (
 
 // scrubbing is what a member knows of its folder's leftovers.
 type scrubbing struct {
-	mu    sync.Mutex // held while the folder is scrubbed
-	since sync.Mutex // guards the following
-	due   time.Time  // when the first deletion was seen that the folder may still hold; zero: none
+	busy  chan struct{} // full while the folder is scrubbed
+	since sync.Mutex    // guards the following
+	due   time.Time     // when the first deletion was seen that the folder may still hold; zero: none
 	took  time.Duration
 	runs  uint64
 }
@@ -98,8 +98,12 @@ var errUnvouched = errors.New("cluster: no state from after the deletion is vouc
 
 // scrub does it now, up to the state that is vouched for.
 func (c *Cluster) scrub(ctx context.Context) error {
-	c.scrubbing.mu.Lock()
-	defer c.scrubbing.mu.Unlock()
+	select {
+	case c.scrubbing.busy <- struct{}{}:
+		defer func() { <-c.scrubbing.busy }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	view, begun := c.View(), time.Now()
 	switch vouched := view.Backing().Vouched; {
 	case !c.leftovers(view):

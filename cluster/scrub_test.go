@@ -2,8 +2,11 @@ package cluster_test
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -124,5 +127,44 @@ func TestWhatWasDeletedMeanwhile(t *testing.T) {
 		if files := g.holds(0, deleted); len(files) > 0 {
 			t.Errorf("the only member holds it in %v", files)
 		}
+	})
+}
+
+// Who asks for a clean folder waits no longer than he will for whoever scrubs it already, and whose
+// disk hangs.
+func TestCleanseEndsWithItsContext(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, 1)
+		g.leader()
+		must(t, g.put(0, "secret/version", deleted))
+		g.erase(0, "secret/version")
+		g.stop(0)
+		hangs, release := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		g.openGated(0, func(op, path string) error {
+			if op == "create" && strings.HasSuffix(path, "raft.db.tmp") {
+				once.Do(func() { close(hangs) })
+				<-release
+			}
+			return nil
+		})
+		first := make(chan error, 1)
+		go func() { first <- g.members[0].Cleanse(t.Context()) }()
+		<-hangs
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		second := make(chan error, 1)
+		go func() { second <- g.members[0].Cleanse(ctx) }()
+		time.Sleep(2 * time.Second)
+		select {
+		case err := <-second:
+			if err == nil {
+				t.Error("the folder is clean while the disk hangs")
+			}
+		default:
+			t.Error("it waits for longer than it was told")
+		}
+		close(release)
+		must(t, <-first)
 	})
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/gossip"
+	"keyquorum/cluster/port"
 	"keyquorum/internal/tally"
 )
 
@@ -75,6 +77,9 @@ type Stats struct {
 	DiskWait    time.Duration // of the commit to the log that is under way, 0 for none
 	Members     []Member      // as Members lists them
 
+	Port   port.Counts   // of the connections that others have opened
+	Gossip gossip.Counts // of what came to gossip's port
+
 	Refused   uint64         // entries of the log, ever, that nobody signed: they changed nothing
 	Accused   []AccusedStats // what this node has caught others at
 	Vouched   uint64         // index of the state that an unsealed member has vouched for
@@ -103,6 +108,7 @@ func (c *Cluster) Stats() Stats {
 		Applied: view.Index(), Shown: c.leases.everywhere.index.Load(),
 		Life: c.life(), ClockAstray: c.clockAstray.Load(), DiskWait: c.Store.Waiting(),
 	}
+	s.Port, s.Gossip = c.port.Counts(), c.gossip.Counts()
 	s.State, s.LeaderHeard = stateName(c.raft.State()), c.leaderHeard()
 	if o := c.out.Load(); o != nil {
 		s.Outcast = o.deed.word
@@ -145,8 +151,16 @@ func (c *Cluster) leaderHeard() time.Duration {
 	return time.Since(last)
 }
 
-// labelOf is what people call another member, as far as gossip has brought it.
-func (c *Cluster) labelOf(id string) string {
-	heard, _ := c.gossip.Of(id)
-	return cmp.Or(heard.Label, id)
+// nameOf is a member's label with its id behind it: people know the one, and the other is sure.
+func (c *Cluster) nameOf(id string) string { return Named(c.lastAbout(id).Label, id) }
+
+// Named is a node's name for people: its label, if it has one, and its id.
+func Named(label, id string) string {
+	if label == "" {
+		return id
+	}
+	return label + " (" + id + ")"
 }
+
+// labelOf is what people call another member, as far as it has ever told this one.
+func (c *Cluster) labelOf(id string) string { return cmp.Or(c.lastAbout(id).Label, id) }

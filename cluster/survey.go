@@ -25,8 +25,8 @@ type Member struct {
 	RoundTrip time.Duration // of that question; 0 for the node that asked
 	Skew      time.Duration // of its wall clock against that node's, to within half a round trip
 
-	// Known: it has said something. Status is its answer; where it did not answer, or was not asked,
-	// what gossip brought last: About, Sealed and Applied.
+	// Known: it has said something lately. Status is its answer; where it did not answer, or was not
+	// asked, what gossip brought last: About, Sealed and Applied. About stays when it is gone.
 	Known  bool
 	Status Status
 
@@ -95,7 +95,17 @@ func (c *Cluster) lastStatus(nodeID string) (s Status, known bool) {
 		return c.status(), true
 	}
 	heard, known := c.gossip.Of(nodeID)
+	if !known { // by its name people look for it, all the more when it is gone
+		return Status{About: c.lastAbout(nodeID)}, false
+	}
 	return Status{About: aboutOf(heard), Sealed: heard.Sealed, Applied: heard.Applied}, known
+}
+
+// lastAbout is what a member said of itself last, by gossip or when it was asked.
+func (c *Cluster) lastAbout(nodeID string) About {
+	told, _ := c.told.Load(nodeID)
+	asked, _ := told.(About)
+	return cmp.Or(aboutOf(c.gossip.Last(nodeID)), asked)
 }
 
 func (c *Cluster) addAccounts(members []Member, leads bool) {
@@ -169,8 +179,10 @@ func (c *Cluster) Answers(ctx context.Context, nodeID string) bool {
 // LeaderAbout asks the leader what it says of itself, for the addresses that gossip may not have
 // brought yet.
 func (c *Cluster) LeaderAbout(ctx context.Context) (About, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	s, err := atLeader(ctx, c, pathStatus, statusCall{}, c.serveStatus)
-	if errors.Is(err, errNotLeader) {
+	if errors.Is(err, errNotLeader) || errors.Is(err, context.DeadlineExceeded) {
 		err = ErrUnavailable
 	}
 	return s.About, err
@@ -186,9 +198,10 @@ type Survey struct {
 	Leader  string        // node id, as far as the surveyor knows
 }
 
-// Survey asks the leader to look at all members, and looks itself where no leader answers.
+// Survey asks the leader to look at all members, and looks itself where no leader answers. What it
+// returns is shared: it is only read.
 func (c *Cluster) Survey(ctx context.Context) Survey {
-	asking, cancel := context.WithTimeout(ctx, 2*askTimeout)
+	asking, cancel := context.WithTimeout(ctx, 3*askTimeout) // a look may be under way already
 	defer cancel()
 	s, err := atLeader(asking, c, "/v1/survey", surveyCall{}, c.serveSurvey)
 	if err != nil || len(s.Members) == 0 {
@@ -201,11 +214,12 @@ type surveyCall struct {
 	_ struct{} `cbor:",toarray"`
 }
 
+// serveSurvey looks once for all who ask meanwhile. They share what it found.
 func (c *Cluster) serveSurvey(ctx context.Context, _ string, _ surveyCall) (Survey, error) {
 	if !c.leads() {
 		return Survey{}, errNotLeader
 	}
-	return c.look(ctx), nil
+	return c.surveys.join(ctx, func() (Survey, error) { return c.look(c.ctx), nil })
 }
 
 // look asks every member at the same time.
@@ -234,6 +248,7 @@ func (c *Cluster) visit(ctx context.Context, m *Member) {
 		return
 	}
 	m.Answers, m.Known, m.Status = true, true, status
+	c.told.Store(m.ID, status.About)
 	if m.ID != c.id {
 		m.RoundTrip = took
 		then := c.wall().Add(-took / 2)

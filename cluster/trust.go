@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
@@ -99,7 +100,36 @@ func (c *Cluster) behindTrust(v fsm.View) bool {
 // removals are the ids of the nodes that were removed. They only grow.
 type removals struct {
 	ids  atomic.Pointer[map[string]bool]
-	this atomic.Bool // this node heard that it is among them
+	this atomic.Bool // this node is among them
+
+	mu    sync.Mutex
+	heard map[string]bool // who says that it is
+}
+
+// hear notes that a node says that this one was removed. fresh: it had not said so before.
+func (r *removals) hear(from string) (fresh bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.heard[from] {
+		return false
+	}
+	if r.heard == nil {
+		r.heard = map[string]bool{}
+	}
+	r.heard[from] = true
+	return true
+}
+
+// heardFrom counts those of the nodes that said so.
+func (r *removals) heardFrom(nodes []string) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range nodes {
+		if r.heard[id] {
+			n++
+		}
+	}
+	return n
 }
 
 func (r *removals) begin(ids []string) {
@@ -145,7 +175,7 @@ func (r *removals) add(v fsm.View) (fresh []string) {
 func (c *Cluster) noteRemoved(v fsm.View) {
 	fresh := c.removals.add(v)
 	for _, id := range fresh {
-		go c.port.Cut(func(l port.Link) bool { return l.Node == id })
+		c.cut(func(l port.Link) bool { return l.Node == id })
 	}
 	if c.removed(c.id) {
 		c.learnRemoved()
@@ -170,6 +200,24 @@ func (c *Cluster) learnRemoved() {
 	if !c.removals.this.Swap(true) {
 		c.logger.Error("this node was removed from the cluster; " +
 			"to come back it needs an empty data folder and a new join")
+	}
+}
+
+// hearRemoved takes the word of most of the others. A node that was removed gets no more entries, so
+// it can't see for itself; but one other could be a thief, who would stop it by a word.
+func (c *Cluster) hearRemoved(from string) {
+	if c.removals.this.Load() || !c.belongs(from) || !c.removals.hear(from) {
+		return
+	}
+	c.logger.Warn("a node says that this one was removed from the cluster", "node", from)
+	var others []string
+	for _, s := range c.configured() {
+		if s.ID != c.id {
+			others = append(others, s.ID)
+		}
+	}
+	if 2*c.removals.heardFrom(others) > len(others) {
+		c.learnRemoved()
 	}
 }
 

@@ -1,6 +1,9 @@
 package cluster
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Unfit is why this member answers nothing; nil while it may.
 func (c *Cluster) Unfit() error { return c.unfit() }
@@ -43,6 +46,24 @@ func (c *Cluster) whyNotLead() error {
 	}
 	return c.trouble()
 }
+
+// touch is how long a leader may leave check-ins unanswered before its member counts as cut off.
+// They are made several times a second.
+const touch = 3 * time.Second
+
+// OutOfTouch says that whoever leads does not answer this member, or that nobody does: it can write
+// nothing, and reads no longer than its lease lasts. It answers from memory.
+func (c *Cluster) OutOfTouch() bool {
+	if c.leads() {
+		return false
+	}
+	answered := time.Duration(c.leases.answered.Load())
+	return c.leader() == "" || answered == 0 || c.clock()-answered > touch
+}
+
+// InTrouble is why requests would fail here although this member is fit: its disk hangs, or what is
+// to be recorded can't be. It never waits.
+func (c *Cluster) InTrouble() error { return c.trouble() }
 
 func (c *Cluster) trouble() error {
 	if lost := c.lost.Load(); lost != nil {

@@ -33,6 +33,7 @@ import (
 
 // append takes a leader's entries in.
 func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesRequest) {
+	leads := r.Term >= in.c.raft.CurrentTerm() // else Raft takes nothing of it
 	keep, err := in.c.vet(peer, r)
 	if err == nil && !in.c.claims(peer, r.Term, keep > 0) {
 		err = errBesides
@@ -41,7 +42,9 @@ func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesReques
 	case err != nil:
 		rpc.Respond(nil, err)
 	case keep == len(r.Entries):
-		in.noteLed(peer)
+		if leads {
+			in.noteLed(peer)
+		}
 		in.c.foresee(r.Entries)
 		in.t.Forward(rpc)
 	default:
@@ -170,9 +173,18 @@ func (h *heldBack) tooLong(e *raft.Log, committed uint64) bool {
 	return time.Since(h.since) > heldLong
 }
 
-// vetSnapshot looks at a snapshot that a leader has sent, before it is put into place. It is held
-// against all that this member knows to be committed, so the state has to be there first.
+// vetSnapshot looks at a snapshot that Raft has from a leader, before it is put into place.
 func (c *Cluster) vetSnapshot(meta raft.SnapshotMeta, state io.Reader) error {
+	sender := ""
+	if p := c.inbound.sender.Load(); p != nil {
+		sender = *p
+	}
+	return c.judgeSnapshot(sender, meta, state)
+}
+
+// judgeSnapshot holds a snapshot against all that this member knows to be committed, so the state
+// has to be there first.
+func (c *Cluster) judgeSnapshot(sender string, meta raft.SnapshotMeta, state io.Reader) error {
 	ctx, cancel := context.WithTimeout(c.ctx, applyWait)
 	defer cancel()
 	if err := c.fsm.Wait(ctx, c.committedState()); err != nil {
@@ -183,10 +195,6 @@ func (c *Cluster) vetSnapshot(meta raft.SnapshotMeta, state io.Reader) error {
 		err = fits(meta, view)
 	}
 	if err != nil {
-		sender := ""
-		if p := c.inbound.installer.Load(); p != nil {
-			sender = *p
-		}
 		c.accuse(sender, deedSnapshot, "index", meta.Index, "why", err)
 	}
 	return err

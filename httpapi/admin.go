@@ -1,5 +1,7 @@
 package httpapi
 
+import "keyquorum/vault"
+
 // adminRoutes are the administration API (docs/administration-api.md). The domain's verbs write their usage records.
 func adminRoutes() []route {
 	return append([]route{
@@ -34,3 +36,6 @@ func each[A, B any](in []A, f func(A) B) []B {
 	}
 	return out
 }
+
+// PermissionNames are what an application can be allowed, on keys and on secrets.
+func PermissionNames() (keys, secrets []string) { return vault.PermissionNames() }

@@ -174,3 +174,70 @@ func TestProtectedVaultOnTheWire(t *testing.T) {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 }
+
+// Usage records say what was granted, and whose ids a name had, when the name is long gone.
+func TestUsageRecordsSayWhatWasGrantedToWhom(t *testing.T) {
+	s := unsealed(t)
+	do := func(method, path, body string) (a answer, record map[string]any) {
+		t.Helper()
+		s.usage.take()
+		if a = s.operate(method, "/v1/keyquorum/"+path, s.token, body); a.status/100 != 2 {
+			t.Fatalf("%s %s: %d %s", method, path, a.status, a.body)
+		}
+		return a, s.one(t, method+" "+path)
+	}
+	_, made := do("POST", "vaults", `{"name":"granted","retention_days":7}`)
+	app, created := do("POST", "apps", `{"name":"grantee"}`)
+	_, some := do("PUT", "vaults/granted/grants/grantee", `{"keys":["Sign","get"],"secrets":[]}`)
+	_, all := do("PUT", "vaults/granted/grants/grantee", `{"keys":["all"],"secrets":["all"]}`)
+	credential, added := do("POST", "apps/grantee/credentials", `{}`)
+	_, dropped := do("DELETE", "apps/grantee/credentials/"+credential.text("id"), "")
+	_, off := do("POST", "apps/grantee", `{"enabled":false}`)
+	_, none := do("DELETE", "vaults/granted/grants/grantee", "")
+	_, gone := do("DELETE", "apps/grantee", "")
+	for what, row := range map[string]struct {
+		record map[string]any
+		detail any
+		app    bool
+	}{
+		"vault":      {made, "retention_days=7 purge_protection=false weak_algorithms=true", false},
+		"creation":   {created, nil, true},
+		"some":       {some, "keys=get,sign secrets=", true},
+		"all":        {all, "keys=all secrets=all", true},
+		"credential": {added, "credential=" + credential.text("id"), true},
+		"revocation": {dropped, "credential=" + credential.text("id"), true},
+		"off":        {off, "disabled", true},
+		"no grant":   {none, "keys= secrets=", true},
+		"deletion":   {gone, nil, true},
+	} {
+		var oid, appID any
+		if row.app {
+			oid, appID = app.at("data", "oid"), app.at("data", "client_id")
+		}
+		if r := row.record; r["detail"] != row.detail || r["subject_oid"] != oid || r["subject_appid"] != appID {
+			t.Errorf("%s: %v", what, r)
+		}
+	}
+}
+
+// Refusals name what they are about, and what there is instead.
+func TestRefusalsOfTheAdministrationName(t *testing.T) {
+	s := unsealed(t)
+	c := s.application(t, "named", `{}`)
+	name, _, _ := strings.Cut(c.host, ".")
+	for _, row := range []struct{ method, path, body, says string }{
+		{"PUT", "vaults/" + name + "/grants/" + c.id, `{"keys":["foo"]}`, `no permission \"foo\" on keys; there are all, get, list, `},
+		{"PUT", "vaults/" + name + "/grants/" + c.id, `{"secrets":["sign"]}`, `no permission \"sign\" on secrets; there are all, get, list, set, `},
+		{"POST", "vaults", `{"name":"` + name + `"}`, "a vault called " + name + " already"},
+		{"GET", "vaults/no-such-one", "", "no vault called no-such-one"},
+		{"GET", "deleted-vaults/" + name, "", "The vault " + name + " is not deleted"},
+		{"POST", "apps", `{"name":"` + name + `-app"}`, `called \"` + name + `-app\" already`},
+		{"GET", "apps/no-such-app", "", `name or client id \"no-such-app\"`},
+		{"DELETE", "apps/" + c.id + "/credentials/x", "", `no credential of the id \"x\"`},
+	} {
+		a := s.operate(row.method, "/v1/keyquorum/"+row.path, s.token, row.body)
+		if a.status/100 != 4 || !strings.Contains(a.body, row.says) {
+			t.Errorf("%s %s: %d %s, want %q", row.method, row.path, a.status, a.body, row.says)
+		}
+	}
+}

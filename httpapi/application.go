@@ -39,7 +39,7 @@ func (c *call) apply(routes []route) error {
 		return unavailable("The vault service is sealed or not ready on this node.")
 	}
 	if err = c.admit(routes); err == nil {
-		err = c.route.serve(c)
+		err = c.perform()
 	}
 	return c.recordEarly(err)
 }
@@ -62,6 +62,9 @@ func (c *call) admit(routes []route) error {
 	if err := c.authenticate(); err != nil {
 		return err
 	}
+	c.shown(application)
+	c.req.Fenced = c.fenced()
+	c.caller.Request = c.req
 	if err := c.unthrottled(); err != nil {
 		return err
 	}

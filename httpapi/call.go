@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -25,6 +26,7 @@ type call struct {
 	body   *[]byte       // pooled; nil until read
 	room   chan struct{} // the call has one of these places for what is large; nil while nothing is
 	out    *[]byte       // pooled; the answer's body
+	shared []byte        // the answer's body instead, where many answers have the same; never written to
 	status int           // of the answer
 	format format
 
@@ -34,6 +36,7 @@ type call struct {
 	operator   vault.Operator // operator plane
 	authorized bool           // operator plane: operator is one
 	proved     bool           // operator plane: no token, but the unseal shares
+	detail     string         // operator plane: what was made so, for the usage record
 }
 
 // A format is how a plane writes a failure: it appends the body.
@@ -47,12 +50,12 @@ func (h *Handler) newCall(w http.ResponseWriter, r *http.Request, f format) *cal
 			ClientRequest: printable(r.Header.Get("X-Ms-Client-Request-Id")),
 			Remote:        r.RemoteAddr,
 			Start:         time.Now(),
-			Fenced:        r.Header.Get("X-Keyquorum-Consistency") == "fenced",
 		},
 	}
 }
 
-// run does the call and answers it in time, whatever happens in it.
+// run does the call and answers it in time, whatever happens in it. What comes before its route has
+// requestTime.
 func (c *call) run(do func(c *call) error) {
 	c.h.meters.inFlight.Add(1)
 	defer c.release()
@@ -63,6 +66,20 @@ func (c *call) run(do func(c *call) error) {
 		c.fail(err)
 	}
 	c.write()
+}
+
+// perform serves a route in its own time.
+func (c *call) perform() error {
+	within := cmp.Or(c.route.within, requestTime)
+	ctx, cancel := context.WithDeadline(c.r.Context(), c.req.Start.Add(within))
+	defer cancel()
+	c.ctx = ctx
+	if within > requestTime {
+		conn := http.NewResponseController(c.w) // a recorder of a test's has no deadlines
+		_ = conn.SetReadDeadline(c.req.Start.Add(within))
+		_ = conn.SetWriteDeadline(c.req.Start.Add(within + answerTime))
+	}
+	return c.route.serve(c)
 }
 
 // guarded turns a panic into an error. Its text goes to the log with the stack, never into the answer.
@@ -80,11 +97,12 @@ func (c *call) guarded(do func(c *call) error) (err error) {
 func (c *call) fail(err error) {
 	f := failureOf(err)
 	if f.status >= http.StatusInternalServerError && f.status != http.StatusServiceUnavailable &&
-		f.status != http.StatusNotImplemented && c.mayLog() {
+		f.status != http.StatusNotImplemented && f.inner != unrecordedCode && c.mayLog() {
 		c.h.log.Error("a request failed", "request_id", c.req.ID, "path", c.r.URL.Path, "error", err)
 	}
 	c.status = f.status
 	f.headers(c.w.Header())
+	c.shared = nil
 	*c.out = c.format(c, f, (*c.out)[:0])
 }
 
@@ -101,16 +119,24 @@ func (c *call) write() {
 		c.w.WriteHeader(c.status)
 		return
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(*c.out))}
+	body := *c.out
+	if c.shared != nil {
+		body = c.shared
+	}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	if c.route != nil && c.route.shares {
 		c.writeAndForget()
 		return
 	}
 	c.w.WriteHeader(c.status)
 	if c.r.Method != http.MethodHead {
-		_, _ = c.w.Write(*c.out)
+		_, _ = c.w.Write(body)
 	}
 }
+
+// fenced says whether the caller asks for fences. It is obeyed once it is known who that is: a fence
+// asks others.
+func (c *call) fenced() bool { return c.r.Header.Get("X-Keyquorum-Consistency") == "fenced" }
 
 func (c *call) readBody() (err error) {
 	c.body = takeBuffer()

@@ -43,10 +43,16 @@ func methodNotAllowed(allow []string) *failure {
 	return f
 }
 
+// unrecordedCode is that of vault's, too. What is the matter is in the log once (node's
+// watchUsageLog), not once a request.
+const unrecordedCode = "UsageRecordFailed"
+
 // unrecorded answers a request whose usage record could not be written (I10).
 func unrecorded(more string) *failure {
-	return &failure{status: http.StatusInternalServerError, code: "InternalServerError", inner: "UsageRecordFailed",
-		message: "The usage record could not be written." + more}
+	return &failure{
+		status: http.StatusInternalServerError, code: "InternalServerError", inner: unrecordedCode,
+		message: "The usage record could not be written." + more,
+	}
 }
 
 // unavailable is what a retry may mend.
@@ -119,11 +125,8 @@ func (f *failure) appendAzure(dst []byte) []byte {
 	return append(dst, `}}`...)
 }
 
-// appendSys is the operator plane's error body. What is not there has no text, as its clients expect.
+// appendSys is the operator plane's error body.
 func (f *failure) appendSys(dst []byte) []byte {
-	if f.status == http.StatusNotFound && f.code == "NotFound" {
-		return append(dst, `{"errors":[]}`...)
-	}
 	dst = append(dst, `{"errors":[`...)
 	dst = appendString(dst, f.message)
 	return append(dst, `]}`...)

@@ -1,10 +1,12 @@
 package httpapi
 
 import (
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"keyquorum/node"
@@ -37,7 +39,7 @@ func rows(routes []route) (out []RouteRow) {
 func ApplicationRows() []RouteRow { return rows(applicationRoutes()) }
 func TokenRows() []RouteRow       { return rows(tokenRoutes()) }
 func OperatorRows() []RouteRow {
-	return rows(slices.Concat(sysRoutes(), raftRoutes(), metricsRoutes(false), adminRoutes()))
+	return rows(slices.Concat(sysRoutes(), raftRoutes(), loggerRoutes(), metricsRoutes(false), adminRoutes()))
 }
 
 func EachMember(b []byte, f func(name, value []byte) error) error { return eachMember(b, f) }
@@ -210,3 +212,22 @@ func Counting(t Throttle) (request func()) {
 
 // At sets the clock by which Authorities fetch anew.
 func (a *Authorities) At(now func() time.Time) { a.now = now }
+
+// A Framing follows the requests of one connection.
+type Framing struct{ framing }
+
+func (f *Framing) Take(p []byte) error { return f.take(p) }
+
+// InHead says that a request's head was begun and is not complete.
+func (f *Framing) InHead() bool { return f.state <= afterHead && !f.Between() }
+
+// Between says that all requests that were begun have ended.
+func (f *Framing) Between() bool { return f.state == atMethod && len(f.line) == 0 }
+
+// NewForgetfulConn is what stands under a TLS layer; slow counts peers that do not read.
+func NewForgetfulConn(conn net.Conn, slow *atomic.Uint64) net.Conn {
+	return &forgetfulConn{Conn: conn, slow: slow}
+}
+
+// Outlook is what sys/ha-status says in words of a survey.
+func Outlook(s node.Survey) []string { return haStatusOf(s, time.Now()).Outlook }

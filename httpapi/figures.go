@@ -32,8 +32,11 @@ const (
 // facts are what the figures of one scrape are made of.
 type facts struct {
 	node.Figures
-	meters  *meters
-	version string
+	meters         *meters
+	connections    *connections
+	linesHeld      uint64
+	version        string
+	certificateEnd time.Time // zero: not known
 }
 
 func (f *facts) has(w when) bool {

@@ -12,7 +12,7 @@ import (
 // a test holds the two together.
 //
 // Labels hold what is fixed at build time, and members' names: never one of a vault, a key, a secret or an application.
-var figures = slices.Concat(vaultFigures, requestFigures, readFigures, clusterFigures, memberFigures, diskFigures)
+var figures = slices.Concat(vaultFigures, requestFigures, connectionFigures, strangerFigures, readFigures, clusterFigures, memberFigures, diskFigures)
 
 // vaultFigures have names of Vault's, where they mean the same.
 var vaultFigures = []figure{
@@ -44,6 +44,13 @@ var vaultFigures = []figure{
 var requestFigures = []figure{
 	gauges(always, "keyquorum_build_info", "1, with the program's version.", []string{"version"}, func(f *facts, e emit) { e(1, f.version) }),
 	gauge(always, "keyquorum_initialized", "1 if this node holds a cluster's data.", func(f *facts) float64 { return truth(f.Initialized) }),
+	gauges(always, "keyquorum_certificate_end_seconds",
+		"When the certificate that the API shows ends, in Unix time: clients refuse it from then on.", nil,
+		func(f *facts, e emit) {
+			if !f.certificateEnd.IsZero() {
+				e(float64(f.certificateEnd.Unix()))
+			}
+		}),
 	counters(always, "keyquorum_http_requests_total", "Requests that were answered, by operation as the usage log calls it and class of the answer's status.",
 		[]string{"operation", "status"}, requests),
 	histograms(always, "keyquorum_http_request_duration_seconds", "Time from a request's headers to its answer, by class of operations.", []string{"class"},
@@ -66,6 +73,47 @@ var requestFigures = []figure{
 	gauge(always, "keyquorum_usage_log_in_trouble", "1 if the usage log hangs or its last write failed: this node refuses what it can't record.", func(f *facts) float64 { return truth(f.UsageTrouble) }),
 	counter(always, "keyquorum_refusals_unrecorded_total", "Refusals of strangers and of throttled applications that left no usage record, because more came than may be recorded.",
 		func(f *facts) uint64 { return f.Unrecorded }),
+}
+
+var connectionFigures = []figure{
+	counter(always, "keyquorum_log_lines_left_out_total",
+		"Lines that the log has left out because many said the same; it says how many in their place.",
+		func(f *facts) uint64 { return f.linesHeld }),
+	gauges(always, "keyquorum_connections", "Connections of the API, by what the peer has shown.",
+		[]string{"standing"}, func(f *facts, e emit) {
+			for s, n := range f.connections.throng.Counts().Holds {
+				e(float64(n), standingNames[s])
+			}
+		}),
+	gauge(always, "keyquorum_connection_sources",
+		"Sources (IPv4 addresses, /64 of IPv6) of the connections whose peer has shown no token.",
+		func(f *facts) float64 { return float64(f.connections.throng.Counts().Sources) }),
+	counters(always, "keyquorum_connections_closed_total",
+		"Connections that this node closed for others' sake or for its own, by reason.",
+		[]string{"reason"}, func(f *facts, e emit) {
+			c := f.connections
+			counts := c.throng.Counts()
+			e(float64(counts.Crowded), "crowded")
+			e(float64(counts.PerSource), "source")
+			e(float64(c.unshaken.Load()), "handshake")
+			e(float64(c.slow.Load()), "slow")
+			e(float64(c.ambiguous.Load()), "ambiguous")
+		}),
+}
+
+var strangerFigures = []figure{
+	counter(onMember, "keyquorum_cluster_connections_refused_total",
+		"Connections to the cluster port whose peer showed no good certificate, or not within 5 s.",
+		func(f *facts) uint64 { return f.Cluster.Port.Refused }),
+	counter(onMember, "keyquorum_cluster_connections_crowded_total",
+		"Connections among them that were closed because too many had shown nothing yet.",
+		func(f *facts) uint64 { return f.Cluster.Port.Crowded }),
+	counter(onMember, "keyquorum_gossip_complaints_total",
+		"Packets and streams of gossip that were refused, or could not be sent.",
+		func(f *facts) uint64 { return f.Cluster.Gossip.Complaints }),
+	counter(onMember, "keyquorum_gossip_streams_crowded_total",
+		"Streams to gossip's port that were closed because there were too many.",
+		func(f *facts) uint64 { return f.Cluster.Gossip.Crowded }),
 }
 
 var readFigures = []figure{

@@ -2,11 +2,14 @@ package httpapi
 
 import (
 	"bufio"
-	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Unseal shares pass through buffers that belong to net/http and crypto/tls, which nobody clears: a sealed node would go
@@ -14,23 +17,12 @@ import (
 // connection: the answer is written past net/http, and then every buffer that the connection has used is overwritten.
 // HTTP/2 has no way to do so, and costs more CPU than HTTP/1.1 for what our clients ask; the API does not offer it.
 
-// Forgetful returns a listener whose connections can be made to forget what they have read. The API's listener has to
-// be one, else shares stay in the TLS layer's buffer until it is used again.
-func Forgetful(l net.Listener) net.Listener { return forgetfulListener{l} }
-
-type forgetfulListener struct{ net.Listener }
-
-func (l forgetfulListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &forgetfulConn{Conn: conn}, nil
-}
-
-// A forgetfulConn remembers the buffers that it was asked to fill. The TLS layer decrypts in the same place.
+// A forgetfulConn is the connection under a TLS layer. It remembers the buffers that it was asked to
+// fill, in which that layer decrypts, and ends writes to a peer that does not read.
 type forgetfulConn struct {
 	net.Conn
+	until  atomic.Int64   // Unix nanoseconds of the deadline that was set for writes; 0: none
+	slow   *atomic.Uint64 // counts the peers that do not read
 	mu     sync.Mutex
 	filled [4][]byte // the newest ones: the TLS layer has one at a time, and a larger one when it grows
 	next   int
@@ -41,6 +33,32 @@ func (c *forgetfulConn) Read(p []byte) (int, error) {
 		c.remember(p[:cap(p)])
 	}
 	return c.Conn.Read(p)
+}
+
+func (c *forgetfulConn) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() {
+		c.until.Store(0)
+	} else {
+		c.until.Store(t.UnixNano())
+	}
+	return c.Conn.SetWriteDeadline(t)
+}
+
+func (c *forgetfulConn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// Write gets a TLS record at a time, and has slowestWrite for it.
+func (c *forgetfulConn) Write(p []byte) (int, error) {
+	deadline := time.Now().Add(slowestWrite)
+	if until := c.until.Load(); until == 0 || deadline.UnixNano() < until {
+		_ = c.Conn.SetWriteDeadline(deadline)
+	}
+	n, err := c.Conn.Write(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.slow.Add(1)
+	}
+	return n, err
 }
 
 func (c *forgetfulConn) remember(p []byte) {
@@ -83,10 +101,8 @@ func (c *call) writeAndForget() {
 		_, _ = conn.Write(*c.out)
 	}
 	overwrite(buffered.Reader)
-	if secure, ok := conn.(*tls.Conn); ok {
-		if raw, ok := secure.NetConn().(*forgetfulConn); ok {
-			raw.forget()
-		}
+	if ours, ok := conn.(*apiConn); ok {
+		ours.raw.forget()
 	}
 }
 

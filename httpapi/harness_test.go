@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -66,8 +67,14 @@ func (l *lines) breakDown(yes bool) {
 	l.fail = yes
 }
 
-// take returns the lines written since the last take.
+// take returns the lines of requests that were written since the last take. What the node records
+// of itself comes when it comes.
 func (l *lines) take() []map[string]any {
+	return slices.DeleteFunc(l.all(), func(m map[string]any) bool { return m["plane"] == "node" })
+}
+
+// all returns the lines written since the last take.
+func (l *lines) all() []map[string]any {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []map[string]any
@@ -81,6 +88,26 @@ func (l *lines) take() []map[string]any {
 	l.b.Reset()
 	return out
 }
+
+// A logText is what a program's log says.
+type logText struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *logText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (l *logText) logger() hclog.Logger { return hclog.New(&hclog.LoggerOptions{Output: l}) }
 
 // open starts a node without data.
 func open(changes ...func(*node.Config)) (*service, error) {
@@ -106,7 +133,7 @@ func open(changes ...func(*node.Config)) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{n: n, usage: usage, ahead: ahead, h: httpapi.New(n, httpapi.Config{Zones: []httpapi.Zone{zone}})}
+	s := &service{n: n, usage: usage, ahead: ahead, h: httpapi.New(n, httpapi.Config{Zones: []httpapi.Zone{zone}, Logger: config.Logger})}
 	s.closing = func() {
 		s.h.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

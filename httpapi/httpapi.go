@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gorilla/mux"
 	"github.com/hashicorp/go-hclog"
@@ -37,6 +38,12 @@ type Config struct {
 	Throttle Throttle
 	// OpenMetrics serves /v1/sys/metrics without a token.
 	OpenMetrics bool
+	// LinesHeld is how many lines the log has left out; nil: none.
+	LinesHeld func() uint64
+	// Connections is how many the API has at once; 0: 8192.
+	Connections int
+	// CertificateEnd is when the listener's certificate ends, for the metrics; nil: not known.
+	CertificateEnd func() time.Time
 }
 
 // A Handler serves a node's API listener. Close ends what it does in the background.
@@ -44,16 +51,19 @@ type Handler struct {
 	n         *node.Node
 	zones     []Zone // folded to lower case
 	log       hclog.Logger
+	logLevel  hclog.Level // that it began with
 	dial      dialer
 	version   []string      // value of the header x-ms-keyvault-service-version
 	region    []string      // and of x-ms-keyvault-region
 	strangers *rate.Limiter // bounds usage records and log lines that people without a token can cause
+	askers    *rate.Limiter // bounds what they can make us ask of other nodes
 	large     chan struct{} // holds one for each large body in memory
 	huge      chan struct{} // and for each that is over maxBody
 	hugeOf    sync.Map      // object id of the application → the *call that has one of these
 	backups   chan struct{} // and for each backup
 	throttle  *throttle     // nil: nobody is throttled
 	meters    *meters
+	conns     *connections
 	metrics   *metrics
 	router    *mux.Router
 	joins     *joins
@@ -69,13 +79,15 @@ func New(n *node.Node, c Config) *Handler {
 		version:   []string{n.SealStatus().Version},
 		region:    []string{cmp.Or(n.Region(), "keyquorum")},
 		strangers: rate.NewLimiter(10, 100),
+		askers:    rate.NewLimiter(10, 20),
 		large:     make(chan struct{}, maxLarge),
 		huge:      make(chan struct{}, maxHuge),
 		backups:   make(chan struct{}, maxBackups),
 		throttle:  newThrottle(c.Throttle),
 		meters:    newMeters(),
+		conns:     newConnections(c.Connections),
 	}
-	h.metrics = newMetrics(n, h.meters)
+	h.metrics = newMetrics(n, h.meters, h.conns, c.LinesHeld, c.CertificateEnd)
 	if h.dial == nil {
 		h.dial = func(ctx context.Context, addr string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
@@ -84,6 +96,7 @@ func New(n *node.Node, c Config) *Handler {
 	if h.log == nil {
 		h.log = hclog.NewNullLogger()
 	}
+	h.logLevel = h.log.GetLevel()
 	for _, z := range c.Zones {
 		h.zones = append(h.zones, Zone{Suffix: strings.ToLower(z.Suffix), Login: strings.ToLower(z.Login)})
 	}

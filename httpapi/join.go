@@ -11,13 +11,13 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"keyquorum/internal/address"
 	"keyquorum/node"
 )
 
@@ -42,9 +42,8 @@ type challenger struct {
 // alone where that is given, else the system's roots; serverName, if any, is the name that the member's certificate
 // must have instead of addr's. It follows no redirect and sends nothing but https.
 func newChallenger(addr string, ca []byte, serverName string, dial dialer) (node.Challenger, error) {
-	u, err := url.Parse(addr)
-	if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
-		return nil, errors.New("leader_api_addr must be https://host:port")
+	if err := address.URL(addr); err != nil {
+		return nil, fmt.Errorf("leader_api_addr: %w", err)
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}
 	if len(ca) > 0 {
@@ -54,7 +53,7 @@ func newChallenger(addr string, ca []byte, serverName string, dial dialer) (node
 		}
 	}
 	return &challenger{
-		base: "https://" + u.Host + "/v1/sys/storage/raft/bootstrap/",
+		base: strings.TrimRight(addr, "/") + "/v1/sys/storage/raft/bootstrap/",
 		client: &http.Client{
 			Timeout: joinCallTime,
 			Transport: &http.Transport{
@@ -114,9 +113,26 @@ func (ch *challenger) call(ctx context.Context, name string, in, out any) error 
 	}
 	if resp.StatusCode != http.StatusOK {
 		text := strings.Join(envelope.Errors, "; ") // written by whoever is at the other end
-		return fmt.Errorf("the %s call was refused with %d: %s", name, resp.StatusCode, text[:min(len(text), maxLogged)])
+		return &joinRefused{name, resp.StatusCode, text[:min(len(text), maxLogged)]}
 	}
 	return json.Unmarshal(envelope.Data, out)
+}
+
+// joinRefused is a join call that the member answered, and refused.
+type joinRefused struct {
+	name   string
+	status int
+	text   string
+}
+
+func (r *joinRefused) Error() string {
+	return fmt.Sprintf("the %s call was refused with %d: %s", r.name, r.status, r.text)
+}
+
+// Is: where a member has refused, and the same asked again would be refused again, nothing came
+// of it.
+func (r *joinRefused) Is(target error) bool {
+	return target == node.ErrNotAdmitted && r.status != http.StatusServiceUnavailable
 }
 
 // joins owns the one series of attempts to join that a handler may have under way.

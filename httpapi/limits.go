@@ -17,7 +17,10 @@ import (
 // Limits of a request (decision 22).
 const (
 	requestTime   = 30 * time.Second // from its headers to its answer
+	probeTime     = 2 * time.Second  // of what tells how a node is
+	transferTime  = 2 * time.Minute  // of backups and restores: megabytes, over slow lines too
 	headerTime    = 5 * time.Second
+	answerTime    = 10 * time.Second // for the answer to be read
 	idleTime      = 2 * time.Minute
 	maxURL        = 8 << 10  // bytes
 	maxHeaders    = 16 << 10 // bytes of names and values
@@ -29,9 +32,9 @@ const (
 	tinyBody      = 4 << 10  // of those that take a share or a name
 )
 
-// NewServer returns a server with the limits of decision 22 around New's handler, which it closes at Shutdown. The
-// caller listens (see Forgetful), sets TLS (1.2 or newer) and gives errors of connections a place in logger.
-func NewServer(n *node.Node, c Config, logger hclog.Logger) *http.Server {
+// NewServer returns a server with the limits of decision 22 around New's handler, which it closes at
+// Shutdown. Errors of connections go to logger.
+func NewServer(n *node.Node, c Config, logger hclog.Logger) *Server {
 	c.Logger = logger
 	h := New(n, c)
 	protocols := new(http.Protocols)
@@ -41,21 +44,28 @@ func NewServer(n *node.Node, c Config, logger hclog.Logger) *http.Server {
 		Protocols:         protocols,
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       requestTime,
-		WriteTimeout:      requestTime + 10*time.Second,
+		WriteTimeout:      requestTime + answerTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderRead,
+		ConnContext:       remember,
+		ConnState:         used,
 
 		DisableGeneralOptionsHandler: true, // it answers "OPTIONS *" without a word to us
 		ErrorLog:                     h.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 	}
 	s.RegisterOnShutdown(h.Close)
-	return s
+	return &Server{s, h.conns}
 }
 
 // headLimits refuses what no route needs, before anything is looked at.
 func headLimits(r *http.Request) error {
 	if len(r.RequestURI) > maxURL {
 		return refuse(http.StatusRequestURITooLong, "RequestUriTooLong", "The URL is too long.")
+	}
+	for _, name := range once {
+		if len(r.Header[name]) > 1 {
+			return refuse(http.StatusBadRequest, "BadParameter", "The header "+name+" is given twice.")
+		}
 	}
 	size := 0
 	for name, values := range r.Header {
@@ -67,6 +77,12 @@ func headLimits(r *http.Request) error {
 		return refuse(http.StatusRequestHeaderFieldsTooLarge, "RequestHeadersTooLarge", "The request headers are too large.")
 	}
 	return nil
+}
+
+// once are headers of which two parsers could take two.
+var once = []string{
+	"Authorization", "X-Vault-Token", "X-Vault-Namespace", "X-Vault-Index", "X-Keyquorum-Consistency",
+	"Content-Type", "Content-Encoding",
 }
 
 // buffers are for bodies and answers. They are cleared before they are put back, since they hold secrets.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -16,7 +17,8 @@ import (
 // metricsRoutes are the one that Prometheus asks. It touches no key, secret or right, so it leaves no usage record: one every few seconds would
 // say nothing.
 func metricsRoutes(open bool) []route {
-	return []route{{methods: get, shape: "sys/metrics", operation: "sys/metrics", open: open, serve: showMetrics}}
+	return []route{{methods: get, shape: "sys/metrics", operation: "sys/metrics", open: open, probe: true,
+		serve: showMetrics}}
 }
 
 // metrics are a node's own registry: several nodes may live in one process.
@@ -26,9 +28,10 @@ type metrics struct {
 	strangers *rate.Limiter // of scrapes without a token, each of which takes a millisecond or two
 }
 
-func newMetrics(n *node.Node, m *meters) *metrics {
+func newMetrics(n *node.Node, m *meters, c *connections, held func() uint64, end func() time.Time) *metrics {
 	r := prometheus.NewRegistry()
-	r.MustRegister(&collector{n, m}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(&collector{n, m, c, held, end}, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return &metrics{registry: r, strangers: rate.NewLimiter(5, 20)}
 }
 
@@ -45,7 +48,7 @@ func showMetrics(c *call) error {
 		return err
 	}
 	c.w.Header()["Content-Type"] = textFormat
-	*c.out = append(*c.out, text...)
+	c.shared = text
 	return nil
 }
 
@@ -73,8 +76,11 @@ func (m *metrics) text(authorized bool) ([]byte, error) {
 
 // A collector makes metrics of what was counted, when it is asked.
 type collector struct {
-	n      *node.Node
-	meters *meters
+	n              *node.Node
+	meters         *meters
+	connections    *connections
+	linesHeld      func() uint64    // nil: none
+	certificateEnd func() time.Time // nil: not known
 }
 
 // Describe implements prometheus.Collector.
@@ -86,7 +92,13 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
-	all := facts{Figures: c.n.Figures(), meters: c.meters, version: c.n.SealStatus().Version}
+	all := facts{Figures: c.n.Figures(), meters: c.meters, connections: c.connections, version: c.n.SealStatus().Version}
+	if c.linesHeld != nil {
+		all.linesHeld = c.linesHeld()
+	}
+	if c.certificateEnd != nil {
+		all.certificateEnd = c.certificateEnd()
+	}
 	for _, f := range figures {
 		if all.has(f.when) {
 			f.collect(&all, out)

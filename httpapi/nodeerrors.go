@@ -8,6 +8,10 @@ import (
 	"keyquorum/node"
 )
 
+// uninitialized is said by a node without data of whatever needs some.
+const uninitialized = "this node is not initialized: run `keyquorum operator init` " +
+	"on the first node of a cluster, `keyquorum operator raft join` on each of the others"
+
 // nodeFailure says in the operator plane's words what node refused. Texts of node's errors hold no secrets, and an
 // operator needs them: what is not in the table is answered 500 with its text, as these clients are used to.
 func nodeFailure(err error) error {
@@ -21,14 +25,14 @@ func nodeFailure(err error) error {
 	case errors.Is(err, node.ErrInitialized):
 		return refuse(http.StatusBadRequest, "", "Vault is already initialized")
 	case errors.Is(err, node.ErrUninitialized):
-		return refuse(http.StatusBadRequest, "", "Vault is not initialized: init or join first")
+		return refuse(http.StatusBadRequest, "", uninitialized)
 	case errors.Is(err, node.ErrUnsealed):
 		return refuse(http.StatusBadRequest, "", "vault is unsealed")
 	case errors.Is(err, node.ErrInvalidAnswer):
 		return refuse(http.StatusBadRequest, "", "invalid answer given")
 	case node.IsBadShare(err):
 		return refuse(http.StatusBadRequest, "", "invalid key: "+err.Error())
-	case errors.Is(err, node.ErrShares), errors.As(err, &peer):
+	case errors.Is(err, node.ErrShares), errors.Is(err, node.ErrOtherCluster), errors.As(err, &peer):
 		return refuse(http.StatusBadRequest, "", err.Error())
 	case errors.Is(err, node.ErrSealed):
 		return unavailable("Vault is sealed")

@@ -30,7 +30,7 @@ func surfaces() [3]surface {
 	server := func(what, host, example string) []object {
 		return []object{{"url": "https://{" + host + "}", "description": what, "variables": object{host: object{"default": example}}}}
 	}
-	operators := slices.Concat(sysRoutes(), raftRoutes(), metricsRoutes(false), adminRoutes())
+	operators := slices.Concat(sysRoutes(), raftRoutes(), loggerRoutes(), metricsRoutes(false), adminRoutes())
 	return [...]surface{
 		applicationPlane: {
 			routes: applicationRoutes(), prefix: "/", security: []object{{"application": []string{}}},
@@ -200,12 +200,11 @@ func asksForDocument(r *http.Request) bool {
 func (h *Handler) document(w http.ResponseWriter, r *http.Request) {
 	c := h.newCall(w, r, sysFormat)
 	c.commonHeaders()
-	c.run(func(c *call) error {
+	c.run(func(c *call) (err error) {
 		if err := headLimits(c.r); err != nil {
 			return err
 		}
-		text, err := h.openapi()
-		*c.out = append(*c.out, text...)
+		c.shared, err = h.openapi()
 		return err
 	})
 }

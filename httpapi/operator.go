@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,7 +37,8 @@ func (c *call) operate(routes []route) error {
 	} else {
 		path = nil
 	}
-	rt, allow, open := find(routes, c.method(), path, exactly, &c.params)
+	method, badQuery := c.method()
+	rt, allow, open := find(routes, method, path, exactly, &c.params)
 	c.route = rt
 	var err error
 	if c.vaults, err = c.h.n.Vaults(); err != nil {
@@ -51,30 +53,55 @@ func (c *call) operate(routes []route) error {
 			return err
 		}
 	}
+	if badQuery != nil {
+		return badQuery
+	}
 	if rt == nil {
-		return missing(allow)
+		return c.absent(path, allow)
+	}
+	if rt.probe {
+		c.shown(prober)
 	}
 	if err := c.conditions(); err != nil {
 		return err
 	}
-	return rt.serve(c)
+	return c.perform()
 }
 
 func exactly(got, literal string) bool { return got == literal }
 
-func missing(allow []string) error {
-	if allow == nil {
-		return notFound()
+// absent says that there is no such call. For what is Vault's that is 501: its clients take a 404
+// for "there is no such thing", print nothing and end well, whatever text comes with it.
+func (c *call) absent(path, allow []string) error {
+	switch {
+	case allow != nil:
+		return methodNotAllowed(allow)
+	case len(path) == 0 || path[0] == "keyquorum" || slices.ContainsFunc(path, odd):
+		return refuse(http.StatusNotFound, "NotFound", "No such path. "+whereAllAre)
 	}
-	return methodNotAllowed(allow)
+	called := strings.Join(path, "/")
+	called = called[:min(len(called), maxLogged)]
+	return refuse(http.StatusNotImplemented, "NotImplemented", c.r.Method+" /v1/"+called+
+		" is not served: Keyquorum has some of Vault's calls, and not this one. "+whereAllAre)
+}
+
+const whereAllAre = "GET /openapi.json lists all there are."
+
+// odd says whether a segment is none that a client of Vault's makes.
+func odd(segment string) bool {
+	return segment == "" || segment == "." || segment == ".." || strings.Contains(segment, "/")
 }
 
 // method is what the request means: a list may be asked for with GET.
-func (c *call) method() string {
-	if c.r.Method == http.MethodGet && query(c.r.URL.RawQuery, "list") == "true" {
-		return "LIST"
+func (c *call) method() (string, error) {
+	if c.r.Method != http.MethodGet {
+		return c.r.Method, nil
 	}
-	return c.r.Method
+	list, err := queryBool(c.r.URL.RawQuery, "list")
+	if list {
+		return "LIST", nil
+	}
+	return c.r.Method, err
 }
 
 // authorize verifies the operator's token on this node; notReady is why it can't, or nil.
@@ -84,15 +111,37 @@ func (c *call) authorize(notReady error) error {
 	}
 	token := c.token()
 	defer clear(token)
-	o, err := c.vaults.AuthenticateOperator(c.ctx, c.req, token) // no token too: the refusal is recorded there
-	if err != nil {
-		if f := failureOf(err); f.status != http.StatusUnauthorized && f.status != http.StatusForbidden {
-			return err
-		}
-		return &failure{status: http.StatusForbidden, message: denied(token)}
+	if err := c.identify(token); err != nil {
+		return err
 	}
-	c.operator, c.authorized = o, true
-	return nil
+	c.shown(operator)
+	if !c.fenced() {
+		return nil
+	}
+	c.req.Fenced = true
+	return c.identify(token) // the token may have been revoked
+}
+
+// identify finds whose token it is. Having none is recorded as a refusal too.
+func (c *call) identify(token []byte) error {
+	o, err := c.operatorOf(token)
+	if err == nil {
+		c.operator, c.authorized = o, true
+		return nil
+	}
+	c.operator, c.authorized = vault.Operator{}, false
+	if f := failureOf(err); f.status != http.StatusUnauthorized && f.status != http.StatusForbidden {
+		return err
+	}
+	return &failure{status: http.StatusForbidden, message: denied(token)}
+}
+
+// operatorOf asks nobody where the operation is this node's alone.
+func (c *call) operatorOf(token []byte) (vault.Operator, error) {
+	if c.route != nil && c.route.alone {
+		return c.vaults.AuthenticateOperatorHere(c.req, token)
+	}
+	return c.vaults.AuthenticateOperator(c.ctx, c.req, token)
 }
 
 // denied has the words that clients look for.
@@ -105,7 +154,10 @@ func denied(token []byte) string {
 
 // notServing: sealed is the one reason with words that clients look for.
 func (c *call) notServing(err error) error {
-	if h := c.h.n.Health(); h.Sealed || !h.Initialized {
+	switch h := c.h.n.Health(); {
+	case !h.Initialized:
+		return unavailable(uninitialized)
+	case h.Sealed:
 		return unavailable("Vault is sealed")
 	}
 	return unavailable(err.Error())
@@ -137,13 +189,16 @@ func (c *call) conditions() error {
 	if ttl := c.r.Header.Get("X-Vault-Wrap-TTL"); ttl != "" && ttl != "0" {
 		return refuse(http.StatusBadRequest, "", "response wrapping is not supported")
 	}
+	if !c.authorized {
+		return nil // X-Vault-Index holds a connection for seconds: not of somebody unknown
+	}
 	return c.awaitIndex(c.r.Header.Get("X-Vault-Index"))
 }
 
 // recordRefused writes the usage record of a refusal that came before an operation.
 func (c *call) recordRefused(err error) error {
-	if err == nil || c.vaults == nil {
-		return err
+	if err == nil || c.vaults == nil && (c.route == nil || !c.route.open) {
+		return err // without keys there is no telling who asked, and nothing but open routes is served
 	}
 	f := failureOf(err)
 	if !f.early {
@@ -155,9 +210,9 @@ func (c *call) recordRefused(err error) error {
 	return err
 }
 
-// record writes the usage record of an operation that node has carried out, before it is answered. What a stranger asks
-// is recorded at a bounded rate, unless it came with shares that opened something. A node that is sealed or has no
-// cluster has no usage log to write to: that goes to the program's log alone.
+// record writes the usage record of an operation that node has carried out, before it is
+// answered, on a node without keys too. What a stranger asks is recorded at a bounded rate,
+// unless it came with shares that opened something.
 func (c *call) record(object string, err error) error {
 	operation := "unknown"
 	if c.route != nil {
@@ -167,15 +222,15 @@ func (c *call) record(object string, err error) error {
 		return nil
 	}
 	if c.vaults == nil {
-		c.h.log.Info("operation without a usage record: this node is not unsealed",
-			"operation", operation, "object", object[:min(len(object), maxLogged)], "remote", c.req.Remote, "failed", err != nil)
-		return nil
+		return c.h.n.Record(vault.Unkeyed{
+			Request: c.req, Operation: operation, Object: object, Detail: c.detail, Err: err,
+		})
 	}
 	o := c.operator
 	if !c.authorized {
 		o = vault.Operator{Request: c.req}
 	}
-	return c.vaults.RecordOperation(o, operation, object, err)
+	return c.vaults.RecordOperation(o, operation, object, c.detail, err)
 }
 
 // maxLogged is how many bytes of what a stranger chose go into one line of the program's log.
@@ -186,16 +241,30 @@ func recorded[Req, Resp any](act func(c *call, req *Req) (Resp, error), object f
 	write func(c *call, resp *Resp) error) endpoint {
 	return serve(func(c *call, req *Req) (Resp, error) {
 		resp, err := act(c, req)
-		if err != nil {
-			f := *failureOf(err)
-			f.early = false // it is recorded here
-			err = &f
-		}
+		err = recordedHere(err)
 		if rerr := c.record(object(req), domainError(err)); rerr != nil {
-			return resp, unrecorded(" The operation may have happened.")
+			return resp, unrecorded(c.mayHaveHappened())
 		}
 		return resp, err
 	}, write)
+}
+
+// recordedHere is an act's refusal, so that nobody records it again.
+func recordedHere(err error) error {
+	if err == nil {
+		return nil
+	}
+	f := *failureOf(err)
+	f.early = false
+	return &f
+}
+
+// mayHaveHappened is to be said of an operation that is carried out and can't be recorded.
+func (c *call) mayHaveHappened() string {
+	if c.r.Method == http.MethodGet {
+		return ""
+	}
+	return " The operation may have happened."
 }
 
 // domainError is what a usage record says of a failure.

@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"encoding/hex"
+	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"keyquorum/node"
@@ -14,7 +16,7 @@ func raftRoutes() []route {
 	const at = "sys/storage/raft/"
 	return []route{
 		{methods: write, shape: at + "join", operation: "sys/raft/join", body: openBody, open: true,
-			serve: recorded(join, func(q *joinRequest) string { return q.Leader }, writeData)},
+			within: attemptTime, serve: recorded(join, func(q *joinRequest) string { return q.Leader }, writeData)},
 		{methods: write, shape: at + "bootstrap/challenge", operation: "sys/raft/challenge", body: tinyBody, open: true,
 			serve: serve(bootstrapChallenge, writeData)},
 		{methods: write, shape: at + "bootstrap/answer", operation: "sys/raft/answer", body: openBody, open: true,
@@ -38,17 +40,17 @@ type joinRequest struct {
 
 type joinData struct {
 	Joined bool `json:"joined"`
+	Member bool `json:"member,omitempty"` // it was a member already, and needs no join
 }
 
-// join makes this node collect shares for the cluster behind an address. A member has joined
-// already; with retry the answer comes at once, and the attempts go on until one succeeds, another
-// join is asked for, or the handler is closed.
+// join makes this node collect shares for the cluster behind an address. With retry the answer
+// comes at once, and the attempts go on until one succeeds, another join is asked for, or the
+// handler is closed.
 func join(c *call, q *joinRequest) (joinData, error) {
-	switch h := c.h.n.Health(); {
-	case h.Initialized && !h.Sealed:
+	h := c.h.n.Health()
+	switch {
+	case h.Initialized && !h.Sealed && !h.Removed:
 		return joinData{}, &failure{status: http.StatusInternalServerError, message: "node must be sealed before joining"}
-	case h.Initialized:
-		return joinData{true}, nil
 	case q.AutoJoin != "" || q.ClientCert != "" || q.ClientKey != "":
 		return joinData{}, refuse(http.StatusBadRequest, "", "auto_join and leader_client_cert are not supported")
 	}
@@ -56,14 +58,66 @@ func join(c *call, q *joinRequest) (joinData, error) {
 	if err != nil {
 		return joinData{}, refuse(http.StatusBadRequest, "", err.Error())
 	}
+	if !c.nearby() && !c.h.askers.Allow() {
+		return joinData{}, &failure{status: http.StatusTooManyRequests, message: "too many attempts to join"}
+	}
+	if h.Initialized {
+		return c.joinedAlready(ch)
+	}
 	if q.Retry {
 		c.h.joins.start(ch, q.NonVoter)
-		return joinData{true}, nil
+		return joinData{Joined: true}, nil
 	}
 	if err := c.h.n.Join(c.ctx, ch, q.NonVoter); err != nil {
-		return joinData{}, &failure{status: http.StatusInternalServerError, message: "failed to join raft cluster: " + err.Error()}
+		if f := failureOf(nodeFailure(err)); f.status == http.StatusBadRequest {
+			return joinData{}, f
+		}
+		c.h.log.Warn("joining the cluster failed", "request_id", c.req.ID, "error", err)
+		return joinData{}, c.unjoined(err)
 	}
-	return joinData{true}, nil
+	return joinData{Joined: true}, nil
+}
+
+// joinedAlready answers a sealed member that is told to join, as scripts tell it at every start:
+// it has joined, if the one at the address is of its cluster. That is looked at now and then, and
+// said in few words: whoever asks has no token, and must not learn which ports of others are
+// open.
+func (c *call) joinedAlready(ch node.Challenger) (joinData, error) {
+	err := c.h.n.JoinedAlready(c.ctx, ch)
+	var refused *joinRefused
+	switch {
+	case err == nil, errors.As(err, &refused) && refused.status == http.StatusServiceUnavailable:
+		return joinData{true, true}, nil // a sealed one can't tell: all are, after a power cut
+	case errors.Is(err, node.ErrOtherCluster):
+		return joinData{}, nodeFailure(err)
+	}
+	var peer *node.PeerError
+	if errors.As(err, &peer) {
+		return joinData{}, nodeFailure(err)
+	}
+	c.h.log.Warn("a member was told to join again, and the one that was named could not be asked",
+		"error", err)
+	return joinData{}, &failure{
+		status: http.StatusInternalServerError,
+		message: "failed to join raft cluster: this node is a member of a cluster already, " +
+			"and the one to join did not answer; this node's log says more",
+	}
+}
+
+// unjoined tells why joining failed where the caller could have looked himself. Nobody is known at a
+// node without data: to tell strangers would have it scan, for anybody, ports that it alone reaches.
+func (c *call) unjoined(err error) error {
+	why := "the log of this node says why"
+	if c.nearby() {
+		why = err.Error()
+	}
+	return &failure{status: http.StatusInternalServerError, message: "failed to join raft cluster: " + why}
+}
+
+// nearby: the caller is on this machine.
+func (c *call) nearby() bool {
+	from, err := netip.ParseAddrPort(c.r.RemoteAddr)
+	return err == nil && from.Addr().Unmap().IsLoopback()
 }
 
 // validServerID: 128 bits in lower-case hex. What a stranger sends goes no further otherwise.

@@ -4,7 +4,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // A route is one operation: when it is asked for, what the usage log calls it, how much body it takes, and what to do.
@@ -12,10 +14,13 @@ type route struct {
 	methods   []string
 	shape     string // "keys/{name}/[version]/sign": {} takes one segment, [] one or none, all else is literal
 	operation string
-	body      int64 // most bytes of body that are read; 0: the body is not looked at
-	open      bool  // operator plane: served without a token. Whatever does not say so is refused
-	shares    bool  // takes or shows unseal shares: the connection forgets it, and ends
-	idle      bool  // operator plane: a sealed node has nothing to do and answers 204
+	body      int64         // most bytes of body that are read; 0: the body is not looked at
+	open      bool          // operator plane: served without a token. Whatever does not say so is refused
+	shares    bool          // takes or shows unseal shares: the connection forgets it, and ends
+	probe     bool          // asks how this node is: its connection has a share that strangers' have not
+	alone     bool          // operator plane: needs no other node's consent, so the token is verified without asking any
+	idle      bool          // operator plane: a sealed node has nothing to do and answers 204
+	within    time.Duration // from its headers to its answer; 0: requestTime
 	serve     endpoint
 	meter     *meter // set when the tables are built
 }
@@ -144,6 +149,20 @@ func query(raw, name string) string {
 		}
 	}
 	return ""
+}
+
+// queryBool reads a query parameter that is yes or no, as Vault does (strconv.ParseBool); false
+// where it is missing or empty. Anything else is refused, lest a slip pass for no.
+func queryBool(raw, name string) (bool, error) {
+	v := query(raw, name)
+	if v == "" {
+		return false, nil
+	}
+	yes, err := strconv.ParseBool(v)
+	if err != nil {
+		return false, refuse(http.StatusBadRequest, "", "bad value for "+name+": it is true or false")
+	}
+	return yes, nil
 }
 
 // Methods of routes. PUT and POST are one thing on the operator plane, and two on the application plane.

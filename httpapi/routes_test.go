@@ -93,8 +93,31 @@ func TestOperatorRoutesWantAToken(t *testing.T) {
 		if a := s.operate("GET", path, "", ""); a.status != 403 {
 			t.Errorf("%s without a token: %d %s", path, a.status, a.body)
 		}
-		if a := s.operate("GET", path, s.token, ""); a.status != 404 || a.body != `{"errors":[]}` {
+		if a := s.operate("GET", path, s.token, ""); a.status != 404 && a.status != 501 || !strings.Contains(a.body, "GET /openapi.json lists all there are") {
 			t.Errorf("%s with a token: %d %s", path, a.status, a.body)
+		}
+	}
+}
+
+// Vault's clients take a 404 for "there is none" and end well; what is not built has to fail.
+func TestVaultsCallsThatAreNotServed(t *testing.T) {
+	s := unsealed(t)
+	for _, row := range []struct {
+		method, path string
+		status       int
+		says         string
+	}{
+		{"GET", "sys/storage/raft/autopilot/state", 501, "GET /v1/sys/storage/raft/autopilot/state is not served"},
+		{"PUT", "sys/policies/acl/x", 501, "PUT /v1/sys/policies/acl/x is not served"},
+		{"POST", "auth/token/create", 501, "is not served"},
+		{"GET", "secret/data/x", 501, "is not served"},
+		{"GET", "keyquorum/nothing", 404, "No such path"},
+		{"GET", "sys/../sys/seal-status", 404, "No such path"},
+		{"GET", "sys/seal-status/", 404, "No such path"},
+		{"DELETE", "sys/seal-status", 405, "does not have this method"},
+	} {
+		if a := s.operate(row.method, "/v1/"+row.path, s.token, ""); a.status != row.status || !strings.Contains(a.body, row.says) {
+			t.Errorf("%s %s: %d %s", row.method, row.path, a.status, a.body)
 		}
 	}
 }
@@ -142,7 +165,7 @@ func TestSealedNodeRefusesEveryRoute(t *testing.T) {
 			if a.status != 204 {
 				t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
 			}
-		case a.status != 503 || a.body != `{"errors":["Vault is sealed"]}` || a.header.Get("Retry-After") != "1":
+		case a.status != 503 || !strings.Contains(a.body, "operator init") || a.header.Get("Retry-After") != "1":
 			t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
 		}
 	})

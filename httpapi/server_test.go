@@ -83,8 +83,30 @@ func TestJoin(t *testing.T) {
 		t.Errorf("join of an unsealed node: %d %s", a.status, a.body)
 	}
 	joiner.n.Seal(context.Background())
-	if a := join(addr, ca, ""); a.status != 200 || a.json["joined"] != true {
-		t.Errorf("join of a sealed member: %d %s", a.status, a.body)
+	other := newService(t)
+	if err := other.begin(1, 1); err != nil {
+		t.Fatal(err)
+	}
+	otherAddr, otherCA := other.listen(t)
+	for _, row := range []struct {
+		name, addr, ca string
+		status         int
+		says           string
+	}{
+		{"its own cluster", addr, ca, 200, `"member":true`},
+		{"another cluster", otherAddr, otherCA, 400, "a member of another cluster already"},
+		{"nobody", "https://127.0.0.1:1", "", 500, "the one to join did not answer"},
+		{"no address", "https://127.0.0.1:port", "", 400, "leader_api_addr"},
+	} {
+		for _, more := range []string{"", `,"retry":true`} {
+			if a := join(row.addr, row.ca, more); a.status != row.status || !strings.Contains(a.body, row.says) {
+				t.Errorf("join of a sealed member to %s%s: %d %s", row.name, more, a.status, a.body)
+			}
+		}
+	}
+	other.n.Seal(context.Background()) // as after a power cut: nobody can tell yet
+	if a := join(otherAddr, otherCA, ""); a.status != 200 {
+		t.Errorf("join of a sealed member to a sealed node: %d %s", a.status, a.body)
 	}
 	admitted := 0
 	for _, u := range member.usage.take() {

@@ -23,7 +23,8 @@ func state(c *call, _ *none) (stateData, error) {
 	if q := query(c.r.URL.RawQuery, "index"); q != "" {
 		var err error
 		if index, err = strconv.ParseUint(q, 10, 64); err != nil {
-			return stateData{}, refuse(http.StatusBadRequest, "", "index is a number")
+			return stateData{}, refuse(http.StatusBadRequest, "",
+				"bad value for index: it is a number, 0 or more")
 		}
 	}
 	s, err := c.h.n.State(c.ctx, index)

@@ -90,6 +90,7 @@ func haStatusOf(s node.Survey, now time.Time) haStatusData {
 	for _, p := range s.Members {
 		d.Nodes = append(d.Nodes, haNodeOf(p, ahead, now))
 	}
+	d.forgetTrips()
 	servers := node.Servers(s)
 	for _, region := range placement.Regions(servers) {
 		if cost, known := placement.WriteFrom(servers, region, s.Leader, s.RoundTrip); known {
@@ -105,8 +106,8 @@ func haStatusOf(s node.Survey, now time.Time) haStatusData {
 	}
 	d.Cheapest = cheapest(s, servers)
 	if c := d.Cheapest; c != nil {
-		d.Outlook = append(d.Outlook, fmt.Sprintf("Writes would cost less with a leader in region %s: "+
-			"%.0f ms instead of %.0f on average.", c.Region, c.Mean, c.Now))
+		d.Outlook = append(d.Outlook, fmt.Sprintf("Writes would cost less if node %s led: "+
+			"%.0f ms instead of %.0f on average.", nameIn(s, c.ID), c.Mean, c.Now))
 	}
 	d.accuse(s)
 	for _, n := range d.Nodes {
@@ -115,6 +116,20 @@ func haStatusOf(s node.Survey, now time.Time) haStatusData {
 		}
 	}
 	return d
+}
+
+// nameIn is what people call a member, with its region if it has one.
+func nameIn(s node.Survey, id string) string {
+	for _, p := range s.Members {
+		if p.ID != id {
+			continue
+		}
+		if region := p.Status.About.Region; region != "" {
+			return p.Name() + " in region " + region
+		}
+		return p.Name()
+	}
+	return id
 }
 
 // accuse names who was caught at something, in the list by node and in words once.
@@ -158,6 +173,17 @@ func haNodeOf(p node.Peer, ahead uint64, now time.Time) haNode {
 		n.RoundTrips[trip.To] = millis(trip.Took)
 	}
 	return n
+}
+
+// forgetTrips drops what was measured to members that do not answer.
+func (d *haStatusData) forgetTrips() {
+	for _, gone := range d.Nodes {
+		for _, n := range d.Nodes {
+			if gone.State == "unreachable" {
+				delete(n.RoundTrips, gone.ID)
+			}
+		}
+	}
 }
 
 func role(p node.Peer) string {

@@ -4,26 +4,33 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
 
 	"keyquorum/node"
+	"keyquorum/vault"
 )
 
 // sysRoutes are /v1/sys but for raft, and the one token call that clients make to log in.
 func sysRoutes() []route {
 	return []route{
-		{methods: probe, shape: "sys/health", operation: "sys/health", open: true, serve: health},
-		{methods: get, shape: "sys/seal-status", operation: "sys/seal-status", open: true, serve: serve(sealStatus, writeData)},
-		{methods: get, shape: "sys/leader", operation: "sys/leader", open: true, serve: serve(leader, writeData)},
+		{methods: probe, shape: "sys/health", operation: "sys/health", open: true, probe: true,
+			within: probeTime, serve: health},
+		{methods: get, shape: "sys/seal-status", operation: "sys/seal-status", open: true, probe: true,
+			within: probeTime, serve: serve(sealStatus, writeData)},
+		{methods: get, shape: "sys/leader", operation: "sys/leader", open: true, probe: true,
+			within: probeTime, serve: serve(leader, writeData)},
 		{methods: get, shape: "sys/ha-status", operation: "sys/ha-status", serve: recorded(haStatus, nothing, writeData)},
-		{methods: get, shape: "sys/init", operation: "sys/init", open: true, serve: serve(initialized, writeData)},
+		{methods: get, shape: "sys/init", operation: "sys/init", open: true, probe: true,
+			within: probeTime, serve: serve(initialized, writeData)},
 		{methods: write, shape: "sys/init", operation: "sys/init", body: openBody, open: true, shares: true,
-			serve: recorded(initialize, nothing, writeInit)},
+			serve: recordedInit},
 		{methods: write, shape: "sys/unseal", operation: "sys/unseal", body: tinyBody, open: true, shares: true,
 			serve: recorded(unseal, nothing, writeData)},
-		{methods: write, shape: "sys/seal", operation: "sys/seal", idle: true, serve: recorded(sealNode, nothing, noContent)},
+		{methods: write, shape: "sys/seal", operation: "sys/seal", alone: true, idle: true,
+			serve: recorded(sealNode, nothing, noContent)},
 		{methods: write, shape: "sys/step-down", operation: "sys/step-down", serve: recorded(stepDown, nothing, noContent)},
 		{methods: get, shape: "sys/key-status", operation: "sys/key-status", serve: recorded(keyStatus, nothing, writeData)},
 		{methods: write, shape: "sys/rotate", operation: "sys/rotate", serve: recorded(rotateKeyring, nothing, noContent)},
@@ -44,6 +51,8 @@ type healthData struct {
 	Version            string `json:"version"`
 	ClusterName        string `json:"cluster_name,omitempty"`
 	ClusterID          string `json:"cluster_id,omitempty"`
+
+	Trouble string `json:"trouble,omitempty"` // why this node refuses what others serve
 }
 
 // health answers probes from memory. It needs no usage record (decision 21).
@@ -61,6 +70,7 @@ func health(c *call) error {
 	}
 	if h.Initialized && !h.Sealed {
 		d.ClusterID, d.ClusterName = h.ClusterID, clusterName(h.ClusterID)
+		d.Trouble = troubleOf(h, led)
 	}
 	c.status = code
 	return writeData(c, &d)
@@ -70,47 +80,96 @@ func standsBy(h node.Health) bool {
 	return h.Initialized && !h.Sealed && !h.Leader && !h.Removed && !h.Unfit
 }
 
+// troubleOf says to strangers why an unsealed node is not ready. Paths and the like are in the
+// node's log, and in sys/ha-status.
+func troubleOf(h node.Health, leaderKnown bool) string {
+	switch {
+	case h.Removed:
+		return "this node was removed from its cluster"
+	case h.Unfit:
+		return "this node serves nobody: sys/seal-status and its log say why"
+	case h.Trouble:
+		return "its usage log can't be written, or its disk hangs: its log says more"
+	case !h.Leader && (!leaderKnown || h.OutOfTouch):
+		return "no leader answers this node"
+	}
+	return ""
+}
+
 // clusterName is what clients show; clusters have no other name.
 func clusterName(id string) string {
 	return "keyquorum-cluster-" + id[:min(len(id), 8)]
 }
 
-// healthCode is the matrix of Vault and OpenBao: the state's status, unless the query names another. A follower serves
-// reads itself, so it is what that contract calls a performance standby; who asks for standbys means it too.
+// healthCode is the matrix of Vault and OpenBao: the state's status, unless the query names
+// another. 200 and 473 mean that this node would answer a request. A follower serves reads
+// itself, so it is what that contract calls a performance standby; who asks for standbys means it
+// too.
 func healthCode(h node.Health, leaderKnown bool, raw string) (int, error) {
-	ok := query(raw, "standbyok") == "true" || query(raw, "perfstandbyok") == "true"
+	q, err := readHealthQuery(raw)
+	if err != nil {
+		return 0, err
+	}
 	switch {
 	case !h.Initialized:
-		return override(raw, http.StatusNotImplemented, "uninitcode")
+		return q.status(http.StatusNotImplemented, "uninitcode"), nil
 	case h.Removed:
-		return override(raw, 530, "removedcode")
-	case h.Sealed || h.Unfit:
-		return override(raw, http.StatusServiceUnavailable, "sealedcode")
+		return q.status(530, "removedcode"), nil
+	case h.Sealed || h.Unfit || h.Trouble:
+		return q.status(http.StatusServiceUnavailable, "sealedcode"), nil
 	case h.Leader:
-		return override(raw, http.StatusOK, "activecode")
-	case !leaderKnown:
-		return override(raw, 474, "haunhealthycode")
-	case ok:
+		return q.status(http.StatusOK, "activecode"), nil
+	case !leaderKnown || h.OutOfTouch:
+		return q.status(474, "haunhealthycode"), nil
+	case q.standbys:
 		return http.StatusOK, nil
 	default:
-		return override(raw, 473, "performancestandbycode", "standbycode")
+		return q.status(473, "performancestandbycode", "standbycode"), nil
 	}
 }
 
-// override returns the status that the first of the query's parameters names, or status.
-func override(raw string, status int, names ...string) (int, error) {
-	for _, name := range names {
+// A healthQuery is what a probe wants to be answered.
+type healthQuery struct {
+	standbys bool           // 200 for standbys too
+	statuses map[string]int // by parameter, of those that were given
+}
+
+// readHealthQuery refuses a bad value also of a parameter that doesn't count in the state of now:
+// the probe would be found broken only when it is needed.
+func readHealthQuery(raw string) (healthQuery, error) {
+	q := healthQuery{statuses: map[string]int{}}
+	for _, name := range []string{"standbyok", "perfstandbyok"} {
+		yes, err := queryBool(raw, name)
+		if err != nil {
+			return q, err
+		}
+		q.standbys = q.standbys || yes
+	}
+	for _, name := range []string{
+		"activecode", "standbycode", "performancestandbycode", "drsecondarycode",
+		"removedcode", "haunhealthycode", "uninitcode", "sealedcode",
+	} {
 		v := query(raw, name)
 		if v == "" {
 			continue
 		}
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 200 || n > 599 {
-			return 0, refuse(http.StatusBadRequest, "", "bad value for "+name)
+			return q, refuse(http.StatusBadRequest, "", "bad value for "+name+": it is a status, 200 to 599")
 		}
-		return n, nil
+		q.statuses[name] = n
 	}
-	return status, nil
+	return q, nil
+}
+
+// status is what the first of these parameters that was given names, or usual.
+func (q healthQuery) status(usual int, names ...string) int {
+	for _, name := range names {
+		if n, given := q.statuses[name]; given {
+			return n
+		}
+	}
+	return usual
 }
 
 type sealStatusData struct {
@@ -131,21 +190,31 @@ type sealStatusData struct {
 	StorageType  string `json:"storage_type"`
 
 	Trouble string `json:"trouble,omitempty"` // why this node serves nobody, shares or not
+	Waiting bool   `json:"waiting,omitempty"` // the shares were good; it waits for a leader
 }
 
 func sealStatusOf(s node.SealStatus) sealStatusData {
 	d := sealStatusData{
 		Type: "shamir", StorageType: "raft", Initialized: s.Initialized, Sealed: s.Sealed, T: s.Threshold, N: s.Shares,
-		Progress: s.Progress, Version: s.Version, Trouble: s.Unfit,
+		Progress: s.Progress, Version: s.Version, Trouble: s.Unfit, Waiting: s.Opening,
 	}
 	if s.Initialized && !s.Sealed {
 		d.ClusterID, d.ClusterName = s.ClusterID, clusterName(s.ClusterID)
+	}
+	if s.Opening {
+		d.Progress = s.Threshold // nobody need type them again
 	}
 	return d
 }
 
 func sealStatus(c *call, _ *none) (sealStatusData, error) {
-	return sealStatusOf(c.h.n.SealStatus()), nil
+	s := sealStatusOf(c.h.n.SealStatus())
+	if h := c.h.n.Health(); s.Trouble == "" && !s.Sealed {
+		memory, cancel := context.WithCancel(c.ctx)
+		cancel() // Leader asks nobody
+		s.Trouble = troubleOf(h, c.h.n.Leader(memory).Known)
+	}
+	return s, nil
 }
 
 type leaderData struct {
@@ -166,7 +235,7 @@ func leader(c *call, _ *none) (leaderData, error) {
 	if h.Sealed || !h.Initialized {
 		return leaderData{}, unavailable("Vault is sealed")
 	}
-	l := c.h.n.Leader(c.ctx)
+	l := c.h.n.Leader(c.asking())
 	if l.ClusterAddr != "" {
 		l.ClusterAddr = "https://" + l.ClusterAddr // clients show a URL
 	}
@@ -174,6 +243,17 @@ func leader(c *call, _ *none) (leaderData, error) {
 		HA: true, IsSelf: l.IsSelf, ActiveTime: l.Since.UTC(), LeaderAddress: l.APIAddr, LeaderClusterAddress: l.ClusterAddr,
 		PerformanceStandby: standsBy(h), Committed: l.Committed, Applied: l.Applied,
 	}, nil
+}
+
+// asking is the context in which a stranger's call may ask other nodes: one that has ended when too
+// many have.
+func (c *call) asking() context.Context {
+	if c.h.askers.Allow() {
+		return c.ctx
+	}
+	memory, cancel := context.WithCancel(c.ctx)
+	cancel()
+	return memory
 }
 
 type initializedData struct {
@@ -221,8 +301,26 @@ func initialize(c *call, q *initRequest) (node.InitResult, error) {
 	if err := q.check(); err != nil {
 		return node.InitResult{}, err
 	}
+	c.detail = fmt.Sprintf("shares=%d threshold=%d", q.Shares, q.Threshold)
+	begins := vault.Unkeyed{Request: c.req, Operation: "sys/init", Detail: c.detail, Begins: true}
+	if err := c.h.n.Record(begins); err != nil {
+		return node.InitResult{}, unrecorded(" Nothing was done.")
+	}
 	r, err := c.h.n.Init(c.ctx, q.Shares, q.Threshold)
 	return r, nodeFailure(err)
+}
+
+// recordedInit is recorded, but that the record before it counts: an init that is done must be
+// answered, for its shares are shown in that answer or never.
+func recordedInit(c *call) error {
+	return serve(func(c *call, q *initRequest) (node.InitResult, error) {
+		r, err := initialize(c, q)
+		err = recordedHere(err)
+		if rerr := c.record("", domainError(err)); rerr != nil && err == nil {
+			c.h.log.Error("initialized, and the usage record of it could not be written", "error", rerr)
+		}
+		return r, err
+	}, writeInit)(c)
 }
 
 // writeInit copies shares and root token into the answer, the only place they are ever shown, and clears them.
@@ -273,11 +371,12 @@ func unseal(c *call, q *unsealRequest) (sealStatusData, error) {
 		return sealStatusData{}, refuse(http.StatusBadRequest, "", "seal migration is not supported")
 	case q.Reset && !sealed:
 		return sealStatusData{}, refuse(http.StatusBadRequest, "", "vault is unsealed")
-	case q.Reset:
-		s, err := c.h.n.ResetUnseal()
-		return sealStatusOf(s), nodeFailure(err)
+	case q.Reset && len(q.Key) == 0:
+		return sealStatusData{}, refuse(http.StatusBadRequest, "",
+			"a reset takes a share too, as 'key': otherwise any stranger could throw the progress away")
 	case len(q.Key) == 0:
-		return sealStatusData{}, refuse(http.StatusBadRequest, "", "'key' must be specified in request body as JSON, or 'reset' set to true")
+		return sealStatusData{}, refuse(http.StatusBadRequest, "",
+			"'key' must be specified in request body as JSON, with 'reset' to forget the shares given so far")
 	case !sealed:
 		return sealStatusOf(c.h.n.SealStatus()), nil
 	}
@@ -286,6 +385,10 @@ func unseal(c *call, q *unsealRequest) (sealStatusData, error) {
 		return sealStatusData{}, err
 	}
 	defer clear(share)
+	if q.Reset {
+		s, err := c.h.n.ResetUnseal(share)
+		return sealStatusOf(s), nodeFailure(err)
+	}
 	return c.give(share)
 }
 
@@ -295,10 +398,15 @@ func (c *call) give(share []byte) (sealStatusData, error) {
 	if node.IsDuplicateShare(err) {
 		return sealStatusOf(c.h.n.SealStatus()), nil
 	}
-	if err == nil && !s.Sealed { // from here on there is a usage log
-		if v, verr := c.h.n.Vaults(); verr == nil {
-			c.vaults, c.proved = v, true
-		}
+	switch {
+	case err != nil:
+	case s.Sealed && s.Opening:
+		c.detail = "the shares are complete; it waits for a leader"
+	case s.Sealed:
+		c.detail = fmt.Sprintf("share %d of %d", s.Progress, s.Threshold)
+	default:
+		c.detail, c.proved = "unsealed", true
+		c.shown(operator)
 	}
 	return sealStatusOf(s), nodeFailure(err)
 }

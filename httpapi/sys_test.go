@@ -4,9 +4,11 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"keyquorum/httpapi"
 	"keyquorum/node"
@@ -16,6 +18,8 @@ func TestHealthMatrix(t *testing.T) {
 	states := map[string]node.Health{
 		"uninit": {Sealed: true}, "sealed": {Initialized: true, Sealed: true}, "removed": {Initialized: true, Sealed: true, Removed: true},
 		"active": {Initialized: true, Leader: true}, "standby": {Initialized: true},
+		"full disk": {Initialized: true, Trouble: true}, "full disk, leading": {Initialized: true, Leader: true, Trouble: true},
+		"out of touch": {Initialized: true, OutOfTouch: true},
 	}
 	for _, row := range []struct {
 		state  string
@@ -32,7 +36,12 @@ func TestHealthMatrix(t *testing.T) {
 		{"standby", "standbyok=false", true, 473}, {"standby", "", false, 474}, {"standby", "standbyok=true", false, 474},
 		{"standby", "haunhealthycode=299", false, 299},
 		{"active", "activecode=x", true, 400}, {"active", "activecode=99", true, 400}, {"active", "activecode=1000", true, 400},
-		{"sealed", "activecode=x", true, 503},
+		{"sealed", "activecode=x", true, 400}, {"active", "drsecondarycode=no", true, 400},
+		{"standby", "standbyok=1", true, 200}, {"standby", "standbyok=t", true, 200}, {"standby", "perfstandbyok=True", true, 200},
+		{"standby", "standbyok=0", true, 473}, {"standby", "standbyok=", true, 473}, {"standby", "standbyok=yes", true, 400},
+		{"active", "standbyok=yes", true, 400}, {"active", "perfstandbyok=2", true, 400},
+		{"full disk", "", true, 503}, {"full disk", "standbyok=true", true, 503}, {"full disk", "sealedcode=204", true, 204},
+		{"full disk, leading", "", true, 503}, {"out of touch", "standbyok=true", true, 474},
 	} {
 		got, err := httpapi.HealthCode(states[row.state], row.known, row.query)
 		if row.status == 400 && err == nil || row.status != 400 && (err != nil || got != row.status) {
@@ -148,7 +157,9 @@ func (s *service) unsealWithErrors(t *testing.T) {
 		{"the first", `{"key":"` + s.shares[0] + `"}`, 200, 1},
 		{"the first again", `{"key":"` + s.shares[0] + `"}`, 200, 1},
 		{"foreign after the first", `{"key":"` + foreign + `"}`, 400, 1},
-		{"reset", `{"reset":true}`, 200, 0},
+		{"a stranger's reset", `{"reset":true}`, 400, 1},
+		{"a reset with a foreign share", `{"reset":true,"key":"` + foreign + `"}`, 400, 1},
+		{"reset", `{"reset":true,"key":"` + s.shares[2] + `"}`, 200, 0},
 		{"migrate", `{"key":"` + s.shares[0] + `","migrate":true}`, 400, 0},
 		{"the second", `{"key":"` + strings.ToUpper(s.shares[1]) + `"}`, 200, 1},
 	} {
@@ -314,9 +325,7 @@ func TestStrangersCannotFillTheUsageLog(t *testing.T) {
 	if err := s.begin(1, 1); err != nil {
 		t.Fatal(err)
 	}
-	if u := s.usage.take(); len(u) != 1 || u[0]["operation"] != "sys/unseal" {
-		t.Errorf("usage of the unsealing: %v", u)
-	}
+	s.usage.take()
 	const calls = 1000
 	for range calls {
 		s.operate("PUT", "/v1/sys/unseal", "", `{"key":"00"}`)
@@ -328,5 +337,120 @@ func TestStrangersCannotFillTheUsageLog(t *testing.T) {
 	}
 	if n := len(s.usage.take()); n == 0 || n > calls {
 		t.Errorf("%d records of %d calls", n, 6*calls)
+	}
+}
+
+// A bad value of a parameter is refused, not taken for no, on every call that has one.
+func TestBadValuesOfQueryParameters(t *testing.T) {
+	s := unsealed(t)
+	for target, want := range map[string]string{
+		"sys/health?standbyok=yes":            "bad value for standbyok: it is true or false",
+		"sys/health?sealedcode=x":             "bad value for sealedcode: it is a status, 200 to 599",
+		"keyquorum/vaults?list=perhaps":       "bad value for list: it is true or false",
+		"keyquorum/state?index=-1":            "bad value for index: it is a number, 0 or more",
+		"sys/metrics?format=json":             "the only metric format is prometheus",
+		"auth/token/lookup-self?list=perhaps": "bad value for list: it is true or false",
+	} {
+		if a := s.operate("GET", "/v1/"+target, s.token, ""); a.status != 400 || !strings.Contains(a.body, want) {
+			t.Errorf("%s: %d %s", target, a.status, a.body)
+		}
+	}
+	for _, list := range []string{"1", "t", "True"} {
+		if a := s.operate("GET", "/v1/keyquorum/vaults?list="+list, s.token, ""); a.status != 200 {
+			t.Errorf("list=%s: %d %s", list, a.status, a.body)
+		}
+	}
+}
+
+// A node whose usage log is full would refuse every request, so it is not ready; and it finds out
+// by itself that there is room again, since balancers send it nothing meanwhile.
+func TestNotReadyWhileNothingCanBeRecorded(t *testing.T) {
+	log := new(logText)
+	s := newService(t, func(c *node.Config) { c.Logger = log.logger() })
+	if err := s.begin(1, 1); err != nil {
+		t.Fatal(err)
+	}
+	health := func(want int) (a answer) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			if a = s.operate("GET", "/v1/sys/health?standbyok=true", "", ""); a.status == want {
+				return a
+			}
+		}
+		t.Fatalf("health is %d %s, want %d", a.status, a.body, want)
+		return a
+	}
+	health(200)
+	s.usage.breakDown(true)
+	for range 36 {
+		a := s.operate("GET", "/v1/sys/storage/raft/configuration", s.token, "")
+		if a.status != 500 || a.body != `{"errors":["The usage record could not be written."]}` {
+			t.Fatalf("a read that can't be recorded: %d %s", a.status, a.body)
+		}
+	}
+	if a := health(503); !strings.Contains(a.text("trouble"), "usage log") {
+		t.Errorf("not ready without a reason: %s", a.body)
+	}
+	time.Sleep(1500 * time.Millisecond) // until it has been told of, and tried again
+	s.usage.all()
+	s.usage.breakDown(false)
+	health(200)
+	var resumed []map[string]any
+	for _, u := range s.usage.all() {
+		if u["operation"] == "usage-log/resumed" {
+			resumed = append(resumed, u)
+		}
+	}
+	if len(resumed) != 1 || resumed[0]["object"] != "36" || resumed[0]["plane"] != "node" || resumed[0]["node"] != "one" {
+		t.Errorf("what was not recorded: %v", resumed)
+	}
+	if n := strings.Count(log.String(), "[ERROR]"); n != 1 || !strings.Contains(log.String(), "no space left on device") {
+		t.Errorf("%d errors in the log:\n%s", n, log)
+	}
+}
+
+// What happens on a node without keys is recorded as well: who made a cluster of it, who gave it
+// shares.
+func TestUsageRecordsOfASealedNode(t *testing.T) {
+	s := newService(t)
+	s.operate("PUT", "/v1/sys/storage/raft/join", "", `{"leader_api_addr":"http://10.0.0.1:8200"}`)
+	s.operate("PUT", "/v1/sys/init", "", `{"secret_shares":3,"secret_threshold":4}`)
+	if err := s.begin(3, 2); err != nil {
+		t.Fatal(err)
+	}
+	if a := s.operate("POST", "/v1/sys/seal", s.token, ""); a.status != 204 {
+		t.Fatalf("seal: %d %s", a.status, a.body)
+	}
+	s.operate("PUT", "/v1/sys/unseal", "", `{"key":"`+strings.Repeat("00", 33)+`"}`)
+	s.operate("PUT", "/v1/sys/unseal", "", `{"key":"`)
+	var got []string
+	for _, u := range s.usage.take() {
+		got = append(got, fmt.Sprint(u["operation"], " ", u["status"], " ", u["detail"]))
+		if u["remote"] == nil || u["request_id"] == nil || u["node"] != "one" || u["plane"] != "operator" {
+			t.Errorf("a record that says too little: %v", u)
+		}
+	}
+	want := []string{
+		"sys/raft/join 400 <nil>", "sys/init 400 <nil>",
+		"sys/init 202 shares=3 threshold=2", "sys/init 200 shares=3 threshold=2",
+		"sys/unseal 200 share 1 of 2", "sys/unseal 200 unsealed", "sys/seal 200 <nil>",
+		"sys/unseal 400 <nil>", "sys/unseal 400 <nil>",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("recorded\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// Shares that nobody could be shown must not be made.
+func TestNoInitThatCannotBeRecorded(t *testing.T) {
+	s := newService(t)
+	s.usage.breakDown(true)
+	a := s.operate("PUT", "/v1/sys/init", "", `{"secret_shares":1,"secret_threshold":1}`)
+	if a.status != 500 || !strings.Contains(a.body, "Nothing was done") {
+		t.Errorf("init with a full disk: %d %s", a.status, a.body)
+	}
+	s.usage.breakDown(false)
+	if err := s.begin(1, 1); err != nil {
+		t.Errorf("init when there is room: %v", err)
 	}
 }

@@ -62,7 +62,7 @@ func (c *call) login(routes []route) error {
 		return notFound()
 	}
 	c.route = rt
-	return rt.serve(c)
+	return c.perform()
 }
 
 // validTenant: what a tenant can be called, since it is echoed in URLs.
@@ -114,6 +114,7 @@ func issueToken(c *call) error {
 	if err != nil {
 		return c.recordEarly(err)
 	}
+	c.shown(application)
 	seconds := int64(life / time.Second)
 	dst := appendInt(append(*c.out, `{"token_type":"Bearer","expires_in":`...), seconds)
 	dst = appendInt(append(dst, `,"ext_expires_in":`...), seconds)
@@ -341,4 +342,11 @@ func aadCode(message string) string {
 		return ""
 	}
 	return digits
+}
+
+func missing(allow []string) error {
+	if allow == nil {
+		return notFound()
+	}
+	return methodNotAllowed(allow)
 }

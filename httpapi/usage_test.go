@@ -1,14 +1,10 @@
 package httpapi_test
 
 import (
-	"bytes"
 	"fmt"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
-
-	"github.com/hashicorp/go-hclog"
 
 	"keyquorum/httpapi"
 )
@@ -98,23 +94,11 @@ func TestSetWithoutAValueAndWithoutPermission(t *testing.T) {
 	}
 }
 
-// counted is an output that counts lines.
-type counted struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (c *counted) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.b.Write(p)
-}
-
 // Nor can strangers fill the program's log: not by failures, and not by what they put into them.
 func TestStrangersCannotFillTheProgramsLog(t *testing.T) {
 	for name, n := range map[string]*service{"unsealed": unsealed(t), "without data": newService(t)} {
-		out := new(counted)
-		h := httpapi.New(n.n, httpapi.Config{Zones: []httpapi.Zone{zone}, Logger: hclog.New(&hclog.LoggerOptions{Output: out})})
+		out := new(logText)
+		h := httpapi.New(n.n, httpapi.Config{Zones: []httpapi.Zone{zone}, Logger: out.logger()})
 		const calls = 1000
 		for range calls {
 			body := fmt.Sprintf(`{"leader_api_addr":"%s"}`, strings.Repeat("a", 20<<10))
@@ -123,8 +107,11 @@ func TestStrangersCannotFillTheProgramsLog(t *testing.T) {
 			h.ServeHTTP(httptest.NewRecorder(), r)
 		}
 		h.Close()
-		if n := out.b.Len(); n == 0 || n > calls*500/2 {
+		if n := len(out.String()); n > calls*500/2 {
 			t.Errorf("%s: %d bytes of log for %d calls", name, n, calls)
+		}
+		if n := len(n.usage.take()); n == 0 || n > calls/2 {
+			t.Errorf("%s: %d usage records of %d calls", name, n, calls)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"keyquorum/cluster/gossip"
 	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
+	"keyquorum/internal/address"
 	"keyquorum/seal"
 	"keyquorum/storage"
 	"keyquorum/vault"
@@ -33,6 +34,9 @@ var ErrShares = errors.New("node: shares must be 1 to 255, the threshold 1 to sh
 func (n *Node) Init(_ context.Context, shares, threshold int) (InitResult, error) {
 	if shares < 1 || shares > 255 || threshold < 1 || threshold > shares || (shares > 1 && threshold < 2) {
 		return InitResult{}, ErrShares
+	}
+	if err := n.reachable(); err != nil {
+		return InitResult{}, err
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -55,6 +59,15 @@ func (n *Node) Init(_ context.Context, shares, threshold int) (InitResult, error
 		return InitResult{}, err
 	}
 	return InitResult{Shares: g.shares, RootToken: g.token}, nil
+}
+
+// reachable refuses a cluster address of this node at which no other finds it, before it is
+// signed for.
+func (n *Node) reachable() error {
+	if err := address.Reachable(n.config.ClusterAddr); err != nil {
+		return &PeerError{"this node's cluster address: " + err.Error()}
+	}
+	return nil
 }
 
 // discard takes away a cluster whose shares nobody has seen.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"keyquorum/cluster/identity"
+	"keyquorum/internal/address"
 	"keyquorum/seal"
 	"keyquorum/storage"
 )
@@ -53,6 +54,10 @@ type Admission struct {
 // ErrInvalidAnswer: the joiner did not prove that it was given the unseal key.
 var ErrInvalidAnswer = errors.New("node: invalid answer given")
 
+// ErrNotAdmitted: the member that was asked has refused the joiner, and nothing came of it. A
+// Challenger gives it where that is sure.
+var ErrNotAdmitted = errors.New("node: not admitted")
+
 // joining is a node that collects shares to answer a challenge.
 type joining struct {
 	challenger Challenger
@@ -70,14 +75,22 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	if n.member.Load() != nil {
 		return nil
 	}
-	j := &joining{challenger: ch, nodeID: newNodeID(), nonVoter: nonVoter}
-	challenge, err := ch.Challenge(ctx, j.nodeID)
+	if err := n.reachable(); err != nil {
+		return err
+	}
+	kept, err := n.pending()
+	if err != nil {
+		return err
+	}
+	j := &joining{challenger: ch, nonVoter: nonVoter}
+	challenge, err := ch.Challenge(ctx, newNodeID()) // for its lock; its nonce is good for nothing
 	if err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
 	if j.lock, err = seal.DecodeLock(challenge.Lock); err != nil {
 		return fmt.Errorf("node: join: the challenge: %w", err)
 	}
+	j.nodeID = kept.idFor(j.lock.ClusterID)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ctx.Err() != nil {
@@ -91,6 +104,34 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	return nil
 }
 
+// ErrOtherCluster: the node holds the data of another cluster than the one that it is to join.
+var ErrOtherCluster = errors.New("node: this node is a member of another cluster already: " +
+	"to have it join, stop it, move its data folder away, start it, and make it join")
+
+// JoinedAlready says, with nil, that this member belongs to the cluster behind ch. It changes
+// nothing.
+func (n *Node) JoinedAlready(ctx context.Context, ch Challenger) error {
+	m := n.member.Load()
+	if m == nil {
+		return ErrUninitialized
+	}
+	if why := m.cluster.Unfit(); why != nil {
+		return &PeerError{why.Error()}
+	}
+	challenge, err := ch.Challenge(ctx, newNodeID())
+	if err != nil {
+		return fmt.Errorf("node: join: %w", err)
+	}
+	lock, err := seal.DecodeLock(challenge.Lock)
+	if err != nil {
+		return fmt.Errorf("node: join: the challenge: %w", err)
+	}
+	if hex.EncodeToString(lock.ClusterID[:]) != m.identity.ClusterID {
+		return ErrOtherCluster
+	}
+	return nil
+}
+
 // answerLocked proves that shares were given here, makes this node a member with what it is given in
 // return, and opens the seal record that is part of it.
 func (n *Node) answerLocked(ctx context.Context, opener *seal.Opener) (*seal.Root, error) {
@@ -99,7 +140,14 @@ func (n *Node) answerLocked(ctx context.Context, opener *seal.Opener) (*seal.Roo
 	if err != nil {
 		return nil, err
 	}
+	if err := n.keepPending(pending{hex.EncodeToString(j.lock.ClusterID[:]), j.nodeID}); err != nil {
+		return nil, err
+	}
 	proof, admission, err := n.askLocked(ctx, opener, csr)
+	if errors.Is(err, ErrNotAdmitted) { // under another id it may be
+		j.nodeID = newNodeID()
+		return nil, errors.Join(err, n.dropPending())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -204,6 +252,9 @@ func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
 	}
 	if !hmac.Equal(mac, a.MAC) {
 		return Admission{}, ErrInvalidAnswer
+	}
+	if err := address.Reachable(a.ClusterAddr); err != nil {
+		return Admission{}, &PeerError{"the cluster address of the new node: " + err.Error()}
 	}
 	view := m.cluster.View()
 	wanted, err := identity.NodeKeysOf(view)

@@ -90,6 +90,9 @@ func (m newMember) writeFiles(dir string) error {
 
 // openMember opens the folder and takes part. The node is sealed after it.
 func (n *Node) openMember() error {
+	if err := n.dropPending(); err != nil {
+		return err
+	}
 	store, err := storage.Open(n.memberDir())
 	if err != nil {
 		return err

@@ -225,8 +225,7 @@ type keys struct {
 func (k *keys) close() {
 	k.stop()
 	k.vaults.Close()
-	k.keyring.Close()
-	k.root.Close()
+	seal.CloseBoth(k.root, k.keyring)
 }
 
 func (n *Node) logger() hclog.Logger { return n.config.Logger }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,28 +26,25 @@ func (n *Node) Peers() (peers []Peer, index uint64, err error) {
 	return peers, index, nil
 }
 
-// A PeerError says why a peer was not removed.
+// A PeerError says what is wrong with what was asked about a peer.
 type PeerError struct{ text string }
 
 func (e *PeerError) Error() string { return e.text }
 
-// RemovePeer marks an id dead for ever and removes it. It refuses, with a *PeerError, to remove the
-// last voter, or one without which the voters that answer are no majority; force lifts the second.
-func (n *Node) RemovePeer(ctx context.Context, id string, force bool) error {
+// RemovePeer marks a node dead for ever and removes it; who names it by its id, or by its label
+// where only one has that. It refuses, with a *PeerError, to remove the last voter, or one
+// without which the voters that answer are no majority; force lifts the second.
+func (n *Node) RemovePeer(ctx context.Context, who string, force bool) error {
 	m := n.member.Load()
 	if m == nil {
 		return ErrUninitialized
 	}
-	peers, _, _ := n.Peers()
-	at := slices.IndexFunc(peers, func(p Peer) bool { return p.ID == id })
-	if at < 0 {
-		ids := make([]string, len(peers))
-		for i, p := range peers {
-			ids[i] = p.ID
-		}
-		return &PeerError{fmt.Sprintf("server %q is not in the configuration; its servers are %s",
-			id, strings.Join(ids, ", "))}
+	peers, _ := m.cluster.Members()
+	at, err := peerCalled(peers, who)
+	if err != nil {
+		return err
 	}
+	id := peers[at].ID
 	if id == m.identity.NodeID {
 		return &PeerError{"a node does not remove itself: ask another node"}
 	}
@@ -56,6 +52,33 @@ func (n *Node) RemovePeer(ctx context.Context, id string, force bool) error {
 		return err
 	}
 	return m.cluster.Remove(ctx, id)
+}
+
+// peerCalled finds the peer that has this id, or alone has this label.
+func peerCalled(peers []Peer, who string) (at int, err error) {
+	at = -1
+	names, several := make([]string, len(peers)), false
+	for i, p := range peers {
+		label := p.Status.About.Label
+		names[i] = cluster.Named(label, p.ID)
+		if p.ID == who {
+			return i, nil
+		}
+		if label == who && who != "" {
+			several = at >= 0
+			at = i
+		}
+	}
+	all := strings.Join(names, ", ")
+	if several {
+		return -1, &PeerError{fmt.Sprintf("several servers are called %q: name one by its id; "+
+			"the servers are %s", who, all)}
+	}
+	if at < 0 {
+		return -1, &PeerError{fmt.Sprintf("server %q is not in the configuration; its servers are %s",
+			who, all)}
+	}
+	return at, nil
 }
 
 func (m *member) removable(ctx context.Context, peers []Peer, at int, force bool) error {
@@ -124,6 +147,8 @@ func (n *Node) Leader(ctx context.Context) Leader {
 type Health struct {
 	Initialized, Sealed, Leader, Removed bool
 	Unfit                                bool // it serves nobody: SealStatus says why
+	Trouble                              bool // its disk or its usage log would fail requests
+	OutOfTouch                           bool // no leader answers it
 	ClusterID                            string
 	Now                                  time.Time
 }
@@ -134,7 +159,8 @@ func (n *Node) Health() Health {
 	if m := n.member.Load(); m != nil {
 		h.Initialized, h.ClusterID = true, m.identity.ClusterID
 		h.Leader, h.Removed = m.cluster.Standing().Leads, m.cluster.Removed()
-		h.Unfit = m.cluster.Unfit() != nil
+		h.Unfit, h.Trouble = m.cluster.Unfit() != nil, m.cluster.InTrouble() != nil
+		h.OutOfTouch = m.cluster.OutOfTouch()
 	}
 	return h
 }

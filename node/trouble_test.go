@@ -230,3 +230,96 @@ func (c *tap) Answer(_ context.Context, a node.Answer) (node.Admission, error) {
 	c.seen = a
 	return node.Admission{}, errLost
 }
+
+// An address at which nobody finds this node is refused before it is signed for.
+func TestAddressesThatNobodyFinds(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		s.start(1)
+		for i, address := range []string{"https://host1:8201", "host1", "::1:8201", "0.0.0.0:8201", "host1:0"} {
+			n := s.openWith(i+1, func(c *node.Config) { c.ClusterAddr = address })
+			_, err := n.Init(t.Context(), 1, 1)
+			for what, err := range map[string]error{"init": err, "join": n.Join(t.Context(), direct{s.nodes[0]}, false)} {
+				var refused *node.PeerError
+				if !errors.As(err, &refused) {
+					t.Errorf("%s at %s: %v", what, address, err)
+				}
+			}
+			if n.SealStatus().Initialized {
+				t.Errorf("a node at %s is initialised, or asks for shares", address)
+			}
+		}
+	})
+}
+
+// A process that dies between the cluster's word and its folder comes back under the id that the
+// cluster has: nobody need remove a ghost first.
+func TestJoinAfterADeathThatLeftAGhost(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		s.start(1)
+		ghost := func() {
+			t.Helper()
+			joiner := s.open(1)
+			must(t, joiner.Join(t.Context(), &lossy{direct: direct{s.nodes[0]}}, false))
+			var err error
+			for _, share := range s.shares[:2] {
+				_, err = joiner.Unseal(t.Context(), share)
+			}
+			if !errors.Is(err, errLost) {
+				t.Fatalf("joined without an answer: %v", err)
+			}
+			s.stop(1)
+		}
+		ghost()
+		before, _, _ := s.nodes[0].Peers()
+		must(t, s.open(1).Join(t.Context(), direct{s.nodes[0]}, false))
+		s.unseal(1)
+		after, _, _ := s.nodes[0].Peers()
+		if len(before) != 2 || len(after) != 2 || before[0].ID != after[0].ID || before[1].ID != after[1].ID {
+			t.Errorf("before %v, after %v", before, after)
+		}
+		if _, err := os.Stat(filepath.Join(s.root, "host1", "joining")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a member keeps what it joined with: %v", err)
+		}
+	})
+}
+
+// frank says of a refusal that it is one, as httpapi does.
+type frank struct{ direct }
+
+func (f frank) Answer(ctx context.Context, a node.Answer) (node.Admission, error) {
+	admission, err := f.direct.Answer(ctx, a)
+	if err != nil && !errors.Is(err, node.ErrUnavailable) {
+		err = errors.Join(node.ErrNotAdmitted, err)
+	}
+	return admission, err
+}
+
+// Whoever removed the ghost, as older versions told them to, must not have ended that machine for
+// good.
+func TestJoinAfterItsGhostWasRemoved(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		s.start(1)
+		joiner := s.open(1)
+		must(t, joiner.Join(t.Context(), &lossy{direct: direct{s.nodes[0]}}, false))
+		for _, share := range s.shares[:2] {
+			_, _ = joiner.Unseal(t.Context(), share)
+		}
+		s.stop(1)
+		peers, _, _ := s.nodes[0].Peers()
+		for _, p := range peers {
+			if !p.Leader {
+				must(t, s.nodes[0].RemovePeer(t.Context(), p.ID, false))
+			}
+		}
+		joiner = s.open(1)
+		must(t, joiner.Join(t.Context(), frank{direct{s.nodes[0]}}, false))
+		var err error
+		for _, share := range s.shares[:2] {
+			_, err = joiner.Unseal(t.Context(), share)
+		}
+		if !errors.Is(err, node.ErrNotAdmitted) {
+			t.Fatalf("an id that was removed: %v", err)
+		}
+		s.unseal(1)
+	})
+}

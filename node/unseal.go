@@ -251,17 +251,22 @@ func (m *member) awaitKeyring(ctx context.Context) (fsm.View, error) {
 	}
 }
 
-// ResetUnseal forgets the shares given so far, and a root key that waits.
-func (n *Node) ResetUnseal() (SealStatus, error) {
+// ResetUnseal forgets the shares given so far, and a root key that waits. It takes one of this
+// seal's shares, which it does not keep: a stranger shall not throw progress away.
+func (n *Node) ResetUnseal(share seal.Plaintext) (SealStatus, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.keys.Load() != nil {
+	switch {
+	case n.keys.Load() != nil:
 		return n.SealStatus(), ErrUnsealed
+	case n.ceremony == nil:
+		return n.SealStatus(), ErrUninitialized
+	}
+	if err := n.ceremony.Check(share); err != nil {
+		return n.SealStatus(), err
 	}
 	n.stopOpening()
-	if n.ceremony != nil {
-		n.ceremony.Reset()
-	}
+	n.ceremony.Reset()
 	return n.noteLocked(), nil
 }
 

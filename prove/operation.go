@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -64,9 +65,10 @@ func (r *Run) perform(ctx context.Context, client, node int, o *object, q reques
 // refused is what a refusal says in the words of the models.
 func (a *answer) refused() reply {
 	switch {
-	case a.status == http.StatusNotFound && !slices.Contains(otherNotFound, a.message):
+	case a.status == http.StatusNotFound && !otherNotFound(a.message):
 		return reply{word: missing}
-	case a.status == http.StatusConflict && (a.inner == "ObjectIsDeletedButRecoverable" || a.message == "There is an application of this name."):
+	case a.status == http.StatusConflict && (a.inner == "ObjectIsDeletedButRecoverable" ||
+		strings.HasPrefix(a.message, "There is an application")):
 		return reply{word: taken}
 	case a.status == http.StatusForbidden && slices.Contains([]string{"SecretDisabled", "KeyDisabled", "AccessDenied"}, a.inner):
 		return reply{word: disabled}
@@ -79,8 +81,11 @@ func (a *answer) refused() reply {
 	}
 }
 
-// otherNotFound are what a 404 may say that is not about the object.
-var otherNotFound = []string{"", "No such path.", "There is no vault of this name."}
+// otherNotFound says whether what a 404 says is not about the object.
+func otherNotFound(message string) bool {
+	return message == "" || strings.HasPrefix(message, "No such path.") ||
+		strings.HasPrefix(message, "There is no vault ")
+}
 
 func (r *Run) countFailure(detail string) {
 	r.mu.Lock()

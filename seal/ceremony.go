@@ -34,12 +34,25 @@ func (c *Ceremony) Add(share Plaintext) (progress int, err error) {
 	return len(c.shares), err
 }
 
-func (c *Ceremony) add(raw []byte) error {
+// Check says why a share is none of this seal's, nil if it is one. It is not added.
+func (c *Ceremony) Check(share Plaintext) (err error) {
+	Do(func() { err = c.check(share) })
+	return err
+}
+
+func (c *Ceremony) check(raw []byte) error {
 	if _, err := parseShare(raw); err != nil {
 		return err
 	}
 	if !c.record.issued(raw) {
 		return ErrShareForeign
+	}
+	return nil
+}
+
+func (c *Ceremony) add(raw []byte) error {
+	if err := c.check(raw); err != nil {
+		return err
 	}
 	for _, kept := range c.shares {
 		if kept[0] == raw[0] { // a share of the record with this id has this value: there is only one

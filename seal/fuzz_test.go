@@ -116,9 +116,12 @@ func FuzzOpen(f *testing.F) {
 		f.Add(e[:77], goldenPath, uint64(goldenLogical))
 		f.Add(e, "elsewhere", uint64(0))
 	}
+	f.Add(g.apart, goldenPath, uint64(goldenLogical))
+	f.Add(g.apart[:5], goldenPath, uint64(goldenLogical))
 	f.Fuzz(func(t *testing.T, b []byte, path string, logical uint64) {
 		got, err := k.Open(nil, path, logical, b)
-		genuine := path == goldenPath && logical == goldenLogical && (bytes.Equal(b, g.envelope[0]) || bytes.Equal(b, g.envelope[1]))
+		genuine := path == goldenPath && logical == goldenLogical &&
+			(bytes.Equal(b, g.envelope[0]) || bytes.Equal(b, g.envelope[1]) || bytes.Equal(b, g.apart))
 		if genuine != (err == nil) {
 			t.Fatalf("%x at %q %d: %v", b, path, logical, err)
 		}

@@ -32,6 +32,7 @@ type golden struct {
 	shares   []seal.Plaintext
 	keyring  []byte   // wrapped; terms 1 and 2
 	envelope [][]byte // one of term 1, one of term 2
+	apart    []byte   // of term 2: goldenPlaintext, cut after seven bytes
 	joinMAC  []byte
 	public   [][]byte // of term 1, of term 2
 	signed   [][]byte // goldenPlaintext, by term 1, by term 2
@@ -41,7 +42,7 @@ func loadGolden(t fataler) golden {
 	t.Helper()
 	g := golden{
 		record: goldenLines(t, "record")[0], lock: goldenLines(t, "lock")[0], keyring: goldenLines(t, "keyring")[0],
-		envelope: goldenLines(t, "envelopes"), joinMAC: goldenLines(t, "join-mac")[0],
+		envelope: goldenLines(t, "envelopes"), apart: goldenLines(t, "apart")[0], joinMAC: goldenLines(t, "join-mac")[0],
 		public: goldenLines(t, "public-keys"), signed: goldenLines(t, "signatures"),
 	}
 	for _, s := range goldenLines(t, "shares") {
@@ -112,7 +113,20 @@ func TestGoldenFilesDecode(t *testing.T) {
 				t.Errorf("envelope of term %d: %q, %v", i+1, []byte(got), err)
 			}
 		}
+		g.opensApart(t, k)
 		g.signs(t, k)
+	}
+}
+
+func (g golden) opensApart(t *testing.T, k *seal.Keyring) {
+	t.Helper()
+	both, err := k.Open(nil, goldenPath, goldenLogical, g.apart)
+	if err != nil || string(both) != goldenPlaintext {
+		t.Errorf("both parts: %q, %v", []byte(both), err)
+	}
+	first, err := k.OpenFirst(nil, goldenPath, goldenLogical, g.apart)
+	if err != nil || string(first) != goldenPlaintext[:7] {
+		t.Errorf("the first part: %q, %v", []byte(first), err)
 	}
 }
 
@@ -136,6 +150,7 @@ func writeGolden(t *testing.T) {
 	first := mustSeal(t, k, goldenPath, goldenLogical, goldenPlaintext)
 	check(t, k.Rotate())
 	second := mustSeal(t, k, goldenPath, goldenLogical, goldenPlaintext)
+	apart := mustSealApart(t, k, goldenPath, goldenLogical, goldenPlaintext[:7], goldenPlaintext[7:])
 	wrapped, err := root.WrapKeyring(k)
 	check(t, err)
 	mac, err := root.JoinMAC([]byte("golden"), []byte("parts"))
@@ -150,7 +165,7 @@ func writeGolden(t *testing.T) {
 	check(t, os.MkdirAll(filepath.Dir(goldenFile("x")), 0o755))
 	for name, lines := range map[string][][]byte{
 		"record": {record.Encode()}, "lock": {record.Lock.Encode()}, "shares": {shares[0], shares[1], shares[2]},
-		"keyring": {wrapped}, "envelopes": {first, second}, "join-mac": {mac},
+		"keyring": {wrapped}, "envelopes": {first, second}, "apart": {apart}, "join-mac": {mac},
 		"public-keys": public, "signatures": signed,
 	} {
 		f, err := os.OpenFile(goldenFile(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)

@@ -191,11 +191,16 @@ func (k *Keyring) adopt(newer *Keyring) (err error) {
 // Close waits for calls under way, drops the keys and, in a protected build, collects twice so that every copy of
 // them is erased before Close returns. Calls after it get ErrSealed. It can be called again.
 func (k *Keyring) Close() {
+	k.drop()
+	erase()
+}
+
+// drop overwrites the keys.
+func (k *Keyring) drop() {
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	for _, t := range k.terms {
 		t.forget()
 	}
 	k.terms, k.newest = nil, 0
-	k.mu.Unlock()
-	erase()
 }

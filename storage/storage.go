@@ -259,6 +259,20 @@ func (s *Store) Vet(check func(meta raft.SnapshotMeta, state io.Reader) error) {
 	s.snapshots.vet = check
 }
 
+// Aside opens a file in this folder for what is wanted for a moment and need not last, as a
+// snapshot on its way in. It has no name: when it is closed it is gone, and so it is after a crash.
+func (s *Store) Aside() (*os.File, error) {
+	f, err := os.CreateTemp(s.snapshots.dir, "aside-*"+temporary) // a name that goes at the next start
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
 // Close unlocks the folder. Raft must have been shut down. Later writes fail without poisoning. A
 // Scrub that is under way ends with an error first.
 func (s *Store) Close() error { return s.close() }

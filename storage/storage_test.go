@@ -521,3 +521,21 @@ func TestRenameDirHasOneWinner(t *testing.T) {
 		t.Errorf("second RenameDir: %v, want fs.ErrExist", err)
 	}
 }
+
+// What is put aside shows nowhere in the folder, and is read while it is open.
+func TestWhatIsAsideHasNoName(t *testing.T) {
+	s, dir := create(t)
+	aside, err := s.Aside()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer aside.Close()
+	aside.WriteString("for a moment")
+	if left, _ := os.ReadDir(dir + "/snapshots"); len(left) > 0 {
+		t.Errorf("the folder has %v", left)
+	}
+	b := make([]byte, 12)
+	if _, err := aside.ReadAt(b, 0); err != nil || string(b) != "for a moment" {
+		t.Errorf("it reads %q, %v", b, err)
+	}
+}

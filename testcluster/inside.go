@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -78,7 +78,7 @@ func (l *inside) node(i int) *node.Node { return l.nodes[i].node }
 // served is a node with its API in front.
 type served struct {
 	node   *node.Node
-	server *http.Server
+	server *httpapi.Server
 	once   sync.Once                 // of its end, whoever brings that about
 	close  func(ctx context.Context) // in once
 	ended  chan struct{}             // closed after that
@@ -131,15 +131,17 @@ func (l *inside) serve(i int, n *node.Node, api net.Listener, logger hclog.Logge
 	s := &served{node: n, ended: make(chan struct{})}
 	s.server = httpapi.NewServer(n, httpapi.Config{
 		Zones: []httpapi.Zone{{Suffix: Zone, Login: Login}}, Dial: l.place.joinDialer(i),
+		CertificateEnd: func() time.Time { return l.c.authority.pair.Leaf.NotAfter },
 	}, logger)
-	s.server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{l.c.authority.pair}}
 	s.close = func(ctx context.Context) {
 		s.server.Close()
 		s.server.Handler.(*httpapi.Handler).Close()
 		n.Close(ctx)
 		close(s.ended)
 	}
-	go s.server.ServeTLS(httpapi.Forgetful(api), "", "")
+	go s.server.ServeTLS(api, &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{l.c.authority.pair},
+	})
 	go func() {
 		select {
 		case <-n.Failed():

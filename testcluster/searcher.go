@@ -100,8 +100,12 @@ func (s *Searcher) SearchBytes(b []byte, places []Place) (finds []Find) {
 				break
 			}
 			at += next
-			if s.begins(b[at:]) {
-				finds = append(finds, s.open(b, at, places)...)
+			if !s.begins(b[at:]) {
+				continue
+			}
+			finds = append(finds, s.open(b, at, places)...)
+			if whole := at - apartHead; whole >= 0 && b[whole] == apartVersion {
+				finds = append(finds, s.open(b, whole, places)...)
 			}
 		}
 	}

@@ -568,6 +568,8 @@ func accuses(line []byte, id string) bool {
 // A sealed record begins with its version, its term and the commitment of that term's key.
 const (
 	envelopeVersion  = 1
+	apartVersion     = 2
+	apartHead        = 5  // of two envelopes: version and length of the first
 	envelopeLeast    = 77 // with an empty plaintext
 	maxEnvelope      = fsm.MaxTxnBytes
 	firstKeyringTerm = 1

@@ -100,15 +100,11 @@ func named(every permissionSet, name string) permissionSet {
 
 // canonical returns names as Azure spells them, in the table's order and once each; "all" stands for the rest. An unknown one is refused.
 func canonical(every permissionSet, names []string) ([]string, error) {
-	known := []string{everyPermission}
-	for p, name := range permissionNames {
-		if every.has(permission(p)) {
-			known = append(known, name)
-		}
-	}
+	known := namesIn(every)
 	for _, name := range names {
 		if !spelt(known, name) {
-			return nil, badParameter("There is no permission %q.", clip(name))
+			return nil, badParameter("There is no permission %q on %s; there are %s.", clip(name),
+				permission(bits.TrailingZeros64(uint64(every))).collection(), strings.Join(known, ", "))
 		}
 	}
 	out := slices.DeleteFunc(known, func(k string) bool { return !spelt(names, k) })
@@ -116,6 +112,20 @@ func canonical(every permissionSet, names []string) ([]string, error) {
 		out = out[:1]
 	}
 	return out, nil
+}
+
+// PermissionNames are the permissions on keys and on secrets, as Azure spells them; the first of
+// each is "all".
+func PermissionNames() (keys, secrets []string) { return namesIn(everyKeys), namesIn(everySecrets) }
+
+func namesIn(every permissionSet) []string {
+	known := []string{everyPermission}
+	for p, name := range permissionNames {
+		if every.has(permission(p)) {
+			known = append(known, name)
+		}
+	}
+	return known
 }
 
 // spelt says whether names has name, in whatever case.
@@ -234,11 +244,7 @@ var errTokenRevoked = &Error{Kind: Unauthenticated, Code: "Unauthorized", Inner:
 	Message: "The application or the credential that this token was issued for is disabled, " +
 		"was removed or has ended."}
 
-var (
-	errUnknownVault = notFound("VaultNotFound", "There is no vault of this name.")
-	errVaultDeleted = notFound("VaultNotFound", "The vault of this name is deleted: recover it, or purge it.")
-	errVaultLive    = notFound("VaultNotFound", "The vault of this name is not deleted: delete it first.")
-)
+var errUnknownVault = notFound("VaultNotFound", "There is no vault of this name.")
 
 // enterVault finds the live vault called name (folded already). A name that can't be one is unknown, not malformed: it is a host's label.
 // A deleted vault is unknown too.
@@ -260,12 +266,14 @@ func (d *decision) enter(name string, alive bool) error {
 		return err
 	}
 	switch {
+	case !ok && d.operator:
+		return notFound("VaultNotFound", "There is no vault called %s.", name)
 	case !ok, (r.State == live) != alive && !d.operator: // an application doesn't learn that there was one
 		return errUnknownVault
 	case alive && r.State != live:
-		return errVaultDeleted
+		return notFound("VaultNotFound", "The vault %s is deleted: recover it, or purge it.", name)
 	case !alive && r.State == live:
-		return errVaultLive
+		return notFound("VaultNotFound", "The vault %s is not deleted: delete it first.", name)
 	}
 	d.vault = r
 	return nil

@@ -160,7 +160,7 @@ func TestDeleteApp(t *testing.T) {
 	if err := w.DeleteApp(ctx, w.root, "web"); err != nil {
 		t.Fatal(err)
 	}
-	if left := append(w.replica.paths("vault/"), w.replica.paths("app")...); len(left) != 0 {
+	if left := append(w.grants(), w.replica.paths("app")...); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
 	_, err := w.ListSecrets(ctx, c, page)

@@ -52,7 +52,8 @@ func (r credentialRecord) credential() Credential {
 
 // app finds an application by client id or name.
 func (d *decision) app(nameOrID string) (*principal, error) {
-	unknown := notFound("ApplicationNotFound", "There is no application of this name or client id.")
+	unknown := notFound("ApplicationNotFound",
+		"There is no application of the name or client id %q.", clip(nameOrID))
 	id := fold(nameOrID)
 	if !validUUID(id) {
 		path := appNamePath(id)
@@ -77,6 +78,14 @@ func (d *decision) app(nameOrID string) (*principal, error) {
 	return p, err
 }
 
+// about is app for an act that is about this one.
+func (d *decision) about(nameOrID string) (p *principal, err error) {
+	if p, err = d.app(nameOrID); err == nil {
+		d.subject = p
+	}
+	return p, err
+}
+
 // CreateApp makes an application without credentials. Conflict if the name is taken.
 func (v *Vaults) CreateApp(ctx context.Context, o Operator, name string) (App, error) {
 	w := adminVerb{operation: "admin/apps/create", writes: true}
@@ -85,9 +94,11 @@ func (v *Vaults) CreateApp(ctx context.Context, o Operator, name string) (App, e
 			return App{}, badParameter("An application's name is 1 to 64 letters, digits, '-', '_' and '.', and not a UUID.")
 		}
 		if _, taken := d.read(appNamePath(fold(name))); taken {
-			return App{}, conflict("ApplicationAlreadyExists", "There is an application of this name.")
+			return App{}, conflict("ApplicationAlreadyExists",
+				"There is an application called %q already.", name)
 		}
 		p := principal{&principalRecord{ClientID: newUUID(), OID: newUUID(), Name: name, Enabled: true, Created: d.now.Unix()}}
+		d.subject = &p
 		if err := d.store(appNamePath(fold(name)), &appNameRecord{ClientID: p.ClientID}); err != nil {
 			return App{}, err
 		}
@@ -98,7 +109,7 @@ func (v *Vaults) CreateApp(ctx context.Context, o Operator, name string) (App, e
 // GetApp describes an application.
 func (v *Vaults) GetApp(ctx context.Context, o Operator, nameOrID string) (App, error) {
 	return performAdmin(ctx, v, o, adminVerb{operation: "admin/apps/get"}, "", nameOrID, func(d *decision) (App, error) {
-		p, err := d.app(nameOrID)
+		p, err := d.about(nameOrID)
 		if err != nil {
 			return App{}, err
 		}
@@ -125,7 +136,7 @@ func (v *Vaults) ListApps(ctx context.Context, o Operator) ([]App, error) {
 func (v *Vaults) changeApp(ctx context.Context, o Operator, operation, nameOrID string, edit func(d *decision, r *principalRecord) error) (App, error) {
 	w := adminVerb{operation: operation, writes: true}
 	return performAdmin(ctx, v, o, w, "", nameOrID, func(d *decision) (App, error) {
-		p, err := d.app(nameOrID)
+		p, err := d.about(nameOrID)
 		if err != nil {
 			return App{}, err
 		}
@@ -141,8 +152,11 @@ func (v *Vaults) changeApp(ctx context.Context, o Operator, operation, nameOrID 
 
 // SetAppEnabled switches a principal off or on: off, its tokens are refused everywhere when the call has returned.
 func (v *Vaults) SetAppEnabled(ctx context.Context, o Operator, nameOrID string, enabled bool) (App, error) {
-	return v.changeApp(ctx, o, "admin/apps/enable", nameOrID, func(_ *decision, r *principalRecord) error {
+	return v.changeApp(ctx, o, "admin/apps/enable", nameOrID, func(d *decision, r *principalRecord) error {
 		r.Enabled = enabled
+		if d.detail = "disabled"; enabled {
+			d.detail = "enabled"
+		}
 		return nil
 	})
 }
@@ -152,7 +166,7 @@ func (v *Vaults) SetAppEnabled(ctx context.Context, o Operator, nameOrID string,
 func (v *Vaults) DeleteApp(ctx context.Context, o Operator, nameOrID string) error {
 	w := adminVerb{operation: "admin/apps/delete", writes: true, removes: true}
 	_, err := performAdmin(ctx, v, o, w, "", nameOrID, func(d *decision) (none struct{}, err error) {
-		p, err := d.app(nameOrID)
+		p, err := d.about(nameOrID)
 		if err != nil {
 			return none, err
 		}
@@ -198,6 +212,7 @@ func (v *Vaults) AddCredential(ctx context.Context, o Operator, app string, life
 		if len(r.Credentials) >= maxCredentials {
 			return conflict("TooManyCredentials", "An application has at most 16 credentials.")
 		}
+		d.detail = "credential=" + made.ID
 		made.Created = d.now.Unix()
 		if life != 0 {
 			made.Ends = d.now.Add(life).Unix()
@@ -214,10 +229,12 @@ func (v *Vaults) AddCredential(ctx context.Context, o Operator, app string, life
 
 // RemoveCredential revokes a client secret and every token issued for it: no node takes them when the call has returned.
 func (v *Vaults) RemoveCredential(ctx context.Context, o Operator, app, credentialID string) error {
-	_, err := v.changeApp(ctx, o, "admin/credentials/remove", app, func(_ *decision, r *principalRecord) error {
+	_, err := v.changeApp(ctx, o, "admin/credentials/remove", app, func(d *decision, r *principalRecord) error {
+		d.detail = "credential=" + clip(credentialID)
 		i := slices.IndexFunc(r.Credentials, func(c credentialRecord) bool { return c.ID == credentialID })
 		if i < 0 {
-			return notFound("CredentialNotFound", "The application has no credential of this id.")
+			return notFound("CredentialNotFound",
+				"The application %s has no credential of the id %q.", r.Name, clip(credentialID))
 		}
 		r.Credentials = slices.Delete(r.Credentials, i, i+1)
 		return nil

@@ -124,7 +124,9 @@ func (k *collection[T]) openBackup(v *Vaults, blob []byte) (*openedBackup, error
 	if v.closed.Load() {
 		return nil, seal.ErrSealed
 	}
-	plain, err := v.unseal(nil, k.backupPath(), 0, blob)
+	plain, err := v.refreshed(func() (seal.Plaintext, error) {
+		return v.cfg.Keyring.Open(nil, k.backupPath(), 0, blob)
+	})
 	if err != nil {
 		if v.closed.Load() {
 			return nil, seal.ErrSealed
@@ -234,10 +236,12 @@ func (k *collection[T]) rebuild(d *decision, o object, b *openedBackup, mark str
 	if o.head != nil {
 		h.Deleted = o.head.Deleted // of the first step: whoever repeats a restore must not hold the name for ever
 	}
+	before := o
 	o.head = &h
 	if !k.legible(d, o, b) {
 		return answer, errBackup
 	}
+	d.holdIndexes(before, &h)
 	for i, v := range b.Versions {
 		path := versionPath(o.path, v.ID)
 		if _, there := d.view.Get(path); there {
@@ -245,7 +249,7 @@ func (k *collection[T]) rebuild(d *decision, o object, b *openedBackup, mark str
 		}
 		if !d.room(v.Size) {
 			d.again = true
-			return answer, d.store(o.path, &h)
+			return answer, d.storeHead(before, &h)
 		}
 		if err := d.copy(path, b.records[i]); err != nil {
 			return answer, err
@@ -254,14 +258,17 @@ func (k *collection[T]) rebuild(d *decision, o object, b *openedBackup, mark str
 	if b.extra != nil {
 		if !d.room(b.Extra) {
 			d.again = true
-			return answer, d.store(o.path, &h)
+			return answer, d.storeHead(before, &h)
 		}
 		if err := d.copy(o.path+k.extra, b.extra); err != nil {
 			return answer, err
 		}
+		if err := k.noteExtra(d, o, b.extra); err != nil {
+			return answer, err
+		}
 	}
 	h = head{Name: b.Name, Current: b.Current}
-	if err := d.store(o.path, &h); err != nil {
+	if err := d.storeHead(before, &h); err != nil {
 		return answer, err
 	}
 	o.version = b.Current

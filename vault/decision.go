@@ -32,6 +32,8 @@ type decision struct {
 	allowed permissionSet // of the caller, in that vault; set by admit
 	version string        // that was used or made, for the usage record
 	with    string        // the other key that was used, for the usage record
+	subject *principal    // whom an operator's act is about, for the usage record
+	detail  string        // what it makes so, likewise
 }
 
 // read returns the record at path, and holds the transaction to it.
@@ -49,18 +51,23 @@ func (d *decision) read(path string) (fsm.Record, bool) {
 
 // open opens the record that was read at path.
 func (d *decision) open(path string, r fsm.Record) (seal.Plaintext, error) {
-	return d.v.open(path, r)
-}
-
-func (v *Vaults) open(path string, r fsm.Record) (seal.Plaintext, error) {
-	return v.openInto(nil, path, r)
+	return d.v.openInto(nil, path, r)
 }
 
 func (v *Vaults) openInto(dst []byte, path string, r fsm.Record) (seal.Plaintext, error) {
+	return v.opened(path, func() (seal.Plaintext, error) {
+		return v.cfg.Keyring.Open(dst, path, r.Logical, r.Value)
+	})
+}
+
+// opened says in the domain's words why a record does not open.
+func (v *Vaults) opened(
+	path string, open func() (seal.Plaintext, error),
+) (seal.Plaintext, error) {
 	if v.closed.Load() {
 		return nil, seal.ErrSealed
 	}
-	p, err := v.unseal(dst, path, r.Logical, r.Value)
+	p, err := v.refreshed(open)
 	switch {
 	case err == nil:
 		return p, nil
@@ -71,17 +78,22 @@ func (v *Vaults) openInto(dst []byte, path string, r fsm.Record) (seal.Plaintext
 	}
 }
 
-// unseal opens what was sealed for a place. Another node may have changed the keyring a moment ago: this node's state has the new
+// openFirst is open without the record's tail, where that is sealed apart: a listing decrypts no value.
+func (v *Vaults) openFirst(path string, r fsm.Record) (seal.Plaintext, error) {
+	return v.opened(path, func() (seal.Plaintext, error) {
+		return v.cfg.Keyring.OpenFirst(nil, path, r.Logical, r.Value)
+	})
+}
+
+// refreshed opens what was sealed. Another node may have changed the keyring a moment ago: this node's state has the new
 // one by now, since what is sealed under it comes later in the log.
-func (v *Vaults) unseal(
-	dst []byte, path string, logical uint64, sealed []byte,
-) (seal.Plaintext, error) {
-	p, err := v.cfg.Keyring.Open(dst, path, logical, sealed)
+func (v *Vaults) refreshed(open func() (seal.Plaintext, error)) (seal.Plaintext, error) {
+	p, err := open()
 	if errors.Is(err, seal.ErrUnknownTerm) && v.cfg.Refresh != nil {
 		if err := v.cfg.Refresh(); err != nil {
 			return nil, err
 		}
-		return v.cfg.Keyring.Open(dst, path, logical, sealed)
+		return open()
 	}
 	return p, err
 }
@@ -142,7 +154,7 @@ func (d *decision) copy(path string, record []byte) error {
 	if r, ok := d.read(path); ok {
 		logical = r.Mod
 	}
-	sealed, err := d.v.cfg.Keyring.Seal(nil, path, logical, record)
+	sealed, err := sealRecord(d.v.cfg.Keyring, path, logical, record)
 	if err != nil {
 		return err
 	}

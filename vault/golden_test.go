@@ -44,6 +44,7 @@ var goldenRecords = []struct {
 		"vvx", backedUp},
 	{&vaultRecord{ID: strings.Repeat("0a", 16), Name: "demo", RetentionDays: 90, PurgeProtection: true, Created: goldenTime,
 		State: deleted, Deleted: goldenTime, Purge: goldenTime + 90*86400, WeakAlgorithms: true}, "", whole[vaultRecord]},
+	{&indexRecord{}, "", whole[indexRecord]},
 }
 
 // Records are written as they always were, and what was ever written is read.

@@ -1,6 +1,9 @@
 package vault
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // A Grant is what a principal may do in a vault, by Azure's permission names.
 type Grant struct {
@@ -17,7 +20,7 @@ func (v *Vaults) SetGrant(ctx context.Context, o Operator, vaultName, app string
 		if err := d.enterVault(vaultName); err != nil {
 			return Grant{}, err
 		}
-		p, err := d.app(app)
+		p, err := d.about(app)
 		if err != nil {
 			return Grant{}, err
 		}
@@ -25,6 +28,7 @@ func (v *Vaults) SetGrant(ctx context.Context, o Operator, vaultName, app string
 		if err != nil {
 			return Grant{}, err
 		}
+		d.detail = "keys=" + strings.Join(r.Keys, ",") + " secrets=" + strings.Join(r.Secrets, ",")
 		return r.grant(p), d.setAccess(accessPath(d.vault.ID, p.OID), r)
 	})
 }

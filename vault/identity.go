@@ -196,24 +196,51 @@ func (v *Vaults) JWKS() ([]byte, error) {
 // AuthenticateOperator verifies an X-Vault-Token on a current view. A refusal (Forbidden) is recorded here, because no verb follows.
 func (v *Vaults) AuthenticateOperator(ctx context.Context, r Request, token seal.Plaintext) (Operator, error) {
 	o := Operator{Request: r}
+	if v.closed.Load() {
+		return Operator{}, refusal(seal.ErrSealed)
+	}
+	if _, ok := operatorTokenPath(token); !ok { // no view is needed for that, so nobody is asked for one
+		return v.authenticated(o, errOperatorDenied)
+	}
 	_, err := v.settle(ctx, r.Fenced, false, func(d *decision) error {
-		path, ok := operatorTokenPath(token)
-		if !ok {
-			return errOperatorDenied
-		}
-		t, ok, err := load(d, d.v.operators, path)
-		if err == nil && !ok {
-			err = errOperatorDenied
-		}
-		if err == nil {
-			o.Accessor, o.path = t.Accessor, path
-		}
-		return err
+		return d.authenticateOperator(&o, token)
 	})
+	return v.authenticated(o, err)
+}
+
+// AuthenticateOperatorHere verifies it on what this node holds, and asks nobody. It is for what
+// takes only from this node and must be possible while the others can't be asked: sealing it. A
+// token that was revoked meanwhile, elsewhere, is taken.
+func (v *Vaults) AuthenticateOperatorHere(r Request, token seal.Plaintext) (Operator, error) {
+	if v.closed.Load() {
+		return Operator{}, refusal(seal.ErrSealed)
+	}
+	o := Operator{Request: r}
+	d := &decision{v: v}
+	d.begin(v.cfg.Replica.View())
+	return v.authenticated(o, d.authenticateOperator(&o, token))
+}
+
+func (v *Vaults) authenticated(o Operator, err error) (Operator, error) {
 	if err != nil {
 		return Operator{}, v.recordBounded(v.operatorEntry(o, "token/authenticate", ""), err)
 	}
 	return o, nil
+}
+
+func (d *decision) authenticateOperator(o *Operator, token seal.Plaintext) error {
+	path, ok := operatorTokenPath(token)
+	if !ok {
+		return errOperatorDenied
+	}
+	t, ok, err := load(d, d.v.operators, path)
+	if err == nil && !ok {
+		err = errOperatorDenied
+	}
+	if err == nil {
+		o.Accessor, o.path = t.Accessor, path
+	}
+	return err
 }
 
 // operatorTokenPath is where a token's record is, if there is one.
@@ -258,7 +285,7 @@ func Bootstrap(k *seal.Keyring, now time.Time) ([]fsm.Write, seal.Plaintext, err
 	}
 	writes := []fsm.Write{{Path: tokenKeysPath}, {Path: tokenPath(sha256.Sum256(token))}}
 	for i, plaintext := range []seal.Plaintext{keys, record} {
-		if writes[i].Value, err = k.Seal(nil, writes[i].Path, 0, plaintext); err != nil {
+		if writes[i].Value, err = sealRecord(k, writes[i].Path, 0, plaintext); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -299,7 +299,7 @@ func TestRefusalsAreRecordedWithTheStatusOfTheirAnswer(t *testing.T) {
 func TestRecordOperation(t *testing.T) {
 	w := newWorld(t)
 	for _, err := range []error{nil, &vault.Error{Kind: vault.Invalid, Code: "BadParameter"}, fmt.Errorf("something")} {
-		if err := w.RecordOperation(w.root, "sys/raft/remove-peer", "n2", err); err != nil {
+		if err := w.RecordOperation(w.root, "sys/raft/remove-peer", "n2", "", err); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -41,8 +41,11 @@ var (
 	updateKey = verb{operation: "keys/update", permission: keysUpdate, writes: true}
 )
 
+// keyKind is what keys are called in paths.
+const keyKind = "key"
+
 var keyCollection = collection[Key]{
-	kind: "key", noun: "Key", article: "A key", missing: "KeyNotFound",
+	kind: keyKind, noun: "Key", article: "A key", missing: "KeyNotFound",
 	list:        verb{operation: "keys/list", permission: keysList, unnamed: true},
 	versions:    verb{operation: "keys/versions", permission: keysList},
 	delete:      verb{operation: "keys/delete", permission: keysDelete, writes: true},
@@ -56,6 +59,13 @@ var keyCollection = collection[Key]{
 	readExtra: func(b []byte) error {
 		_, err := decodeWhole[rotationRecord](b)
 		return err
+	},
+	noteExtra: func(d *decision, o object, b []byte) error {
+		r, err := decodeWhole[rotationRecord](b)
+		if err != nil {
+			return err
+		}
+		return d.noteRotation(o, r)
 	},
 	bundle: func(d *decision, o object, record seal.Plaintext) (Key, error) {
 		r, _, err := decodeKeyRecord(record)

@@ -17,8 +17,34 @@ func (k *collection[T]) performList(ctx context.Context, v *Vaults, c Caller, p 
 
 func (k *collection[T]) performListDeleted(ctx context.Context, v *Vaults, c Caller, p PageRequest) (Page[T], error) {
 	return perform(ctx, v, c, k.listDeleted, target{}, func(d *decision) (Page[T], error) {
-		return k.page(d, deleted, listDeleted, p)
+		if !d.indexed() {
+			return k.page(d, deleted, listDeleted, p)
+		}
+		return k.deletedPage(d, p)
 	})
+}
+
+// deletedPage looks at nothing but what is deleted, or is on its way to be purged or restored.
+func (k *collection[T]) deletedPage(d *decision, p PageRequest) (Page[T], error) {
+	after, err := p.open(k.kind, listDeleted)
+	if err != nil {
+		return Page[T]{}, err
+	}
+	return k.pageOf(d, names(d.view, deletedDir(d.vault.ID, k.kind), after), deleted, listDeleted, p)
+}
+
+// names yields what stands in a directory of an index, in order, from after on.
+func names(view fsm.View, dir, after string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if after != "" {
+			after = dir + after
+		}
+		for path := range view.Scan(dir, after) {
+			if !yield(path[len(dir):]) {
+				return
+			}
+		}
+	}
 }
 
 // maxPage is the most items of a page; maxLooked how many heads are looked at for one, so that a listing of few among many
@@ -29,17 +55,24 @@ const (
 )
 
 func (k *collection[T]) page(d *decision, want state, l listing, p PageRequest) (Page[T], error) {
-	var page Page[T]
 	after, err := p.open(k.kind, l)
 	if err != nil {
-		return page, err
+		return Page[T]{}, err
 	}
 	dir := headDir(d.vault.ID, k.kind)
 	if after != "" {
 		after = dir + after
 	}
+	return k.pageOf(d, heads(d.view, dir, after), want, l, p)
+}
+
+// pageOf is a page of those named objects that are in a state.
+func (k *collection[T]) pageOf(
+	d *decision, names iter.Seq[string], want state, l listing, p PageRequest,
+) (page Page[T], err error) {
+	dir := headDir(d.vault.ID, k.kind)
 	looked, last := 0, ""
-	for name := range heads(d.view, dir, after) {
+	for name := range names {
 		if len(page.Items) == p.Max || looked == maxLooked {
 			page.Next = pageToken(k.kind, l, last)
 			break

@@ -3,6 +3,7 @@ package vault_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,7 +154,7 @@ func TestSealedMeanwhile(t *testing.T) {
 			return err
 		},
 		"nobody's token": func(v *vault.Vaults, _ *world, _ vault.Caller) error {
-			_, err := v.AuthenticateOperator(ctx, vault.Request{}, seal.Plaintext("kq.none"))
+			_, err := v.AuthenticateOperator(ctx, vault.Request{}, seal.Plaintext("kq."+strings.Repeat("x", 43)))
 			return err
 		},
 	} {

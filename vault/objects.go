@@ -23,6 +23,8 @@ type collection[T any] struct {
 
 	extra     string               // what a head has below it beside its versions, "/rotation"; "" for nothing
 	readExtra func(b []byte) error // whether it can be read; nil where there is none
+	// noteExtra has the indexes know of one that was restored.
+	noteExtra func(d *decision, o object, b []byte) error
 
 	list, versions, delete, getDeleted, listDeleted, recover, purge, backup, restore verb
 
@@ -127,10 +129,10 @@ func (k *collection[T]) add(d *decision, o object, name string, record seal.Plai
 	if o.head != nil {
 		h.Name = o.head.Name
 	}
-	o.head = &h
-	if err := d.store(o.path, &h); err != nil {
+	if err := d.storeHead(o, &h); err != nil {
 		return o, err
 	}
+	o.head = &h
 	return o, d.put(o.versionPath(), record)
 }
 
@@ -139,9 +141,9 @@ func (k *collection[T]) replace(d *decision, o object, record seal.Plaintext) er
 	return d.put(o.versionPath(), record)
 }
 
-// answer opens a version and gives what is answered for it.
+// answer opens a version, but for its value, and gives what is answered for it.
 func (k *collection[T]) answer(d *decision, o object) (answer T, err error) {
-	record, err := d.open(o.versionPath(), o.record)
+	record, err := d.v.openFirst(o.versionPath(), o.record)
 	if err != nil {
 		return answer, err
 	}
@@ -181,10 +183,10 @@ func (k *collection[T]) performRecover(ctx context.Context, v *Vaults, c Caller,
 
 // rehead writes a changed head and answers with the latest version under it.
 func (k *collection[T]) rehead(d *decision, o object, h head) (T, error) {
-	o.head = &h
-	if err := d.store(o.path, &h); err != nil {
+	if err := d.storeHead(o, &h); err != nil {
 		return *new(T), err
 	}
+	o.head = &h
 	return k.answer(d, o)
 }
 
@@ -212,13 +214,17 @@ func (k *collection[T]) performPurge(ctx context.Context, v *Vaults, c Caller, n
 
 // purge removes an object with whatever lies below its head, which goes last, as much as fits.
 func (d *decision) purge(o object) error {
-	if d.empty(o.path + "/") {
-		d.remove(o.path)
-		return nil
-	}
 	h := *o.head
 	h.State = purging
-	return d.store(o.path, &h)
+	d.holdIndexes(o, &h)
+	if !d.empty(o.path + "/") {
+		return d.storeHead(o, &h)
+	}
+	d.remove(o.path)
+	if err := d.noteRotation(o, nil); err != nil {
+		return err
+	}
+	return d.reindex(o, nil)
 }
 
 // empty removes the records below dir, as many as fit beside the conditions that there are. Where some are left it is false and the

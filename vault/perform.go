@@ -99,7 +99,10 @@ func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, w adminVerb
 		err = conflict("Contended", "Others kept changing the same records.")
 	}
 	e := v.operatorEntry(o, w.operation, object)
-	e.Vault = clip(vaultName)
+	e.Vault, e.Detail = clip(vaultName), d.detail
+	if d.subject != nil {
+		e.SubjectOID, e.SubjectAppID = d.subject.OID, d.subject.ClientID
+	}
 	if err = v.record(e, d.committed, err); err == nil && d.late() {
 		err = errStalled
 	}

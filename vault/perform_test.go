@@ -1,12 +1,14 @@
 package vault_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"keyquorum/cluster"
@@ -472,7 +474,7 @@ func TestRevokedBetweenDecisionAndCommit(t *testing.T) {
 			w.before(func() { row.revoke(t, w, a) })
 			_, err := w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{})
 			refused(t, err, row.kind, row.code)
-			if paths := w.replica.paths("vault/"); len(paths) > 1 {
+			if paths := w.objects(); len(paths) > 0 {
 				t.Errorf("something was written: %v", paths)
 			}
 		})
@@ -608,7 +610,7 @@ func TestClosed(t *testing.T) {
 	refused(t, err, vault.Unavailable, "Sealed")
 	_, err = w.ListVaults(ctx, w.root)
 	refused(t, err, vault.Unavailable, "Sealed")
-	if err := w.RecordOperation(w.root, "sys/seal", "", nil); err != nil {
+	if err := w.RecordOperation(w.root, "sys/seal", "", "", nil); err != nil {
 		t.Errorf("the operation that sealed the node can't be recorded: %v", err)
 	}
 }
@@ -761,16 +763,59 @@ func TestSlowKeysTakeTurns(t *testing.T) {
 
 // Whoever waited for a turn sees what came meanwhile.
 func TestWhoWaitedForATurnLooksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, c := demo(t)
+		must(w.CreateKey(ctx, c, "r", rsaSpec, vault.Change{}))(t)
+		release := w.HoldTurns()
+		signed := make(chan error)
+		go func() { signed <- second(w.Sign(ctx, c, "r", "", "RS256", digest)) }()
+		synctest.Wait() // it has decided, and waits
+		must(w.SetAppEnabled(ctx, w.root, "web", false))(t)
+		release()
+		refused(t, <-signed, vault.Unauthenticated, "TokenRevoked")
+	})
+}
+
+// What stands in a list is sealed apart from the value, so that a listing can't decrypt one.
+func TestListingsOpenNoValue(t *testing.T) {
 	w, c := demo(t)
-	must(w.CreateKey(ctx, c, "r", rsaSpec, vault.Change{}))(t)
-	release := w.HoldTurns()
-	signed := make(chan error)
-	reads := w.replica.reads.Load()
-	go func() { signed <- second(w.Sign(ctx, c, "r", "", "RS256", digest)) }()
-	for w.replica.reads.Load() == reads {
-		time.Sleep(time.Millisecond)
+	s := must(w.SetSecret(ctx, c, "s", seal.Plaintext("canary-value"), vault.Change{}))(t)
+	path := w.replica.paths("vault/" + must(w.GetVault(ctx, w.root, "demo"))(t).ID + "/secret/s/version/")[0]
+	w.replica.alter(path, func(r fsm.Record) []byte {
+		first := must(w.keyring.OpenFirst(nil, path, r.Logical, r.Value))(t)
+		if bytes.Contains(first, []byte("canary-value")) {
+			t.Error("the value is in the part that listings open")
+		}
+		sealed := must(w.keyring.SealApart(nil, path, r.Mod, first, []byte("canary-value")))(t)
+		sealed[len(sealed)-1] ^= 1
+		return sealed
+	})
+	if p := must(w.ListSecrets(ctx, c, page))(t); len(p.Items) != 1 || p.Items[0].Version != s.Version {
+		t.Errorf("listed %+v", p.Items)
 	}
-	must(w.SetAppEnabled(ctx, w.root, "web", false))(t)
-	release()
-	refused(t, <-signed, vault.Unauthenticated, "TokenRevoked")
+	if p := must(w.ListSecretVersions(ctx, c, "s", page))(t); len(p.Items) != 1 {
+		t.Errorf("listed %+v", p.Items)
+	}
+	_, err := w.GetSecret(ctx, c, "s", "")
+	refused(t, err, vault.Internal, "RecordDamaged")
+	must(w.DeleteSecret(ctx, c, "s"))(t)
+	if p := must(w.ListDeletedSecrets(ctx, c, page))(t); len(p.Items) != 1 {
+		t.Errorf("listed %+v", p.Items)
+	}
+}
+
+// A record that was sealed in one part, as all were once, is read as ever.
+func TestRecordsOfOnePart(t *testing.T) {
+	w, c := demo(t)
+	must(w.SetSecret(ctx, c, "s", seal.Plaintext("value"), vault.Change{}))(t)
+	path := w.replica.paths("vault/" + must(w.GetVault(ctx, w.root, "demo"))(t).ID + "/secret/s/version/")[0]
+	w.replica.alter(path, func(r fsm.Record) []byte {
+		return must(w.keyring.Seal(nil, path, r.Mod, must(w.keyring.Open(nil, path, r.Logical, r.Value))(t)))(t)
+	})
+	if p := must(w.ListSecrets(ctx, c, page))(t); len(p.Items) != 1 {
+		t.Errorf("listed %+v", p.Items)
+	}
+	if s := must(w.GetSecret(ctx, c, "s", ""))(t); string(s.Value) != "value" {
+		t.Errorf("got %+v", s)
+	}
 }

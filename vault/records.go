@@ -105,6 +105,29 @@ func decodeWhole[M any](b []byte) (*M, error) {
 	return &meta, err
 }
 
+// sealRecord seals a record for its path. A tail is sealed apart, so that a listing need not open it.
+func sealRecord(k *seal.Keyring, path string, logical uint64, record []byte) ([]byte, error) {
+	meta, tail, err := cut(record)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(tail) == 0:
+		return k.Seal(nil, path, logical, record)
+	default:
+		return k.SealApart(nil, path, logical, meta, tail)
+	}
+}
+
+// cut gives the two parts of a record.
+func cut(record []byte) (meta, tail []byte, err error) {
+	if len(record) == 0 {
+		return nil, nil, errRecordForm
+	}
+	var array cbor.RawMessage
+	tail, err = decoding.UnmarshalFirst(record[1:], &array)
+	return record[:len(record)-len(tail)], tail, err
+}
+
 // A vaultRecord is a vault: vaultname/<folded name>. Whatever is done in a vault is held to it, so that a vault that is not live
 // has nothing written below it but by its purge.
 type vaultRecord struct {
@@ -209,12 +232,19 @@ func overdue(s state, purge int64, now time.Time) bool {
 // restoreLife is how long after its first step what a restore has left may be gone on with.
 const restoreLife = 24 * time.Hour
 
-func (h *head) overdue(now time.Time) bool {
-	if h.State == restoring {
-		return !now.Before(time.Unix(h.Deleted, 0).Add(restoreLife))
+// due is when the object is to be purged, in Unix seconds; 0: at once. A live one never is.
+func (h *head) due() int64 {
+	switch h.State {
+	case purging:
+		return 0
+	case restoring:
+		return h.Deleted + int64(restoreLife/time.Second)
+	default:
+		return h.Purge
 	}
-	return overdue(h.State, h.Purge, now)
 }
+
+func (h *head) overdue(now time.Time) bool { return h.State != live && h.due() <= now.Unix() }
 
 func (h *head) deletion() *Deletion {
 	if h.State == live {

@@ -102,6 +102,9 @@ func (v *Vaults) SetRotationPolicy(ctx context.Context, c Caller, name string, p
 		if err := r.valid(); err != nil {
 			return RotationPolicy{}, err
 		}
+		if err := d.noteRotation(o, &r); err != nil {
+			return RotationPolicy{}, err
+		}
 		return r.policy(o.head.Name), d.store(rotationPath(o.path), &r)
 	})
 }
@@ -192,7 +195,7 @@ func (d *decision) planRotation(o object, name string) (newKey, error) {
 
 // successor is the record of the version after latest, without its public half.
 func (d *decision) successor(latest object, policy *rotationRecord) (keyRecord, error) {
-	record, err := d.open(latest.versionPath(), latest.record)
+	record, err := d.v.openFirst(latest.versionPath(), latest.record)
 	if err != nil {
 		return keyRecord{}, err
 	}
@@ -255,7 +258,7 @@ func (r *rotationRecord) rotates() bool {
 
 // attributes are those of a version that was found.
 func (d *decision) attributes(o object) (storedAttributes, error) {
-	record, err := d.open(o.versionPath(), o.record)
+	record, err := d.v.openFirst(o.versionPath(), o.record)
 	if err != nil {
 		return storedAttributes{}, err
 	}

@@ -176,7 +176,7 @@ func TestDeleteRecoverPurgeSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(t, w.PurgeSecret(ctx, c, "name"), vault.NotFound, "SecretNotFound")
-	if left := slices.DeleteFunc(w.replica.paths("vault/"), func(p string) bool { return strings.Contains(p, "/access/") }); len(left) > 0 {
+	if left := w.objects(); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 	if s := must(w.SetSecret(ctx, c, "NAME", seal.Plaintext("new"), vault.Change{}))(t); s.Name != "NAME" {
@@ -246,7 +246,7 @@ func TestPurgeInSteps(t *testing.T) {
 	if err := w.PurgeSecret(ctx, c, "s"); err != nil {
 		t.Fatal(err)
 	}
-	if left := slices.DeleteFunc(w.replica.paths("vault/"), func(p string) bool { return strings.Contains(p, "/access/") }); len(left) > 0 {
+	if left := w.objects(); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 	if steps < 4 {
@@ -324,7 +324,7 @@ func TestListSecrets(t *testing.T) {
 	}
 }
 
-// A listing of few among many gives short pages rather than long waits, and finds them all.
+// A listing of few among many looks at those alone.
 func TestListFewAmongMany(t *testing.T) {
 	w, c := demo(t)
 	for i := range 600 {
@@ -332,10 +332,18 @@ func TestListFewAmongMany(t *testing.T) {
 	}
 	must(w.DeleteSecret(ctx, c, "s599"))(t)
 	first := must(w.ListDeletedSecrets(ctx, c, vault.PageRequest{Max: 25}))(t)
+	if len(first.Items) != 1 || first.Next != "" {
+		t.Errorf("first page: %d items, next %q", len(first.Items), first.Next)
+	}
+	w.unindex(t, "demo") // as a vault from before there were indexes: pages may come short
+	first = must(w.ListDeletedSecrets(ctx, c, vault.PageRequest{Max: 25}))(t)
 	if len(first.Items) != 0 || first.Next == "" {
 		t.Errorf("first page: %d items, next %q", len(first.Items), first.Next)
 	}
-	if items := all(t, 25, func(p vault.PageRequest) (vault.Page[vault.Secret], error) { return w.ListDeletedSecrets(ctx, c, p) }); len(items) != 1 {
+	items := all(t, 25, func(p vault.PageRequest) (vault.Page[vault.Secret], error) {
+		return w.ListDeletedSecrets(ctx, c, p)
+	})
+	if len(items) != 1 {
 		t.Errorf("%d items", len(items))
 	}
 }

@@ -2,6 +2,8 @@ package vault
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"time"
 
 	"keyquorum/audit"
@@ -13,28 +15,21 @@ import (
 // a transaction that is held to what it was based on. So two nodes that sweep at once do no harm, what one left half-done
 // another finishes, and a pass that comes late does what an earlier one would have done. The node's wall clock decides.
 //
-// Only live vaults are looked into: in a deleted one nothing changes until it is recovered or purged.
+// Only live vaults are looked into: in a deleted one nothing changes until it is recovered or purged. What is due is known from indexes
+// (index.go), so that a pass costs what there is to do, and not what there is.
 
 // A duty is something that time asks for of an object in a live vault.
 type duty struct {
 	name string // of the usage record, after the collection's: "secrets/purge"
-	// due says whether there is something to do. It is asked about every head in every pass, and again in the decision that does it,
-	// when what it reads becomes conditions. d.vault is set, o has no version.
+	// due says whether there is something to do. It is asked about what an index names in every pass, and again in the decision that does
+	// it, when what it reads becomes conditions. d.vault is set, o has no version.
 	due  func(d *decision, o object) (bool, error)
 	act  func(d *decision, o object) error // as the act of a verb: it may be called several times
 	most int                               // of one vault in a pass, so that it can't keep a pass from the others for long; 0: all
 }
 
-// A sweptCollection is a kind of object with the duties that it has.
-type sweptCollection struct {
-	kind, plural string
-	duties       []duty
-}
-
-var sweptCollections = []sweptCollection{
-	{secretCollection.kind, "secrets", []duty{endRetention}},
-	{keyCollection.kind, "keys", []duty{endRetention, rotateDue}},
-}
+// plurals are what usage records call the kinds.
+var plurals = map[string]string{secretCollection.kind: "secrets", keyKind: "keys"}
 
 // endRetention purges what can't be recovered any more, purge protection or not, finishes a purge that stopped half-way, and removes what is
 // left of a restore a day after its first step: it holds the name, and nobody sees it.
@@ -44,8 +39,8 @@ var endRetention = duty{
 	act:  (*decision).purge,
 }
 
-// A pass takes a small share of a core and of the cluster's writes, however much there is: it looks at a few heads and then rests so
-// many times as long as that took; it does one thing and rests as long as that took. It keeps nothing that it has decoded.
+// A pass takes a small share of a core and of the cluster's writes, however much there is: it looks at a few entries of an index and then
+// rests so many times as long as that took; it does one thing and rests as long as that took. It keeps nothing that it has decoded.
 const (
 	sliceHeads = 256
 	lookRests  = 9
@@ -55,7 +50,7 @@ const (
 
 // Swept says what a pass has done.
 type Swept struct {
-	Looked, Done int           // heads, and duties that were done
+	Looked, Done int           // entries of indexes that were due or might be, and duties that were done
 	Took         time.Duration // to look: without rests, and without what was done
 }
 
@@ -120,18 +115,39 @@ func (p *pass) vault(r *vaultRecord) error {
 		return p.deletedVault(r)
 	}
 	p.done = make(map[*duty]int)
-	for i := range sweptCollections {
-		c := &sweptCollections[i]
-		for after, more := "", true; more; {
-			found, last, err := p.slice(r, c, after)
-			if err == nil {
-				err = p.attendAll(found)
-			}
-			if err != nil {
-				return err
-			}
-			after, more = last, last != ""
+	if err := p.index(r); err != nil {
+		return err
+	}
+	if err := p.through(dueDir(r.ID), p.overdue(r)); err != nil {
+		return err
+	}
+	return p.through(rotatingDir(r.ID), func(name string) (finding, bool) {
+		return finding{vault: r, place: place{r.ID, keyKind, name}, duty: &rotateDue}, true
+	})
+}
+
+// overdue finds whose time has come; they are in its order.
+func (p *pass) overdue(r *vaultRecord) func(entry string) (finding, bool) {
+	return func(entry string) (finding, bool) {
+		at, of, _ := strings.Cut(entry, "/")
+		kind, name, _ := strings.Cut(of, "/")
+		when, err := strconv.ParseInt(at, 16, 64)
+		f := finding{vault: r, place: place{r.ID, kind, name}, duty: &endRetention}
+		return f, err == nil && when <= p.v.cfg.Now().Unix()
+	}
+}
+
+// through goes through a directory of an index, slice by slice, for as long as find goes on.
+func (p *pass) through(dir string, find func(entry string) (finding, bool)) error {
+	for after, more := "", true; more; {
+		found, last, err := p.slice(dir, after, find)
+		if err == nil {
+			err = p.attendAll(found)
 		}
+		if err != nil {
+			return err
+		}
+		after, more = last, last != ""
 	}
 	return nil
 }
@@ -153,32 +169,37 @@ func (p *pass) deletedVault(r *vaultRecord) error {
 
 // A finding is a duty that is due.
 type finding struct {
-	vault      *vaultRecord
-	collection *sweptCollection
-	duty       *duty
-	path       string // of the object's head
-	name       string // folded
+	vault *vaultRecord
+	place
+	duty *duty
 }
 
-// slice looks at the next few heads of a collection, from the name after on. last is the one to go on after, "" at the end.
-func (p *pass) slice(r *vaultRecord, c *sweptCollection, after string) (found []finding, last string, err error) {
+func (f finding) path() string { return headPath(f.vaultID, f.kind, f.name) }
+
+// slice looks at the next few entries of an index, from after on. last is the one to go on after, "" at the end.
+func (p *pass) slice(
+	dir, after string, find func(entry string) (finding, bool),
+) (found []finding, last string, err error) {
 	begun := time.Now()
 	d := p.look()
-	d.vault = r
-	dir := headDir(r.ID, c.kind)
-	if after != "" {
-		after = dir + after
-	}
 	looked := 0
-	for name := range heads(d.view, dir, after) {
-		f := finding{vault: r, collection: c, path: dir + name, name: name}
-		if found, err = f.appendDue(d, found); err != nil {
+	for entry := range names(d.view, dir, after) {
+		f, more := find(entry)
+		if !more {
+			break
+		}
+		d.vault = f.vault
+		due, err := f.due(d)
+		if err != nil {
 			if err = p.passOver(err); err != nil {
 				return nil, "", err
 			}
 		}
+		if due {
+			found = append(found, f)
+		}
 		if looked++; looked == sliceHeads {
-			last = name
+			last = entry
 			break
 		}
 	}
@@ -187,24 +208,17 @@ func (p *pass) slice(r *vaultRecord, c *sweptCollection, after string) (found []
 	return found, last, p.rest(lookRests * took)
 }
 
-// appendDue appends f with each duty that is due.
-func (f finding) appendDue(d *decision, found []finding) ([]finding, error) {
-	record, _ := d.view.Get(f.path)
-	h, err := unkept(d.v, f.path, record, decodeHead)
+// due says whether what an index names is due.
+func (f finding) due(d *decision) (bool, error) {
+	record, there := d.view.Get(f.path())
+	if !there {
+		return false, nil
+	}
+	h, err := unkept(d.v, f.path(), record, decodeHead)
 	if err != nil {
-		return found, err
+		return false, err
 	}
-	for i := range f.collection.duties {
-		f.duty = &f.collection.duties[i]
-		due, err := f.duty.due(d, object{path: f.path, head: h})
-		if err != nil {
-			return found, err
-		}
-		if due {
-			found = append(found, f)
-		}
-	}
-	return found, nil
+	return f.duty.due(d, object{path: f.path(), head: h})
 }
 
 func (p *pass) attendAll(found []finding) error {
@@ -213,7 +227,7 @@ func (p *pass) attendAll(found []finding) error {
 			continue
 		}
 		p.done[f.duty]++
-		e := &audit.Entry{Operation: f.collection.plural + "/" + f.duty.name, Vault: f.vault.Name, Object: f.name}
+		e := &audit.Entry{Operation: plurals[f.kind] + "/" + f.duty.name, Vault: f.vault.Name, Object: f.name}
 		if err := p.passOver(p.do(e, f.attend)); err != nil {
 			return err
 		}
@@ -226,11 +240,11 @@ func (f finding) attend(d *decision) error {
 	if err := d.enterAgain(f.vault); err != nil {
 		return err
 	}
-	h, ok, err := load(d, d.v.heads, f.path)
+	h, ok, err := load(d, d.v.heads, f.path())
 	if err != nil {
 		return err
 	}
-	o := object{path: f.path, head: h}
+	o := object{path: f.path(), head: h}
 	if ok {
 		ok, err = f.duty.due(d, o)
 	}

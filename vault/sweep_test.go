@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,44 @@ import (
 
 const day = 24 * time.Hour
 
+// unindex makes of a vault one from before there were indexes.
+func (w *world) unindex(t *testing.T, name string) {
+	t.Helper()
+	id := must(w.GetVault(ctx, w.root, name))(t).ID
+	for _, path := range w.replica.paths("vault/" + id) {
+		if regexp.MustCompile(`^vault/[0-9a-f]{32}/(deleted/|due/|rotating/|indexed$)`).MatchString(path) {
+			w.replica.remove(path)
+		}
+	}
+}
+
+// A pass gives a vault from before there were indexes all its entries, and then does what is due.
+func TestVaultFromBeforeIndexes(t *testing.T) {
+	w, c := demo(t)
+	for _, name := range []string{"kept", "deleted", "old"} {
+		must(w.SetSecret(ctx, c, name, seal.Plaintext("v"), vault.Change{}))(t)
+		must(w.CreateKey(ctx, c, name, vault.KeySpec{Kty: "EC"}, vault.Change{}))(t)
+	}
+	rotate := vault.LifetimeAction{Type: "Rotate", AfterCreate: "P30D"}
+	must(w.SetRotationPolicy(ctx, c, "kept", vault.RotationPolicy{Actions: []vault.LifetimeAction{rotate}}))(t)
+	must(w.DeleteSecret(ctx, c, "old"))(t)
+	w.now = w.now.Add(60 * day)
+	c = w.caller(w.again("web"), "demo")
+	must(w.DeleteKey(ctx, c, "deleted"))(t)
+	w.unindex(t, "demo")
+	if p := must(w.ListDeletedKeys(ctx, c, page))(t); len(p.Items) != 1 || p.Items[0].Name != "deleted" {
+		t.Errorf("listed %+v", p.Items)
+	}
+	w.now = w.now.Add(31 * day)
+	w.sweep(t, 2) // the secret's retention is over, and the key is rotated
+	w.objects()   // looks at the indexes
+	c = w.caller(w.again("web"), "demo")
+	if p := must(w.ListDeletedKeys(ctx, c, page))(t); len(p.Items) != 1 || p.Items[0].Name != "deleted" {
+		t.Errorf("listed %+v", p.Items)
+	}
+	w.sweep(t, 0)
+}
+
 // sweep is a pass that must do so many things.
 func (w *world) sweep(t *testing.T, done int) {
 	t.Helper()
@@ -25,9 +64,14 @@ func (w *world) sweep(t *testing.T, done int) {
 	}
 }
 
-// objects are the paths below vaults that are no grants.
+// objects are the paths below vaults that are no grants, and no indexes: those have to be right.
 func (w *world) objects() []string {
-	return slices.DeleteFunc(w.replica.paths("vault/"), func(p string) bool { return strings.Contains(p, "/access/") })
+	w.t.Helper()
+	for _, wrong := range w.WrongInIndexes() {
+		w.t.Error(wrong)
+	}
+	index := regexp.MustCompile(`^vault/[0-9a-f]{32}/(access/|deleted/|due/|rotating/|indexed$)`)
+	return slices.DeleteFunc(w.replica.paths("vault/"), index.MatchString)
 }
 
 // An object goes when its retention is over, not a second before, under purge protection too, and what is live stays.
@@ -60,7 +104,8 @@ func TestRetentionEnds(t *testing.T) {
 				}
 				told = append(told, fmt.Sprint(l.Operation, " ", l.Status))
 			}
-			if want := []string{"secrets/purge 202", "secrets/purge 200", "keys/purge 202", "keys/purge 200"}; !slices.Equal(told, want) {
+			want := []string{"keys/purge 202", "keys/purge 200", "secrets/purge 202", "secrets/purge 200"}
+			if !slices.Equal(told, want) {
 				t.Errorf("recorded %v, want %v", told, want)
 			}
 			for _, path := range w.objects() {
@@ -102,7 +147,8 @@ func TestRetentionOfAVaultEnds(t *testing.T) {
 	made := must(w.DeleteVault(ctx, w.root, "short"))(t)
 	w.now = w.now.Add(5 * day) // the secret's is over, the vault's is not
 	w.sweep(t, 0)
-	if n := len(w.replica.paths("vault/" + made.ID)); n != 161 {
+	if n := len(w.replica.paths("vault/" + made.ID)); n != 161+3 { // and what indexes say of the secret, and that they do
+
 		t.Errorf("of the deleted vault there are %d records", n)
 	}
 	w.now = w.now.Add(2 * day)
@@ -269,12 +315,17 @@ func TestHeadsAreToldFromWhatIsBelow(t *testing.T) {
 	if got := sorted(must(w.ListKeys(ctx, c, page))(t).Items, func(k vault.Key) string { return k.Name }); !slices.Equal(got, names) {
 		t.Errorf("listed: %v", got)
 	}
-	if done := must(w.Sweep(ctx))(t); done.Looked != len(names) {
-		t.Errorf("%+v", done)
+	if done := must(w.Sweep(ctx))(t); done.Looked != 0 {
+		t.Errorf("nothing is due, and a pass looks: %+v", done)
+	}
+	w.unindex(t, "demo")
+	must(w.Sweep(ctx))(t)
+	if got := w.objects(); len(got) != 3*len(names) {
+		t.Errorf("there is %v", got)
 	}
 }
 
-// More heads than a slice holds are all looked at, with whatever lies below them, and one that is damaged keeps none alive.
+// What is due is all looked at, more than a slice holds, and nothing else is; a head that is damaged keeps none alive.
 func TestSweepLooksAtAll(t *testing.T) {
 	w, c := demo(t)
 	const many = 600
@@ -293,8 +344,9 @@ func TestSweepLooksAtAll(t *testing.T) {
 	if e := refused(t, err, vault.Internal, "RecordDamaged"); !strings.Contains(e.Message, "s100") {
 		t.Error(e)
 	}
-	if done.Looked != many || done.Done != many/2-1 || len(w.objects()) != 2*(many/2+1) {
-		t.Errorf("%+v, and %d records are left", done, len(w.objects()))
+	left := len(w.replica.paths("vault/" + made.ID + "/secret/")) // the index can't be held against a damaged head
+	if done.Looked != many/2 || done.Done != many/2-1 || left != 2*(many/2+1) {
+		t.Errorf("%+v, and %d records are left", done, left)
 	}
 }
 

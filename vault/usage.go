@@ -9,11 +9,31 @@ import (
 )
 
 // RecordOperation writes a usage record for an operation of the operator plane that node carries out (seal, step-down, raft …).
-// err is what it will answer, nil for success.
-func (v *Vaults) RecordOperation(o Operator, operation, object string, err error) error {
+// detail is what it made so, if anything; err is what it will answer, nil for success.
+func (v *Vaults) RecordOperation(o Operator, operation, object, detail string, err error) error {
 	e := v.operatorEntry(o, operation, object)
+	e.Detail = clip(detail)
 	_ = setOutcome(e, err)
 	return v.write(e)
+}
+
+// An Unkeyed is such an operation on a node that has no keys, and so no Vaults: its founding, its
+// joining, the shares that it is given.
+type Unkeyed struct {
+	Request                   Request
+	Operation, Object, Detail string
+	Begins                    bool // it is recorded before it is done
+	Err                       error
+}
+
+// Record writes the usage record, on the node called node.
+func (u Unkeyed) Record(log *audit.Log, node string, now time.Time) error {
+	e := entry(node, now, u.Request, u.Operation)
+	e.Plane, e.Object, e.Detail = "operator", clip(u.Object), clip(u.Detail)
+	if _ = setOutcome(e, u.Err); u.Begins {
+		e.Status = 202
+	}
+	return log.Write(e)
 }
 
 // RecordRefusal writes a usage record for a request of the application plane that was refused before a verb was called
@@ -43,8 +63,14 @@ func (v *Vaults) recordUse(c Caller, w verb, t target, d *decision, err error) e
 }
 
 func (v *Vaults) entry(r Request, operation string) *audit.Entry {
-	e := &audit.Entry{Time: v.cfg.Now(), RequestID: r.ID, Node: v.cfg.Node, Remote: r.Remote, Operation: operation,
-		ClientRequest: r.ClientRequest}
+	return entry(v.cfg.Node, v.cfg.Now(), r, operation)
+}
+
+func entry(node string, now time.Time, r Request, operation string) *audit.Entry {
+	e := &audit.Entry{
+		Time: now, RequestID: r.ID, Node: node, Remote: r.Remote, Operation: operation,
+		ClientRequest: r.ClientRequest,
+	}
 	if !r.Start.IsZero() {
 		e.Duration = time.Since(r.Start)
 	}

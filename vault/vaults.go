@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -54,8 +55,18 @@ func (v *Vaults) CreateVault(ctx context.Context, o Operator, name string, reten
 		}
 		r := vaultRecord{ID: randomHex(16), Name: name, RetentionDays: retentionDays, PurgeProtection: purgeProtection, Created: d.now.Unix(),
 			WeakAlgorithms: true}
+		if err := d.store(indexedPath(r.ID), &indexRecord{}); err != nil { // there is nothing in it
+			return VaultInfo{}, err
+		}
+		d.detail = r.settings()
 		return r.info(), d.store(vaultNamePath(name), &r)
 	})
+}
+
+// settings are what an operator can choose, for the usage record.
+func (r *vaultRecord) settings() string {
+	return fmt.Sprintf("retention_days=%d purge_protection=%t weak_algorithms=%t",
+		r.RetentionDays, r.PurgeProtection, r.WeakAlgorithms)
 }
 
 // freeVaultName refuses a name that is taken, and says what can be done about it.
@@ -65,13 +76,16 @@ func (d *decision) freeVaultName(name string) error {
 	case err != nil || !taken:
 		return err
 	case r.State == live:
-		return conflict("VaultAlreadyExists", "There is a vault of this name.")
+		return conflict("VaultAlreadyExists", "There is a vault called %s already.", name)
 	case r.State == purging:
-		return conflict("VaultAlreadyExists", "A vault of this name is being purged; its name is free when that is done.")
+		return conflict("VaultAlreadyExists",
+			"The vault %s is being purged; its name is free when that is done.", name)
 	case r.PurgeProtection:
-		return conflict("VaultAlreadyExists", "A vault of this name is deleted. It can be recovered; it is protected from being purged before its retention is over.")
+		return conflict("VaultAlreadyExists", "The vault %s is deleted. It can be recovered; it is "+
+			"protected from being purged before its retention is over.", name)
 	default:
-		return conflict("VaultAlreadyExists", "A vault of this name is deleted. It can be recovered, or purged to free its name.")
+		return conflict("VaultAlreadyExists",
+			"The vault %s is deleted. It can be recovered, or purged to free its name.", name)
 	}
 }
 
@@ -140,7 +154,7 @@ func (v *Vaults) changeVault(ctx context.Context, o Operator, operation, name st
 // UpdateVault changes a vault's settings. Purge protection is never switched off again (Conflict). When it has returned, no node
 // lets an algorithm be used that was switched off.
 func (v *Vaults) UpdateVault(ctx context.Context, o Operator, name string, ch VaultChange) (VaultInfo, error) {
-	return v.changeVault(ctx, o, "admin/vaults/update", name, (*decision).enterVault, func(_ *decision, r *vaultRecord) error {
+	return v.changeVault(ctx, o, "admin/vaults/update", name, (*decision).enterVault, func(d *decision, r *vaultRecord) error {
 		if ch.RetentionDays != nil && *ch.RetentionDays != r.RetentionDays {
 			return badParameter("A vault's retention is fixed when it is created; this one's is %d days.", r.RetentionDays)
 		}
@@ -153,6 +167,7 @@ func (v *Vaults) UpdateVault(ctx context.Context, o Operator, name string, ch Va
 		if ch.WeakAlgorithms != nil {
 			r.WeakAlgorithms = *ch.WeakAlgorithms
 		}
+		d.detail = r.settings()
 		return nil
 	})
 }

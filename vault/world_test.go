@@ -233,6 +233,25 @@ func (r *replica) alter(path string, change func(fsm.Record) []byte) {
 	}
 }
 
+// grants are the paths of all that principals may do.
+func (w *world) grants() []string {
+	return slices.DeleteFunc(w.replica.paths("vault/"), func(path string) bool {
+		return !strings.Contains(path, "/access/")
+	})
+}
+
+// remove takes a record away.
+func (r *replica) remove(path string) {
+	r.t.Helper()
+	txn := r.fsm.View().Begin(fsm.Ordinary)
+	record, _ := r.fsm.View().Get(path)
+	txn.Conditions = []fsm.Condition{{Kind: fsm.Unchanged, Path: path, Index: record.Mod}}
+	txn.Writes = []fsm.Write{{Path: path, Delete: true}}
+	if o := must(r.Commit(context.Background(), txn))(r.t); o.Kind != fsm.Applied {
+		r.t.Fatalf("removing %s: %+v", path, o)
+	}
+}
+
 // paths are those of all records below a prefix.
 func (r *replica) paths(prefix string) (paths []string) {
 	for path := range r.fsm.View().Scan(prefix, "") {

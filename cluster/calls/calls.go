@@ -2,8 +2,8 @@
 // bodies (docs/formats.md).
 //
 // It promises that who asks is whom the certificate names, that no body is longer than MaxBody,
-// that a refusal is one word, and that an asker can tell a call that never left its node. It does
-// not know what is asked, or by whom it may be.
+// that a node has its share of calls and no more, that a refusal is one word, and that an asker can
+// tell a call that never left its node. It does not know what is asked, or by whom it may be.
 package calls
 
 import (
@@ -21,10 +21,31 @@ func (w Word) Error() string { return "cluster: " + string(w) }
 const (
 	Bad    Word = "bad-call" // the body is not what this call takes
 	Failed Word = "failed"   // anything that has no word; the text is in the peer's log
+	// TooMany: the asker has as many calls under way, or waiting, as a node may have. Where this
+	// room says it, nothing has happened.
+	TooMany Word = "too-many"
 )
 
 // MaxBody bounds a call's body in both directions: a transaction and its frame.
 const MaxBody = fsm.MaxTxnBytes + 4096
+
+// Many is how many calls of a kind a node may have under way where clients wait behind each; Few
+// is enough where only members do.
+const (
+	Many = 1000
+	Few  = 64
+)
+
+// What else a node may have under way: connections, a few for each of its processes, and bodies of
+// more than longBody bytes.
+const (
+	maxConns      = 32
+	maxLongBodies = 64
+	longBody      = 64 << 10
+)
+
+// maxHeader bounds the headers of a call, and of its answer, in bytes.
+const maxHeader = 16 << 10
 
 // life is the longest that a call is served, whatever its asker thinks.
 const life = 35 * time.Second

@@ -36,9 +36,10 @@ func TestCallsAreAnsweredWithOneWord(t *testing.T) {
 		Logger: hclog.NewNullLogger(),
 	})
 	ends := map[string]error{"full": full, "late": calls.Word("late"), "odd": io.ErrUnexpectedEOF}
-	calls.On(server, "/v1/echo", func(_ context.Context, from, said string) (string, error) {
+	echo := func(_ context.Context, from, said string) (string, error) {
 		return from + " says " + said, ends[said]
-	})
+	}
+	calls.On(server, "/v1/echo", calls.Few, echo)
 	encoded := func(s string) []byte { b, _ := wire.Encode(s); return b }
 	for name, c := range map[string]struct {
 		from string

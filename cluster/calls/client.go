@@ -3,6 +3,7 @@ package calls
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -39,14 +40,28 @@ func (c *Client) Close() { c.http.Load().CloseIdleConnections() }
 func (c *Client) newHTTP() *http.Client {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
-	return &http.Client{Transport: &http.Transport{
-		Protocols:          protocols,
-		ForceAttemptHTTP2:  true,
-		DialTLSContext:     c.dialNode,
-		IdleConnTimeout:    time.Minute,
-		DisableCompression: true,
-		HTTP2:              &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAfter},
-	}}
+	return &http.Client{
+		CheckRedirect: stayHere,
+		Transport: &http.Transport{
+			Protocols:              protocols,
+			ForceAttemptHTTP2:      true,
+			DialTLSContext:         c.dialNode,
+			DialContext:            dialNobody,
+			IdleConnTimeout:        time.Minute,
+			DisableCompression:     true,
+			MaxResponseHeaderBytes: maxHeader,
+			HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAfter},
+		},
+	}
+}
+
+// stayHere takes an answer that names another place for what it is: no answer. Else a peer could
+// have this member say to another, under its own certificate, whatever the peer likes.
+func stayHere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// dialNobody stands in the place of the library's way to hosts that speak in the clear.
+func dialNobody(context.Context, string, string) (net.Conn, error) {
+	return nil, &DialError{errors.New("calls: members don't speak in the clear")}
 }
 
 func (c *Client) dialNode(ctx context.Context, _, target string) (net.Conn, error) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -26,9 +27,13 @@ type Rules struct {
 
 // A Server answers the calls of others.
 type Server struct {
-	rules Rules
-	mux   *http.ServeMux
-	http  *http.Server
+	rules  Rules
+	mux    *http.ServeMux
+	http   *http.Server
+	bodies *limit // long ones
+
+	conns   *limit
+	counted sync.Map // of net.Conn: its node's *share of connections
 }
 
 // headerTimeout bounds what a peer may take to say what it calls.
@@ -38,13 +43,16 @@ const headerTimeout = 5 * time.Second
 func NewServer(rules Rules) *Server {
 	mux, protocols := http.NewServeMux(), new(http.Protocols)
 	protocols.SetHTTP2(true)
-	return &Server{rules: rules, mux: mux, http: &http.Server{
+	s := &Server{
+		rules: rules, mux: mux, conns: newLimit(maxConns), bodies: newLimit(maxLongBodies),
+	}
+	s.http = &http.Server{
 		Handler:           mux,
 		Protocols:         protocols,
 		TLSConfig:         &tls.Config{NextProtos: []string{port.Calls}},
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       life,
-		MaxHeaderBytes:    16 << 10,
+		MaxHeaderBytes:    maxHeader,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: 1000, SendPingTimeout: pingAfter, PingTimeout: pingAfter,
 		},
@@ -52,7 +60,26 @@ func NewServer(rules Rules) *Server {
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return WithAsker(ctx, port.PeerOf(conn))
 		},
-	}}
+		ConnState: s.count,
+	}
+	return s
+}
+
+// count closes a connection of a node that has enough. The end of one may be told twice.
+func (s *Server) count(conn net.Conn, state http.ConnState) {
+	node := port.PeerOf(conn).Node
+	switch state {
+	case http.StateNew:
+		if counted := s.conns.join(node, maxConns); counted != nil {
+			s.counted.Store(conn, counted)
+			return
+		}
+		conn.Close()
+	case http.StateClosed:
+		if counted, ok := s.counted.LoadAndDelete(conn); ok {
+			s.conns.quit(node, counted.(*share))
+		}
+	}
 }
 
 // Serve answers what comes in by a listener of a port, and ends with it.
@@ -77,10 +104,13 @@ func Asker(ctx context.Context) port.Peer {
 	return asker
 }
 
-// On registers a call. from is the asker's node id, as its certificate says.
+// On registers a call, of which a node may have so many under way, Many or Few. from is the asker's
+// node id, as its certificate says.
 func On[Req, Resp any](
-	s *Server, path string, serve func(ctx context.Context, from string, r Req) (Resp, error),
+	s *Server, path string, most int,
+	serve func(ctx context.Context, from string, r Req) (Resp, error),
 ) {
+	limit := newLimit(most)
 	s.mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 		asker := Asker(r.Context())
 		if word := s.rules.May(path, asker); word != "" {
@@ -89,6 +119,20 @@ func On[Req, Resp any](
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), life)
 		defer cancel()
+		leave, err := limit.enter(ctx, asker.Node)
+		if err != nil {
+			s.refuse(w, path, err)
+			return
+		}
+		defer leave()
+		if r.ContentLength < 0 || r.ContentLength > longBody {
+			leave, err := s.bodies.enter(ctx, asker.Node)
+			if err != nil {
+				s.refuse(w, path, err)
+				return
+			}
+			defer leave()
+		}
 		var request Req
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 		if err != nil || wire.Decode(body, &request) != nil {

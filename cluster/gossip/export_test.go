@@ -1,5 +1,7 @@
 package gossip
 
+import "github.com/hashicorp/memberlist"
+
 // Meta is what this member tells of itself in at most limit bytes.
 func (g *Gossip) Meta(limit int) []byte { return g.meta(limit) }
 
@@ -9,3 +11,6 @@ func (g *Gossip) Heard() int {
 	defer g.heardMu.RUnlock()
 	return len(g.heard)
 }
+
+// Events is a Gossip as memberlist tells it who comes and goes.
+func (g *Gossip) Events() memberlist.EventDelegate { return delegate{g} }

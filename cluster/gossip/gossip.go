@@ -12,10 +12,13 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/memberlist"
+
+	"keyquorum/internal/throng"
 )
 
 // Config is what an operator sets. An empty Bind switches gossip off: then only columns of status
@@ -42,8 +45,11 @@ type Gossip struct {
 	bind, advertise string
 	member          Member
 
+	streams    *throng.Throng // that came in
+	complaints atomic.Uint64
+
 	heardMu sync.RWMutex
-	heard   map[string]News // by node id
+	heard   map[string]heard // by node id
 
 	mu     sync.Mutex // guards what follows
 	list   *memberlist.Memberlist
@@ -56,7 +62,7 @@ type Gossip struct {
 func New(config Config, member Member) *Gossip {
 	return &Gossip{
 		bind: config.Bind, advertise: config.Advertise, member: member,
-		heard: map[string]News{}, keys: config.Keys,
+		heard: map[string]heard{}, keys: config.Keys, streams: newStreams(),
 	}
 }
 
@@ -69,8 +75,14 @@ func (g *Gossip) Start() error {
 	if err != nil {
 		return err
 	}
+	transport, err := newTransport(config, g.streams)
+	if err != nil {
+		return fmt.Errorf("gossip: %w", err)
+	}
+	config.Transport = transport
 	list, err := memberlist.Create(config)
 	if err != nil {
+		_ = transport.Shutdown()
 		return fmt.Errorf("gossip: %w", err)
 	}
 	g.mu.Lock()
@@ -92,30 +104,46 @@ func (g *Gossip) memberlist() (config *memberlist.Config, err error) {
 	config.DeadNodeReclaimTime = 30 * time.Second
 	d := delegate{g}
 	config.Delegate, config.Events, config.Conflict = d, d, d
-	config.Logger = g.member.Logger.StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true})
+	config.Logger = g.libraryLog()
 	if config.Keyring, err = newRing(g.Keys()); err != nil {
 		return nil, err
 	}
-	if config.BindAddr, config.BindPort, err = splitPort(g.bind); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), resolveWait)
+	defer cancel()
+	if config.BindAddr, config.BindPort, err = splitPort(ctx, g.bind); err != nil {
 		return nil, fmt.Errorf("gossip: address: %w", err)
 	}
-	if config.AdvertiseAddr, config.AdvertisePort, err = splitPort(g.advertise); err != nil {
+	if config.AdvertiseAddr, config.AdvertisePort, err = splitPort(ctx, g.advertise); err != nil {
 		return nil, fmt.Errorf("gossip: advertised address: %w", err)
 	}
 	return config, nil
 }
 
-func splitPort(address string) (string, int, error) {
+// resolveWait bounds how long a name of this member's own is looked up.
+const resolveWait = 5 * time.Second
+
+// splitPort has the host as a number: memberlist looks names up itself, and no end is put to that.
+func splitPort(ctx context.Context, address string) (string, int, error) {
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {
 		return "", 0, err
 	}
-	ip, err := net.ResolveIPAddr("ip", host) // memberlist wants a number
+	port, err := strconv.ParseUint(service, 10, 16)
 	if err != nil {
 		return "", 0, err
 	}
-	port, err := strconv.ParseUint(service, 10, 16)
-	return ip.String(), int(port), err
+	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return "", 0, err
+	}
+	first := all[0].Unmap()
+	for _, ip := range all {
+		if ip = ip.Unmap(); ip.Is4() {
+			first = ip
+			break
+		}
+	}
+	return first.String(), int(port), nil
 }
 
 // open is what memberlist runs on; nil while this member says nothing.
@@ -175,13 +203,25 @@ func (g *Gossip) find(ctx context.Context) {
 		if _, known := g.Of(id); known || list == nil {
 			continue
 		}
-		asking, cancel := context.WithTimeout(ctx, time.Second)
-		address := g.member.AskAddress(asking, id)
-		cancel()
-		if address != "" {
+		if address := g.ask(ctx, id); address != "" {
 			_, _ = list.Join([]string{id + "/" + address})
 		}
 	}
+}
+
+// ask is where a member says that it is found, as a number; "" where it does not answer.
+func (g *Gossip) ask(ctx context.Context, id string) string {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	address := g.member.AskAddress(ctx, id)
+	if address == "" {
+		return ""
+	}
+	host, port, err := splitPort(ctx, address)
+	if err != nil {
+		return ""
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port))
 }
 
 // FallSilent ends this member's part without leaving: another process may speak for its node.

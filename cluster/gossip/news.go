@@ -1,11 +1,12 @@
 package gossip
 
 import (
-	"net"
+	"maps"
 
 	"github.com/hashicorp/memberlist"
 
 	"keyquorum/cluster/wire"
+	"keyquorum/internal/address"
 )
 
 // News is what a node tells of itself, within memberlist's 512 bytes of metadata.
@@ -16,6 +17,13 @@ type News struct {
 	Applied                              uint64 // index of the newest entry that its state has
 }
 
+// heard is what a node told last. Of one that is gone only its names are good for anything: people
+// look for it now.
+type heard struct {
+	News
+	gone bool
+}
+
 // maxHeard bounds the nodes: whoever has the gossip key can make some up.
 const maxHeard = 1024
 
@@ -24,7 +32,14 @@ func (g *Gossip) Of(nodeID string) (News, bool) {
 	g.heardMu.RLock()
 	defer g.heardMu.RUnlock()
 	n, ok := g.heard[nodeID]
-	return n, ok
+	return n.News, ok && !n.gone
+}
+
+// Last is the same, also of a node that is gone.
+func (g *Gossip) Last(nodeID string) News {
+	g.heardMu.RLock()
+	defer g.heardMu.RUnlock()
+	return g.heard[nodeID].News
 }
 
 // Hear takes a node's metadata: News, encoded. Nonsense is passed over, and so is who is new when
@@ -34,20 +49,26 @@ func (g *Gossip) Hear(nodeID string, meta []byte) {
 	if len(meta) > memberlist.MetaMaxSize || wire.Decode(meta, &n) != nil {
 		return
 	}
-	if _, _, err := net.SplitHostPort(n.Cluster); err != nil {
+	if address.Reachable(n.Cluster) != nil {
 		n.Cluster = ""
 	}
 	g.heardMu.Lock()
 	defer g.heardMu.Unlock()
+	if _, known := g.heard[nodeID]; !known && len(g.heard) >= maxHeard {
+		maps.DeleteFunc(g.heard, func(_ string, h heard) bool { return h.gone })
+	}
 	if _, known := g.heard[nodeID]; known || len(g.heard) < maxHeard {
-		g.heard[nodeID] = n
+		g.heard[nodeID] = heard{News: n}
 	}
 }
 
 func (g *Gossip) forget(nodeID string) {
 	g.heardMu.Lock()
 	defer g.heardMu.Unlock()
-	delete(g.heard, nodeID)
+	if h, known := g.heard[nodeID]; known {
+		h.gone = true
+		g.heard[nodeID] = h
+	}
 }
 
 // meta is what this member tells of itself in at most limit bytes.

@@ -21,6 +21,7 @@ import (
 
 	"keyquorum/cluster/identity"
 	"keyquorum/cluster/lives"
+	"keyquorum/internal/throng"
 )
 
 // The two protocols of the port, told apart by ALPN (RFC 7301).
@@ -30,10 +31,12 @@ const (
 )
 
 // handshakeTimeout bounds what an unknown peer may take before it has shown a certificate;
-// handshakes how many may do so at once.
+// handshakes how many may do so at once, handshakesPerSource from one address. Where there are too
+// many the oldest goes: a member's takes milliseconds, and waits for no silent stranger's.
 const (
-	handshakeTimeout = 5 * time.Second
-	handshakes       = 64
+	handshakeTimeout    = 5 * time.Second
+	handshakes          = 256
+	handshakesPerSource = 64
 )
 
 // Config is what a port takes of its member. All is required.
@@ -56,7 +59,8 @@ type Port struct {
 	identity atomic.Pointer[identity.Identity] // changes with the member's key and the authorities
 	raft     *queue
 	calls    *queue
-	slots    chan struct{}
+	unshaken *throng.Throng // connections whose peer has shown no certificate yet
+	refused  atomic.Uint64
 	wg       sync.WaitGroup
 
 	mu     sync.Mutex
@@ -71,13 +75,27 @@ func New(config Config) *Port {
 		config: config,
 		raft:   newQueue(config.Listener.Addr()),
 		calls:  newQueue(config.Listener.Addr()),
-		slots:  make(chan struct{}, handshakes),
-		links:  map[*link]struct{}{},
-		dials:  map[string]int{},
+		unshaken: throng.New(throng.Limits{
+			Standings: []throng.Standing{{Share: handshakes}}, PerSource: handshakesPerSource, Known: 1,
+		}),
+		links: map[*link]struct{}{},
+		dials: map[string]int{},
 	}
 	p.identity.Store(&config.Identity)
 	p.wg.Go(p.accept)
 	return p
+}
+
+// Counts are of the connections that others have opened, since New.
+type Counts struct {
+	Refused uint64 // that showed no certificate of somebody who is admitted, in time
+	Crowded uint64 // of those, the ones that others had to make room for
+}
+
+// Counts are those of now.
+func (p *Port) Counts() Counts {
+	c := p.unshaken.Counts()
+	return Counts{Refused: p.refused.Load(), Crowded: c.Crowded + c.PerSource}
 }
 
 // Calls is where connections for calls come in, *tls.Conn each.
@@ -106,23 +124,18 @@ func (p *Port) accept() {
 			}
 			continue
 		}
-		select {
-		case p.slots <- struct{}{}:
-			p.wg.Go(func() {
-				defer func() { <-p.slots }()
-				p.admit(conn)
-			})
-		default:
-			conn.Close()
-		}
+		place := p.unshaken.Enter(conn)
+		p.wg.Go(func() { p.admit(conn, place) })
 	}
 }
 
 // admit finishes the handshake and hands the connection to its protocol.
-func (p *Port) admit(raw net.Conn) {
+func (p *Port) admit(raw net.Conn, place *throng.Place) {
 	l := p.track(raw, false)
 	conn, err := p.handshake(context.Background(), tls.Server(l, p.tlsConfig(Raft, Calls)), l)
+	place.Leave()
 	if err != nil {
+		p.refused.Add(1)
 		p.config.Logger.Debug("cluster port: refused", "remote", raw.RemoteAddr(), "error", err)
 		return
 	}

@@ -98,6 +98,36 @@ func TestBothEndsKnowWhoseAConnectionIs(t *testing.T) {
 	})
 }
 
+// However many sockets say nothing, a member's handshake waits for none of them.
+func TestSilentSocketsKeepNoMemberOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		first, second := w.open(1, w.authority, anybody), w.open(2, w.authority, anybody)
+		w.at[id(2)] = []string{address(2)}
+		for i := range 1000 {
+			from := fmt.Sprintf("stranger%d", i%300)
+			silent, err := w.network.Dialer(from)(context.Background(), address(2))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer silent.Close()
+		}
+		synctest.Wait()
+		began := time.Now()
+		for range 3 {
+			if _, err := first.Dial(context.Background(), id(2), port.Calls); err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("three dials took %v", took)
+		}
+		if c := second.Counts(); c.Crowded < 744 || c.Refused < c.Crowded {
+			t.Errorf("%+v: 1,000 came, and 256 have a place at most", c)
+		}
+	})
+}
+
 func TestStrangersGetNoConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"keyquorum/httpapi"
 )
 
 func grantCommand() *cobra.Command {
@@ -23,8 +26,11 @@ func grantSet(k *connection) *cobra.Command {
 			"  keyquorum grant set demo billing --secrets all\n" +
 			"  keyquorum grant set demo billing --keys '' --secrets ''    (nothing, as grant remove)",
 	}
-	keys := c.Flags().StringSlice("keys", nil, "permissions on keys, by Azure's names (get,sign,… or all)")
-	secrets := c.Flags().StringSlice("secrets", nil, "permissions on secrets")
+	onKeys, onSecrets := httpapi.PermissionNames()
+	c.Long = c.Short + ".\n\nPermissions on keys:\n  " + strings.Join(onKeys, " ") +
+		"\nPermissions on secrets:\n  " + strings.Join(onSecrets, " ")
+	keys := c.Flags().StringSlice("keys", nil, "permissions on keys, as in get,sign")
+	secrets := c.Flags().StringSlice("secrets", nil, "permissions on secrets, as in get,list")
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (grantInfo, error) {
 		if !c.Flags().Changed("keys") && !c.Flags().Changed("secrets") {
 			return grantInfo{}, errors.New("--keys or --secrets must be given; to take every permission away, keyquorum grant remove, " +

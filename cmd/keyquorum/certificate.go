@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"fmt"
+	"net/url"
 	"os"
 	"sync"
 	"time"
@@ -17,11 +18,13 @@ import (
 type certificate struct {
 	certFile, keyFile string
 	zones             []httpapi.Zone // whose names it should cover
+	address           string         // of this node, https://host:port: its host too
 	log               hclog.Logger
 
 	mu      sync.Mutex
 	current *tls.Certificate
 	seen    [2]fileStamp // of the files at the last attempt to read them
+	warned  time.Time    // of its end
 }
 
 type fileStamp struct {
@@ -29,8 +32,10 @@ type fileStamp struct {
 	size     int64
 }
 
-func loadCertificate(certFile, keyFile string, zones []httpapi.Zone, log hclog.Logger) (*certificate, error) {
-	c := &certificate{certFile: certFile, keyFile: keyFile, zones: zones, log: log}
+func loadCertificate(
+	certFile, keyFile string, zones []httpapi.Zone, address string, log hclog.Logger,
+) (*certificate, error) {
+	c := &certificate{certFile: certFile, keyFile: keyFile, zones: zones, address: address, log: log}
 	c.seen = c.stamps()
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
@@ -38,6 +43,7 @@ func loadCertificate(certFile, keyFile string, zones []httpapi.Zone, log hclog.L
 	}
 	c.current = &pair
 	c.warnOfUncovered()
+	c.warnOfEnd(time.Now())
 	return c, nil
 }
 
@@ -49,7 +55,42 @@ func (c *certificate) forHandshake(*tls.ClientHelloInfo) (*tls.Certificate, erro
 		c.seen = now
 		c.reloadLocked()
 	}
+	c.warnOfEnd(time.Now())
 	return c.current, nil
+}
+
+// end is when the pair in service ends.
+func (c *certificate) end() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current.Leaf.NotAfter
+}
+
+const (
+	endIsNear = 14 * 24 * time.Hour // people renew by hand
+	warnAgain = 24 * time.Hour
+)
+
+// warnOfEnd says once a day that clients refuse the certificate, or soon will. A node that nobody
+// calls says it at its start.
+func (c *certificate) warnOfEnd(now time.Time) {
+	left := c.current.Leaf.NotAfter.Sub(now)
+	early := c.current.Leaf.NotBefore.Sub(now)
+	if left > endIsNear && early <= 0 || now.Sub(c.warned) < warnAgain {
+		return
+	}
+	c.warned = now
+	switch {
+	case early > 0:
+		c.log.Error("the certificate of the API is not good yet: clients refuse it",
+			"file", c.certFile, "begins", timeText(c.current.Leaf.NotBefore))
+	case left <= 0:
+		c.log.Error("the certificate of the API has ended: clients refuse it; renew the file",
+			"file", c.certFile, "ended", timeText(c.current.Leaf.NotAfter))
+	default:
+		c.log.Warn("the certificate of the API ends soon; renew the file",
+			"file", c.certFile, "ends", timeText(c.current.Leaf.NotAfter))
+	}
 }
 
 func (c *certificate) reloadLocked() {
@@ -58,7 +99,7 @@ func (c *certificate) reloadLocked() {
 		c.log.Error("the changed certificate of the API cannot be read; the one before it stays", "error", err)
 		return
 	}
-	c.current = &pair
+	c.current, c.warned = &pair, time.Time{}
 	c.log.Info("the API has a new certificate", "file", c.certFile)
 	c.warnOfUncovered()
 }
@@ -66,6 +107,11 @@ func (c *certificate) reloadLocked() {
 // warnOfUncovered names hosts at which clients will refuse the certificate. It is no error: a proxy may stand before the node,
 // and a renewal mends it.
 func (c *certificate) warnOfUncovered() {
+	u, err := url.Parse(c.address)
+	if err == nil && c.current.Leaf.VerifyHostname(u.Hostname()) != nil {
+		c.log.Warn("the certificate of the API does not cover this node's own address (--api-addr): "+
+			"operators' clients and nodes that join refuse it", "host", u.Hostname())
+	}
 	for _, z := range c.zones {
 		if c.current.Leaf.VerifyHostname(z.Login) != nil {
 			c.log.Warn("the certificate of the API does not cover a login host: no application gets a token there", "host", z.Login)

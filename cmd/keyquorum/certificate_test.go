@@ -25,7 +25,7 @@ func devCertificates(t *testing.T, now time.Time) devFolder {
 
 func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
 	folder := devCertificates(t, time.Now())
-	c, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), nil, hclog.NewNullLogger())
+	c, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), nil, "https://localhost:8200", hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func replace(t *testing.T, from, to string) {
 func TestDevCertificateFitsEveryName(t *testing.T) {
 	now := time.Now()
 	folder := devCertificates(t, now)
-	c, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), nil, hclog.NewNullLogger())
+	c, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), nil, "https://localhost:8200", hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestUncoveredHostsAreNamed(t *testing.T) {
 	} {
 		var log bytes.Buffer
 		logger := hclog.New(&hclog.LoggerOptions{Output: &log})
-		if _, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), []httpapi.Zone{row.zone}, logger); err != nil {
+		if _, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), []httpapi.Zone{row.zone}, "https://localhost:8200", logger); err != nil {
 			t.Fatal(err)
 		}
 		if strings.Count(log.String(), "[WARN]") != len(row.warns) {
@@ -129,6 +129,48 @@ func TestUncoveredHostsAreNamed(t *testing.T) {
 			if !strings.Contains(log.String(), host) {
 				t.Errorf("%+v: no warning names %s: %s", row.zone, host, &log)
 			}
+		}
+	}
+}
+
+// What clients would refuse because of its dates, or its name, whoever starts the node reads as
+// well, and whoever keeps it running once a day.
+func TestEndAndAddressOfTheCertificate(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		made    time.Duration // ago
+		address string
+		says    []string
+	}{
+		{"a new one", 0, "https://127.0.0.1:8200", nil},
+		{"ended", 500 * 24 * time.Hour, "https://127.0.0.1:8200", []string{"[ERROR]", "has ended", "tls.pem", "ended="}},
+		{"soon", 390 * 24 * time.Hour, "https://127.0.0.1:8200", []string{"[WARN]", "ends soon", "ends="}},
+		{"not yet", -48 * time.Hour, "https://127.0.0.1:8200", []string{"[ERROR]", "not good yet"}},
+		{"another host", 0, "https://10.1.2.3:8200", []string{"[WARN]", "--api-addr", "host=10.1.2.3"}},
+	} {
+		folder := devCertificates(t, time.Now().Add(-row.made))
+		var log bytes.Buffer
+		c, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), nil, row.address, hclog.New(&hclog.LoggerOptions{Output: &log}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := log.String()
+		if len(row.says) == 0 && said != "" {
+			t.Errorf("%s: %s", row.name, said)
+		}
+		for _, word := range row.says {
+			if !strings.Contains(said, word) {
+				t.Errorf("%s: %q is not in %s", row.name, word, said)
+			}
+		}
+		for range 100 {
+			_, _ = c.forHandshake(nil)
+		}
+		if log.String() != said {
+			t.Errorf("%s: it is said at each connection: %s", row.name, log.String())
+		}
+		if c.end().IsZero() || time.Until(c.end()) > 400*24*time.Hour {
+			t.Errorf("%s: it ends %v", row.name, c.end())
 		}
 	}
 }

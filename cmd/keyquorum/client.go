@@ -9,12 +9,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"keyquorum/internal/address"
 )
 
 const (
@@ -45,8 +49,8 @@ func (e *apiError) Error() string {
 
 // newClient trusts caPEM, or the system's roots when it is empty.
 func newClient(base, token string, caPEM []byte) (*client, error) {
-	if !strings.HasPrefix(base, "https://") {
-		return nil, fmt.Errorf("address %q: a node speaks https only", base)
+	if err := address.URL(base); err != nil {
+		return nil, fmt.Errorf("the address of the node: %w", err)
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if len(caPEM) > 0 {
@@ -62,7 +66,7 @@ func newClient(base, token string, caPEM []byte) (*client, error) {
 		ForceAttemptHTTP2:   true,
 	}
 	return &client{
-		base:  strings.TrimSuffix(base, "/"),
+		base:  strings.TrimRight(base, "/"),
 		token: token,
 		http:  &http.Client{Transport: transport, Timeout: callTimeout},
 	}, nil
@@ -118,7 +122,7 @@ func firstOf(values ...string) string {
 func (c *client) call(ctx context.Context, method, path string, in, out any) error {
 	status, body, err := c.send(ctx, method, path, in)
 	if err != nil {
-		return exitError{2, err}
+		return exitError{2, c.unreached(err)}
 	}
 	if status >= 300 {
 		return exitError{2, c.explained(refusal(status, body))}
@@ -136,10 +140,34 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 
 // explained adds what whoever typed the command can do.
 func (c *client) explained(refused *apiError) error {
-	if refused.Status == http.StatusForbidden && c.token == "" {
+	switch text := refused.Error(); {
+	case refused.Status == http.StatusForbidden && c.token == "":
 		return fmt.Errorf("%w; set KEYQUORUM_TOKEN", refused)
+	case strings.HasPrefix(text, "Vault is sealed"): // the words are for other people's clients
+		return fmt.Errorf("the node at %s is sealed: give it its unseal shares "+
+			"(keyquorum operator unseal): %w", c.base, refused)
 	}
 	return refused
+}
+
+// unreached says what to look at when a node did not answer.
+func (c *client) unreached(err error) error {
+	var name x509.HostnameError
+	var authority x509.UnknownAuthorityError
+	var lookup *net.DNSError
+	var advice string
+	switch {
+	case errors.As(err, &authority):
+		advice = "say with --ca-cert (KEYQUORUM_CACERT) which authority signed the node's certificate"
+	case errors.As(err, &name):
+		advice = "name the node with --address (KEYQUORUM_ADDR) as its certificate does"
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH),
+		errors.Is(err, syscall.ENETUNREACH), errors.As(err, &lookup), os.IsTimeout(err):
+		advice = "is a node running there? Say with --address (KEYQUORUM_ADDR) where one is"
+	default:
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, advice)
 }
 
 func (c *client) send(ctx context.Context, method, path string, in any) (int, []byte, error) {

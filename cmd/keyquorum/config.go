@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"keyquorum/httpapi"
+	"keyquorum/internal/address"
 	"keyquorum/node"
 )
 
@@ -39,7 +39,9 @@ type serverConfig struct {
 	NoLeases      bool
 	Throttle      httpapi.Throttle
 	OpenMetrics   bool
+	Connections   int
 	LogLevel      string
+	LogFormat     string
 }
 
 func (s *serverConfig) bind(f *pflag.FlagSet) {
@@ -67,7 +69,9 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 	f.Float64Var(&s.Throttle.Rate, "throttle", 20_000, "requests a second that this node takes from one application to one vault, beyond which it answers 429; 0: no bound")
 	f.IntVar(&s.Throttle.Burst, "throttle-burst", 0, "how many of them at once (default what --throttle gives in a second)")
 	f.BoolVar(&s.OpenMetrics, "metrics-unauthenticated", false, "serve /v1/sys/metrics without a token, also while sealed and without a leader")
-	f.StringVar(&s.LogLevel, "log-level", "info", "trace, debug, info, warn or error")
+	f.IntVar(&s.Connections, "connections", 8192, "how many connections the API has at once, at most what the process's descriptors leave")
+	f.StringVar(&s.LogLevel, "log-level", "info", "trace, debug, info, warn or error; /v1/sys/loggers changes it at run time")
+	f.StringVar(&s.LogFormat, "log-format", "text", "text or json: an object a line")
 }
 
 // fillFrom sets every flag that the command line left alone from the environment or the configuration file.
@@ -171,41 +175,41 @@ func (s *serverConfig) complete() error {
 	if s.Throttle.Rate < 0 || s.Throttle.Burst < 0 {
 		return errors.New("--throttle and --throttle-burst are not negative")
 	}
+	if s.Connections < leastConnections {
+		return fmt.Errorf("--connections %d: at least %d are needed", s.Connections, leastConnections)
+	}
 	if s.Label == "" {
 		s.Label, _ = os.Hostname()
 	}
-	advertised := []struct{ flag, listenFlag, listen, prefix string }{
-		{"--api-addr", "--listen", s.Listen, "https://"},
-		{"--cluster-addr", "--cluster-listen", s.ClusterListen, ""},
-		{"--gossip-addr", "--gossip-listen", s.GossipListen, ""},
-	}
-	for i, target := range []*string{&s.APIAddr, &s.ClusterAddr, &s.GossipAddr} {
-		a := advertised[i]
-		if *target != "" || a.listen == "" {
-			continue
-		}
-		if err := reachable(a.listen); err != nil {
-			return fmt.Errorf("%s %s: %w; say with %s what others should use", a.listenFlag, a.listen, err, a.flag)
-		}
-		*target = a.prefix + a.listen
-	}
-	if !strings.HasPrefix(s.APIAddr, "https://") {
-		return fmt.Errorf("--api-addr %s: a node speaks https only", s.APIAddr)
-	}
-	return nil
+	return s.completeAddresses()
 }
 
-// reachable says whether an address to listen at is also one that others can call.
-func reachable(listen string) error {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return errors.New("an address is host:port")
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		return errors.New("others cannot call that address")
-	}
-	if port == "0" {
-		return errors.New("others cannot know that port")
+// completeAddresses checks every address, those that were given and those that follow from them.
+func (s *serverConfig) completeAddresses() error {
+	for _, a := range []struct {
+		flag, listenFlag, listen, prefix string
+		own                              *string
+		check                            func(string) error
+	}{
+		{"--api-addr", "--listen", s.Listen, "https://", &s.APIAddr, address.URL},
+		{"--cluster-addr", "--cluster-listen", s.ClusterListen, "", &s.ClusterAddr, address.Reachable},
+		{"--gossip-addr", "--gossip-listen", s.GossipListen, "", &s.GossipAddr, address.Reachable},
+	} {
+		if a.listen == "" && a.flag == "--gossip-addr" {
+			continue // gossip is off
+		}
+		if err := address.Listen(a.listen); err != nil {
+			return fmt.Errorf("%s: %w", a.listenFlag, err)
+		}
+		if *a.own == "" {
+			if err := address.Reachable(a.listen); err != nil {
+				return fmt.Errorf("%s: %w; say with %s what others should use", a.listenFlag, err, a.flag)
+			}
+			*a.own = a.prefix + a.listen
+		}
+		if err := a.check(*a.own); err != nil {
+			return fmt.Errorf("%s: %w", a.flag, err)
+		}
 	}
 	return nil
 }

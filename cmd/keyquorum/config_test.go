@@ -84,7 +84,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 }
 
 func TestAdvertisedAddressesFollowListening(t *testing.T) {
-	c := serverConfig{Data: "d", TLSCert: "c", TLSKey: "k", Listen: "10.0.0.1:8200", ClusterListen: "10.0.0.1:8201"}
+	c := serverConfig{Data: "d", Connections: 8192, TLSCert: "c", TLSKey: "k", Listen: "10.0.0.1:8200", ClusterListen: "10.0.0.1:8201"}
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
 	}
@@ -92,10 +92,47 @@ func TestAdvertisedAddressesFollowListening(t *testing.T) {
 	if want := []string{"https://10.0.0.1:8200", "10.0.0.1:8201", ""}; !slices.Equal(got, want) {
 		t.Errorf("advertised %q, want %q", got, want)
 	}
-	for _, listen := range []string{":8200", "0.0.0.0:8200", "[::]:8200", "10.0.0.1:0", "10.0.0.1"} {
-		c := serverConfig{Data: "d", TLSCert: "c", TLSKey: "k", Listen: listen, ClusterListen: "10.0.0.1:8201"}
+	for _, listen := range []string{":8200", "0.0.0.0:8200", "[::]:8200", "10.0.0.1:0"} {
+		c := serverConfig{Data: "d", Connections: 8192, TLSCert: "c", TLSKey: "k", Listen: listen, ClusterListen: "10.0.0.1:8201"}
 		if err := c.complete(); err == nil || !strings.Contains(err.Error(), "--api-addr") {
 			t.Errorf("listening at %s: %v, which does not ask for --api-addr", listen, err)
+		}
+	}
+}
+
+// Every address is checked before anything is done, and the refusal names its flag and what would
+// be right.
+func TestAddressesAreChecked(t *testing.T) {
+	for _, row := range []struct {
+		flag, value string
+		says        string // "": it is taken
+	}{
+		{"--cluster-addr", "https://10.0.0.1:8201", "leave https:// out, as in 10.0.0.1:8201"},
+		{"--cluster-addr", "10.0.0.1", "as in 10.0.0.1:8201"},
+		{"--cluster-addr", "::1:8201", "as in [2001:db8::1]:8201"},
+		{"--cluster-addr", "0.0.0.0:8201", "none that others can call"},
+		{"--cluster-addr", "[::1]:8201", ""},
+		{"--gossip-addr", "127.0.0.1", "as in 127.0.0.1:8201"},
+		{"--gossip-addr", "node1:8202", ""},
+		{"--api-addr", "10.0.0.1:8200", "as in https://"},
+		{"--api-addr", "http://10.0.0.1:8200", "it is https://10.0.0.1:8200"},
+		{"--api-addr", "https://0.0.0.0:8200", "none that others can call"},
+		{"--api-addr", "https://node1/ui", "without user, path or query"},
+		{"--api-addr", "https://node1", ""},
+		{"--listen", "10.0.0.1", "as in 10.0.0.1:8201"},
+		{"--cluster-listen", "https://10.0.0.1:8201", "leave https:// out"},
+		{"--gossip-listen", "10.0.0.1:http", "the port is a number"},
+	} {
+		args := []string{"--data=d", "--tls-cert=c", "--tls-key=k", row.flag, row.value}
+		c, err := configured(t, args, nil, "")
+		if err == nil {
+			err = c.complete()
+		}
+		switch {
+		case row.says == "" && err != nil:
+			t.Errorf("%s %s: %v", row.flag, row.value, err)
+		case row.says != "" && (err == nil || !strings.HasPrefix(err.Error(), row.flag+": ") || !strings.Contains(err.Error(), row.says)):
+			t.Errorf("%s %s: %v, want %q", row.flag, row.value, err, row.says)
 		}
 	}
 }

@@ -71,10 +71,28 @@ func group(use, short string, children ...*cobra.Command) *cobra.Command {
 		if len(args) == 0 {
 			return c.Help()
 		}
-		return fmt.Errorf("%s has no command %q; see %s --help", c.CommandPath(), args[0], c.CommandPath())
+		return noCommand(c, args[0])
 	}
+	// A flag that the group lacks may be one of the command that was meant, so the command is what
+	// is wrong.
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if c.HasSubCommands() && c.Flags().NArg() > 0 {
+			return noCommand(c, c.Flags().Arg(0))
+		}
+		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
+	})
 	c.AddCommand(children...)
 	return c
+}
+
+// noCommand names those that there are.
+func noCommand(c *cobra.Command, name string) error {
+	var names []string
+	for _, child := range c.Commands() {
+		names = append(names, child.Name())
+	}
+	return fmt.Errorf("%s has no command %q; it has %s",
+		c.CommandPath(), name, strings.Join(names, ", "))
 }
 
 const anyNumber = 1 << 20
@@ -83,10 +101,25 @@ const anyNumber = 1 << 20
 func arguments(least, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {
-			return fmt.Errorf("%d arguments are not what it takes; usage: %s", len(args), c.UseLine())
+			return fmt.Errorf("%s takes %s, and was given %d; usage: %s",
+				c.CommandPath(), howMany(least, most), len(args), c.UseLine())
 		}
 		return nil
 	}
+}
+
+func howMany(least, most int) string {
+	switch {
+	case most == 0:
+		return "no arguments"
+	case least == most && most == 1:
+		return "1 argument"
+	case least == most:
+		return fmt.Sprintf("%d arguments", most)
+	case most == anyNumber:
+		return fmt.Sprintf("%d arguments or more", least)
+	}
+	return fmt.Sprintf("%d to %d arguments", least, most)
 }
 
 // doubleDashes lets flags be written with one dash, as the bao and vault commands take them: -format=json.

@@ -67,12 +67,28 @@ func initialise(ctx context.Context, api *client, shares, threshold int) (initRe
 		RootToken  string   `json:"root_token"`
 	}
 	if err := api.call(ctx, http.MethodPut, "/v1/sys/init", in, &out); err != nil {
-		return initResult{}, err
+		return initResult{}, inFlags(err)
 	}
 	return initResult{
 		KeysB64: out.KeysBase64, KeysHex: out.Keys, Shares: shares, Threshold: threshold, RootToken: out.RootToken,
 		RecoveryB64: []string{}, RecoveryHex: []string{},
 	}, nil
+}
+
+// inFlags says a refusal in the words of whoever typed the command: members of a request are the
+// API's.
+func inFlags(err error) error {
+	var refused *apiError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	words := strings.NewReplacer(
+		"secret_shares", "--key-shares", "secret_threshold", "--key-threshold")
+	said := apiError{Status: refused.Status}
+	for _, m := range refused.Messages {
+		said.Messages = append(said.Messages, words.Replace(m))
+	}
+	return exitError{2, &said}
 }
 
 func printInit(c *cobra.Command, r initResult) {
@@ -109,20 +125,17 @@ func operatorUnseal(k *connection) *cobra.Command {
 		Args: arguments(0, 1),
 	}
 	format := formatFlag(c)
-	reset := c.Flags().Bool("reset", false, "forget the shares given so far")
+	reset := c.Flags().Bool("reset", false, "forget the shares given so far; SHARE shows who asks, and isn't kept")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := k.client()
 		if err != nil {
 			return err
 		}
-		in := map[string]any{"reset": true}
-		if !*reset {
-			share, err := shareFrom(c, args)
-			if err != nil {
-				return err
-			}
-			in = map[string]any{"key": share}
+		share, err := shareFrom(c, args)
+		if err != nil {
+			return err
 		}
+		in := map[string]any{"key": share, "reset": *reset}
 		var status map[string]any
 		if err := api.call(c.Context(), http.MethodPut, "/v1/sys/unseal", in, &status); err != nil {
 			return err

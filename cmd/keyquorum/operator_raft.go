@@ -46,10 +46,19 @@ func raftJoin(k *connection) *cobra.Command {
 			}
 			in.CACert = string(pem)
 		}
-		if err := api.call(c.Context(), http.MethodPut, "/v1/sys/storage/raft/join", in, nil); err != nil {
+		var out struct {
+			Member bool `json:"member"`
+		}
+		err = api.call(c.Context(), http.MethodPut, "/v1/sys/storage/raft/join", in, &out)
+		if err != nil {
 			return err
 		}
-		fmt.Fprintln(c.OutOrStdout(), "Joining: give this node its unseal shares now (keyquorum operator unseal).")
+		said := "Joining: give this node its unseal shares now (keyquorum operator unseal)."
+		if out.Member {
+			said = "This node is a member already, and sealed: it needs no join, only its unseal shares " +
+				"(keyquorum operator unseal)."
+		}
+		fmt.Fprintln(c.OutOrStdout(), said)
 		return nil
 	}
 	return c
@@ -85,7 +94,11 @@ type raftConfiguration struct {
 }
 
 func raftListPeers(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "list-peers", Short: "List the members", Args: arguments(0, 0)}
+	c := &cobra.Command{
+		Use:   "list-peers",
+		Short: "List the members that are configured; keyquorum status says how they are",
+		Args:  arguments(0, 0),
+	}
 	format := formatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := k.client()
@@ -96,9 +109,9 @@ func raftListPeers(k *connection) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		t := newTable("Node", "Address", "State", "Voter")
+		t := newTable("Name", "Node", "Address", "State", "Voter")
 		for _, p := range out.Data.Config.Servers {
-			t.add(p.ID, p.Address, p.role(), p.Voter)
+			t.add(p.Label, p.ID, p.Address, p.role(), p.Voter)
 		}
 		return format.print(c, out, t)
 	}
@@ -111,7 +124,11 @@ func configuration(ctx context.Context, api *client) (out raftConfiguration, err
 }
 
 func raftRemovePeer(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "remove-peer NODE_ID", Short: "Remove a member for ever; its id never comes back", Args: arguments(1, 1)}
+	c := &cobra.Command{
+		Use:   "remove-peer NODE",
+		Short: "Remove a member, by its name or its id, for ever; the id never comes back",
+		Args:  arguments(1, 1),
+	}
 	force := c.Flags().Bool("force", false, "even if the cluster loses its majority by it")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := k.client()

@@ -4,16 +4,20 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 )
 
 func operatorStatus(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "status", Short: "Say how a node is (exit code 2: sealed)", Args: arguments(0, 0)}
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Show the state of one node (exit code 2: it is sealed, or serves nobody)",
+		Args:  arguments(0, 0),
+	}
 	format := formatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := k.client()
@@ -27,7 +31,7 @@ func operatorStatus(k *connection) *cobra.Command {
 		if err := printStatus(c, api, format, status); err != nil {
 			return err
 		}
-		if status["sealed"] == true {
+		if status["sealed"] == true || status["trouble"] != nil {
 			return exitError{code: 2}
 		}
 		return nil
@@ -35,7 +39,8 @@ func operatorStatus(k *connection) *cobra.Command {
 	return c
 }
 
-// printStatus shows a seal status together with who leads, one flat object as `bao status -format=json` has it.
+// printStatus shows a seal status together with who leads: to people as a table and what to do
+// next, to scripts as one flat object, as `bao status -format=json` has it.
 func printStatus(c *cobra.Command, api *client, format *outputFormat, status map[string]any) error {
 	leader, err := leaderFields(c.Context(), api)
 	if err != nil {
@@ -43,11 +48,57 @@ func printStatus(c *cobra.Command, api *client, format *outputFormat, status map
 	}
 	status = bare(status)
 	maps.Copy(status, leader)
-	t := newTable("Key", "Value")
-	for _, name := range slices.Sorted(maps.Keys(status)) {
-		t.add(name, status[name])
+	if err := format.print(c, status, statusTable(status)); err != nil || *format != "table" {
+		return err
 	}
-	return format.print(c, status, t)
+	if next := nextStep(status); next != "" {
+		fmt.Fprintf(c.OutOrStdout(), "\n%s\n", next)
+	}
+	return nil
+}
+
+// statusRows are what people call the members of a status, those first that are looked for.
+var statusRows = []struct{ name, member string }{
+	{"Initialized", "initialized"}, {"Sealed", "sealed"}, {"Trouble", "trouble"},
+	{"Unseal shares", "n"}, {"Needed to unseal", "t"}, {"Given so far", "progress"},
+	{"Waits for a leader", "waiting"},
+	{"Cluster id", "cluster_id"}, {"Leads", "is_self"}, {"Leads since", "active_time"},
+	{"Leader", "leader_address"}, {"Leader's cluster port", "leader_cluster_address"},
+	{"Committed index", "raft_committed_index"}, {"Applied index", "raft_applied_index"},
+	{"Version", "version"},
+}
+
+func statusTable(status map[string]any) table {
+	t := newTable("Key", "Value")
+	for _, row := range statusRows {
+		value, there := status[row.member]
+		switch {
+		case !there:
+		case row.member == "active_time" && status["is_self"] != true: // it is that of whom was asked
+		case row.member == "progress" && status["sealed"] != true:
+		default:
+			t.add(row.name, value)
+		}
+	}
+	return t
+}
+
+// nextStep is what whoever reads a status can do about it.
+func nextStep(status map[string]any) string {
+	switch {
+	case status["initialized"] != true:
+		return "Not initialized: run keyquorum operator init on the first node of a cluster,\n" +
+			"keyquorum operator raft join on each of the others."
+	case status["trouble"] != nil:
+		return fmt.Sprintf("This node serves nobody: %s", status["trouble"])
+	case status["waiting"] == true:
+		return "The shares were good, and there are enough: don't give them again. The node unseals\n" +
+			"itself as soon as the cluster has a leader, for which a majority of its voters must run."
+	case status["sealed"] == true:
+		return fmt.Sprintf("Sealed: give this node %v of its unseal shares (keyquorum operator unseal).",
+			status["t"])
+	}
+	return ""
 }
 
 var leaderNames = []string{"ha_enabled", "is_self", "active_time", "leader_address", "leader_cluster_address",

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,12 +18,29 @@ type lonelyNode struct {
 	folder  devFolder
 	address devAddress
 	cmd     *exec.Cmd
+	log     *os.File // standard error
 }
 
-func startNode(t *testing.T) *lonelyNode {
+// said is what the node has logged.
+func (n *lonelyNode) said(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(n.log.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func startNode(t *testing.T, flags ...string) *lonelyNode {
 	t.Helper()
 	n := &lonelyNode{folder: devCertificates(t, time.Now()), address: devAddress{number: 1, port: freeBase(t)}}
-	n.cmd = keyquorum(context.Background(), string(n.folder), n.folder.serverArgs(n.address)...)
+	n.cmd = keyquorum(context.Background(), string(n.folder), append(n.folder.serverArgs(n.address), flags...)...)
+	var err error
+	if n.log, err = os.Create(filepath.Join(t.TempDir(), "log")); err != nil {
+		t.Fatal(err)
+	}
+	defer n.log.Close()
+	n.cmd.Stderr = n.log
 	if err := n.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -69,11 +88,29 @@ func expectCode(t *testing.T, what string, o outcome, want int) {
 func TestCeremony(t *testing.T) {
 	n := startNode(t)
 	expectCode(t, "init -status before", n.operator(t, "init", "-status"), 2)
-	expectCode(t, "init with a threshold above the shares", n.operator(t, "init", "-key-shares=2", "-key-threshold=3"), 2)
+	wide := n.operator(t, "init", "-key-shares=2", "-key-threshold=3")
+	expectCode(t, "init with a threshold above the shares", wide, 2)
+	if !strings.Contains(wide.complaint(), "--key-threshold must be between 1 and --key-shares") {
+		t.Errorf("init with a threshold above the shares: %s", wide.stderr)
+	}
+	blank := n.operator(t, "status")
+	expectCode(t, "status before init", blank, 2)
+	if !strings.Contains(blank.stdout, "Not initialized: run keyquorum operator init") {
+		t.Errorf("status before init: %s", blank.stdout)
+	}
+	whole := call(t, t.TempDir(), "status", "-address="+n.address.api(), "-ca-cert="+n.folder.path("ca.pem"))
+	expectCode(t, "the cluster's status before init", whole, 2)
+	if !strings.Contains(whole.complaint(), "is not initialized: run `keyquorum operator init`") {
+		t.Errorf("the cluster's status before init: %s", whole.stderr)
+	}
+	stranger := call(t, t.TempDir(), "status", "-address="+n.address.api())
+	if !strings.Contains(stranger.complaint(), "say with --ca-cert (KEYQUORUM_CACERT) which authority signed") {
+		t.Errorf("a node whose authority is not known: %s", stranger.stderr)
+	}
 
 	early := n.operator(t, "unseal", strings.Repeat("ab", 33))
 	expectCode(t, "unseal before init", early, 2)
-	if !strings.Contains(early.complaint(), "init or join first") {
+	if !strings.Contains(early.complaint(), "is not initialized: run `keyquorum operator init`") {
 		t.Errorf("unseal before init: %s", early.stderr)
 	}
 	joins := n.operator(t, "raft", "join", n.address.api()) // to itself: the certificate is what counts
@@ -97,7 +134,17 @@ func TestCeremony(t *testing.T) {
 	if s := sealed.object(t); s["sealed"] != true || s["ha_enabled"] != true || s["t"] != 2.0 || s["n"] != 3.0 {
 		t.Errorf("status of a sealed node: %v", s)
 	}
-	expectCode(t, "unseal with the first share", n.operator(t, "unseal", keys.KeysHex[0]), 0)
+	told := n.operator(t, "seal") // a sealed node has nothing to do
+	expectCode(t, "seal of a sealed node", told, 0)
+	listed := n.operator(t, "raft", "list-peers")
+	if !strings.Contains(listed.complaint(), "is sealed: give it its unseal shares (keyquorum operator unseal)") {
+		t.Errorf("list-peers of a sealed node: %s", listed.stderr)
+	}
+	first := n.operator(t, "unseal", keys.KeysHex[0])
+	expectCode(t, "unseal with the first share", first, 0)
+	if !strings.Contains(first.stdout, "Given so far") || !strings.Contains(first.stdout, "Sealed: give this node 2 of its unseal shares") {
+		t.Errorf("what is said after the first share: %s", first.stdout)
+	}
 	wrong := n.operator(t, "unseal", strings.Repeat("ab", 33))
 	expectCode(t, "unseal with a wrong share", wrong, 2)
 	if wrong.complaint() == "" {
@@ -108,6 +155,15 @@ func TestCeremony(t *testing.T) {
 	open := n.operator(t, "status", "-format=json")
 	expectCode(t, "status, unsealed", open, 0)
 	wantMembers(t, open.object(t), append([]string{"type", "initialized", "sealed", "t", "n", "progress", "version", "cluster_id"}, leaderNames...)...)
+	people := n.operator(t, "status")
+	if strings.Contains(people.stdout, "0001-01-01") || !strings.Contains(people.stdout, "Needed to unseal") {
+		t.Errorf("status for people: %s", people.stdout)
+	}
+	rooted := keyquorum(context.Background(), t.TempDir(), "operator", "-address="+n.address.api(), "-ca-cert="+n.folder.path("ca.pem"), "raft", "list-peers")
+	rooted.Env = append(rooted.Env, "KEYQUORUM_TOKEN="+keys.RootToken)
+	if out, err := rooted.Output(); err != nil || !strings.HasPrefix(string(out), "Name ") || !strings.Contains(string(out), "node1") {
+		t.Errorf("list-peers (%v): %s", err, out)
+	}
 	refused := n.operator(t, "seal")
 	expectCode(t, "seal without a token", refused, 2)
 	if !strings.HasSuffix(refused.complaint(), "; set KEYQUORUM_TOKEN") {
@@ -125,5 +181,24 @@ func wantMembers(t *testing.T, object map[string]any, names ...string) {
 	names = slices.DeleteFunc(names, func(name string) bool { _, there := object[name]; return there })
 	if len(names) > 0 {
 		t.Errorf("the JSON lacks %q: %v", names, object)
+	}
+}
+
+// A node that can't record anything makes no cluster whose shares nobody sees, and its log says
+// once which file it is and what is the matter with it.
+func TestInitWithAFullUsageLog(t *testing.T) {
+	n := startNode(t, "--usage-log=/dev/full")
+	for range 5 {
+		o := n.operator(t, "init")
+		expectCode(t, "init", o, 2)
+		if !strings.Contains(o.complaint(), "The usage record could not be written. Nothing was done.") {
+			t.Errorf("init: %s", o.stderr)
+		}
+	}
+	expectCode(t, "init -status", n.operator(t, "init", "-status"), 2)
+	time.Sleep(1500 * time.Millisecond)
+	said := n.said(t)
+	if strings.Count(said, "[ERROR]") != 1 || !strings.Contains(said, "write /dev/full: no space left on device") {
+		t.Errorf("the node's log:\n%s", said)
 	}
 }

@@ -336,7 +336,7 @@ func refuses(t *testing.T, c *testcluster.Cluster) {
 	refused(1, "--vault", "-vault=x")
 	refused(1, "--node", "-node=")
 	refused(1, "--pause", "-pause=2m")
-	refused(2, "https only", "-node=localhost:8200")
+	refused(2, "it is https://host:port", "-node=localhost:8200")
 	refused(2, "the same node", "-node="+c.URL(1), "-node="+c.URL(1))
 	refused(2, "--zone", "-zone=vault.example.org=login.example.org")
 	refused(2, "tokens from localhost", "-zone=vault.localhost=localhost")

@@ -6,25 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
-	"golang.org/x/net/netutil"
 
 	"keyquorum/httpapi"
+	"keyquorum/internal/terse"
 	"keyquorum/node"
 )
 
-// Bounds of the API listener, and of an orderly end. Those of a request are httpapi's.
+// Bounds of an orderly end. Those of connections and requests are httpapi's.
 const (
-	maxConnections = 8192
-
 	drainTimeout = 10 * time.Second
 	closeTimeout = 10 * time.Second
 )
@@ -54,13 +52,34 @@ func serverCommand() *cobra.Command {
 	return c
 }
 
+// ownDescriptors are left to the node itself: files, members, gossip, calls to others.
+// leastConnections give each kind of caller a few.
+const (
+	ownDescriptors   = 1024
+	leastConnections = 64
+)
+
+// affordable is how many connections the API may have of those that are wanted, so that files and
+// members never lack a descriptor. Go has raised the soft limit to the hard one.
+func affordable(wanted int) int {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return wanted
+	}
+	left := int(min(limit.Cur, 1<<30)) - ownDescriptors
+	return max(leastConnections, min(wanted, left))
+}
+
 // serve runs a node until ctx ends (then in order, giving nil) or the node fails (then at once, saying why).
 func serve(ctx context.Context, config *serverConfig) error {
 	defer runtime.KeepAlive(make([]byte, heapFloor))
-	logger, err := newLogger(config.LogLevel, config.Label)
+	repeats := terse.New()
+	logger, err := newLogger(config, repeats)
 	if err != nil {
 		return err
 	}
+	stopTelling := tellRepeats(repeats, logger)
+	defer stopTelling()
 	if err := node.Harden(); err != nil {
 		return fmt.Errorf("the process cannot be protected from being read: %w", err)
 	}
@@ -75,7 +94,7 @@ func serve(ctx context.Context, config *serverConfig) error {
 	if err != nil {
 		return err
 	}
-	cert, err := loadCertificate(config.TLSCert, config.TLSKey, zones, logger)
+	cert, err := loadCertificate(config.TLSCert, config.TLSKey, zones, config.APIAddr, logger)
 	if err != nil {
 		return err
 	}
@@ -90,10 +109,14 @@ func serve(ctx context.Context, config *serverConfig) error {
 		api.Close()
 		return err
 	}
-	server := httpapi.NewServer(n, httpapi.Config{Zones: zones, Throttle: config.Throttle, OpenMetrics: config.OpenMetrics}, logger.Named("api"))
-	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
-	r := &running{n: n, server: server, logger: logger}
-	return r.attend(ctx, api)
+	server := httpapi.NewServer(n, httpapi.Config{
+		Zones: zones, Throttle: config.Throttle, OpenMetrics: config.OpenMetrics,
+		Connections: affordable(config.Connections), LinesHeld: repeats.Held,
+		CertificateEnd: cert.end,
+	}, logger.Named("api"))
+	shown := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
+	r := &running{n: n, server: server, logger: logger, repeats: repeats}
+	return r.attend(ctx, api, shown)
 }
 
 func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger) node.Config {
@@ -120,15 +143,16 @@ func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger)
 
 // running is a node that serves, from the outside in.
 type running struct {
-	server *http.Server
-	n      *node.Node
-	logger hclog.Logger
+	server  *httpapi.Server
+	n       *node.Node
+	logger  hclog.Logger
+	repeats *terse.Filter
 }
 
 // attend serves until something ends it.
-func (r *running) attend(ctx context.Context, api net.Listener) error {
+func (r *running) attend(ctx context.Context, api net.Listener, shown *tls.Config) error {
 	served := make(chan error, 1)
-	go func() { served <- r.server.ServeTLS(api, "", "") }()
+	go func() { served <- r.server.ServeTLS(api, shown) }()
 	r.logger.Info("serving", "api", api.Addr().String())
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // logrotate's; certificates are read again by themselves
@@ -159,6 +183,7 @@ func (r *running) reopenAudit() {
 // end answers what was asked, hands leadership over, and stops.
 func (r *running) end() error {
 	r.logger.Info("stopping: answering what was asked, then handing leadership over")
+	r.repeats.End()
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	if err := r.server.Shutdown(drain); err != nil {
@@ -185,7 +210,7 @@ func listen(config *serverConfig) (api, cluster net.Listener, err error) {
 		cluster.Close()
 		return nil, nil, err
 	}
-	return httpapi.Forgetful(netutil.LimitListener(api, maxConnections)), cluster, nil
+	return api, cluster, nil
 }
 
 // tryGossip opens and closes gossip's port: the node opens it only when it has the cluster's gossip key, too late to tell
@@ -213,10 +238,25 @@ func portError(what, flag, address string, err error) error {
 	return fmt.Errorf("the %s address (%s %s): %w", what, flag, address, err)
 }
 
-func newLogger(level, label string) (hclog.Logger, error) {
-	l := hclog.LevelFromString(level)
-	if l == hclog.NoLevel {
-		return nil, fmt.Errorf("--log-level %q: it is trace, debug, info, warn or error", level)
+// newLogger writes to standard error what repeats does not hold back.
+func newLogger(config *serverConfig, repeats *terse.Filter) (hclog.Logger, error) {
+	level := hclog.LevelFromString(config.LogLevel)
+	if level == hclog.NoLevel {
+		return nil, fmt.Errorf("--log-level %q: it is trace, debug, info, warn or error", config.LogLevel)
 	}
-	return hclog.New(&hclog.LoggerOptions{Name: label, Level: l, Output: os.Stderr}), nil
+	if config.LogFormat != "text" && config.LogFormat != "json" {
+		return nil, fmt.Errorf("--log-format %q: it is text or json", config.LogFormat)
+	}
+	return hclog.New(&hclog.LoggerOptions{
+		Name: config.Label, Level: level, Output: os.Stderr, JSONFormat: config.LogFormat == "json",
+		Exclude: repeats.Exclude,
+	}), nil
+}
+
+// tellRepeats logs from time to time what was held back, until it is stopped.
+func tellRepeats(repeats *terse.Filter, logger hclog.Logger) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var telling sync.WaitGroup
+	telling.Go(func() { repeats.Run(ctx, logger) })
+	return func() { cancel(); telling.Wait() }
 }

@@ -34,10 +34,12 @@ func TestServerThatCannotStartSaysWhy(t *testing.T) {
 		{"no certificate", "--tls-cert", folder.path("nothing.pem"), []string{"--tls-cert", "nothing.pem"}},
 		{"zone without login", "--zone", "vault.localhost", []string{"--zone", "vault.localhost"}},
 		{"log level", "--log-level", "loud", []string{"--log-level", "loud"}},
+		{"log format", "--log-format", "xml", []string{"--log-format", "xml"}},
 		{"API port in use", "--listen", inUse, []string{"API address " + inUse, "in use", "--listen"}},
 		{"cluster port in use", "--cluster-listen", inUse, []string{"cluster address " + inUse, "in use", "--cluster-listen"}},
 		{"gossip port in use", "--gossip-listen", inUse, []string{"gossip address " + inUse, "in use", "--gossip-listen"}},
 		{"nobody can call it", "--listen", ":8200", []string{"--listen", "--api-addr"}},
+		{"a URL for the cluster", "--cluster-addr", "https://127.0.0.1:1", []string{"--cluster-addr", "as in 127.0.0.1:1"}},
 		{"newer folder", "--data", member(t, `{"format":1000,"check":""}`), []string{"format 1000", "newer"}},
 		{"foreign folder", "--data", member(t, `{"some":"json"}`), []string{"manifest.json"}},
 		{"folder without a manifest", "--data", member(t, ""), []string{"manifest.json"}},
@@ -82,6 +84,7 @@ func TestHelpNamesTheEnvironment(t *testing.T) {
 	for args, says := range map[string]string{
 		"vault --help": "KEYQUORUM_TOKEN", "app create --help": "KEYQUORUM_TOKEN", "grant --help": "KEYQUORUM_TOKEN",
 		"operator --help": "KEYQUORUM_TOKEN", "operator seal --help": "KEYQUORUM_TOKEN", "server --help": "KEYQUORUM_NAME",
+		"grant set --help": "unwrapKey",
 	} {
 		if o := call(t, t.TempDir(), strings.Fields(args)...); o.code != 0 || !strings.Contains(o.stdout, says) {
 			t.Errorf("%s: exit code %d, no %s: %s", args, o.code, says, o.stdout)
@@ -98,11 +101,20 @@ func TestCallsThatAreWrongSaySo(t *testing.T) {
 	}{
 		{"frobnicate", 1, `"frobnicate"`},
 		{"operator frobnicate", 1, `"frobnicate"`},
+		{"vault get demo -format=json", 1, `vault has no command "get"; it has create, delete, list, `},
+		{"operator raft joins --retry", 1, `operator raft has no command "joins"; it has join, list-peers, remove-peer`},
+		{"vault --nonsense", 1, "unknown flag: --nonsense; see keyquorum vault --help"},
+		{"vault list --nonsense", 1, "unknown flag: --nonsense; see keyquorum vault list --help"},
+		{"vault list demo", 1, "keyquorum vault list takes no arguments, and was given 1; usage:"},
+		{"grant set demo", 1, "takes 2 arguments, and was given 1; usage:"},
 		{"vault create", 1, "usage: keyquorum vault create NAME"},
 		{"version -format=xml", 1, "table or json"},
-		{"operator status -address=http://127.0.0.1:1", 1, "https only"},
+		{"operator status -address=http://127.0.0.1:1", 1, "a node speaks https, not http; it is https://127.0.0.1:1"},
+		{"operator status -address=127.0.0.1:1", 1, "it is https://host:port"},
 		{"operator status -ca-cert=/nonexistent", 1, "CA file"},
-		{"operator seal -address=https://127.0.0.1:1", 2, "connection refused"},
+		{"operator seal -address=https://127.0.0.1:1", 2, "connection refused; is a node running there? Say with --address"},
+		{"operator status -address=https://127.0.0.1:1", 1, "is a node running there?"},
+		{"status -address=https://no-such-host.invalid:1", 2, "is a node running there?"},
 		{"dev status", 1, "say with --dir where it is"},
 		{"dev exec -- true", 1, "say with --dir where it is"},
 	} {

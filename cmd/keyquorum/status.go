@@ -86,6 +86,9 @@ func (s clusterStatus) table() table {
 
 // tripOf is the round trip between the leader and a node.
 func (s clusterStatus) tripOf(n nodeStatus) string {
+	if n.State == "unreachable" {
+		return ""
+	}
 	for _, other := range s.Nodes {
 		if trip, ok := other.RoundTrips[n.ID]; ok && other.ID == s.Leader {
 			return fmt.Sprintf("%.1f ms", trip)

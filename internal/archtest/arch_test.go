@@ -25,25 +25,29 @@ const (
 //
 // A new package needs a line here, and a reason in docs/ARCHITECTURE.md.
 var rooms = map[string][]string{
-	"cmd/keyquorum": {"httpapi", "node", "prove", "internal/placement"},
-	"httpapi":       {"node", "vault", "internal/placement", "internal/tally"},
+	"cmd/keyquorum": {
+		"httpapi", "node", "prove", "internal/address", "internal/placement", "internal/terse",
+	},
+	"httpapi": {
+		"node", "vault", "internal/address", "internal/placement", "internal/tally", "internal/throng",
+	},
 	"node": {
 		"vault", "seal", "audit", "cluster", "cluster/gossip", "cluster/identity", "fsm", "storage",
-		"internal/placement",
+		"internal/address", "internal/placement",
 	},
 	"vault": {"seal", "audit", "cluster", "fsm"},
 	"cluster": {
 		"cluster/calls", "cluster/gossip", "cluster/identity", "cluster/lease", "cluster/lives",
 		"cluster/port", "cluster/raftfix", "cluster/succession", "cluster/wire",
-		"fsm", "storage", "internal/tally",
+		"fsm", "storage", "internal/address", "internal/tally",
 	},
 	"cluster/calls":        {"cluster/port", "cluster/wire", "fsm"},
-	"cluster/gossip":       {"cluster/wire"},
+	"cluster/gossip":       {"cluster/wire", "internal/address", "internal/throng"},
 	"cluster/identity":     {"cluster/wire", "fsm"},
 	"cluster/lease":        {},
 	"cluster/lease/trace":  {"cluster/lease"},
 	"cluster/lives":        {"cluster/wire"},
-	"cluster/port":         {"cluster/identity", "cluster/lives"},
+	"cluster/port":         {"cluster/identity", "cluster/lives", "internal/throng"},
 	"cluster/raftfix":      {},
 	"cluster/succession":   {},
 	"cluster/wire":         {},
@@ -61,6 +65,7 @@ var rooms = map[string][]string{
 	"internal/fakenet":     {},
 	"internal/leasemodel":  {"cluster/lease", "internal/statespace"},
 	"internal/mutants":     {"internal/overlay"},
+	"internal/address":     {},
 	"internal/placement":   {},
 	"internal/overlay":     {},
 	"internal/powercut":    {"internal/overlay"},
@@ -68,6 +73,8 @@ var rooms = map[string][]string{
 	"internal/tally":       {},
 	"internal/testkey":     {"fsm"},
 	"internal/thiefmodel":  {"internal/statespace"},
+	"internal/terse":       {},
+	"internal/throng":      {},
 	"internal/vectors":     {},
 
 	"internal/leasemodel/one":   {"internal/leasemodel"},

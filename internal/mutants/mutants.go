@@ -299,7 +299,7 @@ var mutants = []mutant{
 		name: "late-lapse", bug: "a dead leader is noticed when Raft's own timers happen to look",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/cluster.go",
-			Old:  "	c.wg.Go(c.watchLeader)\n",
+			Old:  "	c.tasks.begin(c.watchLeader)\n",
 			New:  "",
 		}},
 		test: "./testcluster TestDeadLeaderIsReplacedAtOnce",

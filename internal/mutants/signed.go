@@ -319,6 +319,26 @@ var signedMutants = []mutant{
 		test: "./cluster TestLeaderThatHasTheEntryIsFollowedAgain",
 	},
 	{
+		name: "one-word-removes",
+		bug:  "a member believes one other that it was removed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/trust.go",
+			Old:  "2*c.removals.heardFrom(others) > len(others)",
+			New:  "c.removals.heardFrom(others) > 0",
+		}},
+		test: "./cluster TestOneWordRemovesNobody",
+	},
+	{
+		name: "liar-stops-a-term",
+		bug:  "who speaks as leader of a term stops all for it, whoever leads in it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/lacking.go",
+			Old:  "(leader != l.leader || l.term > c.raft.CurrentTerm())",
+			New:  "l.term > c.raft.CurrentTerm()",
+		}},
+		test: "./cluster TestTermIsItsLeadersAlone",
+	},
+	{
 		name: "purged-stays", bug: "a folder is not rid of what was deleted",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/scrub.go",
@@ -331,7 +351,7 @@ var signedMutants = []mutant{
 		name: "machines-asleep", bug: "after a start no snapshot is taken before somebody writes, and nobody serves before one is taken",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/leader.go",
-			Old:  "	c.wg.Go(c.wakeMachines)\n",
+			Old:  "	c.tasks.begin(c.wakeMachines)\n",
 			New:  "",
 		}},
 		test: "./testcluster TestNodesThatStartWithNothingNewServe",
@@ -435,5 +455,50 @@ var signedMutants = []mutant{
 			New:  "	if tell && index == 0 {\n		judging =",
 		}},
 		test: "./cluster TestToldSuspicionsHideNoOther",
+	},
+	{
+		name: "snapshot-awaited-by-raft", bug: "Raft's main loop waits for whoever says that it sends a snapshot",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/inbound.go",
+			Old:  "	aside, err := in.c.Store.Aside()\n",
+			New:  "	if body != nil {\n		return io.NopCloser(body), nil\n	}\n	aside, err := in.c.Store.Aside()\n",
+		}},
+		test: "./cluster TestSnapshotThatNeverComesHoldsNothingUp",
+	},
+	{
+		name: "message-of-any-length", bug: "one message of Raft's is read for as long as it says that it is",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/port/pace.go",
+			Old:  "	if m.node.bytes.Add(int64(n)) > m.node.most {\n",
+			New:  "	if m.node.bytes.Add(int64(n)) > m.node.most<<20 {\n",
+		}},
+		test: "./cluster/port TestNoMessageIsLongerThanAnyLeaders",
+	},
+	{
+		name: "redirect-followed", bug: "a node sends its call to wherever the answer says, under its own certificate",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/calls/client.go",
+			Old:  "		CheckRedirect: stayHere,\n",
+			New:  "",
+		}},
+		test: "./cluster/calls TestNoAnswerSendsACallElsewhere",
+	},
+	{
+		name: "calls-without-shares", bug: "one node has all that another does for its members",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/calls/shares.go",
+			Old:  "		s = &share{slots: make(chan struct{}, l.most)}\n",
+			New:  "		s = &share{slots: make(chan struct{}, 1000*l.most)}\n",
+		}},
+		test: "./cluster/calls TestNodesHaveTheirShareOfCalls",
+	},
+	{
+		name: "hello-before-the-connection", bug: "a connection of Raft's is used after a hello from before it was opened",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/connect.go",
+			Old:  "	if err := c.greet(ctx, nodeID); err != nil {\n		conn.Close()\n",
+			New:  "	if err := ctx.Err(); err != nil {\n		conn.Close()\n",
+		}},
+		test: "./cluster TestMachineThatIsSetBackWhileItDialsFindsOut",
 	},
 }

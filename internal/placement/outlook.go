@@ -72,11 +72,11 @@ func spareSentence(o Outlook) string {
 	case o.Spare == 0 && o.Up > o.Voters/2+1:
 		return "The voter that can lead must not be lost."
 	case o.Spare == 0:
-		return "No voter more may be lost: writes stop with the next one."
+		return "No more voters may be lost: if one more fails, writes stop."
 	case o.Spare == 1:
-		return "One voter more may be lost."
+		return "One more voter may be lost."
 	}
-	return fmt.Sprintf("Any %d voters more may be lost.", o.Spare)
+	return fmt.Sprintf("Any %d more voters may be lost.", o.Spare)
 }
 
 func number(n int, noun string) string {

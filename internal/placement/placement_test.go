@@ -72,11 +72,11 @@ func TestOutlook(t *testing.T) {
 		spare  int
 		say    string
 	}{
-		{"whole", func([]placement.Server) {}, 1, "One voter more may be lost. Region b may go. Without region a writes stop, and soon reads."},
-		{"one down", func(s []placement.Server) { s[2].Up = false }, 0, "No voter more may be lost: writes stop with the next one. Region b may go. Without region a writes stop, and soon reads."},
+		{"whole", func([]placement.Server) {}, 1, "One more voter may be lost. Region b may go. Without region a writes stop, and soon reads."},
+		{"one down", func(s []placement.Server) { s[2].Up = false }, 0, "No more voters may be lost: if one more fails, writes stop. Region b may go. Without region a writes stop, and soon reads."},
 		{"two down", func(s []placement.Server) { s[0].Up, s[1].Up = false, false }, -1, "Writes have stopped, and reads with them: 1 voter must come back."},
 		{"one unsealed", func(s []placement.Server) { s[0].Serves, s[1].Serves = false, false }, 0, "The voter that can lead must not be lost. Only one voter is fit to lead"},
-		{"one down, one sealed", func(s []placement.Server) { s[0].Up, s[1].Serves = false, false }, 0, "No voter more may be lost: writes stop with the next one. Only one voter is fit to lead"},
+		{"one down, one sealed", func(s []placement.Server) { s[0].Up, s[1].Serves = false, false }, 0, "No more voters may be lost: if one more fails, writes stop. Only one voter is fit to lead"},
 		{"all sealed", func(s []placement.Server) { s[0].Serves, s[1].Serves, s[2].Serves = false, false, false }, -1, "No voter is fit to lead, for all are sealed or in trouble: unseal one."},
 	} {
 		servers := []placement.Server{server("1", "a"), server("2", "a"), server("3", "b")}
@@ -91,7 +91,7 @@ func TestOutlook(t *testing.T) {
 		t.Errorf("a lone node: %+v", lone)
 	}
 	five := placement.Look([]placement.Server{server("1", "a"), server("2", "a"), server("3", "b"), server("4", "b"), server("5", "c")})
-	if got := strings.Join(five.Sentences, " "); got != "Any 2 voters more may be lost. Any one of the regions a, b, c may go." {
+	if got := strings.Join(five.Sentences, " "); got != "Any 2 more voters may be lost. Any one of the regions a, b, c may go." {
 		t.Errorf("five: %q", got)
 	}
 }

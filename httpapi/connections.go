@@ -1,0 +1,214 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"keyquorum/internal/throng"
+)
+
+// What a connection's peer has shown, the least first. Anybody gets as far as prober.
+const (
+	arriving    = iota // nothing: it is in its TLS handshake
+	stranger           // that it speaks TLS
+	prober             // that it asks for nothing but how the node is
+	application        // a token of an application, or its secret
+	operator           // an operator's token, or unseal shares
+	standings
+)
+
+// standingNames are values of a label.
+var standingNames = [standings]string{"arriving", "stranger", "probe", "application", "operator"}
+
+// Bounds of connections, besides those of a request (limits.go).
+const (
+	defaultConnections = 8192
+	handshakeTime      = 5 * time.Second
+	slowestWrite       = 10 * time.Second // for a TLS record's worth: 16 KiB
+)
+
+// crowd has places for so many connections. However many strangers come, operators, probes and
+// applications have theirs; however many applications, a newcomer has time to show who it is. A
+// source has an eighth of all before its peers are known: a proxy for many has to get by with it,
+// as newcomers there replace the idlest and aren't turned away.
+func crowd(places int) throng.Limits {
+	limits := throng.Limits{
+		Standings: make([]throng.Standing, standings), PerSource: places / 8, Known: application,
+	}
+	limits.Standings[arriving] = throng.Standing{Share: places / 8, Most: places / 4}
+	limits.Standings[stranger] = throng.Standing{Share: places / 8}
+	limits.Standings[prober] = throng.Standing{Share: places / 32}
+	limits.Standings[operator] = throng.Standing{Share: places / 32}
+	rest := places - 2*(places/8) - 2*(places/32)
+	limits.Standings[application] = throng.Standing{Share: rest}
+	return limits
+}
+
+// connections are those of a node's API.
+type connections struct {
+	throng *throng.Throng
+
+	unshaken  atomic.Uint64 // ended in their TLS handshake
+	slow      atomic.Uint64 // ended because the peer did not read
+	ambiguous atomic.Uint64 // ended because of a request that can be read in two ways
+}
+
+func newConnections(places int) *connections {
+	if places <= 0 {
+		places = defaultConnections
+	}
+	return &connections{throng: throng.New(crowd(places))}
+}
+
+// A Server is net/http's, behind connections that are bounded.
+type Server struct {
+	*http.Server
+	connections *connections
+}
+
+// ServeTLS serves the connections that come in at l, until the server is closed. It does the
+// handshakes itself: who has done none costs no more than a place.
+func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
+	config = config.Clone()
+	config.NextProtos = []string{"http/1.1"} // see forget.go
+	api := &apiListener{
+		Listener: l, connections: s.connections, config: config,
+		ready: make(chan net.Conn), failed: make(chan error),
+	}
+	api.open, api.close = context.WithCancel(context.Background())
+	go api.accept()
+	return s.Serve(api)
+}
+
+// An apiListener gives out connections that have done their handshake.
+type apiListener struct {
+	net.Listener
+	*connections
+	config *tls.Config
+	ready  chan net.Conn
+	failed chan error
+	open   context.Context // ends with Close
+	close  context.CancelFunc
+}
+
+func (l *apiListener) accept() {
+	for {
+		raw, err := l.Listener.Accept()
+		if err == nil {
+			place := l.throng.Enter(raw)
+			go l.welcome(raw, place)
+			continue
+		}
+		select {
+		case l.failed <- err: // who accepts from us pauses, or ends
+		case <-l.open.Done():
+			return
+		}
+	}
+}
+
+// welcome does the handshake.
+func (l *apiListener) welcome(raw net.Conn, place *throng.Place) {
+	forgetful := &forgetfulConn{Conn: raw, slow: &l.slow}
+	conn := &apiConn{
+		Conn: tls.Server(forgetful, l.config), raw: forgetful, place: place, ambiguous: &l.ambiguous,
+	}
+	ctx, cancel := context.WithTimeout(l.open, handshakeTime)
+	defer cancel()
+	if err := conn.HandshakeContext(ctx); err != nil {
+		l.unshaken.Add(1)
+		plainly(err)
+		place.Leave()
+		raw.Close()
+		return
+	}
+	place.Rise(stranger)
+	select {
+	case l.ready <- conn:
+	case <-l.open.Done():
+		conn.Close()
+	}
+}
+
+// plainly answers a client that speaks HTTP without TLS.
+func plainly(err error) {
+	var record tls.RecordHeaderError
+	if !errors.As(err, &record) || record.Conn == nil {
+		return
+	}
+	switch string(record.RecordHeader[:]) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO":
+		_, _ = io.WriteString(record.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nThis node speaks HTTPS.\n")
+	}
+}
+
+func (l *apiListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.ready:
+		return conn, nil
+	case err := <-l.failed:
+		return nil, err
+	case <-l.open.Done():
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *apiListener) Close() error {
+	l.close()
+	return l.Listener.Close()
+}
+
+// An apiConn is a connection with its place, from its handshake to its end.
+type apiConn struct {
+	*tls.Conn
+	raw       *forgetfulConn
+	place     *throng.Place
+	framing   framing
+	ambiguous *atomic.Uint64
+}
+
+// Read fails at a request that can be read in two ways; net/http answers that with 400.
+func (c *apiConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.framing.take(p[:n]) != nil {
+		c.ambiguous.Add(1)
+		return 0, errAmbiguous
+	}
+	return n, err
+}
+
+func (c *apiConn) Close() error {
+	c.place.Leave()
+	return c.Conn.Close()
+}
+
+// placeKey is the key of a connection's *throng.Place in the context of its requests.
+type placeKey struct{}
+
+// remember puts a connection's place where its requests find it.
+func remember(ctx context.Context, conn net.Conn) context.Context {
+	if c, ok := conn.(*apiConn); ok {
+		return context.WithValue(ctx, placeKey{}, c.place)
+	}
+	return ctx
+}
+
+// used notes that a connection has got a request, or an answer.
+func used(conn net.Conn, state http.ConnState) {
+	if c, ok := conn.(*apiConn); ok && (state == http.StateActive || state == http.StateIdle) {
+		c.place.Touch()
+	}
+}
+
+// shown gives the call's connection the standing of what the caller has shown.
+func (c *call) shown(standing int) {
+	if place, ok := c.r.Context().Value(placeKey{}).(*throng.Place); ok {
+		place.Rise(standing)
+	}
+}

@@ -1,0 +1,83 @@
+package terse_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"keyquorum/internal/terse"
+)
+
+// A log is what a filter lets through.
+func newLog(t *testing.T) (*terse.Filter, hclog.Logger, *bytes.Buffer) {
+	f, out := terse.New(), new(bytes.Buffer)
+	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: out, Exclude: f.Exclude})
+	ctx, end := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); f.Run(ctx, logger) }()
+	t.Cleanup(func() { end(); <-done })
+	return f, logger, out
+}
+
+func count(out *bytes.Buffer, word string) int { return strings.Count(out.String(), word) }
+
+func TestRepeatsAreSummedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, logger, out := newLog(t)
+		library := logger.Named("gossip")
+		for i := range 2000 {
+			library.Error(fmt.Sprintf("memberlist: Decrypt packet failed: no key from=10.0.%d.%d:%d", i/250, i%250, i))
+			if i < 3 {
+				logger.Info("something else")
+			}
+		}
+		if n := count(out, "Decrypt packet failed"); n != 5 {
+			t.Errorf("%d lines of 2000 were written", n)
+		}
+		time.Sleep(terse.While + time.Second)
+		synctest.Wait()
+		if !strings.Contains(out.String(), "lines=1995") || count(out, "something else") != 3 {
+			t.Errorf("the end of the log is %s", out.String()[max(0, out.Len()-300):])
+		}
+		if f.Held() != 1995 {
+			t.Errorf("%d were counted", f.Held())
+		}
+		library.Error("memberlist: Decrypt packet failed: no key from=10.0.9.9:9")
+		if n := count(out, "from=10.0.9.9:9"); n != 1 {
+			t.Error("the next while has no line")
+		}
+	})
+}
+
+// However many kinds somebody makes up, the lines are bounded.
+func TestKindsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, logger, out := newLog(t)
+		for i := range 20_000 {
+			logger.Warn("kind " + strings.Map(func(r rune) rune { return r - '0' + 'a' }, fmt.Sprint(i)))
+		}
+		if n := count(out, "\n"); n > 600 {
+			t.Errorf("%d lines were written", n)
+		}
+	})
+}
+
+// After an orderly stop has begun, connections that break are no error; the disk is one.
+func TestEndingIsQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, logger, out := newLog(t)
+		f.End()
+		logger.Error("failed to decode incoming command", "error", "transport shutdown")
+		logger.Error("memberlist: Failed to send gossip to 127.0.0.1:1: use of closed network connection")
+		logger.Error("the store failed")
+		if got := out.String(); count(out, "\n") != 1 || !strings.Contains(got, "the store failed") {
+			t.Errorf("written was %s", got)
+		}
+	})
+}
