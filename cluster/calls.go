@@ -111,6 +111,7 @@ func (c *Cluster) newCallServer() *calls.Server {
 	calls.On(s, "/v1/fence", calls.Few, c.serveFence)
 	calls.On(s, "/v1/checkin", calls.Few, c.serveCheckIn)
 	calls.On(s, "/v1/term", calls.Few, c.serveTerm)
+	calls.On(s, "/v1/vote", calls.Few, c.serveVote)
 	calls.On(s, "/v1/digest", calls.Few, c.serveDigest)
 	calls.On(s, "/v1/suspect", calls.Few, c.serveSuspect)
 	calls.On(s, pathStatus, calls.Few, c.serveStatus)

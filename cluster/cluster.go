@@ -16,7 +16,7 @@
 //	leases                     leases, checkin, granting
 //	who belongs                membership, follow, found, moved, nodekeys
 //	who is heard               admission, trust, connect, hello, greet, outcast, lacking
-//	what Raft is handed        inbound, vetting, accuse
+//	what Raft is handed        inbound, vetting, oneleader, committed, accuse
 //	what must not be forgotten known, checkpoint, snapshots, scrub, digest
 //	who leads                  standing, epoch, leader
 //	who leads next             succession, handover, pace, roundtrips
@@ -129,7 +129,9 @@ type Cluster struct {
 	surveys  rounds[Survey]      // likewise
 	counts   counts
 	diverged atomic.Pointer[error]
-	judging  sync.Mutex // held while this node compares itself with all voters
+	reigns   claims                           // who leads in which term
+	votes    votes                            // this member's
+	judging  struct{ found, told sync.Mutex } // held while this node compares itself with all voters
 }
 
 // Open starts Raft on the store's log and serves the cluster port.
@@ -178,6 +180,7 @@ func prepare(config Config) *Cluster {
 		snapshotting: make(chan struct{}, 1),
 		scrubbing:    scrubbing{busy: make(chan struct{}, 1)},
 		kept:         newKept(),
+		reigns:       claims{byTerm: map[uint64]*claim{}},
 		trustChanged: newNudge(),
 		followNow:    newNudge(),
 		checkInNow:   newNudge(),
@@ -229,11 +232,14 @@ func (c *Cluster) startRaft(machine *resumed) (err error) {
 		stable = c.wrapStable(stable)
 	}
 	logs = committedLog{logs, c}
+	if err := c.votes.begin(stable); err != nil {
+		return err
+	}
 	c.Store.Vet(c.vetSnapshot)
 	if err := machine.begin(); err != nil {
 		return err
 	}
-	c.raft, err = c.transport.Start(c.raftConfig(), machine, logs, stable, c.Store.Snapshots())
+	c.raft, err = c.transport.Start(c.raftConfig(), machine, logs, &c.votes, c.Store.Snapshots())
 	if err == nil {
 		close(c.started)
 	}

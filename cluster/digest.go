@@ -20,11 +20,12 @@ func (c *Cluster) compare(answer fenceAnswer) (known bool, err error) {
 		c.noteCompared()
 		return true, nil
 	}
+	c.noteDiffers(answer.Index)
 	c.suspect(answer.Index, true)
 	if err := c.diverged.Load(); err != nil {
 		return true, *err
 	}
-	return true, ErrUnavailable // this node is with the majority: the leader is not, and hears of it
+	return true, ErrUnavailable // the leader is wrong, and hears of it, or nobody can tell who is
 }
 
 // DigestAt returns the digest of this node's state after the entry at index, when it has got there.
@@ -38,14 +39,19 @@ func (c *Cluster) DigestAt(ctx context.Context, index uint64) (digest [32]byte, 
 	return digest, known, nil
 }
 
-// suspect asks all voters for their digest at index, and stops this node from answering when it is
-// not with a majority. tell: who found a difference tells all voters, so that each judges for
-// itself; they tell nobody, or it would never end.
+// suspect asks all voters for their digest at index, and stops this node for good when a majority
+// has another: fewer may lie, or be those that are wrong. tell: who found a difference tells all
+// voters, so that each judges for itself; they tell nobody, or it would never end. Whoever tells
+// again and again keeps this node from judging what it has found itself in nothing.
 func (c *Cluster) suspect(index uint64, tell bool) {
-	if !c.judging.TryLock() {
+	judging := &c.judging.told
+	if tell {
+		judging = &c.judging.found
+	}
+	if !judging.TryLock() {
 		return
 	}
-	defer c.judging.Unlock()
+	defer judging.Unlock()
 	own, ok := c.fsm.DigestAt(index)
 	if !ok {
 		return
@@ -64,8 +70,7 @@ func (c *Cluster) suspect(index uint64, tell bool) {
 		return
 	}
 	c.counts.mismatches.Add(1)
-	// While somebody is missing it takes a majority against this node: one that lies must not stop it.
-	if with <= len(voters)/2 && (len(answers) == len(voters) || mostAgree(answers, own[:]) > len(voters)/2) {
+	if mostAgree(answers, own[:]) > len(voters)/2 {
 		c.diverge(fmt.Errorf("%w: at index %d this node's digest is %x, another's %x; %d of %d voters agree with this node",
 			ErrDiverged, index, own, other, with, len(voters)))
 	}

@@ -2,8 +2,10 @@ package cluster_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -200,5 +202,101 @@ func TestDivergenceIsFoundThoughVotersHang(t *testing.T) {
 			}
 		}
 		t.Fatal("a diverged member did not find out in 30 s because one voter hangs")
+	})
+}
+
+// Of two that differ nobody can tell who is right. One must not stop the other for good by lying
+// about its digest; that it differs from the leader keeps it from answering itself.
+func TestOneOfAPairStopsNobody(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, 2)
+		leader := g.leader()
+		other := 1 - leader
+		must(t, g.put(leader, "a", "genuine"))
+		must(t, g.put(leader, "b", "genuine"))
+		for i := range 2 {
+			_, err := g.get(i, "b", 5*time.Second)
+			must(t, err)
+		}
+		g.flip(other, "a")
+		g.flip(other, "b")
+		must(t, g.put(leader, "a", "newer")) // from here on the digests differ
+		time.Sleep(5 * time.Second)
+		if got, err := g.get(leader, "b", time.Second); err != nil || got != "genuine" {
+			t.Errorf("the leader answers %q, %v", got, err)
+		}
+		if got, err := g.get(other, "b", time.Second); err == nil {
+			t.Errorf("who differs from the leader answers %q", got)
+		}
+		for i, m := range g.members {
+			if s := m.Stats(); s.Diverged || i == other && s.Mismatches == 0 {
+				t.Errorf("member %d: %+v", i, s)
+			}
+		}
+	})
+}
+
+// A voter that does not say what its digest is keeps one that has diverged from being judged, but
+// not from ceasing to answer.
+func TestDivergedMemberReadsNothingUnjudged(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, 3)
+		leader := g.leader()
+		victim, silent := (leader+1)%3, (leader+2)%3
+		must(t, g.put(leader, "a", "genuine"))
+		must(t, g.put(leader, "b", "genuine"))
+		for i := range 3 {
+			_, err := g.get(i, "b", 5*time.Second)
+			must(t, err)
+		}
+		g.flip(victim, "a")
+		g.flip(victim, "b")
+		g.network.Isolate(host(victim), host(silent))
+		must(t, g.put(leader, "a", "newer"))
+		time.Sleep(5 * time.Second)
+		if got, err := g.get(victim, "b", time.Second); err == nil {
+			t.Errorf("a member that has diverged answers %q", got)
+		}
+		g.network.Heal()
+		time.Sleep(5 * time.Second)
+		if _, err := g.get(victim, "b", time.Second); !errors.Is(err, cluster.ErrDiverged) {
+			t.Errorf("when all can be asked it reports %v", err)
+		}
+	})
+}
+
+// Who tells a member of a suspicion again and again keeps it from nothing.
+func TestToldSuspicionsHideNoOther(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, 5)
+		g.fenced = true
+		const hung, victim, leader = 0, 1, 4
+		g.lead(leader)
+		must(t, g.put(leader, "a", "genuine"))
+		for i := range 5 {
+			_, err := g.get(i, "a", 5*time.Second)
+			must(t, err)
+		}
+		old := g.members[victim].View().Index()
+		g.flip(victim, "a")
+		g.isolate(hung) // each question that all are asked takes two seconds
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		var telling sync.WaitGroup
+		defer telling.Wait()
+		for range 4 {
+			telling.Go(func() {
+				for ctx.Err() == nil {
+					g.members[victim].BeTold(old)
+					time.Sleep(time.Millisecond)
+				}
+			})
+		}
+		time.Sleep(10 * time.Millisecond)
+		must(t, g.put(leader, "a", "newer"))
+		time.Sleep(3 * time.Second) // it compares once a second, and all are asked for two
+		if !g.members[victim].Stats().Diverged {
+			t.Error("a member that was told of others did not judge what it found itself")
+		}
 	})
 }

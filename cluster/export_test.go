@@ -51,6 +51,12 @@ func (c *Cluster) header() raft.RPCHeader {
 	return raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(c.id), Addr: []byte(c.id)}
 }
 
+// HearCheckIn has this leader hear a check-in of its term, as if it came from a node.
+func (c *Cluster) HearCheckIn(ctx context.Context, from string, in lease.CheckIn) (lease.Answer, error) {
+	in.Term = c.raft.CurrentTerm()
+	return c.serveCheckIn(ctx, from, in)
+}
+
 // Heartbeat has a node hear of the member as the leader of a term.
 func (c *Cluster) Heartbeat(nodeID string, term uint64) error {
 	request := raft.AppendEntriesRequest{RPCHeader: c.header(), Term: term, Leader: []byte(c.id)}
@@ -65,6 +71,9 @@ func (c *Cluster) SendEntries(nodeID string, term, before, beforeTerm uint64, en
 	}
 	return c.transport.AppendEntries(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request, &raft.AppendEntriesResponse{})
 }
+
+// BeTold has the member hear that the states of two are suspected to differ at an index.
+func (c *Cluster) BeTold(index uint64) { _, _ = c.serveSuspect(c.ctx, c.id, digestCall{Index: index}) }
 
 // SayStand tells a node to stand for election, as its leader would.
 func (c *Cluster) SayStand(nodeID string) error {
@@ -223,7 +232,7 @@ var Words = func() string {
 // CallBodies are good bodies of each call, with txn as the transaction.
 func CallBodies(txn []byte) (bodies [][]byte) {
 	for _, call := range []any{
-		commitCall{Txn: txn}, fenceCall{}, lease.CheckIn{Term: 2, Process: 7, Applied: 3, Echo: 9, Promised: 1}, termCall{}, digestCall{Index: 3}, statusCall{}, surveyCall{}, silenceCall{},
+		voteCall{Term: 2}, voteAnswer{For: "x"}, commitCall{Txn: txn}, fenceCall{}, lease.CheckIn{Term: 2, Process: 7, Applied: 3, Echo: 9, Promised: 1}, termCall{}, digestCall{Index: 3}, statusCall{}, surveyCall{}, silenceCall{},
 		addressCall{Address: "host:1"}, order{Verb: orderLeave, Leader: "x", Term: 2, Node: "y", KeyTerm: 1, Signature: make([]byte, 64)},
 		commitAnswer{Kind: 2, Index: 7, Path: "a", At: 6}, fenceAnswer{Index: 3, Digest: make([]byte, 32)}, lease.Answer{E: 3, Life: 5, Token: 9, Grant: 4}, termAnswer{Term: 2},
 		digestAnswer{Known: true, Digest: make([]byte, 32)},
@@ -258,7 +267,7 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 
 // Recode has each body type decode and encode again.
 var Recode = []func([]byte) ([]byte, bool){
-	recode[commitCall], recode[fenceCall], recode[lease.CheckIn], recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall], recode[addressCall], recode[order],
+	recode[voteCall], recode[voteAnswer], recode[commitCall], recode[fenceCall], recode[lease.CheckIn], recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall], recode[addressCall], recode[order],
 	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer], recode[digestAnswer], recode[Status], recode[Survey], recode[succession.Voter], recode[gossip.News],
 	recode[lives.Hello], recode[lives.Answer], recode[lives.Diary], recode[known],
 	recode[certifyCall], recode[certifyAnswer], recode[renewedCall],

@@ -103,7 +103,8 @@ func (in *inbound) heartbeat(peer string, rpc raft.RPC) {
 	if !in.heard(rpc, peer) || !in.named(peer, rpc) {
 		return
 	}
-	if in.c.besides(peer, termOf(rpc.Command)) {
+	term := termOf(rpc.Command)
+	if in.c.besides(peer, term) || !in.c.claims(peer, term, false) {
 		rpc.Respond(nil, errBesides)
 		return
 	}
@@ -182,6 +183,10 @@ func (in *inbound) install(peer string, rpc raft.RPC) {
 		return
 	}
 	if in.refuses(peer, rpc, r) || in.passesOver(peer, rpc, r) { // by now
+		return
+	}
+	if !in.c.claims(peer, r.Term, true) {
+		rpc.Respond(nil, errBesides)
 		return
 	}
 	in.sender.Store(&peer)

@@ -95,6 +95,15 @@ func (c *Cluster) noteCompared() {
 	}
 }
 
+// noteDiffers says that it was not: until it is again, no lease counts here.
+func (c *Cluster) noteDiffers(index uint64) {
+	if c.leases.tenure.Load().Compared {
+		c.logger.Error("this node's state is not the leader's: one of the two is wrong, and this one "+
+			"answers nothing until they are the same", "index", index)
+	}
+	c.step(func(n lease.Steps, _ lease.Reading) { n.NoteDiffers() })
+}
+
 // noteAstray tells people, once.
 func (c *Cluster) noteAstray(astray bool) {
 	switch {

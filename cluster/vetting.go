@@ -25,7 +25,7 @@ import (
 //     late; and after a start nothing may be committed before the configuration is there.
 //   - entries are of the kinds that a leader makes, one behind the other. Raft stops at other kinds, and a log with
 //     a hole is lost at the next start.
-//   - a term has one leader. Raft follows whoever says so.
+//   - a term has one leader (oneleader.go). Raft follows whoever says so.
 //   - terms come one after the other. Raft believes any, and after the greatest there is nobody can be elected.
 //
 // What is not known yet is not refused but held back: the entries before it are taken, and the
@@ -35,6 +35,9 @@ import (
 func (in *inbound) append(peer string, rpc raft.RPC, r *raft.AppendEntriesRequest) {
 	leads := r.Term >= in.c.raft.CurrentTerm() // else Raft takes nothing of it
 	keep, err := in.c.vet(peer, r)
+	if err == nil && !in.c.claims(peer, r.Term, keep > 0) {
+		err = errBesides
+	}
 	switch {
 	case err != nil:
 		rpc.Respond(nil, err)
@@ -103,20 +106,6 @@ func (c *Cluster) vet(peer string, r *raft.AppendEntriesRequest) (keep int, err 
 }
 
 var errBesides = errors.New("cluster: another node leads in this term")
-
-// besides says whether a peer leads beside the leader that this member knows of the same term:
-// there is one.
-func (c *Cluster) besides(peer string, term uint64) bool {
-	if term != c.raft.CurrentTerm() {
-		return false
-	}
-	leader := c.leader()
-	if leader == "" || leader == peer || term != c.raft.CurrentTerm() {
-		return false
-	}
-	c.accuse(peer, deedBesides, "term", term)
-	return true
-}
 
 // rewritten says whether this member's log has another entry in the place of a committed one.
 func (c *Cluster) rewritten(e *raft.Log) bool {

@@ -21,7 +21,7 @@
 //	L8   changes of the configuration                  Node.MayChange, Node.Grant, Node.VotersChange
 //	L9   what was read is waited for                   Read.Viewed, Read.Shown
 //	L10  fenced or not                                 Read.Viewed
-//	L11  states are compared before the first lease    Tenure.MayRead
+//	L11  states are compared before the first lease    Tenure.MayRead, Node.NoteDiffers
 //	L12  who delays writes waits                       Node.MoveE, Node.Grant, Table.awaited, crowded
 //	L13  how long a lease lasts                        Table.life, Node.Hear
 //	L14  clocks that run at nearly the same rate       Clocks.differ, Node.Take

@@ -19,11 +19,12 @@ func (l Lease) covers(look time.Duration, term uint64) bool {
 type Tenure struct {
 	Lease    Lease
 	Life     time.Duration // of leases, as the leader said last: how old an answer may get
-	Compared bool          // this node's state was the leader's once since it started
+	Compared bool          // this node's state was the leader's when they were compared last
 }
 
 // MayRead says whether a look at the clock, and at the term after it, found a lease (L2). Before
-// its first read a node has compared its state with the leader's (L11).
+// its first read a node has compared its state with the leader's, and found no difference since
+// (L11).
 func (t Tenure) MayRead(look time.Duration, term uint64) bool {
 	return t.Compared && t.Lease.covers(look, term)
 }
@@ -118,3 +119,7 @@ func (n *Node) GiveBack() {
 
 // NoteCompared says that this node's state was the leader's (L11).
 func (n *Node) NoteCompared() { n.Compared = true }
+
+// NoteDiffers says that it was not. Whose fault that is others may judge, and may be kept from it;
+// meanwhile each read asks the leader.
+func (n *Node) NoteDiffers() { n.Compared = false }

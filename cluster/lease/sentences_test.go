@@ -87,6 +87,10 @@ var worldly = []sentence{
 		a.member(0).NoteCompared()
 		return ""
 	}),
+	say(`NODE's state differs from the leader's`, func(_ *world, a words) string {
+		a.member(0).NoteDiffers()
+		return ""
+	}),
 }
 
 // What a member and its leader say to one another. A check-in that is on its way has a letter.

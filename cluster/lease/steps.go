@@ -9,6 +9,7 @@ type Steps interface {
 	Take(asked, r Reading, serves bool, c CheckIn, a Answer) (leased bool)
 	GiveBack()
 	NoteCompared()
+	NoteDiffers()
 	Settled(index uint64, changed bool)
 
 	Elected(r Reading, members []Server)

@@ -137,11 +137,29 @@ var signedMutants = []mutant{
 	{
 		name: "two-leaders-of-a-term", bug: "a node follows whoever says that he leads in its term",
 		edits: []overlay.Edit{{
-			File: "keyquorum/cluster/vetting.go",
-			Old:  "	if leader == \"\" || leader == peer || term",
-			New:  "	if leader != \"\" || string(leader) == peer || term",
+			File: "keyquorum/cluster/oneleader.go",
+			Old:  "	if known.leader == peer {\n",
+			New:  "	if known.leader != \"\" {\n",
 		}},
-		test: "./testcluster TestThiefAppendsNothing",
+		test: "./cluster TestOfTwoFirstMessagesOnePasses",
+	},
+	{
+		name: "second-is-named", bug: "who was elected is named because somebody else spoke first",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/oneleader.go",
+			Old:  "		known.heard = append(known.heard, peer)\n",
+			New:  "		known.heard = append(known.heard, peer)\n		c.accuse(peer, deedBesides)\n",
+		}},
+		test: "./cluster TestElectedLeaderIsFollowedAfterAThief",
+	},
+	{
+		name: "first-is-kept", bug: "who spoke first in a term keeps a member from who was elected in it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/oneleader.go",
+			Old:  "		known.leader = elected\n",
+			New:  "",
+		}},
+		test: "./cluster TestElectedLeaderIsFollowedAfterAThief",
 	},
 	{
 		name: "any-term", bug: "a node enters any term that somebody names",
@@ -409,6 +427,34 @@ var signedMutants = []mutant{
 			New:  "	for {\n		sent := false //",
 		}},
 		test: "./cluster TestOutcomeOfAWriteThatIsSignedAgainMayBeUnknown",
+	},
+	{
+		name: "liar-stops-a-pair", bug: "one of two that lies about its state stops the other for good",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/digest.go",
+			Old:  "	if mostAgree(answers, own[:]) > len(voters)/2 {\n",
+			New:  "	if with <= len(voters)/2 && len(answers) == len(voters) {\n",
+		}},
+		test: "./cluster TestOneOfAPairStopsNobody",
+	},
+	{
+		name: "difference-not-noted",
+		bug:  "whose state differs from the leader's reads on under its lease until it is judged",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/digest.go",
+			Old:  "	c.noteDiffers(answer.Index)\n",
+			New:  "",
+		}},
+		test: "./cluster TestDivergedMemberReadsNothingUnjudged",
+	},
+	{
+		name: "told-hides-found", bug: "a member that is told of others' suspicions judges none of its own",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/digest.go",
+			Old:  "	if tell {\n		judging =",
+			New:  "	if tell && index == 0 {\n		judging =",
+		}},
+		test: "./cluster TestToldSuspicionsHideNoOther",
 	},
 	{
 		name: "snapshot-awaited-by-raft", bug: "Raft's main loop waits for whoever says that it sends a snapshot",

@@ -126,6 +126,10 @@ func (p *process) NoteCompared() {
 	p.note("is compared", func(n lease.Steps) any { n.NoteCompared(); return nil })
 }
 
+func (p *process) NoteDiffers() {
+	p.note("differs", func(n lease.Steps) any { n.NoteDiffers(); return nil })
+}
+
 func (p *process) Settled(index uint64, changed bool) {
 	p.note("settles", func(n lease.Steps) any { n.Settled(index, changed); return nil })
 }
