@@ -37,6 +37,12 @@ type Accusation struct {
 	Last       time.Time
 }
 
+// nameless stands for a node that nobody could tell.
+const nameless = "(unknown)"
+
+// Nameless says that nobody could tell which node it was.
+func (a Accusation) Nameless() bool { return a.Node == nameless }
+
 // maxAccusations bounds what is kept: a few deeds of each member.
 const maxAccusations = 256
 
@@ -51,7 +57,7 @@ type accusations struct {
 // and for all together that the list has no place for.
 func (c *Cluster) accuse(node string, d deed, details ...any) {
 	if node == "" {
-		node = "(unknown)"
+		node = nameless
 	}
 	if c.accused.note(node, d, c.wall()) {
 		says := "a node does what no member does: if its disk was stolen, remove it"

@@ -132,7 +132,8 @@ func nameIn(s node.Survey, id string) string {
 	return id
 }
 
-// accuse names who was caught at something, in the list by node and in words once.
+// accuse names who was caught at something, in the list by node and in words once. Who was removed
+// since then has no words: nothing is left to be done.
 func (d *haStatusData) accuse(s node.Survey) {
 	names, told := map[string]string{}, map[string]bool{}
 	for _, p := range s.Members {
@@ -141,11 +142,12 @@ func (d *haStatusData) accuse(s node.Survey) {
 	for _, p := range s.Members {
 		for _, a := range p.Status.Accused {
 			d.Accused = append(d.Accused, accusation{a.Node, a.Deed, a.Says, p.ID, a.Times, a.Last.UTC()})
-			if told[a.Node+a.Deed] {
+			name, there := names[a.Node]
+			if told[a.Node+a.Deed] || !there && !a.Nameless() {
 				continue
 			}
 			told[a.Node+a.Deed] = true
-			name := cmp.Or(names[a.Node], a.Node)
+			name = cmp.Or(name, a.Node)
 			d.Outlook = append(d.Outlook, fmt.Sprintf("Node %s %s. %s", name, a.Says, a.Advice()))
 		}
 	}

@@ -73,7 +73,8 @@ func Servers(s Survey) []placement.Server {
 	servers := make([]placement.Server, len(s.Members))
 	for i, p := range s.Members {
 		servers[i] = placement.Server{
-			ID: p.ID, Region: p.Status.About.Region, Voter: p.Voter, Up: p.Answers, Serves: p.Serves(),
+			ID: p.ID, Region: p.Status.About.Region, Voter: p.Voter,
+			Up: p.Answers && !p.Status.Unfit, Serves: p.Serves(),
 		}
 	}
 	return servers

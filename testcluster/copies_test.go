@@ -56,10 +56,17 @@ func TestFoldersThatWerePutBackOrCopiedAreNamed(t *testing.T) {
 		}) {
 			t.Error("no metric counts it")
 		}
+		if s := status(t, c, 0); s.Spare != 0 {
+			t.Errorf("with one of three that takes no part, %d voters may be lost: %q", s.Spare, s.Outlook)
+		}
 		c.NewVault("without-it")
 		c.Remove(back)
 		c.AddVoter() // with an empty folder
 		c.NewVault("with-another")
+		await(t, "nobody is told to remove who was removed", func() (bool, string) {
+			all := strings.Join(status(t, c, 0).Outlook, " ")
+			return !strings.Contains(all, id), all
+		})
 	})
 }
 
