@@ -20,7 +20,15 @@ var mutants = []mutant{
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/fence.go",
 			Old:  "	c.askVoters(&fence)\n	if !fence.Proves(c.raft.CurrentTerm()) {",
-			New:  "	if fence.Term == 0 || c.raft.VerifyLeader().Error() != nil {",
+			New: `	verified := make(chan error, 1)
+	go func() { verified <- c.raft.VerifyLeader().Error() }()
+	var unverified error
+	select {
+	case unverified = <-verified:
+	case <-time.After(time.Second):
+		unverified = errNotConfirmed
+	}
+	if fence.Term == 0 || unverified != nil {`,
 		}},
 		test: "./cluster TestStaleLeaderDoesNotAnswer",
 	},
