@@ -1,9 +1,10 @@
 // Package throng bounds the connections that a listener holds, so that whoever has many of them
 // keeps nobody else from having one.
 //
-// Nobody is turned away at the door: a new connection is let in, and where there are too many the
-// idlest goes, of those whose peer is known only when no other is left. A connection begins with the
-// lowest standing and rises by what its peer has shown. Each standing has a share of the places; a connection is closed for
+// Nobody is turned away at the door: a new connection is let in, and where there are too many
+// another goes: the idlest of the source that has most, or of all where no source has many; of those
+// whose peer is known only when no other is left. So who comes alone outlasts a flood from a few
+// sources, however slow its handshake is. A connection begins with the lowest standing and rises by what its peer has shown. Each standing has a share of the places; a connection is closed for
 // others' sake only when its standing has more than its share. So those of a high standing have
 // places that no number of low ones takes, and a newcomer has time to show who it is however many
 // of a high standing there are.
@@ -12,7 +13,6 @@ package throng
 import (
 	"container/list"
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,8 +39,8 @@ type Throng struct {
 	places int
 
 	mu      sync.Mutex
-	here    []list.List // of *Place by standing, the idlest first
-	sources map[source]*list.List
+	ranks   []rank // by standing
+	sources map[source]*origin
 	all     int
 	counts  Counts
 }
@@ -56,7 +56,7 @@ type Counts struct {
 // New makes an empty throng.
 func New(limits Limits) *Throng {
 	t := &Throng{
-		limits: limits, here: make([]list.List, len(limits.Standings)), sources: map[source]*list.List{},
+		limits: limits, ranks: make([]rank, len(limits.Standings)), sources: map[source]*origin{},
 	}
 	for _, s := range limits.Standings {
 		t.places += s.Share
@@ -74,8 +74,8 @@ type Place struct {
 	touched  atomic.Int64 // Unix nanoseconds
 
 	// Guarded by throng.mu.
-	inStanding, inSource *list.Element // nil when it is in none
-	gone                 bool
+	inRank, inGroup *list.Element // the second nil for a peer that is known
+	gone            bool
 }
 
 // Enter takes a connection in, and closes another one where that makes one too many. conn.Close
@@ -85,10 +85,7 @@ func (t *Throng) Enter(conn net.Conn) *Place {
 	p.touched.Store(time.Now().UnixNano())
 	t.mu.Lock()
 	t.all++
-	p.inStanding = t.here[0].PushBack(p)
-	if t.limits.Known > 0 {
-		p.enterSource()
-	}
+	p.enterRank()
 	victims := t.tooMany(p)
 	t.mu.Unlock()
 	for _, v := range victims {
@@ -109,13 +106,10 @@ func (p *Place) Rise(standing int) {
 		t.mu.Unlock()
 		return
 	}
-	t.here[old].Remove(p.inStanding)
+	p.leaveRank()
 	p.standing.Store(int32(standing))
 	p.touched.Store(time.Now().UnixNano())
-	p.inStanding = t.here[standing].PushBack(p)
-	if standing >= t.limits.Known {
-		p.leaveSource()
-	}
+	p.enterRank()
 	victims := t.tooMany(p)
 	t.mu.Unlock()
 	for _, v := range victims {
@@ -139,9 +133,10 @@ func (p *Place) Touch() {
 	if p.gone {
 		return
 	}
-	t.here[p.standing.Load()].MoveToBack(p.inStanding)
-	if p.inSource != nil {
-		t.sources[p.source].MoveToBack(p.inSource)
+	s := p.standing.Load()
+	t.ranks[s].idle.MoveToBack(p.inRank)
+	if p.inGroup != nil {
+		t.sources[p.source].groups[s].MoveToBack(p.inGroup)
 	}
 }
 
@@ -158,28 +153,37 @@ func (p *Place) leaveLocked() {
 	}
 	p.gone = true
 	p.throng.all--
-	p.throng.here[p.standing.Load()].Remove(p.inStanding)
-	p.leaveSource()
+	p.leaveRank()
 }
 
-func (p *Place) enterSource() {
-	of := p.throng.sources[p.source]
-	if of == nil {
-		of = list.New()
-		p.throng.sources[p.source] = of
-	}
-	p.inSource = of.PushBack(p)
-}
-
-func (p *Place) leaveSource() {
-	if p.inSource == nil {
+func (p *Place) enterRank() {
+	t, s := p.throng, int(p.standing.Load())
+	p.inRank = t.ranks[s].idle.PushBack(p)
+	if s >= t.limits.Known {
 		return
 	}
-	of := p.throng.sources[p.source]
-	of.Remove(p.inSource)
-	p.inSource = nil
-	if of.Len() == 0 {
-		delete(p.throng.sources, p.source)
+	o := t.sources[p.source]
+	if o == nil {
+		o = &origin{groups: make([]group, t.limits.Known)}
+		t.sources[p.source] = o
+	}
+	o.all++
+	p.inGroup = o.groups[s].PushBack(p)
+	t.ranks[s].resize(&o.groups[s], 1)
+}
+
+func (p *Place) leaveRank() {
+	t, s := p.throng, int(p.standing.Load())
+	t.ranks[s].idle.Remove(p.inRank)
+	if p.inGroup == nil {
+		return
+	}
+	o := t.sources[p.source]
+	o.groups[s].Remove(p.inGroup)
+	t.ranks[s].resize(&o.groups[s], -1)
+	p.inGroup = nil
+	if o.all--; o.all == 0 {
+		delete(t.sources, p.source)
 	}
 }
 
@@ -190,36 +194,42 @@ func (t *Throng) tooMany(p *Place) (victims []*Place) {
 		v.leaveLocked()
 		victims = append(victims, v)
 	}
-	if of := t.sources[p.source]; p.inSource != nil && t.limits.PerSource > 0 && of.Len() > t.limits.PerSource {
-		out(of.Front().Value.(*Place), &t.counts.PerSource)
+	o := t.sources[p.source]
+	if p.inGroup != nil && t.limits.PerSource > 0 && o.all > t.limits.PerSource {
+		out(o.idlest(), &t.counts.PerSource)
 	}
 	s := p.standing.Load()
-	if most := t.limits.Standings[s].Most; most > 0 && t.here[s].Len() > most {
-		out(t.here[s].Front().Value.(*Place), &t.counts.Crowded)
+	if most := t.limits.Standings[s].Most; most > 0 && t.ranks[s].idle.Len() > most {
+		out(t.ranks[s].victim(), &t.counts.Crowded)
 	}
 	if t.all > t.places {
-		out(t.idlest(), &t.counts.Crowded)
+		out(t.victim(), &t.counts.Crowded)
 	}
 	return victims
 }
 
-// idlest is of a standing that has more than its share. There is one: the shares are the places.
-// Below Known the idlest of all these goes, so that who has just come has time for a handshake
-// while others sit there and do nothing; above, the lowest standing's.
-func (t *Throng) idlest() (found *Place) {
-	for s := range t.here {
+// victim is of a standing that has more than its share. There is one: the shares are the places.
+// Below Known the idlest of the standings' victims goes, so that who has just come has time for a
+// handshake while others sit there and do nothing; above, the lowest standing's.
+func (t *Throng) victim() (found *Place) {
+	for s := range t.ranks {
 		if found != nil && s >= t.limits.Known {
 			break
 		}
-		if t.here[s].Len() <= t.limits.Standings[s].Share {
+		if t.ranks[s].idle.Len() <= t.limits.Standings[s].Share {
 			continue
 		}
-		p := t.here[s].Front().Value.(*Place)
-		if found == nil || p.touched.Load() < found.touched.Load() {
-			found = p
-		}
+		found = idler(found, t.ranks[s].victim())
 	}
 	return found
+}
+
+// idler gives the one of two that was used less lately; either may be nil.
+func idler(a, b *Place) *Place {
+	if a == nil || b != nil && b.touched.Load() < a.touched.Load() {
+		return b
+	}
+	return a
 }
 
 // Counts are those of now.
@@ -228,25 +238,8 @@ func (t *Throng) Counts() Counts {
 	defer t.mu.Unlock()
 	c := t.counts
 	c.Sources = len(t.sources)
-	for s := range t.here {
-		c.Holds = append(c.Holds, t.here[s].Len())
+	for s := range t.ranks {
+		c.Holds = append(c.Holds, t.ranks[s].idle.Len())
 	}
 	return c
-}
-
-// A source is where a connection comes from, as far as one peer has it to itself: whoever has an
-// IPv6 address has all of its /64.
-type source string
-
-func sourceOf(addr net.Addr) source {
-	ap, err := netip.ParseAddrPort(addr.String())
-	if err != nil { // a network of a test
-		return source(addr.String())
-	}
-	ip := ap.Addr().Unmap().WithZone("")
-	if ip.Is6() {
-		prefix, _ := ip.Prefix(64)
-		return source(prefix.String())
-	}
-	return source(ip.String())
 }

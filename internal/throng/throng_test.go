@@ -87,6 +87,38 @@ func TestNewcomersOutlastTheIdle(t *testing.T) {
 	})
 }
 
+// Who comes alone has time for its handshake while a flood comes from a few sources, each of whose
+// connections is younger.
+func TestTheLoneOutlastAFlood(t *testing.T) {
+	for standing := range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			all := throng.New(throng.Limits{
+				Standings: []throng.Standing{{Share: 20, Most: 30}, {Share: 20}, {Share: 10}}, PerSource: 20, Known: 2,
+			})
+			alone := []*peer{stranger(100), stranger(101)}
+			for _, p := range alone {
+				all.Enter(p).Rise(standing)
+			}
+			for i := range 3000 {
+				place := all.Enter(from(fmt.Sprintf("10.1.1.%d:%d", i%7, i)))
+				if i%5 == 0 {
+					place.Rise(1)
+				}
+				if i%3 == 0 {
+					place.Leave()
+				}
+				time.Sleep(time.Millisecond)
+			}
+			if got := closed(alone); got != nil {
+				t.Errorf("closed are %v of those who came alone with standing %d", got, standing)
+			}
+			if c := all.Counts(); c.Crowded == 0 || c.Sources != 9 {
+				t.Errorf("counts are %+v", c)
+			}
+		})
+	}
+}
+
 // However many have risen, a newcomer has a place.
 func TestTheKnownLeaveNewcomersTheirShare(t *testing.T) {
 	all := throng.New(limits)
