@@ -169,3 +169,22 @@ func TestPagesSayThingsOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestPagesOfATaskAreShort holds those that somebody reads with work to do to a length that is read to the end.
+func TestPagesOfATaskAreShort(t *testing.T) {
+	const most = 150 // lines
+	task := regexp.MustCompile(`^(docs/(apps-|from-|security-officer|README)|SECURITY).*`)
+	found := 0
+	for _, p := range pages(t) {
+		if !task.MatchString(p.path) {
+			continue
+		}
+		found++
+		if n := strings.Count(p.text, "\n"); n >= most {
+			t.Errorf("%s has %d lines: below %d, or two pages", p.path, n, most)
+		}
+	}
+	if found < 9 {
+		t.Errorf("%d pages of a task were found", found)
+	}
+}
