@@ -1,5 +1,5 @@
-// The programs of others' Go clients that make conformance runs. They are a module of their own so that
-// what they bring stays out of the product's.
+// The programs of others' Go clients that make conformance runs. They are a module of their own
+// so that what they bring stays out of the product's.
 module guests
 
 go 1.26.0

@@ -1,6 +1,6 @@
-// Every operation of CryptographyClient. It encrypts, wraps and verifies by itself where it has the
-// public key and knows how (RSA1_5, RSA-OAEP, data under RS256 to RS512): the vault undoes that. All
-// else it asks the vault for.
+// Every operation of CryptographyClient. It encrypts, wraps and verifies by itself where it has
+// the public key and knows how (RSA1_5, RSA-OAEP, data under RS256 to RS512): the vault undoes
+// that. All else it asks the vault for.
 
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
@@ -43,7 +43,8 @@ for (const algorithm of ['RSA1_5', 'RSA-OAEP', 'RSA-OAEP-256']) {
 }
 
 for (const [algorithm, curve, bits] of [
-  ['ES256', 'P-256', 256], ['ES256K', 'P-256K', 256], ['ES384', 'P-384', 384], ['ES512', 'P-521', 512],
+  ['ES256', 'P-256', 256], ['ES256K', 'P-256K', 256],
+  ['ES384', 'P-384', 384], ['ES512', 'P-521', 512],
 ]) {
   test(`sign and verify ${algorithm}`, async () => {
     const key = await keys.createEcKey(newName('ec'), { curve })
@@ -76,7 +77,8 @@ for (const size of [128, 192, 256]) {
 
     const cbc = { algorithm: `A${size}CBCPAD`, iv: randomBytes(16) }
     const { result: padded } = await client.encrypt({ ...cbc, plaintext: data })
-    assert.deepEqual(Buffer.from((await client.decrypt({ ...cbc, ciphertext: padded })).result), data)
+    const unpadded = await client.decrypt({ ...cbc, ciphertext: padded })
+    assert.deepEqual(Buffer.from(unpadded.result), data)
 
     const wrapped = await client.wrapKey(`A${size}KW`, data.subarray(0, 16))
     const { result } = await client.unwrapKey(`A${size}KW`, wrapped.result)

@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict'
 import { createPublicKey, generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto'
 import { test } from 'node:test'
-import { hour, keys, newName, ours, polling, purgeKey, refused, vaultUrl, wholeSeconds } from './world.mjs'
+import {
+  hour, keys, newName, ours, polling, purgeKey, refused, vaultUrl, wholeSeconds,
+} from './world.mjs'
 
 test('create RSA', async () => {
   const name = newName('rsa')
@@ -11,10 +13,11 @@ test('create RSA', async () => {
   const made = await keys.createRsaKey(name, {
     keySize: 3072, keyOps: ['sign', 'verify'], expiresOn, tags: { team: 'blue' },
   })
-  for (const key of [made, await keys.getKey(name), await keys.getKey(name, { version: made.properties.version })]) {
+  const { version } = made.properties
+  for (const key of [made, await keys.getKey(name), await keys.getKey(name, { version })]) {
     assert.equal(key.name, name)
     assert.equal(key.keyType, 'RSA')
-    assert.equal(key.id, `${vaultUrl.replace(/\/$/, '')}/keys/${name}/${made.properties.version}`)
+    assert.equal(key.id, `${vaultUrl.replace(/\/$/, '')}/keys/${name}/${version}`)
     assert.equal(key.key.n.length, 3072 / 8)
     assert.deepEqual([...key.key.e], [1, 0, 1])
     assert.equal(key.key.d, undefined)
@@ -197,7 +200,8 @@ test('release', { skip: !authority && 'there is no attestation authority here' }
     anyOf: [{ authority, allOf: [{ claim: 'sdk-test', equals: 'true' }] }],
   }
   const made = await keys.createRsaKey(name, {
-    exportable: true, hsm: true, releasePolicy: { encodedPolicy: Buffer.from(JSON.stringify(policy)) },
+    exportable: true, hsm: true,
+    releasePolicy: { encodedPolicy: Buffer.from(JSON.stringify(policy)) },
   })
   assert.equal(made.properties.exportable, true)
   const { token } = await (await fetch(`${authority}/generate-test-token`)).json()

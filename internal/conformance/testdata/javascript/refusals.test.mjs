@@ -57,7 +57,8 @@ test('a wrong client secret', async () => {
 })
 
 test('a token that is none', async () => {
-  const none = { getToken: async () => ({ token: 'a.b.c', expiresOnTimestamp: Date.now() + 3_600_000 }) }
+  const token = { token: 'a.b.c', expiresOnTimestamp: Date.now() + 1000 * hour }
+  const none = { getToken: async () => token }
   await refused(new SecretClient(vaultUrl, none).getSecret('any'), 401, 'Unauthorized')
 })
 

@@ -15,12 +15,12 @@ export default async function* report(events) {
     const name = `${file}/${data.name.replaceAll(' ', '_')}`
     yield `=== RUN   ${name}\n`
     if (skipped) yield `    ${data.skip}\n`
-    if (type === 'test:fail') yield indented(inspect(data.details.error.cause ?? data.details.error))
+    if (type === 'test:fail') yield indented(data.details.error)
     const result = skipped ? 'SKIP' : type === 'test:fail' ? 'FAIL' : 'PASS'
     yield `--- ${result}: ${name} (${seconds(data)})\n`
   }
   yield `--- ${failed ? 'FAIL' : 'PASS'}: ${file} (0.00s)\n`
 }
 
-const indented = (text) => text.replace(/^/gm, '    ') + '\n'
+const indented = (error) => inspect(error.cause ?? error).replace(/^/gm, '    ') + '\n'
 const seconds = (data) => (data.details.duration_ms / 1000).toFixed(2) + 's'

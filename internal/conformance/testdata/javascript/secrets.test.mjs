@@ -33,7 +33,8 @@ test('set and get', async () => {
     assert.deepEqual(got.properties.updatedOn, got.properties.createdOn)
   }
   assert.equal(set.name, name)
-  assert.equal(set.properties.id, `${vaultUrl.replace(/\/$/, '')}/secrets/${name}/${set.properties.version}`)
+  const base = vaultUrl.replace(/\/$/, '')
+  assert.equal(set.properties.id, `${base}/secrets/${name}/${set.properties.version}`)
   await purgeSecret(name)
 })
 
@@ -101,9 +102,12 @@ test('delete, recover and purge', async () => {
   const name = newName('delete')
   await secrets.setSecret(name, 'value', { tags: { kept: 'yes' } })
   const deleting = await secrets.beginDeleteSecret(name, polling)
-  const resumed = await secrets.beginDeleteSecret(name, { ...polling, resumeFrom: deleting.toString() })
+  const resumeFrom = deleting.toString()
+  const resumed = await secrets.beginDeleteSecret(name, { ...polling, resumeFrom })
   for (const deleted of [
-    await deleting.pollUntilDone(), await resumed.pollUntilDone(), await secrets.getDeletedSecret(name),
+    await deleting.pollUntilDone(),
+    await resumed.pollUntilDone(),
+    await secrets.getDeletedSecret(name),
   ]) {
     assert.equal(deleted.name, name)
     assert.deepEqual(deleted.properties.tags, { kept: 'yes' })

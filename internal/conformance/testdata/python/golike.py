@@ -1,4 +1,4 @@
-"""Runs a module's tests and prints what Go's test binaries print: one reader does for all suites."""
+"""Runs a module's tests and prints what Go's test binaries print: one reader for all suites."""
 
 import sys
 import unittest

@@ -131,9 +131,11 @@ class Cryptography(Case):
         client = CryptographyClient(self.keys.create_rsa_key(name), self.credential)
         for algorithm in "RSA1_5", "RSA-OAEP", "RSA-OAEP-256":
             hidden = client.encrypt(EncryptionAlgorithm(algorithm), b"data")
-            self.assertEqual(client.decrypt(hidden.algorithm, hidden.ciphertext).plaintext, b"data")
+            shown = client.decrypt(hidden.algorithm, hidden.ciphertext)
+            self.assertEqual(shown.plaintext, b"data")
             wrapped = client.wrap_key(KeyWrapAlgorithm(algorithm), b"data")
-            self.assertEqual(client.unwrap_key(wrapped.algorithm, wrapped.encrypted_key).key, b"data")
+            unwrapped = client.unwrap_key(wrapped.algorithm, wrapped.encrypted_key)
+            self.assertEqual(unwrapped.key, b"data")
         self.purge_key(name)
 
     def test_encrypt_and_wrap_with_oct(self):

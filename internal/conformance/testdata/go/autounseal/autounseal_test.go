@@ -1,5 +1,6 @@
-// Package autounseal seals with a key of a vault as Vault and OpenBao do with `seal "azurekeyvault"`: by
-// HashiCorp's wrapper, which both are built with, told by their environment variables where it is.
+// Package autounseal seals with a key of a vault as Vault and OpenBao do with `seal
+// "azurekeyvault"`: by HashiCorp's wrapper, which both are built with, told by environment
+// variables where it is.
 package autounseal
 
 import (
@@ -32,10 +33,11 @@ func newKey(t *testing.T) (*azkeys.Client, string) {
 	t.Setenv("VAULT_AZUREKEYVAULT_VAULT_NAME", name)
 	t.Setenv("AZURE_AD_RESOURCE", zone)
 	maker := azurekeyvault.NewWrapper()
-	_, err = maker.SetConfig(t.Context(), wrapping.WithConfigMap(nil), azurekeyvault.WithKeyNotRequired(true))
+	_, err = maker.SetConfig(t.Context(), azurekeyvault.WithKeyNotRequired(true))
 	must(t, err)
 	client, key := maker.Client(), fmt.Sprintf("unseal-%s", rand.Text()[:8])
-	_, err = client.CreateKey(t.Context(), key, azkeys.CreateKeyParameters{Kty: to.Ptr(azkeys.JSONWebKeyTypeRSA)}, nil)
+	asked := azkeys.CreateKeyParameters{Kty: to.Ptr(azkeys.JSONWebKeyTypeRSA)}
+	_, err = client.CreateKey(t.Context(), key, asked, nil)
 	must(t, err)
 	t.Setenv("VAULT_AZUREKEYVAULT_KEY_NAME", key)
 	t.Cleanup(func() {
@@ -64,8 +66,8 @@ func TestUnsealAfterARestart(t *testing.T) {
 	opens(t, start(t), sealed)
 }
 
-// TestRotation has the key rotated: what was sealed before opens, and the server sees that it had better
-// seal anew.
+// TestRotation has the key rotated: what was sealed before opens, and the server sees that it had
+// better seal anew.
 func TestRotation(t *testing.T) {
 	client, key := newKey(t)
 	w := start(t)

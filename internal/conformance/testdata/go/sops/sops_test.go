@@ -32,8 +32,9 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	client, err := azkeys.NewClient(os.Getenv("AZURE_KEYVAULT_URL"), credential, nil)
 	must(t, err)
-	w := &world{T: t, client: client, key: fmt.Sprintf("sops-%s", rand.Text()[:8]), dir: t.TempDir()}
-	made, err := client.CreateKey(t.Context(), w.key, azkeys.CreateKeyParameters{Kty: to.Ptr(azkeys.KeyTypeRSA)}, nil)
+	w := &world{T: t, client: client, key: "sops-" + rand.Text()[:8], dir: t.TempDir()}
+	asked := azkeys.CreateKeyParameters{Kty: to.Ptr(azkeys.KeyTypeRSA)}
+	made, err := client.CreateKey(t.Context(), w.key, asked, nil)
 	must(t, err)
 	w.url = string(*made.Key.KID)
 	t.Cleanup(func() {
@@ -47,7 +48,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// sops runs the program in the folder. Its home is there too, so that it finds no settings of anybody's.
+// sops runs the program in the folder. Its home is there too: it finds no settings of anybody's.
 func (w *world) sops(args ...string) (string, error) {
 	cmd := exec.CommandContext(w.Context(), os.Getenv("SOPS_PROGRAM"), args...)
 	cmd.Dir, cmd.Env = w.dir, append(os.Environ(), "HOME="+w.dir)
@@ -111,7 +112,8 @@ func TestRotation(t *testing.T) {
 	must(t, err)
 	w.mustDecrypt()
 	newer := string(*rotated.Key.KID)
-	w.mustSops("rotate", "--in-place", "--add-azure-kv", newer, "--rm-azure-kv", w.url, "secret.yaml")
+	w.mustSops("rotate", "--in-place",
+		"--add-azure-kv", newer, "--rm-azure-kv", w.url, "secret.yaml")
 	file, err := os.ReadFile(filepath.Join(w.dir, "secret.yaml"))
 	must(t, err)
 	if !strings.Contains(string(file), rotated.Key.KID.Version()) {
@@ -127,8 +129,12 @@ func TestKeyIsSwitchedOff(t *testing.T) {
 	off := azkeys.UpdateKeyParameters{KeyAttributes: &azkeys.KeyAttributes{Enabled: to.Ptr(false)}}
 	_, err := w.client.UpdateKey(t.Context(), w.key, "", off, nil)
 	must(t, err)
-	for _, args := range [][]string{{"decrypt", "secret.yaml"}, {"encrypt", "--azure-kv", w.url, "plain.yaml"}} {
-		if out, err := w.sops(args...); err == nil || !strings.Contains(err.Error(), "KeyDisabled") {
+	for _, args := range [][]string{
+		{"decrypt", "secret.yaml"},
+		{"encrypt", "--azure-kv", w.url, "plain.yaml"},
+	} {
+		out, err := w.sops(args...)
+		if err == nil || !strings.Contains(err.Error(), "KeyDisabled") {
 			t.Errorf("%s: %v, said %q", args[0], err, out)
 		}
 	}
