@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,6 +153,37 @@ func TestRunnersThatEndEarlyHaveFailed(t *testing.T) {
 		cmd.Dir = dir
 		if all := testOutcomes("early", cmd); len(all) != 1 || all[0].result != "FAIL" {
 			t.Errorf("%s: read %q", text, all)
+		}
+	}
+}
+
+// TestAbsentGuestIsSkipped has a machine lack what a guest takes: the page says so for every node.
+func TestAbsentGuestIsSkipped(t *testing.T) {
+	t.Setenv(programs, t.TempDir())
+	lacking := guest{name: "fortran", build: func(string, string) error {
+		return fetchAll("the registry", ".", "sh", "-c", "echo npm error code ENOTFOUND; exit 1")
+	}}
+	must(t, lacking.come(os.Getenv(programs)))
+	s, err := lacking.arrived()
+	must(t, err)
+	r := newReport([]section{s.section()})
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) { (*bed)(nil).runSuite(t, node{kind: kind}, s, r) })
+	}
+	want := "| fortran | 1 | 1 skip | 1 skip | 1 skip | " +
+		"what it is made of could not be fetched from the registry |"
+	if page := r.Summary(); !r.complete() || !strings.Contains(page, want) {
+		t.Errorf("the page does not say %q:\n%s", want, page)
+	}
+}
+
+// TestOtherBytesAreNoAbsence has a registry answer with what is not pinned: that fails the run.
+func TestOtherBytesAreNoAbsence(t *testing.T) {
+	for _, said := range []string{"npm error code EINTEGRITY", "verifying module: checksum mismatch"} {
+		var lacking absence
+		err := fetchAll("the registry", ".", "sh", "-c", "echo '"+said+"'; exit 1")
+		if err == nil || errors.As(err, &lacking) {
+			t.Errorf("%q is taken for an absence: %v", said, err)
 		}
 	}
 }
