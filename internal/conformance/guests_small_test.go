@@ -145,7 +145,7 @@ func TestRunnersThatEndEarlyHaveFailed(t *testing.T) {
 		"process.exit(0)",
 		`import { test } from 'node:test'
 		test('holds', () => {})
-		test('ends', () => process.exit(0))`,
+		test('ends', () => new Promise(() => setTimeout(() => process.exit(0), 300)))`,
 	} {
 		dir := t.TempDir()
 		must(t, os.WriteFile(filepath.Join(dir, "early.test.mjs"), []byte(text), 0o600))
