@@ -15,6 +15,7 @@ import (
 // A bed is a cluster with an application that may do everything, and what is run against it.
 type bed struct {
 	*testcluster.Cluster
+	roots     string // PEM file: whom to trust for the cluster's names, and for the attestation's
 	authority *authority
 	app       testcluster.App
 	nodes     []node // the leader first
@@ -40,6 +41,7 @@ func newBed(t *testing.T) *bed {
 		// The patience is for machines that have other things to do: a leader that changes ends the run.
 		return []string{"--attestation-authority", b.authority.url, "--raft-heartbeat", "2s", "--raft-election", "2s"}
 	})
+	b.roots = b.writeRoots(t)
 	b.app = b.NewApp("suites")
 	leader := b.Leader()
 	for i, kind := range kinds {
@@ -56,7 +58,24 @@ func newBed(t *testing.T) *bed {
 		must(t, err)
 		b.suites = append(b.suites, s)
 	}
+	for _, g := range guests {
+		s, err := g.arrived()
+		must(t, err)
+		b.suites = append(b.suites, s)
+	}
 	return b
+}
+
+func (b *bed) writeRoots(t *testing.T) string {
+	file := filepath.Join(b.Dir, "roots.pem")
+	var all []byte
+	for _, one := range []string{b.CAFile, b.authority.roots} {
+		pem, err := os.ReadFile(one)
+		must(t, err)
+		all = append(all, pem...)
+	}
+	must(t, os.WriteFile(file, all, 0o644))
+	return file
 }
 
 // writeHosts has every name lead to the node.
@@ -69,7 +88,8 @@ func (b *bed) writeHosts(t *testing.T, n node) string {
 	return file
 }
 
-// command is a program in the world of node n: its names, and nothing in the environment but what Microsoft documents.
+// command is a program in the world of node n: its names, and nothing in the environment but
+// what the clients document. Each language has its own variable for whom to trust.
 func (b *bed) command(n node, program string, args ...string) *exec.Cmd {
 	self, err := os.Executable()
 	if err != nil {
@@ -81,9 +101,11 @@ func (b *bed) command(n node, program string, args ...string) *exec.Cmd {
 		"AZURE_AUTHORITY_HOST=" + b.LoginURL(), "AZURE_TENANT_ID=adfs",
 		"AZURE_CLIENT_ID=" + b.app.ClientID, "AZURE_CLIENT_SECRET=" + b.app.Secret,
 		"AZURE_TOKEN_CREDENTIALS=EnvironmentCredential", "SSL_CERT_FILE=" + b.CAFile,
+		"NODE_EXTRA_CA_CERTS=" + b.roots, "REQUESTS_CA_BUNDLE=" + b.roots,
 		"AZURE_RECORD_MODE=live", "PROXY_CERT=" + b.CAFile,
 		"AZURE_KEYVAULT_URL=" + b.VaultURL(n.vault), "AZURE_MANAGEDHSM_URL=" + b.VaultURL(n.hsm),
 		"AZURE_KEYVAULT_ATTESTATION_URL=" + b.authority.url,
+		"SOPS_PROGRAM=" + built(sopsProgram), "PYTHONDONTWRITEBYTECODE=1",
 	}
 	return cmd
 }

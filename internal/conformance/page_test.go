@@ -83,6 +83,45 @@ func (r *report) askedBy(operation string) string {
 	return strings.Join(cell, "; ")
 }
 
+// Summary is a table of all sections: how many of their tests went how, at each kind of node.
+func (r *report) Summary() string {
+	var b strings.Builder
+	heading(&b, "Client", "Tests", "Remark")
+	for _, s := range r.sections {
+		keys := r.rowsOf(s)
+		cells := []string{s.title, fmt.Sprint(len(keys))}
+		for _, kind := range kinds {
+			cells = append(cells, r.counted(keys, kind))
+		}
+		writeRow(&b, append(cells, r.firstRemark(keys))...)
+	}
+	return b.String()
+}
+
+func (r *report) firstRemark(keys []row) string {
+	for _, key := range keys {
+		if said := r.remark(key); said != "" {
+			return said
+		}
+	}
+	return ""
+}
+
+// counted says how tests went at a kind of node: "30 pass, 2 skip".
+func (r *report) counted(keys []row, kind string) string {
+	counts := map[string]int{}
+	for _, key := range keys {
+		counts[r.rows[key][kind].cell()]++
+	}
+	var parts []string
+	for _, cell := range []string{"pass", "fail", "skip", "-"} {
+		if n := counts[cell]; n > 0 {
+			parts = append(parts, fmt.Sprint(n, " ", cell))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
 // Tests are the tables of all sections.
 func (r *report) Tests() string {
 	var b strings.Builder
