@@ -99,6 +99,7 @@ type Cluster struct {
 	distances map[[2]int]Link // that Heal leaves
 	removed   []bool
 	visits    []*visit // of thieves
+	sealsLate []bool   // asked to seal themselves, without an answer in time
 	robbed    bool     // somebody spoke who is no member in good order
 	lost      int      // sectors, to power cuts
 	signs     int      // of life, that were asked for
@@ -162,6 +163,7 @@ func newCluster(t testing.TB, nodes int, host func(i int) string) *Cluster {
 		c.hosts = append(c.hosts, host(i))
 	}
 	c.removed = make([]bool, maxSize)
+	c.sealsLate = make([]bool, maxSize)
 	var err error
 	c.authority, err = newAuthority(c.hosts)
 	c.must(err)

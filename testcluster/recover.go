@@ -44,11 +44,16 @@ func (c *Cluster) comeBack() error {
 		return fmt.Errorf("nobody leads within %v", recovery)
 	}
 	for _, i := range c.members() {
-		if !until(recovery, func() bool { return c.unsealed(i) || c.kind.running(i) && c.giveShares(i) }) {
+		if !until(recovery, func() bool { return c.unsealAgain(i) }) {
 			return fmt.Errorf("node %d can't be unsealed within %v", i, recovery)
 		}
 	}
 	return nil
+}
+
+// unsealAgain gives a sealed node that runs its shares.
+func (c *Cluster) unsealAgain(i int) bool {
+	return c.unsealed(i) || c.kind.running(i) && c.giveShares(i)
 }
 
 // goesOn writes through node i and reads at every member.
@@ -59,7 +64,7 @@ func (c *Cluster) goesOn(i int) error {
 		c.signs++
 		name = fmt.Sprintf("sign-of-life-%d", c.signs) // whether the last one was made is not known
 		_, last = c.tryWithin(recovery, i, "POST", "/v1/keyquorum/apps", map[string]string{"name": name}, nil)
-		return last == nil
+		return c.wellNow(i, last)
 	})
 	if !written {
 		return fmt.Errorf("no write through node %d is acknowledged within %v: %w", i, recovery, last)
@@ -68,7 +73,7 @@ func (c *Cluster) goesOn(i int) error {
 		read := until(recovery, func() bool {
 			var status int
 			status, last = c.tryWithin(recovery, j, "GET", "/v1/keyquorum/apps/"+name, nil, nil)
-			return last == nil || status == 404
+			return status == 404 || c.wellNow(j, last)
 		})
 		if !read || last != nil {
 			return fmt.Errorf("node %d does not read within %v what was written through node %d: %w", j, recovery, i, last)
@@ -95,4 +100,13 @@ func (c *Cluster) standing() string {
 		all = append(all, fmt.Sprintf("node %d: %v", i, err))
 	}
 	return strings.Join(all, "; ")
+}
+
+// wellNow says whether a node has answered well, and unseals one that was asked to seal itself
+// before it was unsealed, and did so afterwards.
+func (c *Cluster) wellNow(i int, err error) bool {
+	if err != nil && c.sealsLate[i] {
+		c.unsealAgain(i)
+	}
+	return err == nil
 }

@@ -130,8 +130,8 @@ var strikes = []strike{
 		}
 	}},
 	{"stop", always, func(c *Cluster, i, _ int, _ *rand.Rand) { c.Stop(i) }},
-	{"seal", always, func(c *Cluster, i, _ int, _ *rand.Rand) { c.ask(i, "/v1/sys/seal") }},
-	{"step-down", always, func(c *Cluster, i, _ int, _ *rand.Rand) { c.ask(i, "/v1/sys/step-down") }},
+	{"seal", always, func(c *Cluster, i, _ int, _ *rand.Rand) { c.askSeal(i) }},
+	{"step-down", always, func(c *Cluster, i, _ int, _ *rand.Rand) { _ = c.ask(i, "/v1/sys/step-down") }},
 	{"pause", is[pauser], func(c *Cluster, i, _ int, _ *rand.Rand) { c.pauseIfItRuns(i) }},
 	{"pause-two", is[pauser], func(c *Cluster, i, j int, _ *rand.Rand) { c.pauseIfItRuns(i); c.pauseIfItRuns(j) }},
 	{"isolate", hasNetwork, func(c *Cluster, i, _ int, _ *rand.Rand) { c.Isolate(i) }},
@@ -215,9 +215,19 @@ func (c *Cluster) deafen(i int) {
 }
 
 // ask makes a call that may fail for reasons of its own: a node that is down, no leader.
-func (c *Cluster) ask(i int, path string) {
-	if c.present(i) {
-		_, _ = c.tryWithin(time.Second, i, "PUT", path, nil, nil)
+func (c *Cluster) ask(i int, path string) error {
+	if !c.present(i) {
+		return nil
+	}
+	_, err := c.tryWithin(time.Second, i, "PUT", path, nil, nil)
+	return err
+}
+
+// askSeal asks a node to seal itself. One that stands still does it when it goes on, though nobody
+// waits for its answer any more.
+func (c *Cluster) askSeal(i int) {
+	if c.ask(i, "/v1/sys/seal") != nil {
+		c.sealsLate[i] = true
 	}
 }
 

@@ -29,7 +29,7 @@ func (c *Cluster) Burgle(i int, dice *rand.Rand) {
 		}
 	}
 	if double == i {
-		c.ask(i, "/v1/sys/seal")
+		c.askSeal(i)
 	}
 	thief, err := c.steal(double)
 	c.must(err)
