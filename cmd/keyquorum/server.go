@@ -124,6 +124,7 @@ func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger)
 	return node.Config{
 		Dir:             config.Data,
 		UsageLog:        config.UsageLog,
+		Reserve:         uint64(config.Reserve),
 		Label:           config.Label,
 		Region:          config.Region,
 		PlaceLeader:     config.PlaceLeader,

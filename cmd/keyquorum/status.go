@@ -34,6 +34,7 @@ type nodeStatus struct {
 	Role       string             `json:"role"`
 	State      string             `json:"state"`
 	Trouble    string             `json:"trouble,omitempty"`
+	NoRoom     string             `json:"refuses_writes,omitempty"`
 	Lease      bool               `json:"read_lease"`
 	Version    string             `json:"version,omitempty"`
 	Applied    uint64             `json:"applied_index"`
