@@ -286,6 +286,7 @@ type initRequest struct {
 	RecoveryShares    int      `json:"recovery_shares"`
 	RecoveryThreshold int      `json:"recovery_threshold"`
 	RecoveryPGPKeys   []string `json:"recovery_pgp_keys"`
+	StoredShares      int      `json:"stored_shares"` // Vault's client sends it; it is nothing here
 }
 
 // check refuses what can't be done; ignoring it would hand out shares that nobody encrypted.
