@@ -15,11 +15,22 @@ CHAOS        := GOGC=400 KEYQUORUM_SEED=$(SEED) go test -count=1 -timeout 0 -v .
 # Tests of clusters that take minutes under the race detector: make test runs them without.
 HEAVY := TestPurgedIsGone|TestNodeKeysAndAuthorityRotateUnderLoad|TestTokenKeyRotatesUnderLoad|TestKeyringRotatesUnderLoad|TestRotationsOutliveKills|TestDeadLeaderIsReplacedOverLongWays|TestMembersChangeUnderLoad|TestRevocationHoldsEverywhere
 
-.DEFAULT_GOAL := help
-.PHONY: help build run test racetests plaintests vectors timing failover succession chaos histories kills cuts leaks thief races geo siege deep model conformance mutants bench load gobench fuzz lint clean
+# Packages with benchmarks, each of which make test runs once.
+BENCHED := ./audit ./fsm ./httpapi ./internal/bench ./prove ./seal ./storage ./vault
 
-help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+.DEFAULT_GOAL := help
+.PHONY: help targets build run test racetests plaintests vectors timing failover succession chaos histories kills cuts leaks thief races geo siege deep model conformance mutants bench load gobench fuzz lint clean
+
+# What is needed every day has its explanation behind ##, the rest behind #: (make targets).
+help:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo; echo "To measure and to break things, each explained by make targets:"
+	@awk -F ':' '/^[a-z]+:.*#: / { printf "%s ", $$1 }' $(MAKEFILE_LIST) | fold -s -w 74 | sed 's/^/  /'; echo
+
+targets: ## explain all targets
+	@awk -F ':.*#[#:] ' '/^[a-z]+:.*#[#:] / { printf "make %s\n   ", $$1; n = split($$2, words, " "); \
+		for (i = at = 1; i <= n; i++) { at += 1 + length(words[i]); if (at > 76) { printf "\n   "; at = length(words[i]) } \
+			printf " %s", words[i] } print "" }' $(MAKEFILE_LIST)
 
 build: ## leave the program in bin/keyquorum
 	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/keyquorum ./cmd/keyquorum
@@ -31,7 +42,7 @@ run: build ## run a three-node cluster on this machine, in the foreground
 # (testing/synctest) that look at expired timers at once run them in one race context, and the
 # detector crashes (Go 1.26: timer.unlockAndRun). The longest package goes first; it waits more than it
 # works, so there is room for one package more than there are processors.
-test: ## vet everything and run every test, under the race detector where that takes no minutes
+test: ## vet everything and run every test, under the race detector
 	go vet ./...
 	@$(MAKE) --no-print-directory -j2 racetests plaintests
 
@@ -44,70 +55,72 @@ plaintests:
 	nice -n 15 go test -timeout $(TEST_TIMEOUT) ./internal/leasemodel/... ./internal/thiefmodel
 	nice -n 15 go test -timeout $(TEST_TIMEOUT) -run '^TestProcessAfterAPowerCutWaits$$' ./cluster
 	nice -n 15 go test -count=1 -timeout $(TEST_TIMEOUT) -run '^TestLeaseBugsAreFound$$' ./internal/mutants
+	@once=$$(nice -n 15 go test -timeout $(TEST_TIMEOUT) -short -run '^$$' -bench . -benchtime 1x $(BENCHED) 2>&1) || \
+		{ echo "$$once"; exit 1; }
 	KEYQUORUM_HISTORIES=100 KEYQUORUM_SEED=100 nice -n 15 go test -timeout $(TEST_TIMEOUT) -run '^(TestHistories|$(HEAVY))$$' ./testcluster
 
-vectors: ## prove every algorithm against all published vectors, and print how many
+vectors: #: prove every algorithm against all published vectors, and print how many
 	KEYQUORUM_VECTORS=all go test -count=1 -v -run '^TestVectors' ./httpapi ./vault
 
-timing: ## compare how long failing decryptions take, by what is wrong with them (minutes, on a quiet machine)
+timing: #: compare how long failing decryptions take, by what is wrong with them (minutes, on a quiet machine)
 	KEYQUORUM_TIMING=1 go test -count=1 -v -timeout 30m -run '^TestFailuresTakeAlike$$' ./vault
 
-failover: ## kill the leader under load, 20 times (KILLS=n), and count what was lost
+failover: #: kill the leader under load, 20 times (KILLS=n), and count what was lost
 	KEYQUORUM_KILLS=$(KILLS) go test -count=1 -timeout 60m -run '^TestKillTheLeader$$' -v ./testcluster
 
-succession: ## measure on fake time how long writes wait when leaders die, N (40) of each kind (minutes)
+succession: #: measure on fake time how long writes wait when leaders die, N (40) of each kind (minutes)
 	KEYQUORUM_FAILOVERS=$(if $(filter command line,$(origin N)),$(N),40) go test -count=1 -timeout 60m -v -run '^TestFailover$$' ./cluster
 
-chaos: ## break clusters for TIME (20m), in bubbles and as processes, and report (SEED=n)
+chaos: #: break clusters for TIME (20m), in bubbles and as processes, and report (SEED=n)
 	KEYQUORUM_CHAOS=$(TIME) $(CHAOS) -run '^TestChaos$$'
 
-histories: ## check N (100) histories of clusters on fake time, each with faults of its own
+histories: #: check N (100) histories of clusters on fake time, each with faults of its own
 	KEYQUORUM_HISTORIES=$(N) $(CHAOS) -run '^TestHistories$$'
 
-kills: ## kill a process, every second time the leader, N (100) times under load
+kills: #: kill a process, every second time the leader, N (100) times under load
 	KEYQUORUM_KILL_CYCLES=$(N) $(CHAOS) -run '^TestKills$$'
 
-cuts: ## cut the power of a whole cluster N (100) times under load
+cuts: #: cut the power of a whole cluster N (100) times under load
 	KEYQUORUM_CUTS=$(N) $(CHAOS) -run '^TestPowerCuts$$'
 
-leaks: ## open and close a cluster N (100) times and count what is left
+leaks: #: open and close a cluster N (100) times and count what is left
 	KEYQUORUM_CYCLES=$(N) $(CHAOS) -run '^TestNothingLeaks$$'
 
-thief: ## attack the real program with the folder of a sealed node, and show what the other nodes say of it
+thief: #: attack the real program with the folder of a sealed node, and show what the other nodes say of it
 	KEYQUORUM_THIEF=processes $(CHAOS) -run '^Test(Thief|Stranger)'
 
-races: ## revoke a right N (1000) times while it is used at all nodes, some of them cut off
+races: #: revoke a right N (1000) times while it is used at all nodes, some of them cut off
 	KEYQUORUM_RACES=$(if $(filter command line,$(origin N)),$(N),1000) $(CHAOS) -run '^TestRevocationHoldsEverywhere$$'
 
-geo: ## measure a cluster over three regions, in network namespaces (root; 5 minutes)
+geo: #: measure a cluster over three regions, in network namespaces (root; 5 minutes)
 	KEYQUORUM_GEO=1 $(CHAOS) -run '^TestGeo$$'
 
-siege: ## lay N (10000) strangers around a cluster under load, and print what operators, probes and applications wait for
+siege: #: lay N (10000) strangers around a cluster under load, and print what operators, probes and applications wait for
 	KEYQUORUM_SIEGE=$(if $(filter command line,$(origin N)),$(N),10000) go test -count=1 -timeout 0 -v -run '^TestSiege$$' ./testcluster
 
-deep: ## look at every disk state and every damaged byte of a member's folder (minutes)
+deep: #: look at every disk state and every damaged byte of a member's folder (minutes)
 	KEYQUORUM_DEEP=1 go test -count=1 -timeout 90m ./storage
 
-model: ## check read leases, and signed transactions against a thief, in every state of small worlds (minutes; ARGS='-run Margin')
+model: #: check read leases, and signed transactions against a thief, in every state of small worlds (minutes; ARGS='-run Margin')
 	go run ./internal/leasemodel/run $(ARGS)
 	go run ./internal/thiefmodel $(ARGS)
 
-conformance: ## run Microsoft's own SDK tests, and others' clients, against every node of a cluster (ARGS='-run Conformance/leader/azkeys')
+conformance: ## run Microsoft's SDK tests, and others' clients, on every node (ARGS=-run=//azkeys)
 	KEYQUORUM_CONFORMANCE=1 go test -count=1 -timeout 30m -v $(ARGS) ./internal/conformance
 
-mutants: ## seed known bugs, one at a time, and run the tests that must find them (ARGS='-run name')
+mutants: #: seed known bugs, one at a time, and run the tests that must find them (ARGS='-run name')
 	go run ./internal/mutants $(ARGS)
 
-bench: ## measure nodes beside bare net/http and Go's crypto (6 minutes; ARGS=-quick)
+bench: ## measure nodes beside bare net/http (6 minutes; ARGS=-quick)
 	go run ./internal/bench $(ARGS)
 
-load: ## fill a vault with N (100000) secrets and measure the node that holds it (minutes; ARGS=-json)
+load: #: fill a vault with N (100000) secrets and measure the node that holds it (minutes; ARGS=-json)
 	go run ./internal/bench load $(if $(filter command line,$(origin N)),-n $(N)) $(ARGS)
 
-gobench: ## run the packages' own benchmarks (BENCH=pattern)
+gobench: #: run the packages' own benchmarks (BENCH=pattern)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
 
-fuzz: ## run every fuzz target for FUZZTIME (30s)
+fuzz: #: run every fuzz target for FUZZTIME (30s)
 	@set -e; grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n1 dirname | sort -u | while read -r dir; do \
 		for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' "$$dir"/*_test.go | cut -d' ' -f2 | sort); do \
 			echo "== $$dir $$target"; \

@@ -57,6 +57,7 @@ func (c *Cluster) mayCall(path string, asker port.Peer) calls.Word {
 const (
 	pathHello  = "/v1/hello"
 	pathStatus = "/v1/status"
+	pathRoom   = "/v1/room"
 )
 
 // wordFor is the word for an error of this room's that others are told.
@@ -120,6 +121,7 @@ func (c *Cluster) newCallServer() *calls.Server {
 	calls.On(s, "/v1/silence", calls.Few, c.serveSilence)
 	calls.On(s, "/v1/address", calls.Few, c.serveAddress)
 	calls.On(s, "/v1/order", calls.Few, c.serveOrder)
+	calls.On(s, pathRoom, calls.Few, c.serveRoom)
 	calls.On(s, "/v1/gossip-keys", calls.Few, c.serveGossipKeys)
 	calls.On(s, "/v1/certify", calls.Few, c.serveCertify)
 	calls.On(s, "/v1/renewed", calls.Few, c.serveRenewed)

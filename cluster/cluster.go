@@ -20,6 +20,7 @@
 //	what must not be forgotten known, checkpoint, snapshots, scrub, digest
 //	who leads                  standing, epoch, leader
 //	who leads next             succession, handover, pace, roundtrips
+//	whose disk has room        room
 //	how it is                  survey, stats, gossip
 package cluster
 
@@ -104,6 +105,7 @@ type Cluster struct {
 	accused      accusations
 	held         heldBack
 	moved        moved
+	rooms        rooms
 	told         sync.Map // node id → About, of members that were asked how they are
 	scrubbing    scrubbing
 

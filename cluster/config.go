@@ -32,6 +32,9 @@ type Config struct {
 	// Trouble says why this node, though a member in good order, had better not lead; nil: it never
 	// has any. It must not wait.
 	Trouble func() error
+	// Short says why this node has too little disk space left to decide writes, though it answers
+	// reads; nil: it never has. It must not wait.
+	Short func() error
 	// PlaceLeader has this node, when it leads, hand over to a voter from which writes cost clearly
 	// less.
 	PlaceLeader bool

@@ -45,7 +45,7 @@ func (c *Cluster) giveUpLead(ctx context.Context) {
 	}
 	s := c.look(ctx)
 	for _, m := range s.Members {
-		if m.ID == c.id || !m.Voter || !m.Serves() || s.lag(m) > mayLack {
+		if m.ID == c.id || !m.Voter || !m.Serves() || m.Status.Short != "" || s.lag(m) > mayLack {
 			continue
 		}
 		begun := time.Now()

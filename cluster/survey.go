@@ -47,6 +47,7 @@ type Status struct {
 	RoundTrips  []RoundTrip  // to the others
 	Accused     []Accusation // what it has caught others at, as many as fit
 	GossipKeys  [32]byte     // the hash of those that it has
+	Short       string       // of disk space, and why: it decides no writes; "" while it has room
 }
 
 // An Account is what the leader has in its books of a member. Whoever does not lead knows nothing
@@ -153,6 +154,9 @@ func (c *Cluster) status() Status {
 	s.Unfit = unfit != nil
 	if why := cmp.Or(unfit, c.trouble()); why != nil {
 		s.Trouble = why.Error()
+	}
+	if why := c.shortHere(); why != nil {
+		s.Short = why.Error()
 	}
 	if c.Gossip.Bind != "" {
 		s.Gossip = c.Gossip.Advertise

@@ -44,7 +44,10 @@ func (c *Cluster) whyNotLead() error {
 	if err := c.broken(); err != nil { // what another leader lacks this one would not
 		return err
 	}
-	return c.trouble()
+	if err := c.trouble(); err != nil {
+		return err
+	}
+	return c.shortHere()
 }
 
 // touch is how long a leader may leave check-ins unanswered before its member counts as cut off.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -19,7 +20,8 @@ type memberDecoder interface {
 	member(name, value []byte) error
 }
 
-// decode reads the body and decodes it into req, a pointer. Members that req does not know are ignored.
+// decode reads the body and decodes it into req, a pointer to a struct. What is done with members that
+// it does not know is said in unknown.go.
 func (c *call) decode(req any) error {
 	if c.route.body == 0 {
 		return nil
@@ -39,7 +41,7 @@ func decodeBody(body []byte, req any) error {
 	if ok {
 		err = eachKnown(body, hand.member)
 	} else {
-		err = eachMember(body, nil)
+		err = onlyKnown(body, reflect.TypeOf(req).Elem())
 	}
 	if err != nil {
 		return bodyError(err)

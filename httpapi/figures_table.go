@@ -186,6 +186,19 @@ var memberFigures = []figure{
 }
 
 var diskFigures = []figure{
+	gauges(always, "keyquorum_disk_free_bytes",
+		"Bytes that may yet be written where this node has its data and its usage log.",
+		[]string{"disk"}, func(f *facts, e emit) {
+			for _, d := range f.Disks.Known {
+				e(float64(d.Free), d.Of)
+			}
+		}),
+	gauge(always, "keyquorum_disk_reserve_bytes",
+		"With less than this free a node takes no writes (--disk-reserve); 0: it always does.",
+		func(f *facts) float64 { return float64(f.Disks.Reserve) }),
+	gauge(always, "keyquorum_writes_refused",
+		"1 while this node takes no writes, because its disks are short of room or those of too many voters are.",
+		func(f *facts) float64 { return truth(f.NoRoom) }),
 	counter(onMember, "keyquorum_disk_syncs_total", "Syncs of the Raft log and of term and vote.", func(f *facts) uint64 { return uint64(f.Disk.Syncs) }),
 	gauge(onMember, "keyquorum_disk_slowest_commit_seconds", "The slowest commit to the Raft log since the process began.", func(f *facts) float64 { return f.Disk.SlowestSync.Seconds() }),
 	gauge(onMember, "keyquorum_disk_commit_waiting_seconds", "How long the commit to the Raft log that is under way has taken by now, 0 for none: a disk that hangs.",

@@ -17,6 +17,7 @@ const uninitialized = "this node is not initialized: run `keyquorum operator ini
 func nodeFailure(err error) error {
 	var known *failure
 	var peer *node.PeerError
+	var short *node.ShortError
 	switch {
 	case err == nil:
 		return nil
@@ -34,6 +35,8 @@ func nodeFailure(err error) error {
 		return refuse(http.StatusBadRequest, "", "invalid key: "+err.Error())
 	case errors.Is(err, node.ErrShares), errors.Is(err, node.ErrOtherCluster), errors.As(err, &peer):
 		return refuse(http.StatusBadRequest, "", err.Error())
+	case errors.As(err, &short):
+		return unavailable("make room for this node first: " + short.Error())
 	case errors.Is(err, node.ErrSealed):
 		return unavailable("Vault is sealed")
 	case errors.Is(err, node.ErrUnavailable), errors.Is(err, node.ErrUnknown),

@@ -34,6 +34,8 @@ type joinRequest struct {
 	ClientKey  string `json:"leader_client_key"`
 	ServerName string `json:"leader_tls_servername"`
 	AutoJoin   string `json:"auto_join"`
+	Scheme     string `json:"auto_join_scheme"` // for auto_join alone
+	Port       uint   `json:"auto_join_port"`   // likewise
 	Retry      bool   `json:"retry"`
 	NonVoter   bool   `json:"non_voter"`
 }
@@ -233,6 +235,7 @@ func raftServerOf(p node.Peer) raftServer {
 type removeRequest struct {
 	ServerID string `json:"server_id"`
 	Force    bool   `json:"force"`
+	DRToken  string `json:"dr_operation_token"` // Vault's command sends it; it is nothing here
 }
 
 func removePeer(c *call, q *removeRequest) (none, error) {

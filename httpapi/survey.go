@@ -52,12 +52,13 @@ type haNode struct {
 	Role       string             `json:"role"`  // leader, voter or non-voter
 	State      string             `json:"state"` // unsealed, sealed, trouble or unreachable
 	Trouble    string             `json:"trouble,omitempty"`
-	Lease      bool               `json:"read_lease"`     // it answers reads without a message
-	Astray     bool               `json:"clock_astray"`   // its lease clock runs at a wrong rate
-	BarredMS   int64              `json:"barred_ms"`      // for how long yet it gets no lease
-	Applied    uint64             `json:"applied_index"`  // 0: not known
-	Lag        uint64             `json:"lag"`            // entries behind the one that is ahead
-	RoundTrips map[string]float64 `json:"round_trips_ms"` // to other members, by node id
+	NoRoom     string             `json:"refuses_writes,omitempty"` // why, while it serves reads
+	Lease      bool               `json:"read_lease"`               // it answers reads without a message
+	Astray     bool               `json:"clock_astray"`             // its lease clock runs at a wrong rate
+	BarredMS   int64              `json:"barred_ms"`                // for how long yet it gets no lease
+	Applied    uint64             `json:"applied_index"`            // 0: not known
+	Lag        uint64             `json:"lag"`                      // entries behind the one that is ahead
+	RoundTrips map[string]float64 `json:"round_trips_ms"`           // to other members, by node id
 }
 
 type cheapestLeader struct {
@@ -110,6 +111,10 @@ func haStatusOf(s node.Survey, now time.Time) haStatusData {
 			"%.0f ms instead of %.0f on average.", nameIn(s, c.ID), c.Mean, c.Now))
 	}
 	d.accuse(s)
+	if noRoom(s) {
+		d.Outlook = append(d.Outlook, "No node takes writes: the voters that have room left on "+
+			"their disks are no majority.")
+	}
 	for _, n := range d.Nodes {
 		if sentence := n.attention(); sentence != "" {
 			d.Outlook = append(d.Outlook, sentence)
@@ -130,6 +135,21 @@ func nameIn(s node.Survey, id string) string {
 		return p.Name()
 	}
 	return id
+}
+
+// noRoom says that too few voters have room for anybody to take writes. Who does not answer is not
+// known to be short.
+func noRoom(s node.Survey) bool {
+	voters, roomy := 0, 0
+	for _, p := range s.Members {
+		if p.Voter {
+			voters++
+		}
+		if p.Voter && p.Status.Short == "" {
+			roomy++
+		}
+	}
+	return roomy < voters/2+1 && voters > 0
 }
 
 // accuse names who was caught at something, in the list by node and in words once. Who was removed
@@ -161,7 +181,8 @@ func haNodeOf(p node.Peer, ahead uint64, now time.Time) haNode {
 		Active: p.Leader, EchoMS: p.RoundTrip.Milliseconds(), SkewMS: p.Skew.Milliseconds(),
 		Version: about.Version, Zone: about.Region,
 		ID: p.ID, Region: about.Region, Role: role(p), State: stateOf(p), Trouble: status.Trouble,
-		Lease: account.Lease, Astray: status.ClockAstray, BarredMS: account.Barred.Milliseconds(),
+		NoRoom: status.Short,
+		Lease:  account.Lease, Astray: status.ClockAstray, BarredMS: account.Barred.Milliseconds(),
 		RoundTrips: map[string]float64{},
 	}
 	if p.Answers {
@@ -220,6 +241,8 @@ func (n haNode) attention() string {
 		return fmt.Sprintf("Node %s is in trouble: %s.", name, n.Trouble)
 	case n.State == "sealed":
 		return fmt.Sprintf("Node %s is sealed: it keeps the data and votes, but serves nobody.", name)
+	case n.NoRoom != "":
+		return fmt.Sprintf("Node %s takes no writes, while reads go on: %s.", name, n.NoRoom)
 	case n.Astray:
 		return fmt.Sprintf("The clock of node %s, or the leader's, runs at a wrong rate: "+
 			"%s asks the leader for each read.", name, name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -52,7 +53,8 @@ type healthData struct {
 	ClusterName        string `json:"cluster_name,omitempty"`
 	ClusterID          string `json:"cluster_id,omitempty"`
 
-	Trouble string `json:"trouble,omitempty"` // why this node refuses what others serve
+	Trouble string `json:"trouble,omitempty"`        // why this node refuses what others serve
+	NoRoom  string `json:"refuses_writes,omitempty"` // why, while it serves reads
 }
 
 // health answers probes from memory. It needs no usage record (decision 21).
@@ -70,7 +72,7 @@ func health(c *call) error {
 	}
 	if h.Initialized && !h.Sealed {
 		d.ClusterID, d.ClusterName = h.ClusterID, clusterName(h.ClusterID)
-		d.Trouble = troubleOf(h, led)
+		d.Trouble, d.NoRoom = troubleOf(h, led), noRoomOf(h)
 	}
 	c.status = code
 	return writeData(c, &d)
@@ -92,6 +94,17 @@ func troubleOf(h node.Health, leaderKnown bool) string {
 		return "its usage log can't be written, or its disk hangs: its log says more"
 	case !h.Leader && (!leaderKnown || h.OutOfTouch):
 		return "no leader answers this node"
+	}
+	return ""
+}
+
+// noRoomOf says to strangers why an unsealed node takes no writes, while it is ready for all else.
+func noRoomOf(h node.Health) string {
+	switch {
+	case errors.Is(h.NoRoom, node.ErrNoRoomHere):
+		return "little room is left on this node's disk"
+	case h.NoRoom != nil:
+		return "too few nodes have room left on their disks"
 	}
 	return ""
 }
@@ -189,8 +202,9 @@ type sealStatusData struct {
 	RecoverySeal bool   `json:"recovery_seal"`
 	StorageType  string `json:"storage_type"`
 
-	Trouble string `json:"trouble,omitempty"` // why this node serves nobody, shares or not
-	Waiting bool   `json:"waiting,omitempty"` // the shares were good; it waits for a leader
+	Trouble string `json:"trouble,omitempty"`        // why this node serves nobody, shares or not
+	Waiting bool   `json:"waiting,omitempty"`        // the shares were good; it waits for a leader
+	NoRoom  string `json:"refuses_writes,omitempty"` // why, while it serves reads
 }
 
 func sealStatusOf(s node.SealStatus) sealStatusData {
@@ -212,7 +226,7 @@ func sealStatus(c *call, _ *none) (sealStatusData, error) {
 	if h := c.h.n.Health(); s.Trouble == "" && !s.Sealed {
 		memory, cancel := context.WithCancel(c.ctx)
 		cancel() // Leader asks nobody
-		s.Trouble = troubleOf(h, c.h.n.Leader(memory).Known)
+		s.Trouble, s.NoRoom = troubleOf(h, c.h.n.Leader(memory).Known), noRoomOf(h)
 	}
 	return s, nil
 }
@@ -272,6 +286,7 @@ type initRequest struct {
 	RecoveryShares    int      `json:"recovery_shares"`
 	RecoveryThreshold int      `json:"recovery_threshold"`
 	RecoveryPGPKeys   []string `json:"recovery_pgp_keys"`
+	StoredShares      int      `json:"stored_shares"` // Vault's client sends it; it is nothing here
 }
 
 // check refuses what can't be done; ignoring it would hand out shares that nobody encrypted.

@@ -35,7 +35,7 @@ func (n *Node) Init(_ context.Context, shares, threshold int) (InitResult, error
 	if shares < 1 || shares > 255 || threshold < 1 || threshold > shares || (shares > 1 && threshold < 2) {
 		return InitResult{}, ErrShares
 	}
-	if err := n.reachable(); err != nil {
+	if err := errors.Join(n.reachable(), n.short()); err != nil {
 		return InitResult{}, err
 	}
 	n.mu.Lock()

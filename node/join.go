@@ -75,7 +75,7 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	if n.member.Load() != nil {
 		return nil
 	}
-	if err := n.reachable(); err != nil {
+	if err := errors.Join(n.reachable(), n.short()); err != nil {
 		return err
 	}
 	kept, err := n.pending()

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"keyquorum/cluster"
@@ -65,7 +66,10 @@ func cheaperPlace(ctx context.Context, c *cluster.Cluster) (placement.Move, bool
 		return placement.Move{}, false
 	}
 	s := c.Survey(ctx)
-	return placement.Cheaper(Servers(s), s.Leader, s.RoundTrip)
+	move, found := placement.Cheaper(Servers(s), s.Leader, s.RoundTrip)
+	return move, found && !slices.ContainsFunc(s.Members, func(p Peer) bool {
+		return p.ID == move.To && p.Status.Short != "" // it would hand the office back
+	})
 }
 
 // Servers are the members of a survey in placement's words.

@@ -118,6 +118,7 @@ func (n *Node) openMember() error {
 		Logger:     n.config.Logger,
 		Now:        n.config.Now,
 		Trouble:    n.audit.Trouble,
+		Short:      n.short,
 		Trust:      m.trust,
 		Remember:   n.remember,
 		CertifyFor: n.certifyFor,

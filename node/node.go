@@ -23,6 +23,7 @@ import (
 
 	"keyquorum/audit"
 	"keyquorum/cluster"
+	"keyquorum/internal/space"
 	"keyquorum/seal"
 	"keyquorum/vault"
 )
@@ -51,10 +52,12 @@ type Config struct {
 	ClusterListener net.Listener // plain TCP; the node puts TLS on it and closes it
 	Dial            func(ctx context.Context, addr string) (net.Conn, error)
 	Gossip          GossipConfig
-	UsageLog        string                      // file; "": Dir/audit.log
-	Audit           audit.Sink                  // in its place; nil: the file
-	Disk            func(op, path string) error // asked before each step of the store (storage.Store.Gate); nil: nobody is asked
-	Now             func() time.Time            // wall clock; nil: time.Now
+	UsageLog        string                            // file; "": Dir/audit.log
+	Audit           audit.Sink                        // in its place; nil: the file
+	Reserve         uint64                            // bytes: with less free on its disks it decides no writes; 0: not looked at
+	Free            func(path string) (uint64, error) // nil: space.Free
+	Disk            func(op, path string) error       // asked before each step of the store (storage.Store.Gate); nil: nobody is asked
+	Now             func() time.Time                  // wall clock; nil: time.Now
 	Leases          Leases
 	Logger          hclog.Logger
 	Timing          Timing
@@ -88,6 +91,7 @@ type Node struct {
 	audit  *audit.Log
 	counts *vault.Counts
 	nonces nonces
+	disks  atomic.Pointer[disks] // as they were looked at last
 
 	mu       sync.Mutex // held through init, unseal, seal and join: one at a time
 	ceremony *seal.Ceremony
@@ -120,6 +124,9 @@ func Open(config Config) (*Node, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
+	if config.Free == nil {
+		config.Free = space.Free
+	}
 	if config.Dial == nil {
 		config.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
@@ -134,12 +141,14 @@ func Open(config Config) (*Node, error) {
 	}
 	n := &Node{config: config, audit: log, counts: vault.NewCounts(), nonces: newNonces(), failed: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.lookAtDisks()
 	if err := n.openExisting(); err != nil {
 		n.cancel()
 		log.Close()
 		return nil, err
 	}
 	n.wg.Go(n.watchUsageLog)
+	n.wg.Go(n.watchDisks)
 	return n, nil
 }
 

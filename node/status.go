@@ -146,9 +146,10 @@ func (n *Node) Leader(ctx context.Context) Leader {
 // Health is answered from memory, without asking anyone.
 type Health struct {
 	Initialized, Sealed, Leader, Removed bool
-	Unfit                                bool // it serves nobody: SealStatus says why
-	Trouble                              bool // its disk or its usage log would fail requests
-	OutOfTouch                           bool // no leader answers it
+	Unfit                                bool  // it serves nobody: SealStatus says why
+	Trouble                              bool  // its disk or its usage log would fail requests
+	NoRoom                               error // it decides no writes: ErrNoRoomHere, ErrNoRoom or nil
+	OutOfTouch                           bool  // no leader answers it
 	ClusterID                            string
 	Now                                  time.Time
 }
@@ -161,6 +162,7 @@ func (n *Node) Health() Health {
 		h.Leader, h.Removed = m.cluster.Standing().Leads, m.cluster.Removed()
 		h.Unfit, h.Trouble = m.cluster.Unfit() != nil, m.cluster.InTrouble() != nil
 		h.OutOfTouch = m.cluster.OutOfTouch()
+		h.NoRoom = m.cluster.NoRoom()
 	}
 	return h
 }
@@ -234,7 +236,9 @@ type Figures struct {
 	Crypto              []vault.CryptoCount
 	Unrecorded          uint64 // refusals without a usage record: more came than may be recorded
 	Usage               audit.Stats
-	UsageTrouble        bool           // the usage log can't be written now
+	UsageTrouble        bool // the usage log can't be written now
+	Disks               Disks
+	NoRoom              bool           // it decides no writes
 	Cluster             *cluster.Stats // nil without data
 	Disk                storage.Stats
 }
@@ -244,10 +248,11 @@ func (n *Node) Figures() Figures {
 	f := Figures{
 		Sealed: n.keys.Load() == nil, Crypto: n.counts.Crypto(), Unrecorded: n.counts.Unrecorded(),
 		Usage: n.audit.Stats(), UsageTrouble: n.audit.Trouble() != nil, Disk: n.Disk(),
+		Disks: n.disks.Load().Disks, NoRoom: n.short() != nil,
 	}
 	if m := n.member.Load(); m != nil {
 		stats := m.cluster.Stats()
-		f.Initialized, f.Cluster = true, &stats
+		f.Initialized, f.Cluster, f.NoRoom = true, &stats, m.cluster.NoRoom() != nil
 	}
 	return f
 }

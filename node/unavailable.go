@@ -6,4 +6,6 @@ import "keyquorum/cluster"
 var (
 	ErrUnavailable = cluster.ErrUnavailable
 	ErrUnknown     = cluster.ErrUnknown
+	ErrNoRoomHere  = cluster.ErrNoRoomHere
+	ErrNoRoom      = cluster.ErrNoRoom
 )

@@ -11,11 +11,15 @@ import (
 	"keyquorum/vault"
 )
 
+func (c *Config) usageLog() string {
+	return cmp.Or(c.UsageLog, filepath.Join(c.Dir, "audit.log"))
+}
+
 func openAudit(config Config) (*audit.Log, error) {
 	if config.Audit != nil {
 		return audit.OpenSink(config.Audit), nil
 	}
-	log, err := audit.Open(cmp.Or(config.UsageLog, filepath.Join(config.Dir, "audit.log")))
+	log, err := audit.Open(config.usageLog())
 	if err != nil {
 		return nil, fmt.Errorf("usage log: %w", err)
 	}

@@ -72,7 +72,7 @@ func impatient(t *testing.T, c *testcluster.Cluster) *azsecrets.Client {
 // TestSmallDisk fills the disk under the unmodified program's data while clients work on all nodes. The node may end or refuse,
 // but what it answers must be in its usage log, what was acknowledged must be there when there is room again, and the others go on.
 func TestSmallDisk(t *testing.T) {
-	c := testcluster.Processes(t, 3)
+	c := testcluster.Processes(t, 3, func(int) []string { return []string{"--disk-reserve", "0"} })
 	for i := range c.Size() {
 		c.Kill(i)
 		c.SmallDisk(i, 32<<20)
@@ -91,6 +91,36 @@ func TestSmallDisk(t *testing.T) {
 			t.Errorf("node %d has room again, and answers %d", victim, s)
 		}
 	}
+}
+
+// TestReserve has a real file system run low under the unmodified program: it takes no writes below
+// its reserve, reads on, and takes writes again when a file is gone.
+func TestReserve(t *testing.T) {
+	c := testcluster.Processes(t, 1, func(int) []string { return []string{"--disk-reserve", "16MiB"} })
+	c.NewVault("demo")
+	c.Kill(0)
+	c.SmallDisk(0, 96<<20)
+	c.Start(0)
+	c.Unseal(0)
+	if s := create(c, 0, "with-room"); s != http.StatusOK {
+		t.Fatalf("with room the node answers %d", s)
+	}
+	ballast := filepath.Join(c.Data(0), "big")
+	var disk unix.Statfs_t
+	must(t, unix.Statfs(c.Data(0), &disk))
+	must(t, os.WriteFile(ballast, make([]byte, int64(disk.Bavail)*disk.Bsize-(15<<20)), 0o600))
+	within(t, 3*time.Second, func() bool {
+		return create(c, 0, fmt.Sprint("low-", time.Now().UnixNano())) == http.StatusServiceUnavailable
+	})
+	for range 100 {
+		c.Call(0, "GET", "/v1/keyquorum/vaults/demo", nil, nil)
+	}
+	c.Call(0, "DELETE", "/v1/keyquorum/vaults/demo", nil, nil)
+	if out := string(c.Output(0)); !strings.Contains(out, "takes no writes until there is more room") {
+		t.Errorf("the node's log does not say that it takes no writes: %s", out)
+	}
+	must(t, os.Remove(ballast))
+	within(t, 3*time.Second, func() bool { return create(c, 0, "with-room-again") == http.StatusOK })
 }
 
 // unrecorded reads through node i, whose disk is full, until no usage record finds room. A read takes no other room.

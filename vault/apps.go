@@ -153,7 +153,7 @@ func (v *Vaults) changeApp(ctx context.Context, o Operator, operation, nameOrID 
 // SetAppEnabled switches a principal off or on: off, its tokens are refused everywhere when the call has returned.
 func (v *Vaults) SetAppEnabled(ctx context.Context, o Operator, nameOrID string, enabled bool) (App, error) {
 	return v.changeApp(ctx, o, "admin/apps/enable", nameOrID, func(d *decision, r *principalRecord) error {
-		r.Enabled = enabled
+		r.Enabled, d.relieves = enabled, !enabled
 		if d.detail = "disabled"; enabled {
 			d.detail = "enabled"
 		}
@@ -166,6 +166,7 @@ func (v *Vaults) SetAppEnabled(ctx context.Context, o Operator, nameOrID string,
 func (v *Vaults) DeleteApp(ctx context.Context, o Operator, nameOrID string) error {
 	w := adminVerb{operation: "admin/apps/delete", writes: true, removes: true}
 	_, err := performAdmin(ctx, v, o, w, "", nameOrID, func(d *decision) (none struct{}, err error) {
+		d.relieves = true
 		p, err := d.about(nameOrID)
 		if err != nil {
 			return none, err
@@ -230,7 +231,7 @@ func (v *Vaults) AddCredential(ctx context.Context, o Operator, app string, life
 // RemoveCredential revokes a client secret and every token issued for it: no node takes them when the call has returned.
 func (v *Vaults) RemoveCredential(ctx context.Context, o Operator, app, credentialID string) error {
 	_, err := v.changeApp(ctx, o, "admin/credentials/remove", app, func(d *decision, r *principalRecord) error {
-		d.detail = "credential=" + clip(credentialID)
+		d.detail, d.relieves = "credential="+clip(credentialID), true
 		i := slices.IndexFunc(r.Credentials, func(c credentialRecord) bool { return c.ID == credentialID })
 		if i < 0 {
 			return notFound("CredentialNotFound",

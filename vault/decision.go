@@ -25,6 +25,7 @@ type decision struct {
 	committed bool // the transaction, or an earlier step, was handed to the cluster
 	operator  bool // an operator asks, who may know what is deleted
 	again     bool // there is more to do than one transaction holds: decide again when this one is applied
+	relieves  bool // it frees room or takes a right away: it is done where no room is left
 	mustFind  bool // NotFound is a failure in a step after the first too; to a duty it is not
 
 	turn    *turn         // at a core; nil: none is needed

@@ -113,6 +113,9 @@ func damaged(path string) *Error {
 	return internal("RecordDamaged", "The stored record "+path+" could not be opened: it was altered, moved or damaged.")
 }
 
+// stillDone says what goes on where no room is left.
+const stillDone = "Reads and the use of keys go on; what deletes, purges or takes rights away is done too."
+
 // refusal turns whatever ended a request into the domain's vocabulary.
 func refusal(err error) *Error {
 	var e *Error
@@ -125,6 +128,12 @@ func refusal(err error) *Error {
 		return unavailable("OutcomeUnknown", "The outcome could not be learned in time."+mayHaveHappened)
 	case errors.Is(err, cluster.ErrUnavailable):
 		return unavailable("NoLeader", "No leader of the cluster could be reached.")
+	case errors.Is(err, cluster.ErrNoRoomHere):
+		return unavailable("NoRoom", "This node takes no writes, because little room is left on its disk. "+
+			"Another node may take them, until whoever runs this one makes room. "+stillDone)
+	case errors.Is(err, cluster.ErrNoRoom):
+		return unavailable("NoRoom", "No node takes writes, because too few have room left on their disks: "+
+			"whoever runs them has to make room. "+stillDone)
 	case errors.Is(err, cluster.ErrBusy):
 		return unavailable("Busy", "Too many requests are waiting.")
 	case errors.Is(err, cluster.ErrDiverged), errors.Is(err, cluster.ErrRemoved):

@@ -29,8 +29,27 @@ func (v *Vaults) SetGrant(ctx context.Context, o Operator, vaultName, app string
 			return Grant{}, err
 		}
 		d.detail = "keys=" + strings.Join(r.Keys, ",") + " secrets=" + strings.Join(r.Secrets, ",")
-		return r.grant(p), d.setAccess(accessPath(d.vault.ID, p.OID), r)
+		path := accessPath(d.vault.ID, p.OID)
+		if d.relieves, err = d.narrows(path, r); err != nil {
+			return Grant{}, err
+		}
+		return r.grant(p), d.setAccess(path, r)
 	})
+}
+
+// narrows says that r allows nothing that the record at path does not.
+func (d *decision) narrows(path string, r *accessRecord) (bool, error) {
+	before, ok, err := load(d, d.v.grants, path)
+	if err != nil {
+		return false, err
+	}
+	had := permissionSet(0)
+	if ok {
+		had = before.allowed
+	}
+	keys, _ := compile(everyKeys, r.Keys)
+	secrets, _ := compile(everySecrets, r.Secrets)
+	return (keys|secrets)&^had == 0, nil
 }
 
 func newAccessRecord(p *principal, keys, secrets []string) (r *accessRecord, err error) {

@@ -178,6 +178,6 @@ func (d *decision) indexPolicy(o object) error {
 func (p *pass) decide(act func(*decision) error) error {
 	ctx, cancel := context.WithTimeout(p.ctx, dutyTime)
 	defer cancel()
-	_, err := p.v.settle(ctx, false, true, act)
+	_, err := p.settle(ctx, act)
 	return err
 }

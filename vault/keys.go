@@ -48,11 +48,11 @@ var keyCollection = collection[Key]{
 	kind: keyKind, noun: "Key", article: "A key", missing: "KeyNotFound",
 	list:        verb{operation: "keys/list", permission: keysList, unnamed: true},
 	versions:    verb{operation: "keys/versions", permission: keysList},
-	delete:      verb{operation: "keys/delete", permission: keysDelete, writes: true},
+	delete:      verb{operation: "keys/delete", permission: keysDelete, writes: true, relieves: true},
 	getDeleted:  verb{operation: "keys/getdeleted", permission: keysGet},
 	listDeleted: verb{operation: "keys/listdeleted", permission: keysList, unnamed: true},
 	recover:     verb{operation: "keys/recover", permission: keysRecover, writes: true},
-	purge:       verb{operation: "keys/purge", permission: keysPurge, writes: true, removes: true},
+	purge:       verb{operation: "keys/purge", permission: keysPurge, writes: true, removes: true, relieves: true},
 	backup:      verb{operation: "keys/backup", permission: keysBackup},
 	restore:     verb{operation: "keys/restore", permission: keysRestore, writes: true},
 	extra:       "/rotation",
@@ -237,6 +237,7 @@ func (v *Vaults) GetKey(ctx context.Context, c Caller, name, version string) (Ke
 // UpdateKey changes what is supplied of a version, "" for the latest.
 func (v *Vaults) UpdateKey(ctx context.Context, c Caller, name, version string, ch Change) (Key, error) {
 	return perform(ctx, v, c, updateKey, target{name, version}, func(d *decision) (Key, error) {
+		d.relieves = ch.disables()
 		o, err := keyCollection.find(d, name, version)
 		if err != nil {
 			return Key{}, err

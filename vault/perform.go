@@ -20,6 +20,7 @@ type verb struct {
 	secret     bool          // uses a private key
 	any        permissionSet // not empty: one of these is enough, whatever permission says
 	removes    bool          // in steps: that there is nothing left after the first is what it wanted
+	relieves   bool          // it frees room, and is done where none is left
 }
 
 // A target is the object that a verb is about, as the caller spelt it. Version "" is the latest.
@@ -33,7 +34,7 @@ func perform[T any](ctx context.Context, v *Vaults, c Caller, w verb, t target, 
 	defer turn.give()
 	decide := func(d *decision) (err error) {
 		d.turn = turn
-		d.mustFind = true // its vault, whatever the verb
+		d.mustFind, d.relieves = true, w.relieves // its vault, whatever the verb
 		if err = d.admit(c, w, t); err != nil {
 			return err
 		}
@@ -201,6 +202,11 @@ func (v *Vaults) attempt(ctx context.Context, d *decision, decide func(*decision
 		// A refusal, and finding nothing to do, are reads: no transaction proves them, so they are drawn from a current view.
 		d, err = v.current(ctx, &decision{v: v, fenced: d.fenced, writes: true, committed: d.committed}, decide)
 		if err != nil || len(d.txn.Writes) == 0 {
+			return d, false, err
+		}
+	}
+	if !d.relieves {
+		if err := v.cfg.Replica.NoRoom(); err != nil {
 			return d, false, err
 		}
 	}

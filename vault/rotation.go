@@ -220,7 +220,7 @@ func (d *decision) successor(latest object, policy *rotationRecord) (keyRecord, 
 // rotateDue is the background's part of rotation: a key whose policy says so gets a version, as RotateKey would make it. A key whose
 // latest version is disabled is left alone: whoever switched it off did not ask for another that is on.
 var rotateDue = duty{
-	name: "rotate",
+	name: "rotate", grows: true,
 	due: func(d *decision, o object) (bool, error) {
 		if o.head.State != live {
 			return false, nil

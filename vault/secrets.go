@@ -27,6 +27,9 @@ type Change struct {
 	Release            *ReleasePolicy    // keys
 }
 
+// disables says that the change switches its object off.
+func (ch Change) disables() bool { return ch.Enabled != nil && !*ch.Enabled }
+
 // Deletion says when a deleted object was deleted and when it will be purged (Unix seconds).
 type Deletion struct{ Deleted, Purge int64 }
 
@@ -71,11 +74,11 @@ var secretCollection = collection[Secret]{
 	kind: "secret", noun: "Secret", article: "A secret", missing: "SecretNotFound",
 	list:        verb{operation: "secrets/list", permission: secretsList, unnamed: true},
 	versions:    verb{operation: "secrets/versions", permission: secretsList},
-	delete:      verb{operation: "secrets/delete", permission: secretsDelete, writes: true},
+	delete:      verb{operation: "secrets/delete", permission: secretsDelete, writes: true, relieves: true},
 	getDeleted:  verb{operation: "secrets/getdeleted", permission: secretsGet},
 	listDeleted: verb{operation: "secrets/listdeleted", permission: secretsList, unnamed: true},
 	recover:     verb{operation: "secrets/recover", permission: secretsRecover, writes: true},
-	purge:       verb{operation: "secrets/purge", permission: secretsPurge, writes: true, removes: true},
+	purge:       verb{operation: "secrets/purge", permission: secretsPurge, writes: true, removes: true, relieves: true},
 	backup:      verb{operation: "secrets/backup", permission: secretsBackup},
 	restore:     verb{operation: "secrets/restore", permission: secretsRestore, writes: true},
 	bundle: func(d *decision, o object, record seal.Plaintext) (Secret, error) {
@@ -195,6 +198,7 @@ func (v *Vaults) GetSecret(ctx context.Context, c Caller, name, version string) 
 // UpdateSecret changes what is supplied of a version, "" for the latest. The answer has no value.
 func (v *Vaults) UpdateSecret(ctx context.Context, c Caller, name, version string, ch Change) (Secret, error) {
 	return perform(ctx, v, c, updateSecret, target{name, version}, func(d *decision) (Secret, error) {
+		d.relieves = ch.disables()
 		o, err := secretCollection.find(d, name, version)
 		if err != nil {
 			return Secret{}, err

@@ -23,9 +23,10 @@ type duty struct {
 	name string // of the usage record, after the collection's: "secrets/purge"
 	// due says whether there is something to do. It is asked about what an index names in every pass, and again in the decision that does
 	// it, when what it reads becomes conditions. d.vault is set, o has no version.
-	due  func(d *decision, o object) (bool, error)
-	act  func(d *decision, o object) error // as the act of a verb: it may be called several times
-	most int                               // of one vault in a pass, so that it can't keep a pass from the others for long; 0: all
+	due   func(d *decision, o object) (bool, error)
+	act   func(d *decision, o object) error // as the act of a verb: it may be called several times
+	grows bool                              // it waits while no room is left
+	most  int                               // of one vault in a pass, so that it can't keep a pass from the others for long; 0: all
 }
 
 // plurals are what usage records call the kinds.
@@ -223,7 +224,8 @@ func (f finding) due(d *decision) (bool, error) {
 
 func (p *pass) attendAll(found []finding) error {
 	for _, f := range found {
-		if f.duty.most > 0 && p.done[f.duty] == f.duty.most {
+		if f.duty.most > 0 && p.done[f.duty] == f.duty.most ||
+			f.duty.grows && p.v.cfg.Replica.NoRoom() != nil {
 			continue
 		}
 		p.done[f.duty]++
@@ -281,13 +283,22 @@ func (p *pass) do(e *audit.Entry, act func(*decision) error) error {
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, dutyTime)
 	defer cancel()
-	d, err := p.v.settle(ctx, false, true, act)
+	d, err := p.settle(ctx, act)
 	e.Time, e.Duration, e.Version = p.v.cfg.Now(), time.Since(begun), d.version
 	if err = p.v.record(e, d.committed, err); err != nil {
 		return err
 	}
 	p.swept.Done++
 	return p.rest(dutyRests * e.Duration)
+}
+
+// settle carries out what was begun, whether there is room left or not: a duty that can wait for room
+// is not begun.
+func (p *pass) settle(ctx context.Context, act func(*decision) error) (*decision, error) {
+	return p.v.settle(ctx, false, true, func(d *decision) error {
+		d.relieves = true
+		return act(d)
+	})
 }
 
 // passOver gives back what ends the pass: no duty could be done. What went wrong with one vault or object must not keep those behind it.

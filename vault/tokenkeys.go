@@ -54,6 +54,7 @@ func (v *Vaults) RotateTokenKey(ctx context.Context, o Operator, forget bool) (T
 		object = "forget"
 	}
 	return performAdmin(ctx, v, o, w, "", object, func(d *decision) (TokenKeys, error) {
+		d.relieves = true // after a leak it can't wait
 		keep := maxTokenKeys - 1
 		if forget {
 			keep = 0

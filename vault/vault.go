@@ -47,6 +47,7 @@ type Replica interface {
 	Fresh(cluster.Look) bool
 	Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error)
 	Wait(ctx context.Context, index uint64) error
+	NoRoom() error // why nothing is written that can be left; nil: nothing is left
 }
 
 // Config is what a Vaults needs. All fields but Refresh, AuthorityKeys and Counts are required.

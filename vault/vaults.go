@@ -165,7 +165,7 @@ func (v *Vaults) UpdateVault(ctx context.Context, o Operator, name string, ch Va
 			r.PurgeProtection = *ch.PurgeProtection
 		}
 		if ch.WeakAlgorithms != nil {
-			r.WeakAlgorithms = *ch.WeakAlgorithms
+			r.WeakAlgorithms, d.relieves = *ch.WeakAlgorithms, !*ch.WeakAlgorithms
 		}
 		d.detail = r.settings()
 		return nil
@@ -176,6 +176,7 @@ func (v *Vaults) UpdateVault(ctx context.Context, o Operator, name string, ch Va
 // is no such vault when it has returned.
 func (v *Vaults) DeleteVault(ctx context.Context, o Operator, name string) (VaultInfo, error) {
 	return v.changeVault(ctx, o, "admin/vaults/delete", name, (*decision).enterVault, func(d *decision, r *vaultRecord) error {
+		d.relieves = true
 		r.State, r.Deleted, r.Purge = deleted, d.now.Unix(), r.endOfRetention(d.now)
 		return nil
 	})
@@ -198,6 +199,7 @@ func (v *Vaults) PurgeVault(ctx context.Context, o Operator, name string) error 
 	name = fold(name)
 	w := adminVerb{operation: "admin/vaults/purge", writes: true, removes: true}
 	_, err := performAdmin(ctx, v, o, w, name, "", func(d *decision) (none struct{}, err error) {
+		d.relieves = true
 		if err := d.enterDeleted(name); err != nil {
 			return none, err
 		}

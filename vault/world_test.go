@@ -156,6 +156,7 @@ type replica struct {
 	reads    atomic.Int32        // so many views were taken by Read
 	holding  func()              // called while Read waits for what was shown, after its decision
 	unleased bool                // Read would have to ask the leader
+	noRoom   error               // what NoRoom says
 }
 
 func newReplica(t testing.TB) *replica {
@@ -189,6 +190,8 @@ func (r *replica) Read(_ context.Context, _ bool, decide func(fsm.View)) (cluste
 	}
 	return cluster.Look{}, nil
 }
+
+func (r *replica) NoRoom() error { return r.noRoom }
 
 func (r *replica) Leased() bool { return !r.unleased }
 

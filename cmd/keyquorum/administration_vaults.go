@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -100,8 +102,15 @@ func vaultRecover(k *connection) *cobra.Command {
 }
 
 func vaultPurge(k *connection) *cobra.Command {
-	return &cobra.Command{Use: "purge NAME", Short: "Remove a deleted vault with all that was in it, for ever", Args: arguments(1, 1),
-		RunE: deleting(k, "deleted-vaults")}
+	c := &cobra.Command{Use: "purge NAME", Short: "Remove a deleted vault with all that was in it, for ever", Args: arguments(1, 1)}
+	yes, purge := yesFlag(c), deleting(k, "deleted-vaults")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := confirm(c, *yes, fmt.Sprintf("The vault %s and all that was in it will be gone for ever.", args[0])); err != nil {
+			return err
+		}
+		return purge(c, args)
+	}
+	return c
 }
 
 func vaultTable(v vaultInfo) table {
@@ -110,10 +119,18 @@ func vaultTable(v vaultInfo) table {
 		"Scheduled purge", timeOrNot(v.ScheduledPurge))
 }
 
+// dayText is a cell for a time of which the day is enough, and that there may not be.
+func dayText(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.UTC().Format(time.DateOnly)
+}
+
 func vaultsTable(all []vaultInfo) table {
-	t := newTable("Name", "State", "Retention days", "Purge protection", "Weak algorithms", "Created", "Scheduled purge")
+	t := newTable("Name", "State", "Days kept", "Protected", "Weak", "Created", "Purge")
 	for _, v := range all {
-		t.add(v.Name, v.State, v.RetentionDays, v.PurgeProtection, v.WeakAlgorithms, timeText(v.Created), timeOrNot(v.ScheduledPurge))
+		t.add(v.Name, v.State, v.RetentionDays, v.PurgeProtection, v.WeakAlgorithms, dayText(&v.Created), dayText(v.ScheduledPurge))
 	}
 	return t
 }

@@ -22,6 +22,7 @@ type serverConfig struct {
 	File          string
 	Data          string
 	UsageLog      string
+	Reserve       size
 	Label         string
 	Region        string
 	PlaceLeader   bool
@@ -48,6 +49,8 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 	f.StringVar(&s.File, "config", "", "JSON file with any of these settings, named with _ for -")
 	f.StringVar(&s.Data, "data", "", "data folder of this node (made if it is not there)")
 	f.StringVar(&s.UsageLog, "usage-log", "", "file with a line for each request, on another disk for instance (default audit.log in --data)")
+	s.Reserve = 256 << 20
+	f.Var(&s.Reserve, "disk-reserve", "with less than this free on its disks the node takes no writes, and reads on; 0: it always takes them")
 	f.StringVar(&s.Label, "label", "", "name of this node for people (default the host's name)")
 	f.StringVar(&s.Region, "region", "", "where this node stands, for status, plans and the leader's place")
 	f.BoolVar(&s.PlaceLeader, "place-leader", false, "when this node leads, hand over to a voter from which writes cost clearly less")
@@ -156,7 +159,7 @@ func settingText(kind string, value any) (string, error) {
 	case bool:
 		return strconv.FormatBool(v), nil
 	case float64:
-		if kind == "int" || kind == "float64" {
+		if kind == "int" || kind == "float64" || kind == "size" {
 			return strconv.FormatFloat(v, 'f', -1, 64), nil
 		}
 	}

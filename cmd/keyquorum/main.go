@@ -57,7 +57,12 @@ func newRoot() *cobra.Command {
 		Short:         "A key vault you own: Azure Key Vault for applications, Vault for operators",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       version,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          onlyHolds,
 	}
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	wrapHelp(root)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(serverCommand(), devCommand(), operatorCommand(), statusCommand(), planCommand(), vaultCommand(), appCommand(), grantCommand(),
 		proveCommand(), openapiCommand(), versionCommand())
@@ -66,13 +71,7 @@ func newRoot() *cobra.Command {
 
 // group is a command that only holds others. Called with a word that none of them has, it says so.
 func group(use, short string, children ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return c.Help()
-		}
-		return noCommand(c, args[0])
-	}
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: onlyHolds}
 	// A flag that the group lacks may be one of the command that was meant, so the command is what
 	// is wrong.
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
@@ -85,14 +84,30 @@ func group(use, short string, children ...*cobra.Command) *cobra.Command {
 	return c
 }
 
-// noCommand names those that there are.
+// onlyHolds shows what others a command holds, or says that there is none of that name.
+func onlyHolds(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return c.Help()
+	}
+	return noCommand(c, args[0])
+}
+
+// noCommand names those that there are, and the one that was meant, if it is clear which that is. A
+// short word is like too many others.
 func noCommand(c *cobra.Command, name string) error {
+	if c.SuggestionsMinimumDistance = 2; len(name) < 5 {
+		c.SuggestionsMinimumDistance = 1
+	}
+	meant := ""
+	if like := c.SuggestionsFor(name); len(like) == 1 {
+		meant = " (did you mean " + like[0] + "?)"
+	}
 	var names []string
 	for _, child := range c.Commands() {
 		names = append(names, child.Name())
 	}
-	return fmt.Errorf("%s has no command %q; it has %s",
-		c.CommandPath(), name, strings.Join(names, ", "))
+	return fmt.Errorf("%s has no command %q%s; it has %s",
+		c.CommandPath(), name, meant, strings.Join(names, ", "))
 }
 
 const anyNumber = 1 << 20
@@ -125,7 +140,7 @@ func howMany(least, most int) string {
 // doubleDashes lets flags be written with one dash, as the bao and vault commands take them: -format=json.
 // Only names that a command of ours has are touched, and nothing after a bare "--".
 func doubleDashes(root *cobra.Command, args []string) []string {
-	known := map[string]bool{"help": true}
+	known := map[string]bool{"help": true, "version": true}
 	collectFlags(root, known)
 	args = slices.Clone(args)
 	for i, arg := range args {

@@ -130,7 +130,11 @@ func raftRemovePeer(k *connection) *cobra.Command {
 		Args:  arguments(1, 1),
 	}
 	force := c.Flags().Bool("force", false, "even if the cluster loses its majority by it")
+	yes := yesFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := confirm(c, *yes, fmt.Sprintf("Node %s will be removed, and its id never comes back.", args[0])); err != nil {
+			return err
+		}
 		api, err := k.client()
 		if err != nil {
 			return err

@@ -81,7 +81,7 @@ func cellText(v any) string {
 }
 
 func (t table) print(c *cobra.Command) error {
-	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 4, ' ', 0)
+	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 	rules := make([]string, len(t.header))
 	for i, h := range t.header {
 		rules[i] = strings.Repeat("-", len(h))

@@ -90,6 +90,9 @@ func serve(ctx context.Context, config *serverConfig) error {
 	if err != nil {
 		return err
 	}
+	if len(zones) == 0 {
+		logger.Warn("there is no --zone, so this node serves operators and no application")
+	}
 	authorities, err := httpapi.NewAuthorities(config.Authorities, nil)
 	if err != nil {
 		return err
@@ -124,6 +127,7 @@ func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger)
 	return node.Config{
 		Dir:             config.Data,
 		UsageLog:        config.UsageLog,
+		Reserve:         uint64(config.Reserve),
 		Label:           config.Label,
 		Region:          config.Region,
 		PlaceLeader:     config.PlaceLeader,

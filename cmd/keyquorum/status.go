@@ -34,6 +34,7 @@ type nodeStatus struct {
 	Role       string             `json:"role"`
 	State      string             `json:"state"`
 	Trouble    string             `json:"trouble,omitempty"`
+	NoRoom     string             `json:"refuses_writes,omitempty"`
 	Lease      bool               `json:"read_lease"`
 	Version    string             `json:"version,omitempty"`
 	Applied    uint64             `json:"applied_index"`
@@ -77,11 +78,34 @@ func (s clusterStatus) table() table {
 	slices.SortStableFunc(s.Nodes, func(a, b nodeStatus) int {
 		return cmp.Or(cmp.Compare(a.Region, b.Region), cmp.Compare(a.Name, b.Name))
 	})
-	t := newTable("Node", "Region", "Role", "State", "Round trip", "Reads", "Applied", "Lag", "Version")
+	t := newTable("Node", "Region", "Role", "State", "Trip", "Reads", "Applied", "Lag")
 	for _, n := range s.Nodes {
-		t.add(cmp.Or(n.Name, n.ID), n.Region, n.Role, n.State, s.tripOf(n), n.reads(), n.Applied, n.Lag, n.Version)
+		t.add(cmp.Or(n.Name, n.ID), n.Region, n.Role, n.State, s.tripOf(n), n.reads(), n.Applied, n.Lag)
 	}
 	return t
+}
+
+// versions says which version the nodes have, if it is one, and else which has which.
+func (s clusterStatus) versions() string {
+	var each []string
+	one := ""
+	for _, n := range s.Nodes {
+		if n.Version == "" {
+			continue
+		}
+		one = cmp.Or(one, n.Version)
+		each = append(each, cmp.Or(n.Name, n.ID)+" "+n.Version)
+	}
+	same := !slices.ContainsFunc(s.Nodes, func(n nodeStatus) bool {
+		return n.Version != "" && n.Version != one
+	})
+	switch {
+	case one == "":
+		return ""
+	case same:
+		return "Version " + one + "."
+	}
+	return "Versions: " + strings.Join(each, ", ") + "."
 }
 
 // tripOf is the round trip between the leader and a node.
@@ -105,7 +129,7 @@ func (n nodeStatus) reads() string {
 	case n.Lease:
 		return "local"
 	}
-	return "by asking the leader"
+	return "asking"
 }
 
 // explain says in words what the table means.
@@ -125,6 +149,9 @@ func (s clusterStatus) explain(c *cobra.Command) {
 	if s.LeaseMS > 0 {
 		fmt.Fprintf(out, "A node that is cut off answers reads for at most %s yet, and no write is acknowledged meanwhile that it lacks.\n",
 			time.Duration(s.LeaseMS)*time.Millisecond)
+	}
+	if versions := s.versions(); versions != "" {
+		fmt.Fprintln(out, versions)
 	}
 	if s.Leader != "" && s.SurveyedBy != s.Leader {
 		fmt.Fprintln(out, "The leader did not answer: this is what the node sees that was asked.")

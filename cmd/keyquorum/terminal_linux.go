@@ -6,6 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
 // hideInput stops a terminal from showing what is typed until restore is called. On anything else it does nothing.
 func hideInput(f *os.File) (restore func()) {
 	before, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)

@@ -33,7 +33,7 @@ var rooms = map[string][]string{
 	},
 	"node": {
 		"vault", "seal", "audit", "cluster", "cluster/gossip", "cluster/identity", "fsm", "storage",
-		"internal/address", "internal/placement",
+		"internal/address", "internal/placement", "internal/space",
 	},
 	"vault": {"seal", "audit", "cluster", "fsm"},
 	"cluster": {
@@ -69,6 +69,7 @@ var rooms = map[string][]string{
 	"internal/placement":   {},
 	"internal/overlay":     {},
 	"internal/powercut":    {"internal/overlay"},
+	"internal/space":       {},
 	"internal/statespace":  {},
 	"internal/tally":       {},
 	"internal/testkey":     {"fsm"},

@@ -67,16 +67,21 @@ func command(ctx context.Context, args []string) error {
 	if *short {
 		p = quick
 	}
-	return run(ctx, p)
+	return withProgram(func() error { return run(ctx, p) })
 }
 
-// run measures everything and prints it as it comes, as Markdown.
-func run(ctx context.Context, p plan) error {
-	binary, err := testcluster.Binary() // now, so that no node's start includes it
+// withProgram builds the program before anything is measured, so that no node's start includes it.
+func withProgram(do func() error) error {
+	binary, err := testcluster.Binary()
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(filepath.Dir(binary))
+	return do()
+}
+
+// run measures everything and prints it as it comes, as Markdown.
+func run(ctx context.Context, p plan) error {
 	os.Setenv("KEYQUORUM_THROTTLE", "0") // all load is one application's
 	fmt.Println(machine())
 	c := measureCrypto(p)

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -53,17 +52,8 @@ func fillVolume(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	binary, err := testcluster.Binary() // now, so that no node's start includes it
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(filepath.Dir(binary))
 	v := volume{Machine: machine(), Secrets: max(*n, 10), Clients: *clients}
-	err = inHarness(ctx, func(h *harness) {
-		h.within(func(h *harness) { v.measure(h) })
-		h.within(func(h *harness) { v.measurePages(h) })
-	})
-	if err != nil {
+	if err := withProgram(func() error { return v.look(ctx) }); err != nil {
 		return err
 	}
 	if *asJSON {
@@ -73,6 +63,13 @@ func fillVolume(ctx context.Context, args []string) error {
 	}
 	v.print()
 	return nil
+}
+
+func (v *volume) look(ctx context.Context) error {
+	return inHarness(ctx, func(h *harness) {
+		h.within(func(h *harness) { v.measure(h) })
+		h.within(func(h *harness) { v.measurePages(h) })
+	})
 }
 
 // measure fills a node of its own process, and looks at it.

@@ -439,6 +439,33 @@ var mutants = []mutant{
 		}},
 		test: "./testcluster TestRevocationHoldsEverywhere",
 	},
+	{
+		name: "writes-without-room", bug: "a node goes on taking writes until its disk is full",
+		edits: []overlay.Edit{{
+			File: "keyquorum/vault/perform.go",
+			Old:  "	if !d.relieves {\n",
+			New:  "	if false {\n",
+		}},
+		test: "./testcluster TestShortOfRoom",
+	},
+	{
+		name: "room-not-told", bug: "a node that is short of room tells nobody, and the others write until a majority has none",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/room.go",
+			Old:  "	if !short && !c.rooms.told {\n",
+			New:  "	if true {\n",
+		}},
+		test: "./testcluster TestShortOfRoom",
+	},
+	{
+		name: "rights-kept-without-room", bug: "without room nobody can take a right away, or delete what takes the room",
+		edits: []overlay.Edit{{
+			File: "keyquorum/vault/perform.go",
+			Old:  "	if !d.relieves {\n",
+			New:  "	if true {\n",
+		}},
+		test: "./vault TestWritesWithoutRoom",
+	},
 }
 
 // unfenced is a way to decide that asks nobody whether the node's own copy is current.

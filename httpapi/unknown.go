@@ -1,0 +1,62 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+)
+
+// A body that stands for all of something (a grant, a policy, what a new vault is) is refused when
+// it has a member that nobody knows: whoever misspells one must not lose what was there. So is every
+// body of the operator plane. Of the application plane's that is the rotation policy alone, of which
+// Azure, too, forgets what a request does not name; the others change what they name, and what they
+// don't know is ignored there as Azure ignores it.
+
+// onlyKnown checks a body whose members are those of a struct, down to the last, as encoding/json
+// finds them.
+func onlyKnown(body []byte, of reflect.Type) error {
+	return eachMember(body, func(name, value []byte) error {
+		field, ok := fieldCalled(string(name), of)
+		if !ok {
+			return badParameter("Property " + printable(string(name)) +
+				" is not known: the body may have " + strings.Join(fieldNames(of), ", ") + ".")
+		}
+		return onlyKnownIn(value, field)
+	})
+}
+
+// onlyKnownIn looks into what may have members. What is of another shape the decoder refuses.
+func onlyKnownIn(value []byte, of reflect.Type) error {
+	switch {
+	case of.Kind() == reflect.Struct && value[0] == '{':
+		return onlyKnown(value, of)
+	case of.Kind() == reflect.Slice && of.Elem().Kind() == reflect.Struct && value[0] == '[':
+		var elements []json.RawMessage
+		if err := json.Unmarshal(value, &elements); err != nil {
+			return errSyntax
+		}
+		for _, e := range elements {
+			if err := onlyKnownIn(e, of.Elem()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func fieldCalled(name string, of reflect.Type) (reflect.Type, bool) {
+	for field := range of.Fields() {
+		if tag, _, _ := strings.Cut(field.Tag.Get("json"), ","); strings.EqualFold(tag, name) {
+			return field.Type, true
+		}
+	}
+	return nil, false
+}
+
+func fieldNames(of reflect.Type) (names []string) {
+	for field := range of.Fields() {
+		tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		names = append(names, tag)
+	}
+	return names
+}
