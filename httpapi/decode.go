@@ -43,6 +43,10 @@ func decodeBody(body []byte, req any) error {
 	} else {
 		err = onlyKnown(body, reflect.TypeOf(req).Elem())
 	}
+	if later, ok := req.(laterRefuser); ok && errors.As(err, new(*unknownMember)) {
+		later.refuseLater(err)
+		err = nil
+	}
 	if err != nil {
 		return bodyError(err)
 	}
@@ -91,9 +95,12 @@ func usualSpelling(name []byte) string {
 func bodyError(err error) error {
 	var f *failure
 	var kind *json.UnmarshalTypeError
+	var unknown *unknownMember
 	switch {
 	case errors.As(err, &f):
 		return f
+	case errors.As(err, &unknown):
+		return badParameter(unknown.says)
 	case errors.As(err, &kind):
 		return invalidProperty(kind.Field)
 	default:

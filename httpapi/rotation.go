@@ -12,7 +12,11 @@ type rotationPolicy struct {
 	ID              string             `json:"id"`
 	LifetimeActions []lifetimeAction   `json:"lifetimeActions"`
 	Attributes      rotationAttributes `json:"attributes"`
+
+	unknown error // what it has beside these
 }
+
+func (p *rotationPolicy) refuseLater(why error) { p.unknown = why }
 
 type lifetimeAction struct {
 	Trigger struct {
@@ -42,7 +46,7 @@ func getRotationPolicy(c *call, _ *none) (vault.RotationPolicy, error) {
 var actionNames = map[string]string{"rotate": "Rotate", "notify": "Notify"}
 
 func setRotationPolicy(c *call, q *rotationPolicy) (vault.RotationPolicy, error) {
-	p := vault.RotationPolicy{ExpiryTime: q.Attributes.ExpiryTime}
+	p := vault.RotationPolicy{ExpiryTime: q.Attributes.ExpiryTime, Wrong: q.unknown}
 	for _, a := range q.LifetimeActions {
 		p.Actions = append(p.Actions, vault.LifetimeAction{Type: actionNames[strings.ToLower(a.Action.Type)],
 			AfterCreate: a.Trigger.AfterCreate, BeforeExpiry: a.Trigger.BeforeExpiry})

@@ -12,14 +12,23 @@ import (
 // Azure, too, forgets what a request does not name; the others change what they name, and what they
 // don't know is ignored there as Azure ignores it.
 
+// An unknownMember says which member nobody knows, and which ones there are.
+type unknownMember struct{ says string }
+
+func (e *unknownMember) Error() string { return e.says }
+
+// A laterRefuser is a request of the application plane, where what a body means is looked at last:
+// after the vault, the caller's rights and the object.
+type laterRefuser interface{ refuseLater(why error) }
+
 // onlyKnown checks a body whose members are those of a struct, down to the last, as encoding/json
 // finds them.
 func onlyKnown(body []byte, of reflect.Type) error {
 	return eachMember(body, func(name, value []byte) error {
 		field, ok := fieldCalled(string(name), of)
 		if !ok {
-			return badParameter("Property " + printable(string(name)) +
-				" is not known: the body may have " + strings.Join(fieldNames(of), ", ") + ".")
+			return &unknownMember{"Property " + printable(string(name)) +
+				" is not known: the body may have " + strings.Join(fieldNames(of), ", ") + "."}
 		}
 		return onlyKnownIn(value, field)
 	})
@@ -46,7 +55,7 @@ func onlyKnownIn(value []byte, of reflect.Type) error {
 
 func fieldCalled(name string, of reflect.Type) (reflect.Type, bool) {
 	for field := range of.Fields() {
-		if tag, _, _ := strings.Cut(field.Tag.Get("json"), ","); strings.EqualFold(tag, name) {
+		if tag := jsonName(field); tag != "" && strings.EqualFold(tag, name) {
 			return field.Type, true
 		}
 	}
@@ -55,8 +64,15 @@ func fieldCalled(name string, of reflect.Type) (reflect.Type, bool) {
 
 func fieldNames(of reflect.Type) (names []string) {
 	for field := range of.Fields() {
-		tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		names = append(names, tag)
+		if tag := jsonName(field); tag != "" {
+			names = append(names, tag)
+		}
 	}
 	return names
+}
+
+// jsonName is "" for a field that is no member.
+func jsonName(field reflect.StructField) string {
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	return name
 }

@@ -13,6 +13,10 @@ type RotationPolicy struct {
 	Actions          []LifetimeAction
 	ExpiryTime       string // exp of a version that a rotation makes, after its creation; "" for none
 	Created, Updated int64
+
+	// Wrong, of one that is set, is what the caller knows to be wrong with it: it is said in its turn,
+	// after rights and existence.
+	Wrong error
 }
 
 // A LifetimeAction is what is due some time after a version was made, or before it expires; the other of the two is "".
@@ -98,6 +102,9 @@ func (v *Vaults) SetRotationPolicy(ctx context.Context, c Caller, name string, p
 		r := rotationRecord{Actions: p.Actions, ExpiryTime: p.ExpiryTime, Created: old.Created, Updated: d.now.Unix()}
 		if r.Created == 0 {
 			r.Created = r.Updated
+		}
+		if p.Wrong != nil {
+			return RotationPolicy{}, badParameter("%v", p.Wrong)
 		}
 		if err := r.valid(); err != nil {
 			return RotationPolicy{}, err

@@ -93,18 +93,19 @@ func TestTheLoneOutlastAFlood(t *testing.T) {
 	for standing := range 2 {
 		synctest.Test(t, func(t *testing.T) {
 			all := throng.New(throng.Limits{
-				Standings: []throng.Standing{{Share: 20, Most: 30}, {Share: 20}, {Share: 10}}, PerSource: 20, Known: 2,
+				Standings: []throng.Standing{{Share: 40, Most: 60}, {Share: 40}, {Share: 10}},
+				PerSource: 60, Known: 2,
 			})
 			alone := []*peer{stranger(100), stranger(101)}
 			for _, p := range alone {
 				all.Enter(p).Rise(standing)
 			}
 			for i := range 3000 {
-				place := all.Enter(from(fmt.Sprintf("10.1.1.%d:%d", i%7, i)))
+				place := all.Enter(from(fmt.Sprintf("10.1.1.%d:%d", i%3, i)))
 				if i%5 == 0 {
 					place.Rise(1)
 				}
-				if i%3 == 0 {
+				if i%4 == 0 {
 					place.Leave()
 				}
 				time.Sleep(time.Millisecond)
@@ -112,7 +113,7 @@ func TestTheLoneOutlastAFlood(t *testing.T) {
 			if got := closed(alone); got != nil {
 				t.Errorf("closed are %v of those who came alone with standing %d", got, standing)
 			}
-			if c := all.Counts(); c.Crowded == 0 || c.Sources != 9 {
+			if c := all.Counts(); c.Crowded == 0 || c.Sources != 5 {
 				t.Errorf("counts are %+v", c)
 			}
 		})
