@@ -35,8 +35,9 @@ targets: ## explain all targets
 build: ## leave the program in bin/keyquorum
 	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/keyquorum ./cmd/keyquorum
 
-run: build ## run a three-node cluster on this machine, in the foreground
-	@exec bin/keyquorum dev
+run: build ## run three nodes on this machine, in the foreground (ARGS=-h)
+	go build -o bin/azure-app ./examples/azure-app
+	@exec bin/keyquorum dev $(ARGS)
 
 # Under the race detector each package has one processor. On two, goroutines of one bubble
 # (testing/synctest) that look at expired timers at once run them in one race context, and the

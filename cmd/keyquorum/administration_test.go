@@ -47,7 +47,7 @@ func TestVaultCommands(t *testing.T) {
 	if o := run(2, "create", "demo"); !strings.Contains(o.complaint(), "It can be recovered, or purged") {
 		t.Errorf("its name is taken: %s", o.stderr)
 	}
-	if o := run(0, "list", "-deleted"); !strings.Contains(o.stdout, "Scheduled purge") || !strings.Contains(o.stdout, "demo    deleted") {
+	if o := run(0, "list", "-deleted"); !strings.Contains(o.stdout, "Purge") || !strings.Contains(o.stdout, "demo  deleted") {
 		t.Errorf("deleted: %s", o.stdout)
 	}
 	if live, gone := listed(run(0, "list", "-format=json")), listed(run(0, "list", "-deleted", "-format=json")); len(live) != 0 || len(gone) != 1 ||

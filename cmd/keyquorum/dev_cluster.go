@@ -126,7 +126,7 @@ func (d *devCluster) bury(p *devProcess) {
 		return
 	}
 	d.buried[p] = true
-	d.say("%s. It stays down until: keyquorum dev restart %d", d.folder.obituary(p), p.number)
+	d.say("%s. It stays down until: %s dev restart %d", d.folder.obituary(p), calledAs(), p.number)
 }
 
 func (d *devCluster) restartIfAsked(ctx context.Context, p *devProcess) {

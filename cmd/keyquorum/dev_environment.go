@@ -150,6 +150,7 @@ func sayNames(out io.Writer, names []string) {
 	if len(missing) == 0 {
 		return
 	}
-	fmt.Fprintf(out, "\nThis machine does not resolve %s. Either run programs with\n    keyquorum dev exec -- COMMAND\n"+
-		"which needs no privilege, or add this line to /etc/hosts:\n    %s\n", strings.Join(missing, " and "), hostsLine(names))
+	fmt.Fprintf(out, "\nThis machine does not resolve %s. Either run programs with\n    %s dev exec -- COMMAND\n"+
+		"which needs no privilege, or add this line to /etc/hosts:\n    %s\n",
+		strings.Join(missing, " and "), calledAs(), hostsLine(names))
 }

@@ -36,7 +36,7 @@ func devExec(dir *string) *cobra.Command {
 			return err
 		}
 		if state.App == nil {
-			return fmt.Errorf("there is no dev cluster in %s yet; start one with: keyquorum dev, or say with --dir where it is", folder)
+			return fmt.Errorf("there is no dev cluster in %s yet; start one with: %s dev, or say with --dir where it is", folder, calledAs())
 		}
 		if *number < 1 || *number > devNodes {
 			return fmt.Errorf("--node %d: they are 1 to %d", *number, devNodes)

@@ -53,7 +53,7 @@ func writeAll(file *os.File, s string) error {
 
 // owner is the pid of the `keyquorum dev` that runs in the folder, or an error that says that none does.
 func (f devFolder) owner() (int, error) {
-	idle := fmt.Errorf("no dev cluster runs in %s; start one with: keyquorum dev, or say with --dir where it is", f)
+	idle := fmt.Errorf("no dev cluster runs in %s; start one with: %s dev, or say with --dir where it is", f, calledAs())
 	file, err := os.Open(f.path("lock"))
 	if err != nil {
 		return 0, idle

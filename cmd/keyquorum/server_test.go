@@ -92,6 +92,23 @@ func TestHelpNamesTheEnvironment(t *testing.T) {
 	}
 }
 
+// A server without a zone says what it does not do, before anything else can go wrong.
+func TestServerWithoutZoneSaysSo(t *testing.T) {
+	o := call(t, t.TempDir(), "server", "--data", "d", "--tls-cert", "none", "--tls-key", "none")
+	if o.code != 1 || !strings.Contains(o.stderr, "there is no --zone, so this node serves operators and no application") {
+		t.Errorf("exit code %d: %s", o.code, o.stderr)
+	}
+}
+
+// The version is where people look for it.
+func TestVersionFlags(t *testing.T) {
+	for _, flag := range []string{"--version", "-version", "-v"} {
+		if o := call(t, t.TempDir(), flag); o.code != 0 || !strings.HasPrefix(o.stdout, "keyquorum ") {
+			t.Errorf("%s: exit code %d: %s%s", flag, o.code, o.stdout, o.stderr)
+		}
+	}
+}
+
 // TestCallsThatAreWrongSaySo are commands that never reach a node.
 func TestCallsThatAreWrongSaySo(t *testing.T) {
 	for _, row := range []struct {
