@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
 // The administration API (docs/administration-api.md), as its client sees it.
@@ -104,21 +106,11 @@ func nonNil(list []string) []string {
 	return list
 }
 
-func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-// timeOrNot is a cell for a time that there may not be.
-func timeOrNot(t *time.Time) string {
-	if t == nil {
-		return ""
-	}
-	return timeText(*t)
-}
-
 func (c credentialInfo) expiry() string {
 	if c.Expires == nil {
 		return "never"
 	}
-	return timeText(*c.Expires)
+	return console.TimeText(*c.Expires)
 }
 
 func enabledText(enabled bool) string {

@@ -6,25 +6,27 @@ import (
 	"net/http"
 
 	"github.com/spf13/cobra"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
 func appCommand() *cobra.Command {
-	c := group("app", "Applications and their client secrets")
+	c := console.Group("app", "Applications and their client secrets")
 	k := connectionFlags(c)
 	c.AddCommand(appCreate(k), appList(k), appShow(k), appSwitch(k, "enable", true), appSwitch(k, "disable", false), appDelete(k),
-		group("credential", "Client secrets of an application", credentialAdd(k), credentialRemove(k)))
+		console.Group("credential", "Client secrets of an application", credentialAdd(k), credentialRemove(k)))
 	return c
 }
 
 func appCreate(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "create NAME", Short: "Create an application; give it a client secret with app credential add", Args: arguments(1, 1)}
+	c := &cobra.Command{Use: "create NAME", Short: "Create an application; give it a client secret with app credential add", Args: console.Arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (appInfo, error) {
 		return createApp(ctx, api, args[0])
 	}, appTable)
 }
 
 func appList(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the applications", Args: arguments(0, 0)}
+	c := &cobra.Command{Use: "list", Short: "List the applications", Args: console.Arguments(0, 0)}
 	return showing(c, k, func(ctx context.Context, api *client, _ []string) ([]appInfo, error) {
 		all, err := administer[struct {
 			Apps []appInfo `json:"apps"`
@@ -34,7 +36,7 @@ func appList(k *connection) *cobra.Command {
 }
 
 func appShow(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "show APP", Short: "Show an application, by name or client id", Args: arguments(1, 1)}
+	c := &cobra.Command{Use: "show APP", Short: "Show an application, by name or client id", Args: console.Arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (appInfo, error) {
 		return administer[appInfo](ctx, api, http.MethodGet, nil, "apps", args[0])
 	}, appTable)
@@ -45,30 +47,30 @@ func appSwitch(k *connection, verb string, enabled bool) *cobra.Command {
 	if !enabled {
 		short = "Keep an application out, on every node, from the moment this returns"
 	}
-	c := &cobra.Command{Use: verb + " APP", Short: short, Args: arguments(1, 1)}
+	c := &cobra.Command{Use: verb + " APP", Short: short, Args: console.Arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (appInfo, error) {
 		return administer[appInfo](ctx, api, http.MethodPost, map[string]any{"enabled": enabled}, "apps", args[0])
 	}, appTable)
 }
 
 func appDelete(k *connection) *cobra.Command {
-	return &cobra.Command{Use: "delete APP", Short: "Delete an application and every client secret of it", Args: arguments(1, 1),
+	return &cobra.Command{Use: "delete APP", Short: "Delete an application and every client secret of it", Args: console.Arguments(1, 1),
 		RunE: deleting(k, "apps")}
 }
 
 func credentialAdd(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "add APP", Short: "Make a client secret; it is shown once", Args: arguments(1, 1)}
+	c := &cobra.Command{Use: "add APP", Short: "Make a client secret; it is shown once", Args: console.Arguments(1, 1)}
 	life := c.Flags().Duration("ttl", 0, "how long it lives, as in 720h (0: until removed)")
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (newCredential, error) {
 		return addCredential(ctx, api, args[0], *life)
-	}, func(n newCredential) table {
-		return pairs("Client id", n.ClientID, "Client secret", n.Secret, "Credential id", n.ID, "Ends", n.expiry())
+	}, func(n newCredential) console.Table {
+		return console.Pairs("Client id", n.ClientID, "Client secret", n.Secret, "Credential id", n.ID, "Ends", n.expiry())
 	})
 }
 
 func credentialRemove(k *connection) *cobra.Command {
 	return &cobra.Command{Use: "remove APP CREDENTIAL_ID", Short: "Revoke a client secret and every token issued for it",
-		Args: arguments(2, 2), RunE: deleting(k, "apps", "credentials")}
+		Args: console.Arguments(2, 2), RunE: deleting(k, "apps", "credentials")}
 }
 
 // deleting sends a DELETE for collection/argument/collection/argument… and says that it was done.
@@ -90,15 +92,15 @@ func deleting(k *connection, collections ...string) func(*cobra.Command, []strin
 	}
 }
 
-func appTable(a appInfo) table {
-	return pairs("Name", a.Name, "Client id", a.ClientID, "Object id", a.OID, "State", enabledText(a.Enabled),
-		"Created", timeText(a.Created), "Credentials", a.credentialIDs())
+func appTable(a appInfo) console.Table {
+	return console.Pairs("Name", a.Name, "Client id", a.ClientID, "Object id", a.OID, "State", enabledText(a.Enabled),
+		"Created", console.TimeText(a.Created), "Credentials", a.credentialIDs())
 }
 
-func appsTable(all []appInfo) table {
-	t := newTable("Name", "Client id", "State", "Credentials", "Created")
+func appsTable(all []appInfo) console.Table {
+	t := console.NewTable("Name", "Client id", "State", "Credentials", "Created")
 	for _, a := range all {
-		t.add(a.Name, a.ClientID, enabledText(a.Enabled), len(a.Credentials), timeText(a.Created))
+		t.Add(a.Name, a.ClientID, enabledText(a.Enabled), len(a.Credentials), console.TimeText(a.Created))
 	}
 	return t
 }

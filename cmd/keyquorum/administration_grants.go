@@ -8,11 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/httpapi"
 )
 
 func grantCommand() *cobra.Command {
-	c := group("grant", "Say what an application may do in a vault")
+	c := console.Group("grant", "Say what an application may do in a vault")
 	k := connectionFlags(c)
 	c.AddCommand(grantSet(k), grantList(k), grantRemove(k))
 	return c
@@ -21,7 +22,7 @@ func grantCommand() *cobra.Command {
 func grantSet(k *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use: "set VAULT APP", Short: "Replace what an application may do in a vault; of a kind without a flag it may do nothing",
-		Args: arguments(2, 2),
+		Args: console.Arguments(2, 2),
 		Example: "  keyquorum grant set demo billing --secrets get,list --keys sign,verify\n" +
 			"  keyquorum grant set demo billing --secrets all\n" +
 			"  keyquorum grant set demo billing --keys '' --secrets ''    (nothing, as grant remove)",
@@ -37,16 +38,16 @@ func grantSet(k *connection) *cobra.Command {
 				"or the empty lists --keys '' --secrets ''")
 		}
 		return setGrant(ctx, api, args[0], args[1], *keys, *secrets)
-	}, func(g grantInfo) table { return grantsTable([]grantInfo{g}) })
+	}, func(g grantInfo) console.Table { return grantsTable([]grantInfo{g}) })
 }
 
 func grantRemove(k *connection) *cobra.Command {
-	return &cobra.Command{Use: "remove VAULT APP", Short: "Take every permission in a vault away from an application", Args: arguments(2, 2),
+	return &cobra.Command{Use: "remove VAULT APP", Short: "Take every permission in a vault away from an application", Args: console.Arguments(2, 2),
 		RunE: deleting(k, "vaults", "grants")}
 }
 
 func grantList(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "list VAULT", Short: "List who may do what in a vault", Args: arguments(1, 1)}
+	c := &cobra.Command{Use: "list VAULT", Short: "List who may do what in a vault", Args: console.Arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *client, args []string) ([]grantInfo, error) {
 		all, err := administer[struct {
 			Grants []grantInfo `json:"grants"`
@@ -55,10 +56,10 @@ func grantList(k *connection) *cobra.Command {
 	}, grantsTable)
 }
 
-func grantsTable(all []grantInfo) table {
-	t := newTable("Application", "Client id", "Keys", "Secrets")
+func grantsTable(all []grantInfo) console.Table {
+	t := console.NewTable("Application", "Client id", "Keys", "Secrets")
 	for _, g := range all {
-		t.add(g.App, g.ClientID, g.Keys, g.Secrets)
+		t.Add(g.App, g.ClientID, g.Keys, g.Secrets)
 	}
 	return t
 }

@@ -6,18 +6,20 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
 func vaultCommand() *cobra.Command {
-	c := group("vault", "Create, show, change, delete and recover vaults")
+	c := console.Group("vault", "Create, show, change, delete and recover vaults")
 	k := connectionFlags(c)
 	c.AddCommand(vaultCreate(k), vaultList(k), vaultShow(k), vaultUpdate(k), vaultDelete(k), vaultRecover(k), vaultPurge(k))
 	return c
 }
 
 // showing is a command that asks the server one thing and prints the answer.
-func showing[T any](c *cobra.Command, k *connection, ask func(context.Context, *client, []string) (T, error), show func(T) table) *cobra.Command {
-	format := formatFlag(c)
+func showing[T any](c *cobra.Command, k *connection, ask func(context.Context, *client, []string) (T, error), show func(T) console.Table) *cobra.Command {
+	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := k.client()
 		if err != nil {
@@ -27,13 +29,13 @@ func showing[T any](c *cobra.Command, k *connection, ask func(context.Context, *
 		if err != nil {
 			return err
 		}
-		return format.print(c, answer, show(answer))
+		return format.Print(c, answer, show(answer))
 	}
 	return c
 }
 
 func vaultCreate(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "create NAME", Short: "Create a vault", Args: arguments(1, 1)}
+	c := &cobra.Command{Use: "create NAME", Short: "Create a vault", Args: console.Arguments(1, 1)}
 	days := c.Flags().Int("retention-days", 90, "days that deleted objects can be recovered, 7 to 90")
 	protect := c.Flags().Bool("purge-protection", false, "let nobody purge before those days are over; cannot be undone")
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (vaultInfo, error) {
@@ -42,7 +44,7 @@ func vaultCreate(k *connection) *cobra.Command {
 }
 
 func vaultList(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the vaults", Args: arguments(0, 0)}
+	c := &cobra.Command{Use: "list", Short: "List the vaults", Args: console.Arguments(0, 0)}
 	gone := c.Flags().Bool("deleted", false, "list those that are deleted and not yet purged")
 	return showing(c, k, func(ctx context.Context, api *client, _ []string) ([]vaultInfo, error) {
 		return listVaults(ctx, api, *gone)
@@ -50,7 +52,7 @@ func vaultList(k *connection) *cobra.Command {
 }
 
 func vaultShow(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "show NAME", Short: "Show a vault", Args: arguments(1, 1)}
+	c := &cobra.Command{Use: "show NAME", Short: "Show a vault", Args: console.Arguments(1, 1)}
 	gone := c.Flags().Bool("deleted", false, "show one that is deleted and not yet purged")
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (vaultInfo, error) {
 		return administer[vaultInfo](ctx, api, http.MethodGet, nil, vaultsOrDeleted(*gone), args[0])
@@ -66,7 +68,7 @@ func vaultsOrDeleted(gone bool) string {
 
 func vaultUpdate(k *connection) *cobra.Command {
 	c := &cobra.Command{
-		Use: "update NAME", Short: "Change a vault's settings; its retention is fixed when it is created", Args: arguments(1, 1),
+		Use: "update NAME", Short: "Change a vault's settings; its retention is fixed when it is created", Args: console.Arguments(1, 1),
 		Example: "  keyquorum vault update demo --weak-algorithms=false\n" +
 			"  keyquorum vault update demo --purge-protection",
 	}
@@ -86,34 +88,34 @@ func vaultUpdate(k *connection) *cobra.Command {
 }
 
 func vaultDelete(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "delete NAME", Short: "Delete a vault with all that is in it; it can be recovered until its retention is over", Args: arguments(1, 1)}
+	c := &cobra.Command{Use: "delete NAME", Short: "Delete a vault with all that is in it; it can be recovered until its retention is over", Args: console.Arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (vaultInfo, error) {
 		return administer[vaultInfo](ctx, api, http.MethodDelete, nil, "vaults", args[0])
 	}, vaultTable)
 }
 
 func vaultRecover(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "recover NAME", Short: "Bring a deleted vault back with all that was in it", Args: arguments(1, 1)}
+	c := &cobra.Command{Use: "recover NAME", Short: "Bring a deleted vault back with all that was in it", Args: console.Arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *client, args []string) (vaultInfo, error) {
 		return administer[vaultInfo](ctx, api, http.MethodPost, nil, "deleted-vaults", args[0], "recover")
 	}, vaultTable)
 }
 
 func vaultPurge(k *connection) *cobra.Command {
-	return &cobra.Command{Use: "purge NAME", Short: "Remove a deleted vault with all that was in it, for ever", Args: arguments(1, 1),
+	return &cobra.Command{Use: "purge NAME", Short: "Remove a deleted vault with all that was in it, for ever", Args: console.Arguments(1, 1),
 		RunE: deleting(k, "deleted-vaults")}
 }
 
-func vaultTable(v vaultInfo) table {
-	return pairs("Name", v.Name, "Id", v.ID, "Retention days", v.RetentionDays, "Purge protection", v.PurgeProtection,
-		"Weak algorithms", v.WeakAlgorithms, "State", v.State, "Created", timeText(v.Created), "Deleted", timeOrNot(v.Deleted),
-		"Scheduled purge", timeOrNot(v.ScheduledPurge))
+func vaultTable(v vaultInfo) console.Table {
+	return console.Pairs("Name", v.Name, "Id", v.ID, "Retention days", v.RetentionDays, "Purge protection", v.PurgeProtection,
+		"Weak algorithms", v.WeakAlgorithms, "State", v.State, "Created", console.TimeText(v.Created), "Deleted", console.TimeOrNot(v.Deleted),
+		"Scheduled purge", console.TimeOrNot(v.ScheduledPurge))
 }
 
-func vaultsTable(all []vaultInfo) table {
-	t := newTable("Name", "State", "Retention days", "Purge protection", "Weak algorithms", "Created", "Scheduled purge")
+func vaultsTable(all []vaultInfo) console.Table {
+	t := console.NewTable("Name", "State", "Retention days", "Purge protection", "Weak algorithms", "Created", "Scheduled purge")
 	for _, v := range all {
-		t.add(v.Name, v.State, v.RetentionDays, v.PurgeProtection, v.WeakAlgorithms, timeText(v.Created), timeOrNot(v.ScheduledPurge))
+		t.Add(v.Name, v.State, v.RetentionDays, v.PurgeProtection, v.WeakAlgorithms, console.TimeText(v.Created), console.TimeOrNot(v.ScheduledPurge))
 	}
 	return t
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/internal/address"
 )
 
@@ -87,14 +89,14 @@ func connectionFlags(c *cobra.Command) *connection {
 
 // client reads the environment at the moment of the call.
 func (k *connection) client() (*client, error) {
-	return k.clientOf(firstOf(k.address, fromEnvironment("ADDR"), defaultServer))
+	return k.clientOf(cmp.Or(k.address, fromEnvironment("ADDR"), defaultServer))
 }
 
 // clientOf is a client of another node of the same cluster. The token comes from the environment and from nowhere else, since
 // command lines are seen by every user of a machine.
 func (k *connection) clientOf(address string) (*client, error) {
 	var ca []byte
-	if file := firstOf(k.caCert, fromEnvironment("CACERT")); file != "" {
+	if file := cmp.Or(k.caCert, fromEnvironment("CACERT")); file != "" {
 		var err error
 		if ca, err = os.ReadFile(file); err != nil {
 			return nil, fmt.Errorf("CA file: %w", err)
@@ -105,16 +107,7 @@ func (k *connection) clientOf(address string) (*client, error) {
 
 // fromEnvironment looks a setting up under our prefix, then OpenBao's, then Vault's.
 func fromEnvironment(name string) string {
-	return firstOf(os.Getenv("KEYQUORUM_"+name), os.Getenv("BAO_"+name), os.Getenv("VAULT_"+name))
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
+	return cmp.Or(os.Getenv("KEYQUORUM_"+name), os.Getenv("BAO_"+name), os.Getenv("VAULT_"+name))
 }
 
 // call sends in (nil: no body) and decodes the answer into out (nil: not wanted). Everything that goes wrong on the
@@ -122,10 +115,10 @@ func firstOf(values ...string) string {
 func (c *client) call(ctx context.Context, method, path string, in, out any) error {
 	status, body, err := c.send(ctx, method, path, in)
 	if err != nil {
-		return exitError{2, c.unreached(err)}
+		return console.Exit(2, c.unreached(err))
 	}
 	if status >= 300 {
-		return exitError{2, c.explained(refusal(status, body))}
+		return console.Exit(2, c.explained(refusal(status, body)))
 	}
 	if out == nil || len(body) == 0 {
 		return nil
@@ -133,7 +126,7 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	if err := d.Decode(out); err != nil {
-		return exitError{2, fmt.Errorf("the answer to %s %s is not what this version understands: %w", method, path, err)}
+		return console.Exit(2, fmt.Errorf("the answer to %s %s is not what this version understands: %w", method, path, err))
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
 // nodeReport is what `dev status` says of a node.
@@ -30,21 +32,21 @@ func (r nodeReport) process() any {
 }
 
 func devStatus(dir *string) *cobra.Command {
-	c := &cobra.Command{Use: "status", Short: "Say how the nodes of the running dev cluster are", Args: arguments(0, 0)}
-	format := formatFlag(c)
+	c := &cobra.Command{Use: "status", Short: "Say how the nodes of the running dev cluster are", Args: console.Arguments(0, 0)}
+	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		folder, state, err := runningDev(*dir)
 		if err != nil {
 			return err
 		}
 		var reports []nodeReport
-		t := newTable("Node", "Process", "State", "Leader", "API", "Vault")
+		t := console.NewTable("Node", "Process", "State", "Leader", "API", "Vault")
 		for _, a := range devAddresses(state.Port) {
 			r := folder.report(c.Context(), a)
 			reports = append(reports, r)
-			t.add(r.Node, r.process(), r.State, r.Leader, r.API, r.Vault)
+			t.Add(r.Node, r.process(), r.State, r.Leader, r.API, r.Vault)
 		}
-		return format.print(c, reports, t)
+		return format.Print(c, reports, t)
 	}
 	return c
 }
@@ -98,7 +100,7 @@ func (s sealStatus) text() string {
 
 func devRestart(dir *string) *cobra.Command {
 	return &cobra.Command{
-		Use: "restart N", Short: "Start node N again (one that runs is stopped first)", Args: arguments(1, 1),
+		Use: "restart N", Short: "Start node N again (one that runs is stopped first)", Args: console.Arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			folder, state, err := runningDev(*dir)
 			if err != nil {

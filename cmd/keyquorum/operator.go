@@ -10,10 +10,12 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
 func operatorCommand() *cobra.Command {
-	c := group("operator", "Initialise, unseal, seal and inspect a node")
+	c := console.Group("operator", "Initialise, unseal, seal and inspect a node")
 	k := connectionFlags(c)
 	c.AddCommand(operatorInit(k), operatorUnseal(k), operatorSeal(k), operatorStatus(k), operatorStepDown(k), rotateCommand(k), raftCommand(k))
 	return c
@@ -33,8 +35,8 @@ type initResult struct {
 }
 
 func operatorInit(k *connection) *cobra.Command {
-	c := &cobra.Command{Use: "init", Short: "Make a new cluster of this node; shows its shares and root token once", Args: arguments(0, 0)}
-	format := formatFlag(c)
+	c := &cobra.Command{Use: "init", Short: "Make a new cluster of this node; shows its shares and root token once", Args: console.Arguments(0, 0)}
+	format := console.FormatFlag(c)
 	shares := c.Flags().Int("key-shares", 5, "number of unseal shares")
 	threshold := c.Flags().Int("key-threshold", 3, "number of shares that unseal a node")
 	onlyStatus := c.Flags().Bool("status", false, "only say whether the node is initialised (exit code 2: it is not)")
@@ -54,7 +56,7 @@ func operatorInit(k *connection) *cobra.Command {
 			printInit(c, r)
 			return nil
 		}
-		return format.print(c, r, table{})
+		return format.Print(c, r, console.Table{})
 	}
 	return c
 }
@@ -88,7 +90,7 @@ func inFlags(err error) error {
 	for _, m := range refused.Messages {
 		said.Messages = append(said.Messages, words.Replace(m))
 	}
-	return exitError{2, &said}
+	return console.Exit(2, &said)
 }
 
 func printInit(c *cobra.Command, r initResult) {
@@ -101,18 +103,18 @@ func printInit(c *cobra.Command, r initResult) {
 		r.Threshold, r.Shares)
 }
 
-func printInitStatus(c *cobra.Command, api *client, format *outputFormat) error {
+func printInitStatus(c *cobra.Command, api *client, format *console.Format) error {
 	var out struct {
 		Initialized bool `json:"initialized"`
 	}
 	if err := api.call(c.Context(), http.MethodGet, "/v1/sys/init", nil, &out); err != nil {
-		return exitError{1, err}
+		return console.Exit(1, err)
 	}
-	if err := format.print(c, out, pairs("Initialized", out.Initialized)); err != nil {
+	if err := format.Print(c, out, console.Pairs("Initialized", out.Initialized)); err != nil {
 		return err
 	}
 	if !out.Initialized {
-		return exitError{code: 2}
+		return console.Exit(2, nil)
 	}
 	return nil
 }
@@ -122,9 +124,9 @@ func operatorUnseal(k *connection) *cobra.Command {
 		Use: "unseal [SHARE]", Short: "Give one unseal share to a node",
 		Long: "Give one unseal share to a node. Without SHARE it is asked for, unseen on a terminal, so that it stays out of\n" +
 			"the shell's history; a wrong share is refused on its own and the progress stays.",
-		Args: arguments(0, 1),
+		Args: console.Arguments(0, 1),
 	}
-	format := formatFlag(c)
+	format := console.FormatFlag(c)
 	reset := c.Flags().Bool("reset", false, "forget the shares given so far; SHARE shows who asks, and isn't kept")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := k.client()
@@ -151,7 +153,7 @@ func shareFrom(c *cobra.Command, args []string) (string, error) {
 	}
 	if len(args) == 0 {
 		fmt.Fprint(os.Stderr, "Unseal share (will be hidden): ")
-		restore := hideInput(os.Stdin)
+		restore := console.HideInput(os.Stdin)
 		defer func() { restore(); fmt.Fprintln(os.Stderr) }()
 	}
 	line, err := bufio.NewReader(c.InOrStdin()).ReadString('\n')
@@ -162,12 +164,12 @@ func shareFrom(c *cobra.Command, args []string) (string, error) {
 }
 
 func operatorSeal(k *connection) *cobra.Command {
-	return &cobra.Command{Use: "seal", Short: "Make a node drop every key it holds", Args: arguments(0, 0),
+	return &cobra.Command{Use: "seal", Short: "Make a node drop every key it holds", Args: console.Arguments(0, 0),
 		RunE: putting(k, "/v1/sys/seal", "Sealed: the node holds no key any more.")}
 }
 
 func operatorStepDown(k *connection) *cobra.Command {
-	return &cobra.Command{Use: "step-down", Short: "Make the leader hand leadership to another node", Args: arguments(0, 0),
+	return &cobra.Command{Use: "step-down", Short: "Make the leader hand leadership to another node", Args: console.Arguments(0, 0),
 		RunE: putting(k, "/v1/sys/step-down", "The leader has stepped down.")}
 }
 

@@ -8,10 +8,12 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
 func raftCommand(k *connection) *cobra.Command {
-	return group("raft", "Members of the cluster", raftJoin(k), raftListPeers(k), raftRemovePeer(k))
+	return console.Group("raft", "Members of the cluster", raftJoin(k), raftListPeers(k), raftRemovePeer(k))
 }
 
 // joinRequest is the body of sys/storage/raft/join.
@@ -26,7 +28,7 @@ type joinRequest struct {
 func raftJoin(k *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use: "join LEADER_API_ADDR", Short: "Make a node join the cluster behind an address; then unseal it",
-		Args: arguments(1, 1),
+		Args: console.Arguments(1, 1),
 	}
 	in := joinRequest{}
 	c.Flags().StringVar(&in.CACert, "leader-ca-cert", "", "PEM text, or @FILE, to trust there")
@@ -97,9 +99,9 @@ func raftListPeers(k *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list-peers",
 		Short: "List the members that are configured; keyquorum status says how they are",
-		Args:  arguments(0, 0),
+		Args:  console.Arguments(0, 0),
 	}
-	format := formatFlag(c)
+	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := k.client()
 		if err != nil {
@@ -109,11 +111,11 @@ func raftListPeers(k *connection) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		t := newTable("Name", "Node", "Address", "State", "Voter")
+		t := console.NewTable("Name", "Node", "Address", "State", "Voter")
 		for _, p := range out.Data.Config.Servers {
-			t.add(p.Label, p.ID, p.Address, p.role(), p.Voter)
+			t.Add(p.Label, p.ID, p.Address, p.role(), p.Voter)
 		}
-		return format.print(c, out, t)
+		return format.Print(c, out, t)
 	}
 	return c
 }
@@ -127,7 +129,7 @@ func raftRemovePeer(k *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "remove-peer NODE",
 		Short: "Remove a member, by its name or its id, for ever; the id never comes back",
-		Args:  arguments(1, 1),
+		Args:  console.Arguments(1, 1),
 	}
 	force := c.Flags().Bool("force", false, "even if the cluster loses its majority by it")
 	c.RunE = func(c *cobra.Command, args []string) error {

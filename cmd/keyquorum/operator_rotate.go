@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
 func rotateCommand(k *connection) *cobra.Command {
 	tokens := rotate(k, "token-key", "Change the key that signs access tokens",
 		"Tokens that were issued under the older keys stay good until they end, within the hour; then those keys are dropped.")
 	tokens.Flags().Bool("forget", false, "drop the older keys at once, as after a leak: all tokens end, and applications get others")
-	return group("rotate", "Change a key of the cluster itself, while all nodes serve",
+	return console.Group("rotate", "Change a key of the cluster itself, while all nodes serve",
 		rotate(k, "keyring", "Change the keyring, which seals all records, and the transaction key, which signs changes",
 			"What is sealed under older terms of the keyring stays readable. What an older transaction key signs is refused."),
 		tokens,
@@ -50,12 +52,12 @@ type laggard struct {
 // rotate is a command that has the cluster change a key, and waits for it.
 func rotate(k *connection, key, short, long string) *cobra.Command {
 	c := &cobra.Command{
-		Use: key, Short: short, Args: arguments(0, 0),
+		Use: key, Short: short, Args: console.Arguments(0, 0),
 		Long: short + ".\n\n" + long + "\n\n" +
 			"The command waits until all members have followed, or until only such are missing as do not answer (exit code 1). What it\n" +
 			"has begun goes on without it. Run again while a change is under way, it begins no other, and shows where that one stands.",
 	}
-	format := formatFlag(c)
+	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		in := map[string]any{}
 		if forget := c.Flags().Lookup("forget"); forget != nil {
@@ -72,11 +74,11 @@ func rotate(k *connection, key, short, long string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := format.print(c, r, r.table()); err != nil {
+		if err := format.Print(c, r, r.table()); err != nil {
 			return err
 		}
 		if !r.Done {
-			return exitError{1, errors.New(r.missing())}
+			return console.Exit(1, errors.New(r.missing()))
 		}
 		return nil
 	}
@@ -158,6 +160,6 @@ func (r rotation) names() string {
 	return strings.Join(names, "; ")
 }
 
-func (r rotation) table() table {
-	return pairs("Newest key", r.ID, "Since", timeOrNot(r.Since), "Older keys still good", r.Older, "Complete", r.Done, "Missing", r.names())
+func (r rotation) table() console.Table {
+	return console.Pairs("Newest key", r.ID, "Since", console.TimeOrNot(r.Since), "Older keys still good", r.Older, "Complete", r.Done, "Missing", r.names())
 }

@@ -10,15 +10,17 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
 func operatorStatus(k *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show the state of one node (exit code 2: it is sealed, or serves nobody)",
-		Args:  arguments(0, 0),
+		Args:  console.Arguments(0, 0),
 	}
-	format := formatFlag(c)
+	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := k.client()
 		if err != nil {
@@ -26,13 +28,13 @@ func operatorStatus(k *connection) *cobra.Command {
 		}
 		var status map[string]any
 		if err := api.call(c.Context(), http.MethodGet, "/v1/sys/seal-status", nil, &status); err != nil {
-			return exitError{1, err}
+			return console.Exit(1, err)
 		}
 		if err := printStatus(c, api, format, status); err != nil {
 			return err
 		}
 		if status["sealed"] == true || status["trouble"] != nil {
-			return exitError{code: 2}
+			return console.Exit(2, nil)
 		}
 		return nil
 	}
@@ -41,14 +43,14 @@ func operatorStatus(k *connection) *cobra.Command {
 
 // printStatus shows a seal status together with who leads: to people as a table and what to do
 // next, to scripts as one flat object, as `bao status -format=json` has it.
-func printStatus(c *cobra.Command, api *client, format *outputFormat, status map[string]any) error {
+func printStatus(c *cobra.Command, api *client, format *console.Format, status map[string]any) error {
 	leader, err := leaderFields(c.Context(), api)
 	if err != nil {
-		return exitError{1, err}
+		return console.Exit(1, err)
 	}
 	status = bare(status)
 	maps.Copy(status, leader)
-	if err := format.print(c, status, statusTable(status)); err != nil || *format != "table" {
+	if err := format.Print(c, status, statusTable(status)); err != nil || *format != "table" {
 		return err
 	}
 	if next := nextStep(status); next != "" {
@@ -68,8 +70,8 @@ var statusRows = []struct{ name, member string }{
 	{"Version", "version"},
 }
 
-func statusTable(status map[string]any) table {
-	t := newTable("Key", "Value")
+func statusTable(status map[string]any) console.Table {
+	t := console.NewTable("Key", "Value")
 	for _, row := range statusRows {
 		value, there := status[row.member]
 		switch {
@@ -77,7 +79,7 @@ func statusTable(status map[string]any) table {
 		case row.member == "active_time" && status["is_self"] != true: // it is that of whom was asked
 		case row.member == "progress" && status["sealed"] != true:
 		default:
-			t.add(row.name, value)
+			t.Add(row.name, value)
 		}
 	}
 	return t

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/internal/placement"
 )
 
@@ -39,9 +40,9 @@ func planCommand() *cobra.Command {
 		Long: "Nothing is changed. Round trips are those given with --trip; those that are missing are taken from a running cluster (it\n" +
 			"needs a token), and so are the regions without --region. A region without a voter has a non-voter, which serves reads.",
 		Example: "  keyquorum plan --region eu,us,ap --trip eu-us=80ms,eu-ap=150ms,us-ap=150ms",
-		Args:    arguments(0, 0),
+		Args:    console.Arguments(0, 0),
 	}
-	k, format := connectionFlags(c), formatFlag(c)
+	k, format := connectionFlags(c), console.FormatFlag(c)
 	var o planOptions
 	c.Flags().StringSliceVar(&o.regions, "region", nil, "regions, the one with most of the writes first (default: those of the running cluster)")
 	c.Flags().StringSliceVar(&o.trips, "trip", nil, "round trips between two regions, or within one: A-B=80ms (repeatable)")
@@ -59,7 +60,7 @@ func planCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := format.print(c, planned(layouts), o.table(layouts)); err != nil || *format != "table" {
+		if err := format.Print(c, planned(layouts), o.table(layouts)); err != nil || *format != "table" {
 			return err
 		}
 		o.explain(c, layouts)
@@ -200,12 +201,12 @@ func best(ranked []placement.Layout) []placement.Layout {
 	return ranked[:1]
 }
 
-func (o *planOptions) table(layouts []placement.Layout) table {
+func (o *planOptions) table(layouts []placement.Layout) console.Table {
 	header := []string{"Voters in " + strings.Join(o.regions, "/"), "Leader in"}
 	for _, region := range o.regions {
 		header = append(header, "Write from "+region)
 	}
-	t := newTable(append(header, "May be lost")...)
+	t := console.NewTable(append(header, "May be lost")...)
 	for _, l := range layouts {
 		var counts []string
 		for _, region := range o.regions {
@@ -215,7 +216,7 @@ func (o *planOptions) table(layouts []placement.Layout) table {
 		for _, region := range o.regions {
 			row = append(row, fmt.Sprintf("%.0f ms", l.Writes[region].Seconds()*1000))
 		}
-		t.add(append(row, mayBeLost(l, len(o.regions)))...)
+		t.Add(append(row, mayBeLost(l, len(o.regions)))...)
 	}
 	return t
 }
@@ -259,5 +260,3 @@ func planned(layouts []placement.Layout) (rows []plannedLayout) {
 	}
 	return rows
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/httpapi"
 )
 
@@ -99,9 +100,9 @@ func (s *proveSettings) complete(f *pflag.FlagSet) (err error) {
 
 func proveCommand() *cobra.Command {
 	c := &cobra.Command{Use: "prove", Short: "Prove from its answers that a running cluster keeps its promises", Long: proveHelp,
-		Args: arguments(0, 0)}
+		Args: console.Arguments(0, 0)}
 	k := connectionFlags(c)
-	format := formatFlag(c)
+	format := console.FormatFlag(c)
 	var s proveSettings
 	s.bind(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -126,11 +127,11 @@ func proveCommand() *cobra.Command {
 
 // notBegun is the exit code of what failed before the work began.
 func notBegun(err error) error {
-	var exit exitError
+	var exit console.ExitError
 	if errors.As(err, &exit) {
 		return err
 	}
-	return exitError{2, err}
+	return console.Exit(2, err)
 }
 
 // interrupts gives a context that the first SIGINT or SIGTERM ends, and one that the second ends. A third ends the program.

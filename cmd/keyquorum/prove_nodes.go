@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/httpapi"
 	"keyquorum/prove"
 )
@@ -88,7 +90,7 @@ func findMembers(ctx context.Context, k *connection, addresses bool) ([]peer, er
 		}
 		if time.Now().After(end) {
 			return nil, fmt.Errorf("%s does not know where the API of node %s is: it is down, or cannot be reached from there, or has not said; start it, or name with --node all that are to be proven",
-				api.base, firstOf(members[unknown].Label, members[unknown].ID))
+				api.base, cmp.Or(members[unknown].Label, members[unknown].ID))
 		}
 		if err := wait(ctx, 100*time.Millisecond); err != nil {
 			return nil, err
@@ -120,7 +122,7 @@ func (k *connection) provenNode(ctx context.Context, address string, connections
 	transport.Proxy, transport.MaxIdleConnsPerHost = nil, connections+1
 	dialer := net.Dialer{Timeout: 5 * time.Second}
 	transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return dialer.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), firstOf(u.Port(), "443")))
+		return dialer.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")))
 	}
 	n := &provenNode{client: api}
 	s, err := n.state(ctx, 0)
@@ -137,7 +139,7 @@ func (n *provenNode) introduce(members []peer, others []*provenNode) error {
 	if i < 0 {
 		return fmt.Errorf("node %s at %s is no member of the cluster that was asked", n.id, n.base)
 	}
-	n.name = firstOf(members[i].Label, n.id)
+	n.name = cmp.Or(members[i].Label, n.id)
 	if twin := slices.IndexFunc(others, func(o *provenNode) bool { return o.id == n.id }); twin >= 0 {
 		return fmt.Errorf("%s and %s are the same node, %s: each must be named by an address of its own", others[twin].base, n.base, n.name)
 	}
@@ -154,11 +156,11 @@ func (n *provenNode) serves(ctx context.Context, zone httpapi.Zone, vault string
 	}
 	answer, err := n.http.Do(request)
 	if err != nil {
-		return exitError{2, fmt.Errorf("%s as %s: %w; say with --zone where its vaults are", n.name, request.URL.Host, err)}
+		return console.Exit(2, fmt.Errorf("%s as %s: %w; say with --zone where its vaults are", n.name, request.URL.Host, err))
 	}
 	answer.Body.Close()
 	if !strings.Contains(answer.Header.Get("WWW-Authenticate"), `authorization="https://`+zone.Login+`/`) {
-		return exitError{2, fmt.Errorf("%s does not serve vaults under %s with tokens from %s: say with --zone where they are", n.name, zone.Suffix, zone.Login)}
+		return console.Exit(2, fmt.Errorf("%s does not serve vaults under %s with tokens from %s: say with --zone where they are", n.name, zone.Suffix, zone.Login))
 	}
 	return nil
 }

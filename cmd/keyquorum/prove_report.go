@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/prove"
 )
 
@@ -97,27 +98,27 @@ func (r *proofReport) err() error {
 	if more := len(r.Problems) - 1; more > 0 {
 		text += fmt.Sprintf(" (and %d more problems)", more)
 	}
-	return exitError{1, errors.New(text)}
+	return console.Exit(1, errors.New(text))
 }
 
-func (r *proofReport) table() table {
-	t := pairs("Proven", r.Proven, "Nodes", r.Nodes, "Vault", r.Vault, "Seed", r.Seed, "Rounds", r.Rounds,
+func (r *proofReport) table() console.Table {
+	t := console.Pairs("Proven", r.Proven, "Nodes", r.Nodes, "Vault", r.Vault, "Seed", r.Seed, "Rounds", r.Rounds,
 		"Histories", r.Histories, "Operations", r.Operations, "Acknowledged writes", r.Acknowledged,
 		"Unknown writes", r.Unknown, "Undecided histories", r.Undecided, "Violations", len(r.Violations),
 		"Step-downs", r.StepDowns, "Older runs removed", r.Older, "Longest pause", fmt.Sprintf("%.2f s", r.Pause),
 		"Same state at index", r.Index, "Digest", r.Digest)
 	for _, what := range slices.Sorted(maps.Keys(r.Failures)) {
-		t.add("Failure: "+what, r.Failures[what])
+		t.Add("Failure: "+what, r.Failures[what])
 	}
 	for _, problem := range r.Problems {
-		t.add("Problem", problem)
+		t.Add("Problem", problem)
 	}
 	return t
 }
 
 // print prints the report, and is an error unless it is one of success.
-func (r *proofReport) print(c *cobra.Command, format *outputFormat) error {
-	if err := format.print(c, r, r.table()); err != nil {
+func (r *proofReport) print(c *cobra.Command, format *console.Format) error {
+	if err := format.Print(c, r, r.table()); err != nil {
 		return err
 	}
 	if *format == "table" {

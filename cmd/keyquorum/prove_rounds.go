@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/prove"
 )
 
@@ -68,7 +69,7 @@ func (p *proof) work(ctx context.Context, people io.Writer) error {
 	for p.goesOn(ctx) {
 		run, err := p.begin()
 		if err != nil && p.report.Rounds == 0 {
-			return exitError{2, err}
+			return console.Exit(2, err)
 		}
 		if err != nil {
 			p.report.problem(err)

@@ -5,12 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
 // clusterStatus is sys/ha-status.
@@ -43,8 +46,8 @@ type nodeStatus struct {
 }
 
 func statusCommand() *cobra.Command {
-	c := &cobra.Command{Use: "status", Short: "Show all nodes of the cluster, and what it can still lose", Args: arguments(0, 0)}
-	k, format := connectionFlags(c), formatFlag(c)
+	c := &cobra.Command{Use: "status", Short: "Show all nodes of the cluster, and what it can still lose", Args: console.Arguments(0, 0)}
+	k, format := connectionFlags(c), console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := k.client()
 		if err != nil {
@@ -54,7 +57,7 @@ func statusCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := format.print(c, s, s.table()); err != nil || *format != "table" {
+		if err := format.Print(c, s, s.table()); err != nil || *format != "table" {
 			return err
 		}
 		s.explain(c)
@@ -73,13 +76,13 @@ func surveyed(ctx context.Context, api *client) (clusterStatus, error) {
 }
 
 // table has the nodes by region.
-func (s clusterStatus) table() table {
+func (s clusterStatus) table() console.Table {
 	slices.SortStableFunc(s.Nodes, func(a, b nodeStatus) int {
 		return cmp.Or(cmp.Compare(a.Region, b.Region), cmp.Compare(a.Name, b.Name))
 	})
-	t := newTable("Node", "Region", "Role", "State", "Round trip", "Reads", "Applied", "Lag", "Version")
+	t := console.NewTable("Node", "Region", "Role", "State", "Round trip", "Reads", "Applied", "Lag", "Version")
 	for _, n := range s.Nodes {
-		t.add(cmp.Or(n.Name, n.ID), n.Region, n.Role, n.State, s.tripOf(n), n.reads(), n.Applied, n.Lag, n.Version)
+		t.Add(cmp.Or(n.Name, n.ID), n.Region, n.Role, n.State, s.tripOf(n), n.reads(), n.Applied, n.Lag, n.Version)
 	}
 	return t
 }
@@ -117,7 +120,7 @@ func (s clusterStatus) explain(c *cobra.Command) {
 	}
 	if len(s.Writes) > 1 {
 		var costs []string
-		for _, region := range sortedKeys(s.Writes) {
+		for _, region := range slices.Sorted(maps.Keys(s.Writes)) {
 			costs = append(costs, fmt.Sprintf("%s %.0f ms", cmp.Or(region, "(no region)"), s.Writes[region]))
 		}
 		fmt.Fprintf(out, "A write takes, in messages, from: %s.\n", strings.Join(costs, ", "))

@@ -26,8 +26,10 @@ const (
 // A new package needs a line here, and a reason in docs/ARCHITECTURE.md.
 var rooms = map[string][]string{
 	"cmd/keyquorum": {
+		"cmd/keyquorum/console",
 		"httpapi", "node", "prove", "internal/address", "internal/placement", "internal/terse",
 	},
+	"cmd/keyquorum/console": {},
 	"httpapi": {
 		"node", "vault", "internal/address", "internal/placement", "internal/tally", "internal/throng",
 	},

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"os"
@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hideInput stops a terminal from showing what is typed until restore is called. On anything else it does nothing.
-func hideInput(f *os.File) (restore func()) {
+// HideInput stops a terminal from showing what is typed until restore is called. On anything else it does nothing.
+func HideInput(f *os.File) (restore func()) {
 	before, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	if err != nil {
 		return func() {}

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"encoding/json"
@@ -9,28 +9,28 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// outputFormat is the value of --format: table for people, json for scripts.
-type outputFormat string
+// Format is the value of --format: table for people, json for scripts.
+type Format string
 
-func formatFlag(c *cobra.Command) *outputFormat {
-	f := outputFormat("table")
+func FormatFlag(c *cobra.Command) *Format {
+	f := Format("table")
 	c.Flags().Var(&f, "format", "table or json")
 	return &f
 }
 
-func (f *outputFormat) String() string { return string(*f) }
-func (f *outputFormat) Type() string   { return "table|json" }
+func (f *Format) String() string { return string(*f) }
+func (f *Format) Type() string   { return "table|json" }
 
-func (f *outputFormat) Set(s string) error {
+func (f *Format) Set(s string) error {
 	if s != "table" && s != "json" {
 		return fmt.Errorf("it is table or json")
 	}
-	*f = outputFormat(s)
+	*f = Format(s)
 	return nil
 }
 
-// print writes v as JSON, or the table that says the same.
-func (f *outputFormat) print(c *cobra.Command, v any, t table) error {
+// Print writes v as JSON, or the table that says the same.
+func (f *Format) Print(c *cobra.Command, v any, t Table) error {
 	if *f == "table" {
 		return t.print(c)
 	}
@@ -40,15 +40,15 @@ func (f *outputFormat) print(c *cobra.Command, v any, t table) error {
 	return e.Encode(v)
 }
 
-// A table is rows of cells under a header.
-type table struct {
+// A Table is rows of cells under a header.
+type Table struct {
 	header []string
 	rows   [][]string
 }
 
-func newTable(header ...string) table { return table{header: header} }
+func NewTable(header ...string) Table { return Table{header: header} }
 
-func (t *table) add(cells ...any) {
+func (t *Table) Add(cells ...any) {
 	row := make([]string, len(cells))
 	for i, cell := range cells {
 		row[i] = cellText(cell)
@@ -56,11 +56,11 @@ func (t *table) add(cells ...any) {
 	t.rows = append(t.rows, row)
 }
 
-// pairs is a table of names and values.
-func pairs(namesAndValues ...any) table {
-	t := newTable("Key", "Value")
+// Pairs is a table of names and values.
+func Pairs(namesAndValues ...any) Table {
+	t := NewTable("Key", "Value")
 	for i := 0; i < len(namesAndValues); i += 2 {
-		t.add(namesAndValues[i], namesAndValues[i+1])
+		t.Add(namesAndValues[i], namesAndValues[i+1])
 	}
 	return t
 }
@@ -80,7 +80,7 @@ func cellText(v any) string {
 	return fmt.Sprint(v)
 }
 
-func (t table) print(c *cobra.Command) error {
+func (t Table) print(c *cobra.Command) error {
 	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 4, ' ', 0)
 	rules := make([]string, len(t.header))
 	for i, h := range t.header {
