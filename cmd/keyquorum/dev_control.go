@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/operator"
 )
 
 // nodeReport is what `dev status` says of a node.
@@ -71,31 +72,21 @@ func (f devFolder) report(ctx context.Context, a devAddress) nodeReport {
 		return r
 	}
 	r.State = "not answering"
-	api, err := newClient(a.api(), "", ca)
+	api, err := operator.NewClient(a.api(), "", ca)
 	if err != nil {
 		return r
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	var seal sealStatus
-	if api.call(ctx, http.MethodGet, "/v1/sys/seal-status", nil, &seal) != nil {
+	var seal operator.SealStatus
+	if api.Call(ctx, http.MethodGet, "/v1/sys/seal-status", nil, &seal) != nil {
 		return r
 	}
-	r.State = seal.text()
-	if leader, err := leaderFields(ctx, api); err == nil {
+	r.State = seal.Text()
+	if leader, err := operator.LeaderFields(ctx, api); err == nil {
 		r.Leader = leader["is_self"] == true
 	}
 	return r
-}
-
-func (s sealStatus) text() string {
-	switch {
-	case !s.Initialized:
-		return "not initialised"
-	case s.Sealed:
-		return "sealed"
-	}
-	return "unsealed"
 }
 
 func devRestart(dir *string) *cobra.Command {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"keyquorum/cmd/keyquorum/operator"
 )
 
 // devVariable is one NAME=value of the environment for the demo application and for operators' commands.
@@ -121,14 +123,14 @@ func (f devFolder) liveVaults(ctx context.Context, s devState, a devAddress) (na
 	if err != nil {
 		return nil, err
 	}
-	api, err := newClient(a.api(), s.Init.RootToken, ca)
+	api, err := operator.NewClient(a.api(), s.Init.RootToken, ca)
 	if err != nil {
 		return nil, err
 	}
-	defer api.http.CloseIdleConnections()
+	defer api.HTTP.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, namesPatience)
 	defer cancel()
-	vaults, err := listVaults(ctx, api, false)
+	vaults, err := operator.ListVaults(ctx, api, false)
 	for _, v := range vaults {
 		names = append(names, v.Name)
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/operator"
+	"keyquorum/cmd/keyquorum/proving"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -34,7 +36,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(serverCommand(), devCommand(), operatorCommand(), statusCommand(), planCommand(), vaultCommand(), appCommand(), grantCommand(),
-		proveCommand(), openapiCommand(), versionCommand())
+	root.AddCommand(serverCommand(), devCommand(), operator.Command(), operator.StatusCommand(), planCommand(), operator.VaultCommand(), operator.AppCommand(), operator.GrantCommand(),
+		proving.Command(devSuffix+"="+devLogin), openapiCommand(), versionCommand())
 	return root
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/operator"
 	"keyquorum/internal/placement"
 )
 
@@ -42,7 +43,7 @@ func planCommand() *cobra.Command {
 		Example: "  keyquorum plan --region eu,us,ap --trip eu-us=80ms,eu-ap=150ms,us-ap=150ms",
 		Args:    console.Arguments(0, 0),
 	}
-	k, format := connectionFlags(c), console.FormatFlag(c)
+	k, format := operator.ConnectionFlags(c), console.FormatFlag(c)
 	var o planOptions
 	c.Flags().StringSliceVar(&o.regions, "region", nil, "regions, the one with most of the writes first (default: those of the running cluster)")
 	c.Flags().StringSliceVar(&o.trips, "trip", nil, "round trips between two regions, or within one: A-B=80ms (repeatable)")
@@ -69,8 +70,8 @@ func planCommand() *cobra.Command {
 	return c
 }
 
-// ways are the round trips given, or measured.
-func (o *planOptions) ways(ctx context.Context, k *connection) (placement.Ways, error) {
+// waysOf are the round trips given, or measured.
+func (o *planOptions) ways(ctx context.Context, k *operator.Connection) (placement.Ways, error) {
 	given := placement.Ways{}
 	for _, text := range o.trips {
 		if err := o.setTrip(given, text); err != nil {
@@ -80,14 +81,14 @@ func (o *planOptions) ways(ctx context.Context, k *connection) (placement.Ways, 
 	if len(o.regions) > 0 && o.complete(given) {
 		return given, nil
 	}
-	s, err := k.surveyed(ctx)
+	s, err := surveyed(ctx, k)
 	if err != nil {
 		return nil, fmt.Errorf("the round trips of the running cluster: %w; give --region and all of --trip to do without it", err)
 	}
 	if len(o.regions) == 0 {
-		o.regions = s.regions()
+		o.regions = regionsOf(s)
 	}
-	ways := s.ways()
+	ways := waysOf(s)
 	maps.Copy(ways, given)
 	return ways, nil
 }
@@ -105,12 +106,12 @@ func (o *planOptions) complete(ways placement.Ways) bool {
 }
 
 // surveyed asks the node for the status of all.
-func (k *connection) surveyed(ctx context.Context) (clusterStatus, error) {
-	api, err := k.client()
+func surveyed(ctx context.Context, k *operator.Connection) (operator.ClusterStatus, error) {
+	api, err := k.Client()
 	if err != nil {
-		return clusterStatus{}, err
+		return operator.ClusterStatus{}, err
 	}
-	return surveyed(ctx, api)
+	return operator.Survey(ctx, api)
 }
 
 // setTrip reads A-B=80ms. Where names hold a "-" themselves the regions of the plan tell where one ends.
@@ -141,8 +142,8 @@ func (o *planOptions) splitPair(pair string) (a, b string, found bool) {
 	return "", "", false
 }
 
-// regions are those of the nodes, the leader's first.
-func (s clusterStatus) regions() []string {
+// regionsOf are those of the nodes, the leader's first.
+func regionsOf(s operator.ClusterStatus) []string {
 	var names []string
 	for _, n := range s.Nodes {
 		if n.ID == s.Leader {
@@ -154,8 +155,8 @@ func (s clusterStatus) regions() []string {
 	return names
 }
 
-// ways are the shortest round trips that nodes of two regions have measured.
-func (s clusterStatus) ways() placement.Ways {
+// waysOf are the shortest round trips that nodes of two regions have measured.
+func waysOf(s operator.ClusterStatus) placement.Ways {
 	region := map[string]string{}
 	for _, n := range s.Nodes {
 		region[n.ID] = n.Region

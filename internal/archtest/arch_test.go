@@ -26,10 +26,14 @@ const (
 // A new package needs a line here, and a reason in docs/ARCHITECTURE.md.
 var rooms = map[string][]string{
 	"cmd/keyquorum": {
-		"cmd/keyquorum/console",
-		"httpapi", "node", "prove", "internal/address", "internal/placement", "internal/terse",
+		"cmd/keyquorum/console", "cmd/keyquorum/operator", "cmd/keyquorum/proving",
+		"httpapi", "node", "internal/address", "internal/placement", "internal/terse",
 	},
-	"cmd/keyquorum/console": {},
+	"cmd/keyquorum/console":  {},
+	"cmd/keyquorum/operator": {"cmd/keyquorum/console", "httpapi", "internal/address"},
+	"cmd/keyquorum/proving": {
+		"cmd/keyquorum/console", "cmd/keyquorum/operator", "httpapi", "prove",
+	},
 	"httpapi": {
 		"node", "vault", "internal/address", "internal/placement", "internal/tally", "internal/throng",
 	},

@@ -1,4 +1,4 @@
-package main
+package proving
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/operator"
 	"keyquorum/prove"
 )
 
@@ -37,10 +38,10 @@ type proof struct {
 	worked   int             // operations of the rounds so far
 	patience context.Context // ends when whoever called has no patience left for what follows the work
 	progress progress
-	report   proofReport
+	report   Report
 }
 
-func newProof(ctx context.Context, k *connection, s *proveSettings) (*proof, error) {
+func newProof(ctx context.Context, k *operator.Connection, s *proveSettings) (*proof, error) {
 	nodes, err := findNodes(ctx, k, s)
 	if err != nil {
 		return nil, err
@@ -50,7 +51,7 @@ func newProof(ctx context.Context, k *connection, s *proveSettings) (*proof, err
 		seed = uint64(rand.Uint32()) + 1
 	}
 	p := &proof{settings: s, nodes: nodes, target: proveTarget(nodes, s.served)}
-	p.report = proofReport{Vault: s.vault, Seed: seed, Failures: map[string]int{}, Problems: []string{}}
+	p.report = Report{Vault: s.vault, Seed: seed, Failures: map[string]int{}, Problems: []string{}}
 	for _, n := range nodes {
 		p.report.Nodes = append(p.report.Nodes, n.name)
 	}
@@ -175,7 +176,7 @@ func (p *proof) letWork(ctx context.Context, run *prove.Run) {
 // asked in vain.
 func (p *proof) stepDowns(ctx context.Context) {
 	for i := 0; wait(ctx, stepDownEvery) == nil; i++ {
-		if p.nodes[i%len(p.nodes)].call(ctx, http.MethodPut, "/v1/sys/step-down", nil, nil) == nil {
+		if p.nodes[i%len(p.nodes)].Call(ctx, http.MethodPut, "/v1/sys/step-down", nil, nil) == nil {
 			p.report.StepDowns++
 		}
 	}
@@ -189,7 +190,7 @@ func (p *proof) compareDigests(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var refused *apiError
+		var refused *operator.Refusal
 		if err = p.allHold(ctx, newest); !errors.As(err, &refused) || refused.Status != http.StatusGone {
 			return err
 		}

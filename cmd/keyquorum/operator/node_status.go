@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"keyquorum/cmd/keyquorum/console"
 )
 
-func operatorStatus(k *connection) *cobra.Command {
+func operatorStatus(k *Connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show the state of one node (exit code 2: it is sealed, or serves nobody)",
@@ -22,12 +22,12 @@ func operatorStatus(k *connection) *cobra.Command {
 	}
 	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		api, err := k.client()
+		api, err := k.Client()
 		if err != nil {
 			return err
 		}
 		var status map[string]any
-		if err := api.call(c.Context(), http.MethodGet, "/v1/sys/seal-status", nil, &status); err != nil {
+		if err := api.Call(c.Context(), http.MethodGet, "/v1/sys/seal-status", nil, &status); err != nil {
 			return console.Exit(1, err)
 		}
 		if err := printStatus(c, api, format, status); err != nil {
@@ -43,8 +43,8 @@ func operatorStatus(k *connection) *cobra.Command {
 
 // printStatus shows a seal status together with who leads: to people as a table and what to do
 // next, to scripts as one flat object, as `bao status -format=json` has it.
-func printStatus(c *cobra.Command, api *client, format *console.Format, status map[string]any) error {
-	leader, err := leaderFields(c.Context(), api)
+func printStatus(c *cobra.Command, api *Client, format *console.Format, status map[string]any) error {
+	leader, err := LeaderFields(c.Context(), api)
 	if err != nil {
 		return console.Exit(1, err)
 	}
@@ -103,15 +103,15 @@ func nextStep(status map[string]any) string {
 	return ""
 }
 
-var leaderNames = []string{"ha_enabled", "is_self", "active_time", "leader_address", "leader_cluster_address",
+var LeaderNames = []string{"ha_enabled", "is_self", "active_time", "leader_address", "leader_cluster_address",
 	"raft_committed_index", "raft_applied_index"}
 
-// leaderFields asks who leads. A sealed node refuses with words that the bao command knows too; it then has HA, and
+// LeaderFields asks who leads. A sealed node refuses with words that the bao command knows too; it then has HA, and
 // nothing more to say.
-func leaderFields(ctx context.Context, api *client) (map[string]any, error) {
+func LeaderFields(ctx context.Context, api *Client) (map[string]any, error) {
 	var all map[string]any
-	err := api.call(ctx, http.MethodGet, "/v1/sys/leader", nil, &all)
-	var refused *apiError
+	err := api.Call(ctx, http.MethodGet, "/v1/sys/leader", nil, &all)
+	var refused *Refusal
 	if errors.As(err, &refused) && strings.Contains(refused.Error(), "Vault is sealed") {
 		return map[string]any{"ha_enabled": true}, nil
 	}
@@ -119,7 +119,7 @@ func leaderFields(ctx context.Context, api *client) (map[string]any, error) {
 		return nil, err
 	}
 	fields := make(map[string]any)
-	for _, name := range leaderNames {
+	for _, name := range LeaderNames {
 		if v, ok := all[name]; ok {
 			fields[name] = v
 		}
@@ -139,10 +139,21 @@ func bare(answer map[string]any) map[string]any {
 	return fields
 }
 
-// sealStatus is the part of a seal status that the dev cluster looks at.
-type sealStatus struct {
+// SealStatus is the part of a seal status that the dev cluster looks at.
+type SealStatus struct {
 	Initialized bool        `json:"initialized"`
 	Sealed      bool        `json:"sealed"`
 	Threshold   json.Number `json:"t"`
 	Progress    json.Number `json:"progress"`
+}
+
+// Text is the state in a word or two.
+func (s SealStatus) Text() string {
+	switch {
+	case !s.Initialized:
+		return "not initialised"
+	case s.Sealed:
+		return "sealed"
+	}
+	return "unsealed"
 }

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"bytes"
@@ -29,28 +29,28 @@ const (
 	defaultServer = "https://127.0.0.1:8200"
 )
 
-// A client calls the operator plane of one node: JSON over HTTPS.
-type client struct {
-	base  string // https://host:port
-	token string // sent as X-Vault-Token when not empty
-	http  *http.Client
+// A Client calls the operator plane of one node: JSON over HTTPS.
+type Client struct {
+	Base  string // https://host:port
+	Token string // sent as X-Vault-Token when not empty
+	HTTP  *http.Client
 }
 
-// An apiError is an answer that refuses.
-type apiError struct {
+// An Refusal is an answer that refuses.
+type Refusal struct {
 	Status   int
 	Messages []string
 }
 
-func (e *apiError) Error() string {
+func (e *Refusal) Error() string {
 	if len(e.Messages) == 0 {
 		return fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
 	}
 	return fmt.Sprintf("%s (%d)", strings.Join(e.Messages, "; "), e.Status)
 }
 
-// newClient trusts caPEM, or the system's roots when it is empty.
-func newClient(base, token string, caPEM []byte) (*client, error) {
+// NewClient trusts caPEM, or the system's roots when it is empty.
+func NewClient(base, token string, caPEM []byte) (*Client, error) {
 	if err := address.URL(base); err != nil {
 		return nil, fmt.Errorf("the address of the node: %w", err)
 	}
@@ -67,18 +67,18 @@ func newClient(base, token string, caPEM []byte) (*client, error) {
 		TLSHandshakeTimeout: 10 * time.Second,
 		ForceAttemptHTTP2:   true,
 	}
-	return &client{
-		base:  strings.TrimRight(base, "/"),
-		token: token,
-		http:  &http.Client{Transport: transport, Timeout: callTimeout},
+	return &Client{
+		Base:  strings.TrimRight(base, "/"),
+		Token: token,
+		HTTP:  &http.Client{Transport: transport, Timeout: callTimeout},
 	}, nil
 }
 
-// connection is what the commands that talk to a node share: --address and --ca-cert, else the environment.
-type connection struct{ address, caCert string }
+// Connection is what the commands that talk to a node share: --address and --ca-cert, else the environment.
+type Connection struct{ address, caCert string }
 
-func connectionFlags(c *cobra.Command) *connection {
-	var k connection
+func ConnectionFlags(c *cobra.Command) *Connection {
+	var k Connection
 	c.PersistentFlags().StringVar(&k.address, "address", "",
 		"node to talk to (else KEYQUORUM_ADDR, BAO_ADDR, VAULT_ADDR; default "+defaultServer+");\n"+
 			"the operator's token is in KEYQUORUM_TOKEN, BAO_TOKEN or VAULT_TOKEN, and in no flag")
@@ -87,14 +87,14 @@ func connectionFlags(c *cobra.Command) *connection {
 	return &k
 }
 
-// client reads the environment at the moment of the call.
-func (k *connection) client() (*client, error) {
-	return k.clientOf(cmp.Or(k.address, fromEnvironment("ADDR"), defaultServer))
+// Client reads the environment at the moment of the call.
+func (k *Connection) Client() (*Client, error) {
+	return k.ClientOf(cmp.Or(k.address, fromEnvironment("ADDR"), defaultServer))
 }
 
-// clientOf is a client of another node of the same cluster. The token comes from the environment and from nowhere else, since
+// ClientOf is a client of another node of the same cluster. The token comes from the environment and from nowhere else, since
 // command lines are seen by every user of a machine.
-func (k *connection) clientOf(address string) (*client, error) {
+func (k *Connection) ClientOf(address string) (*Client, error) {
 	var ca []byte
 	if file := cmp.Or(k.caCert, fromEnvironment("CACERT")); file != "" {
 		var err error
@@ -102,7 +102,7 @@ func (k *connection) clientOf(address string) (*client, error) {
 			return nil, fmt.Errorf("CA file: %w", err)
 		}
 	}
-	return newClient(address, fromEnvironment("TOKEN"), ca)
+	return NewClient(address, fromEnvironment("TOKEN"), ca)
 }
 
 // fromEnvironment looks a setting up under our prefix, then OpenBao's, then Vault's.
@@ -110,9 +110,9 @@ func fromEnvironment(name string) string {
 	return cmp.Or(os.Getenv("KEYQUORUM_"+name), os.Getenv("BAO_"+name), os.Getenv("VAULT_"+name))
 }
 
-// call sends in (nil: no body) and decodes the answer into out (nil: not wanted). Everything that goes wrong on the
+// Call sends in (nil: no body) and decodes the answer into out (nil: not wanted). Everything that goes wrong on the
 // way or at the server has exit code 2.
-func (c *client) call(ctx context.Context, method, path string, in, out any) error {
+func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	status, body, err := c.send(ctx, method, path, in)
 	if err != nil {
 		return console.Exit(2, c.unreached(err))
@@ -132,19 +132,19 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 }
 
 // explained adds what whoever typed the command can do.
-func (c *client) explained(refused *apiError) error {
+func (c *Client) explained(refused *Refusal) error {
 	switch text := refused.Error(); {
-	case refused.Status == http.StatusForbidden && c.token == "":
+	case refused.Status == http.StatusForbidden && c.Token == "":
 		return fmt.Errorf("%w; set KEYQUORUM_TOKEN", refused)
 	case strings.HasPrefix(text, "Vault is sealed"): // the words are for other people's clients
 		return fmt.Errorf("the node at %s is sealed: give it its unseal shares "+
-			"(keyquorum operator unseal): %w", c.base, refused)
+			"(keyquorum operator unseal): %w", c.Base, refused)
 	}
 	return refused
 }
 
 // unreached says what to look at when a node did not answer.
-func (c *client) unreached(err error) error {
+func (c *Client) unreached(err error) error {
 	var name x509.HostnameError
 	var authority x509.UnknownAuthorityError
 	var lookup *net.DNSError
@@ -163,7 +163,7 @@ func (c *client) unreached(err error) error {
 	return fmt.Errorf("%w; %s", err, advice)
 }
 
-func (c *client) send(ctx context.Context, method, path string, in any) (int, []byte, error) {
+func (c *Client) send(ctx context.Context, method, path string, in any) (int, []byte, error) {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
@@ -172,18 +172,18 @@ func (c *client) send(ctx context.Context, method, path string, in any) (int, []
 		}
 		body = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, c.Base+path, body)
 	if err != nil {
 		return 0, nil, err
 	}
 	req.Header.Set("X-Vault-Request", "true")
-	if c.token != "" {
-		req.Header.Set("X-Vault-Token", c.token)
+	if c.Token != "" {
+		req.Header.Set("X-Vault-Token", c.Token)
 	}
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	answer, err := c.http.Do(req)
+	answer, err := c.HTTP.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -193,12 +193,12 @@ func (c *client) send(ctx context.Context, method, path string, in any) (int, []
 }
 
 // refusal reads {"errors":[…]}, the error body of the operator plane.
-func refusal(status int, body []byte) *apiError {
+func refusal(status int, body []byte) *Refusal {
 	var e struct {
 		Errors []string `json:"errors"`
 	}
 	if json.Unmarshal(body, &e) != nil {
 		e.Errors = nil
 	}
-	return &apiError{Status: status, Messages: e.Errors}
+	return &Refusal{Status: status, Messages: e.Errors}
 }

@@ -1,4 +1,4 @@
-package main
+package proving
 
 import (
 	"errors"
@@ -14,8 +14,8 @@ import (
 	"keyquorum/prove"
 )
 
-// A proofReport is the verdict over all rounds, and the JSON that prove prints.
-type proofReport struct {
+// A Report is the verdict over all rounds, and the JSON that prove prints.
+type Report struct {
 	Proven       bool           `json:"proven"`
 	Problems     []string       `json:"problems"` // why it is not
 	Nodes        []string       `json:"nodes"`
@@ -43,16 +43,16 @@ type violation struct {
 	Picture string `json:"picture"` // the path of an HTML page
 }
 
-func (r *proofReport) problem(err error) {
+func (r *Report) problem(err error) {
 	if err != nil {
 		r.Problems = append(r.Problems, err.Error())
 	}
 }
 
-func (r *proofReport) pause(d time.Duration) { r.Pause = max(r.Pause, d.Seconds()) }
+func (r *Report) pause(d time.Duration) { r.Pause = max(r.Pause, d.Seconds()) }
 
 // add adds the verdict of a round, and draws what it found.
-func (r *proofReport) add(v *prove.Verdict, pictures string) {
+func (r *Report) add(v *prove.Verdict, pictures string) {
 	r.Histories += v.Histories
 	r.Operations += v.Operations
 	r.Acknowledged += v.Acknowledged
@@ -83,14 +83,14 @@ func draw(v *prove.Violation, dir string) (string, error) {
 }
 
 // judge says whether it is proven.
-func (r *proofReport) judge() {
+func (r *Report) judge() {
 	if r.Acknowledged == 0 {
 		r.problem(errors.New("no write was acknowledged: there is nothing to prove anything from"))
 	}
 	r.Proven = len(r.Problems) == 0
 }
 
-func (r *proofReport) err() error {
+func (r *Report) err() error {
 	if r.Proven {
 		return nil
 	}
@@ -101,7 +101,7 @@ func (r *proofReport) err() error {
 	return console.Exit(1, errors.New(text))
 }
 
-func (r *proofReport) table() console.Table {
+func (r *Report) table() console.Table {
 	t := console.Pairs("Proven", r.Proven, "Nodes", r.Nodes, "Vault", r.Vault, "Seed", r.Seed, "Rounds", r.Rounds,
 		"Histories", r.Histories, "Operations", r.Operations, "Acknowledged writes", r.Acknowledged,
 		"Unknown writes", r.Unknown, "Undecided histories", r.Undecided, "Violations", len(r.Violations),
@@ -117,7 +117,7 @@ func (r *proofReport) table() console.Table {
 }
 
 // print prints the report, and is an error unless it is one of success.
-func (r *proofReport) print(c *cobra.Command, format *console.Format) error {
+func (r *Report) print(c *cobra.Command, format *console.Format) error {
 	if err := format.Print(c, r, r.table()); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 
 // The administration API (docs/administration-api.md), as its client sees it.
 
-const administrationRoot = "/v1/keyquorum/"
+const Administration = "/v1/keyquorum/"
 
-type vaultInfo struct {
+type VaultInfo struct {
 	ID              string     `json:"id"`
 	Name            string     `json:"name"`
 	RetentionDays   int        `json:"retention_days"`
@@ -49,7 +49,7 @@ type newCredential struct {
 	Secret   string `json:"secret"`
 }
 
-type grantInfo struct {
+type GrantInfo struct {
 	ClientID string   `json:"client_id"`
 	OID      string   `json:"oid"`
 	App      string   `json:"app"`
@@ -58,35 +58,35 @@ type grantInfo struct {
 }
 
 // administer calls the administration API and gives the data of its answer. The segments of the path are escaped.
-func administer[T any](ctx context.Context, api *client, method string, in any, segments ...string) (T, error) {
+func administer[T any](ctx context.Context, api *Client, method string, in any, segments ...string) (T, error) {
 	for i, s := range segments {
 		segments[i] = url.PathEscape(s)
 	}
 	var answer struct {
 		Data T `json:"data"`
 	}
-	err := api.call(ctx, method, administrationRoot+strings.Join(segments, "/"), in, &answer)
+	err := api.Call(ctx, method, Administration+strings.Join(segments, "/"), in, &answer)
 	return answer.Data, err
 }
 
-func createVault(ctx context.Context, api *client, name string, retentionDays int, purgeProtection bool) (vaultInfo, error) {
+func CreateVault(ctx context.Context, api *Client, name string, retentionDays int, purgeProtection bool) (VaultInfo, error) {
 	in := map[string]any{"name": name, "retention_days": retentionDays, "purge_protection": purgeProtection}
-	return administer[vaultInfo](ctx, api, http.MethodPost, in, "vaults")
+	return administer[VaultInfo](ctx, api, http.MethodPost, in, "vaults")
 }
 
-// listVaults gives the live ones, or those that are deleted and not yet purged.
-func listVaults(ctx context.Context, api *client, gone bool) ([]vaultInfo, error) {
+// ListVaults gives the live ones, or those that are deleted and not yet purged.
+func ListVaults(ctx context.Context, api *Client, gone bool) ([]VaultInfo, error) {
 	all, err := administer[struct {
-		Vaults []vaultInfo `json:"vaults"`
+		Vaults []VaultInfo `json:"vaults"`
 	}](ctx, api, http.MethodGet, nil, vaultsOrDeleted(gone))
 	return all.Vaults, err
 }
 
-func createApp(ctx context.Context, api *client, name string) (appInfo, error) {
+func CreateApp(ctx context.Context, api *Client, name string) (appInfo, error) {
 	return administer[appInfo](ctx, api, http.MethodPost, map[string]any{"name": name}, "apps")
 }
 
-func addCredential(ctx context.Context, api *client, app string, life time.Duration) (newCredential, error) {
+func AddCredential(ctx context.Context, api *Client, app string, life time.Duration) (newCredential, error) {
 	in := map[string]any{}
 	if life > 0 {
 		in["ttl"] = life.String()
@@ -94,9 +94,9 @@ func addCredential(ctx context.Context, api *client, app string, life time.Durat
 	return administer[newCredential](ctx, api, http.MethodPost, in, "apps", app, "credentials")
 }
 
-func setGrant(ctx context.Context, api *client, vault, app string, keys, secrets []string) (grantInfo, error) {
+func SetGrant(ctx context.Context, api *Client, vault, app string, keys, secrets []string) (GrantInfo, error) {
 	in := map[string]any{"keys": nonNil(keys), "secrets": nonNil(secrets)}
-	return administer[grantInfo](ctx, api, http.MethodPut, in, "vaults", vault, "grants", app)
+	return administer[GrantInfo](ctx, api, http.MethodPut, in, "vaults", vault, "grants", app)
 }
 
 func nonNil(list []string) []string {

@@ -1,4 +1,4 @@
-package main
+package proving
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/operator"
 	"keyquorum/httpapi"
 )
 
@@ -57,14 +58,15 @@ type proveSettings struct {
 	destructive bool
 }
 
-func (s *proveSettings) bind(f *pflag.FlagSet) {
+// bind binds the flags; zone is the default of --zone.
+func (s *proveSettings) bind(f *pflag.FlagSet, zone string) {
 	f.StringVar(&s.vault, "vault", "prove", "vault to work in; one that is absent is made, and removed in the end")
 	f.DurationVar(&s.time, "time", 0, "how long to work (default "+proveTime.String()+", without --operations)")
 	f.IntVar(&s.operations, "operations", 0, "work until so many operations are done")
 	f.IntVar(&s.clients, "clients", 5, "clients that work at once")
 	f.DurationVar(&s.pause, "pause", 20*time.Millisecond, "mean pause of a client before an operation; 0s takes what the cluster gives")
 	f.StringSliceVar(&s.nodes, "node", nil, "API address of a node, https://host:port (repeatable; default: what the cluster says)")
-	f.StringVar(&s.zone, "zone", devSuffix+"="+devLogin, "SUFFIX=LOGIN: a zone that the nodes serve vaults in")
+	f.StringVar(&s.zone, "zone", zone, "SUFFIX=LOGIN: a zone that the nodes serve vaults in")
 	f.StringVar(&s.pictures, "pictures", ".", "folder for the picture of a history that is not linearizable")
 	f.Uint64Var(&s.seed, "seed", 0, "of what the clients choose (default: any)")
 	f.BoolVar(&s.destructive, "destructive", false, "make the leader step down every other second while the clients work")
@@ -94,17 +96,20 @@ func (s *proveSettings) complete(f *pflag.FlagSet) (err error) {
 	case s.time == 0 && s.operations == 0:
 		s.time = proveTime
 	}
-	s.served, err = parseZone(s.zone)
-	return err
+	if s.served, err = httpapi.ParseZone(s.zone); err != nil {
+		return fmt.Errorf("--zone %w", err)
+	}
+	return nil
 }
 
-func proveCommand() *cobra.Command {
+// Command takes the default of --zone.
+func Command(zone string) *cobra.Command {
 	c := &cobra.Command{Use: "prove", Short: "Prove from its answers that a running cluster keeps its promises", Long: proveHelp,
 		Args: console.Arguments(0, 0)}
-	k := connectionFlags(c)
+	k := operator.ConnectionFlags(c)
 	format := console.FormatFlag(c)
 	var s proveSettings
-	s.bind(c.Flags())
+	s.bind(c.Flags(), zone)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := s.complete(c.Flags()); err != nil {
 			return err

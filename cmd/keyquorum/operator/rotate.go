@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"keyquorum/cmd/keyquorum/console"
 )
 
-func rotateCommand(k *connection) *cobra.Command {
+func rotateCommand(k *Connection) *cobra.Command {
 	tokens := rotate(k, "token-key", "Change the key that signs access tokens",
 		"Tokens that were issued under the older keys stay good until they end, within the hour; then those keys are dropped.")
 	tokens.Flags().Bool("forget", false, "drop the older keys at once, as after a leak: all tokens end, and applications get others")
@@ -50,7 +50,7 @@ type laggard struct {
 }
 
 // rotate is a command that has the cluster change a key, and waits for it.
-func rotate(k *connection, key, short, long string) *cobra.Command {
+func rotate(k *Connection, key, short, long string) *cobra.Command {
 	c := &cobra.Command{
 		Use: key, Short: short, Args: console.Arguments(0, 0),
 		Long: short + ".\n\n" + long + "\n\n" +
@@ -63,7 +63,7 @@ func rotate(k *connection, key, short, long string) *cobra.Command {
 		if forget := c.Flags().Lookup("forget"); forget != nil {
 			in[forget.Name] = forget.Value.String() == "true"
 		}
-		api, err := k.client()
+		api, err := k.Client()
 		if err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ const (
 
 // awaitRotation tells on standard error what is waited for, and returns when nothing is, or when
 // only who is away is.
-func awaitRotation(c *cobra.Command, api *client, key string, r rotation) (rotation, error) {
+func awaitRotation(c *cobra.Command, api *Client, key string, r rotation) (rotation, error) {
 	told, moved := "", time.Now()
 	for !r.Done {
 		if text := r.progress(); text != told {
@@ -108,7 +108,7 @@ func awaitRotation(c *cobra.Command, api *client, key string, r rotation) (rotat
 			return r, err
 		}
 		next, err := administer[rotation](c.Context(), api, http.MethodGet, nil, "rotate", key)
-		var refused *apiError
+		var refused *Refusal
 		switch {
 		case err == nil:
 			r = next

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"cmp"
@@ -16,8 +16,8 @@ import (
 	"keyquorum/cmd/keyquorum/console"
 )
 
-// clusterStatus is sys/ha-status.
-type clusterStatus struct {
+// ClusterStatus is sys/ha-status.
+type ClusterStatus struct {
 	Nodes      []nodeStatus       `json:"nodes"`
 	SurveyedBy string             `json:"surveyed_by"`
 	Leader     string             `json:"leader"`
@@ -45,15 +45,15 @@ type nodeStatus struct {
 	RoundTrips map[string]float64 `json:"round_trips_ms"`
 }
 
-func statusCommand() *cobra.Command {
+func StatusCommand() *cobra.Command {
 	c := &cobra.Command{Use: "status", Short: "Show all nodes of the cluster, and what it can still lose", Args: console.Arguments(0, 0)}
-	k, format := connectionFlags(c), console.FormatFlag(c)
+	k, format := ConnectionFlags(c), console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		api, err := k.client()
+		api, err := k.Client()
 		if err != nil {
 			return err
 		}
-		s, err := surveyed(c.Context(), api)
+		s, err := Survey(c.Context(), api)
 		if err != nil {
 			return err
 		}
@@ -66,17 +66,17 @@ func statusCommand() *cobra.Command {
 	return c
 }
 
-// surveyed asks for the status of all nodes.
-func surveyed(ctx context.Context, api *client) (clusterStatus, error) {
+// Survey asks for the status of all nodes.
+func Survey(ctx context.Context, api *Client) (ClusterStatus, error) {
 	var answer struct {
-		Data clusterStatus `json:"data"`
+		Data ClusterStatus `json:"data"`
 	}
-	err := api.call(ctx, http.MethodGet, "/v1/sys/ha-status", nil, &answer)
+	err := api.Call(ctx, http.MethodGet, "/v1/sys/ha-status", nil, &answer)
 	return answer.Data, err
 }
 
 // table has the nodes by region.
-func (s clusterStatus) table() console.Table {
+func (s ClusterStatus) table() console.Table {
 	slices.SortStableFunc(s.Nodes, func(a, b nodeStatus) int {
 		return cmp.Or(cmp.Compare(a.Region, b.Region), cmp.Compare(a.Name, b.Name))
 	})
@@ -88,7 +88,7 @@ func (s clusterStatus) table() console.Table {
 }
 
 // tripOf is the round trip between the leader and a node.
-func (s clusterStatus) tripOf(n nodeStatus) string {
+func (s ClusterStatus) tripOf(n nodeStatus) string {
 	if n.State == "unreachable" {
 		return ""
 	}
@@ -112,7 +112,7 @@ func (n nodeStatus) reads() string {
 }
 
 // explain says in words what the table means.
-func (s clusterStatus) explain(c *cobra.Command) {
+func (s ClusterStatus) explain(c *cobra.Command) {
 	out := c.OutOrStdout()
 	fmt.Fprintln(out)
 	for _, sentence := range s.Outlook {

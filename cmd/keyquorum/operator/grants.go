@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -12,14 +12,14 @@ import (
 	"keyquorum/httpapi"
 )
 
-func grantCommand() *cobra.Command {
+func GrantCommand() *cobra.Command {
 	c := console.Group("grant", "Say what an application may do in a vault")
-	k := connectionFlags(c)
+	k := ConnectionFlags(c)
 	c.AddCommand(grantSet(k), grantList(k), grantRemove(k))
 	return c
 }
 
-func grantSet(k *connection) *cobra.Command {
+func grantSet(k *Connection) *cobra.Command {
 	c := &cobra.Command{
 		Use: "set VAULT APP", Short: "Replace what an application may do in a vault; of a kind without a flag it may do nothing",
 		Args: console.Arguments(2, 2),
@@ -32,31 +32,31 @@ func grantSet(k *connection) *cobra.Command {
 		"\nPermissions on secrets:\n  " + strings.Join(onSecrets, " ")
 	keys := c.Flags().StringSlice("keys", nil, "permissions on keys, as in get,sign")
 	secrets := c.Flags().StringSlice("secrets", nil, "permissions on secrets, as in get,list")
-	return showing(c, k, func(ctx context.Context, api *client, args []string) (grantInfo, error) {
+	return showing(c, k, func(ctx context.Context, api *Client, args []string) (GrantInfo, error) {
 		if !c.Flags().Changed("keys") && !c.Flags().Changed("secrets") {
-			return grantInfo{}, errors.New("--keys or --secrets must be given; to take every permission away, keyquorum grant remove, " +
+			return GrantInfo{}, errors.New("--keys or --secrets must be given; to take every permission away, keyquorum grant remove, " +
 				"or the empty lists --keys '' --secrets ''")
 		}
-		return setGrant(ctx, api, args[0], args[1], *keys, *secrets)
-	}, func(g grantInfo) console.Table { return grantsTable([]grantInfo{g}) })
+		return SetGrant(ctx, api, args[0], args[1], *keys, *secrets)
+	}, func(g GrantInfo) console.Table { return grantsTable([]GrantInfo{g}) })
 }
 
-func grantRemove(k *connection) *cobra.Command {
+func grantRemove(k *Connection) *cobra.Command {
 	return &cobra.Command{Use: "remove VAULT APP", Short: "Take every permission in a vault away from an application", Args: console.Arguments(2, 2),
 		RunE: deleting(k, "vaults", "grants")}
 }
 
-func grantList(k *connection) *cobra.Command {
+func grantList(k *Connection) *cobra.Command {
 	c := &cobra.Command{Use: "list VAULT", Short: "List who may do what in a vault", Args: console.Arguments(1, 1)}
-	return showing(c, k, func(ctx context.Context, api *client, args []string) ([]grantInfo, error) {
+	return showing(c, k, func(ctx context.Context, api *Client, args []string) ([]GrantInfo, error) {
 		all, err := administer[struct {
-			Grants []grantInfo `json:"grants"`
+			Grants []GrantInfo `json:"grants"`
 		}](ctx, api, http.MethodGet, nil, "vaults", args[0], "grants")
 		return all.Grants, err
 	}, grantsTable)
 }
 
-func grantsTable(all []grantInfo) console.Table {
+func grantsTable(all []GrantInfo) console.Table {
 	t := console.NewTable("Application", "Client id", "Keys", "Secrets")
 	for _, g := range all {
 		t.Add(g.App, g.ClientID, g.Keys, g.Secrets)

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -12,12 +12,12 @@ import (
 	"keyquorum/cmd/keyquorum/console"
 )
 
-func raftCommand(k *connection) *cobra.Command {
+func raftCommand(k *Connection) *cobra.Command {
 	return console.Group("raft", "Members of the cluster", raftJoin(k), raftListPeers(k), raftRemovePeer(k))
 }
 
-// joinRequest is the body of sys/storage/raft/join.
-type joinRequest struct {
+// JoinRequest is the body of sys/storage/raft/join.
+type JoinRequest struct {
 	LeaderAPI  string `json:"leader_api_addr"`
 	CACert     string `json:"leader_ca_cert,omitempty"` // PEM
 	ServerName string `json:"leader_tls_servername,omitempty"`
@@ -25,18 +25,18 @@ type joinRequest struct {
 	NonVoter   bool   `json:"non_voter,omitempty"`
 }
 
-func raftJoin(k *connection) *cobra.Command {
+func raftJoin(k *Connection) *cobra.Command {
 	c := &cobra.Command{
 		Use: "join LEADER_API_ADDR", Short: "Make a node join the cluster behind an address; then unseal it",
 		Args: console.Arguments(1, 1),
 	}
-	in := joinRequest{}
+	in := JoinRequest{}
 	c.Flags().StringVar(&in.CACert, "leader-ca-cert", "", "PEM text, or @FILE, to trust there")
 	c.Flags().StringVar(&in.ServerName, "leader-tls-servername", "", "name that the certificate there has")
 	c.Flags().BoolVar(&in.Retry, "retry", false, "keep trying")
 	c.Flags().BoolVar(&in.NonVoter, "non-voter", false, "replicate and serve reads, but do not vote")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		api, err := k.client()
+		api, err := k.Client()
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func raftJoin(k *connection) *cobra.Command {
 		var out struct {
 			Member bool `json:"member"`
 		}
-		err = api.call(c.Context(), http.MethodPut, "/v1/sys/storage/raft/join", in, &out)
+		err = api.Call(c.Context(), http.MethodPut, "/v1/sys/storage/raft/join", in, &out)
 		if err != nil {
 			return err
 		}
@@ -66,8 +66,8 @@ func raftJoin(k *connection) *cobra.Command {
 	return c
 }
 
-// A peer is a row of sys/storage/raft/configuration. Label and API are what gossip says, where it says anything.
-type peer struct {
+// A Peer is a row of sys/storage/raft/configuration. Label and API are what gossip says, where it says anything.
+type Peer struct {
 	ID      string `json:"node_id"`
 	Address string `json:"address"`
 	Leader  bool   `json:"leader"`
@@ -76,7 +76,7 @@ type peer struct {
 	API     string `json:"api_address,omitempty"` // a URL
 }
 
-func (p peer) role() string {
+func (p Peer) role() string {
 	switch {
 	case p.Leader:
 		return "leader"
@@ -86,16 +86,16 @@ func (p peer) role() string {
 	return "non-voter"
 }
 
-type raftConfiguration struct {
+type RaftConfiguration struct {
 	Data struct {
 		Config struct {
 			Index   uint64 `json:"index"`
-			Servers []peer `json:"servers"`
+			Servers []Peer `json:"servers"`
 		} `json:"config"`
 	} `json:"data"`
 }
 
-func raftListPeers(k *connection) *cobra.Command {
+func raftListPeers(k *Connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list-peers",
 		Short: "List the members that are configured; keyquorum status says how they are",
@@ -103,11 +103,11 @@ func raftListPeers(k *connection) *cobra.Command {
 	}
 	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		api, err := k.client()
+		api, err := k.Client()
 		if err != nil {
 			return err
 		}
-		out, err := configuration(c.Context(), api)
+		out, err := Configuration(c.Context(), api)
 		if err != nil {
 			return err
 		}
@@ -120,12 +120,12 @@ func raftListPeers(k *connection) *cobra.Command {
 	return c
 }
 
-func configuration(ctx context.Context, api *client) (out raftConfiguration, err error) {
-	err = api.call(ctx, http.MethodGet, "/v1/sys/storage/raft/configuration", nil, &out)
+func Configuration(ctx context.Context, api *Client) (out RaftConfiguration, err error) {
+	err = api.Call(ctx, http.MethodGet, "/v1/sys/storage/raft/configuration", nil, &out)
 	return out, err
 }
 
-func raftRemovePeer(k *connection) *cobra.Command {
+func raftRemovePeer(k *Connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "remove-peer NODE",
 		Short: "Remove a member, by its name or its id, for ever; the id never comes back",
@@ -133,7 +133,7 @@ func raftRemovePeer(k *connection) *cobra.Command {
 	}
 	force := c.Flags().Bool("force", false, "even if the cluster loses its majority by it")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		api, err := k.client()
+		api, err := k.Client()
 		if err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func raftRemovePeer(k *connection) *cobra.Command {
 		if *force {
 			in["force"] = true
 		}
-		if err := api.call(c.Context(), http.MethodPut, "/v1/sys/storage/raft/remove-peer", in, nil); err != nil {
+		if err := api.Call(c.Context(), http.MethodPut, "/v1/sys/storage/raft/remove-peer", in, nil); err != nil {
 			return err
 		}
 		fmt.Fprintf(c.OutOrStdout(), "Removed %s.\n", args[0])
