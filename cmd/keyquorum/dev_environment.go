@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
+	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/cmd/keyquorum/operator"
 )
 
@@ -50,20 +50,9 @@ func vaultURLs(base int, first devAddress) []string {
 func exports(variables []devVariable) string {
 	var b strings.Builder
 	for _, v := range variables {
-		fmt.Fprintf(&b, "export %s=%s\n", v.name, shellQuote(v.value))
+		fmt.Fprintf(&b, "export %s=%s\n", v.name, console.ShellQuote(v.value))
 	}
 	return b.String()
-}
-
-// shellQuote leaves plain words plain.
-func shellQuote(s string) string {
-	special := func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:,+=@%", r)
-	}
-	if s != "" && !strings.ContainsFunc(s, special) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // announce writes the environment files and says how to use the cluster.

@@ -12,8 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/objects"
 	"keyquorum/cmd/keyquorum/operator"
 	"keyquorum/cmd/keyquorum/proving"
+	"keyquorum/cmd/keyquorum/session"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -37,6 +39,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(serverCommand(), devCommand(), operator.Command(), operator.StatusCommand(), planCommand(), operator.VaultCommand(), operator.AppCommand(), operator.GrantCommand(),
-		proving.Command(devSuffix+"="+devLogin), openapiCommand(), versionCommand())
+		proving.Command(devSuffix+"="+devLogin), openapiCommand(), versionCommand(),
+		objects.SecretCommand(), objects.KeyCommand(), session.LoginCommand(), session.LogoutCommand())
 	return root
 }

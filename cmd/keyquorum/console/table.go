@@ -3,8 +3,10 @@ package console
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
-	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -32,9 +34,13 @@ func (f *Format) Set(s string) error {
 // Print writes v as JSON, or the table that says the same.
 func (f *Format) Print(c *cobra.Command, v any, t Table) error {
 	if *f == "table" {
-		return t.print(c)
+		return t.print(c.OutOrStdout())
 	}
-	e := json.NewEncoder(c.OutOrStdout())
+	return printJSON(c.OutOrStdout(), v)
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
@@ -80,14 +86,98 @@ func cellText(v any) string {
 	return fmt.Sprint(v)
 }
 
-func (t Table) print(c *cobra.Command) error {
-	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 4, ' ', 0)
+const (
+	columnGap   = 4  // columns between cells, where there is room
+	narrowGap   = 2  // and where there is none
+	leastColumn = 10 // a column is not made narrower than this
+)
+
+// print writes the table. On a terminal it is made to fit: what is too wide goes on in the next line
+// of its cell, and nothing is left out. Elsewhere each row is one line.
+func (t Table) print(w io.Writer) error {
+	widths, gap := t.widths(), columnGap
+	if terminal := Width(w); terminal > 0 && total(widths, gap) > terminal {
+		gap = narrowGap
+		narrow(widths, terminal-gap*(len(widths)-1))
+	}
 	rules := make([]string, len(t.header))
 	for i, h := range t.header {
-		rules[i] = strings.Repeat("-", len(h))
+		rules[i] = strings.Repeat("-", utf8.RuneCountInString(h))
 	}
-	for _, row := range append([][]string{t.header, rules}, t.rows...) {
-		fmt.Fprintln(w, strings.Join(row, "\t"))
+	var b strings.Builder
+	writeRow(&b, t.header, widths, gap, func(s string) string { return Bold(w, s) })
+	for _, row := range append([][]string{rules}, t.rows...) {
+		writeRow(&b, row, widths, gap, func(s string) string { return s })
 	}
-	return w.Flush()
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (t Table) widths() []int {
+	widths := make([]int, len(t.header))
+	for _, row := range append([][]string{t.header}, t.rows...) {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	return widths
+}
+
+func total(widths []int, gap int) int {
+	sum := gap * (len(widths) - 1)
+	for _, w := range widths {
+		sum += w
+	}
+	return sum
+}
+
+// narrow takes from the widest columns until they fit into room.
+func narrow(widths []int, room int) {
+	for total(widths, 0) > room {
+		widest := slices.Index(widths, slices.Max(widths))
+		if widths[widest] <= leastColumn {
+			return
+		}
+		widths[widest]--
+	}
+}
+
+// writeRow writes a row, in as many lines as its tallest cell needs.
+func writeRow(b *strings.Builder, row []string, widths []int, gap int, style func(string) string) {
+	cells, height := make([][]string, len(row)), 1
+	for i, cell := range row {
+		cells[i] = wrap(cell, widths[i])
+		height = max(height, len(cells[i]))
+	}
+	for line := range height {
+		var text strings.Builder
+		for i := range cells {
+			part := ""
+			if line < len(cells[i]) {
+				part = cells[i][line]
+			}
+			text.WriteString(part)
+			if i < len(cells)-1 {
+				text.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(part)+gap))
+			}
+		}
+		b.WriteString(style(strings.TrimRight(text.String(), " ")) + "\n")
+	}
+}
+
+// wrap breaks a cell into lines, after spaces, commas and slashes where it can.
+func wrap(cell string, width int) (lines []string) {
+	rest := []rune(cell)
+	for len(rest) > width {
+		cut := width
+		for i := width; i > width/2; i-- {
+			if strings.ContainsRune(" ,/", rest[i-1]) {
+				cut = i
+				break
+			}
+		}
+		lines = append(lines, strings.TrimRight(string(rest[:cut]), " "))
+		rest = rest[cut:]
+	}
+	return append(lines, string(rest))
 }
