@@ -15,6 +15,7 @@ import (
 	"keyquorum/cmd/keyquorum/objects"
 	"keyquorum/cmd/keyquorum/operator"
 	"keyquorum/cmd/keyquorum/proving"
+	"keyquorum/cmd/keyquorum/runner"
 	"keyquorum/cmd/keyquorum/session"
 )
 
@@ -40,6 +41,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(serverCommand(), devCommand(), operator.Command(), operator.StatusCommand(), planCommand(), operator.VaultCommand(), operator.AppCommand(), operator.GrantCommand(),
 		proving.Command(devSuffix+"="+devLogin), openapiCommand(), versionCommand(),
-		objects.SecretCommand(), objects.KeyCommand(), session.LoginCommand(), session.LogoutCommand())
+		objects.SecretCommand(), objects.KeyCommand(), session.LoginCommand(), session.LogoutCommand(),
+		runner.Command())
 	return root
 }

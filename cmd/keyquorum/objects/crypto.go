@@ -111,21 +111,21 @@ func (b base64URL) MarshalText() ([]byte, error) { return []byte(b.String()), ni
 
 // result prints a result, and writes its bytes to a file where one is named.
 func (c *call) result(r result, out string) (console.Answer, error) {
-	t := console.NewTable("Key", "Value")
+	t, lines := console.NewTable("Key", "Value"), []string{r.Result.String()}
 	rows := [][2]string{{"Key", r.Key}, {"Algorithm", r.Algorithm}, {"Result", r.Result.String()},
 		{"IV", r.IV.String()}, {"Tag", r.Tag.String()}}
 	if out != "" {
 		if err := console.WriteOutput(c.cmd.OutOrStdout(), out, r.Result); err != nil || out == "-" {
 			return console.Answer{}, err
 		}
-		rows[2] = [2]string{"Written", out}
+		rows[2], lines = [2]string{"Written", out}, []string{out}
 	}
 	for _, row := range rows {
 		if row[1] != "" {
 			t.Add(row[0], row[1])
 		}
 	}
-	return console.Answer{Data: r, Table: t, Lines: []string{r.Result.String()}, Fields: fieldsOf(r)}, nil
+	return console.Answer{Data: r, Table: t, Lines: lines, Fields: fieldsOf(r)}, nil
 }
 
 // hashes are what each algorithm signs a digest of; none: it takes the message itself.
