@@ -66,14 +66,19 @@ func ask[T any](c *call, do func(context.Context) (T, error)) (T, error) {
 	return answer, c.vault.Explain(err, c.kind, c.ref.Name)
 }
 
+// VaultNames are vaults that begin with a text, for completion.
+type VaultNames func(begun string) []string
+
 // SecretCommand is `keyquorum secret`.
-func SecretCommand() *cobra.Command {
-	return command(reference.Secrets, "Set, show and manage secrets", append(secretVerbs(), commonVerbs(reference.Secrets)...))
+func SecretCommand(vaults VaultNames) *cobra.Command {
+	verbs := append(secretVerbs(), commonVerbs(reference.Secrets)...)
+	return command(reference.Secrets, "Set, show and manage secrets", verbs, vaults)
 }
 
 // KeyCommand is `keyquorum key`.
-func KeyCommand() *cobra.Command {
-	return command(reference.Keys, "Make, use and manage keys", append(keyVerbs(), commonVerbs(reference.Keys)...))
+func KeyCommand(vaults VaultNames) *cobra.Command {
+	verbs := append(keyVerbs(), commonVerbs(reference.Keys)...)
+	return command(reference.Keys, "Make, use and manage keys", verbs, vaults)
 }
 
 const aboutObjects = `It calls the vault as any program with an Azure SDK does, as the application of Azure's environment
@@ -83,7 +88,7 @@ keyquorum login, so it works with vaults of Azure itself too. NAME is the name o
 
 Exit codes: 0 done; 1 wrong usage or a local failure; 2 refused by the vault, or no node was reached%[2]s.`
 
-func command(kind reference.Kind, short string, verbs []verb) *cobra.Command {
+func command(kind reference.Kind, short string, verbs []verb, vaults VaultNames) *cobra.Command {
 	c := console.Group(kind.Word(), short)
 	verifies := ""
 	if kind == reference.Keys {
@@ -94,12 +99,14 @@ func command(kind reference.Kind, short string, verbs []verb) *cobra.Command {
 	for _, v := range verbs {
 		c.AddCommand(v.command(kind, settings, output))
 	}
-	completeVaults(c)
+	completeVaults(c, vaults)
 	return c
 }
 
 // command is the verb as it is typed.
-func (v verb) command(kind reference.Kind, settings *session.Settings, output *console.Output) *cobra.Command {
+func (v verb) command(
+	kind reference.Kind, settings *session.Settings, output *console.Output,
+) *cobra.Command {
 	words := strings.Fields(v.use)
 	c := &cobra.Command{
 		Use: v.use, Short: v.short, Example: v.example, Args: console.Arguments(len(words)-1, len(words)-1),
@@ -133,7 +140,9 @@ func (v verb) command(kind reference.Kind, settings *session.Settings, output *c
 func (v verb) takesName() bool { return strings.Contains(v.use+" ", " NAME ") }
 
 // open finds what the arguments name.
-func (v verb) open(c *cobra.Command, kind reference.Kind, settings *session.Settings, args []string) (*call, error) {
+func (v verb) open(
+	c *cobra.Command, kind reference.Kind, settings *session.Settings, args []string,
+) (*call, error) {
 	own := &call{ctx: c.Context(), cmd: c, kind: kind, args: args}
 	if v.takesName() {
 		var err error

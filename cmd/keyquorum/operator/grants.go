@@ -15,7 +15,8 @@ import (
 func GrantCommand() *cobra.Command {
 	c := console.Group("grant", "Say what an application may do in a vault")
 	k := ConnectionFlags(c)
-	c.AddCommand(grantSet(k), grantList(k), grantRemove(k))
+	c.AddCommand(k.completing(grantSet(k), false), k.completing(grantList(k), false),
+		k.completing(grantRemove(k), false))
 	return c
 }
 

@@ -13,7 +13,9 @@ import (
 func VaultCommand() *cobra.Command {
 	c := console.Group("vault", "Create, show, change, delete and recover vaults")
 	k := ConnectionFlags(c)
-	c.AddCommand(vaultCreate(k), vaultList(k), vaultShow(k), vaultUpdate(k), vaultDelete(k), vaultRecover(k), vaultPurge(k))
+	c.AddCommand(vaultCreate(k), vaultList(k), k.completing(vaultShow(k), false),
+		k.completing(vaultUpdate(k), false), k.completing(vaultDelete(k), false),
+		k.completing(vaultRecover(k), true), k.completing(vaultPurge(k), true))
 	return c
 }
 

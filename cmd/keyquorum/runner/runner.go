@@ -63,6 +63,9 @@ func Command() *cobra.Command {
 	f.BoolVar(&s.watch, "watch", false, "start the command again when a secret has a new version")
 	f.DurationVar(&s.every, "watch-interval", 30*time.Second, "how often --watch looks")
 	f.StringVar(&s.signal, "watch-signal", "", "send this signal instead, such as HUP; the environment stays")
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return fmt.Errorf("%w; the command stands after --, as in keyquorum run --env NAME=REF -- COMMAND", err)
+	})
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if c.ArgsLenAtDash() != 0 || len(args) == 0 {
 			return fmt.Errorf("which command? Put it after --, as in keyquorum run --env NAME=REF -- COMMAND")
