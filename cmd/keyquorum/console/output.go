@@ -34,8 +34,12 @@ type Output struct {
 func OutputFlags(c *cobra.Command) *Output {
 	o := &Output{format: "table"}
 	f := c.PersistentFlags()
-	f.Var(&choice{&o.format, []string{"table", "json", "env"}}, "format", "table, json, or env: NAME=value lines for a shell")
-	f.StringVar(&o.field, "field", "", "print one member of the JSON and nothing else")
+	f.Var(
+		&choice{&o.format, []string{"table", "json", "env"}},
+		"format",
+		"how to print; env is for a shell",
+	)
+	f.StringVar(&o.field, "field", "", "print one member of the JSON, as it is")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only ids, or the names of a list")
 	return o
 }
@@ -177,7 +181,11 @@ func (c *choice) Type() string   { return strings.Join(c.of, "|") }
 
 func (c *choice) Set(s string) error {
 	if !slices.Contains(c.of, s) {
-		return fmt.Errorf("it is %s or %s", strings.Join(c.of[:len(c.of)-1], ", "), c.of[len(c.of)-1])
+		return fmt.Errorf(
+			"it is %s or %s",
+			strings.Join(c.of[:len(c.of)-1], ", "),
+			c.of[len(c.of)-1],
+		)
 	}
 	*c.value = s
 	return nil

@@ -58,7 +58,11 @@ func ReadInput(in io.Reader, file string, most int64) ([]byte, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(in, most+1))
 	if err == nil && int64(len(b)) > most {
-		return nil, fmt.Errorf("%s holds more than %d bytes, which is more than is taken", inputName(file), most)
+		return nil, fmt.Errorf(
+			"%s holds more than %d bytes, which is more than is taken",
+			inputName(file),
+			most,
+		)
 	}
 	return b, err
 }

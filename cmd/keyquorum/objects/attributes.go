@@ -24,13 +24,23 @@ type attributeFlags struct {
 func bindAttributes(f *pflag.FlagSet, in *input) {
 	a := &in.attributes
 	f.BoolVar(&a.enabled, "enabled", true, "let it be used; --enabled=false does not")
-	f.StringVar(&a.expires, "expires", "", "when it ends: 2027-01-31, RFC 3339, or 30d or 720h from now")
+	f.StringVar(
+		&a.expires,
+		"expires",
+		"",
+		"when it ends: 2027-01-31, RFC 3339, or 30d or 720h from now",
+	)
 	f.StringVar(&a.notBefore, "not-before", "", "when it begins, in the same ways")
 	f.StringArrayVar(&a.tags, "tag", nil, "NAME=VALUE (repeatable); replaces all tags")
 }
 
 func bindContentType(f *pflag.FlagSet, in *input) {
-	f.StringVar(&in.attributes.contentType, "content-type", "", "what the value is, as in text/plain")
+	f.StringVar(
+		&in.attributes.contentType,
+		"content-type",
+		"",
+		"what the value is, as in text/plain",
+	)
 }
 
 func bindOperations(f *pflag.FlagSet, in *input) {
@@ -107,5 +117,7 @@ func readTags(texts []string) (map[string]*string, error) {
 	return tags, nil
 }
 
-var errNothingToChange = errors.New("nothing was said that is to change: give --enabled, --expires, " +
-	"--not-before, --tag or what else --help shows")
+var errNothingToChange = errors.New(
+	"nothing was said that is to change: give --enabled, --expires, " +
+		"--not-before, --tag or what else --help shows",
+)

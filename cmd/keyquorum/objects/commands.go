@@ -81,20 +81,23 @@ func KeyCommand(vaults VaultNames) *cobra.Command {
 	return command(reference.Keys, "Make, use and manage keys", verbs, vaults)
 }
 
-const aboutObjects = `It calls the vault as any program with an Azure SDK does, as the application of Azure's environment
-variables (AZURE_AUTHORITY_HOST, AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET) or of
-keyquorum login, so it works with vaults of Azure itself too. NAME is the name of a %[1]s, its id
+const aboutObjects = `It calls the vault as any program with an Azure SDK does, as the application of
+Azure's environment variables (AZURE_AUTHORITY_HOST, AZURE_TENANT_ID,
+AZURE_CLIENT_ID, AZURE_CLIENT_SECRET) or of keyquorum login. So it works with
+vaults of Azure itself too. NAME is the name of a %[1]s, its id
 (https://host/%[1]ss/name/version), or akv://vault/name[/version].
 
-Exit codes: 0 done; 1 wrong usage or a local failure; 2 refused by the vault, or no node was reached%[2]s.`
+Exit codes: 0 done; 1 wrong usage or a local failure; 2 refused by the vault,
+or no node was reached%[2]s.`
 
 func command(kind reference.Kind, short string, verbs []verb, vaults VaultNames) *cobra.Command {
 	c := console.Group(kind.Word(), short)
 	verifies := ""
 	if kind == reference.Keys {
-		verifies = ";\n3 a signature that does not verify"
+		verifies = "; 3 a signature that does not verify"
 	}
-	c.Long = short + ".\n\n" + strings.NewReplacer("%[1]s", kind.Word(), "%[2]s", verifies).Replace(aboutObjects)
+	c.Long = short + ".\n\n" + strings.NewReplacer("%[1]s", kind.Word(), "%[2]s", verifies).
+		Replace(aboutObjects)
 	settings, output := session.Flags(c), console.OutputFlags(c)
 	for _, v := range verbs {
 		c.AddCommand(v.command(kind, settings, output))

@@ -26,26 +26,57 @@ func commonVerbs(kind reference.Kind) []verb {
 	}
 	return []verb{
 		{use: "show NAME", short: "Show a " + word, do: show,
-			flags:   []func(*pflag.FlagSet, *input){bindVersion},
-			example: fmt.Sprintf("  keyquorum %s show hello --vault demo\n  keyquorum %s show akv://demo/hello -format=json", word, word)},
+			flags: []func(*pflag.FlagSet, *input){bindVersion},
+			example: fmt.Sprintf(
+				"  keyquorum %s show hello --vault demo\n  keyquorum %s show akv://demo/hello -format=json",
+				word,
+				word,
+			)},
 		{use: "list", short: "List the " + word + "s of a vault", do: list((shelf).list, listed)},
 		{use: "list-versions NAME", short: "List the versions of a " + word, do: listVersions},
 		{use: "list-deleted", short: "List the " + word + "s that are deleted and not yet purged",
 			do: list((shelf).listDeleted, listedDeleted)},
-		{use: "set-attributes NAME", short: "Change what is not the value: when it ends, tags, whether it is enabled",
-			do: setAttributes, flags: changes},
-		{use: "delete NAME", short: "Delete a " + word + "; it can be recovered until its retention is over", do: remove},
-		{use: "recover NAME", short: "Bring a deleted " + word + " back with all its versions", do: bringBack, deleted: true},
-		{use: "purge NAME", short: "Remove a deleted " + word + " for ever", do: purge, deleted: true},
-		{use: "backup NAME", short: "Save a " + word + " with all its versions, encrypted, in a file", do: backup,
-			flags: []func(*pflag.FlagSet, *input){bindOut}},
+		{
+			use:   "set-attributes NAME",
+			short: "Change what is not the value: when it ends, tags, whether it is enabled",
+			do:    setAttributes,
+			flags: changes,
+		},
+		{
+			use:   "delete NAME",
+			short: "Delete a " + word + "; it can be recovered until its retention is over",
+			do:    remove,
+		},
+		{
+			use:     "recover NAME",
+			short:   "Bring a deleted " + word + " back with all its versions",
+			do:      bringBack,
+			deleted: true,
+		},
+		{
+			use:     "purge NAME",
+			short:   "Remove a deleted " + word + " for ever",
+			do:      purge,
+			deleted: true,
+		},
+		{
+			use:   "backup NAME",
+			short: "Save a " + word + " with all its versions, encrypted, in a file",
+			do:    backup,
+			flags: []func(*pflag.FlagSet, *input){bindOut},
+		},
 		{use: "restore", short: "Bring back what backup has saved", do: restore,
 			flags: []func(*pflag.FlagSet, *input){bindFile}},
 	}
 }
 
 func bindOut(f *pflag.FlagSet, in *input) {
-	f.StringVar(&in.out, "file", "", "file to write, which must not be there yet; - is standard output")
+	f.StringVar(
+		&in.out,
+		"file",
+		"",
+		"file to write, which must not be there yet; - is standard output",
+	)
 }
 
 func bindFile(f *pflag.FlagSet, in *input) {
@@ -60,8 +91,12 @@ func (c *call) version() (string, error) {
 	case c.ref.Version != "":
 		return "", errors.New("--version: the reference names another version already")
 	case !reference.IsVersion(c.in.version):
-		return "", fmt.Errorf("--version %q: a version is 32 hexadecimal digits in lower case; keyquorum %s "+
-			"list-versions shows them", c.in.version, c.kind.Word())
+		return "", fmt.Errorf(
+			"--version %q: a version is 32 hexadecimal digits in lower case; keyquorum %s "+
+				"list-versions shows them",
+			c.in.version,
+			c.kind.Word(),
+		)
 	}
 	return c.in.version, nil
 }
@@ -69,7 +104,11 @@ func (c *call) version() (string, error) {
 // newest refuses a reference to a version, where all versions are meant.
 func (c *call) newest() error {
 	if c.ref.Version != "" {
-		return fmt.Errorf("%s %s is about all versions: leave the version out", c.kind.Word(), c.cmd.Name())
+		return fmt.Errorf(
+			"%s %s is about all versions: leave the version out",
+			c.kind.Word(),
+			c.cmd.Name(),
+		)
 	}
 	return nil
 }
@@ -79,7 +118,10 @@ func show(c *call) (a console.Answer, err error) {
 	if err != nil {
 		return a, err
 	}
-	o, err := ask(c, func(ctx context.Context) (object, error) { return c.shelf.get(ctx, c.ref.Name, version) })
+	o, err := ask(
+		c,
+		func(ctx context.Context) (object, error) { return c.shelf.get(ctx, c.ref.Name, version) },
+	)
 	if err != nil {
 		return a, err
 	}
@@ -110,13 +152,19 @@ func listVersions(c *call) (a console.Answer, err error) {
 	if err := c.newest(); err != nil {
 		return a, err
 	}
-	all, err := ask(c, func(ctx context.Context) ([]object, error) { return c.shelf.listVersions(ctx, c.ref.Name) })
+	all, err := ask(
+		c,
+		func(ctx context.Context) ([]object, error) { return c.shelf.listVersions(ctx, c.ref.Name) },
+	)
 	if err != nil {
 		return a, err
 	}
 	if len(all) == 0 { // of a name that never was, too
-		return a, console.Exit(2, fmt.Errorf("there is no %s %q in vault %s; keyquorum %s list --vault %s shows "+
-			"what there is", c.kind.Word(), c.ref.Name, c.vault.Name, c.kind.Word(), c.vault.Name))
+		return a, console.Exit(
+			2,
+			fmt.Errorf("there is no %s %q in vault %s; keyquorum %s list --vault %s shows "+
+				"what there is", c.kind.Word(), c.ref.Name, c.vault.Name, c.kind.Word(), c.vault.Name),
+		)
 	}
 	return listedVersions(all), nil
 }
@@ -143,7 +191,10 @@ func remove(c *call) (a console.Answer, err error) {
 	if err := c.newest(); err != nil {
 		return a, err
 	}
-	o, err := ask(c, func(ctx context.Context) (object, error) { return c.shelf.delete(ctx, c.ref.Name) })
+	o, err := ask(
+		c,
+		func(ctx context.Context) (object, error) { return c.shelf.delete(ctx, c.ref.Name) },
+	)
 	return o.answer(), err
 }
 
@@ -193,7 +244,10 @@ func purge(c *call) (a console.Answer, err error) {
 	if err := c.newest(); err != nil {
 		return a, err
 	}
-	_, err = ask(c, func(ctx context.Context) (any, error) { return nil, c.shelf.purge(ctx, c.ref.Name) })
+	_, err = ask(
+		c,
+		func(ctx context.Context) (any, error) { return nil, c.shelf.purge(ctx, c.ref.Name) },
+	)
 	if err != nil {
 		return a, err
 	}
@@ -207,7 +261,11 @@ type outcome struct {
 }
 
 func done(what, name string) console.Answer {
-	return console.Answer{Data: outcome{Name: name}, Table: console.Pairs(what, name), Fields: fieldsOf(outcome{})}
+	return console.Answer{
+		Data:   outcome{Name: name},
+		Table:  console.Pairs(what, name),
+		Fields: fieldsOf(outcome{}),
+	}
 }
 
 func backup(c *call) (a console.Answer, err error) {
@@ -217,7 +275,10 @@ func backup(c *call) (a console.Answer, err error) {
 	if c.in.out == "" {
 		return a, errors.New("where to? Say --file FILE, or --file - for standard output")
 	}
-	blob, err := ask(c, func(ctx context.Context) ([]byte, error) { return c.shelf.backup(ctx, c.ref.Name) })
+	blob, err := ask(
+		c,
+		func(ctx context.Context) ([]byte, error) { return c.shelf.backup(ctx, c.ref.Name) },
+	)
 	if err != nil {
 		return a, err
 	}
@@ -244,6 +305,9 @@ func restore(c *call) (a console.Answer, err error) {
 	if err != nil {
 		return a, err
 	}
-	o, err := ask(c, func(ctx context.Context) (object, error) { return c.shelf.restore(ctx, blob) })
+	o, err := ask(
+		c,
+		func(ctx context.Context) (object, error) { return c.shelf.restore(ctx, blob) },
+	)
 	return o.answer(), err
 }

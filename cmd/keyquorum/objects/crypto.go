@@ -40,38 +40,83 @@ const maxInput = 64 << 10
 func cryptoVerbs() []verb {
 	enciphering := func(use, short, example string, do func(*call) (console.Answer, error), flags ...func(*pflag.FlagSet, *input)) verb {
 		return verb{use: use, short: short, do: do, example: example,
-			flags: append([]func(*pflag.FlagSet, *input){bindVersion, bindAlgorithm, bindFile, bindCipher, bindResult}, flags...)}
+			flags: append(
+				[]func(*pflag.FlagSet, *input){
+					bindVersion,
+					bindAlgorithm,
+					bindFile,
+					bindCipher,
+					bindResult,
+				},
+				flags...)}
 	}
 	return []verb{
 		{
 			use: "sign NAME", short: "Sign a file, or a digest", do: sign,
-			more: "--file (or standard input) is hashed here as the algorithm asks, however large it is; only its digest\n" +
-				"is sent. An HMAC (HS256, HS384, HS512) is made of the file itself.",
+			more: "--file (or standard input) is hashed here as the algorithm asks, however large\n" +
+				"it is; only its digest is sent. An HMAC (HS256, HS384, HS512) is made of the\n" +
+				"file itself.",
 			example: "  keyquorum key sign signer --vault demo --file release.tar --out release.sig",
-			flags:   []func(*pflag.FlagSet, *input){bindVersion, bindAlgorithm, bindFile, bindDigest, bindResult},
+			flags: []func(*pflag.FlagSet, *input){
+				bindVersion,
+				bindAlgorithm,
+				bindFile,
+				bindDigest,
+				bindResult,
+			},
 		},
 		{
 			use: "verify NAME", short: "Verify a signature (exit code 3: it does not verify)", do: verify,
 			example: "  keyquorum key verify signer --vault demo --file release.tar --signature-file release.sig",
-			flags:   []func(*pflag.FlagSet, *input){bindVersion, bindAlgorithm, bindFile, bindDigest, bindSignature},
+			flags: []func(*pflag.FlagSet, *input){
+				bindVersion,
+				bindAlgorithm,
+				bindFile,
+				bindDigest,
+				bindSignature,
+			},
 		},
 		enciphering("encrypt NAME", "Encrypt a file or standard input",
 			"  keyquorum key encrypt wrapper --vault demo --file plain --out sealed", encrypt),
-		enciphering("decrypt NAME", "Decrypt what encrypt has made",
-			"  keyquorum key decrypt wrapper --vault demo --file sealed --out plain", decrypt, bindCiphertext),
-		enciphering("wrap NAME", "Wrap a key: encrypt it with another",
-			"  keyquorum key wrap wrapper --vault demo --file data.key --out data.key.wrapped", wrapKey),
-		enciphering("unwrap NAME", "Unwrap what wrap has made",
-			"  keyquorum key unwrap wrapper --vault demo --file data.key.wrapped --out data.key", unwrapKey, bindCiphertext),
+		enciphering(
+			"decrypt NAME",
+			"Decrypt what encrypt has made",
+			"  keyquorum key decrypt wrapper --vault demo --file sealed --out plain",
+			decrypt,
+			bindCiphertext,
+		),
+		enciphering(
+			"wrap NAME",
+			"Wrap a key: encrypt it with another",
+			"  keyquorum key wrap wrapper --vault demo --file data.key --out data.key.wrapped",
+			wrapKey,
+		),
+		enciphering(
+			"unwrap NAME",
+			"Unwrap what wrap has made",
+			"  keyquorum key unwrap wrapper --vault demo --file data.key.wrapped --out data.key",
+			unwrapKey,
+			bindCiphertext,
+		),
 	}
 }
 
 func bindAlgorithm(f *pflag.FlagSet, in *input) {
-	f.StringVar(&in.algorithm, "algorithm", "", "such as ES256, PS256, RSA-OAEP-256, A256GCM\n(default what suits the key, RSA and EC)")
+	f.StringVar(
+		&in.algorithm,
+		"algorithm",
+		"",
+		"such as ES256, PS256, RSA-OAEP-256, A256GCM\n(default what suits the key, RSA and EC)",
+	)
 }
 
 func bindDigest(f *pflag.FlagSet, in *input) {
-	f.StringVar(&in.crypto.digest, "digest", "", "the digest instead of --file, in hex or base64url")
+	f.StringVar(
+		&in.crypto.digest,
+		"digest",
+		"",
+		"the digest instead of --file, in hex or base64url",
+	)
 }
 
 func bindSignature(f *pflag.FlagSet, in *input) {
@@ -115,7 +160,8 @@ func (c *call) result(r result, out string) (console.Answer, error) {
 	rows := [][2]string{{"Key", r.Key}, {"Algorithm", r.Algorithm}, {"Result", r.Result.String()},
 		{"IV", r.IV.String()}, {"Tag", r.Tag.String()}}
 	if out != "" {
-		if err := console.WriteOutput(c.cmd.OutOrStdout(), out, r.Result); err != nil || out == "-" {
+		if err := console.WriteOutput(c.cmd.OutOrStdout(), out, r.Result); err != nil ||
+			out == "-" {
 			return console.Answer{}, err
 		}
 		rows[2], lines = [2]string{"Written", out}, []string{out}
@@ -161,7 +207,9 @@ func (c *call) signing(version string) (string, error) {
 	case "EC":
 		return ofCurve[value(key.Crv)], nil
 	}
-	return "", errors.New("say with --algorithm how: a symmetric key signs with HS256, HS384 or HS512")
+	return "", errors.New(
+		"say with --algorithm how: a symmetric key signs with HS256, HS384 or HS512",
+	)
 }
 
 // digest is what is signed: the digest that was given, or that of the file, or an HMAC's message.
@@ -201,7 +249,13 @@ func (c *call) givenDigest(algorithm string) ([]byte, error) {
 		b, err = readBase64("--digest", c.in.crypto.digest)
 	}
 	if hash := hashes[algorithm]; err == nil && hash != 0 && len(b) != hash.Size() {
-		err = fmt.Errorf("--digest has %d bytes; %s signs a digest of %d (%v)", len(b), algorithm, hash.Size(), hash)
+		err = fmt.Errorf(
+			"--digest has %d bytes; %s signs a digest of %d (%v)",
+			len(b),
+			algorithm,
+			hash.Size(),
+			hash,
+		)
 	}
 	return b, err
 }
@@ -229,7 +283,10 @@ func sign(c *call) (a console.Answer, err error) {
 	if err != nil {
 		return a, err
 	}
-	return c.result(result{Key: string(value(r.KID)), Algorithm: algorithm, Result: r.Result}, c.in.crypto.out)
+	return c.result(
+		result{Key: string(value(r.KID)), Algorithm: algorithm, Result: r.Result},
+		c.in.crypto.out,
+	)
 }
 
 // signed is what a signature is of.
@@ -267,8 +324,11 @@ func verify(c *call) (a console.Answer, err error) {
 	a = console.Answer{Data: shown, Fields: fieldsOf(shown), Lines: []string{fmt.Sprint(valid)},
 		Table: console.Pairs("Key", shown.Key, "Algorithm", algorithm, "Valid", yes(valid))}
 	if !valid {
-		a.After = console.Exit(notVerified, errors.New("the signature does not verify: it is of something else, "+
-			"or by another key, version or algorithm"))
+		a.After = console.Exit(
+			notVerified,
+			errors.New("the signature does not verify: it is of something else, "+
+				"or by another key, version or algorithm"),
+		)
 	}
 	return a, nil
 }
@@ -297,8 +357,10 @@ func (c *call) enciphers(version string) (azkeys.EncryptionAlgorithm, error) {
 	if plainType(key) == "RSA" {
 		return azkeys.EncryptionAlgorithmRSAOAEP256, nil
 	}
-	return "", errors.New("say with --algorithm how: a symmetric key encrypts with A256GCM, wraps with A256KW; " +
-		"an EC key does neither")
+	return "", errors.New(
+		"say with --algorithm how: a symmetric key encrypts with A256GCM, wraps with A256KW; " +
+			"an EC key does neither",
+	)
 }
 
 // text is what is encrypted or decrypted.
@@ -353,7 +415,9 @@ func encipher(c *call, do cipherOperation) (r result, err error) {
 		return do(ctx, c.keys(), c.ref.Name, version, in)
 	})
 	return result{
-		Key: string(value(answer.KID)), Algorithm: string(algorithm), Result: answer.Result, IV: answer.IV,
+		Key: string(
+			value(answer.KID),
+		), Algorithm: string(algorithm), Result: answer.Result, IV: answer.IV,
 		Tag: answer.AuthenticationTag, AAD: answer.AdditionalAuthenticatedData,
 	}, err
 }

@@ -55,20 +55,27 @@ func fromPEM(text []byte) (*azkeys.JSONWebKey, error) {
 		}
 		text = rest
 		if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
-			return nil, errors.New("its key is encrypted: decrypt it first, as with openssl pkey -in FILE -out PLAIN")
+			return nil, errors.New(
+				"its key is encrypted: decrypt it first, as with openssl pkey -in FILE -out PLAIN",
+			)
 		}
 		if parse, ok := parsers[block.Type]; ok {
 			key, err := parse(block.Bytes)
 			if err != nil {
-				return nil, fmt.Errorf("its %s cannot be read; a vault takes RSA, and EC keys on P-256, P-384, P-521 "+
-					"(on P-256K as JWK)", strings.ToLower(block.Type))
+				return nil, fmt.Errorf(
+					"its %s cannot be read; a vault takes RSA, and EC keys on P-256, P-384, P-521 "+
+						"(on P-256K as JWK)",
+					strings.ToLower(block.Type),
+				)
 			}
 			return toJWK(key)
 		}
 		public = public || block.Type == "PUBLIC KEY" || block.Type == "CERTIFICATE"
 	}
 	if public {
-		return nil, errors.New("it holds only a public key or a certificate; a vault takes private keys")
+		return nil, errors.New(
+			"it holds only a public key or a certificate; a vault takes private keys",
+		)
 	}
 	return nil, errors.New("it holds no private key in PEM")
 }
@@ -109,7 +116,13 @@ func ecJWK(key *ecdsa.PrivateKey) (*azkeys.JSONWebKey, error) {
 	}
 	kty, crv := azkeys.KeyTypeEC, azkeys.CurveName(key.Params().Name)
 	half := (len(point) - 1) / 2
-	return &azkeys.JSONWebKey{Kty: &kty, Crv: &crv, D: d, X: point[1 : 1+half], Y: point[1+half:]}, nil
+	return &azkeys.JSONWebKey{
+		Kty: &kty,
+		Crv: &crv,
+		D:   d,
+		X:   point[1 : 1+half],
+		Y:   point[1+half:],
+	}, nil
 }
 
 // curveOfJWK has the names of RFC 8812 that Azure has others for.
@@ -136,14 +149,18 @@ func fromJWK(text []byte) (*azkeys.JSONWebKey, error) {
 	case "":
 		return nil, errors.New(`it is JSON, and no JWK: it has no "kty"`)
 	}
-	return nil, errors.New("it holds a JWK of a kind that no vault takes: RSA, EC and oct are taken")
+	return nil, errors.New(
+		"it holds a JWK of a kind that no vault takes: RSA, EC and oct are taken",
+	)
 }
 
 // complete refuses a JWK without one of the members that make it a private key.
 func complete(key *azkeys.JSONWebKey, members ...[]byte) (*azkeys.JSONWebKey, error) {
 	for _, m := range members {
 		if len(m) == 0 {
-			return nil, errors.New("it holds a JWK without its private members; a vault takes private keys")
+			return nil, errors.New(
+				"it holds a JWK without its private members; a vault takes private keys",
+			)
 		}
 	}
 	return key, nil

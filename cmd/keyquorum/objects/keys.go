@@ -23,23 +23,41 @@ func (k *keys) getDeleted(ctx context.Context, name string) (object, error) {
 }
 
 func (k *keys) list(ctx context.Context) ([]object, error) {
-	return pages(ctx, k.client.NewListKeyPropertiesPager(nil),
-		func(p azkeys.ListKeyPropertiesResponse) []*azkeys.KeyProperties { return p.Value }, listedKey)
+	return pages(
+		ctx,
+		k.client.NewListKeyPropertiesPager(nil),
+		func(p azkeys.ListKeyPropertiesResponse) []*azkeys.KeyProperties { return p.Value },
+		listedKey,
+	)
 }
 
 func (k *keys) listVersions(ctx context.Context, name string) ([]object, error) {
-	return pages(ctx, k.client.NewListKeyPropertiesVersionsPager(name, nil),
-		func(p azkeys.ListKeyPropertiesVersionsResponse) []*azkeys.KeyProperties { return p.Value }, listedKey)
+	return pages(
+		ctx,
+		k.client.NewListKeyPropertiesVersionsPager(name, nil),
+		func(p azkeys.ListKeyPropertiesVersionsResponse) []*azkeys.KeyProperties { return p.Value },
+		listedKey,
+	)
 }
 
 func (k *keys) listDeleted(ctx context.Context) ([]object, error) {
-	return pages(ctx, k.client.NewListDeletedKeyPropertiesPager(nil),
+	return pages(
+		ctx,
+		k.client.NewListDeletedKeyPropertiesPager(nil),
 		func(p azkeys.ListDeletedKeyPropertiesResponse) []*azkeys.DeletedKeyProperties { return p.Value },
 		func(d *azkeys.DeletedKeyProperties) object {
-			o := listedKey(&azkeys.KeyProperties{KID: d.KID, Attributes: d.Attributes, Tags: d.Tags, Managed: d.Managed})
+			o := listedKey(
+				&azkeys.KeyProperties{
+					KID:        d.KID,
+					Attributes: d.Attributes,
+					Tags:       d.Tags,
+					Managed:    d.Managed,
+				},
+			)
 			o.Deleted, o.ScheduledPurge = inUTC(d.DeletedDate), inUTC(d.ScheduledPurgeDate)
 			return o
-		})
+		},
+	)
 }
 
 func (k *keys) update(ctx context.Context, name, version string, a attributes) (object, error) {
@@ -105,8 +123,22 @@ func (o *object) keyAttributes(a *azkeys.KeyAttributes) {
 	if a == nil {
 		return
 	}
-	o.Enabled, o.RecoveryLevel, o.Exportable = value(a.Enabled), value(a.RecoveryLevel), value(a.Exportable)
-	o.NotBefore, o.Expires, o.Created, o.Updated = inUTC(a.NotBefore), inUTC(a.Expires), inUTC(a.Created), inUTC(a.Updated)
+	o.Enabled, o.RecoveryLevel, o.Exportable = value(
+		a.Enabled,
+	), value(
+		a.RecoveryLevel,
+	), value(
+		a.Exportable,
+	)
+	o.NotBefore, o.Expires, o.Created, o.Updated = inUTC(
+		a.NotBefore,
+	), inUTC(
+		a.Expires,
+	), inUTC(
+		a.Created,
+	), inUTC(
+		a.Updated,
+	)
 }
 
 func listedKey(p *azkeys.KeyProperties) object {
@@ -117,7 +149,9 @@ func listedKey(p *azkeys.KeyProperties) object {
 }
 
 func deletedKey(d azkeys.DeletedKey) object {
-	o := keyObject(azkeys.KeyBundle{Key: d.Key, Attributes: d.Attributes, Tags: d.Tags, Managed: d.Managed})
+	o := keyObject(
+		azkeys.KeyBundle{Key: d.Key, Attributes: d.Attributes, Tags: d.Tags, Managed: d.Managed},
+	)
 	o.Deleted, o.ScheduledPurge = inUTC(d.DeletedDate), inUTC(d.ScheduledPurgeDate)
 	return o
 }

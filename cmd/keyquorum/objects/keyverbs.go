@@ -30,12 +30,21 @@ func keyVerbs() []verb {
 		},
 		{
 			use: "import NAME", short: "Put a key of your own into the vault: PEM, PKCS #8 or JWK", do: importKey,
-			more: "The file holds one private key: PEM (PRIVATE KEY, RSA PRIVATE KEY, EC PRIVATE KEY), PKCS #8 in DER, or\n" +
-				"a JWK (RSA, EC, oct). It crosses the wire under TLS; docs/bring-your-own-key.md has a way by which it\n" +
-				"does not.",
-			flags: []func(*pflag.FlagSet, *input){bindFile, bindHSM, bindOperations, bindAttributes},
+			more: "The file holds one private key: PEM (PRIVATE KEY, RSA PRIVATE KEY, EC PRIVATE\n" +
+				"KEY), PKCS #8 in DER, or a JWK (RSA, EC, oct). It crosses the wire under TLS;\n" +
+				"docs/bring-your-own-key.md has a way by which it does not.",
+			flags: []func(*pflag.FlagSet, *input){
+				bindFile,
+				bindHSM,
+				bindOperations,
+				bindAttributes,
+			},
 		},
-		{use: "rotate NAME", short: "Make a new version of a key, like the one before", do: rotateKey},
+		{
+			use:   "rotate NAME",
+			short: "Make a new version of a key, like the one before",
+			do:    rotateKey,
+		},
 		{
 			use: "rotation-policy NAME", short: "Show when a key is rotated by itself, or change that", do: rotationPolicy,
 			more:  "Without flags it shows the policy. Lengths of time are those of ISO 8601: P90D, P18M, P2Y.",
@@ -117,7 +126,11 @@ func importKey(c *call) (a console.Answer, err error) {
 		return a, fmt.Errorf("%s is not taken as a key: %w", c.in.file, err)
 	}
 	key.KeyOps = operations(attributes.operations)
-	in := azkeys.ImportKeyParameters{Key: key, KeyAttributes: attributes.ofKey(), Tags: attributes.tags}
+	in := azkeys.ImportKeyParameters{
+		Key:           key,
+		KeyAttributes: attributes.ofKey(),
+		Tags:          attributes.tags,
+	}
 	if c.in.key.hsm {
 		in.HSM = &c.in.key.hsm
 	}

@@ -91,7 +91,10 @@ func (o object) shownValue() string {
 	case *o.Value == "":
 		return "(empty)"
 	case strings.ContainsFunc(*o.Value, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return fmt.Sprintf("(%d bytes with line breaks or the like; --field=value prints them)", len(*o.Value))
+		return fmt.Sprintf(
+			"(%d bytes with line breaks or the like; --field=value prints them)",
+			len(*o.Value),
+		)
 	}
 	return *o.Value
 }
@@ -144,7 +147,10 @@ func listed(all []object) console.Answer {
 
 // listedVersions is a list of versions, the newest first.
 func listedVersions(all []object) console.Answer {
-	slices.SortStableFunc(all, func(a, b object) int { return timeOf(b.Created).Compare(timeOf(a.Created)) })
+	slices.SortStableFunc(
+		all,
+		func(a, b object) int { return timeOf(b.Created).Compare(timeOf(a.Created)) },
+	)
 	t, now := console.NewTable("Version", "Enabled", "Created", "Expires"), time.Now()
 	var lines []string
 	for _, o := range all {

@@ -43,7 +43,9 @@ func publicDER(key *azkeys.JSONWebKey) ([]byte, error) {
 	switch plainType(key) {
 	case "RSA":
 		e := new(big.Int).SetBytes(key.E)
-		return x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: new(big.Int).SetBytes(key.N), E: int(e.Int64())})
+		return x509.MarshalPKIXPublicKey(
+			&rsa.PublicKey{N: new(big.Int).SetBytes(key.N), E: int(e.Int64())},
+		)
 	case "EC":
 		return ecDER(key)
 	}
@@ -93,12 +95,20 @@ func publicJWK(key *azkeys.JSONWebKey) ([]byte, error) {
 	case "RSA":
 		members["n"], members["e"] = text(key.N), text(key.E)
 	case "EC":
-		members["crv"], members["x"], members["y"] = string(value(key.Crv)), text(key.X), text(key.Y)
+		members["crv"], members["x"], members["y"] = string(
+			value(key.Crv),
+		), text(
+			key.X,
+		), text(
+			key.Y,
+		)
 		if value(key.Crv) == azkeys.CurveNameP256K {
 			members["crv"] = "secp256k1"
 		}
 	default:
-		return nil, errors.New("a symmetric key has no public part: nothing of it can be downloaded")
+		return nil, errors.New(
+			"a symmetric key has no public part: nothing of it can be downloaded",
+		)
 	}
 	b, err := json.MarshalIndent(members, "", "  ")
 	return append(b, '\n'), err

@@ -14,7 +14,12 @@ import (
 type policyFlags struct{ afterCreate, beforeExpiry, expiry, notify string }
 
 func bindPolicy(f *pflag.FlagSet, in *input) {
-	f.StringVar(&in.policy.afterCreate, "rotate-after", "", "rotate a version so long after it was made")
+	f.StringVar(
+		&in.policy.afterCreate,
+		"rotate-after",
+		"",
+		"rotate a version so long after it was made",
+	)
 	f.StringVar(&in.policy.beforeExpiry, "rotate-before", "", "or so long before it ends")
 	f.StringVar(&in.policy.expiry, "expires-in", "", "how long a new version lives")
 	f.StringVar(&in.policy.notify, "notify-before", "", "tell so long before it ends (Azure)")
@@ -52,8 +57,20 @@ func rotationPolicy(c *call) (a console.Answer, err error) {
 	p := shownPolicy(c.ref.Name, r)
 	return console.Answer{
 		Data: p, Lines: []string{p.Name}, Fields: fieldsOf(p),
-		Table: console.Pairs("Name", p.Name, "Rotated after", p.RotateAfter, "Rotated before its end", p.RotateBefore,
-			"Lives", p.ExpiresIn, "Told before its end", p.NotifyBefore, "Updated", moment(p.Updated, time.Now())),
+		Table: console.Pairs(
+			"Name",
+			p.Name,
+			"Rotated after",
+			p.RotateAfter,
+			"Rotated before its end",
+			p.RotateBefore,
+			"Lives",
+			p.ExpiresIn,
+			"Told before its end",
+			p.NotifyBefore,
+			"Updated",
+			moment(p.Updated, time.Now()),
+		),
 	}, nil
 }
 
@@ -68,13 +85,22 @@ func (p policyFlags) wanted() azkeys.KeyRotationPolicy {
 		})
 	}
 	if p.afterCreate != "" {
-		add(azkeys.KeyRotationPolicyActionRotate, azkeys.LifetimeActionTrigger{TimeAfterCreate: &p.afterCreate})
+		add(
+			azkeys.KeyRotationPolicyActionRotate,
+			azkeys.LifetimeActionTrigger{TimeAfterCreate: &p.afterCreate},
+		)
 	}
 	if p.beforeExpiry != "" {
-		add(azkeys.KeyRotationPolicyActionRotate, azkeys.LifetimeActionTrigger{TimeBeforeExpiry: &p.beforeExpiry})
+		add(
+			azkeys.KeyRotationPolicyActionRotate,
+			azkeys.LifetimeActionTrigger{TimeBeforeExpiry: &p.beforeExpiry},
+		)
 	}
 	if p.notify != "" {
-		add(azkeys.KeyRotationPolicyActionNotify, azkeys.LifetimeActionTrigger{TimeBeforeExpiry: &p.notify})
+		add(
+			azkeys.KeyRotationPolicyActionNotify,
+			azkeys.LifetimeActionTrigger{TimeBeforeExpiry: &p.notify},
+		)
 	}
 	return wanted
 }
@@ -90,7 +116,11 @@ func shownPolicy(name string, r azkeys.KeyRotationPolicy) policy {
 		}
 		switch value(l.Action.Type) {
 		case azkeys.KeyRotationPolicyActionRotate:
-			p.RotateAfter, p.RotateBefore = value(l.Trigger.TimeAfterCreate), value(l.Trigger.TimeBeforeExpiry)
+			p.RotateAfter, p.RotateBefore = value(
+				l.Trigger.TimeAfterCreate,
+			), value(
+				l.Trigger.TimeBeforeExpiry,
+			)
 		case azkeys.KeyRotationPolicyActionNotify:
 			p.NotifyBefore = value(l.Trigger.TimeBeforeExpiry)
 		}

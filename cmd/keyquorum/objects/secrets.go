@@ -22,14 +22,21 @@ func (s *secrets) getDeleted(ctx context.Context, name string) (object, error) {
 }
 
 func (s *secrets) list(ctx context.Context) ([]object, error) {
-	return pages(ctx, s.client.NewListSecretPropertiesPager(nil),
-		func(p azsecrets.ListSecretPropertiesResponse) []*azsecrets.SecretProperties { return p.Value }, listedSecret)
+	return pages(
+		ctx,
+		s.client.NewListSecretPropertiesPager(nil),
+		func(p azsecrets.ListSecretPropertiesResponse) []*azsecrets.SecretProperties { return p.Value },
+		listedSecret,
+	)
 }
 
 func (s *secrets) listVersions(ctx context.Context, name string) ([]object, error) {
-	return pages(ctx, s.client.NewListSecretPropertiesVersionsPager(name, nil),
+	return pages(
+		ctx,
+		s.client.NewListSecretPropertiesVersionsPager(name, nil),
 		func(p azsecrets.ListSecretPropertiesVersionsResponse) []*azsecrets.SecretProperties { return p.Value },
-		listedSecret)
+		listedSecret,
+	)
 }
 
 func (s *secrets) listDeleted(ctx context.Context) ([]object, error) {
@@ -54,9 +61,15 @@ func (s *secrets) set(ctx context.Context, name, value string, a attributes) (ob
 }
 
 func (s *secrets) update(ctx context.Context, name, version string, a attributes) (object, error) {
-	r, err := s.client.UpdateSecretProperties(ctx, name, version, azsecrets.UpdateSecretPropertiesParameters{
-		ContentType: a.contentType, SecretAttributes: a.ofSecret(), Tags: a.tags,
-	}, nil)
+	r, err := s.client.UpdateSecretProperties(
+		ctx,
+		name,
+		version,
+		azsecrets.UpdateSecretPropertiesParameters{
+			ContentType: a.contentType, SecretAttributes: a.ofSecret(), Tags: a.tags,
+		},
+		nil,
+	)
 	return secretObject(r.Secret), err
 }
 
@@ -81,20 +94,42 @@ func (s *secrets) backup(ctx context.Context, name string) ([]byte, error) {
 }
 
 func (s *secrets) restore(ctx context.Context, blob []byte) (object, error) {
-	r, err := s.client.RestoreSecret(ctx, azsecrets.RestoreSecretParameters{SecretBackup: blob}, nil)
+	r, err := s.client.RestoreSecret(
+		ctx,
+		azsecrets.RestoreSecretParameters{SecretBackup: blob},
+		nil,
+	)
 	return secretObject(r.Secret), err
 }
 
 func (a attributes) ofSecret() *azsecrets.SecretAttributes {
-	return &azsecrets.SecretAttributes{Enabled: a.enabled, Expires: a.expires, NotBefore: a.notBefore}
+	return &azsecrets.SecretAttributes{
+		Enabled:   a.enabled,
+		Expires:   a.expires,
+		NotBefore: a.notBefore,
+	}
 }
 
 func secretObject(s azsecrets.Secret) object {
 	o := identified(reference.Secrets, string(value(s.ID)))
-	o.Value, o.ContentType, o.Managed, o.Tags = s.Value, value(s.ContentType), value(s.Managed), tagsOf(s.Tags)
+	o.Value, o.ContentType, o.Managed, o.Tags = s.Value, value(
+		s.ContentType,
+	), value(
+		s.Managed,
+	), tagsOf(
+		s.Tags,
+	)
 	if a := s.Attributes; a != nil {
 		o.Enabled, o.RecoveryLevel = value(a.Enabled), value(a.RecoveryLevel)
-		o.NotBefore, o.Expires, o.Created, o.Updated = inUTC(a.NotBefore), inUTC(a.Expires), inUTC(a.Created), inUTC(a.Updated)
+		o.NotBefore, o.Expires, o.Created, o.Updated = inUTC(
+			a.NotBefore,
+		), inUTC(
+			a.Expires,
+		), inUTC(
+			a.Created,
+		), inUTC(
+			a.Updated,
+		)
 	}
 	return o
 }

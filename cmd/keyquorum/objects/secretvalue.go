@@ -23,17 +23,18 @@ func secretVerbs() []verb {
 	return []verb{
 		{
 			use: "set NAME", short: "Set a secret: its first version, or a new one", do: setSecret,
-			more: "The value comes from --file, else from standard input, else from a prompt that does not echo. A file\n" +
-				"and a pipe are kept byte for byte, a line break at the end too. A value is text of 25,600 bytes at\n" +
-				"most; --encoding=base64 stores other bytes in base64, and download gives them back.",
+			more: "The value comes from --file, else from standard input, else from a prompt that\n" +
+				"does not echo. A file and a pipe are kept byte for byte, a line break at the\n" +
+				"end too. A value is text of 25,600 bytes at most; --encoding=base64 stores\n" +
+				"other bytes in base64, and download gives them back.",
 			example: "  keyquorum secret set hello --vault demo --file f\n" +
 				"  pass show db | keyquorum secret set db-password --vault demo --expires 90d",
 			flags: []func(*pflag.FlagSet, *input){bindValue, bindAttributes, bindContentType},
 		},
 		{
 			use: "download NAME", short: "Write the value of a secret to a file, or to standard output", do: downloadSecret,
-			more: "The file is made with mode 0600, and holds the value byte for byte. What was set with --encoding=base64\n" +
-				"is decoded.",
+			more: "The file is made with mode 0600, and holds the value byte for byte. What was\n" +
+				"set with --encoding=base64 is decoded.",
 			flags: []func(*pflag.FlagSet, *input){bindVersion, bindOut},
 		},
 	}
@@ -62,7 +63,10 @@ func setSecret(c *call) (a console.Answer, err error) {
 		return a, err
 	}
 	shelf := c.shelf.(*secrets)
-	o, err := ask(c, func(ctx context.Context) (object, error) { return shelf.set(ctx, c.ref.Name, text, attributes) })
+	o, err := ask(
+		c,
+		func(ctx context.Context) (object, error) { return shelf.set(ctx, c.ref.Name, text, attributes) },
+	)
 	return o.answer(), err
 }
 
@@ -72,8 +76,11 @@ func (c *call) givenValue() ([]byte, error) {
 	case c.changed("value") && c.changed("file"):
 		return nil, errors.New("--value and --file: give one of them")
 	case c.changed("value"):
-		fmt.Fprintln(c.people(), "warning: other users of this machine can see --value, and the shell's history keeps it; "+
-			"use --file or standard input")
+		fmt.Fprintln(
+			c.people(),
+			"warning: other users of this machine can see --value, and the shell's history keeps it; "+
+				"use --file or standard input",
+		)
 		return []byte(c.in.value), nil
 	case c.in.file == "" && console.IsTerminal(os.Stdin):
 		line, err := console.Ask(os.Stdin, c.people(), "Value")
@@ -90,7 +97,9 @@ func (c *call) encoded(b []byte, a *attributes) (string, error) {
 	switch c.in.encoding {
 	case "utf-8":
 		if !utf8.Valid(b) {
-			return "", errors.New("the value is no text (UTF-8); --encoding=base64 stores it in base64")
+			return "", errors.New(
+				"the value is no text (UTF-8); --encoding=base64 stores it in base64",
+			)
 		}
 	case "base64":
 		text = base64.StdEncoding.EncodeToString(b)
@@ -102,7 +111,11 @@ func (c *call) encoded(b []byte, a *attributes) (string, error) {
 		return "", fmt.Errorf("--encoding %q: it is utf-8 or base64", c.in.encoding)
 	}
 	if len(text) > maxSecret {
-		return "", fmt.Errorf("the value has %d bytes, and a secret holds %d at most", len(text), maxSecret)
+		return "", fmt.Errorf(
+			"the value has %d bytes, and a secret holds %d at most",
+			len(text),
+			maxSecret,
+		)
 	}
 	return text, nil
 }
@@ -115,14 +128,21 @@ func downloadSecret(c *call) (a console.Answer, err error) {
 	if c.in.out == "" {
 		c.in.out = "-"
 	}
-	o, err := ask(c, func(ctx context.Context) (object, error) { return c.shelf.get(ctx, c.ref.Name, version) })
+	o, err := ask(
+		c,
+		func(ctx context.Context) (object, error) { return c.shelf.get(ctx, c.ref.Name, version) },
+	)
 	if err != nil {
 		return a, err
 	}
 	b := []byte(value(o.Value))
 	if o.Tags[encodingTag] == "base64" {
 		if b, err = base64.StdEncoding.DecodeString(value(o.Value)); err != nil {
-			return a, fmt.Errorf("secret %s has the tag %s=base64, and is none", o.Name, encodingTag)
+			return a, fmt.Errorf(
+				"secret %s has the tag %s=base64, and is none",
+				o.Name,
+				encodingTag,
+			)
 		}
 	}
 	return c.written(b)

@@ -35,7 +35,10 @@ func shelfOf(v *session.Vault, kind reference.Kind) (shelf, error) {
 
 // pages reads all pages of a list.
 func pages[Page, Item any](
-	ctx context.Context, pager *runtime.Pager[Page], items func(Page) []*Item, convert func(*Item) object,
+	ctx context.Context,
+	pager *runtime.Pager[Page],
+	items func(Page) []*Item,
+	convert func(*Item) object,
 ) ([]object, error) {
 	all := []object{}
 	for pager.More() {

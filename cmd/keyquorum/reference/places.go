@@ -30,13 +30,19 @@ func (p Places) Of(vault string) (Places, error) {
 	case strings.HasPrefix(vault, "https://"):
 		return p.ofURL(vault)
 	case vault != "" && !IsVaultName(vault):
-		return nil, fmt.Errorf("--vault %q: it is a vault's name (3 to 24 letters, digits and single hyphens) "+
-			"or its URL, https://vault.zone[:port]", vault)
+		return nil, fmt.Errorf(
+			"--vault %q: it is a vault's name (3 to 24 letters, digits and single hyphens) "+
+				"or its URL, https://vault.zone[:port]",
+			vault,
+		)
 	case len(p) == 0 && vault == "":
 		return nil, fmt.Errorf("which vault? Say --vault with its URL, or set KEYQUORUM_VAULT_URLS")
 	case len(p) == 0:
-		return nil, fmt.Errorf("where is vault %s? Say --vault with its URL, or set KEYQUORUM_VAULT_URLS, "+
-			"or keyquorum login --vault URL", vault)
+		return nil, fmt.Errorf(
+			"where is vault %s? Say --vault with its URL, or set KEYQUORUM_VAULT_URLS, "+
+				"or keyquorum login --vault URL",
+			vault,
+		)
 	case vault == "":
 		vault = label(p[0])
 	}

@@ -56,14 +56,20 @@ func Parse(kind Kind, text string) (Reference, error) {
 }
 
 func wanted(kind Kind) string {
-	return fmt.Sprintf("a %s is its name, its id (https://host/%s/name), or akv://vault/name[/version]",
-		kind.Word(), kind)
+	return fmt.Sprintf(
+		"a %s is its name, its id (https://host/%s/name), or akv://vault/name[/version]",
+		kind.Word(),
+		kind,
+	)
 }
 
 func parseScheme(text string) (Reference, error) {
 	parts := strings.Split(strings.TrimPrefix(text, scheme), "/")
 	if len(parts) < 2 || len(parts) > 3 || !IsVaultName(parts[0]) {
-		return Reference{}, fmt.Errorf("%q: it is akv://vault/name or akv://vault/name/version", text)
+		return Reference{}, fmt.Errorf(
+			"%q: it is akv://vault/name or akv://vault/name/version",
+			text,
+		)
 	}
 	r := Reference{Vault: strings.ToLower(parts[0]), Name: parts[1]}
 	if len(parts) == 3 {
@@ -86,7 +92,12 @@ func parseID(kind Kind, text string) (Reference, error) {
 	found := Kind(strings.TrimPrefix(parts[0], "deleted"))
 	switch {
 	case len(parts) == 1:
-		return Reference{}, fmt.Errorf("%q names a vault, and no %s in it; %s", text, kind.Word(), wanted(kind))
+		return Reference{}, fmt.Errorf(
+			"%q names a vault, and no %s in it; %s",
+			text,
+			kind.Word(),
+			wanted(kind),
+		)
 	case found != kind || len(parts) > 3:
 		return Reference{}, fmt.Errorf("%q is the id of no %s; %s", text, kind.Word(), wanted(kind))
 	}
@@ -99,7 +110,11 @@ func parseID(kind Kind, text string) (Reference, error) {
 
 func versioned(text string, r Reference, version string) (Reference, error) {
 	if !IsVersion(version) {
-		return Reference{}, fmt.Errorf("%q: %q is no version: it is 32 hexadecimal digits in lower case", text, version)
+		return Reference{}, fmt.Errorf(
+			"%q: %q is no version: it is 32 hexadecimal digits in lower case",
+			text,
+			version,
+		)
 	}
 	r.Version = version
 	return checked(text, r)

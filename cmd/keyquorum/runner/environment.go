@@ -110,8 +110,11 @@ func (a assignment) variables() ([]variable, error) {
 	}
 	v := variable{name: name}
 	if err := v.refer(text); err != nil {
-		return nil, fmt.Errorf("--env %s: what follows is no reference to a secret: it is akv://vault/name[/version], "+
-			"the id of a secret, or its name", name)
+		return nil, fmt.Errorf(
+			"--env %s: what follows is no reference to a secret: it is akv://vault/name[/version], "+
+				"the id of a secret, or its name",
+			name,
+		)
 	}
 	return []variable{v}, nil
 }
@@ -147,7 +150,8 @@ func (v *variable) referIfMeant() error {
 	if reference.Is(v.value) {
 		return v.refer(v.value)
 	}
-	if r, err := reference.Parse(reference.Secrets, v.value); err == nil && strings.HasPrefix(v.value, "https://") {
+	if r, err := reference.Parse(reference.Secrets, v.value); err == nil &&
+		strings.HasPrefix(v.value, "https://") {
 		v.reference = &r
 	}
 	return nil
@@ -162,14 +166,17 @@ func unquoted(value string) (string, error) {
 	}
 	quote := value[0]
 	end := closing(value, quote)
-	if rest := strings.TrimSpace(value[min(end+1, len(value)):]); end == len(value) || rest != "" && rest[0] != '#' {
+	if rest := strings.TrimSpace(value[min(end+1, len(value)):]); end == len(value) ||
+		rest != "" && rest[0] != '#' {
 		return "", fmt.Errorf("a value that begins with %c ends with it", quote)
 	}
 	inner := value[1:end]
 	if quote == '\'' {
 		return inner, nil
 	}
-	return strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\t`, "\t", `\"`, `"`, `\$`, `$`).Replace(inner), nil
+	return strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\t`, "\t", `\"`, `"`, `\$`, `$`).
+			Replace(inner),
+		nil
 }
 
 // closing is where the quote that begins a value ends; its length where it does not.

@@ -89,7 +89,11 @@ func (r *running) start() (*process, error) {
 }
 
 // attend waits for the end of the command. It is true where the command was ended to be started again.
-func (r *running) attend(p *process, signals <-chan os.Signal, changes <-chan environment) (again bool, err error) {
+func (r *running) attend(
+	p *process,
+	signals <-chan os.Signal,
+	changes <-chan environment,
+) (again bool, err error) {
 	for {
 		select {
 		case s := <-signals:
@@ -103,7 +107,10 @@ func (r *running) attend(p *process, signals <-chan os.Signal, changes <-chan en
 				_ = p.cmd.Process.Signal(r.signal)
 				continue
 			}
-			fmt.Fprintln(r.people, "keyquorum: a secret has a new version; starting the command again")
+			fmt.Fprintln(
+				r.people,
+				"keyquorum: a secret has a new version; starting the command again",
+			)
 			p.end()
 			return true, nil
 		}

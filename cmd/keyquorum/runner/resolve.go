@@ -19,7 +19,10 @@ type resolver struct {
 }
 
 // all resolves the references of variables. An error names the variable, never a value.
-func (r *resolver) all(ctx context.Context, variables []variable) (map[reference.Reference]secret, error) {
+func (r *resolver) all(
+	ctx context.Context,
+	variables []variable,
+) (map[reference.Reference]secret, error) {
 	found := map[reference.Reference]secret{}
 	for _, v := range variables {
 		if v.reference == nil {
@@ -86,7 +89,12 @@ func (r *running) resolve(ctx context.Context, variables []variable) (environmen
 		e.lines = append(e.lines, v.name+"="+value)
 	}
 	if text := strings.Join(short, ", "); text != r.short && !r.settings.noMasking {
-		fmt.Fprintf(r.people, "keyquorum: too short to be masked (less than %d bytes): %s\n", leastMasked, text)
+		fmt.Fprintf(
+			r.people,
+			"keyquorum: too short to be masked (less than %d bytes): %s\n",
+			leastMasked,
+			text,
+		)
 	}
 	r.short = strings.Join(short, ", ")
 	return e, nil

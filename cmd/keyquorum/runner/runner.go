@@ -19,19 +19,23 @@ import (
 
 const help = `Run a command whose environment holds secrets.
 
-A reference is akv://vault/name[/version], or the id of a secret (https://host/secrets/name). Those
-that begin with akv:// are resolved in the environment that is there; both kinds in files and in
---env, where the name of a secret will do too. Of the same variable the later wins: the environment,
-then --env-file and --env in the order in which they stand. When one cannot be resolved nothing is
-started. A file has lines NAME=value; # begins a comment, and a value may stand in quotes.
+A reference is akv://vault/name[/version], or the id of a secret
+(https://host/secrets/name). Those that begin with akv:// are resolved in the
+environment that is there; both kinds in files and in --env, where the name of
+a secret will do too. Of the same variable the later wins: the environment,
+then --env-file and --env in the order in which they stand. When one cannot be
+resolved nothing is started. A file has lines NAME=value; # begins a comment,
+and a value may stand in quotes.
 
-What the command prints goes through a pipe in which each secret is replaced by ***: the whole value,
-each of its lines, and the value as JSON has it. Lines and values of less than 4 bytes are not, nor is
-what the command encodes in its own way: masking is against accidents, not against the command.
---no-masking gives the command the terminal itself.
+What the command prints goes through a pipe in which each secret is replaced by
+***: the whole value, each of its lines, and the value as JSON has it. Lines
+and values of less than 4 bytes are not, nor is what the command encodes in its
+own way: masking is against accidents, not against the command. --no-masking
+gives the command the terminal itself.
 
-The exit code is the command's, 128 and the signal's number where one ended it, 127 and 126 where it
-was not found or could not be started; 1 and 2 are ours, from before the start.`
+The exit code is the command's, 128 and the signal's number where one ended it,
+127 and 126 where it was not found or could not be started; 1 and 2 are ours,
+from before the start.`
 
 // settings are the flags of run.
 type settings struct {
@@ -57,18 +61,36 @@ func Command() *cobra.Command {
 	}
 	of := session.Flags(c)
 	f := c.Flags()
-	f.Var(&assigned{&s.assignments, false}, "env", "NAME=REF: a variable that is to hold a secret (repeatable)")
-	f.Var(&assigned{&s.assignments, true}, "env-file", "file of variables, some of them references (repeatable)")
+	f.Var(
+		&assigned{&s.assignments, false},
+		"env",
+		"NAME=REF: a variable that is to hold a secret (repeatable)",
+	)
+	f.Var(
+		&assigned{&s.assignments, true},
+		"env-file",
+		"file of variables, some of them references (repeatable)",
+	)
 	f.BoolVar(&s.noMasking, "no-masking", false, "let the command print secrets")
 	f.BoolVar(&s.watch, "watch", false, "start the command again when a secret has a new version")
 	f.DurationVar(&s.every, "watch-interval", 30*time.Second, "how often --watch looks")
-	f.StringVar(&s.signal, "watch-signal", "", "send this signal instead, such as HUP; the environment stays")
+	f.StringVar(
+		&s.signal,
+		"watch-signal",
+		"",
+		"send this signal instead, such as HUP; the environment stays",
+	)
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return fmt.Errorf("%w; the command stands after --, as in keyquorum run --env NAME=REF -- COMMAND", err)
+		return fmt.Errorf(
+			"%w; the command stands after --, as in keyquorum run --env NAME=REF -- COMMAND",
+			err,
+		)
 	})
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if c.ArgsLenAtDash() != 0 || len(args) == 0 {
-			return fmt.Errorf("which command? Put it after --, as in keyquorum run --env NAME=REF -- COMMAND")
+			return fmt.Errorf(
+				"which command? Put it after --, as in keyquorum run --env NAME=REF -- COMMAND",
+			)
 		}
 		return s.run(c, of, args)
 	}

@@ -23,7 +23,11 @@ func (r *running) watch(ctx context.Context, variables []variable) <-chan enviro
 			now, err := r.resolve(ctx, variables)
 			if err != nil {
 				if !told {
-					fmt.Fprintf(r.people, "keyquorum: the command goes on with the secrets that it has: %v\n", err)
+					fmt.Fprintf(
+						r.people,
+						"keyquorum: the command goes on with the secrets that it has: %v\n",
+						err,
+					)
 				}
 				told = true
 				continue

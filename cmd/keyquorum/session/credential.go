@@ -16,10 +16,14 @@ func (s *Session) credential(options azcore.ClientOptions) (azcore.TokenCredenti
 	switch {
 	case os.Getenv("AZURE_CLIENT_SECRET") != "" || os.Getenv("AZURE_CLIENT_CERTIFICATE_PATH") != "":
 		if os.Getenv("AZURE_CLIENT_ID") == "" || os.Getenv("AZURE_TENANT_ID") == "" {
-			return nil, errors.New("the environment names an application's secret, and not all of the rest: " +
-				"set AZURE_CLIENT_ID and AZURE_TENANT_ID too (adfs, with a Keyquorum)")
+			return nil, errors.New(
+				"the environment names an application's secret, and not all of the rest: " +
+					"set AZURE_CLIENT_ID and AZURE_TENANT_ID too (adfs, with a Keyquorum)",
+			)
 		}
-		return azidentity.NewEnvironmentCredential(&azidentity.EnvironmentCredentialOptions{ClientOptions: options})
+		return azidentity.NewEnvironmentCredential(
+			&azidentity.EnvironmentCredentialOptions{ClientOptions: options},
+		)
 	case os.Getenv("AZURE_FEDERATED_TOKEN_FILE") != "":
 		return azidentity.NewWorkloadIdentityCredential(
 			&azidentity.WorkloadIdentityCredentialOptions{ClientOptions: options})
@@ -32,8 +36,10 @@ func (s *Session) credential(options azcore.ClientOptions) (azcore.TokenCredenti
 	case s.login != nil:
 		return s.login.credential(options)
 	}
-	return nil, errors.New("who calls? Set AZURE_AUTHORITY_HOST, AZURE_TENANT_ID, AZURE_CLIENT_ID and " +
-		"AZURE_CLIENT_SECRET, or run keyquorum login")
+	return nil, errors.New(
+		"who calls? Set AZURE_AUTHORITY_HOST, AZURE_TENANT_ID, AZURE_CLIENT_ID and " +
+			"AZURE_CLIENT_SECRET, or run keyquorum login",
+	)
 }
 
 // credential is that of whoever has logged in.

@@ -61,7 +61,11 @@ func (v *Vault) explained(answer *azcore.ResponseError, kind reference.Kind, nam
 	}
 	said := firstSentences(notes.Error.Message)
 	if said == "" {
-		said = fmt.Sprintf("the vault answered %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
+		said = fmt.Sprintf(
+			"the vault answered %d %s",
+			answer.StatusCode,
+			http.StatusText(answer.StatusCode),
+		)
 	}
 	advice := v.advice(answer.StatusCode, notes.Error.Code, notes.Error.Inner.Code, kind, name)
 	return fmt.Errorf("%s (%d)%s", said, answer.StatusCode, advice)
@@ -80,7 +84,11 @@ func (v *Vault) advice(status int, code, inner string, kind reference.Kind, name
 	case inner == "SecretDisabled" || inner == "KeyDisabled":
 		return fmt.Sprintf("; keyquorum %s set-attributes %s --enabled %s", word, name, at)
 	case strings.HasPrefix(inner, "ForbiddenBy") || inner == "AccessDenied":
-		return fmt.Sprintf("; an operator grants it: keyquorum grant set %s APP --%s …", v.Name, kind)
+		return fmt.Sprintf(
+			"; an operator grants it: keyquorum grant set %s APP --%s …",
+			v.Name,
+			kind,
+		)
 	case status == http.StatusUnauthorized:
 		return "; look at AZURE_CLIENT_ID and its secret, or run keyquorum login"
 	case status == http.StatusServiceUnavailable:
@@ -92,7 +100,9 @@ func (v *Vault) advice(status int, code, inner string, kind reference.Kind, name
 }
 
 // links are Azure's "For help resolving this issue, please see …" and what follows.
-var links = regexp.MustCompile(`(?s)\s*(For help resolving|To troubleshoot|If you recently deleted).*$`)
+var links = regexp.MustCompile(
+	`(?s)\s*(For help resolving|To troubleshoot|If you recently deleted).*$`,
+)
 
 // firstSentences is a message without links to Microsoft's pages, on one line.
 func firstSentences(message string) string {
@@ -114,13 +124,20 @@ func tokenRefused(answer *http.Response) error {
 		host = answer.Request.URL.Host
 	}
 	if answer.StatusCode == http.StatusServiceUnavailable {
-		return fmt.Errorf("no token from %s (503): no node that was tried can serve: an operator unseals one "+
-			"(keyquorum status shows them)", host)
+		return fmt.Errorf(
+			"no token from %s (503): no node that was tried can serve: an operator unseals one "+
+				"(keyquorum status shows them)",
+			host,
+		)
 	}
 	said := firstSentences(notes.Description)
 	if said == "" {
 		said = http.StatusText(answer.StatusCode)
 	}
-	return fmt.Errorf("no token from %s: %s (%d); look at AZURE_CLIENT_ID and its secret, or run keyquorum login",
-		host, said, answer.StatusCode)
+	return fmt.Errorf(
+		"no token from %s: %s (%d); look at AZURE_CLIENT_ID and its secret, or run keyquorum login",
+		host,
+		said,
+		answer.StatusCode,
+	)
 }

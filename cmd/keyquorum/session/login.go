@@ -16,21 +16,24 @@ import (
 	"keyquorum/cmd/keyquorum/reference"
 )
 
-const loginHelp = `Keep an application's credential, so that secret, key and run need no environment.
+const loginHelp = `Keep an application's credential, so that secret, key and run need no
+environment.
 
-The client secret is asked for without echo, or read from --secret-file or standard input; no
-argument takes it, since command lines are seen by all users of a machine. It is tried before it is
-kept: in the system's keyring where there is one (the Secret Service of a desktop session), else in
-login.json in your configuration folder, which only you can read. Azure's environment variables go
-before a login. keyquorum logout removes it.`
+The client secret is asked for without echo, or read from --secret-file or
+standard input; no argument takes it, since command lines are seen by all users
+of a machine. It is tried before it is kept: in the system's keyring where
+there is one (the Secret Service of a desktop session), else in login.json in
+your configuration folder, which only you can read. Azure's environment
+variables go before a login. keyquorum logout removes it.`
 
 // LoginCommand is `keyquorum login`.
 func LoginCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "login [CLIENT_ID]", Short: "Keep an application's credential", Long: loginHelp,
 		Args: console.Arguments(0, 1),
-		Example: "  keyquorum login 0f3c… --vault https://demo.vault.example.org:8200 \\\n" +
-			"      --authority https://login.example.org:8200 --ca-cert ca.pem",
+		Example: "  keyquorum login CLIENT_ID --ca-cert ca.pem \\\n" +
+			"      --vault https://demo.vault.example.org:8200 \\\n" +
+			"      --authority https://login.example.org:8200",
 	}
 	s := Flags(c)
 	var l Login
@@ -73,7 +76,10 @@ func (l *Login) complete(s *Settings) (*Vault, error) {
 		return nil, errors.New("which application? Give its client id: keyquorum login CLIENT_ID")
 	}
 	places, err := reference.ParsePlaces(os.Getenv("KEYQUORUM_VAULT_URLS"))
-	if err == nil {
+	switch {
+	case err == nil && strings.Contains(s.vault, ","): // one URL a node
+		places, err = reference.ParsePlaces(s.vault)
+	case err == nil:
 		places, err = places.Of(s.vault)
 	}
 	if err != nil {
@@ -109,7 +115,10 @@ func (l *Login) try(ctx context.Context, v *Vault) error {
 		return err
 	}
 	_, zone, _ := strings.Cut(v.URL, ".")
-	_, err = credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{"https://" + zone + "/.default"}})
+	_, err = credential.GetToken(
+		ctx,
+		policy.TokenRequestOptions{Scopes: []string{"https://" + zone + "/.default"}},
+	)
 	return v.Explain(err, reference.Secrets, "")
 }
 
@@ -126,8 +135,11 @@ func LogoutCommand() *cobra.Command {
 				fmt.Fprintln(c.OutOrStdout(), "Nobody was logged in.")
 				return nil
 			}
-			fmt.Fprintln(c.OutOrStdout(), "Logged out: the credential is forgotten here; an operator revokes it "+
-				"with keyquorum app credential remove.")
+			fmt.Fprintln(
+				c.OutOrStdout(),
+				"Logged out: the credential is forgotten here; an operator revokes it "+
+					"with keyquorum app credential remove.",
+			)
 			return nil
 		},
 	}

@@ -33,16 +33,23 @@ type nodes struct {
 	ways   []*http.Transport // the first goes where the URL says, each other to one node
 	good   atomic.Int32      // the way that answered last, which is tried first
 	failed atomic.Pointer[Unreached]
+	vault  string // host[:port] of the vault; other hosts are the authority's
 }
 
 func newNodes(places reference.Places, roots *x509.CertPool) *nodes {
-	n := &nodes{ways: []*http.Transport{newWay(roots, dialNamed)}}
+	n := &nodes{
+		ways:  []*http.Transport{newWay(roots, dialNamed)},
+		vault: strings.TrimPrefix(places[0], "https://"),
+	}
 	n.ways[0].Proxy = proxy
 	for _, place := range places[1:] {
 		other := strings.TrimPrefix(place, "https://")
-		n.ways = append(n.ways, newWay(roots, func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return dialNamed(ctx, network, withPort(other))
-		}))
+		n.ways = append(
+			n.ways,
+			newWay(roots, func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return dialNamed(ctx, network, withPort(other))
+			}),
+		)
 	}
 	return n
 }
@@ -115,7 +122,15 @@ func (n *nodes) RoundTrip(r *http.Request) (*http.Response, error) {
 	if first == nil {
 		first = errors.New("no node answered")
 	}
-	unreached := &Unreached{Host: r.URL.Host, err: first, others: len(n.ways) - 1}
+	unreached := &Unreached{
+		host:    r.URL.Host,
+		err:     first,
+		others:  len(n.ways) - 1,
+		setting: "--vault, KEYQUORUM_VAULT_URLS",
+	}
+	if unreached.host != n.vault {
+		unreached.setting = "AZURE_AUTHORITY_HOST, or keyquorum login"
+	}
 	n.failed.Store(unreached)
 	return nil, unreached
 }
@@ -144,9 +159,10 @@ func again(r *http.Request, body []byte) *http.Request {
 
 // Unreached is the error of a request that no node has answered.
 type Unreached struct {
-	Host   string
-	err    error
-	others int // how many nodes were tried besides
+	host    string
+	err     error
+	others  int    // how many nodes were tried besides
+	setting string // where the host comes from
 }
 
 // NonRetriable tells the SDK that all was tried that there is.
@@ -160,7 +176,13 @@ func (u *Unreached) Error() string {
 	if u.others > 0 {
 		tried = fmt.Sprintf(" (nor can %d more nodes)", u.others)
 	}
-	return fmt.Sprintf("%s cannot be reached%s: %v; %s", u.Host, tried, plainCause(u.err), u.advice())
+	return fmt.Sprintf(
+		"%s cannot be reached%s: %v; %s",
+		u.host,
+		tried,
+		plainCause(u.err),
+		u.advice(),
+	)
 }
 
 // plainCause leaves out what wraps the cause, and says it again.
@@ -181,15 +203,17 @@ func (u *Unreached) advice() string {
 	case errors.As(u.err, &authority):
 		return "say with --ca-cert (KEYQUORUM_CACERT) which authority signed the nodes' certificates"
 	case errors.As(u.err, &name):
-		return "the node's certificate does not cover this name: look at the vault's URL"
+		return "the node's certificate does not cover this name: look at the URL (" + u.setting + ")"
 	case errors.As(u.err, &invalid):
-		return "look at the clock of this machine, which says " + time.Now().UTC().Format(time.RFC3339) +
+		return "look at the clock of this machine, which says " + time.Now().
+			UTC().
+			Format(time.RFC3339) +
 			", and at the certificate of the node"
 	case errors.As(u.err, &lookup):
-		return "this machine does not know the name: look at the vault's URL (--vault, KEYQUORUM_VAULT_URLS)"
+		return "this machine does not know the name: look at the URL (" + u.setting + ")"
 	case errors.Is(u.err, syscall.ECONNREFUSED), errors.Is(u.err, syscall.EHOSTUNREACH),
 		errors.Is(u.err, syscall.ENETUNREACH), os.IsTimeout(u.err):
-		return "is a node running there? Look at the vault's URL (--vault, KEYQUORUM_VAULT_URLS)"
+		return "is a node running there? Look at the URL (" + u.setting + ")"
 	}
-	return "look at the vault's URL (--vault, KEYQUORUM_VAULT_URLS), and whether a node runs there"
+	return "look at the URL (" + u.setting + "), and whether a node runs there"
 }

@@ -28,8 +28,12 @@ func Flags(c *cobra.Command) *Settings {
 	f.StringVar(&s.vault, "vault", "",
 		"vault, by its name or its URL (else the one of\n"+
 			"KEYQUORUM_VAULT_URLS, else of keyquorum login)")
-	f.StringVar(&s.caCert, "ca-cert", "",
-		"PEM file to trust (else KEYQUORUM_CACERT, else\nthe one of keyquorum login, else the system's roots)")
+	f.StringVar(
+		&s.caCert,
+		"ca-cert",
+		"",
+		"PEM file to trust (else KEYQUORUM_CACERT, else\nthe one of keyquorum login, else the system's roots)",
+	)
 	return &s
 }
 
@@ -73,7 +77,11 @@ type Vault struct {
 
 // retries bound what is tried again: answers that ask for it (a change of leader, throttling).
 // Nodes that cannot be reached have been tried one after the other before.
-var retries = policy.RetryOptions{MaxRetries: 3, RetryDelay: 500 * time.Millisecond, TryTimeout: time.Minute}
+var retries = policy.RetryOptions{
+	MaxRetries: 3,
+	RetryDelay: 500 * time.Millisecond,
+	TryTimeout: time.Minute,
+}
 
 // Vault finds a vault by what a reference says, else by --vault, else by the environment.
 func (s *Session) Vault(named string) (*Vault, error) {
@@ -118,7 +126,10 @@ func (s *Session) roots() (*x509.CertPool, error) {
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("CA file: %w; say with --ca-cert (KEYQUORUM_CACERT) where it is", err)
+		return nil, fmt.Errorf(
+			"CA file: %w; say with --ca-cert (KEYQUORUM_CACERT) where it is",
+			err,
+		)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
@@ -129,7 +140,11 @@ func (s *Session) roots() (*x509.CertPool, error) {
 
 // Secrets is Microsoft's client of the vault's secrets.
 func (v *Vault) Secrets() (*azsecrets.Client, error) {
-	return azsecrets.NewClient(v.URL, v.credential, &azsecrets.ClientOptions{ClientOptions: v.options})
+	return azsecrets.NewClient(
+		v.URL,
+		v.credential,
+		&azsecrets.ClientOptions{ClientOptions: v.options},
+	)
 }
 
 // Keys is Microsoft's client of the vault's keys.

@@ -82,8 +82,11 @@ func storedLogin() (*Login, error) {
 	}
 	var l Login
 	if err := json.Unmarshal(text, &l); err != nil {
-		return nil, fmt.Errorf("the login in %s cannot be read: keyquorum logout removes it, keyquorum login "+
-			"makes another", where)
+		return nil, fmt.Errorf(
+			"the login in %s cannot be read: keyquorum logout removes it, keyquorum login "+
+				"makes another",
+			where,
+		)
 	}
 	return &l, nil
 }
@@ -116,8 +119,11 @@ func onlyOwners(file string) error {
 		return err
 	}
 	if open := info.Mode().Perm() & 0o077; open != 0 {
-		return fmt.Errorf("others can read %s (mode %o): chmod 600 it, and change the client secret in it",
-			file, info.Mode().Perm())
+		return fmt.Errorf(
+			"others can read %s (mode %o): chmod 600 it, and change the client secret in it",
+			file,
+			info.Mode().Perm(),
+		)
 	}
 	return nil
 }
