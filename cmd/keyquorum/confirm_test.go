@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
 // Whoever sits at a terminal is asked before what can't be undone, and has to say yes; a script is
@@ -29,7 +31,7 @@ func TestConfirm(t *testing.T) {
 		c := &cobra.Command{}
 		c.SetIn(theirs)
 		c.SetErr(&asked)
-		err := confirm(c, row.yes, "It will be gone.")
+		err := console.Confirm(c, row.yes, "It will be gone.")
 		if (err == nil) != row.done || strings.Contains(asked.String(), "Type yes to go on") == row.yes {
 			t.Errorf("%+v: %v, %q", row, err, asked.String())
 		}
@@ -40,7 +42,7 @@ func TestConfirm(t *testing.T) {
 	}
 	c := &cobra.Command{}
 	c.SetIn(script)
-	if err := confirm(c, false, "It will be gone."); err != nil {
+	if err := console.Confirm(c, false, "It will be gone."); err != nil {
 		t.Errorf("a script is asked: %v", err)
 	}
 	for _, args := range [][]string{{"vault", "purge"}, {"operator", "raft", "remove-peer"}} {

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -34,34 +33,6 @@ func TestHelpFitsATerminal(t *testing.T) {
 		}
 	}
 	look(newRoot())
-}
-
-// The tables that are looked at most fit too, with names and versions as long as they usually are.
-func TestTablesFitATerminal(t *testing.T) {
-	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
-	nodes := clusterStatus{Leader: "a", Nodes: []nodeStatus{
-		{ID: "a", Name: "kv-frankfurt", Region: "eu-west", Role: "non-voter", State: "unreachable",
-			Applied: 123456789, Lag: 999, Version: "v1.10.3-12-g0123456",
-			RoundTrips: map[string]float64{"b": 123.4}},
-		{ID: "b", Name: "kv-paris", Role: "voter", State: "unsealed"},
-	}}
-	for name, table := range map[string]table{
-		"status": nodes.table(),
-		"vault list": vaultsTable([]vaultInfo{{Name: "payments-of-europe", State: "deleted",
-			RetentionDays: 90, PurgeProtection: true, Created: now, ScheduledPurge: &now}}),
-	} {
-		var out bytes.Buffer
-		c := &cobra.Command{}
-		c.SetOut(&out)
-		if err := table.print(c); err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(out.String()) {
-			if utf8.RuneCountInString(line) > helpColumns+1 {
-				t.Errorf("%s: %d columns: %s", name, len(line), line)
-			}
-		}
-	}
 }
 
 // Long lines go on below the column that they end in.

@@ -1,0 +1,42 @@
+package operator
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"keyquorum/cmd/keyquorum/console"
+)
+
+// The tables that are looked at most fit too, with names and versions as long as they usually are.
+func TestTablesFitATerminal(t *testing.T) {
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	nodes := ClusterStatus{Leader: "a", Nodes: []nodeStatus{
+		{ID: "a", Name: "kv-frankfurt", Region: "eu-west", Role: "non-voter", State: "unreachable",
+			Applied: 123456789, Lag: 999, Version: "v1.10.3-12-g0123456",
+			RoundTrips: map[string]float64{"b": 123.4}},
+		{ID: "b", Name: "kv-paris", Role: "voter", State: "unsealed"},
+	}}
+	for name, table := range map[string]console.Table{
+		"status": nodes.table(),
+		"vault list": vaultsTable([]VaultInfo{{Name: "payments-of-europe", State: "deleted",
+			RetentionDays: 90, PurgeProtection: true, Created: now, ScheduledPurge: &now}}),
+	} {
+		var out bytes.Buffer
+		c := &cobra.Command{}
+		c.SetOut(&out)
+		format := console.Format("table")
+		if err := format.Print(c, nil, table); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(out.String()) {
+			if utf8.RuneCountInString(line) > 80+1 {
+				t.Errorf("%s: %d columns: %s", name, len(line), line)
+			}
+		}
+	}
+}
