@@ -9,6 +9,7 @@ package httpapi
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -26,6 +27,16 @@ import (
 type Zone struct {
 	Suffix string // "vault.localhost": vault demo is demo.vault.localhost
 	Login  string // "login.localhost"
+}
+
+// ParseZone reads a zone as it is written in settings: SUFFIX=LOGIN.
+func ParseZone(text string) (Zone, error) {
+	suffix, login, ok := strings.Cut(text, "=")
+	if !ok || suffix == "" || login == "" {
+		return Zone{}, fmt.Errorf(
+			"%q: a zone is SUFFIX=LOGIN, as in vault.example.org=login.example.org", text)
+	}
+	return Zone{Suffix: strings.ToLower(suffix), Login: strings.ToLower(login)}, nil
 }
 
 // Config of the two planes.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"keyquorum/cmd/keyquorum/operator"
 	"keyquorum/testcluster"
 )
 
@@ -30,7 +31,7 @@ func TestVaultCommands(t *testing.T) {
 			t.Errorf("%v", v)
 		}
 	}
-	listed := func(o outcome) (vaults []vaultInfo) {
+	listed := func(o outcome) (vaults []operator.VaultInfo) {
 		t.Helper()
 		if err := json.Unmarshal([]byte(o.stdout), &vaults); err != nil {
 			t.Errorf("%v: %s", err, o.stdout)
@@ -81,7 +82,7 @@ func TestGrantCommands(t *testing.T) {
 		expectCode(t, strings.Join(args, " "), o, code)
 		return o
 	}
-	held := func() (grants []grantInfo) {
+	held := func() (grants []operator.GrantInfo) {
 		t.Helper()
 		o := run(0, "grant", "list", "demo", "-format=json")
 		if err := json.Unmarshal([]byte(o.stdout), &grants); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/httpapi"
 )
 
@@ -83,13 +84,13 @@ func (c *certificate) warnOfEnd(now time.Time) {
 	switch {
 	case early > 0:
 		c.log.Error("the certificate of the API is not good yet: clients refuse it",
-			"file", c.certFile, "begins", timeText(c.current.Leaf.NotBefore))
+			"file", c.certFile, "begins", console.TimeText(c.current.Leaf.NotBefore))
 	case left <= 0:
 		c.log.Error("the certificate of the API has ended: clients refuse it; renew the file",
-			"file", c.certFile, "ended", timeText(c.current.Leaf.NotAfter))
+			"file", c.certFile, "ended", console.TimeText(c.current.Leaf.NotAfter))
 	default:
 		c.log.Warn("the certificate of the API ends soon; renew the file",
-			"file", c.certFile, "ends", timeText(c.current.Leaf.NotAfter))
+			"file", c.certFile, "ends", console.TimeText(c.current.Leaf.NotAfter))
 	}
 }
 

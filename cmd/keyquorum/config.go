@@ -217,19 +217,11 @@ func (s *serverConfig) completeAddresses() error {
 func (s *serverConfig) zones() ([]httpapi.Zone, error) {
 	var zones []httpapi.Zone
 	for _, text := range s.Zones {
-		z, err := parseZone(text)
+		z, err := httpapi.ParseZone(text)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("--zone %w", err)
 		}
 		zones = append(zones, z)
 	}
 	return zones, nil
-}
-
-func parseZone(text string) (httpapi.Zone, error) {
-	suffix, login, ok := strings.Cut(text, "=")
-	if !ok || suffix == "" || login == "" {
-		return httpapi.Zone{}, fmt.Errorf("--zone %q: a zone is SUFFIX=LOGIN, as in vault.example.org=login.example.org", text)
-	}
-	return httpapi.Zone{Suffix: strings.ToLower(suffix), Login: strings.ToLower(login)}, nil
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
 // configured is what `keyquorum server` would make of a command line, an environment and a configuration file.
@@ -146,7 +148,7 @@ func TestOneDashIsEnough(t *testing.T) {
 		{"operator unseal -", "operator unseal -"},
 		{"operator unseal -nonsense", "operator unseal -nonsense"},
 	} {
-		if got := strings.Join(doubleDashes(newRoot(), strings.Fields(row.in)), " "); got != row.want {
+		if got := strings.Join(console.DoubleDashes(newRoot(), strings.Fields(row.in)), " "); got != row.want {
 			t.Errorf("%q became %q, want %q", row.in, got, row.want)
 		}
 	}

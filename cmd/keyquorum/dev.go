@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
 const (
@@ -23,7 +25,7 @@ const (
 
 func devCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "dev", Short: "Run a three-node cluster on this machine, to try things out", Args: arguments(0, 0),
+		Use: "dev", Short: "Run a three-node cluster on this machine, to try things out", Args: console.Arguments(0, 0),
 		Long: "Run a three-node cluster on this machine: three processes with their own data folders under --dir, a\n" +
 			"certificate authority of their own, a vault " + devVault + " and an application that may use it.\n" +
 			"It keeps its unseal shares on disk: nothing real belongs in it.",

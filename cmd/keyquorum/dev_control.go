@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/operator"
 )
 
 // nodeReport is what `dev status` says of a node.
@@ -30,21 +33,21 @@ func (r nodeReport) process() any {
 }
 
 func devStatus(dir *string) *cobra.Command {
-	c := &cobra.Command{Use: "status", Short: "Say how the nodes of the running dev cluster are", Args: arguments(0, 0)}
-	format := formatFlag(c)
+	c := &cobra.Command{Use: "status", Short: "Say how the nodes of the running dev cluster are", Args: console.Arguments(0, 0)}
+	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		folder, state, err := runningDev(*dir)
 		if err != nil {
 			return err
 		}
 		var reports []nodeReport
-		t := newTable("Node", "Process", "State", "Leader", "API", "Vault")
+		t := console.NewTable("Node", "Process", "State", "Leader", "API", "Vault")
 		for _, a := range devAddresses(state.Port) {
 			r := folder.report(c.Context(), a)
 			reports = append(reports, r)
-			t.add(r.Node, r.process(), r.State, r.Leader, r.API, r.Vault)
+			t.Add(r.Node, r.process(), r.State, r.Leader, r.API, r.Vault)
 		}
-		return format.print(c, reports, t)
+		return format.Print(c, reports, t)
 	}
 	return c
 }
@@ -69,36 +72,26 @@ func (f devFolder) report(ctx context.Context, a devAddress) nodeReport {
 		return r
 	}
 	r.State = "not answering"
-	api, err := newClient(a.api(), "", ca)
+	api, err := operator.NewClient(a.api(), "", ca)
 	if err != nil {
 		return r
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	var seal sealStatus
-	if api.call(ctx, http.MethodGet, "/v1/sys/seal-status", nil, &seal) != nil {
+	var seal operator.SealStatus
+	if api.Call(ctx, http.MethodGet, "/v1/sys/seal-status", nil, &seal) != nil {
 		return r
 	}
-	r.State = seal.text()
-	if leader, err := leaderFields(ctx, api); err == nil {
+	r.State = seal.Text()
+	if leader, err := operator.LeaderFields(ctx, api); err == nil {
 		r.Leader = leader["is_self"] == true
 	}
 	return r
 }
 
-func (s sealStatus) text() string {
-	switch {
-	case !s.Initialized:
-		return "not initialised"
-	case s.Sealed:
-		return "sealed"
-	}
-	return "unsealed"
-}
-
 func devRestart(dir *string) *cobra.Command {
 	return &cobra.Command{
-		Use: "restart N", Short: "Start node N again (one that runs is stopped first)", Args: arguments(1, 1),
+		Use: "restart N", Short: "Start node N again (one that runs is stopped first)", Args: console.Arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			folder, state, err := runningDev(*dir)
 			if err != nil {

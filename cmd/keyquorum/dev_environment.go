@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
+
+	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/operator"
 )
 
 // devVariable is one NAME=value of the environment for the demo application and for operators' commands.
@@ -48,20 +50,9 @@ func vaultURLs(base int, first devAddress) []string {
 func exports(variables []devVariable) string {
 	var b strings.Builder
 	for _, v := range variables {
-		fmt.Fprintf(&b, "export %s=%s\n", v.name, shellQuote(v.value))
+		fmt.Fprintf(&b, "export %s=%s\n", v.name, console.ShellQuote(v.value))
 	}
 	return b.String()
-}
-
-// shellQuote leaves plain words plain.
-func shellQuote(s string) string {
-	special := func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:,+=@%", r)
-	}
-	if s != "" && !strings.ContainsFunc(s, special) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // announce writes the environment files and says how to use the cluster.
@@ -121,14 +112,14 @@ func (f devFolder) liveVaults(ctx context.Context, s devState, a devAddress) (na
 	if err != nil {
 		return nil, err
 	}
-	api, err := newClient(a.api(), s.Init.RootToken, ca)
+	api, err := operator.NewClient(a.api(), s.Init.RootToken, ca)
 	if err != nil {
 		return nil, err
 	}
-	defer api.http.CloseIdleConnections()
+	defer api.HTTP.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, namesPatience)
 	defer cancel()
-	vaults, err := listVaults(ctx, api, false)
+	vaults, err := operator.ListVaults(ctx, api, false)
 	for _, v := range vaults {
 		names = append(names, v.Name)
 	}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
 func devExec(dir *string) *cobra.Command {
@@ -23,7 +25,7 @@ func devExec(dir *string) *cobra.Command {
 			"AZURE_CLIENT_ID or AZURE_CLIENT_SECRET, neither is replaced; AZURE_AUTHORITY_HOST, AZURE_TENANT_ID and KEYQUORUM_VAULT_URLS\n" +
 			"stay as you have set them too. The variables of operators (KEYQUORUM_, BAO_ and VAULT_ADDR, _CACERT, _TOKEN) are always the\n" +
 			"dev cluster's, so that nothing meant for it reaches another.",
-		Args: arguments(1, anyNumber),
+		Args: console.Arguments(1, console.Any),
 	}
 	number := c.Flags().Int("node", 1, "node whose environment it gets")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -150,7 +152,7 @@ func await(cmd *exec.Cmd) error {
 		case err := <-ended:
 			var exit *exec.ExitError
 			if errors.As(err, &exit) {
-				return exitError{code: max(exit.ExitCode(), 1)}
+				return console.Exit(max(exit.ExitCode(), 1), nil)
 			}
 			return err
 		}

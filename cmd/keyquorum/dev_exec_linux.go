@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
 // insideNamespace starts ourselves as `dev inside`, in new user and mount namespaces, as the same user, and with the one
@@ -33,14 +35,14 @@ func (f devFolder) insideNamespace(names, args []string) (*exec.Cmd, error) {
 
 // devInside is the second half of `dev exec`: it lays the hosts file over /etc/hosts and becomes the command.
 func devInside() *cobra.Command {
-	return &cobra.Command{Use: "inside HOSTS -- COMMAND", Hidden: true, Args: arguments(2, anyNumber),
+	return &cobra.Command{Use: "inside HOSTS -- COMMAND", Hidden: true, Args: console.Arguments(2, console.Any),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := mountHosts(args[0]); err != nil {
 				fmt.Fprintln(os.Stderr, noNamespace(err, lastLine(args[0])))
 			}
 			program, err := exec.LookPath(args[1])
 			if err != nil {
-				return exitError{127, err}
+				return console.Exit(127, err)
 			}
 			_ = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) // the command needs none
 			return syscall.Exec(program, args[1:], os.Environ())

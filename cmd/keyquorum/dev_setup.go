@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+
+	"keyquorum/cmd/keyquorum/operator"
 )
 
 // up brings the cluster to where it should be from wherever it is: nothing yet, a first run that was cut short, or a
@@ -39,12 +41,12 @@ func (d *devCluster) up(ctx context.Context) error {
 }
 
 // client talks to one node, with the root token once there is one.
-func (d *devCluster) client(a devAddress) (*client, error) {
+func (d *devCluster) client(a devAddress) (*operator.Client, error) {
 	token := ""
 	if d.state.Init != nil {
 		token = d.state.Init.RootToken
 	}
-	return newClient(a.api(), token, d.ca)
+	return operator.NewClient(a.api(), token, d.ca)
 }
 
 func (d *devCluster) call(ctx context.Context, a devAddress, method, path string, in, out any) error {
@@ -52,11 +54,11 @@ func (d *devCluster) call(ctx context.Context, a devAddress, method, path string
 	if err != nil {
 		return err
 	}
-	defer api.http.CloseIdleConnections()
-	return api.call(ctx, method, path, in, out)
+	defer api.HTTP.CloseIdleConnections()
+	return api.Call(ctx, method, path, in, out)
 }
 
-func (d *devCluster) sealStatus(ctx context.Context, a devAddress) (s sealStatus, err error) {
+func (d *devCluster) sealStatus(ctx context.Context, a devAddress) (s operator.SealStatus, err error) {
 	err = d.call(ctx, a, http.MethodGet, "/v1/sys/seal-status", nil, &s)
 	return s, err
 }
@@ -79,7 +81,7 @@ func (d *devCluster) ensureInitialised(ctx context.Context) error {
 		return err
 	}
 	d.say("Initialising node 1: %d unseal shares, any %d of which open a node", devShares, devThreshold)
-	result, err := initialise(ctx, api, devShares, devThreshold)
+	result, err := operator.Initialise(ctx, api, devShares, devThreshold)
 	if err != nil {
 		return fmt.Errorf("initialising node 1: %w", err)
 	}
@@ -120,7 +122,7 @@ func (d *devCluster) join(ctx context.Context, p *devProcess) error {
 	if err := d.removeFormer(ctx, p); err != nil {
 		return fmt.Errorf("node %d joining: %w", p.number, err)
 	}
-	in := joinRequest{LeaderAPI: d.nodes[0].api(), CACert: string(d.ca)}
+	in := operator.JoinRequest{LeaderAPI: d.nodes[0].api(), CACert: string(d.ca)}
 	var refused error
 	err := d.until(ctx, p, "it may join", func(ctx context.Context) (bool, error) {
 		refused = d.call(ctx, p.devAddress, http.MethodPut, "/v1/sys/storage/raft/join", in, nil)
@@ -149,7 +151,7 @@ func (d *devCluster) unseal(ctx context.Context, p *devProcess) error {
 // removeFormer removes a member that has the address of a node without data: its join was cut short between the two, or
 // somebody emptied its folder. Its id never comes back, and the address is free for a new one.
 func (d *devCluster) removeFormer(ctx context.Context, p *devProcess) error {
-	var peers raftConfiguration
+	var peers operator.RaftConfiguration
 	first := d.nodes[0].devAddress
 	if err := d.call(ctx, first, http.MethodGet, "/v1/sys/storage/raft/configuration", nil, &peers); err != nil {
 		return err
@@ -169,9 +171,9 @@ func (d *devCluster) removeFormer(ctx context.Context, p *devProcess) error {
 // isVoter asks node 1 whether as many vote as should by now.
 func (d *devCluster) isVoter(p *devProcess) func(context.Context) (bool, error) {
 	return func(ctx context.Context) (bool, error) {
-		var peers raftConfiguration
+		var peers operator.RaftConfiguration
 		err := d.call(ctx, d.nodes[0].devAddress, http.MethodGet, "/v1/sys/storage/raft/configuration", nil, &peers)
-		return err == nil && slices.ContainsFunc(peers.Data.Config.Servers, func(m peer) bool {
+		return err == nil && slices.ContainsFunc(peers.Data.Config.Servers, func(m operator.Peer) bool {
 			return m.Voter && m.Address == p.cluster()
 		}), nil
 	}
@@ -184,17 +186,17 @@ func (d *devCluster) furnish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := createVault(ctx, api, devVault, 90, false); err != nil && !isConflict(err) {
+	if _, err := operator.CreateVault(ctx, api, devVault, 90, false); err != nil && !isConflict(err) {
 		return fmt.Errorf("creating vault %s: %w", devVault, err)
 	}
-	if _, err := createApp(ctx, api, devApp); err != nil && !isConflict(err) {
+	if _, err := operator.CreateApp(ctx, api, devApp); err != nil && !isConflict(err) {
 		return fmt.Errorf("creating application %s: %w", devApp, err)
 	}
 	everything := []string{"all"}
-	if _, err := setGrant(ctx, api, devVault, devApp, everything, everything); err != nil {
+	if _, err := operator.SetGrant(ctx, api, devVault, devApp, everything, everything); err != nil {
 		return fmt.Errorf("granting: %w", err)
 	}
-	made, err := addCredential(ctx, api, devApp, 0)
+	made, err := operator.AddCredential(ctx, api, devApp, 0)
 	if err != nil {
 		return fmt.Errorf("making a client secret: %w", err)
 	}
@@ -204,7 +206,7 @@ func (d *devCluster) furnish(ctx context.Context) error {
 
 // isConflict says that a thing is there already: a first run was cut short after it had made it.
 func isConflict(err error) bool {
-	var refused *apiError
+	var refused *operator.Refusal
 	return errors.As(err, &refused) && refused.Status == http.StatusConflict
 }
 

@@ -11,13 +11,15 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"keyquorum/cmd/keyquorum/operator"
 )
 
 // devState is dev.json: what a dev cluster must know to come back. It holds every secret of the cluster, in the clear.
 type devState struct {
-	Port int         `json:"port"`
-	Init *initResult `json:"init,omitempty"`
-	App  *devSecret  `json:"app,omitempty"`
+	Port int                  `json:"port"`
+	Init *operator.InitResult `json:"init,omitempty"`
+	App  *devSecret           `json:"app,omitempty"`
 }
 
 // devSecret is the credential of the demo application.

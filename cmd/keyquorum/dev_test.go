@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"keyquorum/cmd/keyquorum/operator"
 )
 
 func TestExportsSurviveAShell(t *testing.T) {
@@ -74,7 +76,7 @@ func TestExecKeepsTheCallersApplication(t *testing.T) {
 	if err := os.Mkdir(string(folder), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	state := devState{Port: freeBase(t), Init: &initResult{RootToken: "root"}, App: &devSecret{ClientID: "demo-id", Secret: "demo-secret"}}
+	state := devState{Port: freeBase(t), Init: &operator.InitResult{RootToken: "root"}, App: &devSecret{ClientID: "demo-id", Secret: "demo-secret"}}
 	if err := folder.save(state); err != nil {
 		t.Fatal(err)
 	}

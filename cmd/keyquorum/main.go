@@ -1,54 +1,35 @@
-// Command keyquorum is the one binary: server, dev cluster, operator and administration commands.
+// Command keyquorum is the one binary: server, dev cluster, and the commands of operators and of applications.
 //
-// It assembles and never decides: a command reads flags, calls node and httpapi (server) or a node's HTTP API (all
-// others), and prints. Exit codes are those that scripts for bao and vault rely on: 0 done, 1 wrong usage or a local
-// failure, 2 refused by the server; `operator status` gives 2 for a sealed node.
+// It assembles and never decides: a command reads flags, calls node and httpapi (server), a node's HTTP API, or a
+// vault with Microsoft's SDK (secret, key, run), and prints. Exit codes are those that scripts for bao and vault rely
+// on: 0 done, 1 wrong usage or a local failure, 2 refused by the server, or no node was reached; `operator status`
+// gives 2 for a sealed node, `key verify` 3 for a signature that does not verify, and `run` the code of what it runs.
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
+
+	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/objects"
+	"keyquorum/cmd/keyquorum/operator"
+	"keyquorum/cmd/keyquorum/proving"
+	"keyquorum/cmd/keyquorum/runner"
+	"keyquorum/cmd/keyquorum/session"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
 
-// exitError ends the program with a code; a nil err prints nothing.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e exitError) Error() string {
-	if e.err == nil {
-		return fmt.Sprintf("exit %d", e.code)
-	}
-	return e.err.Error()
-}
-
-func (e exitError) Unwrap() error { return e.err }
-
 func run(args []string) int {
 	root := newRoot()
-	root.SetArgs(doubleDashes(root, args))
+	root.SetArgs(console.DoubleDashes(root, args))
 	err := root.Execute()
-	if err == nil {
-		return 0
+	if line := console.Complaint(err); line != "" {
+		fmt.Fprintln(os.Stderr, line)
 	}
-	code, silent := 1, false
-	var exit exitError
-	if errors.As(err, &exit) {
-		code, silent = exit.code, exit.err == nil
-	}
-	if !silent {
-		fmt.Fprintln(os.Stderr, "keyquorum: "+oneLine(err.Error()))
-	}
-	return code
+	return console.ExitCode(err)
 }
 
 func newRoot() *cobra.Command {
@@ -58,98 +39,12 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(serverCommand(), devCommand(), operatorCommand(), statusCommand(), planCommand(), vaultCommand(), appCommand(), grantCommand(),
-		proveCommand(), openapiCommand(), versionCommand())
+	root.CompletionOptions.DisableDefaultCmd = true // ours says more
+	vaults := func(begun string) []string { return new(operator.Connection).VaultNames(false, begun) }
+	root.AddCommand(serverCommand(), devCommand(), operator.Command(), operator.StatusCommand(), planCommand(),
+		operator.VaultCommand(), operator.AppCommand(), operator.GrantCommand(),
+		proving.Command(devSuffix+"="+devLogin), openapiCommand(), versionCommand(),
+		objects.SecretCommand(vaults), objects.KeyCommand(vaults), session.LoginCommand(),
+		session.LogoutCommand(), runner.Command(), completionCommand())
 	return root
-}
-
-// group is a command that only holds others. Called with a word that none of them has, it says so.
-func group(use, short string, children ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return c.Help()
-		}
-		return noCommand(c, args[0])
-	}
-	// A flag that the group lacks may be one of the command that was meant, so the command is what
-	// is wrong.
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		if c.HasSubCommands() && c.Flags().NArg() > 0 {
-			return noCommand(c, c.Flags().Arg(0))
-		}
-		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
-	})
-	c.AddCommand(children...)
-	return c
-}
-
-// noCommand names those that there are.
-func noCommand(c *cobra.Command, name string) error {
-	var names []string
-	for _, child := range c.Commands() {
-		names = append(names, child.Name())
-	}
-	return fmt.Errorf("%s has no command %q; it has %s",
-		c.CommandPath(), name, strings.Join(names, ", "))
-}
-
-const anyNumber = 1 << 20
-
-// arguments refuses a wrong number of them with the line that says which are wanted.
-func arguments(least, most int) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) < least || len(args) > most {
-			return fmt.Errorf("%s takes %s, and was given %d; usage: %s",
-				c.CommandPath(), howMany(least, most), len(args), c.UseLine())
-		}
-		return nil
-	}
-}
-
-func howMany(least, most int) string {
-	switch {
-	case most == 0:
-		return "no arguments"
-	case least == most && most == 1:
-		return "1 argument"
-	case least == most:
-		return fmt.Sprintf("%d arguments", most)
-	case most == anyNumber:
-		return fmt.Sprintf("%d arguments or more", least)
-	}
-	return fmt.Sprintf("%d to %d arguments", least, most)
-}
-
-// doubleDashes lets flags be written with one dash, as the bao and vault commands take them: -format=json.
-// Only names that a command of ours has are touched, and nothing after a bare "--".
-func doubleDashes(root *cobra.Command, args []string) []string {
-	known := map[string]bool{"help": true}
-	collectFlags(root, known)
-	args = slices.Clone(args)
-	for i, arg := range args {
-		if arg == "--" {
-			break
-		}
-		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
-		if strings.HasPrefix(arg, "-") && len(name) > 1 && known[name] {
-			args[i] = "-" + arg
-		}
-	}
-	return args
-}
-
-func collectFlags(c *cobra.Command, into map[string]bool) {
-	note := func(f *pflag.Flag) { into[f.Name] = true }
-	c.Flags().VisitAll(note)
-	c.PersistentFlags().VisitAll(note)
-	for _, child := range c.Commands() {
-		collectFlags(child, into)
-	}
-}
-
-// oneLine keeps an error on the one line that a log or a script reads.
-func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/httpapi"
 )
 
@@ -14,7 +15,7 @@ func openapiCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "openapi",
 		Short: "Print the OpenAPI document of both planes, as a node has it at /openapi.json",
-		Args:  arguments(0, 0),
+		Args:  console.Arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			text, err := httpapi.OpenAPI(version)
 			if err != nil {

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"keyquorum/cmd/keyquorum/operator"
 )
 
 // lonelyNode is a node that was started as an operator starts it, and stops with the test.
@@ -122,7 +124,7 @@ func TestCeremony(t *testing.T) {
 	expectCode(t, "init", made, 0)
 	wantMembers(t, made.object(t), "unseal_keys_b64", "unseal_keys_hex", "unseal_shares", "unseal_threshold", "recovery_keys_b64",
 		"recovery_keys_hex", "recovery_keys_shares", "recovery_keys_threshold", "root_token")
-	var keys initResult
+	var keys operator.InitResult
 	if err := json.Unmarshal([]byte(made.stdout), &keys); err != nil || len(keys.KeysB64) != 3 || len(keys.KeysHex) != 3 || keys.RootToken == "" {
 		t.Fatalf("init gave %s", made.stdout)
 	}
@@ -154,7 +156,7 @@ func TestCeremony(t *testing.T) {
 
 	open := n.operator(t, "status", "-format=json")
 	expectCode(t, "status, unsealed", open, 0)
-	wantMembers(t, open.object(t), append([]string{"type", "initialized", "sealed", "t", "n", "progress", "version", "cluster_id"}, leaderNames...)...)
+	wantMembers(t, open.object(t), append([]string{"type", "initialized", "sealed", "t", "n", "progress", "version", "cluster_id"}, operator.LeaderNames...)...)
 	people := n.operator(t, "status")
 	if strings.Contains(people.stdout, "0001-01-01") || !strings.Contains(people.stdout, "Needed to unseal") {
 		t.Errorf("status for people: %s", people.stdout)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/operator"
 	"keyquorum/internal/placement"
 )
 
@@ -39,9 +41,9 @@ func planCommand() *cobra.Command {
 		Long: "Nothing is changed. Round trips are those given with --trip; those that are missing are taken from a running cluster (it\n" +
 			"needs a token), and so are the regions without --region. A region without a voter has a non-voter, which serves reads.",
 		Example: "  keyquorum plan --region eu,us,ap --trip eu-us=80ms,eu-ap=150ms,us-ap=150ms",
-		Args:    arguments(0, 0),
+		Args:    console.Arguments(0, 0),
 	}
-	k, format := connectionFlags(c), formatFlag(c)
+	k, format := operator.ConnectionFlags(c), console.FormatFlag(c)
 	var o planOptions
 	c.Flags().StringSliceVar(&o.regions, "region", nil, "regions, the one with most of the writes first (default: those of the running cluster)")
 	c.Flags().StringSliceVar(&o.trips, "trip", nil, "round trips between two regions, or within one: A-B=80ms (repeatable)")
@@ -59,7 +61,7 @@ func planCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := format.print(c, planned(layouts), o.table(layouts)); err != nil || *format != "table" {
+		if err := format.Print(c, planned(layouts), o.table(layouts)); err != nil || *format != "table" {
 			return err
 		}
 		o.explain(c, layouts)
@@ -68,8 +70,8 @@ func planCommand() *cobra.Command {
 	return c
 }
 
-// ways are the round trips given, or measured.
-func (o *planOptions) ways(ctx context.Context, k *connection) (placement.Ways, error) {
+// waysOf are the round trips given, or measured.
+func (o *planOptions) ways(ctx context.Context, k *operator.Connection) (placement.Ways, error) {
 	given := placement.Ways{}
 	for _, text := range o.trips {
 		if err := o.setTrip(given, text); err != nil {
@@ -79,14 +81,14 @@ func (o *planOptions) ways(ctx context.Context, k *connection) (placement.Ways, 
 	if len(o.regions) > 0 && o.complete(given) {
 		return given, nil
 	}
-	s, err := k.surveyed(ctx)
+	s, err := surveyed(ctx, k)
 	if err != nil {
 		return nil, fmt.Errorf("the round trips of the running cluster: %w; give --region and all of --trip to do without it", err)
 	}
 	if len(o.regions) == 0 {
-		o.regions = s.regions()
+		o.regions = regionsOf(s)
 	}
-	ways := s.ways()
+	ways := waysOf(s)
 	maps.Copy(ways, given)
 	return ways, nil
 }
@@ -104,12 +106,12 @@ func (o *planOptions) complete(ways placement.Ways) bool {
 }
 
 // surveyed asks the node for the status of all.
-func (k *connection) surveyed(ctx context.Context) (clusterStatus, error) {
-	api, err := k.client()
+func surveyed(ctx context.Context, k *operator.Connection) (operator.ClusterStatus, error) {
+	api, err := k.Client()
 	if err != nil {
-		return clusterStatus{}, err
+		return operator.ClusterStatus{}, err
 	}
-	return surveyed(ctx, api)
+	return operator.Survey(ctx, api)
 }
 
 // setTrip reads A-B=80ms. Where names hold a "-" themselves the regions of the plan tell where one ends.
@@ -140,8 +142,8 @@ func (o *planOptions) splitPair(pair string) (a, b string, found bool) {
 	return "", "", false
 }
 
-// regions are those of the nodes, the leader's first.
-func (s clusterStatus) regions() []string {
+// regionsOf are those of the nodes, the leader's first.
+func regionsOf(s operator.ClusterStatus) []string {
 	var names []string
 	for _, n := range s.Nodes {
 		if n.ID == s.Leader {
@@ -153,8 +155,8 @@ func (s clusterStatus) regions() []string {
 	return names
 }
 
-// ways are the shortest round trips that nodes of two regions have measured.
-func (s clusterStatus) ways() placement.Ways {
+// waysOf are the shortest round trips that nodes of two regions have measured.
+func waysOf(s operator.ClusterStatus) placement.Ways {
 	region := map[string]string{}
 	for _, n := range s.Nodes {
 		region[n.ID] = n.Region
@@ -200,12 +202,12 @@ func best(ranked []placement.Layout) []placement.Layout {
 	return ranked[:1]
 }
 
-func (o *planOptions) table(layouts []placement.Layout) table {
+func (o *planOptions) table(layouts []placement.Layout) console.Table {
 	header := []string{"Voters in " + strings.Join(o.regions, "/"), "Leader in"}
 	for _, region := range o.regions {
 		header = append(header, "Write from "+region)
 	}
-	t := newTable(append(header, "May be lost")...)
+	t := console.NewTable(append(header, "May be lost")...)
 	for _, l := range layouts {
 		var counts []string
 		for _, region := range o.regions {
@@ -215,7 +217,7 @@ func (o *planOptions) table(layouts []placement.Layout) table {
 		for _, region := range o.regions {
 			row = append(row, fmt.Sprintf("%.0f ms", l.Writes[region].Seconds()*1000))
 		}
-		t.add(append(row, mayBeLost(l, len(o.regions)))...)
+		t.Add(append(row, mayBeLost(l, len(o.regions)))...)
 	}
 	return t
 }
@@ -259,5 +261,3 @@ func planned(layouts []placement.Layout) (rows []plannedLayout) {
 	}
 	return rows
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

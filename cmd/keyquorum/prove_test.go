@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"keyquorum/cmd/keyquorum/proving"
 	"keyquorum/prove"
 	"keyquorum/testcluster"
 )
@@ -73,17 +74,17 @@ func callProve(t *testing.T, c *testcluster.Cluster, args ...string) outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	return ended(t, proving(ctx, t.TempDir(), c, args...))
+	return ended(t, provingCall(ctx, t.TempDir(), c, args...))
 }
 
-func proving(ctx context.Context, dir string, c *testcluster.Cluster, args ...string) *exec.Cmd {
+func provingCall(ctx context.Context, dir string, c *testcluster.Cluster, args ...string) *exec.Cmd {
 	cmd := keyquorum(ctx, dir, append([]string{"prove", "-address=" + c.URL(0), "-ca-cert=" + c.CAFile}, args...)...)
 	cmd.Env = append(cmd.Env, "KEYQUORUM_TOKEN="+c.Token)
 	return cmd
 }
 
 // proven is the report of a call that proved its cluster.
-func proven(t *testing.T, o outcome) (r proofReport) {
+func proven(t *testing.T, o outcome) (r proving.Report) {
 	t.Helper()
 	expectCode(t, "prove", o, 0)
 	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil || !r.Proven || len(r.Problems) > 0 {
@@ -204,7 +205,7 @@ func signalled(t *testing.T, c *testcluster.Cluster, at ...string) outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := proving(ctx, t.TempDir(), c, "--time=1h", "--format=json")
+	cmd := provingCall(ctx, t.TempDir(), c, "--time=1h", "--format=json")
 	var stdout bytes.Buffer
 	cmd.Stdout = &stdout
 	stderr, err := cmd.StderrPipe()

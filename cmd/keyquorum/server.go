@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
+	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/httpapi"
 	"keyquorum/internal/terse"
 	"keyquorum/node"
@@ -34,7 +35,7 @@ const heapFloor = 8 << 20
 
 func serverCommand() *cobra.Command {
 	var config serverConfig
-	c := &cobra.Command{Use: "server", Short: "Run a node", Args: arguments(0, 0),
+	c := &cobra.Command{Use: "server", Short: "Run a node", Args: console.Arguments(0, 0),
 		Long: "Run a node. Each setting is a flag, or KEYQUORUM_NAME in the environment (KEYQUORUM_TLS_CERT for --tls-cert), or \"name\"\n" +
 			"in the JSON file that --config names (\"tls_cert\"); flags win over the environment, and that over the file."}
 	config.bind(c.Flags())

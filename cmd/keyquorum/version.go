@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/node"
 )
 
@@ -12,8 +13,8 @@ import (
 var version = "unreleased"
 
 func versionCommand() *cobra.Command {
-	c := &cobra.Command{Use: "version", Short: "Say which build this is", Args: arguments(0, 0)}
-	format := formatFlag(c)
+	c := &cobra.Command{Use: "version", Short: "Say which build this is", Args: console.Arguments(0, 0)}
+	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		info := struct {
 			Version   string `json:"version"`
@@ -21,7 +22,7 @@ func versionCommand() *cobra.Command {
 			Platform  string `json:"platform"`
 			Protected bool   `json:"erases_key_material"`
 		}{version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, node.Protected()}
-		return format.print(c, info, pairs(
+		return format.Print(c, info, console.Pairs(
 			"Version", info.Version, "Go", info.Go, "Platform", info.Platform, "Erases key material", info.Protected))
 	}
 	return c

@@ -26,7 +26,22 @@ const (
 // A new package needs a line here, and a reason in docs/ARCHITECTURE.md.
 var rooms = map[string][]string{
 	"cmd/keyquorum": {
-		"httpapi", "node", "prove", "internal/address", "internal/placement", "internal/terse",
+		"cmd/keyquorum/console", "cmd/keyquorum/objects", "cmd/keyquorum/operator",
+		"cmd/keyquorum/proving", "cmd/keyquorum/runner", "cmd/keyquorum/session",
+		"httpapi", "node", "internal/address", "internal/placement", "internal/terse",
+	},
+	"cmd/keyquorum/console": {},
+	"cmd/keyquorum/objects": {
+		"cmd/keyquorum/console", "cmd/keyquorum/reference", "cmd/keyquorum/session",
+	},
+	"cmd/keyquorum/reference": {"internal/address"},
+	"cmd/keyquorum/runner": {
+		"cmd/keyquorum/console", "cmd/keyquorum/reference", "cmd/keyquorum/session",
+	},
+	"cmd/keyquorum/session":  {"cmd/keyquorum/console", "cmd/keyquorum/reference"},
+	"cmd/keyquorum/operator": {"cmd/keyquorum/console", "httpapi", "internal/address"},
+	"cmd/keyquorum/proving": {
+		"cmd/keyquorum/console", "cmd/keyquorum/operator", "httpapi", "prove",
 	},
 	"httpapi": {
 		"node", "vault", "internal/address", "internal/placement", "internal/tally", "internal/throng",
@@ -84,16 +99,17 @@ var rooms = map[string][]string{
 
 // reasons say why an import would hurt, where it would do more than go upwards.
 var reasons = map[[2]string]string{
-	{"fsm", "seal"}:           "the state machine replicates ciphertext; as long as it cannot see a key, neither log nor snapshot can leak one. Decide in vault, and put the sealed bytes into a transaction",
-	{"storage", "seal"}:       "storage writes what it is given to disk; as long as it cannot decrypt, a bug in it cannot write plaintext",
-	{"cluster", "seal"}:       "the cluster port carries ciphertext between nodes that may be sealed; what needs a key (certificates, join proofs) node does, and hands over the result",
-	{"httpapi", "seal"}:       "a handler must not hold a key. Bytes that are secret come from vault as seal.Plaintext, which needs no import to be passed on",
-	{"httpapi", "cluster"}:    "httpapi has never heard of Raft; ask node, which speaks for the node as a whole",
-	{"httpapi", "fsm"}:        "httpapi has never heard of records; a verb of vault answers in words of the domain",
-	{"httpapi", "storage"}:    "httpapi has never heard of disks",
-	{"cmd/keyquorum", "seal"}: "the program only assembles; what it must ask of seal (hardening the process) node passes on",
-	{"vault", "node"}:         "the domain does not know in which node it runs; node gives it what it needs in vault.Config",
-	{"vault", "storage"}:      "the domain talks to records through fsm.View and transactions, never to disks",
+	{"fsm", "seal"}:        "the state machine replicates ciphertext; as long as it cannot see a key, neither log nor snapshot can leak one. Decide in vault, and put the sealed bytes into a transaction",
+	{"storage", "seal"}:    "storage writes what it is given to disk; as long as it cannot decrypt, a bug in it cannot write plaintext",
+	{"cluster", "seal"}:    "the cluster port carries ciphertext between nodes that may be sealed; what needs a key (certificates, join proofs) node does, and hands over the result",
+	{"httpapi", "seal"}:    "a handler must not hold a key. Bytes that are secret come from vault as seal.Plaintext, which needs no import to be passed on",
+	{"httpapi", "cluster"}: "httpapi has never heard of Raft; ask node, which speaks for the node as a whole",
+	{"httpapi", "fsm"}:     "httpapi has never heard of records; a verb of vault answers in words of the domain",
+	{"httpapi", "storage"}: "httpapi has never heard of disks",
+	{"cmd/keyquorum/objects", "cmd/keyquorum/operator"}: "what is done with objects every program with an Azure SDK can do: there is no private door",
+	{"cmd/keyquorum", "seal"}:                           "the program only assembles; what it must ask of seal (hardening the process) node passes on",
+	{"vault", "node"}:                                   "the domain does not know in which node it runs; node gives it what it needs in vault.Config",
+	{"vault", "storage"}:                                "the domain talks to records through fsm.View and transactions, never to disks",
 }
 
 // outside lists packages of others that a room must do without.

@@ -1,0 +1,95 @@
+package console
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Group is a command that only holds others. Called with a word that none of them has, it says so.
+func Group(use, short string, children ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return c.Help()
+		}
+		return noCommand(c, args[0])
+	}
+	// A flag that the group lacks may be one of the command that was meant, so the command is what
+	// is wrong.
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if c.HasSubCommands() && c.Flags().NArg() > 0 {
+			return noCommand(c, c.Flags().Arg(0))
+		}
+		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
+	})
+	c.AddCommand(children...)
+	return c
+}
+
+// noCommand names those that there are.
+func noCommand(c *cobra.Command, name string) error {
+	var names []string
+	for _, child := range c.Commands() {
+		names = append(names, child.Name())
+	}
+	return fmt.Errorf("%s has no command %q; it has %s",
+		c.CommandPath(), name, strings.Join(names, ", "))
+}
+
+const Any = 1 << 20
+
+// Arguments refuses a wrong number of them with the line that says which are wanted.
+func Arguments(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return fmt.Errorf("%s takes %s, and was given %d; usage: %s",
+				c.CommandPath(), howMany(least, most), len(args), c.UseLine())
+		}
+		return nil
+	}
+}
+
+func howMany(least, most int) string {
+	switch {
+	case most == 0:
+		return "no arguments"
+	case least == most && most == 1:
+		return "1 argument"
+	case least == most:
+		return fmt.Sprintf("%d arguments", most)
+	case most == Any:
+		return fmt.Sprintf("%d arguments or more", least)
+	}
+	return fmt.Sprintf("%d to %d arguments", least, most)
+}
+
+// DoubleDashes lets flags be written with one dash, as the bao and vault commands take them: -format=json.
+// Only names that a command of ours has are touched, and nothing after a bare "--".
+func DoubleDashes(root *cobra.Command, args []string) []string {
+	known := map[string]bool{"help": true}
+	collectFlags(root, known)
+	args = slices.Clone(args)
+	for i, arg := range args {
+		if arg == "--" {
+			break
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
+		if strings.HasPrefix(arg, "-") && len(name) > 1 && known[name] {
+			args[i] = "-" + arg
+		}
+	}
+	return args
+}
+
+func collectFlags(c *cobra.Command, into map[string]bool) {
+	note := func(f *pflag.Flag) { into[f.Name] = true }
+	c.Flags().VisitAll(note)
+	c.PersistentFlags().VisitAll(note)
+	for _, child := range c.Commands() {
+		collectFlags(child, into)
+	}
+}

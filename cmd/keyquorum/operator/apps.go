@@ -1,0 +1,106 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"keyquorum/cmd/keyquorum/console"
+)
+
+func AppCommand() *cobra.Command {
+	c := console.Group("app", "Applications and their client secrets")
+	k := ConnectionFlags(c)
+	c.AddCommand(appCreate(k), appList(k), appShow(k), appSwitch(k, "enable", true), appSwitch(k, "disable", false), appDelete(k),
+		console.Group("credential", "Client secrets of an application", credentialAdd(k), credentialRemove(k)))
+	return c
+}
+
+func appCreate(k *Connection) *cobra.Command {
+	c := &cobra.Command{Use: "create NAME", Short: "Create an application; give it a client secret with app credential add", Args: console.Arguments(1, 1)}
+	return showing(c, k, func(ctx context.Context, api *Client, args []string) (appInfo, error) {
+		return CreateApp(ctx, api, args[0])
+	}, appTable)
+}
+
+func appList(k *Connection) *cobra.Command {
+	c := &cobra.Command{Use: "list", Short: "List the applications", Args: console.Arguments(0, 0)}
+	return showing(c, k, func(ctx context.Context, api *Client, _ []string) ([]appInfo, error) {
+		all, err := administer[struct {
+			Apps []appInfo `json:"apps"`
+		}](ctx, api, http.MethodGet, nil, "apps")
+		return all.Apps, err
+	}, appsTable)
+}
+
+func appShow(k *Connection) *cobra.Command {
+	c := &cobra.Command{Use: "show APP", Short: "Show an application, by name or client id", Args: console.Arguments(1, 1)}
+	return showing(c, k, func(ctx context.Context, api *Client, args []string) (appInfo, error) {
+		return administer[appInfo](ctx, api, http.MethodGet, nil, "apps", args[0])
+	}, appTable)
+}
+
+func appSwitch(k *Connection, verb string, enabled bool) *cobra.Command {
+	short := "Let an application in again"
+	if !enabled {
+		short = "Keep an application out, on every node, from the moment this returns"
+	}
+	c := &cobra.Command{Use: verb + " APP", Short: short, Args: console.Arguments(1, 1)}
+	return showing(c, k, func(ctx context.Context, api *Client, args []string) (appInfo, error) {
+		return administer[appInfo](ctx, api, http.MethodPost, map[string]any{"enabled": enabled}, "apps", args[0])
+	}, appTable)
+}
+
+func appDelete(k *Connection) *cobra.Command {
+	return &cobra.Command{Use: "delete APP", Short: "Delete an application and every client secret of it", Args: console.Arguments(1, 1),
+		RunE: deleting(k, "apps")}
+}
+
+func credentialAdd(k *Connection) *cobra.Command {
+	c := &cobra.Command{Use: "add APP", Short: "Make a client secret; it is shown once", Args: console.Arguments(1, 1)}
+	life := c.Flags().Duration("ttl", 0, "how long it lives, as in 720h (0: until removed)")
+	return showing(c, k, func(ctx context.Context, api *Client, args []string) (newCredential, error) {
+		return AddCredential(ctx, api, args[0], *life)
+	}, func(n newCredential) console.Table {
+		return console.Pairs("Client id", n.ClientID, "Client secret", n.Secret, "Credential id", n.ID, "Ends", n.expiry())
+	})
+}
+
+func credentialRemove(k *Connection) *cobra.Command {
+	return &cobra.Command{Use: "remove APP CREDENTIAL_ID", Short: "Revoke a client secret and every token issued for it",
+		Args: console.Arguments(2, 2), RunE: deleting(k, "apps", "credentials")}
+}
+
+// deleting sends a DELETE for collection/argument/collection/argument… and says that it was done.
+func deleting(k *Connection, collections ...string) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		api, err := k.Client()
+		if err != nil {
+			return err
+		}
+		var path []string
+		for i, collection := range collections {
+			path = append(path, collection, args[i])
+		}
+		if _, err := administer[any](c.Context(), api, http.MethodDelete, nil, path...); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.OutOrStdout(), "Gone: %s\n", args[len(args)-1])
+		return nil
+	}
+}
+
+func appTable(a appInfo) console.Table {
+	return console.Pairs("Name", a.Name, "Client id", a.ClientID, "Object id", a.OID, "State", enabledText(a.Enabled),
+		"Created", console.TimeText(a.Created), "Credentials", a.credentialIDs())
+}
+
+func appsTable(all []appInfo) console.Table {
+	t := console.NewTable("Name", "Client id", "State", "Credentials", "Created")
+	for _, a := range all {
+		t.Add(a.Name, a.ClientID, enabledText(a.Enabled), len(a.Credentials), console.TimeText(a.Created))
+	}
+	return t
+}

@@ -1,0 +1,204 @@
+package operator
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/internal/address"
+)
+
+const (
+	callTimeout   = 60 * time.Second // longer than any call takes inside a node (30 s)
+	maxAnswer     = 8 << 20          // bytes of an answer that are read
+	defaultServer = "https://127.0.0.1:8200"
+)
+
+// A Client calls the operator plane of one node: JSON over HTTPS.
+type Client struct {
+	Base  string // https://host:port
+	Token string // sent as X-Vault-Token when not empty
+	HTTP  *http.Client
+}
+
+// An Refusal is an answer that refuses.
+type Refusal struct {
+	Status   int
+	Messages []string
+}
+
+func (e *Refusal) Error() string {
+	if len(e.Messages) == 0 {
+		return fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
+	}
+	return fmt.Sprintf("%s (%d)", strings.Join(e.Messages, "; "), e.Status)
+}
+
+// NewClient trusts caPEM, or the system's roots when it is empty.
+func NewClient(base, token string, caPEM []byte) (*Client, error) {
+	if err := address.URL(base); err != nil {
+		return nil, fmt.Errorf("the address of the node: %w", err)
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(caPEM) > 0 {
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(caPEM) {
+			return nil, errors.New("the CA file holds no PEM certificate")
+		}
+	}
+	transport := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		TLSClientConfig:     config,
+		TLSHandshakeTimeout: 10 * time.Second,
+		ForceAttemptHTTP2:   true,
+	}
+	return &Client{
+		Base:  strings.TrimRight(base, "/"),
+		Token: token,
+		HTTP:  &http.Client{Transport: transport, Timeout: callTimeout},
+	}, nil
+}
+
+// Connection is what the commands that talk to a node share: --address and --ca-cert, else the environment.
+type Connection struct{ address, caCert string }
+
+func ConnectionFlags(c *cobra.Command) *Connection {
+	var k Connection
+	c.PersistentFlags().StringVar(&k.address, "address", "",
+		"node to talk to (else KEYQUORUM_ADDR, BAO_ADDR, VAULT_ADDR; default "+defaultServer+");\n"+
+			"the operator's token is in KEYQUORUM_TOKEN, BAO_TOKEN or VAULT_TOKEN, and in no flag")
+	c.PersistentFlags().StringVar(&k.caCert, "ca-cert", "",
+		"PEM file to trust (else KEYQUORUM_CACERT, BAO_CACERT, VAULT_CACERT; default the system's roots)")
+	return &k
+}
+
+// Client reads the environment at the moment of the call.
+func (k *Connection) Client() (*Client, error) {
+	return k.ClientOf(cmp.Or(k.address, fromEnvironment("ADDR"), defaultServer))
+}
+
+// ClientOf is a client of another node of the same cluster. The token comes from the environment and from nowhere else, since
+// command lines are seen by every user of a machine.
+func (k *Connection) ClientOf(address string) (*Client, error) {
+	var ca []byte
+	if file := cmp.Or(k.caCert, fromEnvironment("CACERT")); file != "" {
+		var err error
+		if ca, err = os.ReadFile(file); err != nil {
+			return nil, fmt.Errorf("CA file: %w", err)
+		}
+	}
+	return NewClient(address, fromEnvironment("TOKEN"), ca)
+}
+
+// fromEnvironment looks a setting up under our prefix, then OpenBao's, then Vault's.
+func fromEnvironment(name string) string {
+	return cmp.Or(os.Getenv("KEYQUORUM_"+name), os.Getenv("BAO_"+name), os.Getenv("VAULT_"+name))
+}
+
+// Call sends in (nil: no body) and decodes the answer into out (nil: not wanted). Everything that goes wrong on the
+// way or at the server has exit code 2.
+func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
+	status, body, err := c.send(ctx, method, path, in)
+	if err != nil {
+		return console.Exit(2, c.unreached(err))
+	}
+	if status >= 300 {
+		return console.Exit(2, c.explained(refusal(status, body)))
+	}
+	if out == nil || len(body) == 0 {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	if err := d.Decode(out); err != nil {
+		return console.Exit(2, fmt.Errorf("the answer to %s %s is not what this version understands: %w", method, path, err))
+	}
+	return nil
+}
+
+// explained adds what whoever typed the command can do.
+func (c *Client) explained(refused *Refusal) error {
+	switch text := refused.Error(); {
+	case refused.Status == http.StatusForbidden && c.Token == "":
+		return fmt.Errorf("%w; set KEYQUORUM_TOKEN", refused)
+	case strings.HasPrefix(text, "Vault is sealed"): // the words are for other people's clients
+		return fmt.Errorf("the node at %s is sealed: give it its unseal shares "+
+			"(keyquorum operator unseal): %w", c.Base, refused)
+	}
+	return refused
+}
+
+// unreached says what to look at when a node did not answer.
+func (c *Client) unreached(err error) error {
+	var name x509.HostnameError
+	var authority x509.UnknownAuthorityError
+	var lookup *net.DNSError
+	var advice string
+	switch {
+	case errors.As(err, &authority):
+		advice = "say with --ca-cert (KEYQUORUM_CACERT) which authority signed the node's certificate"
+	case errors.As(err, &name):
+		advice = "name the node with --address (KEYQUORUM_ADDR) as its certificate does"
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH),
+		errors.Is(err, syscall.ENETUNREACH), errors.As(err, &lookup), os.IsTimeout(err):
+		advice = "is a node running there? Say with --address (KEYQUORUM_ADDR) where one is"
+	default:
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, advice)
+}
+
+func (c *Client) send(ctx context.Context, method, path string, in any) (int, []byte, error) {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return 0, nil, err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.Base+path, body)
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header.Set("X-Vault-Request", "true")
+	if c.Token != "" {
+		req.Header.Set("X-Vault-Token", c.Token)
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	answer, err := c.HTTP.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer answer.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	return answer.StatusCode, b, err
+}
+
+// refusal reads {"errors":[…]}, the error body of the operator plane.
+func refusal(status int, body []byte) *Refusal {
+	var e struct {
+		Errors []string `json:"errors"`
+	}
+	if json.Unmarshal(body, &e) != nil {
+		e.Errors = nil
+	}
+	return &Refusal{Status: status, Messages: e.Errors}
+}

@@ -1,0 +1,189 @@
+package operator
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"keyquorum/cmd/keyquorum/console"
+)
+
+func Command() *cobra.Command {
+	c := console.Group("operator", "Initialise, unseal, seal and inspect a node")
+	k := ConnectionFlags(c)
+	c.AddCommand(operatorInit(k), operatorUnseal(k), operatorSeal(k), operatorStatus(k), operatorStepDown(k), rotateCommand(k), raftCommand(k))
+	return c
+}
+
+// InitResult has the JSON shape that scripts around `bao operator init -format=json` parse. We have no recovery keys.
+type InitResult struct {
+	KeysB64           []string `json:"unseal_keys_b64"`
+	KeysHex           []string `json:"unseal_keys_hex"`
+	Shares            int      `json:"unseal_shares"`
+	Threshold         int      `json:"unseal_threshold"`
+	RecoveryB64       []string `json:"recovery_keys_b64"`
+	RecoveryHex       []string `json:"recovery_keys_hex"`
+	RecoveryShares    int      `json:"recovery_keys_shares"`
+	RecoveryThreshold int      `json:"recovery_keys_threshold"`
+	RootToken         string   `json:"root_token"`
+}
+
+func operatorInit(k *Connection) *cobra.Command {
+	c := &cobra.Command{Use: "init", Short: "Make a new cluster of this node; shows its shares and root token once", Args: console.Arguments(0, 0)}
+	format := console.FormatFlag(c)
+	shares := c.Flags().Int("key-shares", 5, "number of unseal shares")
+	threshold := c.Flags().Int("key-threshold", 3, "number of shares that unseal a node")
+	onlyStatus := c.Flags().Bool("status", false, "only say whether the node is initialised (exit code 2: it is not)")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		api, err := k.Client()
+		if err != nil {
+			return err
+		}
+		if *onlyStatus {
+			return printInitStatus(c, api, format)
+		}
+		r, err := Initialise(c.Context(), api, *shares, *threshold)
+		if err != nil {
+			return err
+		}
+		if *format == "table" {
+			printInit(c, r)
+			return nil
+		}
+		return format.Print(c, r, console.Table{})
+	}
+	return c
+}
+
+func Initialise(ctx context.Context, api *Client, shares, threshold int) (InitResult, error) {
+	in := map[string]int{"secret_shares": shares, "secret_threshold": threshold}
+	var out struct {
+		Keys       []string `json:"keys"`
+		KeysBase64 []string `json:"keys_base64"`
+		RootToken  string   `json:"root_token"`
+	}
+	if err := api.Call(ctx, http.MethodPut, "/v1/sys/init", in, &out); err != nil {
+		return InitResult{}, inFlags(err)
+	}
+	return InitResult{
+		KeysB64: out.KeysBase64, KeysHex: out.Keys, Shares: shares, Threshold: threshold, RootToken: out.RootToken,
+		RecoveryB64: []string{}, RecoveryHex: []string{},
+	}, nil
+}
+
+// inFlags says a refusal in the words of whoever typed the command: members of a request are the
+// API's.
+func inFlags(err error) error {
+	var refused *Refusal
+	if !errors.As(err, &refused) {
+		return err
+	}
+	words := strings.NewReplacer(
+		"secret_shares", "--key-shares", "secret_threshold", "--key-threshold")
+	said := Refusal{Status: refused.Status}
+	for _, m := range refused.Messages {
+		said.Messages = append(said.Messages, words.Replace(m))
+	}
+	return console.Exit(2, &said)
+}
+
+func printInit(c *cobra.Command, r InitResult) {
+	w := c.OutOrStdout()
+	for i, share := range r.KeysB64 {
+		fmt.Fprintf(w, "Unseal Key %d: %s\n", i+1, share)
+	}
+	fmt.Fprintf(w, "\nInitial Root Token: %s\n\n", r.RootToken)
+	fmt.Fprintf(w, "Any %d of these %d shares unseal a node. Nothing can show them again: give each to another person, now.\n",
+		r.Threshold, r.Shares)
+}
+
+func printInitStatus(c *cobra.Command, api *Client, format *console.Format) error {
+	var out struct {
+		Initialized bool `json:"initialized"`
+	}
+	if err := api.Call(c.Context(), http.MethodGet, "/v1/sys/init", nil, &out); err != nil {
+		return console.Exit(1, err)
+	}
+	if err := format.Print(c, out, console.Pairs("Initialized", out.Initialized)); err != nil {
+		return err
+	}
+	if !out.Initialized {
+		return console.Exit(2, nil)
+	}
+	return nil
+}
+
+func operatorUnseal(k *Connection) *cobra.Command {
+	c := &cobra.Command{
+		Use: "unseal [SHARE]", Short: "Give one unseal share to a node",
+		Long: "Give one unseal share to a node. Without SHARE it is asked for, unseen on a terminal, so that it stays out of\n" +
+			"the shell's history; a wrong share is refused on its own and the progress stays.",
+		Args: console.Arguments(0, 1),
+	}
+	format := console.FormatFlag(c)
+	reset := c.Flags().Bool("reset", false, "forget the shares given so far; SHARE shows who asks, and isn't kept")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		api, err := k.Client()
+		if err != nil {
+			return err
+		}
+		share, err := shareFrom(c, args)
+		if err != nil {
+			return err
+		}
+		in := map[string]any{"key": share, "reset": *reset}
+		var status map[string]any
+		if err := api.Call(c.Context(), http.MethodPut, "/v1/sys/unseal", in, &status); err != nil {
+			return err
+		}
+		return printStatus(c, api, format, status)
+	}
+	return c
+}
+
+func shareFrom(c *cobra.Command, args []string) (string, error) {
+	if len(args) == 1 && args[0] != "-" {
+		return args[0], nil
+	}
+	if len(args) == 0 {
+		fmt.Fprint(os.Stderr, "Unseal share (will be hidden): ")
+		restore := console.HideInput(os.Stdin)
+		defer func() { restore(); fmt.Fprintln(os.Stderr) }()
+	}
+	line, err := bufio.NewReader(c.InOrStdin()).ReadString('\n')
+	if share := strings.TrimSpace(line); share != "" {
+		return share, nil
+	}
+	return "", errors.Join(errors.New("no share was given"), err)
+}
+
+func operatorSeal(k *Connection) *cobra.Command {
+	return &cobra.Command{Use: "seal", Short: "Make a node drop every key it holds", Args: console.Arguments(0, 0),
+		RunE: putting(k, "/v1/sys/seal", "Sealed: the node holds no key any more.")}
+}
+
+func operatorStepDown(k *Connection) *cobra.Command {
+	return &cobra.Command{Use: "step-down", Short: "Make the leader hand leadership to another node", Args: console.Arguments(0, 0),
+		RunE: putting(k, "/v1/sys/step-down", "The leader has stepped down.")}
+}
+
+// putting is a command that sends a PUT without a body and says that it was done.
+func putting(k *Connection, path, done string) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, _ []string) error {
+		api, err := k.Client()
+		if err != nil {
+			return err
+		}
+		if err := api.Call(c.Context(), http.MethodPut, path, nil, nil); err != nil {
+			return err
+		}
+		fmt.Fprintln(c.OutOrStdout(), done)
+		return nil
+	}
+}

@@ -1,0 +1,151 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"keyquorum/cmd/keyquorum/console"
+)
+
+func raftCommand(k *Connection) *cobra.Command {
+	return console.Group("raft", "Members of the cluster", raftJoin(k), raftListPeers(k), raftRemovePeer(k))
+}
+
+// JoinRequest is the body of sys/storage/raft/join.
+type JoinRequest struct {
+	LeaderAPI  string `json:"leader_api_addr"`
+	CACert     string `json:"leader_ca_cert,omitempty"` // PEM
+	ServerName string `json:"leader_tls_servername,omitempty"`
+	Retry      bool   `json:"retry,omitempty"`
+	NonVoter   bool   `json:"non_voter,omitempty"`
+}
+
+func raftJoin(k *Connection) *cobra.Command {
+	c := &cobra.Command{
+		Use: "join LEADER_API_ADDR", Short: "Make a node join the cluster behind an address; then unseal it",
+		Args: console.Arguments(1, 1),
+	}
+	in := JoinRequest{}
+	c.Flags().StringVar(&in.CACert, "leader-ca-cert", "", "PEM text, or @FILE, to trust there")
+	c.Flags().StringVar(&in.ServerName, "leader-tls-servername", "", "name that the certificate there has")
+	c.Flags().BoolVar(&in.Retry, "retry", false, "keep trying")
+	c.Flags().BoolVar(&in.NonVoter, "non-voter", false, "replicate and serve reads, but do not vote")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		api, err := k.Client()
+		if err != nil {
+			return err
+		}
+		in.LeaderAPI = args[0]
+		if file, ok := strings.CutPrefix(in.CACert, "@"); ok {
+			pem, err := os.ReadFile(file)
+			if err != nil {
+				return fmt.Errorf("--leader-ca-cert: %w", err)
+			}
+			in.CACert = string(pem)
+		}
+		var out struct {
+			Member bool `json:"member"`
+		}
+		err = api.Call(c.Context(), http.MethodPut, "/v1/sys/storage/raft/join", in, &out)
+		if err != nil {
+			return err
+		}
+		said := "Joining: give this node its unseal shares now (keyquorum operator unseal)."
+		if out.Member {
+			said = "This node is a member already, and sealed: it needs no join, only its unseal shares " +
+				"(keyquorum operator unseal)."
+		}
+		fmt.Fprintln(c.OutOrStdout(), said)
+		return nil
+	}
+	return c
+}
+
+// A Peer is a row of sys/storage/raft/configuration. Label and API are what gossip says, where it says anything.
+type Peer struct {
+	ID      string `json:"node_id"`
+	Address string `json:"address"`
+	Leader  bool   `json:"leader"`
+	Voter   bool   `json:"voter"`
+	Label   string `json:"label,omitempty"`
+	API     string `json:"api_address,omitempty"` // a URL
+}
+
+func (p Peer) role() string {
+	switch {
+	case p.Leader:
+		return "leader"
+	case p.Voter:
+		return "follower"
+	}
+	return "non-voter"
+}
+
+type RaftConfiguration struct {
+	Data struct {
+		Config struct {
+			Index   uint64 `json:"index"`
+			Servers []Peer `json:"servers"`
+		} `json:"config"`
+	} `json:"data"`
+}
+
+func raftListPeers(k *Connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "list-peers",
+		Short: "List the members that are configured; keyquorum status says how they are",
+		Args:  console.Arguments(0, 0),
+	}
+	format := console.FormatFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		api, err := k.Client()
+		if err != nil {
+			return err
+		}
+		out, err := Configuration(c.Context(), api)
+		if err != nil {
+			return err
+		}
+		t := console.NewTable("Name", "Node", "Address", "State", "Voter")
+		for _, p := range out.Data.Config.Servers {
+			t.Add(p.Label, p.ID, p.Address, p.role(), p.Voter)
+		}
+		return format.Print(c, out, t)
+	}
+	return c
+}
+
+func Configuration(ctx context.Context, api *Client) (out RaftConfiguration, err error) {
+	err = api.Call(ctx, http.MethodGet, "/v1/sys/storage/raft/configuration", nil, &out)
+	return out, err
+}
+
+func raftRemovePeer(k *Connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "remove-peer NODE",
+		Short: "Remove a member, by its name or its id, for ever; the id never comes back",
+		Args:  console.Arguments(1, 1),
+	}
+	force := c.Flags().Bool("force", false, "even if the cluster loses its majority by it")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		api, err := k.Client()
+		if err != nil {
+			return err
+		}
+		in := map[string]any{"server_id": args[0]}
+		if *force {
+			in["force"] = true
+		}
+		if err := api.Call(c.Context(), http.MethodPut, "/v1/sys/storage/raft/remove-peer", in, nil); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.OutOrStdout(), "Removed %s.\n", args[0])
+		return nil
+	}
+	return c
+}
