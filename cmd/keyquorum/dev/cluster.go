@@ -1,4 +1,4 @@
-package main
+package dev
 
 import (
 	"context"
@@ -10,29 +10,29 @@ import (
 )
 
 const (
-	devTick     = 100 * time.Millisecond // how often a dev cluster looks at its nodes and its folder
-	devPatience = 30 * time.Second       // for anything that a node is waited for
+	lookEvery = 100 * time.Millisecond // how often a dev cluster looks at its nodes and its folder
+	patience  = 30 * time.Second       // for anything that a node is waited for
 )
 
-// A devCluster is a running `keyquorum dev`. One goroutine, runDev's, owns everything in it.
-type devCluster struct {
-	folder devFolder
-	state  devState
+// A cluster is a running `keyquorum dev`. One goroutine, run's, owns everything in it.
+type cluster struct {
+	folder Folder
+	state  State
 	sealed bool // leave nodes sealed
 	out    io.Writer
 	ca     []byte // PEM
-	nodes  [devNodes]*devProcess
-	buried map[*devProcess]bool // whose end was told, or is no news
+	nodes  [Nodes]*process
+	buried map[*process]bool // whose end was told, or is no news
 }
 
-// runDev runs a dev cluster until ctx ends. Whatever happens, it leaves no node behind.
-func runDev(ctx context.Context, folder devFolder, port int, sealed bool, out io.Writer) error {
+// run runs a dev cluster until ctx ends. Whatever happens, it leaves no node behind.
+func run(ctx context.Context, folder Folder, port int, sealed bool, out io.Writer) error {
 	lock, err := folder.lock()
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	d := &devCluster{folder: folder, sealed: sealed, out: out, buried: make(map[*devProcess]bool)}
+	d := &cluster{folder: folder, sealed: sealed, out: out, buried: make(map[*process]bool)}
 	if err := d.prepare(port); err != nil {
 		return err
 	}
@@ -48,8 +48,8 @@ func runDev(ctx context.Context, folder devFolder, port int, sealed bool, out io
 }
 
 // prepare reads what the folder knows and makes what it lacks.
-func (d *devCluster) prepare(port int) (err error) {
-	if d.state, err = d.folder.state(); err != nil {
+func (d *cluster) prepare(port int) (err error) {
+	if d.state, err = d.folder.State(); err != nil {
 		return err
 	}
 	if err := d.state.choosePort(port); err != nil {
@@ -58,25 +58,25 @@ func (d *devCluster) prepare(port int) (err error) {
 	if err := d.state.portsAreFree(); err != nil {
 		return err // before the choice is kept: the next may be another
 	}
-	if err := d.folder.ensureCertificates(time.Now()); err != nil {
+	if err := d.folder.EnsureCertificates(time.Now()); err != nil {
 		return fmt.Errorf("certificates of the dev cluster: %w", err)
 	}
-	if d.ca, err = os.ReadFile(d.folder.path("ca.pem")); err != nil {
+	if d.ca, err = os.ReadFile(d.folder.Path("ca.pem")); err != nil {
 		return err
 	}
-	return d.folder.save(d.state)
+	return d.folder.Save(d.state)
 }
 
-func (d *devCluster) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }
+func (d *cluster) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }
 
 // launch starts the process of a node and waits until its API answers.
-func (d *devCluster) launch(ctx context.Context, a devAddress) error {
+func (d *cluster) launch(ctx context.Context, a Address) error {
 	p, err := d.folder.start(a)
 	if err != nil {
 		return err
 	}
-	d.nodes[a.number-1] = p
-	d.say("Node %d: process %d, %s", a.number, p.cmd.Process.Pid, a.api())
+	d.nodes[a.Number-1] = p
+	d.say("Node %d: process %d, %s", a.Number, p.cmd.Process.Pid, a.API())
 	return d.until(ctx, p, "its API answers", func(ctx context.Context) (bool, error) {
 		_, err := d.sealStatus(ctx, a)
 		return err == nil, nil
@@ -84,10 +84,10 @@ func (d *devCluster) launch(ctx context.Context, a devAddress) error {
 }
 
 // until waits for a condition of a node, and gives up when the node has ended or patience has.
-func (d *devCluster) until(ctx context.Context, p *devProcess, what string, holds func(context.Context) (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, devPatience)
+func (d *cluster) until(ctx context.Context, p *process, what string, holds func(context.Context) (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	tick := time.NewTicker(devTick)
+	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
 		if ok, err := holds(ctx); ok || err != nil {
@@ -98,15 +98,15 @@ func (d *devCluster) until(ctx context.Context, p *devProcess, what string, hold
 			d.buried[p] = true
 			return errors.New(d.folder.obituary(p))
 		case <-ctx.Done():
-			return fmt.Errorf("node %d: gave up waiting until %s; its log is %s", p.number, what, d.folder.logFile(p.number))
+			return fmt.Errorf("node %d: gave up waiting until %s; its log is %s", p.Number, what, d.folder.logFile(p.Number))
 		case <-tick.C:
 		}
 	}
 }
 
 // supervise reports nodes that die, leaves them dead, and starts a node again when `dev restart` has left a file for it.
-func (d *devCluster) supervise(ctx context.Context) {
-	tick := time.NewTicker(devTick)
+func (d *cluster) supervise(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -121,38 +121,38 @@ func (d *devCluster) supervise(ctx context.Context) {
 	}
 }
 
-func (d *devCluster) bury(p *devProcess) {
+func (d *cluster) bury(p *process) {
 	if p.alive() || d.buried[p] {
 		return
 	}
 	d.buried[p] = true
-	d.say("%s. It stays down until: keyquorum dev restart %d", d.folder.obituary(p), p.number)
+	d.say("%s. It stays down until: keyquorum dev restart %d", d.folder.obituary(p), p.Number)
 }
 
-func (d *devCluster) restartIfAsked(ctx context.Context, p *devProcess) {
-	request := d.folder.restartFile(p.number)
+func (d *cluster) restartIfAsked(ctx context.Context, p *process) {
+	request := d.folder.restartFile(p.Number)
 	if _, err := os.Stat(request); err != nil {
 		return
 	}
 	defer func() { _ = os.Remove(request) }() // its going is what `dev restart` waits for
 	if err := d.restart(ctx, p); err != nil {
-		d.say("Node %d could not be started again: %v", p.number, err)
+		d.say("Node %d could not be started again: %v", p.Number, err)
 	}
 }
 
-func (d *devCluster) restart(ctx context.Context, p *devProcess) error {
+func (d *cluster) restart(ctx context.Context, p *process) error {
 	d.buried[p] = true
 	p.signalEnd()
 	p.await()
 	delete(d.buried, p)
-	if err := d.launch(ctx, p.devAddress); err != nil {
+	if err := d.launch(ctx, p.Address); err != nil {
 		return err
 	}
-	return d.admit(ctx, d.nodes[p.number-1])
+	return d.admit(ctx, d.nodes[p.Number-1])
 }
 
 // stop ends every node in order, all at once, and waits for them.
-func (d *devCluster) stop() {
+func (d *cluster) stop() {
 	for _, p := range d.nodes {
 		if p != nil {
 			p.signalEnd()

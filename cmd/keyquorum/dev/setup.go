@@ -1,4 +1,4 @@
-package main
+package dev
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 
 // up brings the cluster to where it should be from wherever it is: nothing yet, a first run that was cut short, or a
 // cluster that comes back with its data.
-func (d *devCluster) up(ctx context.Context) error {
-	for _, a := range devAddresses(d.state.Port) {
+func (d *cluster) up(ctx context.Context) error {
+	for _, a := range Addresses(d.state.Port) {
 		if err := d.launch(ctx, a); err != nil {
 			return err
 		}
@@ -41,15 +41,15 @@ func (d *devCluster) up(ctx context.Context) error {
 }
 
 // client talks to one node, with the root token once there is one.
-func (d *devCluster) client(a devAddress) (*operator.Client, error) {
+func (d *cluster) client(a Address) (*operator.Client, error) {
 	token := ""
 	if d.state.Init != nil {
 		token = d.state.Init.RootToken
 	}
-	return operator.NewClient(a.api(), token, d.ca)
+	return operator.NewClient(a.API(), token, d.ca)
 }
 
-func (d *devCluster) call(ctx context.Context, a devAddress, method, path string, in, out any) error {
+func (d *cluster) call(ctx context.Context, a Address, method, path string, in, out any) error {
 	api, err := d.client(a)
 	if err != nil {
 		return err
@@ -58,17 +58,17 @@ func (d *devCluster) call(ctx context.Context, a devAddress, method, path string
 	return api.Call(ctx, method, path, in, out)
 }
 
-func (d *devCluster) sealStatus(ctx context.Context, a devAddress) (s operator.SealStatus, err error) {
+func (d *cluster) sealStatus(ctx context.Context, a Address) (s operator.SealStatus, err error) {
 	err = d.call(ctx, a, http.MethodGet, "/v1/sys/seal-status", nil, &s)
 	return s, err
 }
 
 // ensureInitialised makes node 1 a cluster of one, once.
-func (d *devCluster) ensureInitialised(ctx context.Context) error {
+func (d *cluster) ensureInitialised(ctx context.Context) error {
 	if d.state.Init != nil {
 		return nil
 	}
-	first := d.nodes[0].devAddress
+	first := d.nodes[0].Address
 	status, err := d.sealStatus(ctx, first)
 	if err != nil {
 		return err
@@ -80,18 +80,18 @@ func (d *devCluster) ensureInitialised(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.say("Initialising node 1: %d unseal shares, any %d of which open a node", devShares, devThreshold)
-	result, err := operator.Initialise(ctx, api, devShares, devThreshold)
+	d.say("Initialising node 1: %d unseal shares, any %d of which open a node", shares, threshold)
+	result, err := operator.Initialise(ctx, api, shares, threshold)
 	if err != nil {
 		return fmt.Errorf("initialising node 1: %w", err)
 	}
 	d.state.Init = &result
-	return d.folder.save(d.state)
+	return d.folder.Save(d.state)
 }
 
 // admit makes a running node a member if it is none yet, and unseals it unless nodes are to stay sealed.
-func (d *devCluster) admit(ctx context.Context, p *devProcess) error {
-	status, err := d.sealStatus(ctx, p.devAddress)
+func (d *cluster) admit(ctx context.Context, p *process) error {
+	status, err := d.sealStatus(ctx, p.Address)
 	if err != nil {
 		return err
 	}
@@ -114,18 +114,18 @@ func (d *devCluster) admit(ctx context.Context, p *devProcess) error {
 }
 
 // staysSealed is false on a first run: a cluster has to be opened once to be furnished.
-func (d *devCluster) staysSealed() bool { return d.sealed && d.state.App != nil }
+func (d *cluster) staysSealed() bool { return d.sealed && d.state.App != nil }
 
 // join returns when the node has its challenge: from then on it takes shares. Asked to retry, it would answer before.
-func (d *devCluster) join(ctx context.Context, p *devProcess) error {
-	d.say("Node %d: joining", p.number)
+func (d *cluster) join(ctx context.Context, p *process) error {
+	d.say("Node %d: joining", p.Number)
 	if err := d.removeFormer(ctx, p); err != nil {
-		return fmt.Errorf("node %d joining: %w", p.number, err)
+		return fmt.Errorf("node %d joining: %w", p.Number, err)
 	}
-	in := operator.JoinRequest{LeaderAPI: d.nodes[0].api(), CACert: string(d.ca)}
+	in := operator.JoinRequest{LeaderAPI: d.nodes[0].API(), CACert: string(d.ca)}
 	var refused error
 	err := d.until(ctx, p, "it may join", func(ctx context.Context) (bool, error) {
-		refused = d.call(ctx, p.devAddress, http.MethodPut, "/v1/sys/storage/raft/join", in, nil)
+		refused = d.call(ctx, p.Address, http.MethodPut, "/v1/sys/storage/raft/join", in, nil)
 		return refused == nil, nil
 	})
 	if err != nil && refused != nil {
@@ -134,30 +134,30 @@ func (d *devCluster) join(ctx context.Context, p *devProcess) error {
 	return err
 }
 
-func (d *devCluster) unseal(ctx context.Context, p *devProcess) error {
-	d.say("Node %d: unsealing", p.number)
+func (d *cluster) unseal(ctx context.Context, p *process) error {
+	d.say("Node %d: unsealing", p.Number)
 	for _, share := range d.state.Init.KeysB64[:d.state.Init.Threshold] {
 		in := map[string]string{"key": share}
-		if err := d.call(ctx, p.devAddress, http.MethodPut, "/v1/sys/unseal", in, nil); err != nil {
-			return fmt.Errorf("node %d unsealing: %w", p.number, err)
+		if err := d.call(ctx, p.Address, http.MethodPut, "/v1/sys/unseal", in, nil); err != nil {
+			return fmt.Errorf("node %d unsealing: %w", p.Number, err)
 		}
 	}
 	return d.until(ctx, p, "it is unsealed", func(ctx context.Context) (bool, error) {
-		status, err := d.sealStatus(ctx, p.devAddress)
+		status, err := d.sealStatus(ctx, p.Address)
 		return err == nil && !status.Sealed, nil
 	})
 }
 
 // removeFormer removes a member that has the address of a node without data: its join was cut short between the two, or
 // somebody emptied its folder. Its id never comes back, and the address is free for a new one.
-func (d *devCluster) removeFormer(ctx context.Context, p *devProcess) error {
+func (d *cluster) removeFormer(ctx context.Context, p *process) error {
 	var peers operator.RaftConfiguration
-	first := d.nodes[0].devAddress
+	first := d.nodes[0].Address
 	if err := d.call(ctx, first, http.MethodGet, "/v1/sys/storage/raft/configuration", nil, &peers); err != nil {
 		return err
 	}
 	for _, m := range peers.Data.Config.Servers {
-		if m.Address != p.cluster() {
+		if m.Address != p.Cluster() {
 			continue
 		}
 		in := map[string]string{"server_id": m.ID}
@@ -169,39 +169,39 @@ func (d *devCluster) removeFormer(ctx context.Context, p *devProcess) error {
 }
 
 // isVoter asks node 1 whether as many vote as should by now.
-func (d *devCluster) isVoter(p *devProcess) func(context.Context) (bool, error) {
+func (d *cluster) isVoter(p *process) func(context.Context) (bool, error) {
 	return func(ctx context.Context) (bool, error) {
 		var peers operator.RaftConfiguration
-		err := d.call(ctx, d.nodes[0].devAddress, http.MethodGet, "/v1/sys/storage/raft/configuration", nil, &peers)
+		err := d.call(ctx, d.nodes[0].Address, http.MethodGet, "/v1/sys/storage/raft/configuration", nil, &peers)
 		return err == nil && slices.ContainsFunc(peers.Data.Config.Servers, func(m operator.Peer) bool {
-			return m.Voter && m.Address == p.cluster()
+			return m.Voter && m.Address == p.Cluster()
 		}), nil
 	}
 }
 
 // furnish makes the vault and the application that the tour uses.
-func (d *devCluster) furnish(ctx context.Context) error {
-	d.say("Creating vault %s and application %s, which may do everything in it", devVault, devApp)
-	api, err := d.client(d.nodes[0].devAddress)
+func (d *cluster) furnish(ctx context.Context) error {
+	d.say("Creating vault %s and application %s, which may do everything in it", defaultVault, defaultApp)
+	api, err := d.client(d.nodes[0].Address)
 	if err != nil {
 		return err
 	}
-	if _, err := operator.CreateVault(ctx, api, devVault, 90, false); err != nil && !isConflict(err) {
-		return fmt.Errorf("creating vault %s: %w", devVault, err)
+	if _, err := operator.CreateVault(ctx, api, defaultVault, 90, false); err != nil && !isConflict(err) {
+		return fmt.Errorf("creating vault %s: %w", defaultVault, err)
 	}
-	if _, err := operator.CreateApp(ctx, api, devApp); err != nil && !isConflict(err) {
-		return fmt.Errorf("creating application %s: %w", devApp, err)
+	if _, err := operator.CreateApp(ctx, api, defaultApp); err != nil && !isConflict(err) {
+		return fmt.Errorf("creating application %s: %w", defaultApp, err)
 	}
 	everything := []string{"all"}
-	if _, err := operator.SetGrant(ctx, api, devVault, devApp, everything, everything); err != nil {
+	if _, err := operator.SetGrant(ctx, api, defaultVault, defaultApp, everything, everything); err != nil {
 		return fmt.Errorf("granting: %w", err)
 	}
-	made, err := operator.AddCredential(ctx, api, devApp, 0)
+	made, err := operator.AddCredential(ctx, api, defaultApp, 0)
 	if err != nil {
 		return fmt.Errorf("making a client secret: %w", err)
 	}
-	d.state.App = &devSecret{ClientID: made.ClientID, Secret: made.Secret}
-	return d.folder.save(d.state)
+	d.state.App = &Credential{ClientID: made.ClientID, Secret: made.Secret}
+	return d.folder.Save(d.state)
 }
 
 // isConflict says that a thing is there already: a first run was cut short after it had made it.
@@ -210,11 +210,11 @@ func isConflict(err error) bool {
 	return errors.As(err, &refused) && refused.Status == http.StatusConflict
 }
 
-func (d *devCluster) sealAll(ctx context.Context) error {
+func (d *cluster) sealAll(ctx context.Context) error {
 	for _, p := range d.nodes {
-		d.say("Node %d: sealing", p.number)
-		if err := d.call(ctx, p.devAddress, http.MethodPut, "/v1/sys/seal", nil, nil); err != nil {
-			return fmt.Errorf("node %d sealing: %w", p.number, err)
+		d.say("Node %d: sealing", p.Number)
+		if err := d.call(ctx, p.Address, http.MethodPut, "/v1/sys/seal", nil, nil); err != nil {
+			return fmt.Errorf("node %d sealing: %w", p.Number, err)
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package main
+package dev
 
 import (
 	"context"
@@ -14,14 +14,14 @@ import (
 	"keyquorum/cmd/keyquorum/operator"
 )
 
-// devVariable is one NAME=value of the environment for the demo application and for operators' commands.
-type devVariable struct{ name, value string }
+// variable is one NAME=value of the environment for the demo application and for operators' commands.
+type variable struct{ name, value string }
 
 // environment is what a program needs to use the cluster through one node. The vault URLs are all nodes', its own first.
-func (f devFolder) environment(s devState, a devAddress) []devVariable {
-	ca := f.path("ca.pem")
-	variables := []devVariable{
-		{"AZURE_AUTHORITY_HOST", a.loginURL()},
+func (f Folder) environment(s State, a Address) []variable {
+	ca := f.Path("ca.pem")
+	variables := []variable{
+		{"AZURE_AUTHORITY_HOST", a.LoginURL()},
 		{"AZURE_TENANT_ID", "adfs"},
 		{"AZURE_CLIENT_ID", s.App.ClientID},
 		{"AZURE_CLIENT_SECRET", s.App.Secret},
@@ -30,16 +30,16 @@ func (f devFolder) environment(s devState, a devAddress) []devVariable {
 	}
 	for _, prefix := range []string{"KEYQUORUM_", "BAO_", "VAULT_"} {
 		variables = append(variables,
-			devVariable{prefix + "ADDR", a.api()},
-			devVariable{prefix + "CACERT", ca},
-			devVariable{prefix + "TOKEN", s.Init.RootToken})
+			variable{prefix + "ADDR", a.API()},
+			variable{prefix + "CACERT", ca},
+			variable{prefix + "TOKEN", s.Init.RootToken})
 	}
 	return variables
 }
 
-func vaultURLs(base int, first devAddress) []string {
+func vaultURLs(base int, first Address) []string {
 	urls := []string{first.vaultURL()}
-	for _, a := range devAddresses(base) {
+	for _, a := range Addresses(base) {
 		if a != first {
 			urls = append(urls, a.vaultURL())
 		}
@@ -47,7 +47,7 @@ func vaultURLs(base int, first devAddress) []string {
 	return urls
 }
 
-func exports(variables []devVariable) string {
+func exports(variables []variable) string {
 	var b strings.Builder
 	for _, v := range variables {
 		fmt.Fprintf(&b, "export %s=%s\n", v.name, console.ShellQuote(v.value))
@@ -56,27 +56,27 @@ func exports(variables []devVariable) string {
 }
 
 // announce writes the environment files and says how to use the cluster.
-func (d *devCluster) announce(ctx context.Context) error {
+func (d *cluster) announce(ctx context.Context) error {
 	for _, p := range d.nodes {
-		lines := exports(d.folder.environment(d.state, p.devAddress))
-		names := []string{fmt.Sprintf("env-%d", p.number)}
-		if p.number == 1 {
+		lines := exports(d.folder.environment(d.state, p.Address))
+		names := []string{fmt.Sprintf("env-%d", p.Number)}
+		if p.Number == 1 {
 			names = append(names, "env")
 		}
 		for _, name := range names {
-			if err := os.WriteFile(d.folder.path(name), []byte(lines), 0o600); err != nil {
+			if err := os.WriteFile(d.folder.Path(name), []byte(lines), 0o600); err != nil {
 				return err
 			}
 		}
-		d.say("\n# Environment for node %d, %s (also in %s)", p.number, p.vaultURL(), d.folder.path(names[len(names)-1]))
+		d.say("\n# Environment for node %d, %s (also in %s)", p.Number, p.vaultURL(), d.folder.Path(names[len(names)-1]))
 		fmt.Fprint(d.out, lines)
 	}
 	d.say("")
 	for _, p := range d.nodes {
-		d.say("Node %d: process %d, %s, log %s", p.number, p.cmd.Process.Pid, p.vaultURL(), d.folder.logFile(p.number))
+		d.say("Node %d: process %d, %s, log %s", p.Number, p.cmd.Process.Pid, p.vaultURL(), d.folder.logFile(p.Number))
 	}
 	d.say("\nThis is a cluster to try things out: its unseal shares, root token and client secret lie in the clear in\n%s. Keep nothing real in it.",
-		d.folder.path("dev.json"))
+		d.folder.Path("dev.json"))
 	sayNames(d.out, d.folder.liveNames(ctx, d.state))
 	state := "Ready"
 	if d.sealed {
@@ -91,28 +91,28 @@ const namesPatience = 3 * time.Second
 
 // liveNames are the host names that a program meets when it uses any vault of the cluster. Where no node says which there are
 // (all are sealed, or down) it is the demo vault's, which were made with the cluster.
-func (f devFolder) liveNames(ctx context.Context, s devState) []string {
-	for _, a := range devAddresses(s.Port) {
+func (f Folder) liveNames(ctx context.Context, s State) []string {
+	for _, a := range Addresses(s.Port) {
 		if vaults, err := f.liveVaults(ctx, s, a); err == nil {
 			return hostNames(vaults)
 		}
 	}
-	return hostNames([]string{devVault})
+	return hostNames([]string{defaultVault})
 }
 
 func hostNames(vaults []string) (names []string) {
 	for _, vault := range vaults {
-		names = append(names, vault+"."+devSuffix)
+		names = append(names, vault+"."+Suffix)
 	}
-	return append(names, devLogin)
+	return append(names, Login)
 }
 
-func (f devFolder) liveVaults(ctx context.Context, s devState, a devAddress) (names []string, err error) {
-	ca, err := os.ReadFile(f.path("ca.pem"))
+func (f Folder) liveVaults(ctx context.Context, s State, a Address) (names []string, err error) {
+	ca, err := os.ReadFile(f.Path("ca.pem"))
 	if err != nil {
 		return nil, err
 	}
-	api, err := operator.NewClient(a.api(), s.Init.RootToken, ca)
+	api, err := operator.NewClient(a.API(), s.Init.RootToken, ca)
 	if err != nil {
 		return nil, err
 	}
