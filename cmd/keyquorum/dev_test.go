@@ -21,7 +21,7 @@ func TestExecKeepsTheCallersApplication(t *testing.T) {
 	if err := os.Mkdir(string(folder), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	state := dev.State{Port: freeBase(t), Init: &operator.InitResult{RootToken: "root"}, App: &dev.Credential{ClientID: "demo-id", Secret: "demo-secret"}}
+	state := dev.State{Layout: dev.Layout{Port: freeBase(t)}, Init: &operator.InitResult{RootToken: "root"}, App: &dev.Credential{ClientID: "demo-id", Secret: "demo-secret"}}
 	if err := folder.Save(state); err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true // ours says more
 	vaults := func(begun string) []string { return new(operator.Connection).VaultNames(false, begun) }
-	root.AddCommand(serverCommand(), dev.Command(), operator.Command(), operator.StatusCommand(), planCommand(),
+	root.AddCommand(serverCommand(), dev.Command(shiftedCommand()), operator.Command(), operator.StatusCommand(), planCommand(),
 		operator.VaultCommand(), operator.AppCommand(), operator.GrantCommand(),
 		proving.Command(dev.Suffix+"="+dev.Login), openapiCommand(), versionCommand(),
 		objects.SecretCommand(vaults), objects.KeyCommand(vaults), session.LoginCommand(),

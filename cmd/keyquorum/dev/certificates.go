@@ -20,9 +20,12 @@ const (
 	renewBefore     = 30 * 24 * time.Hour
 )
 
-// EnsureCertificates leaves a good pair in the folder. A pair near its end is replaced together with its authority,
+// EnsureCertificates leaves a good pair in the folder, for the zone that nobody asked to be another.
+func (f Folder) EnsureCertificates(now time.Time) error { return f.ensureCertificates(Layout{}, now) }
+
+// ensureCertificates leaves a good pair in the folder. A pair near its end is replaced together with its authority,
 // whose key is never written: nothing that was left behind can sign another certificate.
-func (f Folder) EnsureCertificates(now time.Time) error {
+func (f Folder) ensureCertificates(l Layout, now time.Time) error {
 	pair, err := tls.LoadX509KeyPair(f.Path("tls.pem"), f.Path("tls-key.pem"))
 	if err == nil && pair.Leaf.NotAfter.After(now.Add(renewBefore)) {
 		return nil
@@ -31,7 +34,7 @@ func (f Folder) EnsureCertificates(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	leaf, key, err := mintServer(ca, caKey, now)
+	leaf, key, err := mintServer(l, ca, caKey, now)
 	if err != nil {
 		return err
 	}
@@ -64,14 +67,17 @@ func mintAuthority(now time.Time) (*x509.Certificate, *ecdsa.PrivateKey, error) 
 	return ca, key, err
 }
 
-func mintServer(ca *x509.Certificate, caKey *ecdsa.PrivateKey, now time.Time) ([]byte, *ecdsa.PrivateKey, error) {
+func mintServer(l Layout, ca *x509.Certificate, caKey *ecdsa.PrivateKey, now time.Time) ([]byte, *ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
 	}
 	template := certificateTemplate("Keyquorum dev node", now)
-	template.DNSNames = []string{"*." + Suffix, Login, "localhost"}
+	template.DNSNames = []string{"*." + l.suffix(), l.login(), "localhost"}
 	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	if ip := net.ParseIP(l.Listen); ip != nil && !ip.IsUnspecified() {
+		template.IPAddresses = append(template.IPAddresses, ip)
+	}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	der, err := x509.CreateCertificate(rand.Reader, template, ca, &key.PublicKey, caKey)

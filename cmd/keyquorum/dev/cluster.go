@@ -11,32 +11,42 @@ import (
 
 const (
 	lookEvery = 100 * time.Millisecond // how often a dev cluster looks at its nodes and its folder
+	lookOften = 5 * time.Millisecond   // how often it looks for what somebody waits for
 	patience  = 30 * time.Second       // for anything that a node is waited for
 )
 
 // A cluster is a running `keyquorum dev`. One goroutine, run's, owns everything in it.
 type cluster struct {
 	folder Folder
+	asked  *options
 	state  State
-	sealed bool // leave nodes sealed
-	out    io.Writer
-	ca     []byte // PEM
-	nodes  [Nodes]*process
+	out    io.Writer // for people
+	print  io.Writer // for programs, see options.print
+	log    *os.File  // of a detached cluster, else nil
+	ca     []byte    // PEM
+	nodes  []*process
 	buried map[*process]bool // whose end was told, or is no news
 }
 
 // run runs a dev cluster until ctx ends. Whatever happens, it leaves no node behind.
-func run(ctx context.Context, folder Folder, port int, sealed bool, out io.Writer) error {
-	lock, err := folder.lock()
-	if err != nil {
-		return err
+func run(ctx context.Context, folder Folder, asked *options, stdout, stderr io.Writer) error {
+	d := &cluster{folder: folder, asked: asked, out: stdout, print: stdout, buried: make(map[*process]bool)}
+	if asked.print != "" {
+		d.out = stderr
 	}
-	defer lock.Close()
-	d := &cluster{folder: folder, sealed: sealed, out: out, buried: make(map[*process]bool)}
-	if err := d.prepare(port); err != nil {
+	if asked.detached {
+		var err error
+		if d.log, err = os.OpenFile(folder.Path("dev.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
+			return err
+		}
+		defer d.log.Close()
+		d.out = d.log
+	}
+	if err := d.prepare(); err != nil {
 		return err
 	}
 	defer d.stop()
+	defer d.takeBack()
 	if err := d.up(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // it was we who were told to stop
@@ -48,22 +58,24 @@ func run(ctx context.Context, folder Folder, port int, sealed bool, out io.Write
 }
 
 // prepare reads what the folder knows and makes what it lacks.
-func (d *cluster) prepare(port int) (err error) {
+func (d *cluster) prepare() (err error) {
 	if d.state, err = d.folder.State(); err != nil {
 		return err
 	}
-	if err := d.state.choosePort(port); err != nil {
+	if err := d.state.chooseLayout(d.asked); err != nil {
 		return err
 	}
 	if err := d.state.portsAreFree(); err != nil {
 		return err // before the choice is kept: the next may be another
 	}
-	if err := d.folder.EnsureCertificates(time.Now()); err != nil {
+	if err := d.folder.ensureCertificates(d.state.Layout, time.Now()); err != nil {
 		return fmt.Errorf("certificates of the dev cluster: %w", err)
 	}
 	if d.ca, err = os.ReadFile(d.folder.Path("ca.pem")); err != nil {
 		return err
 	}
+	d.nodes = make([]*process, d.state.nodes())
+	d.takeBack() // what a killed process has left
 	return d.folder.Save(d.state)
 }
 
@@ -71,7 +83,7 @@ func (d *cluster) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\
 
 // launch starts the process of a node and waits until its API answers.
 func (d *cluster) launch(ctx context.Context, a Address) error {
-	p, err := d.folder.start(a)
+	p, err := d.folder.start(d.command(a), a)
 	if err != nil {
 		return err
 	}
@@ -87,7 +99,7 @@ func (d *cluster) launch(ctx context.Context, a Address) error {
 func (d *cluster) until(ctx context.Context, p *process, what string, holds func(context.Context) (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(lookOften)
 	defer tick.Stop()
 	for {
 		if ok, err := holds(ctx); ok || err != nil {

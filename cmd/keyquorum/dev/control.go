@@ -42,7 +42,7 @@ func statusCommand(dir *string) *cobra.Command {
 		}
 		var reports []Report
 		t := console.NewTable("Node", "Process", "State", "Leader", "API", "Vault")
-		for _, a := range Addresses(state.Port) {
+		for _, a := range state.addresses() {
 			r := folder.report(c.Context(), a)
 			reports = append(reports, r)
 			t.Add(r.Node, r.process(), r.State, r.Leader, r.API, r.Vault)
@@ -54,7 +54,7 @@ func statusCommand(dir *string) *cobra.Command {
 
 // running is the folder and state of a dev cluster that runs.
 func running(dir string) (Folder, State, error) {
-	folder, err := openFolder(dir)
+	folder, err := chosenFolder(dir)
 	if err != nil {
 		return "", State{}, err
 	}
@@ -98,13 +98,13 @@ func restartCommand(dir *string) *cobra.Command {
 				return err
 			}
 			number, err := strconv.Atoi(args[0])
-			if err != nil || number < 1 || number > Nodes {
-				return fmt.Errorf("%q is no node: they are 1 to %d", args[0], Nodes)
+			if err != nil || number < 1 || number > state.nodes() {
+				return fmt.Errorf("%q is no node: they are 1 to %d", args[0], state.nodes())
 			}
 			if err := folder.requestRestart(c.Context(), number); err != nil {
 				return err
 			}
-			r := folder.report(c.Context(), Addresses(state.Port)[number-1])
+			r := folder.report(c.Context(), state.addresses()[number-1])
 			if r.PID == 0 {
 				return fmt.Errorf("node %d did not come up; its log is %s", number, folder.logFile(number))
 			}
@@ -122,16 +122,12 @@ func (f Folder) requestRestart(ctx context.Context, number int) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, StopTimeout+3*patience)
 	defer cancel()
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
 	for {
 		if _, err := os.Stat(request); errors.Is(err, os.ErrNotExist) {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, lookOften) {
 			return errors.New("the dev cluster did not do it in time")
-		case <-tick.C:
 		}
 	}
 }

@@ -1,14 +1,16 @@
-// Package dev is the command dev: a cluster of processes on this machine, to try things out, with a
-// vault and an application that may use it. It keeps its shares on disk, and calls its nodes as any
-// operator does.
+// Package dev is the command dev: a cluster of processes on this machine, to try things out and to
+// test with. It has a vault and an application that may use it. It keeps its shares on disk, or in
+// memory nothing at all, and calls its nodes as any operator or application does.
 package dev
 
 import (
+	"cmp"
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,53 +18,102 @@ import (
 	"keyquorum/cmd/keyquorum/console"
 )
 
-// Suffix and Login are the zone in which a dev cluster's vaults have their names.
-const (
-	Suffix = "vault.localhost"
-	Login  = "login.localhost"
-)
+const help = `Run a three-node cluster on this machine: three processes with their own data folders under --dir, a
+certificate authority of their own, a vault demo and an application that may use it.
+It keeps its unseal shares on disk: nothing real belongs in it.
+
+With --memory it is for tests and CI: it keeps nothing, and is gone when it ends. Its data are in a
+private folder on a tmpfs where the machine has one ($XDG_RUNTIME_DIR, /dev/shm), else in the temporary
+folder. With --detach the command returns when the cluster is ready, and prints its environment; to wait,
+and to stop at the first failure, no more is needed than
+
+  environment=$(keyquorum dev --memory --nodes=1 --detach) && eval "$environment"
+  keyquorum dev exec -- COMMAND
+  keyquorum dev stop`
 
 const (
-	// Nodes is how many a dev cluster has.
-	Nodes        = 3
-	defaultVault = "demo"
-	defaultApp   = "demo-app"
-	shares       = 5
-	threshold    = 3
+	shares    = 5
+	threshold = 3
 )
 
-// Command is `keyquorum dev` with all below it.
-func Command() *cobra.Command {
+// Command is `keyquorum dev` with all below it. node is the hidden command that runs a node whose
+// clock is off: `keyquorum server` with --time-shift.
+func Command(node *cobra.Command) *cobra.Command {
 	c := &cobra.Command{
-		Use: "dev", Short: "Run a three-node cluster on this machine, to try things out", Args: console.Arguments(0, 0),
-		Long: "Run a three-node cluster on this machine: three processes with their own data folders under --dir, a\n" +
-			"certificate authority of their own, a vault " + defaultVault + " and an application that may use it.\n" +
-			"It keeps its unseal shares on disk: nothing real belongs in it.",
+		Use: "dev", Short: "Run a three-node cluster on this machine, to try things out or to test with",
+		Args: console.Arguments(0, 0), Long: help,
 	}
-	dir := c.PersistentFlags().String("dir", ".keyquorum-dev", "folder of the dev cluster")
-	port := c.Flags().Int("port", 0, "first API port; the nodes have it, +10 and +20, cluster +1, gossip +2 (default 8200)")
-	sealed := c.Flags().Bool("sealed", false, "leave the nodes sealed")
+	dir := c.PersistentFlags().String("dir", "",
+		"folder of the dev cluster (else KEYQUORUM_DEV_DIR for the commands below dev; default "+defaultDir+")")
+	o := &options{dir: dir}
+	o.bind(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		folder, err := openFolder(*dir)
-		if err != nil {
+		if err := o.complete(c.Flags()); err != nil {
 			return err
 		}
-		ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+		if o.detach {
+			return detach(c)
+		}
+		ctx, stop := signal.NotifyContext(c.Context(), endings()...)
 		defer stop()
-		return run(ctx, folder, *port, *sealed, c.OutOrStdout())
+		return o.run(ctx, c.OutOrStdout(), c.ErrOrStderr())
 	}
-	c.AddCommand(statusCommand(dir), restartCommand(dir), execCommand(dir), insideCommand())
+	c.AddCommand(statusCommand(dir), restartCommand(dir), stopCommand(dir), execCommand(dir), insideCommand(), node)
 	return c
+}
+
+// endings are the signals that end a dev cluster in order. nohup's wish is respected.
+func endings() []os.Signal {
+	all := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
+	if !signal.Ignored(syscall.SIGHUP) {
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
+}
+
+// run runs the cluster that was asked for until ctx ends.
+func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
+	folder, release, err := o.folder()
+	if err != nil {
+		return err
+	}
+	defer release()
+	return run(ctx, folder, o, stdout, stderr)
+}
+
+// folder is a locked one; release gives it back, and removes it with all that it holds where nothing
+// is to be kept.
+func (o *options) folder() (folder Folder, release func(), err error) {
+	if o.memory {
+		return takeMemory()
+	}
+	folder, err = openFolder(cmp.Or(*o.dir, defaultDir))
+	if err != nil {
+		return "", nil, err
+	}
+	lock, err := folder.lock()
+	if err != nil {
+		return "", nil, err
+	}
+	return folder, func() { lock.Close() }, nil
+}
+
+const defaultDir = ".keyquorum-dev"
+
+// chosenFolder is the one that commands below dev speak of.
+func chosenFolder(dir string) (Folder, error) {
+	return openFolder(cmp.Or(dir, os.Getenv("KEYQUORUM_DEV_DIR"), defaultDir))
 }
 
 // A Folder is the absolute path of a dev cluster's folder. In it:
 //
 //	lock             locked while a cluster runs; holds the pid of `keyquorum dev`
-//	dev.json         port, unseal shares, root token, application secret (0600)
+//	dev.json         layout, unseal shares, root token, client secrets (0600)
 //	ca.pem           the authority to trust; its key was never written
 //	tls.pem, tls-key.pem
 //	nodeN/, nodeN.log, nodeN.pid (while it runs), restart-N (while that is asked for)
 //	env, env-1 …     `export NAME=value` lines for a shell
+//	dev.log          what a detached cluster says after it was ready
 type Folder string
 
 func openFolder(dir string) (Folder, error) {
@@ -77,31 +128,3 @@ func (f Folder) logFile(number int) string { return f.Path(fmt.Sprintf("node%d.l
 func (f Folder) restartFile(number int) string {
 	return f.Path(fmt.Sprintf("restart-%d", number))
 }
-
-// A Address is where one node of a dev cluster is.
-type Address struct {
-	Number int // 1 to Nodes
-	Port   int // of the API
-}
-
-func Addresses(base int) []Address {
-	var all []Address
-	for i := range Nodes {
-		all = append(all, Address{Number: i + 1, Port: base + 10*i})
-	}
-	return all
-}
-
-func (a Address) API() string     { return "https://" + a.Local(0) }
-func (a Address) Cluster() string { return a.Local(1) }
-func (a Address) Gossip() string  { return a.Local(2) }
-func (a Address) Local(offset int) string {
-	return "127.0.0.1:" + strconv.Itoa(a.Port+offset)
-}
-
-// vaultURL is what an application is given.
-func (a Address) vaultURL() string {
-	return fmt.Sprintf("https://%s.%s:%d", defaultVault, Suffix, a.Port)
-}
-
-func (a Address) LoginURL() string { return fmt.Sprintf("https://%s:%d", Login, a.Port) }

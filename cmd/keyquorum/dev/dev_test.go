@@ -17,17 +17,29 @@ func TestExportsSurviveAShell(t *testing.T) {
 }
 
 func TestDevClusterStaysAtItsPorts(t *testing.T) {
-	for _, row := range []struct{ made, asked, want int }{
-		{0, 0, 8200}, {0, 9000, 9000}, {9000, 0, 9000}, {9000, 9000, 9000},
+	for _, row := range []struct {
+		made  int
+		asked bool
+		port  int
+		want  int
+	}{
+		{0, false, 8200, 8200}, {0, true, 9000, 9000}, {9000, false, 8200, 9000}, {9000, true, 9000, 9000},
+		{9000, true, 0, 9000},
 	} {
-		s := State{Port: row.made}
-		if err := s.choosePort(row.asked); err != nil || s.Port != row.want {
-			t.Errorf("made at %d, asked for %d: port %d, error %v; want %d", row.made, row.asked, s.Port, err, row.want)
+		s := State{Layout: Layout{Port: row.made}}
+		err := s.chooseLayout(&options{port: row.port, asked: row.asked})
+		if err != nil || s.Port != row.want {
+			t.Errorf("%+v: port %d, error %v", row, s.Port, err)
 		}
 	}
-	s := State{Port: 9000}
-	if err := s.choosePort(8200); err == nil || !strings.Contains(err.Error(), "9000") {
+	s := State{Layout: Layout{Port: 9000}}
+	err := s.chooseLayout(&options{port: 8200, asked: true})
+	if err == nil || !strings.Contains(err.Error(), "9000") {
 		t.Errorf("asked to move: %v, which does not name the port it was made with", err)
+	}
+	free := State{}
+	if err := free.chooseLayout(&options{asked: true}); err != nil || free.Port == 0 {
+		t.Errorf("asked for any ports: %d, %v", free.Port, err)
 	}
 }
 
@@ -54,7 +66,7 @@ func TestOnlyOneDevClusterInAFolder(t *testing.T) {
 
 func TestEachNodeNamesItsOwnVaultFirst(t *testing.T) {
 	addresses := Addresses(9000)
-	got := strings.Join(vaultURLs(9000, addresses[1]), " ")
+	got := strings.Join(Layout{Port: 9000}.vaultURLs(addresses[1]), " ")
 	want := "https://demo.vault.localhost:9010 https://demo.vault.localhost:9000 https://demo.vault.localhost:9020"
 	if got != want {
 		t.Errorf("URLs of node 2: %s, want %s", got, want)

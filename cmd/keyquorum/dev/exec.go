@@ -21,7 +21,7 @@ func execCommand(dir *string) *cobra.Command {
 		Long: "Run a command with the environment of the dev cluster and, where the machine does not resolve its names, with a\n" +
 			"hosts file of its own, with all live vaults: in a user and mount namespace, which needs no privilege and changes\n" +
 			"nothing for others.\n\n" +
-			"The command runs as the application " + defaultApp + ", which may do everything in " + defaultVault + ". Where you have set another application's\n" +
+			"The command runs as the cluster's application (" + defaultApp + "), which may do everything in its vaults. Where you have set another application's\n" +
 			"AZURE_CLIENT_ID or AZURE_CLIENT_SECRET, neither is replaced; AZURE_AUTHORITY_HOST, AZURE_TENANT_ID and KEYQUORUM_VAULT_URLS\n" +
 			"stay as you have set them too. The variables of operators (KEYQUORUM_, BAO_ and VAULT_ADDR, _CACERT, _TOKEN) are always the\n" +
 			"dev cluster's, so that nothing meant for it reaches another.",
@@ -29,7 +29,7 @@ func execCommand(dir *string) *cobra.Command {
 	}
 	number := c.Flags().Int("node", 1, "node whose environment it gets")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		folder, err := openFolder(*dir)
+		folder, err := chosenFolder(*dir)
 		if err != nil {
 			return err
 		}
@@ -40,13 +40,13 @@ func execCommand(dir *string) *cobra.Command {
 		if state.App == nil {
 			return fmt.Errorf("there is no dev cluster in %s yet; start one with: keyquorum dev, or say with --dir where it is", folder)
 		}
-		if *number < 1 || *number > Nodes {
-			return fmt.Errorf("--node %d: they are 1 to %d", *number, Nodes)
+		if *number < 1 || *number > state.nodes() {
+			return fmt.Errorf("--node %d: they are 1 to %d", *number, state.nodes())
 		}
 		if err := folder.adopt(state, *number); err != nil {
 			return err
 		}
-		return folder.execute(folder.liveNames(c.Context(), state), args)
+		return folder.execute(state.Layout, folder.liveNames(c.Context(), state), args)
 	}
 	return c
 }
@@ -57,7 +57,7 @@ func (f Folder) adopt(s State, number int) error {
 	if len(kept) > 0 {
 		fmt.Fprintf(os.Stderr, "keyquorum: as you have set them, not as the dev cluster has them: %s\n", strings.Join(kept, ", "))
 	}
-	for _, v := range f.environment(s, Addresses(s.Port)[number-1]) {
+	for _, v := range f.environment(s, s.addresses()[number-1]) {
 		if slices.Contains(kept, v.name) {
 			continue
 		}
@@ -65,7 +65,7 @@ func (f Folder) adopt(s State, number int) error {
 			return err
 		}
 	}
-	return os.Setenv("NO_PROXY", strings.TrimPrefix(os.Getenv("NO_PROXY")+",.localhost,127.0.0.1", ","))
+	return os.Setenv("NO_PROXY", strings.TrimPrefix(os.Getenv("NO_PROXY")+",.localhost,127.0.0.1,."+s.suffix()+","+s.login(), ","))
 }
 
 // ofApplications are the variables that a caller may set for an application of their own. Those of one line belong together: with the
@@ -80,7 +80,7 @@ var ofApplications = [][]string{
 // callersOwn are the variables that hold what no node's environment file has given them.
 func (f Folder) callersOwn(s State) (kept []string) {
 	ours := make(map[variable]bool)
-	for _, a := range Addresses(s.Port) {
+	for _, a := range s.addresses() {
 		for _, v := range f.environment(s, a) {
 			ours[v] = true
 		}
@@ -98,14 +98,14 @@ func (f Folder) callersOwn(s State) (kept []string) {
 }
 
 // execute runs a command to its end, whose exit code becomes ours. It can resolve names.
-func (f Folder) execute(names, args []string) error {
+func (f Folder) execute(l Layout, names, args []string) error {
 	plain := onOurTerminal(exec.Command(args[0], args[1:]...))
-	if len(unresolved(names)) > 0 {
-		inside, err := f.insideNamespace(names, args)
+	if len(l.unresolved(names)) > 0 {
+		inside, err := f.insideNamespace(l.hostsLine(names), args)
 		if err == nil {
 			return await(inside)
 		}
-		fmt.Fprintln(os.Stderr, noNamespace(err, hostsLine(names)))
+		fmt.Fprintln(os.Stderr, noNamespace(err, l.hostsLine(names)))
 	}
 	if err := plain.Start(); err != nil {
 		return err
@@ -120,13 +120,13 @@ func noNamespace(err error, line string) string {
 }
 
 // writeHosts copies the machine's hosts file and adds our names to it, in its last line.
-func (f Folder) writeHosts(names []string) (string, error) {
+func (f Folder) writeHosts(line string) (string, error) {
 	b, err := os.ReadFile("/etc/hosts")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", err
 	}
 	file := f.Path("hosts")
-	content := strings.TrimSpace(string(b)) + "\n" + hostsLine(names) + "\n"
+	content := strings.TrimSpace(string(b)) + "\n" + line + "\n"
 	return file, os.WriteFile(file, []byte(content), 0o644)
 }
 

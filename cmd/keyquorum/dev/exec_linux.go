@@ -14,8 +14,8 @@ import (
 
 // insideNamespace starts ourselves as `dev inside`, in new user and mount namespaces, as the same user, and with the one
 // capability there that mounting a file needs.
-func (f Folder) insideNamespace(names, args []string) (*exec.Cmd, error) {
-	hosts, err := f.writeHosts(names)
+func (f Folder) insideNamespace(line string, args []string) (*exec.Cmd, error) {
+	hosts, err := f.writeHosts(line)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package dev
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -23,7 +24,7 @@ type process struct {
 
 // start runs a node as a process of its own, in its own process group so that a Ctrl-C on the terminal reaches it only
 // through us. It logs to nodeN.log.
-func (f Folder) start(a Address) (*process, error) {
+func (f Folder) start(args []string, a Address) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -33,7 +34,7 @@ func (f Folder) start(a Address) (*process, error) {
 		return nil, err
 	}
 	defer out.Close()
-	cmd := exec.Command(self, f.ServerArgs(a)...)
+	cmd := exec.Command(self, args...)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = ownGroup()
 	if err := cmd.Start(); err != nil {
@@ -55,16 +56,30 @@ func (f Folder) start(a Address) (*process, error) {
 	return p, nil
 }
 
-// serverArgs are those of a node that anyone could run.
+// command is what runs a node: the server that anyone could run, or one whose clock is off. A node
+// that is alone need not wait long to hear whether another leads.
+func (d *cluster) command(a Address) []string {
+	args := d.folder.ServerArgs(a)
+	if d.asked.shift != 0 {
+		args = append([]string{"dev", "node", "--time-shift=" + d.asked.shift.String()}, args[1:]...)
+	}
+	if d.state.nodes() == 1 {
+		args = append(args, "--raft-heartbeat=20ms", "--raft-election=30ms", "--raft-leader-lease=20ms")
+	}
+	return args
+}
+
+// ServerArgs are those of a node that anyone could run.
 func (f Folder) ServerArgs(a Address) []string {
 	return []string{"server",
 		"--data", f.Path(fmt.Sprintf("node%d", a.Number)),
 		"--label", fmt.Sprintf("node%d", a.Number),
-		"--listen", a.Local(0),
+		"--listen", net.JoinHostPort(a.listen, strconv.Itoa(a.Port)),
+		"--api-addr", a.API(),
 		"--cluster-listen", a.Cluster(),
 		"--gossip-listen", a.Gossip(),
 		"--tls-cert", f.Path("tls.pem"), "--tls-key", f.Path("tls-key.pem"),
-		"--zone", Suffix + "=" + Login,
+		"--zone", a.suffix + "=" + a.login,
 	}
 }
 

@@ -2,7 +2,6 @@ package dev
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,7 +12,7 @@ import (
 // up brings the cluster to where it should be from wherever it is: nothing yet, a first run that was cut short, or a
 // cluster that comes back with its data.
 func (d *cluster) up(ctx context.Context) error {
-	for _, a := range Addresses(d.state.Port) {
+	for _, a := range d.state.addresses() {
 		if err := d.launch(ctx, a); err != nil {
 			return err
 		}
@@ -32,7 +31,7 @@ func (d *cluster) up(ctx context.Context) error {
 			return err
 		}
 	}
-	if d.sealed && isNew { // the first run had to open them
+	if d.asked.sealed && isNew { // the first run had to open them
 		if err := d.sealAll(ctx); err != nil {
 			return err
 		}
@@ -114,7 +113,7 @@ func (d *cluster) admit(ctx context.Context, p *process) error {
 }
 
 // staysSealed is false on a first run: a cluster has to be opened once to be furnished.
-func (d *cluster) staysSealed() bool { return d.sealed && d.state.App != nil }
+func (d *cluster) staysSealed() bool { return d.asked.sealed && d.state.App != nil }
 
 // join returns when the node has its challenge: from then on it takes shares. Asked to retry, it would answer before.
 func (d *cluster) join(ctx context.Context, p *process) error {
@@ -177,37 +176,6 @@ func (d *cluster) isVoter(p *process) func(context.Context) (bool, error) {
 			return m.Voter && m.Address == p.Cluster()
 		}), nil
 	}
-}
-
-// furnish makes the vault and the application that the tour uses.
-func (d *cluster) furnish(ctx context.Context) error {
-	d.say("Creating vault %s and application %s, which may do everything in it", defaultVault, defaultApp)
-	api, err := d.client(d.nodes[0].Address)
-	if err != nil {
-		return err
-	}
-	if _, err := operator.CreateVault(ctx, api, defaultVault, 90, false); err != nil && !isConflict(err) {
-		return fmt.Errorf("creating vault %s: %w", defaultVault, err)
-	}
-	if _, err := operator.CreateApp(ctx, api, defaultApp); err != nil && !isConflict(err) {
-		return fmt.Errorf("creating application %s: %w", defaultApp, err)
-	}
-	everything := []string{"all"}
-	if _, err := operator.SetGrant(ctx, api, defaultVault, defaultApp, everything, everything); err != nil {
-		return fmt.Errorf("granting: %w", err)
-	}
-	made, err := operator.AddCredential(ctx, api, defaultApp, 0)
-	if err != nil {
-		return fmt.Errorf("making a client secret: %w", err)
-	}
-	d.state.App = &Credential{ClientID: made.ClientID, Secret: made.Secret}
-	return d.folder.Save(d.state)
-}
-
-// isConflict says that a thing is there already: a first run was cut short after it had made it.
-func isConflict(err error) bool {
-	var refused *operator.Refusal
-	return errors.As(err, &refused) && refused.Status == http.StatusConflict
 }
 
 func (d *cluster) sealAll(ctx context.Context) error {

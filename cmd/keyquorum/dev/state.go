@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"strconv"
@@ -17,12 +18,13 @@ import (
 
 // State is dev.json: what a dev cluster must know to come back. It holds every secret of the cluster, in the clear.
 type State struct {
-	Port int                  `json:"port"`
-	Init *operator.InitResult `json:"init,omitempty"`
-	App  *Credential          `json:"app,omitempty"`
+	Layout
+	Init *operator.InitResult  `json:"init,omitempty"`
+	App  *Credential           `json:"app,omitempty"`
+	Apps map[string]Credential `json:"seeded,omitempty"` // by name, those of a seed
 }
 
-// Credential is the credential of the demo application.
+// Credential is that of an application.
 type Credential struct {
 	ClientID string `json:"client_id"`
 	Secret   string `json:"client_secret"`
@@ -115,22 +117,37 @@ func (f Folder) Save(s State) error {
 	return os.Rename(temporary, f.Path("dev.json"))
 }
 
-// choosePort keeps a cluster at the ports it was made with, since its members know each other by them.
-func (s *State) choosePort(asked int) error {
+// chooseLayout keeps a cluster as it was made: its members know each other by their ports.
+func (s *State) chooseLayout(o *options) error {
 	switch {
-	case s.Port == 0 && asked == 0:
-		s.Port = 8200
 	case s.Port == 0:
-		s.Port = asked
-	case asked != 0 && asked != s.Port:
-		return fmt.Errorf("this dev cluster was made with --port %d; remove its folder to begin anew with %d", s.Port, asked)
+		s.Layout = o.layout
+		s.Port = o.port
+	case o.asked && o.port != 0 && o.port != s.Port:
+		return fmt.Errorf("this dev cluster was made with --port %d; remove its folder to begin anew with %d", s.Port, o.port)
+	}
+	if s.Port == 0 {
+		return s.findPorts()
 	}
 	return nil
 }
 
+// findPorts takes the first of any that are free, below those that systems give to whoever calls
+// another: by chance, so that two clusters that begin at once hardly meet.
+func (s *State) findPorts() error {
+	const first, last, tries = 20_000, 32_000, 100
+	for range tries {
+		s.Port = first + rand.IntN(last-first)
+		if s.portsAreFree() == nil {
+			return nil
+		}
+	}
+	return errors.New("no free ports were found; choose with --port")
+}
+
 // portsAreFree says what a node would say of its port in words that mean nothing to whoever started a dev cluster.
 func (s *State) portsAreFree() error {
-	for _, a := range Addresses(s.Port) {
+	for _, a := range s.addresses() {
 		for offset := range 3 {
 			l, err := net.Listen("tcp", a.Local(offset))
 			switch {
@@ -139,7 +156,7 @@ func (s *State) portsAreFree() error {
 					"or begin anew in another folder with --dir and --port", a.Local(offset))
 			case errors.Is(err, syscall.EADDRINUSE):
 				return fmt.Errorf("%s is in use by another program; choose other ports with --port (the first of %d to %d)",
-					a.Local(offset), s.Port, s.Port+10*(Nodes-1)+2)
+					a.Local(offset), s.Port, s.Port+10*(s.nodes()-1)+2)
 			case err != nil:
 				return err
 			}
