@@ -39,7 +39,8 @@ func Start(t testing.TB) *Vault {
 	return startVault(Loopback(t, 1, func(_ int, config *node.Config) {
 		// Nobody else could lead, so there is little to wait for.
 		config.Timing = node.Timing{
-			Heartbeat: 20 * time.Millisecond, Election: 30 * time.Millisecond, LeaderLease: 20 * time.Millisecond,
+			Heartbeat: 20 * time.Millisecond, Election: 30 * time.Millisecond,
+			LeaderLease: 20 * time.Millisecond,
 		}
 	}))
 }

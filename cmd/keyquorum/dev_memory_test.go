@@ -136,6 +136,26 @@ func TestMemoryModeOfThree(t *testing.T) {
 	}
 }
 
+// TestDetachedClusterThatStays: --detach is not for memory alone, and dev stop loses nothing.
+func TestDetachedClusterThatStays(t *testing.T) {
+	p := &passing{dir: t.TempDir()}
+	for _, port := range []string{"--port=0", "--sealed"} { // it comes back where it was
+		o := p.call(t, "dev", "--detach", "--print=json", port)
+		if o.code != 0 || json.Unmarshal([]byte(o.stdout), &p.environment) != nil {
+			t.Fatalf("exit code %d, %s%s", o.code, o.stdout, o.stderr)
+		}
+		if o := p.call(t, "dev", "status"); o.code != 0 || strings.Contains(o.stdout, "unsealed") != (port != "--sealed") {
+			t.Errorf("%s: dev status: exit code %d, %s%s", port, o.code, o.stdout, o.stderr)
+		}
+		if o := p.call(t, "dev", "stop"); o.code != 0 {
+			t.Errorf("dev stop: exit code %d, %s", o.code, o.stderr)
+		}
+		if _, err := os.Stat(filepath.Join(p.dir, ".keyquorum-dev", "dev.json")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestTimeShiftMakesKeysExpire: a key that ends in an hour has ended for nodes that are two ahead,
 // and tokens and certificates are good all the same.
 func TestTimeShiftMakesKeysExpire(t *testing.T) {

@@ -100,7 +100,8 @@ func letGo(log *os.File) error {
 
 func stopCommand(dir *string) *cobra.Command {
 	return &cobra.Command{
-		Use: "stop", Short: "Stop the running dev cluster, and wait until it has ended", Args: console.Arguments(0, 0),
+		Use: "stop", Short: "Stop the running dev cluster, and wait until it has ended",
+		Args: console.Arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			folder, err := chosenFolder(*dir)
 			if err != nil {
@@ -125,7 +126,8 @@ func endProcess(pid int) error {
 		return fmt.Errorf("process %d of the dev cluster: %w", pid, err)
 	}
 	defer unix.Close(process)
-	if err := unix.PidfdSendSignal(process, unix.SIGTERM, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+	err = unix.PidfdSendSignal(process, unix.SIGTERM, nil, 0)
+	if err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("process %d of the dev cluster: %w", pid, err)
 	}
 	over := time.Now().Add(2 * StopTimeout)

@@ -18,14 +18,15 @@ import (
 	"keyquorum/cmd/keyquorum/console"
 )
 
-const help = `Run a three-node cluster on this machine: three processes with their own data folders under --dir, a
-certificate authority of their own, a vault demo and an application that may use it.
-It keeps its unseal shares on disk: nothing real belongs in it.
+const help = `Run a three-node cluster on this machine: three processes with their own data
+folders under --dir, a certificate authority of their own, a vault demo and an
+application that may use it. It keeps its unseal shares on disk: nothing real
+belongs in it.
 
-With --memory it is for tests and CI: it keeps nothing, and is gone when it ends. Its data are in a
-private folder on a tmpfs where the machine has one ($XDG_RUNTIME_DIR, /dev/shm), else in the temporary
-folder. With --detach the command returns when the cluster is ready, and prints its environment; to wait,
-and to stop at the first failure, no more is needed than
+With --memory it is for tests and CI: it keeps nothing, and is gone when it
+ends. Its data are in a private folder on a tmpfs where the machine has one
+($XDG_RUNTIME_DIR, /dev/shm), else in the temporary folder. With --detach the
+command returns when the cluster can be used, and prints its environment:
 
   environment=$(keyquorum dev --memory --nodes=1 --detach) && eval "$environment"
   keyquorum dev exec -- COMMAND
@@ -44,7 +45,8 @@ func Command(node *cobra.Command) *cobra.Command {
 		Args: console.Arguments(0, 0), Long: help,
 	}
 	dir := c.PersistentFlags().String("dir", "",
-		"folder of the dev cluster (else KEYQUORUM_DEV_DIR for the commands below dev; default "+defaultDir+")")
+		"folder of the dev cluster (default "+defaultDir+"; of the commands\n"+
+			"below dev the one of KEYQUORUM_DEV_DIR)")
 	o := &options{dir: dir}
 	o.bind(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -62,7 +62,8 @@ func (v seedVault) make(ctx context.Context, api *operator.Client, app string) e
 	if v.RetentionDays != nil {
 		days = *v.RetentionDays
 	}
-	if _, err := operator.CreateVault(ctx, api, v.Name, days, v.PurgeProtection); err != nil && !isConflict(err) {
+	_, err := operator.CreateVault(ctx, api, v.Name, days, v.PurgeProtection)
+	if err != nil && !isConflict(err) {
 		return fmt.Errorf("creating vault %s: %w", v.Name, err)
 	}
 	if _, err := operator.SetGrant(ctx, api, v.Name, app, everything, everything); err != nil {

@@ -77,7 +77,9 @@ func (a Address) host() string {
 	return a.listen
 }
 
-func (a Address) API() string { return "https://" + net.JoinHostPort(a.host(), strconv.Itoa(a.Port)) }
+func (a Address) API() string {
+	return "https://" + net.JoinHostPort(a.host(), strconv.Itoa(a.Port))
+}
 
 func (a Address) Cluster() string { return a.Local(1) }
 func (a Address) Gossip() string  { return a.Local(2) }

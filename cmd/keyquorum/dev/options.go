@@ -31,23 +31,37 @@ type options struct {
 }
 
 func (o *options) bind(f *pflag.FlagSet) {
-	f.IntVar(&o.port, "port", defaultPort,
-		"first API port; the nodes have it, +10 and +20, cluster +1, gossip +2; 0: any that are free")
+	f.IntVar(&o.port, "port", defaultPort, "first API port; the nodes have it, +10 and +20,\n"+
+		"cluster +1, gossip +2; 0: any that are free")
 	f.BoolVar(&o.sealed, "sealed", false, "leave the nodes sealed")
+	f.StringVar(&o.print, "print", "", "print on standard output the environment alone, once\n"+
+		"ready: export (lines for a shell), env (NAME=value), json")
+	f.StringVar(&o.envFile, "env-file", "", "write the environment there once ready, as --print\n"+
+		"says (else export lines)")
+	f.StringVar(&o.caFile, "ca-file", "", "write the authority to trust there once ready, and\n"+
+		"name that file in the environment")
+	f.BoolVar(&o.detach, "detach", false, "return when the cluster is ready; dev stop ends it")
 	f.BoolVar(&o.memory, "memory", false, "keep nothing: for tests and CI")
-	f.IntVar(&o.layout.Nodes, "nodes", Nodes, "with --memory: how many nodes, 1 or 3")
-	f.StringVar(&o.layout.Listen, "listen", loopback, "with --memory: IP address at which the APIs listen; 0.0.0.0 in a container")
-	f.StringVar(&o.zone, "zone", Suffix+"="+Login, "with --memory: SUFFIX=LOGIN, vaults are hosts below SUFFIX, tokens come from LOGIN")
-	f.StringSliceVar(&o.layout.Vaults, "vault", []string{defaultVault}, "with --memory: name of a vault to make (repeatable)")
-	f.StringVar(&o.layout.App, "app", defaultApp, "with --memory: name of the application that may do everything in them")
-	f.StringVar(&o.seedFile, "seed", "", "with --memory: JSON file of vaults, applications, grants, secrets and keys to make")
-	f.DurationVar(&o.shift, "time-shift", 0, "with --memory: how far the nodes' clocks are ahead (or -behind), for tests of expiry")
-	f.StringVar(&o.print, "print", "", "print nothing on standard output but the environment, once ready: export (lines for a shell), env (NAME=value) or json")
-	f.StringVar(&o.envFile, "env-file", "", "write the environment there once ready, as --print says (else export lines)")
-	f.StringVar(&o.caFile, "ca-file", "", "write the authority to trust there once ready, and name that file in the environment")
-	f.BoolVar(&o.detach, "detach", false, "return when the cluster is ready; keyquorum dev stop ends it")
+	o.bindMemory(f)
 	f.BoolVar(&o.detached, "detached", false, "")
 	_ = f.MarkHidden("detached")
+}
+
+// bindMemory has the flags of ofMemory.
+func (o *options) bindMemory(f *pflag.FlagSet) {
+	f.IntVar(&o.layout.Nodes, "nodes", Nodes, "with --memory: how many nodes, 1 or 3")
+	f.StringVar(&o.layout.Listen, "listen", loopback, "with --memory: IP address at which the APIs\n"+
+		"listen; 0.0.0.0 in a container")
+	f.StringVar(&o.zone, "zone", Suffix+"="+Login, "with --memory: SUFFIX=LOGIN, vaults are hosts\n"+
+		"below SUFFIX, tokens come from LOGIN")
+	f.StringSliceVar(&o.layout.Vaults, "vault", []string{defaultVault},
+		"with --memory: name of a vault to make (repeatable)")
+	f.StringVar(&o.layout.App, "app", defaultApp, "with --memory: name of the application that may\n"+
+		"do everything in them")
+	f.StringVar(&o.seedFile, "seed", "", "with --memory: JSON file of vaults, applications,\n"+
+		"grants, secrets and keys to make")
+	f.DurationVar(&o.shift, "time-shift", 0, "with --memory: how far the nodes' clocks are ahead\n"+
+		"(behind with -2h), for tests of expiry")
 }
 
 // ofMemory are the flags that only a cluster in memory has.
@@ -94,9 +108,11 @@ func (o *options) completeMemory() (err error) {
 	_, badIP := netip.ParseAddr(o.layout.Listen)
 	switch {
 	case *o.dir != "":
-		return errors.New("--dir is for a cluster that stays; --memory makes a folder of its own, and removes it")
+		return errors.New("--dir is for a cluster that stays; " +
+			"--memory makes a folder of its own, and removes it")
 	case o.sealed:
-		return errors.New("--sealed is for a cluster that stays: one that keeps nothing would be of no use sealed")
+		return errors.New("--sealed is for a cluster that stays: " +
+			"one that keeps nothing would be of no use sealed")
 	case o.layout.Nodes != 1 && o.layout.Nodes != Nodes:
 		return fmt.Errorf("--nodes %d: it is 1 or %d", o.layout.Nodes, Nodes)
 	case !ok || suffix == "" || login == "":
@@ -104,7 +120,8 @@ func (o *options) completeMemory() (err error) {
 	case badIP != nil:
 		return fmt.Errorf("--listen %q: it is an IP address, as in 127.0.0.1 or 0.0.0.0", o.layout.Listen)
 	case len(o.layout.Vaults) == 0 || o.layout.App == "":
-		return errors.New("--vault and --app: a dev cluster has a vault, and an application that may use it")
+		return errors.New("--vault and --app: a dev cluster has a vault, " +
+			"and an application that may use it")
 	}
 	if o.seedFile != "" {
 		o.seed, err = readSeed(o.seedFile)

@@ -67,7 +67,7 @@ type seedKey struct {
 	Operations []string `json:"key_ops"`
 }
 
-// A seedTime is RFC 3339, a date, or a length of time from now (30d, 720h), by this machine's clock.
+// A seedTime is RFC 3339, a date, or a length of time from now (30d, 720h) by this machine's clock.
 type seedTime time.Time
 
 func (t *seedTime) UnmarshalJSON(b []byte) error {

@@ -29,7 +29,8 @@ func (d *cluster) sow(ctx context.Context, api *operator.Client, app Credential)
 	if s == nil {
 		return nil
 	}
-	d.say("Loading the seed: %d applications, %d secrets, %d keys", len(s.Applications), len(s.Secrets), len(s.Keys))
+	d.say("Loading the seed: %d applications, %d secrets, %d keys",
+		len(s.Applications), len(s.Secrets), len(s.Keys))
 	d.state.Apps = make(map[string]Credential)
 	for _, a := range s.Applications {
 		made, err := newApp(ctx, api, a.Name)
@@ -102,13 +103,15 @@ func (s *sower) url(vault string) string {
 }
 
 func (s *sower) secret(ctx context.Context, o seedSecret) error {
-	client, err := azsecrets.NewClient(s.url(o.Vault), s.credential, &azsecrets.ClientOptions{ClientOptions: s.options})
+	options := &azsecrets.ClientOptions{ClientOptions: s.options}
+	client, err := azsecrets.NewClient(s.url(o.Vault), s.credential, options)
 	if err != nil {
 		return err
 	}
-	in := azsecrets.SetSecretParameters{Value: &o.Value, Tags: o.Tags, SecretAttributes: &azsecrets.SecretAttributes{
+	attributes := &azsecrets.SecretAttributes{
 		Enabled: o.Enabled, NotBefore: o.NotBefore.time(), Expires: o.Expires.time(),
-	}}
+	}
+	in := azsecrets.SetSecretParameters{Value: &o.Value, Tags: o.Tags, SecretAttributes: attributes}
 	if o.ContentType != "" {
 		in.ContentType = &o.ContentType
 	}
@@ -117,7 +120,8 @@ func (s *sower) secret(ctx context.Context, o seedSecret) error {
 }
 
 func (s *sower) key(ctx context.Context, k seedKey) error {
-	client, err := azkeys.NewClient(s.url(k.Vault), s.credential, &azkeys.ClientOptions{ClientOptions: s.options})
+	options := &azkeys.ClientOptions{ClientOptions: s.options}
+	client, err := azkeys.NewClient(s.url(k.Vault), s.credential, options)
 	if err != nil {
 		return err
 	}
