@@ -249,7 +249,13 @@ func TestDevRefusesWhatDoesNotGoTogether(t *testing.T) {
 	if err := os.WriteFile(bad, []byte(`{"sekrets": []}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	there := filepath.Join(t.TempDir(), "profile")
+	if err := os.WriteFile(there, []byte("export PATH=/bin\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for line, says := range map[string]string{
+		"--env-file=" + there:             there + " is there already",
+		"--ca-file=" + there:              there + " is there already",
 		"--time-shift=2h":                 "--time-shift is for a cluster that keeps nothing: give --memory too",
 		"--nodes=1":                       "--nodes is for a cluster that keeps nothing",
 		"--seed=x.json":                   "--seed is for a cluster that keeps nothing",

@@ -17,6 +17,7 @@ import (
 
 const (
 	certificateLife = 397 * 24 * time.Hour // the longest that browsers take
+	authorityName   = "Keyquorum dev CA"
 	renewBefore     = 30 * 24 * time.Hour
 )
 
@@ -54,7 +55,7 @@ func mintAuthority(now time.Time) (*x509.Certificate, *ecdsa.PrivateKey, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	template := certificateTemplate("Keyquorum dev CA", now)
+	template := certificateTemplate(authorityName, now)
 	template.IsCA = true
 	template.BasicConstraintsValid = true
 	template.KeyUsage = x509.KeyUsageCertSign

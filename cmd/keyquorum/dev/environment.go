@@ -1,9 +1,13 @@
 package dev
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -167,6 +171,36 @@ func (d *cluster) takeBack() {
 			_ = os.Remove(file)
 		}
 	}
+}
+
+// mayReplace refuses a file that is there and is not a dev cluster's: it would be written over, and
+// removed at the end.
+func mayReplace(flag, file string, ours func([]byte) bool) error {
+	if file == "" {
+		return nil
+	}
+	text, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("--%s: %w", flag, err)
+	case !ours(text):
+		return fmt.Errorf("--%s: %s is there already, and no dev cluster has written it; "+
+			"name another file", flag, file)
+	}
+	return nil
+}
+
+func isEnvironment(text []byte) bool { return bytes.Contains(text, []byte("KEYQUORUM_DEV_DIR")) }
+
+func isAuthority(text []byte) bool {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return false
+	}
+	ca, err := x509.ParseCertificate(block.Bytes)
+	return err == nil && ca.Subject.CommonName == authorityName
 }
 
 // writeWhole has whoever waits for a file see all of it or nothing.

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestWhatAKilledProcessLeftIsRemoved: a folder without an owner goes, one with an owner stays.
@@ -83,6 +84,32 @@ func TestEnvironmentIsPrintedForPrograms(t *testing.T) {
 	} {
 		if got := printings[name](variables); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestOnlyADevClustersFilesAreReplaced: what a killed cluster has left may be written over.
+func TestOnlyADevClustersFilesAreReplaced(t *testing.T) {
+	folder := Folder(t.TempDir())
+	if err := folder.EnsureCertificates(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	env := folder.Path("env")
+	if err := os.WriteFile(env, []byte(exports([]variable{{"KEYQUORUM_DEV_DIR", "/x"}})), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		file string
+		ours func([]byte) bool
+		may  bool
+	}{
+		{env, isEnvironment, true}, {folder.Path("ca.pem"), isAuthority, true},
+		{folder.Path("nothing"), isEnvironment, true}, {"", isAuthority, true},
+		{env, isAuthority, false}, {folder.Path("tls.pem"), isAuthority, false},
+		{folder.Path("ca.pem"), isEnvironment, false},
+	} {
+		if err := mayReplace("env-file", row.file, row.ours); (err == nil) != row.may {
+			t.Errorf("%s: %v, want that it may be replaced: %v", row.file, err, row.may)
 		}
 	}
 }

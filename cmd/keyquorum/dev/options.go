@@ -80,6 +80,12 @@ func (o *options) complete(f *pflag.FlagSet) error {
 	if err := o.absolute(); err != nil {
 		return err
 	}
+	if err := mayReplace("env-file", o.envFile, isEnvironment); err != nil {
+		return err
+	}
+	if err := mayReplace("ca-file", o.caFile, isAuthority); err != nil {
+		return err
+	}
 	if !o.memory {
 		for _, name := range ofMemory {
 			if f.Changed(name) {
