@@ -21,10 +21,8 @@ func (d *cluster) up(ctx context.Context) error {
 	if err := d.ensureInitialised(ctx); err != nil {
 		return err
 	}
-	for _, p := range d.nodes {
-		if err := d.admit(ctx, p); err != nil {
-			return err
-		}
+	if err := d.admit(ctx, d.nodes...); err != nil {
+		return err
 	}
 	if isNew {
 		if err := d.furnish(ctx); err != nil {
@@ -88,28 +86,43 @@ func (d *cluster) ensureInitialised(ctx context.Context) error {
 	return d.folder.Save(d.state)
 }
 
-// admit makes a running node a member if it is none yet, and unseals it unless nodes are to stay sealed.
-func (d *cluster) admit(ctx context.Context, p *process) error {
-	status, err := d.sealStatus(ctx, p.Address)
-	if err != nil {
-		return err
+// admit makes running nodes members that vote. All join before the first is waited for: the leader
+// looks once a second who may vote by now.
+func (d *cluster) admit(ctx context.Context, nodes ...*process) error {
+	var joined []*process
+	for _, p := range nodes {
+		joins, err := d.letIn(ctx, p)
+		if err != nil {
+			return err
+		}
+		if joins {
+			joined = append(joined, p)
+		}
 	}
-	joins := !status.Initialized
-	if joins {
-		if err := d.join(ctx, p); err != nil {
+	for _, p := range joined {
+		if err := d.until(ctx, p, "it is a voter", d.isVoter(p)); err != nil {
 			return err
 		}
 	}
-	if status.Initialized && (!status.Sealed || d.staysSealed()) {
-		return nil
-	}
-	if err := d.unseal(ctx, p); err != nil {
-		return err
-	}
-	if joins {
-		return d.until(ctx, p, "it is a voter", d.isVoter(p))
-	}
 	return nil
+}
+
+// letIn has a node join if it is no member yet, and unseals it unless nodes are to stay sealed.
+func (d *cluster) letIn(ctx context.Context, p *process) (joins bool, err error) {
+	status, err := d.sealStatus(ctx, p.Address)
+	if err != nil {
+		return false, err
+	}
+	joins = !status.Initialized
+	if joins {
+		if err := d.join(ctx, p); err != nil {
+			return joins, err
+		}
+	}
+	if status.Initialized && (!status.Sealed || d.staysSealed()) {
+		return joins, nil
+	}
+	return joins, d.unseal(ctx, p)
 }
 
 // staysSealed is false on a first run: a cluster has to be opened once to be furnished.
