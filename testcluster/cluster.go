@@ -21,6 +21,8 @@
 //	PowerCut                                                                       x
 //	Steal Stranger Burgle Searcher        x      x          x          x           x
 //
+// Whoever tests an application, and has nothing to break, needs Start alone (start.go).
+//
 //	func TestBillingOutlivesANode(t *testing.T) {
 //		synctest.Test(t, func(t *testing.T) {
 //			c := testcluster.New(t, 3)

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"keyquorum/cmd/keyquorum/dev"
 )
 
 // built is the folder that holds keyquorum and azure-app as a user would have built them.
@@ -110,9 +112,9 @@ func freeBase(t *testing.T) int {
 }
 
 func allFree(base int) bool {
-	for _, a := range devAddresses(base) {
+	for _, a := range dev.Addresses(base) {
 		for offset := range 3 {
-			l, err := net.Listen("tcp", a.local(offset))
+			l, err := net.Listen("tcp", a.Local(offset))
 			if err != nil {
 				return false
 			}

@@ -11,13 +11,14 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"keyquorum/cmd/keyquorum/dev"
 	"keyquorum/httpapi"
 )
 
-func devCertificates(t *testing.T, now time.Time) devFolder {
+func devCertificates(t *testing.T, now time.Time) dev.Folder {
 	t.Helper()
-	folder := devFolder(t.TempDir())
-	if err := folder.ensureCertificates(now); err != nil {
+	folder := dev.Folder(t.TempDir())
+	if err := folder.EnsureCertificates(now); err != nil {
 		t.Fatal(err)
 	}
 	return folder
@@ -25,19 +26,19 @@ func devCertificates(t *testing.T, now time.Time) devFolder {
 
 func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
 	folder := devCertificates(t, time.Now())
-	c, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), nil, "https://localhost:8200", hclog.NewNullLogger())
+	c, err := loadCertificate(folder.Path("tls.pem"), folder.Path("tls-key.pem"), nil, "https://localhost:8200", hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
 	first, _ := c.forHandshake(nil)
 
 	renewed := devCertificates(t, time.Now())
-	replace(t, renewed.path("tls.pem"), folder.path("tls.pem"))
+	replace(t, renewed.Path("tls.pem"), folder.Path("tls.pem"))
 	halfway, err := c.forHandshake(nil)
 	if err != nil || !bytes.Equal(halfway.Certificate[0], first.Certificate[0]) {
 		t.Errorf("with half of a renewal written, the old pair must stay in service (error %v)", err)
 	}
-	replace(t, renewed.path("tls-key.pem"), folder.path("tls-key.pem"))
+	replace(t, renewed.Path("tls-key.pem"), folder.Path("tls-key.pem"))
 	second, err := c.forHandshake(nil)
 	if err != nil || bytes.Equal(second.Certificate[0], first.Certificate[0]) {
 		t.Errorf("the renewed pair is not in service (error %v)", err)
@@ -59,11 +60,11 @@ func replace(t *testing.T, from, to string) {
 func TestDevCertificateFitsEveryName(t *testing.T) {
 	now := time.Now()
 	folder := devCertificates(t, now)
-	c, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), nil, "https://localhost:8200", hclog.NewNullLogger())
+	c, err := loadCertificate(folder.Path("tls.pem"), folder.Path("tls-key.pem"), nil, "https://localhost:8200", hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
-	pem, err := os.ReadFile(folder.path("ca.pem"))
+	pem, err := os.ReadFile(folder.Path("ca.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,24 +84,24 @@ func TestDevCertificatesStayUntilTheyAgeAndKeepTheirKeyPrivate(t *testing.T) {
 	now := time.Now()
 	folder := devCertificates(t, now)
 	read := func() []byte {
-		b, err := os.ReadFile(folder.path("tls.pem"))
+		b, err := os.ReadFile(folder.Path("tls.pem"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return b
 	}
 	first := read()
-	if err := folder.ensureCertificates(now.Add(300 * 24 * time.Hour)); err != nil || !bytes.Equal(read(), first) {
+	if err := folder.EnsureCertificates(now.Add(300 * 24 * time.Hour)); err != nil || !bytes.Equal(read(), first) {
 		t.Errorf("a good pair was replaced (error %v)", err)
 	}
-	if err := folder.ensureCertificates(now.Add(390 * 24 * time.Hour)); err != nil || bytes.Equal(read(), first) {
+	if err := folder.EnsureCertificates(now.Add(390 * 24 * time.Hour)); err != nil || bytes.Equal(read(), first) {
 		t.Errorf("a pair near its end was kept (error %v)", err)
 	}
-	info, err := os.Stat(folder.path("tls-key.pem"))
+	info, err := os.Stat(folder.Path("tls-key.pem"))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the key's mode is %v (error %v), want 0600", info.Mode(), err)
 	}
-	if keys, _ := filepath.Glob(folder.path("*key*")); len(keys) != 1 {
+	if keys, _ := filepath.Glob(folder.Path("*key*")); len(keys) != 1 {
 		t.Errorf("the folder holds keys %q; the authority's must never be written", keys)
 	}
 }
@@ -112,14 +113,14 @@ func TestUncoveredHostsAreNamed(t *testing.T) {
 		zone  httpapi.Zone
 		warns []string
 	}{
-		{httpapi.Zone{Suffix: devSuffix, Login: devLogin}, nil},
-		{httpapi.Zone{Suffix: devSuffix, Login: "login.example.org"}, []string{"host=login.example.org"}},
-		{httpapi.Zone{Suffix: "vault.example.org", Login: devLogin}, []string{`host="*.vault.example.org"`}},
+		{httpapi.Zone{Suffix: dev.Suffix, Login: dev.Login}, nil},
+		{httpapi.Zone{Suffix: dev.Suffix, Login: "login.example.org"}, []string{"host=login.example.org"}},
+		{httpapi.Zone{Suffix: "vault.example.org", Login: dev.Login}, []string{`host="*.vault.example.org"`}},
 		{httpapi.Zone{Suffix: "example.org", Login: "login.example.org"}, []string{"host=login.example.org", `host="*.example.org"`}},
 	} {
 		var log bytes.Buffer
 		logger := hclog.New(&hclog.LoggerOptions{Output: &log})
-		if _, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), []httpapi.Zone{row.zone}, "https://localhost:8200", logger); err != nil {
+		if _, err := loadCertificate(folder.Path("tls.pem"), folder.Path("tls-key.pem"), []httpapi.Zone{row.zone}, "https://localhost:8200", logger); err != nil {
 			t.Fatal(err)
 		}
 		if strings.Count(log.String(), "[WARN]") != len(row.warns) {
@@ -150,7 +151,7 @@ func TestEndAndAddressOfTheCertificate(t *testing.T) {
 	} {
 		folder := devCertificates(t, time.Now().Add(-row.made))
 		var log bytes.Buffer
-		c, err := loadCertificate(folder.path("tls.pem"), folder.path("tls-key.pem"), nil, row.address, hclog.New(&hclog.LoggerOptions{Output: &log}))
+		c, err := loadCertificate(folder.Path("tls.pem"), folder.Path("tls-key.pem"), nil, row.address, hclog.New(&hclog.LoggerOptions{Output: &log}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -43,6 +44,8 @@ type serverConfig struct {
 	Connections   int
 	LogLevel      string
 	LogFormat     string
+
+	shift time.Duration // of the wall clock; see shiftedCommand
 }
 
 func (s *serverConfig) bind(f *pflag.FlagSet) {

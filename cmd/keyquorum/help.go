@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -13,9 +12,6 @@ import (
 
 // helpColumns is how wide help is at most: a terminal's usual width.
 const helpColumns = 80
-
-// calledAs is how this program was called, for hints that are to be typed.
-func calledAs() string { return os.Args[0] }
 
 // wrapHelp has a command and all that it holds explain themselves within a terminal's width.
 func wrapHelp(root *cobra.Command) {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/dev"
 	"keyquorum/cmd/keyquorum/objects"
 	"keyquorum/cmd/keyquorum/operator"
 	"keyquorum/cmd/keyquorum/proving"
@@ -46,9 +47,9 @@ func newRoot() *cobra.Command {
 	wrapHelp(root)
 	root.CompletionOptions.DisableDefaultCmd = true // ours says more
 	vaults := func(begun string) []string { return new(operator.Connection).VaultNames(false, begun) }
-	root.AddCommand(serverCommand(), devCommand(), operator.Command(), operator.StatusCommand(), planCommand(),
+	root.AddCommand(serverCommand(), dev.Command(shiftedCommand()), operator.Command(), operator.StatusCommand(), planCommand(),
 		operator.VaultCommand(), operator.AppCommand(), operator.GrantCommand(),
-		proving.Command(devSuffix+"="+devLogin), openapiCommand(), versionCommand(),
+		proving.Command(dev.Suffix+"="+dev.Login), openapiCommand(), versionCommand(),
 		objects.SecretCommand(vaults), objects.KeyCommand(vaults), session.LoginCommand(),
 		session.LogoutCommand(), runner.Command(), completionCommand())
 	return root

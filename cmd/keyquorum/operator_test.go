@@ -12,13 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"keyquorum/cmd/keyquorum/dev"
 	"keyquorum/cmd/keyquorum/operator"
 )
 
 // lonelyNode is a node that was started as an operator starts it, and stops with the test.
 type lonelyNode struct {
-	folder  devFolder
-	address devAddress
+	folder  dev.Folder
+	address dev.Address
 	cmd     *exec.Cmd
 	log     *os.File // standard error
 }
@@ -35,8 +36,8 @@ func (n *lonelyNode) said(t *testing.T) string {
 
 func startNode(t *testing.T, flags ...string) *lonelyNode {
 	t.Helper()
-	n := &lonelyNode{folder: devCertificates(t, time.Now()), address: devAddress{number: 1, port: freeBase(t)}}
-	n.cmd = keyquorum(context.Background(), string(n.folder), append(n.folder.serverArgs(n.address), flags...)...)
+	n := &lonelyNode{folder: devCertificates(t, time.Now()), address: dev.Addresses(freeBase(t))[0]}
+	n.cmd = keyquorum(context.Background(), string(n.folder), append(n.folder.ServerArgs(n.address), flags...)...)
 	var err error
 	if n.log, err = os.Create(filepath.Join(t.TempDir(), "log")); err != nil {
 		t.Fatal(err)
@@ -64,7 +65,7 @@ func startNode(t *testing.T, flags ...string) *lonelyNode {
 
 func (n *lonelyNode) operator(t *testing.T, args ...string) outcome {
 	t.Helper()
-	args = append([]string{"operator", "-address=" + n.address.api(), "-ca-cert=" + n.folder.path("ca.pem")}, args...)
+	args = append([]string{"operator", "-address=" + n.address.API(), "-ca-cert=" + n.folder.Path("ca.pem")}, args...)
 	return call(t, t.TempDir(), args...)
 }
 
@@ -100,12 +101,12 @@ func TestCeremony(t *testing.T) {
 	if !strings.Contains(blank.stdout, "Not initialized: run keyquorum operator init") {
 		t.Errorf("status before init: %s", blank.stdout)
 	}
-	whole := call(t, t.TempDir(), "status", "-address="+n.address.api(), "-ca-cert="+n.folder.path("ca.pem"))
+	whole := call(t, t.TempDir(), "status", "-address="+n.address.API(), "-ca-cert="+n.folder.Path("ca.pem"))
 	expectCode(t, "the cluster's status before init", whole, 2)
 	if !strings.Contains(whole.complaint(), "is not initialized: run `keyquorum operator init`") {
 		t.Errorf("the cluster's status before init: %s", whole.stderr)
 	}
-	stranger := call(t, t.TempDir(), "status", "-address="+n.address.api())
+	stranger := call(t, t.TempDir(), "status", "-address="+n.address.API())
 	if !strings.Contains(stranger.complaint(), "say with --ca-cert (KEYQUORUM_CACERT) which authority signed") {
 		t.Errorf("a node whose authority is not known: %s", stranger.stderr)
 	}
@@ -115,7 +116,7 @@ func TestCeremony(t *testing.T) {
 	if !strings.Contains(early.complaint(), "is not initialized: run `keyquorum operator init`") {
 		t.Errorf("unseal before init: %s", early.stderr)
 	}
-	joins := n.operator(t, "raft", "join", n.address.api()) // to itself: the certificate is what counts
+	joins := n.operator(t, "raft", "join", n.address.API()) // to itself: the certificate is what counts
 	if !strings.Contains(joins.complaint(), "give --leader-ca-cert") {
 		t.Errorf("a join whose authority nobody knows: %s", joins.stderr)
 	}
@@ -161,7 +162,7 @@ func TestCeremony(t *testing.T) {
 	if strings.Contains(people.stdout, "0001-01-01") || !strings.Contains(people.stdout, "Needed to unseal") {
 		t.Errorf("status for people: %s", people.stdout)
 	}
-	rooted := keyquorum(context.Background(), t.TempDir(), "operator", "-address="+n.address.api(), "-ca-cert="+n.folder.path("ca.pem"), "raft", "list-peers")
+	rooted := keyquorum(context.Background(), t.TempDir(), "operator", "-address="+n.address.API(), "-ca-cert="+n.folder.Path("ca.pem"), "raft", "list-peers")
 	rooted.Env = append(rooted.Env, "KEYQUORUM_TOKEN="+keys.RootToken)
 	if out, err := rooted.Output(); err != nil || !strings.HasPrefix(string(out), "Name ") || !strings.Contains(string(out), "node1") {
 		t.Errorf("list-peers (%v): %s", err, out)

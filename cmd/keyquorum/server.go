@@ -34,8 +34,20 @@ const (
 const heapFloor = 8 << 20
 
 func serverCommand() *cobra.Command {
+	return nodeCommand(new(serverConfig), "server")
+}
+
+// shiftedCommand is what dev runs nodes with whose clock is off. A server has no such setting.
+func shiftedCommand() *cobra.Command {
 	var config serverConfig
-	c := &cobra.Command{Use: "server", Short: "Run a node", Args: console.Arguments(0, 0),
+	c := nodeCommand(&config, "node")
+	c.Hidden = true
+	c.Flags().DurationVar(&config.shift, "time-shift", 0, "how far this node's clock is ahead")
+	return c
+}
+
+func nodeCommand(config *serverConfig, use string) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: "Run a node", Args: console.Arguments(0, 0),
 		Long: "Run a node. Each setting is a flag, or KEYQUORUM_NAME in the environment (KEYQUORUM_TLS_CERT for --tls-cert), or \"name\"\n" +
 			"in the JSON file that --config names (\"tls_cert\"); flags win over the environment, and that over the file."}
 	config.bind(c.Flags())
@@ -48,7 +60,7 @@ func serverCommand() *cobra.Command {
 		}
 		ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
-		return serve(ctx, &config)
+		return serve(ctx, config)
 	}
 	return c
 }
@@ -108,6 +120,9 @@ func serve(ctx context.Context, config *serverConfig) error {
 	}
 	own := nodeConfig(config, cluster, logger)
 	own.AuthorityKeys = authorities.Keys
+	if config.shift != 0 {
+		own.Now = func() time.Time { return time.Now().Add(config.shift) }
+	}
 	n, err := node.Open(own)
 	if err != nil {
 		api.Close()

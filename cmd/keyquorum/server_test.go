@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"keyquorum/cmd/keyquorum/dev"
 )
 
 // TestServerThatCannotStartSaysWhy starts nodes that lack something or collide with something.
@@ -18,11 +20,11 @@ func TestServerThatCannotStartSaysWhy(t *testing.T) {
 	}
 	defer taken.Close()
 	inUse := taken.Addr().String()
-	address := devAddress{port: freeBase(t)}
+	address := dev.Addresses(freeBase(t))[0]
 	good := map[string]string{
-		"--data": folder.path("data"), "--label": "n",
-		"--tls-cert": folder.path("tls.pem"), "--tls-key": folder.path("tls-key.pem"),
-		"--listen": address.local(0), "--cluster-listen": address.cluster(), "--gossip-listen": address.gossip(),
+		"--data": folder.Path("data"), "--label": "n",
+		"--tls-cert": folder.Path("tls.pem"), "--tls-key": folder.Path("tls-key.pem"),
+		"--listen": address.Local(0), "--cluster-listen": address.Cluster(), "--gossip-listen": address.Gossip(),
 	}
 	for _, row := range []struct {
 		name, flag, value string
@@ -30,8 +32,8 @@ func TestServerThatCannotStartSaysWhy(t *testing.T) {
 	}{
 		{"unknown flag", "--nonsense", "x", []string{"unknown flag", "--nonsense"}},
 		{"no data folder", "--data", "", []string{"--data", "needed"}},
-		{"data folder is a file", "--data", folder.path("tls.pem"), []string{"tls.pem", "not a directory"}},
-		{"no certificate", "--tls-cert", folder.path("nothing.pem"), []string{"--tls-cert", "nothing.pem"}},
+		{"data folder is a file", "--data", folder.Path("tls.pem"), []string{"tls.pem", "not a directory"}},
+		{"no certificate", "--tls-cert", folder.Path("nothing.pem"), []string{"--tls-cert", "nothing.pem"}},
 		{"zone without login", "--zone", "vault.localhost", []string{"--zone", "vault.localhost"}},
 		{"log level", "--log-level", "loud", []string{"--log-level", "loud"}},
 		{"log format", "--log-format", "xml", []string{"--log-format", "xml"}},
@@ -60,7 +62,7 @@ func TestServerThatCannotStartSaysWhy(t *testing.T) {
 			}
 		}
 	}
-	if _, err := os.Stat(folder.path("data")); err == nil {
+	if _, err := os.Stat(folder.Path("data")); err == nil {
 		t.Error("a node that could not start has made its data folder")
 	}
 }
@@ -142,5 +144,12 @@ func TestCallsThatAreWrongSaySo(t *testing.T) {
 		if o.code != row.code || !strings.Contains(o.complaint(), row.says) {
 			t.Errorf("%s: exit code %d saying %q, want %d and %q", row.args, o.code, o.stderr, row.code, row.says)
 		}
+	}
+}
+
+// TestDevWaitsForAnOrderlyEnd: keyquorum dev kills a node that takes longer to end than it may.
+func TestDevWaitsForAnOrderlyEnd(t *testing.T) {
+	if dev.StopTimeout <= drainTimeout+closeTimeout {
+		t.Errorf("dev kills nodes after %s; one may take %s", dev.StopTimeout, drainTimeout+closeTimeout)
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"keyquorum/cmd/keyquorum/dev"
 )
 
 // runningCluster is a `keyquorum dev` in a folder of its own, laid out as the repository is for a reader: bin/ beside it.
@@ -89,8 +91,8 @@ func (c *runningCluster) stop(t *testing.T) {
 
 func (c *runningCluster) pids(t *testing.T) (pids []int) {
 	t.Helper()
-	for number := 1; number <= devNodes; number++ {
-		pid := readPID(filepath.Join(c.dir, ".keyquorum-dev", fmt.Sprintf("node%d.pid", number)))
+	for number := 1; number <= dev.Nodes; number++ {
+		pid := dev.ReadPID(filepath.Join(c.dir, ".keyquorum-dev", fmt.Sprintf("node%d.pid", number)))
 		if pid == 0 {
 			t.Fatalf("node %d has no process", number)
 		}
@@ -99,10 +101,10 @@ func (c *runningCluster) pids(t *testing.T) (pids []int) {
 	return pids
 }
 
-func (c *runningCluster) status(t *testing.T) (reports []nodeReport) {
+func (c *runningCluster) status(t *testing.T) (reports []dev.Report) {
 	t.Helper()
 	o := call(t, c.dir, "dev", "status", "-format=json")
-	if o.code != 0 || json.Unmarshal([]byte(o.stdout), &reports) != nil || len(reports) != devNodes {
+	if o.code != 0 || json.Unmarshal([]byte(o.stdout), &reports) != nil || len(reports) != dev.Nodes {
 		t.Fatalf("dev status: exit code %d, output %q, %s", o.code, o.stdout, o.stderr)
 	}
 	return reports
@@ -150,8 +152,8 @@ func TestTour(t *testing.T) {
 // that say so they are, in data folders, logs and usage records they must not be.
 func (c *runningCluster) secretsAreWhereTheyBelong(t *testing.T) {
 	t.Helper()
-	folder := devFolder(filepath.Join(c.dir, ".keyquorum-dev"))
-	state, err := folder.state()
+	folder := dev.Folder(filepath.Join(c.dir, ".keyquorum-dev"))
+	state, err := folder.State()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,8 +207,8 @@ func tour(t *testing.T, base int) string {
 		t.Fatal("the README has no tour")
 	}
 	var ports []string
-	for i, a := range devAddresses(base) {
-		ports = append(ports, fmt.Sprintf(":%d", 8200+10*i), fmt.Sprintf(":%d", a.port))
+	for i, a := range dev.Addresses(base) {
+		ports = append(ports, fmt.Sprintf(":%d", 8200+10*i), fmt.Sprintf(":%d", a.Port))
 	}
 	return strings.NewReplacer(ports...).Replace(script.String())
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 )
 
@@ -46,3 +47,6 @@ func Complaint(err error) string {
 	broken := func(r rune) bool { return r == '\n' || r == '\r' }
 	return "keyquorum: " + strings.Join(strings.FieldsFunc(err.Error(), broken), "; ")
 }
+
+// CalledAs is how this program was called, for hints that are to be typed.
+func CalledAs() string { return os.Args[0] }

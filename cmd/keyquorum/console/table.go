@@ -131,7 +131,7 @@ func total(widths []int) int {
 
 // narrow takes from the widest columns until they fit into room.
 func narrow(widths []int, room int) {
-	for total(widths, 0) > room {
+	for total(widths)-columnGap*(len(widths)-1) > room {
 		widest := slices.Index(widths, slices.Max(widths))
 		if widths[widest] <= leastColumn {
 			return

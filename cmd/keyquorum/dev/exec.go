@@ -1,4 +1,4 @@
-package main
+package dev
 
 import (
 	"errors"
@@ -15,13 +15,13 @@ import (
 	"keyquorum/cmd/keyquorum/console"
 )
 
-func devExec(dir *string) *cobra.Command {
+func execCommand(dir *string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "exec -- COMMAND [ARGUMENT…]", Short: "Run a command with the environment and the host names of the dev cluster",
 		Long: "Run a command with the environment of the dev cluster and, where the machine does not resolve its names, with a\n" +
 			"hosts file of its own, with all live vaults: in a user and mount namespace, which needs no privilege and changes\n" +
 			"nothing for others.\n\n" +
-			"The command runs as the application " + devApp + ", which may do everything in " + devVault + ". Where you have set another application's\n" +
+			"The command runs as the cluster's application (" + defaultApp + "), which may do everything in its vaults. Where you have set another application's\n" +
 			"AZURE_CLIENT_ID or AZURE_CLIENT_SECRET, neither is replaced; AZURE_AUTHORITY_HOST, AZURE_TENANT_ID and KEYQUORUM_VAULT_URLS\n" +
 			"stay as you have set them too. The variables of operators (KEYQUORUM_, BAO_ and VAULT_ADDR, _CACERT, _TOKEN) are always the\n" +
 			"dev cluster's, so that nothing meant for it reaches another.",
@@ -29,35 +29,35 @@ func devExec(dir *string) *cobra.Command {
 	}
 	number := c.Flags().Int("node", 1, "node whose environment it gets")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		folder, err := openDevFolder(*dir)
+		folder, err := chosenFolder(*dir)
 		if err != nil {
 			return err
 		}
-		state, err := folder.state()
+		state, err := folder.State()
 		if err != nil {
 			return err
 		}
 		if state.App == nil {
-			return fmt.Errorf("there is no dev cluster in %s yet; start one with: %s dev, or say with --dir where it is", folder, calledAs())
+			return fmt.Errorf("there is no dev cluster in %s yet; start one with: %s dev, or say with --dir where it is", folder, console.CalledAs())
 		}
-		if *number < 1 || *number > devNodes {
-			return fmt.Errorf("--node %d: they are 1 to %d", *number, devNodes)
+		if *number < 1 || *number > state.nodes() {
+			return fmt.Errorf("--node %d: they are 1 to %d", *number, state.nodes())
 		}
 		if err := folder.adopt(state, *number); err != nil {
 			return err
 		}
-		return folder.execute(folder.liveNames(c.Context(), state), args)
+		return folder.execute(state.Layout, folder.liveNames(c.Context(), state), args)
 	}
 	return c
 }
 
 // adopt makes the environment of a node ours, and says what of the caller's it has left alone.
-func (f devFolder) adopt(s devState, number int) error {
+func (f Folder) adopt(s State, number int) error {
 	kept := f.callersOwn(s)
 	if len(kept) > 0 {
 		fmt.Fprintf(os.Stderr, "keyquorum: as you have set them, not as the dev cluster has them: %s\n", strings.Join(kept, ", "))
 	}
-	for _, v := range f.environment(s, devAddresses(s.Port)[number-1]) {
+	for _, v := range f.environment(s, s.addresses()[number-1]) {
 		if slices.Contains(kept, v.name) {
 			continue
 		}
@@ -65,7 +65,7 @@ func (f devFolder) adopt(s devState, number int) error {
 			return err
 		}
 	}
-	return os.Setenv("NO_PROXY", strings.TrimPrefix(os.Getenv("NO_PROXY")+",.localhost,127.0.0.1", ","))
+	return os.Setenv("NO_PROXY", strings.TrimPrefix(os.Getenv("NO_PROXY")+",.localhost,127.0.0.1,."+s.suffix()+","+s.login(), ","))
 }
 
 // ofApplications are the variables that a caller may set for an application of their own. Those of one line belong together: with the
@@ -78,16 +78,16 @@ var ofApplications = [][]string{
 }
 
 // callersOwn are the variables that hold what no node's environment file has given them.
-func (f devFolder) callersOwn(s devState) (kept []string) {
-	ours := make(map[devVariable]bool)
-	for _, a := range devAddresses(s.Port) {
+func (f Folder) callersOwn(s State) (kept []string) {
+	ours := make(map[variable]bool)
+	for _, a := range s.addresses() {
 		for _, v := range f.environment(s, a) {
 			ours[v] = true
 		}
 	}
 	theirs := func(name string) bool {
 		value := os.Getenv(name)
-		return value != "" && !ours[devVariable{name, value}]
+		return value != "" && !ours[variable{name, value}]
 	}
 	for _, together := range ofApplications {
 		if slices.ContainsFunc(together, theirs) {
@@ -98,14 +98,14 @@ func (f devFolder) callersOwn(s devState) (kept []string) {
 }
 
 // execute runs a command to its end, whose exit code becomes ours. It can resolve names.
-func (f devFolder) execute(names, args []string) error {
+func (f Folder) execute(l Layout, names, args []string) error {
 	plain := onOurTerminal(exec.Command(args[0], args[1:]...))
-	if len(unresolved(names)) > 0 {
-		inside, err := f.insideNamespace(names, args)
+	if len(l.unresolved(names)) > 0 {
+		inside, err := f.insideNamespace(l.hostsLine(names), args)
 		if err == nil {
 			return await(inside)
 		}
-		fmt.Fprintln(os.Stderr, noNamespace(err, hostsLine(names)))
+		fmt.Fprintln(os.Stderr, noNamespace(err, l.hostsLine(names)))
 	}
 	if err := plain.Start(); err != nil {
 		return err
@@ -120,13 +120,13 @@ func noNamespace(err error, line string) string {
 }
 
 // writeHosts copies the machine's hosts file and adds our names to it, in its last line.
-func (f devFolder) writeHosts(names []string) (string, error) {
+func (f Folder) writeHosts(line string) (string, error) {
 	b, err := os.ReadFile("/etc/hosts")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", err
 	}
-	file := f.path("hosts")
-	content := strings.TrimSpace(string(b)) + "\n" + hostsLine(names) + "\n"
+	file := f.Path("hosts")
+	content := strings.TrimSpace(string(b)) + "\n" + line + "\n"
 	return file, os.WriteFile(file, []byte(content), 0o644)
 }
 

@@ -1,4 +1,4 @@
-package main
+package dev
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ import (
 
 // insideNamespace starts ourselves as `dev inside`, in new user and mount namespaces, as the same user, and with the one
 // capability there that mounting a file needs.
-func (f devFolder) insideNamespace(names, args []string) (*exec.Cmd, error) {
-	hosts, err := f.writeHosts(names)
+func (f Folder) insideNamespace(line string, args []string) (*exec.Cmd, error) {
+	hosts, err := f.writeHosts(line)
 	if err != nil {
 		return nil, err
 	}
@@ -33,8 +33,8 @@ func (f devFolder) insideNamespace(names, args []string) (*exec.Cmd, error) {
 	return cmd, cmd.Start()
 }
 
-// devInside is the second half of `dev exec`: it lays the hosts file over /etc/hosts and becomes the command.
-func devInside() *cobra.Command {
+// insideCommand is the second half of `dev exec`: it lays the hosts file over /etc/hosts and becomes the command.
+func insideCommand() *cobra.Command {
 	return &cobra.Command{Use: "inside HOSTS -- COMMAND", Hidden: true, Args: console.Arguments(2, console.Any),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := mountHosts(args[0]); err != nil {

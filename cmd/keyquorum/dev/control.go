@@ -1,4 +1,4 @@
-package main
+package dev
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 	"keyquorum/cmd/keyquorum/operator"
 )
 
-// nodeReport is what `dev status` says of a node.
-type nodeReport struct {
+// Report is what `dev status` says of a node.
+type Report struct {
 	Node   int    `json:"node"`
 	PID    int    `json:"pid"` // 0: it does not run
 	State  string `json:"state"`
@@ -25,24 +25,24 @@ type nodeReport struct {
 	Vault  string `json:"vault"`
 }
 
-func (r nodeReport) process() any {
+func (r Report) process() any {
 	if r.PID == 0 {
 		return nil
 	}
 	return r.PID
 }
 
-func devStatus(dir *string) *cobra.Command {
+func statusCommand(dir *string) *cobra.Command {
 	c := &cobra.Command{Use: "status", Short: "Say how the nodes of the running dev cluster are", Args: console.Arguments(0, 0)}
 	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		folder, state, err := runningDev(*dir)
+		folder, state, err := running(*dir)
 		if err != nil {
 			return err
 		}
-		var reports []nodeReport
+		var reports []Report
 		t := console.NewTable("Node", "Process", "State", "Leader", "API", "Vault")
-		for _, a := range devAddresses(state.Port) {
+		for _, a := range state.addresses() {
 			r := folder.report(c.Context(), a)
 			reports = append(reports, r)
 			t.Add(r.Node, r.process(), r.State, r.Leader, r.API, r.Vault)
@@ -52,27 +52,27 @@ func devStatus(dir *string) *cobra.Command {
 	return c
 }
 
-// runningDev is the folder and state of a dev cluster that runs.
-func runningDev(dir string) (devFolder, devState, error) {
-	folder, err := openDevFolder(dir)
+// running is the folder and state of a dev cluster that runs.
+func running(dir string) (Folder, State, error) {
+	folder, err := chosenFolder(dir)
 	if err != nil {
-		return "", devState{}, err
+		return "", State{}, err
 	}
 	if _, err := folder.owner(); err != nil {
-		return "", devState{}, err
+		return "", State{}, err
 	}
-	state, err := folder.state()
+	state, err := folder.State()
 	return folder, state, err
 }
 
-func (f devFolder) report(ctx context.Context, a devAddress) nodeReport {
-	r := nodeReport{Node: a.number, API: a.api(), Vault: a.vaultURL(), PID: readPID(f.pidFile(a.number)), State: "down"}
-	ca, err := os.ReadFile(f.path("ca.pem"))
+func (f Folder) report(ctx context.Context, a Address) Report {
+	r := Report{Node: a.Number, API: a.API(), Vault: a.vaultURL(), PID: ReadPID(f.pidFile(a.Number)), State: "down"}
+	ca, err := os.ReadFile(f.Path("ca.pem"))
 	if err != nil || r.PID == 0 {
 		return r
 	}
 	r.State = "not answering"
-	api, err := operator.NewClient(a.api(), "", ca)
+	api, err := operator.NewClient(a.API(), "", ca)
 	if err != nil {
 		return r
 	}
@@ -89,22 +89,22 @@ func (f devFolder) report(ctx context.Context, a devAddress) nodeReport {
 	return r
 }
 
-func devRestart(dir *string) *cobra.Command {
+func restartCommand(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "restart N", Short: "Start node N again (one that runs is stopped first)", Args: console.Arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
-			folder, state, err := runningDev(*dir)
+			folder, state, err := running(*dir)
 			if err != nil {
 				return err
 			}
 			number, err := strconv.Atoi(args[0])
-			if err != nil || number < 1 || number > devNodes {
-				return fmt.Errorf("%q is no node: they are 1 to %d", args[0], devNodes)
+			if err != nil || number < 1 || number > state.nodes() {
+				return fmt.Errorf("%q is no node: they are 1 to %d", args[0], state.nodes())
 			}
 			if err := folder.requestRestart(c.Context(), number); err != nil {
 				return err
 			}
-			r := folder.report(c.Context(), devAddresses(state.Port)[number-1])
+			r := folder.report(c.Context(), state.addresses()[number-1])
 			if r.PID == 0 {
 				return fmt.Errorf("node %d did not come up; its log is %s", number, folder.logFile(number))
 			}
@@ -115,23 +115,19 @@ func devRestart(dir *string) *cobra.Command {
 }
 
 // requestRestart leaves a file for the running `keyquorum dev`, which removes it when it has done what it could.
-func (f devFolder) requestRestart(ctx context.Context, number int) error {
+func (f Folder) requestRestart(ctx context.Context, number int) error {
 	request := f.restartFile(number)
 	if err := os.WriteFile(request, nil, 0o600); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, devStopTimeout+3*devPatience)
+	ctx, cancel := context.WithTimeout(ctx, StopTimeout+3*patience)
 	defer cancel()
-	tick := time.NewTicker(devTick)
-	defer tick.Stop()
 	for {
 		if _, err := os.Stat(request); errors.Is(err, os.ErrNotExist) {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, lookOften) {
 			return errors.New("the dev cluster did not do it in time")
-		case <-tick.C:
 		}
 	}
 }

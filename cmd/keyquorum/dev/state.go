@@ -1,9 +1,10 @@
-package main
+package dev
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"strconv"
@@ -13,27 +14,30 @@ import (
 	"golang.org/x/sys/unix"
 
 	"keyquorum/cmd/keyquorum/operator"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
-// devState is dev.json: what a dev cluster must know to come back. It holds every secret of the cluster, in the clear.
-type devState struct {
-	Port int                  `json:"port"`
-	Init *operator.InitResult `json:"init,omitempty"`
-	App  *devSecret           `json:"app,omitempty"`
+// State is dev.json: what a dev cluster must know to come back. It holds every secret of the cluster, in the clear.
+type State struct {
+	Layout
+	Init *operator.InitResult  `json:"init,omitempty"`
+	App  *Credential           `json:"app,omitempty"`
+	Apps map[string]Credential `json:"seeded,omitempty"` // by name, those of a seed
 }
 
-// devSecret is the credential of the demo application.
-type devSecret struct {
+// Credential is that of an application.
+type Credential struct {
 	ClientID string `json:"client_id"`
 	Secret   string `json:"client_secret"`
 }
 
 // lock takes the folder for this process until the file is closed.
-func (f devFolder) lock() (*os.File, error) {
+func (f Folder) lock() (*os.File, error) {
 	if err := os.MkdirAll(string(f), 0o700); err != nil {
 		return nil, err
 	}
-	file, err := os.OpenFile(f.path("lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(f.Path("lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -54,9 +58,10 @@ func writeAll(file *os.File, s string) error {
 }
 
 // owner is the pid of the `keyquorum dev` that runs in the folder, or an error that says that none does.
-func (f devFolder) owner() (int, error) {
-	idle := fmt.Errorf("no dev cluster runs in %s; start one with: %s dev, or say with --dir where it is", f, calledAs())
-	file, err := os.Open(f.path("lock"))
+func (f Folder) owner() (int, error) {
+	idle := fmt.Errorf("no dev cluster runs in %s; start one with: %s dev, or say with --dir where it is",
+		f, console.CalledAs())
+	file, err := os.Open(f.Path("lock"))
 	if err != nil {
 		return 0, idle
 	}
@@ -67,10 +72,10 @@ func (f devFolder) owner() (int, error) {
 	return f.lockPID(), nil
 }
 
-func (f devFolder) lockPID() int { return readPID(f.path("lock")) }
+func (f Folder) lockPID() int { return ReadPID(f.Path("lock")) }
 
-// readPID is 0 when there is none.
-func readPID(file string) int {
+// ReadPID is 0 when there is none.
+func ReadPID(file string) int {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return 0
@@ -83,9 +88,9 @@ func readPID(file string) int {
 }
 
 // state reads dev.json; in a new folder it is empty.
-func (f devFolder) state() (devState, error) {
-	var s devState
-	b, err := os.ReadFile(f.path("dev.json"))
+func (f Folder) State() (State, error) {
+	var s State
+	b, err := os.ReadFile(f.Path("dev.json"))
 	if errors.Is(err, os.ErrNotExist) {
 		return s, nil
 	}
@@ -99,12 +104,12 @@ func (f devFolder) state() (devState, error) {
 }
 
 // save writes dev.json whole or not at all: without it the cluster could not be unsealed again.
-func (f devFolder) save(s devState) error {
+func (f Folder) Save(s State) error {
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
-	temporary := f.path("dev.json.new")
+	temporary := f.Path("dev.json.new")
 	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -112,34 +117,49 @@ func (f devFolder) save(s devState) error {
 	if err := errors.Join(writeAll(file, string(b)+"\n"), file.Sync(), file.Close()); err != nil {
 		return err
 	}
-	return os.Rename(temporary, f.path("dev.json"))
+	return os.Rename(temporary, f.Path("dev.json"))
 }
 
-// choosePort keeps a cluster at the ports it was made with, since its members know each other by them.
-func (s *devState) choosePort(asked int) error {
+// chooseLayout keeps a cluster as it was made: its members know each other by their ports.
+func (s *State) chooseLayout(o *options) error {
 	switch {
-	case s.Port == 0 && asked == 0:
-		s.Port = 8200
 	case s.Port == 0:
-		s.Port = asked
-	case asked != 0 && asked != s.Port:
-		return fmt.Errorf("this dev cluster was made with --port %d; remove its folder to begin anew with %d", s.Port, asked)
+		s.Layout = o.layout
+		s.Port = o.port
+	case o.asked && o.port != 0 && o.port != s.Port:
+		return fmt.Errorf("this dev cluster was made with --port %d; remove its folder to begin anew with %d", s.Port, o.port)
+	}
+	if s.Port == 0 {
+		return s.findPorts()
 	}
 	return nil
 }
 
+// findPorts takes the first of any that are free, below those that systems give to whoever calls
+// another: by chance, so that two clusters that begin at once hardly meet.
+func (s *State) findPorts() error {
+	const first, last, tries = 20_000, 32_000, 100
+	for range tries {
+		s.Port = first + rand.IntN(last-first)
+		if s.portsAreFree() == nil {
+			return nil
+		}
+	}
+	return errors.New("no free ports were found; choose with --port")
+}
+
 // portsAreFree says what a node would say of its port in words that mean nothing to whoever started a dev cluster.
-func (s *devState) portsAreFree() error {
-	for _, a := range devAddresses(s.Port) {
+func (s *State) portsAreFree() error {
+	for _, a := range s.addresses() {
 		for offset := range 3 {
-			l, err := net.Listen("tcp", a.local(offset))
+			l, err := net.Listen("tcp", a.Local(offset))
 			switch {
 			case errors.Is(err, syscall.EADDRINUSE) && s.Init != nil:
 				return fmt.Errorf("%s is in use by another program, and this dev cluster was made for it; end that program, "+
-					"or begin anew in another folder with --dir and --port", a.local(offset))
+					"or begin anew in another folder with --dir and --port", a.Local(offset))
 			case errors.Is(err, syscall.EADDRINUSE):
 				return fmt.Errorf("%s is in use by another program; choose other ports with --port (the first of %d to %d)",
-					a.local(offset), s.Port, s.Port+10*(devNodes-1)+2)
+					a.Local(offset), s.Port, s.Port+10*(s.nodes()-1)+2)
 			case err != nil:
 				return err
 			}

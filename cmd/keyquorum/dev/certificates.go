@@ -1,4 +1,4 @@
-package main
+package dev
 
 import (
 	"crypto/ecdsa"
@@ -16,22 +16,26 @@ import (
 )
 
 const (
-	devCertificateLife = 397 * 24 * time.Hour // the longest that browsers take
-	devRenewBefore     = 30 * 24 * time.Hour
+	certificateLife = 397 * 24 * time.Hour // the longest that browsers take
+	authorityName   = "Keyquorum dev CA"
+	renewBefore     = 30 * 24 * time.Hour
 )
+
+// EnsureCertificates leaves a good pair in the folder, for the zone that nobody asked to be another.
+func (f Folder) EnsureCertificates(now time.Time) error { return f.ensureCertificates(Layout{}, now) }
 
 // ensureCertificates leaves a good pair in the folder. A pair near its end is replaced together with its authority,
 // whose key is never written: nothing that was left behind can sign another certificate.
-func (f devFolder) ensureCertificates(now time.Time) error {
-	pair, err := tls.LoadX509KeyPair(f.path("tls.pem"), f.path("tls-key.pem"))
-	if err == nil && pair.Leaf.NotAfter.After(now.Add(devRenewBefore)) {
+func (f Folder) ensureCertificates(l Layout, now time.Time) error {
+	pair, err := tls.LoadX509KeyPair(f.Path("tls.pem"), f.Path("tls-key.pem"))
+	if err == nil && pair.Leaf.NotAfter.After(now.Add(renewBefore)) {
 		return nil
 	}
 	ca, caKey, err := mintAuthority(now)
 	if err != nil {
 		return err
 	}
-	leaf, key, err := mintServer(ca, caKey, now)
+	leaf, key, err := mintServer(l, ca, caKey, now)
 	if err != nil {
 		return err
 	}
@@ -40,9 +44,9 @@ func (f devFolder) ensureCertificates(now time.Time) error {
 		return err
 	}
 	return errors.Join(
-		writePEM(f.path("ca.pem"), "CERTIFICATE", ca.Raw, 0o644),
-		writePEM(f.path("tls.pem"), "CERTIFICATE", leaf, 0o644),
-		writePEM(f.path("tls-key.pem"), "PRIVATE KEY", keyDER, 0o600),
+		writePEM(f.Path("ca.pem"), "CERTIFICATE", ca.Raw, 0o644),
+		writePEM(f.Path("tls.pem"), "CERTIFICATE", leaf, 0o644),
+		writePEM(f.Path("tls-key.pem"), "PRIVATE KEY", keyDER, 0o600),
 	)
 }
 
@@ -51,7 +55,7 @@ func mintAuthority(now time.Time) (*x509.Certificate, *ecdsa.PrivateKey, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	template := devTemplate("Keyquorum dev CA", now)
+	template := certificateTemplate(authorityName, now)
 	template.IsCA = true
 	template.BasicConstraintsValid = true
 	template.KeyUsage = x509.KeyUsageCertSign
@@ -64,21 +68,24 @@ func mintAuthority(now time.Time) (*x509.Certificate, *ecdsa.PrivateKey, error) 
 	return ca, key, err
 }
 
-func mintServer(ca *x509.Certificate, caKey *ecdsa.PrivateKey, now time.Time) ([]byte, *ecdsa.PrivateKey, error) {
+func mintServer(l Layout, ca *x509.Certificate, caKey *ecdsa.PrivateKey, now time.Time) ([]byte, *ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
 	}
-	template := devTemplate("Keyquorum dev node", now)
-	template.DNSNames = []string{"*." + devSuffix, devLogin, "localhost"}
+	template := certificateTemplate("Keyquorum dev node", now)
+	template.DNSNames = []string{"*." + l.suffix(), l.login(), "localhost"}
 	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	if ip := net.ParseIP(l.Listen); ip != nil && !ip.IsUnspecified() {
+		template.IPAddresses = append(template.IPAddresses, ip)
+	}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	der, err := x509.CreateCertificate(rand.Reader, template, ca, &key.PublicKey, caKey)
 	return der, key, err
 }
 
-func devTemplate(name string, now time.Time) *x509.Certificate {
+func certificateTemplate(name string, now time.Time) *x509.Certificate {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
 		panic(err) // crypto/rand does not fail
@@ -87,7 +94,7 @@ func devTemplate(name string, now time.Time) *x509.Certificate {
 		SerialNumber: serial,
 		Subject:      pkix.Name{CommonName: name},
 		NotBefore:    now.Add(-time.Hour),
-		NotAfter:     now.Add(devCertificateLife),
+		NotAfter:     now.Add(certificateLife),
 	}
 }
 
