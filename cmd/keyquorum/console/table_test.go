@@ -67,7 +67,7 @@ func TestOutputForms(t *testing.T) {
 	for want, o := range map[string]Output{
 		"a\nb": {format: "table", field: "value"}, "1": {field: "n"}, "": {field: "other"},
 		"https://x\n": {quiet: true}, "ID=https://x\nN=1\nVALUE='a\nb'\n": {format: "env"},
-		"Key    Value\n---    -----\nId     https://x\n": {format: "table"},
+		"Key  Value\n---  -----\nId   https://x\n": {format: "table"},
 	} {
 		var b strings.Builder
 		if err := o.Print(&b, answer); err != nil || b.String() != want {
