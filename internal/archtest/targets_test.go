@@ -134,7 +134,12 @@ func TestHelpFits(t *testing.T) {
 
 func printed(t *testing.T, target string) string {
 	t.Helper()
-	out, err := exec.Command("make", "-C", root, "--no-print-directory", target).CombinedOutput()
+	cmd := exec.Command("make", "-C", root, "--no-print-directory", target)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { // of the make that runs this test
+		return strings.HasPrefix(v, "MAKEFLAGS=") || strings.HasPrefix(v, "MFLAGS=") ||
+			strings.HasPrefix(v, "MAKELEVEL=")
+	})
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
