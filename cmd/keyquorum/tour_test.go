@@ -119,7 +119,7 @@ func TestTour(t *testing.T) {
 	c := newCluster(t)
 	c.start(t, "--port", strconv.Itoa(c.base))
 	output := c.shell(t, tour(t, c.base))
-	for _, sight := range []string{"done: written through one URL, read and verified through 2", "Proven               true", "One more voter may be lost.", "1 voter, or any one region", "Client secret", `"sign"`, ": read secret azure-app-greeting", "403 Forbidden", "exit code 1: billing may not write", "exit code 2: sealed", "not a share of this cluster", `"operation":"`} {
+	for _, sight := range []string{"correct horse", "the secret is ***", "done: written through one URL, read and verified through 2", "Proven               true", "One more voter may be lost.", "1 voter, or any one region", "Client secret", `"sign"`, ": read secret azure-app-greeting", "403 Forbidden", "exit code 1: billing may not write", "exit code 2: sealed", "not a share of this cluster", `"operation":"`} {
 		if !strings.Contains(output, sight) {
 			t.Errorf("the tour did not show %q:\n%s", sight, output)
 		}
