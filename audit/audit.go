@@ -1,11 +1,13 @@
 // Package audit is the usage log: one JSON line for every request, written before it is answered.
 //
-// It owns the file, the shape of a line, and one goroutine that writes. It promises that Write returns nil only when
-// write(2) has taken the whole line (I10), that a line is one line of ASCII whatever a client sent, and that a line
-// torn by a full disk never runs into a good one. What is written reaches the disk within a second: a power cut can
-// lose that second, a crash of the process nothing. A file that is deleted, cut, replaced, or renamed without a signal
-// is noticed within a second, and takes no line until it is opened anew. The package never decides what is recorded,
-// reads no clock for an entry, and takes no plaintext: callers give it names and outcomes only.
+// It owns the file, the shape of a line, and one goroutine that writes. It promises that Write
+// returns nil only when write(2) has taken the whole line (I10), that a line is one line of ASCII
+// whatever a client sent, and that a line torn by a full disk never runs into a good one. What is
+// written reaches the disk within a second: a power cut can lose that second, a crash of the
+// process nothing. A file that is deleted, cut, replaced, or renamed without a signal is noticed
+// within a second, and takes no line until it is opened anew. The package never decides what is
+// recorded, reads no clock for an entry, and takes no plaintext: callers give it names and outcomes
+// only.
 package audit
 
 import (
@@ -25,19 +27,22 @@ const (
 	// lookEvery is how often the file's name is looked at. Two looks in a row settle that it is not
 	// the file's any more, so that this is noticed within a second.
 	lookEvery = 400 * time.Millisecond
-	// maxWaiting bounds the bytes that wait for the writer: some 25,000 usual lines. A healthy disk never lets it
-	// come near; beyond it requests fail at once instead of piling up behind a disk that hangs.
+	// maxWaiting bounds the bytes that wait for the writer: some 25,000 usual lines. A healthy disk
+	// never lets it come near; beyond it requests fail at once instead of piling up behind a disk that
+	// hangs.
 	maxWaiting = 8 << 20
 )
 
 var (
 	// ErrClosed: the log was closed before the entry was taken.
 	ErrClosed = errors.New("audit: the usage log is closed")
-	// ErrFull: more than 8 MiB of entries wait for a sink that does not keep up. The entry was not taken.
+	// ErrFull: more than 8 MiB of entries wait for a sink that does not keep up. The entry was not
+	// taken.
 	ErrFull = errors.New("audit: too many usage records are waiting to be written")
 )
 
-// An Entry is one request, or one thing that a node did of itself (decision 21). Empty fields are left out of the line.
+// An Entry is one request, or one thing that a node did of itself (decision 21). Empty fields are
+// left out of the line.
 type Entry struct {
 	Time          time.Time
 	RequestID     string
@@ -60,8 +65,8 @@ type Entry struct {
 	ClientRequest string // x-ms-client-request-id, cut to 64 printable characters
 }
 
-// A Sink is where lines go: a file, or a test's. One goroutine at a time calls it.
-// Write must say truly how many bytes it took, as io.Writer asks: the next line's beginning depends on it.
+// A Sink is where lines go: a file, or a test's. One goroutine at a time calls it. Write must say
+// truly how many bytes it took, as io.Writer asks: the next line's beginning depends on it.
 type Sink interface {
 	io.Writer
 	Sync() error
@@ -88,14 +93,16 @@ type Log struct {
 	failures atomic.Uint64
 }
 
-// A group is the lines of all entries that waited while the writer was busy: they share one write(2) and its error.
+// A group is the lines of all entries that waited while the writer was busy: they share one
+// write(2) and its error.
 type group struct {
 	lines []byte
 	done  chan struct{} // closed when err is final
 	err   error
 }
 
-// Open opens the file at path for appending; it is created with mode 0600. Close it to end its goroutine.
+// Open opens the file at path for appending; it is created with mode 0600. Close it to end its
+// goroutine.
 func Open(path string) (*Log, error) {
 	f, atLineStart, err := openFile(path)
 	if err != nil {
@@ -123,8 +130,8 @@ func start(path string, s Sink, atLineStart bool) *Log {
 
 var linePool = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
 
-// Write returns when write(2) has returned for the entry's line, or with the error for which the request must fail.
-// After an error the line may be in the file wholly, in part or not at all.
+// Write returns when write(2) has returned for the entry's line, or with the error for which the
+// request must fail. After an error the line may be in the file wholly, in part or not at all.
 func (l *Log) Write(e *Entry) error {
 	begun := time.Now()
 	err := l.write(e)
@@ -185,8 +192,8 @@ func (l *Log) take(buf []byte) *group {
 	return g
 }
 
-// Reopen closes and opens the file again, for rotation by name (SIGHUP). When the new file can't be opened the old one
-// stays in use. A sink that is not a file of ours is synced.
+// Reopen closes and opens the file again, for rotation by name (SIGHUP). When the new file can't be
+// opened the old one stays in use. A sink that is not a file of ours is synced.
 func (l *Log) Reopen() error {
 	answer := make(chan error, 1)
 	select {
@@ -197,7 +204,8 @@ func (l *Log) Reopen() error {
 	}
 }
 
-// Close writes what waits, syncs, closes the sink and ends the writer. Later calls return the first one's error.
+// Close writes what waits, syncs, closes the sink and ends the writer. Later calls return the first
+// one's error.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	if !l.closed {
@@ -252,7 +260,8 @@ func (l *Log) looks() (due <-chan time.Time, stop func()) {
 	return ticker.C, ticker.Stop
 }
 
-// writeGroup writes the filling group and gives its buffer back. The timer runs from the first write after a sync.
+// writeGroup writes the filling group and gives its buffer back. The timer runs from the first
+// write after a sync.
 func (l *Log) writeGroup(spare []byte, timer *time.Timer) []byte {
 	g := l.take(spare)
 	if len(g.lines) > 0 {
@@ -269,7 +278,8 @@ func (l *Log) writeGroup(spare []byte, timer *time.Timer) []byte {
 	return g.lines
 }
 
-// maxSpare is the largest buffer kept for the next group; one burst must not hold its memory for ever.
+// maxSpare is the largest buffer kept for the next group; one burst must not hold its memory for
+// ever.
 const maxSpare = 256 << 10
 
 // A writer is the sink and what the writing goroutine knows of it. No other goroutine touches it.
@@ -302,8 +312,8 @@ func (w *writer) write(lines []byte) error {
 	return nil
 }
 
-// sync brings what was written to the disk. While it fails, every entry is refused: lines that may not last must not
-// let requests through for longer than the second that is lost anyway.
+// sync brings what was written to the disk. While it fails, every entry is refused: lines that may
+// not last must not let requests through for longer than the second that is lost anyway.
 func (w *writer) sync() {
 	w.syncErr = nil
 	if !w.dirty {

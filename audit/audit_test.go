@@ -129,7 +129,8 @@ func TestLineIsGolden(t *testing.T) {
 	s := newSink()
 	l := audit.OpenSink(s)
 	mustWrite(t, l, "r1")
-	e := audit.Entry{Time: time.Unix(0, 0), Plane: "operator", Accessor: "acc", Operation: "sys/seal", Status: 403, Code: "permission denied"}
+	e := audit.Entry{Time: time.Unix(0, 0), Plane: "operator", Accessor: "acc", Operation: "sys/seal",
+		Status: 403, Code: "permission denied"}
 	if err := l.Write(&e); err != nil {
 		t.Fatal(err)
 	}
@@ -505,7 +506,8 @@ func FuzzLine(f *testing.F) {
 		s := newSink()
 		l := audit.OpenSink(s)
 		e := entry(id)
-		e.Object, e.ClientRequest, e.Code, e.Duration, e.Status = object, client, code, time.Duration(ns), status
+		e.Object, e.ClientRequest, e.Code, e.Duration, e.Status = object, client, code, time.Duration(ns),
+			status
 		if err := l.Write(e); err != nil {
 			t.Fatal(err)
 		}

@@ -21,7 +21,8 @@ var losses = []struct {
 }{
 	{"deleted", os.Remove, true, "was deleted"},
 	{"cut", func(path string) error { return os.Truncate(path, 10) }, true, "was cut"},
-	{"renamed", func(path string) error { return os.Rename(path, path+".1") }, false, "was renamed or replaced"},
+	{"renamed", func(path string) error { return os.Rename(path, path+".1") }, false,
+		"was renamed or replaced"},
 	{"replaced", func(path string) error {
 		if err := os.WriteFile(path+".new", nil, 0o600); err != nil {
 			return err
@@ -39,7 +40,8 @@ var losses = []struct {
 	}, false, "was renamed or replaced"},
 }
 
-// A lost file is noticed within a second, by whoever asks and whoever writes, until it is opened anew.
+// A lost file is noticed within a second, by whoever asks and whoever writes, until it is opened
+// anew.
 func TestLostFileTakesNoLines(t *testing.T) {
 	for _, loss := range losses {
 		t.Run(loss.name, func(t *testing.T) {
@@ -97,7 +99,8 @@ func TestLostFileIsNoticedWhileIdle(t *testing.T) {
 	}
 }
 
-// A rotation renames the file and sends the signal: no line is refused in between, and none is lost.
+// A rotation renames the file and sends the signal: no line is refused in between, and none is
+// lost.
 func TestRotationRefusesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.log")
 	synctest.Test(t, func(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// maxField cuts a field to this many bytes before escaping. No valid name, id or address comes near it; what a
-	// refused request carried in its path does.
+	// maxField cuts a field to this many bytes before escaping. No valid name, id or address comes
+	// near it; what a refused request carried in its path does.
 	maxField = 512
 	// maxClientRequest is the number of characters kept of a client's own request id.
 	maxClientRequest = 64
@@ -44,7 +44,8 @@ func appendLine(b []byte, e *Entry) []byte {
 	return append(b, "}\n"...)
 }
 
-// appendField appends a string member, or nothing when the value is empty. open is everything up to the value.
+// appendField appends a string member, or nothing when the value is empty. open is everything up to
+// the value.
 func appendField(b []byte, open, value string) []byte {
 	if value == "" {
 		return b
@@ -56,8 +57,9 @@ func appendField(b []byte, open, value string) []byte {
 	return append(appendEscaped(b, value), '"')
 }
 
-// appendEscaped leaves printable ASCII as it is and escapes the rest: a line is then ASCII without control characters,
-// so nothing that a client sends can end it, hide in it or move a terminal's cursor. Invalid UTF-8 becomes U+FFFD.
+// appendEscaped leaves printable ASCII as it is and escapes the rest: a line is then ASCII without
+// control characters, so nothing that a client sends can end it, hide in it or move a terminal's
+// cursor. Invalid UTF-8 becomes U+FFFD.
 func appendEscaped(b []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -89,7 +91,8 @@ func appendRune(b []byte, r rune) []byte {
 	return append(b, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 }
 
-// appendClientRequest keeps the first 64 printable characters of the client's id and drops everything else.
+// appendClientRequest keeps the first 64 printable characters of the client's id and drops
+// everything else.
 func appendClientRequest(b []byte, s string) []byte {
 	var kept [maxClientRequest]byte
 	n := 0

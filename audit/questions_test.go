@@ -12,7 +12,8 @@ import (
 	"keyquorum/audit"
 )
 
-// TestQuestionsOfTheSecurityOfficer asks a usage log what docs/security-officer.md asks, word for word.
+// TestQuestionsOfTheSecurityOfficer asks a usage log what docs/security-officer.md asks, word for
+// word.
 func TestQuestionsOfTheSecurityOfficer(t *testing.T) {
 	for _, tool := range []string{"sh", "jq"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -25,7 +26,8 @@ func TestQuestionsOfTheSecurityOfficer(t *testing.T) {
 	}
 	var answers []string
 	folder := someUses(t)
-	for _, match := range regexp.MustCompile("(?ms)^```sh usage\n(.*?)^```$").FindAllSubmatch(text, -1) {
+	for _, match := range regexp.MustCompile("(?ms)^```sh usage\n(.*?)^```$").FindAllSubmatch(text,
+		-1) {
 		cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", string(match[1]))
 		cmd.Dir = folder
 		out, err := cmd.CombinedOutput()
@@ -40,11 +42,13 @@ func TestQuestionsOfTheSecurityOfficer(t *testing.T) {
 		"2026-03-01T12:00:00.000000Z admin/grants/set payments billing-id keys=sign secrets=get",
 	}
 	if strings.Join(answers, "\n") != strings.Join(wanted, "\n") {
-		t.Errorf("the page's questions are answered\n%s\nwant\n%s", strings.Join(answers, "\n"), strings.Join(wanted, "\n"))
+		t.Errorf("the page's questions are answered\n%s\nwant\n%s", strings.Join(answers, "\n"),
+			strings.Join(wanted, "\n"))
 	}
 }
 
-// someUses is a folder with a usage log in which each question of the page has one answer, among lines that are none.
+// someUses is a folder with a usage log in which each question of the page has one answer, among
+// lines that are none.
 func someUses(t *testing.T) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
@@ -55,11 +59,14 @@ func someUses(t *testing.T) (folder string) {
 	for _, e := range []audit.Entry{
 		{Plane: "operator", Operation: "admin/grants/set", Vault: "payments", SubjectAppID: "billing-id",
 			Detail: "keys=sign secrets=get", Status: 200},
-		{Plane: "app", Remote: "10.0.0.7:1", Operation: "keys/sign", Status: 401, Vault: "payments", Object: "signer"},
+		{Plane: "app", Remote: "10.0.0.7:1", Operation: "keys/sign", Status: 401, Vault: "payments",
+			Object: "signer"},
 		{Plane: "app", AppID: "billing-id", Remote: "10.0.0.7:1", Operation: "keys/sign", Status: 200,
 			Vault: "payments", Object: "signer", Version: "v1"},
-		{Plane: "app", AppID: "billing-id", Operation: "keys/sign", Status: 200, Vault: "other", Object: "signer"},
-		{Plane: "app", AppID: "billing-id", Operation: "secrets/set", Status: 403, Vault: "payments", Object: "db"},
+		{Plane: "app", AppID: "billing-id", Operation: "keys/sign", Status: 200, Vault: "other",
+			Object: "signer"},
+		{Plane: "app", AppID: "billing-id", Operation: "secrets/set", Status: 403, Vault: "payments",
+			Object: "db"},
 	} {
 		e.Time = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 		if err := l.Write(&e); err != nil {

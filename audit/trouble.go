@@ -9,7 +9,8 @@ import (
 const (
 	// hangs is how long a write or sync may take before it counts as one that hangs.
 	hangs = time.Second
-	// troubled is for how long a failure is told of. Whether the next line could be written is not known before there is one.
+	// troubled is for how long a failure is told of. Whether the next line could be written is not
+	// known before there is one.
 	troubled = 30 * time.Second
 )
 
@@ -22,7 +23,8 @@ type watch struct {
 	look  fate      // and of the newest look at the file
 }
 
-// A fate is how a step ended. Each kind of step is cured by its own success alone: what is written no more can still be synced.
+// A fate is how a step ended. Each kind of step is cured by its own success alone: what is written
+// no more can still be synced.
 type fate struct {
 	at  time.Time
 	err error
@@ -47,8 +49,8 @@ func (w *watch) reopened() {
 	w.write, w.sync, w.look = fate{}, fate{}, fate{}
 }
 
-// Trouble says why requests can't be recorded now, as far as is known: a write or sync hangs, or failed a moment ago and none has
-// succeeded since. It never waits.
+// Trouble says why requests can't be recorded now, as far as is known: a write or sync hangs, or
+// failed a moment ago and none has succeeded since. It never waits.
 func (l *Log) Trouble() error {
 	w := &l.watch
 	w.mu.Lock()

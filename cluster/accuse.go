@@ -13,8 +13,10 @@ import (
 type deed struct{ word, says string }
 
 var (
-	deedUnsigned      = deed{"unsigned-transaction", "sent a transaction that no unsealed member signed"}
-	deedEntry         = deed{"unsigned-entry", "led, and had an entry in the log that no unsealed member signed"}
+	deedUnsigned = deed{"unsigned-transaction",
+		"sent a transaction that no unsealed member signed"}
+	deedEntry = deed{"unsigned-entry",
+		"led, and had an entry in the log that no unsealed member signed"}
 	deedConfiguration = deed{"configuration", "led with a configuration of members that nobody signed"}
 	deedRewrite       = deed{"rewrite", "led, and wanted entries replaced that were committed"}
 	deedKind          = deed{"entries", "led, and sent entries that no log has"}
@@ -24,8 +26,9 @@ var (
 	deedName          = deed{"name", "spoke Raft in the name of another node"}
 	deedOrder         = deed{"order", "gave an order that no unsealed member signed"}
 	deedStand         = deed{"stand", "told a node to stand for election that it does not lead"}
-	deedStale         = deed{"stale-entry", "led, and had an entry in the log that was signed long ago"}
-	deedKey           = deed{"key", "showed a certificate with a key that is not, or no longer, that node's"}
+	deedStale         = deed{"stale-entry",
+		"led, and had an entry in the log that was signed long ago"}
+	deedKey = deed{"key", "showed a certificate with a key that is not, or no longer, that node's"}
 )
 
 // An Accusation is what a node was caught at.
@@ -72,7 +75,8 @@ func (c *Cluster) accuse(node string, d deed, details ...any) {
 func (a *accusations) note(node string, d deed, now time.Time) (tell bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	i := slices.IndexFunc(a.list, func(x Accusation) bool { return x.Node == node && x.Deed == d.word })
+	i := slices.IndexFunc(a.list,
+		func(x Accusation) bool { return x.Node == node && x.Deed == d.word })
 	if i < 0 && len(a.list) < maxAccusations {
 		a.list = append(a.list, Accusation{Node: node, Deed: d.word, Says: d.says, Times: 1, Last: now})
 		return true

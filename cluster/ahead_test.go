@@ -47,8 +47,8 @@ func (s *slowFSM) ApplyBatch(logs []*raft.Log) []any {
 	return s.FSM.ApplyBatch(logs)
 }
 
-// A follower's state machine may be ahead of the leader's. What only the follower shows yet it must not answer with: the next
-// reader, at the leader, would be shown the older value.
+// A follower's state machine may be ahead of the leader's. What only the follower shows yet it must
+// not answer with: the next reader, at the leader, would be shown the older value.
 func TestFollowerAheadOfTheLeaderWaits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)

@@ -6,8 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bootTime is the lease clock of a machine: time since it started, suspended or not (CLOCK_BOOTTIME, clock_gettime(2)). Nobody
-// sets it. What counts is that two machines' clocks run at nearly the same rate for a second.
+// bootTime is the lease clock of a machine: time since it started, suspended or not
+// (CLOCK_BOOTTIME, clock_gettime(2)). Nobody sets it. What counts is that two machines' clocks run
+// at nearly the same rate for a second.
 func bootTime() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {

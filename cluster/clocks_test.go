@@ -42,10 +42,12 @@ func TestClocksOfDifferentRates(t *testing.T) {
 		roundTo time.Duration
 	}{
 		{"within the margin", [3]float64{1.03, 0.995, 1}, [3]bool{true, true, true}, 0},
-		{"within the margin, far away", [3]float64{1, 0.97, 1.03}, [3]bool{true, true, true}, 150 * time.Millisecond},
+		{"within the margin, far away", [3]float64{1, 0.97, 1.03}, [3]bool{true, true, true},
+			150 * time.Millisecond},
 		{"a follower's is slow", [3]float64{1, 0.5, 1}, [3]bool{true, false, true}, 0},
 		{"a follower's is fast", [3]float64{1, 1, 2}, [3]bool{true, true, false}, 0},
-		{"a follower's is a little slow, and it is far away", [3]float64{1, 0.93, 1}, [3]bool{true, false, true}, 100 * time.Millisecond},
+		{"a follower's is a little slow, and it is far away", [3]float64{1, 0.93, 1},
+			[3]bool{true, false, true}, 100 * time.Millisecond},
 		{"the leader's is slow", [3]float64{0.5, 1, 1}, [3]bool{false, false, false}, 0},
 		{"the leader's is fast", [3]float64{1.5, 1, 1}, [3]bool{false, false, false}, 0},
 	} {
@@ -74,7 +76,8 @@ func TestClocksOfDifferentRates(t *testing.T) {
 					acknowledged := time.Now()
 					time.Sleep(3 * time.Second)
 					if last := w.end()[cut]; last.After(acknowledged) {
-						t.Errorf("member %d after the leader answered the old value %s after the new one was acknowledged", who, last.Sub(acknowledged))
+						t.Errorf("member %d after the leader answered the old value %s after the new one was acknowledged",
+							who, last.Sub(acknowledged))
 					}
 				})
 			})

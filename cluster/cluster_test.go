@@ -28,10 +28,11 @@ func TestWriteAnywhereReadEverywhere(t *testing.T) {
 	})
 }
 
-// The schedule of a real stale read after a successful raft.VerifyLeader: both voters have answered a heartbeat, their
-// answers are under way; the leader stands still and is cut off; the others elect a leader, which acknowledges a new
-// value; the old leader wakes, and the old answers come in one by one. Our fence asks a question of its own after it has
-// noted where it stands, so no old answer can confirm it.
+// The schedule of a real stale read after a successful raft.VerifyLeader: both voters have answered
+// a heartbeat, their answers are under way; the leader stands still and is cut off; the others
+// elect a leader, which acknowledges a new value; the old leader wakes, and the old answers come in
+// one by one. Our fence asks a question of its own after it has noted where it stands, so no old
+// answer can confirm it.
 func TestStaleLeaderDoesNotAnswer(t *testing.T) {
 	for range 4 { // in one of four the held answer is no longer the one that would be taken for new
 		bubble(t, staleLeader)
@@ -59,7 +60,8 @@ func staleLeader(t *testing.T) {
 	must(t, g.put(next, "x", "new"))
 
 	voter := others[0] + others[1] - next
-	g.network.Release(host(voter), host(old)) // renews the old leader's lease; the next leader's request for its vote would end it
+	g.network.Release(host(voter),
+		host(old)) // renews the old leader's lease; the next leader's request for its vote would end it
 	g.stalls[old].release()
 	read := make(chan string, 1)
 	go func() {
@@ -100,7 +102,8 @@ func TestCutOffMemberAnswersNothing(t *testing.T) {
 	})
 }
 
-// Who comes while two rounds are under way waits for its own to begin as well, and still no longer than 5 s.
+// Who comes while two rounds are under way waits for its own to begin as well, and still no longer
+// than 5 s.
 func TestNobodyWaitsLongerForALeaderThanIsSaid(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)
@@ -112,7 +115,8 @@ func TestNobodyWaitsLongerForALeaderThanIsSaid(t *testing.T) {
 			readers.Go(func() {
 				begun := time.Now()
 				_, err := g.get(follower, "x", 20*time.Second)
-				if waited := time.Since(begun); !errors.Is(err, cluster.ErrUnavailable) || waited > 5100*time.Millisecond {
+				if waited := time.Since(begun); !errors.Is(err, cluster.ErrUnavailable) ||
+					waited > 5100*time.Millisecond {
 					t.Errorf("%v after %s", err, waited)
 				}
 			})
@@ -159,7 +163,8 @@ func TestRemovedMemberIsOut(t *testing.T) {
 		if len(members) != 2 {
 			t.Fatalf("%d members after removal", len(members))
 		}
-		if err := g.members[leader].Add(t.Context(), g.ids[gone], address(gone), g.authority.Certificate); err == nil {
+		if err := g.members[leader].Add(t.Context(), g.ids[gone], address(gone),
+			g.authority.Certificate); err == nil {
 			t.Fatal("a removed id came back")
 		}
 	})

@@ -140,7 +140,8 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 		}
 		c.counts.writes.Note(time.Since(begun))
 		return outcome, nil
-	case errors.Is(err, errNotLeader), errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress),
+	case errors.Is(err, errNotLeader), errors.Is(err, raft.ErrNotLeader),
+		errors.Is(err, raft.ErrLeadershipTransferInProgress),
 		errors.Is(err, raft.ErrEnqueueTimeout):
 		return fsm.Outcome{}, errNotLeader
 	}
@@ -186,7 +187,8 @@ type commitAnswer struct {
 	At    uint64
 }
 
-func (c *Cluster) serveCommit(ctx context.Context, from string, r commitCall) (commitAnswer, error) {
+func (c *Cluster) serveCommit(ctx context.Context, from string, r commitCall) (commitAnswer,
+	error) {
 	if err := c.fsm.Check(r.Txn); err != nil {
 		if fsm.SignedUnder(r.Txn) > c.fsm.View().Line().Newest().Term {
 			return commitAnswer{}, errNotLeader // a key that this node has yet to hear of

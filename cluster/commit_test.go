@@ -8,7 +8,8 @@ import (
 	"keyquorum/cluster"
 )
 
-// A member that hears of its removal while a write of its is under way does not know what became of the write.
+// A member that hears of its removal while a write of its is under way does not know what became of
+// the write.
 func TestWriteUnderWayAtARemovalIsUnknown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)

@@ -8,10 +8,10 @@ import (
 
 // A committedLog is the log as Raft sees it: what is committed goes from it only below a snapshot.
 //
-// A leader's request is vetted before it waits for Raft's main loop (vetting.go). Meanwhile an entry
-// that it replaces may be committed: by a request of another leader that waits before it, or is
-// being stored, or by this member, if it leads. Raft commits and deletes in that one loop, so that
-// here nothing comes between.
+// A leader's request is vetted before it waits for Raft's main loop (vetting.go). Meanwhile an
+// entry that it replaces may be committed: by a request of another leader that waits before it, or
+// is being stored, or by this member, if it leads. Raft commits and deletes in that one loop, so
+// that here nothing comes between.
 type committedLog struct {
 	raft.LogStore
 	c *Cluster

@@ -31,8 +31,8 @@ func (g *group) entry(i int, index uint64) (l raft.Log) {
 	return l
 }
 
-// While a request of a thief waits for Raft's main loop, the entry that it replaces is committed: by
-// the leader's request, which is being stored.
+// While a request of a thief waits for Raft's main loop, the entry that it replaces is committed:
+// by the leader's request, which is being stored.
 func TestEntryCommittedMeanwhileStays(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)

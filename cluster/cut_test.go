@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// dialRaft opens a connection for Raft's messages to member i in the name of member gone, which does
-// not run. The handshake is still to come.
+// dialRaft opens a connection for Raft's messages to member i in the name of member gone, which
+// does not run. The handshake is still to come.
 func (g *group) dialRaft(gone, i int) *tls.Conn {
 	raw, err := g.network.Dialer(host(gone))(g.t.Context(), address(i))
 	must(g.t, err)

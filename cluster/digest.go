@@ -31,7 +31,8 @@ func (c *Cluster) compare(answer fenceAnswer) (known bool, err error) {
 // DigestAt returns the digest of this node's state after the entry at index, when it has got there.
 // known is false for an index that it does not remember (it keeps some 4,000). The error is the
 // context's.
-func (c *Cluster) DigestAt(ctx context.Context, index uint64) (digest [32]byte, known bool, err error) {
+func (c *Cluster) DigestAt(ctx context.Context, index uint64) (digest [32]byte, known bool,
+	err error) {
 	if err := c.fsm.Wait(ctx, index); err != nil {
 		return digest, false, err
 	}

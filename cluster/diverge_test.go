@@ -17,8 +17,9 @@ import (
 	"keyquorum/storage"
 )
 
-// TestAlteredSnapshotIsFoundOut is I9: somebody with a member's disk writes a snapshot that leaves a signed transaction out, with
-// every checksum and digest made anew. The member must find out, by comparing digests, before it answers anything.
+// TestAlteredSnapshotIsFoundOut is I9: somebody with a member's disk writes a snapshot that leaves
+// a signed transaction out, with every checksum and digest made anew. The member must find out, by
+// comparing digests, before it answers anything.
 func TestAlteredSnapshotIsFoundOut(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)
@@ -41,7 +42,8 @@ func TestAlteredSnapshotIsFoundOut(t *testing.T) {
 		if got, err := g.get(victim, "a", 20*time.Second); !errors.Is(err, cluster.ErrDiverged) {
 			t.Fatalf("a member with an altered snapshot answered %q, %v", got, err)
 		}
-		if err := <-found; strings.Count(err.Error(), "digest is") != 1 || !strings.Contains(err.Error(), "another's") {
+		if err := <-found; strings.Count(err.Error(), "digest is") != 1 ||
+			!strings.Contains(err.Error(), "another's") {
 			t.Fatalf("the report does not say both digests: %v", err)
 		}
 		if err := g.put(victim, "c", "x"); !errors.Is(err, cluster.ErrDiverged) {
@@ -54,7 +56,8 @@ func TestAlteredSnapshotIsFoundOut(t *testing.T) {
 	})
 }
 
-// alter replays a member's log without the entry that holds "genuine" and leaves the result as its newest snapshot, its log gone.
+// alter replays a member's log without the entry that holds "genuine" and leaves the result as its
+// newest snapshot, its log gone.
 func alter(t *testing.T, dir string, upTo uint64) {
 	t.Helper()
 	store, err := storage.Open(dir)
@@ -112,7 +115,8 @@ func (g *group) watch(i int) <-chan error {
 	return found
 }
 
-// The digest follows the log's entries, so altered memory shows only when everything is hashed anew.
+// The digest follows the log's entries, so altered memory shows only when everything is hashed
+// anew.
 func TestSweepFindsAlteredMemory(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 1)
@@ -136,8 +140,8 @@ func TestSweepFindsAlteredMemory(t *testing.T) {
 	})
 }
 
-// A leader whose state differs stops; a sound member whose sound peer is a little late must not take itself for the one
-// that differs, and the two go on without the leader.
+// A leader whose state differs stops; a sound member whose sound peer is a little late must not
+// take itself for the one that differs, and the two go on without the leader.
 func TestDivergedLeaderStopsAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)

@@ -74,7 +74,8 @@ func TestMovedMemberAmongSilentOnes(t *testing.T) {
 		leader := g.leader()
 		for i := 10; i < 22; i++ {
 			g.silentHost(i)
-			must(t, g.members[leader].Add(t.Context(), fmt.Sprintf("%032x", i), address(i), g.authority.Certificate))
+			must(t, g.members[leader].Add(t.Context(), fmt.Sprintf("%032x", i), address(i),
+				g.authority.Certificate))
 		}
 		moved := (leader + 1) % 3
 		g.stop(moved)
@@ -98,7 +99,8 @@ func TestAskingGoesPastWhoIsAway(t *testing.T) {
 		leader := g.leader()
 		for i := 10; i < 22; i++ { // by id they come before the members that are there
 			g.silentHost(i)
-			must(t, g.members[leader].Add(t.Context(), strings.Repeat("0", i), address(i), g.authority.Certificate))
+			must(t, g.members[leader].Add(t.Context(), strings.Repeat("0", i), address(i),
+				g.authority.Certificate))
 		}
 		for try := 0; ; try++ {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -134,7 +136,8 @@ func TestSnapshotKeepsWhatItWasToldTo(t *testing.T) {
 		}
 		time.Sleep(5 * time.Second) // the log outweighs the state
 		if now := g.members[0].Raft().ReloadableConfig().TrailingLogs; now != cut {
-			t.Errorf("%d entries were to stay behind the snapshot that is being written, and %d will", cut, now)
+			t.Errorf("%d entries were to stay behind the snapshot that is being written, and %d will", cut,
+				now)
 		}
 		close(disk.release)
 	})

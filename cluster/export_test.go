@@ -43,16 +43,20 @@ func (c *Cluster) NoteLack(leader string, term, index uint64) { c.lacks(leader, 
 
 // AskVote asks a node for a vote in a term that is long over, as a candidate would.
 func (c *Cluster) AskVote(nodeID string) error {
-	request := raft.RequestVoteRequest{RPCHeader: c.header(), Candidate: []byte(c.id), LeadershipTransfer: true}
-	return c.transport.RequestVote(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request, &raft.RequestVoteResponse{})
+	request := raft.RequestVoteRequest{RPCHeader: c.header(), Candidate: []byte(c.id),
+		LeadershipTransfer: true}
+	return c.transport.RequestVote(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request,
+		&raft.RequestVoteResponse{})
 }
 
 func (c *Cluster) header() raft.RPCHeader {
-	return raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(c.id), Addr: []byte(c.id)}
+	return raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(c.id),
+		Addr: []byte(c.id)}
 }
 
 // HearCheckIn has this leader hear a check-in of its term, as if it came from a node.
-func (c *Cluster) HearCheckIn(ctx context.Context, from string, in lease.CheckIn) (lease.Answer, error) {
+func (c *Cluster) HearCheckIn(ctx context.Context, from string, in lease.CheckIn) (lease.Answer,
+	error) {
 	in.Term = c.raft.CurrentTerm()
 	return c.serveCheckIn(ctx, from, in)
 }
@@ -60,24 +64,31 @@ func (c *Cluster) HearCheckIn(ctx context.Context, from string, in lease.CheckIn
 // Heartbeat has a node hear of the member as the leader of a term.
 func (c *Cluster) Heartbeat(nodeID string, term uint64) error {
 	request := raft.AppendEntriesRequest{RPCHeader: c.header(), Term: term, Leader: []byte(c.id)}
-	return c.transport.AppendEntries(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request, &raft.AppendEntriesResponse{})
+	return c.transport.AppendEntries(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request,
+		&raft.AppendEntriesResponse{})
 }
 
 // SendEntries has a node hear of the member as the leader of a term, with entries behind another.
-func (c *Cluster) SendEntries(nodeID string, term, before, beforeTerm uint64, entries ...*raft.Log) error {
+func (c *Cluster) SendEntries(nodeID string, term, before, beforeTerm uint64,
+	entries ...*raft.Log) error {
 	request := raft.AppendEntriesRequest{
 		RPCHeader: c.header(), Term: term, Leader: []byte(c.id),
 		PrevLogEntry: before, PrevLogTerm: beforeTerm, Entries: entries,
 	}
-	return c.transport.AppendEntries(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request, &raft.AppendEntriesResponse{})
+	return c.transport.AppendEntries(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request,
+		&raft.AppendEntriesResponse{})
 }
 
 // BeTold has the member hear that the states of two are suspected to differ at an index.
-func (c *Cluster) BeTold(index uint64) { _, _ = c.serveSuspect(c.ctx, c.id, digestCall{Index: index}) }
+func (c *Cluster) BeTold(index uint64) {
+	_,
+		_ = c.serveSuspect(c.ctx, c.id, digestCall{Index: index})
+}
 
 // SayStand tells a node to stand for election, as its leader would.
 func (c *Cluster) SayStand(nodeID string) error {
-	return c.transport.TimeoutNow(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &raft.TimeoutNowRequest{RPCHeader: c.header()}, &raft.TimeoutNowResponse{})
+	return c.transport.TimeoutNow(raft.ServerID(nodeID), raft.ServerAddress(nodeID),
+		&raft.TimeoutNowRequest{RPCHeader: c.header()}, &raft.TimeoutNowResponse{})
 }
 
 // ConnectUnstarted is what Raft's goroutines may do before Open knows of Raft.
@@ -157,7 +168,8 @@ func (c *Cluster) Silent() time.Duration {
 	return s.Missed
 }
 
-// AcceptLate has the member take a lease that was over before it came, and says whether whoever waits for a lease is told.
+// AcceptLate has the member take a lease that was over before it came, and says whether whoever
+// waits for a lease is told.
 func (c *Cluster) AcceptLate() (told bool) {
 	waiting, stop := c.leases.arrival.bind(c.ctx)
 	defer stop()
@@ -232,9 +244,13 @@ var Words = func() string {
 // CallBodies are good bodies of each call, with txn as the transaction.
 func CallBodies(txn []byte) (bodies [][]byte) {
 	for _, call := range []any{
-		voteCall{Term: 2}, voteAnswer{For: "x"}, commitCall{Txn: txn}, fenceCall{}, lease.CheckIn{Term: 2, Process: 7, Applied: 3, Echo: 9, Promised: 1}, termCall{}, digestCall{Index: 3}, statusCall{}, surveyCall{}, silenceCall{},
-		addressCall{Address: "host:1"}, order{Verb: orderLeave, Leader: "x", Term: 2, Node: "y", KeyTerm: 1, Signature: make([]byte, 64)},
-		commitAnswer{Kind: 2, Index: 7, Path: "a", At: 6}, fenceAnswer{Index: 3, Digest: make([]byte, 32)}, lease.Answer{E: 3, Life: 5, Token: 9, Grant: 4}, termAnswer{Term: 2},
+		voteCall{Term: 2}, voteAnswer{For: "x"}, commitCall{Txn: txn}, fenceCall{},
+		lease.CheckIn{Term: 2, Process: 7, Applied: 3, Echo: 9, Promised: 1}, termCall{},
+		digestCall{Index: 3}, statusCall{}, surveyCall{}, silenceCall{},
+		addressCall{Address: "host:1"}, order{Verb: orderLeave, Leader: "x", Term: 2, Node: "y",
+			KeyTerm: 1, Signature: make([]byte, 64)},
+		commitAnswer{Kind: 2, Index: 7, Path: "a", At: 6}, fenceAnswer{Index: 3,
+			Digest: make([]byte, 32)}, lease.Answer{E: 3, Life: 5, Token: 9, Grant: 4}, termAnswer{Term: 2},
 		digestAnswer{Known: true, Digest: make([]byte, 32)},
 		certifyCall{Request: []byte{1}}, certifyAnswer{Certificate: []byte{1}}, renewedCall{},
 		gossipKeysCall{Hash: [32]byte{1}}, gossipKeysAnswer{Keys: gossip.Keys{make([]byte, 32)}},
@@ -267,8 +283,12 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 
 // Recode has each body type decode and encode again.
 var Recode = []func([]byte) ([]byte, bool){
-	recode[voteCall], recode[voteAnswer], recode[commitCall], recode[fenceCall], recode[lease.CheckIn], recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall], recode[addressCall], recode[order],
-	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer], recode[digestAnswer], recode[Status], recode[Survey], recode[succession.Voter], recode[gossip.News],
+	recode[voteCall], recode[voteAnswer], recode[commitCall], recode[fenceCall], recode[lease.CheckIn],
+	recode[termCall], recode[digestCall], recode[statusCall], recode[surveyCall], recode[silenceCall],
+	recode[addressCall], recode[order],
+	recode[commitAnswer], recode[fenceAnswer], recode[lease.Answer], recode[termAnswer],
+	recode[digestAnswer], recode[Status], recode[Survey], recode[succession.Voter],
+	recode[gossip.News],
 	recode[lives.Hello], recode[lives.Answer], recode[lives.Diary], recode[known],
 	recode[certifyCall], recode[certifyAnswer], recode[renewedCall],
 	recode[gossipKeysCall], recode[gossipKeysAnswer],

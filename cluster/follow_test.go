@@ -28,7 +28,8 @@ func (s *configurationLog) wrap(inner raft.LogStore) raft.LogStore {
 }
 
 func (s *configurationLog) StoreLogs(l []*raft.Log) error {
-	configures := slices.ContainsFunc(l, func(e *raft.Log) bool { return e.Type == raft.LogConfiguration })
+	configures := slices.ContainsFunc(l,
+		func(e *raft.Log) bool { return e.Type == raft.LogConfiguration })
 	if !configures {
 		return s.LogStore.StoreLogs(l)
 	}
@@ -96,12 +97,14 @@ func TestDistanceOfChangesOverASlowDisk(t *testing.T) {
 	})
 }
 
-// A member that is to vote and is not there yet is one more voter: it keeps its distance from others.
+// A member that is to vote and is not there yet is one more voter: it keeps its distance from
+// others.
 func TestWhatIsNextToChange(t *testing.T) {
 	voter := fsm.Member{ID: "a", Address: "host:1", Voter: true}
 	other := fsm.Member{ID: "b", Address: "host:2"}
 	at := func(m fsm.Member) raft.Server {
-		s := raft.Server{ID: raft.ServerID(m.ID), Address: raft.ServerAddress(m.Address), Suffrage: raft.Nonvoter}
+		s := raft.Server{ID: raft.ServerID(m.ID), Address: raft.ServerAddress(m.Address),
+			Suffrage: raft.Nonvoter}
 		if m.Voter {
 			s.Suffrage = raft.Voter
 		}

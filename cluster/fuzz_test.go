@@ -30,7 +30,8 @@ func openAlone(tb testing.TB, leases cluster.Leases, others ...fsm.Member) *clus
 			tb.Fatal(err)
 		}
 	}
-	store, err := storage.Create(filepath.Join(tb.TempDir(), "member"), storage.Manifest{ClusterID: clusterID, NodeID: id, Voter: true})
+	store, err := storage.Create(filepath.Join(tb.TempDir(), "member"),
+		storage.Manifest{ClusterID: clusterID, NodeID: id, Voter: true})
 	check(err)
 	founder := testkey.New(1, 0)
 	members := fsm.Members{{ID: id, Address: "alone:8201", Voter: true}}
@@ -50,8 +51,10 @@ func openAlone(tb testing.TB, leases cluster.Leases, others ...fsm.Member) *clus
 	check(err)
 	network := fakenet.New()
 	c, err := cluster.Open(cluster.Config{
-		Store: store, Identity: shown, Listener: network.Listen("alone", "alone:8201"), Dial: network.Dialer("alone"),
-		Address: "alone:8201", About: cluster.About{Label: "alone", API: "https://alone:8200", Version: "test"}, Logger: hclog.NewNullLogger(),
+		Store: store, Identity: shown, Listener: network.Listen("alone", "alone:8201"),
+		Dial:    network.Dialer("alone"),
+		Address: "alone:8201", About: cluster.About{Label: "alone", API: "https://alone:8200",
+			Version: "test"}, Logger: hclog.NewNullLogger(),
 		Leases: leases,
 	})
 	check(err)
@@ -69,13 +72,15 @@ func openAlone(tb testing.TB, leases cluster.Leases, others ...fsm.Member) *clus
 // served are the calls that a body of any content may be sent to: none of them changes who is a
 // member.
 var served = []string{
-	"/v1/commit", "/v1/fence", "/v1/term", "/v1/vote", "/v1/digest", "/v1/suspect", "/v1/status", "/v1/order",
+	"/v1/commit", "/v1/fence", "/v1/term", "/v1/vote", "/v1/digest", "/v1/suspect", "/v1/status",
+	"/v1/order",
 	"/v1/address", "/v1/checkin", "/v1/hello", "/v1/survey", "/v1/silence", "/v1/certify",
 	"/v1/renewed", "/v1/gossip-keys",
 }
 
-// FuzzCalls: a call's body of any content is answered or refused with one of our words, nothing breaks, and the member
-// serves the next write. What a decoder takes it also writes, and takes again.
+// FuzzCalls: a call's body of any content is answered or refused with one of our words, nothing
+// breaks, and the member serves the next write. What a decoder takes it also writes, and takes
+// again.
 func FuzzCalls(f *testing.F) {
 	c := openAlone(f, cluster.Leases{})
 	txn, err := write(c.View(), "b", "1").Sign(testkey.New(1, 0))
@@ -104,7 +109,8 @@ func FuzzCalls(f *testing.F) {
 		defer cancel()
 		path := served[int(call)%len(served)]
 		status, answer := c.Call(ctx, path, body)
-		if status != http.StatusOK && !strings.Contains(cluster.Words, "|"+strings.TrimSpace(answer)+"|") {
+		if status != http.StatusOK &&
+			!strings.Contains(cluster.Words, "|"+strings.TrimSpace(answer)+"|") {
 			t.Fatalf("%s answers %d %q", path, status, answer)
 		}
 		select {
@@ -128,10 +134,13 @@ func FuzzCheckIns(f *testing.F) {
 	later.Store(int64(lease.Standard.Settling)) // from here on the life of leases follows what is said
 	const most = math.MaxInt64
 	f.Add(uint64(1), uint64(0), uint64(9), uint64(0), int64(5), int64(0), int64(1e6), false)
-	f.Add(uint64(1), uint64(most), uint64(most), uint64(0), int64(most), int64(most), int64(1<<61), false)
+	f.Add(uint64(1), uint64(most), uint64(most), uint64(0), int64(most), int64(most), int64(1<<61),
+		false)
 	f.Add(uint64(2), uint64(0), uint64(0), uint64(1), int64(-most), int64(-most), int64(-most), true)
-	f.Add(uint64(3), uint64(7), uint64(most), uint64(most), int64(1<<61), int64(1<<61), int64(most), false)
-	f.Fuzz(func(t *testing.T, process, epoch, applied, atLeast uint64, echo, promised, trip int64, idle bool) {
+	f.Add(uint64(3), uint64(7), uint64(most), uint64(most), int64(1<<61), int64(1<<61), int64(most),
+		false)
+	f.Fuzz(func(t *testing.T, process, epoch, applied, atLeast uint64, echo, promised, trip int64,
+		idle bool) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 		defer cancel()
 		answer, err := c.HearCheckIn(ctx, other, lease.CheckIn{

@@ -22,7 +22,8 @@ import (
 	"keyquorum/storage"
 )
 
-// A group is a cluster of bare members (no domain, no seal) on a network in memory, inside a synctest bubble.
+// A group is a cluster of bare members (no domain, no seal) on a network in memory, inside a
+// synctest bubble.
 type group struct {
 	t       *testing.T
 	network *fakenet.Network
@@ -72,7 +73,8 @@ func newGroup(t *testing.T, n int, configure ...func(*cluster.Config)) *group {
 
 func (g *group) prepare(i int, authority *identity.Authority, founding []byte) cluster.Config {
 	dir := filepath.Join(g.t.TempDir(), "member")
-	store, err := storage.Create(dir, storage.Manifest{ClusterID: clusterID, NodeID: g.ids[i], Voter: true})
+	store, err := storage.Create(dir,
+		storage.Manifest{ClusterID: clusterID, NodeID: g.ids[i], Voter: true})
 	must(g.t, err)
 	must(g.t, cluster.Found(store, founding))
 	must(g.t, store.Close())
@@ -254,7 +256,8 @@ func (s *stall) close() (entered <-chan struct{}) {
 	return s.in
 }
 
-// loseAnswer lets the next write through to the disk, and holds its answer back, which will be an error.
+// loseAnswer lets the next write through to the disk, and holds its answer back, which will be an
+// error.
 func (s *stall) loseAnswer() (stored <-chan struct{}) {
 	stored = s.close()
 	s.late = true

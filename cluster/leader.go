@@ -42,7 +42,8 @@ func (c *Cluster) inOpenedTerm() bool { return c.opened.Load() == c.raft.Current
 // (raftfix), follows before it takes over a newer term: a leader between two readings of the same
 // term is that term's.
 func (c *Cluster) leadsIn(term uint64) bool {
-	return c.raft.CurrentTerm() == term && c.raft.State() == raft.Leader && c.raft.CurrentTerm() == term
+	return c.raft.CurrentTerm() == term && c.raft.State() == raft.Leader &&
+		c.raft.CurrentTerm() == term
 }
 
 // awaitOpening says whether this node leads an opened term, and waits for that where it was elected
@@ -112,7 +113,9 @@ func (c *Cluster) openTerm(term uint64) {
 // it has one: where all start anew at once, nobody could write what would wake them. A barrier
 // changes nothing.
 func (c *Cluster) wakeMachines() {
-	_ = c.answer(c.ctx, func() raft.Future { return c.raft.Barrier(memberTimeout) }) // else the next term's
+	_ = c.answer(c.ctx, func() raft.Future {
+		return c.raft.Barrier(memberTimeout)
+	}) // else the next term's
 }
 
 // openingPoll is how often a new leader looks whether its first entry is committed: Raft tells

@@ -12,7 +12,8 @@ import (
 	"keyquorum/internal/fakenet"
 )
 
-// Readers read a path through some members all the time, and remember when each last answered with a value.
+// Readers read a path through some members all the time, and remember when each last answered with
+// a value.
 type readers struct {
 	mu   sync.Mutex
 	last map[int]time.Time
@@ -20,7 +21,8 @@ type readers struct {
 	done sync.WaitGroup
 }
 
-// readers begin to read. Ended, they tell when the last read began that each member answered with the value.
+// readers begin to read. Ended, they tell when the last read began that each member answered with
+// the value.
 func (g *group) readers(path, value string, members ...int) *readers {
 	w := &readers{last: map[int]time.Time{}, stop: make(chan struct{})}
 	for _, i := range members {
@@ -69,7 +71,8 @@ func TestReadUnderALeaseTakesNoMessage(t *testing.T) {
 		follower := (leader + 1) % 3
 		g.isolate(follower)
 		begun := time.Now()
-		if got, err := g.get(follower, "x", time.Second); err != nil || got != "old" || time.Since(begun) > 0 {
+		if got, err := g.get(follower, "x", time.Second); err != nil || got != "old" ||
+			time.Since(begun) > 0 {
 			t.Errorf("under a lease %q, %v, after %s", got, err, time.Since(begun))
 		}
 		time.Sleep(600 * time.Millisecond)
@@ -79,12 +82,14 @@ func TestReadUnderALeaseTakesNoMessage(t *testing.T) {
 	})
 }
 
-// Who is cut off goes on answering for less than a lease, and a write is acknowledged no earlier: no read that begins
-// after a write was acknowledged misses it, on any node (I3, I4).
+// Who is cut off goes on answering for less than a lease, and a write is acknowledged no earlier:
+// no read that begins after a write was acknowledged misses it, on any node (I3, I4).
 func TestWriteWaitsForLeases(t *testing.T) {
-	quick := cluster.Timing{Heartbeat: 100 * time.Millisecond, Election: 100 * time.Millisecond, LeaderLease: 100 * time.Millisecond}
+	quick := cluster.Timing{Heartbeat: 100 * time.Millisecond, Election: 100 * time.Millisecond,
+		LeaderLease: 100 * time.Millisecond}
 	patient := cluster.Timing{Heartbeat: 2 * time.Second, Election: 2 * time.Second}
-	stubborn := cluster.Timing{LeaderLease: 500 * time.Millisecond} // a leader believes in itself for as long as Raft lets it
+	stubborn := cluster.Timing{
+		LeaderLease: 500 * time.Millisecond} // a leader believes in itself for as long as Raft lets it
 	for _, row := range []struct {
 		name    string
 		members int
@@ -95,12 +100,19 @@ func TestWriteWaitsForLeases(t *testing.T) {
 		within  time.Duration
 		times   int // more than once where much depends on when an election falls
 	}{
-		{"a follower is cut off", 3, func(l int) []int { return []int{(l + 1) % 3} }, cluster.Timing{}, 0, false, time.Second, 1},
-		{"a follower that is far away is cut off", 3, func(l int) []int { return []int{(l + 1) % 3} }, patient, 300 * time.Millisecond, false, 4 * time.Second, 1},
-		{"a follower that is far away applies nothing", 3, func(l int) []int { return []int{(l + 1) % 3} }, patient, 300 * time.Millisecond, true, 5 * time.Second, 1},
-		{"the leader is cut off", 3, func(l int) []int { return []int{l} }, cluster.Timing{}, 0, false, 2 * time.Second, 1},
-		{"the leader is cut off and missed at once", 3, func(l int) []int { return []int{l} }, quick, 0, false, time.Second, 4},
-		{"the leader is cut off with a follower", 5, func(l int) []int { return []int{l, (l + 1) % 5} }, stubborn, 0, false, 2 * time.Second, 1},
+		{"a follower is cut off", 3, func(l int) []int { return []int{(l + 1) % 3} }, cluster.Timing{}, 0,
+			false, time.Second, 1},
+		{"a follower that is far away is cut off", 3, func(l int) []int { return []int{(l + 1) % 3} },
+			patient, 300 * time.Millisecond, false, 4 * time.Second, 1},
+		{"a follower that is far away applies nothing", 3,
+			func(l int) []int { return []int{(l + 1) % 3} }, patient, 300 * time.Millisecond, true,
+			5 * time.Second, 1},
+		{"the leader is cut off", 3, func(l int) []int { return []int{l} }, cluster.Timing{}, 0, false,
+			2 * time.Second, 1},
+		{"the leader is cut off and missed at once", 3, func(l int) []int { return []int{l} }, quick, 0,
+			false, time.Second, 4},
+		{"the leader is cut off with a follower", 5, func(l int) []int { return []int{l, (l + 1) % 5} },
+			stubborn, 0, false, 2 * time.Second, 1},
 	} {
 		test := func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -141,7 +153,8 @@ func TestWriteWaitsForLeases(t *testing.T) {
 				for i, last := range w.end() {
 					answered++
 					if last.After(acknowledged) {
-						t.Errorf("member %d answered the old value %s after the new one was acknowledged", i, last.Sub(acknowledged))
+						t.Errorf("member %d answered the old value %s after the new one was acknowledged", i,
+							last.Sub(acknowledged))
 					}
 				}
 				if answered == 0 {
@@ -155,8 +168,8 @@ func TestWriteWaitsForLeases(t *testing.T) {
 	}
 }
 
-// A lease of a term that is over counts for nothing, though the clock would let it. The new leader need not wait for it: every
-// member has told it that it is in the new term.
+// A lease of a term that is over counts for nothing, though the clock would let it. The new leader
+// need not wait for it: every member has told it that it is in the new term.
 func TestLeaseEndsWithItsTerm(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 3)
@@ -164,7 +177,8 @@ func TestLeaseEndsWithItsTerm(t *testing.T) {
 		g.far(behind, next, 100*time.Millisecond) // so that a write comes between its first word in a term and its first lease
 		time.Sleep(2 * time.Second)
 		g.slow[behind].hold() // it takes part, votes and stores, and applies nothing more
-		must(t, g.members[leader].Raft().LeadershipTransferToServer(raft.ServerID(g.ids[next]), raft.ServerAddress(g.ids[next])).Error())
+		must(t, g.members[leader].Raft().LeadershipTransferToServer(raft.ServerID(g.ids[next]),
+			raft.ServerAddress(g.ids[next])).Error())
 		for g.leader() != next {
 			time.Sleep(time.Millisecond)
 		}
@@ -176,7 +190,8 @@ func TestLeaseEndsWithItsTerm(t *testing.T) {
 	})
 }
 
-// A member that does not keep up delays writes once. It is waited for again when it has kept up for a while.
+// A member that does not keep up delays writes once. It is waited for again when it has kept up for
+// a while.
 func TestSlowMemberDelaysWritesOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 3)
@@ -234,7 +249,8 @@ func TestSealedMemberIsNotWaitedFor(t *testing.T) {
 	})
 }
 
-// A link that brings hardly anything through must not be loaded with ever more questions, or what waits on it outlasts its trouble.
+// A link that brings hardly anything through must not be loaded with ever more questions, or what
+// waits on it outlasts its trouble.
 func TestBadLinkIsNotFlooded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 4)
@@ -256,7 +272,8 @@ func TestBadLinkIsNotFlooded(t *testing.T) {
 	})
 }
 
-// A lease that was over when it came is none, and nobody is told that there is one: whoever waits for the leader's word would begin anew.
+// A lease that was over when it came is none, and nobody is told that there is one: whoever waits
+// for the leader's word would begin anew.
 func TestLateLeaseIsNone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 3)

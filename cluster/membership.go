@@ -115,7 +115,8 @@ func checkServer(nodeID, at string) error {
 // changeMembers signs for another list of members, and returns when Raft's configuration has
 // followed it. edit gives the list that is wanted, or the error to end with; the same list means
 // that there is nothing to do. It may be called several times.
-func (c *Cluster) changeMembers(ctx context.Context, edit func(fsm.Members) (fsm.Members, error)) error {
+func (c *Cluster) changeMembers(ctx context.Context,
+	edit func(fsm.Members) (fsm.Members, error)) error {
 	for try := 0; ; try++ {
 		view := c.View()
 		list, err := edit(view.Members())
@@ -180,7 +181,8 @@ func (c *Cluster) awaitConfiguration(ctx context.Context) error {
 			return nil
 		}
 		if c.Wait(ctx, view.Index()+1) != nil {
-			return fmt.Errorf("%w: the change is signed, and the leader has not carried it out yet", ErrUnavailable)
+			return fmt.Errorf("%w: the change is signed, and the leader has not carried it out yet",
+				ErrUnavailable)
 		}
 	}
 }
@@ -191,7 +193,8 @@ func (c *Cluster) Remove(ctx context.Context, nodeID string) error {
 	if err := c.retire(ctx, nodeID); err != nil {
 		return err
 	}
-	err := c.changeMembers(ctx, func(list fsm.Members) (fsm.Members, error) { return list.Without(nodeID), nil })
+	err := c.changeMembers(ctx,
+		func(list fsm.Members) (fsm.Members, error) { return list.Without(nodeID), nil })
 	if err == nil {
 		_, _ = c.fence(ctx) // so that whoever asked sees the configuration without it here; removed it is in any case
 	}
@@ -247,7 +250,8 @@ func (c *Cluster) removesThis(data []byte) bool {
 		return false
 	}
 	txn, err := fsm.DecodeTxn(data)
-	return err == nil && slices.ContainsFunc(txn.Writes, func(w fsm.Write) bool { return w.Path == mark })
+	return err == nil &&
+		slices.ContainsFunc(txn.Writes, func(w fsm.Write) bool { return w.Path == mark })
 }
 
 // askForVote gives this node a vote when it is to have one, has none, is unsealed, and has caught
@@ -290,7 +294,8 @@ func (c *Cluster) StepDown(ctx context.Context) error {
 // notTransferred puts into words for who asked that somebody may lead, and did not hand over.
 func notTransferred(err error) error {
 	if errors.Is(err, errNotTransferred) || errors.Is(err, errNotLeader) {
-		return fmt.Errorf("the leader did not hand over, perhaps because nobody is caught up; ask again: %w", ErrUnavailable)
+		return fmt.Errorf("the leader did not hand over, perhaps because nobody is caught up; ask again: %w",
+			ErrUnavailable)
 	}
 	return err
 }
@@ -310,7 +315,8 @@ func (c *Cluster) stepDown(ctx context.Context) error {
 const orderWait = 5 * time.Second
 
 // orderOnce gives an order to the leader. Each may be repeated safely.
-func (c *Cluster) orderOnce(ctx context.Context, leader string, verb orderVerb, nodeID string) error {
+func (c *Cluster) orderOnce(ctx context.Context, leader string, verb orderVerb,
+	nodeID string) error {
 	o, err := c.newOrder(verb, leader, nodeID)
 	if err != nil {
 		return err

@@ -25,7 +25,8 @@ func (g *group) load(i, writers int) (stop func()) {
 	for w := range writers {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				if _, err := g.members[i].Commit(ctx, write(g.members[i].View(), fmt.Sprintf("load/%d", w), "x")); err != nil {
+				if _, err := g.members[i].Commit(ctx,
+					write(g.members[i].View(), fmt.Sprintf("load/%d", w), "x")); err != nil {
 					return
 				}
 				time.Sleep(time.Millisecond) // fake time, which stands still while everybody is busy
@@ -39,13 +40,14 @@ func (g *group) load(i, writers int) (stop func()) {
 func (g *group) lead(i int) {
 	g.t.Helper()
 	for leader := g.leader(); leader != i; leader = g.leader() {
-		g.members[leader].Raft().LeadershipTransferToServer(raft.ServerID(g.ids[i]), raft.ServerAddress(g.ids[i])).Error()
+		g.members[leader].Raft().LeadershipTransferToServer(raft.ServerID(g.ids[i]),
+			raft.ServerAddress(g.ids[i])).Error()
 		time.Sleep(time.Second)
 	}
 }
 
-// A member whose log stands still does not know yet that an id was removed, and signs for it. That this comes to nothing is
-// about that id, not about who asks.
+// A member whose log stands still does not know yet that an id was removed, and signs for it. That
+// this comes to nothing is about that id, not about who asks.
 func TestRefusedAddIsNotAboutTheAsker(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 4)
@@ -57,7 +59,8 @@ func TestRefusedAddIsNotAboutTheAsker(t *testing.T) {
 		must(t, g.members[leader].Remove(t.Context(), g.ids[gone]))
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		if err := g.members[behind].Add(ctx, g.ids[gone], address(gone), g.authority.Certificate); err == nil {
+		if err := g.members[behind].Add(ctx, g.ids[gone], address(gone),
+			g.authority.Certificate); err == nil {
 			t.Error("a removed id was added through a member that is behind")
 		}
 		if g.members[behind].Removed() {
@@ -72,8 +75,8 @@ func TestRefusedAddIsNotAboutTheAsker(t *testing.T) {
 	})
 }
 
-// The two of a pair need each other's votes: a leader that is cut off by its own removal, with a log longer than the
-// other's, could never be outvoted again.
+// The two of a pair need each other's votes: a leader that is cut off by its own removal, with a
+// log longer than the other's, could never be outvoted again.
 func TestLeaderOfAPairIsRemovedUnderLoad(t *testing.T) {
 	for range 3 {
 		bubble(t, func(t *testing.T) {
@@ -110,7 +113,8 @@ func TestSealedLeaderHandsOverUnderLoad(t *testing.T) {
 	})
 }
 
-// A leader that finds nobody to hand over to leads on, and who asked for it hears that it may ask again, wherever it asked.
+// A leader that finds nobody to hand over to leads on, and who asked for it hears that it may ask
+// again, wherever it asked.
 func TestStepDownThatFindsNobody(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)
@@ -136,25 +140,28 @@ func TestStepDownThatFindsNobody(t *testing.T) {
 	})
 }
 
-// A joiner that crashed before it was a member leaves its id in the configuration. Whoever joins from that address
-// must hear which id stands in the way, at once.
+// A joiner that crashed before it was a member leaves its id in the configuration. Whoever joins
+// from that address must hear which id stands in the way, at once.
 func TestAddressTaken(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)
 		asked := (g.leader() + 1) % 3
-		must(t, g.members[asked].Add(t.Context(), strings.Repeat("a", 32), "host9:8201", g.authority.Certificate))
+		must(t, g.members[asked].Add(t.Context(), strings.Repeat("a", 32), "host9:8201",
+			g.authority.Certificate))
 		begun := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		err := g.members[asked].Add(ctx, strings.Repeat("b", 32), "host9:8201", g.authority.Certificate)
-		if err == nil || !strings.Contains(err.Error(), strings.Repeat("a", 32)) || errors.Is(err, cluster.ErrUnavailable) {
+		if err == nil || !strings.Contains(err.Error(), strings.Repeat("a", 32)) ||
+			errors.Is(err, cluster.ErrUnavailable) {
 			t.Errorf("adding a second id at one address: %v", err)
 		}
 		if took := time.Since(begun); took > 5*time.Second {
 			t.Errorf("the refusal took %v", took)
 		}
 		must(t, g.members[asked].Remove(t.Context(), strings.Repeat("a", 32)))
-		must(t, g.members[asked].Add(t.Context(), strings.Repeat("b", 32), "host9:8201", g.authority.Certificate))
+		must(t, g.members[asked].Add(t.Context(), strings.Repeat("b", 32), "host9:8201",
+			g.authority.Certificate))
 	})
 }
 
@@ -246,14 +253,16 @@ func TestCloseWithProposalsQueued(t *testing.T) {
 	}
 }
 
-// Whoever waits at a member for its leader is told when that member closes, and tries no more in vain.
+// Whoever waits at a member for its leader is told when that member closes, and tries no more in
+// vain.
 func TestClosedMemberFailsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 3)
 		waits := (leader + 1) % 3
 		g.isolate(waits)
 		closing := g.members[waits]
-		for _, known := closing.Raft().LeaderWithID(); known != ""; _, known = closing.Raft().LeaderWithID() {
+		for _, known := closing.Raft().LeaderWithID(); known != ""; _,
+			known = closing.Raft().LeaderWithID() {
 			time.Sleep(50 * time.Millisecond)
 		}
 		var closes time.Time
@@ -265,7 +274,8 @@ func TestClosedMemberFailsAtOnce(t *testing.T) {
 		} {
 			waiting.Go(func() {
 				err := call()
-				if took := time.Since(closes); !errors.Is(err, cluster.ErrUnavailable) || took > 200*time.Millisecond {
+				if took := time.Since(closes); !errors.Is(err, cluster.ErrUnavailable) ||
+					took > 200*time.Millisecond {
 					t.Errorf("%s after the member began to close: %v", took, err)
 				}
 			})
@@ -277,13 +287,15 @@ func TestClosedMemberFailsAtOnce(t *testing.T) {
 	})
 }
 
-// A configuration that the state machine refuses stops every node, again at each start: it must not get into the log.
+// A configuration that the state machine refuses stops every node, again at each start: it must not
+// get into the log.
 func TestConfigurationIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 1)
 		g.leader()
 		id := strings.Repeat("c", 32)
-		if err := g.members[0].Add(t.Context(), id, strings.Repeat("a", 2000)+":1", g.authority.Certificate); err == nil {
+		if err := g.members[0].Add(t.Context(), id, strings.Repeat("a", 2000)+":1",
+			g.authority.Certificate); err == nil {
 			t.Error("an address of 2000 bytes was taken")
 		}
 		time.Sleep(time.Second)

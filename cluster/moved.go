@@ -46,7 +46,8 @@ type addressAnswer struct {
 }
 
 // serveAddress hears a member about itself.
-func (c *Cluster) serveAddress(_ context.Context, from string, r addressCall) (addressAnswer, error) {
+func (c *Cluster) serveAddress(_ context.Context, from string, r addressCall) (addressAnswer,
+	error) {
 	if address.Reachable(r.Address) != nil {
 		return addressAnswer{}, errBadCall
 	}
@@ -62,7 +63,8 @@ func (c *Cluster) tellAll(ctx context.Context, servers []raft.Server) {
 	for _, s := range servers {
 		if id := string(s.ID); id != c.id {
 			told.Go(func() {
-				_, _ = ask[addressCall, addressAnswer](ctx, c, id, "/v1/address", addressCall{Address: c.Address})
+				_, _ = ask[addressCall, addressAnswer](ctx, c, id, "/v1/address",
+					addressCall{Address: c.Address})
 			})
 		}
 	}

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// A new leader has every acknowledged entry in its log, but need not know yet that it is committed: the old leader
-// acknowledged it and died before it could tell. Until an entry of the new term is committed, the new leader's state machine
-// lacks what was acknowledged, so it must serve nobody.
+// A new leader has every acknowledged entry in its log, but need not know yet that it is committed:
+// the old leader acknowledged it and died before it could tell. Until an entry of the new term is
+// committed, the new leader's state machine lacks what was acknowledged, so it must serve nobody.
 func TestNewLeaderServesNobodyBeforeItsTermIsOpen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3, withoutLeases)
@@ -55,8 +55,8 @@ func TestNewLeaderServesNobodyBeforeItsTermIsOpen(t *testing.T) {
 	})
 }
 
-// A new leader's first entry may be committed long before its own state machine has applied what came before it. Until it has, it
-// serves nobody.
+// A new leader's first entry may be committed long before its own state machine has applied what
+// came before it. Until it has, it serves nobody.
 func TestNewLeaderWaitsForItsStateMachine(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3, withoutLeases)

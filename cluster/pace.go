@@ -15,10 +15,12 @@ import (
 // but how soon a leader without a majority says so, and half a second is more than the way to the
 // nearest majority takes anywhere on Earth.
 
-// paceStep is how much a time-out must be off before Raft is told: below it a network counts as a LAN.
+// paceStep is how much a time-out must be off before Raft is told: below it a network counts as a
+// LAN.
 const paceStep = 50 * time.Millisecond
 
-// follow has Raft's time-outs follow the ways. They grow at once and shrink slowly: a way that was slow once may be again.
+// follow has Raft's time-outs follow the ways. They grow at once and shrink slowly: a way that was
+// slow once may be again.
 func (c *Cluster) follow() {
 	longest := c.longest()
 	base := or(c.Timing.Heartbeat, lan.Heartbeat)
@@ -33,8 +35,12 @@ func (c *Cluster) follow() {
 	c.heartbeat.Store(int64(wanted)) // first: whoever reloads after this finds it
 	own := ownTimers(wanted)
 	election := or(c.Timing.Election, lan.Election) + wanted - base
-	c.reload(func(r *raft.ReloadableConfig) { r.HeartbeatTimeout, r.ElectionTimeout = own, max(election, own) })
-	c.logger.Debug("Raft's time-outs follow the round trips", "heartbeat", wanted, "longest round trip", longest)
+	c.reload(func(r *raft.ReloadableConfig) {
+		r.HeartbeatTimeout, r.ElectionTimeout = own,
+			max(election, own)
+	})
+	c.logger.Debug("Raft's time-outs follow the round trips", "heartbeat", wanted,
+		"longest round trip", longest)
 }
 
 // reload changes settings of the running Raft, one caller at a time.

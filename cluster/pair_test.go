@@ -17,7 +17,8 @@ import (
 // transfer has member from hand the office over to member to.
 func (g *group) transfer(from, to int) error {
 	id := g.ids[to]
-	return g.members[from].Raft().LeadershipTransferToServer(raft.ServerID(id), raft.ServerAddress(id)).Error()
+	return g.members[from].Raft().LeadershipTransferToServer(raft.ServerID(id),
+		raft.ServerAddress(id)).Error()
 }
 
 // goesOn fails the test where member i, all that is left of a pair, does not write.
@@ -69,7 +70,10 @@ func TestRemovalFromAPairInAnotherTerm(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				g := newGroup(t, 2, func(c *cluster.Config) { c.Compact = cluster.Compact{Weight: 1, Entries: 1} })
+				g := newGroup(t, 2, func(c *cluster.Config) {
+					c.Compact = cluster.Compact{Weight: 1,
+						Entries: 1}
+				})
 				g.lead(0)
 				must(t, g.put(0, "x", "1"))
 				time.Sleep(2 * time.Second)
@@ -87,8 +91,8 @@ func TestRemovalFromAPairInAnotherTerm(t *testing.T) {
 	}
 }
 
-// The mark is in both logs and the leader, which is to stay, starts anew: the marked one is elected,
-// and commits its own mark. It has the longer log from then on.
+// The mark is in both logs and the leader, which is to stay, starts anew: the marked one is
+// elected, and commits its own mark. It has the longer log from then on.
 func TestMarkedOneOfAPairIsElected(t *testing.T) {
 	for range 3 {
 		bubble(t, func(t *testing.T) {

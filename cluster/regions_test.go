@@ -54,8 +54,10 @@ func TestSurvey(t *testing.T) {
 			for _, pair := range []struct {
 				i, j int
 				want time.Duration
-			}{{leader, away, 80 * time.Millisecond}, {away, leader, 80 * time.Millisecond}, {leader, near, 0}, {near, away, 0}} {
-				if got, known := s.RoundTrip(g.ids[pair.i], g.ids[pair.j]); !known || got < pair.want || got > pair.want+time.Millisecond {
+			}{{leader, away, 80 * time.Millisecond}, {away, leader, 80 * time.Millisecond},
+				{leader, near, 0}, {near, away, 0}} {
+				if got, known := s.RoundTrip(g.ids[pair.i], g.ids[pair.j]); !known || got < pair.want ||
+					got > pair.want+time.Millisecond {
 					t.Errorf("from %d to %d: %s, %v", pair.i, pair.j, got, known)
 				}
 			}
@@ -100,7 +102,8 @@ func TestTimeoutsFollowTheWays(t *testing.T) {
 		}
 		time.Sleep(2 * time.Minute)
 		for i, m := range g.members {
-			if got := m.Raft().ReloadableConfig(); got.HeartbeatTimeout < 1050*time.Millisecond || got.HeartbeatTimeout > 1350*time.Millisecond || got.ElectionTimeout < got.HeartbeatTimeout {
+			if got := m.Raft().ReloadableConfig(); got.HeartbeatTimeout < 1050*time.Millisecond ||
+				got.HeartbeatTimeout > 1350*time.Millisecond || got.ElectionTimeout < got.HeartbeatTimeout {
 				t.Errorf("member %d: %s and %s", i, got.HeartbeatTimeout, got.ElectionTimeout)
 			}
 		}

@@ -135,7 +135,8 @@ func (c *Cluster) cutBehind(ctx context.Context, view fsm.View) error {
 	if err != nil {
 		return err
 	}
-	kept := min(c.raft.LastIndex()-min(last, c.raft.LastIndex()), or(c.Compact.Entries, compactEntries))
+	kept := min(c.raft.LastIndex()-min(last, c.raft.LastIndex()),
+		or(c.Compact.Entries, compactEntries))
 	if err := c.snapshot(ctx, kept); err != nil {
 		return fmt.Errorf("the snapshot: %w", err)
 	}

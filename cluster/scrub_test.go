@@ -18,16 +18,17 @@ const deleted = "the value that was deleted"
 // holds says which files of member i's folder hold bytes.
 func (g *group) holds(i int, wanted string) (files []string) {
 	g.t.Helper()
-	must(g.t, filepath.WalkDir(g.configs[i].About.Label, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+	must(g.t, filepath.WalkDir(g.configs[i].About.Label,
+		func(path string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			if bytes.Contains(b, []byte(wanted)) {
+				files = append(files, filepath.Base(path))
+			}
 			return err
-		}
-		b, err := os.ReadFile(path)
-		if bytes.Contains(b, []byte(wanted)) {
-			files = append(files, filepath.Base(path))
-		}
-		return err
-	}))
+		}))
 	return files
 }
 

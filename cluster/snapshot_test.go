@@ -8,8 +8,8 @@ import (
 	"keyquorum/cluster"
 )
 
-// The log since the last snapshot is bounded by bytes, and what lies before it goes: a member that was away gets the
-// snapshot.
+// The log since the last snapshot is bounded by bytes, and what lies before it goes: a member that
+// was away gets the snapshot.
 func TestSnapshotByWeight(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)
@@ -45,9 +45,10 @@ func TestSnapshotByWeight(t *testing.T) {
 	})
 }
 
-// A follower is sent a snapshot, stores the entries that follow it, and ends before it could say so. Back again it has the
-// snapshot and what follows, but no longer the snapshot's own last entry, which the leader asks it to compare. The library
-// refuses then, and the leader sends the snapshot again, for ever.
+// A follower is sent a snapshot, stores the entries that follow it, and ends before it could say
+// so. Back again it has the snapshot and what follows, but no longer the snapshot's own last entry,
+// which the leader asks it to compare. The library refuses then, and the leader sends the snapshot
+// again, for ever.
 func TestFollowerThatEndedRightAfterASnapshotComesBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)

@@ -12,12 +12,14 @@ import (
 	"keyquorum/cluster"
 )
 
-// Over long ways, reads on the members that are left are interrupted for less than one lease when the leader dies, also when members were
-// started again before, so that connections which were kept for the next election have lost their other end.
+// Over long ways, reads on the members that are left are interrupted for less than one lease when
+// the leader dies, also when members were started again before, so that connections which were kept
+// for the next election have lost their other end.
 func TestReadsGoOnWhileALeaderIsReplaced(t *testing.T) {
 	const lease = 1250 * time.Millisecond // half a second and five of the longest round trips
 	regions := []int{0, 0, 1, 1, 2}
-	trips := map[[2]int]time.Duration{{0, 1}: 80 * time.Millisecond, {0, 2}: 150 * time.Millisecond, {1, 2}: 150 * time.Millisecond}
+	trips := map[[2]int]time.Duration{{0, 1}: 80 * time.Millisecond, {0, 2}: 150 * time.Millisecond,
+		{1, 2}: 150 * time.Millisecond}
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, len(regions))
 		must(t, g.put(g.leader(), "x", "1"))
@@ -41,8 +43,8 @@ func TestReadsGoOnWhileALeaderIsReplaced(t *testing.T) {
 	})
 }
 
-// Raft keeps connections for their next use. When their other end was started again since, a vote must not be lost with them; nor with those
-// that are kept in reserve.
+// Raft keeps connections for their next use. When their other end was started again since, a vote
+// must not be lost with them; nor with those that are kept in reserve.
 func TestVotesOutliveConnections(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 3)
@@ -75,12 +77,15 @@ func (s slowStable) SetUint64(key []byte, value uint64) error {
 	return s.StableStore.SetUint64(key, value)
 }
 
-// Storing a term takes a disk some time, in which two followers that miss their leader at once must not both stand: neither gets the other's vote, and
-// the next try is a second away.
+// Storing a term takes a disk some time, in which two followers that miss their leader at once must
+// not both stand: neither gets the other's vote, and the next try is a second away.
 func TestOneStandsWhileItsTermIsStored(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 3, func(c *cluster.Config) {
-			c.WrapStable(func(inner raft.StableStore) raft.StableStore { return slowStable{inner, 20 * time.Millisecond} })
+			c.WrapStable(func(inner raft.StableStore) raft.StableStore {
+				return slowStable{inner,
+					20 * time.Millisecond}
+			})
 		})
 		for range 10 {
 			term := g.members[leader].Raft().CurrentTerm()
@@ -113,7 +118,8 @@ func TestOneStandsAtTheFirstStart(t *testing.T) {
 	}
 }
 
-// The word to a successor is repeated when its answer is lost. Whoever has won the election meanwhile leads on.
+// The word to a successor is repeated when its answer is lost. Whoever has won the election
+// meanwhile leads on.
 func TestLeaderIsNotToldToStand(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 3)
@@ -158,7 +164,8 @@ func TestHangingVoterDelaysNoElection(t *testing.T) {
 	})
 }
 
-// gapsWithout ends a member after some time under load, and returns the longest time without a read at each of the others.
+// gapsWithout ends a member after some time under load, and returns the longest time without a read
+// at each of the others.
 func (g *group) gapsWithout(dead int, after time.Duration) map[int]time.Duration {
 	end := time.Now().Add(after + 5*time.Second)
 	var load sync.WaitGroup

@@ -8,8 +8,8 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// A candidate that hears a heartbeat of the next term's leader follows it. A vote for the old term that comes in after that does not make it the
-// leader of a term that has one.
+// A candidate that hears a heartbeat of the next term's leader follows it. A vote for the old term
+// that comes in after that does not make it the leader of a term that has one.
 func TestLateVoteElectsNobodyInTheNextTerm(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 3)
@@ -33,7 +33,8 @@ func TestLateVoteElectsNobodyInTheNextTerm(t *testing.T) {
 	})
 }
 
-// A heartbeat is answered while Raft's main loop waits for the disk: else a slow disk would look like a dead leader.
+// A heartbeat is answered while Raft's main loop waits for the disk: else a slow disk would look
+// like a dead leader.
 func TestHeartbeatsDoNotWaitForTheDisk(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 3)
@@ -42,7 +43,10 @@ func TestHeartbeatsDoNotWaitForTheDisk(t *testing.T) {
 		must(t, g.put(leader, "x", "1"))
 		<-entered
 		heard := make(chan error, 1)
-		go func() { heard <- g.members[leader].Heartbeat(g.ids[slow], g.members[leader].Raft().CurrentTerm()) }()
+		go func() {
+			heard <- g.members[leader].Heartbeat(g.ids[slow],
+				g.members[leader].Raft().CurrentTerm())
+		}()
 		select {
 		case err := <-heard:
 			must(t, err)

@@ -203,8 +203,8 @@ func (c *Cluster) learnRemoved() {
 	}
 }
 
-// hearRemoved takes the word of most of the others. A node that was removed gets no more entries, so
-// it can't see for itself; but one other could be a thief, who would stop it by a word.
+// hearRemoved takes the word of most of the others. A node that was removed gets no more entries,
+// so it can't see for itself; but one other could be a thief, who would stop it by a word.
 func (c *Cluster) hearRemoved(from string) {
 	if c.removals.this.Load() || !c.belongs(from) || !c.removals.hear(from) {
 		return

@@ -12,7 +12,8 @@ func FuzzTrust(f *testing.F) {
 	k := testkey.New(1, 0)
 	for _, trust := range []cluster.Trust{
 		{Line: k.Line()},
-		{Line: k.Extend(k.Line(), testkey.New(2, 0)), Removed: []string{"00000000000000000000000000000002"}},
+		{Line: k.Extend(k.Line(), testkey.New(2, 0)),
+			Removed: []string{"00000000000000000000000000000002"}},
 	} {
 		b, err := trust.Encode()
 		if err != nil {
@@ -31,7 +32,8 @@ func FuzzTrust(f *testing.F) {
 			t.Fatal(err)
 		}
 		twice, err := cluster.DecodeTrust(again)
-		if err != nil || len(twice.Line) == 0 || len(twice.Line) != len(trust.Line) || len(twice.Removed) != len(trust.Removed) {
+		if err != nil || len(twice.Line) == 0 || len(twice.Line) != len(trust.Line) ||
+			len(twice.Removed) != len(trust.Removed) {
 			t.Fatalf("%x is %+v, and written again %+v, %v", b, trust, twice, err)
 		}
 	})

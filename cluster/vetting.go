@@ -116,14 +116,16 @@ func (c *Cluster) rewritten(e *raft.Log) bool {
 // vetConfiguration says whether a configuration is what the members are, by this member's state, or
 // will be, by what is signed in the log before it. When the state has everything before the entry
 // and still says otherwise, nobody signed for it.
-func (c *Cluster) vetConfiguration(peer string, e *raft.Log, sent []*raft.Log, committed uint64) bool {
+func (c *Cluster) vetConfiguration(peer string, e *raft.Log, sent []*raft.Log,
+	committed uint64) bool {
 	configuration, err := fsm.DecodeConfiguration(e.Data)
 	if err != nil {
 		c.accuse(peer, deedConfiguration, "index", e.Index, "term", e.Term)
 		return false
 	}
 	view := c.fsm.View()
-	if view.Members().Matches(configuration) || view.MembersAfter(c.behind(view, e, sent)).Matches(configuration) {
+	if view.Members().Matches(configuration) ||
+		view.MembersAfter(c.behind(view, e, sent)).Matches(configuration) {
 		return true
 	}
 	if c.held.tooLong(e, committed) {
@@ -227,7 +229,8 @@ func fits(meta raft.SnapshotMeta, view fsm.View) error {
 	configuration, index := view.Configuration()
 	switch {
 	case view.Index() > meta.Index || meta.Index-view.Index() > maxSilent:
-		return fmt.Errorf("cluster: a snapshot of index %d holds a state of index %d", meta.Index, view.Index())
+		return fmt.Errorf("cluster: a snapshot of index %d holds a state of index %d", meta.Index,
+			view.Index())
 	case meta.ConfigurationIndex != index || !sameServers(meta.Configuration, configuration):
 		return errors.New("cluster: a snapshot comes with another configuration than is in it")
 	}

@@ -7,9 +7,9 @@ import (
 )
 
 // apply takes one log entry, with its check if it is a command, and returns the Outcome of a
-// command, nil for a configuration. An entry that the state has seen already changes nothing, nor does one that nobody
-// signed. An error leaves the draft as it was, and means that this node must stop: the others either understand
-// the entry, or stop at it too.
+// command, nil for a configuration. An entry that the state has seen already changes nothing, nor
+// does one that nobody signed. An error leaves the draft as it was, and means that this node must
+// stop: the others either understand the entry, or stop at it too.
 func (d *draft) apply(l *raft.Log, c *check) (any, error) {
 	switch l.Type {
 	case raft.LogCommand:
@@ -21,11 +21,13 @@ func (d *draft) apply(l *raft.Log, c *check) (any, error) {
 		d.reconfigure(l)
 		return nil, nil
 	}
-	return nil, fmt.Errorf("fsm: log entry %d has type %v, which no state machine is sent", l.Index, l.Type)
+	return nil, fmt.Errorf("fsm: log entry %d has type %v, which no state machine is sent", l.Index,
+		l.Type)
 }
 
-// command returns the first outcome of the transaction's id, or decides it at its index. The zero Outcome means that the
-// entry was applied before the state was saved and its outcome is forgotten: nobody waits for it.
+// command returns the first outcome of the transaction's id, or decides it at its index. The zero
+// Outcome means that the entry was applied before the state was saved and its outcome is forgotten:
+// nobody waits for it.
 func (d *draft) command(l *raft.Log, c *check) (o Outcome) {
 	before := d.index
 	if l.Index > before {
@@ -105,8 +107,8 @@ func (d *draft) judge(index, before uint64, c *check) (Outcome, error) {
 	return o, nil
 }
 
-// saw says whether the signer has seen a state that this one was. One who has seen another decided on what is not so here, though every
-// record that he looked at may have the index that he knows.
+// saw says whether the signer has seen a state that this one was. One who has seen another decided
+// on what is not so here, though every record that he looked at may have the index that he knows.
 func (d *draft) saw(t Txn) bool {
 	own, ok := d.past.Get(t.Base)
 	return d.free || ok && own == t.Digest
@@ -159,8 +161,8 @@ func (d *draft) allowChange(t Txn) error {
 	return nil
 }
 
-// tooOld reports whether ids or directories may have been forgotten since t looked. A base that is not in the past is
-// no view of this log: it is refused in the same way, which promises nothing.
+// tooOld reports whether ids or directories may have been forgotten since t looked. A base that is
+// not in the past is no view of this log: it is refused in the same way, which promises nothing.
 func tooOld(index uint64, t Txn) bool {
 	if t.Base >= index || index-t.Base > IDWindow {
 		return true
@@ -173,8 +175,8 @@ func tooOld(index uint64, t Txn) bool {
 	return false
 }
 
-// holds reports whether c is true, and if not, an index at which whoever asked can see that: that of the change, or
-// `before`, the state's own, for a record that is gone.
+// holds reports whether c is true, and if not, an index at which whoever asked can see that: that
+// of the change, or `before`, the state's own, for a record that is gone.
 func (d *draft) holds(c Condition, base, before uint64) (at uint64, holds bool) {
 	if c.Kind == DirUnchanged {
 		dir, _ := d.directories.Get(c.Path)
@@ -194,7 +196,8 @@ func (d *draft) holds(c Condition, base, before uint64) (at uint64, holds bool) 
 	return r.Mod, r.Mod == c.Index
 }
 
-// write makes the changes and returns the directories that they touched and the graves that they dug.
+// write makes the changes and returns the directories that they touched and the graves that they
+// dug.
 func (d *draft) write(index uint64, writes []Write) (touched, graves []string) {
 	for _, w := range writes {
 		if w.Delete {
@@ -219,7 +222,8 @@ func (d *draft) notice(w Write) {
 	}
 }
 
-// DecodeConfiguration reads a configuration entry. It turns the library's panic into an error, and refuses what an element can't hold.
+// DecodeConfiguration reads a configuration entry. It turns the library's panic into an error, and
+// refuses what an element can't hold.
 func DecodeConfiguration(b []byte) (c raft.Configuration, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -43,19 +43,24 @@ func newRealm(t *testing.T) *realm {
 // member is another member's state machine, with nothing in it yet.
 func (r *realm) member(anchor fsm.Line) *fsm.FSM {
 	return fsm.New(fsm.Options{
-		Anchor:    anchor,
-		OnFatal:   func(err error) { r.t.Errorf("fatal: %v", err) },
-		OnRefused: func(l *raft.Log, why error) { r.refused = append(r.refused, fmt.Sprint(l.Index, ": ", why)) },
-		OnDoubt:   func(index uint64) { r.doubts = append(r.doubts, index) },
+		Anchor:  anchor,
+		OnFatal: func(err error) { r.t.Errorf("fatal: %v", err) },
+		OnRefused: func(l *raft.Log,
+			why error) {
+			r.refused = append(r.refused, fmt.Sprint(l.Index, ": ", why))
+		},
+		OnDoubt: func(index uint64) { r.doubts = append(r.doubts, index) },
 	})
 }
 
 func node(id string, voter bool) fsm.Member {
-	return fsm.Member{ID: id, Address: "host" + id[31:] + ":8201", Voter: voter, Keys: [][]byte{make([]byte, 32)}}
+	return fsm.Member{ID: id, Address: "host" + id[31:] + ":8201", Voter: voter,
+		Keys: [][]byte{make([]byte, 32)}}
 }
 
 func server(id string, s raft.ServerSuffrage) raft.Server {
-	return raft.Server{ID: raft.ServerID(id), Address: raft.ServerAddress("host" + id[31:] + ":8201"), Suffrage: s}
+	return raft.Server{ID: raft.ServerID(id), Address: raft.ServerAddress("host" + id[31:] + ":8201"),
+		Suffrage: s}
 }
 
 // founding is the first transaction of a cluster.
@@ -175,10 +180,12 @@ func TestOnlySignedEntriesChangeAnything(t *testing.T) {
 	unsigned := append(make([]byte, 68), good[68:]...)
 	for name, entry := range map[string][]byte{
 		"nothing": {}, "a byte": {1}, "noise": bytes.Repeat([]byte{7}, 200), "no signature": unsigned,
-		"a stranger's": stranger, "a term that is not there": another, "an altered one": altered, "one cut short": good[:len(good)-1],
-		"a newer release's, by a stranger":  fsm.Envelope([]byte{2, 0x80}, testkey.New(1, 2)),
-		"a founding":                        founding(t, r.key, fsm.Members{node(secondNode, true)}),
-		"a stranger's founding":             founding(t, testkey.New(1, 2), fsm.Members{node(secondNode, true)}),
+		"a stranger's": stranger, "a term that is not there": another, "an altered one": altered,
+		"one cut short":                    good[:len(good)-1],
+		"a newer release's, by a stranger": fsm.Envelope([]byte{2, 0x80}, testkey.New(1, 2)),
+		"a founding":                       founding(t, r.key, fsm.Members{node(secondNode, true)}),
+		"a stranger's founding": founding(t, testkey.New(1, 2),
+			fsm.Members{node(secondNode, true)}),
 		"signed, and no transaction at all": fsm.Envelope([]byte{1, 0x80}, r.key),
 	} {
 		r.requireUnchanged(name, func() {
@@ -190,7 +197,8 @@ func TestOnlySignedEntriesChangeAnything(t *testing.T) {
 	}
 	entries, newest := r.fsm.View().Refused()
 	if entries != 12 || newest != r.fsm.View().Index() || len(r.refused) != 12 {
-		t.Fatalf("%d entries refused, the last at %d of %d; told of %d", entries, newest, r.fsm.View().Index(), len(r.refused))
+		t.Fatalf("%d entries refused, the last at %d of %d; told of %d", entries, newest,
+			r.fsm.View().Index(), len(r.refused))
 	}
 	r.must(r.add(good), fsm.Applied)
 	again := r.member(r.line)
@@ -214,7 +222,8 @@ func TestPlace(t *testing.T) {
 		"one left out": append(slices.Clone(r.log[:before]), r.log[before+1:]...),
 	} {
 		var fatal []error
-		joiner := fsm.New(fsm.Options{Anchor: r.line, Place: place, OnFatal: func(err error) { fatal = append(fatal, err) }})
+		joiner := fsm.New(fsm.Options{Anchor: r.line, Place: place,
+			OnFatal: func(err error) { fatal = append(fatal, err) }})
 		joiner.ApplyBatch(log)
 		if want := name != "the truth"; want != (len(fatal) == 1) {
 			t.Errorf("%s: %v", name, fatal)
@@ -241,7 +250,8 @@ func TestAnchor(t *testing.T) {
 
 	other := testkey.New(1, 2)
 	forged := r.member(r.line)
-	forged.Apply(&raft.Log{Index: 1, Type: raft.LogCommand, Data: founding(t, other, fsm.Members{node(firstNode, true)})})
+	forged.Apply(&raft.Log{Index: 1, Type: raft.LogCommand,
+		Data: founding(t, other, fsm.Members{node(firstNode, true)})})
 	if len(forged.View().Line()) != 0 {
 		t.Fatalf("a stranger founded the cluster of a member that knows better")
 	}
@@ -261,9 +271,10 @@ func TestRotation(t *testing.T) {
 	r.must(r.add(signedBefore), fsm.Retired)
 	r.must(r.add(r.sign(late)), fsm.Applied) // the same one, signed again
 	for name, line := range map[string]fsm.Line{
-		"a line that forgets":   oldLine,
-		"the same line":         r.line,
-		"two keys at once":      testkey.New(3, 1).Extend(r.key.Extend(r.line, testkey.New(3, 1)), testkey.New(4, 1)),
+		"a line that forgets": oldLine,
+		"the same line":       r.line,
+		"two keys at once": testkey.New(3, 1).Extend(r.key.Extend(r.line, testkey.New(3, 1)),
+			testkey.New(4, 1)),
 		"another second key":    old.Extend(oldLine, testkey.New(2, 9)),
 		"endorsed by the first": old.Extend(r.line, testkey.New(3, 1)),
 	} {
@@ -316,7 +327,8 @@ func TestMembersChange(t *testing.T) {
 	refuse("two at once", fsm.Members{first, second, node(thirdNode, false)})
 	r.must(r.add(r.sign(r.change(fsm.Members{first, second}))), fsm.Applied)
 	r.must(r.add(r.sign(r.change(fsm.Members{first, node(secondNode, true)}))), fsm.Conflict)
-	r.requireUnchanged("a configuration of others", func() { r.configure(server(firstNode, raft.Voter), server(thirdNode, raft.Nonvoter)) })
+	r.requireUnchanged("a configuration of others",
+		func() { r.configure(server(firstNode, raft.Voter), server(thirdNode, raft.Nonvoter)) })
 	r.requireUnchanged("a configuration with a vote that nobody gave", func() {
 		r.configure(server(firstNode, raft.Voter), server(secondNode, raft.Voter))
 	})

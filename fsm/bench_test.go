@@ -14,7 +14,8 @@ import (
 	"keyquorum/fsm"
 )
 
-// cpuTime is what this process has used so far, collector included: on a busy machine it says more than the clock.
+// cpuTime is what this process has used so far, collector included: on a busy machine it says more
+// than the clock.
 func cpuTime(b *testing.B) time.Duration {
 	var r syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
@@ -35,7 +36,8 @@ func measure(b *testing.B, one func(i int)) {
 	b.ReportMetric(float64((cpuTime(b)-before).Nanoseconds())/float64(n), "cpu-ns/op")
 }
 
-// filled is an FSM with the records of treePaths, 1 KiB each, written in batches of 64 transactions.
+// filled is an FSM with the records of treePaths, 1 KiB each, written in batches of 64
+// transactions.
 func filled(b *testing.B, paths []string) *fsm.FSM {
 	f := newFSM(b)
 	for i := 0; i < len(paths); i += 64 {
@@ -99,8 +101,8 @@ func BenchmarkRecords(b *testing.B) {
 	runtime.KeepAlive(f)
 }
 
-// BenchmarkApply replaces a record in a state of 100,000 with a full window of ids, as in a secret's update, or makes a
-// version and replaces the head, as in setting a secret.
+// BenchmarkApply replaces a record in a state of 100,000 with a full window of ids, as in a
+// secret's update, or makes a version and replaces the head, as in setting a secret.
 func BenchmarkApply(b *testing.B) {
 	paths := treePaths()
 	f := filled(b, paths)
@@ -171,7 +173,8 @@ func BenchmarkWaiters(b *testing.B) {
 var emptyConfiguration = configuration(1).Data
 
 func BenchmarkTxn(b *testing.B) {
-	x := replace(1, 1000, "vault/0123456789abcdef0123456789abcdef/secret/database-password", 999, string(make([]byte, 1024)))
+	x := replace(1, 1000, "vault/0123456789abcdef0123456789abcdef/secret/database-password", 999,
+		string(make([]byte, 1024)))
 	encoded, err := x.Sign(key)
 	if err != nil {
 		b.Fatal(err)

@@ -7,11 +7,12 @@ import (
 	"encoding/binary"
 )
 
-// A sum is a homomorphic hash of a set of elements (LtHash: 1024 lanes of 16 bits, added modulo 2^16): adding and
-// taking away elements in any order gives the same sum as hashing the set from scratch, and finding two sets with one
-// sum is a short-vector problem even for who chooses the elements. An element is expanded to its 2048 bytes by
-// AES-256-CTR under its SHA-256, from a zero counter: as good as a random function below 2^64 blocks, and five times
-// faster here than SHAKE128 (DESIGN.md).
+// A sum is a homomorphic hash of a set of elements (LtHash: 1024 lanes of 16 bits, added modulo
+// 2^16): adding and taking away elements in any order gives the same sum as hashing the set from
+// scratch, and finding two sets with one sum is a short-vector problem even for who chooses the
+// elements. An element is expanded to its 2048 bytes by AES-256-CTR under its SHA-256, from a zero
+// counter: as good as a random function below 2^64 blocks, and five times faster here than SHAKE128
+// (DESIGN.md).
 type sum struct {
 	lanes [256]uint64 // four lanes to a word, the first one lowest
 	pad   [2048]byte  // scratch

@@ -6,9 +6,10 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// An element is one part of the state as bytes: a tag, then fixed fields, big-endian, with lengths before what varies.
-// So no two parts have the same bytes, and the bytes of one are the same wherever they are written:
-// a snapshot is the elements in order, the digest is the sum of the same elements (docs/formats-fsm.md).
+// An element is one part of the state as bytes: a tag, then fixed fields, big-endian, with lengths
+// before what varies. So no two parts have the same bytes, and the bytes of one are the same
+// wherever they are written: a snapshot is the elements in order, the digest is the sum of the same
+// elements (docs/formats-fsm.md).
 const (
 	tagConfiguration = 'C'
 	tagRecord        = 'R'

@@ -5,7 +5,8 @@ import (
 	"errors"
 )
 
-// ComputedDigest returns the digest that a snapshot should have carried, when that is all that Restore found wrong.
+// ComputedDigest returns the digest that a snapshot should have carried, when that is all that
+// Restore found wrong.
 func ComputedDigest(err error) (computed [32]byte, ok bool) {
 	var e digestError
 	ok = errors.As(err, &e)
@@ -42,7 +43,8 @@ func Envelope(body []byte, s Signer) []byte {
 	return append(append(binary.BigEndian.AppendUint32(nil, term), signature...), body...)
 }
 
-// StoredDigest is the digest that a snapshot carries, when another one is all that Restore found wrong.
+// StoredDigest is the digest that a snapshot carries, when another one is all that Restore found
+// wrong.
 func StoredDigest(err error) (stored [32]byte) {
 	var e digestError
 	errors.As(err, &e)

@@ -9,8 +9,9 @@ import (
 	"io"
 )
 
-// A snapshotReader reads the fields of a snapshot and hashes what it reads. After the first error, which stays,
-// everything reads as zero. Nothing is allocated on the word of a length beyond its limit.
+// A snapshotReader reads the fields of a snapshot and hashes what it reads. After the first error,
+// which stays, everything reads as zero. Nothing is allocated on the word of a length beyond its
+// limit.
 type snapshotReader struct {
 	in     *bufio.Reader
 	sha    hash.Hash

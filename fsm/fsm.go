@@ -1,8 +1,9 @@
 // Package fsm is the replicated state machine: an immutable ordered tree of opaque records.
 //
-// It owns what a committed log entry means, and nothing else: no clock, no chance, no key, no network, no file. The same
-// entries give the same state on every node, byte for byte, however they were batched, replayed or restored, and a
-// digest after every entry proves it. What it can't understand it does not skip: it stops the node.
+// It owns what a committed log entry means, and nothing else: no clock, no chance, no key, no
+// network, no file. The same entries give the same state on every node, byte for byte, however they
+// were batched, replayed or restored, and a digest after every entry proves it. What it can't
+// understand it does not skip: it stops the node.
 package fsm
 
 import (
@@ -16,8 +17,8 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// FSM implements raft.BatchingFSM. Raft calls Apply, ApplyBatch, Snapshot and Restore on one goroutine; the other
-// methods may be called by anyone at any time.
+// FSM implements raft.BatchingFSM. Raft calls Apply, ApplyBatch, Snapshot and Restore on one
+// goroutine; the other methods may be called by anyone at any time.
 type FSM struct {
 	options Options
 	checker *checker
@@ -39,14 +40,15 @@ type Place struct {
 
 // Options of an FSM. All callbacks come on the goroutine that applies, and must be quick.
 type Options struct {
-	// Anchor is what this member knows its cluster by: no log and no snapshot with another line of keys is taken.
-	// Without one the line is whoever's the first transaction is.
+	// Anchor is what this member knows its cluster by: no log and no snapshot with another line of
+	// keys is taken. Without one the line is whoever's the first transaction is.
 	Anchor Line
-	// Place is one that the cluster's history goes through: a log that leads past it is another's, and fatal. Zero: none is known.
+	// Place is one that the cluster's history goes through: a log that leads past it is another's, and
+	// fatal. Zero: none is known.
 	Place Place
-	// OnFatal is called once, when an entry or snapshot can't be understood (unknown version); it must not return normally
-	// into service: the node stops. Without it the FSM panics. Entries from that one on are not applied, and their
-	// results are errors.
+	// OnFatal is called once, when an entry or snapshot can't be understood (unknown version); it must
+	// not return normally into service: the node stops. Without it the FSM panics. Entries from that
+	// one on are not applied, and their results are errors.
 	OnFatal func(error)
 	// OnApply, if set, is called after each batch, and each restored snapshot, has become visible.
 	OnApply func(View)
@@ -90,16 +92,17 @@ func (f *FSM) Wait(ctx context.Context, index uint64) error {
 	}
 }
 
-// DigestAt returns the digest after the entry at index, for the last 4096 entries that reached the FSM since it was
-// made or restored, and for the state that it was made or restored with.
+// DigestAt returns the digest after the entry at index, for the last 4096 entries that reached the
+// FSM since it was made or restored, and for the state that it was made or restored with.
 func (f *FSM) DigestAt(index uint64) ([32]byte, bool) { return f.history.at(index) }
 
 // Apply is ApplyBatch of one entry.
 func (f *FSM) Apply(l *raft.Log) any { return f.ApplyBatch([]*raft.Log{l})[0] }
 
-// ApplyBatch applies the entries in order and shows all of them at once. The results are an Outcome for a command,
-// nil for a configuration, and an error for whatever comes after OnFatal. A command at or below the state's index
-// changes nothing; its result is the outcome of its id, the zero Outcome when that is forgotten.
+// ApplyBatch applies the entries in order and shows all of them at once. The results are an Outcome
+// for a command, nil for a configuration, and an error for whatever comes after OnFatal. A command
+// at or below the state's index changes nothing; its result is the outcome of its id, the zero
+// Outcome when that is forgotten.
 func (f *FSM) ApplyBatch(logs []*raft.Log) []any {
 	results := make([]any, len(logs))
 	checked := f.checker.all(logs, f.draft.line)
@@ -132,7 +135,8 @@ func (f *FSM) applyOne(l *raft.Log, c *check) any {
 		return result
 	}
 	f.history.note(&f.draft.state)
-	if before < f.options.Place.Index && f.draft.index >= f.options.Place.Index && !f.history.goesThrough(f.options.Place) {
+	if before < f.options.Place.Index && f.draft.index >= f.options.Place.Index &&
+		!f.history.goesThrough(f.options.Place) {
 		err := fmt.Errorf("fsm: this log is not this member's cluster's: at index %d it leads to another state; remove the member's folder and join anew",
 			f.options.Place.Index)
 		f.fail(err)
@@ -154,7 +158,8 @@ func (f *FSM) applyOne(l *raft.Log, c *check) any {
 	return result
 }
 
-// publish makes the draft visible. The history has it already, so that whoever reads an index finds its digest.
+// publish makes the draft visible. The history has it already, so that whoever reads an index finds
+// its digest.
 func (f *FSM) publish() {
 	s := f.draft.freeze()
 	s.backing = f.draft.vouching.backing()
@@ -173,8 +178,8 @@ func (f *FSM) fail(err error) {
 	f.options.OnFatal(err)
 }
 
-// Snapshot keeps the newest state; Persist writes it, while later entries are applied. The writer of the sink, which is
-// Raft, closes or cancels it.
+// Snapshot keeps the newest state; Persist writes it, while later entries are applied. The writer
+// of the sink, which is Raft, closes or cancels it.
 func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 	if f.fatal != nil {
 		return nil, f.fatal
@@ -183,8 +188,9 @@ func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 	return &snapshot{d.vouched, slices.Clone(d.tail), d.index, d.digest}, nil
 }
 
-// Restore reads a snapshot to its end, checks all of it, signatures and digests too, and puts its state in the place of this
-// one. On an error the state is as before; an unknown version is told to OnFatal as well. The caller closes r.
+// Restore reads a snapshot to its end, checks all of it, signatures and digests too, and puts its
+// state in the place of this one. On an error the state is as before; an unknown version is told to
+// OnFatal as well. The caller closes r.
 func (f *FSM) Restore(r io.ReadCloser) error {
 	if f.fatal != nil {
 		return f.fatal
@@ -205,22 +211,25 @@ func (f *FSM) Restore(r io.ReadCloser) error {
 	return nil
 }
 
-// doubts says whether a signer has seen another state than this one was, or one that it has yet to come to.
+// doubts says whether a signer has seen another state than this one was, or one that it has yet to
+// come to.
 func (s *state) doubts(t Txn) bool {
 	was, known := s.wasAt(t.Base, t.Digest)
 	return known && !was
 }
 
-// leadsThrough says whether a state may have been at index with digest. What is further back than the window nobody can tell, and a
-// member that was away for longer must come back all the same; what lies ahead neither.
+// leadsThrough says whether a state may have been at index with digest. What is further back than
+// the window nobody can tell, and a member that was away for longer must come back all the same;
+// what lies ahead neither.
 func (s *state) leadsThrough(index uint64, digest [32]byte) bool {
 	was, known := s.wasAt(index, digest)
 	return was || !known || index > s.index
 }
 
-// Vet reads a snapshot that somebody else sent, before it is put into place: whether it is this cluster's, vouched for under the
-// newest transaction key that this member knows, not older than what this member holds, and leads through it: entries behind the
-// vouched state that this member has applied can't be left out. It returns the state in it.
+// Vet reads a snapshot that somebody else sent, before it is put into place: whether it is this
+// cluster's, vouched for under the newest transaction key that this member knows, not older than
+// what this member holds, and leads through it: entries behind the vouched state that this member
+// has applied can't be left out. It returns the state in it.
 func (f *FSM) Vet(r io.Reader) (View, error) {
 	d, err := readSnapshot(r, f.checker)
 	if err != nil {

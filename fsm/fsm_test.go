@@ -16,7 +16,9 @@ import (
 )
 
 func opening(t failer, index uint64) *raft.Log {
-	return command(t, index, fsm.Txn{ID: fsm.ID{8: byte(index >> 16), 9: byte(index >> 8), 10: byte(index), 15: 1}, Base: index - 1})
+	return command(t, index,
+		fsm.Txn{ID: fsm.ID{8: byte(index >> 16), 9: byte(index >> 8), 10: byte(index), 15: 1},
+			Base: index - 1})
 }
 
 func TestScan(t *testing.T) {
@@ -65,7 +67,8 @@ func TestViewStandsStill(t *testing.T) {
 			Writes:     []fsm.Write{{Path: fmt.Sprint("b", i), Logical: i - 1}}}))
 	}
 	r, ok := v.Get("a")
-	if _, records := v.Size(); !ok || string(r.Value) != "old" || records != 1 || v.Index() != 1 || v.Digest() != digest {
+	if _, records := v.Size(); !ok || string(r.Value) != "old" || records != 1 || v.Index() != 1 ||
+		v.Digest() != digest {
 		t.Fatalf("the view has changed: %q, %d records, index %d", r.Value, records, v.Index())
 	}
 	requireRecomputed(t, v)
@@ -79,7 +82,8 @@ func TestWrongGeneration(t *testing.T) {
 	before, now := create(1, 7, "a", "v"), create(2, 7, "a", "v")
 	before.Generation, now.Generation = 2, 3
 	results := f.ApplyBatch([]*raft.Log{command(t, 8, before), command(t, 9, now)})
-	want := []any{fsm.Outcome{Kind: fsm.WrongGeneration, Index: 8}, fsm.Outcome{Kind: fsm.Applied, Index: 9}}
+	want := []any{fsm.Outcome{Kind: fsm.WrongGeneration, Index: 8},
+		fsm.Outcome{Kind: fsm.Applied, Index: 9}}
 	if !slices.Equal(results, want) {
 		t.Fatalf("got %v, want %v", results, want)
 	}
@@ -94,7 +98,8 @@ func TestEntriesThatStopTheNode(t *testing.T) {
 		log  raft.Log
 		want string
 	}{
-		{"a newer transaction", raft.Log{Type: raft.LogCommand, Data: fsm.Envelope(newer, key)}, "format version 2 was written by another release of Keyquorum; this one reads version 1 only: start a release that reads version 2"},
+		{"a newer transaction", raft.Log{Type: raft.LogCommand, Data: fsm.Envelope(newer, key)},
+			"format version 2 was written by another release of Keyquorum; this one reads version 1 only: start a release that reads version 2"},
 		{"an entry for Raft itself", raft.Log{Type: raft.LogNoop}, "LogNoop"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -241,7 +246,8 @@ func TestReadersBesideTheWriter(t *testing.T) {
 					n, last = n+1, max(last, r.Mod)
 				}
 				if _, records := v.Size(); records != n || last > v.Index() {
-					t.Errorf("index %d has %d records, Size says %d, the last of index %d", v.Index(), n, records, last)
+					t.Errorf("index %d has %d records, Size says %d, the last of index %d", v.Index(), n, records,
+						last)
 				}
 				if d, ok := f.DigestAt(v.Index()); ok && d != v.Digest() {
 					t.Errorf("two digests at %d", v.Index())
@@ -253,8 +259,10 @@ func TestReadersBesideTheWriter(t *testing.T) {
 	}
 	for i := uint64(2); i < 500; i++ {
 		x := fsm.Txn{ID: fsm.NewID(), Base: i - 1,
-			Conditions: []fsm.Condition{{Kind: fsm.Absent, Path: fmt.Sprint("d/", i)}, {Kind: fsm.Unchanged, Path: "d/0", Index: i - 1}},
-			Writes:     []fsm.Write{{Path: fmt.Sprint("d/", i), Logical: i - 1}, {Path: "d/0", Logical: i - 1, Value: []byte("v")}}}
+			Conditions: []fsm.Condition{{Kind: fsm.Absent, Path: fmt.Sprint("d/", i)},
+				{Kind: fsm.Unchanged, Path: "d/0", Index: i - 1}},
+			Writes: []fsm.Write{{Path: fmt.Sprint("d/", i), Logical: i - 1},
+				{Path: "d/0", Logical: i - 1, Value: []byte("v")}}}
 		if o := f.Apply(command(t, i, x)).(fsm.Outcome); o.Kind != fsm.Applied {
 			t.Fatalf("%d: %+v", i, o)
 		}
@@ -280,8 +288,10 @@ func persistBeside(t *testing.T, f *fsm.FSM, running *sync.WaitGroup) {
 	running.Go(func() {
 		var to sink
 		again := newFSM(t)
-		if err := errors.Join(s.Persist(&to), restore(again, to.Bytes())); err != nil || again.View().Digest() != want {
-			t.Errorf("a snapshot beside the writer: %v, digest %x, want %x", err, again.View().Digest(), want)
+		if err := errors.Join(s.Persist(&to), restore(again, to.Bytes())); err != nil ||
+			again.View().Digest() != want {
+			t.Errorf("a snapshot beside the writer: %v, digest %x, want %x", err, again.View().Digest(),
+				want)
 		}
 	})
 }

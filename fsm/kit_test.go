@@ -14,8 +14,8 @@ import (
 	"keyquorum/internal/testkey"
 )
 
-// update rewrites the expected output in testdata. Understand every line of the diff before you commit it: where a
-// digest or an encoding moved, nodes of two releases would differ.
+// update rewrites the expected output in testdata. Understand every line of the diff before you
+// commit it: where a digest or an encoding moved, nodes of two releases would differ.
 var update = flag.Bool("update", false, "rewrite the golden files that are not formats")
 
 // failer is what testing.T, testing.B and rapid.T share.
@@ -43,7 +43,8 @@ func command(t failer, index uint64, x fsm.Txn) *raft.Log {
 }
 
 func configuration(index uint64, servers ...raft.Server) *raft.Log {
-	return &raft.Log{Index: index, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(raft.Configuration{Servers: servers})}
+	return &raft.Log{Index: index, Type: raft.LogConfiguration,
+		Data: raft.EncodeConfiguration(raft.Configuration{Servers: servers})}
 }
 
 func id(n byte) fsm.ID { return fsm.ID{15: n} }
@@ -107,16 +108,16 @@ func restored(t failer, snapshot []byte) *fsm.FSM {
 	return f
 }
 
-// Where a snapshot without entries behind its state has things, counted from its end: the digest of the state, the index at the
-// end, the digest there, the checksum.
+// Where a snapshot without entries behind its state has things, counted from its end: the digest of
+// the state, the index at the end, the digest there, the checksum.
 const (
 	stateDigest = 113
 	lastIndex   = 72
 	lastDigest  = 64
 )
 
-// reseal gives altered bytes a right checksum, and right digests if all else is well: what is left is not damage but
-// what somebody wrote.
+// reseal gives altered bytes a right checksum, and right digests if all else is well: what is left
+// is not damage but what somebody wrote.
 func reseal(snapshot []byte) []byte {
 	b := checksummed(snapshot)
 	digest, only := fsm.ComputedDigest(restore(free(fsm.Options{OnFatal: func(error) {}}), b))
@@ -152,7 +153,8 @@ func inGeneration(t failer, index, generation uint64) *fsm.FSM {
 func requireSame(t failer, a, b *fsm.FSM) {
 	t.Helper()
 	if a.View().Digest() != b.View().Digest() {
-		t.Fatalf("digests differ: %x at %d, %x at %d", a.View().Digest(), a.View().Index(), b.View().Digest(), b.View().Index())
+		t.Fatalf("digests differ: %x at %d, %x at %d", a.View().Digest(), a.View().Index(),
+			b.View().Digest(), b.View().Index())
 	}
 	if !bytes.Equal(snapshotOf(t, a), snapshotOf(t, b)) {
 		t.Fatalf("digests are the same, snapshots differ")

@@ -169,7 +169,8 @@ func (m Members) change(next Members) (removed string, err error) {
 }
 
 func (s Member) same(other Member) bool {
-	return s.ID == other.ID && s.Address == other.Address && s.Voter == other.Voter && s.Generation == other.Generation &&
+	return s.ID == other.ID && s.Address == other.Address && s.Voter == other.Voter &&
+		s.Generation == other.Generation &&
 		slices.EqualFunc(s.Keys, other.Keys, bytes.Equal)
 }
 
@@ -248,7 +249,8 @@ func (v View) MembersAfter(entries iter.Seq2[uint64, []byte]) Members {
 // refuses says whether it is known by now that a transaction will not be applied at index: it was
 // decided in another generation, too long ago, or on another past.
 func (v View) refuses(index uint64, t Txn) bool {
-	return t.Generation != v.Generation() || tooOld(index, t) || t.Base <= v.Index() && v.state.doubts(t)
+	return t.Generation != v.Generation() || tooOld(index, t) || t.Base <= v.Index() &&
+		v.state.doubts(t)
 }
 
 // holdsTo says whether the transaction is applied only if the record at path was changed at index

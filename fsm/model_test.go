@@ -17,8 +17,9 @@ import (
 	"keyquorum/fsm"
 )
 
-// A model is the state machine as one would explain it: it remembers everything for ever, looks at all of it for each
-// question, and hashes all of it for each digest, in the words of docs/formats-fsm.md.
+// A model is the state machine as one would explain it: it remembers everything for ever, looks at
+// all of it for each question, and hashes all of it for each digest, in the words of
+// docs/formats-fsm.md.
 type model struct {
 	index         uint64
 	configuration raft.Configuration
@@ -42,7 +43,8 @@ type decision struct {
 }
 
 func newModel() *model {
-	m := &model{records: make(map[string]fsm.Record), deleted: make(map[string]uint64), digests: make(map[uint64][32]byte)}
+	m := &model{records: make(map[string]fsm.Record), deleted: make(map[string]uint64),
+		digests: make(map[uint64][32]byte)}
 	m.digests[0] = m.digest()
 	return m
 }
@@ -154,7 +156,8 @@ func (m *model) elements() [][]byte {
 		}
 	}
 	for path, r := range m.records {
-		all = append(all, fmt.Appendf(nil, "R%s%s%s%s%s%s", u16(len(path)), path, u64(r.Logical), u64(r.Mod), u64(uint64(len(r.Value)))[4:], r.Value))
+		all = append(all, fmt.Appendf(nil, "R%s%s%s%s%s%s", u16(len(path)), path, u64(r.Logical),
+			u64(r.Mod), u64(uint64(len(r.Value)))[4:], r.Value))
 	}
 	directories := make(map[string]bool)
 	for _, c := range m.changes {
@@ -167,7 +170,8 @@ func (m *model) elements() [][]byte {
 	}
 	for _, d := range m.decisions {
 		if o := d.outcome; m.recent(o.Index) {
-			all = append(all, fmt.Appendf(nil, "I%s%s%c%s%s%s", u64(o.Index), d.id[:], o.Kind, u64(o.At), u16(len(o.Path)), o.Path))
+			all = append(all, fmt.Appendf(nil, "I%s%s%c%s%s%s", u64(o.Index), d.id[:], o.Kind, u64(o.At),
+				u16(len(o.Path)), o.Path))
 		}
 	}
 	return all
@@ -199,8 +203,9 @@ func (m *model) digest() [32]byte {
 	return sha256.Sum256(b)
 }
 
-// A machine drives the model and two FSMs with the same log: one takes every entry alone; the other takes it in batches
-// and is thrown away for its own snapshot, which may lie back in the log, at random.
+// A machine drives the model and two FSMs with the same log: one takes every entry alone; the other
+// takes it in batches and is thrown away for its own snapshot, which may lie back in the log, at
+// random.
 type machine struct {
 	model    *model
 	single   *fsm.FSM
@@ -223,10 +228,13 @@ func TestModel(t *testing.T) {
 			"transaction 2": m.transaction,
 			"transaction 3": m.transaction,
 			"configuration": m.configuration,
-			"batch":         func(t *rapid.T) { m.batch(t, rapid.IntRange(0, len(m.log)-m.taken).Draw(t, "entries")) },
-			"save":          m.save,
-			"restart":       m.restart,
-			"":              m.check,
+			"batch": func(t *rapid.T) {
+				m.batch(t,
+					rapid.IntRange(0, len(m.log)-m.taken).Draw(t, "entries"))
+			},
+			"save":    m.save,
+			"restart": m.restart,
+			"":        m.check,
 		})
 		m.batch(t, len(m.log)-m.taken)
 		m.check(t)
@@ -237,18 +245,23 @@ func TestModel(t *testing.T) {
 
 // nextIndex leaves gaps, as no-ops do, and jumps so far now and then that the window passes.
 func (m *machine) nextIndex(t *rapid.T) uint64 {
-	gap := rapid.SampledFrom([]uint64{1, 1, 1, 1, 1, 1, 2, 5, 30_000, fsm.IDWindow - 1, fsm.IDWindow, fsm.IDWindow + 1}).Draw(t, "gap")
+	gap := rapid.SampledFrom([]uint64{1, 1, 1, 1, 1, 1, 2, 5, 30_000, fsm.IDWindow - 1, fsm.IDWindow,
+		fsm.IDWindow + 1}).Draw(t, "gap")
 	return m.model.index + gap
 }
 
 func (m *machine) transaction(t *rapid.T) {
 	index := m.nextIndex(t)
-	x := fsm.Txn{ID: m.anyID(t), Base: m.anyBase(t), Generation: rapid.SampledFrom([]uint64{0, 0, 0, 0, 0, 0, 0, 1}).Draw(t, "generation")}
-	for _, path := range rapid.SliceOfNDistinct(rapid.SampledFrom(modelPaths), 0, 4, rapid.ID).Draw(t, "paths") {
+	x := fsm.Txn{ID: m.anyID(t), Base: m.anyBase(t),
+		Generation: rapid.SampledFrom([]uint64{0, 0, 0, 0, 0, 0, 0, 1}).Draw(t, "generation")}
+	for _, path := range rapid.SliceOfNDistinct(rapid.SampledFrom(modelPaths), 0, 4, rapid.ID).Draw(t,
+		"paths") {
 		m.useRecord(t, &x, path)
 	}
-	for _, path := range rapid.SliceOfNDistinct(rapid.SampledFrom(modelDirectories), 0, 2, rapid.ID).Draw(t, "directories") {
-		at := min(x.Base, m.model.lastChange(func(p string) bool { return strings.HasPrefix(p, path) })+rapid.SampledFrom([]uint64{0, 0, 1, 100}).Draw(t, "since"))
+	for _, path := range rapid.SliceOfNDistinct(rapid.SampledFrom(modelDirectories), 0, 2,
+		rapid.ID).Draw(t, "directories") {
+		at := min(x.Base, m.model.lastChange(func(p string) bool { return strings.HasPrefix(p, path) })+
+			rapid.SampledFrom([]uint64{0, 0, 1, 100}).Draw(t, "since"))
 		x.Conditions = append(x.Conditions, fsm.Condition{Kind: fsm.DirUnchanged, Path: path, Index: at})
 	}
 	m.append(command(t, index, x), m.model.apply(index, x))
@@ -273,7 +286,8 @@ func (m *machine) useRecord(t *rapid.T, x *fsm.Txn, path string) {
 		}
 	}
 	if rapid.Bool().Draw(t, "put") {
-		x.Writes = append(x.Writes, fsm.Write{Path: path, Logical: mod, Value: rapid.SliceOfN(rapid.Byte(), 0, 3).Draw(t, "value")})
+		x.Writes = append(x.Writes, fsm.Write{Path: path, Logical: mod,
+			Value: rapid.SliceOfN(rapid.Byte(), 0, 3).Draw(t, "value")})
 	}
 }
 
@@ -285,15 +299,18 @@ func (m *machine) anyID(t *rapid.T) fsm.ID {
 }
 
 func (m *machine) anyBase(t *rapid.T) uint64 {
-	back := rapid.SampledFrom([]uint64{0, 0, 0, 0, 1, 2, 30_000, fsm.IDWindow - 1, fsm.IDWindow}).Draw(t, "back")
-	return m.model.index - min(back, m.model.index) + rapid.SampledFrom([]uint64{0, 0, 0, 0, 0, 0, 0, 0, 2}).Draw(t, "ahead")
+	back := rapid.SampledFrom([]uint64{0, 0, 0, 0, 1, 2, 30_000, fsm.IDWindow - 1,
+		fsm.IDWindow}).Draw(t, "back")
+	return m.model.index - min(back, m.model.index) +
+		rapid.SampledFrom([]uint64{0, 0, 0, 0, 0, 0, 0, 0, 2}).Draw(t, "ahead")
 }
 
 func (m *machine) configuration(t *rapid.T) {
 	index := m.nextIndex(t)
 	var c raft.Configuration
 	for n := range rapid.IntRange(0, 3).Draw(t, "servers") {
-		c.Servers = append(c.Servers, raft.Server{ID: raft.ServerID(fmt.Sprint("n", n)), Address: "127.0.0.1:8201"})
+		c.Servers = append(c.Servers,
+			raft.Server{ID: raft.ServerID(fmt.Sprint("n", n)), Address: "127.0.0.1:8201"})
 	}
 	m.model.configure(index, c)
 	m.append(configuration(index, c.Servers...), nil)
@@ -320,7 +337,8 @@ func (m *machine) save(t *rapid.T) {
 	m.saved, m.savedAt = persisted(t, m.batched), m.taken
 }
 
-// restart restores the last snapshot and replays the log from somewhere at or before it, as Raft may.
+// restart restores the last snapshot and replays the log from somewhere at or before it, as Raft
+// may.
 func (m *machine) restart(t *rapid.T) {
 	if m.saved == nil {
 		t.Skip("nothing saved")
@@ -352,7 +370,8 @@ func (m *machine) check(t *rapid.T) {
 		}
 	}
 	if v := m.batched.View(); v.Digest() != m.model.digests[v.Index()] {
-		t.Fatalf("batched digest at %d: got %x, want %x", v.Index(), v.Digest(), m.model.digests[v.Index()])
+		t.Fatalf("batched digest at %d: got %x, want %x", v.Index(), v.Digest(),
+			m.model.digests[v.Index()])
 	}
 }
 

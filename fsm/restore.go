@@ -13,8 +13,9 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// readSnapshot makes a draft of the state in a snapshot, which must be what write makes of it to the last byte. The
-// entries behind the vouched state are applied anew, signatures and all; one of them must vouch for it.
+// readSnapshot makes a draft of the state in a snapshot, which must be what write makes of it to
+// the last byte. The entries behind the vouched state are applied anew, signatures and all; one of
+// them must vouch for it.
 func readSnapshot(r io.Reader, c *checker) (*draft, error) {
 	sr := &snapshotReader{in: bufio.NewReaderSize(r, 64<<10), sha: sha256.New()}
 	d := newDraft(c)
@@ -29,7 +30,8 @@ func readSnapshot(r io.Reader, c *checker) (*draft, error) {
 }
 
 func (r *snapshotReader) read(d *draft, c *checker) error {
-	if magic := r.bytes(uint32(len(snapshotMagic)), maxPath); r.err == nil && string(magic) != snapshotMagic {
+	if magic := r.bytes(uint32(len(snapshotMagic)), maxPath); r.err == nil &&
+		string(magic) != snapshotMagic {
 		return fmt.Errorf("it begins with %q, not as a snapshot of Keyquorum", magic)
 	}
 	if version := r.byte(); r.err == nil && version != snapshotVersion {
@@ -77,8 +79,10 @@ func (r *snapshotReader) vouched(d *draft) error {
 
 // elements reads up to and with the tag of the end mark.
 func (r *snapshotReader) elements(d *draft) error {
-	readers := map[byte]func(*draft) error{tagRecord: r.record, tagDirectory: r.directory, tagDecision: r.decision, tagGrave: r.grave, tagPast: r.past}
-	order := map[byte]int{tagRecord: 1, tagDirectory: 2, tagDecision: 3, tagGrave: 4, tagPast: 5, tagEnd: 6}
+	readers := map[byte]func(*draft) error{tagRecord: r.record, tagDirectory: r.directory,
+		tagDecision: r.decision, tagGrave: r.grave, tagPast: r.past}
+	order := map[byte]int{tagRecord: 1, tagDirectory: 2, tagDecision: 3, tagGrave: 4, tagPast: 5,
+		tagEnd: 6}
 	for previous := byte(0); ; {
 		tag := r.byte()
 		if r.err != nil {
@@ -125,7 +129,8 @@ func (r *snapshotReader) account(d *draft) error {
 	if r.err != nil {
 		return r.err
 	}
-	if a.refusedAt > d.index || a.erasedAt > d.index || a.refused > a.refusedAt || (a.refused == 0) != (a.refusedAt == 0) {
+	if a.refusedAt > d.index || a.erasedAt > d.index || a.refused > a.refusedAt ||
+		(a.refused == 0) != (a.refusedAt == 0) {
 		return fmt.Errorf("%d entries refused, the last at %d, something erased at %d, in a state of index %d",
 			a.refused, a.refusedAt, a.erasedAt, d.index)
 	}
@@ -181,7 +186,8 @@ func (r *snapshotReader) record(d *draft) error {
 		return fmt.Errorf("record %q is out of order", path)
 	}
 	if record.Mod == 0 || record.Mod > d.index || record.Logical >= record.Mod {
-		return fmt.Errorf("record %q has mod index %d and logical version %d in a state of index %d", path, record.Mod, record.Logical, d.index)
+		return fmt.Errorf("record %q has mod index %d and logical version %d in a state of index %d",
+			path, record.Mod, record.Logical, d.index)
 	}
 	d.put(path, record)
 	return d.reread(path, record.Value)
@@ -228,16 +234,19 @@ func (r *snapshotReader) decision(d *draft) error {
 		return fmt.Errorf("the outcome at index %d is out of order", o.Index)
 	}
 	if _, twice := d.outcome(id); twice || id == (ID{}) {
-		return fmt.Errorf("the id of the outcome at index %d is zero or not the first of its kind", o.Index)
+		return fmt.Errorf("the id of the outcome at index %d is zero or not the first of its kind",
+			o.Index)
 	}
-	if o.Kind < Applied || o.Kind > WrongGeneration || (o.Kind == Conflict) != (o.Path != "") || o.At != 0 && o.Kind != Conflict {
+	if o.Kind < Applied || o.Kind > WrongGeneration || (o.Kind == Conflict) != (o.Path != "") ||
+		o.At != 0 && o.Kind != Conflict {
 		return fmt.Errorf("the outcome at index %d makes no sense", o.Index)
 	}
 	d.decide(id, o, nil, nil)
 	return nil
 }
 
-// withinWindow refuses an index from which the state would have forgotten everything, or that it has not reached.
+// withinWindow refuses an index from which the state would have forgotten everything, or that it
+// has not reached.
 func (d *draft) withinWindow(index uint64) error {
 	if index == 0 || index > d.index || d.index-index > IDWindow {
 		return fmt.Errorf("index %d in a state of index %d", index, d.index)
@@ -248,7 +257,8 @@ func (d *draft) withinWindow(index uint64) error {
 func (r *snapshotReader) endOfState(d *draft) error {
 	for _, tag := range countedTags {
 		if n := r.uint64(); r.err == nil && n != r.counts[tag] {
-			return fmt.Errorf("the end mark counts %d elements %q where there were %d", n, tag, r.counts[tag])
+			return fmt.Errorf("the end mark counts %d elements %q where there were %d", n, tag,
+				r.counts[tag])
 		}
 	}
 	return r.digest(d)
@@ -265,8 +275,10 @@ func (r *snapshotReader) digest(d *draft) error {
 
 // end reads what follows the tail's last tag.
 func (r *snapshotReader) end(d *draft) error {
-	if n, index := r.uint64(), r.uint64(); r.err == nil && (n != r.counts[tagLast] || index != d.index) {
-		return fmt.Errorf("the end counts %d entries up to %d where there were %d up to %d", n, index, r.counts[tagLast], d.index)
+	if n, index := r.uint64(), r.uint64(); r.err == nil &&
+		(n != r.counts[tagLast] || index != d.index) {
+		return fmt.Errorf("the end counts %d entries up to %d where there were %d up to %d", n, index,
+			r.counts[tagLast], d.index)
 	}
 	if err := r.digest(d); err != nil {
 		return err
@@ -292,11 +304,12 @@ func (r *snapshotReader) end(d *draft) error {
 type digestError struct{ stored, computed [32]byte }
 
 func (e digestError) Error() string {
-	return fmt.Sprintf("its state has digest %x, but it was written with %x: it was altered", e.computed, e.stored)
+	return fmt.Sprintf("its state has digest %x, but it was written with %x: it was altered",
+		e.computed, e.stored)
 }
 
-// deriveDirectories works out what the elements leave out: when something changed anywhere below each directory, and
-// which directories each transaction touched.
+// deriveDirectories works out what the elements leave out: when something changed anywhere below
+// each directory, and which directories each transaction touched.
 func (d *draft) deriveDirectories() (err error) {
 	d.directories.Copy().Scan(func(path string, dir directory) bool {
 		if o, ok := d.decisions.Get(dir.own); !ok || o.outcome.Kind != Applied {

@@ -13,7 +13,8 @@ import (
 	"keyquorum/fsm"
 )
 
-// TestScripts runs testdata/scripts: a command and its lines, "----", everything that can be observed.
+// TestScripts runs testdata/scripts: a command and its lines, "----", everything that can be
+// observed.
 //
 //	apply       a batch: each line "INDEX ID [base=N] [gen=N] CONDITION… WRITE…" or "INDEX config NAME=SUFFRAGE@ADDRESS…"
 //	            with absent=PATH, unchanged=PATH@MOD, dir=PATH/@INDEX, put=PATH:VALUE, delete=PATH
@@ -103,7 +104,8 @@ func digestLine(v fsm.View) string {
 }
 
 func outcomeText(o fsm.Outcome) string {
-	kind := map[fsm.OutcomeKind]string{0: "forgotten", fsm.Applied: "applied", fsm.Conflict: "conflict", fsm.TooOld: "too old", fsm.WrongGeneration: "wrong generation"}[o.Kind]
+	kind := map[fsm.OutcomeKind]string{0: "forgotten", fsm.Applied: "applied",
+		fsm.Conflict: "conflict", fsm.TooOld: "too old", fsm.WrongGeneration: "wrong generation"}[o.Kind]
 	if o.Kind == fsm.Conflict {
 		kind += fmt.Sprintf(" on %s, wait for %d,", o.Path, o.At)
 	}
@@ -126,7 +128,8 @@ func (s *script) digests(indexes []string) string {
 func (s *script) state() string {
 	v := s.fsm.View()
 	bytes, records := v.Size()
-	out := []string{digestLine(v), fmt.Sprintf("generation %d, %d records, about %d bytes", v.Generation(), records, bytes)}
+	out := []string{digestLine(v),
+		fmt.Sprintf("generation %d, %d records, about %d bytes", v.Generation(), records, bytes)}
 	c, index := v.Configuration()
 	out = append(out, fmt.Sprintf("configuration at %d: %v", index, c.Servers))
 	for path, r := range v.Scan("", "") {
@@ -192,9 +195,11 @@ func (s *script) txn(words []string) fsm.Txn {
 			logical[path] = x.Base
 		case "unchanged":
 			logical[path] = s.number(index)
-			x.Conditions = append(x.Conditions, fsm.Condition{Kind: fsm.Unchanged, Path: path, Index: logical[path]})
+			x.Conditions = append(x.Conditions,
+				fsm.Condition{Kind: fsm.Unchanged, Path: path, Index: logical[path]})
 		case "dir":
-			x.Conditions = append(x.Conditions, fsm.Condition{Kind: fsm.DirUnchanged, Path: path, Index: s.number(index)})
+			x.Conditions = append(x.Conditions,
+				fsm.Condition{Kind: fsm.DirUnchanged, Path: path, Index: s.number(index)})
 		case "put":
 			path, value, _ := strings.Cut(argument, ":")
 			x.Writes = append(x.Writes, fsm.Write{Path: path, Logical: logical[path], Value: []byte(value)})

@@ -12,8 +12,9 @@ import (
 	"keyquorum/fsm"
 )
 
-// What reads differently in two views was changed after the older: who waits until an index is known everywhere, and reads
-// nothing that was changed after it, must learn of every such change from Seen. Also after a restart from a snapshot.
+// What reads differently in two views was changed after the older: who waits until an index is
+// known everywhere, and reads nothing that was changed after it, must learn of every such change
+// from Seen. Also after a restart from a snapshot.
 func TestSeenIsNotOlderThanWhatWasRead(t *testing.T) {
 	paths := []string{"a", "b", "d/a", "d/b", "d/e/a", "d/e/b", "f/a"}
 	prefixes := []string{"", "d", "d/", "d/e/", "d/e/a", "f/", "g/"}
@@ -27,17 +28,20 @@ func TestSeenIsNotOlderThanWhatWasRead(t *testing.T) {
 			}
 			newest := f.View()
 			for _, path := range paths {
-				wantSeen(t, views, newest, "Get "+path, func(v fsm.View) string { r, ok := v.Get(path); return fmt.Sprint(string(r.Value), ok) })
+				wantSeen(t, views, newest, "Get "+path,
+					func(v fsm.View) string { r, ok := v.Get(path); return fmt.Sprint(string(r.Value), ok) })
 			}
 			for _, prefix := range prefixes {
-				wantSeen(t, views, newest, "Scan "+prefix, func(v fsm.View) string { return scanned(v, prefix) })
+				wantSeen(t, views, newest, "Scan "+prefix,
+					func(v fsm.View) string { return scanned(v, prefix) })
 			}
 			views = append(views, newest)
 		}
 	})
 }
 
-func wantSeen(t *rapid.T, older []fsm.View, newest fsm.View, what string, read func(fsm.View) string) {
+func wantSeen(t *rapid.T, older []fsm.View, newest fsm.View, what string,
+	read func(fsm.View) string) {
 	var seen fsm.Seen
 	now := read(newest.Watched(&seen))
 	if seen.Index > newest.Index() {
@@ -45,7 +49,8 @@ func wantSeen(t *rapid.T, older []fsm.View, newest fsm.View, what string, read f
 	}
 	for _, v := range older {
 		if v.Index() >= seen.Index && read(v) != now {
-			t.Fatalf("%s at %d says %s, at %d %s, and the newest change seen is %d", what, newest.Index(), now, v.Index(), read(v), seen.Index)
+			t.Fatalf("%s at %d says %s, at %d %s, and the newest change seen is %d", what, newest.Index(),
+				now, v.Index(), read(v), seen.Index)
 		}
 	}
 }

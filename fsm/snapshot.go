@@ -16,7 +16,8 @@ const (
 	snapshotVersion = 1
 )
 
-// A snapshot is a vouched state on its way to disk, with the entries behind it that lead to the state that was asked for.
+// A snapshot is a vouched state on its way to disk, with the entries behind it that lead to the
+// state that was asked for.
 type snapshot struct {
 	vouched *state
 	tail    []tailEntry

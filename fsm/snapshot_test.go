@@ -15,12 +15,13 @@ import (
 	"keyquorum/fsm"
 )
 
-// sample is a state with a part of every kind; its snapshot was written to testdata/snapshot_v1 by the first release
-// and is never rewritten.
+// sample is a state with a part of every kind; its snapshot was written to testdata/snapshot_v1 by
+// the first release and is never rewritten.
 func sample(t failer) *fsm.FSM {
 	f := newFSM(t)
 	f.ApplyBatch([]*raft.Log{
-		configuration(1, raft.Server{ID: "n1", Address: "10.0.0.1:8201"}, raft.Server{ID: "n2", Address: "10.0.0.2:8201", Suffrage: raft.Nonvoter}),
+		configuration(1, raft.Server{ID: "n1", Address: "10.0.0.1:8201"},
+			raft.Server{ID: "n2", Address: "10.0.0.2:8201", Suffrage: raft.Nonvoter}),
 		command(t, 3, create(1, 1, "vault/a/secret/x", "one")),
 		command(t, 4, create(2, 1, "vault/a/secret/x", "refused")),
 		command(t, 5, create(3, 4, "vault/a/key/ä", "")),
@@ -52,10 +53,12 @@ func TestGoldenSnapshot(t *testing.T) {
 	if d, ok := f.DigestAt(12); !ok || d != digest {
 		t.Errorf("no digest right after a restore")
 	}
-	if o, ok := f.View().Outcome(id(2)); !ok || o != (fsm.Outcome{Kind: fsm.Conflict, Index: 4, Path: "vault/a/secret/x", At: 3}) {
+	if o, ok := f.View().Outcome(id(2)); !ok ||
+		o != (fsm.Outcome{Kind: fsm.Conflict, Index: 4, Path: "vault/a/secret/x", At: 3}) {
 		t.Errorf("the refusal is now %+v, %v", o, ok)
 	}
-	if c, index := f.View().Configuration(); index != 1 || len(c.Servers) != 2 || c.Servers[1].Suffrage != raft.Nonvoter {
+	if c, index := f.View().Configuration(); index != 1 || len(c.Servers) != 2 ||
+		c.Servers[1].Suffrage != raft.Nonvoter {
 		t.Errorf("the configuration is now %v at %d", c, index)
 	}
 }
@@ -84,7 +87,8 @@ func TestAnyDamageIsFound(t *testing.T) {
 	f.Apply(command(t, 13, create(9, 12, "later", "x")))
 	before := f.View()
 	for i := range good {
-		for _, bad := range [][]byte{good[:i], append(bytes.Clone(good[:i]), good[i+1:]...), flipped(good, i)} {
+		for _, bad := range [][]byte{good[:i], append(bytes.Clone(good[:i]), good[i+1:]...),
+			flipped(good, i)} {
 			if i == 8 && len(bad) > 8 {
 				continue // the version, which stops the node
 			}
@@ -113,7 +117,10 @@ func flipped(b []byte, i int) []byte {
 func TestAlteredSnapshots(t *testing.T) {
 	good := string(snapshotOf(t, sample(t)))
 	u64 := func(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
-	text := func(s string) string { return string(binary.BigEndian.AppendUint16(nil, uint16(len(s)))) + s }
+	text := func(s string) string {
+		return string(binary.BigEndian.AppendUint16(nil, uint16(len(s)))) +
+			s
+	}
 	head := good[:25]
 	seal := "R" + text("sys/note") + u64(9) + u64(10) + "\x00\x00\x00\x05clear"
 	x := "R" + text("vault/a/secret/x") + u64(3) + u64(6) + "\x00\x00\x00\x03two"
@@ -131,31 +138,41 @@ func TestAlteredSnapshots(t *testing.T) {
 		{"a record with a bad path", "sys/note", "sys//eal", "empty name"},
 		{"a record of the future", u64(9) + u64(10), u64(9) + u64(13), "mod index 13"},
 		{"a record of no time", u64(9) + u64(10), u64(9) + u64(0), "mod index 0"},
-		{"a logical version that is not older", u64(9) + u64(10), u64(10) + u64(10), "logical version 10"},
+		{"a logical version that is not older", u64(9) + u64(10), u64(10) + u64(10),
+			"logical version 10"},
 		{"a record after directories", keys, keys + seal, "'R' after 'D'"},
 		{"an unknown element", keys, "X" + keys, "'X' after"},
 		{"two configurations", seal, "C" + u64(0) + text("") + seal, "'C' after"},
 		{"no configuration", head + "C", head + "K", "where the configuration should be"},
-		{"a configuration of the future", head + "C" + u64(1), head + "C" + u64(13), "index 13, the state 12"},
+		{"a configuration of the future", head + "C" + u64(1), head + "C" + u64(13),
+			"index 13, the state 12"},
 		{"a configuration of no time", head + "C" + u64(1), head + "C" + u64(0), "index 0, the state 12"},
 		{"an unknown suffrage", "\x01" + text("n2"), "\x07" + text("n2"), "suffrage 7"},
 		{"a server's long name", text("n2"), text(strings.Repeat("n", 1025)), "length of 1025"},
-		{"too many servers", head + "C" + u64(1) + "\x00\x02", head + "C" + u64(1) + "\xff\xff", "at most 1024"},
+		{"too many servers", head + "C" + u64(1) + "\x00\x02", head + "C" + u64(1) + "\xff\xff",
+			"at most 1024"},
 		{"a path too long", text("sys/note"), text(strings.Repeat("s", 513)), "length of 513"},
 		{"a value too long", "\x00\x00\x00\x05clear", "\xff\xff\xff\xffclear", "length of 4294967295"},
 		{"a directory without its slash", keys, "D" + text("vault/a/key") + u64(11), "slash"},
 		{"a directory twice", keys, keys + keys, "out of order"},
 		{"a directory of no time", keys, "D" + text("vault/a/key/") + u64(0), "index 0"},
 		{"a directory of the future", keys, "D" + text("vault/a/key/") + u64(13), "index 13"},
-		{"a directory that a refusal changed", keys, "D" + text("vault/a/key/") + u64(4), "where nothing was applied"},
-		{"a directory that nothing changed", keys, "D" + text("vault/a/key/") + u64(7), "where nothing was applied"},
+		{"a directory that a refusal changed", keys, "D" + text("vault/a/key/") + u64(4),
+			"where nothing was applied"},
+		{"a directory that nothing changed", keys, "D" + text("vault/a/key/") + u64(7),
+			"where nothing was applied"},
 		{"an outcome of the future", first, strings.Replace(first, u64(3), u64(13), 1), "index 13"},
 		{"an outcome twice", first, first + first, "out of order"},
-		{"an id twice", first, strings.Replace(first, u64(3), u64(2), 1) + first, "not the first of its kind"},
-		{"an outcome of no id", first, "I" + u64(3) + string(make([]byte, 16)) + "\x01" + u64(0) + text(""), "zero"},
-		{"an unknown outcome", first, strings.Replace(first, "\x01"+u64(0), "\x05"+u64(0), 1), "makes no sense"},
-		{"a success with a place", first, strings.Replace(first, "\x01"+u64(0), "\x01"+u64(1), 1), "makes no sense"},
-		{"a conflict without a path", first, strings.Replace(first, "\x01"+u64(0), "\x02"+u64(0), 1), "makes no sense"},
+		{"an id twice", first, strings.Replace(first, u64(3), u64(2), 1) + first,
+			"not the first of its kind"},
+		{"an outcome of no id", first,
+			"I" + u64(3) + string(make([]byte, 16)) + "\x01" + u64(0) + text(""), "zero"},
+		{"an unknown outcome", first, strings.Replace(first, "\x01"+u64(0), "\x05"+u64(0), 1),
+			"makes no sense"},
+		{"a success with a place", first, strings.Replace(first, "\x01"+u64(0), "\x01"+u64(1), 1),
+			"makes no sense"},
+		{"a conflict without a path", first, strings.Replace(first, "\x01"+u64(0), "\x02"+u64(0), 1),
+			"makes no sense"},
 		{"a wrong count", "E" + u64(2), "E" + u64(3), "counts 3 elements 'R' where there were 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -176,7 +193,8 @@ func TestAlteredSnapshots(t *testing.T) {
 		requireError(t, restore(newFSM(t), altered), "it was altered")
 	})
 	t.Run("another kind of file", func(t *testing.T) {
-		requireError(t, restore(newFSM(t), []byte("PK\x03\x04 and so on")), "not as a snapshot of Keyquorum")
+		requireError(t, restore(newFSM(t), []byte("PK\x03\x04 and so on")),
+			"not as a snapshot of Keyquorum")
 	})
 }
 
@@ -186,7 +204,8 @@ func TestNewerSnapshotStopsTheNode(t *testing.T) {
 	var fatal []error
 	f := free(fsm.Options{OnFatal: func(err error) { fatal = append(fatal, err) }})
 	err := restore(f, b)
-	requireError(t, err, "format version 2 was written by another release of Keyquorum; this one reads version 1 only")
+	requireError(t, err,
+		"format version 2 was written by another release of Keyquorum; this one reads version 1 only")
 	if len(fatal) != 1 || !errors.Is(fatal[0], err) {
 		t.Fatalf("OnFatal was told %v", fatal)
 	}

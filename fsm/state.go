@@ -8,7 +8,8 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// A state is the replicated state after one log entry. One that was published is never changed again.
+// A state is the replicated state after one log entry. One that was published is never changed
+// again.
 type state struct {
 	index      uint64 // of the last command or configuration applied
 	generation uint64
@@ -20,10 +21,13 @@ type state struct {
 	bytes   int64 // of paths and values in records
 
 	directories *btree.Map[string, directory]
-	decisions   *btree.Map[uint64, decision] // by the index of the outcome; all within IDWindow of index
-	ids         *btree.Map[string, uint64]   // index of each decision by its id's 16 bytes
-	graves      *btree.Map[string, uint64]   // index of the deletion of each path that is gone; all within IDWindow
-	past        *btree.Map[uint64, [32]byte] // digest at each index that the state was at; all within IDWindow
+	decisions   *btree.Map[uint64,
+		decision] // by the index of the outcome; all within IDWindow of index
+	ids    *btree.Map[string, uint64] // index of each decision by its id's 16 bytes
+	graves *btree.Map[string,
+		uint64] // index of the deletion of each path that is gone; all within IDWindow
+	past *btree.Map[uint64,
+		[32]byte] // digest at each index that the state was at; all within IDWindow
 
 	account account
 	line    Line    // what PathKeys holds; empty before the cluster is founded
@@ -40,7 +44,8 @@ type account struct {
 	erasedAt           uint64 // the newest entry that deleted a record
 }
 
-// wasAt says whether the state was, or is, at index with digest. known is false for an index further back than IDWindow.
+// wasAt says whether the state was, or is, at index with digest. known is false for an index
+// further back than IDWindow.
 func (s *state) wasAt(index uint64, digest [32]byte) (was, known bool) {
 	if index == s.index {
 		return digest == s.digest, true
@@ -49,8 +54,9 @@ func (s *state) wasAt(index uint64, digest [32]byte) (was, known bool) {
 	return ok && own == digest, index > s.index || s.index-index <= IDWindow
 }
 
-// changedUnder bounds the index at which something was last created or deleted in the directory of path, or below it. A directory
-// that is not there any more, or never was, changed further back than the window.
+// changedUnder bounds the index at which something was last created or deleted in the directory of
+// path, or below it. A directory that is not there any more, or never was, changed further back
+// than the window.
 func (s *state) changedUnder(path string) uint64 {
 	end := strings.LastIndexByte(path, '/') + 1
 	if end == 0 { // for everything there is no directory
@@ -63,15 +69,16 @@ func (s *state) changedUnder(path string) uint64 {
 	return dir.below
 }
 
-// A directory says when something was last created or deleted below a path that ends in '/'. It is forgotten when that
-// is further back than IDWindow: who saw the directory before then is too old to be heard.
+// A directory says when something was last created or deleted below a path that ends in '/'. It is
+// forgotten when that is further back than IDWindow: who saw the directory before then is too old
+// to be heard.
 type directory struct {
 	below uint64 // anywhere below; never 0
 	own   uint64 // with no directory between; 0 when forgotten or never. Elements hold only these: below is the greatest own in the subtree
 }
 
-// A decision is the first outcome of an id, with the directories that the transaction touched and the graves that it
-// dug, so that they are forgotten with it.
+// A decision is the first outcome of an id, with the directories that the transaction touched and
+// the graves that it dug, so that they are forgotten with it.
 type decision struct {
 	id      ID
 	outcome Outcome
@@ -91,7 +98,8 @@ func (s *state) outcome(id ID) (Outcome, bool) {
 	return d.outcome, true
 }
 
-// elements yields the bytes of every element in the order of a snapshot. They are good until the next one is asked for.
+// elements yields the bytes of every element in the order of a snapshot. They are good until the
+// next one is asked for.
 func (s *state) elements(yield func([]byte) bool) {
 	b := make([]byte, 0, 4096)
 	more := true
@@ -100,7 +108,8 @@ func (s *state) elements(yield func([]byte) bool) {
 		b = element[:0]
 		return more
 	}
-	if !emit(appendConfiguration(b, s.configuration, s.configured)) || !emit(appendAccount(b, s.account)) {
+	if !emit(appendConfiguration(b, s.configuration, s.configured)) ||
+		!emit(appendAccount(b, s.account)) {
 		return
 	}
 	s.records.Scan(func(path string, r *Record) bool { return emit(appendRecord(b, path, r)) })
@@ -113,18 +122,25 @@ func (s *state) elements(yield func([]byte) bool) {
 	if !more {
 		return
 	}
-	s.decisions.Scan(func(_ uint64, d decision) bool { return emit(appendDecision(b, d.id, d.outcome)) })
+	s.decisions.Scan(func(_ uint64,
+		d decision) bool {
+		return emit(appendDecision(b, d.id, d.outcome))
+	})
 	if !more {
 		return
 	}
-	s.graves.Scan(func(path string, deleted uint64) bool { return emit(appendGrave(b, path, deleted)) })
+	s.graves.Scan(func(path string,
+		deleted uint64) bool {
+		return emit(appendGrave(b, path, deleted))
+	})
 	if !more {
 		return
 	}
 	s.past.Scan(func(index uint64, digest [32]byte) bool { return emit(appendPast(b, index, digest)) })
 }
 
-// A draft is the state that the next batch or a restore is making. It belongs to the goroutine that applies.
+// A draft is the state that the next batch or a restore is making. It belongs to the goroutine that
+// applies.
 type draft struct {
 	state
 	sum     sum    // of the elements of state
@@ -152,7 +168,8 @@ func newDraft(c *checker) *draft {
 	return d
 }
 
-// freeze returns the draft as it is now. The trees share nodes with it, which later writes to the draft copy first.
+// freeze returns the draft as it is now. The trees share nodes with it, which later writes to the
+// draft copy first.
 func (d *draft) freeze() *state {
 	s := d.state
 	s.records, s.directories = d.records.Copy(), d.directories.Copy()
@@ -265,7 +282,8 @@ func (d *draft) configure(c raft.Configuration, index uint64) {
 	d.add(appendConfiguration(d.element, c, index))
 }
 
-// advance takes the state to a later index: where it was is past, and what is further back than IDWindow is forgotten.
+// advance takes the state to a later index: where it was is past, and what is further back than
+// IDWindow is forgotten.
 func (d *draft) advance(index uint64) {
 	d.remind(d.index, d.digest)
 	d.index = index

@@ -11,8 +11,9 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// The benchmarks here chose the tree. They compare, on 100,000 records of 1 KiB, what one record costs beyond its path
-// and value, what a read costs, and what a batch of 64 writes into a copy costs. DESIGN.md quotes them.
+// The benchmarks here chose the tree. They compare, on 100,000 records of 1 KiB, what one record
+// costs beyond its path and value, what a read costs, and what a batch of 64 writes into a copy
+// costs. DESIGN.md quotes them.
 
 // treeRecords are few where a benchmark is only to show that it runs (-short).
 func treeRecords() int {
@@ -42,7 +43,8 @@ func treePaths() []string {
 		vault := hex32()
 		for n := range treeRecords() / 100 {
 			for range 10 {
-				paths = append(paths, fmt.Sprintf("vault/%s/secret/database-password-%d/version/%s", vault, n, hex32()))
+				paths = append(paths,
+					fmt.Sprintf("vault/%s/secret/database-password-%d/version/%s", vault, n, hex32()))
 			}
 		}
 	}
@@ -58,7 +60,8 @@ func heapInUse() uint64 {
 	return m.HeapAlloc
 }
 
-// A tree is what the candidates have in common; batch writes the paths and keeps a copy of what was before.
+// A tree is what the candidates have in common; batch writes the paths and keeps a copy of what was
+// before.
 type tree struct {
 	put   func(path string, r treeRecord)
 	get   func(path string) bool

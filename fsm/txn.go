@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// An ID names a transaction: 16 random bytes chosen by the proposer. The first outcome of an ID is its outcome for ever.
+// An ID names a transaction: 16 random bytes chosen by the proposer. The first outcome of an ID is
+// its outcome for ever.
 type ID [16]byte
 
 // NewID draws a random ID.
@@ -25,8 +26,8 @@ const (
 	Unchanged ConditionKind = 1
 	// Absent holds when there is no record at Path.
 	Absent ConditionKind = 2
-	// DirUnchanged holds when nothing below the directory Path (which ends in '/') was created or deleted after Index.
-	// With an Index beyond the id window the transaction is TooOld.
+	// DirUnchanged holds when nothing below the directory Path (which ends in '/') was created or
+	// deleted after Index. With an Index beyond the id window the transaction is TooOld.
 	DirUnchanged ConditionKind = 3
 )
 
@@ -38,9 +39,10 @@ type Condition struct {
 	Index uint64 // mod index (Unchanged) or view index (DirUnchanged), neither above the transaction's Base; 0 for Absent
 }
 
-// A Write puts Value at Path with the logical version it was sealed for, or deletes Path.
-// A put needs a condition on its own path: Logical is that condition's Index, or the transaction's Base for an Absent one.
-// A delete needs an Unchanged condition on its own path, and has neither Logical nor Value.
+// A Write puts Value at Path with the logical version it was sealed for, or deletes Path. A put
+// needs a condition on its own path: Logical is that condition's Index, or the transaction's Base
+// for an Absent one. A delete needs an Unchanged condition on its own path, and has neither Logical
+// nor Value.
 type Write struct {
 	_       struct{} `cbor:",toarray"`
 	Path    string
@@ -49,8 +51,9 @@ type Write struct {
 	Value   []byte
 }
 
-// A Txn is the only command of the state machine: it applies wholly, if every condition holds, or not at all.
-// Without conditions and writes it moves the index alone. There is at most one condition and one write on a path.
+// A Txn is the only command of the state machine: it applies wholly, if every condition holds, or
+// not at all. Without conditions and writes it moves the index alone. There is at most one
+// condition and one write on a path.
 type Txn struct {
 	_          struct{} `cbor:",toarray"`
 	ID         ID
@@ -99,7 +102,8 @@ func (t Txn) valid() error {
 		return errors.New("it has no id")
 	}
 	if len(t.Conditions) > MaxConditions || len(t.Writes) > MaxWrites {
-		return fmt.Errorf("%d conditions and %d writes are more than %d and %d", len(t.Conditions), len(t.Writes), MaxConditions, MaxWrites)
+		return fmt.Errorf("%d conditions and %d writes are more than %d and %d", len(t.Conditions),
+			len(t.Writes), MaxConditions, MaxWrites)
 	}
 	conditions := make(map[string]Condition, len(t.Conditions))
 	for _, c := range t.Conditions {

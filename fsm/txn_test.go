@@ -16,8 +16,8 @@ import (
 	"keyquorum/fsm"
 )
 
-// goldenTxns are written down in testdata/txn_v1.txt in the order of this list. That file is never rewritten: a release
-// that can't read a line of it can't read the logs out there.
+// goldenTxns are written down in testdata/txn_v1.txt in the order of this list. That file is never
+// rewritten: a release that can't read a line of it can't read the logs out there.
 var goldenTxns = []struct {
 	name string
 	txn  fsm.Txn
@@ -170,24 +170,39 @@ func TestInvalidTransactions(t *testing.T) {
 		{"a kind of zero", with(func(x *fsm.Txn) { x.Conditions[0].Kind = 0 }), "kind 0"},
 		{"unchanged since never", with(func(x *fsm.Txn) { x.Conditions[0].Index = 0 }), "no index"},
 		{"unchanged since after the base", with(func(x *fsm.Txn) { x.Base = 2 }), "above the base"},
-		{"absent with an index", with(func(x *fsm.Txn) { x.Conditions[0].Kind = fsm.Absent }), "has an index"},
-		{"a condition twice", with(func(x *fsm.Txn) { x.Conditions = append(x.Conditions, x.Conditions[0]) }), "two conditions"},
+		{"absent with an index", with(func(x *fsm.Txn) { x.Conditions[0].Kind = fsm.Absent }),
+			"has an index"},
+		{"a condition twice",
+			with(func(x *fsm.Txn) { x.Conditions = append(x.Conditions, x.Conditions[0]) }),
+			"two conditions"},
 		{"unchanged and absent", with(func(x *fsm.Txn) {
 			x.Conditions = append(x.Conditions, fsm.Condition{Kind: fsm.Absent, Path: "a/b"})
 		}), "two conditions"},
-		{"a write twice", with(func(x *fsm.Txn) { x.Writes = append(x.Writes, x.Writes[0]) }), "two writes"},
-		{"a put and a delete", with(func(x *fsm.Txn) { x.Writes = append(x.Writes, fsm.Write{Path: "a/b", Delete: true}) }), "two writes"},
-		{"a put without a condition", with(func(x *fsm.Txn) { x.Conditions = nil }), "without a condition"},
+		{"a write twice", with(func(x *fsm.Txn) { x.Writes = append(x.Writes, x.Writes[0]) }),
+			"two writes"},
+		{"a put and a delete",
+			with(func(x *fsm.Txn) { x.Writes = append(x.Writes, fsm.Write{Path: "a/b", Delete: true}) }),
+			"two writes"},
+		{"a put without a condition", with(func(x *fsm.Txn) { x.Conditions = nil }),
+			"without a condition"},
 		{"a put to a directory", with(func(x *fsm.Txn) {
 			x.Conditions[0] = fsm.Condition{Kind: fsm.DirUnchanged, Path: "a/"}
 			x.Writes[0].Path = "a/"
 		}), "without a condition"},
-		{"a put sealed for another version", with(func(x *fsm.Txn) { x.Writes[0].Logical = 4 }), "logical version 4 of \"a/b\" should be 3"},
-		{"a creation sealed for another base", func() fsm.Txn { x := onPath("a"); x.Writes[0].Logical = 4; return x }(), "should be 5"},
-		{"a delete without a condition", with(func(x *fsm.Txn) { *x = remove(1, 5, "a/b", 3); x.Conditions = nil }), "without its mod index"},
-		{"a delete of what is absent", with(func(x *fsm.Txn) { *x = onPath("a"); x.Writes[0] = fsm.Write{Path: "a", Delete: true} }), "without its mod index"},
-		{"a delete with a value", with(func(x *fsm.Txn) { x.Writes[0].Delete, x.Writes[0].Logical = true, 0 }), "with a value"},
-		{"a delete with a logical version", with(func(x *fsm.Txn) { x.Writes[0].Delete, x.Writes[0].Value = true, nil }), "with a value"},
+		{"a put sealed for another version", with(func(x *fsm.Txn) { x.Writes[0].Logical = 4 }),
+			"logical version 4 of \"a/b\" should be 3"},
+		{"a creation sealed for another base",
+			func() fsm.Txn { x := onPath("a"); x.Writes[0].Logical = 4; return x }(), "should be 5"},
+		{"a delete without a condition",
+			with(func(x *fsm.Txn) { *x = remove(1, 5, "a/b", 3); x.Conditions = nil }),
+			"without its mod index"},
+		{"a delete of what is absent",
+			with(func(x *fsm.Txn) { *x = onPath("a"); x.Writes[0] = fsm.Write{Path: "a", Delete: true} }),
+			"without its mod index"},
+		{"a delete with a value",
+			with(func(x *fsm.Txn) { x.Writes[0].Delete, x.Writes[0].Logical = true, 0 }), "with a value"},
+		{"a delete with a logical version",
+			with(func(x *fsm.Txn) { x.Writes[0].Delete, x.Writes[0].Value = true, nil }), "with a value"},
 		{"too large", create(1, 5, "a", strings.Repeat("v", fsm.MaxTxnBytes)), "more than 1048576"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -219,33 +234,37 @@ func TestOtherEncodings(t *testing.T) {
 	zeros := strings.Repeat("00", 32)
 	head := "01" + "87" + "5001" + zeros[34:] + "00" + "5820" + zeros + "00" + "00"
 	opening := head + "80" + "80"
-	decode := func(body string) (fsm.Txn, error) { return fsm.DecodeTxn(fsm.Envelope(unhex(t, body), key)) }
+	decode := func(body string) (fsm.Txn,
+		error) {
+		return fsm.DecodeTxn(fsm.Envelope(unhex(t, body), key))
+	}
 	if _, err := decode(opening); err != nil {
 		t.Fatalf("the one way: %v", err)
 	}
 	in := func(from, to string) string { return strings.Replace(opening, from, to, 1) }
 	for name, text := range map[string]string{
-		"nothing":                        "",
-		"only a version":                 "01",
-		"trailing byte":                  opening + "00",
-		"cut short":                      opening[:len(opening)-2],
-		"null for a list":                head + "f6" + "80",
-		"a number in its long form":      head[:len(head)-4] + "1800" + "00" + "80" + "80",
-		"a float for a number":           head[:len(head)-4] + "f90000" + "00" + "80" + "80",
-		"a negative number":              head[:len(head)-4] + "20" + "00" + "80" + "80",
-		"a list of unknown length":       head + "9fff" + "80",
-		"an id of 15 bytes":              in("5001"+zeros[34:], "4f01"+zeros[36:]),
-		"an id of 17 bytes":              in("5001"+zeros[34:], "5101"+zeros[32:]),
-		"an id as a list":                in("5001"+zeros[34:], "9001"+zeros[34:]),
-		"a digest of 31 bytes":           in("5820"+zeros, "581f"+zeros[2:]),
-		"a verb of two bytes":            head[:len(head)-2] + "190100" + "80" + "80",
-		"a verb that nobody knows":       head[:len(head)-2] + "05" + "80" + "80",
-		"six fields":                     strings.Replace(head, "0187", "0186", 1) + "80",
-		"eight fields":                   in("0187", "0188") + "00",
-		"a map":                          "01" + "a0",
-		"a tag":                          "01" + "c1" + opening[2:],
-		"a list of four billion":         head + "9affffffff",
-		"a value of an exabyte":          head + "80" + "81" + "84" + "6161" + "f4" + "00" + "5b0fffffffffffffff",
+		"nothing":                   "",
+		"only a version":            "01",
+		"trailing byte":             opening + "00",
+		"cut short":                 opening[:len(opening)-2],
+		"null for a list":           head + "f6" + "80",
+		"a number in its long form": head[:len(head)-4] + "1800" + "00" + "80" + "80",
+		"a float for a number":      head[:len(head)-4] + "f90000" + "00" + "80" + "80",
+		"a negative number":         head[:len(head)-4] + "20" + "00" + "80" + "80",
+		"a list of unknown length":  head + "9fff" + "80",
+		"an id of 15 bytes":         in("5001"+zeros[34:], "4f01"+zeros[36:]),
+		"an id of 17 bytes":         in("5001"+zeros[34:], "5101"+zeros[32:]),
+		"an id as a list":           in("5001"+zeros[34:], "9001"+zeros[34:]),
+		"a digest of 31 bytes":      in("5820"+zeros, "581f"+zeros[2:]),
+		"a verb of two bytes":       head[:len(head)-2] + "190100" + "80" + "80",
+		"a verb that nobody knows":  head[:len(head)-2] + "05" + "80" + "80",
+		"six fields":                strings.Replace(head, "0187", "0186", 1) + "80",
+		"eight fields":              in("0187", "0188") + "00",
+		"a map":                     "01" + "a0",
+		"a tag":                     "01" + "c1" + opening[2:],
+		"a list of four billion":    head + "9affffffff",
+		"a value of an exabyte": head + "80" + "81" + "84" + "6161" + "f4" + "00" +
+			"5b0fffffffffffffff",
 		"a list deep in itself":          "01" + strings.Repeat("81", 1000),
 		"text that is a string of bytes": head + "81" + "83" + "02" + "4161" + "00" + "80",
 	} {

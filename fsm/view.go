@@ -15,15 +15,16 @@ type Record struct {
 	Mod     uint64 // log index of the last change
 }
 
-// A View is the whole state at one index. It is immutable, cheap to copy, and safe for concurrent use; keeping one
-// keeps its records in memory. The zero View is of no use.
+// A View is the whole state at one index. It is immutable, cheap to copy, and safe for concurrent
+// use; keeping one keeps its records in memory. The zero View is of no use.
 type View struct {
 	state *state
 	seen  *Seen // nil: nobody wants to know
 }
 
-// Seen is the newest change among what was read through a view: a record's, the deletion of one that is not there, or a
-// creation or deletion under a prefix that was scanned. It is for one goroutine.
+// Seen is the newest change among what was read through a view: a record's, the deletion of one
+// that is not there, or a creation or deletion under a prefix that was scanned. It is for one
+// goroutine.
 type Seen struct{ Index uint64 }
 
 func (s *Seen) note(index uint64) {
@@ -54,7 +55,8 @@ func (v View) Get(path string) (Record, bool) {
 	return *r, true
 }
 
-// Scan yields the records whose paths start with prefix and sort after `after` ("" for all), in order.
+// Scan yields the records whose paths start with prefix and sort after `after` ("" for all), in
+// order.
 func (v View) Scan(prefix, after string) iter.Seq2[string, Record] {
 	return func(yield func(string, Record) bool) {
 		if v.seen != nil {
@@ -79,8 +81,8 @@ func (v View) Outcome(id ID) (Outcome, bool) { return v.state.outcome(id) }
 // Digest returns a 32-byte digest of the whole state (decision 19).
 func (v View) Digest() [32]byte { return v.state.digest }
 
-// Recompute hashes the whole state anew, which takes seconds for 1 GiB. A result other than Digest means that memory
-// was altered. The error is the context's.
+// Recompute hashes the whole state anew, which takes seconds for 1 GiB. A result other than Digest
+// means that memory was altered. The error is the context's.
 func (v View) Recompute(ctx context.Context) ([32]byte, error) {
 	var s sum
 	n := 0
@@ -93,7 +95,8 @@ func (v View) Recompute(ctx context.Context) ([32]byte, error) {
 	return s.digest(v.state.index, v.state.generation), ctx.Err()
 }
 
-// Configuration returns the last committed Raft configuration and its index, 0 when there is none yet.
+// Configuration returns the last committed Raft configuration and its index, 0 when there is none
+// yet.
 func (v View) Configuration() (raft.Configuration, uint64) {
 	return v.state.configuration.Clone(), v.state.configured
 }
@@ -107,7 +110,8 @@ func (v View) Members() Members { return v.state.members }
 // Backing says how far the state is vouched for.
 func (v View) Backing() Backing { return v.state.backing }
 
-// Refused says how many entries changed nothing because nobody signed them, and the index of the newest.
+// Refused says how many entries changed nothing because nobody signed them, and the index of the
+// newest.
 func (v View) Refused() (entries, newest uint64) {
 	return v.state.account.refused, v.state.account.refusedAt
 }
@@ -117,10 +121,12 @@ func (v View) Erased() uint64 { return v.state.account.erasedAt }
 
 // Begin is an empty transaction that is decided on this view.
 func (v View) Begin(verb Verb) Txn {
-	return Txn{ID: NewID(), Base: v.Index(), Digest: v.Digest(), Generation: v.Generation(), Verb: verb}
+	return Txn{ID: NewID(), Base: v.Index(), Digest: v.Digest(), Generation: v.Generation(),
+		Verb: verb}
 }
 
-// recordOverhead is what the tree takes for a record beyond its path and value, measured (DESIGN.md).
+// recordOverhead is what the tree takes for a record beyond its path and value, measured
+// (DESIGN.md).
 const recordOverhead = 96
 
 // Size returns the approximate size of the records in memory, in bytes, and their number.

@@ -37,7 +37,8 @@ func TestSnapshotOfAVouchedState(t *testing.T) {
 		restarted := r.member(r.line)
 		requireError(t, restore(restarted, snapshot), "")
 		requireRecomputed(t, restarted.View())
-		if restarted.View().Digest() != r.fsm.View().Digest() || restarted.View().Backing() != r.fsm.View().Backing() {
+		if restarted.View().Digest() != r.fsm.View().Digest() ||
+			restarted.View().Backing() != r.fsm.View().Backing() {
 			t.Fatalf("after %d: %+v, restored %+v", i, r.fsm.View().Backing(), restarted.View().Backing())
 		}
 		if again := persisted(t, restarted); !bytes.Equal(again, snapshot) {
@@ -135,7 +136,8 @@ func TestSnapshotsOfAFork(t *testing.T) {
 	restarted := r.member(r.line)
 	requireError(t, restore(restarted, persisted(t, r.fsm)), "")
 	requireError(t, vet(restarted, persisted(t, fork.fsm)), "another state than this member's")
-	late := &raft.Log{Index: r.fsm.View().Index() + 1, Type: raft.LogCommand, Data: fork.sign(put(fork.fsm.View(), fsm.Ordinary, "c", nil))}
+	late := &raft.Log{Index: r.fsm.View().Index() + 1, Type: raft.LogCommand,
+		Data: fork.sign(put(fork.fsm.View(), fsm.Ordinary, "c", nil))}
 	r.requireUnchanged("a decision of the fork's", func() { r.fsm.Apply(late) })
 }
 
@@ -143,7 +145,8 @@ func TestSnapshotsOfAFork(t *testing.T) {
 // digest at the end is that of the state after them, so nothing but the signature is left to tell.
 func resealed(snapshot []byte) []byte {
 	for range 2 {
-		digest, only := fsm.ComputedDigest(fsm.New(fsm.Options{OnFatal: func(error) {}}).Restore(io.NopCloser(bytes.NewReader(snapshot))))
+		digest, only := fsm.ComputedDigest(fsm.New(fsm.Options{
+			OnFatal: func(error) {}}).Restore(io.NopCloser(bytes.NewReader(snapshot))))
 		if !only {
 			break
 		}
@@ -166,8 +169,10 @@ func TestSnapshotsUnderARetiredKey(t *testing.T) {
 		name   string
 		forged func() []byte
 	}{
-		{"forged before, and nothing of the successor's", func() []byte { return forge(r, stolen, before, false) }},
-		{"forged before, and the rotation after it", func() []byte { return forge(r, stolen, before, true) }},
+		{"forged before, and nothing of the successor's",
+			func() []byte { return forge(r, stolen, before, false) }},
+		{"forged before, and the rotation after it",
+			func() []byte { return forge(r, stolen, before, true) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			snapshot := c.forged()

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Waiters are those who wait for indexes not reached yet. Who waits for the same index shares a gate, and a batch
-// touches only the gates that it opens.
+// Waiters are those who wait for indexes not reached yet. Who waits for the same index shares a
+// gate, and a batch touches only the gates that it opens.
 type waiters struct {
 	mu      sync.Mutex
 	byIndex map[uint64]*gate
@@ -20,8 +20,8 @@ type gate struct {
 	slot    int // in the heap
 }
 
-// join returns the gate of index. Whoever joined looks at the state once more before waiting: a batch may have become
-// visible just before.
+// join returns the gate of index. Whoever joined looks at the state once more before waiting: a
+// batch may have become visible just before.
 func (w *waiters) join(index uint64) *gate {
 	w.mu.Lock()
 	defer w.mu.Unlock()

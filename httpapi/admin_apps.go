@@ -33,7 +33,8 @@ func credentialOf(k vault.Credential) credentialData {
 }
 
 func appOf(a vault.App) appData {
-	return appData{a.ClientID, a.OID, a.Name, a.Enabled, a.Created.UTC(), each(a.Credentials, credentialOf)}
+	return appData{a.ClientID, a.OID, a.Name, a.Enabled, a.Created.UTC(),
+		each(a.Credentials, credentialOf)}
 }
 
 type appRequest struct {

@@ -20,7 +20,8 @@ func TestAdministration(t *testing.T) {
 		return a
 	}
 	v := do("POST", "vaults", `{"name":"Admin-Test","retention_days":7,"purge_protection":true}`, 200)
-	if v.at("data", "name") != "admin-test" || v.at("data", "retention_days") != 7.0 || v.at("data", "purge_protection") != true {
+	if v.at("data", "name") != "admin-test" || v.at("data", "retention_days") != 7.0 ||
+		v.at("data", "purge_protection") != true {
 		t.Errorf("vault %s", v.body)
 	}
 	do("POST", "vaults", `{"name":"admin-test"}`, 409)
@@ -28,7 +29,8 @@ func TestAdministration(t *testing.T) {
 	do("POST", "vaults", `{"name":"days","retention_days":91}`, 400)
 	do("GET", "vaults/admin-test", "", 200)
 	do("GET", "vaults/no-such", "", 404)
-	if list := do("LIST", "vaults", "", 200); !strings.Contains(list.body, `"admin-test"`) || list.status != do("GET", "vaults?list=true", "", 200).status {
+	if list := do("LIST", "vaults", "", 200); !strings.Contains(list.body, `"admin-test"`) ||
+		list.status != do("GET", "vaults?list=true", "", 200).status {
 		t.Errorf("vaults %s", list.body)
 	}
 	app := do("PUT", "apps", `{"name":"admin-app"}`, 200)
@@ -38,14 +40,16 @@ func TestAdministration(t *testing.T) {
 	}
 	do("GET", "apps/admin-app", "", 200)
 	do("GET", "apps/nobody", "", 404)
-	grant := do("PUT", "vaults/admin-test/grants/admin-app", `{"secrets":["get","list"],"keys":["sign"]}`, 200)
+	grant := do("PUT", "vaults/admin-test/grants/admin-app",
+		`{"secrets":["get","list"],"keys":["sign"]}`, 200)
 	if grant.text("client_id") != id || len(grant.at("data", "secrets").([]any)) != 2 {
 		t.Errorf("grant %s", grant.body)
 	}
 	do("PUT", "vaults/admin-test/grants/admin-app", `{"secrets":["fly"]}`, 400)
 	do("PUT", "vaults/no-such/grants/admin-app", `{"secrets":["get"]}`, 404)
 	do("DELETE", "vaults/admin-test/grants/admin-app", "", 204)
-	if list := do("GET", "vaults/admin-test/grants", "", 200); len(list.at("data", "grants").([]any)) != 0 {
+	if list := do("GET", "vaults/admin-test/grants", "",
+		200); len(list.at("data", "grants").([]any)) != 0 {
 		t.Errorf("grants %s", list.body)
 	}
 	key := do("POST", "apps/admin-app/credentials", `{"ttl":3600}`, 200)
@@ -58,7 +62,8 @@ func TestAdministration(t *testing.T) {
 	for _, ttl := range []string{`"soon"`, `-1`, `1.5`, `"-1h"`, `true`, `[]`} {
 		do("POST", "apps/admin-app/credentials", `{"ttl":`+ttl+`}`, 400)
 	}
-	if a := do("GET", "apps/admin-app", "", 200); len(a.at("data", "credentials").([]any)) != 2 || strings.Contains(a.body, key.text("secret")) {
+	if a := do("GET", "apps/admin-app", "", 200); len(a.at("data", "credentials").([]any)) != 2 ||
+		strings.Contains(a.body, key.text("secret")) {
 		t.Errorf("app with credentials %s", a.body)
 	}
 	do("DELETE", "apps/admin-app/credentials/"+key.text("id"), "", 204)
@@ -77,7 +82,8 @@ func TestRevokedCredentialEndsItsTokens(t *testing.T) {
 	c.ok("PUT", "/secrets/s", `{"value":"x"}`)
 	app := s.operate("GET", "/v1/keyquorum/apps/"+c.id, s.token, "")
 	credential := app.at("data", "credentials").([]any)[0].(map[string]any)["id"].(string)
-	if a := s.operate("DELETE", "/v1/keyquorum/apps/"+c.id+"/credentials/"+credential, s.token, ""); a.status != 204 {
+	if a := s.operate("DELETE", "/v1/keyquorum/apps/"+c.id+"/credentials/"+credential, s.token,
+		""); a.status != 204 {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	a := c.call("GET", "/secrets/s", "")
@@ -101,13 +107,17 @@ func TestVaultLifeOnTheWire(t *testing.T) {
 		return a
 	}
 	live, gone := "vaults/"+name, "deleted-vaults/"+name
-	if v := do("GET", live, "", 200); v.at("data", "state") != "live" || v.at("data", "weak_algorithms") != true || v.at("data", "deleted") != nil || v.at("data", "scheduled_purge") != nil {
+	if v := do("GET", live, "", 200); v.at("data", "state") != "live" ||
+		v.at("data", "weak_algorithms") != true || v.at("data", "deleted") != nil ||
+		v.at("data", "scheduled_purge") != nil {
 		t.Errorf("made: %s", v.body)
 	}
-	for _, body := range []string{``, `{}`, `{"weak_algorithm":false}`, `{"weak_algorithms":"no"}`, `{"retention_days":7}`, `{"purge_protection":1}`} {
+	for _, body := range []string{``, `{}`, `{"weak_algorithm":false}`, `{"weak_algorithms":"no"}`,
+		`{"retention_days":7}`, `{"purge_protection":1}`} {
 		do("POST", live, body, 400)
 	}
-	if v := do("PUT", live, `{"weak_algorithms":false,"retention_days":90}`, 200); v.at("data", "weak_algorithms") != false || v.at("data", "purge_protection") != false {
+	if v := do("PUT", live, `{"weak_algorithms":false,"retention_days":90}`, 200); v.at("data",
+		"weak_algorithms") != false || v.at("data", "purge_protection") != false {
 		t.Errorf("changed: %s", v.body)
 	}
 	do("GET", gone, "", 404)
@@ -115,30 +125,37 @@ func TestVaultLifeOnTheWire(t *testing.T) {
 	do("POST", gone+"/recover", "", 404)
 	s.usage.take()
 	d := do("DELETE", live, "", 200)
-	if lines := s.usage.take(); len(lines) != 1 || lines[0]["operation"] != "admin/vaults/delete" || lines[0]["vault"] != name || lines[0]["status"] != 200.0 {
+	if lines := s.usage.take(); len(lines) != 1 || lines[0]["operation"] != "admin/vaults/delete" ||
+		lines[0]["vault"] != name || lines[0]["status"] != 200.0 {
 		t.Errorf("recorded %v", lines)
 	}
 	deleted, err1 := time.Parse(time.RFC3339, d.text("deleted"))
 	scheduled, err2 := time.Parse(time.RFC3339, d.text("scheduled_purge"))
-	if err1 != nil || err2 != nil || scheduled.Sub(deleted) != 90*24*time.Hour || d.at("data", "state") != "deleted" {
+	if err1 != nil || err2 != nil || scheduled.Sub(deleted) != 90*24*time.Hour ||
+		d.at("data", "state") != "deleted" {
 		t.Errorf("deleted: %s", d.body)
 	}
-	for _, call := range [][2]string{{"GET", "/secrets/s"}, {"PUT", "/secrets/s"}, {"GET", "/keys"}, {"DELETE", "/deletedsecrets/s"}} {
-		if a := c.call(call[0], call[1], `{"value":"y"}`); a.status != 404 || a.at("error", "code") != "VaultNotFound" || strings.Contains(a.body, "delete") {
+	for _, call := range [][2]string{{"GET", "/secrets/s"}, {"PUT", "/secrets/s"}, {"GET", "/keys"},
+		{"DELETE", "/deletedsecrets/s"}} {
+		if a := c.call(call[0], call[1], `{"value":"y"}`); a.status != 404 ||
+			a.at("error", "code") != "VaultNotFound" || strings.Contains(a.body, "delete") {
 			t.Errorf("%s %s in a deleted vault: %d %s", call[0], call[1], a.status, a.body)
 		}
 	}
 	for _, path := range []string{"", "/grants"} {
 		do("GET", live+path, "", 404)
 	}
-	if a := do("POST", "vaults", `{"name":"`+name+`"}`, 409); !strings.Contains(a.body, "recovered, or purged") {
+	if a := do("POST", "vaults", `{"name":"`+name+`"}`, 409); !strings.Contains(a.body,
+		"recovered, or purged") {
 		t.Errorf("its name is taken: %s", a.body)
 	}
-	if list := do("LIST", "deleted-vaults", "", 200); !strings.Contains(list.body, `"`+name+`"`) || strings.Contains(do("GET", "vaults", "", 200).body, `"`+name+`"`) {
+	if list := do("LIST", "deleted-vaults", "", 200); !strings.Contains(list.body, `"`+name+`"`) ||
+		strings.Contains(do("GET", "vaults", "", 200).body, `"`+name+`"`) {
 		t.Errorf("deleted vaults: %s", list.body)
 	}
 	do("GET", gone, "", 200)
-	if v := do("POST", gone+"/recover", "", 200); v.at("data", "state") != "live" || v.at("data", "weak_algorithms") != false {
+	if v := do("POST", gone+"/recover", "", 200); v.at("data", "state") != "live" ||
+		v.at("data", "weak_algorithms") != false {
 		t.Errorf("recovered: %s", v.body)
 	}
 	if a := c.ok("GET", "/secrets/s", ""); a.text("value") != "x" {
@@ -160,17 +177,21 @@ func TestProtectedVaultOnTheWire(t *testing.T) {
 	do := func(method, path, body string) answer {
 		return s.operate(method, "/v1/keyquorum/"+path+name, s.token, body)
 	}
-	if a := do("POST", "vaults/", `{"purge_protection":true}`); a.status != 200 || a.at("data", "purge_protection") != true {
+	if a := do("POST", "vaults/", `{"purge_protection":true}`); a.status != 200 ||
+		a.at("data", "purge_protection") != true {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	if a := do("POST", "vaults/", `{"purge_protection":false}`); a.status != 409 || !strings.Contains(a.body, "cannot be switched off") {
+	if a := do("POST", "vaults/", `{"purge_protection":false}`); a.status != 409 ||
+		!strings.Contains(a.body, "cannot be switched off") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	do("DELETE", "vaults/", "")
-	if a := do("DELETE", "deleted-vaults/", ""); a.status != 409 || !strings.Contains(a.body, "before its retention is over") {
+	if a := do("DELETE", "deleted-vaults/", ""); a.status != 409 ||
+		!strings.Contains(a.body, "before its retention is over") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	if a := s.operate("POST", "/v1/keyquorum/deleted-vaults/"+name+"/recover", s.token, ""); a.status != 200 {
+	if a := s.operate("POST", "/v1/keyquorum/deleted-vaults/"+name+"/recover", s.token,
+		""); a.status != 200 {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 }
@@ -214,7 +235,8 @@ func TestUsageRecordsSayWhatWasGrantedToWhom(t *testing.T) {
 		if row.app {
 			oid, appID = app.at("data", "oid"), app.at("data", "client_id")
 		}
-		if r := row.record; r["detail"] != row.detail || r["subject_oid"] != oid || r["subject_appid"] != appID {
+		if r := row.record; r["detail"] != row.detail || r["subject_oid"] != oid ||
+			r["subject_appid"] != appID {
 			t.Errorf("%s: %v", what, r)
 		}
 	}
@@ -226,8 +248,10 @@ func TestRefusalsOfTheAdministrationName(t *testing.T) {
 	c := s.application(t, "named", `{}`)
 	name, _, _ := strings.Cut(c.host, ".")
 	for _, row := range []struct{ method, path, body, says string }{
-		{"PUT", "vaults/" + name + "/grants/" + c.id, `{"keys":["foo"]}`, `no permission \"foo\" on keys; there are all, get, list, `},
-		{"PUT", "vaults/" + name + "/grants/" + c.id, `{"secrets":["sign"]}`, `no permission \"sign\" on secrets; there are all, get, list, set, `},
+		{"PUT", "vaults/" + name + "/grants/" + c.id, `{"keys":["foo"]}`,
+			`no permission \"foo\" on keys; there are all, get, list, `},
+		{"PUT", "vaults/" + name + "/grants/" + c.id, `{"secrets":["sign"]}`,
+			`no permission \"sign\" on secrets; there are all, get, list, set, `},
 		{"POST", "vaults", `{"name":"` + name + `"}`, "a vault called " + name + " already"},
 		{"GET", "vaults/no-such-one", "", "no vault called no-such-one"},
 		{"GET", "deleted-vaults/" + name, "", "The vault " + name + " is not deleted"},

@@ -24,10 +24,12 @@ type vaultList struct {
 }
 
 func vaultOf(v vault.VaultInfo) vaultData {
-	d := vaultData{ID: v.ID, Name: v.Name, RetentionDays: v.RetentionDays, PurgeProtection: v.PurgeProtection, WeakAlgorithms: v.WeakAlgorithms,
+	d := vaultData{ID: v.ID, Name: v.Name, RetentionDays: v.RetentionDays,
+		PurgeProtection: v.PurgeProtection, WeakAlgorithms: v.WeakAlgorithms,
 		Created: v.Created.UTC(), State: "live"}
 	if v.Deletion != nil {
-		d.State, d.Deleted, d.ScheduledPurge = "deleted", time.Unix(v.Deletion.Deleted, 0).UTC(), time.Unix(v.Deletion.Purge, 0).UTC()
+		d.State, d.Deleted, d.ScheduledPurge = "deleted", time.Unix(v.Deletion.Deleted, 0).UTC(),
+			time.Unix(v.Deletion.Purge, 0).UTC()
 	}
 	if v.Purging {
 		d.State = "purging"
@@ -70,7 +72,8 @@ type vaultChange struct {
 
 func updateVault(c *call, q *vaultChange) (vaultData, error) {
 	if *q == (vaultChange{}) {
-		return vaultData{}, refuse(http.StatusBadRequest, "", "'purge_protection' or 'weak_algorithms' must be given")
+		return vaultData{}, refuse(http.StatusBadRequest, "",
+			"'purge_protection' or 'weak_algorithms' must be given")
 	}
 	v, err := c.vaults.UpdateVault(c.ctx, c.operator, c.params[0], vault.VaultChange(*q))
 	return vaultOf(v), err

@@ -20,8 +20,8 @@ type place struct {
 	port      string // ":8200", or "" for none
 }
 
-// placeOf tells which plane a Host belongs to. A host under a zone is the application plane whatever else is wrong with
-// it: it must never reach the operator plane.
+// placeOf tells which plane a Host belongs to. A host under a zone is the application plane
+// whatever else is wrong with it: it must never reach the operator plane.
 func (h *Handler) placeOf(host string) (plane, place) {
 	written, port := splitPort(host)
 	name := strings.TrimRight(written, ".")
@@ -43,7 +43,8 @@ func (h *Handler) placeOf(host string) (plane, place) {
 	return operatorPlane, place{authority: host, port: port}
 }
 
-// splitPort cuts off what stands from the first colon on. It leaves IPv6 literals whole, which are in no zone.
+// splitPort cuts off what stands from the first colon on. It leaves IPv6 literals whole, which are
+// in no zone.
 func splitPort(host string) (name, port string) {
 	i := strings.IndexByte(host, ':')
 	if i < 0 || host[0] == '[' {
@@ -64,7 +65,8 @@ func cutZone(name, suffix string) (below string, ok bool) {
 	return name[:dot], true
 }
 
-// equalFold compares ASCII letters without case and all else byte for byte, as DNS does. lower must be lower case.
+// equalFold compares ASCII letters without case and all else byte for byte, as DNS does. lower must
+// be lower case.
 func equalFold(s, lower string) bool {
 	if len(s) != len(lower) {
 		return false
@@ -81,8 +83,8 @@ func equalFold(s, lower string) bool {
 	return true
 }
 
-// validLabel: one DNS label of letters, digits and hyphens, so that it can be echoed anywhere. Which of them name a
-// vault is the domain's business.
+// validLabel: one DNS label of letters, digits and hyphens, so that it can be echoed anywhere.
+// Which of them name a vault is the domain's business.
 func validLabel(s string) bool {
 	if len(s) == 0 || len(s) > 63 {
 		return false

@@ -44,8 +44,8 @@ func (c *call) apply(routes []route) error {
 	return c.recordEarly(err)
 }
 
-// admit authenticates before it says anything of the request, its path included: clients send the first request without
-// a token and without a body.
+// admit authenticates before it says anything of the request, its path included: clients send the
+// first request without a token and without a body.
 func (c *call) admit(routes []route) error {
 	_, c.place = c.h.placeOf(c.r.Host)
 	if c.place.zone == nil {
@@ -84,7 +84,8 @@ func (c *call) admit(routes []route) error {
 func (c *call) authenticate() error {
 	scheme, token, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
 	if token = strings.TrimSpace(token); token == "" || !strings.EqualFold(scheme, "Bearer") {
-		return refuse(http.StatusUnauthorized, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.")
+		return refuse(http.StatusUnauthorized, "Unauthorized",
+			"AKV10000: Request is missing a Bearer or PoP token.")
 	}
 	b := takeBuffer()
 	defer giveBuffer(b)
@@ -116,7 +117,8 @@ func (c *call) checkQuery() error {
 // oldVersions are those before 7.0. Clients that send them ask for what is as it was since.
 var oldVersions = []string{"2015-06-01", "2016-10-01"}
 
-// validVersion accepts 7.N and dates, each with "-preview" or "-preview.N": all changes between them only add.
+// validVersion accepts 7.N and dates, each with "-preview" or "-preview.N": all changes between
+// them only add.
 func validVersion(v string) bool {
 	if slices.Contains(oldVersions, v) {
 		return true
@@ -168,7 +170,8 @@ func (c *call) applicationHeaders() {
 	}
 }
 
-// azureFormat writes a failure; every 401 carries the challenge that tells a client where to get a token.
+// azureFormat writes a failure; every 401 carries the challenge that tells a client where to get a
+// token.
 func azureFormat(c *call, f *failure, dst []byte) []byte {
 	if f.status == http.StatusUnauthorized {
 		c.w.Header()["Www-Authenticate"] = []string{challenge(&c.place) + c.another(f)}

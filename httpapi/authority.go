@@ -26,8 +26,9 @@ const (
 	authorityAgain = time.Minute     // between two tries while it has given others
 )
 
-// Authorities are the services that this node asks for the keys which their attestations are signed with: those that its operator has
-// named, and no other, whatever a release policy says. They speak OpenID Connect Discovery 1.0.
+// Authorities are the services that this node asks for the keys which their attestations are signed
+// with: those that its operator has named, and no other, whatever a release policy says. They speak
+// OpenID Connect Discovery 1.0.
 type Authorities struct {
 	named  map[string]*authority // by vault.AuthorityName
 	client *http.Client
@@ -45,20 +46,23 @@ type authority struct {
 	fetched time.Time
 }
 
-// NewAuthorities takes https URLs. roots says whose certificates are trusted; nil: the system's roots.
+// NewAuthorities takes https URLs. roots says whose certificates are trusted; nil: the system's
+// roots.
 func NewAuthorities(allowed []string, roots *tls.Config) (*Authorities, error) {
 	a := &Authorities{named: make(map[string]*authority), now: time.Now}
 	for _, text := range allowed {
 		u, err := url.Parse(text)
-		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" ||
+			u.Fragment != "" {
 			return nil, fmt.Errorf("attestation authority %q: it is an https URL without query", text)
 		}
 		text = vault.AuthorityName(text)
 		a.named[text] = &authority{url: text, turn: make(chan struct{}, 1)}
 	}
 	a.client = &http.Client{
-		Timeout:   authorityTime,
-		Transport: &http.Transport{TLSClientConfig: roots, MaxConnsPerHost: 2, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: authorityTime},
+		Timeout: authorityTime,
+		Transport: &http.Transport{TLSClientConfig: roots, MaxConnsPerHost: 2,
+			IdleConnTimeout: time.Minute, TLSHandshakeTimeout: authorityTime},
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return errors.New("an authority must answer itself")
 		},
@@ -66,8 +70,9 @@ func NewAuthorities(allowed []string, roots *tls.Config) (*Authorities, error) {
 	return a, nil
 }
 
-// Keys gives the JSON Web Key Set of an authority, at most ten minutes old. kid is the key that is looked for: a set without it is
-// fetched anew, for the authority may have changed its keys, but not more than once a minute, for anybody can make a kid up.
+// Keys gives the JSON Web Key Set of an authority, at most ten minutes old. kid is the key that is
+// looked for: a set without it is fetched anew, for the authority may have changed its keys, but
+// not more than once a minute, for anybody can make a kid up.
 func (a *Authorities) Keys(ctx context.Context, issuer, kid string) ([]byte, error) {
 	at := a.named[vault.AuthorityName(issuer)]
 	if at == nil {

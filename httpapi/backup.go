@@ -28,11 +28,13 @@ func backupSecret(c *call, _ *none) ([]byte, error) {
 	return c.backup(c.vaults.BackupSecret)
 }
 
-// maxBackups is how many backups are made at once: each may take some 20 MiB of memory several times over, and nobody knows before it is
-// made. One that turns out small leaves its place at once, a large one when it is answered.
+// maxBackups is how many backups are made at once: each may take some 20 MiB of memory several
+// times over, and nobody knows before it is made. One that turns out small leaves its place at
+// once, a large one when it is answered.
 const maxBackups = 2
 
-func (c *call) backup(make func(context.Context, vault.Caller, string) ([]byte, error)) ([]byte, error) {
+func (c *call) backup(make func(context.Context, vault.Caller, string) ([]byte, error)) ([]byte,
+	error) {
 	select {
 	case c.h.backups <- struct{}{}:
 		c.room = c.h.backups

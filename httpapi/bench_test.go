@@ -21,7 +21,8 @@ func BenchmarkSecretRead(b *testing.B) {
 func BenchmarkSign(b *testing.B) {
 	c := unsealed(b).application(b, "bench-sign", everything)
 	c.ok("POST", "/keys/k/create", `{"kty":"EC"}`)
-	c.bench(b, "POST", "/keys/k/sign"+apiQuery, `{"alg":"ES256","value":"`+strings.Repeat("A", 43)+`"}`)
+	c.bench(b, "POST", "/keys/k/sign"+apiQuery,
+		`{"alg":"ES256","value":"`+strings.Repeat("A", 43)+`"}`)
 }
 
 // What each request pays for being counted, and for a bucket that is never empty.
@@ -34,12 +35,14 @@ func BenchmarkCounting(b *testing.B) {
 }
 
 func TestCountingTakesNoMemory(t *testing.T) {
-	if n := testing.AllocsPerRun(100, httpapi.Counting(httpapi.Throttle{Rate: 1e9, Burst: 1 << 30})); n != 0 {
+	if n := testing.AllocsPerRun(100,
+		httpapi.Counting(httpapi.Throttle{Rate: 1e9, Burst: 1 << 30})); n != 0 {
 		t.Errorf("counting and throttling a request takes %v allocations", n)
 	}
 }
 
-// A secret read of an application that is throttled, at a rate that it does not reach: what a bucket costs.
+// A secret read of an application that is throttled, at a rate that it does not reach: what a
+// bucket costs.
 func BenchmarkSecretReadThrottled(b *testing.B) {
 	s := unsealed(b).behind(b, httpapi.Config{Throttle: httpapi.Throttle{Rate: 1e9}})
 	c := s.application(b, "bench-throttled", everything)

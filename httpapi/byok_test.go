@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// TestBringYourOwnKey runs the lines of docs/bring-your-own-key.md, word for word, in front of a node. The key is made and wrapped
-// by OpenSSL alone.
+// TestBringYourOwnKey runs the lines of docs/bring-your-own-key.md, word for word, in front of a
+// node. The key is made and wrapped by OpenSSL alone.
 func TestBringYourOwnKey(t *testing.T) {
 	for _, tool := range []string{"curl", "jq"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -32,13 +32,15 @@ func TestBringYourOwnKey(t *testing.T) {
 	host, _, _ := strings.Cut(c.host, ":")
 	login, _, _ := strings.Cut(loginHost, ":")
 	// The page has a node with a certificate and names that resolve.
-	o.file(".curlrc", []byte("insecure\nresolve = "+host+":"+port+":127.0.0.1\nresolve = "+login+":"+port+":127.0.0.1\n"))
+	o.file(".curlrc", []byte("insecure\nresolve = "+host+":"+port+":127.0.0.1\nresolve = "+login+":"+
+		port+":127.0.0.1\n"))
 
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-e", "-c", page(t))
 	cmd.Dir = o.dir
-	cmd.Env = append(os.Environ(), "VAULT=https://"+host+":"+port, "LOGIN=https://"+login+":"+port, "ZONE=vault.localhost",
+	cmd.Env = append(os.Environ(), "VAULT=https://"+host+":"+port, "LOGIN=https://"+login+":"+port,
+		"ZONE=vault.localhost",
 		"CLIENT_ID="+c.id, "CLIENT_SECRET="+c.secret, "CURL_HOME="+o.dir)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "Verified OK") {
@@ -48,7 +50,8 @@ func TestBringYourOwnKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for kty, status := range map[string]int{"RSA": 200, "EC": 400, "oct": 400} { // the blob holds what it holds
+	for kty, status := range map[string]int{"RSA": 200, "EC": 400,
+		"oct": 400} { // the blob holds what it holds
 		a := c.call("PUT", "/keys/again", strings.Replace(string(imported), "RSA-HSM", kty, 1))
 		if a.status != status {
 			t.Errorf("the same key as %s: %d %s", kty, a.status, a.body)
@@ -59,31 +62,40 @@ func TestBringYourOwnKey(t *testing.T) {
 	}
 }
 
-// What else comes in wrapped: OpenSSL makes and wraps it as the page says, and it does what it did outside.
+// What else comes in wrapped: OpenSSL makes and wraps it as the page says, and it does what it did
+// outside.
 func TestWrappedKeysOfEachType(t *testing.T) {
 	p, o := newProver(t), newOpenSSL(t)
-	kid, _ := p.ok("POST", "/keys/exchange/create", `{"kty":"RSA","key_ops":["import"]}`).at("key", "kid").(string)
+	kid, _ := p.ok("POST", "/keys/exchange/create", `{"kty":"RSA","key_ops":["import"]}`).at("key",
+		"kid").(string)
 	public := o.public(p.client, "exchange")
 	wrapped := func(kty string, plain []byte) string {
 		kek := randomBytes(32)
-		ciphertext := slices.Concat(o.must(kek, "pkeyutl", "-encrypt", "-pubin", "-inkey", public, "-pkeyopt", "rsa_padding_mode:oaep"),
-			o.must(plain, "enc", "-e", "-id-aes256-wrap-pad", "-iv", "A65959A6", "-K", hex.EncodeToString(kek)))
-		blob := `{"schema_version":"1.0.0","header":{"kid":"` + kid + `","alg":"dir","enc":"CKM_RSA_AES_KEY_WRAP"},"ciphertext":"` + b64(ciphertext) + `"}`
-		return `{"key":{"kty":"` + kty + `","key_ops":["sign","verify"],"key_hsm":"` + b64([]byte(blob)) + `"}}`
+		ciphertext := slices.Concat(o.must(kek, "pkeyutl", "-encrypt", "-pubin", "-inkey", public,
+			"-pkeyopt", "rsa_padding_mode:oaep"),
+			o.must(plain, "enc", "-e", "-id-aes256-wrap-pad", "-iv", "A65959A6", "-K",
+				hex.EncodeToString(kek)))
+		blob := `{"schema_version":"1.0.0","header":{"kid":"` + kid +
+			`","alg":"dir","enc":"CKM_RSA_AES_KEY_WRAP"},"ciphertext":"` + b64(ciphertext) + `"}`
+		return `{"key":{"kty":"` + kty + `","key_ops":["sign","verify"],"key_hsm":"` + b64([]byte(blob)) +
+			`"}}`
 	}
 	for _, crv := range []string{"P-256", "P-384", "P-521", "P-256K"} {
 		file, _ := o.newEC(crv)
-		a := p.call("PUT", "/keys/"+crv, wrapped("EC", o.must(nil, "pkcs8", "-topk8", "-nocrypt", "-in", file, "-outform", "DER")))
+		a := p.call("PUT", "/keys/"+crv,
+			wrapped("EC", o.must(nil, "pkcs8", "-topk8", "-nocrypt", "-in", file, "-outform", "DER")))
 		if a.status != 200 || a.at("key", "crv") != crv {
 			t.Fatalf("%s: %d %s", crv, a.status, a.body)
 		}
-		if !bytes.Equal(o.must(nil, "pkey", "-in", file, "-pubout"), o.must(nil, "pkey", "-pubin", "-in", o.public(p.client, crv))) {
+		if !bytes.Equal(o.must(nil, "pkey", "-in", file, "-pubout"),
+			o.must(nil, "pkey", "-pubin", "-in", o.public(p.client, crv))) {
 			t.Errorf("%s: another key came in", crv)
 		}
 	}
 	secret := randomBytes(32)
 	p.ok("PUT", "/keys/secret", wrapped("oct", secret))
-	theirs := o.must([]byte("message"), "dgst", "-sha256", "-mac", "HMAC", "-macopt", "hexkey:"+hex.EncodeToString(secret), "-binary")
+	theirs := o.must([]byte("message"), "dgst", "-sha256", "-mac", "HMAC", "-macopt",
+		"hexkey:"+hex.EncodeToString(secret), "-binary")
 	if !p.verified("secret", "HS256", []byte("message"), theirs) {
 		t.Error("another symmetric key came in")
 	}
@@ -97,7 +109,8 @@ func page(t *testing.T) string {
 		t.Fatal(err)
 	}
 	var script strings.Builder
-	for _, match := range regexp.MustCompile("(?ms)^```sh byok\n(.*?)^```$").FindAllSubmatch(text, -1) {
+	for _, match := range regexp.MustCompile("(?ms)^```sh byok\n(.*?)^```$").FindAllSubmatch(text,
+		-1) {
 		script.Write(match[1])
 	}
 	if script.Len() == 0 {

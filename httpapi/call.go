@@ -82,12 +82,15 @@ func (c *call) perform() error {
 	return c.route.serve(c)
 }
 
-// guarded turns a panic into an error. Its text goes to the log with the stack, never into the answer.
+// guarded turns a panic into an error. Its text goes to the log with the stack, never into the
+// answer.
 func (c *call) guarded(do func(c *call) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.h.log.Error("a request panicked", "request_id", c.req.ID, "panic", p, "stack", string(debug.Stack()))
-			err = &failure{status: http.StatusInternalServerError, code: "InternalServerError", message: "internal error"}
+			c.h.log.Error("a request panicked", "request_id", c.req.ID, "panic", p, "stack",
+				string(debug.Stack()))
+			err = &failure{status: http.StatusInternalServerError, code: "InternalServerError",
+				message: "internal error"}
 		}
 	}()
 	return do(c)
@@ -134,8 +137,8 @@ func (c *call) write() {
 	}
 }
 
-// fenced says whether the caller asks for fences. It is obeyed once it is known who that is: a fence
-// asks others.
+// fenced says whether the caller asks for fences. It is obeyed once it is known who that is: a
+// fence asks others.
 func (c *call) fenced() bool { return c.r.Header.Get("X-Keyquorum-Consistency") == "fenced" }
 
 func (c *call) readBody() (err error) {
@@ -144,9 +147,10 @@ func (c *call) readBody() (err error) {
 	return err
 }
 
-// enlarge takes one of the places for bodies of so many bytes and more, until the call is released. Only routes of the application plane
-// have any so large. They go to whoever may do what the body is for, and of the few huge ones an application has one at a time: otherwise
-// any token could keep all others from theirs with bodies that never end.
+// enlarge takes one of the places for bodies of so many bytes and more, until the call is released.
+// Only routes of the application plane have any so large. They go to whoever may do what the body
+// is for, and of the few huge ones an application has one at a time: otherwise any token could keep
+// all others from theirs with bodies that never end.
 func (c *call) enlarge(bytes int) error {
 	if c.room == nil {
 		if err := c.vaults.Admits(c.ctx, c.caller, c.route.operation, c.params[0]); err != nil {
@@ -232,8 +236,8 @@ func newID() string {
 	return string(s[:])
 }
 
-// printable cuts what a client calls its request to 64 characters, and drops it if any is not printable ASCII: it is
-// echoed, and written to the usage log.
+// printable cuts what a client calls its request to 64 characters, and drops it if any is not
+// printable ASCII: it is echoed, and written to the usage log.
 func printable(s string) string {
 	s = s[:min(len(s), 64)]
 	for i := range len(s) {

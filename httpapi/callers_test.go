@@ -48,7 +48,8 @@ func TestWhoGetsWhat(t *testing.T) {
 	slices.SortStableFunc(rows, func(a, b httpapi.RouteRow) int { return last(a) - last(b) })
 	eachRoute(rows, func(r httpapi.RouteRow, method, path string) {
 		add("operator", r, method, func(token int) answer {
-			return s.operate(method, "/v1"+path, [...]string{"", strings.Repeat("x", len(s.token)), s.token}[token], "")
+			return s.operate(method, "/v1"+path,
+				[...]string{"", strings.Repeat("x", len(s.token)), s.token}[token], "")
 		})
 	})
 	slices.Sort(table)

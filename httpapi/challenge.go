@@ -7,15 +7,17 @@ import (
 	"keyquorum/vault"
 )
 
-// tenant is what the challenge names. With "adfs" the Microsoft libraries take an authority that they don't know without
-// asking the public cloud about it.
+// tenant is what the challenge names. With "adfs" the Microsoft libraries take an authority that
+// they don't know without asking the public cloud about it.
 const tenant = "adfs"
 
-// challenge is the value of WWW-Authenticate, in the one shape that every SDK parses: one challenge, double quotes, a
-// path in authorization, and as resource the Host without its first label, port kept. Go compares the resource with the
-// host it called byte for byte, so it is minted from the request and never from the configuration.
+// challenge is the value of WWW-Authenticate, in the one shape that every SDK parses: one
+// challenge, double quotes, a path in authorization, and as resource the Host without its first
+// label, port kept. Go compares the resource with the host it called byte for byte, so it is minted
+// from the request and never from the configuration.
 func challenge(p *place) string {
-	return `Bearer authorization="https://` + p.zone.Login + p.port + `/` + tenant + `", resource="https://` + p.parent + `"`
+	return `Bearer authorization="https://` + p.zone.Login + p.port + `/` + tenant +
+		`", resource="https://` + p.parent + `"`
 }
 
 // another asks, in the way of Azure's continuous access evaluation, for a token that is newer than
@@ -25,6 +27,7 @@ func (c *call) another(f *failure) string {
 	if f.inner != vault.TokenKeyGone && f.inner != vault.TokenRevoked {
 		return ""
 	}
-	claims := fmt.Appendf(nil, `{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`, c.req.Start.Unix())
+	claims := fmt.Appendf(nil, `{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`,
+		c.req.Start.Unix())
 	return `, error="insufficient_claims", claims="` + base64.StdEncoding.EncodeToString(claims) + `"`
 }

@@ -94,13 +94,15 @@ func ask(conn net.Conn, request string) (status int, body string, err error) {
 const healthy = "GET /v1/sys/health HTTP/1.1\r\nHost: " + nodeHost + "\r\n\r\n"
 
 func (f *front) operates() string {
-	return "GET /v1/sys/ha-status HTTP/1.1\r\nHost: " + nodeHost + "\r\nX-Vault-Token: " + f.s.token + "\r\n\r\n"
+	return "GET /v1/sys/ha-status HTTP/1.1\r\nHost: " + nodeHost + "\r\nX-Vault-Token: " + f.s.token +
+		"\r\n\r\n"
 }
 
 // metric is a sample of the front's own figures.
 func (f *front) metric(name string) float64 {
 	f.t.Helper()
-	_, text, err := ask(f.shaken("127.0.0.1"), "GET /v1/sys/metrics HTTP/1.1\r\nHost: "+nodeHost+"\r\n\r\n")
+	_, text, err := ask(f.shaken("127.0.0.1"),
+		"GET /v1/sys/metrics HTTP/1.1\r\nHost: "+nodeHost+"\r\n\r\n")
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -137,7 +139,8 @@ func TestStrangersKeepNobodyOut(t *testing.T) {
 		request string
 	}{
 		"an operator's connection": {operator, f.operates()}, "a probe's connection": {probe, healthy},
-		"an operator who comes": {f.shaken("127.0.0.1"), f.operates()}, "a probe that comes": {f.shaken("127.0.0.1"), healthy},
+		"an operator who comes": {f.shaken("127.0.0.1"), f.operates()},
+		"a probe that comes":    {f.shaken("127.0.0.1"), healthy},
 	} {
 		began := time.Now()
 		status, body, err := ask(with.conn, with.request)
@@ -214,7 +217,8 @@ func TestHandshakesHaveATime(t *testing.T) {
 	}
 }
 
-// A request that can be read in two ways is answered with 400, by nobody of ours, and is the last of its connection.
+// A request that can be read in two ways is answered with 400, by nobody of ours, and is the last
+// of its connection.
 func TestTwoWaysAreRefusedOnTheWire(t *testing.T) {
 	f := newFront(t, 256)
 	for name, request := range twoWays {
@@ -237,7 +241,8 @@ func TestTwoWaysAreRefusedOnTheWire(t *testing.T) {
 		if name == "two in a row" || strings.HasPrefix(request, "OPTIONS") {
 			continue
 		}
-		if status, body, err := ask(f.shaken("127.0.0.1"), request); err != nil || strings.Contains(body, "Bad Request") {
+		if status, body, err := ask(f.shaken("127.0.0.1"), request); err != nil ||
+			strings.Contains(body, "Bad Request") {
 			t.Errorf("%s: %d %s %v", name, status, body, err)
 		}
 	}
@@ -245,7 +250,8 @@ func TestTwoWaysAreRefusedOnTheWire(t *testing.T) {
 
 func TestWhoSpeaksPlainHTTPIsTold(t *testing.T) {
 	f := newFront(t, 256)
-	if status, body, err := ask(f.silent("127.0.0.1"), healthy); err != nil || status != 400 || !strings.Contains(body, "HTTPS") {
+	if status, body, err := ask(f.silent("127.0.0.1"), healthy); err != nil || status != 400 ||
+		!strings.Contains(body, "HTTPS") {
 		t.Errorf("%d %s %v", status, body, err)
 	}
 }
@@ -258,7 +264,8 @@ func TestWhoDoesNotReadIsHungUpOn(t *testing.T) {
 		defer there.Close()
 		var slow atomic.Uint64
 		conn := httpapi.NewForgetfulConn(here, &slow)
-		for name, deadline := range map[string]time.Duration{"none": 0, "a late one": time.Hour, "an early one": time.Second} {
+		for name, deadline := range map[string]time.Duration{"none": 0, "a late one": time.Hour,
+			"an early one": time.Second} {
 			var at time.Time
 			if deadline > 0 {
 				at = time.Now().Add(deadline)
@@ -302,7 +309,8 @@ func TestHeadersOfStrangersAreNotObeyed(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	before, began := fences(), time.Now()
-	for _, path := range []string{"/v1/sys/health", "/v1/sys/seal-status", "/v1/sys/leader", "/v1/sys/init"} {
+	for _, path := range []string{"/v1/sys/health", "/v1/sys/seal-status", "/v1/sys/leader",
+		"/v1/sys/init"} {
 		if a := send("GET", path, nodeHost); a.status != 200 {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
@@ -312,7 +320,8 @@ func TestHeadersOfStrangersAreNotObeyed(t *testing.T) {
 			t.Errorf("with the token %q: %d %s", token, a.status, a.body)
 		}
 	}
-	send("GET", "/secrets/x"+apiQuery, "any.vault.localhost:8200", "Authorization", "Bearer e30.e30.e30")
+	send("GET", "/secrets/x"+apiQuery, "any.vault.localhost:8200", "Authorization",
+		"Bearer e30.e30.e30")
 	send("POST", "/adfs/oauth2/token", loginHost)
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("strangers were waited for: %v", took)

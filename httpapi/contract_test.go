@@ -136,7 +136,8 @@ func TestHostsOfNoZone(t *testing.T) {
 			}
 		}
 		for _, q := range []string{"POST /adfs/oauth2/token",
-			"GET //adfs/.well-known/openid-configuration", "POST /adfs/oauth2/v2.0/token", "GET /adfs/oauth2/token"} {
+			"GET //adfs/.well-known/openid-configuration", "POST /adfs/oauth2/v2.0/token",
+			"GET /adfs/oauth2/token"} {
 			method, path, _ := strings.Cut(q, " ")
 			r := httptest.NewRequest(method, "/", nil)
 			r.URL.Path, r.Host = path, host

@@ -20,8 +20,8 @@ type memberDecoder interface {
 	member(name, value []byte) error
 }
 
-// decode reads the body and decodes it into req, a pointer to a struct. What is done with members that
-// it does not know is said in unknown.go.
+// decode reads the body and decodes it into req, a pointer to a struct. What is done with members
+// that it does not know is said in unknown.go.
 func (c *call) decode(req any) error {
 	if c.route.body == 0 {
 		return nil
@@ -114,7 +114,8 @@ func invalidProperty(name string) *failure {
 
 func isNull(value []byte) bool { return string(value) == "null" }
 
-// textBytes unquotes a JSON string inside its own bytes, so that no copy is left behind. The result is nil for null.
+// textBytes unquotes a JSON string inside its own bytes, so that no copy is left behind. The result
+// is nil for null.
 func textBytes(name string, value []byte) ([]byte, error) {
 	if isNull(value) {
 		return nil, nil
@@ -125,7 +126,8 @@ func textBytes(name string, value []byte) ([]byte, error) {
 	return unquote(value[1 : len(value)-1]), nil
 }
 
-// unquote replaces the escapes of b, which a scanner has found valid, in place: none is shorter than what it stands for.
+// unquote replaces the escapes of b, which a scanner has found valid, in place: none is shorter
+// than what it stands for.
 func unquote(b []byte) []byte {
 	out := bytes.IndexByte(b, '\\')
 	if out < 0 {
@@ -221,8 +223,9 @@ func textList(name string, value []byte, into *[]string) error {
 	return nil
 }
 
-// textMap decodes an object of strings; null leaves nil. Members that are null are left out, as Go's
-// SDK may send them. An object of nothing else is refused: it would empty what it seems to leave.
+// textMap decodes an object of strings; null leaves nil. Members that are null are left out, as
+// Go's SDK may send them. An object of nothing else is refused: it would empty what it seems to
+// leave.
 func textMap(name string, value []byte, into *map[string]string) error {
 	if isNull(value) {
 		return nil
@@ -247,7 +250,8 @@ func textMap(name string, value []byte, into *map[string]string) error {
 	return nil
 }
 
-// binaryValue decodes base64url in place. Clients are known to pad it, and to use the standard alphabet.
+// binaryValue decodes base64url in place. Clients are known to pad it, and to use the standard
+// alphabet.
 func binaryValue(name string, value []byte, into *[]byte) error {
 	b, err := textBytes(name, value)
 	if err != nil || b == nil {

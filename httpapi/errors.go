@@ -57,10 +57,12 @@ func unrecorded(more string) *failure {
 
 // unavailable is what a retry may mend.
 func unavailable(message string) *failure {
-	return &failure{status: http.StatusServiceUnavailable, code: "ServiceUnavailable", message: message, retryAfter: time.Second}
+	return &failure{status: http.StatusServiceUnavailable, code: "ServiceUnavailable",
+		message: message, retryAfter: time.Second}
 }
 
-// failureOf is the one table from errors to answers. What it does not know is a bug: 500, and the text stays in the log.
+// failureOf is the one table from errors to answers. What it does not know is a bug: 500, and the
+// text stays in the log.
 func failureOf(err error) *failure {
 	var f *failure
 	if errors.As(err, &f) {
@@ -68,12 +70,14 @@ func failureOf(err error) *failure {
 	}
 	var v *vault.Error
 	if errors.As(err, &v) {
-		return &failure{status: v.Kind.Status(), code: v.Code, inner: v.Inner, message: v.Message, retryAfter: v.RetryAfter}
+		return &failure{status: v.Kind.Status(), code: v.Code, inner: v.Inner, message: v.Message,
+			retryAfter: v.RetryAfter}
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return unavailable("The request could not be finished in time. If it was a write, it may have happened.")
 	}
-	return &failure{status: http.StatusInternalServerError, code: "InternalServerError", message: "internal error"}
+	return &failure{status: http.StatusInternalServerError, code: "InternalServerError",
+		message: "internal error"}
 }
 
 // domain is the failure in the domain's vocabulary, for its usage record.
@@ -97,7 +101,8 @@ func (f *failure) domain() *vault.Error {
 			kind = vault.Invalid
 		}
 	}
-	return &vault.Error{Kind: kind, Status: f.status, Code: f.code, Inner: f.inner, Message: f.message, RetryAfter: f.retryAfter}
+	return &vault.Error{Kind: kind, Status: f.status, Code: f.code, Inner: f.inner, Message: f.message,
+		RetryAfter: f.retryAfter}
 }
 
 // headers that belong to a refusal, whatever its plane.

@@ -27,7 +27,8 @@ func TestExchangeKeysAreMadeHereAndStay(t *testing.T) {
 			body: `{"key_ops":["import"]}`},
 	} {
 		c.ok("POST", "/keys/other/create", `{"kty":"RSA-HSM",`+policy+`}`)
-		w.name, w.status, w.code, w.message = name, 400, "BadParameter", `Property .*(key_ops|exportable).+`
+		w.name, w.status, w.code, w.message = name, 400, "BadParameter",
+			`Property .*(key_ops|exportable).+`
 		w.run(t, c)
 	}
 	if a := c.ok("GET", "/keys/kek", ""); a.version() != made.version() {

@@ -39,7 +39,8 @@ func rows(routes []route) (out []RouteRow) {
 func ApplicationRows() []RouteRow { return rows(applicationRoutes()) }
 func TokenRows() []RouteRow       { return rows(tokenRoutes()) }
 func OperatorRows() []RouteRow {
-	return rows(slices.Concat(sysRoutes(), raftRoutes(), loggerRoutes(), metricsRoutes(false), adminRoutes()))
+	return rows(slices.Concat(sysRoutes(), raftRoutes(), loggerRoutes(), metricsRoutes(false),
+		adminRoutes()))
 }
 
 func EachMember(b []byte, f func(name, value []byte) error) error { return eachMember(b, f) }
@@ -97,7 +98,8 @@ func Place(host string, z Zone) (plane, vault, parent string) {
 func Find(method, escapedPath string) (shape string, params [2]string) {
 	var segments [maxSegments]string
 	var p [2]string
-	rt, _, _ := find(applicationRoutes(), method, splitPath(escapedPath, true, &segments), equalFold, (*pair)(&p))
+	rt, _, _ := find(applicationRoutes(), method, splitPath(escapedPath, true, &segments), equalFold,
+		(*pair)(&p))
 	if rt == nil {
 		return "", params
 	}
@@ -152,7 +154,8 @@ func Documented(host, method, escapedPath string, z Zone) string {
 // Panicking are handlers of the three formats whose every request panics.
 func (h *Handler) Panicking() map[string]http.Handler {
 	out := make(map[string]http.Handler)
-	for name, f := range map[string]format{"application": azureFormat, "operator": sysFormat, "login": oauthFormat} {
+	for name, f := range map[string]format{"application": azureFormat, "operator": sysFormat,
+		"login": oauthFormat} {
 		out[name] = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c := h.newCall(w, r, f)
 			c.commonHeaders()
@@ -173,7 +176,8 @@ func FigureRows() (rows []string) {
 		if len(f.labels) > 0 {
 			labels = "`" + strings.Join(f.labels, "`, `") + "`"
 		}
-		rows = append(rows, "| `"+f.name+"` | "+f.shape+" | "+labels+" | "+where[f.when]+" | "+f.help+" |")
+		rows = append(rows, "| `"+f.name+"` | "+f.shape+" | "+labels+" | "+where[f.when]+" | "+f.help+
+			" |")
 	}
 	return rows
 }
@@ -199,7 +203,8 @@ func Counting(t Throttle) (request func()) {
 	c := &call{h: h, route: &routes[0], status: http.StatusOK}
 	c.caller.Vault, c.caller.Identity.OID = "demo", "11111111-2222-3333-4444-555555555555"
 	c.req.Start = time.Now()
-	h.throttle.take(who{c.caller.Identity.OID, c.caller.Vault}, c.req.Start, func(string) bool { return true })
+	h.throttle.take(who{c.caller.Identity.OID, c.caller.Vault}, c.req.Start,
+		func(string) bool { return true })
 	return func() {
 		m.inFlight.Add(1)
 		if err := c.unthrottled(); err != nil {

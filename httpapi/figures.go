@@ -9,7 +9,8 @@ import (
 	"keyquorum/node"
 )
 
-// A figure is one name among the metrics: what it means, and how its samples are made of what the node has counted.
+// A figure is one name among the metrics: what it means, and how its samples are made of what the
+// node has counted.
 type figure struct {
 	name, help string
 	kind       prometheus.ValueType // of plain samples
@@ -64,11 +65,13 @@ func counter(w when, name, help string, value func(f *facts) uint64) figure {
 }
 
 func gauges(w when, name, help string, labels []string, each func(f *facts, e emit)) figure {
-	return samples(figure{name: name, help: help, kind: prometheus.GaugeValue, shape: "gauge", labels: labels, when: w}, each)
+	return samples(figure{name: name, help: help, kind: prometheus.GaugeValue, shape: "gauge",
+		labels: labels, when: w}, each)
 }
 
 func counters(w when, name, help string, labels []string, each func(f *facts, e emit)) figure {
-	return samples(figure{name: name, help: help, kind: prometheus.CounterValue, shape: "counter", labels: labels, when: w}, each)
+	return samples(figure{name: name, help: help, kind: prometheus.CounterValue, shape: "counter",
+		labels: labels, when: w}, each)
 }
 
 func samples(g figure, each func(f *facts, e emit)) figure {
@@ -86,8 +89,10 @@ func histogram(w when, name, help string, value func(f *facts) tally.Distributio
 	return histograms(w, name, help, nil, func(f *facts, e emitDistribution) { e(value(f)) })
 }
 
-func histograms(w when, name, help string, labels []string, each func(f *facts, e emitDistribution)) figure {
-	g := figure{name: name, help: help, shape: "histogram", labels: labels, when: w, desc: prometheus.NewDesc(name, help, labels, nil)}
+func histograms(w when, name, help string, labels []string,
+	each func(f *facts, e emitDistribution)) figure {
+	g := figure{name: name, help: help, shape: "histogram", labels: labels, when: w,
+		desc: prometheus.NewDesc(name, help, labels, nil)}
 	g.collect = func(f *facts, out chan<- prometheus.Metric) {
 		each(f, func(d tally.Distribution, labels ...string) {
 			out <- prometheus.MustNewConstHistogram(g.desc, d.Count(), d.Sum.Seconds(), upTo(d), labels...)
@@ -109,7 +114,8 @@ func upTo(d tally.Distribution) map[float64]uint64 {
 
 // summary has Vault's shape: a sum in milliseconds and a count, without quantiles.
 func summary(w when, name, help string, value func(f *facts) tally.Distribution) figure {
-	g := figure{name: name, help: help, shape: "summary", when: w, desc: prometheus.NewDesc(name, help, nil, nil)}
+	g := figure{name: name, help: help, shape: "summary", when: w,
+		desc: prometheus.NewDesc(name, help, nil, nil)}
 	g.collect = func(f *facts, out chan<- prometheus.Metric) {
 		d := value(f)
 		out <- prometheus.MustNewConstSummary(g.desc, d.Count(), inMillis(d.Sum), nil)

@@ -35,7 +35,8 @@ func ofMembers(value func(f *facts, m *member) float64) func(f *facts, e emit) {
 }
 
 // ofHeard has a sample for each member that has checked in with this leader in its term.
-func ofHeard(value func(f *facts, m *member) float64, labels func(m *member) []string) func(f *facts, e emit) {
+func ofHeard(value func(f *facts, m *member) float64,
+	labels func(m *member) []string) func(f *facts, e emit) {
 	return func(f *facts, e emit) {
 		for i := range f.Cluster.Members {
 			if m := &f.Cluster.Members[i]; m.Account.Heard >= 0 {

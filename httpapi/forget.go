@@ -12,13 +12,14 @@ import (
 	"time"
 )
 
-// Unseal shares pass through buffers that belong to net/http and crypto/tls, which nobody clears: a sealed node would go
-// on holding, in its memory, the text of the shares that open it (I7). So a route that takes or shows shares ends its
-// connection: the answer is written past net/http, and then every buffer that the connection has used is overwritten.
-// HTTP/2 has no way to do so, and costs more CPU than HTTP/1.1 for what our clients ask; the API does not offer it.
+// Unseal shares pass through buffers that belong to net/http and crypto/tls, which nobody clears: a
+// sealed node would go on holding, in its memory, the text of the shares that open it (I7). So a
+// route that takes or shows shares ends its connection: the answer is written past net/http, and
+// then every buffer that the connection has used is overwritten. HTTP/2 has no way to do so, and
+// costs more CPU than HTTP/1.1 for what our clients ask; the API does not offer it.
 
-// A forgetfulConn is the connection under a TLS layer. It remembers the buffers that it was asked to
-// fill, in which that layer decrypts, and ends writes to a peer that does not read.
+// A forgetfulConn is the connection under a TLS layer. It remembers the buffers that it was asked
+// to fill, in which that layer decrypts, and ends writes to a peer that does not read.
 type forgetfulConn struct {
 	net.Conn
 	until  atomic.Int64   // Unix nanoseconds of the deadline that was set for writes; 0: none

@@ -38,16 +38,18 @@ func FuzzShareDecoding(f *testing.F) {
 	})
 }
 
-// Whatever a Host holds, what is minted from it can be quoted in a header and in JSON, and a host under the zone never
-// reaches the operator plane.
+// Whatever a Host holds, what is minted from it can be quoted in a header and in JSON, and a host
+// under the zone never reaches the operator plane.
 func FuzzHost(f *testing.F) {
-	for _, seed := range []string{"demo.vault.localhost:8200", "vault.localhost", "login.localhost:1", "[::1]:8200", "a.b.vault.localhost", "x\"y.vault.localhost", "demo.vault.localhost."} {
+	for _, seed := range []string{"demo.vault.localhost:8200", "vault.localhost", "login.localhost:1",
+		"[::1]:8200", "a.b.vault.localhost", "x\"y.vault.localhost", "demo.vault.localhost."} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, host string) {
 		plane, vault, parent := httpapi.Place(host, zone)
 		if vault != "" {
-			if plane != "application" || strings.ContainsAny(host, "\"\\ \r\n/?#,;=") || !strings.HasSuffix(host, "."+parent) {
+			if plane != "application" || strings.ContainsAny(host, "\"\\ \r\n/?#,;=") ||
+				!strings.HasSuffix(host, "."+parent) {
 				t.Fatalf("%q: %s %q %q", host, plane, vault, parent)
 			}
 		}
@@ -57,9 +59,11 @@ func FuzzHost(f *testing.F) {
 	})
 }
 
-// A path leads to the same route however its empty segments and its case are written, and to no other.
+// A path leads to the same route however its empty segments and its case are written, and to no
+// other.
 func FuzzPath(f *testing.F) {
-	for _, seed := range []string{"/keys/name//sign", "/secrets/name/", "/secrets/a%2fb", "/deletedkeys/x/recover", "/secrets/versions/versions", "/%", "/a/b/c/d/e/f/g/h/i/j"} {
+	for _, seed := range []string{"/keys/name//sign", "/secrets/name/", "/secrets/a%2fb",
+		"/deletedkeys/x/recover", "/secrets/versions/versions", "/%", "/a/b/c/d/e/f/g/h/i/j"} {
 		f.Add("GET", seed)
 		f.Add("POST", seed)
 	}
@@ -70,7 +74,8 @@ func FuzzPath(f *testing.F) {
 		}
 		again, same := httpapi.Find(method, strings.ReplaceAll(path, "/", "//")+"/")
 		if again != shape || same != params {
-			t.Fatalf("%s %q is %q %q, and with empty segments %q %q", method, path, shape, params, again, same)
+			t.Fatalf("%s %q is %q %q, and with empty segments %q %q", method, path, shape, params, again,
+				same)
 		}
 		if strings.Contains(shape, "{name}") && params[0] == "" {
 			t.Fatalf("%s %q matches %q without a name", method, path, shape)
@@ -81,7 +86,8 @@ func FuzzPath(f *testing.F) {
 // Whole requests: every answer is JSON of its plane, whatever was asked, and nothing panics.
 func FuzzRequests(f *testing.F) {
 	f.Add("GET", "demo.vault.localhost:8200", "/secrets/x?api-version=7.4", "Bearer x", "")
-	f.Add("POST", "login.localhost", "/adfs/oauth2/token", "", "grant_type=client_credentials&client_id=a&client_secret=b&scope=https://vault.localhost/.default")
+	f.Add("POST", "login.localhost", "/adfs/oauth2/token", "",
+		"grant_type=client_credentials&client_id=a&client_secret=b&scope=https://vault.localhost/.default")
 	f.Add("PUT", nodeHost, "/v1/sys/unseal", "", `{"key":"00"}`)
 	f.Add("GET", nodeHost, "/v1/sys/health?standbyok=true", "", "")
 	f.Add("LIST", nodeHost, "/v1/keyquorum/vaults", "Bearer root", "")
@@ -109,18 +115,30 @@ func FuzzRequests(f *testing.F) {
 	})
 }
 
-// Requests of an application that may do everything: no body that it invents makes a node fail, and each leaves its one record.
+// Requests of an application that may do everything: no body that it invents makes a node fail, and
+// each leaves its one record.
 func FuzzApplication(f *testing.F) {
 	for _, seed := range [][3]string{
-		{"PUT", "/secrets/s", `{"value":"x","contentType":"t","tags":{"a":"b"},"attributes":{"enabled":true,"nbf":1,"exp":2}}`}, {"GET", "/secrets/s/", ""},
-		{"POST", "/keys/k/create", `{"kty":"EC","crv":"P-256K","key_ops":["sign"],"release_policy":{"data":"e30"}}`}, {"POST", "/keys/o/create", `{"kty":"oct-HSM","key_size":128,"attributes":{"exportable":true}}`},
+		{"PUT", "/secrets/s",
+			`{"value":"x","contentType":"t","tags":{"a":"b"},"attributes":{"enabled":true,"nbf":1,"exp":2}}`},
+		{"GET", "/secrets/s/", ""},
+		{"POST", "/keys/k/create",
+			`{"kty":"EC","crv":"P-256K","key_ops":["sign"],"release_policy":{"data":"e30"}}`},
+		{"POST", "/keys/o/create", `{"kty":"oct-HSM","key_size":128,"attributes":{"exportable":true}}`},
 		{"PUT", "/keys/i", `{"Hsm":true,"key":{"kty":"RSA","n":"AQAB","e":"AQAB","d":"AQ","p":"Aw","q":"BQ","dp":"AQ","dq":"AQ","qi":"AQ","key_ops":["sign"]}}`},
-		{"PUT", "/keys/i", `{"key":{"kty":"EC","crv":"P-256","x":"AA","y":"AA","d":"AQ"}}`}, {"PUT", "/keys/i", `{"key":{"kty":"oct-HSM","key_hsm":"eyJzY2hlbWFfdmVyc2lvbiI6IjEuMC4wIn0"}}`},
-		{"POST", "/keys/o/encrypt", `{"alg":"A128CBCPAD","value":"AAAA","iv":"AAAAAAAAAAAAAAAAAAAAAA"}`}, {"POST", "/keys/o/decrypt", `{"alg":"A128GCM","value":"","iv":"AAAA","tag":"AAAA","aad":"AA=="}`},
-		{"POST", "/keys/k//sign", `{"alg":"ES256K","value":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}`}, {"POST", "/keys/k/verify", `{"alg":"ES256K","digest":"AAAA","value":"AAAA"}`},
-		{"PUT", "/keys/k/rotationpolicy", `{"lifetimeActions":[{"trigger":{"timeAfterCreate":"P30D"},"action":{"type":"rotate"}}],"attributes":{"expiryTime":"P90D"}}`},
-		{"POST", "/keys/k/rotate", ""}, {"POST", "/keys/restore", `{"value":"AQAA"}`}, {"POST", "/keys/k/release", `{"target":"e30.e30.e30","enc":"CKM_RSA_AES_KEY_WRAP"}`},
-		{"POST", "/rng", `{"count":12}`}, {"GET", "/keys/k/versions?maxresults=1&$skiptoken=AWt2", ""}, {"DELETE", "/secrets/s", ""}, {"DELETE", "/deletedsecrets/s", ""},
+		{"PUT", "/keys/i", `{"key":{"kty":"EC","crv":"P-256","x":"AA","y":"AA","d":"AQ"}}`},
+		{"PUT", "/keys/i", `{"key":{"kty":"oct-HSM","key_hsm":"eyJzY2hlbWFfdmVyc2lvbiI6IjEuMC4wIn0"}}`},
+		{"POST", "/keys/o/encrypt", `{"alg":"A128CBCPAD","value":"AAAA","iv":"AAAAAAAAAAAAAAAAAAAAAA"}`},
+		{"POST", "/keys/o/decrypt", `{"alg":"A128GCM","value":"","iv":"AAAA","tag":"AAAA","aad":"AA=="}`},
+		{"POST", "/keys/k//sign",
+			`{"alg":"ES256K","value":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}`},
+		{"POST", "/keys/k/verify", `{"alg":"ES256K","digest":"AAAA","value":"AAAA"}`},
+		{"PUT", "/keys/k/rotationpolicy",
+			`{"lifetimeActions":[{"trigger":{"timeAfterCreate":"P30D"},"action":{"type":"rotate"}}],"attributes":{"expiryTime":"P90D"}}`},
+		{"POST", "/keys/k/rotate", ""}, {"POST", "/keys/restore", `{"value":"AQAA"}`},
+		{"POST", "/keys/k/release", `{"target":"e30.e30.e30","enc":"CKM_RSA_AES_KEY_WRAP"}`},
+		{"POST", "/rng", `{"count":12}`}, {"GET", "/keys/k/versions?maxresults=1&$skiptoken=AWt2", ""},
+		{"DELETE", "/secrets/s", ""}, {"DELETE", "/deletedsecrets/s", ""},
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}

@@ -122,9 +122,11 @@ func open(changes ...func(*node.Config)) (*service, error) {
 	usage, ahead := new(lines), new(atomic.Int64)
 	config := node.Config{
 		Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
-		Dir: dir, Label: "one", APIAddr: "https://" + nodeHost, ClusterAddr: listener.Addr().String(), ClusterListener: listener,
-		Audit: usage, Logger: hclog.NewNullLogger(), Version: "0.0.0-test",
-		Timing: node.Timing{Heartbeat: 100 * time.Millisecond, Election: 100 * time.Millisecond, LeaderLease: 50 * time.Millisecond},
+		Dir: dir, Label: "one", APIAddr: "https://" + nodeHost, ClusterAddr: listener.Addr().String(),
+		ClusterListener: listener,
+		Audit:           usage, Logger: hclog.NewNullLogger(), Version: "0.0.0-test",
+		Timing: node.Timing{Heartbeat: 100 * time.Millisecond, Election: 100 * time.Millisecond,
+			LeaderLease: 50 * time.Millisecond},
 	}
 	for _, change := range changes {
 		change(&config)
@@ -133,7 +135,8 @@ func open(changes ...func(*node.Config)) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{n: n, usage: usage, ahead: ahead, h: httpapi.New(n, httpapi.Config{Zones: []httpapi.Zone{zone}, Logger: config.Logger})}
+	s := &service{n: n, usage: usage, ahead: ahead,
+		h: httpapi.New(n, httpapi.Config{Zones: []httpapi.Zone{zone}, Logger: config.Logger})}
 	s.closing = func() {
 		s.h.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -188,7 +191,8 @@ func unsealed(t testing.TB) *service {
 
 // begin initialises and unseals over HTTP.
 func (s *service) begin(shares, threshold int) error {
-	a := s.operate("PUT", "/v1/sys/init", "", fmt.Sprintf(`{"secret_shares":%d,"secret_threshold":%d}`, shares, threshold))
+	a := s.operate("PUT", "/v1/sys/init", "",
+		fmt.Sprintf(`{"secret_shares":%d,"secret_threshold":%d}`, shares, threshold))
 	if a.status != 200 {
 		return fmt.Errorf("init: %d %s", a.status, a.body)
 	}
@@ -309,20 +313,24 @@ func (s *service) application(t testing.TB, name, grant string) *client {
 	app := admin("POST", "apps", `{"name":"`+vault+`-app"}`).text("client_id")
 	admin("PUT", "vaults/"+vault+"/grants/"+app, grant)
 	secret := admin("POST", "apps/"+app+"/credentials", `{"ttl":"24h"}`).text("secret")
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {app}, "client_secret": {secret},
-		"scope": {"https://vault.localhost:8200/.default openid offline_access profile"}}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {app},
+		"client_secret": {secret},
+		"scope":         {"https://vault.localhost:8200/.default openid offline_access profile"}}
 	a := s.login("POST", "/adfs/oauth2/token?client-request-id=1", form.Encode())
 	if a.status != 200 {
 		t.Fatalf("token: %d %s", a.status, a.body)
 	}
-	return &client{t: t, s: s, host: vault + ".vault.localhost:8200", token: a.text("access_token"), id: app, secret: secret}
+	return &client{t: t, s: s, host: vault + ".vault.localhost:8200", token: a.text("access_token"),
+		id: app, secret: secret}
 }
 
-// elsewhere makes another vault with these settings, in which the same application may do everything.
+// elsewhere makes another vault with these settings, in which the same application may do
+// everything.
 func (c *client) elsewhere(settings string) *client {
 	c.t.Helper()
 	name := fmt.Sprintf("elsewhere-%d", applications.Add(1))
-	for _, q := range [][3]string{{"POST", "vaults", `{"name":"` + name + `"` + settings + `}`}, {"PUT", "vaults/" + name + "/grants/" + c.id, everything}} {
+	for _, q := range [][3]string{{"POST", "vaults", `{"name":"` + name + `"` + settings + `}`},
+		{"PUT", "vaults/" + name + "/grants/" + c.id, everything}} {
 		if a := c.s.operate(q[0], "/v1/keyquorum/"+q[1], c.s.token, q[2]); a.status/100 != 2 {
 			c.t.Fatalf("%s %s: %d %s", q[0], q[1], a.status, a.body)
 		}

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// Every answer of the application plane, refusals of every status included, has the headers that Azure sends, and no others that mean something.
+// Every answer of the application plane, refusals of every status included, has the headers that
+// Azure sends, and no others that mean something.
 func TestHeadersOfEveryKindOfAnswer(t *testing.T) {
 	s := unsealed(t)
 	c := s.application(t, "headers", everything)
@@ -39,15 +40,19 @@ func TestHeadersOfEveryKindOfAnswer(t *testing.T) {
 	ask(503, "sealed", (&client{t: t, s: newService(t), host: c.host}).call("GET", "/secrets", ""))
 	ids := map[string]bool{}
 	for name, a := range answers {
-		for header, want := range map[string]string{"Cache-Control": `no-cache(, no-store)?`, "Pragma": "no-cache", "Expires": "-1", "X-Content-Type-Options": "nosniff",
-			"Strict-Transport-Security": `max-age=\d+; includeSubDomains`, "X-Ms-Request-Id": `[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`,
+		for header, want := range map[string]string{"Cache-Control": `no-cache(, no-store)?`,
+			"Pragma": "no-cache", "Expires": "-1", "X-Content-Type-Options": "nosniff",
+			"Strict-Transport-Security":     `max-age=\d+; includeSubDomains`,
+			"X-Ms-Request-Id":               `[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`,
 			"X-Ms-Keyvault-Service-Version": `\S+`, "X-Ms-Keyvault-Region": `\S+`} {
-			if got := a.header[header]; len(got) != 1 || !regexp.MustCompile("^"+want+"$").MatchString(got[0]) {
+			if got := a.header[header]; len(got) != 1 ||
+				!regexp.MustCompile("^"+want+"$").MatchString(got[0]) {
 				t.Errorf("%s: %s is %q", name, header, got)
 			}
 		}
 		ids[a.header.Get("X-Ms-Request-Id")] = true
-		for _, header := range []string{"Etag", "Last-Modified", "Content-Encoding", "Location", "Server", "X-Powered-By", "Set-Cookie"} {
+		for _, header := range []string{"Etag", "Last-Modified", "Content-Encoding", "Location", "Server",
+			"X-Powered-By", "Set-Cookie"} {
 			if got := a.header[header]; got != nil {
 				t.Errorf("%s: %s is %q", name, header, got)
 			}
@@ -56,7 +61,8 @@ func TestHeadersOfEveryKindOfAnswer(t *testing.T) {
 		if a.status == 204 {
 			want = nil
 		}
-		if got := a.header["Content-Type"]; fmt.Sprint(got) != fmt.Sprint(want) || a.status == 204 && (a.body != "" || a.header["Content-Length"] != nil) {
+		if got := a.header["Content-Type"]; fmt.Sprint(got) != fmt.Sprint(want) || a.status == 204 &&
+			(a.body != "" || a.header["Content-Length"] != nil) {
 			t.Errorf("%s: Content-Type %q of %q", name, got, a.body)
 		}
 	}

@@ -1,9 +1,10 @@
 // Package httpapi turns HTTP into calls of node and vault, and errors into answers. Nothing else.
 //
-// One handler serves two planes, told apart by the Host of a request. A host under a configured zone is a vault of the
-// application plane (Azure Key Vault's wire), a zone's login host is the token endpoint, and every other host is the
-// operator plane (/v1/sys, as Vault and OpenBao have it) with the administration API under /v1/keyquorum.
-// It never redirects, never forwards, and holds no state between requests but the attempts to join a cluster.
+// One handler serves two planes, told apart by the Host of a request. A host under a configured
+// zone is a vault of the application plane (Azure Key Vault's wire), a zone's login host is the
+// token endpoint, and every other host is the operator plane (/v1/sys, as Vault and OpenBao have
+// it) with the administration API under /v1/keyquorum. It never redirects, never forwards, and
+// holds no state between requests but the attempts to join a cluster.
 package httpapi
 
 import (
@@ -109,7 +110,8 @@ func New(n *node.Node, c Config) *Handler {
 	}
 	h.logLevel = h.log.GetLevel()
 	for _, z := range c.Zones {
-		h.zones = append(h.zones, Zone{Suffix: strings.ToLower(z.Suffix), Login: strings.ToLower(z.Login)})
+		h.zones = append(h.zones,
+			Zone{Suffix: strings.ToLower(z.Suffix), Login: strings.ToLower(z.Login)})
 	}
 	h.openapi = sync.OnceValues(func() ([]byte, error) { return OpenAPI(h.version[0]) })
 	h.joins = newJoins(n, h.log)
@@ -120,8 +122,9 @@ func New(n *node.Node, c Config) *Handler {
 // Close stops trying to join and returns when the attempt under way has ended.
 func (h *Handler) Close() { h.joins.close() }
 
-// ServeHTTP lets mux pick plane and collection; the tables do the rest. Something always matches: the root has a handler
-// for what it doesn't find. The router's own ServeHTTP would copy the request twice, for variables that nothing here asks for.
+// ServeHTTP lets mux pick plane and collection; the tables do the rest. Something always matches:
+// the root has a handler for what it doesn't find. The router's own ServeHTTP would copy the
+// request twice, for variables that nothing here asks for.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var m mux.RouteMatch
 	h.router.Match(r, &m)

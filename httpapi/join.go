@@ -38,10 +38,12 @@ type challenger struct {
 	client *http.Client
 }
 
-// newChallenger returns the client of the two join calls for the member at addr, "https://host:port". It trusts ca (PEM)
-// alone where that is given, else the system's roots; serverName, if any, is the name that the member's certificate
-// must have instead of addr's. It follows no redirect and sends nothing but https.
-func newChallenger(addr string, ca []byte, serverName string, dial dialer) (node.Challenger, error) {
+// newChallenger returns the client of the two join calls for the member at addr,
+// "https://host:port". It trusts ca (PEM) alone where that is given, else the system's roots;
+// serverName, if any, is the name that the member's certificate must have instead of addr's. It
+// follows no redirect and sends nothing but https.
+func newChallenger(addr string, ca []byte, serverName string, dial dialer) (node.Challenger,
+	error) {
 	if err := address.URL(addr); err != nil {
 		return nil, fmt.Errorf("leader_api_addr: %w", err)
 	}
@@ -58,7 +60,10 @@ func newChallenger(addr string, ca []byte, serverName string, dial dialer) (node
 			Timeout: joinCallTime,
 			Transport: &http.Transport{
 				TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true,
-				DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) { return dial(ctx, addr) },
+				DialContext: func(ctx context.Context, _, addr string) (net.Conn,
+					error) {
+					return dial(ctx, addr)
+				},
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
@@ -74,7 +79,8 @@ func (ch *challenger) Challenge(ctx context.Context, serverID string) (node.Chal
 
 // Answer proves that this node was given the shares, and returns what makes it a member.
 func (ch *challenger) Answer(ctx context.Context, a node.Answer) (node.Admission, error) {
-	in := answerBody{ServerID: a.ServerID, Nonce: a.Nonce, Answer: a.MAC, CSR: a.CSR, ClusterAddr: a.ClusterAddr}
+	in := answerBody{ServerID: a.ServerID, Nonce: a.Nonce, Answer: a.MAC, CSR: a.CSR,
+		ClusterAddr: a.ClusterAddr}
 	var out admissionData
 	err := ch.call(ctx, "answer", in, &out)
 	return node.Admission(out), err
@@ -94,7 +100,8 @@ func (ch *challenger) call(ctx context.Context, name string, in, out any) error 
 	req.Header.Set("X-Vault-Request", "true")
 	resp, err := ch.client.Do(req)
 	if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) {
-		return fmt.Errorf("%w; give --leader-ca-cert (leader_ca_cert): the authority that signed the certificate there", err)
+		return fmt.Errorf("%w; give --leader-ca-cert (leader_ca_cert): the authority that signed the certificate there",
+			err)
 	}
 	if err != nil {
 		return err

@@ -10,7 +10,8 @@ import (
 	"keyquorum/vault"
 )
 
-// Answers of the application plane are appended by hand to a pooled buffer: no reflection, no map[string]any.
+// Answers of the application plane are appended by hand to a pooled buffer: no reflection, no
+// map[string]any.
 
 // appendString appends a JSON string. Bytes that are not UTF-8 become U+FFFD.
 func appendString[T ~string | ~[]byte](dst []byte, s T) []byte {
@@ -64,7 +65,8 @@ func runeLen[T ~string | ~[]byte](s T, i int) int {
 	return size
 }
 
-// appendBinary appends bytes as base64url without padding, the encoding of nearly all binary members.
+// appendBinary appends bytes as base64url without padding, the encoding of nearly all binary
+// members.
 func appendBinary(dst []byte, b []byte) []byte {
 	dst = append(dst, '"')
 	dst = base64.RawURLEncoding.AppendEncode(dst, b)
@@ -73,8 +75,8 @@ func appendBinary(dst []byte, b []byte) []byte {
 
 func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }
 
-// appendID appends the URL of an object without its closing quote; version "" is left out. Names are letters, digits
-// and hyphens; authority was checked by placeOf.
+// appendID appends the URL of an object without its closing quote; version "" is left out. Names
+// are letters, digits and hyphens; authority was checked by placeOf.
 func appendID(dst []byte, authority, collection, name, version string) []byte {
 	dst = append(dst, `"https://`...)
 	dst = append(dst, authority...)
@@ -89,7 +91,8 @@ func appendID(dst []byte, authority, collection, name, version string) []byte {
 	return append(dst, '"')
 }
 
-// appendAttributes appends the member "attributes" with its comma before it. extra is more of its members, or "".
+// appendAttributes appends the member "attributes" with its comma before it. extra is more of its
+// members, or "".
 func appendAttributes(dst []byte, a *vault.Attributes, extra string) []byte {
 	dst = append(dst, `,"attributes":{"enabled":`...)
 	dst = strconv.AppendBool(dst, a.Enabled)

@@ -15,8 +15,8 @@ import (
 	"keyquorum/httpapi"
 )
 
-// A judge compares answers with the document's schemas: those of every test, since serve shows it each. Schemas are closed: an
-// answer has no member that the document does not name.
+// A judge compares answers with the document's schemas: those of every test, since serve shows it
+// each. Schemas are closed: an answer has no member that the document does not name.
 type judge struct {
 	mu       sync.Mutex
 	doc      map[string]any
@@ -30,7 +30,8 @@ var theJudge = sync.OnceValue(func() *judge {
 	if err != nil {
 		panic(err)
 	}
-	j := &judge{doc: doc.(map[string]any), compiler: jsonschema.NewCompiler(), compiled: map[string]*jsonschema.Schema{}}
+	j := &judge{doc: doc.(map[string]any), compiler: jsonschema.NewCompiler(),
+		compiled: map[string]*jsonschema.Schema{}}
 	for _, schema := range at(j.doc, "components", "schemas").(map[string]any) {
 		closeSchema(schema)
 	}
@@ -61,7 +62,8 @@ func (j *judge) watch(r *http.Request, a answer) {
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		where := httpapi.Documented(r.Host, r.Method, r.URL.EscapedPath(), zone)
-		fault := fmt.Sprintf("%s %s with %d, as openapi.json or a type has it (docs/openapi.md): %v", r.Method, where, a.status, err)
+		fault := fmt.Sprintf("%s %s with %d, as openapi.json or a type has it (docs/openapi.md): %v",
+			r.Method, where, a.status, err)
 		if !slices.Contains(j.faults, fault) {
 			j.faults = append(j.faults, fault)
 		}
@@ -94,7 +96,8 @@ func (j *judge) check(host, method, path string, a answer) error {
 
 // checkRequest is nil for a body that an operation may be asked with.
 func (j *judge) checkRequest(host, method, path, body string) error {
-	content := []string{"paths", httpapi.Documented(host, method, path, zone), strings.ToLower(method), "requestBody", "content"}
+	content := []string{"paths", httpapi.Documented(host, method, path, zone), strings.ToLower(method),
+		"requestBody", "content"}
 	if at(j.doc, content...) == nil {
 		if body != "" {
 			return fmt.Errorf("the document has no body for it")
@@ -119,7 +122,8 @@ func (j *judge) validate(content []string, text string) error {
 	return schema.Validate(body)
 }
 
-// answered is the content of an operation's answer with a status, or by default; nil for one without a body.
+// answered is the content of an operation's answer with a status, or by default; nil for one
+// without a body.
 func (j *judge) answered(path, method string, status int) ([]string, error) {
 	responses := []string{"paths", path, method, "responses"}
 	name := fmt.Sprint(status)
@@ -177,7 +181,8 @@ func TestJudgeFindsFaults(t *testing.T) {
 		}
 	}
 	refusal := answer{status: 409, body: `{"errors":[]}`}
-	if theJudge().check(host, "POST", "/keys/k/sign", refusal) == nil || theJudge().check(nodeHost, "PUT", "/v1/sys/seal", refusal) != nil {
+	if theJudge().check(host, "POST", "/keys/k/sign", refusal) == nil ||
+		theJudge().check(nodeHost, "PUT", "/v1/sys/seal", refusal) != nil {
 		t.Error("a refusal of one plane was taken for the other's")
 	}
 	if theJudge().check(nodeHost, "PUT", "/v1/sys/seal", answer{status: 200, body: `{}`}) == nil {

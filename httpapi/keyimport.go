@@ -2,7 +2,8 @@ package httpapi
 
 import "keyquorum/vault"
 
-// importRequest is the body of an import. The key lies in the request's own buffer, which is cleared after it.
+// importRequest is the body of an import. The key lies in the request's own buffer, which is
+// cleared after it.
 type importRequest struct {
 	key vault.JWK
 	vault.Change
@@ -40,7 +41,8 @@ func (q *importRequest) keyMember(name, value []byte) error {
 	for _, m := range [...]struct {
 		name string
 		into *[]byte
-	}{{"n", &k.N}, {"e", &k.E}, {"d", &k.D}, {"p", &k.P}, {"q", &k.Q}, {"dp", &k.DP}, {"dq", &k.DQ}, {"qi", &k.QI},
+	}{{"n", &k.N}, {"e", &k.E}, {"d", &k.D}, {"p", &k.P}, {"q", &k.Q}, {"dp", &k.DP}, {"dq", &k.DQ},
+		{"qi", &k.QI},
 		{"x", &k.X}, {"y", &k.Y}, {"k", &k.K}, {"key_hsm", &k.HSM}} {
 		if m.name == string(name) {
 			return binaryValue("key."+m.name, value, m.into)

@@ -9,33 +9,50 @@ import (
 
 func keyRoutes() []route {
 	routes := []route{
-		{methods: get, shape: "keys/{name}/versions", operation: "keys/versions", serve: serve(listKeyVersions, writeKeyVersions)},
-		{methods: get, shape: "keys/{name}/rotationpolicy", operation: "keys/getrotationpolicy", serve: serve(getRotationPolicy, writeRotationPolicy)},
-		{methods: put, shape: "keys/{name}/rotationpolicy", operation: "keys/setrotationpolicy", body: smallBody, serve: serve(setRotationPolicy, writeRotationPolicy)},
-		{methods: get, shape: "keys/{name}/[version]", operation: "keys/get", serve: serve(getKey, writeKey)},
+		{methods: get, shape: "keys/{name}/versions", operation: "keys/versions",
+			serve: serve(listKeyVersions, writeKeyVersions)},
+		{methods: get, shape: "keys/{name}/rotationpolicy", operation: "keys/getrotationpolicy",
+			serve: serve(getRotationPolicy, writeRotationPolicy)},
+		{methods: put, shape: "keys/{name}/rotationpolicy", operation: "keys/setrotationpolicy",
+			body: smallBody, serve: serve(setRotationPolicy, writeRotationPolicy)},
+		{methods: get, shape: "keys/{name}/[version]", operation: "keys/get",
+			serve: serve(getKey, writeKey)},
 		{methods: get, shape: "keys", operation: "keys/list", serve: serve(listKeys, writeKeyPage)},
-		{methods: post, shape: "keys/{name}/create", operation: "keys/create", body: maxBody, serve: serve(createKey, writeKey)},
-		{methods: put, shape: "keys/{name}", operation: "keys/import", body: maxBody, serve: serve(importKey, writeKey)},
-		{methods: post, shape: "keys/{name}/rotate", operation: "keys/rotate", serve: serve(rotateKey, writeKey)},
+		{methods: post, shape: "keys/{name}/create", operation: "keys/create", body: maxBody,
+			serve: serve(createKey, writeKey)},
+		{methods: put, shape: "keys/{name}", operation: "keys/import", body: maxBody,
+			serve: serve(importKey, writeKey)},
+		{methods: post, shape: "keys/{name}/rotate", operation: "keys/rotate",
+			serve: serve(rotateKey, writeKey)},
 		{methods: post, shape: "keys/{name}/backup", operation: "keys/backup",
 			within: transferTime, serve: serve(backupKey, writeValue)},
 		{methods: post, shape: "keys/restore", operation: "keys/restore", body: restoreBody,
 			within: transferTime, serve: serve(restoreKey, writeKey)},
-		{methods: post, shape: "keys/{name}/[version]/release", operation: "keys/release", body: smallBody, serve: serve(releaseKey, writeToken)},
-		{methods: post, shape: "rng", operation: "rng", body: tinyBody, serve: serve(randomBytes, writeValue)},
-		{methods: patch, shape: "keys/{name}/[version]", operation: "keys/update", body: maxBody, serve: serve(updateKey, writeKey)},
-		{methods: remove, shape: "keys/{name}", operation: "keys/delete", serve: serve(deleteKey, writeKey)},
-		{methods: get, shape: "deletedkeys", operation: "keys/listdeleted", serve: serve(listDeletedKeys, writeKeyPage)},
-		{methods: get, shape: "deletedkeys/{name}", operation: "keys/getdeleted", serve: serve(getDeletedKey, writeKey)},
-		{methods: post, shape: "deletedkeys/{name}/recover", operation: "keys/recover", serve: serve(recoverKey, writeKey)},
-		{methods: remove, shape: "deletedkeys/{name}", operation: "keys/purge", serve: serve(purgeKey, noContent)},
-		{methods: post, shape: "keys/{name}/[version]/verify", operation: "keys/verify", body: smallBody, serve: serve(verifyDigest, writeVerdict)},
+		{methods: post, shape: "keys/{name}/[version]/release", operation: "keys/release",
+			body: smallBody, serve: serve(releaseKey, writeToken)},
+		{methods: post, shape: "rng", operation: "rng", body: tinyBody,
+			serve: serve(randomBytes, writeValue)},
+		{methods: patch, shape: "keys/{name}/[version]", operation: "keys/update", body: maxBody,
+			serve: serve(updateKey, writeKey)},
+		{methods: remove, shape: "keys/{name}", operation: "keys/delete",
+			serve: serve(deleteKey, writeKey)},
+		{methods: get, shape: "deletedkeys", operation: "keys/listdeleted",
+			serve: serve(listDeletedKeys, writeKeyPage)},
+		{methods: get, shape: "deletedkeys/{name}", operation: "keys/getdeleted",
+			serve: serve(getDeletedKey, writeKey)},
+		{methods: post, shape: "deletedkeys/{name}/recover", operation: "keys/recover",
+			serve: serve(recoverKey, writeKey)},
+		{methods: remove, shape: "deletedkeys/{name}", operation: "keys/purge",
+			serve: serve(purgeKey, noContent)},
+		{methods: post, shape: "keys/{name}/[version]/verify", operation: "keys/verify", body: smallBody,
+			serve: serve(verifyDigest, writeVerdict)},
 	}
 	for name, verb := range map[string]cryptoVerb{
 		"sign": signDigest, "encrypt": (*vault.Vaults).Encrypt, "decrypt": (*vault.Vaults).Decrypt,
 		"wrapKey": (*vault.Vaults).WrapKey, "unwrapKey": (*vault.Vaults).UnwrapKey,
 	} {
-		routes = append(routes, route{methods: post, shape: "keys/{name}/[version]/" + strings.ToLower(name), operation: "keys/" + name,
+		routes = append(routes, route{methods: post,
+			shape: "keys/{name}/[version]/" + strings.ToLower(name), operation: "keys/" + name,
 			body: smallBody, serve: serve(verb.call, writeCrypto)})
 	}
 	return routes
@@ -86,7 +103,8 @@ func keyChangeMember(ch *vault.Change, name, value []byte) error {
 			return binaryValue("release_policy.data", value, &ch.Release.Data)
 		case "immutable":
 			var immutable *bool
-			if err := boolValue("release_policy.immutable", value, &immutable); err != nil || immutable == nil {
+			if err := boolValue("release_policy.immutable", value, &immutable); err != nil ||
+				immutable == nil {
 				return err
 			}
 			ch.Release.Immutable = *immutable
@@ -199,13 +217,15 @@ func (q *cryptoRequest) member(name, value []byte) error {
 }
 
 // A cryptoVerb is one of the operations that take an algorithm and bytes and give bytes.
-type cryptoVerb func(v *vault.Vaults, ctx context.Context, c vault.Caller, name, version, alg string, in vault.Cipher) (vault.CryptoResult, error)
+type cryptoVerb func(v *vault.Vaults, ctx context.Context, c vault.Caller, name, version,
+	alg string, in vault.Cipher) (vault.CryptoResult, error)
 
 func (verb cryptoVerb) call(c *call, q *cryptoRequest) (vault.CryptoResult, error) {
 	return verb(c.vaults, c.ctx, c.caller, c.params[0], c.params[1], q.alg, q.in)
 }
 
-func signDigest(v *vault.Vaults, ctx context.Context, c vault.Caller, name, version, alg string, in vault.Cipher) (vault.CryptoResult, error) {
+func signDigest(v *vault.Vaults, ctx context.Context, c vault.Caller, name, version, alg string,
+	in vault.Cipher) (vault.CryptoResult, error) {
 	return v.Sign(ctx, c, name, version, alg, in.Value)
 }
 
@@ -222,7 +242,8 @@ func writeVerdict(c *call, valid *bool) error {
 	return nil
 }
 
-// writeCrypto answers a key operation; the result is cleared when it has been copied, since it may be plaintext.
+// writeCrypto answers a key operation; the result is cleared when it has been copied, since it may
+// be plaintext.
 func writeCrypto(c *call, r *vault.CryptoResult) error {
 	dst := append(*c.out, `{"kid":`...)
 	dst = appendID(dst, c.place.authority, "keys", r.Name, r.Version)
@@ -290,11 +311,13 @@ func (c *call) appendKeyRest(dst []byte, k *vault.Key) []byte {
 }
 
 func writeKeyPage(c *call, p *vault.Page[vault.Key]) error {
-	return writePage(c, p, func(dst []byte, k *vault.Key) []byte { return c.appendKeyItem(dst, k, "") })
+	return writePage(c, p,
+		func(dst []byte, k *vault.Key) []byte { return c.appendKeyItem(dst, k, "") })
 }
 
 func writeKeyVersions(c *call, p *vault.Page[vault.Key]) error {
-	return writePage(c, p, func(dst []byte, k *vault.Key) []byte { return c.appendKeyItem(dst, k, k.Version) })
+	return writePage(c, p,
+		func(dst []byte, k *vault.Key) []byte { return c.appendKeyItem(dst, k, k.Version) })
 }
 
 // appendKeyItem appends a key as lists have it. version "" leaves it out of the id.

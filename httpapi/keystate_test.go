@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// What may be done with a key in which state, through the wire: the table of states of Azure Key Vault. Each row is a key of its own, of
-// a type that signs, encrypts and wraps.
+// What may be done with a key in which state, through the wire: the table of states of Azure Key
+// Vault. Each row is a key of its own, of a type that signs, encrypts and wraps.
 func TestWhatStatesOfKeysAllow(t *testing.T) {
 	c := unsealed(t).application(t, "key-states", everything)
 	const ops = `"key_ops":["sign","verify","encrypt","decrypt","wrapKey","unwrapKey"]`
@@ -17,23 +17,26 @@ func TestWhatStatesOfKeysAllow(t *testing.T) {
 		consume    string // and of decrypt, unwrapKey and verify
 		release    string
 	}{
-		"in its window":        {`{"nbf":1,"exp":4102444800}`, "", "", ""},
-		"without a window":     {`{}`, "", "", ""},
-		"before its nbf":       {`{"nbf":4102444800}`, "KeyNotYetValid", "", ""},
-		"after its exp":        {`{"exp":1}`, "KeyExpired", "", ""},
-		"disabled":             {`{"enabled":false}`, "KeyDisabled", "KeyDisabled", "KeyDisabled"},
-		"disabled and expired": {`{"enabled":false,"exp":1}`, "KeyDisabled", "KeyDisabled", "KeyDisabled"},
-		"JavaScript's 2050":    {`{"exp":-1769367296}`, "KeyExpired", "", ""},
+		"in its window":    {`{"nbf":1,"exp":4102444800}`, "", "", ""},
+		"without a window": {`{}`, "", "", ""},
+		"before its nbf":   {`{"nbf":4102444800}`, "KeyNotYetValid", "", ""},
+		"after its exp":    {`{"exp":1}`, "KeyExpired", "", ""},
+		"disabled":         {`{"enabled":false}`, "KeyDisabled", "KeyDisabled", "KeyDisabled"},
+		"disabled and expired": {`{"enabled":false,"exp":1}`, "KeyDisabled", "KeyDisabled",
+			"KeyDisabled"},
+		"JavaScript's 2050": {`{"exp":-1769367296}`, "KeyExpired", "", ""},
 	} {
 		t.Run(state, func(t *testing.T) {
 			c := *c
 			c.t = t
 			name := strings.NewReplacer(" ", "-", "'", "").Replace(state)
-			version := c.ok("POST", "/keys/"+name+"/create", `{"kty":"oct-HSM","key_size":256,`+ops+`}`).version()
+			version := c.ok("POST", "/keys/"+name+"/create",
+				`{"kty":"oct-HSM","key_size":256,`+ops+`}`).version()
 			at := "/keys/" + name + "/" + version
 			bodies := usable(&c, at)
 			c.ok("PATCH", at, `{"attributes":`+row.attributes+`}`)
-			for _, path := range []string{"/keys/" + name, at, "/keys/" + name + "/versions", "/keys/" + name + "/rotationpolicy"} {
+			for _, path := range []string{"/keys/" + name, at, "/keys/" + name + "/versions",
+				"/keys/" + name + "/rotationpolicy"} {
 				c.ok("GET", path, "")
 			}
 			c.ok("POST", "/keys/"+name+"/backup", "")
@@ -50,17 +53,21 @@ func TestWhatStatesOfKeysAllow(t *testing.T) {
 					}
 					continue
 				}
-				if a.status != 403 || a.at("error", "code") != "Forbidden" || a.at("error", "innererror", "code") != want {
+				if a.status != 403 || a.at("error", "code") != "Forbidden" ||
+					a.at("error", "innererror", "code") != want {
 					t.Errorf("%s: %d %s, want %s", op, a.status, a.body, want)
 				}
-				if word := opWord(op); !strings.HasPrefix(fmt.Sprint(a.at("error", "message")), "Operation "+word+" is not allowed on a") {
+				if word := opWord(op); !strings.HasPrefix(fmt.Sprint(a.at("error", "message")),
+					"Operation "+word+" is not allowed on a") {
 					t.Errorf("%s: %s", op, a.body)
 				}
 				if a := c.call("POST", "/keys/"+name+"/"+op, body); a.status == 403 {
 					t.Errorf("%s with the new version: %s", op, a.body)
 				}
 			}
-			if a := c.call("POST", at+"/release", `{"target":"x"}`); a.status == 403 != (row.release != "") || row.release == "" && a.status != 400 {
+			if a := c.call("POST", at+"/release",
+				`{"target":"x"}`); a.status == 403 != (row.release != "") || row.release == "" &&
+				a.status != 400 {
 				t.Errorf("release: %d %s", a.status, a.body)
 			}
 		})
@@ -76,11 +83,12 @@ func usable(c *client, at string) map[string]string {
 	wrapped := c.ok("POST", at+"/wrapkey", `{"alg":"A256KW","value":"AAAAAAAAAAAAAAAAAAAAAA"}`)
 	signed := c.ok("POST", at+"/sign", `{"alg":"HS256","value":"AAAA"}`)
 	return map[string]string{
-		"sign":      `{"alg":"HS256","value":"AAAA"}`,
-		"encrypt":   `{"alg":"A256GCM","value":"AAAA"}`,
-		"wrapkey":   `{"alg":"A256KW","value":"AAAAAAAAAAAAAAAAAAAAAA"}`,
-		"verify":    `{"alg":"HS256","digest":"AAAA","value":"` + signed.text("value") + `"}`,
-		"decrypt":   fmt.Sprintf(`{"alg":"A256GCM","value":"%s","iv":"%s","tag":"%s","aad":"AQ"}`, encrypted.text("value"), encrypted.text("iv"), encrypted.text("tag")),
+		"sign":    `{"alg":"HS256","value":"AAAA"}`,
+		"encrypt": `{"alg":"A256GCM","value":"AAAA"}`,
+		"wrapkey": `{"alg":"A256KW","value":"AAAAAAAAAAAAAAAAAAAAAA"}`,
+		"verify":  `{"alg":"HS256","digest":"AAAA","value":"` + signed.text("value") + `"}`,
+		"decrypt": fmt.Sprintf(`{"alg":"A256GCM","value":"%s","iv":"%s","tag":"%s","aad":"AQ"}`,
+			encrypted.text("value"), encrypted.text("iv"), encrypted.text("tag")),
 		"unwrapkey": `{"alg":"A256KW","value":"` + wrapped.text("value") + `"}`,
 	}
 }
@@ -99,7 +107,9 @@ func TestKeyOpsAreHeldToLast(t *testing.T) {
 			if a.status != 403 || a.at("error", "innererror", "code") != inner(u.op) {
 				t.Errorf("%s: %d %s", u.op, a.status, a.body)
 			}
-			if want := "Operation " + opWord(u.op) + " is not permitted on this key."; inner(u.op) == "KeyOperationForbidden" && a.at("error", "message") != want {
+			if want := "Operation " + opWord(u.op) +
+				" is not permitted on this key."; inner(u.op) == "KeyOperationForbidden" &&
+				a.at("error", "message") != want {
 				t.Errorf("%s: %s", u.op, a.body)
 			}
 		}

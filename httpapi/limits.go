@@ -32,8 +32,8 @@ const (
 	tinyBody      = 4 << 10  // of those that take a share or a name
 )
 
-// NewServer returns a server with the limits of decision 22 around New's handler, which it closes at
-// Shutdown. Errors of connections go to logger.
+// NewServer returns a server with the limits of decision 22 around New's handler, which it closes
+// at Shutdown. Errors of connections go to logger.
 func NewServer(n *node.Node, c Config, logger hclog.Logger) *Server {
 	c.Logger = logger
 	h := New(n, c)
@@ -51,7 +51,8 @@ func NewServer(n *node.Node, c Config, logger hclog.Logger) *Server {
 		ConnState:         used,
 
 		DisableGeneralOptionsHandler: true, // it answers "OPTIONS *" without a word to us
-		ErrorLog:                     h.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+		ErrorLog: h.log.StandardLogger(&hclog.StandardLoggerOptions{
+			ForceLevel: hclog.Debug}),
 	}
 	s.RegisterOnShutdown(h.Close)
 	return &Server{s, h.conns}
@@ -74,7 +75,8 @@ func headLimits(r *http.Request) error {
 		}
 	}
 	if size > maxHeaders {
-		return refuse(http.StatusRequestHeaderFieldsTooLarge, "RequestHeadersTooLarge", "The request headers are too large.")
+		return refuse(http.StatusRequestHeaderFieldsTooLarge, "RequestHeadersTooLarge",
+			"The request headers are too large.")
 	}
 	return nil
 }
@@ -85,10 +87,12 @@ var once = []string{
 	"Content-Type", "Content-Encoding",
 }
 
-// buffers are for bodies and answers. They are cleared before they are put back, since they hold secrets.
+// buffers are for bodies and answers. They are cleared before they are put back, since they hold
+// secrets.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
-// maxKept is the size above which a buffer is left to the collector: one big body shall not stay in every pool.
+// maxKept is the size above which a buffer is left to the collector: one big body shall not stay in
+// every pool.
 const maxKept = 64 << 10
 
 func takeBuffer() *[]byte { return buffers.Get().(*[]byte) }
@@ -101,8 +105,10 @@ func giveBuffer(b *[]byte) {
 	}
 }
 
-// readBody appends the request's body to dst, at most limit bytes of it. It asks room before dst grows beyond smallBody.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64, dst []byte, room func(bytes int) error) ([]byte, error) {
+// readBody appends the request's body to dst, at most limit bytes of it. It asks room before dst
+// grows beyond smallBody.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, dst []byte,
+	room func(bytes int) error) ([]byte, error) {
 	if r.ContentLength == 0 || r.Body == http.NoBody {
 		return dst, nil
 	}
@@ -147,15 +153,17 @@ func bodyFailure(err error) error {
 	case errors.As(err, &max):
 		return tooLarge()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return refuse(http.StatusRequestTimeout, "RequestTimeout", "The request body did not arrive in time.")
+		return refuse(http.StatusRequestTimeout, "RequestTimeout",
+			"The request body did not arrive in time.")
 	default:
 		return refuse(http.StatusBadRequest, "BadParameter", "The request body ended early.")
 	}
 }
 
-// maxLarge is how many bodies over smallBody may be in memory at once: anyone with a token could otherwise fill it with
-// requests that are never completed, one for each connection. Nobody has to wait for such a place: it is given or refused.
-// Of the maxHuge for bodies over maxBody no application gets a second one.
+// maxLarge is how many bodies over smallBody may be in memory at once: anyone with a token could
+// otherwise fill it with requests that are never completed, one for each connection. Nobody has to
+// wait for such a place: it is given or refused. Of the maxHuge for bodies over maxBody no
+// application gets a second one.
 const (
 	maxLarge = 32
 	maxHuge  = 2

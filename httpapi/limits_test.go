@@ -49,7 +49,8 @@ func TestBodiesThatAreRefused(t *testing.T) {
 		"tags of numbers":      {`{"value":"x","tags":{"a":1}}`, 400},
 		"a word for a time":    {`{"value":"x","attributes":{"exp":"soon"}}`, 400},
 		"a fraction of a time": {`{"value":"x","attributes":{"exp":1.5}}`, 400},
-		"a time from 1901":     {`{"value":"x","attributes":{"exp":-2147483648}}`, 200}, // JavaScript's 2038
+		"a time from 1901": {`{"value":"x","attributes":{"exp":-2147483648}}`,
+			200}, // JavaScript's 2038
 		"attributes in a list": {`{"value":"x","attributes":[]}`, 400},
 		"unknown members":      {`{"value":"x","hsm":{"a":[1,{}]},"managed":true}`, 200},
 	} {
@@ -57,7 +58,8 @@ func TestBodiesThatAreRefused(t *testing.T) {
 		if a.status != row.status {
 			t.Errorf("%s: %d, want %d: %.200s", name, a.status, row.status, a.body)
 		}
-		if want := map[int]any{400: "BadParameter", 413: "RequestEntityTooLarge"}[row.status]; a.at("error", "code") != want {
+		if want := map[int]any{400: "BadParameter",
+			413: "RequestEntityTooLarge"}[row.status]; a.at("error", "code") != want {
 			t.Errorf("%s: code %v, want %v", name, a.at("error", "code"), want)
 		}
 	}
@@ -82,7 +84,8 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Large bodies that are never completed must not fill the memory, nor keep others from their small ones.
+// Large bodies that are never completed must not fill the memory, nor keep others from their small
+// ones.
 func TestLargeBodiesInMemoryAreCounted(t *testing.T) {
 	s := unsealed(t)
 	c := s.application(t, "large-bodies", everything)
@@ -107,7 +110,8 @@ func TestLargeBodiesInMemoryAreCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if a := send("s", strings.NewReader(part+`"}`)); a.status != 503 || a.header.Get("Retry-After") != "1" {
+	if a := send("s", strings.NewReader(part+`"}`)); a.status != 503 ||
+		a.header.Get("Retry-After") != "1" {
 		t.Errorf("one too many: %d %s", a.status, a.body)
 	}
 	c.ok("PUT", "/secrets/s", `{"value":"x"}`)
@@ -123,7 +127,8 @@ func TestLargeBodiesInMemoryAreCounted(t *testing.T) {
 
 func TestBodyThatBreaksOff(t *testing.T) {
 	s := unsealed(t)
-	r := httptest.NewRequest("PUT", "/v1/sys/unseal", io.MultiReader(strings.NewReader(`{"key":`), broken{}))
+	r := httptest.NewRequest("PUT", "/v1/sys/unseal",
+		io.MultiReader(strings.NewReader(`{"key":`), broken{}))
 	r.Host, r.ContentLength = nodeHost, 100
 	if a := s.serve(r); a.status != 400 {
 		t.Errorf("%d %s", a.status, a.body)
@@ -137,7 +142,8 @@ func (broken) Read([]byte) (int, error) { return 0, errors.New("connection reset
 func TestLongURLsAndHeaders(t *testing.T) {
 	s := unsealed(t)
 	long := &client{t: t, s: s, host: "any.vault.localhost"}
-	if a := long.call("GET", "/secrets/"+strings.Repeat("a", 9000), ""); a.status != 414 || a.at("error", "code") != "RequestUriTooLong" {
+	if a := long.call("GET", "/secrets/"+strings.Repeat("a", 9000), ""); a.status != 414 ||
+		a.at("error", "code") != "RequestUriTooLong" {
 		t.Errorf("long URL: %d %s", a.status, a.body)
 	}
 	r := httptest.NewRequest("GET", "/v1/sys/health", nil)
@@ -150,10 +156,13 @@ func TestLongURLsAndHeaders(t *testing.T) {
 	}
 }
 
-// The scanner must take what encoding/json takes, but for what it refuses on purpose, and give back the same values.
+// The scanner must take what encoding/json takes, but for what it refuses on purpose, and give back
+// the same values.
 func FuzzScanner(f *testing.F) {
-	for _, seed := range []string{`{}`, ``, `null`, `{"a":1,"b":[true,false,null,-0.5e+7],"c":{"d":"\u00e9\ud83d\ude00\\\"\/"}}`, `[1]`, `{"a":01}`,
-		`{"a":"\ud800\u0041"}`, `{"a":"` + "\x7f" + `"}`, `{"value":"s","value":"t"}`, " \t\r\n{ \"a\" : [ ] } "} {
+	for _, seed := range []string{`{}`, ``, `null`,
+		`{"a":1,"b":[true,false,null,-0.5e+7],"c":{"d":"\u00e9\ud83d\ude00\\\"\/"}}`, `[1]`, `{"a":01}`,
+		`{"a":"\ud800\u0041"}`, `{"a":"` + "\x7f" + `"}`, `{"value":"s","value":"t"}`,
+		" \t\r\n{ \"a\" : [ ] } "} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -212,19 +221,23 @@ func FuzzStrings(f *testing.F) {
 
 // Nothing that a stranger sends as a body may panic, and no error may repeat it.
 func FuzzBodies(f *testing.F) {
-	for _, seed := range []string{`{"value":"dGVzdA","alg":"ES256","digest":"_-8="}`, `{"key":"AAAA","reset":true,"migrate":false}`, `{"secret_shares":5,"secret_threshold":3}`,
+	for _, seed := range []string{`{"value":"dGVzdA","alg":"ES256","digest":"_-8="}`,
+		`{"key":"AAAA","reset":true,"migrate":false}`, `{"secret_shares":5,"secret_threshold":3}`,
 		`{"kty":"RSA","key_size":2048,"key_ops":["sign"],"attributes":{"enabled":true,"nbf":1,"exp":2},"tags":{"a":"b","c":null}}`,
-		`{"name":"v","retention_days":7,"purge_protection":true,"enabled":false,"ttl":"1h","keys":["get"],"secrets":null}`, `{"ttl":3600}`,
+		`{"name":"v","retention_days":7,"purge_protection":true,"enabled":false,"ttl":"1h","keys":["get"],"secrets":null}`,
+		`{"ttl":3600}`,
 		`{"key":{"kty":"RSA","n":"AAAA","d":"","key_hsm":"e30","key_ops":["import",null]},"Hsm":true,"release_policy":{"contentType":null,"data":"e30","immutable":false}}`,
 		`{"target":"e30.e30.e30","nonce":"\u0000","enc":"CKM_RSA_AES_KEY_WRAP","count":128}`,
 		`{"lifetimeActions":[{"trigger":{"timeAfterCreate":"P30D"},"action":{"type":"ROTATE"}},null],"attributes":{"expiryTime":"P1Y2M3W4D","created":1}}`,
-		`{"server_id":"0123","nonce":"AAAA","answer":"AAAA","csr":"AAAA","cluster_addr":"127.0.0.1:8201"}`, `{"server_id":"x","force":true}`} {
+		`{"server_id":"0123","nonce":"AAAA","answer":"AAAA","csr":"AAAA","cluster_addr":"127.0.0.1:8201"}`,
+		`{"server_id":"x","force":true}`} {
 		f.Add([]byte(seed))
 	}
 	types := httpapi.BodyTypes()
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for name, decode := range types {
-			if err := decode(append([]byte(nil), body...)); err != nil && len(body) > 100 && strings.Contains(err.Error(), string(body)) {
+			if err := decode(append([]byte(nil), body...)); err != nil && len(body) > 100 &&
+				strings.Contains(err.Error(), string(body)) {
 				t.Fatalf("%s repeats its body: %v", name, err)
 			}
 		}

@@ -15,7 +15,8 @@ func loggerRoutes() []route {
 		{methods: get, shape: shape, operation: operation, serve: recorded(logLevel, nothing, writeData)},
 		{methods: write, shape: shape, operation: operation, body: tinyBody,
 			serve: recorded(setLogLevel, func(q *logLevelData) string { return q.Level }, noContent)},
-		{methods: remove, shape: shape, operation: operation, serve: recorded(resetLogLevel, nothing, noContent)},
+		{methods: remove, shape: shape, operation: operation,
+			serve: recorded(resetLogLevel, nothing, noContent)},
 	}
 }
 
@@ -30,7 +31,8 @@ func logLevel(c *call, _ *none) (logLevelData, error) {
 func setLogLevel(c *call, q *logLevelData) (none, error) {
 	level := hclog.LevelFromString(strings.TrimSpace(q.Level))
 	if level == hclog.NoLevel || level == hclog.Off {
-		return none{}, refuse(http.StatusBadRequest, "", "level must be trace, debug, info, warn or error")
+		return none{}, refuse(http.StatusBadRequest, "",
+			"level must be trace, debug, info, warn or error")
 	}
 	c.h.log.SetLevel(level)
 	return none{}, nil

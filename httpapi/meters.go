@@ -10,7 +10,8 @@ import (
 	"keyquorum/internal/tally"
 )
 
-// meters count requests. What a route counts into is bound to it when the tables are built: a request looks nothing up.
+// meters count requests. What a route counts into is bound to it when the tables are built: a
+// request looks nothing up.
 type meters struct {
 	operations []*meter // ordered by name
 	classes    []*class // ordered by name
@@ -47,22 +48,26 @@ func (m *meters) metered(routes []route) []route {
 }
 
 func (m *meters) of(operation, className string) *meter {
-	i, there := slices.BinarySearchFunc(m.operations, operation, func(x *meter, name string) int { return strings.Compare(x.operation, name) })
+	i, there := slices.BinarySearchFunc(m.operations, operation,
+		func(x *meter, name string) int { return strings.Compare(x.operation, name) })
 	if !there {
-		m.operations = slices.Insert(m.operations, i, &meter{operation: operation, class: m.class(className)})
+		m.operations = slices.Insert(m.operations, i,
+			&meter{operation: operation, class: m.class(className)})
 	}
 	return m.operations[i]
 }
 
 func (m *meters) class(name string) *class {
-	i, there := slices.BinarySearchFunc(m.classes, name, func(x *class, name string) int { return strings.Compare(x.name, name) })
+	i, there := slices.BinarySearchFunc(m.classes, name,
+		func(x *class, name string) int { return strings.Compare(x.name, name) })
 	if !there {
 		m.classes = slices.Insert(m.classes, i, &class{name: name})
 	}
 	return m.classes[i]
 }
 
-// classOf: the collection, and whether the route reads, writes or uses a key. What belongs to no vault is one class for each plane.
+// classOf: the collection, and whether the route reads, writes or uses a key. What belongs to no
+// vault is one class for each plane.
 func classOf(r *route) string {
 	collection, _, _ := strings.Cut(r.operation, "/")
 	switch {

@@ -14,10 +14,11 @@ import (
 	"keyquorum/node"
 )
 
-// metricsRoutes are the one that Prometheus asks. It touches no key, secret or right, so it leaves no usage record: one every few seconds would
-// say nothing.
+// metricsRoutes are the one that Prometheus asks. It touches no key, secret or right, so it leaves
+// no usage record: one every few seconds would say nothing.
 func metricsRoutes(open bool) []route {
-	return []route{{methods: get, shape: "sys/metrics", operation: "sys/metrics", open: open, probe: true,
+	return []route{{methods: get, shape: "sys/metrics", operation: "sys/metrics", open: open,
+		probe: true,
 		serve: showMetrics}}
 }
 
@@ -28,7 +29,8 @@ type metrics struct {
 	strangers *rate.Limiter // of scrapes without a token, each of which takes a millisecond or two
 }
 
-func newMetrics(n *node.Node, m *meters, c *connections, held func() uint64, end func() time.Time) *metrics {
+func newMetrics(n *node.Node, m *meters, c *connections, held func() uint64,
+	end func() time.Time) *metrics {
 	r := prometheus.NewRegistry()
 	r.MustRegister(&collector{n, m, c, held, end}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -38,7 +40,8 @@ func newMetrics(n *node.Node, m *meters, c *connections, held func() uint64, end
 // textFormat is what every Prometheus reads, whatever else it says that it accepts.
 var textFormat = []string{string(expfmt.NewFormat(expfmt.TypeTextPlain))}
 
-// showMetrics answers in Prometheus' text format, with and without format=prometheus. Vault's JSON is not there.
+// showMetrics answers in Prometheus' text format, with and without format=prometheus. Vault's JSON
+// is not there.
 func showMetrics(c *call) error {
 	if f := query(c.r.URL.RawQuery, "format"); f != "" && f != "prometheus" {
 		return refuse(http.StatusBadRequest, "", "the only metric format is prometheus")
@@ -52,7 +55,8 @@ func showMetrics(c *call) error {
 	return nil
 }
 
-// text gives the metrics of now; to strangers who ask too often what was last given, so that none of them can blind another.
+// text gives the metrics of now; to strangers who ask too often what was last given, so that none
+// of them can blind another.
 func (m *metrics) text(authorized bool) ([]byte, error) {
 	if !authorized && !m.strangers.Allow() {
 		if last := m.last.Load(); last != nil {
@@ -92,7 +96,8 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
-	all := facts{Figures: c.n.Figures(), meters: c.meters, connections: c.connections, version: c.n.SealStatus().Version}
+	all := facts{Figures: c.n.Figures(), meters: c.meters, connections: c.connections,
+		version: c.n.SealStatus().Version}
 	if c.linesHeld != nil {
 		all.linesHeld = c.linesHeld()
 	}

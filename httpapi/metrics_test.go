@@ -15,7 +15,8 @@ import (
 	"keyquorum/httpapi"
 )
 
-// figures are the samples of a node by name and labels: `up{a="b",c="d"}`. A distribution has its count under name_count.
+// figures are the samples of a node by name and labels: `up{a="b",c="d"}`. A distribution has its
+// count under name_count.
 type figures map[string]float64
 
 // scrape asks as Prometheus does.
@@ -24,7 +25,8 @@ func (s *service) scrape(t *testing.T) (figures, string) {
 	r := httptest.NewRequest("GET", "/v1/sys/metrics", nil)
 	r.Host = nodeHost
 	r.Header.Set("Authorization", "Bearer "+s.token)
-	r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1")
+	r.Header.Set("Accept",
+		"application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1")
 	a := s.serve(r)
 	if a.status != 200 || a.header.Get("Content-Type") != "text/plain; version=0.0.4; charset=utf-8" {
 		t.Fatalf("%d %q: %.300s", a.status, a.header.Get("Content-Type"), a.body)
@@ -79,7 +81,8 @@ func TestMetricsSayWhatWasDone(t *testing.T) {
 		c.ok("GET", "/secrets/s/", "")
 	}
 	signed := c.ok("POST", "/keys/k/sign", `{"alg":"ES256","value":"`+digest+`"}`)
-	c.ok("POST", "/keys/k/verify", `{"alg":"ES256","digest":"`+digest+`","value":"`+signed.text("value")+`"}`)
+	c.ok("POST", "/keys/k/verify",
+		`{"alg":"ES256","digest":"`+digest+`","value":"`+signed.text("value")+`"}`)
 	c.call("POST", "/keys/k/sign", `{"alg":"ES256","value":"AAAA"}`)
 	c.call("GET", "/secrets/nothing/", "")
 	c.call("GET", "/nowhere", "")
@@ -123,16 +126,20 @@ func TestMetricsSayWhatWasDone(t *testing.T) {
 		t.Errorf("%v views were made current for 7 reads", got)
 	}
 	for name, want := range map[string]float64{
-		"vault_core_unsealed": 1, "vault_core_active": 1, "vault_core_in_flight_requests": 1, "vault_raft_peers": 1, "vault_autopilot_healthy": 1,
-		"vault_autopilot_failure_tolerance": 0, "keyquorum_initialized": 1, "keyquorum_leader_known": 1, `keyquorum_raft_state{state="leader"}`: 1,
-		`keyquorum_raft_state{state="follower"}`: 0, "keyquorum_diverged": 0, "keyquorum_clock_astray": 0, "keyquorum_usage_log_in_trouble": 0,
+		"vault_core_unsealed": 1, "vault_core_active": 1, "vault_core_in_flight_requests": 1,
+		"vault_raft_peers": 1, "vault_autopilot_healthy": 1,
+		"vault_autopilot_failure_tolerance": 0, "keyquorum_initialized": 1, "keyquorum_leader_known": 1,
+		`keyquorum_raft_state{state="leader"}`:   1,
+		`keyquorum_raft_state{state="follower"}`: 0, "keyquorum_diverged": 0, "keyquorum_clock_astray": 0,
+		"keyquorum_usage_log_in_trouble":             0,
 		`keyquorum_build_info{version="0.0.0-test"}`: 1,
 	} {
 		if got, there := after[name]; !there || got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}
-	if after["vault_raft_storage_stats_applied_index"] <= before["vault_raft_storage_stats_applied_index"] || after["keyquorum_state_records"] <= before["keyquorum_state_records"] {
+	if after["vault_raft_storage_stats_applied_index"] <= before["vault_raft_storage_stats_applied_index"] ||
+		after["keyquorum_state_records"] <= before["keyquorum_state_records"] {
 		t.Error("a write moved neither index nor number of records")
 	}
 }
@@ -147,7 +154,8 @@ func TestMetricsTellFencesFromLeases(t *testing.T) {
 		c.ok("GET", "/secrets", "")
 	}
 	after, _ := s.scrape(t)
-	for _, name := range []string{`keyquorum_reads_total{by="fence"}`, "keyquorum_fence_wait_seconds_count"} {
+	for _, name := range []string{`keyquorum_reads_total{by="fence"}`,
+		"keyquorum_fence_wait_seconds_count"} {
 		if got := after[name] - before[name]; got < 5 {
 			t.Errorf("%s went up by %v for 5 fenced reads", name, got)
 		}
@@ -164,8 +172,11 @@ func TestMetricsTellOfAFailingUsageLog(t *testing.T) {
 	s.usage.breakDown(false)
 	c.ok("GET", "/secrets", "")
 	after, _ := s.scrape(t)
-	if a.status != 500 || during["vault_audit_log_request_failure"]-before["vault_audit_log_request_failure"] != 1 || during["keyquorum_usage_log_in_trouble"] != 1 {
-		t.Errorf("%d, %v failures, trouble %v", a.status, during["vault_audit_log_request_failure"], during["keyquorum_usage_log_in_trouble"])
+	if a.status != 500 ||
+		during["vault_audit_log_request_failure"]-before["vault_audit_log_request_failure"] != 1 ||
+		during["keyquorum_usage_log_in_trouble"] != 1 {
+		t.Errorf("%d, %v failures, trouble %v", a.status, during["vault_audit_log_request_failure"],
+			during["keyquorum_usage_log_in_trouble"])
 	}
 	if after["keyquorum_usage_log_in_trouble"] != 0 {
 		t.Error("the trouble is over")
@@ -192,14 +203,16 @@ func TestMetricsNameNobody(t *testing.T) {
 func TestMetricsAreForOperators(t *testing.T) {
 	s := unsealed(t)
 	for what, a := range map[string]answer{
-		"no token": s.operate("GET", "/v1/sys/metrics?format=prometheus", "", ""), "a bad token": s.operate("GET", "/v1/sys/metrics", "bad", ""),
+		"no token":    s.operate("GET", "/v1/sys/metrics?format=prometheus", "", ""),
+		"a bad token": s.operate("GET", "/v1/sys/metrics", "bad", ""),
 	} {
 		if a.status != 403 || strings.Contains(a.body, "keyquorum_") {
 			t.Errorf("%s: %d %.200s", what, a.status, a.body)
 		}
 	}
 	s.usage.take()
-	if a := s.operate("GET", "/v1/sys/metrics?format=prometheus", s.token, ""); a.status != 200 || !strings.Contains(a.body, "\nvault_core_unsealed 1\n") {
+	if a := s.operate("GET", "/v1/sys/metrics?format=prometheus", s.token, ""); a.status != 200 ||
+		!strings.Contains(a.body, "\nvault_core_unsealed 1\n") {
 		t.Errorf("%d %.200s", a.status, a.body)
 	}
 	if lines := s.usage.take(); len(lines) != 0 {
@@ -209,7 +222,8 @@ func TestMetricsAreForOperators(t *testing.T) {
 		t.Errorf("another format: %d %.200s", a.status, a.body)
 	}
 	c := s.application(t, "metrics-plane", everything)
-	if a := c.call("GET", "/v1/sys/metrics", ""); a.status != 404 || strings.Contains(a.body, "vault_core") {
+	if a := c.call("GET", "/v1/sys/metrics", ""); a.status != 404 ||
+		strings.Contains(a.body, "vault_core") {
 		t.Errorf("on the application plane: %d %.200s", a.status, a.body)
 	}
 }
@@ -218,13 +232,15 @@ func TestMetricsAreForOperators(t *testing.T) {
 func TestOpenMetricsNeedNoToken(t *testing.T) {
 	s := newService(t)
 	open := s.behind(t, httpapi.Config{OpenMetrics: true})
-	if f := samples(t, open.operate("GET", "/v1/sys/metrics", "", "").body); f["keyquorum_initialized"] != 0 || f["vault_core_unsealed"] != 0 {
+	if f := samples(t, open.operate("GET", "/v1/sys/metrics", "",
+		"").body); f["keyquorum_initialized"] != 0 || f["vault_core_unsealed"] != 0 {
 		t.Errorf("without data: %v", f)
 	}
 	if err := s.begin(2, 2); err != nil {
 		t.Fatal(err)
 	}
-	if f := samples(t, open.operate("GET", "/v1/sys/metrics", "", "").body); f["keyquorum_initialized"] != 1 || f["vault_core_unsealed"] != 1 {
+	if f := samples(t, open.operate("GET", "/v1/sys/metrics", "",
+		"").body); f["keyquorum_initialized"] != 1 || f["vault_core_unsealed"] != 1 {
 		t.Errorf("unsealed: %v", f)
 	}
 	if a := s.operate("PUT", "/v1/sys/seal", s.token, ""); a.status != 204 {
@@ -233,7 +249,8 @@ func TestOpenMetricsNeedNoToken(t *testing.T) {
 	if a := s.operate("GET", "/v1/sys/metrics", s.token, ""); a.status != 503 {
 		t.Errorf("a sealed node that wants a token: %d", a.status)
 	}
-	if f := samples(t, open.operate("GET", "/v1/sys/metrics", "", "").body); f["keyquorum_initialized"] != 1 || f["vault_core_unsealed"] != 0 {
+	if f := samples(t, open.operate("GET", "/v1/sys/metrics", "",
+		"").body); f["keyquorum_initialized"] != 1 || f["vault_core_unsealed"] != 0 {
 		t.Errorf("sealed: %v", f)
 	}
 	made := map[string]bool{} // strangers do not keep a node busy with it, and none of them blinds another
@@ -304,7 +321,8 @@ func TestAlertsNameFigures(t *testing.T) {
 		t.Fatal("no rule asks for anything")
 	}
 	for _, name := range names {
-		base := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_sum"), "_count")
+		base := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_sum"),
+			"_count")
 		if !strings.Contains(known, "`"+name+"`") && !strings.Contains(known, "`"+base+"`") {
 			t.Errorf("docs/alerts.yml asks for %s, which no node has", name)
 		}

@@ -10,7 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A step is a request about one object in its life: {n} is its name, {v} its first version. object is what a success says of it.
+// A step is a request about one object in its life: {n} is its name, {v} its first version. object
+// is what a success says of it.
 type step struct {
 	method, path, body string
 	status             int
@@ -31,19 +32,31 @@ func lifeOf(k kind) []step {
 		{"POST", at + "/backup", "", 200, "backup"}, {k.method, at + k.suffix, k.body, 200, operation},
 	}
 	if k.path == "keys" {
-		digest := `{"alg":"ES256","value":"` + strings.Repeat("A", 43) + `","digest":"` + strings.Repeat("A", 43) + `"}`
-		life = append(life, step{"POST", at + "/sign", digest, 200, "sign"}, step{"POST", at + "/{v}/sign", digest, 200, "sign"}, step{"POST", at + "/verify", digest, 200, "verify"},
-			step{"PUT", at + "/rotationpolicy", `{"attributes":{"expiryTime":"P90D"}}`, 200, "setrotationpolicy"}, step{"GET", at + "/rotationpolicy", "", 200, "getrotationpolicy"},
+		digest := `{"alg":"ES256","value":"` + strings.Repeat("A", 43) + `","digest":"` +
+			strings.Repeat("A", 43) + `"}`
+		life = append(life, step{"POST", at + "/sign", digest, 200, "sign"},
+			step{"POST", at + "/{v}/sign", digest, 200, "sign"},
+			step{"POST", at + "/verify", digest, 200, "verify"},
+			step{"PUT", at + "/rotationpolicy", `{"attributes":{"expiryTime":"P90D"}}`, 200,
+				"setrotationpolicy"}, step{"GET", at + "/rotationpolicy", "", 200, "getrotationpolicy"},
 			step{"POST", at + "/rotate", "", 200, "rotate"}, step{"PUT", at, octJWK, 200, "import"},
-			step{"POST", at + "/wrapkey", `{"alg":"A128KW","value":"AAAAAAAAAAAAAAAAAAAAAA"}`, 200, "wrapKey"}, step{"POST", at + "/unwrapkey", `{"alg":"A128KW","value":"AAAA"}`, 400, "unwrapKey"},
-			step{"POST", at + "/encrypt", `{"alg":"A128GCM","value":"AAAA"}`, 200, "encrypt"}, step{"POST", at + "/decrypt", `{"alg":"A128GCM","value":"AAAA"}`, 400, "decrypt"},
+			step{"POST", at + "/wrapkey", `{"alg":"A128KW","value":"AAAAAAAAAAAAAAAAAAAAAA"}`, 200,
+				"wrapKey"}, step{"POST", at + "/unwrapkey", `{"alg":"A128KW","value":"AAAA"}`, 400,
+				"unwrapKey"},
+			step{"POST", at + "/encrypt", `{"alg":"A128GCM","value":"AAAA"}`, 200, "encrypt"},
+			step{"POST", at + "/decrypt", `{"alg":"A128GCM","value":"AAAA"}`, 400, "decrypt"},
 			step{"POST", at + "/release", `{"target":"x"}`, 400, "release"})
 	}
 	return append(life,
-		step{"DELETE", at, "", 200, "delete"}, step{"GET", gone, "", 200, "getdeleted"}, step{"GET", "deleted" + k.path, "", 200, "listdeleted"},
-		step{k.method, at + k.suffix, k.body, 409, operation}, step{"POST", k.path + "/restore", backupBody, 409, "restore"}, step{"GET", at, "", 404, "get"},
-		step{"POST", gone + "/recover", "", 200, "recover"}, step{"GET", at + "/{v}", "", 200, "get"}, step{"DELETE", at, "", 200, "delete"}, step{"DELETE", gone, "", 204, "purge"},
-		step{"POST", k.path + "/restore", backupBody, 200, "restore"}, step{"GET", at + "/{v}", "", 200, "get"}, step{"DELETE", at, "", 200, "delete"}, step{"DELETE", gone, "", 204, "purge"})
+		step{"DELETE", at, "", 200, "delete"}, step{"GET", gone, "", 200, "getdeleted"},
+		step{"GET", "deleted" + k.path, "", 200, "listdeleted"},
+		step{k.method, at + k.suffix, k.body, 409, operation}, step{"POST", k.path + "/restore",
+			backupBody, 409, "restore"}, step{"GET", at, "", 404, "get"},
+		step{"POST", gone + "/recover", "", 200, "recover"}, step{"GET", at + "/{v}", "", 200, "get"},
+		step{"DELETE", at, "", 200, "delete"}, step{"DELETE", gone, "", 204, "purge"},
+		step{"POST", k.path + "/restore", backupBody, 200, "restore"},
+		step{"GET", at + "/{v}", "", 200, "get"}, step{"DELETE", at, "", 200, "delete"},
+		step{"DELETE", gone, "", 204, "purge"})
 }
 
 // anyCase spells letters as it likes.
@@ -58,7 +71,8 @@ func anyCase(t *rapid.T, s string) string {
 	return string(b)
 }
 
-// respell writes a path as another client might: its words in any case, some of its characters escaped, and empty segments between them.
+// respell writes a path as another client might: its words in any case, some of its characters
+// escaped, and empty segments between them.
 func respell(t *rapid.T, path, name, version string) string {
 	var out strings.Builder
 	for segment := range strings.SplitSeq(path, "/") {
@@ -87,7 +101,8 @@ func respell(t *rapid.T, path, name, version string) string {
 
 var lives atomic.Int64
 
-// fewChecks has rapid draw n times where the command line says nothing else: a check of ours is many requests.
+// fewChecks has rapid draw n times where the command line says nothing else: a check of ours is
+// many requests.
 func fewChecks(t *testing.T, n string) {
 	checks := flag.Lookup("rapid.checks")
 	if before := checks.Value.String(); before == checks.DefValue {
@@ -96,8 +111,9 @@ func fewChecks(t *testing.T, n string) {
 	}
 }
 
-// One object lives its whole life under ever other spellings of its name, of its vault's host and of every word of the path. All of them
-// are that object: for the router, for who may do what, in the usage log, and in the store.
+// One object lives its whole life under ever other spellings of its name, of its vault's host and
+// of every word of the path. All of them are that object: for the router, for who may do what, in
+// the usage log, and in the store.
 func TestAllSpellingsOfANameAreOneObject(t *testing.T) {
 	fewChecks(t, "10")
 	s := unsealed(t)
@@ -107,7 +123,8 @@ func TestAllSpellingsOfANameAreOneObject(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.path, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
-				name := fmt.Sprintf("%s-%d", rapid.StringMatching(`[a-z0-9-]{1,20}`).Draw(t, "name"), lives.Add(1))
+				name := fmt.Sprintf("%s-%d", rapid.StringMatching(`[a-z0-9-]{1,20}`).Draw(t, "name"),
+					lives.Add(1))
 				first, version, blob := "", "", ""
 				for i, step := range lifeOf(k) {
 					target := respell(t, step.path, name, version)
@@ -123,13 +140,15 @@ func TestAllSpellingsOfANameAreOneObject(t *testing.T) {
 					here.host = anyCase(t, vault) + "." + anyCase(t, zone)
 					there.host = here.host
 					s.usage.take()
-					if a := there.call(step.method, target, body); a.status != 403 || a.at("error", "innererror", "code") != "ForbiddenByPolicy" {
+					if a := there.call(step.method, target, body); a.status != 403 ||
+						a.at("error", "innererror", "code") != "ForbiddenByPolicy" {
 						t.Fatalf("%s %s by a stranger: %d %s", step.method, target, a.status, a.body)
 					}
 					wantUsage(t, s, k, step, vault, name, 403)
 					a := here.call(step.method, target, body)
 					if a.status != step.status {
-						t.Fatalf("%s %s of %s: %d %s, want %d", step.method, target, name, a.status, a.body, step.status)
+						t.Fatalf("%s %s of %s: %d %s, want %d", step.method, target, name, a.status, a.body,
+							step.status)
 					}
 					wantUsage(t, s, k, step, vault, name, step.status)
 					wantObject(t, k, step, here.host, first, a)
@@ -151,7 +170,8 @@ func wantUsage(t *rapid.T, s *service, k kind, step step, vault, name string, st
 		recorded = 200
 	}
 	u := s.usage.take()
-	if len(u) != 1 || u[0]["operation"] != k.path+"/"+step.operation || u[0]["vault"] != vault || u[0]["status"] != float64(recorded) {
+	if len(u) != 1 || u[0]["operation"] != k.path+"/"+step.operation || u[0]["vault"] != vault ||
+		u[0]["status"] != float64(recorded) {
 		t.Fatalf("recorded %v", u)
 	}
 	if strings.Contains(step.path, "{n}") || step.operation == "restore" {
@@ -161,7 +181,8 @@ func wantUsage(t *rapid.T, s *service, k kind, step step, vault, name string, st
 	}
 }
 
-// wantObject: whatever is answered of the object has the one name it was given first, and a list has it once.
+// wantObject: whatever is answered of the object has the one name it was given first, and a list
+// has it once.
 func wantObject(t *rapid.T, k kind, step step, host, first string, a answer) {
 	id := `"https://` + host + "/" + k.path + "/" + first
 	if step.status != 200 || step.operation == "backup" || step.operation == "verify" {

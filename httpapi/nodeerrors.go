@@ -12,8 +12,9 @@ import (
 const uninitialized = "this node is not initialized: run `keyquorum operator init` " +
 	"on the first node of a cluster, `keyquorum operator raft join` on each of the others"
 
-// nodeFailure says in the operator plane's words what node refused. Texts of node's errors hold no secrets, and an
-// operator needs them: what is not in the table is answered 500 with its text, as these clients are used to.
+// nodeFailure says in the operator plane's words what node refused. Texts of node's errors hold no
+// secrets, and an operator needs them: what is not in the table is answered 500 with its text, as
+// these clients are used to.
 func nodeFailure(err error) error {
 	var known *failure
 	var peer *node.PeerError

@@ -21,17 +21,21 @@ import (
 func TestLimitsOfNames(t *testing.T) {
 	c := unsealed(t).application(t, "name-limits", everything)
 	for _, k := range kinds {
-		for _, name := range []string{"a", "0", "-", "--", "rng", "versions", "rotationpolicy", "create", "contacts", noVersion, strings.Repeat("Zz9-", 31) + "Zz9"} {
+		for _, name := range []string{"a", "0", "-", "--", "rng", "versions", "rotationpolicy", "create",
+			"contacts", noVersion, strings.Repeat("Zz9-", 31) + "Zz9"} {
 			made := k.make(c, name, false)
 			if id := made.body; !strings.Contains(id, "/"+k.path+"/"+name+"/"+made.version()) {
 				t.Errorf("%s: %s", name, made.body)
 			}
-			if got := c.ok("GET", "/"+k.path+"/"+name+"/"+made.version(), ""); got.version() != made.version() {
+			if got := c.ok("GET", "/"+k.path+"/"+name+"/"+made.version(),
+				""); got.version() != made.version() {
 				t.Errorf("%s: %s", name, got.body)
 			}
 		}
-		for _, name := range []string{strings.Repeat("a", 128), "restore", "RESTORE", "a.b", "a~", "a%20b", "a+b", "ä", "a%00"} {
-			if a := c.call(k.method, "/"+k.path+"/"+name+k.suffix, k.body); a.status != 400 || a.at("error", "code") != "BadParameter" {
+		for _, name := range []string{strings.Repeat("a", 128), "restore", "RESTORE", "a.b", "a~",
+			"a%20b", "a+b", "ä", "a%00"} {
+			if a := c.call(k.method, "/"+k.path+"/"+name+k.suffix, k.body); a.status != 400 ||
+				a.at("error", "code") != "BadParameter" {
 				t.Errorf("%s: %d %s", name, a.status, a.body)
 			}
 		}
@@ -56,18 +60,22 @@ func TestLimitsOfTags(t *testing.T) {
 	tags := func(n, runes int) string {
 		var list []string
 		for i := range n {
-			list = append(list, fmt.Sprintf(`"%s":"%s"`, escaped(strings.Repeat("😀", runes-2)+fmt.Sprintf("%02d", i)), escaped(strings.Repeat("é", runes))))
+			list = append(list, fmt.Sprintf(`"%s":"%s"`,
+				escaped(strings.Repeat("😀", runes-2)+fmt.Sprintf("%02d", i)),
+				escaped(strings.Repeat("é", runes))))
 		}
 		return `"tags":{` + strings.Join(list, ",") + `}`
 	}
 	for name, row := range map[string]struct {
 		tags   string
 		status int
-	}{"15 of 256": {tags(15, 256), 200}, "16": {tags(16, 2), 400}, "of 257": {tags(1, 257), 400}, "none": {`"tags":{}`, 200}, "null": {`"tags":null`, 200},
+	}{"15 of 256": {tags(15, 256), 200}, "16": {tags(16, 2), 400}, "of 257": {tags(1, 257), 400},
+		"none": {`"tags":{}`, 200}, "null": {`"tags":null`, 200},
 		"null inside": {`"tags":{"a":null,"b":""}`, 200}, "nulls alone": {`"tags":{"a":null}`, 400},
 		"of numbers": {`"tags":{"a":1}`, 400}, "a list": {`"tags":[]`, 400}} {
 		for at, q := range map[string][2]string{
-			"set": {"PUT /secrets/s", `{"value":"x",`}, "create": {"POST /keys/k/create", `{"kty":"EC",`}, "import": {"PUT /keys/i", strings.TrimSuffix(octJWK, "}") + ","},
+			"set": {"PUT /secrets/s", `{"value":"x",`}, "create": {"POST /keys/k/create", `{"kty":"EC",`},
+			"import":          {"PUT /keys/i", strings.TrimSuffix(octJWK, "}") + ","},
 			"update a secret": {"PATCH /secrets/u", "{"}, "update a key": {"PATCH /keys/u", "{"},
 		} {
 			secretKind.make(c, "u", false)
@@ -93,7 +101,8 @@ func TestLimitsOfTags(t *testing.T) {
 func TestLimitsOfSecrets(t *testing.T) {
 	c := unsealed(t).application(t, "secret-limits", everything)
 	for n, status := range map[int]int{255: 200, 256: 400} {
-		for _, body := range []string{`{"value":"x","contentType":"` + strings.Repeat("ü", n) + `"}`, `{"value":"x","contentType":"` + escaped(strings.Repeat("😀", n)) + `"}`} {
+		for _, body := range []string{`{"value":"x","contentType":"` + strings.Repeat("ü", n) + `"}`,
+			`{"value":"x","contentType":"` + escaped(strings.Repeat("😀", n)) + `"}`} {
 			if a := c.call("PUT", "/secrets/content", body); a.status != status {
 				t.Errorf("a content type of %d: %d %.200s", n, a.status, a.body)
 			}
@@ -116,7 +125,8 @@ func TestLimitsOfSecrets(t *testing.T) {
 		"JSON's own":           {`"\/` + "\b\f\n\r\t", 200},
 	} {
 		short, _ := json.Marshal(row.value)
-		for spelling, text := range map[string]string{"as JSON has it": string(short), "all escaped": `"` + escaped(row.value) + `"`} {
+		for spelling, text := range map[string]string{"as JSON has it": string(short),
+			"all escaped": `"` + escaped(row.value) + `"`} {
 			a := c.call("PUT", "/secrets/value", `{"value":`+text+`}`)
 			if a.status != row.status {
 				t.Errorf("%s, %s: %d %.200s", name, spelling, a.status, a.body)
@@ -133,7 +143,8 @@ func TestLimitsOfSecrets(t *testing.T) {
 	}
 }
 
-// hold begins requests as uploads that stop after part, and gives what has them end with a quotation mark and a brace; each then gets status.
+// hold begins requests as uploads that stop after part, and gives what has them end with a
+// quotation mark and a brace; each then gets status.
 func (c *client) hold(method string, paths []string, part string, status int) (release func()) {
 	c.t.Helper()
 	var held sync.WaitGroup
@@ -167,7 +178,8 @@ func (c *client) send(method, path string, body io.Reader) answer {
 	return c.s.serve(r)
 }
 
-// Two restores over a mebibyte may be read at once, one of an application, and no third; those that are held don't keep others from small ones.
+// Two restores over a mebibyte may be read at once, one of an application, and no third; those that
+// are held don't keep others from small ones.
 func TestLargeRestoresInMemoryAreCounted(t *testing.T) {
 	s := unsealed(t)
 	c := s.application(t, "large-restores", everything)
@@ -178,7 +190,8 @@ func TestLargeRestoresInMemoryAreCounted(t *testing.T) {
 	part := `{"value":"` + strings.Repeat("A", 2<<20)
 	refused := func(what string, c *client) {
 		for _, path := range []string{"/keys/restore", "/secrets/restore"} {
-			if a := c.send("POST", path, strings.NewReader(part+`"}`)); a.status != 503 || a.header.Get("Retry-After") != "1" || a.at("error", "code") != "ServiceUnavailable" {
+			if a := c.send("POST", path, strings.NewReader(part+`"}`)); a.status != 503 ||
+				a.header.Get("Retry-After") != "1" || a.at("error", "code") != "ServiceUnavailable" {
 				t.Errorf("%s: %d %s", what, a.status, a.body)
 			}
 		}
@@ -186,7 +199,8 @@ func TestLargeRestoresInMemoryAreCounted(t *testing.T) {
 	var releases []func()
 	for i := range httpapi.MaxHuge {
 		other := s.application(t, fmt.Sprint("large-restores-", i), everything)
-		releases = append(releases, other.hold("POST", []string{[]string{"/keys/restore", "/secrets/restore"}[i%2]}, part, 400))
+		releases = append(releases,
+			other.hold("POST", []string{[]string{"/keys/restore", "/secrets/restore"}[i%2]}, part, 400))
 		refused("a second one of an application", other)
 	}
 	refused("one too many", c)
@@ -199,20 +213,24 @@ func TestLargeRestoresInMemoryAreCounted(t *testing.T) {
 			t.Errorf("afterwards: %d %s", a.status, a.body)
 		}
 	}
-	if a := c.send("POST", "/secrets/restore", strings.NewReader(`{"value":"`+strings.Repeat("A", 28<<20)+`"}`)); a.status != 413 {
+	if a := c.send("POST", "/secrets/restore",
+		strings.NewReader(`{"value":"`+strings.Repeat("A", 28<<20)+`"}`)); a.status != 413 {
 		t.Errorf("over 28 MiB: %d %.200s", a.status, a.body)
 	}
 }
 
-// Whoever may not do what a large body is for is refused before it is read, and takes nobody's place: with the verb's own refusal, recorded once.
+// Whoever may not do what a large body is for is refused before it is read, and takes nobody's
+// place: with the verb's own refusal, recorded once.
 func TestLargeBodiesOfWhoeverMayNot(t *testing.T) {
 	s := unsealed(t)
 	may := `{"keys":["get","sign"],"secrets":["get"]}`
 	c := s.application(t, "may-not", may)
 	part := `{"value":"` + strings.Repeat("A", 200<<10)
 	s.usage.take()
-	for _, row := range [][3]string{{"POST", "/keys/restore", "keys/restore"}, {"POST", "/secrets/restore", "secrets/restore"}, {"PUT", "/secrets/s", "secrets/set"},
-		{"PATCH", "/secrets/s", "secrets/update"}, {"PUT", "/keys/k", "keys/import"}, {"PATCH", "/keys/k", "keys/update"}, {"POST", "/keys/k/create", "keys/create"}} {
+	for _, row := range [][3]string{{"POST", "/keys/restore", "keys/restore"},
+		{"POST", "/secrets/restore", "secrets/restore"}, {"PUT", "/secrets/s", "secrets/set"},
+		{"PATCH", "/secrets/s", "secrets/update"}, {"PUT", "/keys/k", "keys/import"},
+		{"PATCH", "/keys/k", "keys/update"}, {"POST", "/keys/k/create", "keys/create"}} {
 		body, w := io.Pipe()
 		go func() {
 			io.WriteString(w, part)
@@ -226,7 +244,8 @@ func TestLargeBodiesOfWhoeverMayNot(t *testing.T) {
 		if operation := s.recordedAs(t, row[0]+" "+row[1], a); operation != row[2] {
 			t.Errorf("%s %s is recorded as %v", row[0], row[1], operation)
 		}
-		if small := c.call(row[0], row[1], `{}`); small.status != 403 || small.at("error", "message") != a.at("error", "message") {
+		if small := c.call(row[0], row[1], `{}`); small.status != 403 ||
+			small.at("error", "message") != a.at("error", "message") {
 			t.Errorf("%s %s, small: %d %s", row[0], row[1], small.status, small.body)
 		}
 		s.usage.take()
@@ -234,8 +253,10 @@ func TestLargeBodiesOfWhoeverMayNot(t *testing.T) {
 	// What is allowed leaves one record too, the verb's.
 	able := s.application(t, "may", everything)
 	s.usage.take()
-	a := able.send("PUT", "/secrets/s", strings.NewReader(`{"value":"x","more":"`+strings.Repeat("a", 200<<10)+`"}`))
-	if operation := s.recordedAs(t, "a large secret", a); a.status != 200 || operation != "secrets/set" {
+	a := able.send("PUT", "/secrets/s",
+		strings.NewReader(`{"value":"x","more":"`+strings.Repeat("a", 200<<10)+`"}`))
+	if operation := s.recordedAs(t, "a large secret", a); a.status != 200 ||
+		operation != "secrets/set" {
 		t.Errorf("%d %s, recorded as %v", a.status, a.body, operation)
 	}
 }
@@ -252,7 +273,8 @@ func (r *slowReader) Write(p []byte) (int, error) {
 	return r.ResponseRecorder.Write(p)
 }
 
-// Large backups that nobody reads must not fill the memory: so many are held, and whoever wants one more waits, and is told so in the end.
+// Large backups that nobody reads must not fill the memory: so many are held, and whoever wants one
+// more waits, and is told so in the end.
 func TestLargeBackupsInMemoryAreCounted(t *testing.T) {
 	s := unsealed(t)
 	c := s.application(t, "large-backups", everything)
@@ -284,7 +306,8 @@ func TestLargeBackupsInMemoryAreCounted(t *testing.T) {
 	}
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	if a := s.serve(request("/secrets/large").WithContext(gone)); a.status != 503 || a.header.Get("Retry-After") != "1" || !strings.Contains(a.body, "Too many backups") {
+	if a := s.serve(request("/secrets/large").WithContext(gone)); a.status != 503 ||
+		a.header.Get("Retry-After") != "1" || !strings.Contains(a.body, "Too many backups") {
 		t.Errorf("one too many: %d %s", a.status, a.body)
 	}
 	close(let)
@@ -301,9 +324,12 @@ func TestLimitsOfBodies(t *testing.T) {
 		method, path, body string
 		most               int
 	}{
-		{"PUT", "/keys/i", `"key":{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAA"}`, 1 << 20}, {"PUT", "/keys/k/rotationpolicy", `"attributes":{}`, 64 << 10},
-		{"POST", "/keys/k/encrypt", `"alg":"A256GCM","value":"AAAA"`, 64 << 10}, {"POST", "/keys/k/release", `"target":"x"`, 64 << 10},
-		{"POST", "/rng", `"count":8`, 4 << 10}, {"POST", "/keys/restore", `"value":"AAAA"`, 28 << 20}, {"POST", "/keys/n/create", `"kty":"EC"`, 1 << 20},
+		{"PUT", "/keys/i", `"key":{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAA"}`, 1 << 20},
+		{"PUT", "/keys/k/rotationpolicy", `"attributes":{}`, 64 << 10},
+		{"POST", "/keys/k/encrypt", `"alg":"A256GCM","value":"AAAA"`, 64 << 10},
+		{"POST", "/keys/k/release", `"target":"x"`, 64 << 10},
+		{"POST", "/rng", `"count":8`, 4 << 10}, {"POST", "/keys/restore", `"value":"AAAA"`, 28 << 20},
+		{"POST", "/keys/n/create", `"kty":"EC"`, 1 << 20},
 	} {
 		plain := c.call(row.method, row.path, "{"+row.body+"}")
 		strict := strings.HasSuffix(row.path, "/rotationpolicy") // unknown.go
@@ -319,12 +345,14 @@ func TestLimitsOfBodies(t *testing.T) {
 			t.Errorf("%s: %d bytes: %d %.200s", row.path, row.most, a.status, a.body)
 		}
 		if row.most <= 1<<20 {
-			if a := c.call(row.method, row.path, fill(row.most+1)); a.status != 413 || a.at("error", "code") != "RequestEntityTooLarge" {
+			if a := c.call(row.method, row.path, fill(row.most+1)); a.status != 413 ||
+				a.at("error", "code") != "RequestEntityTooLarge" {
 				t.Errorf("%s: a byte more than %d: %d %.200s", row.path, row.most, a.status, a.body)
 			}
 		}
 		for what, more := range map[string]string{"nested": deep, "members": many} {
-			if a := c.call(row.method, row.path, "{"+row.body+`,"more":`+more+`}`); a.status != 400 && !(row.most < len(more) && a.status == 413) {
+			if a := c.call(row.method, row.path, "{"+row.body+`,"more":`+more+`}`); a.status != 400 &&
+				!(row.most < len(more) && a.status == 413) {
 				t.Errorf("%s: %s: %d %.200s", row.path, what, a.status, a.body)
 			}
 		}
@@ -335,22 +363,28 @@ func TestLimitsOfBodies(t *testing.T) {
 	}
 }
 
-// Binary members are base64url; padding and the standard alphabet are taken too, and answers have neither.
+// Binary members are base64url; padding and the standard alphabet are taken too, and answers have
+// neither.
 func TestBase64IsReadLeniently(t *testing.T) {
 	c := unsealed(t).application(t, "base64", everything)
-	raw := []byte{0xfb, 0xff, 0xfe, 0x3f, 0xff, 0xef, 0xbe, 0xfb, 0xef, 0xbe, 0xfb, 0xff, 0xfe, 0x3f, 0xff, 0xef} // all - and _
-	for i, e := range []*base64.Encoding{base64.RawURLEncoding, base64.URLEncoding, base64.StdEncoding, base64.RawStdEncoding} {
+	raw := []byte{0xfb, 0xff, 0xfe, 0x3f, 0xff, 0xef, 0xbe, 0xfb, 0xef, 0xbe, 0xfb, 0xff, 0xfe, 0x3f,
+		0xff, 0xef} // all - and _
+	for i, e := range []*base64.Encoding{base64.RawURLEncoding, base64.URLEncoding, base64.StdEncoding,
+		base64.RawStdEncoding} {
 		text := e.EncodeToString(raw)
 		name := fmt.Sprint("k", i)
 		c.ok("PUT", "/keys/"+name, `{"key":{"kty":"oct","k":"`+text+`"}}`)
-		out := c.ok("POST", "/keys/"+name+"/encrypt", `{"alg":"A128GCM","value":"`+text+`","aad":"`+text+`"}`)
+		out := c.ok("POST", "/keys/"+name+"/encrypt",
+			`{"alg":"A128GCM","value":"`+text+`","aad":"`+text+`"}`)
 		for _, member := range []string{"value", "iv", "tag", "aad"} {
 			if strings.ContainsAny(out.text(member), "+/=") || out.text(member) == "" {
 				t.Errorf("%s is %q", member, out.text(member))
 			}
 		}
-		back := c.ok("POST", "/keys/"+name+"/decrypt", fmt.Sprintf(`{"alg":"A128GCM","value":"%s==","iv":"%s","tag":"%s==","aad":"%s"}`,
-			strings.NewReplacer("-", "+", "_", "/").Replace(out.text("value")), out.text("iv"), out.text("tag"), text))
+		back := c.ok("POST", "/keys/"+name+"/decrypt",
+			fmt.Sprintf(`{"alg":"A128GCM","value":"%s==","iv":"%s","tag":"%s==","aad":"%s"}`,
+				strings.NewReplacer("-", "+", "_", "/").Replace(out.text("value")), out.text("iv"),
+				out.text("tag"), text))
 		if back.text("value") != base64.RawURLEncoding.EncodeToString(raw) {
 			t.Errorf("%s comes back as %s", text, back.body)
 		}
@@ -364,23 +398,29 @@ func TestBase64IsReadLeniently(t *testing.T) {
 		c.ok("POST", "/keys/restore", `{"value":"`+e.EncodeToString(decoded)+`"}`)
 	}
 	for _, text := range []string{"A", "AA AA", `AA\nAA`, `AA\r\n`, "AA*A", "A===A", "é"} {
-		for _, q := range [][2]string{{"/keys/k0/encrypt", `{"alg":"A128GCM","value":"%s"}`}, {"/keys/restore", `{"value":"%s"}`}} {
-			if a := c.call("POST", q[0], fmt.Sprintf(q[1], text)); a.status != 400 || a.at("error", "code") != "BadParameter" {
+		for _, q := range [][2]string{{"/keys/k0/encrypt", `{"alg":"A128GCM","value":"%s"}`},
+			{"/keys/restore", `{"value":"%s"}`}} {
+			if a := c.call("POST", q[0], fmt.Sprintf(q[1], text)); a.status != 400 ||
+				a.at("error", "code") != "BadParameter" {
 				t.Errorf("%s with %q: %d %s", q[0], text, a.status, a.body)
 			}
 		}
 	}
 }
 
-// Times are whole seconds, of any size and sign: what JavaScript makes of a date after 2038 is stored as it comes.
+// Times are whole seconds, of any size and sign: what JavaScript makes of a date after 2038 is
+// stored as it comes.
 func TestTimesAreKeptAsTheyCome(t *testing.T) {
 	c := unsealed(t).application(t, "times", everything)
 	for _, k := range kinds {
-		for _, pair := range [][2]string{{"-2147483648", "-1"}, {"0", "0"}, {"1", "9223372036854775807"}, {"-9223372036854775808", "2147483648"}, {"4102444800", "4102444800"}} {
-			body := strings.TrimSuffix(k.body, "}") + `,"attributes":{"nbf":` + pair[0] + `,"exp":` + pair[1] + `}}`
+		for _, pair := range [][2]string{{"-2147483648", "-1"}, {"0", "0"}, {"1", "9223372036854775807"},
+			{"-9223372036854775808", "2147483648"}, {"4102444800", "4102444800"}} {
+			body := strings.TrimSuffix(k.body, "}") + `,"attributes":{"nbf":` + pair[0] + `,"exp":` +
+				pair[1] + `}}`
 			c.ok(k.method, "/"+k.path+"/t"+k.suffix, body)
 			for _, path := range []string{"/t", "", "/t/versions"} {
-				if a := c.ok("GET", "/"+k.path+path, ""); !strings.Contains(a.body, `"nbf":`+pair[0]+`,"exp":`+pair[1]+`,"created":`) {
+				if a := c.ok("GET", "/"+k.path+path, ""); !strings.Contains(a.body,
+					`"nbf":`+pair[0]+`,"exp":`+pair[1]+`,"created":`) {
 					t.Errorf("%s%s: %v came back as %s", k.path, path, pair, a.body)
 				}
 			}

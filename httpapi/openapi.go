@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// The document's paths, methods and operations come from the tables that serve them, so neither can have what the other
-// hasn't; summaries and forms come from descriptions.
+// The document's paths, methods and operations come from the tables that serve them, so neither can
+// have what the other hasn't; summaries and forms come from descriptions.
 
 //go:embed openapi.json
 var openapiBase []byte // all but the paths, and the schemas that are Go types
@@ -28,23 +28,31 @@ type surface struct {
 
 func surfaces() [3]surface {
 	server := func(what, host, example string) []object {
-		return []object{{"url": "https://{" + host + "}", "description": what, "variables": object{host: object{"default": example}}}}
+		return []object{{"url": "https://{" + host + "}", "description": what,
+			"variables": object{host: object{"default": example}}}}
 	}
-	operators := slices.Concat(sysRoutes(), raftRoutes(), loggerRoutes(), metricsRoutes(false), adminRoutes())
+	operators := slices.Concat(sysRoutes(), raftRoutes(), loggerRoutes(), metricsRoutes(false),
+		adminRoutes())
 	return [...]surface{
 		applicationPlane: {
 			routes: applicationRoutes(), prefix: "/", security: []object{{"application": []string{}}},
-			parameters: []string{"api-version", "consistency", "x-ms-client-request-id"}, bodies: "application/json",
-			refusals: object{"401": ref("responses", "Unauthorized"), "default": ref("responses", "Error")},
+			parameters: []string{"api-version", "consistency", "x-ms-client-request-id"},
+			bodies:     "application/json",
+			refusals: object{"401": ref("responses", "Unauthorized"),
+				"default": ref("responses", "Error")},
 		},
 		loginPlane: {
-			routes: tokenRoutes(), prefix: "/", servers: server("login host", "login", "login.example.org:8200"),
-			bodies: "application/x-www-form-urlencoded", refusals: object{"default": ref("responses", "OAuthError")},
+			routes: tokenRoutes(), prefix: "/",
+			servers:  server("login host", "login", "login.example.org:8200"),
+			bodies:   "application/x-www-form-urlencoded",
+			refusals: object{"default": ref("responses", "OAuthError")},
 		},
 		operatorPlane: {
 			routes: operators, prefix: "/v1/", servers: server("operator plane", "node", "localhost:8200"),
-			security: []object{{"operator": []string{}}, {"operatorBearer": []string{}}}, parameters: []string{"X-Vault-Index"},
-			bodies: "application/json", refusals: object{"default": ref("responses", "Errors")}, envelope: true,
+			security:   []object{{"operator": []string{}}, {"operatorBearer": []string{}}},
+			parameters: []string{"X-Vault-Index"},
+			bodies:     "application/json", refusals: object{"default": ref("responses", "Errors")},
+			envelope: true,
 		},
 	}
 }
@@ -129,7 +137,8 @@ func (d *document) operation(s *surface, r *route, method, path string) object {
 	}
 	op := object{
 		"operationId": operationID(method, path), "summary": about.summary, "tags": []string{tag},
-		"x-keyquorum-operation": r.operation, "security": security, "responses": d.responses(s, about.gives),
+		"x-keyquorum-operation": r.operation, "security": security,
+		"responses": d.responses(s, about.gives),
 	}
 	parameters := []object{}
 	for _, names := range [][]string{s.parameters, about.query} {
@@ -170,7 +179,8 @@ func (d *document) responses(s *surface, f form) object {
 		return out
 	}
 	if f.text {
-		out["200"] = object{"description": "The answer.", "content": object{"text/plain": object{"schema": object{"type": "string"}}}}
+		out["200"] = object{"description": "The answer.",
+			"content": object{"text/plain": object{"schema": object{"type": "string"}}}}
 		return out
 	}
 	d.Components.Schemas.add(f, true)
@@ -186,7 +196,8 @@ func (d *document) responses(s *surface, f form) object {
 }
 
 func jsonResponse(schema object) object {
-	return object{"description": "The answer.", "content": object{"application/json": object{"schema": schema}}}
+	return object{"description": "The answer.",
+		"content": object{"application/json": object{"schema": schema}}}
 }
 
 // documentPath is on every host, in front of both planes.

@@ -22,7 +22,8 @@ func surfaceRows(vaultHost string) []struct {
 		host, prefix string
 		rows         []httpapi.RouteRow
 	}{
-		{vaultHost, "", httpapi.ApplicationRows()}, {loginHost, "", httpapi.TokenRows()}, {nodeHost, "/v1", httpapi.OperatorRows()},
+		{vaultHost, "", httpapi.ApplicationRows()}, {loginHost, "", httpapi.TokenRows()},
+		{nodeHost, "/v1", httpapi.OperatorRows()},
 	}
 }
 
@@ -35,11 +36,13 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 			delete(known, key)
 			switch {
 			case !described:
-				t.Errorf("the route has no description: add a line to descriptions.go, and its forms to openapi.json where they are no Go types:\n\t%q: {\"…\", empty, empty, nil},", key)
+				t.Errorf("the route has no description: add a line to descriptions.go, and its forms to openapi.json where they are no Go types:\n\t%q: {\"…\", empty, empty, nil},",
+					key)
 			case d.Summary == "":
 				t.Errorf("%s has no summary in descriptions.go", key)
 			case d.Takes != (r.Body > 0):
-				t.Errorf("%s: the table reads a body of %d bytes, descriptions.go has a form of one: %v", key, r.Body, d.Takes)
+				t.Errorf("%s: the table reads a body of %d bytes, descriptions.go has a form of one: %v", key,
+					r.Body, d.Takes)
 			}
 		}
 	}
@@ -85,14 +88,15 @@ func TestDocumentIsTheSameEverywhere(t *testing.T) {
 	}
 }
 
-// TestRouterServesTheDocument asks the router for everything that the document has, in ways that an operation refuses before
-// it does anything and an unknown path or method refuses otherwise.
+// TestRouterServesTheDocument asks the router for everything that the document has, in ways that an
+// operation refuses before it does anything and an unknown path or method refuses otherwise.
 func TestRouterServesTheDocument(t *testing.T) {
 	s := unsealed(t)
 	c := s.application(t, "document", `{}`)
 	for path, methods := range paths(t) {
 		for method := range methods {
-			r := httptest.NewRequest(strings.ToUpper(method), pathOf(strings.NewReplacer("{version}", "[version]").Replace(path[1:])), nil)
+			r := httptest.NewRequest(strings.ToUpper(method),
+				pathOf(strings.NewReplacer("{version}", "[version]").Replace(path[1:])), nil)
 			switch {
 			case strings.HasPrefix(path, "/v1/"):
 				r.Host = nodeHost
@@ -150,8 +154,8 @@ func theDocument() []byte {
 	return text
 }
 
-// TestLifeOfAnObjectIsAsDescribed sends bodies that the document allows, and gets answers that it allows. All other answers of
-// this package's tests are compared too.
+// TestLifeOfAnObjectIsAsDescribed sends bodies that the document allows, and gets answers that it
+// allows. All other answers of this package's tests are compared too.
 func TestLifeOfAnObjectIsAsDescribed(t *testing.T) {
 	s := unsealed(t)
 	c := s.application(t, "described", everything)
@@ -163,29 +167,43 @@ func TestLifeOfAnObjectIsAsDescribed(t *testing.T) {
 		method, path, body string
 	}{
 		{200, "PUT", "/secrets/s", `{"value":"x","contentType":"text/plain",` + tags + `}`},
-		{200, "GET", "/secrets/s/VERSION", ""}, {200, "PATCH", "/secrets/s/VERSION", `{"contentType":"x",` + tags + `}`},
-		{200, "POST", "/secrets/s/backup", ""}, {200, "GET", "/secrets", ""}, {200, "GET", "/secrets/s/versions", ""}, {200, "DELETE", "/secrets/s", ""},
-		{200, "GET", "/deletedsecrets", ""}, {200, "GET", "/deletedsecrets/s", ""}, {200, "POST", "/deletedsecrets/s/recover", ""},
-		{200, "DELETE", "/secrets/s", ""}, {204, "DELETE", "/deletedsecrets/s", ""}, {200, "POST", "/secrets/restore", `{"value":"VALUE"}`},
-		{200, "DELETE", "/secrets/s", ""}, {204, "DELETE", "/deletedsecrets/s", ""}, {404, "GET", "/secrets/s", ""},
-		{200, "POST", "/keys/k/create", `{"kty":"RSA","key_size":2048,"key_ops":["sign","verify","encrypt","decrypt","wrapKey","unwrapKey"],` + tags + `}`},
-		{200, "GET", "/keys/k/VERSION", ""}, {200, "PATCH", "/keys/k/VERSION", `{` + tags + `}`}, {200, "GET", "/keys", ""}, {200, "GET", "/keys/k/versions", ""},
+		{200, "GET", "/secrets/s/VERSION", ""},
+		{200, "PATCH", "/secrets/s/VERSION", `{"contentType":"x",` + tags + `}`},
+		{200, "POST", "/secrets/s/backup", ""}, {200, "GET", "/secrets", ""},
+		{200, "GET", "/secrets/s/versions", ""}, {200, "DELETE", "/secrets/s", ""},
+		{200, "GET", "/deletedsecrets", ""}, {200, "GET", "/deletedsecrets/s", ""},
+		{200, "POST", "/deletedsecrets/s/recover", ""},
+		{200, "DELETE", "/secrets/s", ""}, {204, "DELETE", "/deletedsecrets/s", ""},
+		{200, "POST", "/secrets/restore", `{"value":"VALUE"}`},
+		{200, "DELETE", "/secrets/s", ""}, {204, "DELETE", "/deletedsecrets/s", ""},
+		{404, "GET", "/secrets/s", ""},
+		{200, "POST", "/keys/k/create",
+			`{"kty":"RSA","key_size":2048,"key_ops":["sign","verify","encrypt","decrypt","wrapKey","unwrapKey"],` +
+				tags + `}`},
+		{200, "GET", "/keys/k/VERSION", ""}, {200, "PATCH", "/keys/k/VERSION", `{` + tags + `}`},
+		{200, "GET", "/keys", ""}, {200, "GET", "/keys/k/versions", ""},
 		{200, "POST", "/keys/k/VERSION/sign", `{"alg":"RS256","value":"` + digest + `"}`},
-		{200, "POST", "/keys/k/VERSION/verify", `{"alg":"RS256","digest":"` + digest + `","value":"VALUE"}`},
+		{200, "POST", "/keys/k/VERSION/verify",
+			`{"alg":"RS256","digest":"` + digest + `","value":"VALUE"}`},
 		{200, "POST", "/keys/k/VERSION/encrypt", `{"alg":"RSA-OAEP-256","value":"AQID"}`},
 		{200, "POST", "/keys/k/VERSION/decrypt", `{"alg":"RSA-OAEP-256","value":"VALUE"}`},
 		{200, "POST", "/keys/k/VERSION/wrapkey", `{"alg":"RSA-OAEP","value":"AQID"}`},
 		{200, "POST", "/keys/k/VERSION/unwrapkey", `{"alg":"RSA-OAEP","value":"VALUE"}`},
 		{200, "POST", "/keys/e/create", `{"kty":"EC","crv":"P-256"}`},
 		{200, "GET", "/keys/e/rotationpolicy", ""},
-		{200, "PUT", "/keys/e/rotationpolicy", `{"lifetimeActions":[{"trigger":{"timeAfterCreate":"P90D"},"action":{"type":"Rotate"}}],"attributes":{"expiryTime":"P1Y"}}`},
-		{200, "POST", "/keys/e/rotate", ""}, {200, "POST", "/keys/e/backup", ""}, {200, "DELETE", "/keys/e", ""}, {204, "DELETE", "/deletedkeys/e", ""},
+		{200, "PUT", "/keys/e/rotationpolicy",
+			`{"lifetimeActions":[{"trigger":{"timeAfterCreate":"P90D"},"action":{"type":"Rotate"}}],"attributes":{"expiryTime":"P1Y"}}`},
+		{200, "POST", "/keys/e/rotate", ""}, {200, "POST", "/keys/e/backup", ""},
+		{200, "DELETE", "/keys/e", ""}, {204, "DELETE", "/deletedkeys/e", ""},
 		{200, "POST", "/keys/restore", `{"value":"VALUE"}`},
-		{200, "PUT", "/keys/o", `{"key":{"kty":"oct","key_ops":["encrypt","decrypt"],"k":"` + digest + `"},` + tags + `}`},
+		{200, "PUT", "/keys/o",
+			`{"key":{"kty":"oct","key_ops":["encrypt","decrypt"],"k":"` + digest + `"},` + tags + `}`},
 		{200, "POST", "/keys/o/encrypt", `{"alg":"A256GCM","value":"AQID","aad":"AQ"}`},
 		{200, "POST", "/rng", `{"count":16}`},
-		{200, "DELETE", "/keys/k", ""}, {200, "GET", "/deletedkeys", ""}, {200, "GET", "/deletedkeys/k", ""}, {200, "POST", "/deletedkeys/k/recover", ""},
-		{200, "DELETE", "/keys/k", ""}, {204, "DELETE", "/deletedkeys/k", ""}, {404, "GET", "/keys/k", ""},
+		{200, "DELETE", "/keys/k", ""}, {200, "GET", "/deletedkeys", ""},
+		{200, "GET", "/deletedkeys/k", ""}, {200, "POST", "/deletedkeys/k/recover", ""},
+		{200, "DELETE", "/keys/k", ""}, {204, "DELETE", "/deletedkeys/k", ""},
+		{404, "GET", "/keys/k", ""},
 	} {
 		path := strings.ReplaceAll(step.path, "VERSION", fmt.Sprint(version))
 		body := strings.ReplaceAll(step.body, "VALUE", fmt.Sprint(value))
@@ -208,8 +226,10 @@ func TestLifeOfAnObjectIsAsDescribed(t *testing.T) {
 			}
 		}
 	}
-	for _, target := range []string{"sys/ha-status", "sys/storage/raft/configuration", "sys/leader", "auth/token/lookup-self", "keyquorum/state", "keyquorum/apps",
-		"sys/key-status", "keyquorum/rotate/keyring", "keyquorum/rotate/token-key", "keyquorum/rotate/gossip-key",
+	for _, target := range []string{"sys/ha-status", "sys/storage/raft/configuration", "sys/leader",
+		"auth/token/lookup-self", "keyquorum/state", "keyquorum/apps",
+		"sys/key-status", "keyquorum/rotate/keyring", "keyquorum/rotate/token-key",
+		"keyquorum/rotate/gossip-key",
 		"keyquorum/rotate/node-keys", "keyquorum/rotate/authority"} {
 		a := s.operate("GET", "/v1/"+target, s.token, "")
 		if a.status != 200 {

@@ -54,31 +54,37 @@ func (o *opensslTool) file(name string, b []byte) string {
 	return name
 }
 
-// curves are those of EC keys: OpenSSL's name, and the curve's OID (RFC 5480 section 2.1.1.1, SEC 2 section A.2.1).
+// curves are those of EC keys: OpenSSL's name, and the curve's OID (RFC 5480 section 2.1.1.1, SEC 2
+// section A.2.1).
 var curves = map[string]struct {
 	name string
 	oid  asn1.ObjectIdentifier
 }{
-	"P-256": {"P-256", asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}}, "P-384": {"P-384", asn1.ObjectIdentifier{1, 3, 132, 0, 34}},
-	"P-521": {"P-521", asn1.ObjectIdentifier{1, 3, 132, 0, 35}}, "P-256K": {"secp256k1", asn1.ObjectIdentifier{1, 3, 132, 0, 10}},
+	"P-256":  {"P-256", asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}},
+	"P-384":  {"P-384", asn1.ObjectIdentifier{1, 3, 132, 0, 34}},
+	"P-521":  {"P-521", asn1.ObjectIdentifier{1, 3, 132, 0, 35}},
+	"P-256K": {"secp256k1", asn1.ObjectIdentifier{1, 3, 132, 0, 10}},
 }
 
 // newRSA makes a key with genpkey: its file, and the JWK of it.
 func (o *opensslTool) newRSA(bits int) (file, jwk string) {
 	o.t.Helper()
-	file = o.file("rsa.pem", o.must(nil, "genpkey", "-quiet", "-algorithm", "RSA", "-pkeyopt", fmt.Sprintf("rsa_keygen_bits:%d", bits)))
+	file = o.file("rsa.pem", o.must(nil, "genpkey", "-quiet", "-algorithm", "RSA", "-pkeyopt",
+		fmt.Sprintf("rsa_keygen_bits:%d", bits)))
 	var k struct { // RFC 8017 appendix A.1.2
 		Version                     int
 		N, E, D, P, Q, DP, DQ, QInv *big.Int
 	}
 	o.parse(o.must(nil, "rsa", "-traditional", "-in", file, "-outform", "DER"), &k)
-	return file, object(map[string][]byte{"n": k.N.Bytes(), "e": k.E.Bytes(), "d": k.D.Bytes(), "p": k.P.Bytes(), "q": k.Q.Bytes(),
+	return file, object(map[string][]byte{"n": k.N.Bytes(), "e": k.E.Bytes(), "d": k.D.Bytes(),
+		"p": k.P.Bytes(), "q": k.Q.Bytes(),
 		"dp": k.DP.Bytes(), "dq": k.DQ.Bytes(), "qi": k.QInv.Bytes()}, "kty", "RSA")
 }
 
 func (o *opensslTool) newEC(crv string) (file, jwk string) {
 	o.t.Helper()
-	file = o.file("ec.pem", o.must(nil, "genpkey", "-quiet", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:"+curves[crv].name))
+	file = o.file("ec.pem", o.must(nil, "genpkey", "-quiet", "-algorithm", "EC", "-pkeyopt",
+		"ec_paramgen_curve:"+curves[crv].name))
 	var k struct { // RFC 5915 section 3
 		Version    int
 		Private    []byte
@@ -87,7 +93,8 @@ func (o *opensslTool) newEC(crv string) (file, jwk string) {
 	}
 	o.parse(o.must(nil, "ec", "-in", file, "-outform", "DER"), &k)
 	size := len(k.Public.Bytes) / 2
-	return file, object(map[string][]byte{"d": k.Private, "x": k.Public.Bytes[1 : 1+size], "y": k.Public.Bytes[1+size:]}, "kty", "EC", "crv", crv)
+	return file, object(map[string][]byte{"d": k.Private, "x": k.Public.Bytes[1 : 1+size],
+		"y": k.Public.Bytes[1+size:]}, "kty", "EC", "crv", crv)
 }
 
 func (o *opensslTool) parse(der []byte, into any) {
@@ -97,7 +104,8 @@ func (o *opensslTool) parse(der []byte, into any) {
 	}
 }
 
-// public writes a file with the public half that the vault shows of a key (RFC 5280 section 4.1.2.7).
+// public writes a file with the public half that the vault shows of a key (RFC 5280 section
+// 4.1.2.7).
 func (o *opensslTool) public(c *client, key string) string {
 	o.t.Helper()
 	shown := c.ok("GET", "/keys/"+key, "")
@@ -116,7 +124,8 @@ func (o *opensslTool) public(c *client, key string) string {
 	} else {
 		content = o.der([]any{new(big.Int).SetBytes(member("n")), new(big.Int).SetBytes(member("e"))})
 	}
-	der := o.der([]any{asn1.RawValue{FullBytes: o.der(algorithm)}, asn1.BitString{Bytes: content, BitLength: 8 * len(content)}})
+	der := o.der([]any{asn1.RawValue{FullBytes: o.der(algorithm)},
+		asn1.BitString{Bytes: content, BitLength: 8 * len(content)}})
 	return o.file(key+".pub", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
@@ -138,7 +147,8 @@ func (o *opensslTool) der(members []any) []byte {
 	return b
 }
 
-// signature turns r and s, side by side, into OpenSSL's ECDSA-Sig-Value, and other signatures into themselves.
+// signature turns r and s, side by side, into OpenSSL's ECDSA-Sig-Value, and other signatures into
+// themselves.
 func (o *opensslTool) signature(alg string, raw []byte) []byte {
 	if !strings.HasPrefix(alg, "ES") {
 		return raw
@@ -160,7 +170,8 @@ func (o *opensslTool) raw(alg string, signature []byte, size int) []byte {
 func signatureOptions(alg string) []string {
 	options := []string{"-pkeyopt", fmt.Sprintf("digest:sha%d", 8*hashes[alg].Size())}
 	if strings.HasPrefix(alg, "PS") {
-		options = append(options, "-pkeyopt", "rsa_padding_mode:pss", "-pkeyopt", "rsa_pss_saltlen:digest")
+		options = append(options, "-pkeyopt", "rsa_padding_mode:pss", "-pkeyopt",
+			"rsa_pss_saltlen:digest")
 	}
 	return options
 }

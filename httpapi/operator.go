@@ -24,8 +24,8 @@ func (h *Handler) operators(routes []route) http.Handler {
 
 func sysFormat(_ *call, f *failure, dst []byte) []byte { return f.appendSys(dst) }
 
-// operate does what comes before an operation. Whatever is not on the allow-list (route.open) needs a token, paths that
-// do not exist too.
+// operate does what comes before an operation. Whatever is not on the allow-list (route.open) needs
+// a token, paths that do not exist too.
 func (c *call) operate(routes []route) error {
 	if err := headLimits(c.r); err != nil {
 		return err
@@ -177,7 +177,8 @@ func (c *call) token() []byte {
 	return nil
 }
 
-// conditions refuses what a request asks of us by header that we don't do, and waits for the index it names.
+// conditions refuses what a request asks of us by header that we don't do, and waits for the index
+// it names.
 func (c *call) conditions() error {
 	ns := strings.Trim(c.r.Header.Get("X-Vault-Namespace"), "/")
 	if ns != "" && ns != "root" {
@@ -237,7 +238,8 @@ func (c *call) record(object string, err error) error {
 const maxLogged = 256
 
 // recorded makes an endpoint of an act of node. object says what it was done to.
-func recorded[Req, Resp any](act func(c *call, req *Req) (Resp, error), object func(req *Req) string,
+func recorded[Req, Resp any](act func(c *call, req *Req) (Resp, error),
+	object func(req *Req) string,
 	write func(c *call, resp *Resp) error) endpoint {
 	return serve(func(c *call, req *Req) (Resp, error) {
 		resp, err := act(c, req)
@@ -288,8 +290,9 @@ func writeData[Resp any](c *call, data *Resp) error {
 	return nil
 }
 
-// appendEnvelope writes data, an encoded object, the two ways that generations of clients look for it: under "data",
-// and each of its members at top level. No data of ours has a member called as one of the envelope's.
+// appendEnvelope writes data, an encoded object, the two ways that generations of clients look for
+// it: under "data", and each of its members at top level. No data of ours has a member called as
+// one of the envelope's.
 func appendEnvelope(dst []byte, requestID string, data []byte) []byte {
 	dst = appendString(append(dst, `{"request_id":`...), requestID)
 	dst = append(dst, `,"lease_id":"","renewable":false,"lease_duration":0,"data":`...)
@@ -302,8 +305,9 @@ func appendEnvelope(dst []byte, requestID string, data []byte) []byte {
 	return append(dst, '}')
 }
 
-// awaitIndex waits until this node has applied the index that a request names in X-Vault-Index, in decimal. It waits
-// for less than clients do before they try again, which they do on 412 by themselves.
+// awaitIndex waits until this node has applied the index that a request names in X-Vault-Index, in
+// decimal. It waits for less than clients do before they try again, which they do on 412 by
+// themselves.
 func (c *call) awaitIndex(header string) error {
 	if header == "" {
 		return nil

@@ -23,7 +23,8 @@ func (c *call) page() (vault.PageRequest, error) {
 	return p, nil
 }
 
-// writePage answers a listing. nextLink is absolute, at the authority that the client used: it is called verbatim.
+// writePage answers a listing. nextLink is absolute, at the authority that the client used: it is
+// called verbatim.
 func writePage[T any](c *call, p *vault.Page[T], item func([]byte, *T) []byte) error {
 	dst := append(*c.out, `{"value":[`...)
 	for i := range p.Items {
@@ -43,7 +44,8 @@ func writePage[T any](c *call, p *vault.Page[T], item func([]byte, *T) []byte) e
 }
 
 func (c *call) nextLink(token string) string {
-	link := "https://" + c.place.authority + c.r.URL.EscapedPath() + "?api-version=" + url.QueryEscape(c.version) +
+	link := "https://" + c.place.authority + c.r.URL.EscapedPath() + "?api-version=" +
+		url.QueryEscape(c.version) +
 		"&$skiptoken=" + url.QueryEscape(token)
 	if m := query(c.r.URL.RawQuery, "maxresults"); m != "" {
 		link += "&maxresults=" + url.QueryEscape(m)

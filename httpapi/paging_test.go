@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// next is the request that a page's nextLink asks for, "" for the last page. It must be of the host that was asked, and is sent as it stands.
+// next is the request that a page's nextLink asks for, "" for the last page. It must be of the host
+// that was asked, and is sent as it stands.
 func (c *client) next(a answer) string {
 	c.t.Helper()
 	link, ok := a.json["nextLink"]
@@ -25,7 +26,8 @@ func (c *client) next(a answer) string {
 	return target
 }
 
-// walk follows a listing to its end and returns the names, or versions, that it showed. between is called before each page but the first.
+// walk follows a listing to its end and returns the names, or versions, that it showed. between is
+// called before each page but the first.
 func (c *client) walk(target string, between func()) (shown []string) {
 	c.t.Helper()
 	for page := 0; target != ""; page++ {
@@ -48,7 +50,8 @@ func (c *client) walk(target string, between func()) (shown []string) {
 	return shown
 }
 
-// Every listing of both collections, by every size of page: all of it, in order, each once, with the query that was sent in every link.
+// Every listing of both collections, by every size of page: all of it, in order, each once, with
+// the query that was sent in every link.
 func TestEveryListingIsFollowedToItsEnd(t *testing.T) {
 	c := unsealed(t).application(t, "listings", everything)
 	var names, versions = []string{}, map[string][]string{}
@@ -76,7 +79,8 @@ func TestEveryListingIsFollowedToItsEnd(t *testing.T) {
 			if got := c.walk("//"+strings.ToUpper(k.path)+"/"+query, nil); !slices.Equal(got, names) {
 				t.Errorf("%s by %d, spelt otherwise: %v", k.path, most+1, got)
 			}
-			if got := c.walk("/deleted"+k.path+query, nil); len(got) != 7 || got[0] != "gone-n0" || got[6] != "gone-n6" {
+			if got := c.walk("/deleted"+k.path+query, nil); len(got) != 7 || got[0] != "gone-n0" ||
+				got[6] != "gone-n6" {
 				t.Errorf("deleted %s by %d: %v", k.path, most+1, got)
 			}
 			if got := c.walk("/"+k.path+"/N0/versions"+query, nil); !slices.Equal(got, first) {
@@ -89,26 +93,31 @@ func TestEveryListingIsFollowedToItsEnd(t *testing.T) {
 func TestItemsOfListingsShowNoValuesAndNoKeys(t *testing.T) {
 	c := unsealed(t).application(t, "items", everything)
 	for _, k := range kinds {
-		made := c.ok(k.method, "/"+k.path+"/N"+k.suffix, strings.TrimSuffix(k.body, "}")+`,"tags":{"a":"b"},"attributes":{"exp":4102444800}}`)
+		made := c.ok(k.method, "/"+k.path+"/N"+k.suffix,
+			strings.TrimSuffix(k.body, "}")+`,"tags":{"a":"b"},"attributes":{"exp":4102444800}}`)
 		for path, version := range map[string]string{"": "", "/n/versions": "/" + made.version()} {
 			item := c.ok("GET", "/"+k.path+path, "").rows()[0].(map[string]any)
 			id, rest := "id", 3
 			if k.path == "keys" {
 				id = "kid"
 			}
-			if item[id] != "https://"+c.host+"/"+k.path+"/N"+version || item["tags"].(map[string]any)["a"] != "b" || item["attributes"].(map[string]any)["exp"] != 4102444800.0 || len(item) != rest {
+			if item[id] != "https://"+c.host+"/"+k.path+"/N"+version ||
+				item["tags"].(map[string]any)["a"] != "b" ||
+				item["attributes"].(map[string]any)["exp"] != 4102444800.0 || len(item) != rest {
 				t.Errorf("%s%s: %v", k.path, path, item)
 			}
 		}
 		c.ok("DELETE", "/"+k.path+"/n", "")
 		item := c.ok("GET", "/deleted"+k.path, "").rows()[0].(map[string]any)
-		if item["recoveryId"] != "https://"+c.host+"/deleted"+k.path+"/N" || item["deletedDate"] == nil || item["scheduledPurgeDate"] == nil || item["tags"] == nil || len(item) != 6 {
+		if item["recoveryId"] != "https://"+c.host+"/deleted"+k.path+"/N" || item["deletedDate"] == nil ||
+			item["scheduledPurgeDate"] == nil || item["tags"] == nil || len(item) != 6 {
 			t.Errorf("deleted %s: %v", k.path, item)
 		}
 	}
 }
 
-// A token of one listing is none of another: not of the other collection, the deleted ones, or versions; nor one that was altered.
+// A token of one listing is none of another: not of the other collection, the deleted ones, or
+// versions; nor one that was altered.
 func TestTokensOfOtherListingsAreRefused(t *testing.T) {
 	c := unsealed(t).application(t, "tokens", everything)
 	tokens := map[string]string{}
@@ -131,24 +140,29 @@ func TestTokensOfOtherListingsAreRefused(t *testing.T) {
 		for of, token := range tokens {
 			for _, name := range []string{"$skiptoken", "%24skiptoken"} {
 				a := c.call("GET", path+"?"+name+"="+token, "")
-				if want := map[bool]int{true: 200, false: 400}[of == path]; a.status != want || want == 400 && a.at("error", "code") != "BadParameter" {
+				if want := map[bool]int{true: 200, false: 400}[of == path]; a.status != want || want == 400 &&
+					a.at("error", "code") != "BadParameter" {
 					t.Errorf("%s with a token of %s: %d %s", path, of, a.status, a.body)
 				}
 			}
 		}
-		for _, token := range []string{tokens[path] + "A", tokens[path][1:], tokens[path] + "%0a", "%20", strings.Repeat("A", 300)} {
+		for _, token := range []string{tokens[path] + "A", tokens[path][1:], tokens[path] + "%0a", "%20",
+			strings.Repeat("A", 300)} {
 			if a := c.call("GET", path+"?$skiptoken="+token, ""); a.status != 400 {
 				t.Errorf("%s with %s: %d %s", path, token, a.status, a.body)
 			}
 		}
 	}
-	// A token of the versions of one name goes on in those of another: it holds a version id, and shows nothing that isn't asked for.
-	if a := c.call("GET", "/secrets/b/versions?$skiptoken="+tokens["/secrets/a/versions"], ""); a.status != 200 {
+	// A token of the versions of one name goes on in those of another: it holds a version id, and
+	// shows nothing that isn't asked for.
+	if a := c.call("GET", "/secrets/b/versions?$skiptoken="+tokens["/secrets/a/versions"],
+		""); a.status != 200 {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 }
 
-// What is made and deleted between pages makes none come twice, and none of those that stay be missed.
+// What is made and deleted between pages makes none come twice, and none of those that stay be
+// missed.
 func TestListingsWhileObjectsComeAndGo(t *testing.T) {
 	c := unsealed(t).application(t, "come-and-go", everything)
 	for _, k := range kinds {
@@ -180,7 +194,8 @@ func TestListingsWhileObjectsComeAndGo(t *testing.T) {
 				t.Errorf("%s: %s was missed", k.path, name)
 			}
 		}
-		if round < 15 || !slices.ContainsFunc(shown, func(s string) bool { return strings.HasSuffix(s, "-after") }) {
+		if round < 15 || !slices.ContainsFunc(shown,
+			func(s string) bool { return strings.HasSuffix(s, "-after") }) {
 			t.Errorf("%s: %d pages, and nothing that came meanwhile: %v", k.path, round, shown)
 		}
 	}
@@ -194,8 +209,10 @@ func TestListingsWhileVersionsCome(t *testing.T) {
 		for range 12 {
 			there = append(there, k.make(c, "n", false).version())
 		}
-		shown := c.walk("/"+k.path+"/n/versions"+apiQuery+"&maxresults=2", func() { k.make(c, "n", false) })
-		if sorted := slices.Sorted(slices.Values(shown)); !slices.Equal(shown, sorted) || len(slices.Compact(sorted)) != len(shown) {
+		shown := c.walk("/"+k.path+"/n/versions"+apiQuery+"&maxresults=2",
+			func() { k.make(c, "n", false) })
+		if sorted := slices.Sorted(slices.Values(shown)); !slices.Equal(shown, sorted) ||
+			len(slices.Compact(sorted)) != len(shown) {
 			t.Errorf("%s: out of order, or twice: %v", k.path, shown)
 		}
 		for _, version := range there {

@@ -9,14 +9,19 @@ import (
 	"github.com/gorilla/mux"
 )
 
-// planes builds the router. Its matchers are functions: gorilla's patterns are regular expressions tried one after the
-// other, too dear for a secret read, and paths must match whatever their case and empty segments.
+// planes builds the router. Its matchers are functions: gorilla's patterns are regular expressions
+// tried one after the other, too dear for a secret read, and paths must match whatever their case
+// and empty segments.
 //
-// SkipClean: a cleaned path would be answered with a redirect, which application clients do not survive.
+// SkipClean: a cleaned path would be answered with a redirect, which application clients do not
+// survive.
 func (h *Handler) planes(openMetrics bool) *mux.Router {
 	root := mux.NewRouter().SkipClean(true).UseEncodedPath()
 
-	root.MatcherFunc(func(r *http.Request, _ *mux.RouteMatch) bool { return asksForDocument(r) }).HandlerFunc(h.document)
+	root.MatcherFunc(func(r *http.Request,
+		_ *mux.RouteMatch) bool {
+		return asksForDocument(r)
+	}).HandlerFunc(h.document)
 
 	app := root.MatcherFunc(h.on(applicationPlane)).Subrouter()
 	for collection, routes := range collections() {
@@ -32,7 +37,8 @@ func (h *Handler) planes(openMetrics bool) *mux.Router {
 
 	admin := root.PathPrefix("/v1/keyquorum/").Subrouter()
 	admin.NotFoundHandler = h.operators(h.meters.metered(adminRoutes()))
-	root.NotFoundHandler = h.operators(h.meters.metered(slices.Concat(sysRoutes(), raftRoutes(), loggerRoutes(), metricsRoutes(openMetrics))))
+	root.NotFoundHandler = h.operators(h.meters.metered(slices.Concat(sysRoutes(), raftRoutes(),
+		loggerRoutes(), metricsRoutes(openMetrics))))
 	return root
 }
 
@@ -44,7 +50,8 @@ func (h *Handler) on(p plane) mux.MatcherFunc {
 	}
 }
 
-// under matches paths whose first segment is collection, in any case and however its letters are escaped.
+// under matches paths whose first segment is collection, in any case and however its letters are
+// escaped.
 func under(collection string) mux.MatcherFunc {
 	return func(r *http.Request, _ *mux.RouteMatch) bool {
 		first, _, _ := strings.Cut(strings.TrimLeft(r.URL.EscapedPath(), "/"), "/")

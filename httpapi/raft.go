@@ -16,12 +16,16 @@ func raftRoutes() []route {
 	const at = "sys/storage/raft/"
 	return []route{
 		{methods: write, shape: at + "join", operation: "sys/raft/join", body: openBody, open: true,
-			within: attemptTime, serve: recorded(join, func(q *joinRequest) string { return q.Leader }, writeData)},
-		{methods: write, shape: at + "bootstrap/challenge", operation: "sys/raft/challenge", body: tinyBody, open: true,
+			within: attemptTime,
+			serve:  recorded(join, func(q *joinRequest) string { return q.Leader }, writeData)},
+		{methods: write, shape: at + "bootstrap/challenge", operation: "sys/raft/challenge",
+			body: tinyBody, open: true,
 			serve: serve(bootstrapChallenge, writeData)},
-		{methods: write, shape: at + "bootstrap/answer", operation: "sys/raft/answer", body: openBody, open: true,
+		{methods: write, shape: at + "bootstrap/answer", operation: "sys/raft/answer", body: openBody,
+			open:  true,
 			serve: recorded(bootstrapAnswer, func(q *answerBody) string { return q.ServerID }, writeData)},
-		{methods: get, shape: at + "configuration", operation: "sys/raft/configuration", serve: recorded(configuration, nothing, writeData)},
+		{methods: get, shape: at + "configuration", operation: "sys/raft/configuration",
+			serve: recorded(configuration, nothing, writeData)},
 		{methods: write, shape: at + "remove-peer", operation: "sys/raft/remove-peer", body: tinyBody,
 			serve: recorded(removePeer, func(q *removeRequest) string { return q.ServerID }, noContent)},
 	}
@@ -52,16 +56,19 @@ func join(c *call, q *joinRequest) (joinData, error) {
 	h := c.h.n.Health()
 	switch {
 	case h.Initialized && !h.Sealed && !h.Removed:
-		return joinData{}, &failure{status: http.StatusInternalServerError, message: "node must be sealed before joining"}
+		return joinData{}, &failure{status: http.StatusInternalServerError,
+			message: "node must be sealed before joining"}
 	case q.AutoJoin != "" || q.ClientCert != "" || q.ClientKey != "":
-		return joinData{}, refuse(http.StatusBadRequest, "", "auto_join and leader_client_cert are not supported")
+		return joinData{}, refuse(http.StatusBadRequest, "",
+			"auto_join and leader_client_cert are not supported")
 	}
 	ch, err := newChallenger(q.Leader, []byte(q.CACert), q.ServerName, c.h.dial)
 	if err != nil {
 		return joinData{}, refuse(http.StatusBadRequest, "", err.Error())
 	}
 	if !c.nearby() && !c.h.askers.Allow() {
-		return joinData{}, &failure{status: http.StatusTooManyRequests, message: "too many attempts to join"}
+		return joinData{}, &failure{status: http.StatusTooManyRequests,
+			message: "too many attempts to join"}
 	}
 	if h.Initialized {
 		return c.joinedAlready(ch)
@@ -106,14 +113,16 @@ func (c *call) joinedAlready(ch node.Challenger) (joinData, error) {
 	}
 }
 
-// unjoined tells why joining failed where the caller could have looked himself. Nobody is known at a
-// node without data: to tell strangers would have it scan, for anybody, ports that it alone reaches.
+// unjoined tells why joining failed where the caller could have looked himself. Nobody is known at
+// a node without data: to tell strangers would have it scan, for anybody, ports that it alone
+// reaches.
 func (c *call) unjoined(err error) error {
 	why := "the log of this node says why"
 	if c.nearby() {
 		why = err.Error()
 	}
-	return &failure{status: http.StatusInternalServerError, message: "failed to join raft cluster: " + why}
+	return &failure{status: http.StatusInternalServerError,
+		message: "failed to join raft cluster: " + why}
 }
 
 // nearby: the caller is on this machine.
@@ -151,11 +160,13 @@ func bootstrapChallenge(c *call, q *challengeBody) (challengeData, error) {
 		return challengeData{}, unavailable("Vault is sealed")
 	}
 	if !validServerID(q.ServerID) {
-		return challengeData{}, refuse(http.StatusBadRequest, "", "server_id must be 32 hexadecimal digits")
+		return challengeData{},
+			refuse(http.StatusBadRequest, "", "server_id must be 32 hexadecimal digits")
 	}
 	ch, err := c.h.n.MakeChallenge(q.ServerID)
 	s := c.h.n.SealStatus()
-	return challengeData{ch.Lock, ch.Nonce, sealConfigData{"shamir", s.Shares, s.Threshold}}, nodeFailure(err)
+	return challengeData{ch.Lock, ch.Nonce, sealConfigData{"shamir", s.Shares, s.Threshold}},
+		nodeFailure(err)
 }
 
 // answerBody is node.Answer on the wire; bytes are standard base64.
@@ -182,7 +193,8 @@ func bootstrapAnswer(c *call, q *answerBody) (admissionData, error) {
 		return admissionData{}, unavailable("Vault is sealed")
 	}
 	if !validServerID(q.ServerID) {
-		return admissionData{}, refuse(http.StatusBadRequest, "", "server_id must be 32 hexadecimal digits")
+		return admissionData{},
+			refuse(http.StatusBadRequest, "", "server_id must be 32 hexadecimal digits")
 	}
 	a, err := c.h.n.AdmitAnswer(c.ctx, node.Answer{
 		ServerID: q.ServerID, Nonce: q.Nonce, MAC: q.Answer, CSR: q.CSR, ClusterAddr: q.ClusterAddr,

@@ -27,7 +27,8 @@ import (
 	"keyquorum/node"
 )
 
-// An attester is a service that says what an environment is: real TLS, real discovery, its own signing key.
+// An attester is a service that says what an environment is: real TLS, real discovery, its own
+// signing key.
 type attester struct {
 	*httptest.Server
 	key  *rsa.PrivateKey
@@ -46,9 +47,11 @@ func newAttester(t *testing.T) *attester {
 		case a.down.Load():
 			w.WriteHeader(http.StatusInternalServerError)
 		case r.URL.Path == "/.well-known/openid-configuration":
-			fmt.Fprintf(w, `{"issuer":"%s","jwks_uri":"%s/certs"}`, cmp.Or(a.name, a.URL+"/"), cmp.Or(a.roam, a.URL))
+			fmt.Fprintf(w, `{"issuer":"%s","jwks_uri":"%s/certs"}`, cmp.Or(a.name, a.URL+"/"),
+				cmp.Or(a.roam, a.URL))
 		case r.URL.Path == "/certs":
-			_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &a.key.PublicKey, KeyID: a.kid, Algorithm: "RS256", Use: "sig"}}})
+			_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &a.key.PublicKey,
+				KeyID: a.kid, Algorithm: "RS256", Use: "sig"}}})
 		default:
 			http.NotFound(w, r)
 		}
@@ -78,7 +81,8 @@ func (a *attester) attest(t *testing.T, by *rsa.PrivateKey, claims map[string]an
 	if by == nil {
 		by = a.key
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: by, KeyID: "signer"}}, nil)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256,
+		Key: jose.JSONWebKey{Key: by, KeyID: "signer"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,11 +102,13 @@ func (a *attester) attest(t *testing.T, by *rsa.PrivateKey, claims map[string]an
 }
 
 func policyOf(authority string) string {
-	policy := fmt.Sprintf(`{"version":"1.0.0","anyOf":[{"authority":"%s","allOf":[{"claim":"x-ms-isolation-tee.kind","equals":"enclave"},{"anyOf":[{"claim":"debug","equals":false},{"claim":"test","equals":1}]}]}]}`, authority)
+	policy := fmt.Sprintf(`{"version":"1.0.0","anyOf":[{"authority":"%s","allOf":[{"claim":"x-ms-isolation-tee.kind","equals":"enclave"},{"anyOf":[{"claim":"debug","equals":false},{"claim":"test","equals":1}]}]}]}`,
+		authority)
 	return base64.RawURLEncoding.EncodeToString([]byte(policy))
 }
 
-// A key is released to an environment that an authority of its policy vouches for, wrapped for that environment's own key; and to no other.
+// A key is released to an environment that an authority of its policy vouches for, wrapped for that
+// environment's own key; and to no other.
 func TestReleaseToAnAttestedEnvironment(t *testing.T) {
 	a := newAttester(t)
 	authorities, err := httpapi.NewAuthorities([]string{a.URL + "/"}, a.roots())
@@ -114,20 +120,28 @@ func TestReleaseToAnAttestedEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := s.application(t, "release", everything)
-	made := c.ok("POST", "/keys/k/create", `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"`+policyOf(a.URL)+`"}}`)
-	if made.at("attributes", "exportable") != true || made.at("release_policy", "data") != policyOf(a.URL) || made.at("release_policy", "contentType") != "application/json; charset=utf-8" {
+	made := c.ok("POST", "/keys/k/create",
+		`{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"`+policyOf(a.URL)+
+			`"}}`)
+	if made.at("attributes", "exportable") != true || made.at("release_policy",
+		"data") != policyOf(a.URL) ||
+		made.at("release_policy", "contentType") != "application/json; charset=utf-8" {
 		t.Fatalf("%s", made.body)
 	}
 	environment := newRSA(t)
 	claims := func(change func(map[string]any)) map[string]any {
-		m := map[string]any{"iss": a.URL, "exp": time.Now().Add(time.Hour).Unix(), "nbf": time.Now().Unix(), "x-ms-isolation-tee": map[string]any{"kind": "enclave"}, "debug": false,
-			"x-ms-runtime": map[string]any{"keys": []any{jose.JSONWebKey{Key: &environment.PublicKey, KeyID: "e"}}}}
+		m := map[string]any{"iss": a.URL, "exp": time.Now().Add(time.Hour).Unix(),
+			"nbf": time.Now().Unix(), "x-ms-isolation-tee": map[string]any{"kind": "enclave"},
+			"debug": false,
+			"x-ms-runtime": map[string]any{"keys": []any{jose.JSONWebKey{Key: &environment.PublicKey,
+				KeyID: "e"}}}}
 		change(m)
 		return m
 	}
 	good := a.attest(t, nil, claims(func(map[string]any) {}))
 	release := func(target string) answer {
-		return c.call("POST", "/keys/k/release", `{"target":"`+target+`","nonce":"n-1","enc":"RSA_AES_KEY_WRAP_256"}`)
+		return c.call("POST", "/keys/k/release",
+			`{"target":"`+target+`","nonce":"n-1","enc":"RSA_AES_KEY_WRAP_256"}`)
 	}
 	released := release(good)
 	if released.status != 200 {
@@ -138,17 +152,25 @@ func TestReleaseToAnAttestedEnvironment(t *testing.T) {
 	other := newRSA(t)
 	asked := a.asks.Load()
 	for name, target := range map[string]string{
-		"nothing":                    "",
-		"no JWT":                     "a.b.c",
-		"another's signature":        a.attest(t, other, claims(func(map[string]any) {})),
-		"another authority":          a.attest(t, nil, claims(func(m map[string]any) { m["iss"] = "https://elsewhere.example" })),
-		"expired":                    a.attest(t, nil, claims(func(m map[string]any) { m["exp"] = time.Now().Add(-time.Hour).Unix() })),
-		"without an end":             a.attest(t, nil, claims(func(m map[string]any) { delete(m, "exp") })),
-		"not valid yet":              a.attest(t, nil, claims(func(m map[string]any) { m["nbf"] = time.Now().Add(time.Hour).Unix() })),
-		"a claim missing":            a.attest(t, nil, claims(func(m map[string]any) { delete(m, "x-ms-isolation-tee") })),
-		"a claim of another type":    a.attest(t, nil, claims(func(m map[string]any) { m["debug"] = "false" })),
-		"debugged":                   a.attest(t, nil, claims(func(m map[string]any) { m["debug"] = true })),
-		"no key of its own":          a.attest(t, nil, claims(func(m map[string]any) { delete(m, "x-ms-runtime") })),
+		"nothing":             "",
+		"no JWT":              "a.b.c",
+		"another's signature": a.attest(t, other, claims(func(map[string]any) {})),
+		"another authority": a.attest(t, nil,
+			claims(func(m map[string]any) { m["iss"] = "https://elsewhere.example" })),
+		"expired": a.attest(t, nil,
+			claims(func(m map[string]any) { m["exp"] = time.Now().Add(-time.Hour).Unix() })),
+		"without an end": a.attest(t, nil,
+			claims(func(m map[string]any) { delete(m, "exp") })),
+		"not valid yet": a.attest(t, nil,
+			claims(func(m map[string]any) { m["nbf"] = time.Now().Add(time.Hour).Unix() })),
+		"a claim missing": a.attest(t, nil,
+			claims(func(m map[string]any) { delete(m, "x-ms-isolation-tee") })),
+		"a claim of another type": a.attest(t, nil,
+			claims(func(m map[string]any) { m["debug"] = "false" })),
+		"debugged": a.attest(t, nil,
+			claims(func(m map[string]any) { m["debug"] = true })),
+		"no key of its own": a.attest(t, nil,
+			claims(func(m map[string]any) { delete(m, "x-ms-runtime") })),
 		"flipped":                    good[:len(good)-8] + "AAAAAAAA",
 		"unsigned":                   "eyJhbGciOiJub25lIn0." + strings.Split(good, ".")[1] + ".",
 		"one of our own access JWTs": c.token,
@@ -160,7 +182,8 @@ func TestReleaseToAnAttestedEnvironment(t *testing.T) {
 	if a.asks.Load() != asked {
 		t.Errorf("the authority was asked %d more times within ten minutes", a.asks.Load()-asked)
 	}
-	if r := release(a.attest(t, nil, claims(func(m map[string]any) { m["debug"], m["test"] = true, 1 }))); r.status != 200 {
+	if r := release(a.attest(t, nil,
+		claims(func(m map[string]any) { m["debug"], m["test"] = true, 1 }))); r.status != 200 {
 		t.Errorf("the other branch of anyOf: %d %s", r.status, r.body)
 	}
 	shouted := strings.Replace(a.URL, "https:", "HTTPS:", 1) // schemes and hosts have no case
@@ -169,7 +192,8 @@ func TestReleaseToAnAttestedEnvironment(t *testing.T) {
 		t.Errorf("an authority that shouts: %d %s", r.status, r.body)
 	}
 	c.ok("POST", "/keys/shouted/create",
-		`{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"`+policyOf(shouted)+`"}}`)
+		`{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"`+policyOf(shouted)+
+			`"}}`)
 	if r := c.call("POST", "/keys/shouted/release", `{"target":"`+good+`"}`); r.status != 200 {
 		t.Errorf("a policy that shouts: %d %s", r.status, r.body)
 	}
@@ -181,18 +205,23 @@ func TestReleaseToAnAttestedEnvironment(t *testing.T) {
 	if r := c.call("POST", "/keys/plain/release", `{"target":"`+good+`"}`); r.status != 400 {
 		t.Errorf("without a policy: %d %s", r.status, r.body)
 	}
-	c.ok("POST", "/keys/far/create", `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"`+policyOf("https://unlisted.example")+`"}}`)
+	c.ok("POST", "/keys/far/create",
+		`{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"`+
+			policyOf("https://unlisted.example")+`"}}`)
 	far := a.attest(t, nil, claims(func(m map[string]any) { m["iss"] = "https://unlisted.example" }))
 	if r := c.call("POST", "/keys/far/release", `{"target":"`+far+`"}`); r.status != 503 {
 		t.Errorf("an authority that the operator has not named: %d %s", r.status, r.body)
 	}
 }
 
-// checkReleased opens what was released: the JWS verifies with the cluster's keys, and the key in it is the one that was made.
-func checkReleased(t *testing.T, s *service, c *client, environment *rsa.PrivateKey, compact string, made answer) {
+// checkReleased opens what was released: the JWS verifies with the cluster's keys, and the key in
+// it is the one that was made.
+func checkReleased(t *testing.T, s *service, c *client, environment *rsa.PrivateKey, compact string,
+	made answer) {
 	t.Helper()
 	var set jose.JSONWebKeySet
-	if err := json.Unmarshal([]byte(s.login("GET", "/adfs/discovery/keys", "").body), &set); err != nil {
+	if err := json.Unmarshal([]byte(s.login("GET", "/adfs/discovery/keys", "").body),
+		&set); err != nil {
 		t.Fatal(err)
 	}
 	signed, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.ES256})
@@ -219,7 +248,8 @@ func checkReleased(t *testing.T, s *service, c *client, environment *rsa.Private
 		t.Fatalf("%v in %s", err, payload)
 	}
 	k := got.Response.Key.Key
-	if got.Request.Nonce != "n-1" || k.Kid != made.at("key", "kid") || k.X != made.at("key", "x") || !got.Response.Key.Attributes.Exportable {
+	if got.Request.Nonce != "n-1" || k.Kid != made.at("key", "kid") || k.X != made.at("key", "x") ||
+		!got.Response.Key.Attributes.Exportable {
 		t.Errorf("%s", payload)
 	}
 	var blob struct{ Ciphertext string }
@@ -244,7 +274,8 @@ func checkReleased(t *testing.T, s *service, c *client, environment *rsa.Private
 		t.Fatal(err)
 	}
 	public, err := key.(*ecdsa.PrivateKey).PublicKey.Bytes()
-	if err != nil || string(public[1:33]) != string(b64url(t, k.X)) || key.(*ecdsa.PrivateKey).Curve != elliptic.P256() {
+	if err != nil || string(public[1:33]) != string(b64url(t, k.X)) ||
+		key.(*ecdsa.PrivateKey).Curve != elliptic.P256() {
 		t.Errorf("another key was released: %v", err)
 	}
 	r := c.raw("GET", "/keys/k"+apiQuery, "")
@@ -272,52 +303,73 @@ func TestReleasePolicyRules(t *testing.T) {
 	good := policyOf("https://a.example")
 	policy := `{"version":"1.0.0","anyOf":[{"authority":"https://a.example","allOf":[{"claim":"a","equals":1}]}]}`
 	exportable := func(data string) string {
-		return `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` + data + `"}}`
+		return `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` + data +
+			`"}}`
 	}
 	data := func(policy string) string { return base64.RawURLEncoding.EncodeToString([]byte(policy)) }
 	for name, body := range map[string]string{
-		"policy, not exportable":    `{"kty":"EC-HSM","release_policy":{"data":"` + good + `"}}`,
-		"exportable, no policy":     `{"kty":"EC-HSM","attributes":{"exportable":true}}`,
-		"not an HSM type":           `{"kty":"EC","attributes":{"exportable":true},"release_policy":{"data":"` + good + `"}}`,
-		"policy is no object":       `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":"x"}`,
-		"no data":                   `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{}}`,
-		"not JSON":                  `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` + data("nonsense") + `"}}`,
-		"another version":           `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` + data(`{"version":"2.0","anyOf":[{"authority":"https://a.example","allOf":[{"claim":"a","equals":1}]}]}`) + `"}}`,
-		"nobody":                    `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` + data(`{"version":"1.0.0","anyOf":[]}`) + `"}}`,
-		"anything of an authority":  `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` + data(`{"version":"1.0.0","anyOf":[{"authority":"https://a.example"}]}`) + `"}}`,
-		"an empty allOf":            `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` + data(`{"version":"1.0.0","anyOf":[{"authority":"https://a.example","allOf":[]}]}`) + `"}}`,
-		"a condition unknown to us": `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` + data(`{"version":"1.0.0","anyOf":[{"authority":"https://a.example","allOf":[{"claim":"a","greater":1}]}]}`) + `"}}`,
-		"plain http":                `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` + policyOf("http://a.example") + `"}}`,
-		"more than 4 KiB":           `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` + policyOf("https://a.example/"+strings.Repeat("a", 4096)) + `"}}`,
-		"text after it":             exportable(data(policy + `}}}]]`)),
-		"a member in capitals":      exportable(data(strings.Replace(policy, "allOf", "ALLOF", 1))),
-		"the same member twice":     exportable(data(strings.Replace(policy, `"equals":1`, `"equals":2,"equals":1`, 1))),
-		"two spellings of one":      exportable(data(strings.Replace(policy, `"allOf"`, `"allof":[{"claim":"b","equals":2}],"allOf"`, 1))),
-		"a value with two meanings": exportable(data(strings.Replace(policy, `"equals":1`, `"equals":{"a":1,"a":2}`, 1))),
-		"a claim of 17 names":       exportable(data(strings.Replace(policy, `"a"`, `"a`+strings.Repeat(".a", 16)+`"`, 1))),
+		"policy, not exportable": `{"kty":"EC-HSM","release_policy":{"data":"` + good + `"}}`,
+		"exportable, no policy":  `{"kty":"EC-HSM","attributes":{"exportable":true}}`,
+		"not an HSM type": `{"kty":"EC","attributes":{"exportable":true},"release_policy":{"data":"` +
+			good + `"}}`,
+		"policy is no object": `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":"x"}`,
+		"no data":             `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{}}`,
+		"not JSON": `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` +
+			data("nonsense") + `"}}`,
+		"another version": `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` +
+			data(`{"version":"2.0","anyOf":[{"authority":"https://a.example","allOf":[{"claim":"a","equals":1}]}]}`) +
+			`"}}`,
+		"nobody": `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` +
+			data(`{"version":"1.0.0","anyOf":[]}`) + `"}}`,
+		"anything of an authority": `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` +
+			data(`{"version":"1.0.0","anyOf":[{"authority":"https://a.example"}]}`) + `"}}`,
+		"an empty allOf": `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` +
+			data(`{"version":"1.0.0","anyOf":[{"authority":"https://a.example","allOf":[]}]}`) + `"}}`,
+		"a condition unknown to us": `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` +
+			data(`{"version":"1.0.0","anyOf":[{"authority":"https://a.example","allOf":[{"claim":"a","greater":1}]}]}`) +
+			`"}}`,
+		"plain http": `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` +
+			policyOf("http://a.example") + `"}}`,
+		"more than 4 KiB": `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"` +
+			policyOf("https://a.example/"+strings.Repeat("a", 4096)) + `"}}`,
+		"text after it":        exportable(data(policy + `}}}]]`)),
+		"a member in capitals": exportable(data(strings.Replace(policy, "allOf", "ALLOF", 1))),
+		"the same member twice": exportable(data(strings.Replace(policy, `"equals":1`,
+			`"equals":2,"equals":1`, 1))),
+		"two spellings of one": exportable(data(strings.Replace(policy, `"allOf"`,
+			`"allof":[{"claim":"b","equals":2}],"allOf"`, 1))),
+		"a value with two meanings": exportable(data(strings.Replace(policy, `"equals":1`,
+			`"equals":{"a":1,"a":2}`, 1))),
+		"a claim of 17 names": exportable(data(strings.Replace(policy, `"a"`,
+			`"a`+strings.Repeat(".a", 16)+`"`, 1))),
 	} {
-		if a := c.call("POST", "/keys/refused/create", body); a.status != 400 || a.at("error", "code") != "BadParameter" {
+		if a := c.call("POST", "/keys/refused/create", body); a.status != 400 ||
+			a.at("error", "code") != "BadParameter" {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
 	for name, policy := range map[string]string{
 		"spaces after it":     policy + " \n",
 		"a claim of 16 names": strings.Replace(policy, `"a"`, `"a`+strings.Repeat(".a", 15)+`"`, 1),
-		"names in a value":    strings.Replace(policy, `"equals":1`, `"equals":{"Claim":1,"b":{"Claim":2}}`, 1),
+		"names in a value": strings.Replace(policy, `"equals":1`,
+			`"equals":{"Claim":1,"b":{"Claim":2}}`, 1),
 	} {
 		if a := c.call("POST", "/keys/taken/create", exportable(data(policy))); a.status != 200 {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
-	c.ok("POST", "/keys/k/create", `{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"`+good+`"}}`)
+	c.ok("POST", "/keys/k/create",
+		`{"kty":"EC-HSM","attributes":{"exportable":true},"release_policy":{"data":"`+good+`"}}`)
 	if a := c.call("PATCH", "/keys/k", `{"attributes":{"exportable":false}}`); a.status != 400 {
 		t.Errorf("exportable was changed: %d %s", a.status, a.body)
 	}
-	c.ok("PATCH", "/keys/k", `{"release_policy":{"immutable":true,"data":"`+policyOf("https://b.example")+`"}}`)
+	c.ok("PATCH", "/keys/k",
+		`{"release_policy":{"immutable":true,"data":"`+policyOf("https://b.example")+`"}}`)
 	if a := c.call("PATCH", "/keys/k", `{"release_policy":{"data":"`+good+`"}}`); a.status != 400 {
 		t.Errorf("an immutable policy was changed: %d %s", a.status, a.body)
 	}
-	if a := c.ok("POST", "/keys/k/rotate", ""); a.at("release_policy", "immutable") != true || a.at("attributes", "exportable") != true {
+	if a := c.ok("POST", "/keys/k/rotate", ""); a.at("release_policy", "immutable") != true ||
+		a.at("attributes", "exportable") != true {
 		t.Errorf("rotated: %s", a.body)
 	}
 	c.ok("POST", "/keys/plain/create", `{"kty":"EC-HSM"}`)
@@ -346,11 +398,13 @@ func TestAuthoritiesAreThoseThatTheOperatorNamed(t *testing.T) {
 		authorities, asked := authoritiesAt(t, a, time.Now), a.asks.Load()
 		switch name {
 		case "another authority":
-			if _, err := authorities.Keys(t.Context(), "https://127.0.0.1:1", "signer"); err == nil || a.asks.Load() != asked {
+			if _, err := authorities.Keys(t.Context(), "https://127.0.0.1:1", "signer"); err == nil ||
+				a.asks.Load() != asked {
 				t.Error("another authority was asked")
 			}
 		case "no slash", "a slash", "capitals":
-			if set, err := authorities.Keys(t.Context(), a.URL+"/", "signer"); err != nil || !strings.Contains(string(set), "signer") {
+			if set, err := authorities.Keys(t.Context(), a.URL+"/", "signer"); err != nil ||
+				!strings.Contains(string(set), "signer") {
 				t.Errorf("%s: %s, %v", name, set, err)
 			}
 		default:
@@ -371,8 +425,8 @@ func authoritiesAt(t *testing.T, a *attester, now func() time.Time) *httpapi.Aut
 	return authorities
 }
 
-// An authority is asked when there is reason to: by one of those who wait, anew for a key that it may have since, and not again and
-// again because it is down or somebody makes names of keys up.
+// An authority is asked when there is reason to: by one of those who wait, anew for a key that it
+// may have since, and not again and again because it is down or somebody makes names of keys up.
 func TestWhenAuthoritiesAreAsked(t *testing.T) {
 	a := newAttester(t)
 	now := time.Now()

@@ -14,7 +14,8 @@ func rotateRoutes() []route {
 	var routes []route
 	for _, k := range clusterKeys {
 		routes = append(routes,
-			route{methods: write, shape: at + k.name, operation: "admin/rotate/" + k.name, body: k.body, serve: k.begin},
+			route{methods: write, shape: at + k.name, operation: "admin/rotate/" + k.name, body: k.body,
+				serve: k.begin},
 			route{methods: get, shape: at + k.name, operation: "admin/rotation/" + k.name, serve: k.look})
 	}
 	return routes
@@ -28,8 +29,10 @@ type clusterKey struct {
 }
 
 var clusterKeys = []clusterKey{
-	{"keyring", 0, recorded(beginKeyring, nothing, writeRotation), recorded(lookKeyring, nothing, writeRotation)},
-	{"token-key", tinyBody, serve(rotateTokenKey, writeRotation), serve(tokenKeyStatus, writeRotation)},
+	{"keyring", 0, recorded(beginKeyring, nothing, writeRotation),
+		recorded(lookKeyring, nothing, writeRotation)},
+	{"token-key", tinyBody, serve(rotateTokenKey, writeRotation),
+		serve(tokenKeyStatus, writeRotation)},
 	byNode("gossip-key", (*node.Node).RotateGossipKey, (*node.Node).GossipRotation),
 	byNode("node-keys", (*node.Node).RotateNodeKeys, (*node.Node).NodeKeysRotation),
 	byNode("authority", (*node.Node).RotateAuthority, (*node.Node).AuthorityRotation),
@@ -70,7 +73,8 @@ func tokenKeyStatus(c *call, _ *none) (node.Rotation, error) {
 }
 
 // byNode is a key whose change node carries out.
-func byNode(name string, begin, look func(*node.Node, context.Context) (node.Rotation, error)) clusterKey {
+func byNode(name string, begin,
+	look func(*node.Node, context.Context) (node.Rotation, error)) clusterKey {
 	asked := func(ask func(*node.Node, context.Context) (node.Rotation, error)) endpoint {
 		return recorded(func(c *call, _ *none) (node.Rotation, error) {
 			r, err := ask(c.h.n, c.ctx)

@@ -42,14 +42,16 @@ func getRotationPolicy(c *call, _ *none) (vault.RotationPolicy, error) {
 	return c.vaults.GetRotationPolicy(c.ctx, c.caller, c.params[0])
 }
 
-// actionNames are the types of actions as Azure spells them, by their lower-case spelling: clients send either.
+// actionNames are the types of actions as Azure spells them, by their lower-case spelling: clients
+// send either.
 var actionNames = map[string]string{"rotate": "Rotate", "notify": "Notify"}
 
 func setRotationPolicy(c *call, q *rotationPolicy) (vault.RotationPolicy, error) {
 	p := vault.RotationPolicy{ExpiryTime: q.Attributes.ExpiryTime, Wrong: q.unknown}
 	for _, a := range q.LifetimeActions {
-		p.Actions = append(p.Actions, vault.LifetimeAction{Type: actionNames[strings.ToLower(a.Action.Type)],
-			AfterCreate: a.Trigger.AfterCreate, BeforeExpiry: a.Trigger.BeforeExpiry})
+		p.Actions = append(p.Actions,
+			vault.LifetimeAction{Type: actionNames[strings.ToLower(a.Action.Type)],
+				AfterCreate: a.Trigger.AfterCreate, BeforeExpiry: a.Trigger.BeforeExpiry})
 	}
 	return c.vaults.SetRotationPolicy(c.ctx, c.caller, c.params[0], p)
 }
@@ -62,7 +64,8 @@ func writeRotationPolicy(c *call, p *vault.RotationPolicy) error {
 	}
 	for i, a := range p.Actions {
 		w := &answer.LifetimeActions[i]
-		w.Action.Type, w.Trigger.AfterCreate, w.Trigger.BeforeExpiry = a.Type, a.AfterCreate, a.BeforeExpiry
+		w.Action.Type, w.Trigger.AfterCreate, w.Trigger.BeforeExpiry = a.Type, a.AfterCreate,
+			a.BeforeExpiry
 	}
 	b, err := json.Marshal(answer)
 	*c.out = append(*c.out, b...)

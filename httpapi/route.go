@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// A route is one operation: when it is asked for, what the usage log calls it, how much body it takes, and what to do.
+// A route is one operation: when it is asked for, what the usage log calls it, how much body it
+// takes, and what to do.
 type route struct {
 	methods   []string
 	shape     string // "keys/{name}/[version]/sign": {} takes one segment, [] one or none, all else is literal
@@ -29,7 +30,8 @@ type route struct {
 type endpoint func(c *call) error
 
 // serve makes an endpoint of an act between decoded request and encoded answer.
-func serve[Req, Resp any](act func(c *call, req *Req) (Resp, error), write func(c *call, resp *Resp) error) endpoint {
+func serve[Req, Resp any](act func(c *call, req *Req) (Resp, error),
+	write func(c *call, resp *Resp) error) endpoint {
 	return func(c *call) error {
 		var req Req
 		if err := c.decode(&req); err != nil {
@@ -55,9 +57,11 @@ func noContent(c *call, _ *none) error {
 // params are what the {} and [] segments of a shape took, in order.
 type params [2]string
 
-// find returns the route for method and path. Where the path has only other methods, allow lists them, and open says
-// that one of them is served without a token; where it has none, allow is empty.
-func find(routes []route, method string, segments []string, same func(got, literal string) bool, p *params) (rt *route, allow []string, open bool) {
+// find returns the route for method and path. Where the path has only other methods, allow lists
+// them, and open says that one of them is served without a token; where it has none, allow is
+// empty.
+func find(routes []route, method string, segments []string, same func(got, literal string) bool,
+	p *params) (rt *route, allow []string, open bool) {
 	for i := range routes {
 		if rt := &routes[i]; slices.Contains(rt.methods, method) && match(rt.shape, segments, same, p) {
 			return rt, nil, rt.open
@@ -108,8 +112,9 @@ func match(shape string, segments []string, same func(got, literal string) bool,
 // maxSegments is more than any shape has; longer paths match nothing.
 const maxSegments = 8
 
-// splitPath takes an escaped path apart into decoded segments; an escaped slash stays inside its segment. With
-// collapse, empty segments are dropped: clients write "name/" and "name//sign" for "the latest version".
+// splitPath takes an escaped path apart into decoded segments; an escaped slash stays inside its
+// segment. With collapse, empty segments are dropped: clients write "name/" and "name//sign" for
+// "the latest version".
 func splitPath(escaped string, collapse bool, into *[maxSegments]string) []string {
 	n := 0
 	for s := range strings.SplitSeq(strings.TrimPrefix(escaped, "/"), "/") {
@@ -165,7 +170,8 @@ func queryBool(raw, name string) (bool, error) {
 	return yes, nil
 }
 
-// Methods of routes. PUT and POST are one thing on the operator plane, and two on the application plane.
+// Methods of routes. PUT and POST are one thing on the operator plane, and two on the application
+// plane.
 var (
 	get    = []string{http.MethodGet}
 	put    = []string{http.MethodPut}

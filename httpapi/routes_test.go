@@ -12,7 +12,8 @@ import (
 // pathOf fills a shape with parameters that are well formed.
 func pathOf(shape string) string {
 	const version = "0123456789abcdef0123456789abcdef"
-	return "/" + strings.NewReplacer("{name}", "thing", "[version]", version, "{tenant}", "adfs", "{vault}", "nowhere",
+	return "/" + strings.NewReplacer("{name}", "thing", "[version]", version, "{tenant}", "adfs",
+		"{vault}", "nowhere",
 		"{app}", "nobody", "{id}", "1").Replace(shape)
 }
 
@@ -29,7 +30,8 @@ func TestApplicationRoutesWantAToken(t *testing.T) {
 	s := unsealed(t)
 	const challenge = `Bearer authorization="https://login.localhost:8200/adfs", resource="https://vault.localhost:8200"`
 	eachRoute(httpapi.ApplicationRows(), func(_ httpapi.RouteRow, method, path string) {
-		for name, token := range map[string]string{"no token": "", "a bad token": "e30.e30.e30", "an operator's token": s.token} {
+		for name, token := range map[string]string{"no token": "", "a bad token": "e30.e30.e30",
+			"an operator's token": s.token} {
 			c := &client{t: t, s: s, host: "any.vault.localhost:8200", token: token}
 			for _, body := range []string{"", `{"value"`} {
 				a := c.call(method, path, body)
@@ -54,12 +56,14 @@ func TestApplicationRoutesWantAPermission(t *testing.T) {
 			body = `{"alg":"ES256","value":"AAAA","digest":"AAAA"}`
 		}
 		a := c.call(method, path, body)
-		if a.status != 403 || a.at("error", "code") != "Forbidden" || a.at("error", "innererror", "code") != "ForbiddenByPolicy" {
+		if a.status != 403 || a.at("error", "code") != "Forbidden" ||
+			a.at("error", "innererror", "code") != "ForbiddenByPolicy" {
 			t.Errorf("%s %s without a grant: %d %s", method, path, a.status, a.body)
 		}
 		elsewhere := *c
 		elsewhere.host = "no-such-vault.vault.localhost:8200"
-		if a := elsewhere.call(method, path, body); a.status != 404 || a.at("error", "code") != "VaultNotFound" {
+		if a := elsewhere.call(method, path, body); a.status != 404 ||
+			a.at("error", "code") != "VaultNotFound" {
 			t.Errorf("%s %s in a vault that does not exist: %d %s", method, path, a.status, a.body)
 		}
 	})
@@ -68,7 +72,8 @@ func TestApplicationRoutesWantAPermission(t *testing.T) {
 // allowed are the operations that need no token. Whoever adds one should have to say so twice.
 var allowed = []string{
 	"sys/health", "sys/seal-status", "sys/leader", "sys/init", "sys/unseal",
-	"sys/storage/raft/join", "sys/storage/raft/bootstrap/challenge", "sys/storage/raft/bootstrap/answer",
+	"sys/storage/raft/join", "sys/storage/raft/bootstrap/challenge",
+	"sys/storage/raft/bootstrap/answer",
 }
 
 func TestOperatorRoutesWantAToken(t *testing.T) {
@@ -80,20 +85,25 @@ func TestOperatorRoutesWantAToken(t *testing.T) {
 		if r.Open != slices.Contains(allowed, r.Shape) {
 			t.Errorf("%s: open is %v, the allow-list says otherwise", r.Shape, r.Open)
 		}
-		for name, token := range map[string]string{"no token": "", "a bad token": strings.Repeat("x", len(s.token)), "an endless token": strings.Repeat("y", 4000)} {
+		for name, token := range map[string]string{"no token": "",
+			"a bad token":      strings.Repeat("x", len(s.token)),
+			"an endless token": strings.Repeat("y", 4000)} {
 			a := s.operate(method, "/v1"+path, token, "")
 			if denied := a.status == 403 && strings.Contains(a.body, "permission denied"); denied == r.Open {
 				t.Errorf("%s %s with %s: %d %s", method, path, name, a.status, a.body)
 			}
 		}
 	})
-	for _, path := range []string{"/", "/v1", "/v1/", "/v1/sys", "/v1/secret/data/x", "/ui/", "/v1/keyquorum/", "/v1/SYS/health", "/v1/sys/health/", "/v1//sys/health",
-		"/v1/sys/../sys/health", "/v1/sys/%2e%2e/sys/health", "/v1/sys%2fhealth", "/v1/keyquorum/vaults/", "/v1/keyquorum/../sys/health",
+	for _, path := range []string{"/", "/v1", "/v1/", "/v1/sys", "/v1/secret/data/x", "/ui/",
+		"/v1/keyquorum/", "/v1/SYS/health", "/v1/sys/health/", "/v1//sys/health",
+		"/v1/sys/../sys/health", "/v1/sys/%2e%2e/sys/health", "/v1/sys%2fhealth", "/v1/keyquorum/vaults/",
+		"/v1/keyquorum/../sys/health",
 		"/v1/a/b/c/d/e/f/g/h/i/j/k"} {
 		if a := s.operate("GET", path, "", ""); a.status != 403 {
 			t.Errorf("%s without a token: %d %s", path, a.status, a.body)
 		}
-		if a := s.operate("GET", path, s.token, ""); a.status != 404 && a.status != 501 || !strings.Contains(a.body, "GET /openapi.json lists all there are") {
+		if a := s.operate("GET", path, s.token, ""); a.status != 404 && a.status != 501 ||
+			!strings.Contains(a.body, "GET /openapi.json lists all there are") {
 			t.Errorf("%s with a token: %d %s", path, a.status, a.body)
 		}
 	}
@@ -107,7 +117,8 @@ func TestVaultsCallsThatAreNotServed(t *testing.T) {
 		status       int
 		says         string
 	}{
-		{"GET", "sys/storage/raft/autopilot/state", 501, "GET /v1/sys/storage/raft/autopilot/state is not served"},
+		{"GET", "sys/storage/raft/autopilot/state", 501,
+			"GET /v1/sys/storage/raft/autopilot/state is not served"},
 		{"PUT", "sys/policies/acl/x", 501, "PUT /v1/sys/policies/acl/x is not served"},
 		{"POST", "auth/token/create", 501, "is not served"},
 		{"GET", "secret/data/x", 501, "is not served"},
@@ -116,7 +127,8 @@ func TestVaultsCallsThatAreNotServed(t *testing.T) {
 		{"GET", "sys/seal-status/", 404, "No such path"},
 		{"DELETE", "sys/seal-status", 405, "does not have this method"},
 	} {
-		if a := s.operate(row.method, "/v1/"+row.path, s.token, ""); a.status != row.status || !strings.Contains(a.body, row.says) {
+		if a := s.operate(row.method, "/v1/"+row.path, s.token, ""); a.status != row.status ||
+			!strings.Contains(a.body, row.says) {
 			t.Errorf("%s %s: %d %s", row.method, row.path, a.status, a.body)
 		}
 	}
@@ -134,7 +146,8 @@ func TestMethodsThatARouteDoesNotHave(t *testing.T) {
 			t.Errorf("%s /secrets: %s", m, a.body)
 		}
 	}
-	if a := s.operate("DELETE", "/v1/sys/health", "", ""); a.status != 405 || !strings.HasPrefix(a.body, `{"errors":["`) {
+	if a := s.operate("DELETE", "/v1/sys/health", "", ""); a.status != 405 ||
+		!strings.HasPrefix(a.body, `{"errors":["`) {
 		t.Errorf("DELETE sys/health: %d %s", a.status, a.body)
 	}
 	if a := s.operate("PATCH", "/v1/sys/step-down", "", ""); a.status != 403 {
@@ -143,7 +156,8 @@ func TestMethodsThatARouteDoesNotHave(t *testing.T) {
 	if a := s.operate("PATCH", "/v1/sys/step-down", s.token, ""); a.status != 405 {
 		t.Errorf("PATCH sys/step-down: %d", a.status)
 	}
-	if a := s.login("GET", "/adfs/oauth2/token", ""); a.status != 405 || a.text("error") != "invalid_request" {
+	if a := s.login("GET", "/adfs/oauth2/token", ""); a.status != 405 ||
+		a.text("error") != "invalid_request" {
 		t.Errorf("GET token: %d %s", a.status, a.body)
 	}
 }
@@ -153,7 +167,8 @@ func TestSealedNodeRefusesEveryRoute(t *testing.T) {
 	eachRoute(httpapi.ApplicationRows(), func(_ httpapi.RouteRow, method, path string) {
 		c := &client{t: t, s: s, host: "any.vault.localhost:8200"}
 		a := c.call(method, path, "")
-		if a.status != 503 || a.header.Get("Retry-After") != "1" || a.at("error", "code") != "ServiceUnavailable" || a.header["Www-Authenticate"] != nil {
+		if a.status != 503 || a.header.Get("Retry-After") != "1" ||
+			a.at("error", "code") != "ServiceUnavailable" || a.header["Www-Authenticate"] != nil {
 			t.Errorf("%s %s: %d %v %s", method, path, a.status, a.header, a.body)
 		}
 	})
@@ -165,11 +180,13 @@ func TestSealedNodeRefusesEveryRoute(t *testing.T) {
 			if a.status != 204 {
 				t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
 			}
-		case a.status != 503 || !strings.Contains(a.body, "operator init") || a.header.Get("Retry-After") != "1":
+		case a.status != 503 || !strings.Contains(a.body, "operator init") ||
+			a.header.Get("Retry-After") != "1":
 			t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
 		}
 	})
-	if a := s.login("POST", "/adfs/oauth2/token", ""); a.status != 503 || a.text("error") != "temporarily_unavailable" || a.header.Get("Retry-After") != "1" {
+	if a := s.login("POST", "/adfs/oauth2/token", ""); a.status != 503 ||
+		a.text("error") != "temporarily_unavailable" || a.header.Get("Retry-After") != "1" {
 		t.Errorf("token endpoint: %d %s", a.status, a.body)
 	}
 }
@@ -184,7 +201,8 @@ func TestEveryAnswerHasTheHeadersOfItsPlane(t *testing.T) {
 	}
 	for name, a := range answers {
 		for header, want := range map[string]string{
-			"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+			"Content-Type": "application/json", "Cache-Control": "no-store",
+			"X-Content-Type-Options":    "nosniff",
 			"Strict-Transport-Security": "max-age=",
 		} {
 			if !strings.Contains(a.header.Get(header), want) {
@@ -195,7 +213,8 @@ func TestEveryAnswerHasTheHeadersOfItsPlane(t *testing.T) {
 			t.Errorf("%s: redirected to %q", name, a.header.Get("Location"))
 		}
 	}
-	for _, header := range []string{"X-Ms-Request-Id", "X-Ms-Keyvault-Service-Version", "X-Ms-Keyvault-Region", "Pragma", "Expires"} {
+	for _, header := range []string{"X-Ms-Request-Id", "X-Ms-Keyvault-Service-Version",
+		"X-Ms-Keyvault-Region", "Pragma", "Expires"} {
 		if answers["vault"].header.Get(header) == "" {
 			t.Errorf("the application plane's answers lack %s", header)
 		}
@@ -205,7 +224,8 @@ func TestEveryAnswerHasTheHeadersOfItsPlane(t *testing.T) {
 func TestClientRequestIDIsEchoedWhenItIsPrintable(t *testing.T) {
 	s := unsealed(t)
 	for sent, want := range map[string]string{
-		"8d5f1b1c-client": "8d5f1b1c-client", "a\tb": "", strings.Repeat("x", 100): strings.Repeat("x", 64), "naïve": "",
+		"8d5f1b1c-client": "8d5f1b1c-client", "a\tb": "",
+		strings.Repeat("x", 100): strings.Repeat("x", 64), "naïve": "",
 	} {
 		r, _ := http.NewRequest("GET", "https://any.vault.localhost:8200/secrets"+apiQuery, nil)
 		r.Header.Set("X-Ms-Client-Request-Id", sent)

@@ -5,7 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of a JSON body (decision 22). Members counts those of objects and arrays together, in the whole body.
+// Limits of a JSON body (decision 22). Members counts those of objects and arrays together, in the
+// whole body.
 const (
 	maxDepth   = 32
 	maxMembers = 1000
@@ -18,11 +19,13 @@ var (
 	errObject  = badParameter("The request body is not a JSON object.")
 )
 
-// eachMember checks all of body against RFC 8259, UTF-8, and the limits, and calls f for each member of the object that
-// it is, with the member's name and its raw value. An empty body and null are objects without members.
-// Where a name comes twice, f is called twice. f may change the bytes of value.
+// eachMember checks all of body against RFC 8259, UTF-8, and the limits, and calls f for each
+// member of the object that it is, with the member's name and its raw value. An empty body and null
+// are objects without members. Where a name comes twice, f is called twice. f may change the bytes
+// of value.
 //
-// It allocates nothing and bounds its recursion, so nothing that arrives costs more than reading it once.
+// It allocates nothing and bounds its recursion, so nothing that arrives costs more than reading it
+// once.
 func eachMember(body []byte, f func(name, value []byte) error) error {
 	if !utf8.Valid(body) {
 		return errSyntax
@@ -208,8 +211,9 @@ func (s *scanner) str() error {
 	return errSyntax
 }
 
-// escapeLen is the length of the escape that b begins with, 0 if it is none. A surrogate must come with its other half:
-// alone it stands for no character, and what can't be given back byte for byte must not be taken.
+// escapeLen is the length of the escape that b begins with, 0 if it is none. A surrogate must come
+// with its other half: alone it stands for no character, and what can't be given back byte for byte
+// must not be taken.
 func escapeLen(b []byte) int {
 	if len(b) < 2 {
 		return 0

@@ -64,7 +64,8 @@ func (s schemas) of(t reflect.Type, answer bool) object {
 	case reflect.TypeFor[time.Time]():
 		return object{"type": "string", "format": "date-time"}
 	case reflect.TypeFor[life]():
-		return object{"type": []string{"integer", "string"}, "description": `seconds, or a duration: "720h"`}
+		return object{"type": []string{"integer", "string"},
+			"description": `seconds, or a duration: "720h"`}
 	case reflect.TypeFor[secretText]():
 		return object{"type": "string"}
 	}
@@ -98,7 +99,8 @@ func (s schemas) of(t reflect.Type, answer bool) object {
 	panic("httpapi: no schema is known for " + t.String()) // a test makes the document
 }
 
-// enveloped is the schema of an answer in the operator plane's envelope, which shows each member of its data twice.
+// enveloped is the schema of an answer in the operator plane's envelope, which shows each member of
+// its data twice.
 func (s schemas) enveloped(f form) object {
 	name := f.name + "Answer"
 	if s[name] == nil {
@@ -110,7 +112,8 @@ func (s schemas) enveloped(f form) object {
 			}
 		}
 		properties["data"] = schemaRef(f.name)
-		s[name] = object{"type": "object", "properties": properties, "required": []string{"request_id", "data"}}
+		s[name] = object{"type": "object", "properties": properties,
+			"required": []string{"request_id", "data"}}
 	}
 	return schemaRef(name)
 }

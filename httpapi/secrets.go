@@ -8,24 +8,35 @@ import (
 
 func secretRoutes() []route {
 	return []route{
-		{methods: get, shape: "secrets/{name}/versions", operation: "secrets/versions", serve: serve(listSecretVersions, writeSecretVersions)},
-		{methods: get, shape: "secrets/{name}/[version]", operation: "secrets/get", serve: serve(getSecret, writeSecretValue)},
-		{methods: get, shape: "secrets", operation: "secrets/list", serve: serve(listSecrets, writeSecretPage)},
-		{methods: put, shape: "secrets/{name}", operation: "secrets/set", body: maxBody, serve: serve(setSecret, writeSecretValue)},
-		{methods: patch, shape: "secrets/{name}/[version]", operation: "secrets/update", body: maxBody, serve: serve(updateSecret, writeSecret)},
-		{methods: remove, shape: "secrets/{name}", operation: "secrets/delete", serve: serve(deleteSecret, writeSecret)},
+		{methods: get, shape: "secrets/{name}/versions", operation: "secrets/versions",
+			serve: serve(listSecretVersions, writeSecretVersions)},
+		{methods: get, shape: "secrets/{name}/[version]", operation: "secrets/get",
+			serve: serve(getSecret, writeSecretValue)},
+		{methods: get, shape: "secrets", operation: "secrets/list",
+			serve: serve(listSecrets, writeSecretPage)},
+		{methods: put, shape: "secrets/{name}", operation: "secrets/set", body: maxBody,
+			serve: serve(setSecret, writeSecretValue)},
+		{methods: patch, shape: "secrets/{name}/[version]", operation: "secrets/update", body: maxBody,
+			serve: serve(updateSecret, writeSecret)},
+		{methods: remove, shape: "secrets/{name}", operation: "secrets/delete",
+			serve: serve(deleteSecret, writeSecret)},
 		{methods: post, shape: "secrets/{name}/backup", operation: "secrets/backup",
 			within: transferTime, serve: serve(backupSecret, writeValue)},
 		{methods: post, shape: "secrets/restore", operation: "secrets/restore", body: restoreBody,
 			within: transferTime, serve: serve(restoreSecret, writeSecret)},
-		{methods: get, shape: "deletedsecrets", operation: "secrets/listdeleted", serve: serve(listDeletedSecrets, writeSecretPage)},
-		{methods: get, shape: "deletedsecrets/{name}", operation: "secrets/getdeleted", serve: serve(getDeletedSecret, writeSecret)},
-		{methods: post, shape: "deletedsecrets/{name}/recover", operation: "secrets/recover", serve: serve(recoverSecret, writeSecret)},
-		{methods: remove, shape: "deletedsecrets/{name}", operation: "secrets/purge", serve: serve(purgeSecret, noContent)},
+		{methods: get, shape: "deletedsecrets", operation: "secrets/listdeleted",
+			serve: serve(listDeletedSecrets, writeSecretPage)},
+		{methods: get, shape: "deletedsecrets/{name}", operation: "secrets/getdeleted",
+			serve: serve(getDeletedSecret, writeSecret)},
+		{methods: post, shape: "deletedsecrets/{name}/recover", operation: "secrets/recover",
+			serve: serve(recoverSecret, writeSecret)},
+		{methods: remove, shape: "deletedsecrets/{name}", operation: "secrets/purge",
+			serve: serve(purgeSecret, noContent)},
 	}
 }
 
-// secretRequest is the body of set and update. The value lies in the request's own buffer, which is cleared after it.
+// secretRequest is the body of set and update. The value lies in the request's own buffer, which is
+// cleared after it.
 type secretRequest struct {
 	value []byte // nil: not supplied
 	vault.Change
@@ -150,7 +161,8 @@ func writeSecretVersions(c *call, p *vault.Page[vault.Secret]) error {
 	})
 }
 
-// appendSecret appends the members that every shape of a secret has. version "" leaves it out of the id.
+// appendSecret appends the members that every shape of a secret has. version "" leaves it out of
+// the id.
 func (c *call) appendSecret(dst []byte, s *vault.Secret, version string) []byte {
 	dst = append(dst, `"id":`...)
 	dst = appendID(dst, c.place.authority, "secrets", s.Name, version)

@@ -22,10 +22,12 @@ func TestPanicsAreAnsweredInThePlanesFormat(t *testing.T) {
 	for name, h := range unsealed(t).h.Panicking() {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-		if w.Code != 500 || strings.Contains(w.Body.String(), "canary") || strings.Contains(w.Body.String(), "half") {
+		if w.Code != 500 || strings.Contains(w.Body.String(), "canary") ||
+			strings.Contains(w.Body.String(), "half") {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
-		want := map[string]string{"application": `{"error":{"code":"InternalServerError"`, "operator": `{"errors":["`, "login": `{"error":"server_error"`}[name]
+		want := map[string]string{"application": `{"error":{"code":"InternalServerError"`,
+			"operator": `{"errors":["`, "login": `{"error":"server_error"`}[name]
 		if !strings.HasPrefix(w.Body.String(), want) {
 			t.Errorf("%s: %s", name, w.Body)
 		}
@@ -53,18 +55,22 @@ func TestJoin(t *testing.T) {
 	joiner := newService(t)
 	joiner.token, joiner.shares = member.token, member.shares
 	join := func(addr, ca, more string) answer {
-		body := `{"leader_api_addr":"` + addr + `","leader_ca_cert":"` + strings.ReplaceAll(ca, "\n", `\n`) + `","auto_join":""` + more + `}`
+		body := `{"leader_api_addr":"` + addr + `","leader_ca_cert":"` + strings.ReplaceAll(ca, "\n",
+			`\n`) + `","auto_join":""` + more + `}`
 		return joiner.operate("POST", "/v1/sys/storage/raft/join", "", body)
 	}
 	for name, a := range map[string]answer{
-		"plain http": join("http://127.0.0.1:1", "", ""), "a path": join(addr+"/v1", ca, ""), "bad PEM": join(addr, "x", ""),
-		"auto_join": join(addr, ca, `,"auto_join":"provider=aws"`), "client certificate": join(addr, ca, `,"leader_client_cert":"x"`),
+		"plain http": join("http://127.0.0.1:1", "", ""), "a path": join(addr+"/v1", ca, ""),
+		"bad PEM":            join(addr, "x", ""),
+		"auto_join":          join(addr, ca, `,"auto_join":"provider=aws"`),
+		"client certificate": join(addr, ca, `,"leader_client_cert":"x"`),
 	} {
 		if a.status != 400 {
 			t.Errorf("join with %s: %d %s", name, a.status, a.body)
 		}
 	}
-	if a := join(addr, "", ""); a.status != 500 || !strings.Contains(a.body, "failed to join raft cluster") {
+	if a := join(addr, "", ""); a.status != 500 ||
+		!strings.Contains(a.body, "failed to join raft cluster") {
 		t.Errorf("join of a node whose certificate is not trusted: %d %s", a.status, a.body)
 	}
 	if a := join(addr, ca, ""); a.status != 200 || a.json["joined"] != true {
@@ -79,7 +85,8 @@ func TestJoin(t *testing.T) {
 			t.Errorf("configuration: %d %s", a.status, a.body)
 		}
 	}
-	if a := joiner.operate("PUT", "/v1/sys/storage/raft/join", "", `{}`); a.status != 500 || !strings.Contains(a.body, "node must be sealed before joining") {
+	if a := joiner.operate("PUT", "/v1/sys/storage/raft/join", "", `{}`); a.status != 500 ||
+		!strings.Contains(a.body, "node must be sealed before joining") {
 		t.Errorf("join of an unsealed node: %d %s", a.status, a.body)
 	}
 	joiner.n.Seal(context.Background())
@@ -99,7 +106,8 @@ func TestJoin(t *testing.T) {
 		{"no address", "https://127.0.0.1:port", "", 400, "leader_api_addr"},
 	} {
 		for _, more := range []string{"", `,"retry":true`} {
-			if a := join(row.addr, row.ca, more); a.status != row.status || !strings.Contains(a.body, row.says) {
+			if a := join(row.addr, row.ca, more); a.status != row.status ||
+				!strings.Contains(a.body, row.says) {
 				t.Errorf("join of a sealed member to %s%s: %d %s", row.name, more, a.status, a.body)
 			}
 		}
@@ -128,7 +136,8 @@ func TestJoinWithRetryAnswersAtOnceAndEndsWithTheHandler(t *testing.T) {
 	joiner := newService(t)
 	body := `{"leader_api_addr":"https://` + hanging.Addr().String() + `","retry":true}`
 	for range 3 {
-		if a := joiner.operate("PUT", "/v1/sys/storage/raft/join", "", body); a.status != 200 || a.json["joined"] != true {
+		if a := joiner.operate("PUT", "/v1/sys/storage/raft/join", "", body); a.status != 200 ||
+			a.json["joined"] != true {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 	}
@@ -138,16 +147,22 @@ func TestJoinWithRetryAnswersAtOnceAndEndsWithTheHandler(t *testing.T) {
 
 func TestJoinCallsOfStrangers(t *testing.T) {
 	s := unsealed(t)
-	const challenge, answerPath = "/v1/sys/storage/raft/bootstrap/challenge", "/v1/sys/storage/raft/bootstrap/answer"
+	const challenge, answerPath = "/v1/sys/storage/raft/bootstrap/challenge",
+		"/v1/sys/storage/raft/bootstrap/answer"
 	id := strings.Repeat("ab", 16)
-	if a := s.operate("PUT", challenge, "", `{"server_id":"`+id+`"}`); a.status != 200 || a.text("challenge") == "" || a.text("nonce") == "" || a.at("seal_config", "secret_threshold") != 1.0 {
+	if a := s.operate("PUT", challenge, "", `{"server_id":"`+id+`"}`); a.status != 200 ||
+		a.text("challenge") == "" || a.text("nonce") == "" ||
+		a.at("seal_config", "secret_threshold") != 1.0 {
 		t.Errorf("challenge: %d %s", a.status, a.body)
-	} else if lock, err := base64.StdEncoding.DecodeString(a.text("challenge")); err != nil || len(lock) != 31+32 || string(lock[:4]) != "KQLK" {
+	} else if lock, err := base64.StdEncoding.DecodeString(a.text("challenge")); err != nil ||
+		len(lock) != 31+32 || string(lock[:4]) != "KQLK" {
 		t.Errorf("the challenge is no lock of one share: %x, %v", lock, err)
 	}
 	for path, bodies := range map[string][]string{
-		challenge:  {``, `{"server_id":"x"}`, `{"server_id":"` + strings.Repeat("AB", 16) + `"}`, `{"server_id":"` + strings.Repeat("a", 65) + `"}`, `{"server_id":1}`},
-		answerPath: {``, `{"server_id":"` + id + `"}`, `{"server_id":"` + id + `","nonce":"AAAA","answer":"AAAA","csr":"AAAA"}`, `{"server_id":"x","nonce":"!"}`},
+		challenge: {``, `{"server_id":"x"}`, `{"server_id":"` + strings.Repeat("AB", 16) + `"}`,
+			`{"server_id":"` + strings.Repeat("a", 65) + `"}`, `{"server_id":1}`},
+		answerPath: {``, `{"server_id":"` + id + `"}`, `{"server_id":"` + id +
+			`","nonce":"AAAA","answer":"AAAA","csr":"AAAA"}`, `{"server_id":"x","nonce":"!"}`},
 	} {
 		for _, body := range bodies {
 			if a := s.operate("PUT", path, "", body); a.status != 400 {
@@ -155,14 +170,17 @@ func TestJoinCallsOfStrangers(t *testing.T) {
 			}
 		}
 	}
-	if a := s.operate("PUT", challenge, "", `{"server_id":"`+strings.Repeat("a", 5000)+`"}`); a.status != 413 {
+	if a := s.operate("PUT", challenge, "",
+		`{"server_id":"`+strings.Repeat("a", 5000)+`"}`); a.status != 413 {
 		t.Errorf("large challenge: %d %s", a.status, a.body)
 	}
 }
 
 func TestServerHangsUpOnWhoeverIsTooSlowOrTooLarge(t *testing.T) {
-	server := httpapi.NewServer(unsealed(t).n, httpapi.Config{Zones: []httpapi.Zone{zone}}, hclog.NewNullLogger())
-	if server.ReadHeaderTimeout == 0 || server.ReadTimeout == 0 || server.WriteTimeout <= server.ReadTimeout || server.IdleTimeout == 0 ||
+	server := httpapi.NewServer(unsealed(t).n, httpapi.Config{Zones: []httpapi.Zone{zone}},
+		hclog.NewNullLogger())
+	if server.ReadHeaderTimeout == 0 || server.ReadTimeout == 0 ||
+		server.WriteTimeout <= server.ReadTimeout || server.IdleTimeout == 0 ||
 		server.MaxHeaderBytes == 0 || server.MaxHeaderBytes > 64<<10 {
 		t.Errorf("limits are missing: %+v", server)
 	}
@@ -173,14 +191,16 @@ func TestServerHangsUpOnWhoeverIsTooSlowOrTooLarge(t *testing.T) {
 
 // net/http would answer "OPTIONS *" by itself, past both planes.
 func TestOptionsOfTheWholeServer(t *testing.T) {
-	server := httpapi.NewServer(unsealed(t).n, httpapi.Config{Zones: []httpapi.Zone{zone}}, hclog.NewNullLogger())
+	server := httpapi.NewServer(unsealed(t).n, httpapi.Config{Zones: []httpapi.Zone{zone}},
+		hclog.NewNullLogger())
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
-	for host, status := range map[string]int{nodeHost: 403, "any.vault.localhost": 401, loginHost: 404} {
+	for host, status := range map[string]int{nodeHost: 403, "any.vault.localhost": 401,
+		loginHost: 404} {
 		conn, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -202,21 +222,23 @@ func TestOptionsOfTheWholeServer(t *testing.T) {
 	<-served
 }
 
-// Over a real connection, HTTP/2 included: an answer carries its length, HEAD has none of the body, and an application's
-// path with empty segments is not redirected.
+// Over a real connection, HTTP/2 included: an answer carries its length, HEAD has none of the body,
+// and an application's path with empty segments is not redirected.
 func TestOverTheNetwork(t *testing.T) {
 	s := unsealed(t)
 	addr, _ := s.listen(t)
 	for _, h2 := range []bool{false, true} {
 		client := &http.Client{Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: h2, DisableKeepAlives: true,
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: h2,
+			DisableKeepAlives: true,
 		}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 		for _, row := range []struct {
 			method, host, path string
 			status             int
 		}{
 			{"GET", nodeHost, "/v1/sys/health", 200}, {"HEAD", nodeHost, "/v1/sys/health", 200},
-			{"POST", "any.vault.localhost:8200", "/keys/n//sign?api-version=7.4", 401}, {"PUT", "any.vault.localhost:8200", "/secrets/a/../b", 401},
+			{"POST", "any.vault.localhost:8200", "/keys/n//sign?api-version=7.4", 401},
+			{"PUT", "any.vault.localhost:8200", "/secrets/a/../b", 401},
 			{"GET", nodeHost, "//v1/sys/health", 403},
 		} {
 			r, err := http.NewRequest(row.method, addr+row.path, nil)

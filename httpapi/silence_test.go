@@ -25,7 +25,8 @@ func TestNamesInOtherLettersAreNotIgnored(t *testing.T) {
 				continue // a policy's names are taken in any letters
 			}
 			at := strings.NewReplacer("{name}", "k", "{version}", noVersion).Replace(path)
-			for place, name := range membersOf(op.RequestBody.Value.Content["application/json"].Schema.Value, "") {
+			for place, name := range membersOf(op.RequestBody.Value.Content["application/json"].Schema.Value,
+				"") {
 				if name == "Hsm" ||
 					name == "kid" { // the first is taken in lower case too, the second means nothing
 					continue

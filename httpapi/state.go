@@ -16,8 +16,8 @@ type stateData struct {
 	Digest     string `json:"digest"` // hex
 }
 
-// state answers with the digest of what this node holds, after the entry that ?index names where it is given: whoever asks all
-// nodes for one index can compare them (I9).
+// state answers with the digest of what this node holds, after the entry that ?index names where it
+// is given: whoever asks all nodes for one index can compare them (I9).
 func state(c *call, _ *none) (stateData, error) {
 	var index uint64
 	if q := query(c.r.URL.RawQuery, "index"); q != "" {
@@ -31,5 +31,6 @@ func state(c *call, _ *none) (stateData, error) {
 	if errors.Is(err, node.ErrForgotten) {
 		return stateData{}, refuse(http.StatusGone, "", err.Error())
 	}
-	return stateData{s.NodeID, s.Index, s.Generation, hex.EncodeToString(s.Digest[:])}, nodeFailure(err)
+	return stateData{s.NodeID, s.Index, s.Generation, hex.EncodeToString(s.Digest[:])},
+		nodeFailure(err)
 }

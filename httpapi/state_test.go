@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// A digest says what a node holds without saying anything of it, and can be asked for at any index that is remembered.
+// A digest says what a node holds without saying anything of it, and can be asked for at any index
+// that is remembered.
 func TestStateNamesWhatANodeHolds(t *testing.T) {
 	s := unsealed(t)
 	state := func(query string, status int) answer {
@@ -22,7 +23,8 @@ func TestStateNamesWhatANodeHolds(t *testing.T) {
 		t.Error("a change left the digest as it was")
 	}
 	index := uint64(now.at("data", "index").(float64))
-	if then := state(fmt.Sprint("?index=", index), 200); then.at("data", "digest") != now.at("data", "digest") || then.at("data", "node_id") != now.at("data", "node_id") {
+	if then := state(fmt.Sprint("?index=", index), 200); then.at("data", "digest") != now.at("data",
+		"digest") || then.at("data", "node_id") != now.at("data", "node_id") {
 		t.Errorf("at index %d it was %s and is %s now", index, now.body, then.body)
 	}
 	state("?index=x", 400)

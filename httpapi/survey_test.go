@@ -17,7 +17,8 @@ func TestAdviceNamesANode(t *testing.T) {
 	}
 	for _, region := range []string{"", "eu"} {
 		member := func(id string, trips ...cluster.RoundTrip) node.Peer {
-			status := cluster.Status{RoundTrips: trips, About: cluster.About{Label: "n" + id, Region: region}}
+			status := cluster.Status{RoundTrips: trips,
+				About: cluster.About{Label: "n" + id, Region: region}}
 			return node.Peer{ID: id, Voter: true, Answers: true, Leader: id == "1", Status: status}
 		}
 		s := node.Survey{By: "1", Leads: true, Leader: "1", Members: []node.Peer{
@@ -29,7 +30,8 @@ func TestAdviceNamesANode(t *testing.T) {
 		if region != "" {
 			want = "Writes would cost less if node n2 in region eu led: "
 		}
-		if !strings.Contains(said, want) && !strings.Contains(said, strings.Replace(want, "n2", "n3", 1)) {
+		if !strings.Contains(said, want) &&
+			!strings.Contains(said, strings.Replace(want, "n2", "n3", 1)) {
 			t.Errorf("region %q: %s, want %q", region, said, want)
 		}
 	}

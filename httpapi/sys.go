@@ -23,20 +23,28 @@ func sysRoutes() []route {
 			within: probeTime, serve: serve(sealStatus, writeData)},
 		{methods: get, shape: "sys/leader", operation: "sys/leader", open: true, probe: true,
 			within: probeTime, serve: serve(leader, writeData)},
-		{methods: get, shape: "sys/ha-status", operation: "sys/ha-status", serve: recorded(haStatus, nothing, writeData)},
+		{methods: get, shape: "sys/ha-status", operation: "sys/ha-status",
+			serve: recorded(haStatus, nothing, writeData)},
 		{methods: get, shape: "sys/init", operation: "sys/init", open: true, probe: true,
 			within: probeTime, serve: serve(initialized, writeData)},
-		{methods: write, shape: "sys/init", operation: "sys/init", body: openBody, open: true, shares: true,
-			serve: recordedInit},
-		{methods: write, shape: "sys/unseal", operation: "sys/unseal", body: tinyBody, open: true, shares: true,
-			serve: recorded(unseal, nothing, writeData)},
+		{methods: write, shape: "sys/init", operation: "sys/init", body: openBody, open: true,
+			shares: true,
+			serve:  recordedInit},
+		{methods: write, shape: "sys/unseal", operation: "sys/unseal", body: tinyBody, open: true,
+			shares: true,
+			serve:  recorded(unseal, nothing, writeData)},
 		{methods: write, shape: "sys/seal", operation: "sys/seal", alone: true, idle: true,
 			serve: recorded(sealNode, nothing, noContent)},
-		{methods: write, shape: "sys/step-down", operation: "sys/step-down", serve: recorded(stepDown, nothing, noContent)},
-		{methods: get, shape: "sys/key-status", operation: "sys/key-status", serve: recorded(keyStatus, nothing, writeData)},
-		{methods: write, shape: "sys/rotate", operation: "sys/rotate", serve: recorded(rotateKeyring, nothing, noContent)},
-		{methods: write, shape: "sys/rotate/keyring", operation: "sys/rotate", serve: recorded(rotateKeyring, nothing, noContent)},
-		{methods: get, shape: "auth/token/lookup-self", operation: "token/lookup-self", serve: serve(lookupSelf, writeData)},
+		{methods: write, shape: "sys/step-down", operation: "sys/step-down",
+			serve: recorded(stepDown, nothing, noContent)},
+		{methods: get, shape: "sys/key-status", operation: "sys/key-status",
+			serve: recorded(keyStatus, nothing, writeData)},
+		{methods: write, shape: "sys/rotate", operation: "sys/rotate",
+			serve: recorded(rotateKeyring, nothing, noContent)},
+		{methods: write, shape: "sys/rotate/keyring", operation: "sys/rotate",
+			serve: recorded(rotateKeyring, nothing, noContent)},
+		{methods: get, shape: "auth/token/lookup-self", operation: "token/lookup-self",
+			serve: serve(lookupSelf, writeData)},
 	}
 }
 
@@ -67,8 +75,10 @@ func health(c *call) error {
 		return err
 	}
 	d := healthData{
-		Initialized: h.Initialized, Sealed: h.Sealed, Standby: !h.Leader, PerformanceStandby: standsBy(h), Removed: h.Removed,
-		ReplicationMode: "disabled", ReplicationDRMode: "disabled", ServerTime: h.Now.Unix(), Version: c.h.version[0],
+		Initialized: h.Initialized, Sealed: h.Sealed, Standby: !h.Leader, PerformanceStandby: standsBy(h),
+		Removed:         h.Removed,
+		ReplicationMode: "disabled", ReplicationDRMode: "disabled", ServerTime: h.Now.Unix(),
+		Version: c.h.version[0],
 	}
 	if h.Initialized && !h.Sealed {
 		d.ClusterID, d.ClusterName = h.ClusterID, clusterName(h.ClusterID)
@@ -209,7 +219,8 @@ type sealStatusData struct {
 
 func sealStatusOf(s node.SealStatus) sealStatusData {
 	d := sealStatusData{
-		Type: "shamir", StorageType: "raft", Initialized: s.Initialized, Sealed: s.Sealed, T: s.Threshold, N: s.Shares,
+		Type: "shamir", StorageType: "raft", Initialized: s.Initialized, Sealed: s.Sealed, T: s.Threshold,
+		N:        s.Shares,
 		Progress: s.Progress, Version: s.Version, Trouble: s.Unfit, Waiting: s.Opening,
 	}
 	if s.Initialized && !s.Sealed {
@@ -243,7 +254,8 @@ type leaderData struct {
 	Applied              uint64    `json:"raft_applied_index"`
 }
 
-// leader answers only when unsealed: "Vault is sealed" is what clients look for to report a sealed node with HA.
+// leader answers only when unsealed: "Vault is sealed" is what clients look for to report a sealed
+// node with HA.
 func leader(c *call, _ *none) (leaderData, error) {
 	h := c.h.n.Health()
 	if h.Sealed || !h.Initialized {
@@ -254,8 +266,9 @@ func leader(c *call, _ *none) (leaderData, error) {
 		l.ClusterAddr = "https://" + l.ClusterAddr // clients show a URL
 	}
 	return leaderData{
-		HA: true, IsSelf: l.IsSelf, ActiveTime: l.Since.UTC(), LeaderAddress: l.APIAddr, LeaderClusterAddress: l.ClusterAddr,
-		PerformanceStandby: standsBy(h), Committed: l.Committed, Applied: l.Applied,
+		HA: true, IsSelf: l.IsSelf, ActiveTime: l.Since.UTC(), LeaderAddress: l.APIAddr,
+		LeaderClusterAddress: l.ClusterAddr,
+		PerformanceStandby:   standsBy(h), Committed: l.Committed, Applied: l.Applied,
 	}, nil
 }
 
@@ -338,7 +351,8 @@ func recordedInit(c *call) error {
 	}, writeInit)(c)
 }
 
-// writeInit copies shares and root token into the answer, the only place they are ever shown, and clears them.
+// writeInit copies shares and root token into the answer, the only place they are ever shown, and
+// clears them.
 func writeInit(c *call, r *node.InitResult) error {
 	data := make([]byte, 0, 128*len(r.Shares)+len(r.RootToken)*6+256)
 	data = append(data, `{"keys":[`...)
@@ -407,7 +421,8 @@ func unseal(c *call, q *unsealRequest) (sealStatusData, error) {
 	return c.give(share)
 }
 
-// give hands one share to the node. One that was given already changes nothing, which is no error to its holder.
+// give hands one share to the node. One that was given already changes nothing, which is no error
+// to its holder.
 func (c *call) give(share []byte) (sealStatusData, error) {
 	s, err := c.h.n.Unseal(c.ctx, share)
 	if node.IsDuplicateShare(err) {
@@ -444,7 +459,8 @@ func decodeShare(text []byte) ([]byte, error) {
 
 func sealNode(c *call, _ *none) (none, error) {
 	if query(c.r.URL.RawQuery, "scope") != "" {
-		return none{}, refuse(http.StatusBadRequest, "", "a seal call seals the node that gets it; 'scope' is not supported")
+		return none{}, refuse(http.StatusBadRequest, "",
+			"a seal call seals the node that gets it; 'scope' is not supported")
 	}
 	return none{}, nodeFailure(c.h.n.Seal(c.ctx))
 }
@@ -471,11 +487,14 @@ type tokenData struct {
 	Type           string    `json:"type"`
 }
 
-// lookupSelf tells a client about its own token. It gets its token back as the id: `login` wants it.
+// lookupSelf tells a client about its own token. It gets its token back as the id: `login` wants
+// it.
 func lookupSelf(c *call, _ *none) (tokenData, error) {
 	t, err := c.vaults.LookupSelf(c.ctx, c.operator)
 	return tokenData{
-		ID: string(c.token()), Accessor: t.Accessor, Policies: each(t.Policies, func(s string) string { return s }),
-		Path: "auth/token/root", DisplayName: t.DisplayName, Orphan: true, CreationTime: t.Created.Unix(), Type: "service",
+		ID: string(c.token()), Accessor: t.Accessor,
+		Policies: each(t.Policies, func(s string) string { return s }),
+		Path:     "auth/token/root", DisplayName: t.DisplayName, Orphan: true,
+		CreationTime: t.Created.Unix(), Type: "service",
 	}, err
 }

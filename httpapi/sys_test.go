@@ -16,10 +16,12 @@ import (
 
 func TestHealthMatrix(t *testing.T) {
 	states := map[string]node.Health{
-		"uninit": {Sealed: true}, "sealed": {Initialized: true, Sealed: true}, "removed": {Initialized: true, Sealed: true, Removed: true},
-		"active": {Initialized: true, Leader: true}, "standby": {Initialized: true},
-		"full disk": {Initialized: true, Trouble: true}, "full disk, leading": {Initialized: true, Leader: true, Trouble: true},
-		"out of touch": {Initialized: true, OutOfTouch: true},
+		"uninit": {Sealed: true}, "sealed": {Initialized: true, Sealed: true},
+		"removed": {Initialized: true, Sealed: true, Removed: true},
+		"active":  {Initialized: true, Leader: true}, "standby": {Initialized: true},
+		"full disk":          {Initialized: true, Trouble: true},
+		"full disk, leading": {Initialized: true, Leader: true, Trouble: true},
+		"out of touch":       {Initialized: true, OutOfTouch: true},
 	}
 	for _, row := range []struct {
 		state  string
@@ -27,25 +29,36 @@ func TestHealthMatrix(t *testing.T) {
 		known  bool
 		status int
 	}{
-		{"uninit", "", false, 501}, {"uninit", "uninitcode=200", false, 200}, {"uninit", "sealedcode=200&standbyok=true", false, 501},
-		{"sealed", "", true, 503}, {"sealed", "sealedcode=204", true, 204}, {"sealed", "standbyok=true&perfstandbyok=true", true, 503},
+		{"uninit", "", false, 501}, {"uninit", "uninitcode=200", false, 200},
+		{"uninit", "sealedcode=200&standbyok=true", false, 501},
+		{"sealed", "", true, 503}, {"sealed", "sealedcode=204", true, 204},
+		{"sealed", "standbyok=true&perfstandbyok=true", true, 503},
 		{"removed", "", true, 530}, {"removed", "removedcode=299", true, 299},
-		{"active", "", true, 200}, {"active", "activecode=299", true, 299}, {"active", "standbycode=299", true, 200},
-		{"standby", "", true, 473}, {"standby", "standbyok=true", true, 200}, {"standby", "perfstandbyok=true", true, 200},
-		{"standby", "performancestandbycode=299&standbycode=298", true, 299}, {"standby", "standbycode=298", true, 298},
-		{"standby", "standbyok=false", true, 473}, {"standby", "", false, 474}, {"standby", "standbyok=true", false, 474},
+		{"active", "", true, 200}, {"active", "activecode=299", true, 299},
+		{"active", "standbycode=299", true, 200},
+		{"standby", "", true, 473}, {"standby", "standbyok=true", true, 200},
+		{"standby", "perfstandbyok=true", true, 200},
+		{"standby", "performancestandbycode=299&standbycode=298", true, 299},
+		{"standby", "standbycode=298", true, 298},
+		{"standby", "standbyok=false", true, 473}, {"standby", "", false, 474},
+		{"standby", "standbyok=true", false, 474},
 		{"standby", "haunhealthycode=299", false, 299},
-		{"active", "activecode=x", true, 400}, {"active", "activecode=99", true, 400}, {"active", "activecode=1000", true, 400},
+		{"active", "activecode=x", true, 400}, {"active", "activecode=99", true, 400},
+		{"active", "activecode=1000", true, 400},
 		{"sealed", "activecode=x", true, 400}, {"active", "drsecondarycode=no", true, 400},
-		{"standby", "standbyok=1", true, 200}, {"standby", "standbyok=t", true, 200}, {"standby", "perfstandbyok=True", true, 200},
-		{"standby", "standbyok=0", true, 473}, {"standby", "standbyok=", true, 473}, {"standby", "standbyok=yes", true, 400},
+		{"standby", "standbyok=1", true, 200}, {"standby", "standbyok=t", true, 200},
+		{"standby", "perfstandbyok=True", true, 200},
+		{"standby", "standbyok=0", true, 473}, {"standby", "standbyok=", true, 473},
+		{"standby", "standbyok=yes", true, 400},
 		{"active", "standbyok=yes", true, 400}, {"active", "perfstandbyok=2", true, 400},
-		{"full disk", "", true, 503}, {"full disk", "standbyok=true", true, 503}, {"full disk", "sealedcode=204", true, 204},
+		{"full disk", "", true, 503}, {"full disk", "standbyok=true", true, 503},
+		{"full disk", "sealedcode=204", true, 204},
 		{"full disk, leading", "", true, 503}, {"out of touch", "standbyok=true", true, 474},
 	} {
 		got, err := httpapi.HealthCode(states[row.state], row.known, row.query)
 		if row.status == 400 && err == nil || row.status != 400 && (err != nil || got != row.status) {
-			t.Errorf("%s, leader known %v, %q: %d %v, want %d", row.state, row.known, row.query, got, err, row.status)
+			t.Errorf("%s, leader known %v, %q: %d %v, want %d", row.state, row.known, row.query, got, err,
+				row.status)
 		}
 	}
 }
@@ -56,10 +69,12 @@ func TestHealthOverHTTP(t *testing.T) {
 	if a := s.operate("GET", "/v1/auth/token/lookup-self", s.token, ""); a.status != 200 {
 		t.Fatalf("lookup-self: %d %s", a.status, a.body)
 	}
-	if a := s.operate("GET", "/v1/sys/health", "", ""); a.status != 200 || a.json["sealed"] != false || a.text("cluster_id") == "" {
+	if a := s.operate("GET", "/v1/sys/health", "", ""); a.status != 200 || a.json["sealed"] != false ||
+		a.text("cluster_id") == "" {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	if a := s.operate("HEAD", "/v1/sys/health?activecode=222", "", ""); a.status != 222 || a.body != "" {
+	if a := s.operate("HEAD", "/v1/sys/health?activecode=222", "", ""); a.status != 222 ||
+		a.body != "" {
 		t.Errorf("HEAD: %d %q", a.status, a.body)
 	}
 }
@@ -67,30 +82,41 @@ func TestHealthOverHTTP(t *testing.T) {
 // The ceremony as `bao operator` performs it, with what can go wrong on the way.
 func TestInitUnsealSeal(t *testing.T) {
 	s := newService(t)
-	if a := s.operate("GET", "/v1/sys/init", "", ""); a.status != 200 || a.json["initialized"] != false {
+	if a := s.operate("GET", "/v1/sys/init", "", ""); a.status != 200 ||
+		a.json["initialized"] != false {
 		t.Errorf("init status: %d %s", a.status, a.body)
 	}
-	for _, body := range []string{``, `{"secret_shares":0,"secret_threshold":1}`, `{"secret_shares":256,"secret_threshold":3}`, `{"secret_shares":3,"secret_threshold":4}`,
-		`{"secret_shares":3,"secret_threshold":1}`, `{"secret_shares":1,"secret_threshold":1,"pgp_keys":["x"]}`, `{"secret_shares":1,"secret_threshold":1,"recovery_shares":1}`, `{"secret_shares":"three"}`, `{`} {
+	for _, body := range []string{``, `{"secret_shares":0,"secret_threshold":1}`,
+		`{"secret_shares":256,"secret_threshold":3}`, `{"secret_shares":3,"secret_threshold":4}`,
+		`{"secret_shares":3,"secret_threshold":1}`,
+		`{"secret_shares":1,"secret_threshold":1,"pgp_keys":["x"]}`,
+		`{"secret_shares":1,"secret_threshold":1,"recovery_shares":1}`, `{"secret_shares":"three"}`,
+		`{`} {
 		if a := s.operate("PUT", "/v1/sys/init", "", body); a.status != 400 {
 			t.Errorf("init with %s: %d %s", body, a.status, a.body)
 		}
 	}
-	if a := s.operate("PUT", "/v1/sys/unseal", "", `{"key":"`+strings.Repeat("ab", 33)+`"}`); a.status != 400 {
+	if a := s.operate("PUT", "/v1/sys/unseal", "",
+		`{"key":"`+strings.Repeat("ab", 33)+`"}`); a.status != 400 {
 		t.Errorf("unseal before init: %d %s", a.status, a.body)
 	}
 	s.initialiseOnce(t, 3, 2)
-	if a := s.operate("PUT", "/v1/sys/init", "", `{"secret_shares":1,"secret_threshold":1}`); a.status != 400 || a.body != `{"errors":["Vault is already initialized"]}` {
+	if a := s.operate("PUT", "/v1/sys/init", "",
+		`{"secret_shares":1,"secret_threshold":1}`); a.status != 400 ||
+		a.body != `{"errors":["Vault is already initialized"]}` {
 		t.Errorf("second init: %d %s", a.status, a.body)
 	}
-	if a := s.operate("GET", "/v1/sys/leader", "", ""); a.status != 503 || a.body != `{"errors":["Vault is sealed"]}` {
+	if a := s.operate("GET", "/v1/sys/leader", "", ""); a.status != 503 ||
+		a.body != `{"errors":["Vault is sealed"]}` {
 		t.Errorf("leader while sealed: %d %s", a.status, a.body)
 	}
 	s.unsealWithErrors(t)
-	if a := s.operate("GET", "/v1/auth/token/lookup-self", s.token, ""); a.status != 200 { // waits for a leader
+	if a := s.operate("GET", "/v1/auth/token/lookup-self", s.token,
+		""); a.status != 200 { // waits for a leader
 		t.Errorf("lookup-self: %d %s", a.status, a.body)
 	}
-	if a := s.operate("GET", "/v1/sys/leader", "", ""); a.status != 200 || a.json["ha_enabled"] != true || a.json["is_self"] != true {
+	if a := s.operate("GET", "/v1/sys/leader", "", ""); a.status != 200 ||
+		a.json["ha_enabled"] != true || a.json["is_self"] != true {
 		t.Errorf("leader: %d %s", a.status, a.body)
 	}
 	if a := s.operate("PUT", "/v1/sys/seal", "", ""); a.status != 403 {
@@ -117,7 +143,8 @@ func (s *service) initialiseOnce(t *testing.T, shares, threshold int) {
 	var wg sync.WaitGroup
 	for i := range answers {
 		wg.Go(func() {
-			answers[i] = s.operate("PUT", "/v1/sys/init", "", fmt.Sprintf(`{"secret_shares":%d,"secret_threshold":%d,"stored_shares":1}`, shares, threshold))
+			answers[i] = s.operate("PUT", "/v1/sys/init", "",
+				fmt.Sprintf(`{"secret_shares":%d,"secret_threshold":%d,"stored_shares":1}`, shares, threshold))
 		})
 	}
 	wg.Wait()
@@ -165,7 +192,8 @@ func (s *service) unsealWithErrors(t *testing.T) {
 	} {
 		a := s.operate("POST", "/v1/sys/unseal", "", step.body)
 		status := s.operate("GET", "/v1/sys/seal-status", "", "")
-		if a.status != step.status || status.json["progress"] != step.progress || status.json["sealed"] != true {
+		if a.status != step.status || status.json["progress"] != step.progress ||
+			status.json["sealed"] != true {
 			t.Errorf("%s: %d %s, then %s", step.name, a.status, a.body, status.body)
 		}
 		if step.status == 400 && strings.Contains(a.body, s.shares[0][32:]) {
@@ -180,15 +208,18 @@ func (s *service) unsealWithErrors(t *testing.T) {
 	if a := s.operate("PUT", "/v1/sys/unseal", "", `{"key":"`+s.shares[0]+`"}`); a.status != 200 {
 		t.Errorf("a share for an unsealed node: %d %s", a.status, a.body)
 	}
-	if a := s.operate("PUT", "/v1/sys/unseal", "", `{"reset":true}`); a.status != 400 || !strings.Contains(a.body, "vault is unsealed") {
+	if a := s.operate("PUT", "/v1/sys/unseal", "", `{"reset":true}`); a.status != 400 ||
+		!strings.Contains(a.body, "vault is unsealed") {
 		t.Errorf("reset of an unsealed node: %d %s", a.status, a.body)
 	}
 }
 
-// Old and new clients read different halves of an answer: every member of data stands at top level too.
+// Old and new clients read different halves of an answer: every member of data stands at top level
+// too.
 func TestEnvelopeRepeatsDataAtTopLevel(t *testing.T) {
 	s := unsealed(t)
-	for _, path := range []string{"/v1/sys/health", "/v1/sys/seal-status", "/v1/sys/leader", "/v1/sys/init", "/v1/sys/storage/raft/configuration",
+	for _, path := range []string{"/v1/sys/health", "/v1/sys/seal-status", "/v1/sys/leader",
+		"/v1/sys/init", "/v1/sys/storage/raft/configuration",
 		"/v1/auth/token/lookup-self", "/v1/keyquorum/vaults", "/v1/keyquorum/apps"} {
 		a := s.operate("GET", path, s.token, "")
 		data, ok := a.json["data"].(map[string]any)
@@ -221,7 +252,8 @@ func duplicateMembers(body string) (twice []string) {
 func TestLookupSelf(t *testing.T) {
 	s := unsealed(t)
 	a := s.operate("GET", "/v1/auth/token/lookup-self", s.token, "")
-	if a.at("data", "id") != s.token || a.at("data", "accessor") == "" || a.at("data", "policies") == nil || a.at("data", "ttl") != 0.0 {
+	if a.at("data", "id") != s.token || a.at("data", "accessor") == "" ||
+		a.at("data", "policies") == nil || a.at("data", "ttl") != 0.0 {
 		t.Errorf("%s", a.body)
 	}
 }
@@ -234,14 +266,16 @@ func TestRaftConfigurationAndRemoval(t *testing.T) {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	server := servers[0].(map[string]any)
-	if server["voter"] != true || server["leader"] != true || server["protocol_version"] != "3" || server["address"] == "" {
+	if server["voter"] != true || server["leader"] != true || server["protocol_version"] != "3" ||
+		server["address"] == "" {
 		t.Errorf("%v", server)
 	}
 	for body, want := range map[string]string{
 		`{}`: "no server id provided", `{"server_id":"nobody"}`: server["node_id"].(string),
 		`{"server_id":"` + server["node_id"].(string) + `"}`: "",
 	} {
-		if a := s.operate("PUT", "/v1/sys/storage/raft/remove-peer", s.token, body); a.status != 400 || !strings.Contains(a.body, want) {
+		if a := s.operate("PUT", "/v1/sys/storage/raft/remove-peer", s.token, body); a.status != 400 ||
+			!strings.Contains(a.body, want) {
 			t.Errorf("remove %s: %d %s", body, a.status, a.body)
 		}
 	}
@@ -256,7 +290,8 @@ func TestHeadersThatChangeWhatIsMeant(t *testing.T) {
 		text                string
 	}{
 		{"X-Vault-Namespace", "root", "sys/storage/raft/configuration", 200, ""},
-		{"X-Vault-Namespace", "a/b", "sys/storage/raft/configuration", 400, "operation unavailable in namespaces"},
+		{"X-Vault-Namespace", "a/b", "sys/storage/raft/configuration", 400,
+			"operation unavailable in namespaces"},
 		{"X-Vault-Namespace", "a/b", "sys/health", 400, "operation unavailable in namespaces"},
 		{"X-Vault-Namespace", "a/b", "keyquorum/vaults", 404, "no such namespace"},
 		{"X-Vault-Wrap-TTL", "60s", "keyquorum/vaults", 400, "wrapping"},
@@ -272,7 +307,8 @@ func TestHeadersThatChangeWhatIsMeant(t *testing.T) {
 	if testing.Short() {
 		return
 	}
-	if a := s.with("X-Vault-Index", "99999999").operate("GET", "/v1/keyquorum/vaults", s.token, ""); a.status != 412 {
+	if a := s.with("X-Vault-Index", "99999999").operate("GET", "/v1/keyquorum/vaults", s.token,
+		""); a.status != 412 {
 		t.Errorf("an index that never comes: %d %s", a.status, a.body)
 	}
 }
@@ -319,7 +355,8 @@ func TestNothingIsAnsweredWithoutItsRecord(t *testing.T) {
 	}
 }
 
-// Who has no token must not be able to fill the disk with usage records, by failures or by calls that do nothing.
+// Who has no token must not be able to fill the disk with usage records, by failures or by calls
+// that do nothing.
 func TestStrangersCannotFillTheUsageLog(t *testing.T) {
 	s := newService(t)
 	if err := s.begin(1, 1); err != nil {
@@ -351,7 +388,8 @@ func TestBadValuesOfQueryParameters(t *testing.T) {
 		"sys/metrics?format=json":             "the only metric format is prometheus",
 		"auth/token/lookup-self?list=perhaps": "bad value for list: it is true or false",
 	} {
-		if a := s.operate("GET", "/v1/"+target, s.token, ""); a.status != 400 || !strings.Contains(a.body, want) {
+		if a := s.operate("GET", "/v1/"+target, s.token, ""); a.status != 400 ||
+			!strings.Contains(a.body, want) {
 			t.Errorf("%s: %d %s", target, a.status, a.body)
 		}
 	}
@@ -401,10 +439,12 @@ func TestNotReadyWhileNothingCanBeRecorded(t *testing.T) {
 			resumed = append(resumed, u)
 		}
 	}
-	if len(resumed) != 1 || resumed[0]["object"] != "36" || resumed[0]["plane"] != "node" || resumed[0]["node"] != "one" {
+	if len(resumed) != 1 || resumed[0]["object"] != "36" || resumed[0]["plane"] != "node" ||
+		resumed[0]["node"] != "one" {
 		t.Errorf("what was not recorded: %v", resumed)
 	}
-	if n := strings.Count(log.String(), "[ERROR]"); n != 1 || !strings.Contains(log.String(), "no space left on device") {
+	if n := strings.Count(log.String(), "[ERROR]"); n != 1 ||
+		!strings.Contains(log.String(), "no space left on device") {
 		t.Errorf("%d errors in the log:\n%s", n, log)
 	}
 }
@@ -426,7 +466,8 @@ func TestUsageRecordsOfASealedNode(t *testing.T) {
 	var got []string
 	for _, u := range s.usage.take() {
 		got = append(got, fmt.Sprint(u["operation"], " ", u["status"], " ", u["detail"]))
-		if u["remote"] == nil || u["request_id"] == nil || u["node"] != "one" || u["plane"] != "operator" {
+		if u["remote"] == nil || u["request_id"] == nil || u["node"] != "one" ||
+			u["plane"] != "operator" {
 			t.Errorf("a record that says too little: %v", u)
 		}
 	}

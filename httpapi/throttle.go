@@ -25,10 +25,12 @@ type throttle struct {
 	young, old map[who]*rate.Limiter
 }
 
-// who is throttled: an application in front of a vault, "" standing for all that do not exist. Inventing names gets nobody more.
+// who is throttled: an application in front of a vault, "" standing for all that do not exist.
+// Inventing names gets nobody more.
 type who struct{ oid, vault string }
 
-// maxBuckets bounds each of the two generations. Whoever is forgotten begins with a full bucket: that many others came after it.
+// maxBuckets bounds each of the two generations. Whoever is forgotten begins with a full bucket:
+// that many others came after it.
 const maxBuckets = 1 << 14
 
 // newThrottle returns nil where there is no bound.
@@ -43,7 +45,8 @@ func newThrottle(t Throttle) *throttle {
 	return &throttle{rate: rate.Limit(t.Rate), burst: burst, young: map[who]*rate.Limiter{}}
 }
 
-// take says whether one more request is taken now. exists is asked about the vault of a bucket that is not there yet.
+// take says whether one more request is taken now. exists is asked about the vault of a bucket that
+// is not there yet.
 func (t *throttle) take(w who, now time.Time, exists func(vault string) bool) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -57,7 +60,8 @@ func (t *throttle) take(w who, now time.Time, exists func(vault string) bool) bo
 	return b.AllowN(now, 1)
 }
 
-// bucket finds or makes one in the young generation. The names are copied: they lie in the request's memory.
+// bucket finds or makes one in the young generation. The names are copied: they lie in the
+// request's memory.
 func (t *throttle) bucket(w who) *rate.Limiter {
 	if b, ok := t.young[w]; ok {
 		return b
@@ -78,7 +82,8 @@ func (t *throttle) pause() time.Duration {
 	return time.Duration(math.Min(float64(time.Second)/float64(t.rate), float64(time.Hour)))
 }
 
-// unthrottled lets a call go on, or refuses it before it costs more than its authentication: no lease, no fence, no key, no body.
+// unthrottled lets a call go on, or refuses it before it costs more than its authentication: no
+// lease, no fence, no key, no body.
 func (c *call) unthrottled() error {
 	t := c.h.throttle
 	if t == nil || t.take(who{c.caller.Identity.OID, c.caller.Vault}, c.req.Start, c.vaults.HasVault) {

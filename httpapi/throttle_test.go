@@ -31,7 +31,8 @@ func throttled(t *testing.T) (*service, *client) {
 	if err := s.begin(1, 1); err != nil {
 		t.Fatal(err)
 	}
-	s = s.behind(t, httpapi.Config{Throttle: seldom, OpenMetrics: true}) // to check an operator's token is a read
+	s = s.behind(t, httpapi.Config{Throttle: seldom,
+		OpenMetrics: true}) // to check an operator's token is a read
 	c := s.application(t, "busy", everything)
 	for range 3 {
 		c.ok("PUT", "/secrets/s", `{"value":"v"}`)
@@ -43,8 +44,10 @@ func TestTooManyRequestsAreRefused(t *testing.T) {
 	s, c := throttled(t)
 	a := c.call("GET", "/secrets/s", "")
 	message, _ := a.at("error", "message").(string)
-	if a.status != 429 || a.at("error", "code") != "Throttled" || a.header.Get("Retry-After") != "1000" || a.header.Get("X-Ms-Request-Id") == "" ||
-		!strings.HasPrefix(message, "Request was not processed because too many requests were received. Reason: ") {
+	if a.status != 429 || a.at("error", "code") != "Throttled" ||
+		a.header.Get("Retry-After") != "1000" || a.header.Get("X-Ms-Request-Id") == "" ||
+		!strings.HasPrefix(message,
+			"Request was not processed because too many requests were received. Reason: ") {
 		t.Errorf("%d %v %s", a.status, a.header, a.body)
 	}
 	if a := c.call("PUT", "/secrets/s", `{"value"`); a.status != 429 {
@@ -102,7 +105,8 @@ func TestThrottledRequestsAreCheap(t *testing.T) {
 			t.Errorf("%s went up by %v, want %v", name, got, want)
 		}
 	}
-	if len(lines) == 0 || len(lines) > flood/2 || lines[0]["code"] != "Throttled" || lines[0]["status"] != 429.0 || lines[0]["oid"] == nil {
+	if len(lines) == 0 || len(lines) > flood/2 || lines[0]["code"] != "Throttled" ||
+		lines[0]["status"] != 429.0 || lines[0]["oid"] == nil {
 		t.Errorf("%d usage records, the first is %v", len(lines), lines[0])
 	}
 	if got := after["keyquorum_refusals_unrecorded_total"] - before["keyquorum_refusals_unrecorded_total"]; got < flood/2 {
@@ -117,7 +121,8 @@ func TestNobodyIsThrottledUnlessToldTo(t *testing.T) {
 	}
 }
 
-// However many applications and vaults there are, a bounded number of buckets is kept; one in use is not forgotten.
+// However many applications and vaults there are, a bounded number of buckets is kept; one in use
+// is not forgotten.
 func TestBucketsAreBounded(t *testing.T) {
 	b := httpapi.NewBuckets(seldom)
 	now := time.Now()
@@ -135,7 +140,8 @@ func TestBucketsAreBounded(t *testing.T) {
 	}
 }
 
-// The SDK waits as long as it is told and comes again: the application sees a slow answer, not an error.
+// The SDK waits as long as it is told and comes again: the application sees a slow answer, not an
+// error.
 func TestSDKOutlivesThrottling(t *testing.T) {
 	s := newService(t)
 	if err := s.begin(1, 1); err != nil {
@@ -152,17 +158,21 @@ func TestSDKOutlivesThrottling(t *testing.T) {
 		},
 	}}
 	t.Cleanup(pause.to.CloseIdleConnections)
-	options := azcore.ClientOptions{Transport: &http.Client{Transport: pause}, Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: "https://" + loginHost}}
-	credential, err := azidentity.NewClientSecretCredential("adfs", c.id, c.secret, &azidentity.ClientSecretCredentialOptions{ClientOptions: options})
+	options := azcore.ClientOptions{Transport: &http.Client{Transport: pause},
+		Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: "https://" + loginHost}}
+	credential, err := azidentity.NewClientSecretCredential("adfs", c.id, c.secret,
+		&azidentity.ClientSecretCredentialOptions{ClientOptions: options})
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets, err := azsecrets.NewClient("https://"+c.host, credential, &azsecrets.ClientOptions{ClientOptions: options})
+	secrets, err := azsecrets.NewClient("https://"+c.host, credential,
+		&azsecrets.ClientOptions{ClientOptions: options})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 4 {
-		if _, err := secrets.SetSecret(t.Context(), fmt.Sprint("s", i), azsecrets.SetSecretParameters{Value: to.Ptr("v")}, nil); err != nil {
+		if _, err := secrets.SetSecret(t.Context(), fmt.Sprint("s", i),
+			azsecrets.SetSecretParameters{Value: to.Ptr("v")}, nil); err != nil {
 			t.Fatalf("request %d: %v", i, err)
 		}
 	}

@@ -16,17 +16,20 @@ import (
 // tokenV1 takes the resource of Azure AD's v1 endpoint too, where no scope is given.
 const tokenV1 = "{tenant}/oauth2/token"
 
-// tokenRoutes are the login host's. Every tenant is the same: "adfs" is the one that clients are told of.
+// tokenRoutes are the login host's. Every tenant is the same: "adfs" is the one that clients are
+// told of.
 func tokenRoutes() []route {
 	issue := func(shape string) route {
-		return route{methods: post, shape: shape, operation: "token/issue", body: openBody, open: true, serve: issueToken}
+		return route{methods: post, shape: shape, operation: "token/issue", body: openBody, open: true,
+			serve: issueToken}
 	}
 	open := func(shape, operation string, serve endpoint) route {
 		return route{methods: get, shape: shape, operation: operation, open: true, serve: serve}
 	}
 	return []route{
 		open("{tenant}/.well-known/openid-configuration", "token/configuration", openidConfiguration),
-		open("{tenant}/v2.0/.well-known/openid-configuration", "token/configuration", openidConfiguration),
+		open("{tenant}/v2.0/.well-known/openid-configuration", "token/configuration",
+			openidConfiguration),
 		open("{tenant}/discovery/keys", "token/keys", signingKeys),
 		open("{tenant}/discovery/v2.0/keys", "token/keys", signingKeys),
 		issue(tokenV1),
@@ -75,8 +78,9 @@ func validTenant(s string) bool {
 	return s != "" && len(s) <= 64
 }
 
-// openidConfiguration answers what the Microsoft libraries ask before a token (OpenID Connect Discovery 1.0 section 4).
-// It names the host and port that the client used: the libraries compare them with their authority.
+// openidConfiguration answers what the Microsoft libraries ask before a token (OpenID Connect
+// Discovery 1.0 section 4). It names the host and port that the client used: the libraries compare
+// them with their authority.
 func openidConfiguration(c *call) error {
 	authority := "https://" + c.place.authority + "/" + c.params[0]
 	dst := *c.out
@@ -143,7 +147,8 @@ func (c *call) issue() (string, time.Duration, error) {
 	if err != nil {
 		return "", 0, err
 	}
-	return c.vaults.IssueToken(c.ctx, vault.TokenRequest{Request: c.req, ClientID: q.clientID, Secret: q.secret, Audience: audience})
+	return c.vaults.IssueToken(c.ctx, vault.TokenRequest{Request: c.req, ClientID: q.clientID,
+		Secret: q.secret, Audience: audience})
 }
 
 // tokenRequest is the form. The secret lies in the request's buffer.
@@ -157,7 +162,8 @@ type tokenRequest struct {
 // field takes one field, known ones once (RFC 6749 section 3.2).
 func (q *tokenRequest) field(name string, value []byte) error {
 	if slices.Contains(q.given, name) {
-		return oauthRefusal("invalid_request", "AADSTS90100: The request body contains "+name+" more than once.")
+		return oauthRefusal("invalid_request",
+			"AADSTS90100: The request body contains "+name+" more than once.")
 	}
 	switch name {
 	case "grant_type":
@@ -218,13 +224,16 @@ func basicCredentials(header string) (encoded string, ok bool) {
 	return strings.TrimSpace(encoded), strings.EqualFold(scheme, "Basic")
 }
 
-// audience checks what can be checked without the domain, and returns the resource that a token is asked for.
+// audience checks what can be checked without the domain, and returns the resource that a token is
+// asked for.
 func (c *call) audience(q *tokenRequest) (string, error) {
 	switch {
 	case q.grant != "client_credentials":
-		return "", oauthRefusal("unsupported_grant_type", "AADSTS70003: The app requested an unsupported grant type.")
+		return "", oauthRefusal("unsupported_grant_type",
+			"AADSTS70003: The app requested an unsupported grant type.")
 	case q.assertion:
-		return "", oauthRefusal("invalid_request", "AADSTS700027: Client assertions are not supported by this server; use a client secret.")
+		return "", oauthRefusal("invalid_request",
+			"AADSTS700027: Client assertions are not supported by this server; use a client secret.")
 	case q.clientID == "" || len(q.secret) == 0:
 		return "", oauthRefusal("invalid_request", "AADSTS900144: The request body must contain "+
 			"client_id and client_secret, or the Authorization header both.")
@@ -239,14 +248,16 @@ func (c *call) audience(q *tokenRequest) (string, error) {
 		}
 		break
 	}
-	return "", oauthRefusal("invalid_scope", "AADSTS70011: The provided value for the input parameter 'scope' is not valid. "+
-		"This server takes https://"+c.place.zone.Suffix+"/.default.")
+	return "", oauthRefusal("invalid_scope",
+		"AADSTS70011: The provided value for the input parameter 'scope' is not valid. "+
+			"This server takes https://"+c.place.zone.Suffix+"/.default.")
 }
 
 // isResource says whether a URL is a zone's and nothing more.
 func (h *Handler) isResource(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "https" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Scheme != "https" || u.User != nil || strings.Trim(u.Path, "/") != "" ||
+		u.RawQuery != "" || u.Fragment != "" {
 		return false
 	}
 	host := strings.TrimSuffix(u.Hostname(), ".")
@@ -258,7 +269,8 @@ func (h *Handler) isResource(s string) bool {
 	return false
 }
 
-// eachField takes an application/x-www-form-urlencoded body apart in place, so that secrets are not copied into strings.
+// eachField takes an application/x-www-form-urlencoded body apart in place, so that secrets are not
+// copied into strings.
 func eachField(body []byte, f func(name string, value []byte) error) error {
 	for pair := range bytes.SplitSeq(body, []byte("&")) {
 		name, value, _ := bytes.Cut(pair, []byte("="))
@@ -302,7 +314,8 @@ func oauthRefusal(code, message string) *failure {
 	return refuse(http.StatusBadRequest, code, message)
 }
 
-// oauthFormat writes an error as RFC 6749 section 5.2 has it, with the members that the Microsoft libraries show.
+// oauthFormat writes an error as RFC 6749 section 5.2 has it, with the members that the Microsoft
+// libraries show.
 func oauthFormat(c *call, f *failure, dst []byte) []byte {
 	_, basic := basicCredentials(c.r.Header.Get("Authorization"))
 	if basic && f.status == http.StatusUnauthorized { // RFC 6749 section 5.2
@@ -313,7 +326,8 @@ func oauthFormat(c *call, f *failure, dst []byte) []byte {
 	dst = append(append(append(dst, `,"error_codes":[`...), aadCode(f.message)...), ']')
 	dst = appendString(append(dst, `,"trace_id":`...), c.req.ID)
 	dst = appendString(append(dst, `,"correlation_id":`...), c.req.ID)
-	dst = appendString(append(dst, `,"timestamp":`...), c.req.Start.UTC().Format("2006-01-02 15:04:05Z"))
+	dst = appendString(append(dst, `,"timestamp":`...),
+		c.req.Start.UTC().Format("2006-01-02 15:04:05Z"))
 	return append(dst, '}')
 }
 

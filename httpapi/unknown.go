@@ -7,10 +7,10 @@ import (
 )
 
 // A body that stands for all of something (a grant, a policy, what a new vault is) is refused when
-// it has a member that nobody knows: whoever misspells one must not lose what was there. So is every
-// body of the operator plane. Of the application plane's that is the rotation policy alone, of which
-// Azure, too, forgets what a request does not name; the others change what they name, and what they
-// don't know is ignored there as Azure ignores it.
+// it has a member that nobody knows: whoever misspells one must not lose what was there. So is
+// every body of the operator plane. Of the application plane's that is the rotation policy alone,
+// of which Azure, too, forgets what a request does not name; the others change what they name, and
+// what they don't know is ignored there as Azure ignores it.
 
 // An unknownMember says which member nobody knows, and which ones there are.
 type unknownMember struct{ says string }

@@ -29,7 +29,8 @@ func TestUnknownMembers(t *testing.T) {
 			if strings.HasPrefix(path, "/v1/") {
 				at := strings.NewReplacer("{vault}", "unknown", "{app}", c.id).Replace(path)
 				a := s.operate(method, at, s.token, `{"naem":1}`)
-				if a.status != 400 || !strings.Contains(a.body, "Property naem is not known: the body may have ") {
+				if a.status != 400 ||
+					!strings.Contains(a.body, "Property naem is not known: the body may have ") {
 					t.Errorf("%s %s: %d %s", method, at, a.status, a.body)
 				}
 				continue
@@ -63,8 +64,10 @@ func TestMisspeltBodiesChangeNothing(t *testing.T) {
 		`"attributes":{"expiryTime":"P90D"}}`
 	before := c.ok("PUT", "/keys/k/rotationpolicy", rotate).body
 	for _, change := range [][2]string{
-		{"lifetimeActions", "lifetimeAction"}, {"trigger", "triger"}, {"timeAfterCreate", "timeAfterCreation"},
-		{`"action"`, `"actions"`}, {`"type"`, `"typ"`}, {"attributes", "attribute"}, {"expiryTime", "expires"},
+		{"lifetimeActions", "lifetimeAction"}, {"trigger", "triger"},
+		{"timeAfterCreate", "timeAfterCreation"},
+		{`"action"`, `"actions"`}, {`"type"`, `"typ"`}, {"attributes", "attribute"},
+		{"expiryTime", "expires"},
 	} {
 		a := c.call("PUT", "/keys/k/rotationpolicy", strings.Replace(rotate, change[0], change[1], 1))
 		if a.status != 400 || a.at("error", "code") != "BadParameter" ||

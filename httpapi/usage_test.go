@@ -30,7 +30,8 @@ func (s *service) recordedAs(t *testing.T, what string, a answer) any {
 	return u["operation"]
 }
 
-// Whoever searches the usage log for an operation must find those that were refused before the domain saw them too.
+// Whoever searches the usage log for an operation must find those that were refused before the
+// domain saw them too.
 func TestRefusalsAreRecordedUnderTheirOperation(t *testing.T) {
 	s := unsealed(t)
 	c := s.application(t, "operation-names", `{}`)
@@ -47,8 +48,10 @@ func TestRefusalsAreRecordedUnderTheirOperation(t *testing.T) {
 			return
 		}
 		what := method + " " + path
-		early := s.recordedAs(t, what+" in a namespace", s.with("X-Vault-Namespace", "a").operate(method, "/v1"+path, s.token, ""))
-		if late := s.recordedAs(t, what, s.operate(method, "/v1"+path, s.token, `{"enabled":true}`)); early != late {
+		early := s.recordedAs(t, what+" in a namespace",
+			s.with("X-Vault-Namespace", "a").operate(method, "/v1"+path, s.token, ""))
+		if late := s.recordedAs(t, what,
+			s.operate(method, "/v1"+path, s.token, `{"enabled":true}`)); early != late {
 			t.Errorf("%s is recorded as %v and as %v", what, early, late)
 		}
 	})
@@ -60,12 +63,18 @@ func TestRecordsHaveTheStatusOfTheAnswer(t *testing.T) {
 	s.usage.take()
 	large := `{"value":"` + strings.Repeat("a", 1<<20) + `"}`
 	for what, call := range map[string]func() answer{
-		"a large body":       func() answer { return c.call("PUT", "/secrets/s", large) },
-		"a wrong method":     func() answer { return c.call("POST", "/secrets", "") },
-		"an unknown path":    func() answer { return c.call("GET", "/nothing", "") },
-		"a large request":    func() answer { return s.operate("POST", "/v1/keyquorum/apps", s.token, large) },
-		"an operator's slip": func() answer { return s.operate("PATCH", "/v1/sys/step-down", s.token, "") },
-		"a large form":       func() answer { return s.login("POST", "/adfs/oauth2/token", large) },
+		"a large body":    func() answer { return c.call("PUT", "/secrets/s", large) },
+		"a wrong method":  func() answer { return c.call("POST", "/secrets", "") },
+		"an unknown path": func() answer { return c.call("GET", "/nothing", "") },
+		"a large request": func() answer {
+			return s.operate("POST", "/v1/keyquorum/apps", s.token,
+				large)
+		},
+		"an operator's slip": func() answer {
+			return s.operate("PATCH", "/v1/sys/step-down", s.token,
+				"")
+		},
+		"a large form": func() answer { return s.login("POST", "/adfs/oauth2/token", large) },
 	} {
 		s.recordedAs(t, what, call())
 	}

@@ -15,17 +15,21 @@ import (
 	"keyquorum/internal/vectors"
 )
 
-// hashes are the algorithms that sign, with what a caller hashes by. An HMAC takes the message itself.
+// hashes are the algorithms that sign, with what a caller hashes by. An HMAC takes the message
+// itself.
 var hashes = map[string]crypto.Hash{
-	"RS256": crypto.SHA256, "RS384": crypto.SHA384, "RS512": crypto.SHA512, "PS256": crypto.SHA256, "PS384": crypto.SHA384, "PS512": crypto.SHA512,
-	"ES256": crypto.SHA256, "ES384": crypto.SHA384, "ES512": crypto.SHA512, "ES256K": crypto.SHA256, "HS256": 0, "HS384": 0, "HS512": 0,
+	"RS256": crypto.SHA256, "RS384": crypto.SHA384, "RS512": crypto.SHA512, "PS256": crypto.SHA256,
+	"PS384": crypto.SHA384, "PS512": crypto.SHA512,
+	"ES256": crypto.SHA256, "ES384": crypto.SHA384, "ES512": crypto.SHA512, "ES256K": crypto.SHA256,
+	"HS256": 0, "HS384": 0, "HS512": 0,
 }
 
 // ciphers are the others.
 var ciphers = strings.Fields("RSA-OAEP RSA-OAEP-256 RSA1_5 A128GCM A192GCM A256GCM A128KW A192KW A256KW " +
 	"A128CBC A192CBC A256CBC A128CBCPAD A192CBCPAD A256CBCPAD")
 
-// A prover imports the keys of vectors into a vault, each once, and counts what was proved with them.
+// A prover imports the keys of vectors into a vault, each once, and counts what was proved with
+// them.
 type prover struct {
 	*client
 	names    map[string]string // of keys, by their JWK
@@ -36,17 +40,21 @@ type prover struct {
 }
 
 func newProver(t *testing.T) *prover {
-	return &prover{client: unsealed(t).application(t, "vectors", everything), names: map[string]string{}, valid: map[string]int{},
+	return &prover{client: unsealed(t).application(t, "vectors", everything),
+		names: map[string]string{}, valid: map[string]int{},
 		invalid: map[string]int{}, failures: map[string]string{}, skipped: map[string]int{}}
 }
 
-// TestVectors proves every algorithm against published vectors: keys come in by the import, and are used over the wire.
+// TestVectors proves every algorithm against published vectors: keys come in by the import, and are
+// used over the wire.
 func TestVectors(t *testing.T) {
 	p := newProver(t)
-	for _, prove := range []func(){p.published, p.aes, p.hmac, p.rsaDecryption, p.threePrimes, p.rsaSignatures, p.jws} {
+	for _, prove := range []func(){p.published, p.aes, p.hmac, p.rsaDecryption, p.threePrimes,
+		p.rsaSignatures, p.jws} {
 		prove()
 	}
-	for _, alg := range slices.Sorted(slices.Values(slices.AppendSeq(slices.Clone(ciphers), maps.Keys(hashes)))) {
+	for _, alg := range slices.Sorted(slices.Values(slices.AppendSeq(slices.Clone(ciphers),
+		maps.Keys(hashes)))) {
 		t.Logf("%-13s %3d valid, %3d invalid", alg, p.valid[alg], p.invalid[alg])
 		if p.valid[alg] == 0 || p.invalid[alg] == 0 {
 			t.Errorf("%s has no vector", alg)
@@ -91,7 +99,8 @@ func (p *prover) oct(key []byte) string {
 	return p.imported(`{"kty":"oct","k":"` + b64(key) + `","key_ops":[` + ops + `]}`)
 }
 
-// use asks for an operation. It answers nil when the vault refused, which must sound the same each time.
+// use asks for an operation. It answers nil when the vault refused, which must sound the same each
+// time.
 func (p *prover) use(op, key, alg string, members map[string][]byte) []byte {
 	p.t.Helper()
 	a := p.call("POST", "/keys/"+key+"/"+op, object(members, "alg", alg))
@@ -117,12 +126,14 @@ func (p *prover) use(op, key, alg string, members map[string][]byte) []byte {
 func (p *prover) undo(v *vectors.Vector, op, key, alg string, members map[string][]byte) {
 	p.t.Helper()
 	got := p.use(op, key, alg, members)
-	if p.counts(v.Result, alg, got != nil) && (got == nil) != (v.Result == "invalid") || got != nil && !bytes.Equal(got, v.Msg) {
+	if p.counts(v.Result, alg, got != nil) && (got == nil) != (v.Result == "invalid") || got != nil &&
+		!bytes.Equal(got, v.Msg) {
 		p.t.Errorf("%s, %d (%s, %s): %x, want %s", alg, v.ID, v.Comment, v.Flags, got, v.Result)
 	}
 }
 
-// verdict wants a signature to be what a vector says, and a valid one to be none with a bit flipped.
+// verdict wants a signature to be what a vector says, and a valid one to be none with a bit
+// flipped.
 func (p *prover) verdict(v *vectors.Vector, key, alg string, digest, signature []byte) {
 	p.t.Helper()
 	got := p.verified(key, alg, digest, signature)
@@ -145,7 +156,8 @@ func flipped(b []byte) []byte {
 
 func (p *prover) verified(key, alg string, digest, signature []byte) bool {
 	p.t.Helper()
-	a := p.ok("POST", "/keys/"+key+"/verify", object(map[string][]byte{"digest": digest, "value": signature}, "alg", alg))
+	a := p.ok("POST", "/keys/"+key+"/verify",
+		object(map[string][]byte{"digest": digest, "value": signature}, "alg", alg))
 	return a.json["value"] == true
 }
 
@@ -173,8 +185,9 @@ func digestOf(alg string, message []byte) []byte {
 	return h.Sum(nil)
 }
 
-// published proves the examples of RFCs and of NIST's publications that have private keys (testdata/vectors.json; binary members
-// are in base64url, and plain is a message where op is sign). fixed says that the algorithm has one answer.
+// published proves the examples of RFCs and of NIST's publications that have private keys
+// (testdata/vectors.json; binary members are in base64url, and plain is a message where op is
+// sign). fixed says that the algorithm has one answer.
 func (p *prover) published() {
 	b, err := os.ReadFile("testdata/vectors.json")
 	if err != nil {
@@ -201,7 +214,8 @@ func (p *prover) published() {
 			p.verdict(&vectors.Vector{Comment: x.Source, Result: "valid"}, key, x.Alg, plain, x.Value)
 		} else {
 			members := map[string][]byte{"value": x.Value, "iv": x.IV, "aad": x.AAD, "tag": x.Tag}
-			p.undo(&vectors.Vector{Comment: x.Source, Msg: vectors.Hex(plain), Result: "valid"}, undone[x.Op], key, x.Alg, members)
+			p.undo(&vectors.Vector{Comment: x.Source, Msg: vectors.Hex(plain), Result: "valid"},
+				undone[x.Op], key, x.Alg, members)
 			members["value"] = flipped(x.Value)
 			if got := p.use(undone[x.Op], key, x.Alg, members); bytes.Equal(got, plain) {
 				p.t.Errorf("%s, %s: decrypts with a flipped bit", x.Source, x.Alg)
@@ -209,7 +223,8 @@ func (p *prover) published() {
 			p.invalid[x.Alg]++
 		}
 		if x.Fixed {
-			if got := p.use(x.Op, key, x.Alg, map[string][]byte{"value": plain, "iv": x.IV}); !bytes.Equal(got, x.Value) {
+			if got := p.use(x.Op, key, x.Alg,
+				map[string][]byte{"value": plain, "iv": x.IV}); !bytes.Equal(got, x.Value) {
 				p.t.Errorf("%s, %s: %x, want %x", x.Source, x.Alg, got, x.Value)
 			}
 		}

@@ -21,7 +21,8 @@ func (p *prover) aes() {
 			continue
 		}
 		for _, v := range g.Tests {
-			p.undo(&v, "decrypt", p.oct(v.Key), fmt.Sprintf("A%dGCM", g.KeySize), map[string][]byte{"value": v.CT, "iv": v.IV, "aad": v.AAD, "tag": v.Tag})
+			p.undo(&v, "decrypt", p.oct(v.Key), fmt.Sprintf("A%dGCM", g.KeySize),
+				map[string][]byte{"value": v.CT, "iv": v.IV, "aad": v.AAD, "tag": v.Tag})
 		}
 	}
 	for _, g := range vectors.Wycheproof(p.t, "aes_cbc_pkcs5") {
@@ -52,7 +53,8 @@ func (p *prover) redo(v *vectors.Vector, op, alg string, members map[string][]by
 }
 
 func (p *prover) hmac() {
-	for alg, hash := range map[string]crypto.Hash{"HS256": crypto.SHA256, "HS384": crypto.SHA384, "HS512": crypto.SHA512} {
+	for alg, hash := range map[string]crypto.Hash{"HS256": crypto.SHA256, "HS384": crypto.SHA384,
+		"HS512": crypto.SHA512} {
 		for _, g := range vectors.Wycheproof(p.t, fmt.Sprintf("hmac_sha%d", 8*hash.Size())) {
 			switch {
 			case g.TagSize != 8*hash.Size():
@@ -65,7 +67,8 @@ func (p *prover) hmac() {
 			for _, v := range g.Tests {
 				key := p.oct(v.Key)
 				p.verdict(&v, key, alg, v.Msg, v.Tag)
-				if got := p.use("sign", key, alg, map[string][]byte{"value": v.Msg}); bytes.Equal(got, v.Tag) != (v.Result == "valid") {
+				if got := p.use("sign", key, alg, map[string][]byte{"value": v.Msg}); bytes.Equal(got,
+					v.Tag) != (v.Result == "valid") {
 					p.t.Errorf("%s, %d (%s): %x", alg, v.ID, v.Comment, got)
 				}
 			}
@@ -73,7 +76,8 @@ func (p *prover) hmac() {
 	}
 }
 
-// keysPerFile bounds how many RSA keys of a file are imported where time matters; make vectors takes all.
+// keysPerFile bounds how many RSA keys of a file are imported where time matters; make vectors
+// takes all.
 const keysPerFile = 8
 
 func (p *prover) rsaDecryption() {
@@ -107,13 +111,15 @@ func (p *prover) rsaDecryption() {
 // threePrimes: such keys (RFC 8017 section 3.2) are not taken, rather than taken for others.
 func (p *prover) threePrimes() {
 	for _, g := range vectors.Wycheproof(p.t, "rsa_three_primes_oaep_2048_sha1_mgf1sha1") {
-		if a := p.call("PUT", "/keys/three-primes", `{"key":`+string(g.PrivateKeyJWK)+`}`); a.status != 400 {
+		if a := p.call("PUT", "/keys/three-primes",
+			`{"key":`+string(g.PrivateKeyJWK)+`}`); a.status != 400 {
 			p.t.Errorf("a key of three primes: %d %s", a.status, a.body)
 		}
 	}
 }
 
-// rsaSignatures proves signatures of RSASSA-PKCS1-v1_5, which are fixed. The file gives keys without their primes.
+// rsaSignatures proves signatures of RSASSA-PKCS1-v1_5, which are fixed. The file gives keys
+// without their primes.
 func (p *prover) rsaSignatures() {
 	for _, size := range []string{"2048", "3072", "4096"} {
 		for _, g := range vectors.Wycheproof(p.t, "rsa_pkcs1_"+size+"_sig_gen") {
@@ -124,7 +130,8 @@ func (p *prover) rsaSignatures() {
 			}
 			n, e, d := g.PrivateKey.Modulus, g.PrivateKey.PublicExponent, g.PrivateKey.PrivateExponent
 			first, second := primes(n, e, d)
-			jwk := object(map[string][]byte{"n": bytes.TrimLeft(n, "\x00"), "e": e, "d": bytes.TrimLeft(d, "\x00"), "p": first, "q": second}, "kty", "RSA")
+			jwk := object(map[string][]byte{"n": bytes.TrimLeft(n, "\x00"), "e": e,
+				"d": bytes.TrimLeft(d, "\x00"), "p": first, "q": second}, "kty", "RSA")
 			if new(big.Int).SetBytes(e).Cmp(big.NewInt(65537)) < 0 {
 				p.skipped["RSA keys with small exponents, which are not taken"] += len(g.Tests)
 				if a := p.call("PUT", "/keys/small-exponent", `{"key":`+jwk+`}`); a.status != 400 {
@@ -136,7 +143,8 @@ func (p *prover) rsaSignatures() {
 			for _, v := range g.Tests {
 				digest := digestOf(alg, v.Msg)
 				p.verdict(&v, key, alg, digest, v.Sig)
-				if got := p.use("sign", key, alg, map[string][]byte{"value": digest}); !bytes.Equal(got, v.Sig) {
+				if got := p.use("sign", key, alg, map[string][]byte{"value": digest}); !bytes.Equal(got,
+					v.Sig) {
 					p.t.Errorf("%s, %d: %x, want %x", alg, v.ID, got, v.Sig)
 				}
 			}
@@ -144,8 +152,9 @@ func (p *prover) rsaSignatures() {
 	}
 }
 
-// primes factors a modulus whose exponents are known (NIST SP 800-56B appendix C.1): e·d-1 is a multiple of the order of every
-// number, so that the last square root of 1 on the way there is, for one number in two, one that shares a prime with the modulus.
+// primes factors a modulus whose exponents are known (NIST SP 800-56B appendix C.1): e·d-1 is a
+// multiple of the order of every number, so that the last square root of 1 on the way there is, for
+// one number in two, one that shares a prime with the modulus.
 func primes(modulus, e, d []byte) (p, q []byte) {
 	one := big.NewInt(1)
 	n := new(big.Int).SetBytes(modulus)
@@ -158,15 +167,18 @@ func primes(modulus, e, d []byte) (p, q []byte) {
 			root.Set(x)
 			x.Mod(x.Mul(x, x), n)
 		}
-		if f := new(big.Int).GCD(nil, nil, root.Sub(root, one), n); root.Sign() > 0 && f.Cmp(one) > 0 && f.Cmp(n) < 0 {
+		if f := new(big.Int).GCD(nil, nil, root.Sub(root, one), n); root.Sign() > 0 && f.Cmp(one) > 0 &&
+			f.Cmp(n) < 0 {
 			return f.Bytes(), new(big.Int).Div(n, f).Bytes()
 		}
 	}
 }
 
-// jws proves the signatures of JSON Web Signatures. Those that are invalid for what their header says are somebody else's business.
+// jws proves the signatures of JSON Web Signatures. Those that are invalid for what their header
+// says are somebody else's business.
 func (p *prover) jws() {
-	about := []string{"ModifiedPadding", "ModifiedSignature", "IntegerOverflow"} // what can be wrong with a signature itself
+	about := []string{"ModifiedPadding", "ModifiedSignature",
+		"IntegerOverflow"} // what can be wrong with a signature itself
 	for _, g := range vectors.Wycheproof(p.t, "json_web_signature") {
 		for _, v := range g.Tests {
 			alg, signed, signature := takenApart(v.JWS)
@@ -180,7 +192,8 @@ func (p *prover) jws() {
 	}
 }
 
-// takenApart gives the parts of a JWS in compact form. alg is "" if that is what it isn't, or the algorithm is no signature of ours.
+// takenApart gives the parts of a JWS in compact form. alg is "" if that is what it isn't, or the
+// algorithm is no signature of ours.
 func takenApart(jws string) (alg string, signed, signature []byte) {
 	var header struct{ Alg string }
 	parts := strings.Split(jws, ".")

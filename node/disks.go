@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// A node that has less free than its reserve (Config.Reserve) on the disk of its data, or on that of
-// its usage log, decides no writes any more. The reserve is for what goes on then: usage records of
-// reads, entries that others decide, snapshots, a log that is written anew so that purged means
+// A node that has less free than its reserve (Config.Reserve) on the disk of its data, or on that
+// of its usage log, decides no writes any more. The reserve is for what goes on then: usage records
+// of reads, entries that others decide, snapshots, a log that is written anew so that purged means
 // gone, and what frees room.
 
 // disksEvery is how often the disks are looked at.
@@ -36,7 +36,8 @@ type ShortError struct{ text string }
 
 func (e *ShortError) Error() string { return e.text }
 
-// short is why this node decides no writes by itself; nil while its disks have room. It never waits.
+// short is why this node decides no writes by itself; nil while its disks have room. It never
+// waits.
 func (n *Node) short() error { return n.disks.Load().short }
 
 // watchDisks ends with the node. A file system that does not answer leaves what was found before.

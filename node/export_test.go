@@ -4,7 +4,8 @@ import "time"
 
 // Prove is the MAC of a joiner that was given this unsealed node's shares.
 func (n *Node) Prove(serverID string, nonce, csr []byte, address string) []byte {
-	mac, err := joinProof{n.keys.Load().root, n.member.Load().identity.ClusterID, serverID, nonce}.answer(csr, address)
+	mac, err := joinProof{n.keys.Load().root, n.member.Load().identity.ClusterID, serverID,
+		nonce}.answer(csr, address)
 	if err != nil {
 		panic(err)
 	}

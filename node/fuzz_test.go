@@ -33,8 +33,10 @@ func xor(a, b []byte) []byte {
 
 // FuzzNonce: a challenge is valid for its server id, unaltered and young, and for nothing else.
 func FuzzNonce(f *testing.F) {
-	f.Add("00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeff", []byte{}, int64(time.Minute))
-	f.Add("00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeff", []byte{}, int64(2*time.Minute))
+	f.Add("00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeff", []byte{},
+		int64(time.Minute))
+	f.Add("00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeff", []byte{},
+		int64(2*time.Minute))
 	f.Add("a", "b", []byte{}, int64(0))
 	f.Add("a", "a", []byte{0, 0, 0, 0, 0, 0, 0, 1}, int64(0))
 	f.Add("a", "a", bytes.Repeat([]byte{0}, 57), int64(-1))
@@ -54,7 +56,8 @@ func FuzzNonce(f *testing.F) {
 func openAlone(tb testing.TB) *node.Node {
 	network := fakenet.New()
 	n, err := node.Open(node.Config{
-		Dir: filepath.Join(tb.TempDir(), "node"), Label: "alone", APIAddr: "https://alone:8200", ClusterAddr: "alone:8201",
+		Dir: filepath.Join(tb.TempDir(), "node"), Label: "alone", APIAddr: "https://alone:8200",
+		ClusterAddr:     "alone:8201",
 		ClusterListener: network.Listen("alone", "alone:8201"), Dial: network.Dialer("alone"),
 		Logger: hclog.NewNullLogger(), Version: "test",
 	})
@@ -75,8 +78,8 @@ func openAlone(tb testing.TB) *node.Node {
 	return n
 }
 
-// FuzzAdmitAnswer: whatever an answer holds, no proof means no admission, and an admission is a certificate for the
-// request's key and this id.
+// FuzzAdmitAnswer: whatever an answer holds, no proof means no admission, and an admission is a
+// certificate for the request's key and this id.
 func FuzzAdmitAnswer(f *testing.F) {
 	const id = "00112233445566778899aabbccddeeff"
 	_, csr, err := identity.NewRequest()
@@ -93,14 +96,16 @@ func FuzzAdmitAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, serverID string, nonceChange, macChange, csr []byte, address string) {
 		challenge, err := n.MakeChallenge(serverID)
 		if err != nil {
-			if _, err := n.AdmitAnswer(t.Context(), node.Answer{ServerID: serverID, CSR: csr, ClusterAddr: address}); !errors.Is(err, node.ErrInvalidAnswer) {
+			if _, err := n.AdmitAnswer(t.Context(), node.Answer{ServerID: serverID, CSR: csr,
+				ClusterAddr: address}); !errors.Is(err, node.ErrInvalidAnswer) {
 				t.Fatalf("server id %q: %v", serverID, err)
 			}
 			return
 		}
 		mac := n.Prove(serverID, challenge.Nonce, csr, address)
 		a := node.Answer{
-			ServerID: serverID, Nonce: xor(challenge.Nonce, nonceChange), MAC: xor(mac, macChange), CSR: csr, ClusterAddr: address,
+			ServerID: serverID, Nonce: xor(challenge.Nonce, nonceChange), MAC: xor(mac, macChange), CSR: csr,
+			ClusterAddr: address,
 		}
 		proved := bytes.Equal(a.MAC, mac) && bytes.Equal(a.Nonce, challenge.Nonce)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -135,7 +140,8 @@ func certifies(a node.Admission, serverID string, csr []byte) error {
 	if key, ok := certificate.PublicKey.(*ecdsa.PublicKey); !ok || !key.Equal(request.PublicKey) {
 		return errors.New("the certificate is for another key")
 	}
-	if certificate.Subject.CommonName != serverID || len(certificate.URIs) != 1 || !strings.HasSuffix(certificate.URIs[0].Path, serverID) {
+	if certificate.Subject.CommonName != serverID || len(certificate.URIs) != 1 ||
+		!strings.HasSuffix(certificate.URIs[0].Path, serverID) {
 		return fmt.Errorf("the certificate is for %v", certificate.URIs)
 	}
 	return certificate.CheckSignatureFrom(ca)

@@ -43,7 +43,8 @@ const (
 )
 
 var gossipSteps = [...]string{
-	gossipBoth: "all members get the new key beside the old one", gossipNewest: "all members encrypt with the new key",
+	gossipBoth:   "all members get the new key beside the old one",
+	gossipNewest: "all members encrypt with the new key",
 }
 
 const (
@@ -63,7 +64,8 @@ func decodeGossip(b []byte) (g gossipRecord, err error) {
 }
 
 // sealGossip makes the record of keys for a logical version.
-func sealGossip(k *seal.Keyring, step gossipStep, keys gossip.Keys, logical uint64) ([]byte, error) {
+func sealGossip(k *seal.Keyring, step gossipStep, keys gossip.Keys, logical uint64) ([]byte,
+	error) {
 	hash, plain := keys.Hash(), bytes.Join(keys, nil)
 	defer clear(plain)
 	return k.Seal(append([]byte{gossipVersion, byte(step)}, hash[:]...), pathGossip, logical, plain)
@@ -116,7 +118,8 @@ func (n *Node) followGossip(ctx context.Context, m *member) error {
 		if err != nil {
 			return err
 		}
-		if err := storage.WriteFile(filepath.Join(n.memberDir(), fileGossipKey), bytes.Join(keys, nil)); err != nil {
+		if err := storage.WriteFile(filepath.Join(n.memberDir(), fileGossipKey),
+			bytes.Join(keys, nil)); err != nil {
 			return err
 		}
 		if err := m.cluster.UseGossipKeys(keys); err != nil {
@@ -174,7 +177,8 @@ func (n *Node) changeGossip(
 
 // change commits what decide makes of the newest state, again where others were faster. A
 // transaction that writes nothing is not committed.
-func (m *member) change(ctx context.Context, verb fsm.Verb, decide func(fsm.View, *fsm.Txn) error) error {
+func (m *member) change(ctx context.Context, verb fsm.Verb,
+	decide func(fsm.View, *fsm.Txn) error) error {
 	for {
 		view := m.cluster.View()
 		txn := view.Begin(verb)
@@ -239,7 +243,8 @@ func (n *Node) GossipRotation(ctx context.Context) (Rotation, error) {
 	}
 	hash := gossip.Keys{newest}.Hash()
 	rotation := Rotation{
-		ID: hex.EncodeToString(hash[:8]), Older: len(keys) - 1, Step: gossipSteps[g.Step], Waiting: n.gossipLaggards(ctx, m, g),
+		ID: hex.EncodeToString(hash[:8]), Older: len(keys) - 1, Step: gossipSteps[g.Step],
+		Waiting: n.gossipLaggards(ctx, m, g),
 	}
 	if g.Step == gossipSteady && anyAnswers(rotation.Waiting) {
 		rotation.Step = "all members forget the old key"

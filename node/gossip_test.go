@@ -17,7 +17,8 @@ func TestGossipBlocked(t *testing.T) {
 	for i := range 3 {
 		s.openWith(i, func(c *node.Config) {
 			c.Gossip = node.GossipConfig{Bind: freePort(t), Advertise: fmt.Sprintf("127.0.0.%d:1", 100+i)}
-			c.Timing = node.Timing{Heartbeat: 200 * time.Millisecond, Election: 200 * time.Millisecond, LeaderLease: 100 * time.Millisecond}
+			c.Timing = node.Timing{Heartbeat: 200 * time.Millisecond, Election: 200 * time.Millisecond,
+				LeaderLease: 100 * time.Millisecond}
 		})
 	}
 	s.startOpened(3)
@@ -32,10 +33,12 @@ func TestGossipBlocked(t *testing.T) {
 		}
 	}
 	leader := s.leader()
-	if l := s.nodes[(leader+1)%3].Leader(t.Context()); !l.Known || l.APIAddr == "" || l.ClusterAddr == "" {
+	if l := s.nodes[(leader+1)%3].Leader(t.Context()); !l.Known || l.APIAddr == "" ||
+		l.ClusterAddr == "" {
 		t.Errorf("the leader's addresses are not known: %+v", l)
 	}
-	s.await("the leader steps down", func() bool { return s.nodes[(leader+1)%3].StepDown(t.Context()) == nil })
+	s.await("the leader steps down",
+		func() bool { return s.nodes[(leader+1)%3].StepDown(t.Context()) == nil })
 	s.await("another leader", func() bool { return s.leader() >= 0 && s.leader() != leader })
 
 	dead := s.leader()

@@ -30,9 +30,11 @@ type InitResult struct {
 // ErrShares: the numbers of shares and threshold do not make a scheme.
 var ErrShares = errors.New("node: shares must be 1 to 255, the threshold 1 to shares, and at least 2 when there is more than one share")
 
-// Init makes a cluster of this node. Concurrent calls: one wins, the others get ErrInitialized. The node stays sealed.
+// Init makes a cluster of this node. Concurrent calls: one wins, the others get ErrInitialized. The
+// node stays sealed.
 func (n *Node) Init(_ context.Context, shares, threshold int) (InitResult, error) {
-	if shares < 1 || shares > 255 || threshold < 1 || threshold > shares || (shares > 1 && threshold < 2) {
+	if shares < 1 || shares > 255 || threshold < 1 || threshold > shares ||
+		(shares > 1 && threshold < 2) {
 		return InitResult{}, ErrShares
 	}
 	if err := errors.Join(n.reachable(), n.short()); err != nil {
@@ -88,7 +90,8 @@ type genesis struct {
 	founding []byte // the first transaction, signed
 }
 
-// found makes every key of a new cluster. All but the shares and the root token go into the first transaction, wrapped.
+// found makes every key of a new cluster. All but the shares and the root token go into the first
+// transaction, wrapped.
 func (n *Node) found(shares, threshold int) (*genesis, error) {
 	clusterID, nodeID := newClusterID(), newNodeID()
 	record, parts, root, err := seal.Init(clusterID, shares, threshold)
@@ -103,7 +106,8 @@ func (n *Node) found(shares, threshold int) (*genesis, error) {
 	defer keyring.Close()
 	g := &genesis{shares: parts, address: n.config.ClusterAddr}
 	g.member = newMember{
-		manifest:   storage.Manifest{ClusterID: hex.EncodeToString(clusterID[:]), NodeID: nodeID, Voter: true},
+		manifest: storage.Manifest{ClusterID: hex.EncodeToString(clusterID[:]), NodeID: nodeID,
+			Voter: true},
 		gossipKeys: gossip.Keys{make([]byte, gossipKeySize)},
 		seal:       record,
 	}
@@ -133,7 +137,8 @@ func (g *genesis) certify(n *Node) (*identity.Authority, error) {
 }
 
 // write composes the first transaction: seal record, keyring, CA, and the domain's own.
-func (g *genesis) write(n *Node, root *seal.Root, keyring *seal.Keyring, authority *identity.Authority) error {
+func (g *genesis) write(n *Node, root *seal.Root, keyring *seal.Keyring,
+	authority *identity.Authority) error {
 	wrapped, err := root.WrapKeyring(keyring)
 	if err != nil {
 		return err
@@ -184,7 +189,8 @@ func (g *genesis) write(n *Node, root *seal.Root, keyring *seal.Keyring, authori
 	return err
 }
 
-// authority is by whose word the cluster goes: the transaction key, and this node as its one member.
+// authority is by whose word the cluster goes: the transaction key, and this node as its one
+// member.
 func (g *genesis) authority(keyring *seal.Keyring) (line, members []byte, err error) {
 	public, ok := keyring.Public(keyring.Term())
 	if !ok {
@@ -207,7 +213,8 @@ func (g *genesis) authority(keyring *seal.Keyring) (line, members []byte, err er
 	return line, members, err
 }
 
-// firstEntries stores the founding transaction, and the configuration that follows from it (decision 16).
+// firstEntries stores the founding transaction, and the configuration that follows from it
+// (decision 16).
 func (g *genesis) firstEntries(s *storage.Store) error { return cluster.Found(s, g.founding) }
 
 // caRecord is what pathCA holds, sealed.

@@ -25,8 +25,8 @@ type Challenger interface {
 	Answer(ctx context.Context, a Answer) (Admission, error)
 }
 
-// A Challenge is the seal's lock and a nonce. Strangers get it: the lock is good for checking shares,
-// and for nothing else (decision 17).
+// A Challenge is the seal's lock and a nonce. Strangers get it: the lock is good for checking
+// shares, and for nothing else (decision 17).
 type Challenge struct {
 	Lock  []byte
 	Nonce []byte
@@ -66,8 +66,9 @@ type joining struct {
 	nonVoter   bool
 }
 
-// Join makes this node, which has no data, collect shares to answer the challenge of the cluster behind ch. On a member it
-// does nothing and returns nil. Called again before the shares are complete, it begins anew.
+// Join makes this node, which has no data, collect shares to answer the challenge of the cluster
+// behind ch. On a member it does nothing and returns nil. Called again before the shares are
+// complete, it begins anew.
 func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	if n.keys.Load() != nil {
 		return ErrUnsealed
@@ -132,8 +133,8 @@ func (n *Node) JoinedAlready(ctx context.Context, ch Challenger) error {
 	return nil
 }
 
-// answerLocked proves that shares were given here, makes this node a member with what it is given in
-// return, and opens the seal record that is part of it.
+// answerLocked proves that shares were given here, makes this node a member with what it is given
+// in return, and opens the seal record that is part of it.
 func (n *Node) answerLocked(ctx context.Context, opener *seal.Opener) (*seal.Root, error) {
 	j := n.joining
 	key, csr, err := identity.NewRequest()
@@ -176,7 +177,8 @@ func (n *Node) answerLocked(ctx context.Context, opener *seal.Opener) (*seal.Roo
 }
 
 // askLocked makes the second join call, over a fresh nonce: people may have taken their time.
-func (n *Node) askLocked(ctx context.Context, opener *seal.Opener, csr []byte) (joinProof, Admission, error) {
+func (n *Node) askLocked(ctx context.Context, opener *seal.Opener, csr []byte) (joinProof,
+	Admission, error) {
 	j := n.joining
 	challenge, err := j.challenger.Challenge(ctx, j.nodeID)
 	if err != nil {
@@ -218,7 +220,8 @@ func (n *Node) becomeLocked(m newMember) error {
 	}
 	n.joining, n.ceremony = nil, nil
 	if err := n.openMember(); err != nil {
-		n.fail(fmt.Errorf("node: joined, but the member does not start: %w", err)) // its folder is there for the next start
+		n.fail(fmt.Errorf("node: joined, but the member does not start: %w",
+			err)) // its folder is there for the next start
 		return err
 	}
 	return nil
@@ -233,10 +236,12 @@ func (n *Node) MakeChallenge(serverID string) (Challenge, error) {
 	if !isNodeID(serverID) {
 		return Challenge{}, errors.New("node: a server id is 32 hex digits")
 	}
-	return Challenge{Lock: m.sealRecord().Lock.Encode(), Nonce: n.nonces.make(serverID, time.Now())}, nil
+	return Challenge{Lock: m.sealRecord().Lock.Encode(), Nonce: n.nonces.make(serverID, time.Now())},
+		nil
 }
 
-// AdmitAnswer serves the second: it checks the proof, signs the certificate and has the leader add the node as a non-voter.
+// AdmitAnswer serves the second: it checks the proof, signs the certificate and has the leader add
+// the node as a non-voter.
 func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
 	m, k := n.member.Load(), n.keys.Load()
 	if k == nil {
@@ -281,7 +286,8 @@ func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
 		return Admission{}, err
 	}
 	admission := Admission{
-		Certificate: certificate, CA: bytes.Join(wanted.Authorities, nil), SealRecord: m.sealRecord().Encode(), Trust: trust,
+		Certificate: certificate, CA: bytes.Join(wanted.Authorities, nil),
+		SealRecord: m.sealRecord().Encode(), Trust: trust,
 	}
 	if admission.GossipKey, err = proof.mask(bytes.Join(m.cluster.GossipKeys(), nil)); err != nil {
 		return Admission{}, err
@@ -295,7 +301,8 @@ func isNodeID(s string) bool {
 	return err == nil && len(id) == 16 && hex.EncodeToString(id) == s
 }
 
-// nonces makes challenges that need no memory: each is bound to the server id and dated, under a key of this process.
+// nonces makes challenges that need no memory: each is bound to the server id and dated, under a
+// key of this process.
 type nonces struct{ key [32]byte }
 
 const (

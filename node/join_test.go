@@ -102,11 +102,12 @@ func TestForgedLockIsRefused(t *testing.T) {
 			change byte
 			want   string
 		}{
-			"magic":           {0, 1, "not a lock"},
-			"cluster":         {5, 1, "does not belong to this cluster"},
-			"generation":      {28, 2, "does not belong to this cluster"},
-			"number":          {29, 1, "bytes where"},
-			"threshold":       {30, 1, "another lock"}, // three of three: the keys are right, the lock is not
+			"magic":      {0, 1, "not a lock"},
+			"cluster":    {5, 1, "does not belong to this cluster"},
+			"generation": {28, 2, "does not belong to this cluster"},
+			"number":     {29, 1, "bytes where"},
+			"threshold": {30, 1,
+				"another lock"}, // three of three: the keys are right, the lock is not
 			"hash of a share": {31, 1, "does not belong to this cluster"},
 		} {
 			f := &forger{direct: direct{s.nodes[0]}}

@@ -7,14 +7,16 @@ import (
 	"errors"
 )
 
-// A joinKey makes MACs under the key that shares give: the member's seal.Root, the joiner's seal.Opener.
+// A joinKey makes MACs under the key that shares give: the member's seal.Root, the joiner's
+// seal.Opener.
 type joinKey interface {
 	JoinMAC(parts ...[]byte) ([]byte, error)
 }
 
 // A joinProof is what both sides of one join can compute because both were given shares. It is
-// bound to the cluster, the joiner and one nonce. Each side proves itself: the answer that the joiner was given shares, the
-// admission that it comes from the cluster and not from somebody with a certificate for its name (decision 17).
+// bound to the cluster, the joiner and one nonce. Each side proves itself: the answer that the
+// joiner was given shares, the admission that it comes from the cluster and not from somebody with
+// a certificate for its name (decision 17).
 type joinProof struct {
 	key                 joinKey
 	clusterID, serverID string
@@ -32,7 +34,8 @@ func (p joinProof) admission(a Admission) ([]byte, error) {
 	return p.mac("admission", a.Certificate, a.CA, a.GossipKey, a.SealRecord, a.Trust)
 }
 
-// mask turns the gossip keys, one after the other, into what travels, and back: nobody who reads the connection learns them.
+// mask turns the gossip keys, one after the other, into what travels, and back: nobody who reads
+// the connection learns them.
 func (p joinProof) mask(gossipKeys []byte) ([]byte, error) {
 	keys, err := splitGossip(gossipKeys) // of the mask's size, as it happens
 	if err != nil || len(keys) > maxGossipKeys {

@@ -79,7 +79,8 @@ func (m newMember) writeFiles(dir string) error {
 		return err
 	}
 	for name, content := range map[string][]byte{
-		fileCA: m.ca, fileCert: m.certificate, fileKey: key, fileGossipKey: bytes.Join(m.gossipKeys, nil), fileSeal: m.seal.Encode(), fileTrust: m.trust,
+		fileCA: m.ca, fileCert: m.certificate, fileKey: key, fileGossipKey: bytes.Join(m.gossipKeys, nil),
+		fileSeal: m.seal.Encode(), fileTrust: m.trust,
 	} {
 		if err := storage.WriteFile(filepath.Join(dir, name), content); err != nil {
 			return err
@@ -105,13 +106,15 @@ func (n *Node) openMember() error {
 		return errors.Join(err, store.Close())
 	}
 	m.cluster, err = cluster.Open(cluster.Config{
-		Store:      store,
-		Identity:   m.identity,
-		Listener:   n.config.ClusterListener,
-		Dial:       n.config.Dial,
-		Address:    n.config.ClusterAddr,
-		Gossip:     gossip.Config{Bind: n.config.Gossip.Bind, Advertise: n.config.Gossip.Advertise, Keys: m.gossipKeys},
-		About:      cluster.About{Label: n.config.Label, Region: n.config.Region, API: n.config.APIAddr, Version: n.config.Version},
+		Store:    store,
+		Identity: m.identity,
+		Listener: n.config.ClusterListener,
+		Dial:     n.config.Dial,
+		Address:  n.config.ClusterAddr,
+		Gossip: gossip.Config{Bind: n.config.Gossip.Bind, Advertise: n.config.Gossip.Advertise,
+			Keys: m.gossipKeys},
+		About: cluster.About{Label: n.config.Label, Region: n.config.Region, API: n.config.APIAddr,
+			Version: n.config.Version},
 		Timing:     n.config.Timing.cluster(),
 		Leases:     n.config.Leases,
 		Compact:    n.config.Compact,
@@ -150,7 +153,8 @@ func (n *Node) readMember(store *storage.Store) (*member, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(n.memberDir(), fileKey), err)
 	}
 	manifest := store.Manifest()
-	shown, err := identity.New(manifest.ClusterID, manifest.NodeID, key, files[fileCert], files[fileCA])
+	shown, err := identity.New(manifest.ClusterID, manifest.NodeID, key, files[fileCert],
+		files[fileCA])
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", n.memberDir(), err)
 	}
@@ -166,7 +170,8 @@ func (n *Node) readMember(store *storage.Store) (*member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(n.memberDir(), fileTrust), err)
 	}
-	return &member{store: store, identity: shown, shown: shown, nextKey: next, gossipKeys: gossipKeys, mirror: record, trust: trust}, nil
+	return &member{store: store, identity: shown, shown: shown, nextKey: next, gossipKeys: gossipKeys,
+		mirror: record, trust: trust}, nil
 }
 
 // remember keeps what the member must not forget in its folder.
@@ -182,7 +187,8 @@ func (n *Node) remember(t cluster.Trust) error {
 func (n *Node) watch(m *member) {
 	select {
 	case <-m.store.Failed():
-		n.fail(fmt.Errorf("the disk under %s failed, so nothing more can be promised: %w", n.config.Dir, m.store.Err()))
+		n.fail(fmt.Errorf("the disk under %s failed, so nothing more can be promised: %w", n.config.Dir,
+			m.store.Err()))
 	case <-m.cluster.Failed():
 		n.fail(m.cluster.Err())
 	case <-n.ctx.Done():

@@ -56,13 +56,14 @@ type Config struct {
 	Audit           audit.Sink                        // in its place; nil: the file
 	Reserve         uint64                            // bytes: with less free on its disks it decides no writes; 0: not looked at
 	Free            func(path string) (uint64, error) // nil: space.Free
-	Disk            func(op, path string) error       // asked before each step of the store (storage.Store.Gate); nil: nobody is asked
-	Now             func() time.Time                  // wall clock; nil: time.Now
-	Leases          Leases
-	Logger          hclog.Logger
-	Timing          Timing
-	Compact         Compact
-	Version         string
+	Disk            func(op,
+		path string) error // asked before each step of the store (storage.Store.Gate); nil: nobody is asked
+	Now     func() time.Time // wall clock; nil: time.Now
+	Leases  Leases
+	Logger  hclog.Logger
+	Timing  Timing
+	Compact Compact
+	Version string
 	// AuthorityKeys fetches the keys of an attestation authority (vault.Config); nil: no key is ever
 	// released.
 	AuthorityKeys func(ctx context.Context, authority, kid string) ([]byte, error)
@@ -139,7 +140,8 @@ func Open(config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{config: config, audit: log, counts: vault.NewCounts(), nonces: newNonces(), failed: make(chan struct{})}
+	n := &Node{config: config, audit: log, counts: vault.NewCounts(), nonces: newNonces(),
+		failed: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.lookAtDisks()
 	if err := n.openExisting(); err != nil {
@@ -241,5 +243,6 @@ func (n *Node) logger() hclog.Logger { return n.config.Logger }
 
 // timing in the cluster's words.
 func (t Timing) cluster() cluster.Timing {
-	return cluster.Timing{Heartbeat: t.Heartbeat, Election: t.Election, LeaderLease: t.LeaderLease, Commit: t.Commit}
+	return cluster.Timing{Heartbeat: t.Heartbeat, Election: t.Election, LeaderLease: t.LeaderLease,
+		Commit: t.Commit}
 }

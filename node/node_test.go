@@ -18,7 +18,8 @@ import (
 	"keyquorum/vault"
 )
 
-// A site is a set of nodes on a network in memory. It joins nodes to one another without HTTP: node has none.
+// A site is a set of nodes on a network in memory. It joins nodes to one another without HTTP: node
+// has none.
 type site struct {
 	t       *testing.T
 	network *fakenet.Network
@@ -49,7 +50,8 @@ func (s *site) openWith(i int, configure func(*node.Config)) *node.Node {
 	s.t.Helper()
 	host, address := fmt.Sprintf("host%d", i), fmt.Sprintf("host%d:8201", i)
 	config := node.Config{
-		Dir: filepath.Join(s.root, host), Label: host, APIAddr: "https://" + host + ":8200", ClusterAddr: address,
+		Dir: filepath.Join(s.root, host), Label: host, APIAddr: "https://" + host + ":8200",
+		ClusterAddr:     address,
 		ClusterListener: s.network.Listen(host, address), Dial: s.network.Dialer(host),
 		Logger: hclog.NewNullLogger(), Version: "test",
 		Leases: node.Leases{Clock: func() time.Duration { return time.Since(s.born) }},
@@ -130,7 +132,8 @@ func (s *site) operator(i int) (*vault.Vaults, vault.Operator) {
 	s.t.Helper()
 	v, err := s.nodes[i].Vaults()
 	must(s.t, err)
-	o, err := v.AuthenticateOperator(s.t.Context(), vault.Request{ID: "test", Start: time.Now()}, s.token)
+	o, err := v.AuthenticateOperator(s.t.Context(), vault.Request{ID: "test", Start: time.Now()},
+		s.token)
 	must(s.t, err)
 	return v, o
 }
@@ -281,7 +284,8 @@ func TestJoinNeedsTheRightShares(t *testing.T) {
 		challenge, err := s.nodes[0].MakeChallenge("00112233445566778899aabbccddeeff")
 		must(t, err)
 		_, err = s.nodes[0].AdmitAnswer(t.Context(), node.Answer{
-			ServerID: "00112233445566778899aabbccddeeff", Nonce: challenge.Nonce, MAC: make([]byte, 32), ClusterAddr: "host9:8201",
+			ServerID: "00112233445566778899aabbccddeeff", Nonce: challenge.Nonce, MAC: make([]byte, 32),
+			ClusterAddr: "host9:8201",
 		})
 		if !errors.Is(err, node.ErrInvalidAnswer) {
 			t.Fatalf("an answer without the key: %v", err)

@@ -73,7 +73,8 @@ func (n *Node) followNodes(ctx context.Context, m *member) error {
 	if !ok || !member {
 		return nil
 	}
-	if r.Mod == m.nodesFrom && own.Generation == m.shown.Generation() && m.shown.SpeaksAmong(view.Members()) {
+	if r.Mod == m.nodesFrom && own.Generation == m.shown.Generation() &&
+		m.shown.SpeaksAmong(view.Members()) {
 		return nil
 	}
 	wanted, err := identity.NodeKeysOf(view)
@@ -139,7 +140,8 @@ func (n *Node) renewKey(ctx context.Context, m *member) error {
 	if err != nil {
 		return err
 	}
-	if err := storage.WriteFile(filepath.Join(dir, fileCert), certificate); err != nil { // from here on it is the key in use
+	if err := storage.WriteFile(filepath.Join(dir, fileCert),
+		certificate); err != nil { // from here on it is the key in use
 		return err
 	}
 	m.shown, m.nextKey = next, nil
@@ -192,11 +194,12 @@ func (k *keys) authority(view fsm.View) (*identity.Authority, error) {
 
 // RotateNodeKeys has every member get a new key, unless some are still about to.
 func (n *Node) RotateNodeKeys(ctx context.Context) (Rotation, error) {
-	err := n.changeNodes(ctx, func(view fsm.View, _ *keys, wanted *identity.NodeKeys, _ *fsm.Txn) (bool, error) {
-		underWay := len(wanted.Behind(view.Members())) > 0
-		wanted.Generation++
-		return !underWay, nil
-	})
+	err := n.changeNodes(ctx,
+		func(view fsm.View, _ *keys, wanted *identity.NodeKeys, _ *fsm.Txn) (bool, error) {
+			underWay := len(wanted.Behind(view.Members())) > 0
+			wanted.Generation++
+			return !underWay, nil
+		})
 	if err != nil {
 		return Rotation{}, err
 	}
@@ -206,27 +209,28 @@ func (n *Node) RotateNodeKeys(ctx context.Context) (Rotation, error) {
 // RotateAuthority has the authority replaced, and with it the key of every member, unless that is
 // under way.
 func (n *Node) RotateAuthority(ctx context.Context) (Rotation, error) {
-	err := n.changeNodes(ctx, func(view fsm.View, k *keys, wanted *identity.NodeKeys, txn *fsm.Txn) (bool, error) {
-		if len(wanted.Authorities) > 1 {
-			return false, nil
-		}
-		old, err := k.authority(view)
-		if err != nil {
-			return false, err
-		}
-		next, err := old.Successor(n.member.Load().identity.ClusterID, n.config.Now())
-		if err != nil {
-			return false, err
-		}
-		wanted.Generation++
-		wanted.Authorities = slices.Insert(wanted.Authorities, 0, next.Certificate.Raw)
-		record, err := authorityRecord(next)
-		if err != nil {
-			return false, err
-		}
-		defer clear(record.Key)
-		return true, putSealed(txn, view, k.keyring, pathCA, record)
-	})
+	err := n.changeNodes(ctx,
+		func(view fsm.View, k *keys, wanted *identity.NodeKeys, txn *fsm.Txn) (bool, error) {
+			if len(wanted.Authorities) > 1 {
+				return false, nil
+			}
+			old, err := k.authority(view)
+			if err != nil {
+				return false, err
+			}
+			next, err := old.Successor(n.member.Load().identity.ClusterID, n.config.Now())
+			if err != nil {
+				return false, err
+			}
+			wanted.Generation++
+			wanted.Authorities = slices.Insert(wanted.Authorities, 0, next.Certificate.Raw)
+			record, err := authorityRecord(next)
+			if err != nil {
+				return false, err
+			}
+			defer clear(record.Key)
+			return true, putSealed(txn, view, k.keyring, pathCA, record)
+		})
 	if err != nil {
 		return Rotation{}, err
 	}
@@ -240,13 +244,14 @@ func (n *Node) driveNodes(ctx context.Context, m *member) error {
 	if err != nil || len(wanted.Authorities) == 1 {
 		return err
 	}
-	return n.changeNodes(ctx, func(view fsm.View, _ *keys, wanted *identity.NodeKeys, _ *fsm.Txn) (bool, error) {
-		if len(wanted.Authorities) == 1 || len(wanted.Behind(view.Members())) > 0 {
-			return false, nil
-		}
-		wanted.Authorities = wanted.Authorities[:1]
-		return true, nil
-	})
+	return n.changeNodes(ctx,
+		func(view fsm.View, _ *keys, wanted *identity.NodeKeys, _ *fsm.Txn) (bool, error) {
+			if len(wanted.Authorities) == 1 || len(wanted.Behind(view.Members())) > 0 {
+				return false, nil
+			}
+			wanted.Authorities = wanted.Authorities[:1]
+			return true, nil
+		})
 }
 
 // changeNodes writes the record of node keys anew, where change says so, and what change adds.

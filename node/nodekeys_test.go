@@ -21,7 +21,8 @@ func TestNodeKeyFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		certificate, err := authority.Sign(csr, "00112233445566778899aabbccddeeff", "0123456789abcdef0123456789abcdef", time.Now())
+		certificate, err := authority.Sign(csr, "00112233445566778899aabbccddeeff",
+			"0123456789abcdef0123456789abcdef", time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,10 +36,13 @@ func TestNodeKeyFiles(t *testing.T) {
 		next, current  *ecdsa.PrivateKey
 		notOfThisNodes bool
 	}{
-		"before":                           {[]*ecdsa.PrivateKey{old}, oldCertificate, nil, old, false},
-		"the new key is written":           {[]*ecdsa.PrivateKey{fresh, old}, oldCertificate, fresh, old, false},
-		"its certificate is written":       {[]*ecdsa.PrivateKey{fresh, old}, freshCertificate, nil, fresh, false},
-		"the old key is gone":              {[]*ecdsa.PrivateKey{fresh}, freshCertificate, nil, fresh, false},
+		"before": {[]*ecdsa.PrivateKey{old}, oldCertificate, nil, old, false},
+		"the new key is written": {[]*ecdsa.PrivateKey{fresh, old}, oldCertificate, fresh, old,
+			false},
+		"its certificate is written": {[]*ecdsa.PrivateKey{fresh, old}, freshCertificate, nil,
+			fresh, false},
+		"the old key is gone": {[]*ecdsa.PrivateKey{fresh}, freshCertificate, nil, fresh,
+			false},
 		"a certificate of neither of them": {[]*ecdsa.PrivateKey{old}, freshCertificate, nil, nil, true},
 		"no key":                           {nil, freshCertificate, nil, nil, true},
 	} {

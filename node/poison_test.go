@@ -32,7 +32,8 @@ func breakDisk(t *testing.T, path string) {
 	t.Fatalf("%s is not open", path)
 }
 
-// The first write that the disk refuses ends the node: Failed closes, and nothing more is acknowledged.
+// The first write that the disk refuses ends the node: Failed closes, and nothing more is
+// acknowledged.
 func TestFailedDiskEndsTheNode(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {
 		s.start(1)

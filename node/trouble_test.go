@@ -12,7 +12,8 @@ import (
 	"keyquorum/node"
 )
 
-// Seal means sealed: also for keys that are complete and only wait for the cluster to bring the keyring.
+// Seal means sealed: also for keys that are complete and only wait for the cluster to bring the
+// keyring.
 func TestSealEndsAnOpeningNode(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {
 		s.start(3)
@@ -69,7 +70,8 @@ func TestCloseWhileOpening(t *testing.T) {
 	})
 }
 
-// A joiner whose member can't be opened has its folder, and must end, not stumble over the next share.
+// A joiner whose member can't be opened has its folder, and must end, not stumble over the next
+// share.
 func TestJoinThatCannotOpenEndsTheNode(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {
 		s.start(1)
@@ -108,7 +110,8 @@ func TestInitThatCannotOpenLeavesNothing(t *testing.T) {
 	})
 }
 
-// A crash between the answer and the joiner's folder leaves an id in the configuration: the next join from there is told which.
+// A crash between the answer and the joiner's folder leaves an id in the configuration: the next
+// join from there is told which.
 func TestJoinAgainAfterCrash(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {
 		s.start(1)
@@ -235,10 +238,12 @@ func (c *tap) Answer(_ context.Context, a node.Answer) (node.Admission, error) {
 func TestAddressesThatNobodyFinds(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {
 		s.start(1)
-		for i, address := range []string{"https://host1:8201", "host1", "::1:8201", "0.0.0.0:8201", "host1:0"} {
+		for i, address := range []string{"https://host1:8201", "host1", "::1:8201", "0.0.0.0:8201",
+			"host1:0"} {
 			n := s.openWith(i+1, func(c *node.Config) { c.ClusterAddr = address })
 			_, err := n.Init(t.Context(), 1, 1)
-			for what, err := range map[string]error{"init": err, "join": n.Join(t.Context(), direct{s.nodes[0]}, false)} {
+			for what, err := range map[string]error{"init": err,
+				"join": n.Join(t.Context(), direct{s.nodes[0]}, false)} {
 				var refused *node.PeerError
 				if !errors.As(err, &refused) {
 					t.Errorf("%s at %s: %v", what, address, err)
@@ -274,7 +279,8 @@ func TestJoinAfterADeathThatLeftAGhost(t *testing.T) {
 		must(t, s.open(1).Join(t.Context(), direct{s.nodes[0]}, false))
 		s.unseal(1)
 		after, _, _ := s.nodes[0].Peers()
-		if len(before) != 2 || len(after) != 2 || before[0].ID != after[0].ID || before[1].ID != after[1].ID {
+		if len(before) != 2 || len(after) != 2 || before[0].ID != after[0].ID ||
+			before[1].ID != after[1].ID {
 			t.Errorf("before %v, after %v", before, after)
 		}
 		if _, err := os.Stat(filepath.Join(s.root, "host1", "joining")); !errors.Is(err, fs.ErrNotExist) {

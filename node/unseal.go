@@ -61,8 +61,9 @@ func (n *Node) noteLocked() SealStatus {
 	return n.SealStatus()
 }
 
-// Unseal takes one share. A wrong one is refused by name (seal.ErrShare…) and the progress stays. With the last share
-// the node is unsealed when the call returns, unless the cluster has no leader yet: then it becomes so by itself.
+// Unseal takes one share. A wrong one is refused by name (seal.ErrShare…) and the progress stays.
+// With the last share the node is unsealed when the call returns, unless the cluster has no leader
+// yet: then it becomes so by itself.
 func (n *Node) Unseal(ctx context.Context, share seal.Plaintext) (SealStatus, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -109,15 +110,17 @@ func (n *Node) thresholdLocked() int {
 	return n.member.Load().sealRecord().Threshold
 }
 
-// unsealWait is how long the call that brought the last share waits for the state to bring the keyring.
+// unsealWait is how long the call that brought the last share waits for the state to bring the
+// keyring.
 const unsealWait = 10 * time.Second
 
-// An opening is a root key that waits for the cluster to bring the keyring. There is one at most: sealing, resetting, and
-// another set of shares end it.
+// An opening is a root key that waits for the cluster to bring the keyring. There is one at most:
+// sealing, resetting, and another set of shares end it.
 type opening struct{ stop context.CancelFunc }
 
-// openKeysLocked unwraps the keyring and opens the domain. The keyring may not be here yet: after a restart nothing is
-// applied before there is a leader, a node that has just joined has an empty state. Then a goroutine waits for it.
+// openKeysLocked unwraps the keyring and opens the domain. The keyring may not be here yet: after a
+// restart nothing is applied before there is a leader, a node that has just joined has an empty
+// state. Then a goroutine waits for it.
 func (n *Node) openKeysLocked(ctx context.Context, root *seal.Root) (SealStatus, error) {
 	opened, stop := context.WithCancel(n.ctx)
 	o := &opening{stop}
@@ -183,8 +186,8 @@ func (n *Node) ended(o *opening) {
 	}
 }
 
-// cleanse has this node's folder rid of what was deleted while it was away, before it serves. It tries until ctx ends: for a while
-// there may be no leader.
+// cleanse has this node's folder rid of what was deleted while it was away, before it serves. It
+// tries until ctx ends: for a while there may be no leader.
 func (n *Node) cleanse(ctx context.Context, m *member, k *keys) error {
 	m.cluster.Authorize(k.keyring)
 	for last := ""; ; {
@@ -196,7 +199,8 @@ func (n *Node) cleanse(ctx context.Context, m *member, k *keys) error {
 			return ctx.Err()
 		}
 		if err.Error() != last && !errors.Is(err, cluster.ErrUnavailable) {
-			n.logger().Error("this node's folder holds what was deleted, so it does not serve yet; trying again", "error", err)
+			n.logger().Error("this node's folder holds what was deleted, so it does not serve yet; trying again",
+				"error", err)
 			last = err.Error()
 		}
 		select {
@@ -226,8 +230,9 @@ func (n *Node) makeKeys(ctx context.Context, m *member, root *seal.Root) (*keys,
 	}
 	k.vaults, err = vault.New(vault.Config{
 		AuthorityKeys: n.config.AuthorityKeys,
-		Replica:       m.cluster, Keyring: keyring, Refresh: func() error { return k.refresh(m.cluster.View()) },
-		Audit: n.audit, Now: n.config.Now,
+		Replica:       m.cluster, Keyring: keyring,
+		Refresh: func() error { return k.refresh(m.cluster.View()) },
+		Audit:   n.audit, Now: n.config.Now,
 		Node: n.config.Label, ClusterID: m.identity.ClusterID, Counts: n.counts,
 	})
 	if err != nil {
@@ -270,8 +275,8 @@ func (n *Node) ResetUnseal(share seal.Plaintext) (SealStatus, error) {
 	return n.noteLocked(), nil
 }
 
-// Seal drops every key of this node, one that waits for the keyring too. A leader finds itself an unsealed successor
-// within seconds.
+// Seal drops every key of this node, one that waits for the keyring too. A leader finds itself an
+// unsealed successor within seconds.
 func (n *Node) Seal(context.Context) error {
 	if n.member.Load() == nil {
 		return ErrUninitialized

@@ -2,9 +2,10 @@ package node
 
 import "time"
 
-// Background work is what no request asks for (vault.Sweep). The leader does it, if it is unsealed; a sealed one looks for an unsealed
-// successor anyway. Each unsealed node looks now and then whether it leads, so that a new leader goes on where the last one stopped: all
-// that there is to know is in the state.
+// Background work is what no request asks for (vault.Sweep). The leader does it, if it is unsealed;
+// a sealed one looks for an unsealed successor anyway. Each unsealed node looks now and then
+// whether it leads, so that a new leader goes on where the last one stopped: all that there is to
+// know is in the state.
 
 const (
 	workRest  = time.Minute // between two passes at least
@@ -30,7 +31,8 @@ func (n *Node) workRest() time.Duration {
 	return workRest
 }
 
-// workOnce does a pass if this node leads, and ends it when it does not any more. It returns how long it looked.
+// workOnce does a pass if this node leads, and ends it when it does not any more. It returns how
+// long it looked.
 func (n *Node) workOnce(m *member, k *keys) time.Duration {
 	ctx, stop, leads := m.cluster.WhileLeading(k.working)
 	defer stop()

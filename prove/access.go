@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// access is the kind of what an application may do in the vault: administrators change it through any node while the
-// application uses it through any node.
+// access is the kind of what an application may do in the vault: administrators change it through
+// any node while the application uses it through any node.
 type access struct{ r *Run }
 
 // rights are what a grant allows, of what is tried here.
@@ -54,7 +54,8 @@ func (m rights) String() string {
 	return strings.Join(m.names(), "+")
 }
 
-// granting is the state: what is granted, whether the application is switched off, and which of its client secrets are gone.
+// granting is the state: what is granted, whether the application is switched off, and which of its
+// client secrets are gone.
 type granting struct {
 	rights  rights
 	off     bool
@@ -112,8 +113,10 @@ func (s granting) admit(q request) word {
 }
 
 var (
-	whenOn  = weights{{grant, 20}, {enable, 6}, {revoke, 5}, {granted, 6}, {enabled, 3}, {signIn, 12}, {use, 48}}
-	whenOff = weights{{grant, 8}, {enable, 40}, {revoke, 2}, {granted, 4}, {enabled, 8}, {signIn, 14}, {use, 24}}
+	whenOn = weights{{grant, 20}, {enable, 6}, {revoke, 5}, {granted, 6}, {enabled, 3}, {signIn, 12},
+		{use, 48}}
+	whenOff = weights{{grant, 8}, {enable, 40}, {revoke, 2}, {granted, 4}, {enabled, 8}, {signIn, 14},
+		{use, 24}}
 )
 
 func (access) choose(o *object, rng *rand.Rand) request {
@@ -209,7 +212,8 @@ func (access) decode(o *object, q request, body []byte) (reply, error) {
 }
 
 func (access) readBack(_ *object, node, _ int) []request {
-	return []request{{verb: granted}, {verb: enabled}, {verb: use, rights: mayGet}, {verb: use, rights: maySet},
+	return []request{{verb: granted}, {verb: enabled}, {verb: use, rights: mayGet},
+		{verb: use, rights: maySet},
 		{verb: signIn, secret: uint8(1 + node%spares)}} // a token of a secret that may be revoked, nobody may have any more
 }
 

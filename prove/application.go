@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// An application is a principal of the run, as whoever holds one of its client secrets. It has a token for each node: one fits
-// all as long as their clocks agree.
+// An application is a principal of the run, as whoever holds one of its client secrets. It has a
+// token for each node: one fits all as long as their clocks agree.
 type application struct {
 	name, clientID, secret string
 	credential             string // the secret's id
@@ -27,10 +27,12 @@ type token struct {
 }
 
 // newApplication makes an application with so many client secrets.
-func (r *Run) newApplication(ctx context.Context, suffix string, secrets int) (apps []*application, err error) {
+func (r *Run) newApplication(ctx context.Context, suffix string, secrets int) (apps []*application,
+	err error) {
 	name := r.Prefix() + suffix
 	create := operatorCall(http.MethodPost, "/v1/keyquorum/apps", fmt.Sprintf(`{"name":%q}`, name))
-	if err := r.insist(ctx, create, nil, http.StatusConflict); err != nil { // a conflict is with an earlier try: the name is ours
+	if err := r.insist(ctx, create, nil,
+		http.StatusConflict); err != nil { // a conflict is with an earlier try: the name is ours
 		return nil, err
 	}
 	for range secrets {
@@ -51,7 +53,8 @@ func (r *Run) newSecret(ctx context.Context, name string) (*application, error) 
 		ClientID string `json:"client_id"`
 		Secret   string `json:"secret"`
 	}
-	if err := r.insist(ctx, operatorCall(http.MethodPost, "/v1/keyquorum/apps/"+app.name+"/credentials", ""), &credential); err != nil {
+	if err := r.insist(ctx, operatorCall(http.MethodPost,
+		"/v1/keyquorum/apps/"+app.name+"/credentials", ""), &credential); err != nil {
 		return nil, err
 	}
 	app.clientID, app.secret, app.credential = credential.ClientID, credential.Secret, credential.ID
@@ -78,12 +81,15 @@ func (i issued) token() *token {
 
 func (r *Run) issueCall(app *application) call {
 	_, zone, _ := strings.Cut(strings.TrimPrefix(r.target.VaultURL(r.options.Vault), "https://"), ".")
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {app.clientID}, "client_secret": {app.secret},
-		"scope": {"https://" + zone + "/.default"}}
-	return call{method: http.MethodPost, url: r.target.LoginURL + "/adfs/oauth2/token", body: form.Encode(), form: true}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {app.clientID},
+		"client_secret": {app.secret},
+		"scope":         {"https://" + zone + "/.default"}}
+	return call{method: http.MethodPost, url: r.target.LoginURL + "/adfs/oauth2/token",
+		body: form.Encode(), form: true}
 }
 
-// authenticate makes sure that app, which may be nil, has a token for a node that it can use. One that is old is renewed if possible.
+// authenticate makes sure that app, which may be nil, has a token for a node that it can use. One
+// that is old is renewed if possible.
 func (r *Run) authenticate(ctx context.Context, node int, app *application) error {
 	if app == nil {
 		return nil

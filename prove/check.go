@@ -7,10 +7,12 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// Check holds the history of every object to its model. It is for when Work and ReadBack have ended.
+// Check holds the history of every object to its model. It is for when Work and ReadBack have
+// ended.
 //
-// How far it searches is bounded by steps of the models, not by time, which stands still in a testing/synctest bubble while
-// something is computed. A history that takes more than 300,000 steps is undecided. A usual one takes some hundreds.
+// How far it searches is bounded by steps of the models, not by time, which stands still in a
+// testing/synctest bubble while something is computed. A history that takes more than 300,000 steps
+// is undecided. A usual one takes some hundreds.
 func (r *Run) Check() *Verdict {
 	v := &Verdict{Seed: r.options.Seed, Failures: map[string]int{}}
 	for what, n := range r.failures {
@@ -37,8 +39,8 @@ type history struct {
 
 const maxSteps = 300_000
 
-// check searches for an order of the operations, each somewhere between its call and its return, in which the model answers
-// all of them as they were answered. It takes so many steps and no more.
+// check searches for an order of the operations, each somewhere between its call and its return, in
+// which the model answers all of them as they were answered. It takes so many steps and no more.
 func (h history) check(left int) porcupine.CheckResult {
 	result := porcupine.CheckOperationsTimeout(h.porcupine(&left), h.intervals(), 0)
 	if result == porcupine.Illegal && left < 0 {
@@ -85,12 +87,13 @@ type moment struct {
 	over  bool
 }
 
-// end comes after everything that is known. A write with an unknown outcome has changed something before it, or comes after
-// it and has never happened. That it happened and changed nothing is no third case: fewer to search.
+// end comes after everything that is known. A write with an unknown outcome has changed something
+// before it, or comes after it and has never happened. That it happened and changed nothing is no
+// third case: fewer to search.
 var end = &operation{}
 
-// agree says whether got is what the model answers. Of a version that nobody is known to have made, only a write with an
-// unknown outcome can be the maker.
+// agree says whether got is what the model answers. Of a version that nobody is known to have made,
+// only a write with an unknown outcome can be the maker.
 func agree(got, want reply, unsure []int32) bool {
 	if got.version == somebody && slices.Contains(unsure, want.version) {
 		got.version = want.version

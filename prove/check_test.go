@@ -29,7 +29,8 @@ func TestPossibleHistoriesAreAccepted(t *testing.T) {
 				if result := h.check(maxSteps); result != porcupine.Ok {
 					t.Fatalf("%s:\n%v", result, &Violation{minimal: h})
 				}
-				if cut := h.until(rapid.Int64Range(0, 2*int64(len(h.operations))).Draw(t, "cut")); cut.check(maxSteps) != porcupine.Ok {
+				if cut := h.until(rapid.Int64Range(0, 2*int64(len(h.operations))).Draw(t,
+					"cut")); cut.check(maxSteps) != porcupine.Ok {
 					t.Fatalf("a prefix of a possible history is not:\n%v", &Violation{minimal: cut})
 				}
 			})
@@ -76,10 +77,11 @@ var lies = map[string]lie{
 		p.do(request{verb: set})
 		return p.lie(request{verb: get}, says(old.reply))
 	}},
-	"an acknowledged write is gone when it is read back": {aSecret, unanswered, func(p *player) *operation {
-		p.fresh()
-		return p.lie(request{verb: get}, says(reply{word: missing}))
-	}},
+	"an acknowledged write is gone when it is read back": {aSecret, unanswered,
+		func(p *player) *operation {
+			p.fresh()
+			return p.lie(request{verb: get}, says(reply{word: missing}))
+		}},
 	"a lost update": {aSecret, unanswered, func(p *player) *operation {
 		p.fresh()
 		p.do(request{verb: update, on: true})
@@ -117,7 +119,9 @@ var lies = map[string]lie{
 		p.do(request{verb: set})
 		return p.lie(request{verb: list}, func(r reply) reply {
 			all := p.state.(versions).all
-			return reply{word: done, list: spell(slices.DeleteFunc(slices.Clone(all), func(v version) bool { return v.write == made.id }))}
+			return reply{word: done,
+				list: spell(slices.DeleteFunc(slices.Clone(all),
+					func(v version) bool { return v.write == made.id }))}
 		})
 	}},
 	"listed after a deletion": {aSecret, unanswered, func(p *player) *operation {
@@ -150,12 +154,14 @@ var lies = map[string]lie{
 	}},
 	"an answer that contradicts itself": {aSecret, unanswered, func(p *player) *operation {
 		p.fresh()
-		return p.lie(request{verb: get}, says(reply{word: strange, note: "the version of write 1 has the value of write 2"}))
+		return p.lie(request{verb: get},
+			says(reply{word: strange, note: "the version of write 1 has the value of write 2"}))
 	}},
 	"two winners": {names{}, nil, func(p *player) *operation {
 		p.do(request{verb: drop})
 		p.do(request{verb: create})
-		return p.lie(request{verb: create}, func(reply) reply { return reply{word: done, version: p.ids} })
+		return p.lie(request{verb: create},
+			func(reply) reply { return reply{word: done, version: p.ids} })
 	}},
 	"nobody wins": {names{}, nil, func(p *player) *operation {
 		p.do(request{verb: drop})
@@ -223,7 +229,8 @@ func TestLiesAreFound(t *testing.T) {
 	}
 }
 
-// isMinimal checks that what is shown of a lie fails, ends with the lie, and holds little that did not lead to it.
+// isMinimal checks that what is shown of a lie fails, ends with the lie, and holds little that did
+// not lead to it.
 func isMinimal(t *rapid.T, h history, told *operation) {
 	if len(h.unsure()) > 1 {
 		return // that takes long, where every example is a violation
@@ -253,10 +260,12 @@ func isMinimal(t *rapid.T, h history, told *operation) {
 func TestWhatTakesTooLongIsUndecided(t *testing.T) {
 	o := &object{name: "o", kind: aSecret}
 	for i := range int32(24) {
-		o.operations = append(o.operations, &operation{request: request{verb: set, id: i + 1}, outcome: unknown, called: int64(i)})
+		o.operations = append(o.operations,
+			&operation{request: request{verb: set, id: i + 1}, outcome: unknown, called: int64(i)})
 	}
-	o.operations = append(o.operations, &operation{request: request{verb: get}, outcome: known, called: 100, returned: 101,
-		reply: reply{word: done, version: 99, on: true}})
+	o.operations = append(o.operations,
+		&operation{request: request{verb: get}, outcome: known, called: 100, returned: 101,
+			reply: reply{word: done, version: 99, on: true}})
 	v := (&Run{objects: []*object{o}, options: Options{Seed: 5}}).Check()
 	if v.Undecided != 1 || v.Err() == nil || !strings.Contains(v.Err().Error(), "undecided") {
 		t.Errorf("the verdict is %v, %v", v, v.Err())
@@ -266,12 +275,18 @@ func TestWhatTakesTooLongIsUndecided(t *testing.T) {
 // A violation is shown with its seed, as a table and as a page.
 func TestViolationsAreShown(t *testing.T) {
 	o := &object{name: "prove-1-secret-0", kind: aSecret, operations: []*operation{
-		{request: request{verb: set, id: 1}, client: 0, node: "a", outcome: known, called: 1, returned: 2, reply: version{write: 1}.reply()},
-		{request: request{verb: set, id: 2}, client: 1, node: "b", outcome: known, called: 3, returned: 5, reply: version{write: 2}.reply()},
-		{request: request{verb: set, id: 3}, client: 3, node: "a", outcome: unknown, called: 4, returned: 9, detail: "503 OutcomeUnknown"},
-		{request: request{verb: list, id: 4}, client: 2, node: "b", outcome: known, called: 6, returned: 7, reply: reply{word: done, list: "1 2"}},
-		{request: request{verb: get, id: 5}, client: 2, node: "c", outcome: known, called: 8, returned: 10, reply: version{write: 1}.reply()},
-		{request: request{verb: get, id: 6}, client: 2, node: "b", outcome: known, called: 11, returned: 12, reply: version{write: 2}.reply()},
+		{request: request{verb: set, id: 1}, client: 0, node: "a", outcome: known, called: 1, returned: 2,
+			reply: version{write: 1}.reply()},
+		{request: request{verb: set, id: 2}, client: 1, node: "b", outcome: known, called: 3, returned: 5,
+			reply: version{write: 2}.reply()},
+		{request: request{verb: set, id: 3}, client: 3, node: "a", outcome: unknown, called: 4,
+			returned: 9, detail: "503 OutcomeUnknown"},
+		{request: request{verb: list, id: 4}, client: 2, node: "b", outcome: known, called: 6,
+			returned: 7, reply: reply{word: done, list: "1 2"}},
+		{request: request{verb: get, id: 5}, client: 2, node: "c", outcome: known, called: 8,
+			returned: 10, reply: version{write: 1}.reply()},
+		{request: request{verb: get, id: 6}, client: 2, node: "b", outcome: known, called: 11,
+			returned: 12, reply: version{write: 2}.reply()},
 	}}
 	v := (&Run{objects: []*object{o}, options: Options{Seed: 77}}).Check()
 	const want = `prove: seed 77: prove-1-secret-0: no order of these operations gives these answers

@@ -34,7 +34,8 @@ func must(t *testing.T, err error) {
 }
 
 // proven ends a run on a cluster that is whole again, and returns what it was found to be.
-func proven(t *testing.T, ctx context.Context, c *testcluster.Cluster, run *prove.Run) *prove.Verdict {
+func proven(t *testing.T, ctx context.Context, c *testcluster.Cluster,
+	run *prove.Run) *prove.Verdict {
 	t.Helper()
 	must(t, run.ReadBack(ctx))
 	verdict := run.Check()
@@ -51,7 +52,8 @@ func TestAWholeClusterIsLinearizable(t *testing.T) {
 	must(t, err)
 	run.Work(ctx)
 	verdict := proven(t, ctx, c, run)
-	if verdict.Operations < 600 || verdict.Acknowledged < 150 || verdict.Histories < 6 || verdict.Unknown > 0 {
+	if verdict.Operations < 600 || verdict.Acknowledged < 150 || verdict.Histories < 6 ||
+		verdict.Unknown > 0 {
 		t.Errorf("no faults, and yet: %v", verdict)
 	}
 	t.Run("the usage logs are counted", func(t *testing.T) { countsUsage(t, c, run) })
@@ -67,9 +69,10 @@ func countsUsage(t *testing.T, c *testcluster.Cluster, run *prove.Run) {
 	logs := usage(c)
 	before, line, after := cutLine(logs[1])
 	for says, changed := range map[string][]byte{
-		"not recorded":           bytes.Join([][]byte{before, after}, nil),
-		"recorded 2 times":       bytes.Join([][]byte{before, line, line, after}, nil),
-		"answered 200, recorded": bytes.Join([][]byte{before, bytes.Replace(line, []byte(`"status":200`), []byte(`"status":403`), 1), after}, nil),
+		"not recorded":     bytes.Join([][]byte{before, after}, nil),
+		"recorded 2 times": bytes.Join([][]byte{before, line, line, after}, nil),
+		"answered 200, recorded": bytes.Join([][]byte{before,
+			bytes.Replace(line, []byte(`"status":200`), []byte(`"status":403`), 1), after}, nil),
 	} {
 		err := run.CountUsage(logs[0], changed, logs[2])
 		if err == nil || !strings.Contains(err.Error(), says) {
@@ -160,7 +163,8 @@ func TestFaultsLeaveItLinearizable(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := testcluster.New(t, 3)
 				ctx := within(t, 10*time.Minute)
-				run, err := prove.Begin(ctx, c.Target(), prove.Options{Seed: 2, Operations: 200, Think: 250 * time.Millisecond})
+				run, err := prove.Begin(ctx, c.Target(),
+					prove.Options{Seed: 2, Operations: 200, Think: 250 * time.Millisecond})
 				must(t, err)
 				begun, worked := time.Now(), make(chan struct{})
 				go func() { run.Work(ctx); close(worked) }()
@@ -182,7 +186,8 @@ func TestFaultsLeaveItLinearizable(t *testing.T) {
 func TestKilledNodeOverRealSockets(t *testing.T) {
 	c := testcluster.Loopback(t, 3, nil)
 	ctx := within(t, time.Minute)
-	run, err := prove.Begin(ctx, c.Target(), prove.Options{Seed: 6, Operations: 1000, Think: 10 * time.Millisecond})
+	run, err := prove.Begin(ctx, c.Target(),
+		prove.Options{Seed: 6, Operations: 1000, Think: 10 * time.Millisecond})
 	must(t, err)
 	worked := make(chan struct{})
 	go func() { run.Work(ctx); close(worked) }()
@@ -196,12 +201,14 @@ func TestKilledNodeOverRealSockets(t *testing.T) {
 	proven(t, ctx, c, run)
 }
 
-// TestWorkEnds cuts every node off: clients have nothing but time-outs, and end when they are told to.
+// TestWorkEnds cuts every node off: clients have nothing but time-outs, and end when they are told
+// to.
 func TestWorkEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 3)
 		ctx := within(t, time.Minute)
-		run, err := prove.Begin(ctx, c.Target(), prove.Options{Seed: 3, Operations: 1000, CallTimeout: time.Second})
+		run, err := prove.Begin(ctx, c.Target(),
+			prove.Options{Seed: 3, Operations: 1000, CallTimeout: time.Second})
 		must(t, err)
 		short, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
@@ -220,7 +227,8 @@ func TestWorkEnds(t *testing.T) {
 			t.Error("ReadBack says that everything was read")
 		}
 		c.Settled()
-		if verdict := proven(t, ctx, c, run); verdict.Unknown == 0 || verdict.Failures["no answer in time"] == 0 {
+		if verdict := proven(t, ctx, c, run); verdict.Unknown == 0 ||
+			verdict.Failures["no answer in time"] == 0 {
 			t.Errorf("all unanswered, and yet: %v", verdict)
 		}
 	})
@@ -229,8 +237,10 @@ func TestWorkEnds(t *testing.T) {
 func TestBeginNeedsWhatCanBeRemoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 1)
-		c.Call(0, "POST", "/v1/keyquorum/vaults", map[string]any{"name": "kept", "purge_protection": true}, nil)
-		if _, err := prove.Begin(t.Context(), c.Target(), prove.Options{Vault: "kept"}); err == nil || !strings.Contains(err.Error(), "purge protection") {
+		c.Call(0, "POST", "/v1/keyquorum/vaults",
+			map[string]any{"name": "kept", "purge_protection": true}, nil)
+		if _, err := prove.Begin(t.Context(), c.Target(), prove.Options{Vault: "kept"}); err == nil ||
+			!strings.Contains(err.Error(), "purge protection") {
 			t.Errorf("Begin in a vault with purge protection: %v", err)
 		}
 		if _, err := prove.Begin(t.Context(), prove.Target{}, prove.Options{}); err == nil {

@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// A collection is the kind of a secret or a key: an object with versions, soft deletion, recovery and purge. Its model
-// is in versions.go.
+// A collection is the kind of a secret or a key: an object with versions, soft deletion, recovery
+// and purge. Its model is in versions.go.
 type collection struct {
 	r     *Run
 	path  string // "secrets" or "keys"
@@ -26,19 +26,24 @@ type collection struct {
 
 func secrets(r *Run) *collection {
 	return &collection{r: r, path: "secrets", hides: true,
-		whenLive:    weights{{set, 27}, {get, 25}, {list, 9}, {listed, 6}, {update, 14}, {remove, 10}, {getDeleted, 2}, {listedDeleted, 3}, {undelete, 2}, {purge, 2}},
-		whenDeleted: weights{{undelete, 28}, {purge, 20}, {getDeleted, 11}, {listedDeleted, 8}, {set, 11}, {get, 8}, {listed, 5}, {list, 4}, {update, 3}, {remove, 2}},
+		whenLive: weights{{set, 27}, {get, 25}, {list, 9}, {listed, 6}, {update, 14}, {remove, 10},
+			{getDeleted, 2}, {listedDeleted, 3}, {undelete, 2}, {purge, 2}},
+		whenDeleted: weights{{undelete, 28}, {purge, 20}, {getDeleted, 11}, {listedDeleted, 8}, {set, 11},
+			{get, 8}, {listed, 5}, {list, 4}, {update, 3}, {remove, 2}},
 	}
 }
 
 func keys(r *Run) *collection {
 	return &collection{r: r, path: "keys",
-		whenLive:    weights{{set, 22}, {sign, 20}, {verify, 7}, {get, 9}, {list, 7}, {listed, 6}, {update, 12}, {remove, 8}, {getDeleted, 2}, {listedDeleted, 3}, {undelete, 2}, {purge, 2}},
-		whenDeleted: weights{{undelete, 28}, {purge, 20}, {getDeleted, 11}, {listedDeleted, 8}, {set, 11}, {sign, 8}, {listed, 5}, {list, 4}, {update, 3}, {remove, 2}},
+		whenLive: weights{{set, 22}, {sign, 20}, {verify, 7}, {get, 9}, {list, 7}, {listed, 6},
+			{update, 12}, {remove, 8}, {getDeleted, 2}, {listedDeleted, 3}, {undelete, 2}, {purge, 2}},
+		whenDeleted: weights{{undelete, 28}, {purge, 20}, {getDeleted, 11}, {listedDeleted, 8}, {set, 11},
+			{sign, 8}, {listed, 5}, {list, 4}, {update, 3}, {remove, 2}},
 	}
 }
 
-// maxVersions keeps a listing on one page (25): pages are requests of their own, and together no view of one moment.
+// maxVersions keeps a listing on one page (25): pages are requests of their own, and together no
+// view of one moment.
 const maxVersions = 24
 
 func (c *collection) choose(o *object, rng *rand.Rand) request {
@@ -84,7 +89,8 @@ func (c *collection) call(o *object, q request) call {
 	case listedDeleted:
 		return c.listing("/deleted"+c.path, q.id)
 	case update:
-		return c.asWorker(http.MethodPatch, version, fmt.Sprintf(`{"attributes":{"enabled":%t,"exp":%d}}`, q.on, markBase+int64(q.id)))
+		return c.asWorker(http.MethodPatch, version,
+			fmt.Sprintf(`{"attributes":{"enabled":%t,"exp":%d}}`, q.on, markBase+int64(q.id)))
 	case remove:
 		return c.asWorker(http.MethodDelete, live, "")
 	case getDeleted:
@@ -94,9 +100,11 @@ func (c *collection) call(o *object, q request) call {
 	case purge:
 		return c.asWorker(http.MethodDelete, gone, "")
 	case sign:
-		return c.asWorker(http.MethodPost, version+"/sign", fmt.Sprintf(`{"alg":"ES256","value":%q}`, digestOf(q.id)))
+		return c.asWorker(http.MethodPost, version+"/sign",
+			fmt.Sprintf(`{"alg":"ES256","value":%q}`, digestOf(q.id)))
 	default:
-		return c.asWorker(http.MethodPost, version+"/verify", fmt.Sprintf(`{"alg":"ES256","digest":%q,"value":%q}`, q.signed.digest, q.signed.value))
+		return c.asWorker(http.MethodPost, version+"/verify",
+			fmt.Sprintf(`{"alg":"ES256","digest":%q,"value":%q}`, q.signed.digest, q.signed.value))
 	}
 }
 
@@ -106,12 +114,15 @@ func (c *collection) asWorker(method, path, body string) call {
 
 func (c *collection) set(live string, q request) call {
 	if c.path == "keys" {
-		return c.asWorker(http.MethodPost, live+"/create", fmt.Sprintf(`{"kty":"EC","crv":"P-256","tags":{"write":"%d"}}`, q.id))
+		return c.asWorker(http.MethodPost, live+"/create",
+			fmt.Sprintf(`{"kty":"EC","crv":"P-256","tags":{"write":"%d"}}`, q.id))
 	}
-	return c.asWorker(http.MethodPut, live, fmt.Sprintf(`{"value":%q,"tags":{"write":"%d"}}`, valueOf(q.id), q.id))
+	return c.asWorker(http.MethodPut, live,
+		fmt.Sprintf(`{"value":%q,"tags":{"write":"%d"}}`, valueOf(q.id), q.id))
 }
 
-// markBase is the end of a version's time that means no update; an update adds its id. It is in the year 2100.
+// markBase is the end of a version's time that means no update; an update adds its id. It is in the
+// year 2100.
 const markBase = 4102444800
 
 // valueOf is a value that no other write writes. Lengths vary, for records do.
@@ -166,7 +177,8 @@ func (c *collection) decode(o *object, q request, body []byte) (reply, error) {
 		return reply{}, fmt.Errorf("the version of write %d is without its public key", b.Tags.Write)
 	}
 	v, err := c.version(o, &b.bundle)
-	if err == nil && c.path == "secrets" && (q.verb == get || q.verb == set) && b.Value != valueOf(v.write) {
+	if err == nil && c.path == "secrets" && (q.verb == get || q.verb == set) &&
+		b.Value != valueOf(v.write) {
 		err = fmt.Errorf("the version of write %d has the value %q", v.write, b.Value)
 	}
 	return v.reply(), err
@@ -181,7 +193,8 @@ func (b *bundle) version() version {
 	return v
 }
 
-// version is what a bundle says, once it is clear that it fits what other answers said of the same version.
+// version is what a bundle says, once it is clear that it fits what other answers said of the same
+// version.
 func (c *collection) version(o *object, b *bundle) (version, error) {
 	v := b.version()
 	return v, c.r.learn(o, b.ID+b.KID+b.Key.KID, v.write, point{b.Key.X, b.Key.Y})
@@ -218,7 +231,8 @@ func (c *collection) decodeSignature(o *object, q request, body []byte) (reply, 
 	if err := json.Unmarshal(body, &signed); err != nil {
 		return reply{}, err
 	}
-	s := &signature{kid: signed.KID, version: c.r.writeOf(signed.KID), digest: digestOf(q.id), value: signed.Value}
+	s := &signature{kid: signed.KID, version: c.r.writeOf(signed.KID), digest: digestOf(q.id),
+		value: signed.Value}
 	if s.version == 0 {
 		return reply{word: done, version: somebody, signed: s}, nil // perhaps Check knows
 	}
@@ -239,9 +253,9 @@ func decodeVerdict(q request, body []byte) (reply, error) {
 	return reply{word: done, version: q.version}, nil
 }
 
-// readBack reads the latest version and the list, and every nodes-th version that was ever seen. Some node has the object in its
-// list, too. A key's signs, too: that it is
-// shown does not say that its private half is there.
+// readBack reads the latest version and the list, and every nodes-th version that was ever seen.
+// Some node has the object in its list, too. A key's signs, too: that it is shown does not say that
+// its private half is there.
 func (c *collection) readBack(o *object, node, nodes int) []request {
 	requests := []request{{verb: get}, {verb: list}}
 	o.mu.Lock()

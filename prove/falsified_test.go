@@ -23,7 +23,8 @@ type falsifier struct {
 
 func (f *falsifier) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := f.RoundTripper.RoundTrip(r)
-	if err != nil || answer.StatusCode != http.StatusOK || f.asked == nil || !f.asked.MatchString(r.Method+" "+r.URL.Path) {
+	if err != nil || answer.StatusCode != http.StatusOK || f.asked == nil ||
+		!f.asked.MatchString(r.Method+" "+r.URL.Path) {
 		return answer, err
 	}
 	body, err := io.ReadAll(answer.Body)
@@ -40,7 +41,8 @@ func replaced(name string, by func(value string) string) func([]byte) []byte {
 		if at == nil {
 			return body
 		}
-		return append(append(bytes.Clone(body[:at[2]]), by(string(body[at[2]:at[3]]))...), body[at[3]:]...)
+		return append(append(bytes.Clone(body[:at[2]]), by(string(body[at[2]:at[3]]))...),
+			body[at[3]:]...)
 	}
 }
 
@@ -56,8 +58,8 @@ func another(s string) string {
 	return "A" + s[1:]
 }
 
-// What a node answers when everything is read back is all that these runs have against it. One client alone, so that each
-// time as much is left to be read.
+// What a node answers when everything is read back is all that these runs have against it. One
+// client alone, so that each time as much is left to be read.
 func TestWhatWasLostIsFoundWhenItIsReadBack(t *testing.T) {
 	for name, f := range map[string]struct {
 		asked  string
@@ -66,11 +68,12 @@ func TestWhatWasLostIsFoundWhenItIsReadBack(t *testing.T) {
 	}{
 		"a secret's value":   {`^GET /secrets/[^/]+$`, replaced("value", nothing), `has the value ""`},
 		"a secret's version": {`^GET /secrets/[^/]+/\w+$`, replaced("value", another), "has the value"},
-		"a private key":      {`^POST /keys/.+/sign$`, replaced("value", another), "is none of the key of"},
-		"a public key":       {`^GET /keys/[^/]+$`, replaced("x", another), "has another public key"},
-		"a list of secrets":  {`^GET /secrets$`, emptied, "not listed"},
-		"a list of keys":     {`^GET /keys$`, emptied, "not listed"},
-		"what a key is":      {`^GET /keys/[^/]+$`, replaced("x", nothing), "without its public key"},
+		"a private key": {`^POST /keys/.+/sign$`, replaced("value", another),
+			"is none of the key of"},
+		"a public key":      {`^GET /keys/[^/]+$`, replaced("x", another), "has another public key"},
+		"a list of secrets": {`^GET /secrets$`, emptied, "not listed"},
+		"a list of keys":    {`^GET /keys$`, emptied, "not listed"},
+		"what a key is":     {`^GET /keys/[^/]+$`, replaced("x", nothing), "without its public key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -80,7 +83,8 @@ func TestWhatWasLostIsFoundWhenItIsReadBack(t *testing.T) {
 				client := *target.Nodes[0].HTTP
 				between.RoundTripper, client.Transport = client.Transport, between
 				target.Nodes[0].HTTP = &client
-				run, err := prove.Begin(ctx, target, prove.Options{Seed: 8, Clients: 1, Objects: 12, Operations: 200})
+				run, err := prove.Begin(ctx, target,
+					prove.Options{Seed: 8, Clients: 1, Objects: 12, Operations: 200})
 				must(t, err)
 				run.Work(ctx)
 				between.asked, between.change = regexp.MustCompile(f.asked), f.change

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// A list of the vault shows many objects at no one moment, for each page is a request of its own. To the history of one object
-// a walk through all pages is a read: at some moment between the first call and the last return, that object was listed as the
-// walk shows it, or was not.
+// A list of the vault shows many objects at no one moment, for each page is a request of its own.
+// To the history of one object a walk through all pages is a read: at some moment between the first
+// call and the last return, that object was listed as the walk shows it, or was not.
 
 // A page is a part of a list.
 type page struct {
@@ -83,7 +83,8 @@ func (c *collection) decodeListing(o *object, body []byte) (reply, error) {
 	return found, nil
 }
 
-// nameOf is the name of a listed object in lower case, by which lists are in order. Others' are among them.
+// nameOf is the name of a listed object in lower case, by which lists are in order. Others' are
+// among them.
 func (c *collection) nameOf(item []byte) (string, error) {
 	var b struct {
 		ID  string `json:"id"`

@@ -14,7 +14,8 @@ type made struct {
 	key   point // zero until an answer has shown it, and with secrets
 }
 
-// learn notes which write made a version, and says so if another answer has said otherwise. id is the version's URL.
+// learn notes which write made a version, and says so if another answer has said otherwise. id is
+// the version's URL.
 func (r *Run) learn(o *object, id string, write int32, key point) error {
 	if write <= 0 {
 		return fmt.Errorf("version %s is without the tag that it was made with", id)
@@ -24,7 +25,8 @@ func (r *Run) learn(o *object, id string, write int32, key point) error {
 	r.writes[id] = write
 	r.mu.Unlock()
 	if known != 0 && known != write {
-		return fmt.Errorf("version %s is of write %d, and of write %d in another answer", id, write, known)
+		return fmt.Errorf("version %s is of write %d, and of write %d in another answer", id, write,
+			known)
 	}
 	return o.learn(made{write, id[strings.LastIndexByte(id, '/')+1:], key})
 }
@@ -45,7 +47,8 @@ func (o *object) learn(m made) error {
 	case known.key == point{}:
 		known.key = m.key
 	case known.key != m.key:
-		return fmt.Errorf("the version of write %d has another public key than in another answer", m.write)
+		return fmt.Errorf("the version of write %d has another public key than in another answer",
+			m.write)
 	}
 	return nil
 }
@@ -64,7 +67,8 @@ func (o *object) versionID(write int32) string {
 	return o.made[i].id
 }
 
-// someVersion is the latest as often as one that a write is known to have made, purged ones among them.
+// someVersion is the latest as often as one that a write is known to have made, purged ones among
+// them.
 func (o *object) someVersion(rng *rand.Rand) int32 {
 	if len(o.made) == 0 || rng.IntN(2) == 0 {
 		return 0

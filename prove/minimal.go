@@ -7,9 +7,10 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// minimal returns a part of a history that is not linearizable, which is not either: its shortest such prefix, without the
-// operations that it does not take. Only what has changed nothing can be left out: without a write, a sound answer may look
-// wrong. Many are tried at once at first, then fewer.
+// minimal returns a part of a history that is not linearizable, which is not either: its shortest
+// such prefix, without the operations that it does not take. Only what has changed nothing can be
+// left out: without a write, a sound answer may look wrong. Many are tried at once at first, then
+// fewer.
 func (h history) minimal() history {
 	h = h.shortest()
 	for size := len(h.operations); size > 0; size /= 2 {
@@ -39,7 +40,8 @@ func (h history) without(i, j int) history {
 	return history{h.model, append(left, h.operations[j:]...)}
 }
 
-// shortest is the shortest prefix that is not linearizable. A prefix of one that is, is too: so it is found by halving.
+// shortest is the shortest prefix that is not linearizable. A prefix of one that is, is too: so it
+// is found by halving.
 func (h history) shortest() history {
 	var returns []int64
 	for _, op := range h.operations {
@@ -48,11 +50,13 @@ func (h history) shortest() history {
 		}
 	}
 	slices.Sort(returns)
-	n := sort.Search(len(returns)-1, func(i int) bool { return h.until(returns[i]).check(maxSteps) == porcupine.Illegal })
+	n := sort.Search(len(returns)-1,
+		func(i int) bool { return h.until(returns[i]).check(maxSteps) == porcupine.Illegal })
 	return h.until(returns[n])
 }
 
-// until is what was known when an event had happened: of the writes that were not answered then, nothing.
+// until is what was known when an event had happened: of the writes that were not answered then,
+// nothing.
 func (h history) until(event int64) history {
 	var before []*operation
 	for _, op := range h.operations {

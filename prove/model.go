@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// A model is one object on a cluster of one node that answers one request after the other. It is the specification: what
-// it answers is right.
+// A model is one object on a cluster of one node that answers one request after the other. It is
+// the specification: what it answers is right.
 type model interface {
 	// initial is the state before any request.
 	initial() any
-	// answer says what is answered, and the state after that. It changes no state that it was given. What is answered with
-	// another word than done has changed nothing.
+	// answer says what is answered, and the state after that. It changes no state that it was given.
+	// What is answered with another word than done has changed nothing.
 	answer(state any, q request) (reply, any)
 	// same says whether two states are one, and hash is then the same too.
 	same(a, b any) bool
@@ -68,12 +68,16 @@ var verbs = [...]struct {
 	name   string
 	writes bool
 }{
-	set: {"set", true}, get: {"get", false}, list: {"versions", false}, update: {"update", true}, remove: {"delete", true},
-	getDeleted: {"get deleted", false}, listed: {"look in list", false}, listedDeleted: {"look in deleted list", false},
-	undelete: {"recover", true}, purge: {"purge", true}, sign: {"sign", false}, verify: {"verify", false},
+	set: {"set", true}, get: {"get", false}, list: {"versions", false}, update: {"update", true},
+	remove:     {"delete", true},
+	getDeleted: {"get deleted", false}, listed: {"look in list", false},
+	listedDeleted: {"look in deleted list", false},
+	undelete:      {"recover", true}, purge: {"purge", true}, sign: {"sign", false},
+	verify: {"verify", false},
 	create: {"create", true}, find: {"find", false}, drop: {"delete", true},
-	grant: {"grant", true}, granted: {"read grant", false}, enable: {"enable", true}, enabled: {"read enabled", false},
-	revoke: {"revoke", true}, signIn: {"sign in", false}, use: {"use", false},
+	grant: {"grant", true}, granted: {"read grant", false}, enable: {"enable", true},
+	enabled: {"read enabled", false},
+	revoke:  {"revoke", true}, signIn: {"sign in", false}, use: {"use", false},
 }
 
 // A reply is what an answer says, as far as the models know of it.
@@ -93,7 +97,8 @@ func (p reply) shows(id int32) bool {
 	if p.version == id || p.mark == id {
 		return true
 	}
-	for number := range strings.FieldsFuncSeq(p.list, func(c rune) bool { return c < '0' || c > '9' }) {
+	for number := range strings.FieldsFuncSeq(p.list,
+		func(c rune) bool { return c < '0' || c > '9' }) {
 		if number == strconv.Itoa(int(id)) {
 			return true
 		}
@@ -114,10 +119,12 @@ const (
 	strange       // what no model ever answers
 )
 
-var words = [...]string{done: "done", missing: "404 not found", taken: "409 taken", disabled: "403 disabled", denied: "403 forbidden",
+var words = [...]string{done: "done", missing: "404 not found", taken: "409 taken",
+	disabled: "403 disabled", denied: "403 forbidden",
 	barred: "401 application disabled or secret gone", strange: "strange"}
 
-// somebody stands in a reply for a write that cannot be told by what was answered: a version that no other answer has shown.
+// somebody stands in a reply for a write that cannot be told by what was answered: a version that
+// no other answer has shown.
 const somebody = -1
 
 // String is the request as a table of operations shows it.

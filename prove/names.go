@@ -11,7 +11,8 @@ import (
 
 // names is the kind of an application's name: whoever creates it first has it, until it is deleted.
 //
-// Names are compared without case and kept as they were spelt. So the spelling says which request made the application.
+// Names are compared without case and kept as they were spelt. So the spelling says which request
+// made the application.
 type names struct{ r *Run }
 
 func (names) initial() any { return int32(0) } // the id of the create that won

@@ -39,7 +39,8 @@ type object struct {
 	signature  *signature
 }
 
-// A worn object gives way to a new one: the longer a history, and the more unknown writes in it, the dearer to check.
+// A worn object gives way to a new one: the longer a history, and the more unknown writes in it,
+// the dearer to check.
 const (
 	maxAsked  = 60
 	maxUnsure = 4

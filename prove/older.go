@@ -16,9 +16,10 @@ var (
 	objectOfRun      = regexp.MustCompile(`^prove-([0-9a-f]{8})-(secret|key|access)-\d+$`)
 )
 
-// CleanUpOlder removes what other runs have made and never cleaned up: their applications, and their secrets and keys in this
-// run's vault. It returns how many runs that were. A run is left alone as long as the newest of its applications is not from
-// before the given moment: it may be at work.
+// CleanUpOlder removes what other runs have made and never cleaned up: their applications, and
+// their secrets and keys in this run's vault. It returns how many runs that were. A run is left
+// alone as long as the newest of its applications is not from before the given moment: it may be at
+// work.
 func (r *Run) CleanUpOlder(ctx context.Context, before time.Time) (runs int, err error) {
 	older, err := r.older(ctx, before)
 	if err != nil || len(older) == 0 {
@@ -31,7 +32,8 @@ func (r *Run) CleanUpOlder(ctx context.Context, before time.Time) (runs int, err
 	}
 	for _, apps := range older { // last: who finds none left looks for nothing else
 		for _, app := range apps {
-			if err := r.remove(ctx, operatorCall(http.MethodDelete, "/v1/keyquorum/apps/"+app, "")); err != nil {
+			if err := r.remove(ctx,
+				operatorCall(http.MethodDelete, "/v1/keyquorum/apps/"+app, "")); err != nil {
 				return 0, fmt.Errorf("prove: %w", err)
 			}
 		}

@@ -19,8 +19,9 @@ type operation struct {
 	reply   reply  // where the outcome is known
 	detail  string // else, what was answered
 
-	// Call and return are places in the order of all events of the run: clocks stand still or differ, counters do not. The
-	// call's was taken before the request was sent, the return's when the answer had been read.
+	// Call and return are places in the order of all events of the run: clocks stand still or differ,
+	// counters do not. The call's was taken before the request was sent, the return's when the answer
+	// had been read.
 	called, returned int64
 	began, ended     time.Time // for figures and pictures alone
 }
@@ -32,14 +33,16 @@ func (op *operation) acknowledged() bool {
 	return op.writes() && op.outcome == known && op.reply.word == done
 }
 
-// perform lets a client ask a node once and records what became of it. It returns nil when it could not even be asked.
+// perform lets a client ask a node once and records what became of it. It returns nil when it could
+// not even be asked.
 func (r *Run) perform(ctx context.Context, client, node int, o *object, q request) *operation {
 	q.id = r.ids.Add(1)
 	c := o.kind.call(o, q)
 	if ctx.Err() != nil || r.authenticate(ctx, node, c.app) != nil {
 		return nil
 	}
-	op := &operation{request: q, client: client, node: r.target.Nodes[node].Name, began: time.Now(), called: r.events.Add(1)}
+	op := &operation{request: q, client: client, node: r.target.Nodes[node].Name, began: time.Now(),
+		called: r.events.Add(1)}
 	a := r.ask(ctx, node, c, q.id)
 	op.returned, op.ended = r.events.Add(1), time.Now()
 	op.outcome = a.outcome()
@@ -70,7 +73,8 @@ func (a *answer) refused() reply {
 	case a.status == http.StatusConflict && (a.inner == "ObjectIsDeletedButRecoverable" ||
 		strings.HasPrefix(a.message, "There is an application")):
 		return reply{word: taken}
-	case a.status == http.StatusForbidden && slices.Contains([]string{"SecretDisabled", "KeyDisabled", "AccessDenied"}, a.inner):
+	case a.status == http.StatusForbidden &&
+		slices.Contains([]string{"SecretDisabled", "KeyDisabled", "AccessDenied"}, a.inner):
 		return reply{word: disabled}
 	case a.status == http.StatusForbidden && a.inner == "ForbiddenByPolicy":
 		return reply{word: denied}

@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A player makes a history by carrying out requests of several clients one after the other, each at some moment between
-// its call and its return. So the history is linearizable, whatever it draws.
+// A player makes a history by carrying out requests of several clients one after the other, each at
+// some moment between its call and its return. So the history is linearizable, whatever it draws.
 type player struct {
 	t     *rapid.T
 	o     *object // kind, and what choose wants to know
@@ -24,9 +24,11 @@ type player struct {
 	history history
 }
 
-// play draws a history of one kind of object. Requests of the verbs in may can stay without an answer.
+// play draws a history of one kind of object. Requests of the verbs in may can stay without an
+// answer.
 func play(t *rapid.T, k kind, may ...verb) *player {
-	p := &player{t: t, o: &object{kind: k}, state: k.initial(), may: may, carried: map[*operation]bool{}, history: history{model: k}}
+	p := &player{t: t, o: &object{kind: k}, state: k.initial(), may: may,
+		carried: map[*operation]bool{}, history: history{model: k}}
 	for range rapid.IntRange(5, 100).Draw(t, "steps") {
 		p.step(rapid.IntRange(0, len(p.clients)-1).Draw(t, "client"))
 	}
@@ -81,7 +83,8 @@ func (p *player) finish(client int) {
 	op := p.clients[client]
 	p.clients[client] = nil
 	op.outcome = known
-	if slices.Contains(p.may, op.verb) && p.unsure < maxUnsure && rapid.IntRange(0, 4).Draw(p.t, "no answer") == 0 {
+	if slices.Contains(p.may, op.verb) && p.unsure < maxUnsure &&
+		rapid.IntRange(0, 4).Draw(p.t, "no answer") == 0 {
 		op.outcome, op.detail = unknown, "no answer in time"
 		p.unsure++
 		if !p.carried[op] {
@@ -100,7 +103,8 @@ func (p *player) end() history {
 			p.finish(client)
 		}
 	}
-	p.history.operations = slices.DeleteFunc(p.history.operations, func(op *operation) bool { return op.outcome == unknown && !op.writes() })
+	p.history.operations = slices.DeleteFunc(p.history.operations,
+		func(op *operation) bool { return op.outcome == unknown && !op.writes() })
 	return p.history
 }
 

@@ -18,6 +18,6 @@ func (r *Run) Tally() *Verdict {
 	return v
 }
 
-// Stop lets Work end early: what was asked is still answered, and nothing more is asked. (The end of Work's context cuts requests
-// off, and leaves outcomes unknown.) It may be called at any time.
+// Stop lets Work end early: what was asked is still answered, and nothing more is asked. (The end
+// of Work's context cuts requests off, and leaves outcomes unknown.) It may be called at any time.
 func (r *Run) Stop() { r.left.Store(0) }

@@ -1,17 +1,19 @@
-// Package prove drives a cluster over its public HTTP API with concurrent clients on all nodes, writes down what they asked
-// and what they were answered, and checks that it is a possible history of a linearizable cluster.
+// Package prove drives a cluster over its public HTTP API with concurrent clients on all nodes,
+// writes down what they asked and what they were answered, and checks that it is a possible history
+// of a linearizable cluster.
 //
 //	run, err := prove.Begin(ctx, target, prove.Options{Seed: 7, Vault: "prove"})
 //	run.Work(ctx)             // hurt the cluster meanwhile, if you like
 //	err = run.ReadBack(ctx)   // when it is whole again
 //	err = run.Check().Err()
 //
-// It owns the workload, the history, and the small sequential models that the history is held to. What it calls a violation
-// is one: a write whose outcome is not known may have happened at any time after its call, or never. What it calls possible
-// need not be what happened.
+// It owns the workload, the history, and the small sequential models that the history is held to.
+// What it calls a violation is one: a write whose outcome is not known may have happened at any
+// time after its call, or never. What it calls possible need not be what happened.
 //
-// It knows of a cluster what its API shows and nothing else. It waits on channels and timers only and leaves no goroutine
-// behind, so that it works inside a testing/synctest bubble too. Connections belong to the clients that it was given.
+// It knows of a cluster what its API shows and nothing else. It waits on channels and timers only
+// and leaves no goroutine behind, so that it works inside a testing/synctest bubble too.
+// Connections belong to the clients that it was given.
 package prove
 
 import (
@@ -55,13 +57,14 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.Vault = cmp.Or(o.Vault, "prove")
-	o.Clients, o.Operations, o.Objects = cmp.Or(o.Clients, 5), cmp.Or(o.Operations, 250), cmp.Or(o.Objects, 6)
+	o.Clients, o.Operations, o.Objects = cmp.Or(o.Clients, 5), cmp.Or(o.Operations, 250),
+		cmp.Or(o.Objects, 6)
 	o.CallTimeout = cmp.Or(o.CallTimeout, 10*time.Second)
 	return o
 }
 
-// A Run is one workload on one cluster, and its history. Begin, Work, ReadBack, Check, CountUsage and CleanUp follow each
-// other; Gap may be asked at any time, CleanUpOlder where CleanUp may.
+// A Run is one workload on one cluster, and its history. Begin, Work, ReadBack, Check, CountUsage
+// and CleanUp follow each other; Gap may be asked at any time, CleanUpOlder where CleanUp may.
 type Run struct {
 	target  Target
 	options Options
@@ -81,8 +84,9 @@ type Run struct {
 	failures map[string]int   // by what was answered
 }
 
-// Begin makes what a run needs: the vault (if it is absent), applications, their credentials and grants, and fetches their
-// tokens. It asks again, at all nodes in turn, until it is answered or ctx ends.
+// Begin makes what a run needs: the vault (if it is absent), applications, their credentials and
+// grants, and fetches their tokens. It asks again, at all nodes in turn, until it is answered or
+// ctx ends.
 func Begin(ctx context.Context, target Target, options Options) (*Run, error) {
 	if len(target.Nodes) == 0 {
 		return nil, errors.New("prove: a target without nodes")
@@ -108,7 +112,8 @@ func (r *Run) prepare(ctx context.Context) error {
 	}
 	r.worker = worker[0]
 	everything := `{"keys":["all"],"secrets":["all"]}`
-	if err := r.insist(ctx, operatorCall(http.MethodPut, r.grantPath(r.worker.name), everything), nil); err != nil {
+	if err := r.insist(ctx, operatorCall(http.MethodPut, r.grantPath(r.worker.name), everything),
+		nil); err != nil {
 		return err
 	}
 	return r.plan(ctx)

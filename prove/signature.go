@@ -14,7 +14,8 @@ type signature struct {
 	digest, value string
 }
 
-// A point is a P-256 public key, its coordinates as a JSON Web Key spells them (RFC 7518 section 6.2.1).
+// A point is a P-256 public key, its coordinates as a JSON Web Key spells them (RFC 7518 section
+// 6.2.1).
 type point struct{ x, y string }
 
 // keep keeps a signature, so that some node is asked to verify it.
@@ -49,8 +50,8 @@ func (r *Run) resolved(o *object) []*operation {
 	return ops
 }
 
-// signedBy says which version made a signature, once it is clear that its key did. The cluster is not asked: a node that signs
-// with a key that is none of the version's verifies with it, too.
+// signedBy says which version made a signature, once it is clear that its key did. The cluster is
+// not asked: a node that signs with a key that is none of the version's verifies with it, too.
 func (r *Run) signedBy(o *object, s *signature) reply {
 	write := r.writeOf(s.kid)
 	if write == 0 {
@@ -64,12 +65,14 @@ func (r *Run) signedBy(o *object, s *signature) reply {
 
 // verifies says whether a signature is the key's (ES256, RFC 7518 section 3.4).
 func (p point) verifies(s *signature) bool {
-	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), append(append([]byte{4}, decoded(p.x)...), decoded(p.y)...))
+	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(),
+		append(append([]byte{4}, decoded(p.x)...), decoded(p.y)...))
 	value := decoded(s.value)
 	if err != nil || len(value) != 64 {
 		return false
 	}
-	return ecdsa.Verify(key, decoded(s.digest), new(big.Int).SetBytes(value[:32]), new(big.Int).SetBytes(value[32:]))
+	return ecdsa.Verify(key, decoded(s.digest), new(big.Int).SetBytes(value[:32]),
+		new(big.Int).SetBytes(value[32:]))
 }
 
 // decoded is what base64url without padding spells, nil if it is none.

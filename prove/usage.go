@@ -28,8 +28,9 @@ func (r *Run) note(id int32, a *answer) {
 	r.sent = append(r.sent, sent{id: id, times: a.sent, status: status, owed: a.owesLine()})
 }
 
-// owesLine says whether an answer promises that there is a usage record of it. A node that is sealed has no usage log, strangers
-// are not all recorded, and the record itself may be what failed.
+// owesLine says whether an answer promises that there is a usage record of it. A node that is
+// sealed has no usage log, strangers are not all recorded, and the record itself may be what
+// failed.
 func (a *answer) owesLine() bool {
 	switch {
 	case a.status == 0 || a.strangersToken() || a.strangersSecret():
@@ -41,8 +42,9 @@ func (a *answer) owesLine() bool {
 	}
 }
 
-// CountUsage holds the usage logs of all nodes to the answers: each request that was answered has one line, one that was
-// not has at most one, and the lines say what was answered. Lines of others, and of a program's own log, are passed over.
+// CountUsage holds the usage logs of all nodes to the answers: each request that was answered has
+// one line, one that was not has at most one, and the lines say what was answered. Lines of others,
+// and of a program's own log, are passed over.
 func (r *Run) CountUsage(logs ...[]byte) error {
 	recorded := map[int32][]int{}
 	for _, log := range logs {
@@ -70,7 +72,8 @@ func (r *Run) CountUsage(logs ...[]byte) error {
 // maxWrong is how many of CountUsage's findings are told.
 const maxWrong = 10
 
-// collect adds the recorded statuses of this run's requests, by request. A line that was torn by a full disk is none.
+// collect adds the recorded statuses of this run's requests, by request. A line that was torn by a
+// full disk is none.
 func (r *Run) collect(recorded map[int32][]int, log []byte) {
 	ours := []byte(`"client_request_id":"` + r.name + "-")
 	for line := range bytes.Lines(log) {

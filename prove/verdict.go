@@ -37,7 +37,8 @@ func (v *Verdict) count(ops []*operation) {
 	}
 }
 
-// Err is nil if every history is linearizable. Else it names the objects, with the part of each one's history that is not.
+// Err is nil if every history is linearizable. Else it names the objects, with the part of each
+// one's history that is not.
 func (v *Verdict) Err() error {
 	var all []error
 	for i := range v.Violations {
@@ -69,14 +70,16 @@ type Violation struct {
 	minimal history
 }
 
-// String is the part of the history that is not linearizable, as a table: its last answer is the one that cannot be.
+// String is the part of the history that is not linearizable, as a table: its last answer is the
+// one that cannot be.
 func (v *Violation) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: no order of these operations gives these answers\n", v.Object)
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "  client\tnode\tasked\tanswered\tcall..return\t")
 	for _, op := range v.minimal.operations {
-		fmt.Fprintf(w, "  %d\t%s\t%s\t%s\t%s\t\n", op.client, op.node, op.request, op.answered(), op.span())
+		fmt.Fprintf(w, "  %d\t%s\t%s\t%s\t%s\t\n", op.client, op.node, op.request, op.answered(),
+			op.span())
 	}
 	w.Flush()
 	return b.String()

@@ -7,8 +7,9 @@ import (
 	"strconv"
 )
 
-// versions is the state of a secret or of a key. In which order versions were made shows in nothing but which of them is the
-// latest, so states differ in no more than that: with writes of unknown outcome that is far fewer to search.
+// versions is the state of a secret or of a key. In which order versions were made shows in nothing
+// but which of them is the latest, so states differ in no more than that: with writes of unknown
+// outcome that is far fewer to search.
 type versions struct {
 	deleted bool      // it can be recovered
 	latest  int32     // the write that made the latest version; 0: there is no such object
@@ -38,7 +39,8 @@ func (s versions) find(write int32) (i int, ok bool) {
 }
 
 func (s versions) place(write int32) (i int, ok bool) {
-	return slices.BinarySearchFunc(s.all, write, func(v version, write int32) int { return cmp.Compare(v.write, write) })
+	return slices.BinarySearchFunc(s.all, write,
+		func(v version, write int32) int { return cmp.Compare(v.write, write) })
 }
 
 func (s versions) head() version {
@@ -46,7 +48,8 @@ func (s versions) head() version {
 	return s.all[i]
 }
 
-// list spells the versions of a live object: "17 23+31-" is 17, and 23 that update 31 has switched off.
+// list spells the versions of a live object: "17 23+31-" is 17, and 23 that update 31 has switched
+// off.
 func (s versions) list() string {
 	if !s.live() {
 		return ""
@@ -54,7 +57,8 @@ func (s versions) list() string {
 	return spell(s.all)
 }
 
-// item is what a list of the vault shows of the object: its latest version, also where that is switched off.
+// item is what a list of the vault shows of the object: its latest version, also where that is
+// switched off.
 func (s versions) item(here bool) reply {
 	if !here {
 		return reply{word: missing}

@@ -24,12 +24,16 @@ type call struct {
 	pages  bool         // it is a list, to be walked through
 }
 
-func operatorCall(method, path, body string) call { return call{method: method, url: path, body: body} }
+func operatorCall(method, path,
+	body string) call {
+	return call{method: method, url: path, body: body}
+}
 
 const apiVersion = "?api-version=7.5"
 
 func (r *Run) applicationCall(app *application, method, path, body string) call {
-	return call{method: method, url: r.target.VaultURL(r.options.Vault) + path + apiVersion, body: body, app: app}
+	return call{method: method, url: r.target.VaultURL(r.options.Vault) + path + apiVersion,
+		body: body, app: app}
 }
 
 // An answer is what became of a request.
@@ -54,7 +58,8 @@ func (r *Run) send(ctx context.Context, node int, c call, id int32) answer {
 	ctx, cancel := context.WithTimeout(ctx, r.options.CallTimeout)
 	defer cancel()
 	a := answer{}
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { a.sent++ }})
+	ctx = httptrace.WithClientTrace(ctx,
+		&httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { a.sent++ }})
 	request, err := r.request(ctx, node, c, id)
 	if err == nil {
 		err = a.exchange(r.target.Nodes[node].HTTP, request)
@@ -120,7 +125,8 @@ func refusalOf(body []byte) refusal {
 		Errors      []string `json:"errors"`
 	}
 	_ = json.Unmarshal(body, &b) // what is not there stays empty: then nothing is known
-	return refusal{inner: b.Error.Inner.Code, message: b.Error.Message + b.Description + strings.Join(b.Errors, "\n")}
+	return refusal{inner: b.Error.Inner.Code,
+		message: b.Error.Message + b.Description + strings.Join(b.Errors, "\n")}
 }
 
 // An outcome is what is known of a request.
@@ -132,7 +138,8 @@ const (
 	unknown                    // it may have been, or may yet be
 )
 
-// outcome tells what can be known. Only what a node says to be sure is taken for sure: so that promise is tested too.
+// outcome tells what can be known. Only what a node says to be sure is taken for sure: so that
+// promise is tested too.
 func (a *answer) outcome() outcome {
 	switch {
 	case a.sent == 0, a.surelyNot(), a.strangersToken():
@@ -160,14 +167,18 @@ func (a *answer) surelyNot() bool {
 var (
 	sureCodes    = []string{"Busy", "Contended", "NoLeader", "Sealed", "Timeout"}
 	sureMessages = []string{ // of the operator plane, and of whoever answers for a node that is sealed
-		"No leader of the cluster could be reached.", "The request ran out of time.", "Too many requests are waiting.",
-		"This node is sealed.", "Vault is sealed", "sealed", "The vault service is sealed or not ready on this node.",
+		"No leader of the cluster could be reached.", "The request ran out of time.",
+		"Too many requests are waiting.",
+		"This node is sealed.", "Vault is sealed", "sealed",
+		"The vault service is sealed or not ready on this node.",
 	}
 )
 
-// strangersToken says that the token was refused, rather than the application: their clocks differ from this node's, say.
+// strangersToken says that the token was refused, rather than the application: their clocks differ
+// from this node's, say.
 func (a *answer) strangersToken() bool {
-	return a.status == http.StatusUnauthorized && !strings.HasPrefix(a.message, "The application or the credential ") && !a.strangersSecret()
+	return a.status == http.StatusUnauthorized &&
+		!strings.HasPrefix(a.message, "The application or the credential ") && !a.strangersSecret()
 }
 
 // strangersSecret says that no token was issued for a client secret.
@@ -194,8 +205,8 @@ func briefly(err error) string {
 	return err.Error()
 }
 
-// insist asks all nodes in turn until it is answered with a success, or with one of the statuses that will do as well, and
-// decodes a success. Another refusal is an error.
+// insist asks all nodes in turn until it is answered with a success, or with one of the statuses
+// that will do as well, and decodes a success. Another refusal is an error.
 func (r *Run) insist(ctx context.Context, c call, into any, do ...int) error {
 	for try := 0; ; try++ {
 		node := try % len(r.target.Nodes)

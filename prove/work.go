@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// Work lets the clients work: each chooses node, object and request from a random source of its own, seeded, and asks one
-// thing at a time. Nothing is tried again. A client that was told that its write was made goes on with the same object half
-// of the time, at once and at whichever node: every node must know by then. Work returns when all operations are done or ctx ends.
+// Work lets the clients work: each chooses node, object and request from a random source of its
+// own, seeded, and asks one thing at a time. Nothing is tried again. A client that was told that
+// its write was made goes on with the same object half of the time, at once and at whichever node:
+// every node must know by then. Work returns when all operations are done or ctx ends.
 func (r *Run) Work(ctx context.Context) {
 	var clients sync.WaitGroup
 	for c := range r.options.Clients {
@@ -49,9 +50,10 @@ func think(rng *rand.Rand, mean time.Duration) time.Duration {
 	return time.Duration(rng.Int64N(2 * int64(mean)))
 }
 
-// ReadBack reads every object from every node, again and again until it is answered or ctx ends, and so completes the
-// history: what was acknowledged must be there. What is deleted is recovered first, for its versions cannot be listed, and an application
-// that is off is switched on, for it is given no token else. It is for when Work has ended and all nodes serve.
+// ReadBack reads every object from every node, again and again until it is answered or ctx ends,
+// and so completes the history: what was acknowledged must be there. What is deleted is recovered
+// first, for its versions cannot be listed, and an application that is off is switched on, for it
+// is given no token else. It is for when Work has ended and all nodes serve.
 func (r *Run) ReadBack(ctx context.Context) error {
 	used := r.used()
 	for i, o := range used {
@@ -99,7 +101,8 @@ func (r *Run) readUntilAnswered(ctx context.Context, node int, o *object, q requ
 			if op != nil {
 				last = op.detail
 			}
-			return fmt.Errorf("prove: %s: %s from %s: %w; last: %s", o.name, q, r.target.Nodes[node].Name, err, last)
+			return fmt.Errorf("prove: %s: %s from %s: %w; last: %s", o.name, q, r.target.Nodes[node].Name,
+				err, last)
 		}
 	}
 }
@@ -111,7 +114,8 @@ func (r *Run) CleanUp(ctx context.Context) error {
 			return fmt.Errorf("prove: %w", err)
 		}
 	}
-	if err := r.remove(ctx, operatorCall(http.MethodDelete, "/v1/keyquorum/apps/"+r.worker.name, "")); err != nil {
+	if err := r.remove(ctx,
+		operatorCall(http.MethodDelete, "/v1/keyquorum/apps/"+r.worker.name, "")); err != nil {
 		return fmt.Errorf("prove: %w", err)
 	}
 	return nil
@@ -126,8 +130,8 @@ func (r *Run) used() []*object {
 	})
 }
 
-// history returns the operations of an object that say something, by their calls: what surely did not happen does not, and
-// reads without an answer do not.
+// history returns the operations of an object that say something, by their calls: what surely did
+// not happen does not, and reads without an answer do not.
 func (o *object) history() []*operation {
 	o.mu.Lock()
 	defer o.mu.Unlock()

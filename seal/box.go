@@ -21,11 +21,13 @@ const (
 var (
 	// ErrWrongKey says that the bytes were sealed under another key than the one at hand.
 	ErrWrongKey = errors.New("seal: sealed under another key")
-	// ErrTampered says that the key is right but the bytes were altered, or were sealed for another place.
+	// ErrTampered says that the key is right but the bytes were altered, or were sealed for another
+	// place.
 	ErrTampered = errors.New("seal: altered, or sealed for another place")
 )
 
-// Labels: one for every key that is derived, so that no two uses ever share one. A label is part of the format.
+// Labels: one for every key that is derived, so that no two uses ever share one. A label is part of
+// the format.
 const (
 	labelShare   = "keyquorum/v1/share" // the hash of a share
 	labelKEK     = "keyquorum/v1/key-encryption-key"
@@ -47,10 +49,11 @@ func mac(key, message []byte) []byte {
 	return h.Sum(nil)
 }
 
-// A box seals and opens under one key for one purpose: commitment 32 ‖ nonce 24 ‖ ciphertext ‖ tag 16.
+// A box seals and opens under one key for one purpose: commitment 32 ‖ nonce 24 ‖ ciphertext ‖ tag
+// 16.
 //
-// GCM alone does not commit to its key: bytes can be made that open under two keys, and a wrong key looks like
-// tampering. The commitment in front, HMAC-SHA-256 under the key, settles both.
+// GCM alone does not commit to its key: bytes can be made that open under two keys, and a wrong key
+// looks like tampering. The commitment in front, HMAC-SHA-256 under the key, settles both.
 //
 // A box is made inside Do, used inside Do, and safe for concurrent use.
 type box struct {

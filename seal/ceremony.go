@@ -22,8 +22,8 @@ type Ceremony struct {
 // no share.
 func NewCeremony(r Record) *Ceremony { return &Ceremony{record: r} }
 
-// NewLockCeremony begins without shares too. It is for whoever has no seal record yet: enough shares
-// [Ceremony.Unlock] it.
+// NewLockCeremony begins without shares too. It is for whoever has no seal record yet: enough
+// shares [Ceremony.Unlock] it.
 func NewLockCeremony(l Lock) *Ceremony { return NewCeremony(Record{Lock: l}) }
 
 // Add checks one share on its own and keeps a copy of it. It returns the progress after it.
@@ -116,8 +116,8 @@ func (c *Ceremony) Open() (*Root, error) {
 	return o.Root(c.record)
 }
 
-// recoverScalar joins the first shares up to the threshold. circl's Recover panics on equal ids and checks nothing; add has
-// seen to both.
+// recoverScalar joins the first shares up to the threshold. circl's Recover panics on equal ids and
+// checks nothing; add has seen to both.
 func (c *Ceremony) recoverScalar() (group.Scalar, error) {
 	shares := make([]secretsharing.Share, c.record.Threshold)
 	for i := range shares {

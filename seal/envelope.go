@@ -18,16 +18,19 @@ const (
 
 // Errors of Keyring.Open, beside ErrWrongKey, ErrTampered and ErrSealed.
 var (
-	// ErrEnvelope says that bytes are no record envelope, or one of a version that this program does not know.
+	// ErrEnvelope says that bytes are no record envelope, or one of a version that this program does
+	// not know.
 	ErrEnvelope = errors.New("seal: not a record envelope")
-	// ErrUnknownTerm says that the keyring has no such term: it is older than the record, or the term was altered.
-	// [Keyring.SignUnder] returns it too.
+	// ErrUnknownTerm says that the keyring has no such term: it is older than the record, or the term
+	// was altered. [Keyring.SignUnder] returns it too.
 	ErrUnknownTerm = errors.New("seal: of a term that this keyring lacks")
 )
 
-// Seal seals plaintext for a path and logical version under the newest term. The result is appended to dst; it is 77
-// bytes longer than the plaintext. The error is ErrSealed once the keyring is closed.
-func (k *Keyring) Seal(dst []byte, path string, logical uint64, plaintext []byte) (sealed []byte, err error) {
+// Seal seals plaintext for a path and logical version under the newest term. The result is appended
+// to dst; it is 77 bytes longer than the plaintext. The error is ErrSealed once the keyring is
+// closed.
+func (k *Keyring) Seal(dst []byte, path string, logical uint64, plaintext []byte) (sealed []byte,
+	err error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	return k.seal(dst, plaintext, k.place(path, logical))

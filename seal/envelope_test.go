@@ -87,7 +87,8 @@ func TestCutAndLengthenedEnvelopes(t *testing.T) {
 	}
 }
 
-// I8: a record opens only at the path and logical version it was sealed for, in the cluster it was sealed for.
+// I8: a record opens only at the path and logical version it was sealed for, in the cluster it was
+// sealed for.
 func TestRecordsOpenOnlyWhereTheyBelong(t *testing.T) {
 	_, _, root := mustInit(t, 1, 1)
 	k := mustKeyring(t, root)
@@ -118,11 +119,13 @@ func TestRecordsOpenOnlyWhereTheyBelong(t *testing.T) {
 func TestRecordOfAnotherKeyOrTerm(t *testing.T) {
 	_, _, root := mustInit(t, 1, 1)
 	k, other := mustKeyring(t, root), mustKeyring(t, root)
-	if _, err := k.Open(nil, "p", 1, mustSeal(t, other, "p", 1, "x")); !errors.Is(err, seal.ErrWrongKey) {
+	if _, err := k.Open(nil, "p", 1, mustSeal(t, other, "p", 1, "x")); !errors.Is(err,
+		seal.ErrWrongKey) {
 		t.Errorf("another key of the same term: %v, want ErrWrongKey", err)
 	}
 	check(t, other.Rotate())
-	if _, err := k.Open(nil, "p", 1, mustSeal(t, other, "p", 1, "x")); !errors.Is(err, seal.ErrUnknownTerm) {
+	if _, err := k.Open(nil, "p", 1, mustSeal(t, other, "p", 1, "x")); !errors.Is(err,
+		seal.ErrUnknownTerm) {
 		t.Errorf("a newer term: %v, want ErrUnknownTerm", err)
 	}
 	check(t, k.Rotate())
@@ -133,12 +136,14 @@ func TestRecordOfAnotherKeyOrTerm(t *testing.T) {
 	}
 }
 
-// The same data key in another cluster, as after a copied disk: the cluster id alone must refuse the record.
+// The same data key in another cluster, as after a copied disk: the cluster id alone must refuse
+// the record.
 func TestRecordOfAnotherClusterWithTheSameKey(t *testing.T) {
 	_, _, root := mustInit(t, 1, 1)
 	k := mustKeyring(t, root)
 	sealed := mustSeal(t, k, "p", 1, "x")
-	if _, err := seal.InCluster(k, clusterB).Open(nil, "p", 1, sealed); !errors.Is(err, seal.ErrTampered) {
+	if _, err := seal.InCluster(k, clusterB).Open(nil, "p", 1, sealed); !errors.Is(err,
+		seal.ErrTampered) {
 		t.Errorf("opened in another cluster: %v, want ErrTampered", err)
 	}
 	if _, err := seal.InCluster(k, clusterA).Open(nil, "p", 1, sealed); err != nil {

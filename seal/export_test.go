@@ -8,7 +8,8 @@ import (
 	"slices"
 )
 
-// SealXAES and OpenXAES are nonce ‖ ciphertext ‖ tag with a random nonce, without envelope and commitment.
+// SealXAES and OpenXAES are nonce ‖ ciphertext ‖ tag with a random nonce, without envelope and
+// commitment.
 func SealXAES(key, plaintext, associated []byte) ([]byte, error) {
 	x, err := newXAES(key)
 	if err != nil {
@@ -53,9 +54,10 @@ func DecodeKeyring(b []byte) (*Keyring, error) { return decodeKeyring([16]byte{}
 // SignedMessage is what the signatures that MaskedKeys knows the nonces of are over.
 const SignedMessage = "a signature's nonce gives the key"
 
-// MaskedKeys are all keys of the chain from the scalar down to the keys of each term, each xored with the
-// mask, so that a search for them in memory doesn't find what it searches with.
-func MaskedKeys(record Record, shares []Plaintext, r *Root, k *Keyring, mask [32]byte) (masked map[string][32]byte) {
+// MaskedKeys are all keys of the chain from the scalar down to the keys of each term, each xored
+// with the mask, so that a search for them in memory doesn't find what it searches with.
+func MaskedKeys(record Record, shares []Plaintext, r *Root, k *Keyring,
+	mask [32]byte) (masked map[string][32]byte) {
 	masked = map[string][32]byte{}
 	take := func(name string, key []byte, err error) {
 		if err != nil {
@@ -99,8 +101,8 @@ func MaskedKeys(record Record, shares []Plaintext, r *Root, k *Keyring, mask [32
 	return masked
 }
 
-// signingParts are the forms in which a signature with the key of seed handles its secrets: RFC 8032
-// section 5.1, and the Montgomery form in which crypto/ed25519 computes.
+// signingParts are the forms in which a signature with the key of seed handles its secrets: RFC
+// 8032 section 5.1, and the Montgomery form in which crypto/ed25519 computes.
 func signingParts(seed []byte) map[string][]byte {
 	expanded := sha512.Sum512(seed)
 	scalar, prefix := expanded[:32], expanded[32:]

@@ -27,7 +27,8 @@ func FuzzShare(f *testing.F) {
 		if issued != (err == nil) || (progress == 1) != issued {
 			t.Fatalf("share %x: progress %d, %v", b, progress, err)
 		}
-		if err != nil && !errors.Is(err, seal.ErrShareLength) && !errors.Is(err, seal.ErrShareMalformed) && !errors.Is(err, seal.ErrShareForeign) {
+		if err != nil && !errors.Is(err, seal.ErrShareLength) &&
+			!errors.Is(err, seal.ErrShareMalformed) && !errors.Is(err, seal.ErrShareForeign) {
 			t.Fatalf("refused without a name: %v", err)
 		}
 	})
@@ -48,7 +49,8 @@ func FuzzRecord(f *testing.F) {
 		if !bytes.Equal(record.Encode(), b) {
 			t.Fatalf("decoded %x, encoded %x", b, record.Encode())
 		}
-		// An attacker's record: whatever it says, a ceremony on it neither panics nor opens unless it is the true one.
+		// An attacker's record: whatever it says, a ceremony on it neither panics nor opens unless it is
+		// the true one.
 		c := seal.NewCeremony(record)
 		for _, s := range g.shares {
 			_, _ = c.Add(s)
@@ -77,7 +79,8 @@ func FuzzLock(f *testing.F) {
 		if !bytes.Equal(lock.Encode(), b) {
 			t.Fatalf("decoded %x, encoded %x", b, lock.Encode())
 		}
-		// A stranger's lock: shares neither make it panic nor open the true record, unless it is the true one.
+		// A stranger's lock: shares neither make it panic nor open the true record, unless it is the true
+		// one.
 		if err := joinWith(b, g.shares, record); (err == nil) != bytes.Equal(b, g.lock) {
 			t.Fatalf("lock %x: %v", b, err)
 		}
@@ -97,7 +100,8 @@ func FuzzUnwrapKeyring(f *testing.F) {
 	})
 }
 
-// The keyring's plaintext is behind the AEAD, out of the fuzzer's reach: it gets a target of its own.
+// The keyring's plaintext is behind the AEAD, out of the fuzzer's reach: it gets a target of its
+// own.
 func FuzzKeyringPlaintext(f *testing.F) {
 	f.Add(append([]byte{0, 0, 0, 1}, make([]byte, 64)...))
 	f.Add(make([]byte, 68))

@@ -15,7 +15,8 @@ import (
 	"keyquorum/seal"
 )
 
-// -golden makes the files of a new format version. It never overwrites: what was written once decodes for ever.
+// -golden makes the files of a new format version. It never overwrites: what was written once
+// decodes for ever.
 var makeGolden = flag.Bool("golden", false, "write missing golden files")
 
 // What the files of version 1 hold.
@@ -41,9 +42,11 @@ type golden struct {
 func loadGolden(t fataler) golden {
 	t.Helper()
 	g := golden{
-		record: goldenLines(t, "record")[0], lock: goldenLines(t, "lock")[0], keyring: goldenLines(t, "keyring")[0],
-		envelope: goldenLines(t, "envelopes"), apart: goldenLines(t, "apart")[0], joinMAC: goldenLines(t, "join-mac")[0],
-		public: goldenLines(t, "public-keys"), signed: goldenLines(t, "signatures"),
+		record: goldenLines(t, "record")[0], lock: goldenLines(t, "lock")[0],
+		keyring:  goldenLines(t, "keyring")[0],
+		envelope: goldenLines(t, "envelopes"), apart: goldenLines(t, "apart")[0],
+		joinMAC: goldenLines(t, "join-mac")[0],
+		public:  goldenLines(t, "public-keys"), signed: goldenLines(t, "signatures"),
 	}
 	for _, s := range goldenLines(t, "shares") {
 		g.shares = append(g.shares, s)
@@ -87,7 +90,8 @@ func TestGoldenFilesDecode(t *testing.T) {
 	g := loadGolden(t)
 	record, err := seal.DecodeRecord(g.record)
 	check(t, err)
-	if !bytes.Equal(record.Encode(), g.record) || record.Shares != 3 || record.Threshold != 2 || record.ClusterID != clusterA {
+	if !bytes.Equal(record.Encode(), g.record) || record.Shares != 3 || record.Threshold != 2 ||
+		record.ClusterID != clusterA {
 		t.Errorf("record decoded as %+v", record)
 	}
 	if !bytes.Equal(record.Lock.Encode(), g.lock) {
@@ -130,7 +134,8 @@ func (g golden) opensApart(t *testing.T, k *seal.Keyring) {
 	}
 }
 
-// signs tells whether k signs as it did when the files were written: Ed25519 draws nothing at random.
+// signs tells whether k signs as it did when the files were written: Ed25519 draws nothing at
+// random.
 func (g golden) signs(t *testing.T, k *seal.Keyring) {
 	t.Helper()
 	for i := range g.signed {
@@ -164,7 +169,8 @@ func writeGolden(t *testing.T) {
 	}
 	check(t, os.MkdirAll(filepath.Dir(goldenFile("x")), 0o755))
 	for name, lines := range map[string][][]byte{
-		"record": {record.Encode()}, "lock": {record.Lock.Encode()}, "shares": {shares[0], shares[1], shares[2]},
+		"record": {record.Encode()}, "lock": {record.Lock.Encode()},
+		"shares":  {shares[0], shares[1], shares[2]},
 		"keyring": {wrapped}, "envelopes": {first, second}, "apart": {apart}, "join-mac": {mac},
 		"public-keys": public, "signatures": signed,
 	} {

@@ -7,8 +7,9 @@ import (
 	"github.com/cloudflare/circl/secretsharing"
 )
 
-// Init makes a new root key and splits its key-encryption key into n shares (33 bytes each), any t of which open it.
-// It returns ErrSplit when n and t don't go together. The caller hands the shares out and zeroes them.
+// Init makes a new root key and splits its key-encryption key into n shares (33 bytes each), any t
+// of which open it. It returns ErrSplit when n and t don't go together. The caller hands the shares
+// out and zeroes them.
 func Init(clusterID [16]byte, n, t int) (record Record, shares []Plaintext, root *Root, err error) {
 	if err := checkSplit(n, t); err != nil {
 		return Record{}, nil, nil, err

@@ -35,7 +35,8 @@ func newKeyring(clusterID [16]byte) *Keyring {
 	return &Keyring{clusterID: clusterID, terms: map[uint32]*termKeys{}}
 }
 
-// add adds a term, mostly the newest. It runs inside Do and, once the keyring is shared, under the lock.
+// add adds a term, mostly the newest. It runs inside Do and, once the keyring is shared, under the
+// lock.
 func (k *Keyring) add(term uint32, key, seed *[keySize]byte) error {
 	b, err := newBox(key[:], labelRecord)
 	if err != nil {
@@ -72,7 +73,8 @@ func (k *Keyring) encode() ([]byte, error) {
 	return b, nil
 }
 
-// decodeKeyring reads what encode wrote, and nothing else: at least one term, ascending, none zero. It runs inside Do.
+// decodeKeyring reads what encode wrote, and nothing else: at least one term, ascending, none zero.
+// It runs inside Do.
 func decodeKeyring(clusterID [16]byte, b []byte) (*Keyring, error) {
 	if len(b) == 0 || len(b)%termSize != 0 {
 		return nil, errKeyring
@@ -159,8 +161,8 @@ func (k *Keyring) Rotate() (err error) {
 	return err
 }
 
-// Adopt takes over the terms of a newer keyring of the same cluster, which stays the caller's. Nothing that this one has
-// is dropped; the newest term of both seals and signs from now on.
+// Adopt takes over the terms of a newer keyring of the same cluster, which stays the caller's.
+// Nothing that this one has is dropped; the newest term of both seals and signs from now on.
 func (k *Keyring) Adopt(newer *Keyring) error {
 	if k == newer || k.clusterID != newer.clusterID {
 		return errKeyring
@@ -188,8 +190,9 @@ func (k *Keyring) adopt(newer *Keyring) (err error) {
 	return err
 }
 
-// Close waits for calls under way, drops the keys and, in a protected build, collects twice so that every copy of
-// them is erased before Close returns. Calls after it get ErrSealed. It can be called again.
+// Close waits for calls under way, drops the keys and, in a protected build, collects twice so that
+// every copy of them is erased before Close returns. Calls after it get ErrSealed. It can be called
+// again.
 func (k *Keyring) Close() {
 	k.drop()
 	erase()

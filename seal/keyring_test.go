@@ -87,7 +87,8 @@ func TestKeyringPlaintextIsCanonical(t *testing.T) {
 		return b
 	}
 	for name, b := range map[string][]byte{
-		"empty": {}, "cut": entry(1)[:67], "term zero": entry(0), "twice": entry(1, 1), "descending": entry(2, 1),
+		"empty": {}, "cut": entry(1)[:67], "term zero": entry(0), "twice": entry(1, 1),
+		"descending": entry(2, 1),
 	} {
 		if _, err := seal.RecodeKeyring(b); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -152,7 +153,9 @@ func TestHoldersOfKeysPrintNone(t *testing.T) {
 		for _, holder := range []any{root, k, c, o} {
 			printed := fmt.Sprintf(verb, holder)
 			for name, secret := range secrets {
-				for _, form := range []string{fmt.Sprintf("%x", secret[:8]), strings.Trim(fmt.Sprint(secret[:8]), "[]"), string(secret[:4]), fmt.Sprintf("%#v", secret[:4])[7:20]} {
+				for _, form := range []string{fmt.Sprintf("%x", secret[:8]),
+					strings.Trim(fmt.Sprint(secret[:8]), "[]"), string(secret[:4]),
+					fmt.Sprintf("%#v", secret[:4])[7:20]} {
 					if strings.Contains(printed, form) {
 						t.Errorf("%s of %T shows the %s", verb, holder, name)
 					}

@@ -54,7 +54,8 @@ func decodeLock(b []byte, magic string, tail int, name error) (l Lock, rest []by
 		return Lock{}, nil, name
 	}
 	if v := b[len(magic)]; v != formatVersion {
-		return Lock{}, nil, fmt.Errorf("%w of version %d; this program knows version %d", name, v, formatVersion)
+		return Lock{}, nil, fmt.Errorf("%w of version %d; this program knows version %d", name, v,
+			formatVersion)
 	}
 	l = decodeHead(b[len(magic)+1:])
 	if checkSplit(l.Shares, l.Threshold) != nil || l.Generation == 0 {

@@ -71,7 +71,8 @@ func TestALockOpensNothing(t *testing.T) {
 		t.Errorf("opened: %v", err)
 	}
 	o := mustUnlock(t, record.Lock, shares)
-	if root, err := o.Root(seal.Record{Lock: record.Lock}); !errors.Is(err, seal.ErrRecord) || root != nil {
+	if root, err := o.Root(seal.Record{Lock: record.Lock}); !errors.Is(err, seal.ErrRecord) ||
+		root != nil {
 		t.Errorf("the lock in the place of the record: %v", err)
 	}
 }

@@ -16,8 +16,9 @@ import (
 	"keyquorum/seal"
 )
 
-// I7: a sealed node holds no key that opens a record. All of the process's memory is read and searched; the same
-// search finds each key while the node is unsealed, and a planted canary after it.
+// I7: a sealed node holds no key that opens a record. All of the process's memory is read and
+// searched; the same search finds each key while the node is unsealed, and a planted canary after
+// it.
 func TestNoKeyIsInMemoryAfterClose(t *testing.T) {
 	if !seal.Protected() {
 		t.Skip("this build can't erase: build with GOEXPERIMENT=runtimesecret on Linux, amd64 or arm64")
@@ -42,8 +43,8 @@ func TestNoKeyIsInMemoryAfterClose(t *testing.T) {
 	runtime.KeepAlive(canary)
 }
 
-// holdCleanups keeps the runtime from running cleanups until release is called, as a busy machine may:
-// what Close promises must not wait for one.
+// holdCleanups keeps the runtime from running cleanups until release is called, as a busy machine
+// may: what Close promises must not wait for one.
 func holdCleanups() (release func()) {
 	held := make(chan struct{})
 	for range 1000 { // more than the runtime has goroutines for them
@@ -53,8 +54,8 @@ func holdCleanups() (release func()) {
 	return func() { close(held) }
 }
 
-// useAndClose does everything a node does with keys: init, ceremony, wrap, unwrap, rotate, seal, open, sign, join, close.
-// It returns the keys it used, masked.
+// useAndClose does everything a node does with keys: init, ceremony, wrap, unwrap, rotate, seal,
+// open, sign, join, close. It returns the keys it used, masked.
 func useAndClose(t *testing.T, mask [32]byte) map[string][32]byte {
 	t.Helper()
 	record, shares, first := mustInit(t, 3, 2)
@@ -90,7 +91,8 @@ func useAndClose(t *testing.T, mask [32]byte) map[string][32]byte {
 	sign(t, k)
 	keys := seal.MaskedKeys(record, shares, root, k, mask)
 	counts := countInMemory(t, mask, keys)
-	for _, name := range []string{"share 1", "share 2", "key-encryption key", "join key", "root key", "data key 1", "data key 2",
+	for _, name := range []string{"share 1", "share 2", "key-encryption key", "join key", "root key",
+		"data key 1", "data key 2",
 		"signing seed 1", "signing seed 2", "signing prefix 1", "signing prefix 2",
 		"signing scalar 1", "signing scalar 2"} {
 		if counts[name] == 0 {
@@ -124,8 +126,8 @@ func masked(b []byte, mask [32]byte) (m [32]byte) {
 	return m
 }
 
-// countInMemory reads the process's writable memory and counts each key. The keys come masked and are compared byte
-// by byte, so that the search itself leaves none behind.
+// countInMemory reads the process's writable memory and counts each key. The keys come masked and
+// are compared byte by byte, so that the search itself leaves none behind.
 func countInMemory(t *testing.T, mask [32]byte, keys map[string][32]byte) map[string]int {
 	t.Helper()
 	mem, err := os.Open("/proc/self/mem")
@@ -144,8 +146,9 @@ func countInMemory(t *testing.T, mask [32]byte, keys map[string][32]byte) map[st
 	return counts
 }
 
-// countIn sees the buffer itself too, as part of memory: a key is counted again for each time it was read. That is
-// no harm: the question is whether the count is zero, and later reads overwrite the buffer. The race detector has nothing to find here.
+// countIn sees the buffer itself too, as part of memory: a key is counted again for each time it
+// was read. That is no harm: the question is whether the count is zero, and later reads overwrite
+// the buffer. The race detector has nothing to find here.
 //
 //go:norace
 func countIn(b []byte, mask [32]byte, keys map[string][32]byte, counts map[string]int) {
@@ -165,8 +168,8 @@ func countIn(b []byte, mask [32]byte, keys map[string][32]byte, counts map[strin
 	}
 }
 
-// writableRegions leaves out regions over a gigabyte: address space that Go and the race detector reserve, whose
-// shadow holds no program bytes.
+// writableRegions leaves out regions over a gigabyte: address space that Go and the race detector
+// reserve, whose shadow holds no program bytes.
 func writableRegions(t *testing.T) (regions [][2]uint64) {
 	t.Helper()
 	maps, err := os.Open("/proc/self/maps")

@@ -30,8 +30,10 @@ func TestPlaintextPrintsAsRedacted(t *testing.T) {
 	printed["json"] = encoded(t, json.Marshal, holder)
 	printed["json map"] = encoded(t, json.Marshal, map[string]any{"value": secret})
 	printed["xml"] = encoded(t, xml.Marshal, holder)
-	printed["slog text"] = logged(holder, func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) })
-	printed["slog json"] = logged(secret, func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) })
+	printed["slog text"] = logged(holder,
+		func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) })
+	printed["slog json"] = logged(secret,
+		func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) })
 	for how, text := range printed {
 		if !strings.Contains(text, "[redacted]") {
 			t.Errorf("%s prints %q", how, text)

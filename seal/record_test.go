@@ -16,14 +16,15 @@ func TestRecordRoundTrip(t *testing.T) {
 		if got != record {
 			t.Errorf("%d of %d: decoded %+v, want %+v", c[1], c[0], got, record)
 		}
-		if got.ClusterID != clusterA || got.Shares != c[0] || got.Threshold != c[1] || got.Generation != 1 {
+		if got.ClusterID != clusterA || got.Shares != c[0] || got.Threshold != c[1] ||
+			got.Generation != 1 {
 			t.Errorf("decoded %+v", got)
 		}
 	}
 }
 
-// A seal record stands in the clear and an attacker may write it. Whatever byte is changed: it does not decode, or it
-// takes no share, or the root key does not come out. Nothing else may happen.
+// A seal record stands in the clear and an attacker may write it. Whatever byte is changed: it does
+// not decode, or it takes no share, or the root key does not come out. Nothing else may happen.
 func TestEveryFlippedByteOfARecordIsFound(t *testing.T) {
 	record, shares, _ := mustInit(t, 2, 2)
 	encoded := record.Encode()

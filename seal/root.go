@@ -10,7 +10,8 @@ var ErrSealed = errors.New("sealed")
 
 const keyringVersion = 1
 
-// errKeyring says that bytes are not a wrapped keyring of the known version, or that a keyring is another cluster's.
+// errKeyring says that bytes are not a wrapped keyring of the known version, or that a keyring is
+// another cluster's.
 var errKeyring = errors.New("seal: not this cluster's keyring")
 
 // A Root is the unwrapped root key, and the join key beside it. It is safe for concurrent use.
@@ -50,7 +51,8 @@ func (r *Root) NewKeyring() (k *Keyring, err error) {
 	return k, nil
 }
 
-// WrapKeyring seals k under the root key, for the log and the state. Two wrappings of one keyring differ.
+// WrapKeyring seals k under the root key, for the log and the state. Two wrappings of one keyring
+// differ.
 func (r *Root) WrapKeyring(k *Keyring) (wrapped []byte, err error) {
 	if k.clusterID != r.clusterID {
 		return nil, errKeyring
@@ -70,7 +72,8 @@ func (r *Root) WrapKeyring(k *Keyring) (wrapped []byte, err error) {
 	return wrapped, err
 }
 
-// UnwrapKeyring opens what WrapKeyring made. ErrWrongKey: wrapped under another root key; ErrTampered: altered.
+// UnwrapKeyring opens what WrapKeyring made. ErrWrongKey: wrapped under another root key;
+// ErrTampered: altered.
 func (r *Root) UnwrapKeyring(b []byte) (k *Keyring, err error) {
 	if len(b) < 1+boxOverhead || b[0] != keyringVersion {
 		return nil, errKeyring
@@ -94,16 +97,17 @@ func (r *Root) UnwrapKeyring(b []byte) (k *Keyring, err error) {
 }
 
 // JoinMAC is HMAC-SHA-256 under the join key over the length-prefixed parts (decision 17). The join
-// key is derived from the shares beside the key-encryption key, and bound to cluster and generation:
-// whoever can compute it was given the shares.
+// key is derived from the shares beside the key-encryption key, and bound to cluster and
+// generation: whoever can compute it was given the shares.
 func (r *Root) JoinMAC(parts ...[]byte) ([]byte, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return joinMAC(r.join, parts)
 }
 
-// Close waits for calls under way, drops the keys and, in a protected build, collects twice so that every copy of them
-// is erased before Close returns. Calls after it get ErrSealed. It can be called again.
+// Close waits for calls under way, drops the keys and, in a protected build, collects twice so that
+// every copy of them is erased before Close returns. Calls after it get ErrSealed. It can be called
+// again.
 func (r *Root) Close() {
 	r.drop()
 	erase()

@@ -23,7 +23,8 @@ var (
 	ErrShareMissing = errors.New("seal: more shares are needed")
 )
 
-// parseShare reads id ‖ scalar: one byte from 1 to 255 and a canonical little-endian scalar (RFC 9496 section 4.4).
+// parseShare reads id ‖ scalar: one byte from 1 to 255 and a canonical little-endian scalar (RFC
+// 9496 section 4.4).
 func parseShare(raw []byte) (secretsharing.Share, error) {
 	if len(raw) != shareSize {
 		return secretsharing.Share{}, ErrShareLength

@@ -50,7 +50,8 @@ func TestEverySubsetUpToSeven(t *testing.T) {
 }
 
 // openSubset adds the shares whose bits are set, threshold of them.
-func openSubset(t *testing.T, record seal.Record, shares []seal.Plaintext, root *seal.Root, subset uint) {
+func openSubset(t *testing.T, record seal.Record, shares []seal.Plaintext, root *seal.Root,
+	subset uint) {
 	t.Helper()
 	c := seal.NewCeremony(record)
 	for i, s := range shares {
@@ -104,25 +105,29 @@ func TestBadSharesAreRefusedByName(t *testing.T) {
 	_, foreign, _ := mustInit(t, 3, 2) // the same cluster id, another key
 	good := shares[0]
 	withID := func(id byte) seal.Plaintext { return append(seal.Plaintext{id}, good[1:]...) }
-	// The group's order l = 2^252 + 27742317777372353535851937790883648493, little-endian: the first scalar that is none.
+	// The group's order l = 2^252 + 27742317777372353535851937790883648493, little-endian: the first
+	// scalar that is none.
 	order, _ := hex.DecodeString("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010")
 	for name, c := range map[string]struct {
 		share seal.Plaintext
 		want  error
 	}{
-		"nothing":                     {nil, seal.ErrShareLength},
-		"short":                       {good[:32], seal.ErrShareLength},
-		"long":                        {append(bytes.Clone(good), 0), seal.ErrShareLength},
-		"id zero":                     {withID(0), seal.ErrShareMalformed},
-		"all zero":                    {make(seal.Plaintext, 33), seal.ErrShareMalformed},
-		"scalar is the order":         {append(seal.Plaintext{1}, order...), seal.ErrShareMalformed},
-		"scalar of all ones":          {append(seal.Plaintext{1}, bytes.Repeat([]byte{0xff}, 32)...), seal.ErrShareMalformed},
-		"another share's id":          {withID(2), seal.ErrShareForeign},
-		"an id that was not made":     {withID(200), seal.ErrShareForeign},
-		"scalar zero":                 {append(seal.Plaintext{1}, make([]byte, 32)...), seal.ErrShareForeign},
-		"another key's share":         {foreign[1], seal.ErrShareForeign},
-		"given before":                {good, seal.ErrShareDuplicate},
-		"given before, another value": {append(seal.Plaintext{good[0]}, shares[1][1:]...), seal.ErrShareForeign},
+		"nothing":             {nil, seal.ErrShareLength},
+		"short":               {good[:32], seal.ErrShareLength},
+		"long":                {append(bytes.Clone(good), 0), seal.ErrShareLength},
+		"id zero":             {withID(0), seal.ErrShareMalformed},
+		"all zero":            {make(seal.Plaintext, 33), seal.ErrShareMalformed},
+		"scalar is the order": {append(seal.Plaintext{1}, order...), seal.ErrShareMalformed},
+		"scalar of all ones": {append(seal.Plaintext{1}, bytes.Repeat([]byte{0xff}, 32)...),
+			seal.ErrShareMalformed},
+		"another share's id":      {withID(2), seal.ErrShareForeign},
+		"an id that was not made": {withID(200), seal.ErrShareForeign},
+		"scalar zero": {append(seal.Plaintext{1}, make([]byte, 32)...),
+			seal.ErrShareForeign},
+		"another key's share": {foreign[1], seal.ErrShareForeign},
+		"given before":        {good, seal.ErrShareDuplicate},
+		"given before, another value": {append(seal.Plaintext{good[0]}, shares[1][1:]...),
+			seal.ErrShareForeign},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ceremony := seal.NewCeremony(record)
@@ -175,7 +180,8 @@ func TestCeremonyWithoutRecordTakesNothing(t *testing.T) {
 }
 
 func TestInitRefusesImpossibleSplits(t *testing.T) {
-	for _, c := range [][2]int{{0, 0}, {0, 1}, {1, 0}, {1, 2}, {3, 4}, {3, 1}, {256, 2}, {-1, -1}, {3, -2}} {
+	for _, c := range [][2]int{{0, 0}, {0, 1}, {1, 0}, {1, 2}, {3, 4}, {3, 1}, {256, 2}, {-1, -1},
+		{3, -2}} {
 		if _, _, _, err := seal.Init(clusterA, c[0], c[1]); !errors.Is(err, seal.ErrSplit) {
 			t.Errorf("%d shares, threshold %d: %v", c[0], c[1], err)
 		}

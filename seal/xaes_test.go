@@ -11,7 +11,8 @@ import (
 	"keyquorum/seal"
 )
 
-// C2SP XAES-256-GCM, "Test Vectors". The first key's CMAC subkey needs no reduction, the second one's does.
+// C2SP XAES-256-GCM, "Test Vectors". The first key's CMAC subkey needs no reduction, the second
+// one's does.
 func TestXAESOpensC2SPVectors(t *testing.T) {
 	for _, v := range []struct {
 		key        byte
@@ -65,7 +66,8 @@ func TestXAESRoundTrip(t *testing.T) {
 		associated := rapid.SliceOfN(rapid.Byte(), 0, 100).Draw(t, "associated")
 		sealed, err := seal.SealXAES(key, plaintext, associated)
 		check(t, err)
-		if got, err := seal.OpenXAES(key, sealed, associated); err != nil || !bytes.Equal(got, plaintext) {
+		if got, err := seal.OpenXAES(key, sealed, associated); err != nil ||
+			!bytes.Equal(got, plaintext) {
 			t.Fatalf("opened %x, %v", got, err)
 		}
 		if _, err := seal.OpenXAES(key, sealed, append(associated, 0)); err == nil {

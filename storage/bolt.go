@@ -14,11 +14,12 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// lockWait is how long Open waits for another process to let go of the folder: long enough for one that is just ending.
+// lockWait is how long Open waits for another process to let go of the folder: long enough for one
+// that is just ending.
 const lockWait = time.Second
 
-// A backend is what the wrappers need of raft-boltdb: the seam where tests make disks fail, and where another log store
-// would fit.
+// A backend is what the wrappers need of raft-boltdb: the seam where tests make disks fail, and
+// where another log store would fit.
 type backend interface {
 	FirstIndex() (uint64, error)
 	LastIndex() (uint64, error)
@@ -103,8 +104,8 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-// letGo unlocks and closes a file that a panic of bolt may have left open. Closing is not enough: the mapping that is left
-// behind too would keep the lock.
+// letGo unlocks and closes a file that a panic of bolt may have left open. Closing is not enough:
+// the mapping that is left behind too would keep the lock.
 func letGo(f *os.File) {
 	if f == nil {
 		return

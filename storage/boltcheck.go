@@ -15,8 +15,9 @@ import (
 
 var errBoltDamaged = errors.New("damaged: its pages contradict each other")
 
-// checkBolt reads raft.db's pages before bolt does. Bolt maps the file into memory and trusts it: a lost tail or a flipped bit
-// in a page header ends the process there, on a goroutine of bolt's own, where no panic can be turned into a sentence.
+// checkBolt reads raft.db's pages before bolt does. Bolt maps the file into memory and trusts it: a
+// lost tail or a flipped bit in a page header ends the process there, on a goroutine of bolt's own,
+// where no panic can be turned into a sentence.
 func checkBolt(path string) error {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
@@ -68,10 +69,11 @@ const (
 	boltMagic      = 0xED0CDAED
 )
 
-// checkBoltMeta returns the newer meta. It refuses a file whose tail was lost, and one of whose two meta pages is damaged.
-// Bolt itself takes the other, older meta page then, without a word: the newest transaction, an acknowledged entry or a
-// vote, would be gone. A crash can't tear a meta page on a disk that writes sectors of 512 bytes whole, because the meta is
-// in the first 80 bytes of its page.
+// checkBoltMeta returns the newer meta. It refuses a file whose tail was lost, and one of whose two
+// meta pages is damaged. Bolt itself takes the other, older meta page then, without a word: the
+// newest transaction, an acknowledged entry or a vote, would be gone. A crash can't tear a meta
+// page on a disk that writes sectors of 512 bytes whole, because the meta is in the first 80 bytes
+// of its page.
 func checkBoltMeta(f *os.File) (boltMeta, error) {
 	first, err := readBoltMeta(f, 0)
 	if err != nil {
@@ -90,7 +92,8 @@ func checkBoltMeta(f *os.File) (boltMeta, error) {
 		newer = second
 	}
 	if need := int64(newer.pages) * int64(newer.pageSize); info.Size() < need {
-		return boltMeta{}, fmt.Errorf("damaged: it is %d bytes long and must be at least %d", info.Size(), need)
+		return boltMeta{}, fmt.Errorf("damaged: it is %d bytes long and must be at least %d", info.Size(),
+			need)
 	}
 	return newer, nil
 }
@@ -106,14 +109,16 @@ func readBoltMeta(f *os.File, off int64) (boltMeta, error) {
 	if bolt32(meta) != boltMagic || sum.Sum64() != bolt64(meta[56:]) {
 		return boltMeta{}, errDamaged
 	}
-	return boltMeta{pageSize: bolt32(meta[8:]), root: bolt64(meta[16:]), pages: bolt64(meta[40:]), txid: bolt64(meta[48:])}, nil
+	return boltMeta{pageSize: bolt32(meta[8:]), root: bolt64(meta[16:]), pages: bolt64(meta[40:]),
+		txid: bolt64(meta[48:])}, nil
 }
 
 // Bolt writes integers as its machine does.
 func bolt32(b []byte) uint32 { return binary.NativeEndian.Uint32(b) }
 func bolt64(b []byte) uint64 { return binary.NativeEndian.Uint64(b) }
 
-// checkBoltPages visits every page in use. The root bucket holds the two buckets of raft-boltdb and nothing else.
+// checkBoltPages visits every page in use. The root bucket holds the two buckets of raft-boltdb and
+// nothing else.
 func checkBoltPages(f *os.File, meta boltMeta) error {
 	p := &boltPages{file: f, boltMeta: meta, seen: map[uint64]bool{}}
 	var buckets []string
@@ -188,5 +193,6 @@ func readConf(f *os.File) (all []confValue, err error) {
 type keyRange struct{ low, high []byte }
 
 func (r keyRange) holds(key []byte) bool {
-	return (r.low == nil || bytes.Compare(r.low, key) <= 0) && (r.high == nil || bytes.Compare(key, r.high) < 0)
+	return (r.low == nil || bytes.Compare(r.low, key) <= 0) &&
+		(r.high == nil || bytes.Compare(key, r.high) < 0)
 }

@@ -15,11 +15,12 @@ const (
 	maxBoltOverflow = 64 << 20 // bytes of one page with its overflow; our values are of one megabyte
 )
 
-// A boltPages walks the tree of a bolt file by reading, never by mapping. Nothing that it reads is trusted.
+// A boltPages walks the tree of a bolt file by reading, never by mapping. Nothing that it reads is
+// trusted.
 //
-// A page is id u64, flags u16, count u16, overflow u32, then count items of 16 bytes, then keys and values. A branch's
-// item is pos u32, key size u32, page u64; a leaf's is flags u32, pos u32, key size u32, value size u32. pos counts from
-// the item itself.
+// A page is id u64, flags u16, count u16, overflow u32, then count items of 16 bytes, then keys and
+// values. A branch's item is pos u32, key size u32, page u64; a leaf's is flags u32, pos u32, key
+// size u32, value size u32. pos counts from the item itself.
 type boltPages struct {
 	boltMeta
 	file *os.File
@@ -106,8 +107,9 @@ type boltItem struct {
 	from, to   uint64 // where key and value lie in the page
 }
 
-// splitItems cuts a page into its items. Keys must rise, and lie between the keys of the branch above. Keys and values must
-// follow the items without a gap, as bolt writes them: that is what shows a wrong count, and with it a log cut short.
+// splitItems cuts a page into its items. Keys must rise, and lie between the keys of the branch
+// above. Keys and values must follow the items without a gap, as bolt writes them: that is what
+// shows a wrong count, and with it a log cut short.
 func splitItems(page []byte, keys keyRange) ([]boltItem, error) {
 	branch := binary.NativeEndian.Uint16(page[8:]) == boltBranch
 	count := int(binary.NativeEndian.Uint16(page[10:]))
@@ -131,7 +133,8 @@ func splitItems(page []byte, keys keyRange) ([]boltItem, error) {
 	return items, nil
 }
 
-// isZero looks at what an empty page would have for its first item: bolt writes pages that were cleared.
+// isZero looks at what an empty page would have for its first item: bolt writes pages that were
+// cleared.
 func isZero(rest []byte) bool {
 	return bytes.Count(rest[:min(len(rest), boltItemSize)], []byte{0}) == min(len(rest), boltItemSize)
 }
@@ -148,7 +151,8 @@ func branchItem(page []byte, at int) (item boltItem, ok bool) {
 }
 
 func leafItem(page []byte, at int) (item boltItem, ok bool) {
-	flags, keySize, valueSize := bolt32(page[at:]), uint64(bolt32(page[at+8:])), uint64(bolt32(page[at+12:]))
+	flags, keySize, valueSize := bolt32(page[at:]), uint64(bolt32(page[at+8:])),
+		uint64(bolt32(page[at+12:]))
 	item.from = uint64(at) + uint64(bolt32(page[at+4:]))
 	item.to = item.from + keySize + valueSize
 	if item.to > uint64(len(page)) || flags&^boltItemBucket != 0 {

@@ -21,8 +21,8 @@ import (
 	"keyquorum/storage"
 )
 
-// runChild is the test binary run as another process, which writes until it is killed or its disk fails, and prints
-// what was acknowledged.
+// runChild is the test binary run as another process, which writes until it is killed or its disk
+// fails, and prints what was acknowledged.
 func runChild(role string) {
 	switch role {
 	case "record":
@@ -64,10 +64,12 @@ func scrubOn(s *storage.Store) {
 	}
 }
 
-// limitFileSize makes the file system refuse to let files grow: what a full disk does, without root.
+// limitFileSize makes the file system refuse to let files grow: what a full disk does, without
+// root.
 func limitFileSize(bytes uint64) {
 	signal.Ignore(syscall.SIGXFSZ)
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: bytes, Max: bytes}); err != nil {
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE,
+		&syscall.Rlimit{Cur: bytes, Max: bytes}); err != nil {
 		os.Exit(2)
 	}
 }
@@ -111,8 +113,8 @@ func child(program, role, dir string) *exec.Cmd {
 	return cmd
 }
 
-// watch runs a child until its end, and returns all that it printed. After n lines it calls then, in which the child may be
-// killed: what is in the pipe was acknowledged and is still read.
+// watch runs a child until its end, and returns all that it printed. After n lines it calls then,
+// in which the child may be killed: what is in the pipe was acknowledged and is still read.
 func watch(t *testing.T, cmd *exec.Cmd, n int, then func()) (ack acknowledged, failure string) {
 	t.Helper()
 	out, err := cmd.StdoutPipe()
@@ -163,13 +165,15 @@ func wantAcknowledged(t *testing.T, dir string, ack acknowledged) {
 	if last > 0 {
 		wantLog(t, s, 1, last)
 	}
-	if term, err := s.Stable().GetUint64([]byte("CurrentTerm")); ack.term > 0 && (err != nil || term < ack.term) {
+	if term, err := s.Stable().GetUint64([]byte("CurrentTerm")); ack.term > 0 &&
+		(err != nil || term < ack.term) {
 		t.Fatalf("term is %d (%v), %d was acknowledged", term, err, ack.term)
 	}
 	wantNewestSnapshot(t, s, ack.snapshot)
 }
 
-// wantNewestSnapshot checks that every snapshot in the folder is whole, and that the newest is at least that of an index.
+// wantNewestSnapshot checks that every snapshot in the folder is whole, and that the newest is at
+// least that of an index.
 func wantNewestSnapshot(t *testing.T, s *storage.Store, index uint64) {
 	t.Helper()
 	metas, err := s.Snapshots().List()
@@ -180,7 +184,8 @@ func wantNewestSnapshot(t *testing.T, s *storage.Store, index uint64) {
 		t.Fatalf("newest snapshot is of %d, one of %d was acknowledged", newest, index)
 	}
 	for _, m := range metas {
-		if _, state, err := readState(s, m.ID); err != nil || !bytes.Equal(state, snapshotState(m.Index)) {
+		if _, state, err := readState(s, m.ID); err != nil ||
+			!bytes.Equal(state, snapshotState(m.Index)) {
 			t.Fatalf("snapshot %s is not what was written (%v)", m.ID, err)
 		}
 	}
@@ -238,7 +243,8 @@ func TestFailedDiskAndAPowerCutLoseNothingAcknowledged(t *testing.T) {
 			cmd.Env = append(cmd.Env, powercut.Faults+"="+faults)
 			ack, failure := watch(t, cmd, 5+round, func() { order.Give(faults) })
 			wantSentence(t, errors.New(failure), "raft.db failed", c.says)
-			n, err := powercut.Rollback(filepath.Join(dir, "raft.db"), rand.New(rand.NewPCG(uint64(round), 1)))
+			n, err := powercut.Rollback(filepath.Join(dir, "raft.db"),
+				rand.New(rand.NewPCG(uint64(round), 1)))
 			if err := errors.Join(err, order.Withdraw(faults)); err != nil {
 				t.Fatal(err)
 			}

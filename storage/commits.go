@@ -11,10 +11,12 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// A commits is the one way to write to raft.db, and the latch: the first commit that fails is the last that is tried.
+// A commits is the one way to write to raft.db, and the latch: the first commit that fails is the
+// last that is tried.
 //
-// An fsync that failed once may report success the next time although the pages are gone (Linux drops them), so nothing
-// that is asked of this process's view of the file afterwards proves anything. A new process reads what is really there.
+// An fsync that failed once may report success the next time although the pages are gone (Linux
+// drops them), so nothing that is asked of this process's view of the file afterwards proves
+// anything. A new process reads what is really there.
 type commits struct {
 	db     *liveBolt
 	failed chan struct{} // closed after poison is set
@@ -32,7 +34,8 @@ type commits struct {
 	underWay []time.Time // when the commits began that have not ended; never more than a few
 }
 
-// The steps of a commit that Store.Gate is asked about. The others are those of the small file layer (disk).
+// The steps of a commit that Store.Gate is asked about. The others are those of the small file
+// layer (disk).
 const (
 	opCommit    = "commit"    // before anything is written
 	opCommitted = "committed" // it is on disk: an error here is that of an fsync that did its work and failed
@@ -52,7 +55,8 @@ func (c *commits) err() error {
 	return nil
 }
 
-// commit runs one bolt transaction that writes; after calls it when it is safely on disk, under the same lock.
+// commit runs one bolt transaction that writes; after calls it when it is safely on disk, under the
+// same lock.
 func (c *commits) commit(what string, write func() error, after func()) error {
 	begun := c.begin()
 	defer c.end(begun)
@@ -132,8 +136,8 @@ func (c *commits) fail(what string, err error) error {
 	return err
 }
 
-// count adds what bolt does for a commit: one fdatasync after the data pages, one after the meta page, and an fsync before
-// both when the file had to grow.
+// count adds what bolt does for a commit: one fdatasync after the data pages, one after the meta
+// page, and an fsync before both when the file had to grow.
 func (c *commits) count(took time.Duration, grew bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()

@@ -14,14 +14,16 @@ import (
 const (
 	// temporary ends the names of what is not whole yet. Open removes them.
 	temporary = ".tmp"
-	// maxSmallFile bounds ReadFile. The largest small file, a snapshot's manifest with hundreds of servers, is far below.
+	// maxSmallFile bounds ReadFile. The largest small file, a snapshot's manifest with hundreds of
+	// servers, is far below.
 	maxSmallFile = 1 << 20
 )
 
-// A disk is the small file layer: each step that the crash arguments of docs/formats-storage.md speak of goes through it
-// once. (Bolt writes its own file.)
+// A disk is the small file layer: each step that the crash arguments of docs/formats-storage.md
+// speak of goes through it once. (Bolt writes its own file.)
 type disk struct {
-	// step, if set, is asked before each step and can refuse it: tests record steps and pull the plug with it.
+	// step, if set, is asked before each step and can refuse it: tests record steps and pull the plug
+	// with it.
 	step func(op, path string) error
 }
 
@@ -116,7 +118,8 @@ func (d disk) writeFile(path string, b []byte) error {
 	return d.syncDir(filepath.Dir(path))
 }
 
-// placeDir gives a folder its final name, which nothing may have yet. After an error it may have either, also on disk.
+// placeDir gives a folder its final name, which nothing may have yet. After an error it may have
+// either, also on disk.
 func (d disk) placeDir(from, to string) error {
 	if err := d.syncDir(from); err != nil {
 		return err
@@ -132,7 +135,8 @@ func (d disk) placeDir(from, to string) error {
 	return d.syncDir(filepath.Dir(to))
 }
 
-// renameDir is placeDir, and takes back what could not be made durable: whoever hears of a failure must not find the folder made.
+// renameDir is placeDir, and takes back what could not be made durable: whoever hears of a failure
+// must not find the folder made.
 func (d disk) renameDir(from, to string) error {
 	err := d.placeDir(from, to)
 	if err == nil {
@@ -178,8 +182,8 @@ func ReadFile(path string) ([]byte, error) {
 	return b, nil
 }
 
-// WriteFile replaces a small file atomically and durably, with mode 0600: after a crash it has the old bytes or the new.
-// It writes path + ".tmp" first, so one caller at a time may write a path.
+// WriteFile replaces a small file atomically and durably, with mode 0600: after a crash it has the
+// old bytes or the new. It writes path + ".tmp" first, so one caller at a time may write a path.
 func WriteFile(path string, b []byte) error {
 	if len(b) > maxSmallFile {
 		return fmt.Errorf("storage: %d bytes for %s: more than %d", len(b), path, maxSmallFile)
@@ -190,8 +194,9 @@ func WriteFile(path string, b []byte) error {
 	return nil
 }
 
-// RenameDir puts a folder into place durably. newpath must not exist (fs.ErrExist), so that of two makers one wins. On an error
-// the folder has its old name, unless it says that it could not be renamed back.
+// RenameDir puts a folder into place durably. newpath must not exist (fs.ErrExist), so that of two
+// makers one wins. On an error the folder has its old name, unless it says that it could not be
+// renamed back.
 func RenameDir(oldpath, newpath string) error {
 	if _, err := os.Lstat(newpath); err == nil {
 		return fmt.Errorf("storage: renaming %s: %s: %w", oldpath, newpath, fs.ErrExist)

@@ -9,8 +9,8 @@ import (
 	"fmt"
 )
 
-// A document is a small JSON file that ends in its own checksum: the SHA-256 of itself with an empty check. It guards
-// against disks and hands, not against an attacker, who can make it anew.
+// A document is a small JSON file that ends in its own checksum: the SHA-256 of itself with an
+// empty check. It guards against disks and hands, not against an attacker, who can make it anew.
 type document interface {
 	checksum() *string // the field "check", last in the file
 }
@@ -20,7 +20,8 @@ var (
 	errNotStrict = errors.New("not in the form that this program writes")
 )
 
-// encodeDocument sets the checksum and returns the one encoding of doc: a JSON object and a newline.
+// encodeDocument sets the checksum and returns the one encoding of doc: a JSON object and a
+// newline.
 func encodeDocument(doc document) []byte {
 	*doc.checksum() = ""
 	sum := sha256.Sum256(marshalLine(doc))
@@ -36,8 +37,8 @@ func marshalLine(doc document) []byte {
 	return append(b, '\n')
 }
 
-// decodeDocument reads into an empty doc. What it accepts encodes back to the same bytes. A format above newest is told
-// apart first, because a newer release may have added fields.
+// decodeDocument reads into an empty doc. What it accepts encodes back to the same bytes. A format
+// above newest is told apart first, because a newer release may have added fields.
 func decodeDocument(b []byte, doc document, newest int) error {
 	var head struct {
 		Format int `json:"format"`
@@ -46,7 +47,8 @@ func decodeDocument(b []byte, doc document, newest int) error {
 		return fmt.Errorf("%w (%w)", errNotStrict, err)
 	}
 	if head.Format > newest {
-		return fmt.Errorf("of format %d, and this release reads up to %d: a newer release wrote it", head.Format, newest)
+		return fmt.Errorf("of format %d, and this release reads up to %d: a newer release wrote it",
+			head.Format, newest)
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()

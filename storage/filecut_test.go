@@ -68,7 +68,8 @@ func (d *fileDisk) all() iter.Seq[map[string][]byte] {
 }
 
 // watch judges all states before and after each step.
-func (d *fileDisk) watch(root string, judge func(state map[string][]byte)) func(op, path string) error {
+func (d *fileDisk) watch(root string, judge func(state map[string][]byte)) func(op,
+	path string) error {
 	return watchSteps(root, func(s fileStep) error {
 		d.step(s)
 		for state := range d.all() {
@@ -89,12 +90,13 @@ func TestPowerCutWhileASmallFileIsWritten(t *testing.T) {
 		}
 		d := loadDisk(t, dir)
 		states := 0
-		err := storage.WriteFileStepwise(path, []byte("newer"), d.watch(dir, func(state map[string][]byte) {
-			states++
-			if got := string(state["seal"]); got != old && got != "newer" {
-				t.Errorf("%q was to be replaced, and is %q", old, got)
-			}
-		}))
+		err := storage.WriteFileStepwise(path, []byte("newer"),
+			d.watch(dir, func(state map[string][]byte) {
+				states++
+				if got := string(state["seal"]); got != old && got != "newer" {
+					t.Errorf("%q was to be replaced, and is %q", old, got)
+				}
+			}))
 		if err != nil || states < 10 {
 			t.Fatalf("%d states were looked at (%v)", states, err)
 		}
@@ -124,7 +126,8 @@ func TestPowerCutWhileAFolderIsMade(t *testing.T) {
 		}
 		return step(op, path)
 	})
-	if err := errors.Join(err, storage.RenameDirStepwise(making, made, step)); err != nil || states < 50 {
+	if err := errors.Join(err, storage.RenameDirStepwise(making, made, step)); err != nil ||
+		states < 50 {
 		t.Fatalf("%d states were looked at (%v)", states, err)
 	}
 	d.settle()
@@ -136,7 +139,8 @@ func TestPowerCutWhileAFolderIsMade(t *testing.T) {
 	}
 }
 
-// What could not be made durable is not there: init must not fail and leave a cluster whose shares nobody saw.
+// What could not be made durable is not there: init must not fail and leave a cluster whose shares
+// nobody saw.
 func TestRenameThatIsNotSyncedIsTakenBack(t *testing.T) {
 	root := t.TempDir()
 	making, made := filepath.Join(root, "cluster.new"), filepath.Join(root, "cluster")
@@ -172,13 +176,15 @@ func wantNoneOrWhole(t *testing.T, state map[string][]byte) {
 		return
 	}
 	_, snapshots := state["cluster/snapshots/"]
-	if !snapshots || !bytes.Equal(state["cluster/manifest.json"], manifestFile()) || string(state["cluster/raft.db"]) != "of bolt" {
+	if !snapshots || !bytes.Equal(state["cluster/manifest.json"], manifestFile()) ||
+		string(state["cluster/raft.db"]) != "of bolt" {
 		t.Errorf("a folder without all its parts has the final name: %v", names(state))
 	}
 }
 
-// The name of a new snapshot can't be synced, once or ever: it is taken back, and whatever a crash leaves of that is no
-// snapshot or a whole one. That it was made before it was reported as failed does no harm.
+// The name of a new snapshot can't be synced, once or ever: it is taken back, and whatever a crash
+// leaves of that is no snapshot or a whole one. That it was made before it was reported as failed
+// does no harm.
 func TestPowerCutAfterASnapshotCouldNotBePlaced(t *testing.T) {
 	for _, times := range []int{1, 100} {
 		s, dir := create(t)
@@ -211,14 +217,15 @@ func wantWholeSnapshots(t *testing.T, state map[string][]byte) {
 		if !strings.HasSuffix(name, "/") || strings.HasSuffix(name, ".tmp/") {
 			continue
 		}
-		if content := state[name+"state"]; !bytes.Equal(content, snapshotState(7)) && !bytes.Equal(content, snapshotState(14)) {
+		if content := state[name+"state"]; !bytes.Equal(content, snapshotState(7)) &&
+			!bytes.Equal(content, snapshotState(14)) {
 			t.Fatalf("%s has the name of a snapshot, and not its state: %v", name, names(state))
 		}
 	}
 }
 
-// The process is killed at each step, the next one opens the folder, if it has the final name, and the power goes: a folder that
-// was open is there.
+// The process is killed at each step, the next one opens the folder, if it has the final name, and
+// the power goes: a folder that was open is there.
 func TestFolderThatWasOpenStays(t *testing.T) {
 	opened := 0
 	for stop := 1; stop <= 3; stop++ {
@@ -251,7 +258,8 @@ func TestFolderThatWasOpenStays(t *testing.T) {
 		d.settle()
 		for state := range d.all() {
 			if state["cluster/manifest.json"] == nil {
-				t.Errorf("killed at step %d, the folder was opened, and after a power cut there is %v", stop, names(state))
+				t.Errorf("killed at step %d, the folder was opened, and after a power cut there is %v", stop,
+					names(state))
 			}
 		}
 	}

@@ -33,8 +33,8 @@ func watchSteps(root string, seen func(fileStep) error) func(op, path string) er
 	}
 }
 
-// A fileDisk knows what may be on disk of a folder. A name, a rename and a removal are on disk when their folder was synced,
-// each of them perhaps before; a content when its file was.
+// A fileDisk knows what may be on disk of a folder. A name, a rename and a removal are on disk when
+// their folder was synced, each of them perhaps before; a content when its file was.
 type fileDisk struct {
 	root    *inode
 	pending []change
@@ -50,7 +50,8 @@ type inode struct {
 
 func newFolder() *inode { return &inode{names: map[string]*inode{}, onDisk: map[string]*inode{}} }
 
-// A change gives a name to an inode, or to none, and takes away the name that it had. It is on disk wholly or not at all.
+// A change gives a name to an inode, or to none, and takes away the name that it had. It is on disk
+// wholly or not at all.
 type change struct {
 	in         *inode
 	name, from string
@@ -122,7 +123,8 @@ func (d *fileDisk) syncNames(folder *inode) {
 	})
 }
 
-// renamedFrom finds the old name, which the file layer does not tell: what is renamed is temporary before or behind it.
+// renamedFrom finds the old name, which the file layer does not tell: what is renamed is temporary
+// before or behind it.
 func renamedFrom(in *inode, name string) string {
 	for _, from := range []string{name + ".tmp", name + ".new", strings.TrimSuffix(name, ".tmp")} {
 		if from != name && in.names[from] != nil {
@@ -143,8 +145,9 @@ func (d *fileDisk) remove(in *inode, name string) {
 	d.change(change{in: in, name: name})
 }
 
-// state is what a reader finds after a power cut now: files by their path, and folders, whose path ends in a slash. pick is
-// asked which of its options each change and each unsynced content takes, from 0, the oldest.
+// state is what a reader finds after a power cut now: files by their path, and folders, whose path
+// ends in a slash. pick is asked which of its options each change and each unsynced content takes,
+// from 0, the oldest.
 func (d *fileDisk) state(pick func(options int) int) map[string][]byte {
 	names := map[*inode]map[string]*inode{}
 	for _, c := range d.pending {
@@ -160,7 +163,8 @@ func (d *fileDisk) state(pick func(options int) int) map[string][]byte {
 	return files
 }
 
-func (i *inode) list(at string, names map[*inode]map[string]*inode, pick func(int) int, files map[string][]byte) {
+func (i *inode) list(at string, names map[*inode]map[string]*inode, pick func(int) int,
+	files map[string][]byte) {
 	if i.names == nil {
 		files[at] = i.survives(pick)
 		return

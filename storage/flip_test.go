@@ -19,9 +19,10 @@ var damages = []damage{
 	func(b byte, _ int) byte { return ^b },
 }
 
-// A damaged byte is refused by name or changes nothing that Raft reads. It never ends the process, never shortens the log and
-// never loses a vote. (One that makes a pointer in raft.db lead to an older copy of the right page is beyond what can be seen:
-// see docs/formats-storage.md. None of the pointers here is such a one.)
+// A damaged byte is refused by name or changes nothing that Raft reads. It never ends the process,
+// never shortens the log and never loses a vote. (One that makes a pointer in raft.db lead to an
+// older copy of the right page is beyond what can be seen: see docs/formats-storage.md. None of the
+// pointers here is such a one.)
 func TestDamagedByteIsFoundOrHarmless(t *testing.T) {
 	t.Parallel()
 	dir := smallMember(t)
@@ -33,7 +34,8 @@ func TestDamagedByteIsFoundOrHarmless(t *testing.T) {
 		case filepath.Base(file) == "state":
 			places = everyNth(ifDeep(1, 41))
 		}
-		t.Run(strings.TrimPrefix(file, dir+"/"), func(t *testing.T) { wantFoundOrHarmless(t, dir, file, places) })
+		t.Run(strings.TrimPrefix(file, dir+"/"),
+			func(t *testing.T) { wantFoundOrHarmless(t, dir, file, places) })
 	}
 }
 
@@ -44,7 +46,8 @@ func TestDamagedByteInALargerLogIsFoundOrHarmless(t *testing.T) {
 	wantFoundOrHarmless(t, dir, filepath.Join(dir, "raft.db"), headersAndEveryNth(ifDeep(7, 1999)))
 }
 
-// A small bucket lies in the value that names it, where its page number is 0. Any other number may be that of an older copy.
+// A small bucket lies in the value that names it, where its page number is 0. Any other number may
+// be that of an older copy.
 func TestSmallBucketWithAPageNumberIsRefused(t *testing.T) {
 	dir := smallMember(t)
 	db := filepath.Join(dir, "raft.db")
@@ -147,7 +150,8 @@ func wantFoundOrHarmless(t *testing.T, dir, file string, places func(at int) boo
 			if err := os.WriteFile(file, b, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if !readsAs(t, dir, file, want, fmt.Sprintf("byte %d, %#x instead of %#x", at, b[at], clean[at])) {
+			if !readsAs(t, dir, file, want,
+				fmt.Sprintf("byte %d, %#x instead of %#x", at, b[at], clean[at])) {
 				found++
 			}
 		}
@@ -158,7 +162,8 @@ func wantFoundOrHarmless(t *testing.T, dir, file string, places func(at int) boo
 	}
 	t.Logf("%d places, %d damages found", tried, found)
 	if found < 15 {
-		t.Errorf("only %d damages at %d places were found: the test does not reach what is in use", found, tried)
+		t.Errorf("only %d damages at %d places were found: the test does not reach what is in use", found,
+			tried)
 	}
 }
 
@@ -190,7 +195,8 @@ func readsAs(t *testing.T, dir, file string, want contents, what string) bool {
 	switch {
 	case err != nil && !strings.Contains(err.Error(), named):
 		t.Fatalf("%s: %v does not name %s", what, err, named)
-	case err == nil && !got.equal(want) && !got.equal(leftOut): // an older snapshot may be left out of the list
+	case err == nil && !got.equal(want) &&
+		!got.equal(leftOut): // an older snapshot may be left out of the list
 		t.Fatalf("%s: read as %v", what, got)
 	}
 	return err == nil && got.equal(want)

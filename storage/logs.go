@@ -11,8 +11,9 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// A logs is Raft's log in raft.db. Each entry carries a CRC-32C at the end of its Extensions, because bolt has no checksums:
-// a leader would hand a flipped bit to everyone, a follower would apply it.
+// A logs is Raft's log in raft.db. Each entry carries a CRC-32C at the end of its Extensions,
+// because bolt has no checksums: a leader would hand a flipped bit to everyone, a follower would
+// apply it.
 type logs struct {
 	db      backend
 	commits *commits
@@ -25,7 +26,8 @@ const (
 	crcSize = 4
 	// entryOverhead is counted for each entry besides its data: key, page and framing.
 	entryOverhead = 64
-	// deleteStep bounds the entries that one transaction deletes, and so how long compaction keeps new entries waiting.
+	// deleteStep bounds the entries that one transaction deletes, and so how long compaction keeps new
+	// entries waiting.
 	deleteStep = 2048
 )
 
@@ -43,7 +45,8 @@ func entryCRC(l *raft.Log, extensions []byte) uint32 {
 	return crc32.Update(crc, castagnoli, extensions)
 }
 
-// withCRC returns copies that carry their checksum. The originals belong to Raft, which sends them on.
+// withCRC returns copies that carry their checksum. The originals belong to Raft, which sends them
+// on.
 func withCRC(entries []*raft.Log) []*raft.Log {
 	copies := make([]raft.Log, len(entries))
 	checked := make([]*raft.Log, len(entries))
@@ -60,7 +63,8 @@ func withCRC(entries []*raft.Log) []*raft.Log {
 // withoutCRC takes the checksum off an entry that was read, if it is right.
 func withoutCRC(l *raft.Log, index uint64) error {
 	n := len(l.Extensions) - crcSize
-	if l.Index != index || n < 0 || binary.BigEndian.Uint32(l.Extensions[n:]) != entryCRC(l, l.Extensions[:n]) {
+	if l.Index != index || n < 0 ||
+		binary.BigEndian.Uint32(l.Extensions[n:]) != entryCRC(l, l.Extensions[:n]) {
 		return fmt.Errorf("storage: entry %d of %s is %w", index, boltName, errDamaged)
 	}
 	l.Extensions = l.Extensions[:n:n]
@@ -86,7 +90,8 @@ func (s *logs) LastIndex() (uint64, error) {
 	return s.db.LastIndex()
 }
 
-// GetLog reads an entry, or raft.ErrLogNotFound. After a failure it still reads what was acknowledged before, and only that.
+// GetLog reads an entry, or raft.ErrLogNotFound. After a failure it still reads what was
+// acknowledged before, and only that.
 func (s *logs) GetLog(index uint64, l *raft.Log) error {
 	if err := s.commits.err(); err != nil && index > s.stored.Load() {
 		return err
@@ -131,16 +136,17 @@ func (s *logs) StoreLogs(entries []*raft.Log) error {
 		return nil
 	}
 	checked := withCRC(entries)
-	return s.commits.commit("storing log entries", func() error { return s.db.StoreLogs(checked) }, func() {
-		for _, e := range entries {
-			s.cache.store(e)
-			s.commits.added(e.Index, entryWeight(e))
-		}
-		if low := entries[0].Index; low <= s.stored.Load() {
-			s.noteChange(low)
-		}
-		s.stored.Store(entries[len(entries)-1].Index)
-	})
+	return s.commits.commit("storing log entries", func() error { return s.db.StoreLogs(checked) },
+		func() {
+			for _, e := range entries {
+				s.cache.store(e)
+				s.commits.added(e.Index, entryWeight(e))
+			}
+			if low := entries[0].Index; low <= s.stored.Load() {
+				s.noteChange(low)
+			}
+			s.stored.Store(entries[len(entries)-1].Index)
+		})
 }
 
 // noChange is in logs.changed when nothing was noted.
@@ -157,8 +163,8 @@ func (s *logs) noteChange(low uint64) {
 
 func entryWeight(l *raft.Log) int { return len(l.Data) + len(l.Extensions) + entryOverhead }
 
-// DeleteRange deletes entries, both ends included. The oldest entries go in steps, oldest first, so that a crash leaves a
-// log that begins later, which is a log; the newest go in one transaction.
+// DeleteRange deletes entries, both ends included. The oldest entries go in steps, oldest first, so
+// that a crash leaves a log that begins later, which is a log; the newest go in one transaction.
 func (s *logs) DeleteRange(low, high uint64) error {
 	first, err := s.FirstIndex()
 	if err != nil {
@@ -187,13 +193,15 @@ func (s *logs) deleteUpTo(index uint64) error {
 	}
 }
 
-// yieldTo makes the log agree with a snapshot in place that ends with the entry at index, of term. A log that holds this very
-// entry agrees up to there (Raft's log matching); so it is with a snapshot that this node took itself. One that doesn't was
-// overtaken: a leader sent the snapshot, and what the log holds up to there may be what nobody else took. Raft leaves it there, and
-// as leader would hand it out. It is deleted.
+// yieldTo makes the log agree with a snapshot in place that ends with the entry at index, of term.
+// A log that holds this very entry agrees up to there (Raft's log matching); so it is with a
+// snapshot that this node took itself. One that doesn't was overtaken: a leader sent the snapshot,
+// and what the log holds up to there may be what nobody else took. Raft leaves it there, and as
+// leader would hand it out. It is deleted.
 //
-// What an overtaken log holds behind the snapshot is no better, but Raft knows the log's end by heart and must find it. None of it
-// can pass for a leader's (cluster/DESIGN.md), and Raft replaces it with the first entries that it is sent.
+// What an overtaken log holds behind the snapshot is no better, but Raft knows the log's end by
+// heart and must find it. None of it can pass for a leader's (cluster/DESIGN.md), and Raft replaces
+// it with the first entries that it is sent.
 func (s *logs) yieldTo(index, term uint64) error {
 	var own raft.Log
 	err := s.GetLog(index, &own)
@@ -211,17 +219,19 @@ func (s *logs) delete(low, high uint64) error {
 		return nil
 	}
 	s.cache.forget(low, high)
-	return s.commits.commit("deleting log entries", func() error { return s.db.DeleteRange(low, high) }, func() {
-		if stored := s.stored.Load(); low <= stored && stored <= high {
-			s.stored.Store(max(low, 1) - 1)
-		}
-		if first, err := s.db.FirstIndex(); err != nil || first <= high {
-			s.noteChange(low)
-		}
-	})
+	return s.commits.commit("deleting log entries",
+		func() error { return s.db.DeleteRange(low, high) }, func() {
+			if stored := s.stored.Load(); low <= stored && stored <= high {
+				s.stored.Store(max(low, 1) - 1)
+			}
+			if first, err := s.db.FirstIndex(); err != nil || first <= high {
+				s.noteChange(low)
+			}
+		})
 }
 
-// verify reads the log behind the newest snapshot: every entry must be there and whole, because Raft will apply it.
+// verify reads the log behind the newest snapshot: every entry must be there and whole, because
+// Raft will apply it.
 func (s *logs) verify(snapshot uint64, path string) error {
 	first, err := s.FirstIndex()
 	if err != nil {
@@ -232,7 +242,8 @@ func (s *logs) verify(snapshot uint64, path string) error {
 		return fmt.Errorf("storage: %s: %w", path, err)
 	}
 	if first > snapshot+1 {
-		return fmt.Errorf("storage: %s begins with entry %d, and the newest snapshot ends at %d: a snapshot was lost", path, first, snapshot)
+		return fmt.Errorf("storage: %s begins with entry %d, and the newest snapshot ends at %d: a snapshot was lost",
+			path, first, snapshot)
 	}
 	s.stored.Store(last)
 	for index := snapshot + 1; index <= last; index++ {

@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 )
 
-// manifestFormat is the version of the folder's layout that this release writes, and the newest that it reads.
+// manifestFormat is the version of the folder's layout that this release writes, and the newest
+// that it reads.
 const manifestFormat = 1
 
 // A Manifest is the file that says whose folder this is.
@@ -42,7 +43,8 @@ func (m Manifest) check() error {
 }
 
 func (m Manifest) encode() []byte {
-	return encodeDocument(&manifestFile{Format: m.Format, ClusterID: m.ClusterID, NodeID: m.NodeID, Voter: m.Voter})
+	return encodeDocument(&manifestFile{Format: m.Format, ClusterID: m.ClusterID, NodeID: m.NodeID,
+		Voter: m.Voter})
 }
 
 func decodeManifest(b []byte) (Manifest, error) {
@@ -58,7 +60,8 @@ func readManifest(dir string) (Manifest, error) {
 	path := filepath.Join(dir, manifestName)
 	b, err := ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Manifest{}, fmt.Errorf("storage: %s is no folder of a cluster member, or was never finished: %w", dir, err)
+		return Manifest{}, fmt.Errorf("storage: %s is no folder of a cluster member, or was never finished: %w",
+			dir, err)
 	}
 	if err != nil {
 		return Manifest{}, err

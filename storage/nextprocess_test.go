@@ -10,8 +10,9 @@ import (
 	"keyquorum/internal/powercut"
 )
 
-// A process is killed, the next one sees what the first had not synced yet and builds on it, and then the power goes: what
-// the second one saw must still be there. Also where the first was killed because a sync had failed.
+// A process is killed, the next one sees what the first had not synced yet and builds on it, and
+// then the power goes: what the second one saw must still be there. Also where the first was killed
+// because a sync had failed.
 func TestWhatTheNextProcessSeesStays(t *testing.T) {
 	t.Parallel()
 	if err := secondProcesses(t, ""); err != nil {
@@ -21,7 +22,8 @@ func TestWhatTheNextProcessSeesStays(t *testing.T) {
 
 func TestForgottenSyncOfTheNextProcessIsFound(t *testing.T) {
 	t.Parallel()
-	for _, what := range []string{"names that the last process left", "pages that the last process left"} {
+	for _, what := range []string{"names that the last process left",
+		"pages that the last process left"} {
 		t.Run(what, func(t *testing.T) {
 			if secondProcesses(t, what) == nil {
 				t.Error("they are not synced, and what the next process saw stayed")
@@ -30,7 +32,8 @@ func TestForgottenSyncOfTheNextProcessIsFound(t *testing.T) {
 	}
 }
 
-// secondProcesses kills a first one before syncs of the workload, until something that a second one saw is gone.
+// secondProcesses kills a first one before syncs of the workload, until something that a second one
+// saw is gone.
 func secondProcesses(t *testing.T, forgotten string) error {
 	t.Helper()
 	s, dir := create(t)
@@ -48,7 +51,8 @@ func secondProcesses(t *testing.T, forgotten string) error {
 		case c.bolt.Doubtful() > 0 && trace[end].Kind == powercut.Synced:
 			if writes++; writes%ifDeep(1, 9) == 0 {
 				failed := append(trace[:end:end], powercut.Step{Kind: powercut.SyncFailed})
-				err = errors.Join(seenStays(t, image, trace[:end], forgotten), seenStays(t, image, failed, forgotten))
+				err = errors.Join(seenStays(t, image, trace[:end], forgotten),
+					seenStays(t, image, failed, forgotten))
 			}
 		}
 		if err != nil {
@@ -56,7 +60,8 @@ func secondProcesses(t *testing.T, forgotten string) error {
 		}
 	}
 	if writes < 50 || syncs < 20 {
-		t.Errorf("before only %d syncs of raft.db and %d of snapshots was anything in doubt", writes, syncs)
+		t.Errorf("before only %d syncs of raft.db and %d of snapshots was anything in doubt", writes,
+			syncs)
 	}
 	return nil
 }
@@ -71,8 +76,9 @@ func replay(t *testing.T, image []byte, trace []powercut.Step) *crashed {
 	return c
 }
 
-// seenStays kills the first process after a trace, and cuts the power at each step of the second: before it has seen anything
-// what the first may leave is legal; from then on what it saw, and what it adds.
+// seenStays kills the first process after a trace, and cuts the power at each step of the second:
+// before it has seen anything what the first may leave is legal; from then on what it saw, and what
+// it adds.
 func seenStays(t *testing.T, image []byte, trace []powercut.Step, forgotten string) error {
 	t.Helper()
 	c := replay(t, image, trace)
@@ -91,7 +97,8 @@ func seenStays(t *testing.T, image []byte, trace []powercut.Step, forgotten stri
 		}
 		for state := range c.states(rng, seen) {
 			if err := c.judge(dir, state); err != nil {
-				return fmt.Errorf("killed after step %d, and a power cut after step %d of the next process: %w", len(trace), i+1, err)
+				return fmt.Errorf("killed after step %d, and a power cut after step %d of the next process: %w",
+					len(trace), i+1, err)
 			}
 		}
 	}

@@ -12,7 +12,8 @@ import (
 	"keyquorum/storage"
 )
 
-// A failingDisk fails the nth write and, if it lies, is healthy afterwards. It fails before or after the bytes arrived.
+// A failingDisk fails the nth write and, if it lies, is healthy afterwards. It fails before or
+// after the bytes arrived.
 type failingDisk struct {
 	storage.Backend
 	mu      sync.Mutex
@@ -59,8 +60,14 @@ var writes = map[string]func(*storage.Store) error{
 	"StoreLogs":   func(s *storage.Store) error { return s.Logs().StoreLogs(entries(11, 20)) },
 	"StoreLog":    func(s *storage.Store) error { return s.Logs().StoreLog(entry(11)) },
 	"DeleteRange": func(s *storage.Store) error { return s.Logs().DeleteRange(1, 2) },
-	"Set":         func(s *storage.Store) error { return s.Stable().Set([]byte("LastVoteCand"), []byte("n2")) },
-	"SetUint64":   func(s *storage.Store) error { return s.Stable().SetUint64([]byte("CurrentTerm"), 8) },
+	"Set": func(s *storage.Store) error {
+		return s.Stable().Set([]byte("LastVoteCand"),
+			[]byte("n2"))
+	},
+	"SetUint64": func(s *storage.Store) error {
+		return s.Stable().SetUint64([]byte("CurrentTerm"),
+			8)
+	},
 }
 
 func TestFirstFailedWritePoisons(t *testing.T) {
@@ -120,7 +127,8 @@ func wantReadsAfterPoison(t *testing.T, s *storage.Store) {
 	_, errLast := s.Logs().LastIndex()
 	_, errTerm := s.Stable().GetUint64([]byte("CurrentTerm"))
 	for what, err := range map[string]error{
-		"GetLog of an unacknowledged entry": s.Logs().GetLog(11, &l), "FirstIndex": errFirst, "LastIndex": errLast, "GetUint64": errTerm,
+		"GetLog of an unacknowledged entry": s.Logs().GetLog(11, &l), "FirstIndex": errFirst,
+		"LastIndex": errLast, "GetUint64": errTerm,
 	} {
 		if !errors.Is(err, syscall.EIO) {
 			t.Errorf("%s after the failure: %v, want EIO", what, err)
@@ -128,7 +136,8 @@ func wantReadsAfterPoison(t *testing.T, s *storage.Store) {
 	}
 }
 
-// wantAfterPoison: the next process finds all that was acknowledged; of the write that failed all or nothing.
+// wantAfterPoison: the next process finds all that was acknowledged; of the write that failed all
+// or nothing.
 func wantAfterPoison(t *testing.T, dir string, arrived bool) {
 	t.Helper()
 	s := mustOpen(t, dir)

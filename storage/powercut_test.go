@@ -58,8 +58,8 @@ func random(rng *rand.Rand) pick {
 	}
 }
 
-// picks are ways to answer about n questions: all alike, the first few unlike the rest, each alone unlike the rest, if they
-// are few, and at random.
+// picks are ways to answer about n questions: all alike, the first few unlike the rest, each alone
+// unlike the rest, if they are few, and at random.
 func picks(n, first int, rng *rand.Rand) iter.Seq[pick] {
 	return func(yield func(pick) bool) {
 		all := []pick{oldest, newest, split(first, oldest, newest), split(first, newest, oldest)}
@@ -88,7 +88,8 @@ func split(first int, before, behind pick) pick {
 	}
 }
 
-// states are folders that a power cut may leave, but for those that were seen since less became legal.
+// states are folders that a power cut may leave, but for those that were seen since less became
+// legal.
 func (c *crashed) states(rng *rand.Rand, seen map[[32]byte]bool) iter.Seq[map[string][]byte] {
 	return func(yield func(map[string][]byte) bool) {
 		asked := 0
@@ -117,8 +118,8 @@ func sum(state map[string][]byte, narrowed int) (sum [32]byte) {
 	return [32]byte(h.Sum(nil))
 }
 
-// memoryFolder is a folder in memory, where the machine has one: states are judged by the hundred, and what a sync costs is not
-// looked at.
+// memoryFolder is a folder in memory, where the machine has one: states are judged by the hundred,
+// and what a sync costs is not looked at.
 func memoryFolder(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "storage-test-")
@@ -172,8 +173,8 @@ func newFolderOf(dir string, files map[string][]byte) error {
 	return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700), writeFiles(dir, files))
 }
 
-// powerCuts records the workload and judges states after each of its steps, until one is wrong. It returns how many were
-// right.
+// powerCuts records the workload and judges states after each of its steps, until one is wrong. It
+// returns how many were right.
 func powerCuts(t *testing.T, forgotten string) (right int, wrong error) {
 	t.Helper()
 	s, dir := create(t)
@@ -186,7 +187,8 @@ func powerCuts(t *testing.T, forgotten string) (right int, wrong error) {
 		c.apply(t, step)
 		for state := range c.states(rng, seen) {
 			if err := c.judge(folder, state); err != nil {
-				return right, fmt.Errorf("step %d of %d, operation %d acknowledged: %w", i+1, len(trace), c.ended, err)
+				return right, fmt.Errorf("step %d of %d, operation %d acknowledged: %w", i+1, len(trace),
+					c.ended, err)
 			}
 			right++
 		}
@@ -209,7 +211,8 @@ func TestPowerCutAtEveryWrite(t *testing.T) {
 	}
 }
 
-// On a disk that tears sectors a meta page may be neither old nor new. That is no legal state, and is refused by name.
+// On a disk that tears sectors a meta page may be neither old nor new. That is no legal state, and
+// is refused by name.
 func TestTornMetaPageIsRefusedByName(t *testing.T) {
 	s, dir := createIn(t, memoryFolder(t))
 	db := filepath.Join(dir, "raft.db")
@@ -256,7 +259,8 @@ func TestTornMetaPageIsRefusedByName(t *testing.T) {
 func TestForgottenSyncIsFound(t *testing.T) {
 	t.Parallel()
 	for _, what := range []string{
-		"bolt's pages", "bolt's meta page", "a snapshot's state", "the names in a snapshot", "a snapshot's name",
+		"bolt's pages", "bolt's meta page", "a snapshot's state", "the names in a snapshot",
+		"a snapshot's name",
 		"a new file", "a new file's name",
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -272,19 +276,25 @@ const forgottenVariable = "STORAGE_TEST_FORGOTTEN"
 // forgettable lets a process forget the sync that the variable names.
 var forgettable = []overlay.Edit{
 	{File: "go.etcd.io/bbolt/forgotten.go", New: "package bbolt\n" + forgotten},
-	{File: "github.com/hashicorp/raft-boltdb/v2/forgotten.go", New: "package raftboltdb\n" + forgotten},
+	{File: "github.com/hashicorp/raft-boltdb/v2/forgotten.go",
+		New: "package raftboltdb\n" + forgotten},
 	{File: "keyquorum/storage/forgotten.go", New: "package storage\n" + forgotten},
-	forget("bolt's pages", "go.etcd.io/bbolt/tx.go", "beforeSyncDataPages struct{}\n\t\tif err := ", "fdatasync(tx.db)"),
-	forget("bolt's meta page", "go.etcd.io/bbolt/tx.go", "beforeSyncMetaPage struct{}\n\t\tif err := ", "fdatasync(tx.db)"),
-	forget("a snapshot's state", "keyquorum/storage/snapshotstate.go", "", "w.store.disk.finish(w.file)"),
+	forget("bolt's pages", "go.etcd.io/bbolt/tx.go", "beforeSyncDataPages struct{}\n\t\tif err := ",
+		"fdatasync(tx.db)"),
+	forget("bolt's meta page", "go.etcd.io/bbolt/tx.go", "beforeSyncMetaPage struct{}\n\t\tif err := ",
+		"fdatasync(tx.db)"),
+	forget("a snapshot's state", "keyquorum/storage/snapshotstate.go", "",
+		"w.store.disk.finish(w.file)"),
 	forget("the names in a snapshot", "keyquorum/storage/disk.go", "", "d.syncDir(from)"),
 	forget("a snapshot's name", "keyquorum/storage/disk.go", "", "d.syncDir(filepath.Dir(to))"),
 	forget("a new file", "keyquorum/storage/rewrite.go", "", "d.sync(r.path, r.copy.file)"),
 	forget("a new file's name", "keyquorum/storage/rewrite.go", "",
 		"d.syncDir(filepath.Dir(r.live.path))"),
-	forget("names that the last process left", "keyquorum/storage/storage.go", "if err := ", "s.settle()"),
+	forget("names that the last process left", "keyquorum/storage/storage.go", "if err := ",
+		"s.settle()"),
 	forget("pages that the last process left", "github.com/hashicorp/raft-boltdb/v2/bolt_store.go",
-		"tx.CreateBucketIfNotExists(dbConf); err != nil {\n\t\treturn err\n\t}\n\n\treturn ", "tx.Commit()"),
+		"tx.CreateBucketIfNotExists(dbConf); err != nil {\n\t\treturn err\n\t}\n\n\treturn ",
+		"tx.Commit()"),
 }
 
 // forget finds a call behind some words.

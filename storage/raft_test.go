@@ -62,7 +62,8 @@ func startRaft(t *testing.T, s *storage.Store, m *text) *raft.Raft {
 	c := raft.DefaultConfig()
 	c.LocalID = "n1"
 	c.Logger = hclog.NewNullLogger()
-	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
+	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = 50*time.Millisecond,
+		50*time.Millisecond, 50*time.Millisecond
 	c.TrailingLogs = 10
 	leads := make(chan bool, 10)
 	c.NotifyCh = leads
@@ -138,7 +139,8 @@ func TestRaftRunsOnIt(t *testing.T) {
 	}
 }
 
-// The checks at Open must never refuse what bolt writes: trees of several levels, values of many pages, emptied ones.
+// The checks at Open must never refuse what bolt writes: trees of several levels, values of many
+// pages, emptied ones.
 func TestWhateverBoltWritesOpensAgain(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	s, dir := create(t)

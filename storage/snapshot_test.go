@@ -44,7 +44,8 @@ func TestSnapshotComesBackWhole(t *testing.T) {
 			t.Fatalf("%d bytes come back as %d (%v)", size, len(got), err)
 		}
 		want := &raft.SnapshotMeta{
-			Version: 1, ID: id, Index: 250, Term: 3, Configuration: configuration, ConfigurationIndex: 1, Size: int64(size),
+			Version: 1, ID: id, Index: 250, Term: 3, Configuration: configuration, ConfigurationIndex: 1,
+			Size: int64(size),
 		}
 		if !reflect.DeepEqual(meta, want) {
 			t.Errorf("meta is %+v, want %+v", meta, want)
@@ -145,7 +146,8 @@ func TestTruncatedOrLengthenedStateIsFound(t *testing.T) {
 	wantSentence(t, err, path, "no such file")
 }
 
-// A leader that sends a snapshot counts bytes, and a follower takes the right number of bytes for the whole.
+// A leader that sends a snapshot counts bytes, and a follower takes the right number of bytes for
+// the whole.
 func TestLastByteOfADamagedStateIsNeverHandedOut(t *testing.T) {
 	s, dir := create(t)
 	state := randomState(5)
@@ -207,8 +209,10 @@ func wantNoSnapshots(t *testing.T, s *storage.Store, dir string) {
 
 func TestSnapshotOpenRefusesOtherNames(t *testing.T) {
 	s, _ := create(t)
-	for _, id := range []string{"", "..", "../..", "1-2", "1-2-3-4", "01-2-3", "1-2--3", "+1-2-3", "1-2-3.tmp", "1-2-3/.."} {
-		if _, _, err := s.Snapshots().Open(id); err == nil || !strings.Contains(err.Error(), "no name of a snapshot") {
+	for _, id := range []string{"", "..", "../..", "1-2", "1-2-3-4", "01-2-3", "1-2--3", "+1-2-3",
+		"1-2-3.tmp", "1-2-3/.."} {
+		if _, _, err := s.Snapshots().Open(id); err == nil ||
+			!strings.Contains(err.Error(), "no name of a snapshot") {
 			t.Errorf("Open(%q): %v", id, err)
 		}
 	}
@@ -226,8 +230,8 @@ func TestUnknownSnapshotVersionIsRefused(t *testing.T) {
 
 var errPlugPulled = errors.New("no power")
 
-// steps records the steps of the file layer and refuses those from the nth on. Nothing after a refused step happens, not
-// even the cleaning up: that is what a crash looks like on disk.
+// steps records the steps of the file layer and refuses those from the nth on. Nothing after a
+// refused step happens, not even the cleaning up: that is what a crash looks like on disk.
 type steps struct {
 	dir   string
 	done  []string
@@ -348,7 +352,8 @@ func TestGoldenSnapshotIsReadForEver(t *testing.T) {
 	s, dir := create(t)
 	mustClose(t, s)
 	const id = "3-250-1767225600000"
-	if err := os.CopyFS(filepath.Join(dir, "snapshots", id), os.DirFS(filepath.Join("testdata", "snapshot-1"))); err != nil {
+	if err := os.CopyFS(filepath.Join(dir, "snapshots", id),
+		os.DirFS(filepath.Join("testdata", "snapshot-1"))); err != nil {
 		t.Fatal(err)
 	}
 	s = mustOpen(t, dir)
@@ -393,8 +398,9 @@ func seed(f *testing.F, name string) {
 	f.Add(b)
 }
 
-// Raft opens a snapshot right after it was written, also the third of one index within a millisecond, or after the clock was set
-// back: it is the newest, whatever the clock says, and stays.
+// Raft opens a snapshot right after it was written, also the third of one index within a
+// millisecond, or after the clock was set back: it is the newest, whatever the clock says, and
+// stays.
 func TestSnapshotsOfOneIndexAndOneMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // a clock that stands still
 		s, _ := create(t)

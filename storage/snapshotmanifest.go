@@ -10,10 +10,12 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// snapshotFormat is the version of a snapshot's folder that this release writes, and the newest that it reads.
+// snapshotFormat is the version of a snapshot's folder that this release writes, and the newest
+// that it reads.
 const snapshotFormat = 1
 
-// A snapshotName is <term>-<index>-<milliseconds since 1970>, in decimal without leading zeros. Raft calls it the ID.
+// A snapshotName is <term>-<index>-<milliseconds since 1970>, in decimal without leading zeros.
+// Raft calls it the ID.
 type snapshotName struct {
 	term, index uint64
 	ms          int64
@@ -21,10 +23,11 @@ type snapshotName struct {
 
 func (n snapshotName) String() string { return fmt.Sprintf("%d-%d-%d", n.term, n.index, n.ms) }
 
-// compare orders by age: terms never fall as indexes rise, so term first is index first. The time only tells apart
-// snapshots of one state.
+// compare orders by age: terms never fall as indexes rise, so term first is index first. The time
+// only tells apart snapshots of one state.
 func (n snapshotName) compare(other snapshotName) int {
-	return cmp.Or(cmp.Compare(n.term, other.term), cmp.Compare(n.index, other.index), cmp.Compare(n.ms, other.ms))
+	return cmp.Or(cmp.Compare(n.term, other.term), cmp.Compare(n.index, other.index),
+		cmp.Compare(n.ms, other.ms))
 }
 
 // parseSnapshotName accepts only what String writes, so a name can't lead out of its folder.

@@ -15,10 +15,12 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// keptSnapshots is how many stay: the newest, and the one before it for whoever is still reading it.
+// keptSnapshots is how many stay: the newest, and the one before it for whoever is still reading
+// it.
 const keptSnapshots = 2
 
-// A snapshots implements raft.SnapshotStore: one folder a snapshot, which appears whole or not at all.
+// A snapshots implements raft.SnapshotStore: one folder a snapshot, which appears whole or not at
+// all.
 type snapshots struct {
 	dir    string
 	disk   disk
@@ -35,7 +37,8 @@ type snapshots struct {
 }
 
 // Create begins a snapshot under a temporary name.
-func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, configuration raft.Configuration,
+func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64,
+	configuration raft.Configuration,
 	configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
 	if version != raft.SnapshotVersionMax {
 		return nil, fmt.Errorf("storage: Raft's snapshot version %d is not known", version)
@@ -91,8 +94,9 @@ func (s *snapshots) taken(name string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// place makes a written temporary folder the snapshot that m describes, and removes what is too old. What can't be placed is
-// removed. What is in place stays, also when the log can't yield to it: then nothing more is written, and the next start sees to it.
+// place makes a written temporary folder the snapshot that m describes, and removes what is too
+// old. What can't be placed is removed. What is in place stays, also when the log can't yield to
+// it: then nothing more is written, and the next start sees to it.
 func (s *snapshots) place(m snapshotManifest) error {
 	s.placing.Lock()
 	defer s.placing.Unlock()
@@ -132,8 +136,8 @@ func (s *snapshots) note(id string) {
 	}
 }
 
-// removeOld is best effort: the new snapshot is good whether or not an old one could be removed, and the next one tries
-// again.
+// removeOld is best effort: the new snapshot is good whether or not an old one could be removed,
+// and the next one tries again.
 func (s *snapshots) removeOld() {
 	names, err := s.names()
 	if err != nil {
@@ -189,8 +193,9 @@ func (s *snapshots) removeLeft(beingWritten map[string]bool) error {
 	return nil
 }
 
-// remove takes the name away, if it was given, and only when that is on disk the files: a crash leaves no snapshot without its
-// state. What can't be removed is temporary, and goes at the next start.
+// remove takes the name away, if it was given, and only when that is on disk the files: a crash
+// leaves no snapshot without its state. What can't be removed is temporary, and goes at the next
+// start.
 func (s *snapshots) remove(id string) error {
 	path := filepath.Join(s.dir, id)
 	if s.taken(id) {
@@ -220,7 +225,8 @@ func (s *snapshots) names() ([]snapshotName, error) {
 	return names, nil
 }
 
-// List returns the snapshots, newest first. The newest must be whole; an older one whose manifest is damaged is left out.
+// List returns the snapshots, newest first. The newest must be whole; an older one whose manifest
+// is damaged is left out.
 func (s *snapshots) List() ([]*raft.SnapshotMeta, error) {
 	names, err := s.names()
 	if err != nil {
@@ -239,8 +245,8 @@ func (s *snapshots) List() ([]*raft.SnapshotMeta, error) {
 	return metas, nil
 }
 
-// Open returns a snapshot's description and its state. Reading the state fails, before its last byte is handed out, when it
-// isn't what was written.
+// Open returns a snapshot's description and its state. Reading the state fails, before its last
+// byte is handed out, when it isn't what was written.
 func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	name, ok := parseSnapshotName(id)
 	if !ok {

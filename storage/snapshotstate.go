@@ -33,7 +33,8 @@ type snapshotWriter struct {
 }
 
 func newSnapshotWriter(s *snapshots, m snapshotManifest) (*snapshotWriter, error) {
-	w := &snapshotWriter{store: s, manifest: m, path: filepath.Join(s.dir, m.ID+temporary), hash: sha256.New()}
+	w := &snapshotWriter{store: s, manifest: m, path: filepath.Join(s.dir, m.ID+temporary),
+		hash: sha256.New()}
 	if err := s.disk.mkdir(w.path); err != nil {
 		return nil, err
 	}
@@ -73,7 +74,8 @@ func (w *snapshotWriter) Write(b []byte) (int, error) {
 	return w.buffer.Write(b)
 }
 
-// Close makes the snapshot durable and puts it into place. When it can't, the snapshot is removed and the error says why.
+// Close makes the snapshot durable and puts it into place. When it can't, the snapshot is removed
+// and the error says why.
 func (w *snapshotWriter) Close() error {
 	if w.ended {
 		return w.err
@@ -95,8 +97,8 @@ func (w *snapshotWriter) Close() error {
 	return w.err
 }
 
-// complete: state, manifest; then their folder and the name (place). Each is on disk before the next begins, so what has the
-// final name is whole.
+// complete: state, manifest; then their folder and the name (place). Each is on disk before the
+// next begins, so what has the final name is whole.
 func (w *snapshotWriter) complete() error {
 	if err := w.buffer.Flush(); err != nil {
 		return errors.Join(err, w.file.Close())
@@ -132,8 +134,9 @@ func (w *snapshotWriter) Cancel() error {
 	return errors.Join(w.file.Close(), w.store.disk.removeAll(w.path))
 }
 
-// A stateReader hands out a snapshot's state and keeps its last bytes back until the checksum was right: also a reader
-// that counts bytes and never asks for the end can't take a damaged state for a whole one.
+// A stateReader hands out a snapshot's state and keeps its last bytes back until the checksum was
+// right: also a reader that counts bytes and never asks for the end can't take a damaged state for
+// a whole one.
 type stateReader struct {
 	path string
 	file *os.File
@@ -151,14 +154,16 @@ func openState(path string, m snapshotManifest) (*stateReader, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && info.Size() != m.Size {
-		err = fmt.Errorf("%s is damaged: it is %d bytes long, and its manifest says %d", path, info.Size(), m.Size)
+		err = fmt.Errorf("%s is damaged: it is %d bytes long, and its manifest says %d", path,
+			info.Size(), m.Size)
 	}
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("storage: %w", err)
 	}
 	return &stateReader{
-		path: path, file: f, from: bufio.NewReaderSize(f, stateBuffer), hash: sha256.New(), want: m.SHA256, left: m.Size,
+		path: path, file: f, from: bufio.NewReaderSize(f, stateBuffer), hash: sha256.New(),
+		want: m.SHA256, left: m.Size,
 	}, nil
 }
 

@@ -9,8 +9,8 @@ import (
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 )
 
-// A stable is Raft's term and vote in raft.db. Each value is followed by the CRC-32C of key and value: a vote that was
-// misread could be given twice.
+// A stable is Raft's term and vote in raft.db. Each value is followed by the CRC-32C of key and
+// value: a vote that was misread could be given twice.
 type stable struct {
 	db      backend
 	commits *commits
@@ -25,10 +25,12 @@ func (s stable) Set(key, value []byte) error {
 	checked := make([]byte, 0, len(value)+crcSize)
 	checked = append(checked, value...)
 	checked = binary.BigEndian.AppendUint32(checked, valueCRC(key, value))
-	return s.commits.commit(fmt.Sprintf("storing %q", key), func() error { return s.db.Set(key, checked) }, nil)
+	return s.commits.commit(fmt.Sprintf("storing %q", key),
+		func() error { return s.db.Set(key, checked) }, nil)
 }
 
-// Get reads a value. Raft knows a missing one by raft-boltdb's error "not found", so that is passed on as it is.
+// Get reads a value. Raft knows a missing one by raft-boltdb's error "not found", so that is passed
+// on as it is.
 func (s stable) Get(key []byte) ([]byte, error) {
 	if err := s.commits.err(); err != nil {
 		return nil, err

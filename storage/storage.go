@@ -1,12 +1,15 @@
-// Package storage is what is on disk: Raft log and stable store, snapshots, and the manifest that names format and cluster.
+// Package storage is what is on disk: Raft log and stable store, snapshots, and the manifest that
+// names format and cluster.
 //
-// It owns the member's folder and is alone in it, by a lock. It promises that what was stored is on disk before the
-// call returns; that the first write or fsync that fails ends all writing (Failed), because a disk that was asked twice
-// may lie; that a folder with a foreign, newer, locked or damaged file is refused with a sentence naming the file, before
-// Raft sees it; and that a damaged log entry, vote or snapshot is never handed out. It never knows what the bytes mean: it
-// imports neither fsm nor seal, and everything it is given is ciphertext already.
+// It owns the member's folder and is alone in it, by a lock. It promises that what was stored is on
+// disk before the call returns; that the first write or fsync that fails ends all writing (Failed),
+// because a disk that was asked twice may lie; that a folder with a foreign, newer, locked or
+// damaged file is refused with a sentence naming the file, before Raft sees it; and that a damaged
+// log entry, vote or snapshot is never handed out. It never knows what the bytes mean: it imports
+// neither fsm nor seal, and everything it is given is ciphertext already.
 //
-// docs/formats-storage.md has every byte and what a crash leaves; DESIGN.md says why it is built so.
+// docs/formats-storage.md has every byte and what a crash leaves; DESIGN.md says why it is built
+// so.
 package storage
 
 import (
@@ -45,8 +48,9 @@ type Store struct {
 	scrubbed  atomic.Uint64 // what scrubbed.json says
 }
 
-// Create makes dir (which must not exist) with an empty store. For init and join, in a temporary name that RenameDir puts
-// into place when the rest is there: a crash in Create leaves a folder that Open refuses. m.Format is set here.
+// Create makes dir (which must not exist) with an empty store. For init and join, in a temporary
+// name that RenameDir puts into place when the rest is there: a crash in Create leaves a folder
+// that Open refuses. m.Format is set here.
 func Create(dir string, m Manifest) (*Store, error) {
 	m.Format = manifestFormat
 	if err := m.check(); err != nil {
@@ -81,9 +85,10 @@ func (d disk) makeMember(dir string, m Manifest) error {
 	return d.syncDir(filepath.Dir(dir))
 }
 
-// Open opens an existing folder; errors name the file and what is wrong (foreign, newer format, locked, damaged log or
-// newest snapshot). It reads the newest snapshot and the log behind it once, to be sure of them before Raft builds on them:
-// Raft itself falls back to an older snapshot without a word and panics at a gap. It removes what a crash left half made.
+// Open opens an existing folder; errors name the file and what is wrong (foreign, newer format,
+// locked, damaged log or newest snapshot). It reads the newest snapshot and the log behind it once,
+// to be sure of them before Raft builds on them: Raft itself falls back to an older snapshot
+// without a word and panics at a gap. It removes what a crash left half made.
 func Open(dir string) (*Store, error) { return disk{}.open(dir) }
 
 func (d disk) open(dir string) (*Store, error) {
@@ -110,12 +115,14 @@ func (d disk) open(dir string) (*Store, error) {
 	return s, nil
 }
 
-// checkPresent keeps bolt from making a new, empty log in place of a lost one: a node that forgot its votes is dangerous.
+// checkPresent keeps bolt from making a new, empty log in place of a lost one: a node that forgot
+// its votes is dangerous.
 func checkPresent(dir string) error {
 	for _, name := range []string{boltName, snapshotsName} {
 		path := filepath.Join(dir, name)
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("storage: %s is missing, though %s is there: part of the folder was lost", path, manifestName)
+			return fmt.Errorf("storage: %s is missing, though %s is there: part of the folder was lost",
+				path, manifestName)
 		} else if err != nil {
 			return fmt.Errorf("storage: %w", err)
 		}
@@ -154,8 +161,8 @@ func assemble(dir string, m Manifest, file *boltFile) *Store {
 	return s
 }
 
-// checkContents needs the lock that the open bolt file holds: it removes temporary names, and what the last process left in the
-// log below a snapshot that it had just been sent.
+// checkContents needs the lock that the open bolt file holds: it removes temporary names, and what
+// the last process left in the log below a snapshot that it had just been sent.
 func (s *Store) checkContents() error {
 	if err := s.settle(); err != nil {
 		return err
@@ -183,9 +190,10 @@ func (s *Store) checkContents() error {
 	return nil
 }
 
-// settle makes durable the names that the last process gave and was killed before it synced. Raft builds on what it is
-// shown: if the name of a snapshot went with the power after entries behind it were stored, the log would have a gap. (What
-// was left of raft.db is synced by the transaction that openBolt makes, before anything is shown.)
+// settle makes durable the names that the last process gave and was killed before it synced. Raft
+// builds on what it is shown: if the name of a snapshot went with the power after entries behind it
+// were stored, the log would have a gap. (What was left of raft.db is synced by the transaction
+// that openBolt makes, before anything is shown.)
 func (s *Store) settle() error {
 	for _, dir := range []string{filepath.Dir(s.dir), s.dir, s.snapshots.dir} {
 		if err := s.snapshots.disk.syncDir(dir); err != nil {
@@ -198,9 +206,10 @@ func (s *Store) settle() error {
 // Manifest returns what the folder's manifest says.
 func (s *Store) Manifest() Manifest { return s.manifest }
 
-// Logs is Raft's log. A snapshot of an entry that it does not hold takes its entries up to there along. It is not a
-// raft.MonotonicLogStore, for which Raft would do that and forget entries behind the snapshot too. It keeps the newest small entries
-// in memory, so no raft.LogCache belongs on top.
+// Logs is Raft's log. A snapshot of an entry that it does not hold takes its entries up to there
+// along. It is not a raft.MonotonicLogStore, for which Raft would do that and forget entries behind
+// the snapshot too. It keeps the newest small entries in memory, so no raft.LogCache belongs on
+// top.
 func (s *Store) Logs() raft.LogStore { return s.logs }
 
 // Stable is Raft's stable store: its term and its vote.
@@ -210,7 +219,8 @@ func (s *Store) Stable() raft.StableStore { return s.stable }
 // in place, is removed and reported by its sink, and poisons nothing.
 func (s *Store) Snapshots() raft.SnapshotStore { return s.snapshots }
 
-// NewestSnapshot returns index and term of the last entry in the newest snapshot, zeros without one. It answers from memory.
+// NewestSnapshot returns index and term of the last entry in the newest snapshot, zeros without
+// one. It answers from memory.
 func (s *Store) NewestSnapshot() (index, term uint64) {
 	if newest := s.snapshots.newest.Load(); newest != nil {
 		return newest.index, newest.term
@@ -218,9 +228,10 @@ func (s *Store) NewestSnapshot() (index, term uint64) {
 	return 0, 0
 }
 
-// Failed is closed at the first failed write or fsync of log or stable store; Err then says which. Everything later fails
-// too, but for reads of entries that were safely stored: without those Raft would panic before the node could say why it
-// stops. Whoever sees Failed closed must acknowledge nothing more and end the process; the next one reads what is true.
+// Failed is closed at the first failed write or fsync of log or stable store; Err then says which.
+// Everything later fails too, but for reads of entries that were safely stored: without those Raft
+// would panic before the node could say why it stops. Whoever sees Failed closed must acknowledge
+// nothing more and end the process; the next one reads what is true.
 func (s *Store) Failed() <-chan struct{} { return s.commits.failed }
 
 // Err is nil until Failed is closed.
@@ -236,8 +247,8 @@ type Stats struct {
 // Stats never waits for the disk.
 func (s *Store) Stats() Stats { return s.commits.stats() }
 
-// Waiting is for how long a commit to log or stable store has been under way by now, 0 where none is: a disk that hangs shows in it.
-// It never waits for the disk.
+// Waiting is for how long a commit to log or stable store has been under way by now, 0 where none
+// is: a disk that hangs shows in it. It never waits for the disk.
 func (s *Store) Waiting() time.Duration { return s.commits.waiting() }
 
 // Gate has f asked before each step at the disk, by its name and the file: commit, committed

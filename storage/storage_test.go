@@ -70,7 +70,8 @@ func mustClose(t testing.TB, s *storage.Store) {
 
 // entry is the log entry that every test expects at an index.
 func entry(index uint64) *raft.Log {
-	return &raft.Log{Index: index, Term: 1 + index/100, Type: raft.LogCommand, Data: fmt.Appendf(nil, "entry %d", index)}
+	return &raft.Log{Index: index, Term: 1 + index/100, Type: raft.LogCommand,
+		Data: fmt.Appendf(nil, "entry %d", index)}
 }
 
 func entries(low, high uint64) []*raft.Log {
@@ -114,7 +115,8 @@ func wantEntry(t testing.TB, s *storage.Store, i uint64) {
 		t.Fatalf("entry %d: %v", i, err)
 	}
 	want := entry(i)
-	if l.Index != i || l.Term != want.Term || l.Type != want.Type || !bytes.Equal(l.Data, want.Data) || len(l.Extensions) != 0 {
+	if l.Index != i || l.Term != want.Term || l.Type != want.Type || !bytes.Equal(l.Data, want.Data) ||
+		len(l.Extensions) != 0 {
 		t.Fatalf("entry %d is %+v", i, l)
 	}
 }
@@ -124,7 +126,8 @@ var configuration = raft.Configuration{Servers: []raft.Server{
 	{Suffrage: raft.Nonvoter, ID: "00000000000000000000000000000001", Address: "[::1]:8201"},
 }}
 
-// takeSnapshot writes a snapshot of state at index, as if the entry were the one that every test expects there, and returns its id.
+// takeSnapshot writes a snapshot of state at index, as if the entry were the one that every test
+// expects there, and returns its id.
 func takeSnapshot(s *storage.Store, index uint64, state []byte) (string, error) {
 	return takeSnapshotAt(s, index, entry(index).Term, state)
 }
@@ -194,7 +197,8 @@ func TestLogAndStableStoreSurviveClosing(t *testing.T) {
 	if vote, err := s.Stable().Get([]byte("LastVoteCand")); err != nil || string(vote) != "n1" {
 		t.Errorf("vote is %q (%v), want n1", vote, err)
 	}
-	if m := s.Manifest(); m.ClusterID != manifest.ClusterID || m.NodeID != manifest.NodeID || !m.Voter || m.Format != 1 {
+	if m := s.Manifest(); m.ClusterID != manifest.ClusterID || m.NodeID != manifest.NodeID ||
+		!m.Voter || m.Format != 1 {
 		t.Errorf("manifest is %+v", m)
 	}
 }
@@ -204,7 +208,8 @@ func TestMissingKeyIsRaftsNotFound(t *testing.T) {
 	if _, err := s.Stable().Get([]byte("x")); err == nil || err.Error() != "not found" {
 		t.Errorf("Get: %v, want the text that Raft compares with", err)
 	}
-	if n, err := s.Stable().GetUint64([]byte("x")); n != 0 || err == nil || err.Error() != "not found" {
+	if n, err := s.Stable().GetUint64([]byte("x")); n != 0 || err == nil ||
+		err.Error() != "not found" {
 		t.Errorf("GetUint64: %d, %v", n, err)
 	}
 }
@@ -221,7 +226,8 @@ func TestEntriesKeepTheirExtensions(t *testing.T) {
 	mustClose(t, s)
 	s = mustOpen(t, dir)
 	var out raft.Log
-	if err := s.Logs().GetLog(1, &out); err != nil || string(out.Extensions) != "ext" || string(out.Data) != "d" {
+	if err := s.Logs().GetLog(1, &out); err != nil || string(out.Extensions) != "ext" ||
+		string(out.Data) != "d" {
 		t.Errorf("read back %+v (%v)", out, err)
 	}
 }
@@ -351,7 +357,8 @@ func TestStatsCountSyncsAndWeighTheLog(t *testing.T) {
 		t.Errorf("%d bytes of log, want 319,200", stats.LogBytesSinceSnapshot)
 	}
 	if stats.Syncs < 601 || stats.Syncs > 620 || stats.SlowestSync <= 0 {
-		t.Errorf("%d syncs, slowest %v: want two for each of 300 commits and one for each growing of the file", stats.Syncs, stats.SlowestSync)
+		t.Errorf("%d syncs, slowest %v: want two for each of 300 commits and one for each growing of the file",
+			stats.Syncs, stats.SlowestSync)
 	}
 	mustSnapshot(t, s, 200, []byte("state"))
 	wantWeight(t, s, 100*1064)
@@ -376,7 +383,8 @@ func TestCreateRefusesWhatIsThereAndWhatIsNoID(t *testing.T) {
 	if _, err := storage.Create(dir, manifest); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("Create on a folder: %v, want fs.ErrExist", err)
 	}
-	for _, id := range []string{"", "0123", "0123456789ABCDEF0123456789ABCDEF", "../../../../../../../../../../etc"} {
+	for _, id := range []string{"", "0123", "0123456789ABCDEF0123456789ABCDEF",
+		"../../../../../../../../../../etc"} {
 		m := manifest
 		m.NodeID = id
 		if _, err := storage.Create(filepath.Join(t.TempDir(), "new"), m); err == nil {
@@ -404,15 +412,25 @@ func TestOpenRefusesBySentence(t *testing.T) {
 		spoil func(*testing.T, string)
 		want  []string
 	}{
-		"foreign folder":      {remove("manifest.json"), []string{"manifest.json", "no folder of a cluster member"}},
-		"newer format":        {write("manifest.json", `{"format":2,"shiny":true}`), []string{"manifest.json", "format 2", "newer release"}},
-		"not JSON":            {write("manifest.json", "hello"), []string{"manifest.json", "not in the form"}},
-		"log is missing":      {remove("raft.db"), []string{"raft.db is missing"}},
-		"log is empty":        {write("raft.db", ""), []string{"raft.db", "meta page"}},
-		"log is something":    {write("raft.db", strings.Repeat("hello ", 10_000)), []string{"raft.db", "damaged"}},
-		"log is cut":          {func(t *testing.T, dir string) { cut(t, filepath.Join(dir, "raft.db"), 9000) }, []string{"raft.db", "damaged", "9000"}},
-		"snapshots missing":   {remove("snapshots"), []string{"snapshots is missing"}},
-		"a snapshot was lost": {func(t *testing.T, dir string) { removeAllIn(t, filepath.Join(dir, "snapshots")) }, []string{"raft.db begins with entry 41", "a snapshot was lost"}},
+		"foreign folder": {remove("manifest.json"),
+			[]string{"manifest.json", "no folder of a cluster member"}},
+		"newer format": {write("manifest.json", `{"format":2,"shiny":true}`),
+			[]string{"manifest.json", "format 2", "newer release"}},
+		"not JSON": {write("manifest.json", "hello"),
+			[]string{"manifest.json", "not in the form"}},
+		"log is missing": {remove("raft.db"), []string{"raft.db is missing"}},
+		"log is empty":   {write("raft.db", ""), []string{"raft.db", "meta page"}},
+		"log is something": {write("raft.db", strings.Repeat("hello ", 10_000)),
+			[]string{"raft.db", "damaged"}},
+		"log is cut": {func(t *testing.T, dir string) {
+			cut(t, filepath.Join(dir, "raft.db"),
+				9000)
+		}, []string{"raft.db", "damaged", "9000"}},
+		"snapshots missing": {remove("snapshots"), []string{"snapshots is missing"}},
+		"a snapshot was lost": {func(t *testing.T, dir string) {
+			removeAllIn(t,
+				filepath.Join(dir, "snapshots"))
+		}, []string{"raft.db begins with entry 41", "a snapshot was lost"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, dir := create(t)

@@ -24,8 +24,8 @@ type traceNote struct {
 	Seen         *contents // by the next process, which goes on to store an entry
 }
 
-// record is what a child does: the workload, with a note in the trace before and after each operation. After is what was
-// acknowledged.
+// record is what a child does: the workload, with a note in the trace before and after each
+// operation. After is what was acknowledged.
 func record(dir string) {
 	s, err := openNoting(dir)
 	for i, o := range workload {
@@ -83,7 +83,8 @@ func noteIn(dir string, n traceNote) error {
 	return powercut.Note(filepath.Join(dir, "raft.db"), string(text))
 }
 
-// recorder is this test binary with hooks in bolt, and with syncs that can be forgotten (see forgettable).
+// recorder is this test binary with hooks in bolt, and with syncs that can be forgotten (see
+// forgettable).
 var recorder = sync.OnceValues(func() (program string, err error) {
 	if recorderFolder, err = os.MkdirTemp("", "storage-recorder-"); err != nil {
 		return "", err
@@ -93,7 +94,8 @@ var recorder = sync.OnceValues(func() (program string, err error) {
 		return "", err
 	}
 	program = filepath.Join(recorderFolder, "storage.test")
-	build := exec.Command("go", "test", "-c", "-trimpath", "-vet=off", "-overlay", path, "-o", program, ".")
+	build := exec.Command("go", "test", "-c", "-trimpath", "-vet=off", "-overlay", path, "-o", program,
+		".")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
@@ -102,7 +104,8 @@ var recorder = sync.OnceValues(func() (program string, err error) {
 
 var recorderFolder string
 
-// traced runs the recorder in a role on a folder. It returns raft.db as it was before, and the trace.
+// traced runs the recorder in a role on a folder. It returns raft.db as it was before, and the
+// trace.
 func traced(t *testing.T, role, dir string, env ...string) (image []byte, trace []powercut.Step) {
 	t.Helper()
 	program, err := recorder()

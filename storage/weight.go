@@ -5,9 +5,9 @@ import "sort"
 // weightStep is how exactly the bytes behind an index are known.
 const weightStep = 64 << 10
 
-// A weight tells how many bytes of log lie behind the newest snapshot. A snapshot is of an index somewhat before the end
-// of the log, so the sum alone would not do, and remembering the size of every entry would cost more than it is worth: it
-// remembers the sum at one entry for each 64 KiB.
+// A weight tells how many bytes of log lie behind the newest snapshot. A snapshot is of an index
+// somewhat before the end of the log, so the sum alone would not do, and remembering the size of
+// every entry would cost more than it is worth: it remembers the sum at one entry for each 64 KiB.
 type weight struct {
 	total int64  // bytes of all entries added
 	base  int64  // total before the first entry behind the snapshot, or up to a step less

@@ -109,11 +109,13 @@ func (c contents) next() *raft.Log {
 type operation struct {
 	what string
 	do   func(*storage.Store) error // nil: close the store and open it again
-	// steps lead from the contents before to those after. A crash leaves what is before, between or behind them.
+	// steps lead from the contents before to those after. A crash leaves what is before, between or
+	// behind them.
 	steps []func(*contents)
 }
 
-// legal are the contents that a crash may leave while o is under way; the first is before it, the last after it.
+// legal are the contents that a crash may leave while o is under way; the first is before it, the
+// last after it.
 func (o operation) legal(before contents) []contents {
 	all := []contents{before}
 	for _, step := range o.steps {
@@ -182,8 +184,8 @@ func snapshotting(index uint64) operation {
 	}
 }
 
-// installing is a snapshot that a leader sends: the log does not hold its last entry. What it holds below goes too, in the same
-// step: a process that opens the folder between the two sees to it.
+// installing is a snapshot that a leader sends: the log does not hold its last entry. What it holds
+// below goes too, in the same step: a process that opens the folder between the two sees to it.
 func installing(index, term uint64) operation {
 	return operation{
 		what: fmt.Sprintf("install %d", index),

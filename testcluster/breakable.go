@@ -15,14 +15,15 @@ import (
 	"keyquorum/internal/powercut"
 )
 
-// fileClock tells a breakable process by how much its wall clock is off. It lies in the folder of powercut's orders.
+// fileClock tells a breakable process by how much its wall clock is off. It lies in the folder of
+// powercut's orders.
 const fileClock = "clock"
 
 // fileDrift tells it how much faster than right its lease clock runs: 0.03, -0.5.
 const fileDrift = "drift"
 
-// breakable are the edits that make the program take its connections from its own host's address, so that a relay can tell the
-// nodes apart, and its time from a clock that can be off.
+// breakable are the edits that make the program take its connections from its own host's address,
+// so that a relay can tell the nodes apart, and its time from a clock that can be off.
 var breakable = []overlay.Edit{
 	{
 		File: "keyquorum/cmd/keyquorum/server.go",
@@ -31,7 +32,8 @@ var breakable = []overlay.Edit{
 	},
 	{File: "keyquorum/node/node.go", Old: "config.Now = time.Now", New: "config.Now = skewedNow"},
 	{File: "keyquorum/node/skewed.go", New: skewedClock},
-	{File: "keyquorum/cluster/clock.go", Old: "return time.Duration(t.Nano())", New: "return drifted(time.Duration(t.Nano()))"},
+	{File: "keyquorum/cluster/clock.go", Old: "return time.Duration(t.Nano())",
+		New: "return drifted(time.Duration(t.Nano()))"},
 	{File: "keyquorum/cluster/drifted.go", New: driftedClock},
 }
 
@@ -51,8 +53,8 @@ func skewedNow() time.Time {
 }
 `
 
-// driftedClock is a file of package cluster in such a program: a lease clock that runs, from a moment of the machine's, at another rate.
-// The file is looked at a hundred times a second.
+// driftedClock is a file of package cluster in such a program: a lease clock that runs, from a
+// moment of the machine's, at another rate. The file is looked at a hundred times a second.
 const driftedClock = `package cluster
 
 import (
@@ -89,15 +91,17 @@ func drifted(now time.Duration) time.Duration {
 
 func (p *processes) faultsDir(i int) string { return p.c.Data(i) + ".faults" }
 
-// prepareFaults gives node i its folder of faults, and its cluster port a relay in front. Others know the relay's address only;
-// whom a connection is from the relay tells by the address that it comes from.
+// prepareFaults gives node i its folder of faults, and its cluster port a relay in front. Others
+// know the relay's address only; whom a connection is from the relay tells by the address that it
+// comes from.
 func (p *processes) prepareFaults(i int, cmd *exec.Cmd) error {
 	if err := os.MkdirAll(p.faultsDir(i), 0o700); err != nil {
 		return err
 	}
 	front := relayHost(p.c.hosts[i]) + ":8201"
 	cmd.Args = append(cmd.Args, "--cluster-addr", front)
-	cmd.Env = append(os.Environ(), powercut.Faults+"="+p.faultsDir(i), "KEYQUORUM_SOURCE="+p.c.hosts[i])
+	cmd.Env = append(os.Environ(), powercut.Faults+"="+p.faultsDir(i),
+		"KEYQUORUM_SOURCE="+p.c.hosts[i])
 	if p.relays[i] != nil {
 		return nil
 	}
@@ -176,7 +180,8 @@ func (p *processes) driftClock(i int, rate float64) error {
 	if !p.faults {
 		return errNoHooks
 	}
-	return os.WriteFile(filepath.Join(p.faultsDir(i), fileDrift), []byte(strconv.FormatFloat(rate-1, 'g', -1, 64)), 0o600)
+	return os.WriteFile(filepath.Join(p.faultsDir(i), fileDrift),
+		[]byte(strconv.FormatFloat(rate-1, 'g', -1, 64)), 0o600)
 }
 
 func (p *processes) mend(i int) error {
@@ -188,7 +193,8 @@ func (p *processes) mend(i int) error {
 		return err
 	}
 	dir := p.faultsDir(i)
-	return errors.Join(err, powercut.DiskFull.Withdraw(dir), powercut.SyncFailsOnce.Withdraw(dir), p.unhangDisk(i), p.skewClock(i, 0), p.driftClock(i, 1))
+	return errors.Join(err, powercut.DiskFull.Withdraw(dir), powercut.SyncFailsOnce.Withdraw(dir),
+		p.unhangDisk(i), p.skewClock(i, 0), p.driftClock(i, 1))
 }
 
 // powerCut kills node i and puts the file of its log into a state that a power cut may leave.

@@ -45,7 +45,8 @@ func TestBreakableProcesses(t *testing.T) {
 	t.Run("clock", func(t *testing.T) {
 		c.SkewClock(1, time.Hour)
 		wrote(1, "an-hour-ahead", 200)
-		if log := string(c.UsageLog(1)); !strings.Contains(log, time.Now().Add(time.Hour).UTC().Format("2006-01-02T15")) {
+		if log := string(c.UsageLog(1)); !strings.Contains(log,
+			time.Now().Add(time.Hour).UTC().Format("2006-01-02T15")) {
 			t.Fatal("the node's records don't show its skewed clock")
 		}
 		c.Heal()
@@ -79,7 +80,8 @@ func ended(t *testing.T, c *testcluster.Cluster, i int) {
 	t.Helper()
 	code := c.ExitCode(i, 20*time.Second)
 	out := string(c.Output(i))
-	if code == 0 || !strings.Contains(out, "the node cannot go on") || strings.Contains(out, "goroutine ") {
+	if code == 0 || !strings.Contains(out, "the node cannot go on") ||
+		strings.Contains(out, "goroutine ") {
 		t.Fatalf("exit code %d, and it says: %s", code, out[max(0, len(out)-2000):])
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Call calls node i's operator plane with the root token; the test fails unless it succeeds. in is sent as JSON, out filled
-// from the answer's.
+// Call calls node i's operator plane with the root token; the test fails unless it succeeds. in is
+// sent as JSON, out filled from the answer's.
 func (c *Cluster) Call(i int, method, path string, in, out any) {
 	c.t.Helper()
 	if _, err := c.try(i, method, path, in, out); err != nil {
@@ -33,7 +33,8 @@ func (c *Cluster) try(i int, method, path string, in, out any) (int, error) {
 	return c.tryWithin(40*time.Second, i, method, path, in, out)
 }
 
-func (c *Cluster) tryWithin(limit time.Duration, i int, method, path string, in, out any) (int, error) {
+func (c *Cluster) tryWithin(limit time.Duration, i int, method, path string, in, out any) (int,
+	error) {
 	var body io.Reader
 	if in != nil {
 		encoded, err := json.Marshal(in)
@@ -61,7 +62,8 @@ func (c *Cluster) tryWithin(limit time.Duration, i int, method, path string, in,
 		return 0, err
 	}
 	if answer.StatusCode >= 300 {
-		return answer.StatusCode, fmt.Errorf("testcluster: %s %s at node %d: %s: %s", method, path, i, answer.Status, content)
+		return answer.StatusCode,
+			fmt.Errorf("testcluster: %s %s at node %d: %s: %s", method, path, i, answer.Status, content)
 	}
 	if out == nil {
 		return answer.StatusCode, nil
@@ -92,8 +94,10 @@ func (c *Cluster) NewApp(name string) App {
 	return App{ClientID: credential.Data.ClientID, Secret: credential.Data.Secret}
 }
 
-// Grant replaces what an application may do in a vault, through node i. Permissions have Azure's names; "all" is every one of them.
+// Grant replaces what an application may do in a vault, through node i. Permissions have Azure's
+// names; "all" is every one of them.
 func (c *Cluster) Grant(i int, vault, app string, keys, secrets []string) {
 	c.t.Helper()
-	c.Call(i, "PUT", "/v1/keyquorum/vaults/"+vault+"/grants/"+app, map[string][]string{"keys": keys, "secrets": secrets}, nil)
+	c.Call(i, "PUT", "/v1/keyquorum/vaults/"+vault+"/grants/"+app,
+		map[string][]string{"keys": keys, "secrets": secrets}, nil)
 }

@@ -18,8 +18,9 @@ import (
 	"keyquorum/testcluster"
 )
 
-// TestNothingReadable is I6: after a run with good and bad requests, no secret value, share, token or client secret stands
-// in any data folder, log, output, usage record, or in the decrypted traffic between nodes.
+// TestNothingReadable is I6: after a run with good and bad requests, no secret value, share, token
+// or client secret stands in any data folder, log, output, usage record, or in the decrypted
+// traffic between nodes.
 func TestNothingReadable(t *testing.T) {
 	p := &tap{}
 	c := testcluster.Loopback(t, 3, p.through)
@@ -31,17 +32,22 @@ func TestNothingReadable(t *testing.T) {
 	for i := range 3 {
 		n := at(t, c, i, "demo")
 		name := fmt.Sprintf("name-in-the-clear-%d", i)
-		_, err := n.secrets.SetSecret(t.Context(), name, azsecrets.SetSecretParameters{Value: to.Ptr(value)}, nil)
+		_, err := n.secrets.SetSecret(t.Context(), name,
+			azsecrets.SetSecretParameters{Value: to.Ptr(value)}, nil)
 		must(t, err)
 		_, err = n.secrets.GetSecret(t.Context(), name, "", nil)
 		must(t, err)
-		_, err = n.keys.CreateKey(t.Context(), name, azkeys.CreateKeyParameters{Kty: to.Ptr(azkeys.KeyTypeRSA)}, nil)
+		_, err = n.keys.CreateKey(t.Context(), name,
+			azkeys.CreateKeyParameters{Kty: to.Ptr(azkeys.KeyTypeRSA)}, nil)
 		must(t, err)
-		_, err = n.keys.Encrypt(t.Context(), name, "", azkeys.KeyOperationParameters{Algorithm: to.Ptr(azkeys.EncryptionAlgorithmRSAOAEP256), Value: []byte(value)[:40]}, nil)
+		_, err = n.keys.Encrypt(t.Context(), name, "",
+			azkeys.KeyOperationParameters{Algorithm: to.Ptr(azkeys.EncryptionAlgorithmRSAOAEP256),
+				Value: []byte(value)[:40]}, nil)
 		must(t, err)
 		malformed(t, c, i, value)
 	}
-	canaries := map[string]string{"secret value": value, "part of the secret value": value[7:27], "root token": c.Token, "client secret": app.Secret}
+	canaries := map[string]string{"secret value": value, "part of the secret value": value[7:27],
+		"root token": c.Token, "client secret": app.Secret}
 	for i, share := range c.Shares {
 		canaries[fmt.Sprint("share ", i, " in hex")] = share
 	}
@@ -58,7 +64,8 @@ func TestNothingReadable(t *testing.T) {
 			t.Errorf("a private key stands in %s", where)
 		}
 	}
-	// The scan finds what is there: names of objects are metadata and stand in the clear, in the log and on the wire.
+	// The scan finds what is there: names of objects are metadata and stand in the clear, in the log
+	// and on the wire.
 	for _, where := range []string{"cluster port", c.Data(0) + "/cluster/raft.db"} {
 		if !bytes.Contains(found[where], []byte("name-in-the-clear-1")) {
 			t.Errorf("the scan does not find a name in %s, so it proves nothing", where)
@@ -70,7 +77,9 @@ func TestNothingReadable(t *testing.T) {
 }
 
 func forms(canary string) map[string]string {
-	f := map[string]string{"as it is": canary, "base64": base64.StdEncoding.EncodeToString([]byte(canary))[:20], "hex": hex.EncodeToString([]byte(canary))}
+	f := map[string]string{"as it is": canary,
+		"base64": base64.StdEncoding.EncodeToString([]byte(canary))[:20],
+		"hex":    hex.EncodeToString([]byte(canary))}
 	if raw, err := hex.DecodeString(canary); err == nil {
 		f["raw"] = string(raw)
 	}
@@ -83,12 +92,15 @@ func malformed(t *testing.T, c *testcluster.Cluster, i int, canary string) {
 	for _, r := range []struct{ method, url, body string }{
 		{"PUT", c.VaultURL("demo") + "/secrets/x?api-version=7.5", `{"value":"` + canary + `"`},
 		{"PUT", c.VaultURL("demo") + "/secrets/x?api-version=7.5", `{"value":{"` + canary + `":1}}`},
-		{"POST", c.VaultURL("demo") + "/keys/x/sign?api-version=7.5", `{"alg":"` + canary + `","value":"` + canary + `"}`},
+		{"POST", c.VaultURL("demo") + "/keys/x/sign?api-version=7.5",
+			`{"alg":"` + canary + `","value":"` + canary + `"}`},
 		{"PUT", c.URL(i) + "/v1/sys/unseal", `{"key":"` + canary + `"}`},
 		{"PUT", c.URL(i) + "/v1/sys/unseal", `{"key":` + canary},
-		{"POST", c.LoginURL() + "/adfs/oauth2/token", "grant_type=client_credentials&client_id=x&client_secret=" + canary},
+		{"POST", c.LoginURL() + "/adfs/oauth2/token",
+			"grant_type=client_credentials&client_id=x&client_secret=" + canary},
 	} {
-		request, err := http.NewRequestWithContext(t.Context(), r.method, r.url, strings.NewReader(r.body))
+		request, err := http.NewRequestWithContext(t.Context(), r.method, r.url,
+			strings.NewReader(r.body))
 		must(t, err)
 		request.Header.Set("Authorization", "Bearer "+canary)
 		request.Header.Set("X-Vault-Token", canary)

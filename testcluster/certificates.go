@@ -36,7 +36,8 @@ func newAuthority(hosts []string) (*authority, error) {
 		return nil, err
 	}
 	leaf := template("Keyquorum test node")
-	leaf.KeyUsage, leaf.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	leaf.KeyUsage, leaf.ExtKeyUsage = x509.KeyUsageDigitalSignature,
+		[]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	leaf.DNSNames = []string{"*." + Zone, Login, "localhost"}
 	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip != nil {

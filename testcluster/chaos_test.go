@@ -15,8 +15,9 @@ import (
 	"keyquorum/testcluster"
 )
 
-// TestChaos breaks clusters for KEYQUORUM_CHAOS (make chaos TIME=20m): histories on fake time on one side, real processes on the
-// other, each with schedules from running seeds, and reports. Without the variable it gives the processes one schedule.
+// TestChaos breaks clusters for KEYQUORUM_CHAOS (make chaos TIME=20m): histories on fake time on
+// one side, real processes on the other, each with schedules from running seeds, and reports.
+// Without the variable it gives the processes one schedule.
 func TestChaos(t *testing.T) {
 	var end time.Time
 	if s := os.Getenv("KEYQUORUM_CHAOS"); s != "" {
@@ -44,11 +45,13 @@ func TestChaos(t *testing.T) {
 	})
 	t.Logf("bubbles:\n%s\nprocesses:\n%s", bubbles, processes)
 	if name := os.Getenv("KEYQUORUM_REPORT"); name != "" {
-		must(t, os.WriteFile(name, fmt.Appendf(nil, "bubbles:\n%s\nprocesses:\n%s", bubbles, processes), 0o644))
+		must(t, os.WriteFile(name, fmt.Appendf(nil, "bubbles:\n%s\nprocesses:\n%s", bubbles, processes),
+			0o644))
 	}
 }
 
-// chaosOfProcesses lets one cluster of breakable processes suffer one schedule after the other until end, once at least.
+// chaosOfProcesses lets one cluster of breakable processes suffer one schedule after the other
+// until end, once at least.
 func chaosOfProcesses(t *testing.T, end time.Time, r *report) {
 	c := testcluster.Breakable(t, 3)
 	c.AddNonvoter()
@@ -125,8 +128,10 @@ func (r *report) String() string {
 	if r.violations > 0 {
 		lost = "see the violations"
 	}
-	fmt.Fprintf(&b, "writes: acknowledged %d, of these lost %s; outcome unknown %d\n", r.acknowledged, lost, r.unknown)
-	fmt.Fprintf(&b, "digests of all nodes compared %d times; sectors lost to power cuts %d\n", r.digests, r.lost)
+	fmt.Fprintf(&b, "writes: acknowledged %d, of these lost %s; outcome unknown %d\n", r.acknowledged,
+		lost, r.unknown)
+	fmt.Fprintf(&b, "digests of all nodes compared %d times; sectors lost to power cuts %d\n",
+		r.digests, r.lost)
 	for _, what := range slices.Sorted(maps.Keys(r.failures)) {
 		fmt.Fprintf(&b, "%6d × %s\n", r.failures[what], what)
 	}
@@ -135,7 +140,8 @@ func (r *report) String() string {
 	for _, name := range slices.Sorted(maps.Keys(r.faults)) {
 		f := r.faults[name]
 		slices.Sort(f.gaps)
-		fmt.Fprintf(w, "%s\t%d\t%v\t%v\n", name, f.times, f.gaps[len(f.gaps)/2].Round(time.Millisecond), f.gaps[len(f.gaps)-1].Round(time.Millisecond))
+		fmt.Fprintf(w, "%s\t%d\t%v\t%v\n", name, f.times, f.gaps[len(f.gaps)/2].Round(time.Millisecond),
+			f.gaps[len(f.gaps)-1].Round(time.Millisecond))
 	}
 	w.Flush()
 	return b.String()

@@ -1,9 +1,12 @@
-// Package testcluster starts clusters to break, breaks them in every way that matters, and has prove check what they promised.
+// Package testcluster starts clusters to break, breaks them in every way that matters, and has
+// prove check what they promised.
 //
-// There are five kinds of cluster, with one vocabulary. Two run nodes in the test's own process: New inside a testing/synctest
-// bubble (a network in memory, fake time, real storage; a minute of faults takes a second), Loopback over real sockets, for tests
-// that need neither. Three run the real binary over TLS: Processes on loopback, Namespaces on networks of the kernel's that really
-// lose packets, and Breakable with a network and a disk underneath that can be made to fail. What can be done to which:
+// There are five kinds of cluster, with one vocabulary. Two run nodes in the test's own process:
+// New inside a testing/synctest bubble (a network in memory, fake time, real storage; a minute of
+// faults takes a second), Loopback over real sockets, for tests that need neither. Three run the
+// real binary over TLS: Processes on loopback, Namespaces on networks of the kernel's that really
+// lose packets, and Breakable with a network and a disk underneath that can be made to fail. What
+// can be done to which:
 //
 //	                                     New  Loopback  Processes  Namespaces  Breakable
 //	Start Kill Stop Seal StepDown         x      x          x          x           x
@@ -44,25 +47,28 @@
 //		})
 //	}
 //
-// A Cluster is initialised and unsealed when it is returned, and gone when the test ends. Nodes have numbers from 0. One that was
-// started again is sealed until Unseal; Whole and Settled see to that. Verbs fail the test when they can't be done; one that a
-// kind of cluster can't do at all says so. They are called from the test's own goroutine; what they wait for is seen from outside,
-// through the API. A node is assembled by node.Open and httpapi.New, as the program does it. Nothing here is a mock, with one
-// exception: New and Loopback give nodes a usage log that can be made to fail, which opens its file without audit.Open. The tests of
-// audit and of the program have that.
+// A Cluster is initialised and unsealed when it is returned, and gone when the test ends. Nodes
+// have numbers from 0. One that was started again is sealed until Unseal; Whole and Settled see to
+// that. Verbs fail the test when they can't be done; one that a kind of cluster can't do at all
+// says so. They are called from the test's own goroutine; what they wait for is seen from outside,
+// through the API. A node is assembled by node.Open and httpapi.New, as the program does it.
+// Nothing here is a mock, with one exception: New and Loopback give nodes a usage log that can be
+// made to fail, which opens its file without audit.Open. The tests of audit and of the program have
+// that.
 //
 // A module of another's has this one's source in its go.mod, and nothing else to set up:
 //
 //	require keyquorum v0.0.0
 //	replace keyquorum => ../keyquorum
 //
-// Processes builds the program from that source with the go command. testdata/outside is an application with such a module, and
-// example_test.go holds more tests to begin with.
+// Processes builds the program from that source with the go command. testdata/outside is an
+// application with such a module, and example_test.go holds more tests to begin with.
 //
-// What a bubble can't show: its goroutines are scheduled as Go likes, so a seed gives the same faults at the same
-// times but not the same interleaving; a paused node's timers go on, only its messages, its disk and its clock stand still; a
-// killed node's files are as the kernel has them (PowerCut needs processes). Its time is not free, for nodes send heartbeats: an
-// idle hour takes some ten seconds.
+// What a bubble can't show: its goroutines are scheduled as Go likes, so a seed gives the same
+// faults at the same times but not the same interleaving; a paused node's timers go on, only its
+// messages, its disk and its clock stand still; a killed node's files are as the kernel has them
+// (PowerCut needs processes). Its time is not free, for nodes send heartbeats: an idle hour takes
+// some ten seconds.
 package testcluster
 
 import (
@@ -108,7 +114,8 @@ type Cluster struct {
 	clients   []*http.Client
 }
 
-// A kind is a way to run nodes. What only some kinds can do has interfaces of its own, see faults.go.
+// A kind is a way to run nodes. What only some kinds can do has interfaces of its own, see
+// faults.go.
 type kind interface {
 	name() string // "nodes in a bubble"
 	start(i int) error
@@ -120,7 +127,8 @@ type kind interface {
 	log(i int) ([]byte, error)
 }
 
-// maxSize bounds how many nodes a cluster can grow to: their names stand in the certificate that is made first.
+// maxSize bounds how many nodes a cluster can grow to: their names stand in the certificate that is
+// made first.
 const maxSize = 9
 
 // Size is the number of nodes, those that were removed included.
@@ -132,13 +140,15 @@ func (c *Cluster) Data(i int) string { return filepath.Join(c.Dir, nodeName(i)) 
 // URL is where node i's operator plane is.
 func (c *Cluster) URL(i int) string { return "https://" + c.hosts[i] + ":8200" }
 
-// VaultURL is the application plane's name of a vault. Which node answers is a matter of the transport: see Client.
+// VaultURL is the application plane's name of a vault. Which node answers is a matter of the
+// transport: see Client.
 func (c *Cluster) VaultURL(vault string) string { return "https://" + vault + "." + Zone + ":8200" }
 
 // LoginURL is the authority host for Azure's credentials.
 func (c *Cluster) LoginURL() string { return "https://" + Login + ":8200" }
 
-// Client returns an HTTP client whose every connection goes to node i, whatever name it asks for, and nowhere else.
+// Client returns an HTTP client whose every connection goes to node i, whatever name it asks for,
+// and nowhere else.
 func (c *Cluster) Client(i int) *http.Client { return c.clients[i] }
 
 // Output is what node i has written to its standard output and error, and to its usage log.
@@ -177,7 +187,8 @@ func newCluster(t testing.TB, nodes int, host func(i int) string) *Cluster {
 	return c
 }
 
-// onLoopback names hosts by addresses of a network 127.a.b.0/24 of their own, apart from other clusters on this machine.
+// onLoopback names hosts by addresses of a network 127.a.b.0/24 of their own, apart from other
+// clusters on this machine.
 func onLoopback() func(i int) string {
 	a, b := 1+rand.IntN(250), rand.IntN(250)
 	return func(i int) string { return fmt.Sprintf("127.%d.%d.%d", a, b, i+1) }

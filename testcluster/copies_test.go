@@ -28,7 +28,8 @@ func TestFoldersThatWerePutBackOrCopiedAreNamed(t *testing.T) {
 		beside := c.StartCopy(c.CopyData(2))
 		begun := time.Now()
 		awaitTrouble(t, c, beside, "copy of a data folder", "stop it and empty its folder")
-		awaitOutlook(t, c, 0, "was started a second time, on a copy of its data folder", "Stop the process on the copy")
+		awaitOutlook(t, c, 0, "was started a second time, on a copy of its data folder",
+			"Stop the process on the copy")
 		t.Logf("named after %v", time.Since(begun))
 		c.NewVault("beside")
 		if s := status(t, c, 2); s.Spare != 1 {
@@ -51,9 +52,11 @@ func TestFoldersThatWerePutBackOrCopiedAreNamed(t *testing.T) {
 		if code := c.Status(back, "GET", "/v1/sys/health?standbyok=true", nil); code != 503 {
 			t.Errorf("it is well with %d", code)
 		}
-		if !slices.ContainsFunc(metricsOf(t, c, 0)["keyquorum_accusations_total"].GetMetric(), func(m *dto.Metric) bool {
-			return slices.ContainsFunc(m.GetLabel(), func(l *dto.LabelPair) bool { return l.GetValue() == "disk-put-back" })
-		}) {
+		if !slices.ContainsFunc(metricsOf(t, c, 0)["keyquorum_accusations_total"].GetMetric(),
+			func(m *dto.Metric) bool {
+				return slices.ContainsFunc(m.GetLabel(),
+					func(l *dto.LabelPair) bool { return l.GetValue() == "disk-put-back" })
+			}) {
 			t.Error("no metric counts it")
 		}
 		if s := status(t, c, 0); s.Spare != 0 {

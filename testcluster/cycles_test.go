@@ -10,19 +10,21 @@ import (
 	"keyquorum/testcluster"
 )
 
-// TestPowerCuts cuts the power of a whole cluster of processes while clients write, again and again (KEYQUORUM_CUTS; make cuts).
-// What was acknowledged must be there, whatever the disks kept of what had not been synced.
+// TestPowerCuts cuts the power of a whole cluster of processes while clients write, again and again
+// (KEYQUORUM_CUTS; make cuts). What was acknowledged must be there, whatever the disks kept of what
+// had not been synced.
 func TestPowerCuts(t *testing.T) {
 	if total := cycles(t, "power-cut", number(t, "KEYQUORUM_CUTS", 4)); total.lost == 0 {
 		t.Error("nothing was lost that had not been synced: the cuts were no more than kills")
 	}
 }
 
-// TestKills kills a process, every second time the leader, while clients write (KEYQUORUM_KILL_CYCLES; make kills).
+// TestKills kills a process, every second time the leader, while clients write
+// (KEYQUORUM_KILL_CYCLES; make kills).
 func TestKills(t *testing.T) { cycles(t, "kill", number(t, "KEYQUORUM_KILL_CYCLES", 4)) }
 
-// cycles has one cluster suffer a fault n times, and holds every ten of them to the histories of the time. Where cuts have found
-// nothing in doubt it goes on for some more.
+// cycles has one cluster suffer a fault n times, and holds every ten of them to the histories of
+// the time. Where cuts have found nothing in doubt it goes on for some more.
 func cycles(t *testing.T, fault string, n int) *report {
 	t.Helper()
 	c := testcluster.Breakable(t, 3)
@@ -32,7 +34,8 @@ func cycles(t *testing.T, fault string, n int) *report {
 		n -= len(schedule.Steps)
 		l := lived{}
 		l.live(t, c, schedule, prove.Options{
-			Seed: s, Vault: fmt.Sprint("cycles-", s), Clients: 8, Operations: 10000, Think: 20 * time.Millisecond,
+			Seed: s, Vault: fmt.Sprint("cycles-", s), Clients: 8, Operations: 10000,
+			Think: 20 * time.Millisecond,
 		})
 		l.judge(t, "", "^"+t.Name()+"$", schedule)
 		total.add(l)

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A detour is the way of packets that are to be late or lost: out of a router by a device that is a file of ours, and in again. The
-// kernel has the same as netem, where it has it.
+// A detour is the way of packets that are to be late or lost: out of a router by a device that is a
+// file of ours, and in again. The kernel has the same as netem, where it has it.
 type detour struct {
 	device *os.File
 	ctx    context.Context // ends with close
@@ -52,7 +52,8 @@ func newDetour(router *namespace) (*detour, error) {
 	if err := router.do(d.open); err != nil {
 		return nil, fmt.Errorf("a packet is late in a TUN device: %w", err)
 	}
-	if err := router.ip("link set detour up", fmt.Sprintf("route add default dev detour table %d", detourTable)); err != nil {
+	if err := router.ip("link set detour up",
+		fmt.Sprintf("route add default dev detour table %d", detourTable)); err != nil {
 		d.device.Close()
 		return nil, err
 	}

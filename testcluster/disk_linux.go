@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SmallDisk moves the data of node i, a process that does not run, to a file system of its own of so many bytes, at the same
-// path. FillDisk then fills that. It takes root; where mounting is refused the test is skipped, and says why.
+// SmallDisk moves the data of node i, a process that does not run, to a file system of its own of
+// so many bytes, at the same path. FillDisk then fills that. It takes root; where mounting is
+// refused the test is skipped, and says why.
 func (c *Cluster) SmallDisk(i int, bytes int64) {
 	c.t.Helper()
 	c.mustHave("SmallDisk", i)
@@ -23,7 +24,8 @@ func (c *Cluster) SmallDisk(i int, bytes int64) {
 	dir, before := c.Data(i), c.Data(i)+".before"
 	c.must(os.Rename(dir, before))
 	c.must(os.Mkdir(dir, 0o700))
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=700", bytes)); err != nil {
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0,
+		fmt.Sprintf("size=%d,mode=700", bytes)); err != nil {
 		c.t.Skipf("a small disk is a file system of its own, and mounting one failed: %v", err)
 	}
 	c.t.Cleanup(func() {

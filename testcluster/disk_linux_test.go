@@ -21,8 +21,9 @@ import (
 	"keyquorum/testcluster"
 )
 
-// TestFullDiskEndsTheNode lets the log's file grow no further. The node must end by itself with a failure that says why,
-// acknowledge nothing after the failed write, and serve everything that it acknowledged when it is started again.
+// TestFullDiskEndsTheNode lets the log's file grow no further. The node must end by itself with a
+// failure that says why, acknowledge nothing after the failed write, and serve everything that it
+// acknowledged when it is started again.
 func TestFullDiskEndsTheNode(t *testing.T) {
 	c := testcluster.Processes(t, 1)
 	c.NewVault("demo")
@@ -36,7 +37,8 @@ func TestFullDiskEndsTheNode(t *testing.T) {
 	must(t, unix.Prlimit(c.PID(0), unix.RLIMIT_FSIZE, &limit, nil))
 	acknowledged := 0
 	for value := strings.Repeat("v", 20000); acknowledged < 10000; acknowledged++ {
-		if _, err := secrets.SetSecret(t.Context(), fmt.Sprint("s-", acknowledged), azsecrets.SetSecretParameters{Value: &value}, nil); err != nil {
+		if _, err := secrets.SetSecret(t.Context(), fmt.Sprint("s-", acknowledged),
+			azsecrets.SetSecretParameters{Value: &value}, nil); err != nil {
 			break
 		}
 	}
@@ -53,7 +55,8 @@ func TestFullDiskEndsTheNode(t *testing.T) {
 		_, err := secrets.GetSecret(t.Context(), fmt.Sprint("s-", i), "", nil)
 		must(t, err)
 	}
-	_, err = secrets.SetSecret(t.Context(), "after", azsecrets.SetSecretParameters{Value: to.Ptr("x")}, nil)
+	_, err = secrets.SetSecret(t.Context(), "after", azsecrets.SetSecretParameters{Value: to.Ptr("x")},
+		nil)
 	must(t, err)
 	t.Logf("exit code %d after %d acknowledged writes, all of them there", code, acknowledged)
 }
@@ -62,15 +65,18 @@ func TestFullDiskEndsTheNode(t *testing.T) {
 func impatient(t *testing.T, c *testcluster.Cluster) *azsecrets.Client {
 	t.Helper()
 	options := azcore.ClientOptions{Transport: c.Client(0), Retry: policy.RetryOptions{MaxRetries: -1}}
-	credential, err := azidentity.NewEnvironmentCredential(&azidentity.EnvironmentCredentialOptions{ClientOptions: options})
+	credential, err := azidentity.NewEnvironmentCredential(&azidentity.EnvironmentCredentialOptions{
+		ClientOptions: options})
 	must(t, err)
-	secrets, err := azsecrets.NewClient(c.VaultURL("demo"), credential, &azsecrets.ClientOptions{ClientOptions: options})
+	secrets, err := azsecrets.NewClient(c.VaultURL("demo"), credential,
+		&azsecrets.ClientOptions{ClientOptions: options})
 	must(t, err)
 	return secrets
 }
 
-// TestSmallDisk fills the disk under the unmodified program's data while clients work on all nodes. The node may end or refuse,
-// but what it answers must be in its usage log, what was acknowledged must be there when there is room again, and the others go on.
+// TestSmallDisk fills the disk under the unmodified program's data while clients work on all nodes.
+// The node may end or refuse, but what it answers must be in its usage log, what was acknowledged
+// must be there when there is room again, and the others go on.
 func TestSmallDisk(t *testing.T) {
 	c := testcluster.Processes(t, 3, func(int) []string { return []string{"--disk-reserve", "0"} })
 	for i := range c.Size() {
@@ -84,7 +90,8 @@ func TestSmallDisk(t *testing.T) {
 	for seed, victim := range []int{(leader + 1) % 3, leader} {
 		l := lived{}
 		l.during(t, c, prove.Options{
-			Seed: uint64(seed), Vault: fmt.Sprint("full-", seed), Clients: 8, Operations: 10000, Think: 20 * time.Millisecond,
+			Seed: uint64(seed), Vault: fmt.Sprint("full-", seed), Clients: 8, Operations: 10000,
+			Think: 20 * time.Millisecond,
 		}, func() { withoutRoom(t, c, victim) })
 		l.judge(t, "", "^TestSmallDisk$", testcluster.Schedule{Seed: uint64(seed)})
 		if s := create(c, victim, fmt.Sprint("with-room-", victim)); s != http.StatusOK {
@@ -123,7 +130,8 @@ func TestReserve(t *testing.T) {
 	within(t, 3*time.Second, func() bool { return create(c, 0, "with-room-again") == http.StatusOK })
 }
 
-// unrecorded reads through node i, whose disk is full, until no usage record finds room. A read takes no other room.
+// unrecorded reads through node i, whose disk is full, until no usage record finds room. A read
+// takes no other room.
 func unrecorded(t *testing.T, c *testcluster.Cluster, i int) {
 	t.Helper()
 	records := func() int { return bytes.Count(c.UsageLog(i), []byte(`"status":200`)) }
@@ -144,7 +152,8 @@ func unrecorded(t *testing.T, c *testcluster.Cluster, i int) {
 	t.Logf("node %d answered %d reads on a full disk", i, answered)
 }
 
-// withoutRoom fills node i's disk and returns when the node has noticed, and the others have gone on.
+// withoutRoom fills node i's disk and returns when the node has noticed, and the others have gone
+// on.
 func withoutRoom(t *testing.T, c *testcluster.Cluster, i int) {
 	t.Helper()
 	c.FillDisk(i)
@@ -153,7 +162,8 @@ func withoutRoom(t *testing.T, c *testcluster.Cluster, i int) {
 		if taken == 1000 {
 			t.Fatalf("node %d has answered %d writes although its disk is full", i, taken)
 		}
-		refused = knock(t, c, i, "POST", "/v1/keyquorum/vaults", fmt.Sprintf(`{"name":"no-room-%d-%d"}`, i, taken)) != http.StatusOK
+		refused = knock(t, c, i, "POST", "/v1/keyquorum/vaults",
+			fmt.Sprintf(`{"name":"no-room-%d-%d"}`, i, taken)) != http.StatusOK
 	}
 	for n := range 20 {
 		other := (i + 1 + n%2) % 3

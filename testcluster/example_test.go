@@ -12,8 +12,9 @@ import (
 	"keyquorum/testcluster"
 )
 
-// In a bubble: the leader is cut off from the others. They elect another and go on, and what they have acknowledged the old one
-// shows as soon as it can. The seconds that this takes are not waited for.
+// In a bubble: the leader is cut off from the others. They elect another and go on, and what they
+// have acknowledged the old one shows as soon as it can. The seconds that this takes are not waited
+// for.
 func TestExampleBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 3)
@@ -27,7 +28,8 @@ func TestExampleBubble(t *testing.T) {
 	})
 }
 
-// As processes: a node is killed, and comes back with its data. It is sealed then, as after any start.
+// As processes: a node is killed, and comes back with its data. It is sealed then, as after any
+// start.
 func TestExampleProcesses(t *testing.T) {
 	c := testcluster.Processes(t, 3)
 	c.NewVault("demo")
@@ -42,11 +44,13 @@ func TestExampleProcesses(t *testing.T) {
 	c.Digests()
 }
 
-// With prove: clients work while the cluster suffers what a seed has chosen, and what they were answered is checked.
+// With prove: clients work while the cluster suffers what a seed has chosen, and what they were
+// answered is checked.
 func TestExampleProve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 3)
-		run, err := prove.Begin(t.Context(), c.Target(), prove.Options{Seed: 7, Operations: 200, Think: 200 * time.Millisecond})
+		run, err := prove.Begin(t.Context(), c.Target(),
+			prove.Options{Seed: 7, Operations: 200, Think: 200 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +93,8 @@ func ExampleNetwork() {
 	// healed: <nil>
 }
 
-// The same seed chooses the same faults at the same times, so a failing test's schedule can be suffered again.
+// The same seed chooses the same faults at the same times, so a failing test's schedule can be
+// suffered again.
 func ExampleNewSchedule() {
 	faults := []string{"kill", "pause", "isolate"}
 	s := testcluster.NewSchedule(7, 5, 3, faults)

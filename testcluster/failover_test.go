@@ -17,9 +17,10 @@ import (
 	"keyquorum/testcluster"
 )
 
-// TestKillTheLeader runs 200 requests a second through the two followers while the leader is killed with SIGKILL at a random
-// moment. No acknowledged write may be lost, and no error may reach the application through the SDK's own retries.
-// KEYQUORUM_KILLS sets how often (default 2; make failover sets 20).
+// TestKillTheLeader runs 200 requests a second through the two followers while the leader is killed
+// with SIGKILL at a random moment. No acknowledged write may be lost, and no error may reach the
+// application through the SDK's own retries. KEYQUORUM_KILLS sets how often (default 2; make
+// failover sets 20).
 func TestKillTheLeader(t *testing.T) {
 	kills := 2
 	if s := os.Getenv("KEYQUORUM_KILLS"); s != "" {
@@ -41,14 +42,17 @@ func TestKillTheLeader(t *testing.T) {
 		c.Kill(leader)
 		time.Sleep(4 * time.Second)
 		gap := load.stop(acknowledged)
-		t.Logf("kill %d: node %d; longest time without an acknowledged write %v after %v; %d writes so far", round+1, leader, gap.Round(time.Millisecond), killed.Sub(load.begun).Round(time.Millisecond), len(acknowledged))
+		t.Logf("kill %d: node %d; longest time without an acknowledged write %v after %v; %d writes so far",
+			round+1, leader, gap.Round(time.Millisecond), killed.Sub(load.begun).Round(time.Millisecond),
+			len(acknowledged))
 		c.Start(leader)
 		c.Unseal(leader)
 		readBack(t, c, acknowledged)
 	}
 }
 
-// readBack reads every acknowledged write from every node, one node each in turn, and the last ones from all.
+// readBack reads every acknowledged write from every node, one node each in turn, and the last ones
+// from all.
 func readBack(t *testing.T, c *testcluster.Cluster, acknowledged map[string]string) {
 	t.Helper()
 	clients := []client{at(t, c, 0, "demo"), at(t, c, 1, "demo"), at(t, c, 2, "demo")}
@@ -89,7 +93,8 @@ func startLoad(t *testing.T, c *testcluster.Cluster, nodes []int, round int) *lo
 	return l
 }
 
-// work writes and reads in turn. A request that was begun is brought to its end, so that its outcome is known.
+// work writes and reads in turn. A request that was begun is brought to its end, so that its
+// outcome is known.
 func (l *load) work(ctx context.Context, n client, prefix string, period time.Duration) {
 	pace := time.NewTicker(period)
 	defer pace.Stop()
@@ -100,7 +105,8 @@ func (l *load) work(ctx context.Context, n client, prefix string, period time.Du
 			return
 		}
 		name, value := fmt.Sprintf("%s-%d", prefix, i), fmt.Sprint(i)
-		if _, err := n.secrets.SetSecret(context.Background(), name, azsecrets.SetSecretParameters{Value: to.Ptr(value)}, nil); err != nil {
+		if _, err := n.secrets.SetSecret(context.Background(), name,
+			azsecrets.SetSecretParameters{Value: to.Ptr(value)}, nil); err != nil {
 			l.fail("write", err)
 			continue
 		}

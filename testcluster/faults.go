@@ -29,7 +29,8 @@ type (
 	}
 )
 
-// links are the ways between nodes, each direction by itself. What is held is lost or late, never refused.
+// links are the ways between nodes, each direction by itself. What is held is lost or late, never
+// refused.
 type links interface {
 	hold(from, to int) error
 	shape(from, to int, l Link) error
@@ -44,8 +45,8 @@ type counter interface{ passed(from, to int) int64 }
 // A resetter is links that break connections too.
 type resetter interface{ reset(i int) }
 
-// can returns the kind as one that can do a verb. A verb that a kind can't do fails the test: passing would claim a fault that
-// never was.
+// can returns the kind as one that can do a verb. A verb that a kind can't do fails the test:
+// passing would claim a fault that never was.
 func can[T any](c *Cluster, verb string) T {
 	c.t.Helper()
 	k, ok := c.kind.(T)
@@ -68,13 +69,14 @@ func (c *Cluster) mustHave(verb string, nodes ...int) {
 func (c *Cluster) between(verb string) links {
 	c.t.Helper()
 	if c.links == nil {
-		c.t.Fatalf("testcluster: %s can't be done to %s: there is no network of ours between them", verb, c.kind.name())
+		c.t.Fatalf("testcluster: %s can't be done to %s: there is no network of ours between them", verb,
+			c.kind.name())
 	}
 	return c.links
 }
 
-// Pause lets node i, which runs, stand still until Resume: SIGSTOP to a process; in a bubble its messages, its disk and its clock.
-// A kill ends it too.
+// Pause lets node i, which runs, stand still until Resume: SIGSTOP to a process; in a bubble its
+// messages, its disk and its clock. A kill ends it too.
 func (c *Cluster) Pause(i int) {
 	c.t.Helper()
 	c.mustHave("Pause", i)
@@ -92,7 +94,8 @@ func (c *Cluster) Resume(i int) {
 	can[pauser](c, "Resume").resume(i)
 }
 
-// Partition cuts the nodes of side off from all others, both ways. Those who ask from outside reach every node.
+// Partition cuts the nodes of side off from all others, both ways. Those who ask from outside reach
+// every node.
 func (c *Cluster) Partition(side ...int) {
 	c.t.Helper()
 	c.mustHave("Partition", side...)
@@ -117,8 +120,8 @@ func (c *Cluster) PartitionOneWay(from, to int) {
 // Isolate is Partition of one node.
 func (c *Cluster) Isolate(i int) { c.t.Helper(); c.Partition(i) }
 
-// Spread puts the nodes into regions, a name for each node, that are a round trip apart from each other for as long as the cluster lives:
-// Heal leaves it so.
+// Spread puts the nodes into regions, a name for each node, that are a round trip apart from each
+// other for as long as the cluster lives: Heal leaves it so.
 func (c *Cluster) Spread(regions []string, roundTrip func(a, b string) time.Duration) {
 	c.t.Helper()
 	c.regions, c.distances = regions, map[[2]int]Link{}
@@ -152,7 +155,8 @@ func (c *Cluster) Slow(i, j int, delay time.Duration, rate int) {
 	c.shape("Slow", i, j, Link{Delay: delay, Rate: rate})
 }
 
-// Drop loses a share (0 to 1) of what passes between two nodes. TCP sends it again, so it comes late.
+// Drop loses a share (0 to 1) of what passes between two nodes. TCP sends it again, so it comes
+// late.
 func (c *Cluster) Drop(i, j int, share float64) {
 	c.t.Helper()
 	c.shape("Drop", i, j, Link{Loss: share})
@@ -169,7 +173,8 @@ func (c *Cluster) shape(verb string, i, j int, l Link) {
 	c.must(links.shape(j, i, l))
 }
 
-// Passed is how many packets have gone from one node to another while their link was slow or lossy (Spread, Slow, Drop).
+// Passed is how many packets have gone from one node to another while their link was slow or lossy
+// (Spread, Slow, Drop).
 func (c *Cluster) Passed(from, to int) int64 {
 	c.t.Helper()
 	c.mustHave("Passed", from, to)
@@ -191,22 +196,24 @@ func (c *Cluster) Reset(i int) {
 	r.reset(i)
 }
 
-// FillDisk makes every write to node i's log fail for want of space, until Heal, and the node ends at the next one. After SmallDisk it fills
-// that disk: then it is whatever needs room that fails.
+// FillDisk makes every write to node i's log fail for want of space, until Heal, and the node ends
+// at the next one. After SmallDisk it fills that disk: then it is whatever needs room that fails.
 func (c *Cluster) FillDisk(i int) {
 	c.t.Helper()
 	c.mustHave("FillDisk", i)
 	c.must(can[breaker](c, "FillDisk").fillDisk(i))
 }
 
-// FailSync makes the next fsync of node i's log fail, though what it wrote may be on the disk. The node ends.
+// FailSync makes the next fsync of node i's log fail, though what it wrote may be on the disk. The
+// node ends.
 func (c *Cluster) FailSync(i int) {
 	c.t.Helper()
 	c.mustHave("FailSync", i)
 	c.must(can[breaker](c, "FailSync").failSync(i))
 }
 
-// HangDisk keeps node i's log from getting anything onto the disk, until Heal: what was begun neither fails nor ends.
+// HangDisk keeps node i's log from getting anything onto the disk, until Heal: what was begun
+// neither fails nor ends.
 func (c *Cluster) HangDisk(i int) {
 	c.t.Helper()
 	c.mustHave("HangDisk", i)
@@ -227,17 +234,18 @@ func (c *Cluster) SkewClock(i int, by time.Duration) {
 	c.must(can[breaker](c, "SkewClock").skewClock(i, by))
 }
 
-// DriftClock lets node i's lease clock run at a rate, 1 being right, until Heal. It is the clock of the machine, so a node that is
-// started again has it too.
+// DriftClock lets node i's lease clock run at a rate, 1 being right, until Heal. It is the clock of
+// the machine, so a node that is started again has it too.
 func (c *Cluster) DriftClock(i int, rate float64) {
 	c.t.Helper()
 	c.mustHave("DriftClock", i)
 	c.must(can[breaker](c, "DriftClock").driftClock(i, rate))
 }
 
-// PowerCut ends nodes at once, all at the same moment, and leaves of what they had not synced to their logs whatever dice
-// choose. Restart brings them back. It returns how many sectors hold something older than was written to them; where nothing was
-// in doubt it is 0, and the cut was no more than a kill. Other files are as the kernel has them.
+// PowerCut ends nodes at once, all at the same moment, and leaves of what they had not synced to
+// their logs whatever dice choose. Restart brings them back. It returns how many sectors hold
+// something older than was written to them; where nothing was in doubt it is 0, and the cut was no
+// more than a kill. Other files are as the kernel has them.
 func (c *Cluster) PowerCut(dice *rand.Rand, nodes ...int) (lost int) {
 	c.t.Helper()
 	c.mustHave("PowerCut", nodes...)
@@ -277,8 +285,8 @@ func (c *Cluster) CorruptByte(i int, name string, offset int64) {
 	c.must(err)
 }
 
-// Heal ends every fault but death: links are perfect, nobody is paused, disks have room, usage logs can be written, clocks are right,
-// thieves have left.
+// Heal ends every fault but death: links are perfect, nobody is paused, disks have room, usage logs
+// can be written, clocks are right, thieves have left.
 func (c *Cluster) Heal() {
 	c.t.Helper()
 	c.sendAway()

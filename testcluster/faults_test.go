@@ -33,13 +33,14 @@ func TestPartitionLosesTheMinority(t *testing.T) {
 	})
 }
 
-// A leader that is cut off has a moment in which it takes writes that it can't have committed. What becomes of them it can't tell,
-// and must not say that nothing does.
+// A leader that is cut off has a moment in which it takes writes that it can't have committed. What
+// becomes of them it can't tell, and must not say that nothing does.
 func TestWriteOfALeaderThatIsCutOff(t *testing.T) {
 	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
 		leader := c.Leader()
 		c.Isolate(leader)
-		r, err := http.NewRequestWithContext(t.Context(), "POST", c.URL(leader)+"/v1/keyquorum/vaults", strings.NewReader(`{"name":"perhaps"}`))
+		r, err := http.NewRequestWithContext(t.Context(), "POST", c.URL(leader)+"/v1/keyquorum/vaults",
+			strings.NewReader(`{"name":"perhaps"}`))
 		must(t, err)
 		r.Header.Set("X-Vault-Token", c.Token)
 		answer, err := c.Client(leader).Do(r)
@@ -54,7 +55,8 @@ func TestWriteOfALeaderThatIsCutOff(t *testing.T) {
 	})
 }
 
-// Under a lease a node that was cut off a moment ago answers from its own copy; not who asks it to be sure of the leader.
+// Under a lease a node that was cut off a moment ago answers from its own copy; not who asks it to
+// be sure of the leader.
 func TestFencedRequestsAskTheLeader(t *testing.T) {
 	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
 		i := (c.Leader() + 1) % 3
@@ -219,8 +221,8 @@ func TestFullDiskAtAnElection(t *testing.T) {
 	})
 }
 
-// Far from each other, followers hear their leader at different times, and the farthest have the shortest logs while somebody writes. They
-// agree before one of them stands, so that it is elected.
+// Far from each other, followers hear their leader at different times, and the farthest have the
+// shortest logs while somebody writes. They agree before one of them stands, so that it is elected.
 func TestDeadLeaderIsReplacedOverLongWays(t *testing.T) {
 	heavy(t)
 	bubble(t, 5, func(t *testing.T, c *testcluster.Cluster) {

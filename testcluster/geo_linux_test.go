@@ -20,9 +20,10 @@ import (
 	"keyquorum/testcluster"
 )
 
-// TestGeo measures a cluster over three regions, 80 and 150 ms apart: the real program in network namespaces, Azure's SDK beside each
-// node. Five voters stand 2/2/1, and a non-voter serves the region of the one. KEYQUORUM_GEO=1 (make geo) measures enough to quote; else it
-// only shows that all of it works.
+// TestGeo measures a cluster over three regions, 80 and 150 ms apart: the real program in network
+// namespaces, Azure's SDK beside each node. Five voters stand 2/2/1, and a non-voter serves the
+// region of the one. KEYQUORUM_GEO=1 (make geo) measures enough to quote; else it only shows that
+// all of it works.
 func TestGeo(t *testing.T) {
 	often, counted := 1, 400
 	if os.Getenv("KEYQUORUM_GEO") != "" {
@@ -48,7 +49,8 @@ type geo struct {
 }
 
 func newGeo(t *testing.T) *geo {
-	c := testcluster.Namespaces(t, 5, func(i int) []string { return []string{"--region", geoRegions[i]} })
+	c := testcluster.Namespaces(t, 5,
+		func(i int) []string { return []string{"--region", geoRegions[i]} })
 	if !slices.Contains(c.Faults(), "slow") {
 		t.Skip("ways that are long take a TUN device, and this machine lets nobody have one")
 	}
@@ -61,9 +63,12 @@ func newGeo(t *testing.T) *geo {
 	for i := range c.Size() {
 		g.app = append(g.app, at(t, c, i, "demo"))
 	}
-	_, err := g.app[0].secrets.SetSecret(t.Context(), "s", azsecrets.SetSecretParameters{Value: to.Ptr("v")}, nil)
+	_, err := g.app[0].secrets.SetSecret(t.Context(), "s",
+		azsecrets.SetSecretParameters{Value: to.Ptr("v")}, nil)
 	must(t, err)
-	_, err = g.app[0].keys.CreateKey(t.Context(), "k", azkeys.CreateKeyParameters{Kty: to.Ptr(azkeys.KeyTypeEC), Curve: to.Ptr(azkeys.CurveNameP256)}, nil)
+	_, err = g.app[0].keys.CreateKey(t.Context(), "k",
+		azkeys.CreateKeyParameters{Kty: to.Ptr(azkeys.KeyTypeEC), Curve: to.Ptr(azkeys.CurveNameP256)},
+		nil)
 	must(t, err)
 	c.Spread(geoRegions, between)
 	time.Sleep(3 * time.Second) // leases and time-outs follow the ways
@@ -91,7 +96,8 @@ func (g *geo) read(i int) error {
 var digest = sha256.Sum256([]byte("message"))
 
 func (g *geo) sign(i int) error {
-	_, err := g.app[i].keys.Sign(context.Background(), "k", "", azkeys.SignParameters{Algorithm: to.Ptr(azkeys.SignatureAlgorithmES256), Value: digest[:]}, nil)
+	_, err := g.app[i].keys.Sign(context.Background(), "k", "",
+		azkeys.SignParameters{Algorithm: to.Ptr(azkeys.SignatureAlgorithmES256), Value: digest[:]}, nil)
 	return err
 }
 
@@ -120,11 +126,13 @@ func (g *geo) reads(t *testing.T, n int) {
 	}
 	fmt.Fprintf(&g.table, "%-22s %12s %12s   (medians of %d)\n", "asked at", "secret read", "ES256", n)
 	for i := range g.c.Size() {
-		fmt.Fprintf(&g.table, "%-22s %12s %12s\n", g.place(i), micros(median(took[[2]int{i, 0}])), micros(median(took[[2]int{i, 1}])))
+		fmt.Fprintf(&g.table, "%-22s %12s %12s\n", g.place(i), micros(median(took[[2]int{i, 0}])),
+			micros(median(took[[2]int{i, 1}])))
 	}
 }
 
-// messages counts packets between regions while nothing happens, and while a node is read from. A message a read would be a packet at least.
+// messages counts packets between regions while nothing happens, and while a node is read from. A
+// message a read would be a packet at least.
 func (g *geo) messages(t *testing.T, reads int) {
 	sent := func(i int) (n int64) {
 		for j := range g.c.Size() {
@@ -142,14 +150,17 @@ func (g *geo) messages(t *testing.T, reads int) {
 		}
 		took, busy := time.Since(begun), sent(i)-before
 		rest := idle * took.Seconds()
-		fmt.Fprintf(&g.table, "%-22s sent %d packets to other regions while it answered %d reads; in that time it sends %.0f at rest\n", g.place(i), busy, reads, rest)
+		fmt.Fprintf(&g.table,
+			"%-22s sent %d packets to other regions while it answered %d reads; in that time it sends %.0f at rest\n",
+			g.place(i), busy, reads, rest)
 		if extra := float64(busy) - rest; extra > float64(reads)/2 {
 			t.Errorf("node %d: %.0f packets more than at rest for %d reads", i, extra, reads)
 		}
 	}
 }
 
-// processor compares the processor time that a read takes at the leader, at a follower and at a cluster of one.
+// processor compares the processor time that a read takes at the leader, at a follower and at a
+// cluster of one.
 func (g *geo) processor(t *testing.T, rounds, n int) {
 	lone := testcluster.Processes(t, 1)
 	lone.NewVault("demo")
@@ -158,7 +169,8 @@ func (g *geo) processor(t *testing.T, rounds, n int) {
 	t.Setenv("AZURE_CLIENT_ID", app.ClientID)
 	t.Setenv("AZURE_CLIENT_SECRET", app.Secret)
 	alone := at(t, lone, 0, "demo")
-	_, err := alone.secrets.SetSecret(t.Context(), "s", azsecrets.SetSecretParameters{Value: to.Ptr("v")}, nil)
+	_, err := alone.secrets.SetSecret(t.Context(), "s",
+		azsecrets.SetSecretParameters{Value: to.Ptr("v")}, nil)
 	must(t, err)
 	rows := []struct {
 		name string
@@ -179,7 +191,9 @@ func (g *geo) processor(t *testing.T, rounds, n int) {
 		}
 	}
 	for _, row := range rows {
-		fmt.Fprintf(&g.table, "%-22s %12s of processor time a read (median of %d times %d, without what it takes at rest)\n", row.name, micros(median(row.cost)), rounds, n)
+		fmt.Fprintf(&g.table,
+			"%-22s %12s of processor time a read (median of %d times %d, without what it takes at rest)\n",
+			row.name, micros(median(row.cost)), rounds, n)
 	}
 }
 
@@ -195,7 +209,8 @@ func processorTime(t *testing.T, pid, n int, use func() error) time.Duration {
 	return (spent(t, pid) - before - time.Duration(rest*float64(time.Since(begun)))) / time.Duration(n)
 }
 
-// spent is the processor time of a process, to the nanosecond (proc_pid_schedstat(5)), all threads that live.
+// spent is the processor time of a process, to the nanosecond (proc_pid_schedstat(5)), all threads
+// that live.
 func spent(t *testing.T, pid int) (total time.Duration) {
 	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	must(t, err)
@@ -215,17 +230,20 @@ func (g *geo) writes(t *testing.T, n int) {
 		var took []time.Duration
 		for k := range n {
 			begun := time.Now()
-			_, err := g.app[i].secrets.SetSecret(t.Context(), fmt.Sprintf("w%d", k%3), azsecrets.SetSecretParameters{Value: to.Ptr("v")}, nil)
+			_, err := g.app[i].secrets.SetSecret(t.Context(), fmt.Sprintf("w%d", k%3),
+				azsecrets.SetSecretParameters{Value: to.Ptr("v")}, nil)
 			must(t, err)
 			took = append(took, time.Since(begun))
 		}
 		majority, farthest := 80*time.Millisecond, 150*time.Millisecond
 		limit := majority + farthest + between(geoRegions[i], "east") + 20*time.Millisecond
-		fmt.Fprintf(&g.table, "%-22s %12s a secret write (median of %d; at most %v is aimed at)\n", g.place(i), micros(median(took)), n, limit)
+		fmt.Fprintf(&g.table, "%-22s %12s a secret write (median of %d; at most %v is aimed at)\n",
+			g.place(i), micros(median(took)), n, limit)
 	}
 }
 
-// kills ends the leader with SIGKILL under load, and measures how long no write is acknowledged, and no read answered at a node.
+// kills ends the leader with SIGKILL under load, and measures how long no write is acknowledged,
+// and no read answered at a node.
 func (g *geo) kills(t *testing.T, n int) {
 	var writes, reads []time.Duration
 	for range n {
@@ -252,7 +270,8 @@ func (g *geo) kills(t *testing.T, n int) {
 			})
 			load.Go(func() {
 				for k := 0; !stop.Load(); k++ {
-					_, err := g.app[i].secrets.SetSecret(context.Background(), fmt.Sprintf("k%d", i), azsecrets.SetSecretParameters{Value: to.Ptr("v")}, nil)
+					_, err := g.app[i].secrets.SetSecret(context.Background(), fmt.Sprintf("k%d", i),
+						azsecrets.SetSecretParameters{Value: to.Ptr("v")}, nil)
 					if err == nil {
 						mu.Lock()
 						write.note()
@@ -284,8 +303,10 @@ func (g *geo) kills(t *testing.T, n int) {
 		g.c.Unseal(g.leader)
 		time.Sleep(2 * time.Second)
 	}
-	fmt.Fprintf(&g.table, "leader killed %d times: no write acknowledged for %s in the median, %s at worst; no read at some node for %s in the median, %s at worst\n",
-		n, millis(median(writes)), millis(slices.Max(writes)), millis(median(reads)), millis(slices.Max(reads)))
+	fmt.Fprintf(&g.table,
+		"leader killed %d times: no write acknowledged for %s in the median, %s at worst; no read at some node for %s in the median, %s at worst\n",
+		n, millis(median(writes)), millis(slices.Max(writes)), millis(median(reads)),
+		millis(slices.Max(reads)))
 }
 
 // A gap is the longest time between two successes.

@@ -9,7 +9,8 @@ import (
 	"keyquorum/testcluster"
 )
 
-// A leader whose disk hangs can neither write nor step down. It falls silent, and another takes over; when its disk goes on it follows.
+// A leader whose disk hangs can neither write nor step down. It falls silent, and another takes
+// over; when its disk goes on it follows.
 func TestLeaderWithAHangingDiskIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 3)

@@ -17,8 +17,9 @@ import (
 	"keyquorum/testcluster"
 )
 
-// TestHistories runs clusters on fake time, each with clients on all nodes and a schedule of faults of its own, and holds what was
-// answered to what a linearizable cluster can answer. KEYQUORUM_HISTORIES sets how many, KEYQUORUM_SEED with which seed the first.
+// TestHistories runs clusters on fake time, each with clients on all nodes and a schedule of faults
+// of its own, and holds what was answered to what a linearizable cluster can answer.
+// KEYQUORUM_HISTORIES sets how many, KEYQUORUM_SEED with which seed the first.
 func TestHistories(t *testing.T) {
 	first, n := seed(t), number(t, "KEYQUORUM_HISTORIES", 10)
 	var mu sync.Mutex
@@ -40,8 +41,9 @@ func TestHistories(t *testing.T) {
 	}
 }
 
-// judge wants of so many runs that clients gave up, and of more that nodes did. Else what comes of what nobody waits for is not held to
-// anything. (What is rarer has tests of its own: TestCutOffMemberAnswersNothing, TestWriteOfALeaderThatIsCutOff.)
+// judge wants of so many runs that clients gave up, and of more that nodes did. Else what comes of
+// what nobody waits for is not held to anything. (What is rarer has tests of its own:
+// TestCutOffMemberAnswersNothing, TestWriteOfALeaderThatIsCutOff.)
 func (r *report) judge(t *testing.T, runs int) {
 	t.Helper()
 	t.Logf("\n%s", r)
@@ -89,15 +91,17 @@ func history(t *testing.T, seed uint64) (l lived) {
 		defer func() { tellOfFailure(t, seed, schedule) }()
 		l.live(t, c, schedule, prove.Options{
 			Seed: seed, Operations: 1000, Think: length(schedule) / 50,
-			CallTimeout: []time.Duration{700 * time.Millisecond, 3 * time.Second, 40 * time.Second}[seed/3%3],
+			CallTimeout: []time.Duration{700 * time.Millisecond, 3 * time.Second,
+				40 * time.Second}[seed/3%3],
 		})
 	})
 	l.judge(t, "KEYQUORUM_HISTORIES=1", "^TestHistories$", schedule)
 	return l
 }
 
-// lengthen makes one step 30 to 45 s long, so that there is nobody who does not give up: a node waits 5 s for a leader, a server
-// 30 s for an answer, a client as long as its seed says. Fake time costs little.
+// lengthen makes one step 30 to 45 s long, so that there is nobody who does not give up: a node
+// waits 5 s for a leader, a server 30 s for an answer, a client as long as its seed says. Fake time
+// costs little.
 func lengthen(s testcluster.Schedule) {
 	step := &s.Steps[s.Seed%uint64(len(s.Steps))]
 	step.Lasts = 30*time.Second + 3*step.Lasts
@@ -111,8 +115,9 @@ func length(s testcluster.Schedule) (all time.Duration) {
 	return all
 }
 
-// ways makes every fifth cluster do without leases, so that every read is fenced, and every second take snapshots all the time and
-// keep little log behind them, so that nodes that were away are sent one, which else happens to none of so short a life.
+// ways makes every fifth cluster do without leases, so that every read is fenced, and every second
+// take snapshots all the time and keep little log behind them, so that nodes that were away are
+// sent one, which else happens to none of so short a life.
 func ways(seed uint64) func(int, *node.Config) {
 	return func(_ int, config *node.Config) {
 		config.Leases.Off = seed%5 == 0
@@ -122,7 +127,8 @@ func ways(seed uint64) func(int, *node.Config) {
 	}
 }
 
-// farApart gives every link a delay of its own. A step that heals the links brings the nodes together again.
+// farApart gives every link a delay of its own. A step that heals the links brings the nodes
+// together again.
 func farApart(c *testcluster.Cluster, seed uint64) {
 	dice := rand.New(rand.NewPCG(seed, 3))
 	for i := range c.Size() {
@@ -132,7 +138,8 @@ func farApart(c *testcluster.Cluster, seed uint64) {
 	}
 }
 
-// spread puts nodes into three regions that stay far from each other, and of which one may be cut off.
+// spread puts nodes into three regions that stay far from each other, and of which one may be cut
+// off.
 func spread(c *testcluster.Cluster) {
 	var regions []string
 	for i := range c.Size() {
@@ -154,8 +161,10 @@ func between(a, b string) time.Duration {
 	return 80 * time.Millisecond
 }
 
-// live lets clients work for as long as the cluster suffers, and completes the history when it is whole again.
-func (l *lived) live(t *testing.T, c *testcluster.Cluster, s testcluster.Schedule, o prove.Options) {
+// live lets clients work for as long as the cluster suffers, and completes the history when it is
+// whole again.
+func (l *lived) live(t *testing.T, c *testcluster.Cluster, s testcluster.Schedule,
+	o prove.Options) {
 	t.Helper()
 	l.during(t, c, o, func() {
 		l.suffered = c.Suffer(s)
@@ -201,7 +210,8 @@ func (l *lived) during(t *testing.T, c *testcluster.Cluster, o prove.Options, su
 	}
 }
 
-// judge checks the history, outside of the bubble: there, time stands still while something is computed.
+// judge checks the history, outside of the bubble: there, time stands still while something is
+// computed.
 func (l *lived) judge(t *testing.T, how, test string, schedule testcluster.Schedule) {
 	t.Helper()
 	if l.Run == nil {
@@ -221,8 +231,8 @@ func (l *lived) judge(t *testing.T, how, test string, schedule testcluster.Sched
 	}
 }
 
-// check is an error unless there is something to judge, and nothing wrong with it. A cluster that is stuck for ever is as wrong as a stale
-// read.
+// check is an error unless there is something to judge, and nothing wrong with it. A cluster that
+// is stuck for ever is as wrong as a stale read.
 func (l *lived) check() error {
 	l.verdict = l.Check()
 	if err := errors.Join(l.verdict.Err(), l.stuck); err != nil {

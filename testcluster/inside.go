@@ -19,8 +19,9 @@ import (
 	"keyquorum/node"
 )
 
-// New runs n nodes in this process on a network in memory. It belongs into a testing/synctest bubble: outside one it works
-// too, in real time. configure may change a node's configuration before it is opened.
+// New runs n nodes in this process on a network in memory. It belongs into a testing/synctest
+// bubble: outside one it works too, in real time. configure may change a node's configuration
+// before it is opened.
 func New(t testing.TB, n int, configure ...func(i int, config *node.Config)) *Cluster {
 	t.Helper()
 	c := newCluster(t, n, nodeName)
@@ -31,8 +32,8 @@ func New(t testing.TB, n int, configure ...func(i int, config *node.Config)) *Cl
 	return c
 }
 
-// Loopback runs n nodes in this process over real sockets. configure, which may be nil, may change a node's configuration
-// before it is opened.
+// Loopback runs n nodes in this process over real sockets. configure, which may be nil, may change
+// a node's configuration before it is opened.
 func Loopback(t testing.TB, n int, configure func(i int, config *node.Config)) *Cluster {
 	t.Helper()
 	c := newCluster(t, n, onLoopback())
@@ -93,7 +94,8 @@ func (l *inside) start(i int) error {
 	if err != nil {
 		return err
 	}
-	logger := hclog.New(&hclog.LoggerOptions{Name: nodeName(i), Level: hclog.Debug, Output: &l.logs[i]})
+	logger := hclog.New(&hclog.LoggerOptions{Name: nodeName(i), Level: hclog.Debug,
+		Output: &l.logs[i]})
 	config := node.Config{
 		Dir: l.c.Data(i), Label: nodeName(i),
 		APIAddr: l.c.URL(i), ClusterAddr: l.c.hosts[i] + ":8201", ClusterListener: port,
@@ -211,7 +213,8 @@ func (s sockets) dial(ctx context.Context, i int, port string) (net.Conn, error)
 func (sockets) joinDialer(int) func(context.Context, string) (net.Conn, error) { return nil }
 func (sockets) vanish(int)                                                     {}
 
-// A bubble is a network in memory. Nodes do not gossip in it: memberlist leaves goroutines behind that a bubble waits for.
+// A bubble is a network in memory. Nodes do not gossip in it: memberlist leaves goroutines behind
+// that a bubble waits for.
 type bubble struct {
 	network *Network
 	leases  trace.Log // what the nodes did with theirs
@@ -255,8 +258,8 @@ func (b *bubble) joinDialer(i int) func(context.Context, string) (net.Conn, erro
 	return b.network.Dialer(nodeName(i))
 }
 
-// vanish breaks the connections, as the kernel does for a process that is killed. Its listeners are closed with it. Who comes after
-// it under its name is not paused, if it was.
+// vanish breaks the connections, as the kernel does for a process that is killed. Its listeners are
+// closed with it. Who comes after it under its name is not paused, if it was.
 func (b *bubble) vanish(i int) {
 	b.network.Unlisten(nodeName(i))
 	b.network.Reset(nodeName(i))

@@ -11,8 +11,9 @@ import (
 	"keyquorum/testcluster"
 )
 
-// TestNothingLeaks opens and closes a cluster again and again (KEYQUORUM_CYCLES; make leaks), over real sockets and with gossip. No
-// goroutine and no descriptor may be left. (In a bubble, a goroutine that is left fails every test.)
+// TestNothingLeaks opens and closes a cluster again and again (KEYQUORUM_CYCLES; make leaks), over
+// real sockets and with gossip. No goroutine and no descriptor may be left. (In a bubble, a
+// goroutine that is left fails every test.)
 func TestNothingLeaks(t *testing.T) {
 	cycle := func(n int) {
 		t.Run(fmt.Sprint("cycle ", n), func(t *testing.T) {
@@ -25,7 +26,8 @@ func TestNothingLeaks(t *testing.T) {
 	for n := range number(t, "KEYQUORUM_CYCLES", 3) {
 		cycle(n + 1)
 	}
-	for end := time.Now().Add(15 * time.Second); goleak.Find(before) != nil && time.Now().Before(end); {
+	for end := time.Now().Add(15 * time.Second); goleak.Find(before) != nil &&
+		time.Now().Before(end); {
 	} // gossip's last probe ends by its own time-out; Find waits between its looks
 	goleak.VerifyNone(t, before)
 	if now := descriptors(t); now > open {

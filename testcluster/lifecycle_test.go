@@ -44,14 +44,17 @@ func dutyLines(t *testing.T, c *testcluster.Cluster) (lines []dutyLine) {
 func busy(t *testing.T, test func(t *testing.T, c *testcluster.Cluster)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		test(t, testcluster.New(t, 3, func(_ int, config *node.Config) { config.Timing.Rest = time.Second }))
+		test(t, testcluster.New(t, 3,
+			func(_ int, config *node.Config) { config.Timing.Rest = time.Second }))
 	})
 }
 
-// retention makes a vault whose deleted objects are kept for a week, and an application that may do everything there.
+// retention makes a vault whose deleted objects are kept for a week, and an application that may do
+// everything there.
 func retention(t *testing.T, c *testcluster.Cluster) testcluster.App {
 	t.Helper()
-	c.Call(0, "POST", "/v1/keyquorum/vaults", map[string]any{"name": "demo", "retention_days": 7, "purge_protection": true}, nil)
+	c.Call(0, "POST", "/v1/keyquorum/vaults",
+		map[string]any{"name": "demo", "retention_days": 7, "purge_protection": true}, nil)
 	app := c.NewApp("billing")
 	c.Grant(0, "demo", "billing", nil, []string{"all"})
 	return app
@@ -59,7 +62,8 @@ func retention(t *testing.T, c *testcluster.Cluster) testcluster.App {
 
 func set(t *testing.T, u *user, name string) {
 	t.Helper()
-	_, err := u.secrets.SetSecret(t.Context(), name, azsecrets.SetSecretParameters{Value: to.Ptr(name)}, nil)
+	_, err := u.secrets.SetSecret(t.Context(), name,
+		azsecrets.SetSecretParameters{Value: to.Ptr(name)}, nil)
 	must(t, err)
 }
 
@@ -76,7 +80,8 @@ func later(c *testcluster.Cluster, by time.Duration) {
 	}
 }
 
-// An object is deleted, the leader changes, its retention ends: one node purges it, once, and says so, and nothing else is lost.
+// An object is deleted, the leader changes, its retention ends: one node purges it, once, and says
+// so, and nothing else is lost.
 func TestRetentionOutlivesTheLeader(t *testing.T) {
 	busy(t, func(t *testing.T, c *testcluster.Cluster) {
 		app := retention(t, c)
@@ -92,7 +97,8 @@ func TestRetentionOutlivesTheLeader(t *testing.T) {
 		later(c, week)
 		time.Sleep(5 * time.Second)
 		lines := dutyLines(t, c)
-		want := dutyLine{Plane: "node", Node: fmt.Sprint("node", leader), Operation: "secrets/purge", Vault: "demo", Object: "gone", Status: 202}
+		want := dutyLine{Plane: "node", Node: fmt.Sprint("node", leader), Operation: "secrets/purge",
+			Vault: "demo", Object: "gone", Status: 202}
 		if len(lines) != 2 || lines[0].ID != lines[1].ID {
 			t.Fatalf("recorded %+v", lines)
 		}
@@ -121,7 +127,8 @@ func TestRetentionOutlivesTheLeader(t *testing.T) {
 	})
 }
 
-// A leader that is killed in the middle of its work leaves the rest to the next, which does it all, and nothing twice.
+// A leader that is killed in the middle of its work leaves the rest to the next, which does it all,
+// and nothing twice.
 func TestLeaderDiesAmongPurges(t *testing.T) {
 	busy(t, func(t *testing.T, c *testcluster.Cluster) {
 		const many = 30
@@ -154,7 +161,8 @@ func TestLeaderDiesAmongPurges(t *testing.T) {
 				t.Errorf("gone%d was purged %d times", i, n)
 			}
 		}
-		if n := len(done); n < many-1 || len(by) != 2 { // the last record of the one that was killed may be missing
+		if n := len(done); n < many-1 ||
+			len(by) != 2 { // the last record of the one that was killed may be missing
 			t.Errorf("%d of %d purges are recorded, by %v", n, many, by)
 		}
 		u = newUser(t, c, (leader+1)%3, app)
@@ -197,7 +205,8 @@ func TestSealedNodesDoNotPurge(t *testing.T) {
 	})
 }
 
-// A vault is deleted through one node, recovered through another and purged through the third; one that nobody recovers goes by itself.
+// A vault is deleted through one node, recovered through another and purged through the third; one
+// that nobody recovers goes by itself.
 func TestVaultLife(t *testing.T) {
 	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
 		c.NewVault("demo")
@@ -228,16 +237,19 @@ func TestVaultLife(t *testing.T) {
 		c.Call(0, "DELETE", "/v1/keyquorum/deleted-vaults/demo", nil, nil)
 		everywhere("VaultNotFound", false)
 		for i := range c.Size() {
-			if status := c.Status(i, "POST", "/v1/keyquorum/deleted-vaults/demo/recover", nil); status != 404 {
+			if status := c.Status(i, "POST", "/v1/keyquorum/deleted-vaults/demo/recover",
+				nil); status != 404 {
 				t.Errorf("node %d answers %d to its recovery", i, status)
 			}
 		}
-		c.Call(1, "POST", "/v1/keyquorum/vaults", map[string]any{"name": "demo", "retention_days": 7, "purge_protection": true}, nil)
+		c.Call(1, "POST", "/v1/keyquorum/vaults",
+			map[string]any{"name": "demo", "retention_days": 7, "purge_protection": true}, nil)
 		c.Call(2, "DELETE", "/v1/keyquorum/vaults/demo", nil, nil)
 		later(c, week)
 		time.Sleep(3 * time.Minute)
 		lines := dutyLines(t, c)
-		if len(lines) != 2 || lines[1].Operation != "admin/vaults/purge" || lines[1].Vault != "demo" || lines[1].Status != 200 {
+		if len(lines) != 2 || lines[1].Operation != "admin/vaults/purge" || lines[1].Vault != "demo" ||
+			lines[1].Status != 200 {
 			t.Errorf("recorded %+v", lines)
 		}
 		c.NewVault("demo")
@@ -245,8 +257,8 @@ func TestVaultLife(t *testing.T) {
 	})
 }
 
-// All nodes start anew when there is a snapshot of everything, and leftovers of what was deleted. Nobody serves before it has scrubbed its
-// folder, and so nobody writes.
+// All nodes start anew when there is a snapshot of everything, and leftovers of what was deleted.
+// Nobody serves before it has scrubbed its folder, and so nobody writes.
 func TestNodesThatStartWithNothingNewServe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 3, func(_ int, config *node.Config) {

@@ -58,7 +58,8 @@ func (c *Cluster) AddVoter() int {
 	return i
 }
 
-// AddNonvoter starts a node more and returns its number when it is an unsealed member. It never votes and never leads.
+// AddNonvoter starts a node more and returns its number when it is an unsealed member. It never
+// votes and never leads.
 func (c *Cluster) AddNonvoter() int {
 	c.t.Helper()
 	i, _ := c.add(false)
@@ -83,7 +84,8 @@ func (c *Cluster) Remove(i int) {
 	c.t.Helper()
 	c.mustHave("Remove", i)
 	by := c.member(i)
-	c.Call(by, "PUT", "/v1/sys/storage/raft/remove-peer", map[string]string{"server_id": c.folderID(i)}, nil)
+	c.Call(by, "PUT", "/v1/sys/storage/raft/remove-peer",
+		map[string]string{"server_id": c.folderID(i)}, nil)
 	c.Forget(i)
 }
 
@@ -143,8 +145,9 @@ func (c *Cluster) state(i int, index uint64) (State, error) {
 	return s, err
 }
 
-// Digests compares what all running nodes hold at one index, which it returns, and fails the test when two differ, or when there
-// are no two to compare. A sealed node is not asked: it can't tell who asks.
+// Digests compares what all running nodes hold at one index, which it returns, and fails the test
+// when two differ, or when there are no two to compare. A sealed node is not asked: it can't tell
+// who asks.
 func (c *Cluster) Digests() State {
 	c.t.Helper()
 	var tell []int
@@ -160,12 +163,14 @@ func (c *Cluster) Digests() State {
 		}
 	}
 	if len(tell) < 2 {
-		c.t.Fatalf("testcluster: of %d nodes only %v can tell what they hold: there is nothing to compare", c.size, tell)
+		c.t.Fatalf("testcluster: of %d nodes only %v can tell what they hold: there is nothing to compare",
+			c.size, tell)
 	}
 	return c.compare(tell)
 }
 
-// compare has nodes tell what they hold at the index of the one that is furthest. None may be silent, and none may differ.
+// compare has nodes tell what they hold at the index of the one that is furthest. None may be
+// silent, and none may differ.
 func (c *Cluster) compare(nodes []int) State {
 	c.t.Helper()
 	var newest State
@@ -193,7 +198,8 @@ func (c *Cluster) compareAt(newest State, nodes []int) error {
 			return err
 		}
 		if s.Digest != newest.Digest {
-			c.t.Fatalf("testcluster: at index %d node %s holds %s, node %d holds %s", newest.Index, newest.NodeID, newest.Digest, i, s.Digest)
+			c.t.Fatalf("testcluster: at index %d node %s holds %s, node %d holds %s", newest.Index,
+				newest.NodeID, newest.Digest, i, s.Digest)
 		}
 	}
 	return nil
@@ -208,7 +214,8 @@ func (c *Cluster) newest(nodes []int) (newest State) {
 	return newest
 }
 
-// Settled makes the cluster whole and waits until every member holds the same state, which it returns.
+// Settled makes the cluster whole and waits until every member holds the same state, which it
+// returns.
 func (c *Cluster) Settled() State {
 	c.t.Helper()
 	c.Whole()

@@ -10,8 +10,8 @@ import (
 	"keyquorum/testcluster"
 )
 
-// TestMembersChangeUnderLoad adds and removes voters and non-voters while clients work and leaders fall, with a log that is cut
-// all the time: each new node is sent a state first.
+// TestMembersChangeUnderLoad adds and removes voters and non-voters while clients work and leaders
+// fall, with a log that is cut all the time: each new node is sent a state first.
 func TestMembersChangeUnderLoad(t *testing.T) {
 	heavy(t)
 	var l lived
@@ -44,7 +44,8 @@ func TestMembersChangeUnderLoad(t *testing.T) {
 	l.judge(t, "", "^TestMembersChangeUnderLoad$", testcluster.Schedule{})
 }
 
-// A node that has joined counts as soon as it has caught up, and leases of the last change are over.
+// A node that has joined counts as soon as it has caught up, and leases of the last change are
+// over.
 func TestJoinedNodeCountsSoon(t *testing.T) {
 	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
 		for range 2 {

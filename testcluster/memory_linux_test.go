@@ -14,9 +14,10 @@ import (
 	"keyquorum/testcluster"
 )
 
-// TestSealedMemory is I7 on the real program: once it is sealed, its memory holds none of its unseal shares. The keys
-// themselves only the process knows: package seal searches its own memory for those. Values that were read or written
-// just before may stand in net/http's buffers until those are used again; the threat model says so.
+// TestSealedMemory is I7 on the real program: once it is sealed, its memory holds none of its
+// unseal shares. The keys themselves only the process knows: package seal searches its own memory
+// for those. Values that were read or written just before may stand in net/http's buffers until
+// those are used again; the threat model says so.
 func TestSealedMemory(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("a node makes itself unreadable for other processes of its user; only root can search its memory")
@@ -28,7 +29,8 @@ func TestSealedMemory(t *testing.T) {
 	asApp(t, c, app)
 	n := at(t, c, 0, "demo")
 	for range 20 {
-		_, err := n.secrets.SetSecret(t.Context(), "name-in-the-clear", azsecrets.SetSecretParameters{Value: to.Ptr("x")}, nil)
+		_, err := n.secrets.SetSecret(t.Context(), "name-in-the-clear",
+			azsecrets.SetSecretParameters{Value: to.Ptr("x")}, nil)
 		must(t, err)
 		_, err = n.secrets.GetSecret(t.Context(), "name-in-the-clear", "", nil)
 		must(t, err)
@@ -65,7 +67,8 @@ func memoryOf(t *testing.T, pid int) memory {
 	for lines := bufio.NewScanner(maps); lines.Scan(); {
 		var start, end int64
 		var mode string
-		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &start, &end, &mode); err != nil || mode[:2] != "rw" {
+		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &start, &end, &mode); err != nil ||
+			mode[:2] != "rw" {
 			continue
 		}
 		region := make([]byte, end-start)

@@ -21,8 +21,8 @@ import (
 	"keyquorum/testcluster"
 )
 
-// What the metrics of a cluster tell: every name of docs/metrics.md at some node and no other, the same state at all nodes, and at the leader
-// which member is slow or gone.
+// What the metrics of a cluster tell: every name of docs/metrics.md at some node and no other, the
+// same state at all nodes, and at the leader which member is slow or gone.
 func TestMetricsOfACluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 3)
@@ -55,15 +55,18 @@ func TestMetricsOfACluster(t *testing.T) {
 			c.Call((leader+1)%3, "GET", "/v1/keyquorum/vaults", nil, nil)
 		}
 		then := metricsOf(t, c, (leader+1)%3)
-		if leased, fenced := reads(then, "lease")-reads(near, "lease"), reads(then, "fence")-reads(near, "fence"); leased < 5 || fenced != 0 {
+		if leased, fenced := reads(then, "lease")-reads(near, "lease"),
+			reads(then, "fence")-reads(near, "fence"); leased < 5 || fenced != 0 {
 			t.Errorf("five reads of a follower with a lease: %v by lease, %v by fence", leased, fenced)
 		}
 
 		slow := (leader + 1) % 3
 		state, err := c.Node(slow).State(t.Context(), 0)
 		must(t, err)
-		if f := metricsOf(t, c, leader); one(f, "keyquorum_member_checked_in", state.NodeID) != 1 || one(f, "keyquorum_member_lag_entries", state.NodeID) > 1 ||
-			one(f, "keyquorum_member_lease", state.NodeID) != 1 || one(f, "vault_autopilot_failure_tolerance", "") != 1 || one(f, "vault_autopilot_healthy", "") != 1 {
+		if f := metricsOf(t, c, leader); one(f, "keyquorum_member_checked_in", state.NodeID) != 1 ||
+			one(f, "keyquorum_member_lag_entries", state.NodeID) > 1 ||
+			one(f, "keyquorum_member_lease", state.NodeID) != 1 || one(f,
+			"vault_autopilot_failure_tolerance", "") != 1 || one(f, "vault_autopilot_healthy", "") != 1 {
 			t.Error("a member that is well is not shown so")
 		}
 		c.Isolate(slow)
@@ -72,19 +75,24 @@ func TestMetricsOfACluster(t *testing.T) {
 				t.Fatal(code)
 			}
 		}
-		if f := metricsOf(t, c, leader); one(f, "keyquorum_member_lag_entries", state.NodeID) < 3 || one(f, "keyquorum_member_back_offs_total", state.NodeID) < 1 ||
-			one(f, "keyquorum_member_barred_seconds", state.NodeID) == 0 || one(f, "keyquorum_member_lease", state.NodeID) != 0 {
+		if f := metricsOf(t, c, leader); one(f, "keyquorum_member_lag_entries", state.NodeID) < 3 ||
+			one(f, "keyquorum_member_back_offs_total", state.NodeID) < 1 ||
+			one(f, "keyquorum_member_barred_seconds", state.NodeID) == 0 ||
+			one(f, "keyquorum_member_lease", state.NodeID) != 0 {
 			t.Errorf("a member that writes waited for: %v", f["keyquorum_member_lag_entries"])
 		}
 		time.Sleep(11 * time.Second)
-		if f := metricsOf(t, c, leader); one(f, "keyquorum_member_checked_in", state.NodeID) != 0 || one(f, "keyquorum_member_last_check_in_seconds", state.NodeID) < 10 ||
-			one(f, "vault_autopilot_failure_tolerance", "") != 0 || one(f, "vault_autopilot_healthy", "") != 0 {
+		if f := metricsOf(t, c, leader); one(f, "keyquorum_member_checked_in", state.NodeID) != 0 ||
+			one(f, "keyquorum_member_last_check_in_seconds", state.NodeID) < 10 ||
+			one(f, "vault_autopilot_failure_tolerance", "") != 0 ||
+			one(f, "vault_autopilot_healthy", "") != 0 {
 			t.Error("a member that is gone is not shown so")
 		}
 		c.Heal()
 		c.Settled()
 		time.Sleep(time.Second)
-		if f := metricsOf(t, c, c.Leader()); one(f, "keyquorum_member_lag_entries", state.NodeID) > 1 || one(f, "keyquorum_member_lease", state.NodeID) != 1 ||
+		if f := metricsOf(t, c, c.Leader()); one(f, "keyquorum_member_lag_entries", state.NodeID) > 1 ||
+			one(f, "keyquorum_member_lease", state.NodeID) != 1 ||
 			one(f, "vault_autopilot_healthy", "") != 1 {
 			t.Error("a member that is back is not shown so")
 		}
@@ -107,7 +115,8 @@ func metricsOf(t *testing.T, c *testcluster.Cluster, i int) families {
 
 func metricsText(t *testing.T, c *testcluster.Cluster, i int) []byte {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", c.URL(i)+"/v1/sys/metrics?format=prometheus", nil)
+	r, err := http.NewRequestWithContext(t.Context(), "GET",
+		c.URL(i)+"/v1/sys/metrics?format=prometheus", nil)
 	must(t, err)
 	r.Header.Set("X-Vault-Token", c.Token)
 	answer, err := c.Client(i).Do(r)
@@ -124,7 +133,8 @@ func metricsText(t *testing.T, c *testcluster.Cluster, i int) []byte {
 // one is the value of a gauge or counter: the only one, or that of a member. -1: there is none.
 func one(f families, name, peerID string) float64 {
 	for _, m := range f[name].GetMetric() {
-		if peerID == "" || slices.ContainsFunc(m.Label, func(l *dto.LabelPair) bool { return l.GetName() == "peer_id" && l.GetValue() == peerID }) {
+		if peerID == "" || slices.ContainsFunc(m.Label,
+			func(l *dto.LabelPair) bool { return l.GetName() == "peer_id" && l.GetValue() == peerID }) {
 			return cmp.Or(m.GetGauge().GetValue(), m.GetCounter().GetValue())
 		}
 	}
@@ -145,7 +155,8 @@ func compareWithPage(t *testing.T, shown map[string]bool) {
 	page, err := os.ReadFile("../docs/metrics.md")
 	must(t, err)
 	said := map[string]bool{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-zA-Z_]+)` \\|").FindAllStringSubmatch(string(page), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-zA-Z_]+)` \\|").FindAllStringSubmatch(string(page),
+		-1) {
 		said[row[1]] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(shown)) {

@@ -13,9 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Namespaces runs n processes of the unmodified program, each in a network namespace of its own, joined by one more that routes
-// between them: what a partition loses is lost by the kernel, on every port. The test asks from the router. It takes root and
-// iproute2; where namespaces can't be made the test is skipped, and says why. The machine's own network is left as it is. flags may
+// Namespaces runs n processes of the unmodified program, each in a network namespace of its own,
+// joined by one more that routes between them: what a partition loses is lost by the kernel, on
+// every port. The test asks from the router. It takes root and iproute2; where namespaces can't be
+// made the test is skipped, and says why. The machine's own network is left as it is. flags may
 // give the program of a node more flags.
 func Namespaces(t testing.TB, n int, flags ...func(i int) []string) *Cluster {
 	t.Helper()
@@ -42,7 +43,8 @@ func tryNamespaces() error {
 	return ns.ip("link add type veth")
 }
 
-// namespaceHost is node i's address. The router's in the same network of four is one less. They mean nothing outside.
+// namespaceHost is node i's address. The router's in the same network of four is one less. They
+// mean nothing outside.
 func namespaceHost(i int) string { return fmt.Sprintf("10.77.%d.2", i) }
 
 // namespaces are the networks of nodes, and the router in their middle.
@@ -82,10 +84,11 @@ func (s *namespaces) build() (err error) {
 	return nil
 }
 
-// routePackets makes the namespace that it runs in forward. With rp_filter the kernel would drop what comes from a node to which
-// nothing may be sent, and one way would be both.
+// routePackets makes the namespace that it runs in forward. With rp_filter the kernel would drop
+// what comes from a node to which nothing may be sent, and one way would be both.
 func routePackets() error {
-	for name, value := range map[string]string{"ip_forward": "1", "conf/all/rp_filter": "0", "conf/default/rp_filter": "0"} {
+	for name, value := range map[string]string{"ip_forward": "1", "conf/all/rp_filter": "0",
+		"conf/default/rp_filter": "0"} {
 		if err := os.WriteFile("/proc/sys/net/ipv4/"+name, []byte(value), 0); err != nil {
 			return err
 		}
@@ -119,13 +122,16 @@ func (s *namespaces) around(i int, do func() error) error {
 }
 
 func (s *namespaces) hold(from, to int) error {
-	return s.rule(fmt.Sprintf("priority 100 from %s to %s blackhole", namespaceHost(from), namespaceHost(to)))
+	return s.rule(fmt.Sprintf("priority 100 from %s to %s blackhole", namespaceHost(from),
+		namespaceHost(to)))
 }
 
-// shape sends what from sends to to through the detour. There it comes in again from another side, and goes on.
+// shape sends what from sends to to through the detour. There it comes in again from another side,
+// and goes on.
 func (s *namespaces) shape(from, to int, l Link) error {
 	s.detour.shape(from, to, l)
-	return s.rule(fmt.Sprintf("priority 200 iif node%d to %s table %d", from, namespaceHost(to), detourTable))
+	return s.rule(fmt.Sprintf("priority 200 iif node%d to %s table %d", from, namespaceHost(to),
+		detourTable))
 }
 
 func (s *namespaces) unshapable() error { return s.noTun }
@@ -149,7 +155,8 @@ func (s *namespaces) heal() error {
 	return s.router.ip(commands...)
 }
 
-// close lets the kernel take the networks away: nothing else holds them when the processes in them are gone.
+// close lets the kernel take the networks away: nothing else holds them when the processes in them
+// are gone.
 func (s *namespaces) close() {
 	if s.detour != nil {
 		s.detour.close()
@@ -161,7 +168,8 @@ func (s *namespaces) close() {
 	}
 }
 
-// A namespace is a network that has no name, only a file that keeps it, so that nothing of it outlives the test.
+// A namespace is a network that has no name, only a file that keeps it, so that nothing of it
+// outlives the test.
 type namespace struct{ file *os.File }
 
 const ownNetwork = "/proc/thread-self/ns/net"
@@ -188,7 +196,8 @@ func (ns *namespace) do(do func() error) error {
 	})
 }
 
-// onThread runs do on a thread whose network do may change. A thread that can't be brought back ends with its goroutine.
+// onThread runs do on a thread whose network do may change. A thread that can't be brought back
+// ends with its goroutine.
 func onThread(do func() error) error {
 	done := make(chan error)
 	go func() {

@@ -10,7 +10,8 @@ import (
 	"keyquorum/testcluster"
 )
 
-// TestNamespaces does to the unmodified program, on a network of the kernel's, what partitions and bad links do.
+// TestNamespaces does to the unmodified program, on a network of the kernel's, what partitions and
+// bad links do.
 func TestNamespaces(t *testing.T) {
 	c := testcluster.Namespaces(t, 3)
 	t.Run("isolated leader", func(t *testing.T) { isolatedLeader(t, c) })
@@ -78,11 +79,13 @@ func badLinks(t *testing.T, c *testcluster.Cluster) {
 // scheduleOfKernel is a history under the faults that only this kind of cluster has in full.
 func scheduleOfKernel(t *testing.T, c *testcluster.Cluster) {
 	faults := slices.DeleteFunc(c.Faults(), func(name string) bool {
-		return !slices.Contains([]string{"isolate", "split", "one-way", "deaf", "bridge", "drop", "kill", "pause"}, name)
+		return !slices.Contains([]string{"isolate", "split", "one-way", "deaf", "bridge", "drop", "kill",
+			"pause"}, name)
 	})
 	schedule := testcluster.NewSchedule(seed(t), 2, c.Size(), faults)
 	l := lived{}
-	l.live(t, c, schedule, prove.Options{Seed: schedule.Seed, Clients: 8, Operations: 10000, Think: 40 * time.Millisecond})
+	l.live(t, c, schedule, prove.Options{Seed: schedule.Seed, Clients: 8, Operations: 10000,
+		Think: 40 * time.Millisecond})
 	l.judge(t, "", "^TestNamespaces$", schedule)
 	r := &report{}
 	r.add(l)

@@ -2,8 +2,8 @@ package testcluster
 
 import "keyquorum/internal/fakenet"
 
-// A Network is the one that New and Breakable put between nodes. It is named here for the modules of
-// others, which can't import what is internal.
+// A Network is the one that New and Breakable put between nodes. It is named here for the modules
+// of others, which can't import what is internal.
 type Network = fakenet.Network
 
 // A Link is how one direction between two hosts of a Network behaves. The zero Link is perfect.

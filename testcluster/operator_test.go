@@ -31,7 +31,8 @@ func TestOperatorPlane(t *testing.T) {
 		b := bao(t, c, i, c.Token)
 		status, err := b.Sys().SealStatus()
 		must(t, err)
-		if !status.Initialized || status.Sealed || status.T != 2 || status.N != 3 || status.Type != "shamir" || status.StorageType != "raft" {
+		if !status.Initialized || status.Sealed || status.T != 2 || status.N != 3 ||
+			status.Type != "shamir" || status.StorageType != "raft" {
 			t.Fatalf("node %d: %+v", i, status)
 		}
 		if ok, err := b.Sys().InitStatus(); err != nil || !ok {
@@ -59,7 +60,8 @@ func TestOperatorPlane(t *testing.T) {
 			if n.ActiveNode {
 				active++
 			}
-			if n.Hostname == "" || n.ActiveNode != (n.APIAddress == leader.LeaderAddress) || n.Version != "test" || n.ActiveNode != (n.LastEcho == nil) {
+			if n.Hostname == "" || n.ActiveNode != (n.APIAddress == leader.LeaderAddress) ||
+				n.Version != "test" || n.ActiveNode != (n.LastEcho == nil) {
 				t.Fatalf("node %d: %+v", i, n)
 			}
 		}
@@ -82,7 +84,8 @@ func TestOperatorPlane(t *testing.T) {
 		}
 	}
 	b := bao(t, c, 1, c.Token)
-	if state, err := b.Sys().RaftAutopilotState(); err == nil || !strings.Contains(err.Error(), "is not served") {
+	if state, err := b.Sys().RaftAutopilotState(); err == nil ||
+		!strings.Contains(err.Error(), "is not served") {
 		t.Fatalf("a call that is not there: %+v, %v", state, err)
 	}
 	must(t, b.Sys().Rotate())
@@ -121,7 +124,8 @@ func TestOperatorPlane(t *testing.T) {
 	}
 }
 
-// TestSealedClusterHasALeader restarts every node: sealed they have a leader and answer 503, and one unsealed node serves.
+// TestSealedClusterHasALeader restarts every node: sealed they have a leader and answer 503, and
+// one unsealed node serves.
 func TestSealedClusterHasALeader(t *testing.T) {
 	c := testcluster.Loopback(t, 3, nil)
 	c.NewVault("demo")
@@ -132,7 +136,8 @@ func TestSealedClusterHasALeader(t *testing.T) {
 		c.Start(i)
 	}
 	for i := range 3 {
-		if status := c.Status(i, "GET", "/v1/keyquorum/vaults", nil); status != http.StatusServiceUnavailable {
+		if status := c.Status(i, "GET", "/v1/keyquorum/vaults",
+			nil); status != http.StatusServiceUnavailable {
 			t.Fatalf("a sealed node answers %d", status)
 		}
 	}

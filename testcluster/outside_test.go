@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// TestFromOutside runs the tests of an application in a module of its own, whose author has read no more than the documentation.
+// TestFromOutside runs the tests of an application in a module of its own, whose author has read no
+// more than the documentation.
 func TestFromOutside(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds an application and the program")
@@ -37,7 +38,8 @@ func fromOutside(t *testing.T, folder string, tests ...string) {
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600))
 	golang(t, dir, "mod", "edit", "-replace=keyquorum="+root)
-	out := golang(t, dir, "test", "-mod=mod", "-count=1", "-timeout=2m", "-v", ".") // mod: what ours requires is taken over
+	out := golang(t, dir, "test", "-mod=mod", "-count=1", "-timeout=2m", "-v",
+		".") // mod: what ours requires is taken over
 	for _, name := range tests {
 		if !strings.Contains(out, "--- PASS: "+name+" (") {
 			t.Errorf("%s did not run:\n%s", name, out)

@@ -16,8 +16,9 @@ import (
 	"keyquorum/testcluster"
 )
 
-// A leader that is cut off stores what it is asked to write, and nobody takes it. The others write on, and send it a snapshot that
-// ends among those entries. It leads again, and hands its log to a node that has none: what nobody took must not be in it.
+// A leader that is cut off stores what it is asked to write, and nobody takes it. The others write
+// on, and send it a snapshot that ends among those entries. It leads again, and hands its log to a
+// node that has none: what nobody took must not be in it.
 func TestWhatNobodyTookIsNotHandedOut(t *testing.T) {
 	for says, between := range map[string]func(*testcluster.Cluster, int){
 		"the node goes on":      func(*testcluster.Cluster, int) {},
@@ -70,7 +71,8 @@ func overtaken(t *testing.T, between func(c *testcluster.Cluster, alone int)) {
 	c.Settled()
 }
 
-// wantTaken writes n secrets, all at once, and checks how many are acknowledged within a few seconds.
+// wantTaken writes n secrets, all at once, and checks how many are acknowledged within a few
+// seconds.
 func wantTaken(t *testing.T, at client, name string, n, want int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)

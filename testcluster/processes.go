@@ -12,15 +12,17 @@ import (
 	"time"
 )
 
-// Processes runs n processes of the real binary, built once for each test binary. flags may give the program of a node more flags.
+// Processes runs n processes of the real binary, built once for each test binary. flags may give
+// the program of a node more flags.
 func Processes(t testing.TB, n int, flags ...func(i int) []string) *Cluster {
 	t.Helper()
 	return newProcesses(t, n, Binary, onLoopback(), func(_ *Cluster, p *processes) { p.flags = flags })
 }
 
-// Breakable runs n processes of the real program with faults underneath: all traffic between their cluster ports goes through a
-// Network, and writes to the Raft log go through hooks that can make them fail and that remember what was not synced. The program
-// is the same but for those hooks, for the address that its connections come from, and for a wall clock that can be skewed.
+// Breakable runs n processes of the real program with faults underneath: all traffic between their
+// cluster ports goes through a Network, and writes to the Raft log go through hooks that can make
+// them fail and that remember what was not synced. The program is the same but for those hooks, for
+// the address that its connections come from, and for a wall clock that can be skewed.
 func Breakable(t testing.TB, n int) *Cluster {
 	t.Helper()
 	return newProcesses(t, n, BreakableBinary, onLoopback(), func(c *Cluster, p *processes) {
@@ -30,7 +32,8 @@ func Breakable(t testing.TB, n int) *Cluster {
 }
 
 func newProcesses(
-	t testing.TB, n int, build func() (string, error), host func(i int) string, prepare func(*Cluster, *processes),
+	t testing.TB, n int, build func() (string, error), host func(i int) string,
+	prepare func(*Cluster, *processes),
 ) *Cluster {
 	t.Helper()
 	c := newCluster(t, n, host)
@@ -40,7 +43,8 @@ func newProcesses(
 		os.WriteFile(filepath.Join(c.Dir, "tls.pem"), c.authority.certPEM, 0o600),
 		os.WriteFile(filepath.Join(c.Dir, "tls-key.pem"), c.authority.keyPEM, 0o600),
 	))
-	p := &processes{c: c, called: "processes", binary: binary, around: func(_ int, do func() error) error { return do() }}
+	p := &processes{c: c, called: "processes", binary: binary,
+		around: func(_ int, do func() error) error { return do() }}
 	prepare(c, p)
 	c.kind = p
 	t.Cleanup(p.endRelays)
@@ -79,7 +83,8 @@ func (p *processes) start(i int) error {
 	cmd := exec.Command(p.binary, "server",
 		"--data", p.c.Data(i), "--label", nodeName(i),
 		"--listen", host+":8200", "--cluster-listen", host+":8201", "--gossip-listen", host+":8202",
-		"--tls-cert", filepath.Join(p.c.Dir, "tls.pem"), "--tls-key", filepath.Join(p.c.Dir, "tls-key.pem"),
+		"--tls-cert", filepath.Join(p.c.Dir, "tls.pem"), "--tls-key",
+		filepath.Join(p.c.Dir, "tls-key.pem"),
 		"--zone", Zone+"="+Login)
 	for _, more := range p.flags {
 		cmd.Args = append(cmd.Args, more(i)...)
@@ -151,7 +156,8 @@ func (c *Cluster) PID(i int) int {
 	return 0
 }
 
-// ExitCode waits until node i has ended by itself and returns the exit code of its process; 1 where it was none.
+// ExitCode waits until node i has ended by itself and returns the exit code of its process; 1 where
+// it was none.
 func (c *Cluster) ExitCode(i int, within time.Duration) int {
 	c.t.Helper()
 	select {

@@ -15,8 +15,8 @@ import (
 	"keyquorum/internal/powercut"
 )
 
-// Binary builds the program as the Makefile does, once, and returns its path, which is good for as long as this process lives. The
-// next that builds one removes it.
+// Binary builds the program as the Makefile does, once, and returns its path, which is good for as
+// long as this process lives. The next that builds one removes it.
 var Binary = sync.OnceValues(func() (string, error) {
 	if os.Getenv(overlay.Everywhere) == "" {
 		return build()
@@ -25,7 +25,10 @@ var Binary = sync.OnceValues(func() (string, error) {
 })
 
 // BreakableBinary builds the program with hooks for faults, once.
-var BreakableBinary = sync.OnceValues(func() (string, error) { return buildEdited(append(powercut.Hooks(), breakable...)) })
+var BreakableBinary = sync.OnceValues(func() (string,
+	error) {
+	return buildEdited(append(powercut.Hooks(), breakable...))
+})
 
 func buildEdited(edits []overlay.Edit) (string, error) {
 	dir, err := os.MkdirTemp("", "keyquorum-overlay-")
@@ -47,7 +50,8 @@ func build(flags ...string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "keyquorum")
-	build := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), "./cmd/keyquorum")...)
+	build := exec.Command("go",
+		append(append([]string{"build", "-o", path}, flags...), "./cmd/keyquorum")...)
 	build.Dir = filepath.Dir(filepath.Dir(here))
 	build.Env = append(os.Environ(), "GOEXPERIMENT=runtimesecret", "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -56,10 +60,12 @@ func build(flags ...string) (string, error) {
 	return path, nil
 }
 
-// Folders of programs. A test binary can't be told when its last test has ended, so the next one clears away.
+// Folders of programs. A test binary can't be told when its last test has ended, so the next one
+// clears away.
 const folders = "keyquorum-program-"
 
-// ownFolder makes a folder that is locked until this process ends, and removes those of processes that have ended.
+// ownFolder makes a folder that is locked until this process ends, and removes those of processes
+// that have ended.
 func ownFolder() (string, error) {
 	all, err := filepath.Glob(filepath.Join(os.TempDir(), folders+"*"))
 	if err != nil {

@@ -63,7 +63,8 @@ func (c *Cluster) goesOn(i int) error {
 	written := until(recovery, func() bool {
 		c.signs++
 		name = fmt.Sprintf("sign-of-life-%d", c.signs) // whether the last one was made is not known
-		_, last = c.tryWithin(recovery, i, "POST", "/v1/keyquorum/apps", map[string]string{"name": name}, nil)
+		_, last = c.tryWithin(recovery, i, "POST", "/v1/keyquorum/apps", map[string]string{"name": name},
+			nil)
 		return c.wellNow(i, last)
 	})
 	if !written {
@@ -76,7 +77,8 @@ func (c *Cluster) goesOn(i int) error {
 			return status == 404 || c.wellNow(j, last)
 		})
 		if !read || last != nil {
-			return fmt.Errorf("node %d does not read within %v what was written through node %d: %w", j, recovery, i, last)
+			return fmt.Errorf("node %d does not read within %v what was written through node %d: %w", j,
+				recovery, i, last)
 		}
 	}
 	return nil

@@ -64,7 +64,8 @@ func TestStuckClusterIsFoundOut(t *testing.T) {
 				broken.Store(false)
 			})
 			err := l.check()
-			if err == nil || !strings.Contains(err.Error(), "stuck: ") || !strings.Contains(err.Error(), c.says) {
+			if err == nil || !strings.Contains(err.Error(), "stuck: ") ||
+				!strings.Contains(err.Error(), c.says) {
 				t.Errorf("the history is judged: %v", err)
 			}
 			if len(failed) != 1 || len(l.suffered) != 1 {

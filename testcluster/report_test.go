@@ -29,12 +29,14 @@ func TestReportCountsWhatWasCompared(t *testing.T) {
 	r, l := &report{}, lived{}
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 3)
-		l.live(t, c, testcluster.NewSchedule(1, 2, 3, []string{"step-down"}), prove.Options{Operations: 20})
+		l.live(t, c, testcluster.NewSchedule(1, 2, 3, []string{"step-down"}),
+			prove.Options{Operations: 20})
 	})
 	l.judge(t, "", "", testcluster.Schedule{})
 	r.add(l)
 	if r.digests != 4 {
-		t.Errorf("digests were compared %d times, want once after each of 2 steps and twice in the end", r.digests)
+		t.Errorf("digests were compared %d times, want once after each of 2 steps and twice in the end",
+			r.digests)
 	}
 	for i, step := range l.suffered {
 		if step.Held.Digest == "" || step.Held.Index == 0 {

@@ -18,9 +18,10 @@ import (
 	"keyquorum/testcluster"
 )
 
-// An administrator who revokes a right knows, when the call returns, that no node honours it: not one that is cut off, nor one 150 ms
-// away. An application uses a secret at every node all the time, while its right is taken away and given back, in calm and with nodes or
-// regions cut off. KEYQUORUM_RACES sets how often (default 10; make races sets 1,000).
+// An administrator who revokes a right knows, when the call returns, that no node honours it: not
+// one that is cut off, nor one 150 ms away. An application uses a secret at every node all the
+// time, while its right is taken away and given back, in calm and with nodes or regions cut off.
+// KEYQUORUM_RACES sets how often (default 10; make races sets 1,000).
 func TestRevocationHoldsEverywhere(t *testing.T) {
 	heavy(t)
 	races := number(t, "KEYQUORUM_RACES", 10)
@@ -48,7 +49,8 @@ func race(t *testing.T, dices uint64, races int) {
 	for i := range c.Size() {
 		users = append(users, newUser(t, c, i, app))
 	}
-	_, err := users[0].secrets.SetSecret(t.Context(), "s", azsecrets.SetSecretParameters{Value: to.Ptr("v")}, nil)
+	_, err := users[0].secrets.SetSecret(t.Context(), "s",
+		azsecrets.SetSecretParameters{Value: to.Ptr("v")}, nil)
 	must(t, err)
 	var turn atomic.Int64 // odd while the right is revoked
 	stop := make(chan struct{})
@@ -84,7 +86,8 @@ func race(t *testing.T, dices uint64, races int) {
 	end()
 	for i, u := range users {
 		if u.used.Load() == 0 || u.refused.Load() == 0 {
-			t.Errorf("node %d let the application use its secret %d times, and %d times not: the test shows nothing", i, u.used.Load(), u.refused.Load())
+			t.Errorf("node %d let the application use its secret %d times, and %d times not: the test shows nothing",
+				i, u.used.Load(), u.refused.Load())
 		}
 	}
 }
@@ -101,14 +104,17 @@ func newUser(t *testing.T, c *testcluster.Cluster, i int, app testcluster.App) *
 		Transport: c.Client(i), Retry: policy.RetryOptions{MaxRetries: -1},
 		Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: c.LoginURL()},
 	}
-	credential, err := azidentity.NewClientSecretCredential("adfs", app.ClientID, app.Secret, &azidentity.ClientSecretCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: true})
+	credential, err := azidentity.NewClientSecretCredential("adfs", app.ClientID, app.Secret,
+		&azidentity.ClientSecretCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: true})
 	must(t, err)
-	secrets, err := azsecrets.NewClient(c.VaultURL("demo"), credential, &azsecrets.ClientOptions{ClientOptions: options})
+	secrets, err := azsecrets.NewClient(c.VaultURL("demo"), credential,
+		&azsecrets.ClientOptions{ClientOptions: options})
 	must(t, err)
 	return &user{secrets: secrets}
 }
 
-// work uses the secret until the test is over. A use that began when the revocation had returned must not succeed.
+// work uses the secret until the test is over. A use that began when the revocation had returned
+// must not succeed.
 func (u *user) work(t *testing.T, node int, turn *atomic.Int64, stop <-chan struct{}) {
 	for {
 		select {

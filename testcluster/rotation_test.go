@@ -49,13 +49,17 @@ func newTraffic(t *testing.T, c *testcluster.Cluster, nodes ...int) *traffic {
 	for _, i := range nodes {
 		clients = append(clients, u.signedIn(c, i, i, app))
 	}
-	_, err := clients[0].keys.CreateKey(t.Context(), "k", azkeys.CreateKeyParameters{Kty: to.Ptr(azkeys.KeyTypeEC)}, nil)
+	_, err := clients[0].keys.CreateKey(t.Context(), "k",
+		azkeys.CreateKeyParameters{Kty: to.Ptr(azkeys.KeyTypeEC)}, nil)
 	must(t, err)
 	const workers = 3
 	pause := time.Duration(len(nodes)*workers) * 3 * time.Second / 200 // three requests a turn
 	for at := range clients {
 		for w := range workers {
-			u.wg.Go(func() { u.work(fmt.Sprintf("s%d-%d", at, w), clients[at], clients[(at+1)%len(clients)], pause) })
+			u.wg.Go(func() {
+				u.work(fmt.Sprintf("s%d-%d", at, w), clients[at], clients[(at+1)%len(clients)],
+					pause)
+			})
 		}
 	}
 	for n, i := range nodes {
@@ -107,9 +111,11 @@ func (u *traffic) signedIn(c *testcluster.Cluster, tokens, i int, app testcluste
 	credential, err := azidentity.NewClientSecretCredential("adfs", app.ClientID, app.Secret,
 		&azidentity.ClientSecretCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: true})
 	must(t, err)
-	secrets, err := azsecrets.NewClient(c.VaultURL("demo"), credential, &azsecrets.ClientOptions{ClientOptions: options})
+	secrets, err := azsecrets.NewClient(c.VaultURL("demo"), credential,
+		&azsecrets.ClientOptions{ClientOptions: options})
 	must(t, err)
-	keys, err := azkeys.NewClient(c.VaultURL("demo"), credential, &azkeys.ClientOptions{ClientOptions: options})
+	keys, err := azkeys.NewClient(c.VaultURL("demo"), credential,
+		&azkeys.ClientOptions{ClientOptions: options})
 	must(t, err)
 	return client{secrets, keys}
 }
@@ -123,14 +129,16 @@ func (u *traffic) work(name string, here, next client, pause time.Duration) {
 		case <-time.After(pause):
 		}
 		value := fmt.Sprint(name, " ", n)
-		_, err := here.secrets.SetSecret(u.t.Context(), name, azsecrets.SetSecretParameters{Value: &value}, nil)
+		_, err := here.secrets.SetSecret(u.t.Context(), name,
+			azsecrets.SetSecretParameters{Value: &value}, nil)
 		u.note("set", err)
 		got, err := next.secrets.GetSecret(u.t.Context(), name, "", nil)
 		u.note("get", err)
 		if err == nil && *got.Value != value {
 			u.t.Errorf("read %q after %q was written", *got.Value, value)
 		}
-		es256 := azkeys.SignParameters{Algorithm: to.Ptr(azkeys.SignatureAlgorithmES256), Value: digest[:]}
+		es256 := azkeys.SignParameters{Algorithm: to.Ptr(azkeys.SignatureAlgorithmES256),
+			Value: digest[:]}
 		_, err = here.keys.Sign(u.t.Context(), "k", "", es256, nil)
 		u.note("sign", err)
 	}
@@ -173,7 +181,8 @@ func rotate(t *testing.T, c *testcluster.Cluster, i int, key string) (r keyChang
 	return awaitRotation(t, c, i, key, func(r keyChange) bool { return r.Data.Done })
 }
 
-func awaitRotation(t *testing.T, c *testcluster.Cluster, i int, key string, until func(keyChange) bool) (r keyChange) {
+func awaitRotation(t *testing.T, c *testcluster.Cluster, i int, key string,
+	until func(keyChange) bool) (r keyChange) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		r = keyChange{}
@@ -252,7 +261,8 @@ func TestGossipKeyRotatesUnderLoad(t *testing.T) {
 			t.Errorf("one is away: %+v", r)
 		}
 		for i := range 3 {
-			if k := inFolder(t, c, i, "gossip.key"); len(k) != 32 || k == before || k != inFolder(t, c, 0, "gossip.key") {
+			if k := inFolder(t, c, i, "gossip.key"); len(k) != 32 || k == before ||
+				k != inFolder(t, c, 0, "gossip.key") {
 				t.Errorf("node %d has %d bytes of gossip keys, the same as before: %v", i, len(k), k == before)
 			}
 		}
@@ -445,7 +455,8 @@ func TestRotationsOutliveKills(t *testing.T) {
 				c.Restart(dice.IntN(3))
 				time.Sleep(time.Duration(dice.Int64N(int64(time.Second))))
 				c.Settled()
-				r := awaitRotation(t, c, 0, key, func(r keyChange) bool { return r.Data.Done && len(r.Data.Waiting) == 0 })
+				r := awaitRotation(t, c, 0, key,
+					func(r keyChange) bool { return r.Data.Done && len(r.Data.Waiting) == 0 })
 				if r.Data.Older != 0 {
 					t.Errorf("seed %d, %s: %+v", seed, key, r)
 				}

@@ -8,19 +8,22 @@ import (
 	"time"
 )
 
-// A Schedule is faults one after the other, chosen by a seed: the same seed, the same faults at the same times.
+// A Schedule is faults one after the other, chosen by a seed: the same seed, the same faults at the
+// same times.
 type Schedule struct {
 	Seed  uint64
 	Steps []Step
 }
 
-// A Step is a calm, then one fault or two at once for a while, then all is mended and the cluster must come back.
+// A Step is a calm, then one fault or two at once for a while, then all is mended and the cluster
+// must come back.
 type Step struct {
 	Calm, Lasts time.Duration
 	Faults      []Fault
 }
 
-// A Fault happens to one node: its number, or whoever leads at that moment. Some need another one too.
+// A Fault happens to one node: its number, or whoever leads at that moment. Some need another one
+// too.
 type Fault struct {
 	Name    string // one of Faults()
 	Node    int    // -1: the leader
@@ -43,8 +46,8 @@ func (s Schedule) String() string {
 	return b.String()
 }
 
-// NewSchedule makes a schedule of so many steps out of the named faults for a cluster of so many nodes. Every second fault is the
-// leader's.
+// NewSchedule makes a schedule of so many steps out of the named faults for a cluster of so many
+// nodes. Every second fault is the leader's.
 func NewSchedule(seed uint64, steps, nodes int, faults []string) Schedule {
 	dice := rand.New(rand.NewPCG(seed, 0))
 	s := Schedule{Seed: seed}
@@ -74,8 +77,9 @@ type Suffered struct {
 	Stuck       error     // what Recover said; nil: nothing
 }
 
-// Suffer lets the schedule happen. After each step every member is back, the cluster goes on (Recover), and all of it holds the
-// same, or the test fails. With a step after which it is stuck the schedule ends.
+// Suffer lets the schedule happen. After each step every member is back, the cluster goes on
+// (Recover), and all of it holds the same, or the test fails. With a step after which it is stuck
+// the schedule ends.
 func (c *Cluster) Suffer(s Schedule) (all []Suffered) {
 	c.t.Helper()
 	dice := rand.New(rand.NewPCG(s.Seed, 1))
@@ -231,7 +235,8 @@ func (c *Cluster) askSeal(i int) {
 	}
 }
 
-// Whole brings every member back: faults are healed, the dead run again, a leader is found, and the sealed are unsealed.
+// Whole brings every member back: faults are healed, the dead run again, a leader is found, and the
+// sealed are unsealed.
 func (c *Cluster) Whole() {
 	c.t.Helper()
 	c.must(c.comeBack())

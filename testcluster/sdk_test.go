@@ -11,8 +11,8 @@ import (
 	"keyquorum/testcluster"
 )
 
-// A client is one application at one node, with the SDKs' default options but for the transport, which reaches that node
-// and nothing else.
+// A client is one application at one node, with the SDKs' default options but for the transport,
+// which reaches that node and nothing else.
 type client struct {
 	secrets *azsecrets.Client
 	keys    *azkeys.Client
@@ -31,11 +31,14 @@ func asApp(t *testing.T, c *testcluster.Cluster, app testcluster.App) {
 func at(t *testing.T, c *testcluster.Cluster, i int, vault string) client {
 	t.Helper()
 	options := azcore.ClientOptions{Transport: c.Client(i)}
-	credential, err := azidentity.NewEnvironmentCredential(&azidentity.EnvironmentCredentialOptions{ClientOptions: options})
+	credential, err := azidentity.NewEnvironmentCredential(&azidentity.EnvironmentCredentialOptions{
+		ClientOptions: options})
 	must(t, err)
-	secrets, err := azsecrets.NewClient(c.VaultURL(vault), credential, &azsecrets.ClientOptions{ClientOptions: options})
+	secrets, err := azsecrets.NewClient(c.VaultURL(vault), credential,
+		&azsecrets.ClientOptions{ClientOptions: options})
 	must(t, err)
-	keys, err := azkeys.NewClient(c.VaultURL(vault), credential, &azkeys.ClientOptions{ClientOptions: options})
+	keys, err := azkeys.NewClient(c.VaultURL(vault), credential,
+		&azkeys.ClientOptions{ClientOptions: options})
 	must(t, err)
 	return client{secrets, keys}
 }

@@ -54,7 +54,9 @@ func shrink(t *testing.T, seed uint64) {
 }
 
 // moment is up to the time in which a leader is replaced, or a lease ends.
-func moment(dice *rand.Rand) { time.Sleep(time.Duration(dice.Int64N(int64(1200 * time.Millisecond)))) }
+func moment(dice *rand.Rand) {
+	time.Sleep(time.Duration(dice.Int64N(int64(1200 * time.Millisecond))))
+}
 
 // hurt does something to a node, and says what.
 func hurt(c *testcluster.Cluster, dice *rand.Rand) string {
@@ -74,8 +76,8 @@ func hurt(c *testcluster.Cluster, dice *rand.Rand) string {
 	return fmt.Sprintf("%s node %d", f.name, i)
 }
 
-// mend ends the faults. Who is to be removed runs again, where it is no member any more too, and stays
-// sealed.
+// mend ends the faults. Who is to be removed runs again, where it is no member any more too, and
+// stays sealed.
 func mend(c *testcluster.Cluster, gone int) {
 	c.Heal()
 	for i := range c.Size() {

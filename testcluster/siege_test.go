@@ -62,7 +62,8 @@ func TestSiege(t *testing.T) {
 	var limit syscall.Rlimit
 	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
 	if need := s.strange + 1000; limit.Cur < uint64(need) {
-		t.Skipf("%d connections need %d descriptors, and this process may have %d", s.strange, need, limit.Cur)
+		t.Skipf("%d connections need %d descriptors, and this process may have %d", s.strange, need,
+			limit.Cur)
 	}
 	s.c = testcluster.Processes(t, 3, func(int) []string {
 		return []string{"--connections", places, "--metrics-unauthenticated"}
@@ -92,7 +93,8 @@ func (s *siege) prepare() {
 	c.Grant(0, "demo", "siege", nil, []string{"all"})
 	asApp(s.t, c, app)
 	n := at(s.t, c, 0, "demo")
-	_, err := n.secrets.SetSecret(s.t.Context(), "wall", azsecrets.SetSecretParameters{Value: to.Ptr("stone")}, nil)
+	_, err := n.secrets.SetSecret(s.t.Context(), "wall",
+		azsecrets.SetSecretParameters{Value: to.Ptr("stone")}, nil)
 	must(s.t, err)
 	kept := s.client()
 	s.callers = []*caller{
@@ -107,7 +109,8 @@ func (s *siege) prepare() {
 }
 
 func (s *siege) client() *http.Client {
-	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	return &http.Client{Timeout: 10 * time.Second,
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 }
 
 // asks is a caller of node 0. Without a client each request comes over a connection of its own.
@@ -337,14 +340,16 @@ func (s *siege) report(peace, war []figure, sealed []time.Duration) string {
 			c.name, ms(p.p50), ms(p.p99), ms(p.most), ms(w.p50), ms(w.p99), ms(w.most), w.failed, w.asked)
 	}
 	slices.Sort(sealed)
-	fmt.Fprintf(&b, "operator seal, %d times: %s to %s ms\n", len(sealed), ms(sealed[0]), ms(sealed[len(sealed)-1]))
+	fmt.Fprintf(&b, "operator seal, %d times: %s to %s ms\n", len(sealed), ms(sealed[0]),
+		ms(sealed[len(sealed)-1]))
 	client := s.client()
 	if a, err := client.Get(s.c.URL(0) + "/v1/sys/metrics"); err == nil {
 		text, _ := io.ReadAll(a.Body)
 		a.Body.Close()
 		for line := range bytes.Lines(text) {
 			for _, name := range []string{
-				"keyquorum_connections{", "keyquorum_connections_closed", "keyquorum_log_lines", "keyquorum_cluster_connections",
+				"keyquorum_connections{", "keyquorum_connections_closed", "keyquorum_log_lines",
+				"keyquorum_cluster_connections",
 				"keyquorum_gossip_", "process_resident_memory_bytes", "process_open_fds",
 			} {
 				if bytes.HasPrefix(line, []byte(name)) {
@@ -354,7 +359,8 @@ func (s *siege) report(peace, war []figure, sealed []time.Duration) string {
 		}
 	}
 	log := s.logOf(0)
-	fmt.Fprintf(&b, "node 0 logged %d lines, %d of them ERROR\n", bytes.Count(log, []byte("\n")), bytes.Count(log, []byte("[ERROR]")))
+	fmt.Fprintf(&b, "node 0 logged %d lines, %d of them ERROR\n", bytes.Count(log, []byte("\n")),
+		bytes.Count(log, []byte("[ERROR]")))
 	return b.String()
 }
 

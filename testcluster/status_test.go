@@ -12,7 +12,8 @@ import (
 	"keyquorum/testcluster"
 )
 
-// What sys/ha-status tells of a cluster over three regions: who stands where and how, what a write costs, and what may be lost.
+// What sys/ha-status tells of a cluster over three regions: who stands where and how, what a write
+// costs, and what may be lost.
 func TestStatusOfRegions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 3, func(i int, config *node.Config) { config.Region = threeRegions[i%3] })
@@ -21,16 +22,19 @@ func TestStatusOfRegions(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		leader := c.Leader()
 		s := status(t, c, (leader+1)%3)
-		if len(s.Nodes) != 4 || s.SurveyedBy != s.Leader || s.LeaseMS < 1200 || s.LeaseMS > 1300 || s.Spare != 1 {
+		if len(s.Nodes) != 4 || s.SurveyedBy != s.Leader || s.LeaseMS < 1200 || s.LeaseMS > 1300 ||
+			s.Spare != 1 {
 			t.Fatalf("%+v", s)
 		}
 		for _, n := range s.Nodes {
-			if n.State != "unsealed" || !n.Lease || n.Lag > 1 || n.Region != threeRegions[int(n.Name[4]-'0')%3] || len(n.RoundTrips) != 3 {
+			if n.State != "unsealed" || !n.Lease || n.Lag > 1 ||
+				n.Region != threeRegions[int(n.Name[4]-'0')%3] || len(n.RoundTrips) != 3 {
 				t.Errorf("%+v", n)
 			}
 		}
 		outlook := strings.Join(s.Outlook, " ")
-		if !strings.Contains(outlook, "One more voter may be lost. Any one of the regions east, south, west may go.") {
+		if !strings.Contains(outlook,
+			"One more voter may be lost. Any one of the regions east, south, west may go.") {
 			t.Errorf("%q", outlook)
 		}
 		var took []float64 // the first ones open connections
@@ -49,7 +53,8 @@ func TestStatusOfRegions(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		s = status(t, c, c.Leader())
 		outlook = strings.Join(s.Outlook, " ")
-		if s.Spare != 0 || !strings.Contains(outlook, "No more voters may be lost") || !strings.Contains(outlook, "does not answer") {
+		if s.Spare != 0 || !strings.Contains(outlook, "No more voters may be lost") ||
+			!strings.Contains(outlook, "does not answer") {
 			t.Errorf("with a node down: spare %d, %q", s.Spare, outlook)
 		}
 		c.Start(down)

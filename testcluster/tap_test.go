@@ -15,8 +15,9 @@ import (
 	"keyquorum/testcluster"
 )
 
-// A tap reads the cluster port's traffic in the clear, as nobody without the nodes' private keys could: it stands between
-// a dialling node and the node that it dials and speaks to each as the other, with the keys from their data folders.
+// A tap reads the cluster port's traffic in the clear, as nobody without the nodes' private keys
+// could: it stands between a dialling node and the node that it dials and speaks to each as the
+// other, with the keys from their data folders.
 type tap struct {
 	dir string
 	mu  sync.Mutex
@@ -63,8 +64,9 @@ func (p *tap) relay(asker, real net.Conn, askerDir string) {
 		GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
 			hello = h.SupportedProtos
 			return &tls.Config{
-				Certificates: []tls.Certificate{pairIn(filepath.Join(p.dir, "node"+lastDigitLessOne(hostOf), "cluster"))},
-				ClientAuth:   tls.RequireAnyClientCert, NextProtos: hello,
+				Certificates: []tls.Certificate{pairIn(filepath.Join(p.dir, "node"+lastDigitLessOne(hostOf),
+					"cluster"))},
+				ClientAuth: tls.RequireAnyClientCert, NextProtos: hello,
 			}, nil
 		},
 	})
@@ -119,7 +121,8 @@ func lastDigitLessOne(host string) string {
 	return string(host[len(host)-1] - 1)
 }
 
-// sinks are all places where a cluster leaves bytes: its folders, its output and usage logs, and what the tap heard.
+// sinks are all places where a cluster leaves bytes: its folders, its output and usage logs, and
+// what the tap heard.
 func sinks(t *testing.T, c *testcluster.Cluster, p *tap) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{"cluster port": p.bytes()}

@@ -2,7 +2,8 @@ package testcluster
 
 import "keyquorum/prove"
 
-// Target is the cluster as prove sees it: every node that is a member now, and how to reach it and no other.
+// Target is the cluster as prove sees it: every node that is a member now, and how to reach it and
+// no other.
 func (c *Cluster) Target() prove.Target {
 	t := prove.Target{VaultURL: c.VaultURL, LoginURL: c.LoginURL(), Token: c.Token}
 	for i := range c.size {

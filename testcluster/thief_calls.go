@@ -187,7 +187,10 @@ func (l Loot) ChangeMembers(change func(fsm.Members) fsm.Members, marks ...strin
 }
 
 // Checkpoint asks nodes to keep a state.
-func (l Loot) Checkpoint() Txn { return Txn{ID: newID(), Base: l.now.Index(), Verb: verbCheckpoint} }
+func (l Loot) Checkpoint() Txn {
+	return Txn{ID: newID(), Base: l.now.Index(),
+		Verb: verbCheckpoint}
+}
 
 // And is one transaction with the conditions and writes of two.
 func (t Txn) And(other Txn) Txn {

@@ -113,7 +113,10 @@ var encodeCBOR = func() cbor.EncMode {
 }()
 
 // Encode makes the data of a log entry that nobody has signed.
-func (t Txn) Encode() []byte { return t.under(firstKeyringTerm, make([]byte, ed25519.SignatureSize)) }
+func (t Txn) Encode() []byte {
+	return t.under(firstKeyringTerm,
+		make([]byte, ed25519.SignatureSize))
+}
 
 func (t Txn) under(term uint32, signature []byte) []byte {
 	data := binary.BigEndian.AppendUint32(nil, term)
@@ -299,7 +302,8 @@ func helloOf(number uint64) []any {
 	const most = 1<<63 - 1
 	name, none, tag := make([]byte, 16), make([]byte, 16), make([]byte, 32)
 	name[0] = 7
-	said := []any{[]any{number, name}, uint64(1), uint64(most), uint64(most), uint64(most), none, "", tag}
+	said := []any{[]any{number, name}, uint64(1), uint64(most), uint64(most), uint64(most), none, "",
+		tag}
 	lives := []any{number, []any{[]any{name, uint64(most), uint64(most)}}}
 	return []any{said, lives, "thief:8201"}
 }
@@ -433,7 +437,8 @@ func (s state) encode() []byte {
 		b = append(b, e...)
 	}
 	b = append(b, 'E')
-	for _, n := range []int{len(s.records), len(s.directories), len(s.outcomes), len(s.graves), len(s.past)} {
+	for _, n := range []int{len(s.records), len(s.directories), len(s.outcomes), len(s.graves),
+		len(s.past)} {
 		b = binary.BigEndian.AppendUint64(b, uint64(n))
 	}
 	digest := digestOf(s.index, s.generation, elements)

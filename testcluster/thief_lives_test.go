@@ -33,7 +33,8 @@ func TestThiefLocksOutHisNodeAlone(t *testing.T) {
 				t.Errorf("node %d answers a write with %d", i, status)
 			}
 		}
-		if outlook := strings.Join(status(t, s.c, 0).Outlook, " "); !strings.Contains(outlook, "came back with a data folder") {
+		if outlook := strings.Join(status(t, s.c, 0).Outlook, " "); !strings.Contains(outlook,
+			"came back with a data folder") {
 			t.Errorf("the status says %q", outlook)
 		}
 		s.thief.Leave()

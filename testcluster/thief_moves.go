@@ -169,7 +169,8 @@ func (t *Thief) orderNonsense(dice *rand.Rand) {
 	}
 	claim.Term++
 	claim.Modest = true
-	alone := raft.Configuration{Servers: []raft.Server{{ID: raft.ServerID(t.ID), Address: "thief:8201"}}}
+	alone := raft.Configuration{Servers: []raft.Server{{ID: raft.ServerID(t.ID),
+		Address: "thief:8201"}}}
 	nonsense := []raft.Log{
 		{Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(alone)},
 		{Type: raft.LogConfiguration, Data: []byte("nothing")},

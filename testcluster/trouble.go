@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// A trouble is what stands between a node in this process and its disk, its usage log and its clock. The zero trouble is none.
+// A trouble is what stands between a node in this process and its disk, its usage log and its
+// clock. The zero trouble is none.
 type trouble struct {
 	mu       sync.Mutex
 	disk     error         // of every step before it is done
@@ -22,7 +23,8 @@ type trouble struct {
 	dead     bool
 }
 
-// revive ends death alone: what is wrong with a machine goes on being wrong when a process starts again.
+// revive ends death alone: what is wrong with a machine goes on being wrong when a process starts
+// again.
 func (t *trouble) revive() { t.change(func() { t.dead = false }) }
 
 func (t *trouble) change(f func()) {
@@ -96,7 +98,8 @@ func (t *trouble) atDisk(op, _ string) error {
 	}
 }
 
-// now is node.Config.Now. A paused node's clock stands; what it reads after is the time of day again, as on a machine.
+// now is node.Config.Now. A paused node's clock stands; what it reads after is the time of day
+// again, as on a machine.
 func (t *trouble) now() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -107,8 +110,8 @@ func (t *trouble) now() time.Time {
 	return now.Add(t.skew)
 }
 
-// leaseNow is node.Config.Leases.Clock: time since the machine started, which goes on while the node is paused. Whoever looks at it
-// then comes to stand right behind the look.
+// leaseNow is node.Config.Leases.Clock: time since the machine started, which goes on while the
+// node is paused. Whoever looks at it then comes to stand right behind the look.
 func (t *trouble) leaseNow() time.Duration {
 	t.mu.Lock()
 	now := t.drift.at(time.Since(boot))

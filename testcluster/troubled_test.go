@@ -77,7 +77,8 @@ func TestNamesOfNodesThatAreGone(t *testing.T) {
 		if !found || !strings.Contains(strings.Join(s.Outlook, " "), "Node "+name+" does not answer.") {
 			t.Errorf("%s is called otherwise now: %+v", name, s)
 		}
-		if code := c.Status(at, "PUT", "/v1/sys/storage/raft/remove-peer", map[string]string{"server_id": name}); code != 204 {
+		if code := c.Status(at, "PUT", "/v1/sys/storage/raft/remove-peer",
+			map[string]string{"server_id": name}); code != 204 {
 			t.Fatalf("removing %s by its name: %d", name, code)
 		}
 		c.Start(down)
@@ -87,7 +88,8 @@ func TestNamesOfNodesThatAreGone(t *testing.T) {
 		if !strings.Contains(seal.Trouble, "move its data folder away") {
 			t.Errorf("the status of a node that was removed: %+v", seal)
 		}
-		if code := c.Status(down, "PUT", "/v1/sys/storage/raft/join", map[string]string{"leader_api_addr": c.URL(at)}); code != 400 {
+		if code := c.Status(down, "PUT", "/v1/sys/storage/raft/join",
+			map[string]string{"leader_api_addr": c.URL(at)}); code != 400 {
 			t.Errorf("a node that was removed is told to join: %d", code)
 		}
 	})

@@ -14,7 +14,8 @@ import (
 )
 
 // The usage log may stand on another disk than the data. Whoever deletes it stops the node: what
-// can't be recorded is not served, and the log names the file, until an operator has it opened anew.
+// can't be recorded is not served, and the log names the file, until an operator has it opened
+// anew.
 func TestNodeWithoutItsUsageLogServesNothing(t *testing.T) {
 	logs := t.TempDir()
 	usage := func(i int) string { return filepath.Join(logs, fmt.Sprintf("node%d.log", i)) }

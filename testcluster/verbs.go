@@ -5,12 +5,14 @@ import (
 	"time"
 )
 
-// Start runs node i, which is not running, and returns when it answers. It fails the test where the node ends before.
+// Start runs node i, which is not running, and returns when it answers. It fails the test where the
+// node ends before.
 func (c *Cluster) Start(i int) {
 	c.t.Helper()
 	c.mustHave("Start", i)
 	c.must(c.kind.start(i))
-	c.await(fmt.Sprintf("node %d answers", i), func() bool { return c.answers(i) || !c.kind.running(i) })
+	c.await(fmt.Sprintf("node %d answers", i),
+		func() bool { return c.answers(i) || !c.kind.running(i) })
 	if !c.kind.running(i) {
 		c.t.Fatalf("testcluster: node %d ended when it was started: %s", i, c.lastWords(i))
 	}
@@ -40,7 +42,8 @@ func (c *Cluster) Kill(i int) {
 	c.end(i, c.kind.kill)
 }
 
-// Stop ends node i in order: SIGTERM to a process. One that is paused, or whose disk hangs, goes on first, for it has something to do.
+// Stop ends node i in order: SIGTERM to a process. One that is paused, or whose disk hangs, goes on
+// first, for it has something to do.
 func (c *Cluster) Stop(i int) {
 	c.t.Helper()
 	c.mustHave("Stop", i)
@@ -71,11 +74,12 @@ func (c *Cluster) Restart(i int) {
 func (c *Cluster) Unseal(i int) {
 	c.t.Helper()
 	c.mustHave("Unseal", i)
-	c.await(fmt.Sprintf("node %d is unsealed", i), func() bool { return c.unsealed(i) || c.giveShares(i) })
+	c.await(fmt.Sprintf("node %d is unsealed", i),
+		func() bool { return c.unsealed(i) || c.giveShares(i) })
 }
 
-// giveShares gives them all, whatever is answered: one may have been taken before, or be recorded too late. It says whether that has
-// unsealed the node.
+// giveShares gives them all, whatever is answered: one may have been taken before, or be recorded
+// too late. It says whether that has unsealed the node.
 func (c *Cluster) giveShares(i int) bool {
 	for _, share := range c.Shares[:2] {
 		_, _ = c.try(i, "PUT", "/v1/sys/unseal", map[string]string{"key": share}, nil)
@@ -124,7 +128,8 @@ func (c *Cluster) leader() int {
 	return -1
 }
 
-// leads asks for the node's health, which a sealed leader tells too; it has a second, for it may be paused.
+// leads asks for the node's health, which a sealed leader tells too; it has a second, for it may be
+// paused.
 func (c *Cluster) leads(i int) bool {
 	var health struct {
 		Initialized bool `json:"initialized"`

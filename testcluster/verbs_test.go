@@ -42,7 +42,8 @@ func TestVerbsOnNodesThatDoNotExist(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(strict{t}, 3)
 		for name, verb := range map[string]func(i int){
-			"Start": c.Start, "Kill": c.Kill, "Stop": c.Stop, "Restart": c.Restart, "Seal": c.Seal, "Unseal": c.Unseal, "Remove": c.Remove,
+			"Start": c.Start, "Kill": c.Kill, "Stop": c.Stop, "Restart": c.Restart, "Seal": c.Seal,
+			"Unseal": c.Unseal, "Remove": c.Remove,
 			"Pause": c.Pause, "Resume": c.Resume, "Isolate": c.Isolate, "Reset": c.Reset,
 			"FillDisk": c.FillDisk, "FailSync": c.FailSync, "FailUsageLog": c.FailUsageLog,
 			"SkewClock":       func(i int) { c.SkewClock(i, time.Hour) },
@@ -54,7 +55,8 @@ func TestVerbsOnNodesThatDoNotExist(t *testing.T) {
 			"PowerCut":        func(i int) { c.PowerCut(rand.New(rand.NewPCG(1, 1)), 0, i) },
 		} {
 			for _, i := range []int{-1, 3, 8} {
-				mustRefuse(t, fmt.Sprintf("%s(%d)", name, i), fmt.Sprintf("there is no node %d", i), func() { verb(i) })
+				mustRefuse(t, fmt.Sprintf("%s(%d)", name, i), fmt.Sprintf("there is no node %d", i),
+					func() { verb(i) })
 			}
 		}
 	})
@@ -119,6 +121,7 @@ func TestDigestsOfOneNodeProveNothing(t *testing.T) {
 		c.Heal()
 		c.Start(2)
 		c.Pause(2)
-		mustRefuse(t, "a node that does not answer", "not within 30 s: node 2 says", func() { c.Digests() })
+		mustRefuse(t, "a node that does not answer", "not within 30 s: node 2 says",
+			func() { c.Digests() })
 	})
 }

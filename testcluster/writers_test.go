@@ -16,8 +16,8 @@ import (
 	"keyquorum/testcluster"
 )
 
-// Sixty-four writers of one secret through three nodes are all served, by clients that ask once: for
-// three seconds, or for KEYQUORUM_WRITERS=1m.
+// Sixty-four writers of one secret through three nodes are all served, by clients that ask once:
+// for three seconds, or for KEYQUORUM_WRITERS=1m.
 func TestWritersOfOneSecretAreAllServed(t *testing.T) {
 	limit := 3 * time.Second
 	if s := os.Getenv("KEYQUORUM_WRITERS"); s != "" {

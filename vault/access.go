@@ -45,16 +45,21 @@ const (
 
 // permissionNames are Azure's, as access policies spell them. The keys' come first.
 var permissionNames = [permissions]string{
-	keysGet: "get", keysList: "list", keysUpdate: "update", keysCreate: "create", keysImport: "import", keysDelete: "delete",
-	keysBackup: "backup", keysRestore: "restore", keysRecover: "recover", keysPurge: "purge", keysEncrypt: "encrypt",
-	keysDecrypt: "decrypt", keysUnwrapKey: "unwrapKey", keysWrapKey: "wrapKey", keysVerify: "verify", keysSign: "sign",
+	keysGet: "get", keysList: "list", keysUpdate: "update", keysCreate: "create", keysImport: "import",
+	keysDelete: "delete",
+	keysBackup: "backup", keysRestore: "restore", keysRecover: "recover", keysPurge: "purge",
+	keysEncrypt: "encrypt",
+	keysDecrypt: "decrypt", keysUnwrapKey: "unwrapKey", keysWrapKey: "wrapKey", keysVerify: "verify",
+	keysSign:    "sign",
 	keysRelease: "release", keysRotate: "rotate", keysGetRotationPolicy: "getrotationpolicy",
 	keysSetRotationPolicy: "setrotationpolicy",
-	secretsGet:            "get", secretsList: "list", secretsSet: "set", secretsDelete: "delete", secretsBackup: "backup",
+	secretsGet:            "get", secretsList: "list", secretsSet: "set", secretsDelete: "delete",
+	secretsBackup:  "backup",
 	secretsRestore: "restore", secretsRecover: "recover", secretsPurge: "purge",
 }
 
-// everyPermission is Azure's word for all permissions of a collection, those of later versions included.
+// everyPermission is Azure's word for all permissions of a collection, those of later versions
+// included.
 const everyPermission = "all"
 
 func (p permission) collection() string {
@@ -98,7 +103,8 @@ func named(every permissionSet, name string) permissionSet {
 	return 0
 }
 
-// canonical returns names as Azure spells them, in the table's order and once each; "all" stands for the rest. An unknown one is refused.
+// canonical returns names as Azure spells them, in the table's order and once each; "all" stands
+// for the rest. An unknown one is refused.
 func canonical(every permissionSet, names []string) ([]string, error) {
 	known := namesIn(every)
 	for _, name := range names {
@@ -176,7 +182,8 @@ func (p *principal) admits(id Identity, now time.Time) bool {
 	return false
 }
 
-// admit decides whether the caller may do w to t, in the order of decision 10: 401, vault, name, 403.
+// admit decides whether the caller may do w to t, in the order of decision 10: 401, vault, name,
+// 403.
 func (d *decision) admit(c Caller, w verb, t target) error {
 	keys, err := d.tokenKeys()
 	if err != nil {
@@ -216,11 +223,13 @@ func (d *decision) admit(c Caller, w verb, t target) error {
 }
 
 // largeVerbs are those with requests that may be large.
-var largeVerbs = []*verb{&setSecret, &updateSecret, &createKey, &updateKey, &importKey, &secretCollection.restore, &keyCollection.restore}
+var largeVerbs = []*verb{&setSecret, &updateSecret, &createKey, &updateKey, &importKey,
+	&secretCollection.restore, &keyCollection.restore}
 
-// Admits refuses whoever may not do an operation, named as usage records do, to the object called name ("" where it names none). It is asked
-// before a large request is read, so that nobody's bytes take up memory without a right. A refusal is the verb's own, and is recorded
-// as such; nil leaves no record, and is not to be relied on: the verb decides again.
+// Admits refuses whoever may not do an operation, named as usage records do, to the object called
+// name ("" where it names none). It is asked before a large request is read, so that nobody's bytes
+// take up memory without a right. A refusal is the verb's own, and is recorded as such; nil leaves
+// no record, and is not to be relied on: the verb decides again.
 func (v *Vaults) Admits(ctx context.Context, c Caller, operation, name string) error {
 	i := slices.IndexFunc(largeVerbs, func(w *verb) bool { return w.operation == operation })
 	if i < 0 {
@@ -246,8 +255,8 @@ var errTokenRevoked = &Error{Kind: Unauthenticated, Code: "Unauthorized", Inner:
 
 var errUnknownVault = notFound("VaultNotFound", "There is no vault of this name.")
 
-// enterVault finds the live vault called name (folded already). A name that can't be one is unknown, not malformed: it is a host's label.
-// A deleted vault is unknown too.
+// enterVault finds the live vault called name (folded already). A name that can't be one is
+// unknown, not malformed: it is a host's label. A deleted vault is unknown too.
 func (d *decision) enterVault(name string) error {
 	return d.enter(name, true)
 }
@@ -268,7 +277,8 @@ func (d *decision) enter(name string, alive bool) error {
 	switch {
 	case !ok && d.operator:
 		return notFound("VaultNotFound", "There is no vault called %s.", name)
-	case !ok, (r.State == live) != alive && !d.operator: // an application doesn't learn that there was one
+	case !ok, (r.State == live) != alive &&
+		!d.operator: // an application doesn't learn that there was one
 		return errUnknownVault
 	case alive && r.State != live:
 		return notFound("VaultNotFound", "The vault %s is deleted: recover it, or purge it.", name)

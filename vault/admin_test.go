@@ -15,10 +15,12 @@ import (
 func TestVaults(t *testing.T) {
 	w := newWorld(t)
 	made := must(w.CreateVault(ctx, w.root, "Demo", 7, true))(t)
-	if made.Name != "demo" || len(made.ID) != 32 || made.RetentionDays != 7 || !made.PurgeProtection || !made.Created.Equal(w.now) {
+	if made.Name != "demo" || len(made.ID) != 32 || made.RetentionDays != 7 || !made.PurgeProtection ||
+		!made.Created.Equal(w.now) {
 		t.Errorf("%+v", made)
 	}
-	if e := w.usage.last(t); e.Operation != "admin/vaults/create" || e.Vault != "demo" || e.Accessor != w.root.Accessor || e.Status != 200 {
+	if e := w.usage.last(t); e.Operation != "admin/vaults/create" || e.Vault != "demo" ||
+		e.Accessor != w.root.Accessor || e.Status != 200 {
 		t.Errorf("recorded %+v", e)
 	}
 	if got := must(w.GetVault(ctx, w.root, "DEMO"))(t); got != made {
@@ -35,7 +37,8 @@ func TestVaults(t *testing.T) {
 	if len(list) != 2 || list[0].Name != "abc" || list[1] != made {
 		t.Errorf("%+v", list)
 	}
-	for _, name := range []string{"", "ab", strings.Repeat("a", 25), "1ab", "a--b", "ab-", "-ab", "a_b", "a.b", "a/b", "äbc", "abc\n"} {
+	for _, name := range []string{"", "ab", strings.Repeat("a", 25), "1ab", "a--b", "ab-", "-ab",
+		"a_b", "a.b", "a/b", "äbc", "abc\n"} {
 		_, err := w.CreateVault(ctx, w.root, name, 90, false)
 		refused(t, err, vault.Invalid, "BadParameter")
 	}
@@ -55,11 +58,13 @@ func TestApps(t *testing.T) {
 	if a.Name != "Web" || !a.Enabled || len(a.ClientID) != 36 || a.OID == a.ClientID {
 		t.Errorf("%+v", a.App)
 	}
-	if len(a.secret) != 47 || !strings.HasPrefix(string(a.secret), "kqs.") || fmt.Sprint(a.secret) != "[redacted]" {
+	if len(a.secret) != 47 || !strings.HasPrefix(string(a.secret), "kqs.") ||
+		fmt.Sprint(a.secret) != "[redacted]" {
 		t.Errorf("client secret of %d bytes", len(a.secret))
 	}
 	for _, id := range []string{"web", "WEB", a.ClientID, strings.ToUpper(a.ClientID)} {
-		if got := must(w.GetApp(ctx, w.root, id))(t); got.OID != a.OID || len(got.Credentials) != 1 || got.Credentials[0] != a.credential {
+		if got := must(w.GetApp(ctx, w.root, id))(t); got.OID != a.OID || len(got.Credentials) != 1 ||
+			got.Credentials[0] != a.credential {
 			t.Errorf("%s: %+v", id, got)
 		}
 	}
@@ -72,7 +77,8 @@ func TestApps(t *testing.T) {
 	_, err = w.GetApp(ctx, w.root, "none")
 	refused(t, err, vault.NotFound, "ApplicationNotFound")
 	w.app("abc")
-	if list := must(w.ListApps(ctx, w.root))(t); len(list) != 2 || list[0].Name != "abc" || list[1].Name != "Web" {
+	if list := must(w.ListApps(ctx, w.root))(t); len(list) != 2 || list[0].Name != "abc" ||
+		list[1].Name != "Web" {
 		t.Errorf("%+v", list)
 	}
 	w.before(func() { w.app("race") })
@@ -84,11 +90,13 @@ func TestCredentials(t *testing.T) {
 	w := newWorld(t)
 	a := w.app("web")
 	c, err := w.AddCredential(ctx, w.root, "WEB", time.Hour)
-	if err != nil || !c.Expires.Equal(w.now.Add(time.Hour)) || !c.Created.Equal(w.now) || c.ID == a.credential.ID || c.ClientID != a.ClientID {
+	if err != nil || !c.Expires.Equal(w.now.Add(time.Hour)) || !c.Created.Equal(w.now) ||
+		c.ID == a.credential.ID || c.ClientID != a.ClientID {
 		t.Fatalf("%+v %v", c, err)
 	}
 	issue := func(secret seal.Plaintext) error {
-		_, _, err := w.IssueToken(ctx, vault.TokenRequest{ClientID: a.ClientID, Secret: secret, Audience: zone})
+		_, _, err := w.IssueToken(ctx,
+			vault.TokenRequest{ClientID: a.ClientID, Secret: secret, Audience: zone})
 		return err
 	}
 	if err := errors.Join(issue(c.Secret), issue(a.secret)); err != nil {
@@ -101,7 +109,8 @@ func TestCredentials(t *testing.T) {
 	if err := issue(c.Secret); err != nil {
 		t.Error(err)
 	}
-	refused(t, w.RemoveCredential(ctx, w.root, "web", a.credential.ID), vault.NotFound, "CredentialNotFound")
+	refused(t, w.RemoveCredential(ctx, w.root, "web", a.credential.ID), vault.NotFound,
+		"CredentialNotFound")
 	none, err := w.AddCredential(ctx, w.root, "web", -time.Second)
 	refused(t, err, vault.Invalid, "BadParameter")
 	if none.Secret != nil {
@@ -121,8 +130,10 @@ func TestGrants(t *testing.T) {
 	w := newWorld(t)
 	w.vault("demo")
 	a := w.app("web")
-	g := must(w.SetGrant(ctx, w.root, "Demo", "WEB", []string{"SIGN", "get", "sign"}, []string{"All"}))(t)
-	if g.OID != a.OID || g.AppName != "web" || !slices.Equal(g.Keys, []string{"get", "sign"}) || !slices.Equal(g.Secrets, []string{"all"}) {
+	g := must(w.SetGrant(ctx, w.root, "Demo", "WEB", []string{"SIGN", "get", "sign"},
+		[]string{"All"}))(t)
+	if g.OID != a.OID || g.AppName != "web" || !slices.Equal(g.Keys, []string{"get", "sign"}) ||
+		!slices.Equal(g.Secrets, []string{"all"}) {
 		t.Errorf("%+v", g)
 	}
 	list := must(w.ListGrants(ctx, w.root, "demo"))(t)
@@ -145,7 +156,8 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-// An application goes with all its grants, however many, and what comes after it under its name is another.
+// An application goes with all its grants, however many, and what comes after it under its name is
+// another.
 func TestDeleteApp(t *testing.T) {
 	w := newWorld(t)
 	a := w.app("web")

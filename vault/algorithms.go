@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// A keyOp is what is done with a key, by the name that key_ops, permissions and messages use (RFC 7517 section 4.3).
+// A keyOp is what is done with a key, by the name that key_ops, permissions and messages use (RFC
+// 7517 section 4.3).
 type keyOp string
 
 const (
@@ -21,7 +22,8 @@ const (
 )
 
 // knownOps are the values key_ops may have.
-var knownOps = []keyOp{opEncrypt, opDecrypt, opSign, opVerify, opWrapKey, opUnwrapKey, opImport, opExport}
+var knownOps = []keyOp{opEncrypt, opDecrypt, opSign, opVerify, opWrapKey, opUnwrapKey, opImport,
+	opExport}
 
 // A scheme is how an algorithm uses a key.
 type scheme uint8
@@ -39,7 +41,8 @@ const (
 	aesKeyWrap                   // RFC 3394
 )
 
-// An algorithm is a row of the table of algorithms (RFC 7518 sections 3 and 4, and Azure's names beyond them).
+// An algorithm is a row of the table of algorithms (RFC 7518 sections 3 and 4, and Azure's names
+// beyond them).
 type algorithm struct {
 	name   string
 	scheme scheme
@@ -139,11 +142,12 @@ func opsOf(kty string) []keyOp {
 	})
 }
 
-// checkDigest refuses a digest that the algorithm's hash can't have made; property names it in the request. An HMAC takes
-// whatever there is.
+// checkDigest refuses a digest that the algorithm's hash can't have made; property names it in the
+// request. An HMAC takes whatever there is.
 func (a *algorithm) checkDigest(property string, digest []byte) error {
 	if a.scheme != hmacSum && len(digest) != a.hash.Size() {
-		return badValue(property, "%s takes a digest of %d bytes, and %d were given", a.name, a.hash.Size(), len(digest))
+		return badValue(property, "%s takes a digest of %d bytes, and %d were given", a.name,
+			a.hash.Size(), len(digest))
 	}
 	return nil
 }
@@ -151,7 +155,8 @@ func (a *algorithm) checkDigest(property string, digest []byte) error {
 // errDecrypt is for all that does not decrypt, in Azure's words.
 var errDecrypt = badParameter("Unable to decrypt specified value with this key.")
 
-// A Cipher is what an encryption takes and gives, or a decryption. IV, AAD and Tag are nil where the algorithm has none.
+// A Cipher is what an encryption takes and gives, or a decryption. IV, AAD and Tag are nil where
+// the algorithm has none.
 type Cipher struct {
 	Value []byte
 	IV    []byte // 12 bytes with GCM, which draws it; 16 with CBC, where the caller does
@@ -163,7 +168,8 @@ type Cipher struct {
 type signer interface {
 	// sign signs a digest that checkDigest has seen.
 	sign(a *algorithm, digest []byte) ([]byte, error)
-	// verify says whether the signature is the key's over the digest. One of a wrong length is wrong, not an error.
+	// verify says whether the signature is the key's over the digest. One of a wrong length is wrong,
+	// not an error.
 	verify(a *algorithm, digest, signature []byte) bool
 }
 

@@ -25,10 +25,12 @@ import (
 	"testing"
 )
 
-// testKeys are fixed: a fuzzer's seeds must still be valid in its worker processes. They go by the name that algorithms call for.
+// testKeys are fixed: a fuzzer's seeds must still be valid in its worker processes. They go by the
+// name that algorithms call for.
 var testKeys = sync.OnceValue(func() map[string]material {
 	keys := map[string]material{}
-	for name, file := range map[string]string{"RSA": "testdata/rsa2048.pem", "P-256": "testdata/p256.pem"} {
+	for name, file := range map[string]string{"RSA": "testdata/rsa2048.pem",
+		"P-256": "testdata/p256.pem"} {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			panic(err)
@@ -45,7 +47,8 @@ var testKeys = sync.OnceValue(func() map[string]material {
 		case s.kty == "oct":
 			keys["oct"+strconv.Itoa(s.bits)] = must1(parseOct(bytes.Repeat([]byte{7}, s.bits/8)))
 		case s.crv != "" && keys[s.crv] == nil:
-			keys[s.crv] = must1(ecFromScalar(s, padded([]byte{1, 2, 3, 4, 5, 6, 7, 8}, (s.bitsOfCurve()+7)/8)))
+			keys[s.crv] = must1(ecFromScalar(s,
+				padded([]byte{1, 2, 3, 4, 5, 6, 7, 8}, (s.bitsOfCurve()+7)/8)))
 		}
 	}
 	return keys
@@ -73,8 +76,11 @@ func (a *algorithm) keyFor() material {
 func rsaTestKey() *rsa.PrivateKey { return testKeys()["RSA"].(rsaKey).PrivateKey }
 
 // signers and cipherers are the rows of either sort.
-func signers() (names []string)   { return rowsWith(opSign) }
-func cipherers() (names []string) { return append(rowsWith(opEncrypt), "A128KW", "A192KW", "A256KW") }
+func signers() (names []string) { return rowsWith(opSign) }
+func cipherers() (names []string) {
+	return append(rowsWith(opEncrypt), "A128KW", "A192KW",
+		"A256KW")
+}
 
 func rowsWith(op keyOp) (names []string) {
 	for _, a := range algorithms {
@@ -88,7 +94,8 @@ func rowsWith(op keyOp) (names []string) {
 func wantBadParameter(t *testing.T, err error) {
 	t.Helper()
 	var e *Error
-	if !errors.As(err, &e) || e.Kind != Invalid || e.Code != "BadParameter" || e.Inner != "" || e.Message == "" {
+	if !errors.As(err, &e) || e.Kind != Invalid || e.Code != "BadParameter" || e.Inner != "" ||
+		e.Message == "" {
 		t.Fatalf("error %#v, want BadParameter", err)
 	}
 }
@@ -104,7 +111,8 @@ func row(t testing.TB, name string) *algorithm {
 
 // What is accepted, in full: everything that is not here must be refused.
 func TestEachAlgorithmTakesItsKeysAndOperationsOnly(t *testing.T) {
-	sign, wrap, encrypt := []keyOp{opSign, opVerify}, []keyOp{opWrapKey, opUnwrapKey}, []keyOp{opEncrypt, opDecrypt}
+	sign, wrap, encrypt := []keyOp{opSign, opVerify}, []keyOp{opWrapKey, opUnwrapKey},
+		[]keyOp{opEncrypt, opDecrypt}
 	all := slices.Concat(encrypt, wrap)
 	accepted := map[string]struct {
 		keys string // of testKeys
@@ -112,18 +120,22 @@ func TestEachAlgorithmTakesItsKeysAndOperationsOnly(t *testing.T) {
 	}{
 		"RS256": {"RSA", sign}, "RS384": {"RSA", sign}, "RS512": {"RSA", sign},
 		"PS256": {"RSA", sign}, "PS384": {"RSA", sign}, "PS512": {"RSA", sign},
-		"ES256": {"P-256", sign}, "ES384": {"P-384", sign}, "ES512": {"P-521", sign}, "ES256K": {"P-256K", sign},
-		"HS256": {"oct128 oct192 oct256", sign}, "HS384": {"oct128 oct192 oct256", sign}, "HS512": {"oct128 oct192 oct256", sign},
+		"ES256": {"P-256", sign}, "ES384": {"P-384", sign}, "ES512": {"P-521", sign},
+		"ES256K": {"P-256K", sign},
+		"HS256":  {"oct128 oct192 oct256", sign}, "HS384": {"oct128 oct192 oct256", sign},
+		"HS512":    {"oct128 oct192 oct256", sign},
 		"RSA-OAEP": {"RSA", all}, "RSA-OAEP-256": {"RSA", all}, "RSA1_5": {"RSA", all},
 		"A128KW": {"oct128", wrap}, "A192KW": {"oct192", wrap}, "A256KW": {"oct256", wrap},
 		"A128GCM": {"oct128", encrypt}, "A192GCM": {"oct192", encrypt}, "A256GCM": {"oct256", encrypt},
 		"A128CBC": {"oct128", encrypt}, "A192CBC": {"oct192", encrypt}, "A256CBC": {"oct256", encrypt},
-		"A128CBCPAD": {"oct128", encrypt}, "A192CBCPAD": {"oct192", encrypt}, "A256CBCPAD": {"oct256", encrypt},
+		"A128CBCPAD": {"oct128", encrypt}, "A192CBCPAD": {"oct192", encrypt},
+		"A256CBCPAD": {"oct256", encrypt},
 	}
 	if len(algorithms) != len(accepted) {
 		t.Fatalf("%d rows, the test knows %d", len(algorithms), len(accepted))
 	}
-	names := slices.AppendSeq([]string{"", "rs256", "none", "RSNULL", "A128CBC-HS256", "ECDH-ES"}, maps.Keys(accepted))
+	names := slices.AppendSeq([]string{"", "rs256", "none", "RSNULL", "A128CBC-HS256", "ECDH-ES"},
+		maps.Keys(accepted))
 	for key, m := range testKeys() {
 		k := openedOf(t, m)
 		for _, name := range names {
@@ -184,7 +196,8 @@ func TestSignaturesVerifyWithTheStandardLibrary(t *testing.T) {
 		switch key := a.keyFor().(type) {
 		case ecKey:
 			half := len(signature) / 2
-			if half != fieldSize(key.Curve) || !ecdsa.Verify(&key.PublicKey, digest, new(big.Int).SetBytes(signature[:half]), new(big.Int).SetBytes(signature[half:])) {
+			if half != fieldSize(key.Curve) || !ecdsa.Verify(&key.PublicKey, digest,
+				new(big.Int).SetBytes(signature[:half]), new(big.Int).SetBytes(signature[half:])) {
 				t.Errorf("%s: not r and s of the field's size", name)
 			}
 		case octKey:
@@ -250,7 +263,8 @@ func TestES256PadsOnTheLeft(t *testing.T) {
 
 // RFC 7515 appendix A.3: signature made by somebody else with a published key.
 func TestES256KnownAnswer(t *testing.T) {
-	x, y := b64(t, "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"), b64(t, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0")
+	x, y := b64(t, "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"),
+		b64(t, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0")
 	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, x, y))
 	if err != nil {
 		t.Fatal(err)
@@ -279,7 +293,8 @@ func TestWrongSignaturesAreFalseWhateverTheirLength(t *testing.T) {
 		flipped[len(flipped)/2] ^= 1
 		for name, bad := range map[string][]byte{
 			"nil": nil, "short": good[1:], "long": append(bytes.Clone(good), 0), "flipped": flipped,
-			"zeros": make([]byte, len(good)), "ones": bytes.Repeat([]byte{0xff}, len(good)), "huge": make([]byte, 1<<16),
+			"zeros": make([]byte, len(good)), "ones": bytes.Repeat([]byte{0xff}, len(good)),
+			"huge": make([]byte, 1<<16),
 		} {
 			if a.verify(key, digest, bad) {
 				t.Errorf("%s: %s signature accepted", alg, name)
@@ -318,7 +333,8 @@ func TestDigestLength(t *testing.T) {
 
 func TestOAEPBothWaysWithTheStandardLibrary(t *testing.T) {
 	key := rsaTestKey()
-	for alg, newHash := range map[string]func() hash.Hash{"RSA-OAEP": sha1.New, "RSA-OAEP-256": sha256.New} {
+	for alg, newHash := range map[string]func() hash.Hash{"RSA-OAEP": sha1.New,
+		"RSA-OAEP-256": sha256.New} {
 		a := row(t, alg)
 		largest := key.Size() - 2*newHash().Size() - 2
 		for _, n := range []int{0, 1, 32, largest} {
@@ -327,14 +343,16 @@ func TestOAEPBothWaysWithTheStandardLibrary(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s of %d bytes: %v", alg, n, err)
 			}
-			if got, err := rsa.DecryptOAEP(newHash(), nil, key, ours.Value, nil); err != nil || !bytes.Equal(got, plaintext) {
+			if got, err := rsa.DecryptOAEP(newHash(), nil, key, ours.Value, nil); err != nil ||
+				!bytes.Equal(got, plaintext) {
 				t.Errorf("%s of %d bytes: the standard library can't decrypt it: %v", alg, n, err)
 			}
 			theirs, err := rsa.EncryptOAEP(newHash(), rand.Reader, &key.PublicKey, plaintext, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, err := a.decrypt(rsaKey{key}, Cipher{Value: theirs}); err != nil || !bytes.Equal(got.Value, plaintext) {
+			if got, err := a.decrypt(rsaKey{key}, Cipher{Value: theirs}); err != nil ||
+				!bytes.Equal(got.Value, plaintext) {
 				t.Errorf("%s of %d bytes: we can't decrypt the standard library's: %v", alg, n, err)
 			}
 		}
@@ -357,7 +375,8 @@ func TestWhatIsEncryptedDecrypts(t *testing.T) {
 				in.AAD = []byte("more")
 			}
 			out, err := a.encrypt(a.keyFor(), in)
-			whole := a.scheme == aesCBC && (n == 0 || n%16 != 0) || a.scheme == aesKeyWrap && (n < 16 || n%8 != 0)
+			whole := a.scheme == aesCBC && (n == 0 || n%16 != 0) || a.scheme == aesKeyWrap &&
+				(n < 16 || n%8 != 0)
 			if whole {
 				wantBadParameter(t, err)
 				continue
@@ -366,7 +385,8 @@ func TestWhatIsEncryptedDecrypts(t *testing.T) {
 				t.Fatalf("%s of %d bytes: %v", alg, n, err)
 			}
 			back, err := a.decrypt(a.keyFor(), out)
-			if err != nil || !bytes.Equal(back.Value, plaintext) || n > 15 && bytes.Contains(out.Value, plaintext) {
+			if err != nil || !bytes.Equal(back.Value, plaintext) || n > 15 &&
+				bytes.Contains(out.Value, plaintext) {
 				t.Errorf("%s of %d bytes: %x, %v", alg, n, back.Value, err)
 			}
 		}
@@ -390,7 +410,8 @@ func TestGCMDrawsItsIV(t *testing.T) {
 // All that does not decrypt is refused in one way for each algorithm.
 func TestEveryFailedDecryptionGetsTheSameAnswer(t *testing.T) {
 	key := rsaTestKey()
-	labelled := must1(rsa.EncryptOAEP(sha256.New(), rand.Reader, &key.PublicKey, []byte("key"), []byte("label")))
+	labelled := must1(rsa.EncryptOAEP(sha256.New(), rand.Reader, &key.PublicKey, []byte("key"),
+		[]byte("label")))
 	for _, alg := range cipherers() {
 		a := row(t, alg)
 		if a.scheme == aesCBC {
@@ -405,8 +426,10 @@ func TestEveryFailedDecryptionGetsTheSameAnswer(t *testing.T) {
 		flipped[len(flipped)-1] ^= 1
 		answers := map[string]bool{}
 		for name, bad := range map[string][]byte{
-			"one byte": {1}, "short": good.Value[1:], "long": append(bytes.Clone(good.Value), 0), "flipped": flipped,
-			"label": labelled, "zeros": make([]byte, len(good.Value)), "modulus": key.N.Bytes(), "ones": bytes.Repeat([]byte{0xff}, len(good.Value)),
+			"one byte": {1}, "short": good.Value[1:], "long": append(bytes.Clone(good.Value), 0),
+			"flipped": flipped,
+			"label":   labelled, "zeros": make([]byte, len(good.Value)), "modulus": key.N.Bytes(),
+			"ones": bytes.Repeat([]byte{0xff}, len(good.Value)),
 		} {
 			c := good
 			c.Value = bad
@@ -426,7 +449,8 @@ func TestEveryFailedDecryptionGetsTheSameAnswer(t *testing.T) {
 	}
 }
 
-// Each last byte of a padded block, and each byte of padding that is wrong, is refused as the padding that it is not.
+// Each last byte of a padded block, and each byte of padding that is wrong, is refused as the
+// padding that it is not.
 func TestPadding(t *testing.T) {
 	for n := range 256 {
 		block := bytes.Repeat([]byte{byte(n)}, 16)
@@ -443,8 +467,8 @@ func TestPadding(t *testing.T) {
 	}
 }
 
-// Whatever bytes arrive, a crypto operation answers: no panic, no error other than BadParameter, no signature for two digests.
-// The seeds hold what verifies and what decrypts.
+// Whatever bytes arrive, a crypto operation answers: no panic, no error other than BadParameter, no
+// signature for two digests. The seeds hold what verifies and what decrypts.
 func FuzzCryptoInputs(f *testing.F) {
 	for i := range algorithms {
 		a := &algorithms[i]

@@ -24,18 +24,21 @@ type Credential struct {
 	Expires time.Time // zero: never
 }
 
-// A NewCredential is a client secret that was just made, and whose it is. The secret is the caller's to clear.
+// A NewCredential is a client secret that was just made, and whose it is. The secret is the
+// caller's to clear.
 type NewCredential struct {
 	Credential
 	ClientID string
 	Secret   seal.Plaintext
 }
 
-// maxCredentials bounds a principal's record: enough to roll one over while the old one still works.
+// maxCredentials bounds a principal's record: enough to roll one over while the old one still
+// works.
 const maxCredentials = 16
 
 func (p *principal) app() App {
-	a := App{ClientID: p.ClientID, OID: p.OID, Name: p.Name, Enabled: p.Enabled, Created: time.Unix(p.Created, 0).UTC()}
+	a := App{ClientID: p.ClientID, OID: p.OID, Name: p.Name, Enabled: p.Enabled,
+		Created: time.Unix(p.Created, 0).UTC()}
 	for _, c := range p.Credentials {
 		a.Credentials = append(a.Credentials, c.credential())
 	}
@@ -97,7 +100,8 @@ func (v *Vaults) CreateApp(ctx context.Context, o Operator, name string) (App, e
 			return App{}, conflict("ApplicationAlreadyExists",
 				"There is an application called %q already.", name)
 		}
-		p := principal{&principalRecord{ClientID: newUUID(), OID: newUUID(), Name: name, Enabled: true, Created: d.now.Unix()}}
+		p := principal{&principalRecord{ClientID: newUUID(), OID: newUUID(), Name: name, Enabled: true,
+			Created: d.now.Unix()}}
 		d.subject = &p
 		if err := d.store(appNamePath(fold(name)), &appNameRecord{ClientID: p.ClientID}); err != nil {
 			return App{}, err
@@ -108,32 +112,35 @@ func (v *Vaults) CreateApp(ctx context.Context, o Operator, name string) (App, e
 
 // GetApp describes an application.
 func (v *Vaults) GetApp(ctx context.Context, o Operator, nameOrID string) (App, error) {
-	return performAdmin(ctx, v, o, adminVerb{operation: "admin/apps/get"}, "", nameOrID, func(d *decision) (App, error) {
-		p, err := d.about(nameOrID)
-		if err != nil {
-			return App{}, err
-		}
-		return p.app(), nil
-	})
+	return performAdmin(ctx, v, o, adminVerb{operation: "admin/apps/get"}, "", nameOrID,
+		func(d *decision) (App, error) {
+			p, err := d.about(nameOrID)
+			if err != nil {
+				return App{}, err
+			}
+			return p.app(), nil
+		})
 }
 
 // ListApps describes all applications, by name.
 func (v *Vaults) ListApps(ctx context.Context, o Operator) ([]App, error) {
-	return performAdmin(ctx, v, o, adminVerb{operation: "admin/apps/list"}, "", "", func(d *decision) ([]App, error) {
-		all := []App{}
-		for path := range d.view.Scan(appNameDir, "") {
-			p, err := d.app(path[len(appNameDir):])
-			if err != nil {
-				return nil, err
+	return performAdmin(ctx, v, o, adminVerb{operation: "admin/apps/list"}, "", "",
+		func(d *decision) ([]App, error) {
+			all := []App{}
+			for path := range d.view.Scan(appNameDir, "") {
+				p, err := d.app(path[len(appNameDir):])
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, p.app())
 			}
-			all = append(all, p.app())
-		}
-		return all, nil
-	})
+			return all, nil
+		})
 }
 
 // changeApp replaces an application's record by what edit makes of it.
-func (v *Vaults) changeApp(ctx context.Context, o Operator, operation, nameOrID string, edit func(d *decision, r *principalRecord) error) (App, error) {
+func (v *Vaults) changeApp(ctx context.Context, o Operator, operation, nameOrID string,
+	edit func(d *decision, r *principalRecord) error) (App, error) {
 	w := adminVerb{operation: operation, writes: true}
 	return performAdmin(ctx, v, o, w, "", nameOrID, func(d *decision) (App, error) {
 		p, err := d.about(nameOrID)
@@ -150,19 +157,22 @@ func (v *Vaults) changeApp(ctx context.Context, o Operator, operation, nameOrID 
 	})
 }
 
-// SetAppEnabled switches a principal off or on: off, its tokens are refused everywhere when the call has returned.
-func (v *Vaults) SetAppEnabled(ctx context.Context, o Operator, nameOrID string, enabled bool) (App, error) {
-	return v.changeApp(ctx, o, "admin/apps/enable", nameOrID, func(d *decision, r *principalRecord) error {
-		r.Enabled, d.relieves = enabled, !enabled
-		if d.detail = "disabled"; enabled {
-			d.detail = "enabled"
-		}
-		return nil
-	})
+// SetAppEnabled switches a principal off or on: off, its tokens are refused everywhere when the
+// call has returned.
+func (v *Vaults) SetAppEnabled(ctx context.Context, o Operator, nameOrID string, enabled bool) (App,
+	error) {
+	return v.changeApp(ctx, o, "admin/apps/enable", nameOrID,
+		func(d *decision, r *principalRecord) error {
+			r.Enabled, d.relieves = enabled, !enabled
+			if d.detail = "disabled"; enabled {
+				d.detail = "enabled"
+			}
+			return nil
+		})
 }
 
-// DeleteApp removes an application, its credentials and its grants; its tokens are refused everywhere when the call has
-// returned. Its ids are never used again.
+// DeleteApp removes an application, its credentials and its grants; its tokens are refused
+// everywhere when the call has returned. Its ids are never used again.
 func (v *Vaults) DeleteApp(ctx context.Context, o Operator, nameOrID string) error {
 	w := adminVerb{operation: "admin/apps/delete", writes: true, removes: true}
 	_, err := performAdmin(ctx, v, o, w, "", nameOrID, func(d *decision) (none struct{}, err error) {
@@ -202,25 +212,28 @@ func (d *decision) removeGrants(oid string) error {
 	return nil
 }
 
-// AddCredential makes a client secret (256 random bits), shown once. life 0 means no end; another is at least a second.
-func (v *Vaults) AddCredential(ctx context.Context, o Operator, app string, life time.Duration) (NewCredential, error) {
+// AddCredential makes a client secret (256 random bits), shown once. life 0 means no end; another
+// is at least a second.
+func (v *Vaults) AddCredential(ctx context.Context, o Operator, app string,
+	life time.Duration) (NewCredential, error) {
 	secret := newCredential(clientSecretPrefix)
 	made := credentialRecord{ID: newUUID(), Hash: sha256.Sum256(secret)}
-	a, err := v.changeApp(ctx, o, "admin/credentials/add", app, func(d *decision, r *principalRecord) error {
-		if life != 0 && life < time.Second {
-			return badParameter("A credential's life is at least a second.")
-		}
-		if len(r.Credentials) >= maxCredentials {
-			return conflict("TooManyCredentials", "An application has at most 16 credentials.")
-		}
-		d.detail = "credential=" + made.ID
-		made.Created = d.now.Unix()
-		if life != 0 {
-			made.Ends = d.now.Add(life).Unix()
-		}
-		r.Credentials = append(r.Credentials, made)
-		return nil
-	})
+	a, err := v.changeApp(ctx, o, "admin/credentials/add", app,
+		func(d *decision, r *principalRecord) error {
+			if life != 0 && life < time.Second {
+				return badParameter("A credential's life is at least a second.")
+			}
+			if len(r.Credentials) >= maxCredentials {
+				return conflict("TooManyCredentials", "An application has at most 16 credentials.")
+			}
+			d.detail = "credential=" + made.ID
+			made.Created = d.now.Unix()
+			if life != 0 {
+				made.Ends = d.now.Add(life).Unix()
+			}
+			r.Credentials = append(r.Credentials, made)
+			return nil
+		})
 	if err != nil {
 		secret.Zero()
 		return NewCredential{}, err
@@ -228,17 +241,20 @@ func (v *Vaults) AddCredential(ctx context.Context, o Operator, app string, life
 	return NewCredential{made.credential(), a.ClientID, secret}, nil
 }
 
-// RemoveCredential revokes a client secret and every token issued for it: no node takes them when the call has returned.
+// RemoveCredential revokes a client secret and every token issued for it: no node takes them when
+// the call has returned.
 func (v *Vaults) RemoveCredential(ctx context.Context, o Operator, app, credentialID string) error {
-	_, err := v.changeApp(ctx, o, "admin/credentials/remove", app, func(d *decision, r *principalRecord) error {
-		d.detail, d.relieves = "credential="+clip(credentialID), true
-		i := slices.IndexFunc(r.Credentials, func(c credentialRecord) bool { return c.ID == credentialID })
-		if i < 0 {
-			return notFound("CredentialNotFound",
-				"The application %s has no credential of the id %q.", r.Name, clip(credentialID))
-		}
-		r.Credentials = slices.Delete(r.Credentials, i, i+1)
-		return nil
-	})
+	_, err := v.changeApp(ctx, o, "admin/credentials/remove", app,
+		func(d *decision, r *principalRecord) error {
+			d.detail, d.relieves = "credential="+clip(credentialID), true
+			i := slices.IndexFunc(r.Credentials,
+				func(c credentialRecord) bool { return c.ID == credentialID })
+			if i < 0 {
+				return notFound("CredentialNotFound",
+					"The application %s has no credential of the id %q.", r.Name, clip(credentialID))
+			}
+			r.Credentials = slices.Delete(r.Credentials, i, i+1)
+			return nil
+		})
 	return err
 }

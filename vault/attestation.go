@@ -21,9 +21,10 @@ import (
 	"keyquorum/seal"
 )
 
-// A ReleaseRequest asks for a key to be handed to an environment that proves what it is. Target is its attestation: a JWT of an
-// authority that the key's release policy names, with the environment's public key among its claims. Enc is how the key is wrapped
-// for that, "" for CKM_RSA_AES_KEY_WRAP. Payload writes the answer that is signed: wrapped is a key transfer blob.
+// A ReleaseRequest asks for a key to be handed to an environment that proves what it is. Target is
+// its attestation: a JWT of an authority that the key's release policy names, with the
+// environment's public key among its claims. Enc is how the key is wrapped for that, "" for
+// CKM_RSA_AES_KEY_WRAP. Payload writes the answer that is signed: wrapped is a key transfer blob.
 type ReleaseRequest struct {
 	Target, Enc string
 	Payload     func(k Key, wrapped []byte) []byte
@@ -39,10 +40,11 @@ var releaseHashes = map[string]func() hash.Hash{
 	"RSA_AES_KEY_WRAP_384": sha512.New384,
 }
 
-// ReleaseKey wraps a version for an attested environment, and gives a compact JWS (RFC 7515) of what r.Payload says. The keys of the
-// authority are fetched before the decision, and only of one that the policy names: nobody without the right to set
-// policies makes a node call anywhere.
-func (v *Vaults) ReleaseKey(ctx context.Context, c Caller, name, version string, r ReleaseRequest) (string, error) {
+// ReleaseKey wraps a version for an attested environment, and gives a compact JWS (RFC 7515) of
+// what r.Payload says. The keys of the authority are fetched before the decision, and only of one
+// that the policy names: nobody without the right to set policies makes a node call anywhere.
+func (v *Vaults) ReleaseKey(ctx context.Context, c Caller, name, version string,
+	r ReleaseRequest) (string, error) {
 	keys, fetchErr := v.authorityKeys(ctx, c, target{name, version}, r.Target)
 	return perform(ctx, v, c, releaseKey, target{name, version}, func(d *decision) (string, error) {
 		o, err := keyCollection.find(d, name, version)
@@ -85,9 +87,10 @@ func releaseRules(k *Key) ([]policyRule, error) {
 	return parsePolicy(k.Release.Data)
 }
 
-// authorityKeys fetches the keys of the target's authority, if the key's policy names it. What else is wrong is left to the decision, which is
-// what gets a usage record.
-func (v *Vaults) authorityKeys(ctx context.Context, c Caller, t target, token string) (*jose.JSONWebKeySet, error) {
+// authorityKeys fetches the keys of the target's authority, if the key's policy names it. What else
+// is wrong is left to the decision, which is what gets a usage record.
+func (v *Vaults) authorityKeys(ctx context.Context, c Caller, t target,
+	token string) (*jose.JSONWebKeySet, error) {
 	var authority, kid string
 	_, _ = v.settle(ctx, c.Fenced, false, func(d *decision) error {
 		authority, kid = "", ""
@@ -116,11 +119,13 @@ func (v *Vaults) authorityKeys(ctx context.Context, c Caller, t target, token st
 	}
 	set, err := v.cfg.AuthorityKeys(ctx, authority, kid)
 	if err != nil {
-		return nil, unavailable("AuthorityUnreachable", "The keys of the attestation authority "+authority+" could not be fetched.")
+		return nil, unavailable("AuthorityUnreachable",
+			"The keys of the attestation authority "+authority+" could not be fetched.")
 	}
 	var keys jose.JSONWebKeySet
 	if json.Unmarshal(set, &keys) != nil {
-		return nil, unavailable("AuthorityUnreachable", "The attestation authority "+authority+" answered with something else than its keys.")
+		return nil, unavailable("AuthorityUnreachable",
+			"The attestation authority "+authority+" answered with something else than its keys.")
 	}
 	return &keys, nil
 }
@@ -128,10 +133,11 @@ func (v *Vaults) authorityKeys(ctx context.Context, c Caller, t target, token st
 var errTarget = badParameter("Property target is not an attestation that satisfies the key's release policy.")
 
 // attestationAlgorithms are those that attestations may be signed with.
-var attestationAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512}
+var attestationAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512,
+	jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512}
 
-// claimedAuthority is the authority among the policy's that the token says it is of, and the name of the key that it says it is signed
-// with, before its signature is looked at.
+// claimedAuthority is the authority among the policy's that the token says it is of, and the name
+// of the key that it says it is signed with, before its signature is looked at.
 func claimedAuthority(rules []policyRule, token string) (authority, kid string) {
 	signed, err := parseAttestation(token)
 	if err != nil {
@@ -143,7 +149,8 @@ func claimedAuthority(rules []policyRule, token string) (authority, kid string) 
 	if json.Unmarshal(signed.UnsafePayloadWithoutVerification(), &c) != nil {
 		return "", ""
 	}
-	i := slices.IndexFunc(rules, func(r policyRule) bool { return sameAuthority(r.Authority, c.Issuer) })
+	i := slices.IndexFunc(rules,
+		func(r policyRule) bool { return sameAuthority(r.Authority, c.Issuer) })
 	if i < 0 {
 		return "", ""
 	}
@@ -177,8 +184,10 @@ const (
 	attestationSkew = 5 * time.Minute // of the authority's clock
 )
 
-// attested verifies an attestation and gives the environment's public key, if a rule of its authority is satisfied.
-func attested(rules []policyRule, keys *jose.JSONWebKeySet, token string, now time.Time) (*rsa.PublicKey, error) {
+// attested verifies an attestation and gives the environment's public key, if a rule of its
+// authority is satisfied.
+func attested(rules []policyRule, keys *jose.JSONWebKeySet, token string,
+	now time.Time) (*rsa.PublicKey, error) {
 	claims, err := verifiedClaims(keys, token)
 	if err != nil {
 		return nil, errTarget
@@ -224,15 +233,18 @@ func verifiedClaims(keys *jose.JSONWebKeySet, token string) ([]byte, error) {
 
 func environmentKey(keys []jose.JSONWebKey) (*rsa.PublicKey, error) {
 	for _, k := range keys {
-		if key, ok := k.Key.(*rsa.PublicKey); ok && k.Use != "sig" && key.N.BitLen() >= 2048 && key.N.BitLen() <= 4096 {
+		if key, ok := k.Key.(*rsa.PublicKey); ok && k.Use != "sig" && key.N.BitLen() >= 2048 &&
+			key.N.BitLen() <= 4096 {
 			return key, nil
 		}
 	}
 	return nil, badParameter("Property target has no RSA key of 2048 to 4096 bits in x-ms-runtime.keys to wrap the key for.")
 }
 
-// release wraps the private half for the environment and signs the answer with the key that signs access tokens.
-func (d *decision) release(o object, answer *Key, environment *rsa.PublicKey, newHash func() hash.Hash, r ReleaseRequest) (string, error) {
+// release wraps the private half for the environment and signs the answer with the key that signs
+// access tokens.
+func (d *decision) release(o object, answer *Key, environment *rsa.PublicKey,
+	newHash func() hash.Hash, r ReleaseRequest) (string, error) {
 	k, err := d.key(o)
 	if err != nil {
 		return "", err

@@ -9,8 +9,9 @@ import (
 	"keyquorum/seal"
 )
 
-// A backup is an object with all its versions as they are stored, sealed under the cluster's keyring for a place that is no record's
-// path ("backup/key"), so that it opens in any vault of this cluster and nowhere else, and as the kind that it is.
+// A backup is an object with all its versions as they are stored, sealed under the cluster's
+// keyring for a place that is no record's path ("backup/key"), so that it opens in any vault of
+// this cluster and nowhere else, and as the kind that it is.
 //
 //	0x02 ‖ CBOR array: name, latest version, bytes of the rotation record, versions [[id, bytes], …] ‖ the versions' records ‖ the rotation record
 //
@@ -47,7 +48,8 @@ const (
 func (k *collection[T]) backupPath() string { return "backup/" + k.kind }
 
 // performBackup gives the sealed backup of a live object, in whatever state it is.
-func (k *collection[T]) performBackup(ctx context.Context, v *Vaults, c Caller, name string) ([]byte, error) {
+func (k *collection[T]) performBackup(ctx context.Context, v *Vaults, c Caller,
+	name string) ([]byte, error) {
 	return perform(ctx, v, c, k.backup, target{name: name}, func(d *decision) ([]byte, error) {
 		o, err := k.find(d, name, "")
 		if err != nil {
@@ -60,7 +62,8 @@ func (k *collection[T]) performBackup(ctx context.Context, v *Vaults, c Caller, 
 		}
 		blob, err := k.seal(v, b)
 		if err == nil && len(blob) > maxBackup {
-			return nil, badParameter("%s %s is too large to be backed up: its versions have more than 20 MiB together.", k.noun, o.head.Name)
+			return nil, badParameter("%s %s is too large to be backed up: its versions have more than 20 MiB together.",
+				k.noun, o.head.Name)
 		}
 		return blob, err
 	})
@@ -72,7 +75,8 @@ func (k *collection[T]) collect(d *decision, o object) (*openedBackup, error) {
 	dir := versionDir(o.path)
 	for path, record := range d.view.Scan(dir, "") {
 		if len(b.Versions) == maxBackupVersions {
-			return b, badParameter("%s %s has more than %d versions and can't be backed up.", k.noun, o.head.Name, maxBackupVersions)
+			return b, badParameter("%s %s has more than %d versions and can't be backed up.", k.noun,
+				o.head.Name, maxBackupVersions)
 		}
 		plain, err := d.open(path, record)
 		if err != nil {
@@ -103,7 +107,8 @@ func (b *openedBackup) zero() {
 func (k *collection[T]) seal(v *Vaults, b *openedBackup) (blob []byte, err error) {
 	seal.Do(func() {
 		var plain seal.Plaintext
-		if plain, err = encodeRecord(&b.backupRecord, append(slices.Clip(b.records), b.extra)...); err == nil {
+		if plain, err = encodeRecord(&b.backupRecord,
+			append(slices.Clip(b.records), b.extra)...); err == nil {
 			defer plain.Zero()
 			blob, err = v.cfg.Keyring.Seal(nil, k.backupPath(), 0, plain)
 		}
@@ -187,13 +192,16 @@ func (r *backupRecord) ordered() bool {
 	return current
 }
 
-// performRestore brings back an object as it was backed up, under its name, with its versions' ids and times. 409 while there is one of
-// that name, deleted or not.
+// performRestore brings back an object as it was backed up, under its name, with its versions' ids
+// and times. 409 while there is one of that name, deleted or not.
 //
-// One with more versions than a transaction holds goes in steps under a head in state restoring, which shows nothing; the last step
-// makes it live. The head is marked with the blob's hash, so that whoever repeats the restore goes on with it, and another blob is refused.
-// Each step writes the head, so that none is lost to a purge that comes between: the restore begins anew then, or is refused.
-func (k *collection[T]) performRestore(ctx context.Context, v *Vaults, c Caller, blob []byte) (T, error) {
+// One with more versions than a transaction holds goes in steps under a head in state restoring,
+// which shows nothing; the last step makes it live. The head is marked with the blob's hash, so
+// that whoever repeats the restore goes on with it, and another blob is refused. Each step writes
+// the head, so that none is lost to a purge that comes between: the restore begins anew then, or is
+// refused.
+func (k *collection[T]) performRestore(ctx context.Context, v *Vaults, c Caller, blob []byte) (T,
+	error) {
 	b, broken := k.openBackup(v, blob)
 	name := ""
 	if b != nil {
@@ -231,7 +239,8 @@ func (k *collection[T]) vacant(d *decision, name, mark string) (object, error) {
 }
 
 // rebuild writes what is missing of a backup, as far as the transaction goes.
-func (k *collection[T]) rebuild(d *decision, o object, b *openedBackup, mark string) (answer T, err error) {
+func (k *collection[T]) rebuild(d *decision, o object, b *openedBackup, mark string) (answer T,
+	err error) {
 	h := head{Name: b.Name, Current: mark, State: restoring, Deleted: d.now.Unix()}
 	if o.head != nil {
 		h.Deleted = o.head.Deleted // of the first step: whoever repeats a restore must not hold the name for ever
@@ -276,7 +285,8 @@ func (k *collection[T]) rebuild(d *decision, o object, b *openedBackup, mark str
 	return k.restored(d, o, b)
 }
 
-// legible says whether all of it can be read, before anything is written: a newer program may have sealed what this one can't read.
+// legible says whether all of it can be read, before anything is written: a newer program may have
+// sealed what this one can't read.
 func (k *collection[T]) legible(d *decision, o object, b *openedBackup) bool {
 	if b.extra != nil && (k.readExtra == nil || k.readExtra(b.extra) != nil) {
 		return false

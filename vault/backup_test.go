@@ -13,7 +13,8 @@ import (
 	"keyquorum/vault"
 )
 
-// An object comes back as it was: every version with its id, times, tags and bytes, and a key's rotation policy.
+// An object comes back as it was: every version with its id, times, tags and bytes, and a key's
+// rotation policy.
 func TestBackupAndRestore(t *testing.T) {
 	w, c := demo(t)
 	w.vault("other")
@@ -22,12 +23,15 @@ func TestBackupAndRestore(t *testing.T) {
 	elsewhere.Vault = "other"
 
 	for i := range 3 {
-		must(w.SetSecret(ctx, c, "Pass", seal.Plaintext(fmt.Sprint("value ", i)), vault.Change{Tags: map[string]string{"n": fmt.Sprint(i)}, ContentType: ptr("text/plain")}))(t)
+		must(w.SetSecret(ctx, c, "Pass", seal.Plaintext(fmt.Sprint("value ", i)),
+			vault.Change{Tags: map[string]string{"n": fmt.Sprint(i)}, ContentType: ptr("text/plain")}))(t)
 	}
-	must(w.UpdateSecret(ctx, c, "pass", "", vault.Change{Enabled: ptr(false), Expires: ptr(int64(2e9))}))(t)
+	must(w.UpdateSecret(ctx, c, "pass", "",
+		vault.Change{Enabled: ptr(false), Expires: ptr(int64(2e9))}))(t)
 	k := must(w.CreateKey(ctx, c, "Key", ecSpec, vault.Change{}))(t)
 	must(w.RotateKey(ctx, c, "key"))(t)
-	policy := must(w.SetRotationPolicy(ctx, c, "key", vault.RotationPolicy{ExpiryTime: "P90D", Actions: []vault.LifetimeAction{{Type: "Rotate", AfterCreate: "P30D"}}}))(t)
+	policy := must(w.SetRotationPolicy(ctx, c, "key", vault.RotationPolicy{ExpiryTime: "P90D",
+		Actions: []vault.LifetimeAction{{Type: "Rotate", AfterCreate: "P30D"}}}))(t)
 	signed := must(w.Sign(ctx, c, "key", k.Version, "ES256", digest))(t)
 
 	secrets, keys := must(w.BackupSecret(ctx, c, "PASS"))(t), must(w.BackupKey(ctx, c, "key"))(t)
@@ -40,20 +44,24 @@ func TestBackupAndRestore(t *testing.T) {
 			refused(t, second(w.RestoreKey(ctx, at, keys)), vault.Conflict, "Conflict")
 			must(w.DeleteSecret(ctx, at, "pass"))(t)
 			must(w.DeleteKey(ctx, at, "key"))(t)
-			refused(t, second(w.RestoreSecret(ctx, at, secrets)), vault.Conflict, "ObjectIsDeletedButRecoverable")
+			refused(t, second(w.RestoreSecret(ctx, at, secrets)), vault.Conflict,
+				"ObjectIsDeletedButRecoverable")
 			if err := errors.Join(w.PurgeSecret(ctx, at, "pass"), w.PurgeKey(ctx, at, "key")); err != nil {
 				t.Fatal(err)
 			}
 		}
 		s := must(w.RestoreSecret(ctx, at, secrets))(t)
-		if s.Name != "Pass" || s.Value != nil || s.Attributes.Enabled || *s.Attributes.Expires != 2e9 || s.Tags["n"] != "2" || w.usage.last(t).Version != s.Version {
+		if s.Name != "Pass" || s.Value != nil || s.Attributes.Enabled || *s.Attributes.Expires != 2e9 ||
+			s.Tags["n"] != "2" || w.usage.last(t).Version != s.Version {
 			t.Errorf("%s: %+v", at.Vault, s)
 		}
 		must(w.RestoreKey(ctx, at, keys))(t)
-		for i, version := range must(w.ListSecretVersions(ctx, at, "pass", vault.PageRequest{Max: 25}))(t).Items {
+		for i, version := range must(w.ListSecretVersions(ctx, at, "pass",
+			vault.PageRequest{Max: 25}))(t).Items {
 			if version.Attributes.Enabled {
 				got := must(w.GetSecret(ctx, at, "pass", version.Version))(t)
-				if want := "value " + got.Tags["n"]; string(got.Value) != want || got.ContentType != "text/plain" {
+				if want := "value " + got.Tags["n"]; string(got.Value) != want ||
+					got.ContentType != "text/plain" {
 					t.Errorf("%s, version %d: %q", at.Vault, i, []byte(got.Value))
 				}
 			}
@@ -86,9 +94,11 @@ func TestWhatIsNoBackupIsRefused(t *testing.T) {
 	}
 	for name, blob := range map[string][]byte{"nothing": {}, "one byte": {1},
 		"cut": good[:len(good)-1], "longer": append(bytes.Clone(good), 0), "flipped": flipped,
-		"of another cluster": must(foreign.BackupSecret(ctx, fc, "s"))(t), "a stored record": record, "too long": make([]byte, 21<<20)} {
+		"of another cluster": must(foreign.BackupSecret(ctx, fc, "s"))(t), "a stored record": record,
+		"too long": make([]byte, 21<<20)} {
 		_, err := w.RestoreSecret(ctx, c, blob)
-		if e := refused(t, err, vault.Invalid, "BadParameter"); e.Message != "Backup blob contains invalid or corrupt version." {
+		if e := refused(t, err, vault.Invalid,
+			"BadParameter"); e.Message != "Backup blob contains invalid or corrupt version." {
 			t.Errorf("%s: %s", name, e.Message)
 		}
 	}
@@ -100,8 +110,8 @@ func TestWhatIsNoBackupIsRefused(t *testing.T) {
 	refused(t, second(w.RestoreSecret(ctx, c, good)), vault.Forbidden, "ForbiddenByPolicy")
 }
 
-// A backup of more than a transaction holds comes back in steps. What is half there shows nowhere, whoever repeats the restore goes on
-// with it, and another blob is refused until then.
+// A backup of more than a transaction holds comes back in steps. What is half there shows nowhere,
+// whoever repeats the restore goes on with it, and another blob is refused until then.
 func TestALongRestoreIsResumed(t *testing.T) {
 	w, c := demo(t)
 	big := strings.Repeat("x", 25_000)
@@ -127,15 +137,18 @@ func TestALongRestoreIsResumed(t *testing.T) {
 	w.replica.refuse = nil
 	refused(t, second(w.GetSecret(ctx, c, "long", "")), vault.NotFound, "SecretNotFound")
 	refused(t, second(w.GetDeletedSecret(ctx, c, "long")), vault.NotFound, "SecretNotFound")
-	refused(t, second(w.SetSecret(ctx, c, "long", seal.Plaintext("v"), vault.Change{})), vault.Conflict, "ObjectIsBeingRecovered")
+	refused(t, second(w.SetSecret(ctx, c, "long", seal.Plaintext("v"), vault.Change{})),
+		vault.Conflict, "ObjectIsBeingRecovered")
 	refused(t, second(w.RestoreSecret(ctx, c, again)), vault.Conflict, "ObjectIsBeingRecovered")
-	if n := len(must(w.ListSecrets(ctx, c, vault.PageRequest{Max: 25}))(t).Items) + len(must(w.ListDeletedSecrets(ctx, c, vault.PageRequest{Max: 25}))(t).Items) +
+	if n := len(must(w.ListSecrets(ctx, c, vault.PageRequest{Max: 25}))(t).Items) +
+		len(must(w.ListDeletedSecrets(ctx, c, vault.PageRequest{Max: 25}))(t).Items) +
 		len(must(w.ListSecretVersions(ctx, c, "long", vault.PageRequest{Max: 25}))(t).Items); n != 0 {
 		t.Errorf("%d items of what is half there", n)
 	}
 	must(w.RestoreSecret(ctx, c, blob))(t)
 	after := must(w.GetSecret(ctx, c, "long", ""))(t)
-	if after.Version != before.Version || string(after.Value) != string(before.Value) || !reflect.DeepEqual(after.Attributes, before.Attributes) {
+	if after.Version != before.Version || string(after.Value) != string(before.Value) ||
+		!reflect.DeepEqual(after.Attributes, before.Attributes) {
 		t.Errorf("version %s came back as %s", before.Version, after.Version)
 	}
 	versions := 0

@@ -19,9 +19,10 @@ import (
 //	 "header":{"kid":"https://…/keys/<name>/<version>","alg":"dir","enc":"CKM_RSA_AES_KEY_WRAP"},
 //	 "ciphertext":"<base64url>"}
 //
-// The header names an RSA key of the vault whose key_ops have "import". The ciphertext is PKCS #11's CKM_RSA_AES_KEY_WRAP: an
-// AES-256 key under RSA-OAEP (SHA-1, empty label), then the key under that AES key with padding (RFC 5649). A private key is wrapped as
-// PKCS #8, a symmetric one as its bytes.
+// The header names an RSA key of the vault whose key_ops have "import". The ciphertext is PKCS
+// #11's CKM_RSA_AES_KEY_WRAP: an AES-256 key under RSA-OAEP (SHA-1, empty label), then the key
+// under that AES key with padding (RFC 5649). A private key is wrapped as PKCS #8, a symmetric one
+// as its bytes.
 type transferBlob struct {
 	Schema string `json:"schema_version"`
 	Header struct {
@@ -39,7 +40,8 @@ const (
 	transferKey    = 32       // bytes of the AES key
 )
 
-// wrappingKey finds the key that a wrapped one was wrapped for, and gives what unwraps it; nil where nothing is wrapped.
+// wrappingKey finds the key that a wrapped one was wrapped for, and gives what unwraps it; nil
+// where nothing is wrapped.
 func (d *decision) wrappingKey(j *JWK) (unwrap func() ([]byte, error), err error) {
 	if j.HSM == nil {
 		return nil, nil
@@ -72,7 +74,8 @@ func (d *decision) wrappingKey(j *JWK) (unwrap func() ([]byte, error), err error
 
 func parseTransfer(b []byte) (kid string, ciphertext []byte, err error) {
 	var t transferBlob
-	if len(b) > maxTransfer || json.Unmarshal(b, &t) != nil || t.Schema != transferSchema || t.Header.Alg != "dir" || t.Header.Enc != transferWrap {
+	if len(b) > maxTransfer || json.Unmarshal(b, &t) != nil || t.Schema != transferSchema ||
+		t.Header.Alg != "dir" || t.Header.Enc != transferWrap {
 		return "", nil, badParameter("Property key.key_hsm is not a key transfer blob of schema 1.0.0 with CKM_RSA_AES_KEY_WRAP.")
 	}
 	ciphertext, err = strictBase64.DecodeString(strings.TrimRight(t.Ciphertext, "="))
@@ -90,7 +93,8 @@ func (d *decision) ownKey(kid string) (name, version string, ok bool) {
 	}
 	vault, _, _ := strings.Cut(u.Hostname(), ".")
 	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
-	if fold(vault) != d.vault.Name || len(parts) < 2 || len(parts) > 3 || !strings.EqualFold(parts[0], "keys") || !validName(parts[1]) {
+	if fold(vault) != d.vault.Name || len(parts) < 2 || len(parts) > 3 ||
+		!strings.EqualFold(parts[0], "keys") || !validName(parts[1]) {
 		return "", "", false
 	}
 	if len(parts) == 3 {
@@ -143,7 +147,8 @@ func (j *JWK) unwrapped(unwrap func() ([]byte, error)) (material, error) {
 	return nil, badParameter("Property key.key_hsm holds no PKCS #8 private key of the type that the request says.")
 }
 
-// maxEC8 is more than a key on P-521 takes in PKCS #8 with its public key, and less than x509 would take long over, whatever it finds.
+// maxEC8 is more than a key on P-521 takes in PKCS #8 with its public key, and less than x509 would
+// take long over, whatever it finds.
 const maxEC8 = 512
 
 // parseEC8 reads a key on one of the curves in PKCS #8.

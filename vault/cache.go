@@ -2,11 +2,13 @@ package vault
 
 import "sync"
 
-// A stamp names one version of a record for ever: mod indexes repeat only after a restore, which makes a new generation.
+// A stamp names one version of a record for ever: mod indexes repeat only after a restore, which
+// makes a new generation.
 type stamp struct{ generation, mod uint64 }
 
-// A cache remembers what records decode to, one version of each path. It holds at most twice limit entries: when the young
-// half is full it becomes the old one, and what is not asked for again is forgotten with it.
+// A cache remembers what records decode to, one version of each path. It holds at most twice limit
+// entries: when the young half is full it becomes the old one, and what is not asked for again is
+// forgotten with it.
 type cache[T any] struct {
 	limit  int
 	decode func([]byte) (T, error)

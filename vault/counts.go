@@ -2,7 +2,8 @@ package vault
 
 import "sync/atomic"
 
-// Counts are what a node's domain has done since the node was opened: they go on when it is sealed and unsealed.
+// Counts are what a node's domain has done since the node was opened: they go on when it is sealed
+// and unsealed.
 type Counts struct {
 	crypto     map[cryptoKind]*cryptoCount // filled by NewCounts and never changed
 	unrecorded atomic.Uint64
@@ -16,7 +17,8 @@ type cryptoKind struct {
 
 type cryptoCount struct{ done, refused atomic.Uint64 }
 
-// NewCounts has a counter for whatever the table of algorithms allows, so that counting takes no lock.
+// NewCounts has a counter for whatever the table of algorithms allows, so that counting takes no
+// lock.
 func NewCounts() *Counts {
 	c := &Counts{crypto: map[cryptoKind]*cryptoCount{}}
 	for i := range algorithms {
@@ -37,8 +39,9 @@ func (c *Counts) note(a *algorithm, op keyOp, err error) {
 	}
 }
 
-// A CryptoCount is how often an operation was carried out with an algorithm, a verification that found a wrong signature too, and how
-// often it could not be: a digest of the wrong length, a ciphertext that does not decrypt.
+// A CryptoCount is how often an operation was carried out with an algorithm, a verification that
+// found a wrong signature too, and how often it could not be: a digest of the wrong length, a
+// ciphertext that does not decrypt.
 type CryptoCount struct {
 	Operation, Algorithm string // "sign", "ES256"
 	Done, Refused        uint64

@@ -11,8 +11,8 @@ import (
 	"keyquorum/seal"
 )
 
-// A decision is what one view says about one request, and what should change. Everything that it reads for a write becomes a
-// condition of its transaction.
+// A decision is what one view says about one request, and what should change. Everything that it
+// reads for a write becomes a condition of its transaction.
 type decision struct {
 	v         *Vaults
 	view      fsm.View
@@ -40,7 +40,8 @@ type decision struct {
 // read returns the record at path, and holds the transaction to it.
 func (d *decision) read(path string) (fsm.Record, bool) {
 	r, ok := d.view.Get(path)
-	if d.writes && !slices.ContainsFunc(d.txn.Conditions, func(c fsm.Condition) bool { return c.Path == path }) {
+	if d.writes && !slices.ContainsFunc(d.txn.Conditions,
+		func(c fsm.Condition) bool { return c.Path == path }) {
 		c := fsm.Condition{Kind: fsm.Absent, Path: path}
 		if ok {
 			c.Kind, c.Index = fsm.Unchanged, r.Mod
@@ -79,15 +80,16 @@ func (v *Vaults) opened(
 	}
 }
 
-// openFirst is open without the record's tail, where that is sealed apart: a listing decrypts no value.
+// openFirst is open without the record's tail, where that is sealed apart: a listing decrypts no
+// value.
 func (v *Vaults) openFirst(path string, r fsm.Record) (seal.Plaintext, error) {
 	return v.opened(path, func() (seal.Plaintext, error) {
 		return v.cfg.Keyring.OpenFirst(nil, path, r.Logical, r.Value)
 	})
 }
 
-// refreshed opens what was sealed. Another node may have changed the keyring a moment ago: this node's state has the new
-// one by now, since what is sealed under it comes later in the log.
+// refreshed opens what was sealed. Another node may have changed the keyring a moment ago: this
+// node's state has the new one by now, since what is sealed under it comes later in the log.
 func (v *Vaults) refreshed(open func() (seal.Plaintext, error)) (seal.Plaintext, error) {
 	p, err := open()
 	if errors.Is(err, seal.ErrUnknownTerm) && v.cfg.Refresh != nil {
@@ -125,7 +127,8 @@ func decoded[T any](d *decision, c *cache[T], path string, r fsm.Record) (value 
 	return value, nil
 }
 
-// unkept is what a record decodes to, without a cache: whoever passes over everything would drive out of it what is used.
+// unkept is what a record decodes to, without a cache: whoever passes over everything would drive
+// out of it what is used.
 func unkept[T any](
 	v *Vaults, path string, r fsm.Record, decode func([]byte) (T, error),
 ) (value T, err error) {
@@ -143,7 +146,8 @@ func unkept[T any](
 	return value, nil
 }
 
-// put seals a record (from encodeRecord, which is cleared) and adds it to the transaction, held to what is at path now.
+// put seals a record (from encodeRecord, which is cleared) and adds it to the transaction, held to
+// what is at path now.
 func (d *decision) put(path string, record seal.Plaintext) error {
 	defer record.Zero()
 	return d.copy(path, record)
@@ -180,11 +184,17 @@ func (d *decision) remove(path string) {
 	}
 }
 
-// full says that the transaction holds no condition more. Every write has one on its own path, so conditions run out first.
+// full says that the transaction holds no condition more. Every write has one on its own path, so
+// conditions run out first.
 func (d *decision) full() bool { return len(d.txn.Conditions) == fsm.MaxConditions }
 
-// room says that the transaction holds one record more, of so many bytes before it is sealed, beside what belongs to every step.
-func (d *decision) room(bytes int) bool { return !d.full() && d.size+bytes < fsm.MaxTxnBytes-maxAround }
+// room says that the transaction holds one record more, of so many bytes before it is sealed,
+// beside what belongs to every step.
+func (d *decision) room(bytes int) bool {
+	return !d.full() &&
+		d.size+bytes < fsm.MaxTxnBytes-maxAround
+}
 
-// maxAround is more than conditions, envelopes, paths and a head take beside the records of one transaction.
+// maxAround is more than conditions, envelopes, paths and a head take beside the records of one
+// transaction.
 const maxAround = 64 << 10

@@ -34,7 +34,8 @@ func (k ecKey) jwk(kty string) (PublicKey, error) {
 	return ecJWK(kty, k.Curve.Params().Name, point), nil
 }
 
-// ecJWK spells an uncompressed point (0x04, x, y, each coordinate padded) as RFC 7518 section 6.2.1 does.
+// ecJWK spells an uncompressed point (0x04, x, y, each coordinate padded) as RFC 7518 section 6.2.1
+// does.
 func ecJWK(kty, crv string, point []byte) PublicKey {
 	size := len(point) / 2
 	return PublicKey{Kty: kty, Crv: crv, X: point[1 : 1+size], Y: point[1+size:]}
@@ -48,12 +49,14 @@ func (k ecKey) sign(_ *algorithm, digest []byte) (signature []byte, err error) {
 	return rawSignature(signature, fieldSize(k.Curve))
 }
 
-// rawSignature turns an ECDSA-Sig-Value (RFC 3279 section 2.2.3) into r and s, each padded on the left to size.
+// rawSignature turns an ECDSA-Sig-Value (RFC 3279 section 2.2.3) into r and s, each padded on the
+// left to size.
 func rawSignature(der []byte, size int) ([]byte, error) {
 	var sequence cryptobyte.String
 	var r, s []byte
 	input := cryptobyte.String(der)
-	if !input.ReadASN1(&sequence, asn1.SEQUENCE) || !sequence.ReadASN1Integer(&r) || !sequence.ReadASN1Integer(&s) || len(r) > size || len(s) > size {
+	if !input.ReadASN1(&sequence, asn1.SEQUENCE) || !sequence.ReadASN1Integer(&r) ||
+		!sequence.ReadASN1Integer(&s) || len(r) > size || len(s) > size {
 		return nil, errKeyKind
 	}
 	raw := make([]byte, 2*size)
@@ -71,9 +74,10 @@ func (k ecKey) verify(_ *algorithm, digest, signature []byte) bool {
 	return ecdsa.Verify(&k.PublicKey, digest, r, s)
 }
 
-// A koblitzKey is on secp256k1, which JOSE and Azure call P-256K (RFC 8812 section 3.1). It is kept as its scalar, 32 bytes
-// big-endian. The standard library hasn't the curve. Of the libraries that have, this is one whose arithmetic takes the same time
-// whatever the scalar, which a key that signs for strangers needs.
+// A koblitzKey is on secp256k1, which JOSE and Azure call P-256K (RFC 8812 section 3.1). It is kept
+// as its scalar, 32 bytes big-endian. The standard library hasn't the curve. Of the libraries that
+// have, this is one whose arithmetic takes the same time whatever the scalar, which a key that
+// signs for strangers needs.
 type koblitzKey struct{ *secec.PrivateKey }
 
 const koblitzCurve = "P-256K"
@@ -136,7 +140,8 @@ func importEC(j *JWK) (material, error) {
 	if err != nil {
 		return nil, badProperty("key.d")
 	}
-	if public, err := m.jwk(j.Kty); err != nil || !slices.Equal(public.X, x) || !slices.Equal(public.Y, y) {
+	if public, err := m.jwk(j.Kty); err != nil || !slices.Equal(public.X, x) ||
+		!slices.Equal(public.Y, y) {
 		return nil, errInconsistent
 	}
 	return m, nil

@@ -24,7 +24,8 @@ const (
 	Unavailable                     // 503, with RetryAfter
 )
 
-var statuses = [...]int{Invalid: 400, Unauthenticated: 401, Forbidden: 403, NotFound: 404, Conflict: 409,
+var statuses = [...]int{Invalid: 400, Unauthenticated: 401, Forbidden: 403, NotFound: 404,
+	Conflict:  409,
 	Throttled: 429, Internal: 500, Unavailable: 503}
 
 // Status is the HTTP status of the kind; 500 for one that does not exist.
@@ -62,7 +63,8 @@ func (e *Error) usageCode() string {
 	return e.Code
 }
 
-// retryAfter is what Azure's SDKs are told to wait: their whole window is three seconds then (decision 11).
+// retryAfter is what Azure's SDKs are told to wait: their whole window is three seconds then
+// (decision 11).
 const retryAfter = time.Second
 
 // mayHaveHappened ends the message of every failure that came after a write was sent.
@@ -88,7 +90,8 @@ func unauthorized(message string) *Error {
 }
 
 func forbidden(inner, format string, args ...any) *Error {
-	return &Error{Kind: Forbidden, Code: "Forbidden", Inner: inner, Message: fmt.Sprintf(format, args...)}
+	return &Error{Kind: Forbidden, Code: "Forbidden", Inner: inner,
+		Message: fmt.Sprintf(format, args...)}
 }
 
 func notFound(code, format string, args ...any) *Error {
@@ -96,21 +99,25 @@ func notFound(code, format string, args ...any) *Error {
 }
 
 func conflict(inner, format string, args ...any) *Error {
-	return &Error{Kind: Conflict, Code: "Conflict", Inner: inner, Message: fmt.Sprintf(format, args...)}
+	return &Error{Kind: Conflict, Code: "Conflict", Inner: inner,
+		Message: fmt.Sprintf(format, args...)}
 }
 
 func unavailable(inner, message string) *Error {
-	return &Error{Kind: Unavailable, Code: "ServiceUnavailable", Inner: inner, Message: message, RetryAfter: retryAfter}
+	return &Error{Kind: Unavailable, Code: "ServiceUnavailable", Inner: inner, Message: message,
+		RetryAfter: retryAfter}
 }
 
 func internal(inner, message string) *Error {
 	return &Error{Kind: Internal, Code: "InternalServerError", Inner: inner, Message: message}
 }
 
-// damaged is the answer for a record that does not open, or opens to something that was never written (I8). The path goes no
-// further than this node's own log and usage record: it is in the message because names are metadata, values are not.
+// damaged is the answer for a record that does not open, or opens to something that was never
+// written (I8). The path goes no further than this node's own log and usage record: it is in the
+// message because names are metadata, values are not.
 func damaged(path string) *Error {
-	return internal("RecordDamaged", "The stored record "+path+" could not be opened: it was altered, moved or damaged.")
+	return internal("RecordDamaged",
+		"The stored record "+path+" could not be opened: it was altered, moved or damaged.")
 }
 
 // stillDone says what goes on where no room is left.
@@ -129,11 +136,13 @@ func refusal(err error) *Error {
 	case errors.Is(err, cluster.ErrUnavailable):
 		return unavailable("NoLeader", "No leader of the cluster could be reached.")
 	case errors.Is(err, cluster.ErrNoRoomHere):
-		return unavailable("NoRoom", "This node takes no writes, because little room is left on its disk. "+
-			"Another node may take them, until whoever runs this one makes room. "+stillDone)
+		return unavailable("NoRoom",
+			"This node takes no writes, because little room is left on its disk. "+
+				"Another node may take them, until whoever runs this one makes room. "+stillDone)
 	case errors.Is(err, cluster.ErrNoRoom):
-		return unavailable("NoRoom", "No node takes writes, because too few have room left on their disks: "+
-			"whoever runs them has to make room. "+stillDone)
+		return unavailable("NoRoom",
+			"No node takes writes, because too few have room left on their disks: "+
+				"whoever runs them has to make room. "+stillDone)
 	case errors.Is(err, cluster.ErrBusy):
 		return unavailable("Busy", "Too many requests are waiting.")
 	case errors.Is(err, cluster.ErrDiverged), errors.Is(err, cluster.ErrRemoved):

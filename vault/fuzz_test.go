@@ -16,7 +16,8 @@ var (
 )
 
 func FuzzNames(f *testing.F) {
-	for _, s := range []string{"", "a", "Db-Password", "restore", "reSTORE", strings.Repeat("a", 127), strings.Repeat("a", 128), "a/b", "a\n", "ä", "demo",
+	for _, s := range []string{"", "a", "Db-Password", "restore", "reSTORE", strings.Repeat("a", 127),
+		strings.Repeat("a", 128), "a/b", "a\n", "ä", "demo",
 		"a-b", "a--b", "ab-", strings.Repeat("0", 32), "00000000-0000-4000-8000-000000000000"} {
 		f.Add(s)
 	}
@@ -83,8 +84,10 @@ func backedUp(b []byte) ([]byte, error) {
 	return encodeRecord(&r.backupRecord, append(r.records, r.extra)...)
 }
 
-var shapes = []shape{whole[vaultRecord1], whole[vaultRecord], whole[head], whole[principalRecord], whole[appNameRecord], whole[accessRecord], whole[tokenRecord],
-	tailed[secretRecord], tailed[keyRecord1], tailed[keyRecord], tailed[tokenKeysRecord], whole[rotationRecord], backedUp}
+var shapes = []shape{whole[vaultRecord1], whole[vaultRecord], whole[head], whole[principalRecord],
+	whole[appNameRecord], whole[accessRecord], whole[tokenRecord],
+	tailed[secretRecord], tailed[keyRecord1], tailed[keyRecord], tailed[tokenKeysRecord],
+	whole[rotationRecord], backedUp}
 
 func seeds(f *testing.F) {
 	for _, g := range goldenRecords {
@@ -97,7 +100,8 @@ func seeds(f *testing.F) {
 	f.Add([]byte{0x7f, 0x80})
 }
 
-// FuzzStoredRecords: whatever decodes encodes back to the same bytes, and no shape lets a decoder fall over.
+// FuzzStoredRecords: whatever decodes encodes back to the same bytes, and no shape lets a decoder
+// fall over.
 func FuzzStoredRecords(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, b []byte) {

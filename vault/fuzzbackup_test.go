@@ -10,8 +10,9 @@ import (
 	"keyquorum/vault"
 )
 
-// FuzzBackupBlob: whatever is given as a backup is refused with BadParameter, or restores to an object that can be read. sealed says that the
-// cluster's own key has sealed it, which a stranger can't.
+// FuzzBackupBlob: whatever is given as a backup is refused with BadParameter, or restores to an
+// object that can be read. sealed says that the cluster's own key has sealed it, which a stranger
+// can't.
 func FuzzBackupBlob(f *testing.F) {
 	ctx := context.Background()
 	w, c := demo(f)
@@ -57,11 +58,13 @@ func FuzzBackupBlob(f *testing.F) {
 	})
 }
 
-// A backup whose policy can't be read is refused before anything is written, and so is a secret's that has one.
+// A backup whose policy can't be read is refused before anything is written, and so is a secret's
+// that has one.
 func TestBackupWithABrokenPolicyIsRefused(t *testing.T) {
 	w, c := demo(t)
 	must(w.CreateKey(ctx, c, "k", ecSpec, vault.Change{}))(t)
-	must(w.SetRotationPolicy(ctx, c, "k", vault.RotationPolicy{Actions: []vault.LifetimeAction{{Type: "Rotate", AfterCreate: "P30D"}}}))(t)
+	must(w.SetRotationPolicy(ctx, c, "k",
+		vault.RotationPolicy{Actions: []vault.LifetimeAction{{Type: "Rotate", AfterCreate: "P30D"}}}))(t)
 	must(w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{}))(t)
 	key := must(w.keyring.Open(nil, "backup/key", 0, must(w.BackupKey(ctx, c, "k"))(t)))(t)
 	key[bytes.LastIndex(key, []byte("P30D"))] = 0xff // in the policy's text
@@ -74,8 +77,10 @@ func TestBackupWithABrokenPolicyIsRefused(t *testing.T) {
 	if err := errors.Join(w.PurgeKey(ctx, c, "k"), w.PurgeSecret(ctx, c, "s")); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, second(w.RestoreKey(ctx, c, must(w.keyring.Seal(nil, "backup/key", 0, key))(t))), vault.Invalid, "BadParameter")
-	refused(t, second(w.RestoreSecret(ctx, c, must(w.keyring.Seal(nil, "backup/secret", 0, secret))(t))), vault.Invalid, "BadParameter")
+	refused(t, second(w.RestoreKey(ctx, c, must(w.keyring.Seal(nil, "backup/key", 0, key))(t))),
+		vault.Invalid, "BadParameter")
+	refused(t, second(w.RestoreSecret(ctx, c,
+		must(w.keyring.Seal(nil, "backup/secret", 0, secret))(t))), vault.Invalid, "BadParameter")
 	if left := w.objects(); len(left) != 0 {
 		t.Errorf("written: %v", left)
 	}

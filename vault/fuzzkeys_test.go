@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// FuzzImportJWK: whatever a private JWK holds, it is refused with BadParameter, or it is a key that does what it should.
+// FuzzImportJWK: whatever a private JWK holds, it is refused with BadParameter, or it is a key that
+// does what it should.
 func FuzzImportJWK(f *testing.F) {
 	for _, m := range testKeys() {
 		j := privateJWK(m)
@@ -38,7 +39,8 @@ func FuzzImportJWK(f *testing.F) {
 func privateJWK(m material) *JWK {
 	switch k := m.(type) {
 	case rsaKey:
-		return &JWK{Kty: "RSA", N: k.N.Bytes(), E: []byte{1, 0, 1}, D: k.D.Bytes(), P: k.Primes[0].Bytes(), Q: k.Primes[1].Bytes(), DP: k.Precomputed.Dp.Bytes()}
+		return &JWK{Kty: "RSA", N: k.N.Bytes(), E: []byte{1, 0, 1}, D: k.D.Bytes(),
+			P: k.Primes[0].Bytes(), Q: k.Primes[1].Bytes(), DP: k.Precomputed.Dp.Bytes()}
 	case octKey:
 		return &JWK{Kty: "oct-HSM", K: k.key}
 	case ecKey:
@@ -50,7 +52,8 @@ func privateJWK(m material) *JWK {
 	}
 }
 
-// consistent wants a key from outside to come back from its record the same, and to undo what it does with every algorithm that takes it.
+// consistent wants a key from outside to come back from its record the same, and to undo what it
+// does with every algorithm that takes it.
 func consistent(t *testing.T, m material, kty string) {
 	t.Helper()
 	private, public, err := halves(m, kty)
@@ -92,8 +95,8 @@ func (a *algorithm) undoes(t *testing.T, m material) {
 	}
 }
 
-// FuzzTransferBlob: a wrapped key is refused with BadParameter, or it is one that does what it should. plain stands for what a
-// blob holds that was made for the key, which a fuzzer can't.
+// FuzzTransferBlob: a wrapped key is refused with BadParameter, or it is one that does what it
+// should. plain stands for what a blob holds that was made for the key, which a fuzzer can't.
 func FuzzTransferBlob(f *testing.F) {
 	key := rsaTestKey()
 	for _, m := range testKeys() {
@@ -101,17 +104,21 @@ func FuzzTransferBlob(f *testing.F) {
 		if err != nil {
 			continue
 		}
-		t := transferBlob{Schema: transferSchema, Ciphertext: strictBase64.EncodeToString(must1(transferTo(&key.PublicKey, sha1.New(), m)))}
-		t.Header.KID, t.Header.Alg, t.Header.Enc = "https://demo.vault.example/keys/k", "dir", transferWrap
+		t := transferBlob{Schema: transferSchema,
+			Ciphertext: strictBase64.EncodeToString(must1(transferTo(&key.PublicKey, sha1.New(), m)))}
+		t.Header.KID, t.Header.Alg, t.Header.Enc = "https://demo.vault.example/keys/k", "dir",
+			transferWrap
 		f.Add(must1(json.Marshal(t)), privateJWK(m).Kty, []byte(plain))
 	}
-	f.Add([]byte(`{"schema_version":"1.0.0","header":{"kid":"","alg":"dir","enc":"CKM_RSA_AES_KEY_WRAP"},"ciphertext":"AA=="}`), "RSA", []byte{0x30})
+	f.Add([]byte(`{"schema_version":"1.0.0","header":{"kid":"","alg":"dir","enc":"CKM_RSA_AES_KEY_WRAP"},"ciphertext":"AA=="}`),
+		"RSA", []byte{0x30})
 	f.Fuzz(func(t *testing.T, blob []byte, kty string, plain []byte) {
 		if _, err := defaultOps(kty); err != nil {
 			return
 		}
 		for _, unwrap := range []func() ([]byte, error){
-			func() ([]byte, error) { return fromBlob(key, blob) }, func() ([]byte, error) { return bytes.Clone(plain), nil },
+			func() ([]byte, error) { return fromBlob(key, blob) },
+			func() ([]byte, error) { return bytes.Clone(plain), nil },
 		} {
 			m, err := (&JWK{Kty: kty}).material(unwrap)
 			if err != nil {
@@ -135,8 +142,10 @@ func fromBlob(key *rsa.PrivateKey, blob []byte) ([]byte, error) {
 func FuzzReleasePolicy(f *testing.F) {
 	f.Add([]byte(`{"version":"1.0.0","anyOf":[{"authority":"https://a.example","allOf":[{"claim":"x.y","equals":1},{"anyOf":[{"claim":"z","equals":[true,null]}]}]}]}`),
 		[]byte(`{"x":{"y":1},"z":[true,null]}`))
-	f.Add([]byte(`{"version":"1.0.0","anyOf":[{"authority":"https://a.example/b","anyOf":[{"claim":"x","equals":{"a":1e3}}]}]}`), []byte(`{"x":{"a":1e3}}`))
-	f.Add([]byte(`{"version":"1.0.0","anyOf":[{"authority":"https://a.example","allOf":[]}]}`), []byte(`{}`))
+	f.Add([]byte(`{"version":"1.0.0","anyOf":[{"authority":"https://a.example/b","anyOf":[{"claim":"x","equals":{"a":1e3}}]}]}`),
+		[]byte(`{"x":{"a":1e3}}`))
+	f.Add([]byte(`{"version":"1.0.0","anyOf":[{"authority":"https://a.example","allOf":[]}]}`),
+		[]byte(`{}`))
 	f.Fuzz(func(t *testing.T, policy, claims []byte) {
 		rules, err := parsePolicy(policy)
 		if err != nil {
@@ -162,7 +171,8 @@ func FuzzReleasePolicy(f *testing.F) {
 var periodPattern = regexp.MustCompile(`\AP(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?\z`)
 
 func FuzzPeriod(f *testing.F) {
-	for _, s := range []string{"", "P", "P90D", "P18M", "P1Y6M", "P2W", "P1Y2M3W4D", "P0D", "P9999Y", "P10000D", "P007D", "PT1H", "P1D1Y", "P-1D", "p1d", "P1"} {
+	for _, s := range []string{"", "P", "P90D", "P18M", "P1Y6M", "P2W", "P1Y2M3W4D", "P0D", "P9999Y",
+		"P10000D", "P007D", "PT1H", "P1D1Y", "P-1D", "p1d", "P1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -174,11 +184,14 @@ func FuzzPeriod(f *testing.F) {
 		if (err == nil) != ok || ok && p != want {
 			t.Fatalf("%q is %+v (%v), want %+v %v", s, p, err, want, ok)
 		}
-		if ok && (p.after(time.Unix(0, 0)).Before(time.Unix(0, 0)) || p.before(time.Unix(0, 0)).After(time.Unix(0, 0))) {
+		if ok && (p.after(time.Unix(0, 0)).Before(time.Unix(0, 0)) ||
+			p.before(time.Unix(0, 0)).After(time.Unix(0, 0))) {
 			t.Fatalf("%q goes the wrong way", s)
 		}
-		r := rotationRecord{ExpiryTime: s, Actions: []LifetimeAction{{Type: actionRotate, AfterCreate: s}}}
-		if r.valid() == nil && r.due(storedAttributes{Created: 1_800_000_000}, time.Unix(1_800_000_000, 0)) {
+		r := rotationRecord{ExpiryTime: s,
+			Actions: []LifetimeAction{{Type: actionRotate, AfterCreate: s}}}
+		if r.valid() == nil &&
+			r.due(storedAttributes{Created: 1_800_000_000}, time.Unix(1_800_000_000, 0)) {
 			t.Fatalf("%q: a new version is due at once", s)
 		}
 	})

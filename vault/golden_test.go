@@ -11,39 +11,56 @@ import (
 	"testing"
 )
 
-// -golden makes the file of a new format version. It never overwrites: what was written once decodes for ever.
+// -golden makes the file of a new format version. It never overwrites: what was written once
+// decodes for ever.
 var makeGolden = flag.Bool("golden", false, "write golden files that are not there")
 
 var (
 	goldenTime       = int64(1_800_000_000)
-	goldenAttributes = storedAttributes{Enabled: true, NotBefore: &goldenTime, Created: goldenTime, Updated: goldenTime + 1}
+	goldenAttributes = storedAttributes{Enabled: true, NotBefore: &goldenTime, Created: goldenTime,
+		Updated: goldenTime + 1}
 )
 
-// goldenRecords is one of each stored shape at least. New rows go last: lines of the file are told by their place.
+// goldenRecords is one of each stored shape at least. New rows go last: lines of the file are told
+// by their place.
 var goldenRecords = []struct {
 	meta   any
 	tail   string
 	decode shape
 }{
-	{&vaultRecord1{ID: strings.Repeat("0a", 16), Name: "demo", RetentionDays: 90, PurgeProtection: true, Created: goldenTime}, "", whole[vaultRecord1]},
-	{&head{Name: "Db-Password", Current: strings.Repeat("0b", 16), State: deleted, Deleted: goldenTime, Purge: goldenTime + 7*86400}, "", whole[head]},
+	{&vaultRecord1{ID: strings.Repeat("0a", 16), Name: "demo", RetentionDays: 90,
+		PurgeProtection: true, Created: goldenTime}, "", whole[vaultRecord1]},
+	{&head{Name: "Db-Password", Current: strings.Repeat("0b", 16), State: deleted, Deleted: goldenTime,
+		Purge: goldenTime + 7*86400}, "", whole[head]},
 	{&principalRecord{ClientID: "c", OID: "o", Name: "web", Enabled: true, Created: goldenTime,
-		Credentials: []credentialRecord{{ID: "i", Hash: [32]byte{1, 2, 3}, Created: goldenTime, Ends: goldenTime}}}, "", whole[principalRecord]},
+		Credentials: []credentialRecord{{ID: "i", Hash: [32]byte{1, 2, 3}, Created: goldenTime,
+			Ends: goldenTime}}}, "", whole[principalRecord]},
 	{&appNameRecord{ClientID: "c"}, "", whole[appNameRecord]},
-	{&accessRecord{ClientID: "c", Keys: []string{"get", "wrapKey"}, Secrets: []string{"all"}}, "", whole[accessRecord]},
-	{&tokenRecord{Accessor: "a", DisplayName: "root", Policies: []string{"root"}, Created: goldenTime}, "", whole[tokenRecord]},
-	{&tokenKeysRecord{Keys: []tokenKeyRecord{{ID: "k", Created: goldenTime}}}, strings.Repeat("k", scalarSize), tailed[tokenKeysRecord]},
-	{&secretRecord{Attributes: goldenAttributes, ContentType: "text/plain", Tags: map[string]string{"a": "b", "aa": "", "c": "d"}}, "value", tailed[secretRecord]},
+	{&accessRecord{ClientID: "c", Keys: []string{"get", "wrapKey"}, Secrets: []string{"all"}}, "",
+		whole[accessRecord]},
+	{&tokenRecord{Accessor: "a", DisplayName: "root", Policies: []string{"root"}, Created: goldenTime},
+		"", whole[tokenRecord]},
+	{&tokenKeysRecord{Keys: []tokenKeyRecord{{ID: "k", Created: goldenTime}}},
+		strings.Repeat("k", scalarSize), tailed[tokenKeysRecord]},
+	{&secretRecord{Attributes: goldenAttributes, ContentType: "text/plain",
+		Tags: map[string]string{"a": "b", "aa": "", "c": "d"}}, "value", tailed[secretRecord]},
 	{&secretRecord{}, "", tailed[secretRecord]},
-	{&keyRecord1{Attributes: goldenAttributes, Ops: []string{"sign"}, Kty: "EC", Crv: "P-256", X: []byte{1}, Y: []byte{2}}, "private", tailed[keyRecord1]},
-	{&keyRecord{Attributes: goldenAttributes, Ops: []string{"sign"}, Kty: "EC-HSM", Crv: "P-256", X: []byte{1}, Y: []byte{2}, Exportable: true,
-		Release: &ReleasePolicy{ContentType: "application/json", Data: []byte("{}"), Immutable: true}}, "private", tailed[keyRecord]},
-	{&rotationRecord{Actions: []LifetimeAction{{Type: "Rotate", AfterCreate: "P30D"}, {Type: "Notify", BeforeExpiry: "P30D"}}, ExpiryTime: "P90D",
+	{&keyRecord1{Attributes: goldenAttributes, Ops: []string{"sign"}, Kty: "EC", Crv: "P-256",
+		X: []byte{1}, Y: []byte{2}}, "private", tailed[keyRecord1]},
+	{&keyRecord{Attributes: goldenAttributes, Ops: []string{"sign"}, Kty: "EC-HSM", Crv: "P-256",
+		X: []byte{1}, Y: []byte{2}, Exportable: true,
+		Release: &ReleasePolicy{ContentType: "application/json", Data: []byte("{}"), Immutable: true}},
+		"private", tailed[keyRecord]},
+	{&rotationRecord{Actions: []LifetimeAction{{Type: "Rotate", AfterCreate: "P30D"},
+		{Type: "Notify", BeforeExpiry: "P30D"}}, ExpiryTime: "P90D",
 		Created: goldenTime, Updated: goldenTime + 1}, "", whole[rotationRecord]},
-	{&backupRecord{Name: "Db-Password", Current: strings.Repeat("0b", 16), Extra: 1, Versions: []backupVersion{{ID: strings.Repeat("0b", 16), Size: 2}}},
+	{&backupRecord{Name: "Db-Password", Current: strings.Repeat("0b", 16), Extra: 1,
+		Versions: []backupVersion{{ID: strings.Repeat("0b", 16), Size: 2}}},
 		"vvx", backedUp},
-	{&vaultRecord{ID: strings.Repeat("0a", 16), Name: "demo", RetentionDays: 90, PurgeProtection: true, Created: goldenTime,
-		State: deleted, Deleted: goldenTime, Purge: goldenTime + 90*86400, WeakAlgorithms: true}, "", whole[vaultRecord]},
+	{&vaultRecord{ID: strings.Repeat("0a", 16), Name: "demo", RetentionDays: 90, PurgeProtection: true,
+		Created: goldenTime,
+		State:   deleted, Deleted: goldenTime, Purge: goldenTime + 90*86400, WeakAlgorithms: true}, "",
+		whole[vaultRecord]},
 	{&indexRecord{}, "", whole[indexRecord]},
 }
 
@@ -80,7 +97,8 @@ func TestOldVaultRecord(t *testing.T) {
 	old := goldenRecords[0].meta.(*vaultRecord1)
 	b := must1(encodeRecord(old, nil))
 	r, err := decodeVault(b)
-	if err != nil || r.ID != old.ID || r.Name != "demo" || r.RetentionDays != 90 || !r.PurgeProtection || r.Created != goldenTime ||
+	if err != nil || r.ID != old.ID || r.Name != "demo" || r.RetentionDays != 90 ||
+		!r.PurgeProtection || r.Created != goldenTime ||
 		r.State != live || r.Deleted != 0 || r.Purge != 0 || !r.WeakAlgorithms {
 		t.Fatalf("%+v %v", r, err)
 	}
@@ -88,7 +106,8 @@ func TestOldVaultRecord(t *testing.T) {
 		t.Errorf("it is written again as shape %#x", b[0])
 	}
 	for name, bad := range map[string][]byte{
-		"a state that does not exist":          must1(encodeRecord(&vaultRecord{State: purging + 1}, nil)),
+		"a state that does not exist": must1(encodeRecord(&vaultRecord{State: purging + 1},
+			nil)),
 		"the old members under the new number": append([]byte{0x02}, b[1:]...),
 		"an unknown shape":                     append([]byte{0x03}, b[1:]...),
 		"nothing":                              nil,

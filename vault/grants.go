@@ -11,9 +11,10 @@ type Grant struct {
 	Keys, Secrets          []string
 }
 
-// SetGrant replaces what app may do in a vault; empty lists revoke. "all" is Azure's word for every permission. When it has
-// returned, no node allows what was taken away.
-func (v *Vaults) SetGrant(ctx context.Context, o Operator, vaultName, app string, keys, secrets []string) (Grant, error) {
+// SetGrant replaces what app may do in a vault; empty lists revoke. "all" is Azure's word for every
+// permission. When it has returned, no node allows what was taken away.
+func (v *Vaults) SetGrant(ctx context.Context, o Operator, vaultName, app string, keys,
+	secrets []string) (Grant, error) {
 	vaultName = fold(vaultName)
 	w := adminVerb{operation: "admin/grants/set", writes: true}
 	return performAdmin(ctx, v, o, w, vaultName, app, func(d *decision) (Grant, error) {
@@ -76,24 +77,25 @@ func (r *accessRecord) grant(p *principal) Grant {
 // ListGrants says who may do what in a vault, by object id.
 func (v *Vaults) ListGrants(ctx context.Context, o Operator, vaultName string) ([]Grant, error) {
 	vaultName = fold(vaultName)
-	return performAdmin(ctx, v, o, adminVerb{operation: "admin/grants/list"}, vaultName, "", func(d *decision) ([]Grant, error) {
-		if err := d.enterVault(vaultName); err != nil {
-			return nil, err
-		}
-		all := []Grant{}
-		for path, record := range d.view.Scan(accessDir(d.vault.ID), "") {
-			a, err := decoded(d, v.grants, path, record)
-			if err != nil {
+	return performAdmin(ctx, v, o, adminVerb{operation: "admin/grants/list"}, vaultName, "",
+		func(d *decision) ([]Grant, error) {
+			if err := d.enterVault(vaultName); err != nil {
 				return nil, err
 			}
-			p, ok, err := load(d, v.principals, appPath(a.record.ClientID))
-			if err != nil {
-				return nil, err
+			all := []Grant{}
+			for path, record := range d.view.Scan(accessDir(d.vault.ID), "") {
+				a, err := decoded(d, v.grants, path, record)
+				if err != nil {
+					return nil, err
+				}
+				p, ok, err := load(d, v.principals, appPath(a.record.ClientID))
+				if err != nil {
+					return nil, err
+				}
+				if ok { // an access record may outlive its application, whose ids never come back
+					all = append(all, a.record.grant(p))
+				}
 			}
-			if ok { // an access record may outlive its application, whose ids never come back
-				all = append(all, a.record.grant(p))
-			}
-		}
-		return all, nil
-	})
+			return all, nil
+		})
 }

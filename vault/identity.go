@@ -11,11 +11,12 @@ import (
 	"keyquorum/seal"
 )
 
-// Authenticate verifies an access token: signature, issuer, times, and that its audience is zone, the parent domain of the
-// vault's host; ports are ignored. It answers from this node alone; whether the principal still stands is checked by every verb.
+// Authenticate verifies an access token: signature, issuer, times, and that its audience is zone,
+// the parent domain of the vault's host; ports are ignored. It answers from this node alone;
+// whether the principal still stands is checked by every verb.
 //
-// Another node may have signed it under a key that this one has not heard of yet. So before a token is refused for its key, this node
-// makes sure that its copy is current.
+// Another node may have signed it under a key that this one has not heard of yet. So before a token
+// is refused for its key, this node makes sure that its copy is current.
 func (v *Vaults) Authenticate(ctx context.Context, token []byte, zone string) (Identity, error) {
 	if len(token) == 0 {
 		return Identity{}, unauthorized("AKV10000: Request is missing a Bearer or PoP token.")
@@ -49,14 +50,15 @@ func (v *Vaults) Authenticate(ctx context.Context, token []byte, zone string) (I
 	return t.identity, nil
 }
 
-// HasVault says whether this node's copy has a vault of that name, folded already. It is no answer to anybody: it asks nobody, and the copy may be
-// behind.
+// HasVault says whether this node's copy has a vault of that name, folded already. It is no answer
+// to anybody: it asks nobody, and the copy may be behind.
 func (v *Vaults) HasVault(name string) bool {
 	_, ok := v.cfg.Replica.View().Get(vaultNamePath(name))
 	return ok
 }
 
-// verified gives what a token says, from memory if the same bytes were verified under the same keys before.
+// verified gives what a token says, from memory if the same bytes were verified under the same keys
+// before.
 func (d *decision) verified(token []byte) (*verifiedToken, error) {
 	r, ok := d.read(tokenKeysPath)
 	if !ok {
@@ -90,8 +92,8 @@ func (d *decision) tokenKeys() (*tokenKeys, error) {
 	return keys, err
 }
 
-// A TokenRequest is an OAuth 2.0 client-credentials request (RFC 6749 section 4.4). Audience is the resource asked for: a URL
-// or a host, of a configured zone.
+// A TokenRequest is an OAuth 2.0 client-credentials request (RFC 6749 section 4.4). Audience is the
+// resource asked for: a URL or a host, of a configured zone.
 type TokenRequest struct {
 	Request
 	ClientID string
@@ -99,9 +101,10 @@ type TokenRequest struct {
 	Audience string
 }
 
-// IssueToken checks the client secret on a current view and signs an access token. Errors carry Code "invalid_client" or
-// "unauthorized_client" and an AADSTS message.
-func (v *Vaults) IssueToken(ctx context.Context, r TokenRequest) (token string, life time.Duration, err error) {
+// IssueToken checks the client secret on a current view and signs an access token. Errors carry
+// Code "invalid_client" or "unauthorized_client" and an AADSTS message.
+func (v *Vaults) IssueToken(ctx context.Context, r TokenRequest) (token string, life time.Duration,
+	err error) {
 	var p *principal
 	var known bool
 	_, err = v.settle(ctx, r.Fenced, false, func(d *decision) (err error) {
@@ -119,7 +122,8 @@ func (v *Vaults) IssueToken(ctx context.Context, r TokenRequest) (token string, 
 	if known {
 		err = v.record(e, false, err)
 	} else {
-		err = v.recordBounded(e, err) // client ids are no secrets: whoever has read one is a stranger still
+		err = v.recordBounded(e,
+			err) // client ids are no secrets: whoever has read one is a stranger still
 	}
 	if err != nil {
 		return "", 0, err
@@ -127,14 +131,16 @@ func (v *Vaults) IssueToken(ctx context.Context, r TokenRequest) (token string, 
 	return token, tokenLife, nil
 }
 
-// issue gives a token. p is the application that was named; known says that the caller proved to be it.
+// issue gives a token. p is the application that was named; known says that the caller proved to be
+// it.
 func (d *decision) issue(r TokenRequest) (token string, p *principal, known bool, err error) {
 	p, credential, err := d.authenticateClient(r)
 	if err != nil {
 		return "", p, false, err
 	}
 	if len(r.Audience) > maxAudience || hostOf(r.Audience) == "" {
-		return "", p, true, &Error{Kind: Invalid, Code: "invalid_scope", Message: "AADSTS70011: The provided value for the input parameter 'scope' is not valid."}
+		return "", p, true, &Error{Kind: Invalid, Code: "invalid_scope",
+			Message: "AADSTS70011: The provided value for the input parameter 'scope' is not valid."}
 	}
 	keys, err := d.tokenKeys()
 	if err != nil {
@@ -147,7 +153,8 @@ func (d *decision) issue(r TokenRequest) (token string, p *principal, known bool
 // nobody stands in for an application that does not exist, so that it takes as long to refuse.
 var nobody = &principal{&principalRecord{Credentials: make([]credentialRecord, 1)}}
 
-// authenticateClient finds the application and which of its secrets was given. What is compared are hashes of 256 random bits.
+// authenticateClient finds the application and which of its secrets was given. What is compared are
+// hashes of 256 random bits.
 func (d *decision) authenticateClient(r TokenRequest) (*principal, string, error) {
 	found := nobody
 	id := fold(r.ClientID)
@@ -170,11 +177,14 @@ func (d *decision) authenticateClient(r TokenRequest) (*principal, string, error
 	}
 	switch {
 	case found == nobody:
-		return nil, "", &Error{Kind: Invalid, Code: "unauthorized_client", Message: "AADSTS700016: The application was not found in the directory."}
+		return nil, "", &Error{Kind: Invalid, Code: "unauthorized_client",
+			Message: "AADSTS700016: The application was not found in the directory."}
 	case credential == "":
-		return found, "", &Error{Kind: Unauthenticated, Code: "invalid_client", Message: "AADSTS7000215: Invalid client secret provided."}
+		return found, "", &Error{Kind: Unauthenticated, Code: "invalid_client",
+			Message: "AADSTS7000215: Invalid client secret provided."}
 	case !found.Enabled:
-		return found, "", &Error{Kind: Unauthenticated, Code: "invalid_client", Message: "AADSTS7000112: The application is disabled."}
+		return found, "", &Error{Kind: Unauthenticated, Code: "invalid_client",
+			Message: "AADSTS7000112: The application is disabled."}
 	}
 	return found, credential, nil
 }
@@ -193,8 +203,10 @@ func (v *Vaults) JWKS() ([]byte, error) {
 	return keys.jwks, nil
 }
 
-// AuthenticateOperator verifies an X-Vault-Token on a current view. A refusal (Forbidden) is recorded here, because no verb follows.
-func (v *Vaults) AuthenticateOperator(ctx context.Context, r Request, token seal.Plaintext) (Operator, error) {
+// AuthenticateOperator verifies an X-Vault-Token on a current view. A refusal (Forbidden) is
+// recorded here, because no verb follows.
+func (v *Vaults) AuthenticateOperator(ctx context.Context, r Request,
+	token seal.Plaintext) (Operator, error) {
 	o := Operator{Request: r}
 	if v.closed.Load() {
 		return Operator{}, refusal(seal.ErrSealed)
@@ -245,7 +257,8 @@ func (d *decision) authenticateOperator(o *Operator, token seal.Plaintext) error
 
 // operatorTokenPath is where a token's record is, if there is one.
 func operatorTokenPath(token seal.Plaintext) (path string, ok bool) {
-	if len(token) != len(operatorTokenPrefix)+credentialDigits || string(token[:len(operatorTokenPrefix)]) != operatorTokenPrefix {
+	if len(token) != len(operatorTokenPrefix)+credentialDigits ||
+		string(token[:len(operatorTokenPrefix)]) != operatorTokenPrefix {
 		return "", false
 	}
 	return tokenPath(sha256.Sum256(token)), true
@@ -260,18 +273,19 @@ type OperatorToken struct {
 
 // LookupSelf describes the operator's own token.
 func (v *Vaults) LookupSelf(ctx context.Context, o Operator) (OperatorToken, error) {
-	return performAdmin(ctx, v, o, adminVerb{operation: "token/lookup-self"}, "", "", func(d *decision) (OperatorToken, error) {
-		t, ok, err := load(d, v.operators, o.path)
-		if err != nil || !ok {
-			return OperatorToken{}, err
-		}
-		return OperatorToken{Accessor: t.Accessor, DisplayName: t.DisplayName, Policies: t.Policies,
-			Created: time.Unix(t.Created, 0).UTC()}, nil
-	})
+	return performAdmin(ctx, v, o, adminVerb{operation: "token/lookup-self"}, "", "",
+		func(d *decision) (OperatorToken, error) {
+			t, ok, err := load(d, v.operators, o.path)
+			if err != nil || !ok {
+				return OperatorToken{}, err
+			}
+			return OperatorToken{Accessor: t.Accessor, DisplayName: t.DisplayName, Policies: t.Policies,
+				Created: time.Unix(t.Created, 0).UTC()}, nil
+		})
 }
 
-// Bootstrap returns the records of a new cluster that are the domain's (token signing key, root token), sealed for base 0
-// absent paths, and the root token to show once.
+// Bootstrap returns the records of a new cluster that are the domain's (token signing key, root
+// token), sealed for base 0 absent paths, and the root token to show once.
 func Bootstrap(k *seal.Keyring, now time.Time) ([]fsm.Write, seal.Plaintext, error) {
 	keys, err := newTokenKeys(now)
 	if err != nil {
@@ -279,7 +293,8 @@ func Bootstrap(k *seal.Keyring, now time.Time) ([]fsm.Write, seal.Plaintext, err
 	}
 	defer keys.Zero()
 	token := newCredential(operatorTokenPrefix)
-	record, err := encodeRecord(&tokenRecord{Accessor: randomHex(12), DisplayName: "root", Policies: []string{"root"}, Created: now.Unix()}, nil)
+	record, err := encodeRecord(&tokenRecord{Accessor: randomHex(12), DisplayName: "root",
+		Policies: []string{"root"}, Created: now.Unix()}, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -292,7 +307,8 @@ func Bootstrap(k *seal.Keyring, now time.Time) ([]fsm.Write, seal.Plaintext, err
 	return writes, token, nil
 }
 
-// validUUID says whether s has the form of a UUID in lower case (RFC 9562 section 4), which client and object ids have.
+// validUUID says whether s has the form of a UUID in lower case (RFC 9562 section 4), which client
+// and object ids have.
 func validUUID(s string) bool {
 	if len(s) != 36 {
 		return false
@@ -317,5 +333,6 @@ func newUUID() string {
 	h := []byte(randomHex(16))
 	h[12] = '4'
 	h[16] = "89ab"[h[16]&3]
-	return string(h[:8]) + "-" + string(h[8:12]) + "-" + string(h[12:16]) + "-" + string(h[16:20]) + "-" + string(h[20:])
+	return string(h[:8]) + "-" + string(h[8:12]) + "-" + string(h[12:16]) + "-" + string(h[16:20]) +
+		"-" + string(h[20:])
 }

@@ -6,8 +6,9 @@ import (
 	"keyquorum/seal"
 )
 
-// A JWK is a private or symmetric key from outside (RFC 7517); numbers are big-endian. What is not given is nil. HSM is Azure's
-// key_hsm, a key that was wrapped for a key of this vault (byok.go); then nothing else of the key is given.
+// A JWK is a private or symmetric key from outside (RFC 7517); numbers are big-endian. What is not
+// given is nil. HSM is Azure's key_hsm, a key that was wrapped for a key of this vault (byok.go);
+// then nothing else of the key is given.
 type JWK struct {
 	Kty, Crv       string
 	N, E, D, P, Q  []byte
@@ -20,8 +21,10 @@ type JWK struct {
 
 var importKey = verb{operation: "keys/import", permission: keysImport, writes: true}
 
-// ImportKey adds a version with a key that the caller brings, and with the first one the key. The JWK is the caller's to clear.
-func (v *Vaults) ImportKey(ctx context.Context, c Caller, name string, j *JWK, ch Change) (Key, error) {
+// ImportKey adds a version with a key that the caller brings, and with the first one the key. The
+// JWK is the caller's to clear.
+func (v *Vaults) ImportKey(ctx context.Context, c Caller, name string, j *JWK, ch Change) (Key,
+	error) {
 	ch.KeyOps = j.Ops
 	kty := j.Kty
 	if j.HardwareBacked && baseType(kty) == kty {

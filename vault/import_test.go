@@ -28,12 +28,14 @@ func privateJWK(t testing.TB, key any) *vault.JWK {
 	case *rsa.PrivateKey:
 		k.Precompute()
 		p := k.Precomputed
-		return &vault.JWK{Kty: "RSA", N: k.N.Bytes(), E: big.NewInt(int64(k.E)).Bytes(), D: k.D.Bytes(), P: k.Primes[0].Bytes(), Q: k.Primes[1].Bytes(),
+		return &vault.JWK{Kty: "RSA", N: k.N.Bytes(), E: big.NewInt(int64(k.E)).Bytes(), D: k.D.Bytes(),
+			P: k.Primes[0].Bytes(), Q: k.Primes[1].Bytes(),
 			DP: p.Dp.Bytes(), DQ: p.Dq.Bytes(), QI: p.Qinv.Bytes()}
 	case *ecdsa.PrivateKey:
 		point := must(k.PublicKey.Bytes())(t)
 		size := len(point) / 2
-		return &vault.JWK{Kty: "EC", Crv: k.Params().Name, X: point[1 : 1+size], Y: point[1+size:], D: must(k.Bytes())(t)}
+		return &vault.JWK{Kty: "EC", Crv: k.Params().Name, X: point[1 : 1+size], Y: point[1+size:],
+			D: must(k.Bytes())(t)}
 	case *secec.PrivateKey:
 		point := k.PublicKey().Bytes()
 		return &vault.JWK{Kty: "EC", Crv: "P-256K", X: point[1:33], Y: point[33:], D: k.Bytes()}
@@ -64,11 +66,14 @@ func TestImportedKeysWork(t *testing.T) {
 	} {
 		j := privateJWK(t, row.key)
 		j.Ops = row.ops
-		k := must(w.ImportKey(ctx, c, name, j, vault.Change{Tags: map[string]string{"from": "outside"}}))(t)
-		if row.ops != nil && !slices.Equal(k.Ops, row.ops) || k.Public.Kty != j.Kty || k.Tags["from"] != "outside" {
+		k := must(w.ImportKey(ctx, c, name, j,
+			vault.Change{Tags: map[string]string{"from": "outside"}}))(t)
+		if row.ops != nil && !slices.Equal(k.Ops, row.ops) || k.Public.Kty != j.Kty ||
+			k.Tags["from"] != "outside" {
 			t.Errorf("%s: %+v", name, k)
 		}
-		if !slices.Equal(k.Public.N, j.N) || !slices.Equal(k.Public.E, j.E) || !slices.Equal(k.Public.X, j.X) || !slices.Equal(k.Public.Y, j.Y) {
+		if !slices.Equal(k.Public.N, j.N) || !slices.Equal(k.Public.E, j.E) ||
+			!slices.Equal(k.Public.X, j.X) || !slices.Equal(k.Public.Y, j.Y) {
 			t.Errorf("%s: the public half is another: %+v", name, k.Public)
 		}
 		if w.usage.last(t).Operation != "keys/import" {
@@ -78,7 +83,8 @@ func TestImportedKeysWork(t *testing.T) {
 	}
 	hsm := privateJWK(t, rsaPrivate)
 	hsm.HardwareBacked = true
-	if k := must(w.ImportKey(ctx, c, "rsa", hsm, vault.Change{}))(t); k.Public.Kty != "RSA-HSM" || len(must(w.ListKeyVersions(ctx, c, "rsa", vault.PageRequest{Max: 25}))(t).Items) != 2 {
+	if k := must(w.ImportKey(ctx, c, "rsa", hsm, vault.Change{}))(t); k.Public.Kty != "RSA-HSM" ||
+		len(must(w.ListKeyVersions(ctx, c, "rsa", vault.PageRequest{Max: 25}))(t).Items) != 2 {
 		t.Errorf("a second import: %+v", k)
 	}
 }
@@ -90,12 +96,14 @@ func usesOf(t *testing.T, w *world, c vault.Caller, name, alg string) {
 	switch {
 	case strings.HasSuffix(alg, "KW"):
 		out := must(w.WrapKey(ctx, c, name, "", alg, vault.Cipher{Value: plain}))(t)
-		if back := must(w.UnwrapKey(ctx, c, name, out.Version, alg, out.Cipher))(t); string(back.Value) != string(plain) {
+		if back := must(w.UnwrapKey(ctx, c, name, out.Version, alg,
+			out.Cipher))(t); string(back.Value) != string(plain) {
 			t.Errorf("%s: %q", name, back.Value)
 		}
 	case strings.HasPrefix(alg, "A"):
 		out := must(w.Encrypt(ctx, c, name, "", alg, vault.Cipher{Value: plain}))(t)
-		if back := must(w.Decrypt(ctx, c, name, out.Version, alg, out.Cipher))(t); string(back.Value) != string(plain) {
+		if back := must(w.Decrypt(ctx, c, name, out.Version, alg,
+			out.Cipher))(t); string(back.Value) != string(plain) {
 			t.Errorf("%s: %q", name, back.Value)
 		}
 	default:
@@ -119,11 +127,12 @@ func TestImportRefusals(t *testing.T) {
 		return j
 	}
 	for name, j := range map[string]*vault.JWK{
-		"empty":               {},
-		"unknown kty":         {Kty: "OKP"},
-		"RSA without d":       change(key, func(j *vault.JWK) { j.D = nil }),
-		"RSA without primes":  change(key, func(j *vault.JWK) { j.P, j.Q = nil, nil }),
-		"public RSA key":      change(key, func(j *vault.JWK) { j.D, j.P, j.Q, j.DP, j.DQ, j.QI = nil, nil, nil, nil, nil, nil }),
+		"empty":              {},
+		"unknown kty":        {Kty: "OKP"},
+		"RSA without d":      change(key, func(j *vault.JWK) { j.D = nil }),
+		"RSA without primes": change(key, func(j *vault.JWK) { j.P, j.Q = nil, nil }),
+		"public RSA key": change(key,
+			func(j *vault.JWK) { j.D, j.P, j.Q, j.DP, j.DQ, j.QI = nil, nil, nil, nil, nil, nil }),
 		"another's prime":     change(key, func(j *vault.JWK) { j.P = other.Primes[0].Bytes() }),
 		"another's exponent":  change(key, func(j *vault.JWK) { j.D = other.D.Bytes() }),
 		"another's dp":        change(key, func(j *vault.JWK) { j.DP = other.Precomputed.Dp.Bytes() }),
@@ -140,22 +149,25 @@ func TestImportRefusals(t *testing.T) {
 		"EC, unknown curve":   change(ec, func(j *vault.JWK) { j.Crv = "P-224" }),
 		"EC, another's point": change(ec, func(j *vault.JWK) { j.Y[5] ^= 1 }),
 		"EC, zero d":          change(ec, func(j *vault.JWK) { j.D = make([]byte, 48) }),
-		"EC, d too large":     change(ec, func(j *vault.JWK) { j.D = elliptic.P384().Params().N.Bytes() }),
-		"EC, d too long":      change(ec, func(j *vault.JWK) { j.D = append([]byte{1}, j.D...) }),
-		"P-256K, zero d":      {Kty: "EC", Crv: "P-256K", X: make([]byte, 32), Y: make([]byte, 32), D: make([]byte, 32)},
-		"oct without k":       {Kty: "oct"},
-		"oct of 8 bytes":      {Kty: "oct", K: make([]byte, 8)},
-		"oct of 64 bytes":     {Kty: "oct", K: make([]byte, 64)},
-		"unknown op":          change(ec, func(j *vault.JWK) { j.Ops = []string{"derive"} }),
-		"no transfer blob":    {Kty: "RSA-HSM", HSM: []byte("{}")},
-		"not even JSON":       {Kty: "RSA-HSM", HSM: []byte{}},
+		"EC, d too large": change(ec,
+			func(j *vault.JWK) { j.D = elliptic.P384().Params().N.Bytes() }),
+		"EC, d too long": change(ec, func(j *vault.JWK) { j.D = append([]byte{1}, j.D...) }),
+		"P-256K, zero d": {Kty: "EC", Crv: "P-256K", X: make([]byte, 32), Y: make([]byte, 32),
+			D: make([]byte, 32)},
+		"oct without k":    {Kty: "oct"},
+		"oct of 8 bytes":   {Kty: "oct", K: make([]byte, 8)},
+		"oct of 64 bytes":  {Kty: "oct", K: make([]byte, 64)},
+		"unknown op":       change(ec, func(j *vault.JWK) { j.Ops = []string{"derive"} }),
+		"no transfer blob": {Kty: "RSA-HSM", HSM: []byte("{}")},
+		"not even JSON":    {Kty: "RSA-HSM", HSM: []byte{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := w.ImportKey(ctx, c, "k", j, vault.Change{})
 			refused(t, err, vault.Invalid, "BadParameter")
 		})
 	}
-	if paths := w.replica.paths("vault/"); slices.ContainsFunc(paths, func(p string) bool { return strings.Contains(p, "/key/") }) {
+	if paths := w.replica.paths("vault/"); slices.ContainsFunc(paths,
+		func(p string) bool { return strings.Contains(p, "/key/") }) {
 		t.Errorf("a refused import left %v", paths)
 	}
 }
@@ -180,7 +192,8 @@ func transfer(t testing.TB, kid string, to *rsa.PublicKey, private []byte) []byt
 
 func TestWrappedImport(t *testing.T) {
 	w, c := demo(t)
-	kek := must(w.CreateKey(ctx, c, "kek", vault.KeySpec{Kty: "RSA-HSM", Size: 2048}, vault.Change{KeyOps: []string{"import"}}))(t)
+	kek := must(w.CreateKey(ctx, c, "kek", vault.KeySpec{Kty: "RSA-HSM", Size: 2048},
+		vault.Change{KeyOps: []string{"import"}}))(t)
 	public := rsaOf(kek.Public)
 	kid := "https://demo.vault.example:8200/keys/KEK/" + kek.Version
 	own := must(rsa.GenerateKey(rand.Reader, 3072))(t)
@@ -196,8 +209,10 @@ func TestWrappedImport(t *testing.T) {
 		"ec":  {"EC-HSM", must(x509.MarshalPKCS8PrivateKey(ec))(t), "ES512"},
 		"oct": {"oct-HSM", aes, "A192GCM"},
 	} {
-		k := must(w.ImportKey(ctx, c, name, &vault.JWK{Kty: row.kty, HSM: transfer(t, kid, public, row.private)}, vault.Change{}))(t)
-		if u := w.usage.last(t); k.Public.Kty != row.kty || u.Version != k.Version || u.With != "kek/"+kek.Version {
+		k := must(w.ImportKey(ctx, c, name,
+			&vault.JWK{Kty: row.kty, HSM: transfer(t, kid, public, row.private)}, vault.Change{}))(t)
+		if u := w.usage.last(t); k.Public.Kty != row.kty || u.Version != k.Version ||
+			u.With != "kek/"+kek.Version {
 			t.Errorf("%s: %+v, %+v", name, k, w.usage.last(t))
 		}
 		usesOf(t, w, c, name, row.alg)
@@ -212,23 +227,30 @@ func TestWrappedImport(t *testing.T) {
 	plain := must(w.CreateKey(ctx, c, "plain", rsaSpec, vault.Change{}))(t)
 	otherHost := strings.Replace(kid, "demo", "other", 1)
 	for name, j := range map[string]*vault.JWK{
-		"another type":              {Kty: "RSA-HSM", HSM: transfer(t, kid, public, good)},
-		"another vault's key":       {Kty: "EC-HSM", HSM: transfer(t, otherHost, public, good)},
-		"a key that isn't there":    {Kty: "EC-HSM", HSM: transfer(t, strings.Replace(kid, "KEK", "nokey", 1), public, good)},
-		"a version that isn't":      {Kty: "EC-HSM", HSM: transfer(t, kid[:len(kid)-1]+"g", public, good)},
-		"a secret's URL":            {Kty: "EC-HSM", HSM: transfer(t, strings.Replace(kid, "keys", "secrets", 1), public, good)},
-		"a key without import":      {Kty: "EC-HSM", HSM: transfer(t, "https://demo.vault.example/keys/plain", rsaOf(plain.Public), good)},
-		"an EC key to wrap with":    {Kty: "EC-HSM", HSM: transfer(t, "https://demo.vault.example/keys/ec", public, good)},
-		"wrapped for another":       {Kty: "EC-HSM", HSM: transfer(t, kid, rsaOf(plain.Public), good)},
-		"no PKCS #8":                {Kty: "EC-HSM", HSM: transfer(t, kid, public, make([]byte, 100))},
-		"a P-224 key":               {Kty: "EC-HSM", HSM: transfer(t, kid, public, must(x509.MarshalPKCS8PrivateKey(must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))(t)))(t))},
+		"another type":        {Kty: "RSA-HSM", HSM: transfer(t, kid, public, good)},
+		"another vault's key": {Kty: "EC-HSM", HSM: transfer(t, otherHost, public, good)},
+		"a key that isn't there": {Kty: "EC-HSM",
+			HSM: transfer(t, strings.Replace(kid, "KEK", "nokey", 1), public, good)},
+		"a version that isn't": {Kty: "EC-HSM",
+			HSM: transfer(t, kid[:len(kid)-1]+"g", public, good)},
+		"a secret's URL": {Kty: "EC-HSM",
+			HSM: transfer(t, strings.Replace(kid, "keys", "secrets", 1), public, good)},
+		"a key without import": {Kty: "EC-HSM",
+			HSM: transfer(t, "https://demo.vault.example/keys/plain", rsaOf(plain.Public), good)},
+		"an EC key to wrap with": {Kty: "EC-HSM",
+			HSM: transfer(t, "https://demo.vault.example/keys/ec", public, good)},
+		"wrapped for another": {Kty: "EC-HSM", HSM: transfer(t, kid, rsaOf(plain.Public), good)},
+		"no PKCS #8":          {Kty: "EC-HSM", HSM: transfer(t, kid, public, make([]byte, 100))},
+		"a P-224 key": {Kty: "EC-HSM", HSM: transfer(t, kid, public,
+			must(x509.MarshalPKCS8PrivateKey(must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))(t)))(t))},
 		"oct of a length that none": {Kty: "oct-HSM", HSM: transfer(t, kid, public, make([]byte, 40))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := w.ImportKey(ctx, c, "refused", j, vault.Change{})
 			refused(t, err, vault.Invalid, "BadParameter")
 			used := ""
-			if slices.Contains([]string{"another type", "wrapped for another", "no PKCS #8", "a P-224 key", "oct of a length that none"}, name) {
+			if slices.Contains([]string{"another type", "wrapped for another", "no PKCS #8", "a P-224 key",
+				"oct of a length that none"}, name) {
 				used = "kek/" + kek.Version
 			}
 			if u := w.usage.last(t); u.With != used {
@@ -237,11 +259,13 @@ func TestWrappedImport(t *testing.T) {
 		})
 	}
 	must(w.UpdateKey(ctx, c, "kek", "", vault.Change{Enabled: ptr(false)}))(t)
-	_, err := w.ImportKey(ctx, c, "refused", &vault.JWK{Kty: "EC-HSM", HSM: transfer(t, kid, public, good)}, vault.Change{})
+	_, err := w.ImportKey(ctx, c, "refused",
+		&vault.JWK{Kty: "EC-HSM", HSM: transfer(t, kid, public, good)}, vault.Change{})
 	refused(t, err, vault.Invalid, "BadParameter")
 }
 
-// What was wrapped for a key must never be opened by anybody: such a key can do nothing else, and is made for it.
+// What was wrapped for a key must never be opened by anybody: such a key can do nothing else, and
+// is made for it.
 func TestKeysForImportingDoNothingElse(t *testing.T) {
 	w, c := demo(t)
 	ops := func(ops ...string) vault.Change { return vault.Change{KeyOps: ops} }
@@ -256,6 +280,7 @@ func TestKeysForImportingDoNothingElse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, err, vault.Invalid, "BadParameter") })
 	}
-	refused(t, second(w.Decrypt(ctx, c, "kek", "", "RSA-OAEP", vault.Cipher{Value: make([]byte, 256)})), vault.Forbidden, "KeyOperationForbidden")
+	refused(t, second(w.Decrypt(ctx, c, "kek", "", "RSA-OAEP",
+		vault.Cipher{Value: make([]byte, 256)})), vault.Forbidden, "KeyOperationForbidden")
 	must(w.UpdateKey(ctx, c, "kek", "", vault.Change{Tags: map[string]string{"still": "one"}}))(t)
 }

@@ -7,19 +7,23 @@ import (
 	"time"
 )
 
-// Beside the objects of a vault lie indexes of them, so that nobody has to look at all heads to find
-// a few. Whoever changes a head writes them in the same transaction (storeHead):
+// Beside the objects of a vault lie indexes of them, so that nobody has to look at all heads to
+// find a few. Whoever changes a head writes them in the same transaction (storeHead):
 //
 //	vault/<id>/deleted/<kind>/<folded name>         an object that is not live
 //	vault/<id>/due/<16 hex>/<kind>/<folded name>    when it is to be purged, Unix seconds; 0: at once
 //	vault/<id>/rotating/<folded name>               a key whose policy has it rotated
 //
-// A vault that was made before there were indexes gets its entries from a pass (Sweep), and the mark
+// A vault that was made before there were indexes gets its entries from a pass (Sweep), and the
+// mark
 //
 //	vault/<id>/indexed                              all that is there is in the indexes
 //
 // with the last of them. Until then whoever lists or sweeps it looks at all heads.
-func deletedDir(vaultID, kind string) string     { return vaultDir(vaultID) + "deleted/" + kind + "/" }
+func deletedDir(vaultID,
+	kind string) string {
+	return vaultDir(vaultID) + "deleted/" + kind + "/"
+}
 func dueDir(vaultID string) string               { return vaultDir(vaultID) + "due/" }
 func rotatingDir(vaultID string) string          { return vaultDir(vaultID) + "rotating/" }
 func rotatingPath(vaultID, folded string) string { return rotatingDir(vaultID) + folded }
@@ -60,7 +64,8 @@ func (d *decision) storeHead(o object, h *head) error {
 	return d.store(o.path, h)
 }
 
-// reindex has the indexes know an object by h and no longer by its head; nil: there is none any more.
+// reindex has the indexes know an object by h and no longer by its head; nil: there is none any
+// more.
 func (d *decision) reindex(o object, h *head) error {
 	p := placeOf(o.path)
 	now := p.entries(h)

@@ -8,8 +8,9 @@ import (
 // keyCacheBytes bounds what opened keys may take: some five thousand RSA-2048 keys.
 const keyCacheBytes = 32 << 20
 
-// A keyCache holds opened versions of keys. An entry answers only for the restore generation, path and mod index that it
-// was opened at, so it can't outlive a change; what the bound pushes out is chosen by a clock hand.
+// A keyCache holds opened versions of keys. An entry answers only for the restore generation, path
+// and mod index that it was opened at, so it can't outlive a change; what the bound pushes out is
+// chosen by a clock hand.
 //
 // A hit takes no lock. close drops everything, and nothing can be kept after it.
 type keyCache struct {
@@ -50,7 +51,8 @@ func (c *keyCache) find(path string, s stamp) (*openedKey, bool) {
 	return e.key, true
 }
 
-// keep remembers a key opened from this record, in the place of one opened from an older record at the path.
+// keep remembers a key opened from this record, in the place of one opened from an older record at
+// the path.
 func (c *keyCache) keep(path string, s stamp, key *openedKey) {
 	e := &cachedKey{path: path, stamp: s, key: key, size: key.size + int64(len(path))}
 	c.mu.Lock()
@@ -78,7 +80,8 @@ func (s stamp) before(t stamp) bool {
 	return s.generation < t.generation || s.generation == t.generation && s.mod < t.mod
 }
 
-// evictLocked drops the first entry that was not used since the hand came by it. The ring must not be empty.
+// evictLocked drops the first entry that was not used since the hand came by it. The ring must not
+// be empty.
 func (c *keyCache) evictLocked() {
 	for {
 		c.hand %= len(c.ring)

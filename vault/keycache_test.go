@@ -25,7 +25,8 @@ func checkCache(t *testing.T, c *keyCache) {
 	n := 0
 	c.entries.Range(func(any, any) bool { n++; return true })
 	if sum != c.bytes || n != len(c.ring) || c.bytes > c.max {
-		t.Fatalf("%d bytes counted, %d in the ring, %d at most; %d entries, %d in the ring", c.bytes, sum, c.max, n, len(c.ring))
+		t.Fatalf("%d bytes counted, %d in the ring, %d at most; %d entries, %d in the ring", c.bytes, sum,
+			c.max, n, len(c.ring))
 	}
 }
 
@@ -36,7 +37,8 @@ func TestCachedKeyAnswersOnlyForItsOwnRecord(t *testing.T) {
 		generation, mod uint64
 		path            string
 		hit             bool
-	}{{1, 7, "p", true}, {1, 8, "p", false}, {1, 6, "p", false}, {2, 7, "p", false}, {0, 7, "p", false}, {1, 7, "q", false}} {
+	}{{1, 7, "p", true}, {1, 8, "p", false}, {1, 6, "p", false}, {2, 7, "p", false},
+		{0, 7, "p", false}, {1, 7, "q", false}} {
 		got, ok := c.find(at.path, stamp{at.generation, at.mod})
 		if ok != at.hit || (ok && got != k) {
 			t.Errorf("generation %d, %s at %d: %v", at.generation, at.path, at.mod, ok)

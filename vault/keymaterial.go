@@ -9,7 +9,8 @@ import (
 	"keyquorum/seal"
 )
 
-// A material is a private or symmetric key, parsed and ready for use; each kind has its file (rsakey.go, eckey.go, octkey.go).
+// A material is a private or symmetric key, parsed and ready for use; each kind has its file
+// (rsakey.go, eckey.go, octkey.go).
 type material interface {
 	bits() int
 	// encode gives what a record keeps: one encoding for each key. It is called inside seal.Do.
@@ -19,7 +20,8 @@ type material interface {
 }
 
 var (
-	// errKeyKind says that a key is not what its record says. Only a bug or a damaged record can bring it.
+	// errKeyKind says that a key is not what its record says. Only a bug or a damaged record can bring
+	// it.
 	errKeyKind = errors.New("vault: a key does not fit its record")
 	// errInconsistent is for keys from outside.
 	errInconsistent = badParameter("Property key is not a private key whose parts belong together.")
@@ -37,7 +39,8 @@ func asMaterial(parsed any) (material, error) {
 	}
 }
 
-// parseMaterial is the inverse of material.encode, and as strict. What it returns is erased when nobody holds it any more.
+// parseMaterial is the inverse of material.encode, and as strict. What it returns is erased when
+// nobody holds it any more.
 func parseMaterial(kty, crv string, kept seal.Plaintext) (m material, err error) {
 	seal.Do(func() {
 		switch {
@@ -61,7 +64,8 @@ func halves(m material, kty string) (private seal.Plaintext, public PublicKey, e
 	return private, public, err
 }
 
-// A keyRecord is one version of a key: vault/<id>/key/<folded name>/version/<32 hex>. Its tail is the private key.
+// A keyRecord is one version of a key: vault/<id>/key/<folded name>/version/<32 hex>. Its tail is
+// the private key.
 type keyRecord struct {
 	_          struct{} `cbor:",toarray"`
 	Attributes storedAttributes
@@ -92,7 +96,8 @@ func decodeKeyRecord(b []byte) (*keyRecord, []byte, error) {
 		return &r, tail, err
 	}
 	r, tail, err := decodeRecord[keyRecord1](b)
-	return &keyRecord{Attributes: r.Attributes, Ops: r.Ops, Tags: r.Tags, Kty: r.Kty, Crv: r.Crv, N: r.N, E: r.E, X: r.X, Y: r.Y}, tail, err
+	return &keyRecord{Attributes: r.Attributes, Ops: r.Ops, Tags: r.Tags, Kty: r.Kty, Crv: r.Crv,
+		N: r.N, E: r.E, X: r.X, Y: r.Y}, tail, err
 }
 
 func (r *keyRecord) public() PublicKey {
@@ -111,7 +116,8 @@ type openedKey struct {
 	size     int64 // bytes that it takes, about
 }
 
-// openKey opens a version's record; the tail that the private key is parsed from is the caller's to clear.
+// openKey opens a version's record; the tail that the private key is parsed from is the caller's to
+// clear.
 func openKey(record seal.Plaintext) (*openedKey, error) {
 	r, kept, err := decodeKeyRecord(record)
 	if err != nil {
@@ -135,11 +141,13 @@ func (k *openedKey) slow() bool {
 	return isRSA
 }
 
-// openedSize is what a parsed key takes, bookkeeping for its erasure included (measured: a test holds it).
+// openedSize is what a parsed key takes, bookkeeping for its erasure included (measured: a test
+// holds it).
 func openedSize(der []byte) int64 { return 3*int64(len(der)) + 3<<10 }
 
-// withPrivate runs f, which uses a private key. Here, and nowhere else, is decided that a use erases its traces. An RSA
-// operation costs nothing more for it; an ES256 signature two to three times as much, because the library allocates sixty
-// times and the runtime keeps a list of such objects that it walks each time. Without it the nonces of ES256 signatures stay
-// in memory after the key is gone, and a nonce with its signature gives the key (a test searches for them).
+// withPrivate runs f, which uses a private key. Here, and nowhere else, is decided that a use
+// erases its traces. An RSA operation costs nothing more for it; an ES256 signature two to three
+// times as much, because the library allocates sixty times and the runtime keeps a list of such
+// objects that it walks each time. Without it the nonces of ES256 signatures stay in memory after
+// the key is gone, and a nonce with its signature gives the key (a test searches for them).
 func withPrivate(f func()) { seal.Do(f) }

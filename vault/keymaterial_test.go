@@ -28,7 +28,8 @@ func recordOf(t *testing.T, spec KeySpec) (*keyRecord, seal.Plaintext) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := keyRecord{Attributes: storedAttributes{Enabled: true, Created: 1, Updated: 2}, Ops: shape.ops, Tags: map[string]string{"a": "b"}}.withPublic(public)
+	r := keyRecord{Attributes: storedAttributes{Enabled: true, Created: 1, Updated: 2}, Ops: shape.ops,
+		Tags: map[string]string{"a": "b"}}.withPublic(public)
 	record, err := encodeRecord(&r, private)
 	if err != nil {
 		t.Fatal(err)
@@ -79,10 +80,13 @@ func TestWhichKeysCanBeMade(t *testing.T) {
 	}
 }
 
-// Every row: what is stored opens to a key that is its public half's, of the size that was asked for.
+// Every row: what is stored opens to a key that is its public half's, of the size that was asked
+// for.
 func TestMadeKeysOpenFromTheirRecords(t *testing.T) {
-	for _, spec := range []KeySpec{{Kty: "RSA"}, {Kty: "RSA-HSM", Size: 3072}, {Kty: "RSA", Size: 4096}, {Kty: "EC"}, {Kty: "EC-HSM", Crv: "P-256"},
-		{Kty: "EC", Crv: "P-384"}, {Kty: "EC", Crv: "P-521"}, {Kty: "EC", Crv: "P-256K"}, {Kty: "oct"}, {Kty: "oct-HSM", Size: 128}, {Kty: "oct", Size: 192}} {
+	for _, spec := range []KeySpec{{Kty: "RSA"}, {Kty: "RSA-HSM", Size: 3072},
+		{Kty: "RSA", Size: 4096}, {Kty: "EC"}, {Kty: "EC-HSM", Crv: "P-256"},
+		{Kty: "EC", Crv: "P-384"}, {Kty: "EC", Crv: "P-521"}, {Kty: "EC", Crv: "P-256K"}, {Kty: "oct"},
+		{Kty: "oct-HSM", Size: 128}, {Kty: "oct", Size: 192}} {
 		r, record := recordOf(t, spec)
 		k, err := openKey(record)
 		if err != nil {
@@ -93,7 +97,8 @@ func TestMadeKeysOpenFromTheirRecords(t *testing.T) {
 		}
 		switch key := k.material.(type) {
 		case rsaKey:
-			if size := max(spec.Size, 2048); key.N.BitLen() != size || len(r.N) != size/8 || new(big.Int).SetBytes(r.E).Int64() != 65537 {
+			if size := max(spec.Size, 2048); key.N.BitLen() != size || len(r.N) != size/8 ||
+				new(big.Int).SetBytes(r.E).Int64() != 65537 {
 				t.Errorf("%+v: %d bits", spec, key.N.BitLen())
 			}
 		case octKey:
@@ -101,7 +106,8 @@ func TestMadeKeysOpenFromTheirRecords(t *testing.T) {
 				t.Errorf("%+v: %d bits, %+v", spec, key.bits(), r)
 			}
 		default:
-			if size := (key.bits() + 7) / 8; len(r.X) != size || len(r.Y) != size || r.Crv != cmp.Or(spec.Crv, "P-256") {
+			if size := (key.bits() + 7) / 8; len(r.X) != size || len(r.Y) != size ||
+				r.Crv != cmp.Or(spec.Crv, "P-256") {
 				t.Errorf("%+v: x of %d bytes, y of %d, %s", spec, len(r.X), len(r.Y), r.Crv)
 			}
 		}
@@ -143,18 +149,22 @@ func TestDamagedKeyRecordsDoNotOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, bad := range map[string]seal.Plaintext{"empty": nil, "cut": record[:len(record)-1], "head only": record[:40],
-		"another's private half": mixed, "wrong type and cut": swapped, "longer": append(record[:len(record):len(record)], 0)} {
+	for name, bad := range map[string]seal.Plaintext{"empty": nil, "cut": record[:len(record)-1],
+		"head only":              record[:40],
+		"another's private half": mixed, "wrong type and cut": swapped,
+		"longer": append(record[:len(record):len(record)], 0)} {
 		if _, err := openKey(bad); err == nil {
 			t.Errorf("%s: opened", name)
 		}
 	}
 }
 
-// The bound of the cache is only as good as this account: a parsed key must not take more than it says. What other
-// tests left behind may be collected in the middle of a measurement, so the median of several counts.
+// The bound of the cache is only as good as this account: a parsed key must not take more than it
+// says. What other tests left behind may be collected in the middle of a measurement, so the median
+// of several counts.
 func TestOpenedSizeIsNotLessThanWhatAKeyTakes(t *testing.T) {
-	for _, spec := range []KeySpec{{Kty: "EC"}, {Kty: "EC", Crv: "P-521"}, {Kty: "EC", Crv: "P-256K"}, {Kty: "oct"}, {Kty: "RSA"}, {Kty: "RSA", Size: 4096}} {
+	for _, spec := range []KeySpec{{Kty: "EC"}, {Kty: "EC", Crv: "P-521"}, {Kty: "EC", Crv: "P-256K"},
+		{Kty: "oct"}, {Kty: "RSA"}, {Kty: "RSA", Size: 4096}} {
 		_, record := recordOf(t, spec)
 		var said int64
 		var each [5]int64
@@ -168,7 +178,8 @@ func TestOpenedSizeIsNotLessThanWhatAKeyTakes(t *testing.T) {
 	}
 }
 
-// takenByOpenKeys opens a record many times over and says what one key takes, and what it counts for.
+// takenByOpenKeys opens a record many times over and says what one key takes, and what it counts
+// for.
 func takenByOpenKeys(t *testing.T, record seal.Plaintext) (each, said int64) {
 	t.Helper()
 	keep := make([]*openedKey, 64)
@@ -186,7 +197,8 @@ func takenByOpenKeys(t *testing.T, record seal.Plaintext) (each, said int64) {
 	return each, said
 }
 
-// inUse is what objects take. What was made inside seal.Do and dropped goes with the second collection.
+// inUse is what objects take. What was made inside seal.Do and dropped goes with the second
+// collection.
 func inUse() int64 {
 	var m runtime.MemStats
 	runtime.GC()
@@ -208,17 +220,22 @@ func TestStateRules(t *testing.T) {
 		making, undoing string // inner codes; "" is allowed
 	}{
 		{"no times", storedAttributes{Enabled: true}, rsaOps, "", ""},
-		{"in window", storedAttributes{Enabled: true, NotBefore: at(-10), Expires: at(10)}, rsaOps, "", ""},
+		{"in window", storedAttributes{Enabled: true, NotBefore: at(-10), Expires: at(10)}, rsaOps, "",
+			""},
 		{"at nbf", storedAttributes{Enabled: true, NotBefore: at(0)}, rsaOps, "", ""},
 		{"before nbf", storedAttributes{Enabled: true, NotBefore: at(1)}, rsaOps, "KeyNotYetValid", ""},
 		{"a second before exp", storedAttributes{Enabled: true, Expires: at(1)}, rsaOps, "", ""},
 		{"at exp", storedAttributes{Enabled: true, Expires: at(0)}, rsaOps, "KeyExpired", ""},
-		{"after exp", storedAttributes{Enabled: true, NotBefore: at(-9), Expires: at(-5)}, rsaOps, "KeyExpired", ""},
-		{"negative exp of the JS SDK", storedAttributes{Enabled: true, Expires: at(-4_000_000_000)}, rsaOps, "KeyExpired", ""},
+		{"after exp", storedAttributes{Enabled: true, NotBefore: at(-9), Expires: at(-5)}, rsaOps,
+			"KeyExpired", ""},
+		{"negative exp of the JS SDK", storedAttributes{Enabled: true, Expires: at(-4_000_000_000)},
+			rsaOps, "KeyExpired", ""},
 		{"disabled", storedAttributes{}, rsaOps, "KeyDisabled", "KeyDisabled"},
 		{"disabled and expired", storedAttributes{Expires: at(-1)}, rsaOps, "KeyDisabled", "KeyDisabled"},
-		{"no ops", storedAttributes{Enabled: true}, []string{"import"}, "KeyOperationForbidden", "KeyOperationForbidden"},
-		{"no ops and expired", storedAttributes{Enabled: true, Expires: at(-1)}, nil, "KeyExpired", "KeyOperationForbidden"},
+		{"no ops", storedAttributes{Enabled: true}, []string{"import"}, "KeyOperationForbidden",
+			"KeyOperationForbidden"},
+		{"no ops and expired", storedAttributes{Enabled: true, Expires: at(-1)}, nil, "KeyExpired",
+			"KeyOperationForbidden"},
 	} {
 		for _, u := range uses {
 			want := row.undoing
@@ -229,7 +246,8 @@ func TestStateRules(t *testing.T) {
 			}
 			err := u.allowed(&keyRecord{Attributes: row.a, Ops: row.ops}, now)
 			var e *Error
-			if errors.As(err, &e); (want == "") != (err == nil) || err != nil && (e.Inner != want || e.Kind != Forbidden || e.Code != "Forbidden") {
+			if errors.As(err, &e); (want == "") != (err == nil) || err != nil &&
+				(e.Inner != want || e.Kind != Forbidden || e.Code != "Forbidden") {
 				t.Errorf("%s, %s: %#v, want %q", row.name, u.op, err, want)
 			}
 		}
@@ -239,7 +257,8 @@ func TestStateRules(t *testing.T) {
 func TestEachOperationNeedsItsOwnKeyOp(t *testing.T) {
 	for _, u := range []use{useSign, useVerify, useEncrypt, useDecrypt, useWrap, useUnwrap} {
 		for _, op := range knownOps {
-			err := u.allowed(&keyRecord{Attributes: storedAttributes{Enabled: true}, Ops: []string{string(op)}}, time.Unix(1, 0))
+			err := u.allowed(&keyRecord{Attributes: storedAttributes{Enabled: true},
+				Ops: []string{string(op)}}, time.Unix(1, 0))
 			if (err == nil) != (op == u.op) {
 				t.Errorf("%s with key_ops [%s]: %v", u.op, op, err)
 			}
@@ -253,9 +272,15 @@ func BenchmarkSignBareAndErased(b *testing.B) {
 	es256, rs256 := row(b, "ES256"), row(b, "RS256")
 	ec, rsaPrivate := es256.keyFor().(ecKey), rsaTestKey()
 	for name, sign := range map[string]func() ([]byte, error){
-		"ES256/bare":   func() ([]byte, error) { return ecdsa.SignASN1(rand.Reader, ec.PrivateKey, digest) },
+		"ES256/bare": func() ([]byte,
+			error) {
+			return ecdsa.SignASN1(rand.Reader, ec.PrivateKey, digest)
+		},
 		"ES256/erased": func() ([]byte, error) { return es256.sign(ec, digest) },
-		"RS256/bare":   func() ([]byte, error) { return rsa.SignPKCS1v15(rand.Reader, rsaPrivate, crypto.SHA256, digest) },
+		"RS256/bare": func() ([]byte,
+			error) {
+			return rsa.SignPKCS1v15(rand.Reader, rsaPrivate, crypto.SHA256, digest)
+		},
 		"RS256/erased": func() ([]byte, error) { return rs256.sign(rsaKey{rsaPrivate}, digest) },
 	} {
 		b.Run(name, func(b *testing.B) {

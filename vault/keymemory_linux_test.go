@@ -19,9 +19,10 @@ import (
 	"keyquorum/vault"
 )
 
-// A closed vault leaves no private key in memory, nor the nonce of a signature, which with the signature gives the key. The
-// process's memory is read and searched; the same search finds the keys while the vault is open. This is what withPrivate rests
-// on: of 300 ES256 signatures made outside seal.Do, 88 left their nonce behind.
+// A closed vault leaves no private key in memory, nor the nonce of a signature, which with the
+// signature gives the key. The process's memory is read and searched; the same search finds the
+// keys while the vault is open. This is what withPrivate rests on: of 300 ES256 signatures made
+// outside seal.Do, 88 left their nonce behind.
 func TestNoPrivateKeyIsInMemoryAfterClose(t *testing.T) {
 	if !seal.Protected() {
 		t.Skip("this build can't erase: build with GOEXPERIMENT=runtimesecret on Linux, amd64 or arm64")
@@ -29,12 +30,14 @@ func TestNoPrivateKeyIsInMemoryAfterClose(t *testing.T) {
 	w, c := demo(t)
 	signatures := useKeys(t, w, c)
 	n := needlesOf(t, w, signatures)
-	if found := n.count(t); found["EC scalar"] == 0 || found["RSA prime"] == 0 || found["P-256K scalar, Montgomery"] == 0 || found["oct key"] == 0 {
+	if found := n.count(t); found["EC scalar"] == 0 || found["RSA prime"] == 0 ||
+		found["P-256K scalar, Montgomery"] == 0 || found["oct key"] == 0 {
 		t.Errorf("while the vault is open %v is found: the search is blind", found)
 	}
 	w.Close()
 	w.keyring.Close()
-	// The library keeps a copy of an EC key for as long as the key lives, and lets go of it in a cleanup of its own.
+	// The library keeps a copy of an EC key for as long as the key lives, and lets go of it in a
+	// cleanup of its own.
 	var left map[string]int
 	for range 10 {
 		runtime.GC()
@@ -45,7 +48,8 @@ func TestNoPrivateKeyIsInMemoryAfterClose(t *testing.T) {
 	t.Errorf("in memory after Close: %v", left)
 }
 
-// useKeys makes one key of each type, does everything with them, has them backed up and restored, and returns the ES256 and ES256K signatures over digest.
+// useKeys makes one key of each type, does everything with them, has them backed up and restored,
+// and returns the ES256 and ES256K signatures over digest.
 func useKeys(t *testing.T, w *world, c vault.Caller) (signatures map[string][][]byte) {
 	t.Helper()
 	signatures = map[string][][]byte{}
@@ -57,7 +61,8 @@ func useKeys(t *testing.T, w *world, c vault.Caller) (signatures map[string][][]
 	must(w.ListKeys(ctx, c, vault.PageRequest{Max: 25}))(t)
 	for range 300 {
 		signatures["e"] = append(signatures["e"], must(w.Sign(ctx, c, "e", "", "ES256", digest))(t).Value)
-		signatures["k"] = append(signatures["k"], must(w.Sign(ctx, c, "k", "", "ES256K", digest))(t).Value)
+		signatures["k"] = append(signatures["k"],
+			must(w.Sign(ctx, c, "k", "", "ES256K", digest))(t).Value)
 	}
 	for range 20 {
 		must(w.Sign(ctx, c, "r", "", "RS256", digest))(t)
@@ -89,7 +94,8 @@ func backUpAndRestore(t *testing.T, w *world, c vault.Caller, name string) {
 	}
 }
 
-// Needles are eight bytes out of each secret number, kept under a mask so that the search leaves none behind.
+// Needles are eight bytes out of each secret number, kept under a mask so that the search leaves
+// none behind.
 type needles struct {
 	mask  uint64
 	names map[uint64]string
@@ -122,7 +128,8 @@ func (n *needles) takeKey(name string, record seal.Plaintext, signatures map[str
 	case "k":
 		n.takeScalar("P-256K scalar", last)
 		for _, s := range signatures[name] {
-			k := nonceOf(koblitzOrder, last, s) // or its negative: the signer answers with the lesser of s and -s
+			k := nonceOf(koblitzOrder, last,
+				s) // or its negative: the signer answers with the lesser of s and -s
 			n.takeScalar("P-256K nonce", k)
 			n.takeScalar("P-256K nonce", new(big.Int).Sub(koblitzOrder, k))
 		}
@@ -149,7 +156,8 @@ func (n *needles) takeKey(name string, record seal.Plaintext, signatures map[str
 }
 
 // koblitzOrder is secp256k1's n (SEC 2 section 2.4.1).
-var koblitzOrder, _ = new(big.Int).SetString("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16)
+var koblitzOrder, _ = new(big.Int).SetString("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141",
+	16)
 
 // takeScalar takes a number of secp256k1 and its Montgomery form, in which the library keeps it.
 func (n *needles) takeScalar(name string, k *big.Int) {
@@ -166,7 +174,8 @@ func nonceOf(order, d *big.Int, signature []byte) *big.Int {
 	return k.Mod(k, order)
 }
 
-// take keeps bytes of a number as they stand in DER, and as they stand in a little-endian machine's words.
+// take keeps bytes of a number as they stand in DER, and as they stand in a little-endian machine's
+// words.
 func (n *needles) take(name string, number *big.Int) {
 	var b [32]byte
 	low := number.Bytes()
@@ -181,7 +190,8 @@ func (n *needles) keep(name string, b []byte) {
 	n.first[firstThree(b)] = true
 }
 
-// count searches the process's writable memory. It may see its own buffer: no harm, the question is whether there is anything.
+// count searches the process's writable memory. It may see its own buffer: no harm, the question is
+// whether there is anything.
 func (n *needles) count(t *testing.T) map[string]int {
 	t.Helper()
 	mem := must(os.Open("/proc/self/mem"))(t)
@@ -198,7 +208,8 @@ func (n *needles) count(t *testing.T) map[string]int {
 	return counts
 }
 
-// countIn looks at every byte of the process: the race detector, which has nothing to find here, would make a minute of that.
+// countIn looks at every byte of the process: the race detector, which has nothing to find here,
+// would make a minute of that.
 //
 //go:norace
 func (n *needles) countIn(b []byte, counts map[string]int) {
@@ -213,7 +224,8 @@ func (n *needles) countIn(b []byte, counts map[string]int) {
 
 func firstThree(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
-// writableRegions leaves out regions over a gigabyte: address space that Go and the race detector reserve.
+// writableRegions leaves out regions over a gigabyte: address space that Go and the race detector
+// reserve.
 func writableRegions(t *testing.T) (regions [][2]uint64) {
 	t.Helper()
 	maps := must(os.Open("/proc/self/maps"))(t)

@@ -52,10 +52,11 @@ var keyCollection = collection[Key]{
 	getDeleted:  verb{operation: "keys/getdeleted", permission: keysGet},
 	listDeleted: verb{operation: "keys/listdeleted", permission: keysList, unnamed: true},
 	recover:     verb{operation: "keys/recover", permission: keysRecover, writes: true},
-	purge:       verb{operation: "keys/purge", permission: keysPurge, writes: true, removes: true, relieves: true},
-	backup:      verb{operation: "keys/backup", permission: keysBackup},
-	restore:     verb{operation: "keys/restore", permission: keysRestore, writes: true},
-	extra:       "/rotation",
+	purge: verb{operation: "keys/purge", permission: keysPurge, writes: true, removes: true,
+		relieves: true},
+	backup:  verb{operation: "keys/backup", permission: keysBackup},
+	restore: verb{operation: "keys/restore", permission: keysRestore, writes: true},
+	extra:   "/rotation",
 	readExtra: func(b []byte) error {
 		_, err := decodeWhole[rotationRecord](b)
 		return err
@@ -77,11 +78,13 @@ var keyCollection = collection[Key]{
 }
 
 func (r *keyRecord) bundle(d *decision, o object) Key {
-	return Key{Name: o.head.Name, Version: o.version, Public: r.public(), Ops: r.Ops, Attributes: r.Attributes.in(d.vault),
+	return Key{Name: o.head.Name, Version: o.version, Public: r.public(), Ops: r.Ops,
+		Attributes: r.Attributes.in(d.vault),
 		Exportable: r.Exportable, Release: r.Release, Tags: r.Tags, Deletion: o.head.deletion()}
 }
 
-// with applies what a request supplied, or says what is wrong with the outcome. An empty key_ops is not supplied.
+// with applies what a request supplied, or says what is wrong with the outcome. An empty key_ops is
+// not supplied.
 func (r keyRecord) with(ch Change, a storedAttributes) (keyRecord, error) {
 	r.Attributes = a
 	if len(ch.KeyOps) != 0 {
@@ -147,9 +150,11 @@ func joined(ops []keyOp) string {
 	return s
 }
 
-// CreateKey adds a version with a new private key, and with the first one the key. 409 ObjectIsDeletedButRecoverable while the
-// name is soft-deleted. RSA keys take from a tenth of a second to some seconds of processor time to find.
-func (v *Vaults) CreateKey(ctx context.Context, c Caller, name string, spec KeySpec, ch Change) (Key, error) {
+// CreateKey adds a version with a new private key, and with the first one the key. 409
+// ObjectIsDeletedButRecoverable while the name is soft-deleted. RSA keys take from a tenth of a
+// second to some seconds of processor time to find.
+func (v *Vaults) CreateKey(ctx context.Context, c Caller, name string, spec KeySpec,
+	ch Change) (Key, error) {
 	return v.addKey(ctx, c, createKey, name, func(d *decision, _ object) (newKey, error) {
 		shape, err := shapeFor(spec)
 		if err != nil {
@@ -177,7 +182,8 @@ func newKeyOf(shape *keyShape, r keyRecord) newKey {
 
 // addKey adds a version whose key is made once: deciding again after a conflict must not cost
 // another, unless what is to be made depends on what was there and that has changed.
-func (v *Vaults) addKey(ctx context.Context, c Caller, w verb, name string, plan func(*decision, object) (newKey, error)) (Key, error) {
+func (v *Vaults) addKey(ctx context.Context, c Caller, w verb, name string,
+	plan func(*decision, object) (newKey, error)) (Key, error) {
 	var private seal.Plaintext
 	var public PublicKey
 	var shape *keyShape
@@ -203,7 +209,8 @@ func (v *Vaults) addKey(ctx context.Context, c Caller, w verb, name string, plan
 }
 
 // addVersion writes a version of a claimed key.
-func (d *decision) addVersion(o object, name string, r keyRecord, private seal.Plaintext) (Key, error) {
+func (d *decision) addVersion(o object, name string, r keyRecord, private seal.Plaintext) (Key,
+	error) {
 	record, err := encodeRecord(&r, private)
 	if err != nil {
 		return Key{}, err
@@ -212,8 +219,10 @@ func (d *decision) addVersion(o object, name string, r keyRecord, private seal.P
 	return r.bundle(d, o), err
 }
 
-// generate makes a key when a core is free for it: finding RSA primes keeps one busy for up to seconds and can't be cancelled.
-func (v *Vaults) generate(ctx context.Context, make func() (seal.Plaintext, PublicKey, error)) (seal.Plaintext, PublicKey, error) {
+// generate makes a key when a core is free for it: finding RSA primes keeps one busy for up to
+// seconds and can't be cancelled.
+func (v *Vaults) generate(ctx context.Context,
+	make func() (seal.Plaintext, PublicKey, error)) (seal.Plaintext, PublicKey, error) {
 	select {
 	case v.generating <- struct{}{}:
 	case <-ctx.Done():
@@ -223,7 +232,8 @@ func (v *Vaults) generate(ctx context.Context, make func() (seal.Plaintext, Publ
 	return make()
 }
 
-// GetKey gives the public half and the attributes of a version, "" for the latest, in whatever state it is.
+// GetKey gives the public half and the attributes of a version, "" for the latest, in whatever
+// state it is.
 func (v *Vaults) GetKey(ctx context.Context, c Caller, name, version string) (Key, error) {
 	return perform(ctx, v, c, getKey, target{name, version}, func(d *decision) (Key, error) {
 		o, err := keyCollection.find(d, name, version)
@@ -235,7 +245,8 @@ func (v *Vaults) GetKey(ctx context.Context, c Caller, name, version string) (Ke
 }
 
 // UpdateKey changes what is supplied of a version, "" for the latest.
-func (v *Vaults) UpdateKey(ctx context.Context, c Caller, name, version string, ch Change) (Key, error) {
+func (v *Vaults) UpdateKey(ctx context.Context, c Caller, name, version string, ch Change) (Key,
+	error) {
 	return perform(ctx, v, c, updateKey, target{name, version}, func(d *decision) (Key, error) {
 		d.relieves = ch.disables()
 		o, err := keyCollection.find(d, name, version)
@@ -256,7 +267,8 @@ func (v *Vaults) UpdateKey(ctx context.Context, c Caller, name, version string, 
 			return Key{}, err
 		}
 		if r.exchanges() != old.exchanges() {
-			return Key{}, badValue("key_ops", "a key that others are wrapped with stays one, and no other becomes one")
+			return Key{}, badValue("key_ops",
+				"a key that others are wrapped with stays one, and no other becomes one")
 		}
 		if r, err = r.rereleasable(ch); err != nil {
 			return Key{}, err
@@ -275,7 +287,8 @@ func (v *Vaults) ListKeys(ctx context.Context, c Caller, p PageRequest) (Page[Ke
 }
 
 // ListKeyVersions lists all versions of a live key; an unknown name has none.
-func (v *Vaults) ListKeyVersions(ctx context.Context, c Caller, name string, p PageRequest) (Page[Key], error) {
+func (v *Vaults) ListKeyVersions(ctx context.Context, c Caller, name string,
+	p PageRequest) (Page[Key], error) {
 	return withoutMaterial(keyCollection.performListVersions(ctx, v, c, name, p))
 }
 
@@ -312,7 +325,8 @@ func withoutMaterial(page Page[Key], err error) (Page[Key], error) {
 	return page, err
 }
 
-// BackupKey gives a live key with all versions and its rotation policy, sealed: RestoreKey of any vault of this cluster opens it.
+// BackupKey gives a live key with all versions and its rotation policy, sealed: RestoreKey of any
+// vault of this cluster opens it.
 func (v *Vaults) BackupKey(ctx context.Context, c Caller, name string) ([]byte, error) {
 	return keyCollection.performBackup(ctx, v, c, name)
 }

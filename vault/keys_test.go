@@ -37,19 +37,25 @@ func rsaOf(p vault.PublicKey) *rsa.PublicKey {
 
 func ecOf(t testing.TB, p vault.PublicKey) *ecdsa.PublicKey {
 	t.Helper()
-	return must(ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, p.X, p.Y)))(t)
+	return must(ecdsa.ParseUncompressedPublicKey(elliptic.P256(),
+		slices.Concat([]byte{4}, p.X, p.Y)))(t)
 }
 
 func TestCreateAndGetKey(t *testing.T) {
 	w, c := demo(t)
-	made := must(w.CreateKey(ctx, c, "Signing-Key", vault.KeySpec{Kty: "EC-HSM", Size: 2048, Crv: "P-256"},
-		vault.Change{Tags: map[string]string{"env": "prod"}, NotBefore: ptr(int64(5)), Expires: ptr(int64(9))}))(t)
-	if made.Name != "Signing-Key" || len(made.Version) != 32 || made.Public.Kty != "EC-HSM" || made.Public.Crv != "P-256" ||
-		!slices.Equal(made.Ops, []string{"sign", "verify"}) || made.Tags["env"] != "prod" || made.Deletion != nil {
+	made := must(w.CreateKey(ctx, c, "Signing-Key",
+		vault.KeySpec{Kty: "EC-HSM", Size: 2048, Crv: "P-256"},
+		vault.Change{Tags: map[string]string{"env": "prod"}, NotBefore: ptr(int64(5)),
+			Expires: ptr(int64(9))}))(t)
+	if made.Name != "Signing-Key" || len(made.Version) != 32 || made.Public.Kty != "EC-HSM" ||
+		made.Public.Crv != "P-256" ||
+		!slices.Equal(made.Ops, []string{"sign", "verify"}) || made.Tags["env"] != "prod" ||
+		made.Deletion != nil {
 		t.Errorf("made: %+v", made)
 	}
 	a := made.Attributes
-	if !a.Enabled || *a.NotBefore != 5 || *a.Expires != 9 || a.Created != w.now.Unix() || a.Updated != w.now.Unix() ||
+	if !a.Enabled || *a.NotBefore != 5 || *a.Expires != 9 || a.Created != w.now.Unix() ||
+		a.Updated != w.now.Unix() ||
 		a.RecoverableDays != 90 || a.RecoveryLevel != "Recoverable+Purgeable" {
 		t.Errorf("attributes: %+v", a)
 	}
@@ -62,7 +68,8 @@ func TestCreateAndGetKey(t *testing.T) {
 	}
 
 	second := must(w.CreateKey(ctx, c, "signing-KEY", ecSpec, vault.Change{}))(t)
-	if second.Name != "Signing-Key" || second.Version == made.Version || bytes.Equal(second.Public.X, made.Public.X) {
+	if second.Name != "Signing-Key" || second.Version == made.Version ||
+		bytes.Equal(second.Public.X, made.Public.X) {
 		t.Errorf("second version: %+v", second)
 	}
 	if got := must(w.GetKey(ctx, c, "signing-key", ""))(t); got.Version != second.Version {
@@ -72,16 +79,20 @@ func TestCreateAndGetKey(t *testing.T) {
 
 func TestCreateKeyDefaultsAndEchoes(t *testing.T) {
 	w, c := demo(t)
-	r := must(w.CreateKey(ctx, c, "r", vault.KeySpec{Kty: "RSA-HSM", Size: 2048, PublicExponent: 65537}, vault.Change{}))(t)
-	if r.Public.Kty != "RSA-HSM" || len(r.Public.N) != 256 || !bytes.Equal(r.Public.E, []byte{1, 0, 1}) || !slices.Equal(r.Ops, allOps) || r.Public.Crv != "" {
+	r := must(w.CreateKey(ctx, c, "r",
+		vault.KeySpec{Kty: "RSA-HSM", Size: 2048, PublicExponent: 65537}, vault.Change{}))(t)
+	if r.Public.Kty != "RSA-HSM" || len(r.Public.N) != 256 || !bytes.Equal(r.Public.E,
+		[]byte{1, 0, 1}) || !slices.Equal(r.Ops, allOps) || r.Public.Crv != "" {
 		t.Errorf("RSA-HSM: %+v", r)
 	}
 	ops := []string{"verify", "export", "sign"} // the order is the caller's
 	e := must(w.CreateKey(ctx, c, "e", ecSpec, vault.Change{KeyOps: ops, Enabled: ptr(false)}))(t)
-	if !slices.Equal(e.Ops, ops) || e.Attributes.Enabled || len(e.Public.X) != 32 || len(e.Public.Y) != 32 {
+	if !slices.Equal(e.Ops, ops) || e.Attributes.Enabled || len(e.Public.X) != 32 ||
+		len(e.Public.Y) != 32 {
 		t.Errorf("EC: %+v", e)
 	}
-	if e = must(w.CreateKey(ctx, c, "e", ecSpec, vault.Change{KeyOps: []string{}}))(t); !slices.Equal(e.Ops, []string{"sign", "verify"}) {
+	if e = must(w.CreateKey(ctx, c, "e", ecSpec,
+		vault.Change{KeyOps: []string{}}))(t); !slices.Equal(e.Ops, []string{"sign", "verify"}) {
 		t.Errorf("empty key_ops gave %v", e.Ops)
 	}
 }
@@ -114,7 +125,8 @@ func TestCreateKeyRefusals(t *testing.T) {
 	}
 	_, err := w.CreateKey(ctx, c, "under_score", ecSpec, vault.Change{})
 	refused(t, err, vault.Invalid, "BadParameter")
-	if paths := w.replica.paths("vault/"); slices.ContainsFunc(paths, func(p string) bool { return strings.Contains(p, "/key/") }) {
+	if paths := w.replica.paths("vault/"); slices.ContainsFunc(paths,
+		func(p string) bool { return strings.Contains(p, "/key/") }) {
 		t.Errorf("a refused creation left %v", paths)
 	}
 }
@@ -125,16 +137,20 @@ func TestUpdateKey(t *testing.T) {
 	second := must(w.CreateKey(ctx, c, "k", ecSpec, vault.Change{}))(t)
 	w.now = w.now.Add(time.Minute)
 
-	got := must(w.UpdateKey(ctx, c, "K", first.Version, vault.Change{Enabled: ptr(false), KeyOps: []string{"verify"}}))(t)
+	got := must(w.UpdateKey(ctx, c, "K", first.Version,
+		vault.Change{Enabled: ptr(false), KeyOps: []string{"verify"}}))(t)
 	want := first
-	want.Attributes.Enabled, want.Attributes.Updated, want.Ops = false, w.now.Unix(), []string{"verify"}
-	if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(must(w.GetKey(ctx, c, "k", first.Version))(t), want) {
+	want.Attributes.Enabled, want.Attributes.Updated, want.Ops = false, w.now.Unix(),
+		[]string{"verify"}
+	if !reflect.DeepEqual(got, want) ||
+		!reflect.DeepEqual(must(w.GetKey(ctx, c, "k", first.Version))(t), want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 	if got := must(w.GetKey(ctx, c, "k", ""))(t); !reflect.DeepEqual(got, second) {
 		t.Error("updating one version changed the other")
 	}
-	got = must(w.UpdateKey(ctx, c, "k", "", vault.Change{Tags: map[string]string{}, KeyOps: []string{}}))(t)
+	got = must(w.UpdateKey(ctx, c, "k", "",
+		vault.Change{Tags: map[string]string{}, KeyOps: []string{}}))(t)
 	if got.Version != second.Version || len(got.Tags) != 0 || !slices.Equal(got.Ops, second.Ops) {
 		t.Errorf("latest: %+v", got)
 	}
@@ -154,7 +170,8 @@ func TestKeyLife(t *testing.T) {
 	w.now = w.now.Add(time.Hour)
 
 	gone := must(w.DeleteKey(ctx, c, "K"))(t)
-	if d := gone.Deletion; d == nil || d.Deleted != w.now.Unix() || d.Purge != w.now.Unix()+90*86400 || gone.Version != made.Version {
+	if d := gone.Deletion; d == nil || d.Deleted != w.now.Unix() || d.Purge != w.now.Unix()+90*86400 ||
+		gone.Version != made.Version {
 		t.Errorf("deleted: %+v", gone)
 	}
 	if got := must(w.GetDeletedKey(ctx, c, "k"))(t); !reflect.DeepEqual(got, gone) {
@@ -206,7 +223,8 @@ func TestKeyListsHoldNoMaterial(t *testing.T) {
 	w, c := demo(t)
 	versions := map[string]bool{}
 	for range 3 {
-		versions[must(w.CreateKey(ctx, c, "a", ecSpec, vault.Change{Tags: map[string]string{"t": "1"}}))(t).Version] = true
+		versions[must(w.CreateKey(ctx, c, "a", ecSpec,
+			vault.Change{Tags: map[string]string{"t": "1"}}))(t).Version] = true
 	}
 	must(w.CreateKey(ctx, c, "b", ecSpec, vault.Change{}))(t)
 	must(w.CreateKey(ctx, c, "gone", ecSpec, vault.Change{}))(t)
@@ -218,7 +236,8 @@ func TestKeyListsHoldNoMaterial(t *testing.T) {
 	if got := sorted(live.Items, nameOf); !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("live: %v", got)
 	}
-	if got := sorted(deleted.Items, nameOf); !slices.Equal(got, []string{"gone"}) || deleted.Items[0].Deletion == nil {
+	if got := sorted(deleted.Items, nameOf); !slices.Equal(got, []string{"gone"}) ||
+		deleted.Items[0].Deletion == nil {
 		t.Errorf("deleted: %v", got)
 	}
 	for _, k := range of.Items {
@@ -232,7 +251,8 @@ func TestKeyListsHoldNoMaterial(t *testing.T) {
 			t.Errorf("an item: %+v", k)
 		}
 	}
-	if none := must(w.ListKeyVersions(ctx, c, "unknown", vault.PageRequest{Max: 25}))(t); len(none.Items) != 0 {
+	if none := must(w.ListKeyVersions(ctx, c, "unknown",
+		vault.PageRequest{Max: 25}))(t); len(none.Items) != 0 {
 		t.Errorf("versions of nothing: %v", none)
 	}
 }
@@ -247,12 +267,16 @@ func TestKeyOperationsAgreeWithTheStandardLibrary(t *testing.T) {
 	rsaKey, ecKey := rsaOf(r.Public), ecOf(t, e.Public)
 
 	for alg, valid := range map[string]func(signature []byte) bool{
-		"RS256": func(s []byte) bool { return rsa.VerifyPKCS1v15(rsaKey, crypto.SHA256, digest, s) == nil },
+		"RS256": func(s []byte) bool {
+			return rsa.VerifyPKCS1v15(rsaKey, crypto.SHA256, digest,
+				s) == nil
+		},
 		"PS256": func(s []byte) bool {
 			return rsa.VerifyPSS(rsaKey, crypto.SHA256, digest, s, &rsa.PSSOptions{SaltLength: 32}) == nil
 		},
 		"ES256": func(s []byte) bool {
-			return len(s) == 64 && ecdsa.Verify(ecKey, digest, new(big.Int).SetBytes(s[:32]), new(big.Int).SetBytes(s[32:]))
+			return len(s) == 64 &&
+				ecdsa.Verify(ecKey, digest, new(big.Int).SetBytes(s[:32]), new(big.Int).SetBytes(s[32:]))
 		},
 	} {
 		key := r
@@ -275,7 +299,8 @@ func TestKeyOperationsAgreeWithTheStandardLibrary(t *testing.T) {
 	}
 
 	plain := []byte("thirty-two bytes of a data key..")
-	for name, op := range map[string][2]func(context.Context, vault.Caller, string, string, string, vault.Cipher) (vault.CryptoResult, error){
+	for name, op := range map[string][2]func(context.Context, vault.Caller, string, string, string,
+		vault.Cipher) (vault.CryptoResult, error){
 		"encrypt": {w.Encrypt, w.Decrypt}, "wrapKey": {w.WrapKey, w.UnwrapKey},
 	} {
 		for _, alg := range []string{"RSA-OAEP", "RSA-OAEP-256"} {
@@ -289,7 +314,8 @@ func TestKeyOperationsAgreeWithTheStandardLibrary(t *testing.T) {
 				h = sha256.New()
 			}
 			theirs := must(rsa.EncryptOAEP(h, rand.Reader, rsaKey, plain, nil))(t)
-			if opened := must(op[1](ctx, c, "r", "", alg, vault.Cipher{Value: theirs}))(t); !bytes.Equal(opened.Value, plain) {
+			if opened := must(op[1](ctx, c, "r", "", alg,
+				vault.Cipher{Value: theirs}))(t); !bytes.Equal(opened.Value, plain) {
 				t.Errorf("%s %s: the client's ciphertext opened to %q", name, alg, opened.Value)
 			}
 			sealed.Value[0] ^= 1
@@ -304,20 +330,25 @@ func TestKeyOperationRefusals(t *testing.T) {
 	must(w.CreateKey(ctx, c, "r", rsaSpec, vault.Change{}))(t)
 	must(w.CreateKey(ctx, c, "e", ecSpec, vault.Change{}))(t)
 	for name, err := range map[string]error{
-		"EC key, RSA algorithm":    second(w.Sign(ctx, c, "e", "", "RS256", digest)),
-		"RSA key, EC algorithm":    second(w.Sign(ctx, c, "r", "", "ES256", digest)),
-		"verify likewise":          second(w.Verify(ctx, c, "r", "", "ES256", digest, nil)),
-		"sign with OAEP":           second(w.Sign(ctx, c, "r", "", "RSA-OAEP", digest)),
-		"encrypt with RS256":       second(w.Encrypt(ctx, c, "r", "", "RS256", vault.Cipher{Value: digest})),
-		"no algorithm":             second(w.Sign(ctx, c, "r", "", "", digest)),
-		"unknown algorithm":        second(w.Sign(ctx, c, "r", "", "RSNULL", digest)),
-		"short digest":             second(w.Sign(ctx, c, "r", "", "RS256", digest[1:])),
-		"no digest":                second(w.Sign(ctx, c, "e", "", "ES256", nil)),
-		"long digest":              second(w.Verify(ctx, c, "e", "", "ES256", make([]byte, 33), make([]byte, 64))),
-		"plaintext too long":       second(w.Encrypt(ctx, c, "r", "", "RSA-OAEP-256", vault.Cipher{Value: make([]byte, 191)})),
-		"key too long":             second(w.WrapKey(ctx, c, "r", "", "RSA-OAEP", vault.Cipher{Value: make([]byte, 215)})),
-		"ciphertext of wrong size": second(w.UnwrapKey(ctx, c, "r", "", "RSA-OAEP", vault.Cipher{Value: make([]byte, 255)})),
-		"malformed version":        second(w.Sign(ctx, c, "r", "latest", "RS256", digest)),
+		"EC key, RSA algorithm": second(w.Sign(ctx, c, "e", "", "RS256", digest)),
+		"RSA key, EC algorithm": second(w.Sign(ctx, c, "r", "", "ES256", digest)),
+		"verify likewise":       second(w.Verify(ctx, c, "r", "", "ES256", digest, nil)),
+		"sign with OAEP":        second(w.Sign(ctx, c, "r", "", "RSA-OAEP", digest)),
+		"encrypt with RS256": second(w.Encrypt(ctx, c, "r", "", "RS256",
+			vault.Cipher{Value: digest})),
+		"no algorithm":      second(w.Sign(ctx, c, "r", "", "", digest)),
+		"unknown algorithm": second(w.Sign(ctx, c, "r", "", "RSNULL", digest)),
+		"short digest":      second(w.Sign(ctx, c, "r", "", "RS256", digest[1:])),
+		"no digest":         second(w.Sign(ctx, c, "e", "", "ES256", nil)),
+		"long digest": second(w.Verify(ctx, c, "e", "", "ES256", make([]byte, 33),
+			make([]byte, 64))),
+		"plaintext too long": second(w.Encrypt(ctx, c, "r", "", "RSA-OAEP-256",
+			vault.Cipher{Value: make([]byte, 191)})),
+		"key too long": second(w.WrapKey(ctx, c, "r", "", "RSA-OAEP",
+			vault.Cipher{Value: make([]byte, 215)})),
+		"ciphertext of wrong size": second(w.UnwrapKey(ctx, c, "r", "", "RSA-OAEP",
+			vault.Cipher{Value: make([]byte, 255)})),
+		"malformed version": second(w.Sign(ctx, c, "r", "latest", "RS256", digest)),
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, err, vault.Invalid, "BadParameter") })
 	}
@@ -345,7 +376,8 @@ func TestKeyStateThroughTheVerbs(t *testing.T) {
 	if !must(w.Verify(ctx, c, "k", old.Version, "ES256", digest, signature))(t) {
 		t.Error("an expired key no longer verifies what it signed")
 	}
-	must(w.UpdateKey(ctx, c, "k", old.Version, vault.Change{Enabled: ptr(false)}))(t) // the parsed key is cached by now
+	must(w.UpdateKey(ctx, c, "k", old.Version,
+		vault.Change{Enabled: ptr(false)}))(t) // the parsed key is cached by now
 	_, err = w.Verify(ctx, c, "k", old.Version, "ES256", digest, signature)
 	refused(t, err, vault.Forbidden, "KeyDisabled")
 	_, err = w.Sign(ctx, c, "k", old.Version, "no such algorithm", nil)
@@ -353,7 +385,8 @@ func TestKeyStateThroughTheVerbs(t *testing.T) {
 	must(w.GetKey(ctx, c, "k", old.Version))(t)
 }
 
-// Each verb asks for its own permission, and for it alone; a refusal doesn't say whether the key exists.
+// Each verb asks for its own permission, and for it alone; a refusal doesn't say whether the key
+// exists.
 func TestKeyPermissions(t *testing.T) {
 	w, c := demo(t)
 	must(w.CreateKey(ctx, c, "k", rsaSpec, vault.Change{}))(t)
@@ -365,13 +398,26 @@ func TestKeyPermissions(t *testing.T) {
 		permission, operation string
 		call                  func(c vault.Caller, name string) error
 	}{
-		{"get", "keys/get", func(c vault.Caller, n string) error { return second(w.GetKey(ctx, c, n, "")) }},
-		{"get", "keys/getdeleted", func(c vault.Caller, n string) error { return second(w.GetDeletedKey(ctx, c, "deleted")) }},
-		{"list", "keys/list", func(c vault.Caller, n string) error { return second(w.ListKeys(ctx, c, page)) }},
-		{"list", "keys/versions", func(c vault.Caller, n string) error { return second(w.ListKeyVersions(ctx, c, n, page)) }},
-		{"list", "keys/listdeleted", func(c vault.Caller, n string) error { return second(w.ListDeletedKeys(ctx, c, page)) }},
-		{"update", "keys/update", func(c vault.Caller, n string) error { return second(w.UpdateKey(ctx, c, n, "", vault.Change{})) }},
-		{"sign", "keys/sign", func(c vault.Caller, n string) error { return second(w.Sign(ctx, c, n, "", "RS256", digest)) }},
+		{"get", "keys/get", func(c vault.Caller,
+			n string) error {
+			return second(w.GetKey(ctx, c, n, ""))
+		}},
+		{"get", "keys/getdeleted",
+			func(c vault.Caller, n string) error { return second(w.GetDeletedKey(ctx, c, "deleted")) }},
+		{"list", "keys/list",
+			func(c vault.Caller, n string) error { return second(w.ListKeys(ctx, c, page)) }},
+		{"list", "keys/versions",
+			func(c vault.Caller, n string) error { return second(w.ListKeyVersions(ctx, c, n, page)) }},
+		{"list", "keys/listdeleted",
+			func(c vault.Caller, n string) error { return second(w.ListDeletedKeys(ctx, c, page)) }},
+		{"update", "keys/update", func(c vault.Caller,
+			n string) error {
+			return second(w.UpdateKey(ctx, c, n, "", vault.Change{}))
+		}},
+		{"sign", "keys/sign", func(c vault.Caller,
+			n string) error {
+			return second(w.Sign(ctx, c, n, "", "RS256", digest))
+		}},
 		{"verify", "keys/verify", func(c vault.Caller, n string) error {
 			return second(w.Verify(ctx, c, n, "", "RS256", digest, []byte{}))
 		}},
@@ -390,12 +436,17 @@ func TestKeyPermissions(t *testing.T) {
 		{"create", "keys/create", func(c vault.Caller, n string) error {
 			return second(w.CreateKey(ctx, c, "new", ecSpec, vault.Change{}))
 		}},
-		{"recover", "keys/recover", func(c vault.Caller, n string) error { return second(w.RecoverKey(ctx, c, "deleted")) }},
-		{"delete", "keys/delete", func(c vault.Caller, n string) error { return second(w.DeleteKey(ctx, c, "deleted")) }},
-		{"purge", "keys/purge", func(c vault.Caller, n string) error { return w.PurgeKey(ctx, c, "deleted") }},
+		{"recover", "keys/recover",
+			func(c vault.Caller, n string) error { return second(w.RecoverKey(ctx, c, "deleted")) }},
+		{"delete", "keys/delete",
+			func(c vault.Caller, n string) error { return second(w.DeleteKey(ctx, c, "deleted")) }},
+		{"purge", "keys/purge",
+			func(c vault.Caller, n string) error { return w.PurgeKey(ctx, c, "deleted") }},
 	}
-	every := []string{"get", "list", "update", "create", "import", "delete", "backup", "restore", "recover", "purge", "encrypt", "decrypt",
-		"unwrapKey", "wrapKey", "verify", "sign", "release", "rotate", "getrotationpolicy", "setrotationpolicy"}
+	every := []string{"get", "list", "update", "create", "import", "delete", "backup", "restore",
+		"recover", "purge", "encrypt", "decrypt",
+		"unwrapKey", "wrapKey", "verify", "sign", "release", "rotate", "getrotationpolicy",
+		"setrotationpolicy"}
 	a := w.app("limited")
 	for _, v := range verbs {
 		others := slices.DeleteFunc(slices.Clone(every), func(p string) bool { return p == v.permission })
@@ -403,7 +454,8 @@ func TestKeyPermissions(t *testing.T) {
 		limited := w.caller(a, "demo")
 		for _, name := range []string{"k", "nothing"} {
 			refused(t, v.call(limited, name), vault.Forbidden, "ForbiddenByPolicy")
-			if u := w.usage.last(t); u.Operation != v.operation || u.Status != 403 || u.Code != "ForbiddenByPolicy" {
+			if u := w.usage.last(t); u.Operation != v.operation || u.Status != 403 ||
+				u.Code != "ForbiddenByPolicy" {
 				t.Errorf("%s: recorded %+v", v.operation, u)
 			}
 		}
@@ -417,11 +469,13 @@ func TestKeyPermissions(t *testing.T) {
 func TestUseOfAKeyIsRecordedWithItsVersion(t *testing.T) {
 	w, c := demo(t)
 	k := must(w.CreateKey(ctx, c, "k", ecSpec, vault.Change{}))(t)
-	if u := w.usage.last(t); u.Operation != "keys/create" || u.Object != "k" || u.Version != k.Version || u.Status != 200 {
+	if u := w.usage.last(t); u.Operation != "keys/create" || u.Object != "k" ||
+		u.Version != k.Version || u.Status != 200 {
 		t.Errorf("create: %+v", u)
 	}
 	must(w.Sign(ctx, c, "K", "", "ES256", digest))(t)
-	if u := w.usage.last(t); u.Operation != "keys/sign" || u.Version != k.Version || u.Status != 200 || u.Vault != "demo" || u.OID != c.Identity.OID {
+	if u := w.usage.last(t); u.Operation != "keys/sign" || u.Version != k.Version || u.Status != 200 ||
+		u.Vault != "demo" || u.OID != c.Identity.OID {
 		t.Errorf("sign: %+v", u)
 	}
 	w.usage.failWith(context.DeadlineExceeded)
@@ -443,7 +497,8 @@ func TestAConflictKeepsTheGeneratedKey(t *testing.T) {
 	var proposed [][]byte // ends of the private keys: the primes' coefficients
 	w.replica.refuse = func(txn fsm.Txn) error {
 		for _, write := range txn.Writes {
-			if record := must(w.keyring.Open(nil, write.Path, write.Logical, write.Value))(t); len(record) > 1200 {
+			if record := must(w.keyring.Open(nil, write.Path, write.Logical,
+				write.Value))(t); len(record) > 1200 {
 				proposed = append(proposed, record[len(record)-100:])
 			}
 		}
@@ -453,11 +508,13 @@ func TestAConflictKeepsTheGeneratedKey(t *testing.T) {
 	if len(proposed) != 2 || !bytes.Equal(proposed[0], proposed[1]) {
 		t.Errorf("%d proposals, want two of the same key", len(proposed))
 	}
-	if versions := must(w.ListKeyVersions(ctx, c, "k", vault.PageRequest{Max: 25}))(t); len(versions.Items) != 2 {
+	if versions := must(w.ListKeyVersions(ctx, c, "k",
+		vault.PageRequest{Max: 25}))(t); len(versions.Items) != 2 {
 		t.Errorf("%d versions", len(versions.Items))
 	}
 	got := must(w.Sign(ctx, c, "k", "", "RS256", digest))(t)
-	if got.Version != made.Version || rsa.VerifyPKCS1v15(rsaOf(made.Public), crypto.SHA256, digest, got.Value) != nil {
+	if got.Version != made.Version ||
+		rsa.VerifyPKCS1v15(rsaOf(made.Public), crypto.SHA256, digest, got.Value) != nil {
 		t.Error("the key that was answered is not the key that was stored")
 	}
 }
@@ -492,7 +549,8 @@ func TestClosedVaultSignsNothing(t *testing.T) {
 	refused(t, err, vault.Unavailable, "Sealed")
 }
 
-// Signatures go on while versions, attributes and the cache change under them: each is by the version it names.
+// Signatures go on while versions, attributes and the cache change under them: each is by the
+// version it names.
 func TestKeyUseWhileTheKeyChanges(t *testing.T) {
 	w, c := demo(t)
 	must(w.CreateKey(ctx, c, "k", ecSpec, vault.Change{}))(t)
@@ -511,13 +569,15 @@ func TestKeyUseWhileTheKeyChanges(t *testing.T) {
 	}
 	for i := range 20 {
 		k := must(w.CreateKey(ctx, c, "k", ecSpec, vault.Change{}))(t)
-		must(w.UpdateKey(ctx, c, "k", k.Version, vault.Change{Tags: map[string]string{"i": fmt.Sprint(i)}}))(t)
+		must(w.UpdateKey(ctx, c, "k", k.Version,
+			vault.Change{Tags: map[string]string{"i": fmt.Sprint(i)}}))(t)
 	}
 	wg.Wait()
 	close(results)
 	for r := range results {
 		key := ecOf(t, must(w.GetKey(ctx, c, "k", r.Version))(t).Public)
-		if len(r.Value) != 64 || !ecdsa.Verify(key, digest, new(big.Int).SetBytes(r.Value[:32]), new(big.Int).SetBytes(r.Value[32:])) {
+		if len(r.Value) != 64 || !ecdsa.Verify(key, digest, new(big.Int).SetBytes(r.Value[:32]),
+			new(big.Int).SetBytes(r.Value[32:])) {
 			t.Fatalf("a signature is not by version %s", r.Version)
 		}
 	}

@@ -70,7 +70,8 @@ func shapeFor(spec KeySpec) (*keyShape, error) {
 // theCurves also tells whoever uses the name that version 2016-10-01 of the API had for the last.
 const theCurves = "it is P-256, P-384, P-521 or P-256K, which others call secp256k1"
 
-// matches: key_size means nothing for EC (sigstore sends 2048), crv nothing for RSA. What is not given matches the first row.
+// matches: key_size means nothing for EC (sigstore sends 2048), crv nothing for RSA. What is not
+// given matches the first row.
 func (s *keyShape) matches(spec KeySpec) bool {
 	if s.kty == "EC" {
 		return spec.Crv == "" || spec.Crv == s.crv

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// A CryptoResult is what a key operation gives. Name is as first spelt, Version the one that was used.
+// A CryptoResult is what a key operation gives. Name is as first spelt, Version the one that was
+// used.
 type CryptoResult struct {
 	Name, Version string
 	Cipher        // a signature has a Value alone
@@ -23,60 +24,74 @@ var (
 	useSign    = use{verb{operation: "keys/sign", permission: keysSign, secret: true}, opSign, true}
 	useVerify  = use{verb{operation: "keys/verify", permission: keysVerify}, opVerify, false}
 	useEncrypt = use{verb{operation: "keys/encrypt", permission: keysEncrypt}, opEncrypt, true}
-	useDecrypt = use{verb{operation: "keys/decrypt", permission: keysDecrypt, secret: true}, opDecrypt, false}
-	useWrap    = use{verb{operation: "keys/wrapKey", permission: keysWrapKey}, opWrapKey, true}
-	useUnwrap  = use{verb{operation: "keys/unwrapKey", permission: keysUnwrapKey, secret: true}, opUnwrapKey, false}
+	useDecrypt = use{verb{operation: "keys/decrypt", permission: keysDecrypt, secret: true}, opDecrypt,
+		false}
+	useWrap   = use{verb{operation: "keys/wrapKey", permission: keysWrapKey}, opWrapKey, true}
+	useUnwrap = use{verb{operation: "keys/unwrapKey", permission: keysUnwrapKey, secret: true},
+		opUnwrapKey, false}
 )
 
-// Sign signs a digest of exactly the length of the algorithm's hash. The private key never leaves this call.
-func (v *Vaults) Sign(ctx context.Context, c Caller, name, version, alg string, digest []byte) (CryptoResult, error) {
-	return v.use(ctx, c, useSign, target{name, version}, alg, func(a *algorithm, m material) (out Cipher, err error) {
-		if err = a.checkDigest("value", digest); err == nil {
-			out.Value, err = a.sign(m, digest)
-		}
-		return out, err
-	}, input{"value", digest})
+// Sign signs a digest of exactly the length of the algorithm's hash. The private key never leaves
+// this call.
+func (v *Vaults) Sign(ctx context.Context, c Caller, name, version, alg string,
+	digest []byte) (CryptoResult, error) {
+	return v.use(ctx, c, useSign, target{name, version}, alg,
+		func(a *algorithm, m material) (out Cipher, err error) {
+			if err = a.checkDigest("value", digest); err == nil {
+				out.Value, err = a.sign(m, digest)
+			}
+			return out, err
+		}, input{"value", digest})
 }
 
-// Verify says whether the signature is the key's over the digest. A wrong signature of whatever length is false, not an error.
-func (v *Vaults) Verify(ctx context.Context, c Caller, name, version, alg string, digest, signature []byte) (bool, error) {
+// Verify says whether the signature is the key's over the digest. A wrong signature of whatever
+// length is false, not an error.
+func (v *Vaults) Verify(ctx context.Context, c Caller, name, version, alg string, digest,
+	signature []byte) (bool, error) {
 	var good bool
-	_, err := v.use(ctx, c, useVerify, target{name, version}, alg, func(a *algorithm, m material) (none Cipher, err error) {
-		if err = a.checkDigest("digest", digest); err == nil {
-			good = a.verify(m, digest, signature)
-		}
-		return none, err
-	}, input{"digest", digest}, input{"value", signature})
+	_, err := v.use(ctx, c, useVerify, target{name, version}, alg,
+		func(a *algorithm, m material) (none Cipher, err error) {
+			if err = a.checkDigest("digest", digest); err == nil {
+				good = a.verify(m, digest, signature)
+			}
+			return none, err
+		}, input{"digest", digest}, input{"value", signature})
 	return good && err == nil, err
 }
 
 // Encrypt enciphers a plaintext that is short enough for the key and the algorithm.
-func (v *Vaults) Encrypt(ctx context.Context, c Caller, name, version, alg string, in Cipher) (CryptoResult, error) {
+func (v *Vaults) Encrypt(ctx context.Context, c Caller, name, version, alg string,
+	in Cipher) (CryptoResult, error) {
 	return v.encipher(ctx, c, useEncrypt, target{name, version}, alg, in)
 }
 
 // Decrypt deciphers. All that does not decrypt is refused in the same words (400 BadParameter).
-func (v *Vaults) Decrypt(ctx context.Context, c Caller, name, version, alg string, in Cipher) (CryptoResult, error) {
+func (v *Vaults) Decrypt(ctx context.Context, c Caller, name, version, alg string,
+	in Cipher) (CryptoResult, error) {
 	return v.decipher(ctx, c, useDecrypt, target{name, version}, alg, in)
 }
 
 // WrapKey is Encrypt under a permission and a key operation of its own.
-func (v *Vaults) WrapKey(ctx context.Context, c Caller, name, version, alg string, in Cipher) (CryptoResult, error) {
+func (v *Vaults) WrapKey(ctx context.Context, c Caller, name, version, alg string,
+	in Cipher) (CryptoResult, error) {
 	return v.encipher(ctx, c, useWrap, target{name, version}, alg, in)
 }
 
 // UnwrapKey is Decrypt under a permission and a key operation of its own.
-func (v *Vaults) UnwrapKey(ctx context.Context, c Caller, name, version, alg string, in Cipher) (CryptoResult, error) {
+func (v *Vaults) UnwrapKey(ctx context.Context, c Caller, name, version, alg string,
+	in Cipher) (CryptoResult, error) {
 	return v.decipher(ctx, c, useUnwrap, target{name, version}, alg, in)
 }
 
-func (v *Vaults) encipher(ctx context.Context, c Caller, u use, t target, alg string, in Cipher) (CryptoResult, error) {
+func (v *Vaults) encipher(ctx context.Context, c Caller, u use, t target, alg string,
+	in Cipher) (CryptoResult, error) {
 	return v.use(ctx, c, u, t, alg, func(a *algorithm, m material) (Cipher, error) {
 		return a.encrypt(m, in)
 	}, input{"value", in.Value})
 }
 
-func (v *Vaults) decipher(ctx context.Context, c Caller, u use, t target, alg string, in Cipher) (CryptoResult, error) {
+func (v *Vaults) decipher(ctx context.Context, c Caller, u use, t target, alg string,
+	in Cipher) (CryptoResult, error) {
 	return v.use(ctx, c, u, t, alg, func(a *algorithm, m material) (Cipher, error) {
 		return a.decrypt(m, in)
 	}, input{"value", in.Value})
@@ -182,7 +197,8 @@ func (u use) allowed(r *keyRecord, now time.Time) error {
 	case !a.Enabled:
 		return forbidden("KeyDisabled", "Operation %s is not allowed on a disabled key.", u.op)
 	case u.window && a.NotBefore != nil && now.Unix() < *a.NotBefore:
-		return forbidden("KeyNotYetValid", "Operation %s is not allowed on a key before its not-before time.", u.op)
+		return forbidden("KeyNotYetValid",
+			"Operation %s is not allowed on a key before its not-before time.", u.op)
 	case u.window && a.Expires != nil && now.Unix() >= *a.Expires:
 		return forbidden("KeyExpired", "Operation %s is not allowed on an expired key.", u.op)
 	case !slices.Contains(r.Ops, string(u.op)):

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// The key with the scalar 1, whose public key is the base point (SEC 2 section 2.4.1), is what OpenSSL writes for it.
+// The key with the scalar 1, whose public key is the base point (SEC 2 section 2.4.1), is what
+// OpenSSL writes for it.
 func TestKoblitzKeyIsSpeltAsOpenSSLDoes(t *testing.T) {
 	scalar := make([]byte, 32)
 	scalar[31] = 1

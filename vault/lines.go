@@ -8,9 +8,9 @@ import (
 // maxInLine bounds how many writers of one object wait on this node.
 const maxInLine = 1024
 
-// lines let one writer of each object at a time decide and commit on this node. Of two that decide at
-// once one meets the other and decides again; of sixty, most would do so until they gave up. With
-// lines, only nodes meet. Nothing but that rests on them.
+// lines let one writer of each object at a time decide and commit on this node. Of two that decide
+// at once one meets the other and decides again; of sixty, most would do so until they gave up.
+// With lines, only nodes meet. Nothing but that rests on them.
 type lines struct {
 	mu      sync.Mutex
 	waiting map[string]*line // by object
@@ -29,7 +29,8 @@ func (l *lines) join(ctx context.Context, object string) (leave func(), err erro
 	}
 	if !q.front(ctx) {
 		l.exit(object, q)
-		return nil, unavailable("Busy", "Others were writing this object for as long as this request may take.")
+		return nil, unavailable("Busy",
+			"Others were writing this object for as long as this request may take.")
 	}
 	return func() { <-q.turn; l.exit(object, q) }, nil
 }

@@ -9,13 +9,15 @@ import (
 )
 
 // performList lists the live objects, performListDeleted the deleted ones, by folded name.
-func (k *collection[T]) performList(ctx context.Context, v *Vaults, c Caller, p PageRequest) (Page[T], error) {
+func (k *collection[T]) performList(ctx context.Context, v *Vaults, c Caller,
+	p PageRequest) (Page[T], error) {
 	return perform(ctx, v, c, k.list, target{}, func(d *decision) (Page[T], error) {
 		return k.page(d, live, listLive, p)
 	})
 }
 
-func (k *collection[T]) performListDeleted(ctx context.Context, v *Vaults, c Caller, p PageRequest) (Page[T], error) {
+func (k *collection[T]) performListDeleted(ctx context.Context, v *Vaults, c Caller,
+	p PageRequest) (Page[T], error) {
 	return perform(ctx, v, c, k.listDeleted, target{}, func(d *decision) (Page[T], error) {
 		if !d.indexed() {
 			return k.page(d, deleted, listDeleted, p)
@@ -47,8 +49,8 @@ func names(view fsm.View, dir, after string) iter.Seq[string] {
 	}
 }
 
-// maxPage is the most items of a page; maxLooked how many heads are looked at for one, so that a listing of few among many
-// stays cheap: such a page comes short, with a token for more.
+// maxPage is the most items of a page; maxLooked how many heads are looked at for one, so that a
+// listing of few among many stays cheap: such a page comes short, with a token for more.
 const (
 	maxPage   = 25
 	maxLooked = 10 * maxPage
@@ -100,8 +102,9 @@ func (k *collection[T]) appendIf(d *decision, items []T, path string, want state
 	return append(items, item), err
 }
 
-// heads yields the folded names in the directory of a collection, in order. What lies below an object's head sorts between the
-// heads ("a", "a-b", "a/version/…", "a0"); it is jumped over at once.
+// heads yields the folded names in the directory of a collection, in order. What lies below an
+// object's head sorts between the heads ("a", "a-b", "a/version/…", "a0"); it is jumped over at
+// once.
 func heads(view fsm.View, dir, after string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for jumped := true; jumped; {
@@ -120,8 +123,10 @@ func heads(view fsm.View, dir, after string) iter.Seq[string] {
 	}
 }
 
-// performListVersions lists the versions of a live object by version id. A name that isn't there has none (Azure answers an empty page).
-func (k *collection[T]) performListVersions(ctx context.Context, v *Vaults, c Caller, name string, p PageRequest) (Page[T], error) {
+// performListVersions lists the versions of a live object by version id. A name that isn't there
+// has none (Azure answers an empty page).
+func (k *collection[T]) performListVersions(ctx context.Context, v *Vaults, c Caller, name string,
+	p PageRequest) (Page[T], error) {
 	return perform(ctx, v, c, k.versions, target{name: name}, func(d *decision) (Page[T], error) {
 		o, err := k.head(d, name)
 		if err != nil {
@@ -135,7 +140,8 @@ func (k *collection[T]) performListVersions(ctx context.Context, v *Vaults, c Ca
 	})
 }
 
-func (k *collection[T]) versionPage(d *decision, o object, after string, most int) (Page[T], error) {
+func (k *collection[T]) versionPage(d *decision, o object, after string, most int) (Page[T],
+	error) {
 	var page Page[T]
 	dir := versionDir(o.path)
 	if after != "" {

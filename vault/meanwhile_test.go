@@ -12,7 +12,8 @@ import (
 	"keyquorum/vault"
 )
 
-// behind calls a verb on a node whose own copy lags, the first time that it is looked at, behind all that was done since.
+// behind calls a verb on a node whose own copy lags, the first time that it is looked at, behind
+// all that was done since.
 func (w *world) behind(since func(), verb func() error) error {
 	w.t.Helper()
 	old := w.replica.View()
@@ -22,7 +23,8 @@ func (w *world) behind(since func(), verb func() error) error {
 	return verb()
 }
 
-// A right that was withdrawn is gone for every verb, also on a node whose own copy still has it (I1).
+// A right that was withdrawn is gone for every verb, also on a node whose own copy still has it
+// (I1).
 func TestWithdrawnRightIsGoneWhereTheCopyLags(t *testing.T) {
 	for _, v := range verbs {
 		t.Run(v.operation, func(t *testing.T) {
@@ -49,7 +51,8 @@ func TestRemovedClientSecretGivesNoTokenWhereTheCopyLags(t *testing.T) {
 	refused(t, err, vault.Unauthenticated, "invalid_client")
 }
 
-// A listing shows what there is, also on a node whose own copy knows of nothing that happened since.
+// A listing shows what there is, also on a node whose own copy knows of nothing that happened
+// since.
 func TestListingsAreCurrentWhereTheCopyLags(t *testing.T) {
 	secret := func(s vault.Secret) string { return s.Name }
 	key := func(k vault.Key) string { return k.Name }
@@ -136,7 +139,8 @@ func TestUseIsRecordedWhenTheClientHasGone(t *testing.T) {
 	}
 }
 
-// A node that is sealed after it took its view gives no answer, not even one for which it has nothing to open (I7).
+// A node that is sealed after it took its view gives no answer, not even one for which it has
+// nothing to open (I7).
 func TestSealedMeanwhile(t *testing.T) {
 	unknown := vault.TokenRequest{ClientID: "00000000-0000-4000-8000-000000000000", Secret: seal.Plaintext("x"), Audience: zone}
 	for name, call := range map[string]func(v *vault.Vaults, w *world, c vault.Caller) error{
@@ -167,7 +171,8 @@ func TestSealedMeanwhile(t *testing.T) {
 	}
 }
 
-// sealedWhenItLooksAtTheClock is another node, which is sealed as soon as it has a view to decide on.
+// sealedWhenItLooksAtTheClock is another node, which is sealed as soon as it has a view to decide
+// on.
 func (w *world) sealedWhenItLooksAtTheClock() (v *vault.Vaults) {
 	w.t.Helper()
 	log := audit.OpenSink(w.usage)

@@ -9,12 +9,15 @@ import (
 	"keyquorum/seal"
 )
 
-// A collection is what secrets and keys have in common: named objects with versions, soft deletion, recovery, purge, listings.
-// A kind of object plugs in by one value of this type (see secretCollection): its words, its verbs, and bundle, which turns
-// a version's stored record into what the API answers. T is that answer: Secret or Key, for one version.
+// A collection is what secrets and keys have in common: named objects with versions, soft deletion,
+// recovery, purge, listings. A kind of object plugs in by one value of this type (see
+// secretCollection): its words, its verbs, and bundle, which turns a version's stored record into
+// what the API answers. T is that answer: Secret or Key, for one version.
 //
-// What is stored: a head record for each object (type head) and below it a record for each version, whose shape is the kind's
-// own, and whatever else the kind keeps of an object. Whoever writes a version holds the transaction to the head; whoever adds one, deletes, recovers or purges changes it.
+// What is stored: a head record for each object (type head) and below it a record for each version,
+// whose shape is the kind's own, and whatever else the kind keeps of an object. Whoever writes a
+// version holds the transaction to the head; whoever adds one, deletes, recovers or purges changes
+// it.
 type collection[T any] struct {
 	kind    string // path segment, "secret"
 	noun    string // "Secret"
@@ -99,11 +102,14 @@ func (k *collection[T]) notFound(name, version string) error {
 	if version != "" {
 		name += "/" + version
 	}
-	return notFound(k.missing, "%s with (name/id) %s was not found in this key vault. If you recently deleted this %s you may be able to recover it using the correct recovery command. "+
-		"For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182", k.article, name, k.kind)
+	return notFound(k.missing,
+		"%s with (name/id) %s was not found in this key vault. If you recently deleted this %s you may be able to recover it using the correct recovery command. "+
+			"For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182",
+		k.article, name, k.kind)
 }
 
-// claim reads the object that is to get a new version: one that is live or was never there. A deleted one is refused (409).
+// claim reads the object that is to get a new version: one that is live or was never there. A
+// deleted one is refused (409).
 func (k *collection[T]) claim(d *decision, name string) (object, error) {
 	o, err := k.head(d, name)
 	switch {
@@ -112,17 +118,22 @@ func (k *collection[T]) claim(d *decision, name string) (object, error) {
 	case o.head == nil || o.head.State == live:
 		return o, nil
 	case o.head.State == restoring:
-		return o, conflict("ObjectIsBeingRecovered", "%s %s is currently being restored from another backup; what is there of it can be purged.", k.noun, name)
+		return o, conflict("ObjectIsBeingRecovered",
+			"%s %s is currently being restored from another backup; what is there of it can be purged.",
+			k.noun, name)
 	case o.head.State == purging:
-		return o, conflict("ObjectIsBeingDeleted", "%s %s is currently being deleted and cannot be re-created; retry later.", k.noun, name)
+		return o, conflict("ObjectIsBeingDeleted",
+			"%s %s is currently being deleted and cannot be re-created; retry later.", k.noun, name)
 	default:
-		return o, conflict("ObjectIsDeletedButRecoverable", "%s %s is currently in a deleted but recoverable state, and its name cannot be reused; "+
-			"in this state, the %s can only be recovered or purged.", k.noun, name, k.kind)
+		return o, conflict("ObjectIsDeletedButRecoverable",
+			"%s %s is currently in a deleted but recoverable state, and its name cannot be reused; "+
+				"in this state, the %s can only be recovered or purged.", k.noun, name, k.kind)
 	}
 }
 
 // add writes a new version of a claimed object. record is cleared.
-func (k *collection[T]) add(d *decision, o object, name string, record seal.Plaintext) (object, error) {
+func (k *collection[T]) add(d *decision, o object, name string, record seal.Plaintext) (object,
+	error) {
 	o.version = randomHex(16)
 	d.version = o.version
 	h := head{Name: name, Current: o.version}
@@ -169,7 +180,8 @@ func (k *collection[T]) performDelete(ctx context.Context, v *Vaults, c Caller, 
 }
 
 // performRecover makes a deleted object live again, as it was.
-func (k *collection[T]) performRecover(ctx context.Context, v *Vaults, c Caller, name string) (T, error) {
+func (k *collection[T]) performRecover(ctx context.Context, v *Vaults, c Caller, name string) (T,
+	error) {
 	return perform(ctx, v, c, k.recover, target{name: name}, func(d *decision) (T, error) {
 		o, err := k.findDeleted(d, name)
 		if err != nil {
@@ -190,25 +202,28 @@ func (k *collection[T]) rehead(d *decision, o object, h head) (T, error) {
 	return k.answer(d, o)
 }
 
-// performPurge deletes an object with all its versions for ever. One with more versions than a transaction holds goes in steps:
-// the first marks the head, so that nothing can bring back what is left, and the head goes last. A step that never came is
-// made up for by the next purge of the name. It takes away as well what a restore has left: that is no object yet, and no purge
+// performPurge deletes an object with all its versions for ever. One with more versions than a
+// transaction holds goes in steps: the first marks the head, so that nothing can bring back what is
+// left, and the head goes last. A step that never came is made up for by the next purge of the
+// name. It takes away as well what a restore has left: that is no object yet, and no purge
 // protection holds it, nor what a purge has begun with.
 func (k *collection[T]) performPurge(ctx context.Context, v *Vaults, c Caller, name string) error {
-	_, err := perform(ctx, v, c, k.purge, target{name: name}, func(d *decision) (none struct{}, err error) {
-		o, err := k.head(d, name)
-		if err != nil {
-			return none, err
-		}
-		if o.head == nil || o.head.State == live {
-			return none, notFound(k.missing, "Deleted %s not found: %s", k.noun, name)
-		}
-		if d.vault.PurgeProtection && o.head.State == deleted {
-			return none, forbidden("", `Operation "purge" is not allowed because purge protection is enabled for this vault. `+
-				"Key Vault service will automatically purge it after the retention period has passed.")
-		}
-		return none, d.purge(o)
-	})
+	_, err := perform(ctx, v, c, k.purge, target{name: name},
+		func(d *decision) (none struct{}, err error) {
+			o, err := k.head(d, name)
+			if err != nil {
+				return none, err
+			}
+			if o.head == nil || o.head.State == live {
+				return none, notFound(k.missing, "Deleted %s not found: %s", k.noun, name)
+			}
+			if d.vault.PurgeProtection && o.head.State == deleted {
+				return none, forbidden("",
+					`Operation "purge" is not allowed because purge protection is enabled for this vault. `+
+						"Key Vault service will automatically purge it after the retention period has passed.")
+			}
+			return none, d.purge(o)
+		})
 	return err
 }
 
@@ -227,8 +242,8 @@ func (d *decision) purge(o object) error {
 	return d.reindex(o, nil)
 }
 
-// empty removes the records below dir, as many as fit beside the conditions that there are. Where some are left it is false and the
-// decision is to be made again, when this step is applied.
+// empty removes the records below dir, as many as fit beside the conditions that there are. Where
+// some are left it is false and the decision is to be made again, when this step is applied.
 func (d *decision) empty(dir string) (all bool) {
 	for path := range d.view.Scan(dir, "") {
 		if d.full() {
@@ -240,18 +255,21 @@ func (d *decision) empty(dir string) (all bool) {
 	return true
 }
 
-// performGetDeleted answers for the latest version of a deleted object. refuse may find a reason not to.
-func (k *collection[T]) performGetDeleted(ctx context.Context, v *Vaults, c Caller, name string, refuse func(T) error) (T, error) {
-	return perform(ctx, v, c, k.getDeleted, target{name: name}, func(d *decision) (answer T, err error) {
-		o, err := k.findDeleted(d, name)
-		if err != nil {
-			return answer, err
-		}
-		if answer, err = k.answer(d, o); err != nil {
-			return answer, err
-		}
-		return answer, refuse(answer)
-	})
+// performGetDeleted answers for the latest version of a deleted object. refuse may find a reason
+// not to.
+func (k *collection[T]) performGetDeleted(ctx context.Context, v *Vaults, c Caller, name string,
+	refuse func(T) error) (T, error) {
+	return perform(ctx, v, c, k.getDeleted, target{name: name},
+		func(d *decision) (answer T, err error) {
+			o, err := k.findDeleted(d, name)
+			if err != nil {
+				return answer, err
+			}
+			if answer, err = k.answer(d, o); err != nil {
+				return answer, err
+			}
+			return answer, refuse(answer)
+		})
 }
 
 func randomHex(n int) string {

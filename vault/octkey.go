@@ -12,8 +12,8 @@ import (
 	"keyquorum/seal"
 )
 
-// An octKey is a symmetric key of 128, 192 or 256 bits (RFC 7518 section 6.4), kept as its bytes. All that is done with it is done
-// inside withPrivate: it has no public half.
+// An octKey is a symmetric key of 128, 192 or 256 bits (RFC 7518 section 6.4), kept as its bytes.
+// All that is done with it is done inside withPrivate: it has no public half.
 type octKey struct {
 	key   []byte
 	block cipher.Block
@@ -94,7 +94,8 @@ func (k octKey) decrypt(a *algorithm, in Cipher) (out Cipher, err error) {
 	return out, err
 }
 
-// sealGCM draws the IV itself: a caller that gave one twice would give the key's authentication away.
+// sealGCM draws the IV itself: a caller that gave one twice would give the key's authentication
+// away.
 func (k octKey) sealGCM(in Cipher) (Cipher, error) {
 	if len(in.IV) != 0 {
 		return Cipher{}, badParameter("Property iv must not be given: AES-GCM draws one and answers with it.")
@@ -124,7 +125,8 @@ func (k octKey) openGCM(in Cipher) (Cipher, error) {
 // wrap takes whole halves of blocks, at least two (RFC 3394 section 2).
 func (k octKey) wrap(in Cipher) (Cipher, error) {
 	if len(in.Value) < 16 || len(in.Value)%8 != 0 {
-		return Cipher{}, badValue("value", "key wrap takes a multiple of 8 bytes, 16 at least, and %d were given", len(in.Value))
+		return Cipher{}, badValue("value",
+			"key wrap takes a multiple of 8 bytes, 16 at least, and %d were given", len(in.Value))
 	}
 	value, err := jose.KeyWrap(k.block, in.Value)
 	return Cipher{Value: value}, err
@@ -157,7 +159,8 @@ func (k octKey) encryptCBC(a *algorithm, in Cipher) (Cipher, error) {
 		}
 	}
 	if len(value) == 0 || len(value)%aes.BlockSize != 0 {
-		return Cipher{}, badValue("value", "%s takes a multiple of 16 bytes, and %d were given", a.name, len(value))
+		return Cipher{}, badValue("value", "%s takes a multiple of 16 bytes, and %d were given", a.name,
+			len(value))
 	}
 	cipher.NewCBCEncrypter(k.block, in.IV).CryptBlocks(value, value)
 	return Cipher{Value: value, IV: in.IV}, nil
@@ -183,8 +186,8 @@ func (k octKey) decryptCBC(a *algorithm, in Cipher) (Cipher, error) {
 	return Cipher{Value: value[:len(value)-n]}, nil
 }
 
-// padding says how many bytes of padding end b, which is whole blocks, and whether they are padding. It looks at the whole last
-// block whatever it holds, so that the time tells nothing.
+// padding says how many bytes of padding end b, which is whole blocks, and whether they are
+// padding. It looks at the whole last block whatever it holds, so that the time tells nothing.
 func padding(b []byte) (n int, ok bool) {
 	last := b[len(b)-aes.BlockSize:]
 	n = int(last[aes.BlockSize-1])

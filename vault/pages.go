@@ -15,14 +15,16 @@ const (
 //
 //	0x01 ‖ first letter of the collection ‖ listing ‖ the last folded name or version that was looked at
 //
-// It holds nothing that the page before it did not show or pass, so it isn't sealed; it is opened strictly, because it comes
-// from a stranger, and whatever it says only moves the start of a listing that the caller may read anyway.
+// It holds nothing that the page before it did not show or pass, so it isn't sealed; it is opened
+// strictly, because it comes from a stranger, and whatever it says only moves the start of a
+// listing that the caller may read anyway.
 const (
 	pageTokenVersion = 0x01
 	maxPageToken     = 192
 )
 
-// strictBase64 is base64url without padding (RFC 4648 section 5) whose unused last bits are zero. It still skips line ends.
+// strictBase64 is base64url without padding (RFC 4648 section 5) whose unused last bits are zero.
+// It still skips line ends.
 var strictBase64 = base64.RawURLEncoding.Strict()
 
 func pageToken(kind string, l listing, last string) string {

@@ -2,7 +2,8 @@ package vault
 
 import "encoding/hex"
 
-// Paths of the domain's records (decision 20). Names in them are folded, so that two spellings are one path:
+// Paths of the domain's records (decision 20). Names in them are folded, so that two spellings are
+// one path:
 //
 //	sys/token-keys                                  keys that sign access tokens
 //	token/<64 hex>                                  an operator's token, by its SHA-256
@@ -13,7 +14,8 @@ import "encoding/hex"
 //	vault/<id>/secret/<folded name>                 an object's head; keys likewise
 //	vault/<id>/secret/<folded name>/version/<32 hex>
 //
-// What belongs to a vault lies below vault/<id>/, what belongs to an object below its head: a purge removes the whole of that.
+// What belongs to a vault lies below vault/<id>/, what belongs to an object below its head: a purge
+// removes the whole of that.
 const (
 	tokenKeysPath = "sys/token-keys"
 	tokenDir      = "token/"
@@ -38,7 +40,8 @@ func versionDir(head string) string           { return head + "/version/" }
 func versionPath(head, version string) string { return head + "/version/" + version }
 func tokenPath(sum [32]byte) string           { return tokenDir + hex.EncodeToString(sum[:]) }
 
-// validName says whether name may name a key or a secret: ^[0-9a-zA-Z-]{1,127}$, and not "restore", which the API uses as a path.
+// validName says whether name may name a key or a secret: ^[0-9a-zA-Z-]{1,127}$, and not "restore",
+// which the API uses as a path.
 func validName(name string) bool {
 	if len(name) < 1 || len(name) > 127 {
 		return false
@@ -64,7 +67,8 @@ func validVersion(version string) bool {
 	return true
 }
 
-// validVaultName: 3 to 24 characters, a folded letter first, a letter or digit last, no two hyphens in a row.
+// validVaultName: 3 to 24 characters, a folded letter first, a letter or digit last, no two hyphens
+// in a row.
 func validVaultName(name string) bool {
 	if len(name) < 3 || len(name) > 24 || !letter(name[0]) || name[len(name)-1] == '-' {
 		return false

@@ -26,9 +26,11 @@ type verb struct {
 // A target is the object that a verb is about, as the caller spelt it. Version "" is the latest.
 type target struct{ name, version string }
 
-// perform is the one door of the application plane: view, allowed?, act, usage record, return. act decides from d alone, may be
-// called several times, and leaves what it wants written in d; only what its last call returned is answered.
-func perform[T any](ctx context.Context, v *Vaults, c Caller, w verb, t target, act func(d *decision) (T, error)) (T, error) {
+// perform is the one door of the application plane: view, allowed?, act, usage record, return. act
+// decides from d alone, may be called several times, and leaves what it wants written in d; only
+// what its last call returned is answered.
+func perform[T any](ctx context.Context, v *Vaults, c Caller, w verb, t target,
+	act func(d *decision) (T, error)) (T, error) {
 	var result T
 	turn := v.turnFor(c, w)
 	defer turn.give()
@@ -67,9 +69,11 @@ func (w verb) line(c Caller, t target) string {
 	return c.Vault + "/" + collection + "/" + fold(t.name)
 }
 
-// errStalled is answered in the place of what was drawn too long ago: an answer from before a right was revoked must not leave long after
-// (I4). Its usage record stands. What has changed the state stays done, and is answered.
-var errStalled = unavailable("Stalled", "The node stood still for longer than an answer may take to leave.")
+// errStalled is answered in the place of what was drawn too long ago: an answer from before a right
+// was revoked must not leave long after (I4). Its usage record stands. What has changed the state
+// stays done, and is answered.
+var errStalled = unavailable("Stalled",
+	"The node stood still for longer than an answer may take to leave.")
 
 func (d *decision) late() bool { return !d.committed && !d.v.cfg.Replica.Fresh(d.look) }
 
@@ -80,8 +84,10 @@ type adminVerb struct {
 	removes   bool // as a verb's; its vault is one of the things that it may remove
 }
 
-// performAdmin is the door of the administration API: as perform, with the operator's token in the place of principal and access.
-func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, w adminVerb, vaultName, object string, act func(d *decision) (T, error)) (T, error) {
+// performAdmin is the door of the administration API: as perform, with the operator's token in the
+// place of principal and access.
+func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, w adminVerb, vaultName,
+	object string, act func(d *decision) (T, error)) (T, error) {
 	var result T
 	var line string
 	if w.writes {
@@ -114,8 +120,8 @@ func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, w adminVerb
 	return result, nil
 }
 
-// maxAttempts bounds how often a write that met another is decided again (decision 11). Writers of one
-// object meet other nodes only: of three that go on writing each wins every third time.
+// maxAttempts bounds how often a write that met another is decided again (decision 11). Writers of
+// one object meet other nodes only: of three that go on writing each wins every third time.
 const maxAttempts = 64
 
 var errContended = unavailable("Contended", "Others kept changing the same records.")
@@ -134,9 +140,10 @@ func (v *Vaults) settleInLine(
 	return v.settle(ctx, fenced, writes, decide)
 }
 
-// settle carries a request from a view to its outcome and returns the last decision. The error is nil, an *Error, or one that
-// refusal understands.
-func (v *Vaults) settle(ctx context.Context, fenced, writes bool, decide func(*decision) error) (*decision, error) {
+// settle carries a request from a view to its outcome and returns the last decision. The error is
+// nil, an *Error, or one that refusal understands.
+func (v *Vaults) settle(ctx context.Context, fenced, writes bool,
+	decide func(*decision) error) (*decision, error) {
 	if !writes {
 		return v.current(ctx, &decision{v: v, fenced: fenced}, decide)
 	}
@@ -145,7 +152,8 @@ func (v *Vaults) settle(ctx context.Context, fenced, writes bool, decide func(*d
 		var more bool
 		var err error
 		begun := d.committed // a step before this one was applied
-		d, more, err = v.attempt(ctx, &decision{v: v, fenced: fenced, writes: true, committed: begun}, decide)
+		d, more, err = v.attempt(ctx, &decision{v: v, fenced: fenced, writes: true, committed: begun},
+			decide)
 		if err != nil && begun {
 			err = d.halfway(err)
 		}
@@ -162,18 +170,22 @@ func (v *Vaults) settle(ctx context.Context, fenced, writes bool, decide func(*d
 	return d, errContended
 }
 
-// halfway is what a request of several steps answers when one after the first failed: something has happened, and whoever
-// asks again has the rest done. Who removes and finds nothing left has what it wanted: another has done the rest.
+// halfway is what a request of several steps answers when one after the first failed: something has
+// happened, and whoever asks again has the rest done. Who removes and finds nothing left has what
+// it wanted: another has done the rest.
 func (d *decision) halfway(err error) error {
 	e := refusal(err)
 	if e.Kind == NotFound && !d.mustFind {
 		return nil
 	}
-	return unavailable("OutcomeUnknown", "The work was begun and stopped half-way: "+e.Message+mayHaveHappened+" Ask again to have the rest done.")
+	return unavailable("OutcomeUnknown", "The work was begun and stopped half-way: "+e.Message+
+		mayHaveHappened+" Ask again to have the rest done.")
 }
 
-// current decides on a view that holds everything acknowledged before now, and returns when every later reader sees what it decided on.
-func (v *Vaults) current(ctx context.Context, d *decision, decide func(*decision) error) (*decision, error) {
+// current decides on a view that holds everything acknowledged before now, and returns when every
+// later reader sees what it decided on.
+func (v *Vaults) current(ctx context.Context, d *decision, decide func(*decision) error) (*decision,
+	error) {
 	if v.closed.Load() {
 		return d, seal.ErrSealed
 	}
@@ -193,13 +205,15 @@ func (v *Vaults) current(ctx context.Context, d *decision, decide func(*decision
 }
 
 // attempt decides and commits once. more says that it has to be decided again.
-func (v *Vaults) attempt(ctx context.Context, d *decision, decide func(*decision) error) (_ *decision, more bool, err error) {
+func (v *Vaults) attempt(ctx context.Context, d *decision,
+	decide func(*decision) error) (_ *decision, more bool, err error) {
 	if v.closed.Load() {
 		return d, false, seal.ErrSealed
 	}
 	d.begin(v.cfg.Replica.View())
 	if err = decide(d); err != nil || len(d.txn.Writes) == 0 {
-		// A refusal, and finding nothing to do, are reads: no transaction proves them, so they are drawn from a current view.
+		// A refusal, and finding nothing to do, are reads: no transaction proves them, so they are drawn
+		// from a current view.
 		d, err = v.current(ctx, &decision{v: v, fenced: d.fenced, writes: true, committed: d.committed}, decide)
 		if err != nil || len(d.txn.Writes) == 0 {
 			return d, false, err
@@ -216,7 +230,8 @@ func (v *Vaults) attempt(ctx context.Context, d *decision, decide func(*decision
 func (v *Vaults) commit(ctx context.Context, d *decision) (_ *decision, more bool, err error) {
 	outcome, err := v.cfg.Replica.Commit(ctx, d.txn)
 	if err != nil {
-		d.committed = !errors.Is(err, seal.ErrSealed) && !errors.Is(err, cluster.ErrSealed) // else it was not even signed
+		d.committed = !errors.Is(err, seal.ErrSealed) &&
+			!errors.Is(err, cluster.ErrSealed) // else it was not even signed
 		return d, false, err
 	}
 	switch outcome.Kind {

@@ -17,7 +17,8 @@ import (
 	"keyquorum/vault"
 )
 
-// A verbCase is a verb of the application plane, called in a way that is allowed if the permission is there.
+// A verbCase is a verb of the application plane, called in a way that is allowed if the permission
+// is there.
 type verbCase struct {
 	operation string
 	keys      string // the permission it needs, of one of the two collections
@@ -27,12 +28,14 @@ type verbCase struct {
 
 // unnamed says that a verb is about no name that the caller gives.
 func (v verbCase) unnamed() bool {
-	return strings.HasSuffix(v.operation, "/list") || strings.HasSuffix(v.operation, "/listdeleted") || strings.HasSuffix(v.operation, "/restore")
+	return strings.HasSuffix(v.operation, "/list") || strings.HasSuffix(v.operation, "/listdeleted") ||
+		strings.HasSuffix(v.operation, "/restore")
 }
 
 var page = vault.PageRequest{Max: 25}
 
-// verbs are all verbs, but for random bytes, which take any permission. A new one needs a line here.
+// verbs are all verbs, but for random bytes, which take any permission. A new one needs a line
+// here.
 var verbs = []verbCase{
 	{"secrets/set", "", "set", func(w *world, c vault.Caller, name string) error {
 		_, err := w.SetSecret(ctx, c, name, seal.Plaintext("v"), vault.Change{})
@@ -70,7 +73,8 @@ var verbs = []verbCase{
 		_, err := w.RecoverSecret(ctx, c, name)
 		return err
 	}},
-	{"secrets/purge", "", "purge", func(w *world, c vault.Caller, name string) error { return w.PurgeSecret(ctx, c, name) }},
+	{"secrets/purge", "", "purge",
+		func(w *world, c vault.Caller, name string) error { return w.PurgeSecret(ctx, c, name) }},
 	{"secrets/backup", "", "backup", func(w *world, c vault.Caller, name string) error {
 		_, err := w.BackupSecret(ctx, c, name)
 		return err
@@ -95,14 +99,16 @@ var verbs = []verbCase{
 		_, err := w.RotateKey(ctx, c, name)
 		return err
 	}},
-	{"keys/getrotationpolicy", "getrotationpolicy", "", func(w *world, c vault.Caller, name string) error {
-		_, err := w.GetRotationPolicy(ctx, c, name)
-		return err
-	}},
-	{"keys/setrotationpolicy", "setrotationpolicy", "", func(w *world, c vault.Caller, name string) error {
-		_, err := w.SetRotationPolicy(ctx, c, name, vault.RotationPolicy{})
-		return err
-	}},
+	{"keys/getrotationpolicy", "getrotationpolicy", "",
+		func(w *world, c vault.Caller, name string) error {
+			_, err := w.GetRotationPolicy(ctx, c, name)
+			return err
+		}},
+	{"keys/setrotationpolicy", "setrotationpolicy", "",
+		func(w *world, c vault.Caller, name string) error {
+			_, err := w.SetRotationPolicy(ctx, c, name, vault.RotationPolicy{})
+			return err
+		}},
 	{"keys/release", "release", "", func(w *world, c vault.Caller, name string) error {
 		_, err := w.ReleaseKey(ctx, c, name, "", vault.ReleaseRequest{})
 		return err
@@ -143,7 +149,8 @@ var verbs = []verbCase{
 		_, err := w.RecoverKey(ctx, c, name)
 		return err
 	}},
-	{"keys/purge", "purge", "", func(w *world, c vault.Caller, name string) error { return w.PurgeKey(ctx, c, name) }},
+	{"keys/purge", "purge", "",
+		func(w *world, c vault.Caller, name string) error { return w.PurgeKey(ctx, c, name) }},
 	{"keys/sign", "sign", "", func(w *world, c vault.Caller, name string) error {
 		_, err := w.Sign(ctx, c, name, "", "ES256", make([]byte, 32))
 		return err
@@ -188,7 +195,9 @@ func TestPermissionMatrix(t *testing.T) {
 			if denied == allowed(v) {
 				t.Errorf("%s with keys %v and secrets %v: %v", v.operation, keys, secrets, err)
 			}
-			if denied && !strings.Contains(e.Message, fmt.Sprintf("appid=%s;oid=%s;iss=https://sts.keyquorum/c0ffee/'", c.Identity.AppID, c.Identity.OID)) {
+			if denied && !strings.Contains(e.Message,
+				fmt.Sprintf("appid=%s;oid=%s;iss=https://sts.keyquorum/c0ffee/'", c.Identity.AppID,
+					c.Identity.OID)) {
 				t.Errorf("%s: %s", v.operation, e.Message)
 			}
 		}
@@ -207,7 +216,8 @@ func TestPermissionMatrix(t *testing.T) {
 	})
 }
 
-// Decision 10: the principal, the vault, the name, the permission, and only then what exists. Every refusal is recorded once.
+// Decision 10: the principal, the vault, the name, the permission, and only then what exists. Every
+// refusal is recorded once.
 func TestOrderOfChecks(t *testing.T) {
 	w, good := demo(t)
 	w.vault("other") // where the caller may do nothing
@@ -227,7 +237,8 @@ func TestOrderOfChecks(t *testing.T) {
 			{"all but the token wrong", good, "no-vault", "bad name", vault.NotFound, "VaultNotFound"},
 			{"not a vault's name", good, "../sys", "bad name", vault.NotFound, "VaultNotFound"},
 			{"name and permission wrong", good, "other", "bad name", vault.Invalid, "BadParameter"},
-			{"permission wrong, nothing there", good, "other", "nothing", vault.Forbidden, "ForbiddenByPolicy"},
+			{"permission wrong, nothing there", good, "other", "nothing", vault.Forbidden,
+				"ForbiddenByPolicy"},
 		} {
 			if v.unnamed() && row.kind == vault.Invalid {
 				continue // it has no name
@@ -239,7 +250,8 @@ func TestOrderOfChecks(t *testing.T) {
 				t.Errorf("%s, %s: %v", v.operation, row.why, err)
 			}
 			lines := w.usage.lines(t)
-			if len(lines) != 1 || lines[0].Operation != v.operation || lines[0].Status != row.kind.Status() || lines[0].Code != row.code ||
+			if len(lines) != 1 || lines[0].Operation != v.operation ||
+				lines[0].Status != row.kind.Status() || lines[0].Code != row.code ||
 				lines[0].Vault != row.vault || lines[0].OID != good.Identity.OID || lines[0].Plane != "app" {
 				t.Errorf("%s, %s: recorded %+v", v.operation, row.why, lines)
 			}
@@ -247,7 +259,8 @@ func TestOrderOfChecks(t *testing.T) {
 	}
 }
 
-// After the permission comes what exists (404, 409), then its state (403), then what the body means (400).
+// After the permission comes what exists (404, 409), then its state (403), then what the body means
+// (400).
 func TestOrderOfRefusalsInside(t *testing.T) {
 	w, c := demo(t)
 	long := make(seal.Plaintext, 25601)
@@ -267,7 +280,8 @@ func TestOrderOfRefusalsInside(t *testing.T) {
 func TestUsageOfSuccess(t *testing.T) {
 	w, c := demo(t)
 	s := must(w.SetSecret(ctx, c, "Name", seal.Plaintext("v"), vault.Change{}))(t)
-	want := use{Plane: "app", OID: c.Identity.OID, AppID: c.Identity.AppID, Operation: "secrets/set", Vault: "demo", Object: "name", Version: s.Version, Status: 200}
+	want := use{Plane: "app", OID: c.Identity.OID, AppID: c.Identity.AppID, Operation: "secrets/set",
+		Vault: "demo", Object: "name", Version: s.Version, Status: 200}
 	if got := w.usage.last(t); got != want {
 		t.Errorf("recorded %+v, want %+v", got, want)
 	}
@@ -281,13 +295,15 @@ func TestUsageOfSuccess(t *testing.T) {
 	}
 }
 
-// Two writers who decide on the same view: the second decides again and its outcome is as if it had come later.
+// Two writers who decide on the same view: the second decides again and its outcome is as if it had
+// come later.
 func TestConflictIsDecidedAgain(t *testing.T) {
 	w, c := demo(t)
 	must(w.SetSecret(ctx, c, "s", seal.Plaintext("one"), vault.Change{}))(t)
 	w.before(func() { must(w.SetSecret(ctx, c, "S", seal.Plaintext("two"), vault.Change{}))(t) })
 	three := must(w.SetSecret(ctx, c, "s", seal.Plaintext("three"), vault.Change{}))(t)
-	if got := must(w.GetSecret(ctx, c, "s", ""))(t); got.Version != three.Version || string(got.Value) != "three" {
+	if got := must(w.GetSecret(ctx, c, "s", ""))(t); got.Version != three.Version ||
+		string(got.Value) != "three" {
 		t.Errorf("latest: %+v", got)
 	}
 	if p := must(w.ListSecretVersions(ctx, c, "s", page))(t); len(p.Items) != 3 {
@@ -299,7 +315,8 @@ func TestConflictIsDecidedAgain(t *testing.T) {
 
 	w.before(func() { must(w.SetSecret(ctx, c, "new", seal.Plaintext("one"), vault.Change{}))(t) })
 	must(w.SetSecret(ctx, c, "NEW", seal.Plaintext("two"), vault.Change{}))(t)
-	if p := must(w.ListSecretVersions(ctx, c, "new", page))(t); len(p.Items) != 2 || p.Items[0].Name != "new" {
+	if p := must(w.ListSecretVersions(ctx, c, "new", page))(t); len(p.Items) != 2 ||
+		p.Items[0].Name != "new" {
 		t.Errorf("%+v", p.Items)
 	}
 }
@@ -341,7 +358,8 @@ func TestConcurrentWritersLoseNothing(t *testing.T) {
 	}
 }
 
-// Writers of one object on one node never meet: each decides when those before it have been applied.
+// Writers of one object on one node never meet: each decides when those before it have been
+// applied.
 func TestWritersOfANodeStandInLine(t *testing.T) {
 	w, c := demo(t)
 	commits := 0
@@ -379,7 +397,8 @@ func TestWritersOfANodeStandInLine(t *testing.T) {
 	}
 }
 
-// Whoever always meets another gives up after a while: 503 for applications, which retry it, 409 for operators.
+// Whoever always meets another gives up after a while: 503 for applications, which retry it, 409
+// for operators.
 func TestContention(t *testing.T) {
 	w, c := demo(t)
 	inside := false
@@ -398,14 +417,16 @@ func TestContention(t *testing.T) {
 		return nil
 	}
 	_, err := w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{})
-	if e := refused(t, err, vault.Unavailable, "Contended"); e.RetryAfter != time.Second || attempts != 64 {
+	if e := refused(t, err, vault.Unavailable, "Contended"); e.RetryAfter != time.Second ||
+		attempts != 64 {
 		t.Errorf("%+v after %d attempts", e, attempts)
 	}
 	_, err = w.SetAppEnabled(ctx, w.root, "web", false)
 	refused(t, err, vault.Conflict, "Contended")
 }
 
-// The steps of one long purge don't count as attempts, but whoever meets another at every step gives up all the same.
+// The steps of one long purge don't count as attempts, but whoever meets another at every step
+// gives up all the same.
 func TestContentionInSteps(t *testing.T) {
 	w, c := demo(t)
 	for range 200 {
@@ -441,15 +462,20 @@ func TestIdentityOfTwoApplications(t *testing.T) {
 	refused(t, err, vault.Unauthenticated, vault.TokenRevoked)
 }
 
-// I2: what allowed a write is among its conditions. Each of these happens after the decision and before the commit.
+// I2: what allowed a write is among its conditions. Each of these happens after the decision and
+// before the commit.
 func TestRevokedBetweenDecisionAndCommit(t *testing.T) {
 	for why, row := range map[string]struct {
 		revoke func(t *testing.T, w *world, a app)
 		kind   vault.Kind
 		code   string
 	}{
-		"grant":      {func(t *testing.T, w *world, _ app) { w.grant("demo", "web", []string{"get"}, []string{"get"}) }, vault.Forbidden, "ForbiddenByPolicy"},
-		"all grants": {func(t *testing.T, w *world, _ app) { w.grant("demo", "web", nil, nil) }, vault.Forbidden, "ForbiddenByPolicy"},
+		"grant": {func(t *testing.T, w *world, _ app) {
+			w.grant("demo", "web", []string{"get"},
+				[]string{"get"})
+		}, vault.Forbidden, "ForbiddenByPolicy"},
+		"all grants": {func(t *testing.T, w *world, _ app) { w.grant("demo", "web", nil, nil) },
+			vault.Forbidden, "ForbiddenByPolicy"},
 		"credential": {func(t *testing.T, w *world, a app) {
 			if err := w.RemoveCredential(ctx, w.root, "web", a.credential.ID); err != nil {
 				t.Fatal(err)
@@ -510,7 +536,8 @@ func TestRefusalFromAnOldView(t *testing.T) {
 	if e := refused(t, err, vault.Unavailable, "NoLeader"); e.RetryAfter != time.Second {
 		t.Errorf("%+v", e)
 	}
-	// A write that is allowed on an old view is a conflict, never a write on top of what it did not see.
+	// A write that is allowed on an old view is a conflict, never a write on top of what it did not
+	// see.
 	w.replica.unfence = nil
 	w.replica.stale = &old
 	_, err = w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{})
@@ -523,8 +550,10 @@ func TestClusterErrors(t *testing.T) {
 		err  error
 		code string
 	}{
-		{cluster.ErrUnavailable, "NoLeader"}, {cluster.ErrBusy, "Busy"}, {cluster.ErrDiverged, "NotServing"}, {cluster.ErrRemoved, "NotServing"},
-		{cluster.ErrUnknown, "OutcomeUnknown"}, {fmt.Errorf("forward: %w", context.DeadlineExceeded), "Timeout"}, {seal.ErrSealed, "Sealed"},
+		{cluster.ErrUnavailable, "NoLeader"}, {cluster.ErrBusy, "Busy"},
+		{cluster.ErrDiverged, "NotServing"}, {cluster.ErrRemoved, "NotServing"},
+		{cluster.ErrUnknown, "OutcomeUnknown"},
+		{fmt.Errorf("forward: %w", context.DeadlineExceeded), "Timeout"}, {seal.ErrSealed, "Sealed"},
 	} {
 		w.replica.refuse = func(fsm.Txn) error { return row.err }
 		_, err := w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{})
@@ -532,7 +561,8 @@ func TestClusterErrors(t *testing.T) {
 		if e.Code != "ServiceUnavailable" || e.RetryAfter != time.Second {
 			t.Errorf("%+v", e)
 		}
-		if unknown := row.err == cluster.ErrUnknown; unknown != strings.Contains(e.Message, "may have happened") {
+		if unknown := row.err == cluster.ErrUnknown; unknown != strings.Contains(e.Message,
+			"may have happened") {
 			t.Errorf("%v: %s", row.err, e.Message)
 		}
 		if got := w.usage.last(t); got.Code != row.code || got.Status != 503 {
@@ -574,15 +604,18 @@ func TestUsageRecordFails(t *testing.T) {
 	must(w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{}))(t)
 	w.usage.failWith(errors.New("disk full"))
 	s, err := w.GetSecret(ctx, c, "s", "")
-	if e := refused(t, err, vault.Internal, "UsageRecordFailed"); s.Value != nil || strings.Contains(e.Message, "may have happened") {
+	if e := refused(t, err, vault.Internal, "UsageRecordFailed"); s.Value != nil ||
+		strings.Contains(e.Message, "may have happened") {
 		t.Errorf("%+v, %s", s, e.Message)
 	}
 	s, err = w.SetSecret(ctx, c, "s", seal.Plaintext("w"), vault.Change{})
-	if e := refused(t, err, vault.Internal, "UsageRecordFailed"); s.Value != nil || !strings.Contains(e.Message, "may have happened") {
+	if e := refused(t, err, vault.Internal, "UsageRecordFailed"); s.Value != nil ||
+		!strings.Contains(e.Message, "may have happened") {
 		t.Errorf("%+v, %s", s, e.Message)
 	}
 	_, err = w.CreateVault(ctx, w.root, "more", 90, false)
-	if e := refused(t, err, vault.Internal, "UsageRecordFailed"); !strings.Contains(e.Message, "may have happened") {
+	if e := refused(t, err, vault.Internal, "UsageRecordFailed"); !strings.Contains(e.Message,
+		"may have happened") {
 		t.Errorf("%s", e.Message)
 	}
 	_, err = w.GetSecret(ctx, c, "none", "")
@@ -624,7 +657,8 @@ func mustSecret(t *testing.T, w *world) seal.Plaintext {
 	return made.Secret
 }
 
-// I8: records of other places, other versions and other bytes are refused, each by name, and give no value.
+// I8: records of other places, other versions and other bytes are refused, each by name, and give
+// no value.
 func TestAlteredRecords(t *testing.T) {
 	flip := func(i int) func(fsm.Record) []byte {
 		return func(r fsm.Record) []byte {
@@ -634,8 +668,14 @@ func TestAlteredRecords(t *testing.T) {
 		}
 	}
 	for why, alter := range map[string]func(t *testing.T, w *world, path string, other fsm.Record){
-		"a flipped bit in the tag":  func(_ *testing.T, w *world, path string, _ fsm.Record) { w.replica.alter(path, flip(-1)) },
-		"a flipped bit in the head": func(_ *testing.T, w *world, path string, _ fsm.Record) { w.replica.alter(path, flip(1)) },
+		"a flipped bit in the tag": func(_ *testing.T, w *world, path string,
+			_ fsm.Record) {
+			w.replica.alter(path, flip(-1))
+		},
+		"a flipped bit in the head": func(_ *testing.T, w *world, path string,
+			_ fsm.Record) {
+			w.replica.alter(path, flip(1))
+		},
 		"cut off": func(_ *testing.T, w *world, path string, _ fsm.Record) {
 			w.replica.alter(path, func(r fsm.Record) []byte { return r.Value[:9] })
 		},
@@ -658,7 +698,8 @@ func TestAlteredRecords(t *testing.T) {
 				must(w.SetSecret(ctx, c, "t", seal.Plaintext("other"), vault.Change{}))(t)
 				id := must(w.GetVault(ctx, w.root, "demo"))(t).ID
 				head := "vault/" + id + "/secret/s"
-				path := []string{head, head + "/version/" + s.Version, "vault/" + id + "/access/" + c.Identity.OID, "app/" + c.Identity.AppID}[what]
+				path := []string{head, head + "/version/" + s.Version,
+					"vault/" + id + "/access/" + c.Identity.OID, "app/" + c.Identity.AppID}[what]
 				other, _ := w.replica.View().Get("vault/" + id + "/secret/t")
 				alter(t, w, path, other)
 				for _, call := range []func() (vault.Secret, error){
@@ -668,7 +709,8 @@ func TestAlteredRecords(t *testing.T) {
 				} {
 					got, err := call()
 					e := refused(t, err, vault.Internal, "RecordDamaged")
-					if got.Value != nil || strings.Contains(e.Message, "canary") || !strings.Contains(e.Message, path) {
+					if got.Value != nil || strings.Contains(e.Message, "canary") ||
+						!strings.Contains(e.Message, path) {
 						t.Errorf("%+v %s", got, e.Message)
 					}
 					if last := w.usage.last(t); last.Code != "RecordDamaged" || last.Status != 500 {
@@ -680,7 +722,8 @@ func TestAlteredRecords(t *testing.T) {
 	}
 }
 
-// Two nodes over the same state: what one grants, revokes or changes, the other knows at once, whatever it remembers.
+// Two nodes over the same state: what one grants, revokes or changes, the other knows at once,
+// whatever it remembers.
 func TestCachesFollowTheState(t *testing.T) {
 	w, c := demo(t)
 	other := w.node()
@@ -721,7 +764,10 @@ func TestSlowKeysTakeTurns(t *testing.T) {
 	must(w.CreateKey(ctx, c, "e", ecSpec, vault.Change{}))(t)
 	sealed := must(w.Encrypt(ctx, c, "r", "", "RSA-OAEP", vault.Cipher{Value: digest}))(t)
 	slow := map[string]func(context.Context) error{
-		"sign": func(ctx context.Context) error { return second(w.Sign(ctx, c, "r", "", "RS256", digest)) },
+		"sign": func(ctx context.Context) error {
+			return second(w.Sign(ctx, c, "r", "", "RS256",
+				digest))
+		},
 		"decrypt": func(ctx context.Context) error {
 			return second(w.Decrypt(ctx, c, "r", "", "RSA-OAEP", sealed.Cipher))
 		},
@@ -744,7 +790,8 @@ func TestSlowKeysTakeTurns(t *testing.T) {
 	}
 	fenced := c
 	fenced.Fenced = true
-	must(w.Sign(ctx, fenced, "r", "", "RS256", digest))(t) // whoever waits for the network waits for no turn,
+	must(w.Sign(ctx, fenced, "r", "", "RS256",
+		digest))(t) // whoever waits for the network waits for no turn,
 	w.replica.unleased = true
 	must(w.Sign(ctx, c, "r", "", "RS256", digest))(t)
 	w.replica.unleased = false
@@ -780,7 +827,8 @@ func TestWhoWaitedForATurnLooksAgain(t *testing.T) {
 func TestListingsOpenNoValue(t *testing.T) {
 	w, c := demo(t)
 	s := must(w.SetSecret(ctx, c, "s", seal.Plaintext("canary-value"), vault.Change{}))(t)
-	path := w.replica.paths("vault/" + must(w.GetVault(ctx, w.root, "demo"))(t).ID + "/secret/s/version/")[0]
+	path := w.replica.paths("vault/" + must(w.GetVault(ctx, w.root, "demo"))(t).ID +
+		"/secret/s/version/")[0]
 	w.replica.alter(path, func(r fsm.Record) []byte {
 		first := must(w.keyring.OpenFirst(nil, path, r.Logical, r.Value))(t)
 		if bytes.Contains(first, []byte("canary-value")) {
@@ -790,7 +838,8 @@ func TestListingsOpenNoValue(t *testing.T) {
 		sealed[len(sealed)-1] ^= 1
 		return sealed
 	})
-	if p := must(w.ListSecrets(ctx, c, page))(t); len(p.Items) != 1 || p.Items[0].Version != s.Version {
+	if p := must(w.ListSecrets(ctx, c, page))(t); len(p.Items) != 1 ||
+		p.Items[0].Version != s.Version {
 		t.Errorf("listed %+v", p.Items)
 	}
 	if p := must(w.ListSecretVersions(ctx, c, "s", page))(t); len(p.Items) != 1 {
@@ -808,9 +857,11 @@ func TestListingsOpenNoValue(t *testing.T) {
 func TestRecordsOfOnePart(t *testing.T) {
 	w, c := demo(t)
 	must(w.SetSecret(ctx, c, "s", seal.Plaintext("value"), vault.Change{}))(t)
-	path := w.replica.paths("vault/" + must(w.GetVault(ctx, w.root, "demo"))(t).ID + "/secret/s/version/")[0]
+	path := w.replica.paths("vault/" + must(w.GetVault(ctx, w.root, "demo"))(t).ID +
+		"/secret/s/version/")[0]
 	w.replica.alter(path, func(r fsm.Record) []byte {
-		return must(w.keyring.Seal(nil, path, r.Mod, must(w.keyring.Open(nil, path, r.Logical, r.Value))(t)))(t)
+		return must(w.keyring.Seal(nil, path, r.Mod,
+			must(w.keyring.Open(nil, path, r.Logical, r.Value))(t)))(t)
 	})
 	if p := must(w.ListSecrets(ctx, c, page))(t); len(p.Items) != 1 {
 		t.Errorf("listed %+v", p.Items)

@@ -14,9 +14,11 @@ import (
 //
 //	shape ‖ deterministic CBOR array (RFC 8949 section 4.2.1) ‖ tail
 //
-// The tail is raw bytes up to the end: a secret's value or a private key, so that reading one copies nothing and checking the
-// encoding never touches it. Records without secret bytes have no tail. Decoding is strict: what decodes encodes back to the
-// same bytes. The shape is one byte, 0x01 for a kind's first: what is stored in an older one is read for ever, and written in the newest.
+// The tail is raw bytes up to the end: a secret's value or a private key, so that reading one
+// copies nothing and checking the encoding never touches it. Records without secret bytes have no
+// tail. Decoding is strict: what decodes encodes back to the same bytes. The shape is one byte,
+// 0x01 for a kind's first: what is stored in an older one is read for ever, and written in the
+// newest.
 type shaped interface{ shape() byte }
 
 // shapeOf gives the first byte of records of meta's type.
@@ -58,7 +60,8 @@ func codec() (cbor.EncMode, cbor.DecMode) {
 	return enc, dec
 }
 
-// encodeRecord gives the stored form of meta, one of the structs below, and a tail, of one part or of more.
+// encodeRecord gives the stored form of meta, one of the structs below, and a tail, of one part or
+// of more.
 func encodeRecord(meta any, tail ...[]byte) (seal.Plaintext, error) {
 	m, err := encoding.Marshal(meta)
 	if err != nil {
@@ -105,7 +108,8 @@ func decodeWhole[M any](b []byte) (*M, error) {
 	return &meta, err
 }
 
-// sealRecord seals a record for its path. A tail is sealed apart, so that a listing need not open it.
+// sealRecord seals a record for its path. A tail is sealed apart, so that a listing need not open
+// it.
 func sealRecord(k *seal.Keyring, path string, logical uint64, record []byte) ([]byte, error) {
 	meta, tail, err := cut(record)
 	switch {
@@ -128,8 +132,8 @@ func cut(record []byte) (meta, tail []byte, err error) {
 	return record[:len(record)-len(tail)], tail, err
 }
 
-// A vaultRecord is a vault: vaultname/<folded name>. Whatever is done in a vault is held to it, so that a vault that is not live
-// has nothing written below it but by its purge.
+// A vaultRecord is a vault: vaultname/<folded name>. Whatever is done in a vault is held to it, so
+// that a vault that is not live has nothing written below it but by its purge.
 type vaultRecord struct {
 	_               struct{} `cbor:",toarray"`
 	ID              string   // 32 hex, never reused
@@ -157,7 +161,8 @@ type vaultRecord1 struct {
 
 // upgraded is the same vault in the newest shape: live, and with every algorithm.
 func (r *vaultRecord1) upgraded() *vaultRecord {
-	return &vaultRecord{ID: r.ID, Name: r.Name, RetentionDays: r.RetentionDays, PurgeProtection: r.PurgeProtection, Created: r.Created,
+	return &vaultRecord{ID: r.ID, Name: r.Name, RetentionDays: r.RetentionDays,
+		PurgeProtection: r.PurgeProtection, Created: r.Created,
 		WeakAlgorithms: true}
 }
 
@@ -192,8 +197,9 @@ func (r *vaultRecord) recoveryLevel() string {
 	}
 }
 
-// A head is an object as a whole: vault/<id>/<kind>/<folded name>. Every change of the object but those of a single version's
-// attributes changes it, so that one condition covers set, delete, recover and purge.
+// A head is an object as a whole: vault/<id>/<kind>/<folded name>. Every change of the object but
+// those of a single version's attributes changes it, so that one condition covers set, delete,
+// recover and purge.
 type head struct {
 	_       struct{} `cbor:",toarray"`
 	Name    string   // as first spelt
@@ -211,8 +217,8 @@ const (
 	deleted state = 1
 	purging state = 2 // some of it is gone: it can only go on to nothing
 
-	// Of an object: some versions are not there yet; Current is the mark of the backup that they come from, and Deleted when the first came.
-	// Nobody sees such an object.
+	// Of an object: some versions are not there yet; Current is the mark of the backup that they come
+	// from, and Deleted when the first came. Nobody sees such an object.
 	restoring state = 3
 )
 
@@ -262,7 +268,8 @@ type storedAttributes struct {
 }
 
 func (a storedAttributes) in(r *vaultRecord) Attributes {
-	return Attributes{Enabled: a.Enabled, NotBefore: a.NotBefore, Expires: a.Expires, Created: a.Created, Updated: a.Updated,
+	return Attributes{Enabled: a.Enabled, NotBefore: a.NotBefore, Expires: a.Expires,
+		Created: a.Created, Updated: a.Updated,
 		RecoverableDays: r.RetentionDays, RecoveryLevel: r.recoveryLevel()}
 }
 

@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// A ReleasePolicy says to whom a key may be released. Data is JSON of at most 4 KiB, in Azure's policy grammar:
+// A ReleasePolicy says to whom a key may be released. Data is JSON of at most 4 KiB, in Azure's
+// policy grammar:
 //
 //	{"version":"1.0.0","anyOf":[{"authority":"https://…","allOf":[{"claim":"…","equals":…},…]},…]}
 //
@@ -31,8 +32,8 @@ const (
 	maxClaimNames      = 16 // with dots between them: each dot is looked at as one between names, and as part of one
 )
 
-// releasable applies what a request says about the release of a key that is made. As in Azure an exportable key has a policy and a
-// kty with "-HSM".
+// releasable applies what a request says about the release of a key that is made. As in Azure an
+// exportable key has a policy and a kty with "-HSM".
 func (r keyRecord) releasable(ch Change) (keyRecord, error) {
 	r.Exportable = ch.Exportable != nil && *ch.Exportable
 	switch {
@@ -48,12 +49,14 @@ func (r keyRecord) releasable(ch Change) (keyRecord, error) {
 	return r.withPolicy(ch.Release)
 }
 
-// rereleasable applies what a request says about a key that there is. Whether it is exportable never changes.
+// rereleasable applies what a request says about a key that there is. Whether it is exportable
+// never changes.
 func (r keyRecord) rereleasable(ch Change) (keyRecord, error) {
 	switch {
 	case ch.Exportable != nil && *ch.Exportable != r.Exportable:
 		return r, badParameter("Property attributes.exportable can't be changed.")
-	case ch.Release == nil || r.Release != nil && r.Release.Immutable && bytes.Equal(ch.Release.Data, r.Release.Data):
+	case ch.Release == nil || r.Release != nil && r.Release.Immutable &&
+		bytes.Equal(ch.Release.Data, r.Release.Data):
 		return r, nil
 	case !r.Exportable:
 		return r, badParameter("Property release_policy is for exportable keys.")
@@ -78,7 +81,8 @@ func (r keyRecord) withPolicy(p *ReleasePolicy) (keyRecord, error) {
 	return r, nil
 }
 
-// A policyRule is an inner node of a policy or a condition: exactly one of AllOf, AnyOf and Claim is there.
+// A policyRule is an inner node of a policy or a condition: exactly one of AllOf, AnyOf and Claim
+// is there.
 type policyRule struct {
 	Authority string          `json:"authority"` // of the outermost rules
 	AllOf     []policyRule    `json:"allOf"`
@@ -121,11 +125,12 @@ func parsePolicy(data []byte) ([]policyRule, error) {
 
 var errPolicyGrammar = errors.New("it is not JSON of the policy grammar")
 
-// policyMembers are the names that a policy may have, but in the values that claims are compared with.
+// policyMembers are the names that a policy may have, but in the values that claims are compared
+// with.
 var policyMembers = []string{"version", "anyOf", "authority", "allOf", "claim", "equals"}
 
-// unambiguous refuses what others might read in another way than encoding/json does, which takes names in any case, the last of two
-// members with one name, and whatever follows the value.
+// unambiguous refuses what others might read in another way than encoding/json does, which takes
+// names in any case, the last of two members with one name, and whatever follows the value.
 func unambiguous(data []byte) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	if err := unambiguousValue(d, false); err != nil {
@@ -147,7 +152,8 @@ func unambiguousValue(d *json.Decoder, anyName bool) error {
 		var name json.Token
 		if begin == json.Delim('{') {
 			name, _ = d.Token()
-			if text, ok := name.(string); !ok || seen[name] || !anyName && !slices.Contains(policyMembers, text) {
+			if text, ok := name.(string); !ok || seen[name] || !anyName &&
+				!slices.Contains(policyMembers, text) {
 				return errPolicyGrammar
 			}
 			seen[name] = true
@@ -163,18 +169,21 @@ func unambiguousValue(d *json.Decoder, anyName bool) error {
 // valid: one of the three, an authority outermost alone, and no deeper than anybody reads.
 func (r *policyRule) valid(depth int) bool {
 	inner := slices.Concat(r.AllOf, r.AnyOf)
-	if depth > maxReleaseDepth || depth > 0 && r.Authority != "" || (r.AllOf != nil) == (r.AnyOf != nil) && r.Claim == "" {
+	if depth > maxReleaseDepth || depth > 0 && r.Authority != "" ||
+		(r.AllOf != nil) == (r.AnyOf != nil) && r.Claim == "" {
 		return false
 	}
 	if r.Claim != "" {
 		return inner == nil && r.Equals != nil && strings.Count(r.Claim, ".") < maxClaimNames
 	}
-	return len(inner) > 0 && r.Equals == nil && !slices.ContainsFunc(inner, func(i policyRule) bool { return !i.valid(depth + 1) })
+	return len(inner) > 0 && r.Equals == nil &&
+		!slices.ContainsFunc(inner, func(i policyRule) bool { return !i.valid(depth + 1) })
 }
 
 func validAuthority(authority string) bool {
 	u, err := url.Parse(authority)
-	return err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && len(authority) <= maxAudience
+	return err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil && u.RawQuery == "" &&
+		u.Fragment == "" && len(authority) <= maxAudience
 }
 
 // satisfied says whether claims, decoded with UseNumber, are what the rule wants.

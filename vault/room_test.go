@@ -9,9 +9,9 @@ import (
 	"keyquorum/vault"
 )
 
-// Without room what writes is refused with a reason, and with nothing changed, but for what deletes,
-// purges or takes something away; what reads, and what uses keys, goes on. Whoever adds a verb that
-// writes has a row to add.
+// Without room what writes is refused with a reason, and with nothing changed, but for what
+// deletes, purges or takes something away; what reads, and what uses keys, goes on. Whoever adds a
+// verb that writes has a row to add.
 func TestWritesWithoutRoom(t *testing.T) {
 	yes, no := true, false
 	var secretBlob, keyBlob []byte
@@ -140,12 +140,14 @@ func TestWritesWithoutRoom(t *testing.T) {
 		for _, name := range []string{"k", "gone", "restored"} {
 			must(w.CreateKey(ctx, c, name, vault.KeySpec{Kty: "EC"}, vault.Change{}))(t)
 		}
-		secretBlob, keyBlob = must(w.BackupSecret(ctx, c, "restored"))(t), must(w.BackupKey(ctx, c, "restored"))(t)
+		secretBlob, keyBlob = must(w.BackupSecret(ctx, c, "restored"))(t),
+			must(w.BackupKey(ctx, c, "restored"))(t)
 		for _, name := range []string{"gone", "restored"} {
 			must(w.DeleteSecret(ctx, c, name))(t)
 			must(w.DeleteKey(ctx, c, name))(t)
 		}
-		if err := errors.Join(w.PurgeSecret(ctx, c, "restored"), w.PurgeKey(ctx, c, "restored")); err != nil {
+		if err := errors.Join(w.PurgeSecret(ctx, c, "restored"),
+			w.PurgeKey(ctx, c, "restored")); err != nil {
 			t.Fatal(err)
 		}
 		w.vault("gone")
@@ -176,7 +178,8 @@ func TestDutiesWithoutRoom(t *testing.T) {
 	must(w.SetSecret(ctx, c, "old", seal.Plaintext("v"), vault.Change{}))(t)
 	must(w.CreateKey(ctx, c, "due", vault.KeySpec{Kty: "EC"}, vault.Change{}))(t)
 	rotate := vault.LifetimeAction{Type: "Rotate", AfterCreate: "P30D"}
-	must(w.SetRotationPolicy(ctx, c, "due", vault.RotationPolicy{Actions: []vault.LifetimeAction{rotate}}))(t)
+	must(w.SetRotationPolicy(ctx, c, "due",
+		vault.RotationPolicy{Actions: []vault.LifetimeAction{rotate}}))(t)
 	must(w.DeleteSecret(ctx, c, "old"))(t)
 	w.now = w.now.Add(100 * day)
 	w.replica.noRoom = cluster.ErrNoRoom

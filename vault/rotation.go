@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// A RotationPolicy says when a key gets a new version by itself, and how long versions live. Durations are ISO 8601 dates: P90D, P18M,
-// P1Y6M. Created and Updated are Unix seconds, 0 for the policy of a key that was never given one.
+// A RotationPolicy says when a key gets a new version by itself, and how long versions live.
+// Durations are ISO 8601 dates: P90D, P18M, P1Y6M. Created and Updated are Unix seconds, 0 for the
+// policy of a key that was never given one.
 type RotationPolicy struct {
 	Name             string // of the key, as first spelt
 	Actions          []LifetimeAction
@@ -19,7 +20,8 @@ type RotationPolicy struct {
 	Wrong error
 }
 
-// A LifetimeAction is what is due some time after a version was made, or before it expires; the other of the two is "".
+// A LifetimeAction is what is due some time after a version was made, or before it expires; the
+// other of the two is "".
 type LifetimeAction struct {
 	_            struct{} `cbor:",toarray"`
 	Type         string   // "Rotate" or "Notify"
@@ -45,14 +47,17 @@ func rotationPath(head string) string { return head + keyCollection.extra }
 var (
 	rotateKey         = verb{operation: "keys/rotate", permission: keysRotate, writes: true}
 	getRotationPolicy = verb{operation: "keys/getrotationpolicy", permission: keysGetRotationPolicy}
-	setRotationPolicy = verb{operation: "keys/setrotationpolicy", permission: keysSetRotationPolicy, writes: true}
+	setRotationPolicy = verb{operation: "keys/setrotationpolicy", permission: keysSetRotationPolicy,
+		writes: true}
 )
 
 // defaultRotation is the policy of a key that was never given one, as Azure shows it.
-var defaultRotation = rotationRecord{Actions: []LifetimeAction{{Type: actionNotify, BeforeExpiry: "P30D"}}}
+var defaultRotation = rotationRecord{Actions: []LifetimeAction{{Type: actionNotify,
+	BeforeExpiry: "P30D"}}}
 
 func (r *rotationRecord) policy(name string) RotationPolicy {
-	return RotationPolicy{Name: name, Actions: r.Actions, ExpiryTime: r.ExpiryTime, Created: r.Created, Updated: r.Updated}
+	return RotationPolicy{Name: name, Actions: r.Actions, ExpiryTime: r.ExpiryTime, Created: r.Created,
+		Updated: r.Updated}
 }
 
 // rotation reads the policy of a key that was found.
@@ -74,46 +79,51 @@ func (d *decision) rotation(o object) (*rotationRecord, error) {
 }
 
 // GetRotationPolicy gives the policy of a live key.
-func (v *Vaults) GetRotationPolicy(ctx context.Context, c Caller, name string) (RotationPolicy, error) {
-	return perform(ctx, v, c, getRotationPolicy, target{name: name}, func(d *decision) (RotationPolicy, error) {
-		o, err := keyCollection.find(d, name, "")
-		if err != nil {
-			return RotationPolicy{}, err
-		}
-		r, err := d.rotation(o)
-		if err != nil {
-			return RotationPolicy{}, err
-		}
-		return r.policy(o.head.Name), nil
-	})
+func (v *Vaults) GetRotationPolicy(ctx context.Context, c Caller, name string) (RotationPolicy,
+	error) {
+	return perform(ctx, v, c, getRotationPolicy, target{name: name},
+		func(d *decision) (RotationPolicy, error) {
+			o, err := keyCollection.find(d, name, "")
+			if err != nil {
+				return RotationPolicy{}, err
+			}
+			r, err := d.rotation(o)
+			if err != nil {
+				return RotationPolicy{}, err
+			}
+			return r.policy(o.head.Name), nil
+		})
 }
 
 // SetRotationPolicy replaces the policy of a live key.
-func (v *Vaults) SetRotationPolicy(ctx context.Context, c Caller, name string, p RotationPolicy) (RotationPolicy, error) {
-	return perform(ctx, v, c, setRotationPolicy, target{name: name}, func(d *decision) (RotationPolicy, error) {
-		o, err := keyCollection.find(d, name, "")
-		if err != nil {
-			return RotationPolicy{}, err
-		}
-		old, err := d.rotation(o)
-		if err != nil {
-			return RotationPolicy{}, err
-		}
-		r := rotationRecord{Actions: p.Actions, ExpiryTime: p.ExpiryTime, Created: old.Created, Updated: d.now.Unix()}
-		if r.Created == 0 {
-			r.Created = r.Updated
-		}
-		if p.Wrong != nil {
-			return RotationPolicy{}, badParameter("%v", p.Wrong)
-		}
-		if err := r.valid(); err != nil {
-			return RotationPolicy{}, err
-		}
-		if err := d.noteRotation(o, &r); err != nil {
-			return RotationPolicy{}, err
-		}
-		return r.policy(o.head.Name), d.store(rotationPath(o.path), &r)
-	})
+func (v *Vaults) SetRotationPolicy(ctx context.Context, c Caller, name string,
+	p RotationPolicy) (RotationPolicy, error) {
+	return perform(ctx, v, c, setRotationPolicy, target{name: name},
+		func(d *decision) (RotationPolicy, error) {
+			o, err := keyCollection.find(d, name, "")
+			if err != nil {
+				return RotationPolicy{}, err
+			}
+			old, err := d.rotation(o)
+			if err != nil {
+				return RotationPolicy{}, err
+			}
+			r := rotationRecord{Actions: p.Actions, ExpiryTime: p.ExpiryTime, Created: old.Created,
+				Updated: d.now.Unix()}
+			if r.Created == 0 {
+				r.Created = r.Updated
+			}
+			if p.Wrong != nil {
+				return RotationPolicy{}, badParameter("%v", p.Wrong)
+			}
+			if err := r.valid(); err != nil {
+				return RotationPolicy{}, err
+			}
+			if err := d.noteRotation(o, &r); err != nil {
+				return RotationPolicy{}, err
+			}
+			return r.policy(o.head.Name), d.store(rotationPath(o.path), &r)
+		})
 }
 
 // Azure's bounds, in days.
@@ -122,7 +132,8 @@ const (
 	minBefore = 7 // of a rotation before expiry, and after creation
 )
 
-// valid holds a policy to Azure's rules. One that only notifies before expiry needs no expiryTime: the key may have an exp of its own.
+// valid holds a policy to Azure's rules. One that only notifies before expiry needs no expiryTime:
+// the key may have an exp of its own.
 func (r *rotationRecord) valid() error {
 	expiry, err := parsePeriod("attributes.expiryTime", r.ExpiryTime)
 	if err != nil {
@@ -163,17 +174,21 @@ func (a *LifetimeAction) valid(expires bool, expiry int) error {
 	switch {
 	case a.BeforeExpiry != "" && !expires:
 		return badParameter("A rotation with timeBeforeExpiry needs attributes.expiryTime.")
-	case a.BeforeExpiry != "" && before.days() < minBefore, a.AfterCreate != "" && after.days() < minBefore:
+	case a.BeforeExpiry != "" && before.days() < minBefore, a.AfterCreate != "" &&
+		after.days() < minBefore:
 		return badParameter("A rotation must be due at least 7 days after creation and 7 days before expiry.")
-	case expires && (a.BeforeExpiry != "" && expiry-before.days() < minBefore || a.AfterCreate != "" && expiry-after.days() < minBefore):
+	case expires && (a.BeforeExpiry != "" && expiry-before.days() < minBefore || a.AfterCreate != "" &&
+		expiry-after.days() < minBefore):
 		return badParameter("A rotation must be due at least 7 days after creation and 7 days before expiry.")
 	}
 	return nil
 }
 
-// RotateKey adds a version with a new key of the latest one's shape, tags, key_ops and release policy. It expires when the policy says so.
+// RotateKey adds a version with a new key of the latest one's shape, tags, key_ops and release
+// policy. It expires when the policy says so.
 func (v *Vaults) RotateKey(ctx context.Context, c Caller, name string) (Key, error) {
-	return v.addKey(ctx, c, rotateKey, name, func(d *decision, o object) (newKey, error) { return d.planRotation(o, name) })
+	return v.addKey(ctx, c, rotateKey, name,
+		func(d *decision, o object) (newKey, error) { return d.planRotation(o, name) })
 }
 
 // planRotation says what the next version of a claimed key is to be.
@@ -211,7 +226,8 @@ func (d *decision) successor(latest object, policy *rotationRecord) (keyRecord, 
 	if err != nil {
 		return keyRecord{}, damaged(latest.versionPath())
 	}
-	r := keyRecord{Ops: old.Ops, Tags: old.Tags, Kty: old.Kty, Exportable: old.Exportable, Release: old.Release}
+	r := keyRecord{Ops: old.Ops, Tags: old.Tags, Kty: old.Kty, Exportable: old.Exportable,
+		Release: old.Release}
 	r.Attributes = newAttributes(Change{}, d.now)
 	if policy.ExpiryTime != "" {
 		life, err := parsePeriod("", policy.ExpiryTime)
@@ -224,8 +240,9 @@ func (d *decision) successor(latest object, policy *rotationRecord) (keyRecord, 
 	return r, nil
 }
 
-// rotateDue is the background's part of rotation: a key whose policy says so gets a version, as RotateKey would make it. A key whose
-// latest version is disabled is left alone: whoever switched it off did not ask for another that is on.
+// rotateDue is the background's part of rotation: a key whose policy says so gets a version, as
+// RotateKey would make it. A key whose latest version is disabled is left alone: whoever switched
+// it off did not ask for another that is on.
 var rotateDue = duty{
 	name: "rotate", grows: true,
 	due: func(d *decision, o object) (bool, error) {
@@ -260,7 +277,8 @@ var rotateDue = duty{
 }
 
 func (r *rotationRecord) rotates() bool {
-	return slices.ContainsFunc(r.Actions, func(a LifetimeAction) bool { return a.Type == actionRotate })
+	return slices.ContainsFunc(r.Actions,
+		func(a LifetimeAction) bool { return a.Type == actionRotate })
 }
 
 // attributes are those of a version that was found.
@@ -281,7 +299,8 @@ func (d *decision) attributes(o object) (storedAttributes, error) {
 func (k *openedKey) keyShape() *keyShape {
 	for i := range keyShapes {
 		s := &keyShapes[i]
-		if s.kty == baseType(k.record.Kty) && s.crv == k.record.Crv && (s.bits == 0 || s.bits == k.material.bits()) {
+		if s.kty == baseType(k.record.Kty) && s.crv == k.record.Crv &&
+			(s.bits == 0 || s.bits == k.material.bits()) {
 			return s
 		}
 	}

@@ -17,7 +17,8 @@ type rsaParts struct{ n, e, d, p, q *big.Int }
 
 var one = big.NewInt(1)
 
-// partsOf gives p·q a private exponent that undoes e, as far as there is one where p and q are no primes.
+// partsOf gives p·q a private exponent that undoes e, as far as there is one where p and q are no
+// primes.
 func partsOf(p, q *big.Int, e int64) rsaParts {
 	k := rsaParts{n: new(big.Int).Mul(p, q), e: big.NewInt(e), p: p, q: q}
 	k.d = new(big.Int).ModInverse(k.e, new(big.Int).Mul(less(p, one), less(q, one)))
@@ -30,7 +31,8 @@ func partsOf(p, q *big.Int, e int64) rsaParts {
 func less(a, b *big.Int) *big.Int { return new(big.Int).Sub(a, b) }
 
 func (k rsaParts) jwk() *vault.JWK {
-	return &vault.JWK{Kty: "RSA", N: k.n.Bytes(), E: k.e.Bytes(), D: k.d.Bytes(), P: k.p.Bytes(), Q: k.q.Bytes()}
+	return &vault.JWK{Kty: "RSA", N: k.n.Bytes(), E: k.e.Bytes(), D: k.d.Bytes(), P: k.p.Bytes(),
+		Q: k.q.Bytes()}
 }
 
 // pkcs8 is RFC 5958 around RFC 8017 appendix A.1.2.
@@ -43,7 +45,8 @@ func (k rsaParts) pkcs8(t *testing.T, more ...any) []byte {
 	if coefficient == nil {
 		coefficient = new(big.Int)
 	}
-	inner := []any{0, k.n, k.e, k.d, k.p, k.q, new(big.Int).Mod(k.d, less(k.p, one)), new(big.Int).Mod(k.d, less(k.q, one)), coefficient}
+	inner := []any{0, k.n, k.e, k.d, k.p, k.q, new(big.Int).Mod(k.d, less(k.p, one)),
+		new(big.Int).Mod(k.d, less(k.q, one)), coefficient}
 	var body []byte
 	for _, v := range append(inner, more...) {
 		body = append(body, must(asn1.Marshal(v))(t)...)
@@ -61,7 +64,8 @@ func below(bits uint, less int64) *big.Int {
 	return new(big.Int).Sub(new(big.Int).Lsh(one, bits), big.NewInt(less))
 }
 
-// primeOf draws a prime of so many bits, the upper two of which are set, that every exponent of this file has an inverse for it.
+// primeOf draws a prime of so many bits, the upper two of which are set, that every exponent of
+// this file has an inverse for it.
 func primeOf(t *testing.T, bits int) *big.Int {
 	for exponents := big.NewInt(1<<32 - 1); ; { // 3·5·17·257·65537
 		p := must(crand.Prime(crand.Reader, bits))(t)
@@ -81,9 +85,11 @@ func withSize(t *testing.T, p, q *big.Int, e int64) rsaParts {
 	return k
 }
 
-// carmichael is a number of 1024 bits for which e and d undo each other as they do for a prime, with this k: (6k+1)(12k+1)(18k+1).
+// carmichael is a number of 1024 bits for which e and d undo each other as they do for a prime,
+// with this k: (6k+1)(12k+1)(18k+1).
 func carmichael() *big.Int {
-	k, _ := new(big.Int).SetString("38974e200cb40efe0e237d5df827db175e1806393479d759a3af12555fd338f7d69cde4fb983b9808eebd", 16)
+	k, _ := new(big.Int).SetString("38974e200cb40efe0e237d5df827db175e1806393479d759a3af12555fd338f7d69cde4fb983b9808eebd",
+		16)
 	product := big.NewInt(1)
 	for _, m := range []int64{6, 12, 18} {
 		product.Mul(product, new(big.Int).Add(new(big.Int).Mul(k, big.NewInt(m)), one))
@@ -91,13 +97,15 @@ func carmichael() *big.Int {
 	return product
 }
 
-// Whoever may import must not be able to make a key the latest version of which is none: its factors are in everybody's reach, or what it
-// encrypts is in the open. Each of these signs, and its signature verifies.
+// Whoever may import must not be able to make a key the latest version of which is none: its
+// factors are in everybody's reach, or what it encrypts is in the open. Each of these signs, and
+// its signature verifies.
 func TestImportedRSAKeysAreKeys(t *testing.T) {
 	w, c := demo(t)
 	kek := must(w.CreateKey(ctx, c, "kek", rsaSpec, vault.Change{KeyOps: []string{"import"}}))(t)
 	wrapped := func(private []byte) *vault.JWK {
-		return &vault.JWK{Kty: "RSA", HSM: transfer(t, "https://demo.vault.example/keys/kek", rsaOf(kek.Public), private)}
+		return &vault.JWK{Kty: "RSA",
+			HSM: transfer(t, "https://demo.vault.example/keys/kek", rsaOf(kek.Public), private)}
 	}
 	own := must(rsa.GenerateKey(crand.Reader, 2048))(t)
 	good := partsOf(own.Primes[0], own.Primes[1], 65537)
@@ -125,10 +133,13 @@ func TestImportedRSAKeysAreKeys(t *testing.T) {
 		"e is even":            changed(func(k *rsaParts) { k.e = big.NewInt(65538) }),
 		"d of half a key":      changed(func(k *rsaParts) { k.d = new(big.Int).Rsh(k.d, 1024) }),
 		"another's n":          changed(func(k *rsaParts) { k.n = new(big.Int).Add(k.n, big.NewInt(2)) }),
-		"d beyond n":           changed(func(k *rsaParts) { k.d = new(big.Int).Add(k.d, new(big.Int).Lsh(less(k.n, one), 1)) }),
-		"d of another e":       changed(func(k *rsaParts) { k.d = partsOf(k.p, k.q, 65539).d }),
-		"2049 bits":            partsOf(below(1000, 1245), new(big.Int).Lsh(below(1048, 449), 1), 65537),
-		"an empty modulus":     changed(func(k *rsaParts) { k.n = new(big.Int) }),
+		"d beyond n": changed(func(k *rsaParts) {
+			k.d = new(big.Int).Add(k.d,
+				new(big.Int).Lsh(less(k.n, one), 1))
+		}),
+		"d of another e":   changed(func(k *rsaParts) { k.d = partsOf(k.p, k.q, 65539).d }),
+		"2049 bits":        partsOf(below(1000, 1245), new(big.Int).Lsh(below(1048, 449), 1), 65537),
+		"an empty modulus": changed(func(k *rsaParts) { k.n = new(big.Int) }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			for way, j := range map[string]*vault.JWK{"plain": k.jwk(), "wrapped": wrapped(k.pkcs8(t))} {
@@ -140,7 +151,8 @@ func TestImportedRSAKeysAreKeys(t *testing.T) {
 			}
 		})
 	}
-	for name, j := range map[string]*vault.JWK{"three primes": wrapped(good.pkcs8(t, []*big.Int{p})), "trailing": wrapped(append(good.pkcs8(t), 0))} {
+	for name, j := range map[string]*vault.JWK{"three primes": wrapped(good.pkcs8(t, []*big.Int{p})),
+		"trailing": wrapped(append(good.pkcs8(t), 0))} {
 		_, err := w.ImportKey(ctx, c, "k", j, vault.Change{})
 		refusedAs(t, name, err)
 	}
@@ -159,8 +171,8 @@ func refusedAs(t *testing.T, name string, err error) {
 	t.Run(name, func(t *testing.T) { refused(t, err, vault.Invalid, "BadParameter") })
 }
 
-// Numbers that are longer than a key's are refused for their length alone, before anybody calculates with them. Zeros in front
-// count for nothing.
+// Numbers that are longer than a key's are refused for their length alone, before anybody
+// calculates with them. Zeros in front count for nothing.
 func TestLongNumbersOfImportedRSAKeys(t *testing.T) {
 	w, c := demo(t)
 	own := privateJWK(t, must(rsa.GenerateKey(crand.Reader, 2048))(t))
@@ -169,16 +181,20 @@ func TestLongNumbersOfImportedRSAKeys(t *testing.T) {
 	crand.Read(long)
 	long[0], long[len(long)-1] = 0x80, 1
 	padded := *own
-	for _, m := range []*[]byte{&padded.N, &padded.E, &padded.D, &padded.P, &padded.Q, &padded.DP, &padded.DQ, &padded.QI} {
+	for _, m := range []*[]byte{&padded.N, &padded.E, &padded.D, &padded.P, &padded.Q, &padded.DP,
+		&padded.DQ, &padded.QI} {
 		*m = zeros(*m)
 	}
-	if k := must(w.ImportKey(ctx, c, "padded", &padded, vault.Change{}))(t); !bytes.Equal(k.Public.N, own.N) || !bytes.Equal(k.Public.E, own.E) {
+	if k := must(w.ImportKey(ctx, c, "padded", &padded, vault.Change{}))(t); !bytes.Equal(k.Public.N,
+		own.N) || !bytes.Equal(k.Public.E, own.E) {
 		t.Errorf("%+v", k.Public)
 	}
 	for name, member := range map[string]func(j *vault.JWK) *[]byte{
-		"key.n": func(j *vault.JWK) *[]byte { return &j.N }, "key.e": func(j *vault.JWK) *[]byte { return &j.E },
+		"key.n": func(j *vault.JWK) *[]byte { return &j.N },
+		"key.e": func(j *vault.JWK) *[]byte { return &j.E },
 		"key.d": func(j *vault.JWK) *[]byte { return &j.D },
-		"key.p": func(j *vault.JWK) *[]byte { return &j.P }, "key.q": func(j *vault.JWK) *[]byte { return &j.Q },
+		"key.p": func(j *vault.JWK) *[]byte { return &j.P },
+		"key.q": func(j *vault.JWK) *[]byte { return &j.Q },
 	} {
 		j := padded
 		*member(&j) = long

@@ -15,7 +15,10 @@ type rsaKey struct{ *rsa.PrivateKey }
 
 func (k rsaKey) bits() int { return k.N.BitLen() }
 
-func (k rsaKey) encode() (seal.Plaintext, error) { return x509.MarshalPKCS8PrivateKey(k.PrivateKey) }
+func (k rsaKey) encode() (seal.Plaintext,
+	error) {
+	return x509.MarshalPKCS8PrivateKey(k.PrivateKey)
+}
 
 // jwk is RFC 7518 section 6.3.1.
 func (k rsaKey) jwk(kty string) (PublicKey, error) {
@@ -42,21 +45,24 @@ func (k rsaKey) verify(a *algorithm, digest, signature []byte) bool {
 	return rsa.VerifyPKCS1v15(&k.PublicKey, a.hash, digest, signature) == nil
 }
 
-// encrypt takes at most the modulus less two hashes less two bytes with OAEP, less eleven bytes with RSA1_5.
+// encrypt takes at most the modulus less two hashes less two bytes with OAEP, less eleven bytes
+// with RSA1_5.
 func (k rsaKey) encrypt(a *algorithm, in Cipher) (Cipher, error) {
 	room := k.Size() - 11
 	if a.scheme == oaep {
 		room = k.Size() - 2*a.hash.Size() - 2
 	}
 	if len(in.Value) > room {
-		return Cipher{}, badValue("value", "%s with this key takes at most %d bytes, and %d were given", a.name, room, len(in.Value))
+		return Cipher{}, badValue("value", "%s with this key takes at most %d bytes, and %d were given",
+			a.name, room, len(in.Value))
 	}
 	var value []byte
 	var err error
 	if a.scheme == oaep {
 		value, err = rsa.EncryptOAEP(a.hash.New(), rand.Reader, &k.PublicKey, in.Value, nil)
 	} else {
-		value, err = rsa.EncryptPKCS1v15(rand.Reader, &k.PublicKey, in.Value) //nolint:staticcheck // clients of Azure ask for it
+		value, err = rsa.EncryptPKCS1v15(rand.Reader, &k.PublicKey,
+			in.Value) //nolint:staticcheck // clients of Azure ask for it
 	}
 	return Cipher{Value: value}, err
 }

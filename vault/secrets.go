@@ -43,7 +43,8 @@ type Secret struct {
 	Deletion      *Deletion
 }
 
-// A Page is part of a listing. Next is "" at the end, else the opaque, URL-safe token for the page after it.
+// A Page is part of a listing. Next is "" at the end, else the opaque, URL-safe token for the page
+// after it.
 type Page[T any] struct {
 	Items []T
 	Next  string
@@ -55,8 +56,8 @@ type PageRequest struct {
 	Max   int
 }
 
-// Limits of Azure Key Vault: bytes of a value and of a content type, entries of tags, and runes of a tag's
-// name and value.
+// Limits of Azure Key Vault: bytes of a value and of a content type, entries of tags, and runes of
+// a tag's name and value.
 const (
 	maxSecretValue = 25600
 	maxContentType = 255
@@ -72,15 +73,17 @@ var (
 
 var secretCollection = collection[Secret]{
 	kind: "secret", noun: "Secret", article: "A secret", missing: "SecretNotFound",
-	list:        verb{operation: "secrets/list", permission: secretsList, unnamed: true},
-	versions:    verb{operation: "secrets/versions", permission: secretsList},
-	delete:      verb{operation: "secrets/delete", permission: secretsDelete, writes: true, relieves: true},
+	list:     verb{operation: "secrets/list", permission: secretsList, unnamed: true},
+	versions: verb{operation: "secrets/versions", permission: secretsList},
+	delete: verb{operation: "secrets/delete", permission: secretsDelete, writes: true,
+		relieves: true},
 	getDeleted:  verb{operation: "secrets/getdeleted", permission: secretsGet},
 	listDeleted: verb{operation: "secrets/listdeleted", permission: secretsList, unnamed: true},
 	recover:     verb{operation: "secrets/recover", permission: secretsRecover, writes: true},
-	purge:       verb{operation: "secrets/purge", permission: secretsPurge, writes: true, removes: true, relieves: true},
-	backup:      verb{operation: "secrets/backup", permission: secretsBackup},
-	restore:     verb{operation: "secrets/restore", permission: secretsRestore, writes: true},
+	purge: verb{operation: "secrets/purge", permission: secretsPurge, writes: true,
+		removes: true, relieves: true},
+	backup:  verb{operation: "secrets/backup", permission: secretsBackup},
+	restore: verb{operation: "secrets/restore", permission: secretsRestore, writes: true},
 	bundle: func(d *decision, o object, record seal.Plaintext) (Secret, error) {
 		r, _, err := decodeRecord[secretRecord](record)
 		if err != nil {
@@ -99,8 +102,9 @@ type secretRecord struct {
 }
 
 func (r *secretRecord) bundle(d *decision, o object) Secret {
-	return Secret{Name: o.head.Name, Version: o.version, ContentType: r.ContentType, Attributes: r.Attributes.in(d.vault),
-		Tags: r.Tags, Deletion: o.head.deletion()}
+	return Secret{Name: o.head.Name, Version: o.version, ContentType: r.ContentType,
+		Attributes: r.Attributes.in(d.vault),
+		Tags:       r.Tags, Deletion: o.head.deletion()}
 }
 
 // with applies what a request supplied, or says what is wrong with the outcome.
@@ -138,9 +142,11 @@ func validTagText(s string) bool {
 	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxTagRunes
 }
 
-// SetSecret adds a version, and with the first one the secret. The value is up to 25,600 bytes and may be empty, but not nil;
-// it is the caller's to clear. 409 ObjectIsDeletedButRecoverable while the name is soft-deleted.
-func (v *Vaults) SetSecret(ctx context.Context, c Caller, name string, value seal.Plaintext, ch Change) (Secret, error) {
+// SetSecret adds a version, and with the first one the secret. The value is up to 25,600 bytes and
+// may be empty, but not nil; it is the caller's to clear. 409 ObjectIsDeletedButRecoverable while
+// the name is soft-deleted.
+func (v *Vaults) SetSecret(ctx context.Context, c Caller, name string, value seal.Plaintext,
+	ch Change) (Secret, error) {
 	s, err := perform(ctx, v, c, setSecret, target{name: name}, func(d *decision) (Secret, error) {
 		o, err := secretCollection.claim(d, name)
 		if err != nil {
@@ -169,8 +175,8 @@ func (v *Vaults) SetSecret(ctx context.Context, c Caller, name string, value sea
 	return s, err
 }
 
-// GetSecret gives a version with its value; version "" is the latest. Times don't matter, but a disabled version is refused
-// (403 SecretDisabled).
+// GetSecret gives a version with its value; version "" is the latest. Times don't matter, but a
+// disabled version is refused (403 SecretDisabled).
 func (v *Vaults) GetSecret(ctx context.Context, c Caller, name, version string) (Secret, error) {
 	return perform(ctx, v, c, getSecret, target{name, version}, func(d *decision) (Secret, error) {
 		o, err := secretCollection.find(d, name, version)
@@ -187,7 +193,8 @@ func (v *Vaults) GetSecret(ctx context.Context, c Caller, name, version string) 
 		}
 		if !r.Attributes.Enabled {
 			record.Zero()
-			return Secret{}, forbidden("SecretDisabled", "Operation get is not allowed on a disabled secret.")
+			return Secret{}, forbidden("SecretDisabled",
+				"Operation get is not allowed on a disabled secret.")
 		}
 		s := r.bundle(d, o)
 		s.Value = value // the rest of record: nothing is copied
@@ -196,7 +203,8 @@ func (v *Vaults) GetSecret(ctx context.Context, c Caller, name, version string) 
 }
 
 // UpdateSecret changes what is supplied of a version, "" for the latest. The answer has no value.
-func (v *Vaults) UpdateSecret(ctx context.Context, c Caller, name, version string, ch Change) (Secret, error) {
+func (v *Vaults) UpdateSecret(ctx context.Context, c Caller, name, version string,
+	ch Change) (Secret, error) {
 	return perform(ctx, v, c, updateSecret, target{name, version}, func(d *decision) (Secret, error) {
 		d.relieves = ch.disables()
 		o, err := secretCollection.find(d, name, version)
@@ -229,7 +237,8 @@ func (v *Vaults) ListSecrets(ctx context.Context, c Caller, p PageRequest) (Page
 }
 
 // ListSecretVersions lists all versions of a live secret; an unknown name has none.
-func (v *Vaults) ListSecretVersions(ctx context.Context, c Caller, name string, p PageRequest) (Page[Secret], error) {
+func (v *Vaults) ListSecretVersions(ctx context.Context, c Caller, name string,
+	p PageRequest) (Page[Secret], error) {
 	return secretCollection.performListVersions(ctx, v, c, name, p)
 }
 
@@ -238,7 +247,8 @@ func (v *Vaults) DeleteSecret(ctx context.Context, c Caller, name string) (Secre
 	return secretCollection.performDelete(ctx, v, c, name)
 }
 
-// GetDeletedSecret gives the latest version of a deleted secret, without its value. A disabled one is refused (403 AccessDenied).
+// GetDeletedSecret gives the latest version of a deleted secret, without its value. A disabled one
+// is refused (403 AccessDenied).
 func (v *Vaults) GetDeletedSecret(ctx context.Context, c Caller, name string) (Secret, error) {
 	return secretCollection.performGetDeleted(ctx, v, c, name, func(s Secret) error {
 		if !s.Attributes.Enabled {
@@ -249,7 +259,8 @@ func (v *Vaults) GetDeletedSecret(ctx context.Context, c Caller, name string) (S
 }
 
 // ListDeletedSecrets lists the deleted secrets by folded name.
-func (v *Vaults) ListDeletedSecrets(ctx context.Context, c Caller, p PageRequest) (Page[Secret], error) {
+func (v *Vaults) ListDeletedSecrets(ctx context.Context, c Caller, p PageRequest) (Page[Secret],
+	error) {
 	return secretCollection.performListDeleted(ctx, v, c, p)
 }
 
@@ -263,7 +274,8 @@ func (v *Vaults) PurgeSecret(ctx context.Context, c Caller, name string) error {
 	return secretCollection.performPurge(ctx, v, c, name)
 }
 
-// BackupSecret gives a live secret with all versions, sealed: RestoreSecret of any vault of this cluster opens it.
+// BackupSecret gives a live secret with all versions, sealed: RestoreSecret of any vault of this
+// cluster opens it.
 func (v *Vaults) BackupSecret(ctx context.Context, c Caller, name string) ([]byte, error) {
 	return secretCollection.performBackup(ctx, v, c, name)
 }

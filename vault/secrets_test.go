@@ -21,22 +21,26 @@ var ctx = context.Background()
 func TestSetAndGetSecret(t *testing.T) {
 	w, c := demo(t)
 	set := must(w.SetSecret(ctx, c, "Db-Password", seal.Plaintext("one"), vault.Change{
-		Tags: map[string]string{"env": "prod"}, ContentType: ptr("text/plain"), Expires: ptr(int64(-5))}))(t)
+		Tags: map[string]string{"env": "prod"}, ContentType: ptr("text/plain"),
+		Expires: ptr(int64(-5))}))(t)
 	again := must(w.SetSecret(ctx, c, "db-password", seal.Plaintext("two"), vault.Change{}))(t)
 	if again.Name != "Db-Password" || again.Version == set.Version || len(again.Version) != 32 {
 		t.Errorf("second version: %+v", again)
 	}
 
 	latest := must(w.GetSecret(ctx, c, "DB-PASSWORD", ""))(t)
-	if string(latest.Value) != "two" || latest.Version != again.Version || latest.ContentType != "" || latest.Tags != nil {
+	if string(latest.Value) != "two" || latest.Version != again.Version || latest.ContentType != "" ||
+		latest.Tags != nil {
 		t.Errorf("latest: %+v", latest)
 	}
 	first := must(w.GetSecret(ctx, c, "db-password", set.Version))(t)
-	if string(first.Value) != "one" || first.ContentType != "text/plain" || !maps.Equal(first.Tags, map[string]string{"env": "prod"}) {
+	if string(first.Value) != "one" || first.ContentType != "text/plain" ||
+		!maps.Equal(first.Tags, map[string]string{"env": "prod"}) {
 		t.Errorf("first: %+v", first)
 	}
 	a := first.Attributes
-	if !a.Enabled || *a.Expires != -5 || a.NotBefore != nil || a.Created != w.now.Unix() || a.Updated != w.now.Unix() ||
+	if !a.Enabled || *a.Expires != -5 || a.NotBefore != nil || a.Created != w.now.Unix() ||
+		a.Updated != w.now.Unix() ||
 		a.RecoverableDays != 90 || a.RecoveryLevel != "Recoverable+Purgeable" {
 		t.Errorf("attributes: %+v", a)
 	}
@@ -46,8 +50,10 @@ func TestSecretValues(t *testing.T) {
 	w, c := demo(t)
 	for _, value := range []string{"", "\x00\xff", strings.Repeat("x", 25600)} {
 		must(w.SetSecret(ctx, c, "s", seal.Plaintext(value), vault.Change{}))(t)
-		if got := must(w.GetSecret(ctx, c, "s", ""))(t); !bytes.Equal(got.Value, []byte(value)) || got.Value == nil {
-			t.Errorf("a value of %d bytes came back as %d (nil: %v)", len(value), len(got.Value), got.Value == nil)
+		if got := must(w.GetSecret(ctx, c, "s", ""))(t); !bytes.Equal(got.Value, []byte(value)) ||
+			got.Value == nil {
+			t.Errorf("a value of %d bytes came back as %d (nil: %v)", len(value), len(got.Value),
+				got.Value == nil)
 		}
 	}
 	_, err := w.SetSecret(ctx, c, "s", make(seal.Plaintext, 25601), vault.Change{})
@@ -82,16 +88,20 @@ func TestSecretLimits(t *testing.T) {
 		ch vault.Change
 		ok bool
 	}{
-		"15 tags":               {vault.Change{Tags: tags(15)}, true},
-		"16 tags":               {vault.Change{Tags: tags(16)}, false},
-		"tag of 256 runes":      {vault.Change{Tags: map[string]string{"k": strings.Repeat("ä", 256)}}, true},
-		"tag of 257 runes":      {vault.Change{Tags: map[string]string{"k": strings.Repeat("a", 257)}}, false},
-		"tag name of 257":       {vault.Change{Tags: map[string]string{strings.Repeat("a", 257): ""}}, false},
-		"contentType of 255":    {vault.Change{ContentType: ptr(strings.Repeat("a", 255))}, true},
-		"contentType of 256":    {vault.Change{ContentType: ptr(strings.Repeat("a", 256))}, false},
-		"exp before nbf":        {vault.Change{NotBefore: ptr(int64(10)), Expires: ptr(int64(9))}, false},
-		"exp at nbf":            {vault.Change{NotBefore: ptr(int64(10)), Expires: ptr(int64(10))}, true},
-		"times of a broken SDK": {vault.Change{NotBefore: ptr(int64(-1 << 62)), Expires: ptr(int64(1 << 62))}, true},
+		"15 tags": {vault.Change{Tags: tags(15)}, true},
+		"16 tags": {vault.Change{Tags: tags(16)}, false},
+		"tag of 256 runes": {vault.Change{Tags: map[string]string{"k": strings.Repeat("ä", 256)}},
+			true},
+		"tag of 257 runes": {vault.Change{Tags: map[string]string{"k": strings.Repeat("a", 257)}},
+			false},
+		"tag name of 257": {vault.Change{Tags: map[string]string{strings.Repeat("a", 257): ""}},
+			false},
+		"contentType of 255": {vault.Change{ContentType: ptr(strings.Repeat("a", 255))}, true},
+		"contentType of 256": {vault.Change{ContentType: ptr(strings.Repeat("a", 256))}, false},
+		"exp before nbf":     {vault.Change{NotBefore: ptr(int64(10)), Expires: ptr(int64(9))}, false},
+		"exp at nbf":         {vault.Change{NotBefore: ptr(int64(10)), Expires: ptr(int64(10))}, true},
+		"times of a broken SDK": {vault.Change{NotBefore: ptr(int64(-1 << 62)),
+			Expires: ptr(int64(1 << 62))}, true},
 	} {
 		_, setErr := w.SetSecret(ctx, c, "s", seal.Plaintext("v"), row.ch)
 		must(w.SetSecret(ctx, c, "u", seal.Plaintext("v"), vault.Change{}))(t)
@@ -104,7 +114,8 @@ func TestSecretLimits(t *testing.T) {
 
 func TestUpdateSecret(t *testing.T) {
 	w, c := demo(t)
-	old := must(w.SetSecret(ctx, c, "s", seal.Plaintext("v1"), vault.Change{Tags: map[string]string{"a": "b"}, ContentType: ptr("ct")}))(t)
+	old := must(w.SetSecret(ctx, c, "s", seal.Plaintext("v1"),
+		vault.Change{Tags: map[string]string{"a": "b"}, ContentType: ptr("ct")}))(t)
 	must(w.SetSecret(ctx, c, "s", seal.Plaintext("v2"), vault.Change{}))(t)
 	w.now = w.now.Add(time.Minute)
 
@@ -113,10 +124,12 @@ func TestUpdateSecret(t *testing.T) {
 		u.Attributes.Created != w.now.Unix()-60 || u.Attributes.Updated != w.now.Unix() {
 		t.Errorf("what was not supplied is kept: %+v", u)
 	}
-	if got := must(w.GetSecret(ctx, c, "s", old.Version))(t); string(got.Value) != "v1" || *got.Attributes.Expires != 7 {
+	if got := must(w.GetSecret(ctx, c, "s", old.Version))(t); string(got.Value) != "v1" ||
+		*got.Attributes.Expires != 7 {
 		t.Errorf("after the update: %+v", got)
 	}
-	must(w.UpdateSecret(ctx, c, "s", "", vault.Change{Enabled: ptr(false), Tags: map[string]string{}}))(t)
+	must(w.UpdateSecret(ctx, c, "s", "",
+		vault.Change{Enabled: ptr(false), Tags: map[string]string{}}))(t)
 	_, err := w.GetSecret(ctx, c, "s", "")
 	refused(t, err, vault.Forbidden, "SecretDisabled") // no fallback to the older version
 	if got := must(w.GetSecret(ctx, c, "s", old.Version))(t); len(got.Tags) != 1 {
@@ -130,14 +143,17 @@ func TestUpdateSecret(t *testing.T) {
 
 func TestDeleteRecoverPurgeSecret(t *testing.T) {
 	w, c := demo(t)
-	set := must(w.SetSecret(ctx, c, "Name", seal.Plaintext("v"), vault.Change{Tags: map[string]string{"a": "b"}}))(t)
+	set := must(w.SetSecret(ctx, c, "Name", seal.Plaintext("v"),
+		vault.Change{Tags: map[string]string{"a": "b"}}))(t)
 	w.now = w.now.Add(time.Hour)
 
 	deleted := must(w.DeleteSecret(ctx, c, "name"))(t)
-	if d := deleted.Deletion; d == nil || d.Deleted != w.now.Unix() || d.Purge != w.now.Unix()+90*86400 {
+	if d := deleted.Deletion; d == nil || d.Deleted != w.now.Unix() ||
+		d.Purge != w.now.Unix()+90*86400 {
 		t.Errorf("deletion: %+v", d)
 	}
-	if deleted.Name != "Name" || deleted.Version != set.Version || deleted.Value != nil || deleted.Tags["a"] != "b" {
+	if deleted.Name != "Name" || deleted.Version != set.Version || deleted.Value != nil ||
+		deleted.Tags["a"] != "b" {
 		t.Errorf("deleted: %+v", deleted)
 	}
 	_, err := w.GetSecret(ctx, c, "name", "")
@@ -159,7 +175,8 @@ func TestDeleteRecoverPurgeSecret(t *testing.T) {
 
 	w.now = w.now.Add(time.Hour)
 	back := must(w.RecoverSecret(ctx, c, "name"))(t)
-	if back.Deletion != nil || back.Version != set.Version || back.Attributes.Updated != set.Attributes.Updated {
+	if back.Deletion != nil || back.Version != set.Version ||
+		back.Attributes.Updated != set.Attributes.Updated {
 		t.Errorf("recovered: %+v", back)
 	}
 	if got := must(w.GetSecret(ctx, c, "name", ""))(t); string(got.Value) != "v" {
@@ -179,7 +196,8 @@ func TestDeleteRecoverPurgeSecret(t *testing.T) {
 	if left := w.objects(); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
-	if s := must(w.SetSecret(ctx, c, "NAME", seal.Plaintext("new"), vault.Change{}))(t); s.Name != "NAME" {
+	if s := must(w.SetSecret(ctx, c, "NAME", seal.Plaintext("new"),
+		vault.Change{}))(t); s.Name != "NAME" {
 		t.Errorf("a purged name keeps its spelling: %s", s.Name)
 	}
 }
@@ -190,7 +208,8 @@ func TestDisabledDeletedSecret(t *testing.T) {
 	must(w.DeleteSecret(ctx, c, "s"))(t)
 	_, err := w.GetDeletedSecret(ctx, c, "s")
 	refused(t, err, vault.Forbidden, "AccessDenied")
-	if page := must(w.ListDeletedSecrets(ctx, c, vault.PageRequest{Max: 25}))(t); len(page.Items) != 1 {
+	if page := must(w.ListDeletedSecrets(ctx, c,
+		vault.PageRequest{Max: 25}))(t); len(page.Items) != 1 {
 		t.Errorf("%+v", page)
 	}
 }
@@ -224,7 +243,8 @@ func TestPurgeInSteps(t *testing.T) {
 		}
 		return nil
 	}
-	if e := refused(t, w.PurgeSecret(ctx, c, "s"), vault.Unavailable, "OutcomeUnknown"); !strings.Contains(e.Message, "may have happened") {
+	if e := refused(t, w.PurgeSecret(ctx, c, "s"), vault.Unavailable,
+		"OutcomeUnknown"); !strings.Contains(e.Message, "may have happened") {
 		t.Errorf("after its first step: %s", e.Message)
 	}
 	_, err := w.RecoverSecret(ctx, c, "s")
@@ -234,7 +254,10 @@ func TestPurgeInSteps(t *testing.T) {
 	_, err = w.GetDeletedSecret(ctx, c, "s")
 	refused(t, err, vault.NotFound, "SecretNotFound")
 	for _, list := range []func() (vault.Page[vault.Secret], error){
-		func() (vault.Page[vault.Secret], error) { return w.ListSecrets(ctx, c, vault.PageRequest{Max: 25}) },
+		func() (vault.Page[vault.Secret],
+			error) {
+			return w.ListSecrets(ctx, c, vault.PageRequest{Max: 25})
+		},
 		func() (vault.Page[vault.Secret], error) {
 			return w.ListDeletedSecrets(ctx, c, vault.PageRequest{Max: 25})
 		},
@@ -278,7 +301,8 @@ func TestPurgeFinishedByAnother(t *testing.T) {
 }
 
 // all walks a listing to its end and returns the items, however many pages it takes.
-func all(t *testing.T, most int, list func(vault.PageRequest) (vault.Page[vault.Secret], error)) (items []vault.Secret) {
+func all(t *testing.T, most int,
+	list func(vault.PageRequest) (vault.Page[vault.Secret], error)) (items []vault.Secret) {
 	t.Helper()
 	p := vault.PageRequest{Max: most}
 	for range 1000 {
@@ -306,7 +330,10 @@ func TestListSecrets(t *testing.T) {
 	must(w.SetSecret(ctx, c, "gone", seal.Plaintext("v"), vault.Change{}))(t)
 	must(w.DeleteSecret(ctx, c, "gone"))(t)
 	for most := 1; most <= 25; most++ {
-		items := all(t, most, func(p vault.PageRequest) (vault.Page[vault.Secret], error) { return w.ListSecrets(ctx, c, p) })
+		items := all(t, most, func(p vault.PageRequest) (vault.Page[vault.Secret],
+			error) {
+			return w.ListSecrets(ctx, c, p)
+		})
 		var got []string
 		for _, s := range items {
 			if s.Value != nil || s.ContentType != s.Name || s.Deletion != nil {
@@ -318,7 +345,10 @@ func TestListSecrets(t *testing.T) {
 			t.Fatalf("by %d: %v", most, got)
 		}
 	}
-	deleted := all(t, 1, func(p vault.PageRequest) (vault.Page[vault.Secret], error) { return w.ListDeletedSecrets(ctx, c, p) })
+	deleted := all(t, 1, func(p vault.PageRequest) (vault.Page[vault.Secret],
+		error) {
+		return w.ListDeletedSecrets(ctx, c, p)
+	})
 	if len(deleted) != 1 || deleted[0].Name != "gone" || deleted[0].Deletion == nil {
 		t.Errorf("deleted: %+v", deleted)
 	}
@@ -352,7 +382,8 @@ func TestListSecretVersions(t *testing.T) {
 	w, c := demo(t)
 	var versions []string
 	for range 7 {
-		versions = append(versions, must(w.SetSecret(ctx, c, "Name", seal.Plaintext("v"), vault.Change{}))(t).Version)
+		versions = append(versions,
+			must(w.SetSecret(ctx, c, "Name", seal.Plaintext("v"), vault.Change{}))(t).Version)
 	}
 	must(w.SetSecret(ctx, c, "name-2", seal.Plaintext("v"), vault.Change{}))(t)
 	slices.Sort(versions)
@@ -360,7 +391,8 @@ func TestListSecretVersions(t *testing.T) {
 		items := all(t, most, func(p vault.PageRequest) (vault.Page[vault.Secret], error) {
 			return w.ListSecretVersions(ctx, c, "name", p)
 		})
-		if got := sorted(items, func(s vault.Secret) string { return s.Version }); !slices.Equal(got, versions) {
+		if got := sorted(items, func(s vault.Secret) string { return s.Version }); !slices.Equal(got,
+			versions) {
 			t.Errorf("by %d: %v", most, got)
 		}
 		if items[0].Name != "Name" || items[0].Value != nil {
@@ -371,7 +403,8 @@ func TestListSecretVersions(t *testing.T) {
 		if name == "name" {
 			must(w.DeleteSecret(ctx, c, name))(t)
 		}
-		if page := must(w.ListSecretVersions(ctx, c, name, vault.PageRequest{Max: 25}))(t); len(page.Items) != 0 || page.Next != "" {
+		if page := must(w.ListSecretVersions(ctx, c, name,
+			vault.PageRequest{Max: 25}))(t); len(page.Items) != 0 || page.Next != "" {
 			t.Errorf("%s: %+v", name, page)
 		}
 	}
@@ -388,8 +421,10 @@ func TestPageRequests(t *testing.T) {
 	if live == "" || versions == "" {
 		t.Fatal("no token where there is more")
 	}
-	for _, p := range []vault.PageRequest{{Max: 0}, {Max: 26}, {Max: -1}, {After: "x", Max: 1}, {After: live + "A", Max: 1}, {After: live + "\n", Max: 1},
-		{After: versions, Max: 1}, {After: strings.Repeat("A", 4096), Max: 1}, {After: "AXNs", Max: 1}, {After: "AWtsYQ", Max: 1}} {
+	for _, p := range []vault.PageRequest{{Max: 0}, {Max: 26}, {Max: -1}, {After: "x", Max: 1},
+		{After: live + "A", Max: 1}, {After: live + "\n", Max: 1},
+		{After: versions, Max: 1}, {After: strings.Repeat("A", 4096), Max: 1}, {After: "AXNs", Max: 1},
+		{After: "AWtsYQ", Max: 1}} {
 		_, err := w.ListSecrets(ctx, c, p)
 		refused(t, err, vault.Invalid, "BadParameter")
 	}

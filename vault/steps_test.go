@@ -138,8 +138,9 @@ func TestAnotherRemovesTheRest(t *testing.T) {
 			if l := w.usage.last(t); l.Operation != operation || l.Status != 200 {
 				t.Errorf("recorded %+v", l)
 			}
-			refused(t, call(), vault.NotFound, map[string]string{"secrets/purge": "SecretNotFound", "admin/vaults/purge": "VaultNotFound",
-				"admin/apps/delete": "ApplicationNotFound"}[operation])
+			refused(t, call(), vault.NotFound,
+				map[string]string{"secrets/purge": "SecretNotFound", "admin/vaults/purge": "VaultNotFound",
+					"admin/apps/delete": "ApplicationNotFound"}[operation])
 		})
 	}
 }
@@ -166,7 +167,8 @@ func (w *world) breakOff(c vault.Caller, blob []byte) {
 	w.replica.refuse = nil
 }
 
-// Whoever may purge takes away what a restore has left and frees its name, also where purge protection holds objects: it is none yet.
+// Whoever may purge takes away what a restore has left and frees its name, also where purge
+// protection holds objects: it is none yet.
 func TestPurgeOfAHalfRestore(t *testing.T) {
 	for _, protected := range []bool{false, true} {
 		t.Run(fmt.Sprint("protected ", protected), func(t *testing.T) {
@@ -196,7 +198,8 @@ func TestPurgeOfAHalfRestore(t *testing.T) {
 	}
 }
 
-// A purge between two steps of a restore has it begin anew: whatever comes first, what is there in the end is whole.
+// A purge between two steps of a restore has it begin anew: whatever comes first, what is there in
+// the end is whole.
 func TestPurgeMeetsARestore(t *testing.T) {
 	w, c := demo(t)
 	blob := w.backedUp(c, "s")
@@ -219,7 +222,8 @@ func TestPurgeMeetsARestore(t *testing.T) {
 	must(w.GetSecret(ctx, c, "t", ""))(t)
 }
 
-// The day that a half restore holds its name for is counted from its first step, however often it is gone on with.
+// The day that a half restore holds its name for is counted from its first step, however often it
+// is gone on with.
 func TestARestoreDoesNotRenewItsDay(t *testing.T) {
 	w, c := demo(t)
 	w.manyVersions(c, "s")

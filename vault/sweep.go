@@ -11,18 +11,21 @@ import (
 	"keyquorum/seal"
 )
 
-// Some work nobody asks for: time does. Sweep goes once over the state and does what is due, through the same decisions as the verbs, each
-// a transaction that is held to what it was based on. So two nodes that sweep at once do no harm, what one left half-done
-// another finishes, and a pass that comes late does what an earlier one would have done. The node's wall clock decides.
+// Some work nobody asks for: time does. Sweep goes once over the state and does what is due,
+// through the same decisions as the verbs, each a transaction that is held to what it was based on.
+// So two nodes that sweep at once do no harm, what one left half-done another finishes, and a pass
+// that comes late does what an earlier one would have done. The node's wall clock decides.
 //
-// Only live vaults are looked into: in a deleted one nothing changes until it is recovered or purged. What is due is known from indexes
-// (index.go), so that a pass costs what there is to do, and not what there is.
+// Only live vaults are looked into: in a deleted one nothing changes until it is recovered or
+// purged. What is due is known from indexes (index.go), so that a pass costs what there is to do,
+// and not what there is.
 
 // A duty is something that time asks for of an object in a live vault.
 type duty struct {
 	name string // of the usage record, after the collection's: "secrets/purge"
-	// due says whether there is something to do. It is asked about what an index names in every pass, and again in the decision that does
-	// it, when what it reads becomes conditions. d.vault is set, o has no version.
+	// due says whether there is something to do. It is asked about what an index names in every pass,
+	// and again in the decision that does it, when what it reads becomes conditions. d.vault is set, o
+	// has no version.
 	due   func(d *decision, o object) (bool, error)
 	act   func(d *decision, o object) error // as the act of a verb: it may be called several times
 	grows bool                              // it waits while no room is left
@@ -32,16 +35,18 @@ type duty struct {
 // plurals are what usage records call the kinds.
 var plurals = map[string]string{secretCollection.kind: "secrets", keyKind: "keys"}
 
-// endRetention purges what can't be recovered any more, purge protection or not, finishes a purge that stopped half-way, and removes what is
-// left of a restore a day after its first step: it holds the name, and nobody sees it.
+// endRetention purges what can't be recovered any more, purge protection or not, finishes a purge
+// that stopped half-way, and removes what is left of a restore a day after its first step: it holds
+// the name, and nobody sees it.
 var endRetention = duty{
 	name: "purge",
 	due:  func(d *decision, o object) (bool, error) { return o.head.overdue(d.now), nil },
 	act:  (*decision).purge,
 }
 
-// A pass takes a small share of a core and of the cluster's writes, however much there is: it looks at a few entries of an index and then
-// rests so many times as long as that took; it does one thing and rests as long as that took. It keeps nothing that it has decoded.
+// A pass takes a small share of a core and of the cluster's writes, however much there is: it looks
+// at a few entries of an index and then rests so many times as long as that took; it does one thing
+// and rests as long as that took. It keeps nothing that it has decoded.
 const (
 	sliceHeads = 256
 	lookRests  = 9
@@ -55,9 +60,11 @@ type Swept struct {
 	Took         time.Duration // to look: without rests, and without what was done
 }
 
-// Sweep does once what time alone asks for: it purges objects and vaults whose retention is over, finishes purges that
-// stopped half-way, and drops keys of tokens that are over. It ends early with an error when ctx ends, the node is sealed, there is no leader, or a usage record cannot be
-// written. Other trouble with a vault or an object, as with a damaged record, is passed over; the error tells of the first.
+// Sweep does once what time alone asks for: it purges objects and vaults whose retention is over,
+// finishes purges that stopped half-way, and drops keys of tokens that are over. It ends early with
+// an error when ctx ends, the node is sealed, there is no leader, or a usage record cannot be
+// written. Other trouble with a vault or an object, as with a damaged record, is passed over; the
+// error tells of the first.
 func (v *Vaults) Sweep(ctx context.Context) (Swept, error) {
 	p := &pass{v: v, ctx: ctx}
 	err := p.passOver(p.tokenKeys())
@@ -79,8 +86,8 @@ type pass struct {
 	trouble error         // the first that was passed over
 }
 
-// look is a view of now to find duties in. It need not be current: what is found is decided again before it is done. None is kept
-// for long, since it keeps old records in memory.
+// look is a view of now to find duties in. It need not be current: what is found is decided again
+// before it is done. None is kept for long, since it keeps old records in memory.
 func (p *pass) look() *decision {
 	d := &decision{v: p.v}
 	d.begin(p.v.cfg.Replica.View())
@@ -177,7 +184,8 @@ type finding struct {
 
 func (f finding) path() string { return headPath(f.vaultID, f.kind, f.name) }
 
-// slice looks at the next few entries of an index, from after on. last is the one to go on after, "" at the end.
+// slice looks at the next few entries of an index, from after on. last is the one to go on after,
+// "" at the end.
 func (p *pass) slice(
 	dir, after string, find func(entry string) (finding, bool),
 ) (found []finding, last string, err error) {
@@ -229,7 +237,8 @@ func (p *pass) attendAll(found []finding) error {
 			continue
 		}
 		p.done[f.duty]++
-		e := &audit.Entry{Operation: plurals[f.kind] + "/" + f.duty.name, Vault: f.vault.Name, Object: f.name}
+		e := &audit.Entry{Operation: plurals[f.kind] + "/" + f.duty.name, Vault: f.vault.Name,
+			Object: f.name}
 		if err := p.passOver(p.do(e, f.attend)); err != nil {
 			return err
 		}
@@ -270,16 +279,20 @@ func (d *decision) enterAgain(r *vaultRecord) error {
 	return nil
 }
 
-// errNotDue is a NotFound, as whatever else another may have left: to a duty of several steps that is the end it wanted.
+// errNotDue is a NotFound, as whatever else another may have left: to a duty of several steps that
+// is the end it wanted.
 var errNotDue = notFound("NotDue", "There is nothing to do any more.")
 
-// do carries one duty out. There is no answer that could be held back where its usage record cannot be written. So a record goes before
-// it, which says that it begins (status 202), and without that nothing is done. The second says how it ended. Both have one id.
+// do carries one duty out. There is no answer that could be held back where its usage record cannot
+// be written. So a record goes before it, which says that it begins (status 202), and without that
+// nothing is done. The second says how it ended. Both have one id.
 func (p *pass) do(e *audit.Entry, act func(*decision) error) error {
 	begun := time.Now()
-	e.Time, e.RequestID, e.Node, e.Plane, e.Status = p.v.cfg.Now(), newUUID(), p.v.cfg.Node, "node", 202
+	e.Time, e.RequestID, e.Node, e.Plane, e.Status = p.v.cfg.Now(), newUUID(), p.v.cfg.Node, "node",
+		202
 	if p.v.write(e) != nil {
-		return internal("UsageRecordFailed", "The usage record could not be written, so nothing was done.")
+		return internal("UsageRecordFailed",
+			"The usage record could not be written, so nothing was done.")
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, dutyTime)
 	defer cancel()
@@ -292,8 +305,8 @@ func (p *pass) do(e *audit.Entry, act func(*decision) error) error {
 	return p.rest(dutyRests * e.Duration)
 }
 
-// settle carries out what was begun, whether there is room left or not: a duty that can wait for room
-// is not begun.
+// settle carries out what was begun, whether there is room left or not: a duty that can wait for
+// room is not begun.
 func (p *pass) settle(ctx context.Context, act func(*decision) error) (*decision, error) {
 	return p.v.settle(ctx, false, true, func(d *decision) error {
 		d.relieves = true
@@ -301,7 +314,8 @@ func (p *pass) settle(ctx context.Context, act func(*decision) error) (*decision
 	})
 }
 
-// passOver gives back what ends the pass: no duty could be done. What went wrong with one vault or object must not keep those behind it.
+// passOver gives back what ends the pass: no duty could be done. What went wrong with one vault or
+// object must not keep those behind it.
 func (p *pass) passOver(err error) error {
 	if err == nil || p.ctx.Err() != nil {
 		return p.ctx.Err()

@@ -37,20 +37,23 @@ func TestVaultFromBeforeIndexes(t *testing.T) {
 		must(w.CreateKey(ctx, c, name, vault.KeySpec{Kty: "EC"}, vault.Change{}))(t)
 	}
 	rotate := vault.LifetimeAction{Type: "Rotate", AfterCreate: "P30D"}
-	must(w.SetRotationPolicy(ctx, c, "kept", vault.RotationPolicy{Actions: []vault.LifetimeAction{rotate}}))(t)
+	must(w.SetRotationPolicy(ctx, c, "kept",
+		vault.RotationPolicy{Actions: []vault.LifetimeAction{rotate}}))(t)
 	must(w.DeleteSecret(ctx, c, "old"))(t)
 	w.now = w.now.Add(60 * day)
 	c = w.caller(w.again("web"), "demo")
 	must(w.DeleteKey(ctx, c, "deleted"))(t)
 	w.unindex(t, "demo")
-	if p := must(w.ListDeletedKeys(ctx, c, page))(t); len(p.Items) != 1 || p.Items[0].Name != "deleted" {
+	if p := must(w.ListDeletedKeys(ctx, c, page))(t); len(p.Items) != 1 ||
+		p.Items[0].Name != "deleted" {
 		t.Errorf("listed %+v", p.Items)
 	}
 	w.now = w.now.Add(31 * day)
 	w.sweep(t, 2) // the secret's retention is over, and the key is rotated
 	w.objects()   // looks at the indexes
 	c = w.caller(w.again("web"), "demo")
-	if p := must(w.ListDeletedKeys(ctx, c, page))(t); len(p.Items) != 1 || p.Items[0].Name != "deleted" {
+	if p := must(w.ListDeletedKeys(ctx, c, page))(t); len(p.Items) != 1 ||
+		p.Items[0].Name != "deleted" {
 		t.Errorf("listed %+v", p.Items)
 	}
 	w.sweep(t, 0)
@@ -74,7 +77,8 @@ func (w *world) objects() []string {
 	return slices.DeleteFunc(w.replica.paths("vault/"), index.MatchString)
 }
 
-// An object goes when its retention is over, not a second before, under purge protection too, and what is live stays.
+// An object goes when its retention is over, not a second before, under purge protection too, and
+// what is live stays.
 func TestRetentionEnds(t *testing.T) {
 	for _, protected := range []bool{false, true} {
 		t.Run(fmt.Sprintf("protected %v", protected), func(t *testing.T) {
@@ -99,7 +103,8 @@ func TestRetentionEnds(t *testing.T) {
 			w.sweep(t, 2)
 			var told []string
 			for _, l := range w.usage.lines(t) {
-				if l.Plane != "node" || l.Vault != "short" || l.Object != "old" || l.OID != "" || l.Accessor != "" {
+				if l.Plane != "node" || l.Vault != "short" || l.Object != "old" || l.OID != "" ||
+					l.Accessor != "" {
 					t.Errorf("recorded %+v", l)
 				}
 				told = append(told, fmt.Sprint(l.Operation, " ", l.Status))
@@ -147,7 +152,8 @@ func TestRetentionOfAVaultEnds(t *testing.T) {
 	made := must(w.DeleteVault(ctx, w.root, "short"))(t)
 	w.now = w.now.Add(5 * day) // the secret's is over, the vault's is not
 	w.sweep(t, 0)
-	if n := len(w.replica.paths("vault/" + made.ID)); n != 161+3 { // and what indexes say of the secret, and that they do
+	if n := len(w.replica.paths("vault/" +
+		made.ID)); n != 161+3 { // and what indexes say of the secret, and that they do
 
 		t.Errorf("of the deleted vault there are %d records", n)
 	}
@@ -158,7 +164,9 @@ func TestRetentionOfAVaultEnds(t *testing.T) {
 		t.Errorf("of the purged vault there is %v", left)
 	}
 	lines := w.usage.lines(t)
-	if len(lines) != 2 || lines[0].Status != 202 || lines[1].Status != 200 || lines[1].Operation != "admin/vaults/purge" || lines[1].Plane != "node" || lines[1].Vault != "short" {
+	if len(lines) != 2 || lines[0].Status != 202 || lines[1].Status != 200 ||
+		lines[1].Operation != "admin/vaults/purge" || lines[1].Plane != "node" ||
+		lines[1].Vault != "short" {
 		t.Errorf("recorded %+v", lines)
 	}
 	w.vault("short")
@@ -212,7 +220,8 @@ func TestSweepFinishesPurges(t *testing.T) {
 	}
 }
 
-// A restore that stopped half-way holds its name for a day, in which it can be gone on with. Then what is left of it goes.
+// A restore that stopped half-way holds its name for a day, in which it can be gone on with. Then
+// what is left of it goes.
 func TestSweepEndsRestores(t *testing.T) {
 	w, c := demo(t)
 	for range 150 {
@@ -247,7 +256,8 @@ func TestSweepEndsRestores(t *testing.T) {
 	must(w.RestoreSecret(ctx, w.caller(w.again("web"), "demo"), blob))(t)
 }
 
-// Where the record of what begins can't be written, nothing is done; where that of its end can't, the pass ends.
+// Where the record of what begins can't be written, nothing is done; where that of its end can't,
+// the pass ends.
 func TestSweepWithoutUsageLog(t *testing.T) {
 	w, c := demo(t)
 	for _, name := range []string{"a", "b"} {
@@ -273,7 +283,8 @@ func TestSweepWithoutUsageLog(t *testing.T) {
 	w.sweep(t, 1)
 }
 
-// Somebody comes between a pass and what it found: who recovered in time keeps the object, and who purged has done the work.
+// Somebody comes between a pass and what it found: who recovered in time keeps the object, and who
+// purged has done the work.
 func TestSweepMeetsOthers(t *testing.T) {
 	for name, other := range map[string]func(w *world, c vault.Caller){
 		"recovered": func(w *world, c vault.Caller) { must(w.RecoverSecret(ctx, c, "s"))(w.t) },
@@ -283,7 +294,10 @@ func TestSweepMeetsOthers(t *testing.T) {
 			}
 		},
 		"purged by another pass": func(w *world, _ vault.Caller) { must(w.node().Sweep(ctx))(w.t) },
-		"the vault is deleted":   func(w *world, _ vault.Caller) { must(w.DeleteVault(ctx, w.root, "demo"))(w.t) },
+		"the vault is deleted": func(w *world,
+			_ vault.Caller) {
+			must(w.DeleteVault(ctx, w.root, "demo"))(w.t)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, c := demo(t)
@@ -312,7 +326,8 @@ func TestHeadsAreToldFromWhatIsBelow(t *testing.T) {
 		must(w.CreateKey(ctx, c, name, vault.KeySpec{Kty: "EC"}, vault.Change{}))(t)
 		must(w.SetRotationPolicy(ctx, c, name, vault.RotationPolicy{ExpiryTime: "P90D"}))(t)
 	}
-	if got := sorted(must(w.ListKeys(ctx, c, page))(t).Items, func(k vault.Key) string { return k.Name }); !slices.Equal(got, names) {
+	if got := sorted(must(w.ListKeys(ctx, c, page))(t).Items,
+		func(k vault.Key) string { return k.Name }); !slices.Equal(got, names) {
 		t.Errorf("listed: %v", got)
 	}
 	if done := must(w.Sweep(ctx))(t); done.Looked != 0 {
@@ -325,7 +340,8 @@ func TestHeadsAreToldFromWhatIsBelow(t *testing.T) {
 	}
 }
 
-// What is due is all looked at, more than a slice holds, and nothing else is; a head that is damaged keeps none alive.
+// What is due is all looked at, more than a slice holds, and nothing else is; a head that is
+// damaged keeps none alive.
 func TestSweepLooksAtAll(t *testing.T) {
 	w, c := demo(t)
 	const many = 600
@@ -344,7 +360,8 @@ func TestSweepLooksAtAll(t *testing.T) {
 	if e := refused(t, err, vault.Internal, "RecordDamaged"); !strings.Contains(e.Message, "s100") {
 		t.Error(e)
 	}
-	left := len(w.replica.paths("vault/" + made.ID + "/secret/")) // the index can't be held against a damaged head
+	left := len(w.replica.paths("vault/" + made.ID +
+		"/secret/")) // the index can't be held against a damaged head
 	if done.Looked != many/2 || done.Done != many/2-1 || left != 2*(many/2+1) {
 		t.Errorf("%+v, and %d records are left", done, left)
 	}
@@ -383,14 +400,16 @@ func TestOneVaultKeepsAPassFromNoOther(t *testing.T) {
 	for i := range 70 {
 		name := fmt.Sprint("k", i)
 		must(w.CreateKey(ctx, c, name, vault.KeySpec{Kty: "EC"}, vault.Change{}))(t)
-		must(w.SetRotationPolicy(ctx, c, name, vault.RotationPolicy{Actions: []vault.LifetimeAction{{Type: "Rotate", AfterCreate: "P7D"}}}))(t)
+		must(w.SetRotationPolicy(ctx, c, name,
+			vault.RotationPolicy{Actions: []vault.LifetimeAction{{Type: "Rotate", AfterCreate: "P7D"}}}))(t)
 	}
 	must(w.SetSecret(ctx, elsewhere, "s", seal.Plaintext("v"), vault.Change{}))(t)
 	must(w.DeleteSecret(ctx, elsewhere, "s"))(t)
 	w.now = w.now.Add(91 * day)
 	w.HoldGeneration()
 	w.sweep(t, 64+1)
-	if n := len(w.replica.paths("vault/" + must(w.GetVault(ctx, w.root, "other"))(t).ID + "/secret/")); n != 0 {
+	if n := len(w.replica.paths("vault/" + must(w.GetVault(ctx, w.root, "other"))(t).ID +
+		"/secret/")); n != 0 {
 		t.Errorf("%d records of a secret whose retention is over", n)
 	}
 	w.sweep(t, 70-64)

@@ -20,14 +20,18 @@ import (
 	"time"
 )
 
-// Two classes of ciphertexts that don't decrypt must take the same time to be refused. The classes are chosen so that an early return in a
-// check would tell them apart: in one the check fails at its first byte, in the other at its last. Both are timed in turns, in random order,
-// and compared as dudect does (Reparaz, Balasch, Verbauwhede, "Dude, is my code constant time?", 2017): Welch's t-test over samples of which
-// the slow ones, which are the machine's doing, are cut off. A difference counts when most attempts show it, with one sign.
+// Two classes of ciphertexts that don't decrypt must take the same time to be refused. The classes
+// are chosen so that an early return in a check would tell them apart: in one the check fails at
+// its first byte, in the other at its last. Both are timed in turns, in random order, and compared
+// as dudect does (Reparaz, Balasch, Verbauwhede, "Dude, is my code constant time?", 2017): Welch's
+// t-test over samples of which the slow ones, which are the machine's doing, are cut off. A
+// difference counts when most attempts show it, with one sign.
 //
-// What is timed is what withPrivate is given: erasing its traces takes long, and the same whatever happened.
+// What is timed is what withPrivate is given: erasing its traces takes long, and the same whatever
+// happened.
 //
-// Each check has a twin that returns early, which must be found: a test that finds nothing there is too blunt for the machine.
+// Each check has a twin that returns early, which must be found: a test that finds nothing there is
+// too blunt for the machine.
 const (
 	timingAttempts  = 3
 	timingAgree     = 2    // so many of them, with one sign, make a leak
@@ -136,8 +140,8 @@ func (d *duel) measure(f refuser) float64 {
 	return worst
 }
 
-// shares says in standard deviations by how much class 0 has too little of the samples that are not above a bound: what a small
-// difference does to the fast samples shows here first.
+// shares says in standard deviations by how much class 0 has too little of the samples that are not
+// above a bound: what a small difference does to the fast samples shows here first.
 func shares(samples []float64, classes []byte, bound float64) float64 {
 	var all, fast [2]float64
 	for i, x := range samples {
@@ -209,10 +213,17 @@ func symmetricDuels(t *testing.T) []duel {
 	pad := row(t, "A256CBCPAD")
 	key := pad.keyFor().(octKey)
 	return []duel{{
-		name: "CBCPAD", check: refuse(func(in Cipher) (Cipher, error) { return key.decryptCBC(pad, in) }), samples: 200_000,
+		name: "CBCPAD", check: refuse(func(in Cipher) (Cipher, error) { return key.decryptCBC(pad, in) }),
+		samples: 200_000,
 		classes: [2][]Cipher{
-			many(func() Cipher { return key.padded(slices.Concat(random(31), []byte{0})) }),                               // no padding
-			many(func() Cipher { return key.padded(slices.Concat(random(16), []byte{1}, bytes.Repeat([]byte{16}, 15))) }), // wrong at the far end
+			many(func() Cipher {
+				return key.padded(slices.Concat(random(31),
+					[]byte{0}))
+			}), // no padding
+			many(func() Cipher {
+				return key.padded(slices.Concat(random(16), []byte{1},
+					bytes.Repeat([]byte{16}, 15)))
+			}), // wrong at the far end
 		},
 		leaky: func(in Cipher) error {
 			plain := make([]byte, len(in.Value))
@@ -226,7 +237,8 @@ func symmetricDuels(t *testing.T) []duel {
 		},
 	}, {
 		name: "GCM", check: refuse(key.openGCM), samples: 200_000,
-		classes: [2][]Cipher{many(func() Cipher { return key.mistagged(0) }), many(func() Cipher { return key.mistagged(gcmTag - 1) })},
+		classes: [2][]Cipher{many(func() Cipher { return key.mistagged(0) }),
+			many(func() Cipher { return key.mistagged(gcmTag - 1) })},
 		leaky: func(in Cipher) error {
 			plain := make([]byte, len(in.Value)) // of zeros, as are those that the inputs were made of
 			sealed := key.gcm.Seal(nil, in.IV, plain, in.AAD)
@@ -234,8 +246,9 @@ func symmetricDuels(t *testing.T) []duel {
 		},
 	}, {
 		name: "KW", check: refuse(key.unwrap), samples: 200_000,
-		classes: [2][]Cipher{many(func() Cipher { return key.miswrapped(0) }), many(func() Cipher { return key.miswrapped(7) })},
-		leaky:   func(in Cipher) error { return refusedIf(!leakily(key.unwrapped(in.Value), integrity)) },
+		classes: [2][]Cipher{many(func() Cipher { return key.miswrapped(0) }),
+			many(func() Cipher { return key.miswrapped(7) })},
+		leaky: func(in Cipher) error { return refusedIf(!leakily(key.unwrapped(in.Value), integrity)) },
 	}}
 }
 
@@ -255,7 +268,8 @@ func (k octKey) mistagged(at int) Cipher {
 
 var integrity = bytes.Repeat([]byte{0xa6}, 8) // RFC 3394 section 2.2.3.1
 
-// miswrapped wraps a key under an integrity check that is wrong in one byte (RFC 3394 section 2.2.1).
+// miswrapped wraps a key under an integrity check that is wrong in one byte (RFC 3394 section
+// 2.2.1).
 func (k octKey) miswrapped(at int) Cipher {
 	wrong := bytes.Clone(integrity)
 	wrong[at] ^= 1
@@ -287,8 +301,8 @@ func (k octKey) unwrapped(value []byte) []byte {
 	return block[:8]
 }
 
-// rsaDuels are fought with a key of 768 bits, the smallest that OAEP with SHA-256 takes: the exponentiation is what makes the noise, and
-// the checks are the same.
+// rsaDuels are fought with a key of 768 bits, the smallest that OAEP with SHA-256 takes: the
+// exponentiation is what makes the noise, and the checks are the same.
 func rsaDuels(t *testing.T) []duel {
 	t.Setenv("GODEBUG", "rsa1024min=0")
 	private, err := rsa.GenerateKey(rand.Reader, 768)
@@ -303,8 +317,10 @@ func rsaDuels(t *testing.T) []duel {
 			func() []byte { return slices.Concat([]byte{0, 1, 0}, random(size-3)) }, // another block type
 			func() []byte { return slices.Concat([]byte{0, 2}, nonzero[2:]) },       // no end of the padding
 		},
-		"RSA-OAEP":     {func() []byte { return slices.Concat([]byte{1}, random(size-1)) }, func() []byte { return masked(sha1.New(), size) }},
-		"RSA-OAEP-256": {func() []byte { return slices.Concat([]byte{1}, random(size-1)) }, func() []byte { return masked(sha256.New(), size) }},
+		"RSA-OAEP": {func() []byte { return slices.Concat([]byte{1}, random(size-1)) },
+			func() []byte { return masked(sha1.New(), size) }},
+		"RSA-OAEP-256": {func() []byte { return slices.Concat([]byte{1}, random(size-1)) },
+			func() []byte { return masked(sha256.New(), size) }},
 	}
 	var duels []duel
 	for alg, class := range blocks {
@@ -315,20 +331,22 @@ func rsaDuels(t *testing.T) []duel {
 				_, err := key.open(a, in.Value)
 				return err
 			},
-			classes: [2][]Cipher{many(func() Cipher { return key.raised(class[0]()) }), many(func() Cipher { return key.raised(class[1]()) })},
-			leaky:   key.leaky(a),
+			classes: [2][]Cipher{many(func() Cipher { return key.raised(class[0]()) }),
+				many(func() Cipher { return key.raised(class[1]()) })},
+			leaky: key.leaky(a),
 		})
 	}
 	return duels
 }
 
-// raised is the ciphertext of a block, whatever it holds: RSAEP (RFC 8017 section 5.1.1). The block goes with it as AAD, which RSA has not,
-// for the leaky twin.
+// raised is the ciphertext of a block, whatever it holds: RSAEP (RFC 8017 section 5.1.1). The block
+// goes with it as AAD, which RSA has not, for the leaky twin.
 func (k rsaKey) raised(block []byte) Cipher {
 	m := new(big.Int).SetBytes(block)
 	m.Mod(m, k.N) // a block that begins with 1 may be above it; it is as bad below
 	block = m.FillBytes(make([]byte, k.Size()))
-	return Cipher{Value: m.Exp(m, big.NewInt(int64(k.E)), k.N).FillBytes(make([]byte, k.Size())), AAD: block}
+	return Cipher{Value: m.Exp(m, big.NewInt(int64(k.E)), k.N).FillBytes(make([]byte, k.Size())),
+		AAD: block}
 }
 
 // masked is a block whose label is right and whose message never begins (RFC 8017 section 7.1.1).

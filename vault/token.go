@@ -15,7 +15,8 @@ import (
 	"keyquorum/seal"
 )
 
-// Access tokens are ES256 JWTs (RFC 7519, RFC 7518) that every node signs and verifies with the keys of one sealed record.
+// Access tokens are ES256 JWTs (RFC 7519, RFC 7518) that every node signs and verifies with the
+// keys of one sealed record.
 const (
 	tokenLife    = time.Hour
 	tokenSkew    = time.Minute // between the clocks of our own nodes (decision 9)
@@ -25,8 +26,9 @@ const (
 	scalarSize   = 32 // bytes of a P-256 private key
 )
 
-// A tokenKeysRecord names the keys that sign access tokens, the newest last; its tail is their 32-byte scalars in that order.
-// The newest signs; all verify, so that a token outlives the key's successor.
+// A tokenKeysRecord names the keys that sign access tokens, the newest last; its tail is their
+// 32-byte scalars in that order. The newest signs; all verify, so that a token outlives the key's
+// successor.
 type tokenKeysRecord struct {
 	_    struct{} `cbor:",toarray"`
 	Keys []tokenKeyRecord
@@ -68,7 +70,8 @@ func parseTokenKeys(b []byte) (*tokenKeys, error) {
 			return nil, err
 		}
 		t.public[k.ID] = &key.PublicKey
-		set.Keys = append(set.Keys, jose.JSONWebKey{Key: &key.PublicKey, KeyID: k.ID, Algorithm: string(jose.ES256), Use: "sig"})
+		set.Keys = append(set.Keys,
+			jose.JSONWebKey{Key: &key.PublicKey, KeyID: k.ID, Algorithm: string(jose.ES256), Use: "sig"})
 		if t.signer, err = newSigner(k.ID, "JWT", key); err != nil {
 			return nil, err
 		}
@@ -81,7 +84,8 @@ func parseTokenKeys(b []byte) (*tokenKeys, error) {
 }
 
 func newSigner(id string, kind jose.ContentType, key *ecdsa.PrivateKey) (jose.Signer, error) {
-	return jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: id}},
+	return jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256,
+		Key: jose.JSONWebKey{Key: key, KeyID: id}},
 		(&jose.SignerOptions{}).WithType(kind))
 }
 
@@ -133,8 +137,8 @@ func signCompact(signer jose.Signer, payload []byte) (token string, err error) {
 	return strings.Clone(token), err
 }
 
-// A verifiedToken is what a token that was verified once says. Its signature and form never have to be looked at again while
-// the keys are the same; its times and audience are, each time.
+// A verifiedToken is what a token that was verified once says. Its signature and form never have to
+// be looked at again while the keys are the same; its times and audience are, each time.
 type verifiedToken struct {
 	identity  Identity
 	notBefore int64
@@ -147,7 +151,8 @@ var (
 	errTokenKey  = errors.New("vault: a token that none of this cluster's keys signed")
 )
 
-// verify checks a token's form, signature and issuer; there is one algorithm, one type and one encoding.
+// verify checks a token's form, signature and issuer; there is one algorithm, one type and one
+// encoding.
 func (v *Vaults) verify(keys *tokenKeys, token string) (*verifiedToken, error) {
 	if !compact(token) {
 		return nil, errTokenForm
@@ -203,8 +208,8 @@ func lowerS(signature []byte) {
 
 func tokenS(signature []byte) *big.Int { return new(big.Int).SetBytes(signature[scalarSize:]) }
 
-// compact says whether token is three strict base64url parts (RFC 7515 section 7.1). The library forgives spaces, line ends and loose
-// last bits; then one token would have many spellings.
+// compact says whether token is three strict base64url parts (RFC 7515 section 7.1). The library
+// forgives spaces, line ends and loose last bits; then one token would have many spellings.
 func compact(token string) bool {
 	if strings.Count(token, ".") != 2 || strings.ContainsAny(token, "\r\n") {
 		return false
@@ -218,12 +223,15 @@ func compact(token string) bool {
 }
 
 func (v *Vaults) accept(c claims) (*verifiedToken, error) {
-	if c.Issuer != v.issuer || c.Tenant != v.cfg.ClusterID || c.Type != "app" || c.Version != tokenVersion ||
-		c.AppID == "" || c.AppID != c.Authorized || c.OID == "" || c.OID != c.Subject || c.Credential == "" || c.Expires <= c.NotBefore {
+	if c.Issuer != v.issuer || c.Tenant != v.cfg.ClusterID || c.Type != "app" ||
+		c.Version != tokenVersion ||
+		c.AppID == "" || c.AppID != c.Authorized || c.OID == "" || c.OID != c.Subject ||
+		c.Credential == "" || c.Expires <= c.NotBefore {
 		return nil, errTokenForm
 	}
 	return &verifiedToken{
-		identity:  Identity{OID: c.OID, AppID: c.AppID, Credential: c.Credential, Expires: time.Unix(c.Expires, 0)},
+		identity: Identity{OID: c.OID, AppID: c.AppID, Credential: c.Credential,
+			Expires: time.Unix(c.Expires, 0)},
 		notBefore: c.NotBefore, expires: c.Expires, audience: hostOf(c.Audience),
 	}, nil
 }
@@ -242,7 +250,8 @@ func (t *verifiedToken) check(zone string, now time.Time) error {
 	return nil
 }
 
-// hostOf gives the folded host of a resource: "https://vault.example:8200/", "vault.example.:8200" and "vault.example" are one.
+// hostOf gives the folded host of a resource: "https://vault.example:8200/", "vault.example.:8200"
+// and "vault.example" are one.
 func hostOf(resource string) string {
 	if scheme, rest, ok := strings.Cut(resource, "://"); ok && strings.EqualFold(scheme, "https") {
 		resource = rest // schemes and hosts have no case (RFC 3986 section 6.2.2.1)
@@ -252,7 +261,8 @@ func hostOf(resource string) string {
 	return fold(strings.TrimSuffix(host, "."))
 }
 
-// newCredential draws 256 random bits and spells them with a prefix that tells what was found when one turns up somewhere.
+// newCredential draws 256 random bits and spells them with a prefix that tells what was found when
+// one turns up somewhere.
 func newCredential(prefix string) seal.Plaintext {
 	raw := make(seal.Plaintext, 32)
 	rand.Read(raw) // never fails

@@ -71,17 +71,19 @@ func (v *Vaults) RotateTokenKey(ctx context.Context, o Operator, forget bool) (T
 
 // TokenKeyStatus describes the keys of access tokens.
 func (v *Vaults) TokenKeyStatus(ctx context.Context, o Operator) (TokenKeys, error) {
-	return performAdmin(ctx, v, o, adminVerb{operation: "admin/rotation/token-key"}, "", "", func(d *decision) (TokenKeys, error) {
-		keys, err := d.tokenKeys()
-		if err != nil {
-			return TokenKeys{}, err
-		}
-		return tokenKeysOf(keys.records), nil
-	})
+	return performAdmin(ctx, v, o, adminVerb{operation: "admin/rotation/token-key"}, "", "",
+		func(d *decision) (TokenKeys, error) {
+			keys, err := d.tokenKeys()
+			if err != nil {
+				return TokenKeys{}, err
+			}
+			return tokenKeysOf(keys.records), nil
+		})
 }
 
 // changeTokenKeys keeps the keys from an index on, and adds one where one more is wanted.
-func (d *decision) changeTokenKeys(from func([]tokenKeyRecord) (int, error), more bool) (TokenKeys, error) {
+func (d *decision) changeTokenKeys(from func([]tokenKeyRecord) (int, error), more bool) (TokenKeys,
+	error) {
 	r, ok := d.read(tokenKeysPath)
 	if !ok {
 		return TokenKeys{}, damaged(tokenKeysPath)
@@ -118,7 +120,8 @@ func newTokenKeys(now time.Time) (seal.Plaintext, error) {
 }
 
 // addTokenKey gives a record with one key more than record has, whose scalars are those.
-func addTokenKey(record *tokenKeysRecord, scalars []byte, now time.Time) (encoded seal.Plaintext, err error) {
+func addTokenKey(record *tokenKeysRecord, scalars []byte, now time.Time) (encoded seal.Plaintext,
+	err error) {
 	seal.Do(func() {
 		var key *ecdsa.PrivateKey
 		if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {

@@ -34,14 +34,17 @@ func TestTokenKeyRotates(t *testing.T) {
 	w.now = w.now.Add(10 * time.Minute)
 	late := []byte(w.signIn(a))
 	k := must(w.RotateTokenKey(ctx, w.root, false))(t)
-	if ids := w.kids(t); len(ids) != 2 || ids[0] != first || ids[1] != k.ID || k.Older != 1 || !k.Since.Equal(w.now) {
+	if ids := w.kids(t); len(ids) != 2 || ids[0] != first || ids[1] != k.ID || k.Older != 1 ||
+		!k.Since.Equal(w.now) {
 		t.Errorf("%v, %+v", ids, k)
 	}
-	if e := w.usage.last(t); e.Operation != "admin/rotate/token-key" || e.Status != 200 || e.Object != "" {
+	if e := w.usage.last(t); e.Operation != "admin/rotate/token-key" || e.Status != 200 ||
+		e.Object != "" {
 		t.Errorf("recorded %+v", e)
 	}
 	after := w.signIn(a)
-	if kid := must(jose.ParseSignedCompact(after, []jose.SignatureAlgorithm{jose.ES256}))(t).Signatures[0].Protected.KeyID; kid != k.ID {
+	if kid := must(jose.ParseSignedCompact(after,
+		[]jose.SignatureAlgorithm{jose.ES256}))(t).Signatures[0].Protected.KeyID; kid != k.ID {
 		t.Errorf("a token is signed with %s, the newest key is %s", kid, k.ID)
 	}
 	made := w.now

@@ -10,8 +10,8 @@ var errNoTurn = errors.New("vault: this waits for its turn")
 
 // A turn is what a request needs to use a private key that takes a core about a millisecond. It is
 // taken where the key is used, and given back there: nobody waits for the network with one. Whoever
-// finds none free waits for it, and decides again: of sixty signatures of RSA-4096 at once all would be
-// made, and then thrown away because their views are too old.
+// finds none free waits for it, and decides again: of sixty signatures of RSA-4096 at once all
+// would be made, and then thrown away because their views are too old.
 //
 // A nil turn needs nothing: whoever has no lease, or wants a fence, waits for the network anyway.
 type turn struct {

@@ -8,8 +8,9 @@ import (
 	"keyquorum/audit"
 )
 
-// RecordOperation writes a usage record for an operation of the operator plane that node carries out (seal, step-down, raft …).
-// detail is what it made so, if anything; err is what it will answer, nil for success.
+// RecordOperation writes a usage record for an operation of the operator plane that node carries
+// out (seal, step-down, raft …). detail is what it made so, if anything; err is what it will
+// answer, nil for success.
 func (v *Vaults) RecordOperation(o Operator, operation, object, detail string, err error) error {
 	e := v.operatorEntry(o, operation, object)
 	e.Detail = clip(detail)
@@ -36,16 +37,19 @@ func (u Unkeyed) Record(log *audit.Log, node string, now time.Time) error {
 	return log.Write(e)
 }
 
-// RecordRefusal writes a usage record for a request of the application plane that was refused before a verb was called
-// (no or bad token, malformed body, too many requests). Unauthenticated and throttled ones are rate-bounded. id is nil when there is none.
-func (v *Vaults) RecordRefusal(r Request, id *Identity, operation, vaultName string, refusal *Error) error {
+// RecordRefusal writes a usage record for a request of the application plane that was refused
+// before a verb was called (no or bad token, malformed body, too many requests). Unauthenticated
+// and throttled ones are rate-bounded. id is nil when there is none.
+func (v *Vaults) RecordRefusal(r Request, id *Identity, operation, vaultName string,
+	refusal *Error) error {
 	e := v.entry(r, operation)
 	e.Plane, e.Vault = "app", clip(vaultName)
 	if id != nil {
 		e.OID, e.AppID = id.OID, id.AppID
 	}
 	_ = setOutcome(e, refusal)
-	if refusal.Kind == Throttled && !v.spare(&v.throttled, e) || id == nil && !v.spare(&v.refusals, e) {
+	if refusal.Kind == Throttled && !v.spare(&v.throttled, e) || id == nil &&
+		!v.spare(&v.refusals, e) {
 		return nil
 	}
 	return v.write(e)
@@ -54,7 +58,8 @@ func (v *Vaults) RecordRefusal(r Request, id *Identity, operation, vaultName str
 func (v *Vaults) recordUse(c Caller, w verb, t target, d *decision, err error) error {
 	e := v.entry(c.Request, w.operation)
 	e.Plane, e.OID, e.AppID = "app", c.Identity.OID, c.Identity.AppID
-	e.Vault, e.Object, e.Version = clip(c.Vault), clip(fold(t.name)), clip(t.version) // whoever looks for an object finds all its spellings
+	e.Vault, e.Object, e.Version = clip(c.Vault), clip(fold(t.name)),
+		clip(t.version) // whoever looks for an object finds all its spellings
 	if d.version != "" {
 		e.Version = d.version
 	}
@@ -83,8 +88,9 @@ func (v *Vaults) operatorEntry(o Operator, operation, object string) *audit.Entr
 	return e
 }
 
-// record completes the usage record with the outcome, writes it, and returns what has to be answered: err in the domain's
-// words, or the failure to write (I10). sent says that a transaction had left this node.
+// record completes the usage record with the outcome, writes it, and returns what has to be
+// answered: err in the domain's words, or the failure to write (I10). sent says that a transaction
+// had left this node.
 func (v *Vaults) record(e *audit.Entry, sent bool, err error) error {
 	answer := setOutcome(e, err)
 	if v.write(e) != nil {
@@ -119,21 +125,23 @@ func setOutcome(e *audit.Entry, err error) *Error {
 
 func (v *Vaults) write(e *audit.Entry) error { return v.cfg.Audit.Write(e) }
 
-// spare says whether there is room for the record of an unauthenticated or throttled refusal. Neither strangers nor an application that
-// runs wild must be able to fill the disk, so what comes faster is counted, and the count gets a record of its own as soon as there
-// is room again.
+// spare says whether there is room for the record of an unauthenticated or throttled refusal.
+// Neither strangers nor an application that runs wild must be able to fill the disk, so what comes
+// faster is counted, and the count gets a record of its own as soon as there is room again.
 func (v *Vaults) spare(bound *refusalBound, e *audit.Entry) bool {
 	room, unwritten := bound.take(time.Now())
 	if !room {
 		v.cfg.Counts.unrecorded.Add(1)
 	}
 	if room && unwritten > 0 {
-		_ = v.write(&audit.Entry{Time: e.Time, Node: e.Node, Plane: e.Plane, Operation: "refusals/unwritten", Object: strconv.Itoa(unwritten), Status: e.Status})
+		_ = v.write(&audit.Entry{Time: e.Time, Node: e.Node, Plane: e.Plane,
+			Operation: "refusals/unwritten", Object: strconv.Itoa(unwritten), Status: e.Status})
 	}
 	return room
 }
 
-// Refusals of strangers that are recorded, and of whoever is throttled, each for itself: so many at once, so many a second in the long run.
+// Refusals of strangers that are recorded, and of whoever is throttled, each for itself: so many at
+// once, so many a second in the long run.
 const (
 	refusalBurst = 200
 	refusalRate  = 20

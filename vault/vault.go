@@ -1,8 +1,10 @@
-// Package vault is the domain: vaults, keys, secrets, principals, access policies, and what each operation means.
+// Package vault is the domain: vaults, keys, secrets, principals, access policies, and what each
+// operation means.
 //
-// It owns the meaning of every record that is not the cluster's own, and it alone turns requests into records. It promises
-// that nothing is answered which the principal may not have at that moment, and that nothing is answered before its usage
-// record is written (I10). It never speaks HTTP or Raft, and it never keeps a secret value.
+// It owns the meaning of every record that is not the cluster's own, and it alone turns requests
+// into records. It promises that nothing is answered which the principal may not have at that
+// moment, and that nothing is answered before its usage record is written (I10). It never speaks
+// HTTP or Raft, and it never keeps a secret value.
 //
 // # The walk of a request
 //
@@ -16,14 +18,16 @@
 //	act             head and version records: 404, 409, state 403, meaning of the body 400, in this order
 //	usage record    written, or the answer is 500
 //
-// A write, say SetSecret, stands in line with the node's other writers of its object (lines.go). It decides in the same order
-// on the node's newest view without asking anyone, and everything that it
-// read becomes a condition of one transaction: the vault, the principal with its credential, the access record, the object's
-// head. So a transaction is applied only if what allowed it still stands (I2), and a revocation that came between makes it a
-// conflict. A refusal has no transaction to prove it; it is drawn again from a fenced view before it is answered.
+// A write, say SetSecret, stands in line with the node's other writers of its object (lines.go). It
+// decides in the same order on the node's newest view without asking anyone, and everything that it
+// read becomes a condition of one transaction: the vault, the principal with its credential, the
+// access record, the object's head. So a transaction is applied only if what allowed it still
+// stands (I2), and a revocation that came between makes it a conflict. A refusal has no transaction
+// to prove it; it is drawn again from a fenced view before it is answered.
 //
-// Records are sealed for their path and logical version. One that does not open, or opens to what nobody writes, was altered:
-// it is answered with an error that says so (500, RecordDamaged), never with a value (I8).
+// Records are sealed for their path and logical version. One that does not open, or opens to what
+// nobody writes, was altered: it is answered with an error that says so (500, RecordDamaged), never
+// with a value (I8).
 package vault
 
 import (
@@ -39,7 +43,8 @@ import (
 	"keyquorum/seal"
 )
 
-// A Replica is the replicated state as the domain sees it: *cluster.Cluster in a node, a bare state machine in tests.
+// A Replica is the replicated state as the domain sees it: *cluster.Cluster in a node, a bare state
+// machine in tests.
 type Replica interface {
 	View() fsm.View
 	Read(ctx context.Context, fenced bool, decide func(fsm.View)) (cluster.Look, error)
@@ -89,7 +94,8 @@ type Vaults struct {
 
 // New returns the domain over an unsealed node's state.
 func New(cfg Config) (*Vaults, error) {
-	if cfg.Replica == nil || cfg.Keyring == nil || cfg.Audit == nil || cfg.Now == nil || cfg.ClusterID == "" {
+	if cfg.Replica == nil || cfg.Keyring == nil || cfg.Audit == nil || cfg.Now == nil ||
+		cfg.ClusterID == "" {
 		return nil, errors.New("vault: incomplete configuration")
 	}
 	if cfg.Counts == nil {
@@ -141,7 +147,8 @@ type Caller struct {
 	Identity Identity
 }
 
-// Identity is what a verified access token says. Whether the principal still exists is checked by each verb.
+// Identity is what a verified access token says. Whether the principal still exists is checked by
+// each verb.
 type Identity struct {
 	OID, AppID, Credential string
 	Expires                time.Time

@@ -31,7 +31,8 @@ const (
 )
 
 func (r *vaultRecord) info() VaultInfo {
-	i := VaultInfo{ID: r.ID, Name: r.Name, RetentionDays: r.RetentionDays, PurgeProtection: r.PurgeProtection, WeakAlgorithms: r.WeakAlgorithms,
+	i := VaultInfo{ID: r.ID, Name: r.Name, RetentionDays: r.RetentionDays,
+		PurgeProtection: r.PurgeProtection, WeakAlgorithms: r.WeakAlgorithms,
 		Created: time.Unix(r.Created, 0).UTC(), Purging: r.State == purging}
 	if r.State != live {
 		i.Deletion = &Deletion{Deleted: r.Deleted, Purge: r.Purge}
@@ -40,7 +41,8 @@ func (r *vaultRecord) info() VaultInfo {
 }
 
 // CreateVault makes a vault. Conflict if the name is taken, by a deleted vault too.
-func (v *Vaults) CreateVault(ctx context.Context, o Operator, name string, retentionDays int, purgeProtection bool) (VaultInfo, error) {
+func (v *Vaults) CreateVault(ctx context.Context, o Operator, name string, retentionDays int,
+	purgeProtection bool) (VaultInfo, error) {
 	name = fold(name)
 	w := adminVerb{operation: "admin/vaults/create", writes: true}
 	return performAdmin(ctx, v, o, w, name, "", func(d *decision) (VaultInfo, error) {
@@ -53,7 +55,8 @@ func (v *Vaults) CreateVault(ctx context.Context, o Operator, name string, reten
 		if err := d.freeVaultName(name); err != nil {
 			return VaultInfo{}, err
 		}
-		r := vaultRecord{ID: randomHex(16), Name: name, RetentionDays: retentionDays, PurgeProtection: purgeProtection, Created: d.now.Unix(),
+		r := vaultRecord{ID: randomHex(16), Name: name, RetentionDays: retentionDays,
+			PurgeProtection: purgeProtection, Created: d.now.Unix(),
 			WeakAlgorithms: true}
 		if err := d.store(indexedPath(r.ID), &indexRecord{}); err != nil { // there is nothing in it
 			return VaultInfo{}, err
@@ -99,14 +102,16 @@ func (v *Vaults) GetDeletedVault(ctx context.Context, o Operator, name string) (
 	return v.describe(ctx, o, "admin/vaults/getdeleted", name, (*decision).enterDeleted)
 }
 
-func (v *Vaults) describe(ctx context.Context, o Operator, operation, name string, enter func(d *decision, name string) error) (VaultInfo, error) {
+func (v *Vaults) describe(ctx context.Context, o Operator, operation, name string,
+	enter func(d *decision, name string) error) (VaultInfo, error) {
 	name = fold(name)
-	return performAdmin(ctx, v, o, adminVerb{operation: operation}, name, "", func(d *decision) (VaultInfo, error) {
-		if err := enter(d, name); err != nil {
-			return VaultInfo{}, err
-		}
-		return d.vault.info(), nil
-	})
+	return performAdmin(ctx, v, o, adminVerb{operation: operation}, name, "",
+		func(d *decision) (VaultInfo, error) {
+			if err := enter(d, name); err != nil {
+				return VaultInfo{}, err
+			}
+			return d.vault.info(), nil
+		})
 }
 
 // ListVaults describes all live vaults, by name.
@@ -119,24 +124,28 @@ func (v *Vaults) ListDeletedVaults(ctx context.Context, o Operator) ([]VaultInfo
 	return v.listVaults(ctx, o, "admin/vaults/listdeleted", false)
 }
 
-func (v *Vaults) listVaults(ctx context.Context, o Operator, operation string, alive bool) ([]VaultInfo, error) {
-	return performAdmin(ctx, v, o, adminVerb{operation: operation}, "", "", func(d *decision) ([]VaultInfo, error) {
-		all := []VaultInfo{}
-		for path, record := range d.view.Scan(vaultNameDir, "") {
-			r, err := decoded(d, v.vaults, path, record)
-			if err != nil {
-				return nil, err
+func (v *Vaults) listVaults(ctx context.Context, o Operator, operation string,
+	alive bool) ([]VaultInfo, error) {
+	return performAdmin(ctx, v, o, adminVerb{operation: operation}, "", "",
+		func(d *decision) ([]VaultInfo, error) {
+			all := []VaultInfo{}
+			for path, record := range d.view.Scan(vaultNameDir, "") {
+				r, err := decoded(d, v.vaults, path, record)
+				if err != nil {
+					return nil, err
+				}
+				if (r.State == live) == alive {
+					all = append(all, r.info())
+				}
 			}
-			if (r.State == live) == alive {
-				all = append(all, r.info())
-			}
-		}
-		return all, nil
-	})
+			return all, nil
+		})
 }
 
 // changeVault replaces a vault's record by what edit makes of it, where that is another.
-func (v *Vaults) changeVault(ctx context.Context, o Operator, operation, name string, enter func(d *decision, name string) error, edit func(d *decision, r *vaultRecord) error) (VaultInfo, error) {
+func (v *Vaults) changeVault(ctx context.Context, o Operator, operation, name string,
+	enter func(d *decision, name string) error,
+	edit func(d *decision, r *vaultRecord) error) (VaultInfo, error) {
 	name = fold(name)
 	w := adminVerb{operation: operation, writes: true}
 	return performAdmin(ctx, v, o, w, name, "", func(d *decision) (VaultInfo, error) {
@@ -151,50 +160,57 @@ func (v *Vaults) changeVault(ctx context.Context, o Operator, operation, name st
 	})
 }
 
-// UpdateVault changes a vault's settings. Purge protection is never switched off again (Conflict). When it has returned, no node
-// lets an algorithm be used that was switched off.
-func (v *Vaults) UpdateVault(ctx context.Context, o Operator, name string, ch VaultChange) (VaultInfo, error) {
-	return v.changeVault(ctx, o, "admin/vaults/update", name, (*decision).enterVault, func(d *decision, r *vaultRecord) error {
-		if ch.RetentionDays != nil && *ch.RetentionDays != r.RetentionDays {
-			return badParameter("A vault's retention is fixed when it is created; this one's is %d days.", r.RetentionDays)
-		}
-		if ch.PurgeProtection != nil {
-			if r.PurgeProtection && !*ch.PurgeProtection {
-				return conflict("PurgeProtectionIsForGood", "Purge protection cannot be switched off once it is on.")
+// UpdateVault changes a vault's settings. Purge protection is never switched off again (Conflict).
+// When it has returned, no node lets an algorithm be used that was switched off.
+func (v *Vaults) UpdateVault(ctx context.Context, o Operator, name string,
+	ch VaultChange) (VaultInfo, error) {
+	return v.changeVault(ctx, o, "admin/vaults/update", name, (*decision).enterVault,
+		func(d *decision, r *vaultRecord) error {
+			if ch.RetentionDays != nil && *ch.RetentionDays != r.RetentionDays {
+				return badParameter("A vault's retention is fixed when it is created; this one's is %d days.",
+					r.RetentionDays)
 			}
-			r.PurgeProtection = *ch.PurgeProtection
-		}
-		if ch.WeakAlgorithms != nil {
-			r.WeakAlgorithms, d.relieves = *ch.WeakAlgorithms, !*ch.WeakAlgorithms
-		}
-		d.detail = r.settings()
-		return nil
-	})
+			if ch.PurgeProtection != nil {
+				if r.PurgeProtection && !*ch.PurgeProtection {
+					return conflict("PurgeProtectionIsForGood",
+						"Purge protection cannot be switched off once it is on.")
+				}
+				r.PurgeProtection = *ch.PurgeProtection
+			}
+			if ch.WeakAlgorithms != nil {
+				r.WeakAlgorithms, d.relieves = *ch.WeakAlgorithms, !*ch.WeakAlgorithms
+			}
+			d.detail = r.settings()
+			return nil
+		})
 }
 
-// DeleteVault deletes a vault so that it can be recovered, with all that is in it, until its retention is over. For applications there
-// is no such vault when it has returned.
+// DeleteVault deletes a vault so that it can be recovered, with all that is in it, until its
+// retention is over. For applications there is no such vault when it has returned.
 func (v *Vaults) DeleteVault(ctx context.Context, o Operator, name string) (VaultInfo, error) {
-	return v.changeVault(ctx, o, "admin/vaults/delete", name, (*decision).enterVault, func(d *decision, r *vaultRecord) error {
-		d.relieves = true
-		r.State, r.Deleted, r.Purge = deleted, d.now.Unix(), r.endOfRetention(d.now)
-		return nil
-	})
+	return v.changeVault(ctx, o, "admin/vaults/delete", name, (*decision).enterVault,
+		func(d *decision, r *vaultRecord) error {
+			d.relieves = true
+			r.State, r.Deleted, r.Purge = deleted, d.now.Unix(), r.endOfRetention(d.now)
+			return nil
+		})
 }
 
 // RecoverVault makes a deleted vault live again, as it was. Conflict if its purge has begun.
 func (v *Vaults) RecoverVault(ctx context.Context, o Operator, name string) (VaultInfo, error) {
-	return v.changeVault(ctx, o, "admin/vaults/recover", name, (*decision).enterDeleted, func(_ *decision, r *vaultRecord) error {
-		if r.State == purging {
-			return conflict("VaultIsBeingPurged", "The vault is being purged and cannot be recovered.")
-		}
-		r.State, r.Deleted, r.Purge = live, 0, 0
-		return nil
-	})
+	return v.changeVault(ctx, o, "admin/vaults/recover", name, (*decision).enterDeleted,
+		func(_ *decision, r *vaultRecord) error {
+			if r.State == purging {
+				return conflict("VaultIsBeingPurged", "The vault is being purged and cannot be recovered.")
+			}
+			r.State, r.Deleted, r.Purge = live, 0, 0
+			return nil
+		})
 }
 
-// PurgeVault removes a deleted vault with all that is in it for ever, in as many transactions as that takes: the first marks it, so that
-// nothing brings it back, and its name is free with the last. What stops half-way is finished by the next purge, or by Sweep.
+// PurgeVault removes a deleted vault with all that is in it for ever, in as many transactions as
+// that takes: the first marks it, so that nothing brings it back, and its name is free with the
+// last. What stops half-way is finished by the next purge, or by Sweep.
 func (v *Vaults) PurgeVault(ctx context.Context, o Operator, name string) error {
 	name = fold(name)
 	w := adminVerb{operation: "admin/vaults/purge", writes: true, removes: true}
@@ -204,14 +220,16 @@ func (v *Vaults) PurgeVault(ctx context.Context, o Operator, name string) error 
 			return none, err
 		}
 		if d.vault.PurgeProtection && d.vault.State == deleted { // what has begun can only go on
-			return none, conflict("PurgeProtected", "The vault is protected from being purged before its retention is over. It is purged by itself then.")
+			return none, conflict("PurgeProtected",
+				"The vault is protected from being purged before its retention is over. It is purged by itself then.")
 		}
 		return none, d.purgeVault()
 	})
 	return err
 }
 
-// purgeVault removes as much of the vault that was entered as fits, and its record with the last of it.
+// purgeVault removes as much of the vault that was entered as fits, and its record with the last of
+// it.
 func (d *decision) purgeVault() error {
 	if d.empty(vaultDir(d.vault.ID)) {
 		d.remove(vaultNamePath(d.vault.Name))

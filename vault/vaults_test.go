@@ -15,7 +15,8 @@ import (
 	"keyquorum/vault"
 )
 
-// In a deleted vault there is nothing for applications, and with its recovery everything is back: objects, their versions, grants.
+// In a deleted vault there is nothing for applications, and with its recovery everything is back:
+// objects, their versions, grants.
 func TestDeleteAndRecoverVault(t *testing.T) {
 	w, c := demo(t)
 	must(w.SetSecret(ctx, c, "s", seal.Plaintext("one"), vault.Change{}))(t)
@@ -83,7 +84,8 @@ func TestWriteMeetsDeletionOfItsVault(t *testing.T) {
 	}
 }
 
-// A purge takes everything below the vault, in steps; begun, it can only go on; done, the name is free and another's.
+// A purge takes everything below the vault, in steps; begun, it can only go on; done, the name is
+// free and another's.
 func TestPurgeVaultInSteps(t *testing.T) {
 	w, c := demo(t)
 	other := w.vault("other")

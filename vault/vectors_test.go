@@ -18,8 +18,8 @@ import (
 	"keyquorum/internal/vectors"
 )
 
-// Vectors of signatures come with public keys alone, which nobody can import: these are proved here, all others over the wire (TestVectors
-// of httpapi).
+// Vectors of signatures come with public keys alone, which nobody can import: these are proved
+// here, all others over the wire (TestVectors of httpapi).
 type tally struct {
 	t                       *testing.T
 	valid, invalid, skipped int
@@ -55,7 +55,8 @@ func sumOf(hash crypto.Hash, message []byte) []byte {
 }
 
 func TestVectorsOfECDSA(t *testing.T) {
-	for alg, file := range map[string]string{"ES256": "secp256r1_sha256", "ES384": "secp384r1_sha384", "ES512": "secp521r1_sha512", "ES256K": "secp256k1_sha256"} {
+	for alg, file := range map[string]string{"ES256": "secp256r1_sha256", "ES384": "secp384r1_sha384",
+		"ES512": "secp521r1_sha512", "ES256K": "secp256k1_sha256"} {
 		a, y := row(t, alg), tally{t: t}
 		for _, g := range vectors.Wycheproof(t, "ecdsa_"+file+"_p1363") {
 			verify := verifierFor(t, a, g.PublicKey.Uncompressed)
@@ -74,7 +75,8 @@ func verifierFor(t *testing.T, a *algorithm, point []byte) func(digest, signatur
 		public := must1(secec.NewPublicKey(point))
 		return func(digest, signature []byte) bool { return verifyKoblitz(public, digest, signature) }
 	}
-	curve := map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()}[a.crv]
+	curve := map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(),
+		"P-521": elliptic.P521()}[a.crv]
 	public, err := ecdsa.ParseUncompressedPublicKey(curve, point)
 	if err != nil {
 		t.Fatal(err)
@@ -85,14 +87,17 @@ func verifierFor(t *testing.T, a *algorithm, point []byte) func(digest, signatur
 
 func TestVectorsOfRSASignatures(t *testing.T) {
 	for alg, files := range map[string]string{
-		"RS256": "signature_2048_sha256 signature_3072_sha256 signature_4096_sha256", "RS384": "signature_2048_sha384 signature_3072_sha384 signature_4096_sha384",
-		"RS512": "signature_2048_sha512 signature_3072_sha512 signature_4096_sha512", "PS256": "pss_2048_sha256_mgf1_32 pss_3072_sha256_mgf1_32 pss_4096_sha256_mgf1_32",
+		"RS256": "signature_2048_sha256 signature_3072_sha256 signature_4096_sha256",
+		"RS384": "signature_2048_sha384 signature_3072_sha384 signature_4096_sha384",
+		"RS512": "signature_2048_sha512 signature_3072_sha512 signature_4096_sha512",
+		"PS256": "pss_2048_sha256_mgf1_32 pss_3072_sha256_mgf1_32 pss_4096_sha256_mgf1_32",
 		"PS384": "pss_2048_sha384_mgf1_48 pss_4096_sha384_mgf1_48", "PS512": "pss_4096_sha512_mgf1_64",
 	} {
 		a, y := row(t, alg), tally{t: t}
 		for file := range strings.FieldsSeq(files) {
 			for _, g := range vectors.Wycheproof(t, "rsa_"+file) {
-				n, e := new(big.Int).SetBytes(g.PublicKey.Modulus), new(big.Int).SetBytes(g.PublicKey.PublicExponent)
+				n, e := new(big.Int).SetBytes(g.PublicKey.Modulus),
+					new(big.Int).SetBytes(g.PublicKey.PublicExponent)
 				key := rsaKey{&rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e.Int64())}}}
 				for _, v := range g.Tests {
 					y.verdict(&v, a.verify(key, sumOf(a.hash, v.Msg), v.Sig))
@@ -107,7 +112,8 @@ func TestVectorsOfRSASignatures(t *testing.T) {
 func TestPSSTakesSaltsOfTheHashesLengthAlone(t *testing.T) {
 	a := row(t, "PS256")
 	for _, g := range vectors.Wycheproof(t, "rsa_pss_2048_sha256_mgf1_0") {
-		key := rsaKey{&rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).SetBytes(g.PublicKey.Modulus), E: 65537}}}
+		key := rsaKey{&rsa.PrivateKey{PublicKey: rsa.PublicKey{
+			N: new(big.Int).SetBytes(g.PublicKey.Modulus), E: 65537}}}
 		for _, v := range g.Tests {
 			if v.Result == "valid" && a.verify(key, sumOf(a.hash, v.Msg), v.Sig) {
 				t.Errorf("%d (%s): verified, and its salt is empty", v.ID, v.Comment)
@@ -116,7 +122,8 @@ func TestPSSTakesSaltsOfTheHashesLengthAlone(t *testing.T) {
 	}
 }
 
-// RFC 5649 inside a transfer: what unwraps is what was wrapped, all else sounds the same. Keys other than AES-256 are refused before it.
+// RFC 5649 inside a transfer: what unwraps is what was wrapped, all else sounds the same. Keys
+// other than AES-256 are refused before it.
 func TestVectorsOfTransfers(t *testing.T) {
 	key, y := rsaTestKey(), tally{t: t}
 	refused := map[string]bool{}
@@ -148,10 +155,14 @@ func TestVectorsOfTransfers(t *testing.T) {
 	}
 }
 
-// Keys of three primes (RFC 8017 section 3.2) are refused as those are that come as a JWK, which has no room for them.
+// Keys of three primes (RFC 8017 section 3.2) are refused as those are that come as a JWK, which
+// has no room for them.
 func TestWrappedKeysOfThreePrimesAreRefused(t *testing.T) {
 	for _, g := range vectors.Wycheproof(t, "rsa_three_primes_oaep_2048_sha1_mgf1sha1") {
-		_, err := (&JWK{Kty: "RSA"}).unwrapped(func() ([]byte, error) { return bytes.Clone(g.PrivateKeyPKCS8), nil })
+		_, err := (&JWK{Kty: "RSA"}).unwrapped(func() ([]byte,
+			error) {
+			return bytes.Clone(g.PrivateKeyPKCS8), nil
+		})
 		wantBadParameter(t, err)
 	}
 }

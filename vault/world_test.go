@@ -24,7 +24,8 @@ import (
 
 const zone = "vault.example"
 
-// A world is a domain over a real state machine with a bootstrapped cluster's records, and whatever went into its usage log.
+// A world is a domain over a real state machine with a bootstrapped cluster's records, and whatever
+// went into its usage log.
 type world struct {
 	*vault.Vaults
 	t       testing.TB
@@ -38,7 +39,8 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, replica: newReplica(t), keyring: newKeyring(t), usage: &usage{}, now: time.Unix(1_800_000_000, 0)}
+	w := &world{t: t, replica: newReplica(t), keyring: newKeyring(t), usage: &usage{},
+		now: time.Unix(1_800_000_000, 0)}
 	writes, token := must2(vault.Bootstrap(w.keyring, w.now))(t)
 	w.token = token
 	txn := fsm.New(fsm.Options{}).View().Begin(fsm.Ordinary) // they are sealed for the empty state
@@ -60,8 +62,9 @@ func (w *world) node() *vault.Vaults {
 	w.t.Helper()
 	log := audit.OpenSink(w.usage)
 	w.t.Cleanup(func() { log.Close() })
-	return must(vault.New(vault.Config{Replica: w.replica, Keyring: w.keyring, Audit: log, Node: "n1", ClusterID: "c0ffee",
-		Now: func() time.Time { return w.now }}))(w.t)
+	return must(vault.New(vault.Config{Replica: w.replica, Keyring: w.keyring, Audit: log, Node: "n1",
+		ClusterID: "c0ffee",
+		Now:       func() time.Time { return w.now }}))(w.t)
 }
 
 // before has something happen on another node, once, before the next transaction is applied.
@@ -86,7 +89,8 @@ func newKeyring(t testing.TB) *seal.Keyring {
 	return must(root.NewKeyring())(t)
 }
 
-// vault makes a vault, app an application with one credential, grant lets it do things, caller signs it in.
+// vault makes a vault, app an application with one credential, grant lets it do things, caller
+// signs it in.
 func (w *world) vault(name string) vault.VaultInfo {
 	w.t.Helper()
 	return must(w.CreateVault(context.Background(), w.root, name, 90, false))(w.t)
@@ -115,7 +119,8 @@ func (w *world) grant(vaultName, app string, keys, secrets []string) {
 
 func (w *world) signIn(a app) string {
 	w.t.Helper()
-	token, _, err := w.IssueToken(context.Background(), vault.TokenRequest{ClientID: a.ClientID, Secret: a.secret, Audience: "https://" + zone + ":8200"})
+	token, _, err := w.IssueToken(context.Background(), vault.TokenRequest{ClientID: a.ClientID,
+		Secret: a.secret, Audience: "https://" + zone + ":8200"})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -124,7 +129,8 @@ func (w *world) signIn(a app) string {
 
 func (w *world) caller(a app, vaultName string) vault.Caller {
 	w.t.Helper()
-	return vault.Caller{Vault: vaultName, Identity: must(w.Authenticate(ctx, []byte(w.signIn(a)), zone))(w.t)}
+	return vault.Caller{Vault: vaultName,
+		Identity: must(w.Authenticate(ctx, []byte(w.signIn(a)), zone))(w.t)}
 }
 
 // demo is a world with a vault "demo" and a caller who may do everything there.
@@ -139,7 +145,8 @@ func demo(t testing.TB) (*world, vault.Caller) {
 	return w, c
 }
 
-// A replica is a state machine that is driven directly, each transaction encoded and applied at the next index.
+// A replica is a state machine that is driven directly, each transaction encoded and applied at the
+// next index.
 type replica struct {
 	t testing.TB
 
@@ -162,8 +169,10 @@ type replica struct {
 func newReplica(t testing.TB) *replica {
 	fatal := func(err error) { t.Errorf("the state machine stopped: %v", err) }
 	r := &replica{t: t, fsm: fsm.New(fsm.Options{OnFatal: fatal}), index: 1, key: testkey.New(1, 0)}
-	founding := must(r.key.Found(fsm.Members{{ID: strings.Repeat("0", 32), Address: "host:8201", Voter: true}}))(t)
-	if o := r.fsm.Apply(&raft.Log{Index: 1, Type: raft.LogCommand, Data: founding}).(fsm.Outcome); o.Kind != fsm.Applied {
+	founding := must(r.key.Found(fsm.Members{{ID: strings.Repeat("0", 32), Address: "host:8201",
+		Voter: true}}))(t)
+	if o := r.fsm.Apply(&raft.Log{Index: 1, Type: raft.LogCommand,
+		Data: founding}).(fsm.Outcome); o.Kind != fsm.Applied {
 		t.Fatalf("the founding transaction: %+v", o)
 	}
 	return r
@@ -220,7 +229,8 @@ func (r *replica) Commit(_ context.Context, txn fsm.Txn) (fsm.Outcome, error) {
 	return r.fsm.Apply(&raft.Log{Index: r.index, Type: raft.LogCommand, Data: b}).(fsm.Outcome), nil
 }
 
-// alter writes bytes as whoever has the log in hand could: at a path, in the place of the record that is there.
+// alter writes bytes as whoever has the log in hand could: at a path, in the place of the record
+// that is there.
 func (r *replica) alter(path string, change func(fsm.Record) []byte) {
 	r.t.Helper()
 	view := r.fsm.View()

@@ -124,7 +124,8 @@ func (c complaints) Write(line []byte) (int, error) {
 		word  string
 		level hclog.Level
 	}{
-		{"[DEBUG] ", hclog.Debug}, {"[INFO] ", hclog.Info}, {"[WARN] ", hclog.Warn}, {"[ERR] ", hclog.Warn},
+		{"[DEBUG] ", hclog.Debug}, {"[INFO] ", hclog.Info}, {"[WARN] ", hclog.Warn},
+		{"[ERR] ", hclog.Warn},
 	} {
 		if rest, ok := bytes.CutPrefix(text, []byte(mark.word)); ok {
 			text, level = rest, mark.level

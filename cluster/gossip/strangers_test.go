@@ -53,21 +53,23 @@ func free(t *testing.T) string {
 	return ""
 }
 
-func start(t *testing.T, name string, key []byte, log *buffer, others ...string) (*gossip.Gossip, string) {
+func start(t *testing.T, name string, key []byte, log *buffer, others ...string) (*gossip.Gossip,
+	string) {
 	t.Helper()
 	address := free(t)
-	g := gossip.New(gossip.Config{Bind: address, Advertise: address, Keys: gossip.Keys{key}}, gossip.Member{
-		NodeID: name, ClusterID: "cluster",
-		News: func() gossip.News { return gossip.News{Label: name} },
-		Others: func() (ids []string) {
-			for range others {
-				ids = append(ids, "one")
-			}
-			return ids
-		},
-		AskAddress: func(context.Context, string) string { return others[0] },
-		Logger:     hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: log}),
-	})
+	g := gossip.New(gossip.Config{Bind: address, Advertise: address, Keys: gossip.Keys{key}},
+		gossip.Member{
+			NodeID: name, ClusterID: "cluster",
+			News: func() gossip.News { return gossip.News{Label: name} },
+			Others: func() (ids []string) {
+				for range others {
+					ids = append(ids, "one")
+				}
+				return ids
+			},
+			AskAddress: func(context.Context, string) string { return others[0] },
+			Logger:     hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: log}),
+		})
 	if err := g.Start(); err != nil {
 		t.Fatal(err)
 	}

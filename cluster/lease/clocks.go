@@ -28,8 +28,8 @@ type sample struct {
 // way of a message hardly matters.
 type Clocks struct {
 	soon, sure window
-	// found is from when on they have to agree, on this node's clock: when they last disagreed, or
-	// the first answer of this term, if that came before they had agreed for long enough. 0: they have.
+	// found is from when on they have to agree, on this node's clock: when they last disagreed, or the
+	// first answer of this term, if that came before they had agreed for long enough. 0: they have.
 	found time.Duration
 }
 

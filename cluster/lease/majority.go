@@ -64,9 +64,9 @@ func (n *Node) Firm(now time.Duration, term uint64, servers []Server) bool {
 	return t.Term != term || now > t.Begun+n.Limits.Settling || t.Open && t.support(servers) > now
 }
 
-// life follows the longest way among the members (L13): a lease is on its way for a round trip, and what
-// it is built on for another. The rest is for reads to go on under it for most of the time in which
-// a leader that died is replaced, which takes round trips too.
+// life follows the longest way among the members (L13): a lease is on its way for a round trip, and
+// what it is built on for another. The rest is for reads to go on under it for most of the time in
+// which a leader that died is replaced, which takes round trips too.
 func (t *Table) life(limits *Limits, now time.Duration) time.Duration {
 	var longest time.Duration
 	for i := range t.Reports {

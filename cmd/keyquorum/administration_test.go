@@ -18,7 +18,8 @@ func TestVaultCommands(t *testing.T) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		cmd := keyquorum(ctx, t.TempDir(), append(append([]string{"vault"}, args...), "-address="+c.URL(0), "-ca-cert="+c.CAFile)...)
+		cmd := keyquorum(ctx, t.TempDir(),
+			append(append([]string{"vault"}, args...), "-address="+c.URL(0), "-ca-cert="+c.CAFile)...)
 		cmd.Env = append(cmd.Env, "KEYQUORUM_TOKEN="+c.Token)
 		o := ended(t, cmd)
 		expectCode(t, strings.Join(args, " "), o, code)
@@ -27,7 +28,8 @@ func TestVaultCommands(t *testing.T) {
 	is := func(o outcome, state string, protected, weak bool) {
 		t.Helper()
 		v := o.object(t)
-		if v["name"] != "demo" || v["state"] != state || v["purge_protection"] != protected || v["weak_algorithms"] != weak || (v["deleted"] != nil) != (state != "live") {
+		if v["name"] != "demo" || v["state"] != state || v["purge_protection"] != protected ||
+			v["weak_algorithms"] != weak || (v["deleted"] != nil) != (state != "live") {
 			t.Errorf("%v", v)
 		}
 	}
@@ -45,13 +47,16 @@ func TestVaultCommands(t *testing.T) {
 	}
 	is(run(0, "delete", "demo", "-format=json"), "deleted", false, false)
 	run(2, "show", "demo")
-	if o := run(2, "create", "demo"); !strings.Contains(o.complaint(), "It can be recovered, or purged") {
+	if o := run(2, "create", "demo"); !strings.Contains(o.complaint(),
+		"It can be recovered, or purged") {
 		t.Errorf("its name is taken: %s", o.stderr)
 	}
-	if o := run(0, "list", "-deleted"); !strings.Contains(o.stdout, "Purge") || !strings.Contains(o.stdout, "demo  deleted") {
+	if o := run(0, "list", "-deleted"); !strings.Contains(o.stdout, "Purge") ||
+		!strings.Contains(o.stdout, "demo  deleted") {
 		t.Errorf("deleted: %s", o.stdout)
 	}
-	if live, gone := listed(run(0, "list", "-format=json")), listed(run(0, "list", "-deleted", "-format=json")); len(live) != 0 || len(gone) != 1 ||
+	if live, gone := listed(run(0, "list", "-format=json")),
+		listed(run(0, "list", "-deleted", "-format=json")); len(live) != 0 || len(gone) != 1 ||
 		gone[0].ScheduledPurge.Sub(*gone[0].Deleted) != 7*24*time.Hour {
 		t.Errorf("live %+v, deleted %+v", live, gone)
 	}
@@ -76,7 +81,8 @@ func TestGrantCommands(t *testing.T) {
 	c := testcluster.Loopback(t, 1, nil)
 	run := func(code int, args ...string) outcome {
 		t.Helper()
-		cmd := keyquorum(t.Context(), t.TempDir(), append(args, "-address="+c.URL(0), "-ca-cert="+c.CAFile)...)
+		cmd := keyquorum(t.Context(), t.TempDir(),
+			append(args, "-address="+c.URL(0), "-ca-cert="+c.CAFile)...)
 		cmd.Env = append(cmd.Env, "KEYQUORUM_TOKEN="+c.Token)
 		o := ended(t, cmd)
 		expectCode(t, strings.Join(args, " "), o, code)
@@ -93,7 +99,8 @@ func TestGrantCommands(t *testing.T) {
 	run(0, "vault", "create", "demo")
 	run(0, "app", "create", "billing")
 	run(0, "grant", "set", "demo", "billing", "-secrets=get,list", "-keys=sign")
-	if o := run(1, "grant", "set", "demo", "billing"); !strings.Contains(o.complaint(), "grant remove") {
+	if o := run(1, "grant", "set", "demo", "billing"); !strings.Contains(o.complaint(),
+		"grant remove") {
 		t.Errorf("a grant of nothing: %s", o.stderr)
 	}
 	if g := held(); len(g) != 1 || len(g[0].Secrets) != 2 || len(g[0].Keys) != 1 {

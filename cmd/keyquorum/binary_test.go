@@ -42,7 +42,8 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
-// keyquorum is a call of the built program, in a folder and with nothing of our environment that would configure it.
+// keyquorum is a call of the built program, in a folder and with nothing of our environment that
+// would configure it.
 func keyquorum(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(built, "keyquorum"), args...)
 	cmd.Dir = dir
@@ -52,7 +53,8 @@ func keyquorum(ctx context.Context, dir string, args ...string) *exec.Cmd {
 
 func cleanEnvironment() (env []string) {
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "KEYQUORUM_") && !strings.HasPrefix(v, "BAO_") && !strings.HasPrefix(v, "VAULT_") {
+		if !strings.HasPrefix(v, "KEYQUORUM_") && !strings.HasPrefix(v, "BAO_") &&
+			!strings.HasPrefix(v, "VAULT_") {
 			env = append(env, v)
 		}
 	}

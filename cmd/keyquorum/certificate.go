@@ -14,8 +14,8 @@ import (
 	"keyquorum/httpapi"
 )
 
-// A certificate is the API's key pair, read again when one of its files has changed. A pair that cannot be read (half
-// of a renewal is written) leaves the one before it in service.
+// A certificate is the API's key pair, read again when one of its files has changed. A pair that
+// cannot be read (half of a renewal is written) leaves the one before it in service.
 type certificate struct {
 	certFile, keyFile string
 	zones             []httpapi.Zone // whose names it should cover
@@ -97,7 +97,8 @@ func (c *certificate) warnOfEnd(now time.Time) {
 func (c *certificate) reloadLocked() {
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		c.log.Error("the changed certificate of the API cannot be read; the one before it stays", "error", err)
+		c.log.Error("the changed certificate of the API cannot be read; the one before it stays", "error",
+			err)
 		return
 	}
 	c.current, c.warned = &pair, time.Time{}
@@ -105,8 +106,8 @@ func (c *certificate) reloadLocked() {
 	c.warnOfUncovered()
 }
 
-// warnOfUncovered names hosts at which clients will refuse the certificate. It is no error: a proxy may stand before the node,
-// and a renewal mends it.
+// warnOfUncovered names hosts at which clients will refuse the certificate. It is no error: a proxy
+// may stand before the node, and a renewal mends it.
 func (c *certificate) warnOfUncovered() {
 	u, err := url.Parse(c.address)
 	if err == nil && c.current.Leaf.VerifyHostname(u.Hostname()) != nil {
@@ -115,10 +116,12 @@ func (c *certificate) warnOfUncovered() {
 	}
 	for _, z := range c.zones {
 		if c.current.Leaf.VerifyHostname(z.Login) != nil {
-			c.log.Warn("the certificate of the API does not cover a login host: no application gets a token there", "host", z.Login)
+			c.log.Warn("the certificate of the API does not cover a login host: no application gets a token there",
+				"host", z.Login)
 		}
 		if c.current.Leaf.VerifyHostname("any."+z.Suffix) != nil {
-			c.log.Warn("the certificate of the API does not cover all vaults of a zone: clients refuse them", "host", "*."+z.Suffix)
+			c.log.Warn("the certificate of the API does not cover all vaults of a zone: clients refuse them",
+				"host", "*."+z.Suffix)
 		}
 	}
 }

@@ -26,7 +26,8 @@ func devCertificates(t *testing.T, now time.Time) dev.Folder {
 
 func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
 	folder := devCertificates(t, time.Now())
-	c, err := loadCertificate(folder.Path("tls.pem"), folder.Path("tls-key.pem"), nil, "https://localhost:8200", hclog.NewNullLogger())
+	c, err := loadCertificate(folder.Path("tls.pem"), folder.Path("tls-key.pem"), nil,
+		"https://localhost:8200", hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,8 @@ func replace(t *testing.T, from, to string) {
 func TestDevCertificateFitsEveryName(t *testing.T) {
 	now := time.Now()
 	folder := devCertificates(t, now)
-	c, err := loadCertificate(folder.Path("tls.pem"), folder.Path("tls-key.pem"), nil, "https://localhost:8200", hclog.NewNullLogger())
+	c, err := loadCertificate(folder.Path("tls.pem"), folder.Path("tls-key.pem"), nil,
+		"https://localhost:8200", hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,12 +72,14 @@ func TestDevCertificateFitsEveryName(t *testing.T) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	for _, name := range []string{"demo.vault.localhost", "login.localhost", "localhost", "127.0.0.1", "::1"} {
+	for _, name := range []string{"demo.vault.localhost", "login.localhost", "localhost", "127.0.0.1",
+		"::1"} {
 		if _, err := c.current.Leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: roots}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := c.current.Leaf.Verify(x509.VerifyOptions{DNSName: "example.org", Roots: roots}); err == nil {
+	if _, err := c.current.Leaf.Verify(x509.VerifyOptions{DNSName: "example.org",
+		Roots: roots}); err == nil {
 		t.Error("the dev certificate is good for example.org")
 	}
 }
@@ -91,10 +95,12 @@ func TestDevCertificatesStayUntilTheyAgeAndKeepTheirKeyPrivate(t *testing.T) {
 		return b
 	}
 	first := read()
-	if err := folder.EnsureCertificates(now.Add(300 * 24 * time.Hour)); err != nil || !bytes.Equal(read(), first) {
+	if err := folder.EnsureCertificates(now.Add(300 * 24 * time.Hour)); err != nil ||
+		!bytes.Equal(read(), first) {
 		t.Errorf("a good pair was replaced (error %v)", err)
 	}
-	if err := folder.EnsureCertificates(now.Add(390 * 24 * time.Hour)); err != nil || bytes.Equal(read(), first) {
+	if err := folder.EnsureCertificates(now.Add(390 * 24 * time.Hour)); err != nil ||
+		bytes.Equal(read(), first) {
 		t.Errorf("a pair near its end was kept (error %v)", err)
 	}
 	info, err := os.Stat(folder.Path("tls-key.pem"))
@@ -114,13 +120,17 @@ func TestUncoveredHostsAreNamed(t *testing.T) {
 		warns []string
 	}{
 		{httpapi.Zone{Suffix: dev.Suffix, Login: dev.Login}, nil},
-		{httpapi.Zone{Suffix: dev.Suffix, Login: "login.example.org"}, []string{"host=login.example.org"}},
-		{httpapi.Zone{Suffix: "vault.example.org", Login: dev.Login}, []string{`host="*.vault.example.org"`}},
-		{httpapi.Zone{Suffix: "example.org", Login: "login.example.org"}, []string{"host=login.example.org", `host="*.example.org"`}},
+		{httpapi.Zone{Suffix: dev.Suffix, Login: "login.example.org"},
+			[]string{"host=login.example.org"}},
+		{httpapi.Zone{Suffix: "vault.example.org", Login: dev.Login},
+			[]string{`host="*.vault.example.org"`}},
+		{httpapi.Zone{Suffix: "example.org", Login: "login.example.org"},
+			[]string{"host=login.example.org", `host="*.example.org"`}},
 	} {
 		var log bytes.Buffer
 		logger := hclog.New(&hclog.LoggerOptions{Output: &log})
-		if _, err := loadCertificate(folder.Path("tls.pem"), folder.Path("tls-key.pem"), []httpapi.Zone{row.zone}, "https://localhost:8200", logger); err != nil {
+		if _, err := loadCertificate(folder.Path("tls.pem"), folder.Path("tls-key.pem"),
+			[]httpapi.Zone{row.zone}, "https://localhost:8200", logger); err != nil {
 			t.Fatal(err)
 		}
 		if strings.Count(log.String(), "[WARN]") != len(row.warns) {
@@ -144,14 +154,17 @@ func TestEndAndAddressOfTheCertificate(t *testing.T) {
 		says    []string
 	}{
 		{"a new one", 0, "https://127.0.0.1:8200", nil},
-		{"ended", 500 * 24 * time.Hour, "https://127.0.0.1:8200", []string{"[ERROR]", "has ended", "tls.pem", "ended="}},
-		{"soon", 390 * 24 * time.Hour, "https://127.0.0.1:8200", []string{"[WARN]", "ends soon", "ends="}},
+		{"ended", 500 * 24 * time.Hour, "https://127.0.0.1:8200",
+			[]string{"[ERROR]", "has ended", "tls.pem", "ended="}},
+		{"soon", 390 * 24 * time.Hour, "https://127.0.0.1:8200",
+			[]string{"[WARN]", "ends soon", "ends="}},
 		{"not yet", -48 * time.Hour, "https://127.0.0.1:8200", []string{"[ERROR]", "not good yet"}},
 		{"another host", 0, "https://10.1.2.3:8200", []string{"[WARN]", "--api-addr", "host=10.1.2.3"}},
 	} {
 		folder := devCertificates(t, time.Now().Add(-row.made))
 		var log bytes.Buffer
-		c, err := loadCertificate(folder.Path("tls.pem"), folder.Path("tls-key.pem"), nil, row.address, hclog.New(&hclog.LoggerOptions{Output: &log}))
+		c, err := loadCertificate(folder.Path("tls.pem"), folder.Path("tls-key.pem"), nil, row.address,
+			hclog.New(&hclog.LoggerOptions{Output: &log}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,9 +16,9 @@ import (
 	"keyquorum/node"
 )
 
-// serverConfig is what `keyquorum server` is told. Each setting is one flag; the same setting is KEYQUORUM_NAME in the
-// environment and "name" in the configuration file, with _ for -. Flags win over the environment, the environment over
-// the file.
+// serverConfig is what `keyquorum server` is told. Each setting is one flag; the same setting is
+// KEYQUORUM_NAME in the environment and "name" in the configuration file, with _ for -. Flags win
+// over the environment, the environment over the file.
 type serverConfig struct {
 	File          string
 	Data          string
@@ -51,36 +51,57 @@ type serverConfig struct {
 func (s *serverConfig) bind(f *pflag.FlagSet) {
 	f.StringVar(&s.File, "config", "", "JSON file with any of these settings, named with _ for -")
 	f.StringVar(&s.Data, "data", "", "data folder of this node (made if it is not there)")
-	f.StringVar(&s.UsageLog, "usage-log", "", "file with a line for each request, on another disk for instance (default audit.log in --data)")
+	f.StringVar(&s.UsageLog, "usage-log", "",
+		"file with a line for each request, on another disk for instance (default audit.log in --data)")
 	s.Reserve = 256 << 20
-	f.Var(&s.Reserve, "disk-reserve", "with less than this free on its disks the node takes no writes, and reads on; 0: it always takes them")
+	f.Var(&s.Reserve, "disk-reserve",
+		"with less than this free on its disks the node takes no writes, and reads on; 0: it always takes them")
 	f.StringVar(&s.Label, "label", "", "name of this node for people (default the host's name)")
-	f.StringVar(&s.Region, "region", "", "where this node stands, for status, plans and the leader's place")
-	f.BoolVar(&s.PlaceLeader, "place-leader", false, "when this node leads, hand over to a voter from which writes cost clearly less")
+	f.StringVar(&s.Region, "region", "",
+		"where this node stands, for status, plans and the leader's place")
+	f.BoolVar(&s.PlaceLeader, "place-leader", false,
+		"when this node leads, hand over to a voter from which writes cost clearly less")
 	f.StringVar(&s.Listen, "listen", "127.0.0.1:8200", "address of the API")
 	f.StringVar(&s.ClusterListen, "cluster-listen", "127.0.0.1:8201", "address of the cluster port")
-	f.StringVar(&s.GossipListen, "gossip-listen", "127.0.0.1:8202", `address of gossip, UDP and TCP; "" switches it off`)
-	f.StringVar(&s.APIAddr, "api-addr", "", "URL at which others reach the API (default https:// and --listen)")
-	f.StringVar(&s.ClusterAddr, "cluster-addr", "", "host:port at which members reach this one (default --cluster-listen)")
-	f.StringVar(&s.GossipAddr, "gossip-addr", "", "host:port at which gossip reaches this node (default --gossip-listen)")
-	f.StringVar(&s.TLSCert, "tls-cert", "", "PEM certificate chain of the API; read again when it changes")
+	f.StringVar(&s.GossipListen, "gossip-listen", "127.0.0.1:8202",
+		`address of gossip, UDP and TCP; "" switches it off`)
+	f.StringVar(&s.APIAddr, "api-addr", "",
+		"URL at which others reach the API (default https:// and --listen)")
+	f.StringVar(&s.ClusterAddr, "cluster-addr", "",
+		"host:port at which members reach this one (default --cluster-listen)")
+	f.StringVar(&s.GossipAddr, "gossip-addr", "",
+		"host:port at which gossip reaches this node (default --gossip-listen)")
+	f.StringVar(&s.TLSCert, "tls-cert", "",
+		"PEM certificate chain of the API; read again when it changes")
 	f.StringVar(&s.TLSKey, "tls-key", "", "PEM private key of the API")
-	f.StringSliceVar(&s.Zones, "zone", nil, "SUFFIX=LOGIN: vaults are hosts below SUFFIX, tokens come from LOGIN (repeatable)")
-	f.StringSliceVar(&s.Authorities, "attestation-authority", nil, "https URL whose attestations keys may be released to; its keys are fetched from there (repeatable)")
-	f.DurationVar(&s.Timing.Heartbeat, "raft-heartbeat", 0, "Raft's heartbeat time-out (default that of a LAN)")
-	f.DurationVar(&s.Timing.Election, "raft-election", 0, "Raft's election time-out, at least half as long again as --raft-heartbeat")
-	f.DurationVar(&s.Timing.LeaderLease, "raft-leader-lease", 0, "how long a leader leads without hearing a majority")
+	f.StringSliceVar(&s.Zones, "zone", nil,
+		"SUFFIX=LOGIN: vaults are hosts below SUFFIX, tokens come from LOGIN (repeatable)")
+	f.StringSliceVar(&s.Authorities, "attestation-authority", nil,
+		"https URL whose attestations keys may be released to; its keys are fetched from there (repeatable)")
+	f.DurationVar(&s.Timing.Heartbeat, "raft-heartbeat", 0,
+		"Raft's heartbeat time-out (default that of a LAN)")
+	f.DurationVar(&s.Timing.Election, "raft-election", 0,
+		"Raft's election time-out, at least half as long again as --raft-heartbeat")
+	f.DurationVar(&s.Timing.LeaderLease, "raft-leader-lease", 0,
+		"how long a leader leads without hearing a majority")
 	f.DurationVar(&s.Timing.Commit, "raft-commit", 0, "how late a follower may learn of a commit")
-	f.BoolVar(&s.NoLeases, "no-leases", false, "ask the leader for every read: for a machine whose clock may stand still (VM snapshots, migration)")
-	f.Float64Var(&s.Throttle.Rate, "throttle", 20_000, "requests a second that this node takes from one application to one vault, beyond which it answers 429; 0: no bound")
-	f.IntVar(&s.Throttle.Burst, "throttle-burst", 0, "how many of them at once (default what --throttle gives in a second)")
-	f.BoolVar(&s.OpenMetrics, "metrics-unauthenticated", false, "serve /v1/sys/metrics without a token, also while sealed and without a leader")
-	f.IntVar(&s.Connections, "connections", 8192, "how many connections the API has at once, at most what the process's descriptors leave")
-	f.StringVar(&s.LogLevel, "log-level", "info", "trace, debug, info, warn or error; /v1/sys/loggers changes it at run time")
+	f.BoolVar(&s.NoLeases, "no-leases", false,
+		"ask the leader for every read: for a machine whose clock may stand still (VM snapshots, migration)")
+	f.Float64Var(&s.Throttle.Rate, "throttle", 20_000,
+		"requests a second that this node takes from one application to one vault, beyond which it answers 429; 0: no bound")
+	f.IntVar(&s.Throttle.Burst, "throttle-burst", 0,
+		"how many of them at once (default what --throttle gives in a second)")
+	f.BoolVar(&s.OpenMetrics, "metrics-unauthenticated", false,
+		"serve /v1/sys/metrics without a token, also while sealed and without a leader")
+	f.IntVar(&s.Connections, "connections", 8192,
+		"how many connections the API has at once, at most what the process's descriptors leave")
+	f.StringVar(&s.LogLevel, "log-level", "info",
+		"trace, debug, info, warn or error; /v1/sys/loggers changes it at run time")
 	f.StringVar(&s.LogFormat, "log-format", "text", "text or json: an object a line")
 }
 
-// fillFrom sets every flag that the command line left alone from the environment or the configuration file.
+// fillFrom sets every flag that the command line left alone from the environment or the
+// configuration file.
 func fillFrom(f *pflag.FlagSet, lookup func(string) (string, bool)) error {
 	if err := fillFromEnvironment(f, lookup); err != nil {
 		return err
@@ -133,7 +154,8 @@ func fillFromFile(f *pflag.FlagSet) error {
 	return nil
 }
 
-// setFrom takes a JSON string or boolean, a number for a setting that is one, or a list of them where the flag may be repeated.
+// setFrom takes a JSON string or boolean, a number for a setting that is one, or a list of them
+// where the flag may be repeated.
 func setFrom(f *pflag.FlagSet, name string, value any) error {
 	kind := f.Lookup(name).Value
 	values, isList := value.([]any)
@@ -173,7 +195,8 @@ func settingName(flag *pflag.Flag) string { return strings.ReplaceAll(flag.Name,
 
 // complete fills the defaults that follow from other settings, and refuses what cannot work.
 func (s *serverConfig) complete() error {
-	for _, needed := range []struct{ flag, value string }{{"--data", s.Data}, {"--tls-cert", s.TLSCert}, {"--tls-key", s.TLSKey}} {
+	for _, needed := range []struct{ flag, value string }{{"--data", s.Data},
+		{"--tls-cert", s.TLSCert}, {"--tls-key", s.TLSKey}} {
 		if needed.value == "" {
 			return fmt.Errorf("%s is needed; see keyquorum server --help", needed.flag)
 		}

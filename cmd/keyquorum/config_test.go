@@ -15,8 +15,10 @@ import (
 	"keyquorum/cmd/keyquorum/console"
 )
 
-// configured is what `keyquorum server` would make of a command line, an environment and a configuration file.
-func configured(t *testing.T, args []string, env map[string]string, file string) (serverConfig, error) {
+// configured is what `keyquorum server` would make of a command line, an environment and a
+// configuration file.
+func configured(t *testing.T, args []string, env map[string]string, file string) (serverConfig,
+	error) {
 	t.Helper()
 	var c serverConfig
 	f := pflag.NewFlagSet("server", pflag.ContinueOnError)
@@ -36,7 +38,8 @@ func configured(t *testing.T, args []string, env map[string]string, file string)
 
 func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
 	file := `{"label": "file", "data": "file", "listen": "file", "zone": ["a=b", "c=d"], "raft_heartbeat": "3s", "no_leases": true, "throttle": 2000000, "throttle_burst": 7}`
-	env := map[string]string{"KEYQUORUM_LABEL": "env", "KEYQUORUM_DATA": "env", "KEYQUORUM_RAFT_ELECTION": "2s"}
+	env := map[string]string{"KEYQUORUM_LABEL": "env", "KEYQUORUM_DATA": "env",
+		"KEYQUORUM_RAFT_ELECTION": "2s"}
 	c, err := configured(t, []string{"--label", "flag"}, env, file)
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +68,8 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		file string
 		says []string
 	}{
-		{"environment", map[string]string{"KEYQUORUM_RAFT_HEARTBEAT": "soon"}, "", []string{"KEYQUORUM_RAFT_HEARTBEAT", "soon"}},
+		{"environment", map[string]string{"KEYQUORUM_RAFT_HEARTBEAT": "soon"}, "",
+			[]string{"KEYQUORUM_RAFT_HEARTBEAT", "soon"}},
 		{"unknown member", nil, `{"lable": "x"}`, []string{"config.json", `no setting "lable"`}},
 		{"number", nil, `{"label": 3}`, []string{`"label"`, "string is wanted"}},
 		{"list for one", nil, `{"label": ["a"]}`, []string{`"label"`, "not a list"}},
@@ -86,7 +90,8 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 }
 
 func TestAdvertisedAddressesFollowListening(t *testing.T) {
-	c := serverConfig{Data: "d", Connections: 8192, TLSCert: "c", TLSKey: "k", Listen: "10.0.0.1:8200", ClusterListen: "10.0.0.1:8201"}
+	c := serverConfig{Data: "d", Connections: 8192, TLSCert: "c", TLSKey: "k", Listen: "10.0.0.1:8200",
+		ClusterListen: "10.0.0.1:8201"}
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +100,8 @@ func TestAdvertisedAddressesFollowListening(t *testing.T) {
 		t.Errorf("advertised %q, want %q", got, want)
 	}
 	for _, listen := range []string{":8200", "0.0.0.0:8200", "[::]:8200", "10.0.0.1:0"} {
-		c := serverConfig{Data: "d", Connections: 8192, TLSCert: "c", TLSKey: "k", Listen: listen, ClusterListen: "10.0.0.1:8201"}
+		c := serverConfig{Data: "d", Connections: 8192, TLSCert: "c", TLSKey: "k", Listen: listen,
+			ClusterListen: "10.0.0.1:8201"}
 		if err := c.complete(); err == nil || !strings.Contains(err.Error(), "--api-addr") {
 			t.Errorf("listening at %s: %v, which does not ask for --api-addr", listen, err)
 		}
@@ -133,7 +139,8 @@ func TestAddressesAreChecked(t *testing.T) {
 		switch {
 		case row.says == "" && err != nil:
 			t.Errorf("%s %s: %v", row.flag, row.value, err)
-		case row.says != "" && (err == nil || !strings.HasPrefix(err.Error(), row.flag+": ") || !strings.Contains(err.Error(), row.says)):
+		case row.says != "" && (err == nil || !strings.HasPrefix(err.Error(), row.flag+": ") ||
+			!strings.Contains(err.Error(), row.says)):
 			t.Errorf("%s %s: %v, want %q", row.flag, row.value, err, row.says)
 		}
 	}
@@ -142,13 +149,15 @@ func TestAddressesAreChecked(t *testing.T) {
 func TestOneDashIsEnough(t *testing.T) {
 	for _, row := range []struct{ in, want string }{
 		{"operator status -format=json", "operator status --format=json"},
-		{"operator init -key-shares 3 -key-threshold=2", "operator init --key-shares 3 --key-threshold=2"},
+		{"operator init -key-shares 3 -key-threshold=2",
+			"operator init --key-shares 3 --key-threshold=2"},
 		{"operator status --format json -h", "operator status --format json -h"},
 		{"dev exec -node=2 -- ls -format -l", "dev exec --node=2 -- ls -format -l"},
 		{"operator unseal -", "operator unseal -"},
 		{"operator unseal -nonsense", "operator unseal -nonsense"},
 	} {
-		if got := strings.Join(console.DoubleDashes(newRoot(), strings.Fields(row.in)), " "); got != row.want {
+		if got := strings.Join(console.DoubleDashes(newRoot(), strings.Fields(row.in)),
+			" "); got != row.want {
 			t.Errorf("%q became %q, want %q", row.in, got, row.want)
 		}
 	}

@@ -28,7 +28,8 @@ type passing struct {
 func detached(t *testing.T, args ...string) *passing {
 	t.Helper()
 	p := &passing{dir: t.TempDir()}
-	o := p.call(t, append([]string{"dev", "--memory", "--port=0", "--detach", "--print=json"}, args...)...)
+	o := p.call(t, append([]string{"dev", "--memory", "--port=0", "--detach", "--print=json"},
+		args...)...)
 	if o.code != 0 || json.Unmarshal([]byte(o.stdout), &p.environment) != nil {
 		t.Fatalf("exit code %d, saying %q %s", o.code, o.stdout, o.stderr)
 	}
@@ -87,7 +88,8 @@ func (p *passing) sh(t *testing.T, line string) outcome {
 func TestMemoryModeServesAndKeepsNothing(t *testing.T) {
 	p := detached(t, "--nodes=1", "--seed="+absolute(t, "../../examples/testing/seed.json"),
 		"--vault=first", "--app=tester", "--zone=keys.test=login.keys.test")
-	if got := p.environment["KEYQUORUM_VAULT_URLS"]; !strings.HasPrefix(got, "https://first.keys.test:") {
+	if got := p.environment["KEYQUORUM_VAULT_URLS"]; !strings.HasPrefix(got,
+		"https://first.keys.test:") {
 		t.Errorf("the vault is at %s", got)
 	}
 	for _, trusts := range []string{"SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE"} {
@@ -102,9 +104,11 @@ func TestMemoryModeServesAndKeepsNothing(t *testing.T) {
 	own := "AZURE_CLIENT_ID=$KEYQUORUM_APP_BILLING_CLIENT_ID AZURE_CLIENT_SECRET=$KEYQUORUM_APP_BILLING_CLIENT_SECRET "
 	program := filepath.Join(built, "keyquorum")
 	for line, want := range map[string]string{
-		program + " secret show db-password --vault " + payments + " -field=value":       "correct horse battery staple",
-		own + program + " secret show db-password --vault " + payments + " -field=value": "correct horse battery staple",
-		program + " key list --vault " + payments + " -q":                                "invoices\nletters\n",
+		program + " secret show db-password --vault " + payments +
+			" -field=value": "correct horse battery staple",
+		own + program + " secret show db-password --vault " + payments +
+			" -field=value": "correct horse battery staple",
+		program + " key list --vault " + payments + " -q": "invoices\nletters\n",
 	} {
 		if o := p.sh(t, line); o.code != 0 || o.stdout != want {
 			t.Errorf("%s: exit code %d, %q, %s", line, o.code, o.stdout, o.stderr)
@@ -114,7 +118,8 @@ func TestMemoryModeServesAndKeepsNothing(t *testing.T) {
 		t.Errorf("an application did what its grant does not say: exit code %d, %s", o.code, o.stdout)
 	}
 	p.stop(t)
-	if o := p.call(t, "dev", "status"); o.code != 1 || !strings.Contains(o.complaint(), "no dev cluster runs") {
+	if o := p.call(t, "dev", "status"); o.code != 1 ||
+		!strings.Contains(o.complaint(), "no dev cluster runs") {
 		t.Errorf("after its end: exit code %d, %s", o.code, o.stderr)
 	}
 }
@@ -145,7 +150,8 @@ func TestDetachedClusterThatStays(t *testing.T) {
 		if o.code != 0 || json.Unmarshal([]byte(o.stdout), &p.environment) != nil {
 			t.Fatalf("exit code %d, %s%s", o.code, o.stdout, o.stderr)
 		}
-		if o := p.call(t, "dev", "status"); o.code != 0 || strings.Contains(o.stdout, "unsealed") != (port != "--sealed") {
+		if o := p.call(t, "dev", "status"); o.code != 0 ||
+			strings.Contains(o.stdout, "unsealed") != (port != "--sealed") {
 			t.Errorf("%s: dev status: exit code %d, %s%s", port, o.code, o.stdout, o.stderr)
 		}
 		if o := p.call(t, "dev", "stop"); o.code != 0 {
@@ -160,7 +166,8 @@ func TestDetachedClusterThatStays(t *testing.T) {
 // TestTimeShiftMakesKeysExpire: a key that ends in an hour has ended for nodes that are two ahead,
 // and tokens and certificates are good all the same.
 func TestTimeShiftMakesKeysExpire(t *testing.T) {
-	for shift, code := range map[time.Duration]int{-2 * time.Hour: 0, 2 * time.Hour: 2, 600 * 24 * time.Hour: 2} {
+	for shift, code := range map[time.Duration]int{-2 * time.Hour: 0, 2 * time.Hour: 2,
+		600 * 24 * time.Hour: 2} {
 		p := detached(t, "--nodes=1", "--time-shift="+shift.String())
 		ends := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
 		program := filepath.Join(built, "keyquorum")
@@ -181,7 +188,8 @@ func TestTimeShiftMakesKeysExpire(t *testing.T) {
 
 // TestEverySignalRemovesTheMemory ends clusters in the foreground.
 func TestEverySignalRemovesTheMemory(t *testing.T) {
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP,
+		syscall.SIGQUIT} {
 		if ossignal.Ignored(signal) { // as under nohup: then it goes on, as it was asked to
 			t.Logf("%s is ignored here, and not tried", signal)
 			continue
@@ -191,7 +199,8 @@ func TestEverySignalRemovesTheMemory(t *testing.T) {
 		cmd := p.foreground(t, "--nodes=1", "--print=json", "--env-file="+envFile, "--ca-file="+caFile)
 		awaitFile(t, envFile)
 		b, err := os.ReadFile(envFile)
-		if err != nil || json.Unmarshal(b, &p.environment) != nil || p.environment["SSL_CERT_FILE"] != caFile {
+		if err != nil || json.Unmarshal(b, &p.environment) != nil ||
+			p.environment["SSL_CERT_FILE"] != caFile {
 			t.Fatalf("the environment file holds %s (%v)", b, err)
 		}
 		if _, err := os.Stat(caFile); err != nil {
@@ -289,13 +298,17 @@ func TestDevRefusesWhatDoesNotGoTogether(t *testing.T) {
 // TestADetachedClusterThatCannotStartSaysWhy, and leaves nothing.
 func TestADetachedClusterThatCannotStartSaysWhy(t *testing.T) {
 	seed := filepath.Join(t.TempDir(), "seed.json")
-	if err := os.WriteFile(seed, []byte(`{"secrets": [{"vault": "demo", "name": "no_such.name", "value": "x"}]}`), 0o600); err != nil {
+	if err := os.WriteFile(seed,
+		[]byte(`{"secrets": [{"vault": "demo", "name": "no_such.name", "value": "x"}]}`),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	p := &passing{dir: t.TempDir()}
 	o := p.call(t, "dev", "--memory", "--nodes=1", "--port=0", "--detach", "--seed="+seed)
-	if o.code != 1 && o.code != 2 || o.stdout != "" || !strings.Contains(o.complaint(), "secret no_such.name of vault demo: ") ||
-		!strings.Contains(o.complaint(), http.StatusText(http.StatusBadRequest)) && !strings.Contains(o.complaint(), "400") {
+	if o.code != 1 && o.code != 2 || o.stdout != "" ||
+		!strings.Contains(o.complaint(), "secret no_such.name of vault demo: ") ||
+		!strings.Contains(o.complaint(), http.StatusText(http.StatusBadRequest)) &&
+			!strings.Contains(o.complaint(), "400") {
 		t.Errorf("exit code %d, %q, saying %s", o.code, o.stdout, o.stderr)
 	}
 }

@@ -39,7 +39,8 @@ func flowing(text string) string {
 // columns are a line's indentation and what stands in columns, up to the last of them.
 var columns = regexp.MustCompile(`^ *(\S+( \S+)*   ? *)?`)
 
-// wrapped breaks lines that are too long between words. They go on below the column that they end in.
+// wrapped breaks lines that are too long between words. They go on below the column that they end
+// in.
 func wrapped(text string) string {
 	var out strings.Builder
 	for line := range strings.Lines(text) {

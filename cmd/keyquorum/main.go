@@ -1,9 +1,11 @@
-// Command keyquorum is the one binary: server, dev cluster, and the commands of operators and of applications.
+// Command keyquorum is the one binary: server, dev cluster, and the commands of operators and of
+// applications.
 //
-// It assembles and never decides: a command reads flags, calls node and httpapi (server), a node's HTTP API, or a
-// vault with Microsoft's SDK (secret, key, run), and prints. Exit codes are those that scripts for bao and vault rely
-// on: 0 done, 1 wrong usage or a local failure, 2 refused by the server, or no node was reached; `operator status`
-// gives 2 for a sealed node, `key verify` 3 for a signature that does not verify, and `run` the code of what it runs.
+// It assembles and never decides: a command reads flags, calls node and httpapi (server), a node's
+// HTTP API, or a vault with Microsoft's SDK (secret, key, run), and prints. Exit codes are those
+// that scripts for bao and vault rely on: 0 done, 1 wrong usage or a local failure, 2 refused by
+// the server, or no node was reached; `operator status` gives 2 for a sealed node, `key verify` 3
+// for a signature that does not verify, and `run` the code of what it runs.
 package main
 
 import (
@@ -47,7 +49,8 @@ func newRoot() *cobra.Command {
 	wrapHelp(root)
 	root.CompletionOptions.DisableDefaultCmd = true // ours says more
 	vaults := func(begun string) []string { return new(operator.Connection).VaultNames(false, begun) }
-	root.AddCommand(serverCommand(), dev.Command(shiftedCommand()), operator.Command(), operator.StatusCommand(), planCommand(),
+	root.AddCommand(serverCommand(), dev.Command(shiftedCommand()), operator.Command(),
+		operator.StatusCommand(), planCommand(),
 		operator.VaultCommand(), operator.AppCommand(), operator.GrantCommand(),
 		proving.Command(dev.Suffix+"="+dev.Login), openapiCommand(), versionCommand(),
 		objects.SecretCommand(vaults), objects.KeyCommand(vaults), session.LoginCommand(),

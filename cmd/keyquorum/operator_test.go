@@ -37,7 +37,8 @@ func (n *lonelyNode) said(t *testing.T) string {
 func startNode(t *testing.T, flags ...string) *lonelyNode {
 	t.Helper()
 	n := &lonelyNode{folder: devCertificates(t, time.Now()), address: dev.Addresses(freeBase(t))[0]}
-	n.cmd = keyquorum(context.Background(), string(n.folder), append(n.folder.ServerArgs(n.address), flags...)...)
+	n.cmd = keyquorum(context.Background(), string(n.folder),
+		append(n.folder.ServerArgs(n.address), flags...)...)
 	var err error
 	if n.log, err = os.Create(filepath.Join(t.TempDir(), "log")); err != nil {
 		t.Fatal(err)
@@ -65,7 +66,8 @@ func startNode(t *testing.T, flags ...string) *lonelyNode {
 
 func (n *lonelyNode) operator(t *testing.T, args ...string) outcome {
 	t.Helper()
-	args = append([]string{"operator", "-address=" + n.address.API(), "-ca-cert=" + n.folder.Path("ca.pem")}, args...)
+	args = append([]string{"operator", "-address=" + n.address.API(),
+		"-ca-cert=" + n.folder.Path("ca.pem")}, args...)
 	return call(t, t.TempDir(), args...)
 }
 
@@ -86,8 +88,8 @@ func expectCode(t *testing.T, what string, o outcome, want int) {
 	}
 }
 
-// TestCeremony initialises, unseals and ends a node with the operator's commands, and holds the exit codes and the JSON
-// that scripts for bao and vault rely on.
+// TestCeremony initialises, unseals and ends a node with the operator's commands, and holds the
+// exit codes and the JSON that scripts for bao and vault rely on.
 func TestCeremony(t *testing.T) {
 	n := startNode(t)
 	expectCode(t, "init -status before", n.operator(t, "init", "-status"), 2)
@@ -101,13 +103,15 @@ func TestCeremony(t *testing.T) {
 	if !strings.Contains(blank.stdout, "Not initialized: run keyquorum operator init") {
 		t.Errorf("status before init: %s", blank.stdout)
 	}
-	whole := call(t, t.TempDir(), "status", "-address="+n.address.API(), "-ca-cert="+n.folder.Path("ca.pem"))
+	whole := call(t, t.TempDir(), "status", "-address="+n.address.API(),
+		"-ca-cert="+n.folder.Path("ca.pem"))
 	expectCode(t, "the cluster's status before init", whole, 2)
 	if !strings.Contains(whole.complaint(), "is not initialized: run `keyquorum operator init`") {
 		t.Errorf("the cluster's status before init: %s", whole.stderr)
 	}
 	stranger := call(t, t.TempDir(), "status", "-address="+n.address.API())
-	if !strings.Contains(stranger.complaint(), "say with --ca-cert (KEYQUORUM_CACERT) which authority signed") {
+	if !strings.Contains(stranger.complaint(),
+		"say with --ca-cert (KEYQUORUM_CACERT) which authority signed") {
 		t.Errorf("a node whose authority is not known: %s", stranger.stderr)
 	}
 
@@ -116,17 +120,20 @@ func TestCeremony(t *testing.T) {
 	if !strings.Contains(early.complaint(), "is not initialized: run `keyquorum operator init`") {
 		t.Errorf("unseal before init: %s", early.stderr)
 	}
-	joins := n.operator(t, "raft", "join", n.address.API()) // to itself: the certificate is what counts
+	joins := n.operator(t, "raft", "join",
+		n.address.API()) // to itself: the certificate is what counts
 	if !strings.Contains(joins.complaint(), "give --leader-ca-cert") {
 		t.Errorf("a join whose authority nobody knows: %s", joins.stderr)
 	}
 
 	made := n.operator(t, "init", "-key-shares=3", "-key-threshold=2", "-format=json")
 	expectCode(t, "init", made, 0)
-	wantMembers(t, made.object(t), "unseal_keys_b64", "unseal_keys_hex", "unseal_shares", "unseal_threshold", "recovery_keys_b64",
+	wantMembers(t, made.object(t), "unseal_keys_b64", "unseal_keys_hex", "unseal_shares",
+		"unseal_threshold", "recovery_keys_b64",
 		"recovery_keys_hex", "recovery_keys_shares", "recovery_keys_threshold", "root_token")
 	var keys operator.InitResult
-	if err := json.Unmarshal([]byte(made.stdout), &keys); err != nil || len(keys.KeysB64) != 3 || len(keys.KeysHex) != 3 || keys.RootToken == "" {
+	if err := json.Unmarshal([]byte(made.stdout), &keys); err != nil || len(keys.KeysB64) != 3 ||
+		len(keys.KeysHex) != 3 || keys.RootToken == "" {
 		t.Fatalf("init gave %s", made.stdout)
 	}
 	expectCode(t, "init -status after", n.operator(t, "init", "-status"), 0)
@@ -134,18 +141,21 @@ func TestCeremony(t *testing.T) {
 
 	sealed := n.operator(t, "status", "-format=json")
 	expectCode(t, "status, sealed", sealed, 2)
-	if s := sealed.object(t); s["sealed"] != true || s["ha_enabled"] != true || s["t"] != 2.0 || s["n"] != 3.0 {
+	if s := sealed.object(t); s["sealed"] != true || s["ha_enabled"] != true || s["t"] != 2.0 ||
+		s["n"] != 3.0 {
 		t.Errorf("status of a sealed node: %v", s)
 	}
 	told := n.operator(t, "seal") // a sealed node has nothing to do
 	expectCode(t, "seal of a sealed node", told, 0)
 	listed := n.operator(t, "raft", "list-peers")
-	if !strings.Contains(listed.complaint(), "is sealed: give it its unseal shares (keyquorum operator unseal)") {
+	if !strings.Contains(listed.complaint(),
+		"is sealed: give it its unseal shares (keyquorum operator unseal)") {
 		t.Errorf("list-peers of a sealed node: %s", listed.stderr)
 	}
 	first := n.operator(t, "unseal", keys.KeysHex[0])
 	expectCode(t, "unseal with the first share", first, 0)
-	if !strings.Contains(first.stdout, "Given so far") || !strings.Contains(first.stdout, "Sealed: give this node 2 of its unseal shares") {
+	if !strings.Contains(first.stdout, "Given so far") ||
+		!strings.Contains(first.stdout, "Sealed: give this node 2 of its unseal shares") {
 		t.Errorf("what is said after the first share: %s", first.stdout)
 	}
 	wrong := n.operator(t, "unseal", strings.Repeat("ab", 33))
@@ -157,14 +167,19 @@ func TestCeremony(t *testing.T) {
 
 	open := n.operator(t, "status", "-format=json")
 	expectCode(t, "status, unsealed", open, 0)
-	wantMembers(t, open.object(t), append([]string{"type", "initialized", "sealed", "t", "n", "progress", "version", "cluster_id"}, operator.LeaderNames...)...)
+	wantMembers(t, open.object(t),
+		append([]string{"type", "initialized", "sealed", "t", "n", "progress", "version", "cluster_id"},
+			operator.LeaderNames...)...)
 	people := n.operator(t, "status")
-	if strings.Contains(people.stdout, "0001-01-01") || !strings.Contains(people.stdout, "Needed to unseal") {
+	if strings.Contains(people.stdout, "0001-01-01") ||
+		!strings.Contains(people.stdout, "Needed to unseal") {
 		t.Errorf("status for people: %s", people.stdout)
 	}
-	rooted := keyquorum(context.Background(), t.TempDir(), "operator", "-address="+n.address.API(), "-ca-cert="+n.folder.Path("ca.pem"), "raft", "list-peers")
+	rooted := keyquorum(context.Background(), t.TempDir(), "operator", "-address="+n.address.API(),
+		"-ca-cert="+n.folder.Path("ca.pem"), "raft", "list-peers")
 	rooted.Env = append(rooted.Env, "KEYQUORUM_TOKEN="+keys.RootToken)
-	if out, err := rooted.Output(); err != nil || !strings.HasPrefix(string(out), "Name ") || !strings.Contains(string(out), "node1") {
+	if out, err := rooted.Output(); err != nil || !strings.HasPrefix(string(out), "Name ") ||
+		!strings.Contains(string(out), "node1") {
 		t.Errorf("list-peers (%v): %s", err, out)
 	}
 	refused := n.operator(t, "seal")
@@ -201,7 +216,8 @@ func TestInitWithAFullUsageLog(t *testing.T) {
 	expectCode(t, "init -status", n.operator(t, "init", "-status"), 2)
 	time.Sleep(1500 * time.Millisecond)
 	said := n.said(t)
-	if strings.Count(said, "[ERROR]") != 1 || !strings.Contains(said, "write /dev/full: no space left on device") {
+	if strings.Count(said, "[ERROR]") != 1 ||
+		!strings.Contains(said, "write /dev/full: no space left on device") {
 		t.Errorf("the node's log:\n%s", said)
 	}
 }

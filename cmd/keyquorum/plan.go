@@ -15,7 +15,8 @@ import (
 	"keyquorum/internal/placement"
 )
 
-// planOptions is what keyquorum plan is told. Round trips that are not given are those that a running cluster measured.
+// planOptions is what keyquorum plan is told. Round trips that are not given are those that a
+// running cluster measured.
 type planOptions struct {
 	regions []string
 	trips   []string // A-B=80ms, A-A=2ms
@@ -45,8 +46,10 @@ func planCommand() *cobra.Command {
 	}
 	k, format := operator.ConnectionFlags(c), console.FormatFlag(c)
 	var o planOptions
-	c.Flags().StringSliceVar(&o.regions, "region", nil, "regions, the one with most of the writes first (default: those of the running cluster)")
-	c.Flags().StringSliceVar(&o.trips, "trip", nil, "round trips between two regions, or within one: A-B=80ms (repeatable)")
+	c.Flags().StringSliceVar(&o.regions, "region", nil,
+		"regions, the one with most of the writes first (default: those of the running cluster)")
+	c.Flags().StringSliceVar(&o.trips, "trip", nil,
+		"round trips between two regions, or within one: A-B=80ms (repeatable)")
 	c.Flags().IntVar(&o.voters, "voters", 0, "1, 3, 5 or 7 (default: 3 and 5 are compared)")
 	c.Flags().BoolVar(&o.all, "all", false, "show every layout, not only the best")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -83,7 +86,8 @@ func (o *planOptions) ways(ctx context.Context, k *operator.Connection) (placeme
 	}
 	s, err := surveyed(ctx, k)
 	if err != nil {
-		return nil, fmt.Errorf("the round trips of the running cluster: %w; give --region and all of --trip to do without it", err)
+		return nil, fmt.Errorf("the round trips of the running cluster: %w; give --region and all of --trip to do without it",
+			err)
 	}
 	if len(o.regions) == 0 {
 		o.regions = regionsOf(s)
@@ -114,7 +118,8 @@ func surveyed(ctx context.Context, k *operator.Connection) (operator.ClusterStat
 	return operator.Survey(ctx, api)
 }
 
-// setTrip reads A-B=80ms. Where names hold a "-" themselves the regions of the plan tell where one ends.
+// setTrip reads A-B=80ms. Where names hold a "-" themselves the regions of the plan tell where one
+// ends.
 func (o *planOptions) setTrip(ways placement.Ways, text string) error {
 	pair, took, ok := strings.Cut(text, "=")
 	a, b, found := o.splitPair(strings.TrimSpace(pair))
@@ -135,7 +140,8 @@ func (o *planOptions) splitPair(pair string) (a, b string, found bool) {
 		return a, b, found && a != "" && b != "" && !strings.Contains(b, "-")
 	}
 	for i := range len(pair) {
-		if pair[i] == '-' && slices.Contains(o.regions, pair[:i]) && slices.Contains(o.regions, pair[i+1:]) {
+		if pair[i] == '-' && slices.Contains(o.regions, pair[:i]) &&
+			slices.Contains(o.regions, pair[i+1:]) {
 			return pair[:i], pair[i+1:], true
 		}
 	}
@@ -147,7 +153,8 @@ func regionsOf(s operator.ClusterStatus) []string {
 	var names []string
 	for _, n := range s.Nodes {
 		if n.ID == s.Leader {
-			names = append([]string{n.Region}, slices.DeleteFunc(names, func(r string) bool { return r == n.Region })...)
+			names = append([]string{n.Region},
+				slices.DeleteFunc(names, func(r string) bool { return r == n.Region })...)
 		} else if !slices.Contains(names, n.Region) {
 			names = append(names, n.Region)
 		}
@@ -193,7 +200,8 @@ func (o *planOptions) plan(ways placement.Ways) ([]placement.Layout, error) {
 	return layouts, nil
 }
 
-// best are the layout that survives most, and the one with the cheapest writes where that is another.
+// best are the layout that survives most, and the one with the cheapest writes where that is
+// another.
 func best(ranked []placement.Layout) []placement.Layout {
 	cheapest := slices.MinFunc(ranked, func(a, b placement.Layout) int { return int(a.Mean - b.Mean) })
 	if cheapest.Mean < ranked[0].Mean {
@@ -252,8 +260,10 @@ func (o *planOptions) explain(c *cobra.Command, layouts []placement.Layout) {
 
 func planned(layouts []placement.Layout) (rows []plannedLayout) {
 	for _, l := range layouts {
-		row := plannedLayout{Voters: l.Voters, Leader: l.Leader, Writes: map[string]float64{}, Mean: float64(l.Mean) / float64(time.Millisecond),
-			Spare: l.Outlook.Spare, Survives: append([]string{}, l.Outlook.Survives...), Loses: append([]string{}, l.Outlook.Loses...), Sentences: l.Outlook.Sentences}
+		row := plannedLayout{Voters: l.Voters, Leader: l.Leader, Writes: map[string]float64{},
+			Mean:  float64(l.Mean) / float64(time.Millisecond),
+			Spare: l.Outlook.Spare, Survives: append([]string{}, l.Outlook.Survives...),
+			Loses: append([]string{}, l.Outlook.Loses...), Sentences: l.Outlook.Sentences}
 		for region, cost := range l.Writes {
 			row.Writes[region] = float64(cost) / float64(time.Millisecond)
 		}

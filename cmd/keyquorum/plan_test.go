@@ -25,12 +25,14 @@ func TestPlanOfTheDocs(t *testing.T) {
 }
 
 func TestPlanAsJSON(t *testing.T) {
-	o := call(t, t.TempDir(), "plan", "--region", "eu-west-1, eu-west-2", "--trip", "eu-west-1-eu-west-2=80ms", "--voters", "3", "-all", "-format=json")
+	o := call(t, t.TempDir(), "plan", "--region", "eu-west-1, eu-west-2", "--trip",
+		"eu-west-1-eu-west-2=80ms", "--voters", "3", "-all", "-format=json")
 	var rows []plannedLayout
 	if o.code != 0 || json.Unmarshal([]byte(o.stdout), &rows) != nil || len(rows) != 4 {
 		t.Fatalf("exit code %d: %s%s", o.code, o.stdout, o.stderr)
 	}
-	if best := rows[0]; best.Voters["eu-west-1"] != 3 || best.Leader != "eu-west-1" || best.Writes["eu-west-2"] != 161 || best.Spare != 1 {
+	if best := rows[0]; best.Voters["eu-west-1"] != 3 || best.Leader != "eu-west-1" ||
+		best.Writes["eu-west-2"] != 161 || best.Spare != 1 {
 		t.Errorf("%+v", best)
 	}
 }
@@ -43,7 +45,8 @@ func TestPlanRefuses(t *testing.T) {
 		{[]string{"--region", "eu,us", "--trip", "eu-us=soon"}, `"soon" is no round trip`},
 		{[]string{"--region", "eu,us", "--trip", "eu=80ms"}, "A-B=80ms"},
 		{[]string{"--region", "eu,us", "--trip", "eu-su=80ms"}, "two regions of the plan"},
-		{[]string{"--region", "eu,us,ap", "--trip", "eu-us=80ms", "--address", "https://127.0.0.1:1"}, "give --region and all of --trip"},
+		{[]string{"--region", "eu,us,ap", "--trip", "eu-us=80ms", "--address", "https://127.0.0.1:1"},
+			"give --region and all of --trip"},
 		{[]string{"--region", "eu,us", "--trip", "eu-us=80ms", "--voters", "2"}, "even number"},
 		{[]string{"--address", "https://127.0.0.1:1"}, "to do without it"},
 	} {

@@ -26,7 +26,8 @@ import (
 	"keyquorum/testcluster"
 )
 
-// TestProve runs prove against a cluster of processes, as an operator does: sound, stepping down, interrupted, and lying.
+// TestProve runs prove against a cluster of processes, as an operator does: sound, stepping down,
+// interrupted, and lying.
 func TestProve(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a cluster of processes")
@@ -35,10 +36,12 @@ func TestProve(t *testing.T) {
 	t.Run("a sound cluster is proven", func(t *testing.T) {
 		o := callProve(t, c, "-operations=300", "-pause=5ms", "-format=json")
 		r := proven(t, o)
-		if r.Rounds != 1 || r.Operations < 300 || r.Acknowledged < 60 || r.Histories < 5 || r.StepDowns > 0 {
+		if r.Rounds != 1 || r.Operations < 300 || r.Acknowledged < 60 || r.Histories < 5 ||
+			r.StepDowns > 0 {
 			t.Errorf("300 operations, no faults, and yet: %s", o.stdout)
 		}
-		if state := c.Digests(); len(r.Nodes) != 3 || len(r.Digest) != len(state.Digest) || r.Index > state.Index {
+		if state := c.Digests(); len(r.Nodes) != 3 || len(r.Digest) != len(state.Digest) ||
+			r.Index > state.Index {
 			t.Errorf("the nodes hold %+v: %s", state, o.stdout)
 		}
 	})
@@ -52,7 +55,8 @@ func TestProve(t *testing.T) {
 				t.Errorf("the table has no row %q:\n%s", row, o.stdout)
 			}
 		}
-		if strings.Contains(o.stdout, "Step-downs             0\n") || !strings.Contains(o.stderr, " acknowledged writes, ") {
+		if strings.Contains(o.stdout, "Step-downs             0\n") ||
+			!strings.Contains(o.stderr, " acknowledged writes, ") {
 			t.Errorf("no leader stepped down, or nobody was told how it went:\n%s%s", o.stdout, o.stderr)
 		}
 	})
@@ -77,8 +81,10 @@ func callProve(t *testing.T, c *testcluster.Cluster, args ...string) outcome {
 	return ended(t, provingCall(ctx, t.TempDir(), c, args...))
 }
 
-func provingCall(ctx context.Context, dir string, c *testcluster.Cluster, args ...string) *exec.Cmd {
-	cmd := keyquorum(ctx, dir, append([]string{"prove", "-address=" + c.URL(0), "-ca-cert=" + c.CAFile}, args...)...)
+func provingCall(ctx context.Context, dir string, c *testcluster.Cluster,
+	args ...string) *exec.Cmd {
+	cmd := keyquorum(ctx, dir,
+		append([]string{"prove", "-address=" + c.URL(0), "-ca-cert=" + c.CAFile}, args...)...)
 	cmd.Env = append(cmd.Env, "KEYQUORUM_TOKEN="+c.Token)
 	return cmd
 }
@@ -124,7 +130,8 @@ func leavesNothing(t *testing.T, c *testcluster.Cluster) {
 		var page struct {
 			Value []any `json:"value"`
 		}
-		request, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, c.VaultURL("prove")+"/"+collection+"?api-version=7.5", nil)
+		request, _ := http.NewRequestWithContext(t.Context(), http.MethodGet,
+			c.VaultURL("prove")+"/"+collection+"?api-version=7.5", nil)
 		request.Header.Set("Authorization", "Bearer "+bearer)
 		ask(t, c, request, &page)
 		if len(page.Value) > 0 {
@@ -136,9 +143,11 @@ func leavesNothing(t *testing.T, c *testcluster.Cluster) {
 
 func token(t *testing.T, c *testcluster.Cluster, app testcluster.App) string {
 	t.Helper()
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {app.ClientID}, "client_secret": {app.Secret},
-		"scope": {"https://" + testcluster.Zone + "/.default"}}
-	request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, c.LoginURL()+"/adfs/oauth2/token", strings.NewReader(form.Encode()))
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {app.ClientID},
+		"client_secret": {app.Secret},
+		"scope":         {"https://" + testcluster.Zone + "/.default"}}
+	request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost,
+		c.LoginURL()+"/adfs/oauth2/token", strings.NewReader(form.Encode()))
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	var answer struct {
 		Token string `json:"access_token"`
@@ -161,7 +170,8 @@ func ask(t *testing.T, c *testcluster.Cluster, request *http.Request, into any) 
 	}
 }
 
-// interrupted sends a SIGINT to a long call as soon as it has told of its work. What was done by then is proven.
+// interrupted sends a SIGINT to a long call as soon as it has told of its work. What was done by
+// then is proven.
 func interrupted(t *testing.T, c *testcluster.Cluster) {
 	o := signalled(t, c, "working: ")
 	if r := proven(t, o); r.Failures["context canceled"] > 0 {
@@ -169,14 +179,15 @@ func interrupted(t *testing.T, c *testcluster.Cluster) {
 	}
 }
 
-// interruptedTwice sends another when it is told that this leaves things as they are. They are named, and the next run removes
-// them when it takes them for old.
+// interruptedTwice sends another when it is told that this leaves things as they are. They are
+// named, and the next run removes them when it takes them for old.
 func interruptedTwice(t *testing.T, c *testcluster.Cluster) {
 	o := signalled(t, c, "working: ", "interrupted: ")
 	expectCode(t, "prove, interrupted twice", o, 1)
 	named := regexp.MustCompile(`^not proven: applications with their grants, and in vault prove secrets and keys, named (prove-\w{8}-)… are left: `)
 	left := named.FindStringSubmatch(o.complaint())
-	if left == nil || !strings.Contains(o.stdout, `"proven":false`) && !strings.Contains(o.stdout, `"proven": false`) {
+	if left == nil || !strings.Contains(o.stdout, `"proven":false`) &&
+		!strings.Contains(o.stdout, `"proven": false`) {
 		t.Fatalf("it ends with %q, having printed %s", o.stderr, o.stdout)
 	}
 	var all struct {
@@ -200,7 +211,8 @@ func interruptedTwice(t *testing.T, c *testcluster.Cluster) {
 	}
 }
 
-// signalled is a long call that gets a SIGINT at the first line of each beginning, one after the other.
+// signalled is a long call that gets a SIGINT at the first line of each beginning, one after the
+// other.
 func signalled(t *testing.T, c *testcluster.Cluster, at ...string) outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -227,12 +239,14 @@ func signalled(t *testing.T, c *testcluster.Cluster, at ...string) outcome {
 	return outcome{cmd.ProcessState.ExitCode(), stdout.String(), said.String()}
 }
 
-// tellsAnOldAnswer puts a liar before node 2: it answers for ever what it answered first when it was asked for a secret.
+// tellsAnOldAnswer puts a liar before node 2: it answers for ever what it answered first when it
+// was asked for a secret.
 func tellsAnOldAnswer(t *testing.T, c *testcluster.Cluster) {
 	front := standBefore(t, c, 2, func(honest http.Handler) http.Handler {
 		return &liar{honest: honest, first: map[string][]byte{}}
 	})
-	o := callProve(t, c, "-node="+c.URL(0), "-node="+c.URL(1), "-node="+front, "-operations=400", "-pause=1ms",
+	o := callProve(t, c, "-node="+c.URL(0), "-node="+c.URL(1), "-node="+front, "-operations=400",
+		"-pause=1ms",
 		"-pictures="+filepath.Join(t.TempDir(), "made"))
 	expectCode(t, "prove on a cluster that lies", o, 1)
 	if !strings.Contains(o.complaint(), "is not linearizable") {
@@ -244,7 +258,8 @@ func tellsAnOldAnswer(t *testing.T, c *testcluster.Cluster) {
 		t.Errorf("the lie is not shown: %s", o.stdout)
 	}
 	for _, v := range violations {
-		if page, err := os.ReadFile(v[1]); err != nil || !bytes.Contains(page, []byte("<html")) || strings.Count(v[0], "\n") > 40 {
+		if page, err := os.ReadFile(v[1]); err != nil || !bytes.Contains(page, []byte("<html")) ||
+			strings.Count(v[0], "\n") > 40 {
 			t.Errorf("its picture is none (%v), or its history is long: %s", err, v[0])
 		}
 	}
@@ -297,8 +312,10 @@ func (l *liar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(l.first[name])
 }
 
-// standBefore serves the API of node i, as lie has it, at an address that no node has, and returns the URL.
-func standBefore(t *testing.T, c *testcluster.Cluster, i int, lie func(honest http.Handler) http.Handler) string {
+// standBefore serves the API of node i, as lie has it, at an address that no node has, and returns
+// the URL.
+func standBefore(t *testing.T, c *testcluster.Cluster, i int,
+	lie func(honest http.Handler) http.Handler) string {
 	t.Helper()
 	own := filepath.Dir(c.CAFile)
 	pair, err := tls.LoadX509KeyPair(filepath.Join(own, "tls.pem"), filepath.Join(own, "tls-key.pem"))
@@ -313,9 +330,10 @@ func standBefore(t *testing.T, c *testcluster.Cluster, i int, lie func(honest ht
 	if err != nil {
 		t.Fatal(err)
 	}
-	honest := &httputil.ReverseProxy{Transport: c.Client(i).Transport, Rewrite: func(p *httputil.ProxyRequest) {
-		p.Out.URL.Scheme, p.Out.URL.Host = "https", p.In.Host
-	}}
+	honest := &httputil.ReverseProxy{Transport: c.Client(i).Transport,
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.Out.URL.Scheme, p.Out.URL.Host = "https", p.In.Host
+		}}
 	server := &http.Server{Handler: lie(honest)}
 	go server.Serve(listener)
 	t.Cleanup(func() { server.Close() })
@@ -341,7 +359,8 @@ func refuses(t *testing.T, c *testcluster.Cluster) {
 	refused(2, "the same node", "-node="+c.URL(1), "-node="+c.URL(1))
 	refused(2, "--zone", "-zone=vault.example.org=login.example.org")
 	refused(2, "tokens from localhost", "-zone=vault.localhost=localhost")
-	c.Call(0, "POST", "/v1/keyquorum/vaults", map[string]any{"name": "kept", "purge_protection": true}, nil)
+	c.Call(0, "POST", "/v1/keyquorum/vaults", map[string]any{"name": "kept", "purge_protection": true},
+		nil)
 	refused(2, "purge protection", "-vault=kept")
 	refused(2, "connection refused", "-node="+c.URL(5))
 	c.Seal(2)

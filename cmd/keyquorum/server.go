@@ -28,9 +28,9 @@ const (
 	closeTimeout = 10 * time.Second
 )
 
-// heapFloor is the size of an allocation that nobody touches, so that no memory stands behind it, but the collector counts
-// it: a node with few records collects after some 16 MiB of garbage instead of 4. Under load that was every 400 reads, and a
-// tenth of their CPU time.
+// heapFloor is the size of an allocation that nobody touches, so that no memory stands behind it,
+// but the collector counts it: a node with few records collects after some 16 MiB of garbage
+// instead of 4. Under load that was every 400 reads, and a tenth of their CPU time.
 const heapFloor = 8 << 20
 
 func serverCommand() *cobra.Command {
@@ -83,7 +83,8 @@ func affordable(wanted int) int {
 	return max(leastConnections, min(wanted, left))
 }
 
-// serve runs a node until ctx ends (then in order, giving nil) or the node fails (then at once, saying why).
+// serve runs a node until ctx ends (then in order, giving nil) or the node fails (then at once,
+// saying why).
 func serve(ctx context.Context, config *serverConfig) error {
 	defer runtime.KeepAlive(make([]byte, heapFloor))
 	repeats := terse.New()
@@ -194,7 +195,8 @@ func (r *running) attend(ctx context.Context, api net.Listener, shown *tls.Confi
 
 func (r *running) reopenAudit() {
 	if err := r.n.ReopenAudit(); err != nil {
-		r.logger.Error("the usage log was not opened anew; the file that was open stays in use", "error", err)
+		r.logger.Error("the usage log was not opened anew; the file that was open stays in use", "error",
+			err)
 		return
 	}
 	r.logger.Info("the usage log was opened anew")
@@ -214,7 +216,8 @@ func (r *running) end() error {
 	return r.n.Close(closing)
 }
 
-// listen opens both ports, and tries gossip's, before anything is written: a node with a port in use touches no data.
+// listen opens both ports, and tries gossip's, before anything is written: a node with a port in
+// use touches no data.
 func listen(config *serverConfig) (api, cluster net.Listener, err error) {
 	api, err = net.Listen("tcp", config.Listen)
 	if err != nil {
@@ -233,8 +236,8 @@ func listen(config *serverConfig) (api, cluster net.Listener, err error) {
 	return api, cluster, nil
 }
 
-// tryGossip opens and closes gossip's port: the node opens it only when it has the cluster's gossip key, too late to tell
-// whoever typed the address.
+// tryGossip opens and closes gossip's port: the node opens it only when it has the cluster's gossip
+// key, too late to tell whoever typed the address.
 func tryGossip(address string) error {
 	if address == "" {
 		return nil
@@ -253,7 +256,8 @@ func tryGossip(address string) error {
 
 func portError(what, flag, address string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("the %s address %s is in use by another program; choose another with %s", what, address, flag)
+		return fmt.Errorf("the %s address %s is in use by another program; choose another with %s", what,
+			address, flag)
 	}
 	return fmt.Errorf("the %s address (%s %s): %w", what, flag, address, err)
 }

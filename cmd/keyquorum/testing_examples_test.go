@@ -31,7 +31,8 @@ func TestCIScript(t *testing.T) {
 	work, bin := t.TempDir(), t.TempDir()
 	seen := filepath.Join(bin, "environment")
 	// The program tells where the cluster's folder was, and is the example.
-	wrapper := "#!/bin/sh\necho \"$KEYQUORUM_DEV_DIR\" >" + seen + "\nexec " + filepath.Join(built, "azure-app") + "\n"
+	wrapper := "#!/bin/sh\necho \"$KEYQUORUM_DEV_DIR\" >" + seen + "\nexec " + filepath.Join(built,
+		"azure-app") + "\n"
 	app := filepath.Join(bin, "azure-app")
 	if err := os.WriteFile(app, []byte(wrapper), 0o700); err != nil {
 		t.Fatal(err)
@@ -42,7 +43,8 @@ func TestCIScript(t *testing.T) {
 		"KEYQUORUM="+absolute(t, filepath.Join(built, "keyquorum")))
 	o := ended(t, cmd)
 	t.Log(o.stdout)
-	if o.code != 0 || !strings.Contains(o.stdout, "done: written") || !strings.Contains(o.stdout, "db-password is there") {
+	if o.code != 0 || !strings.Contains(o.stdout, "done: written") ||
+		!strings.Contains(o.stdout, "db-password is there") {
 		t.Errorf("exit code %d, %s%s", o.code, o.stdout, o.stderr)
 	}
 	for _, language := range []string{"JavaScript:\n", "Python:\n"} {
@@ -105,8 +107,8 @@ type composed struct {
 	Volumes map[string]any
 }
 
-// TestContainerStarts runs what the vault's container runs, with folders of ours in the place of its
-// own, until its healthcheck is content.
+// TestContainerStarts runs what the vault's container runs, with folders of ours in the place of
+// its own, until its healthcheck is content.
 func TestContainerStarts(t *testing.T) {
 	var file composed
 	if err := yaml.Unmarshal([]byte(example(t, "compose.yaml")), &file); err != nil {
@@ -118,9 +120,11 @@ func TestContainerStarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	shared, port := t.TempDir(), strconv.Itoa(freeBase(t))
-	here := strings.NewReplacer("/shared/", shared+"/", "/seed.json", absolute(t, testingExamples+"/seed.json"),
+	here := strings.NewReplacer("/shared/", shared+"/", "/seed.json",
+		absolute(t, testingExamples+"/seed.json"),
 		"--port=8200", "--port="+port, "--listen=0.0.0.0", "--listen=127.0.0.1")
-	p := &passing{dir: t.TempDir(), environment: map[string]string{"KEYQUORUM_ADDR": "https://127.0.0.1:" + port}}
+	p := &passing{dir: t.TempDir(),
+		environment: map[string]string{"KEYQUORUM_ADDR": "https://127.0.0.1:" + port}}
 	healthy := func() bool {
 		check := vault.Healthcheck.Test
 		if len(check) < 3 || check[0] != "CMD" || check[1] != entry[0] {
@@ -131,7 +135,8 @@ func TestContainerStarts(t *testing.T) {
 	if healthy() {
 		t.Error("it is healthy before it runs")
 	}
-	cmd := keyquorum(t.Context(), p.dir, each(slices.Concat(entry[1:], vault.Command), here.Replace)...)
+	cmd := keyquorum(t.Context(), p.dir,
+		each(slices.Concat(entry[1:], vault.Command), here.Replace)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +148,8 @@ func TestContainerStarts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"SSL_CERT_FILE=" + shared + "/ca.pem", "//demo.vault.test:" + port, "//login.vault.test:" + port} {
+	for _, part := range []string{"SSL_CERT_FILE=" + shared + "/ca.pem", "//demo.vault.test:" + port,
+		"//login.vault.test:" + port} {
 		if !strings.Contains(string(env), part) {
 			t.Errorf("the environment lacks %s:\n%s", part, env)
 		}

@@ -20,7 +20,8 @@ import (
 	"keyquorum/cmd/keyquorum/dev"
 )
 
-// runningCluster is a `keyquorum dev` in a folder of its own, laid out as the repository is for a reader: bin/ beside it.
+// runningCluster is a `keyquorum dev` in a folder of its own, laid out as the repository is for a
+// reader: bin/ beside it.
 type runningCluster struct {
 	dir   string
 	base  int
@@ -110,8 +111,8 @@ func (c *runningCluster) status(t *testing.T) (reports []dev.Report) {
 	return reports
 }
 
-// TestTour does what the README asks a reader to do, word for word but for the ports, and then what a reader may try:
-// stopping, coming back sealed, and coming back.
+// TestTour does what the README asks a reader to do, word for word but for the ports, and then what
+// a reader may try: stopping, coming back sealed, and coming back.
 func TestTour(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a cluster of processes")
@@ -119,7 +120,11 @@ func TestTour(t *testing.T) {
 	c := newCluster(t)
 	c.start(t, "--port", strconv.Itoa(c.base))
 	output := c.shell(t, tour(t, c.base))
-	for _, sight := range []string{"correct horse", "the secret is ***", "done: written through one URL, read and verified through 2", "Proven               true", "One more voter may be lost.", "1 voter, or any one region", "Client secret", `"sign"`, ": read secret azure-app-greeting", "403 Forbidden", "exit code 1: billing may not write", "exit code 2: sealed", "not a share of this cluster", `"operation":"`} {
+	for _, sight := range []string{"correct horse", "the secret is ***",
+		"done: written through one URL, read and verified through 2", "Proven               true",
+		"One more voter may be lost.", "1 voter, or any one region", "Client secret", `"sign"`,
+		": read secret azure-app-greeting", "403 Forbidden", "exit code 1: billing may not write",
+		"exit code 2: sealed", "not a share of this cluster", `"operation":"`} {
 		if !strings.Contains(output, sight) {
 			t.Errorf("the tour did not show %q:\n%s", sight, output)
 		}
@@ -143,13 +148,15 @@ func TestTour(t *testing.T) {
 
 	c.start(t)
 	c.shell(t, "bin/keyquorum dev exec -- bin/azure-app")
-	if out := c.shell(t, ". .keyquorum-dev/env; bin/keyquorum vault list -format=json"); !strings.Contains(out, `"payments"`) {
+	if out := c.shell(t,
+		". .keyquorum-dev/env; bin/keyquorum vault list -format=json"); !strings.Contains(out,
+		`"payments"`) {
 		t.Errorf("the vault of the tour did not come back: %s", out)
 	}
 }
 
-// secretsAreWhereTheyBelong looks for the client secret and the root token in every file of the dev cluster: in those
-// that say so they are, in data folders, logs and usage records they must not be.
+// secretsAreWhereTheyBelong looks for the client secret and the root token in every file of the dev
+// cluster: in those that say so they are, in data folders, logs and usage records they must not be.
 func (c *runningCluster) secretsAreWhereTheyBelong(t *testing.T) {
 	t.Helper()
 	folder := dev.Folder(filepath.Join(c.dir, ".keyquorum-dev"))
@@ -191,8 +198,8 @@ func (c *runningCluster) shell(t *testing.T, script string) string {
 	return string(out)
 }
 
-// tour is the README's blocks that begin with "```sh tour", as one script since a reader's shell keeps its environment,
-// with the ports that make run uses replaced by those of a base.
+// tour is the README's blocks that begin with "```sh tour", as one script since a reader's shell
+// keeps its environment, with the ports that make run uses replaced by those of a base.
 func tour(t *testing.T, base int) string {
 	t.Helper()
 	readme, err := os.ReadFile("../../README.md")
@@ -200,7 +207,8 @@ func tour(t *testing.T, base int) string {
 		t.Fatal(err)
 	}
 	var script strings.Builder
-	for _, match := range regexp.MustCompile("(?ms)^```sh tour\n(.*?)^```$").FindAllSubmatch(readme, -1) {
+	for _, match := range regexp.MustCompile("(?ms)^```sh tour\n(.*?)^```$").FindAllSubmatch(readme,
+		-1) {
 		script.Write(match[1])
 	}
 	if script.Len() == 0 {

@@ -13,7 +13,8 @@ import (
 var version = "unreleased"
 
 func versionCommand() *cobra.Command {
-	c := &cobra.Command{Use: "version", Short: "Say which build this is", Args: console.Arguments(0, 0)}
+	c := &cobra.Command{Use: "version", Short: "Say which build this is",
+		Args: console.Arguments(0, 0)}
 	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		info := struct {
@@ -23,7 +24,8 @@ func versionCommand() *cobra.Command {
 			Protected bool   `json:"erases_key_material"`
 		}{version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, node.Protected()}
 		return format.Print(c, info, console.Pairs(
-			"Version", info.Version, "Go", info.Go, "Platform", info.Platform, "Erases key material", info.Protected))
+			"Version", info.Version, "Go", info.Go, "Platform", info.Platform, "Erases key material",
+			info.Protected))
 	}
 	return c
 }

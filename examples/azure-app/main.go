@@ -1,11 +1,13 @@
-// Command azure-app is an ordinary Azure Key Vault program: nothing in it knows of Keyquorum. It writes a secret and a
-// key through the first vault URL it is given, then reads and verifies both through every other one. Pointed at the
-// nodes of one cluster, it shows that what one node acknowledged all nodes serve.
+// Command azure-app is an ordinary Azure Key Vault program: nothing in it knows of Keyquorum. It
+// writes a secret and a key through the first vault URL it is given, then reads and verifies both
+// through every other one. Pointed at the nodes of one cluster, it shows that what one node
+// acknowledged all nodes serve.
 //
-// It is configured by the environment alone, as Microsoft documents it for DefaultAzureCredential: AZURE_AUTHORITY_HOST,
-// AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, and SSL_CERT_FILE for the authority to trust. Vault URLs are
-// its arguments, or come from KEYQUORUM_VAULT_URLS, separated by commas. With -read it only reads the secret through each,
-// which is all that an application without write permissions may do.
+// It is configured by the environment alone, as Microsoft documents it for DefaultAzureCredential:
+// AZURE_AUTHORITY_HOST, AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, and SSL_CERT_FILE
+// for the authority to trust. Vault URLs are its arguments, or come from KEYQUORUM_VAULT_URLS,
+// separated by commas. With -read it only reads the secret through each, which is all that an
+// application without write permissions may do.
 package main
 
 import (
@@ -44,7 +46,8 @@ func main() {
 
 func run(ctx context.Context, urls []string, onlyRead bool) error {
 	if len(urls) == 0 {
-		urls = strings.FieldsFunc(os.Getenv("KEYQUORUM_VAULT_URLS"), func(r rune) bool { return r == ',' || r == ' ' })
+		urls = strings.FieldsFunc(os.Getenv("KEYQUORUM_VAULT_URLS"),
+			func(r rune) bool { return r == ',' || r == ' ' })
 	}
 	if len(urls) == 0 {
 		return errors.New("give vault URLs as arguments or in KEYQUORUM_VAULT_URLS")
@@ -98,7 +101,8 @@ func write(ctx context.Context, url string, credential azcore.TokenCredential) (
 		return w, err
 	}
 	w.secret = "hello " + rand.Text()
-	set, err := secrets.SetSecret(ctx, secretName, azsecrets.SetSecretParameters{Value: &w.secret}, nil)
+	set, err := secrets.SetSecret(ctx, secretName, azsecrets.SetSecretParameters{Value: &w.secret},
+		nil)
 	if err != nil {
 		return w, err
 	}
@@ -106,7 +110,8 @@ func write(ctx context.Context, url string, credential azcore.TokenCredential) (
 	fmt.Printf("%s: set secret %s, version %s\n", url, secretName, w.secretVersion)
 
 	kind, curve := azkeys.KeyTypeEC, azkeys.CurveNameP256
-	created, err := keys.CreateKey(ctx, keyName, azkeys.CreateKeyParameters{Kty: &kind, Curve: &curve}, nil)
+	created, err := keys.CreateKey(ctx, keyName, azkeys.CreateKeyParameters{Kty: &kind, Curve: &curve},
+		nil)
 	if err != nil {
 		return w, err
 	}
@@ -116,7 +121,8 @@ func write(ctx context.Context, url string, credential azcore.TokenCredential) (
 	digest := sha256.Sum256([]byte(w.secret))
 	w.digest = digest[:]
 	algorithm := azkeys.SignatureAlgorithmES256
-	signed, err := keys.Sign(ctx, keyName, w.keyVersion, azkeys.SignParameters{Algorithm: &algorithm, Value: w.digest}, nil)
+	signed, err := keys.Sign(ctx, keyName, w.keyVersion,
+		azkeys.SignParameters{Algorithm: &algorithm, Value: w.digest}, nil)
 	if err != nil {
 		return w, err
 	}
@@ -136,7 +142,8 @@ func (w work) check(ctx context.Context, url string, credential azcore.TokenCred
 		return err
 	}
 	if *got.Value != w.secret || got.ID.Version() != w.secretVersion {
-		return fmt.Errorf("secret %s is version %s, not the %s that was written", secretName, got.ID.Version(), w.secretVersion)
+		return fmt.Errorf("secret %s is version %s, not the %s that was written", secretName,
+			got.ID.Version(), w.secretVersion)
 	}
 	fmt.Printf("%s: read the same secret\n", url)
 
@@ -153,7 +160,8 @@ func (w work) check(ctx context.Context, url string, credential azcore.TokenCred
 	return nil
 }
 
-func clients(url string, credential azcore.TokenCredential) (*azsecrets.Client, *azkeys.Client, error) {
+func clients(url string, credential azcore.TokenCredential) (*azsecrets.Client, *azkeys.Client,
+	error) {
 	secrets, err := azsecrets.NewClient(url, credential, nil)
 	if err != nil {
 		return nil, nil, err

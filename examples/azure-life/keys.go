@@ -33,7 +33,8 @@ func (v vault) rotatingKey(ctx context.Context) error {
 	s := &signature{keyLife: k}
 	return steps(
 		step{"create", k.create}, step{"sign", s.make},
-		step{"set a rotation policy", k.setPolicy}, step{"rotate", k.rotate}, step{"verify after the rotation", s.verify},
+		step{"set a rotation policy", k.setPolicy}, step{"rotate", k.rotate},
+		step{"verify after the rotation", s.verify},
 		step{"back up", k.backUp},
 		step{"delete", k.delete}, step{"recover", k.recover}, step{"verify after the recovery", s.verify},
 		step{"delete again", k.delete}, step{"purge", k.purge}, step{"look for it", k.absent},
@@ -51,7 +52,8 @@ func (v vault) importedKey(ctx context.Context) error {
 	}
 	decrypt := func() error { return k.decrypt(&own.PublicKey) }
 	return steps(
-		step{"import", func() error { return k.importRSA(own) }}, step{"decrypt", decrypt}, step{"back up", k.backUp},
+		step{"import", func() error { return k.importRSA(own) }}, step{"decrypt", decrypt},
+		step{"back up", k.backUp},
 		step{"delete", k.delete}, step{"recover", k.recover}, step{"decrypt after the recovery", decrypt},
 		step{"delete again", k.delete}, step{"purge", k.purge},
 		step{"restore", k.restore}, step{"decrypt after the restoration", decrypt},
@@ -61,7 +63,8 @@ func (v vault) importedKey(ctx context.Context) error {
 
 func (k *keyLife) create() error {
 	_, err := k.keys.CreateKey(k.ctx, k.name, azkeys.CreateKeyParameters{
-		Kty: to.Ptr(azkeys.KeyTypeEC), Curve: to.Ptr(azkeys.CurveNameP256), Tags: map[string]*string{"program": to.Ptr("azure-life")},
+		Kty: to.Ptr(azkeys.KeyTypeEC), Curve: to.Ptr(azkeys.CurveNameP256),
+		Tags: map[string]*string{"program": to.Ptr("azure-life")},
 	}, nil)
 	return err
 }
@@ -71,7 +74,8 @@ func (k *keyLife) importRSA(own *rsa.PrivateKey) error {
 	_, err := k.keys.ImportKey(k.ctx, k.name, azkeys.ImportKeyParameters{Key: &azkeys.JSONWebKey{
 		Kty:    to.Ptr(azkeys.KeyTypeRSA),
 		KeyOps: to.SliceOfPtrs(azkeys.KeyOperationEncrypt, azkeys.KeyOperationDecrypt),
-		N:      own.N.Bytes(), E: big.NewInt(int64(own.E)).Bytes(), D: own.D.Bytes(), P: own.Primes[0].Bytes(), Q: own.Primes[1].Bytes(),
+		N:      own.N.Bytes(), E: big.NewInt(int64(own.E)).Bytes(), D: own.D.Bytes(),
+		P: own.Primes[0].Bytes(), Q: own.Primes[1].Bytes(),
 		DP: p.Dp.Bytes(), DQ: p.Dq.Bytes(), QI: p.Qinv.Bytes(),
 	}}, nil)
 	return err
@@ -115,7 +119,8 @@ func (k *keyLife) rotate() error {
 		return err
 	case after.Key.KID.Version() == before.Key.KID.Version():
 		return errors.New("the version is the same")
-	case after.Attributes.Expires == nil || after.Tags["program"] == nil || *after.Key.Crv != *before.Key.Crv:
+	case after.Attributes.Expires == nil || after.Tags["program"] == nil ||
+		*after.Key.Crv != *before.Key.Crv:
 		return errors.New("the new version differs in more than its key")
 	}
 	return nil
@@ -178,7 +183,8 @@ type signature struct {
 func (s *signature) make() error {
 	sum := sha256.Sum256([]byte(s.name))
 	s.digest = sum[:]
-	signed, err := s.keys.Sign(s.ctx, s.name, "", azkeys.SignParameters{Algorithm: to.Ptr(azkeys.SignatureAlgorithmES256), Value: s.digest}, nil)
+	signed, err := s.keys.Sign(s.ctx, s.name, "",
+		azkeys.SignParameters{Algorithm: to.Ptr(azkeys.SignatureAlgorithmES256), Value: s.digest}, nil)
 	if err == nil {
 		s.version, s.value = signed.KID.Version(), signed.Result
 	}

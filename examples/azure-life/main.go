@@ -1,9 +1,11 @@
-// Command azure-life leads keys and a secret through all that can happen to them: created, imported, used, rotated, backed up,
-// deleted, recovered, purged, restored. It is an ordinary Azure Key Vault program, with default options, and stops at the first
-// error that the SDK's own retries do not absorb, or the first answer that is not what it should be.
+// Command azure-life leads keys and a secret through all that can happen to them: created,
+// imported, used, rotated, backed up, deleted, recovered, purged, restored. It is an ordinary Azure
+// Key Vault program, with default options, and stops at the first error that the SDK's own retries
+// do not absorb, or the first answer that is not what it should be.
 //
-// It is configured as azure-app is: AZURE_AUTHORITY_HOST, AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, SSL_CERT_FILE. The
-// vault's URL is its argument. Everything that it makes has a new name in each round, and is purged at the end of it.
+// It is configured as azure-app is: AZURE_AUTHORITY_HOST, AZURE_TENANT_ID, AZURE_CLIENT_ID,
+// AZURE_CLIENT_SECRET, SSL_CERT_FILE. The vault's URL is its argument. Everything that it makes has
+// a new name in each round, and is purged at the end of it.
 package main
 
 import (
@@ -77,7 +79,8 @@ func (v vault) round() error {
 		of   string
 		live func(context.Context) error
 	}{
-		{"a key that rotates", v.rotatingKey}, {"a key that is imported", v.importedKey}, {"a secret", v.secret},
+		{"a key that rotates", v.rotatingKey}, {"a key that is imported", v.importedKey},
+		{"a secret", v.secret},
 	} {
 		if err := life.live(ctx); err != nil {
 			return fmt.Errorf("%s: %w", life.of, err)
@@ -86,7 +89,8 @@ func (v vault) round() error {
 	return nil
 }
 
-// settled asks until the answer is another than status: Azure deletes, recovers and purges in its own time.
+// settled asks until the answer is another than status: Azure deletes, recovers and purges in its
+// own time.
 func settled(ctx context.Context, status int, ask func() error) error {
 	for {
 		err := ask()

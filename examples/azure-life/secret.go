@@ -24,11 +24,13 @@ type secretLife struct {
 func (v vault) secret(ctx context.Context) error {
 	s := &secretLife{vault: v, ctx: ctx, name: "secret-" + strings.ToLower(rand.Text())}
 	return steps(
-		step{"set", s.set}, step{"set anew", s.set}, step{"update", s.update}, step{"read", s.read}, step{"list versions", s.list},
+		step{"set", s.set}, step{"set anew", s.set}, step{"update", s.update}, step{"read", s.read},
+		step{"list versions", s.list},
 		step{"back up", s.backUp},
 		step{"delete", s.delete}, step{"recover", s.recover}, step{"read after the recovery", s.read},
 		step{"delete again", s.delete}, step{"purge", s.purge},
-		step{"restore", s.restore}, step{"read after the restoration", s.read}, step{"list versions after it", s.list},
+		step{"restore", s.restore}, step{"read after the restoration", s.read},
+		step{"list versions after it", s.list},
 		step{"delete at last", s.delete}, step{"purge at last", s.purge},
 	)
 }
@@ -39,7 +41,8 @@ func (s *secretLife) value(number int) string {
 }
 
 func (s *secretLife) set() error {
-	set, err := s.secrets.SetSecret(s.ctx, s.name, azsecrets.SetSecretParameters{Value: to.Ptr(s.value(len(s.versions)))}, nil)
+	set, err := s.secrets.SetSecret(s.ctx, s.name,
+		azsecrets.SetSecretParameters{Value: to.Ptr(s.value(len(s.versions)))}, nil)
 	if err == nil {
 		s.versions = append(s.versions, set.ID.Version())
 	}
@@ -47,9 +50,10 @@ func (s *secretLife) set() error {
 }
 
 func (s *secretLife) update() error {
-	_, err := s.secrets.UpdateSecretProperties(s.ctx, s.name, s.versions[0], azsecrets.UpdateSecretPropertiesParameters{
-		ContentType: to.Ptr("text/plain"), Tags: map[string]*string{"program": to.Ptr("azure-life")},
-	}, nil)
+	_, err := s.secrets.UpdateSecretProperties(s.ctx, s.name, s.versions[0],
+		azsecrets.UpdateSecretPropertiesParameters{
+			ContentType: to.Ptr("text/plain"), Tags: map[string]*string{"program": to.Ptr("azure-life")},
+		}, nil)
 	return err
 }
 
@@ -91,7 +95,8 @@ func (s *secretLife) backUp() error {
 
 func (s *secretLife) restore() error {
 	return settled(s.ctx, http.StatusConflict, func() error {
-		_, err := s.secrets.RestoreSecret(s.ctx, azsecrets.RestoreSecretParameters{SecretBackup: s.backup}, nil)
+		_, err := s.secrets.RestoreSecret(s.ctx,
+			azsecrets.RestoreSecretParameters{SecretBackup: s.backup}, nil)
 		return err
 	})
 }
@@ -106,7 +111,8 @@ func (s *secretLife) delete() error {
 	}); err != nil {
 		return err
 	}
-	if _, err := s.secrets.SetSecret(s.ctx, s.name, azsecrets.SetSecretParameters{Value: to.Ptr("x")}, nil); !answers(err, http.StatusConflict) {
+	if _, err := s.secrets.SetSecret(s.ctx, s.name, azsecrets.SetSecretParameters{Value: to.Ptr("x")},
+		nil); !answers(err, http.StatusConflict) {
 		return errors.Join(errors.New("the name of a deleted secret could be used"), err)
 	}
 	return nil

@@ -28,7 +28,8 @@ var rooms = map[string][]string{
 	"cmd/keyquorum": {
 		"cmd/keyquorum/console", "cmd/keyquorum/dev", "cmd/keyquorum/objects",
 		"cmd/keyquorum/operator", "cmd/keyquorum/proving", "cmd/keyquorum/runner",
-		"cmd/keyquorum/session", "httpapi", "node", "internal/address", "internal/placement", "internal/terse",
+		"cmd/keyquorum/session", "httpapi", "node", "internal/address", "internal/placement",
+		"internal/terse",
 	},
 	"cmd/keyquorum/console": {},
 	"cmd/keyquorum/dev":     {"cmd/keyquorum/console", "cmd/keyquorum/operator"},
@@ -57,22 +58,24 @@ var rooms = map[string][]string{
 		"cluster/port", "cluster/raftfix", "cluster/succession", "cluster/wire",
 		"fsm", "storage", "internal/address", "internal/tally",
 	},
-	"cluster/calls":        {"cluster/port", "cluster/wire", "fsm"},
-	"cluster/gossip":       {"cluster/wire", "internal/address", "internal/throng"},
-	"cluster/identity":     {"cluster/wire", "fsm"},
-	"cluster/lease":        {},
-	"cluster/lease/trace":  {"cluster/lease"},
-	"cluster/lives":        {"cluster/wire"},
-	"cluster/port":         {"cluster/identity", "cluster/lives", "internal/throng"},
-	"cluster/raftfix":      {},
-	"cluster/succession":   {},
-	"cluster/wire":         {},
-	"fsm":                  {"storage"},
-	"storage":              {},
-	"seal":                 {},
-	"audit":                {"internal/tally"},
-	"prove":                {},
-	"testcluster":          {"httpapi", "node", "vault", "seal", "audit", "cluster", "cluster/identity", "cluster/lease/trace", "fsm", "storage", "prove", "internal/fakenet", "internal/overlay", "internal/powercut"},
+	"cluster/calls":       {"cluster/port", "cluster/wire", "fsm"},
+	"cluster/gossip":      {"cluster/wire", "internal/address", "internal/throng"},
+	"cluster/identity":    {"cluster/wire", "fsm"},
+	"cluster/lease":       {},
+	"cluster/lease/trace": {"cluster/lease"},
+	"cluster/lives":       {"cluster/wire"},
+	"cluster/port":        {"cluster/identity", "cluster/lives", "internal/throng"},
+	"cluster/raftfix":     {},
+	"cluster/succession":  {},
+	"cluster/wire":        {},
+	"fsm":                 {"storage"},
+	"storage":             {},
+	"seal":                {},
+	"audit":               {"internal/tally"},
+	"prove":               {},
+	"testcluster": {"httpapi", "node", "vault", "seal", "audit", "cluster",
+		"cluster/identity", "cluster/lease/trace", "fsm", "storage", "prove", "internal/fakenet",
+		"internal/overlay", "internal/powercut"},
 	"examples/azure-app":   {},
 	"examples/azure-life":  {},
 	"internal/archtest":    {},
@@ -96,7 +99,8 @@ var rooms = map[string][]string{
 
 	"internal/leasemodel/one":   {"internal/leasemodel"},
 	"internal/leasemodel/rules": {"cluster/lease", "internal/leasemodel", "internal/overlay"},
-	"internal/leasemodel/run":   {"internal/leasemodel", "internal/leasemodel/rules", "internal/statespace"},
+	"internal/leasemodel/run": {"internal/leasemodel", "internal/leasemodel/rules",
+		"internal/statespace"},
 }
 
 // reasons say why an import would hurt, where it would do more than go upwards.
@@ -108,10 +112,11 @@ var reasons = map[[2]string]string{
 	{"httpapi", "cluster"}: "httpapi has never heard of Raft; ask node, which speaks for the node as a whole",
 	{"httpapi", "fsm"}:     "httpapi has never heard of records; a verb of vault answers in words of the domain",
 	{"httpapi", "storage"}: "httpapi has never heard of disks",
-	{"cmd/keyquorum/objects", "cmd/keyquorum/operator"}: "what is done with objects every program with an Azure SDK can do: there is no private door",
-	{"cmd/keyquorum", "seal"}:                           "the program only assembles; what it must ask of seal (hardening the process) node passes on",
-	{"vault", "node"}:                                   "the domain does not know in which node it runs; node gives it what it needs in vault.Config",
-	{"vault", "storage"}:                                "the domain talks to records through fsm.View and transactions, never to disks",
+	{"cmd/keyquorum/objects",
+		"cmd/keyquorum/operator"}: "what is done with objects every program with an Azure SDK can do: there is no private door",
+	{"cmd/keyquorum", "seal"}: "the program only assembles; what it must ask of seal (hardening the process) node passes on",
+	{"vault", "node"}:         "the domain does not know in which node it runs; node gives it what it needs in vault.Config",
+	{"vault", "storage"}:      "the domain talks to records through fsm.View and transactions, never to disks",
 }
 
 // outside lists packages of others that a room must do without.
@@ -139,14 +144,17 @@ var outside = []struct {
 		"this room judges plain data; who asks it has the connections"},
 	{"os", []string{"cluster/identity", "cluster/lease", "cluster/lives"},
 		"this room is given what the folder holds, and gives back what it is to hold"},
-	{"github.com/prometheus", []string{"cmd/keyquorum", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"},
+	{"github.com/prometheus",
+		[]string{"cmd/keyquorum", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"},
 		"how figures are shown is httpapi's business; count with internal/tally or atomics, and pass the numbers up"},
-	{"github.com/gorilla/mux", []string{"cmd/keyquorum", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"},
+	{"github.com/gorilla/mux",
+		[]string{"cmd/keyquorum", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"},
 		"routes are httpapi's alone"},
 	{"github.com/tink-crypto", []string{
 		"cmd/keyquorum", "httpapi", "node", "seal", "audit", "cluster", "fsm", "storage"},
 		"keys that come and go are wrapped in vault, and nothing else is taken from there"},
-	{"github.com/cloudflare/circl", []string{"cmd/keyquorum", "httpapi", "node", "vault", "audit", "cluster", "fsm", "storage"},
+	{"github.com/cloudflare/circl",
+		[]string{"cmd/keyquorum", "httpapi", "node", "vault", "audit", "cluster", "fsm", "storage"},
 		"shares are split and joined in one place, seal"},
 }
 
@@ -176,15 +184,17 @@ func TestImportsPointDownwards(t *testing.T) {
 	}
 }
 
-// downwards are the rooms whose tests stand on what is below them too, so that they build and fail with their own room
-// and not with those above it. All other tests may import what they need, from anywhere.
+// downwards are the rooms whose tests stand on what is below them too, so that they build and fail
+// with their own room and not with those above it. All other tests may import what they need, from
+// anywhere.
 var downwards = []string{"httpapi", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"}
 
 // judge is the rule.
 func judge(i imported) string {
 	allowed, known := rooms[i.room]
 	if !known {
-		return fmt.Sprintf("and %s is a room that nobody has agreed on. If it earns its place, add it to rooms in internal/archtest and say in docs/ARCHITECTURE.md what it is for", i.room)
+		return fmt.Sprintf("and %s is a room that nobody has agreed on. If it earns its place, add it to rooms in internal/archtest and say in docs/ARCHITECTURE.md what it is for",
+			i.room)
 	}
 	if i.test {
 		return judgeTest(i.room, i.path)
@@ -203,7 +213,8 @@ func judge(i imported) string {
 	return ""
 }
 
-// judgeTest is the rule for tests: they may import what is below their room, and rooms of internal that stand on no other.
+// judgeTest is the rule for tests: they may import what is below their room, and rooms of internal
+// that stand on no other.
 func judgeTest(room, path string) string {
 	target, ours := strings.CutPrefix(path, module)
 	if !ours || !slices.Contains(downwards, room) {
@@ -212,7 +223,8 @@ func judgeTest(room, path string) string {
 	for below := range reaches(target) {
 		if below != room && !strings.HasPrefix(below, "internal/") && !reaches(room)[below] {
 			return fmt.Sprintf("it stands on %s, and the tests of %s stand on what is below it. A network "+
-				"without the nodes is in internal/fakenet; what needs whole nodes belongs into testcluster", below, room)
+				"without the nodes is in internal/fakenet; what needs whole nodes belongs into testcluster",
+				below, room)
 		}
 	}
 	return ""
@@ -265,7 +277,8 @@ func TestTheRuleCanFail(t *testing.T) {
 	for _, h := range holes {
 		complaint := judge(imported{room: h.room, path: h.path})
 		if !strings.Contains(complaint, h.says) {
-			t.Errorf("%s importing %s: the rule says %q, which does not mention %q", h.room, h.path, complaint, h.says)
+			t.Errorf("%s importing %s: the rule says %q, which does not mention %q", h.room, h.path,
+				complaint, h.says)
 		}
 	}
 	if complaint := judge(imported{room: "vault", path: "keyquorum/seal"}); complaint != "" {
@@ -285,17 +298,21 @@ func TestTheRuleCanFail(t *testing.T) {
 		{"fsm", "keyquorum/internal/testkey", false},
 		{"cmd/keyquorum", "keyquorum/testcluster", false},
 	} {
-		if complaint := judge(imported{room: h.room, path: h.path, test: true}); (complaint != "") != h.refused {
+		if complaint := judge(imported{room: h.room, path: h.path,
+			test: true}); (complaint != "") != h.refused {
 			t.Errorf("a test of %s importing %s: the rule says %q", h.room, h.path, complaint)
 		}
 	}
 }
 
-// TestOnlyVaultAndNodeSeeKeys says the sentence of the design on its own, so that a change of rooms cannot lose it.
+// TestOnlyVaultAndNodeSeeKeys says the sentence of the design on its own, so that a change of rooms
+// cannot lose it.
 func TestOnlyVaultAndNodeSeeKeys(t *testing.T) {
 	for room, allowed := range rooms {
-		if slices.Contains(allowed, "seal") && room != "vault" && room != "node" && room != "testcluster" {
-			t.Errorf("%s is allowed to import seal: who can see a key? Whoever imports seal, and that is vault and node", room)
+		if slices.Contains(allowed, "seal") && room != "vault" && room != "node" &&
+			room != "testcluster" {
+			t.Errorf("%s is allowed to import seal: who can see a key? Whoever imports seal, and that is vault and node",
+				room)
 		}
 	}
 }

@@ -36,13 +36,14 @@ func decisions(t *testing.T) (all []decision) {
 		all = append(all, d)
 	}
 	if len(all) < 45 {
-		t.Fatalf("docs/decisions.md has %d records that can be read; write them as the others are", len(all))
+		t.Fatalf("docs/decisions.md has %d records that can be read; write them as the others are",
+			len(all))
 	}
 	return all
 }
 
-// TestDecisionsAreShortRecords keeps the page one that can be scanned: it says of each decision what, why and
-// where it holds, in a few lines, and the table of contents has its title.
+// TestDecisionsAreShortRecords keeps the page one that can be scanned: it says of each decision
+// what, why and where it holds, in a few lines, and the table of contents has its title.
 func TestDecisionsAreShortRecords(t *testing.T) {
 	contents, seen := read(t, "docs/decisions.md"), map[string]bool{}
 	for _, d := range decisions(t) {
@@ -57,7 +58,8 @@ func TestDecisionsAreShortRecords(t *testing.T) {
 			}
 		}
 		if len(d.lines) > 8 {
-			t.Errorf("decision %s has %d lines, of 8: let the DESIGN.md of its room argue", d.number, len(d.lines))
+			t.Errorf("decision %s has %d lines, of 8: let the DESIGN.md of its room argue", d.number,
+				len(d.lines))
 		}
 		if !strings.Contains(contents, "["+d.number+". "+d.title+"](#d"+d.number+")") {
 			t.Errorf("the table of contents does not have decision %s under its title", d.number)

@@ -22,7 +22,8 @@ func pages(t *testing.T) (all []page) {
 		if err != nil {
 			return err
 		}
-		if name := d.Name(); d.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "testdata") {
+		if name := d.Name(); d.IsDir() && path != root &&
+			(strings.HasPrefix(name, ".") || name == "testdata") {
 			return filepath.SkipDir
 		}
 		if d.IsDir() || filepath.Ext(path) != ".md" {
@@ -80,7 +81,8 @@ func (p page) links() (targets []string) {
 	return targets
 }
 
-// TestLinksOfPagesLeadSomewhere follows every relative link of every page, to the part that it names.
+// TestLinksOfPagesLeadSomewhere follows every relative link of every page, to the part that it
+// names.
 func TestLinksOfPagesLeadSomewhere(t *testing.T) {
 	all, followed := pages(t), 0
 	byPath := map[string]page{}
@@ -132,7 +134,8 @@ func TestEveryPageIsInTheContents(t *testing.T) {
 	}
 	for _, path := range wanted {
 		if !listed[path] {
-			t.Errorf("docs/README.md does not link to %s: add a line that says what a reader finds there", path)
+			t.Errorf("docs/README.md does not link to %s: add a line that says what a reader finds there",
+				path)
 		}
 	}
 	if !strings.Contains(read(t, "README.md"), "(docs/README.md)") {
@@ -170,7 +173,8 @@ func TestPagesSayThingsOnce(t *testing.T) {
 	}
 }
 
-// TestPagesOfATaskAreShort holds those that somebody reads with work to do to a length that is read to the end.
+// TestPagesOfATaskAreShort holds those that somebody reads with work to do to a length that is read
+// to the end.
 func TestPagesOfATaskAreShort(t *testing.T) {
 	const most = 150 // lines
 	task := regexp.MustCompile(`^(docs/(apps-|from-|security-officer|README)|SECURITY).*`)

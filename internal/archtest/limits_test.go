@@ -9,7 +9,8 @@ import (
 // limits are rows of docs/limits.md beside the lines of code that they speak of.
 var limits = []struct{ file, line, row string }{
 	{"vault/paths.go", `len(name) < 3 || len(name) > 24`, "| name of a vault | 3 to 24 letters"},
-	{"vault/paths.go", `len(name) < 1 || len(name) > 127`, "| name of a secret or key | 1 to 127 letters"},
+	{"vault/paths.go", `len(name) < 1 || len(name) > 127`,
+		"| name of a secret or key | 1 to 127 letters"},
 	{"vault/secrets.go", `maxSecretValue = 25600`, "| value of a secret | 25,600 bytes"},
 	{"vault/secrets.go", `maxContentType = 255`, "| content type of a secret | 255 bytes"},
 	{"vault/secrets.go", `maxTags = 15`, "| tags of an object | 15,"},
@@ -54,8 +55,10 @@ func TestLimitsOfThePageAreTheCodes(t *testing.T) {
 		for i := range words {
 			words[i] = regexp.QuoteMeta(words[i])
 		}
-		if line := regexp.MustCompile(strings.Join(words, `\s+`) + `\b`); !line.MatchString(read(t, l.file)) {
-			t.Errorf("%s does not say %q any more: change the page's %q, and this list", l.file, l.line, l.row)
+		if line := regexp.MustCompile(strings.Join(words, `\s+`) + `\b`); !line.MatchString(read(t,
+			l.file)) {
+			t.Errorf("%s does not say %q any more: change the page's %q, and this list", l.file, l.line,
+				l.row)
 		}
 		if !strings.Contains(text, l.row) {
 			t.Errorf("docs/limits.md does not say %q, which is %q in %s", l.row, l.line, l.file)

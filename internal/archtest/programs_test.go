@@ -55,8 +55,8 @@ func (p program) file(t *testing.T, name string) string {
 	return path
 }
 
-// TestGoOfThePagesIsVetted builds and vets each Go program of a page with the modules that go.mod names, in the place
-// of an example.
+// TestGoOfThePagesIsVetted builds and vets each Go program of a page with the modules that go.mod
+// names, in the place of an example.
 func TestGoOfThePagesIsVetted(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds Azure's SDK")
@@ -69,12 +69,14 @@ func TestGoOfThePagesIsVetted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{place: p.file(t, "main.go")}})
+		overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{place: p.file(t,
+			"main.go")}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		edits := program{p.page, string(overlay)}.file(t, "overlay.json")
-		if output, err := runs(t, "go", "vet", "-overlay="+edits, "keyquorum/examples/azure-app"); err != nil {
+		if output, err := runs(t, "go", "vet", "-overlay="+edits,
+			"keyquorum/examples/azure-app"); err != nil {
 			t.Errorf("%s: its program: %v\n%s", p.page, err, output)
 		}
 	}
@@ -97,8 +99,8 @@ func TestPythonOfThePagesCanBeRead(t *testing.T) {
 	}
 }
 
-// TestJavaOfThePagesCanBeRead has javac parse each program. Azure's libraries need not be there: what it says of them
-// comes after parsing, and is passed over.
+// TestJavaOfThePagesCanBeRead has javac parse each program. Azure's libraries need not be there:
+// what it says of them comes after parsing, and is passed over.
 func TestJavaOfThePagesCanBeRead(t *testing.T) {
 	missing := regexp.MustCompile(`error: (package \S+ does not exist|cannot find symbol)`)
 	for _, p := range programs(t, "java") {
@@ -111,8 +113,8 @@ func TestJavaOfThePagesCanBeRead(t *testing.T) {
 	}
 }
 
-// TestShellOfThePagesCanBeRead has a shell parse what pages ask a reader to type. What can be run is run by other
-// tests: the README's tour, bring-your-own-key.md and security-officer.md.
+// TestShellOfThePagesCanBeRead has a shell parse what pages ask a reader to type. What can be run
+// is run by other tests: the README's tour, bring-your-own-key.md and security-officer.md.
 func TestShellOfThePagesCanBeRead(t *testing.T) {
 	for i, p := range programs(t, "sh") {
 		if output, err := runs(t, "sh", "-n", p.file(t, fmt.Sprintf("block%d.sh", i))); err != nil {

@@ -34,11 +34,13 @@ func (v *verdicts) syncs(where string, one, many float64) {
 }
 
 func (v *verdicts) lone(p50 time.Duration) {
-	v.add("p50 of a lone write through a follower", "≤ 10 ms", ms(p50)+" ms", p50 <= 10*time.Millisecond)
+	v.add("p50 of a lone write through a follower", "≤ 10 ms", ms(p50)+" ms",
+		p50 <= 10*time.Millisecond)
 }
 
 func (v *verdicts) memory(bytes int64) {
-	v.add("idle node of three, resident", "< 60 MB", fmt.Sprintf("%.1f MB", float64(bytes)/1e6), bytes < 60e6)
+	v.add("idle node of three, resident", "< 60 MB", fmt.Sprintf("%.1f MB", float64(bytes)/1e6),
+		bytes < 60e6)
 }
 
 func (v *verdicts) print() {

@@ -25,8 +25,9 @@ type request struct {
 	body                  []byte
 }
 
-// A caller sends one request after another over one connection of its own, with as little as possible on its side: it
-// shares the machine with the servers that are measured. It speaks HTTP/1.1, the only version that the API offers.
+// A caller sends one request after another over one connection of its own, with as little as
+// possible on its side: it shares the machine with the servers that are measured. It speaks
+// HTTP/1.1, the only version that the API offers.
 type caller struct {
 	to   address
 	conn *tls.Conn
@@ -49,10 +50,12 @@ func dial(ctx context.Context, to address) (*caller, error) {
 }
 
 func (c *caller) call(r request) ([]byte, error) {
-	c.out = fmt.Appendf(c.out[:0], "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nUser-Agent: bench\r\nAccept: application/json\r\n",
+	c.out = fmt.Appendf(c.out[:0],
+		"%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nUser-Agent: bench\r\nAccept: application/json\r\n",
 		r.method, r.target, c.to.host, r.token)
 	if len(r.body) > 0 {
-		c.out = fmt.Appendf(c.out, "Content-Type: application/json\r\nContent-Length: %d\r\n", len(r.body))
+		c.out = fmt.Appendf(c.out, "Content-Type: application/json\r\nContent-Length: %d\r\n",
+			len(r.body))
 	}
 	c.out = append(append(c.out, "\r\n"...), r.body...)
 	if err := c.conn.SetDeadline(time.Now().Add(callTimeout)); err != nil {
@@ -99,7 +102,8 @@ func unavailable(err error) bool {
 }
 
 // askToken asks the login host for an access token (RFC 6749 section 4.4).
-func askToken(ctx context.Context, client *http.Client, url string, form url.Values) (string, error) {
+func askToken(ctx context.Context, client *http.Client, url string, form url.Values) (string,
+	error) {
 	q, err := http.NewRequestWithContext(ctx, "POST", url, strings.NewReader(form.Encode()))
 	if err != nil {
 		return "", err

@@ -15,7 +15,8 @@ import (
 
 const ceilingWord = "ceiling" // tells this program, run again, to be the ceiling
 
-// serveCeiling answers every request with as many bytes as its query asks for, until standard input ends.
+// serveCeiling answers every request with as many bytes as its query asks for, until standard input
+// ends.
 func serveCeiling(cert, key string) {
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
@@ -52,7 +53,8 @@ func answerBytes(w http.ResponseWriter, r *http.Request) {
 	w.Write(filling[:size])
 }
 
-// sizeParameter is the end of a request's target at the ceiling, followed by the number of bytes to answer.
+// sizeParameter is the end of a request's target at the ceiling, followed by the number of bytes to
+// answer.
 const sizeParameter = "&bytes="
 
 // startCeiling runs the ceiling with a bed's API certificate, as another name of the same host.
@@ -72,5 +74,6 @@ func startCeiling(h *harness, b *bed) (address, int) {
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
 	h.must(err)
-	return address{dial: strings.TrimSpace(line), host: hostOf(b.VaultURL(benchVault)), tls: b.trust(h)}, cmd.Process.Pid
+	return address{dial: strings.TrimSpace(line), host: hostOf(b.VaultURL(benchVault)),
+		tls: b.trust(h)}, cmd.Process.Pid
 }

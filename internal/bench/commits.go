@@ -15,18 +15,21 @@ const commitVariable = "KEYQUORUM_RAFT_COMMIT"
 // settle is how long a new cluster takes to come to rest.
 const settle = 2 * time.Second
 
-// measureCommits shows what Raft's commit time-out buys and costs: the empty messages of an idle cluster, and how late a
-// follower learns of a commit whose announcement it missed.
+// measureCommits shows what Raft's commit time-out buys and costs: the empty messages of an idle
+// cluster, and how late a follower learns of a commit whose announcement it missed.
 func measureCommits(h *harness, p plan, v *verdicts) {
 	t := newTable("Raft's commit time-out, three nodes",
-		"time-out", "leader p50 ms", "follower p50 ms", "follower p99 ms", "idle leader, % of a core", "idle follower, % of a core", "resident MB")
+		"time-out", "leader p50 ms", "follower p50 ms", "follower p99 ms", "idle leader, % of a core",
+		"idle follower, % of a core", "resident MB")
 	for i, commit := range p.commits {
 		h.within(func(h *harness) {
 			os.Setenv(commitVariable, commit.String())
 			h.Cleanup(func() { os.Unsetenv(commitVariable) })
 			s := standAlone(h, p)
-			t.row(commit.String(), ms(s.leader.percentile(50)), ms(s.follower.percentile(50)), ms(s.follower.percentile(99)),
-				fmt.Sprintf("%.1f", s.idle[0]), fmt.Sprintf("%.1f", s.idle[1]), fmt.Sprintf("%.1f", float64(s.resident)/1e6))
+			t.row(commit.String(), ms(s.leader.percentile(50)), ms(s.follower.percentile(50)),
+				ms(s.follower.percentile(99)),
+				fmt.Sprintf("%.1f", s.idle[0]), fmt.Sprintf("%.1f", s.idle[1]),
+				fmt.Sprintf("%.1f", float64(s.resident)/1e6))
 			if i == 0 {
 				v.lone(s.follower.percentile(50))
 				v.memory(s.resident)

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuTime is the user and system time of a process since it began, to the nanosecond where /proc/PID/stat would give
-// hundredths of a second (clock_getcpuclockid(3)).
+// cpuTime is the user and system time of a process since it began, to the nanosecond where
+// /proc/PID/stat would give hundredths of a second (clock_getcpuclockid(3)).
 func cpuTime(pid int) (time.Duration, error) {
 	const perProcessSched = 2
 	var t unix.Timespec
@@ -55,7 +55,8 @@ func processor() string {
 	return "unknown"
 }
 
-// load is how many processes want to run, over the last minute: how busy the machine is with other things.
+// load is how many processes want to run, over the last minute: how busy the machine is with other
+// things.
 func load() string {
 	b, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

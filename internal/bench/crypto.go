@@ -28,14 +28,15 @@ type cryptoPrices struct {
 // rsaSizes are the key sizes that sign, in bits.
 var rsaSizes = [3]int{2048, 3072, 4096}
 
-// measureCrypto keys everything beforehand, but for rekeyed: there the AES key is scheduled for each message, as
-// XAES-256-GCM needs.
+// measureCrypto keys everything beforehand, but for rekeyed: there the AES key is scheduled for
+// each message, as XAES-256-GCM needs.
 func measureCrypto(p plan) (c cryptoPrices) {
 	c.es256 = signatures(p, elliptic.P256(), 32)
 	c.es384 = signatures(p, elliptic.P384(), 48)
 	for i, bits := range rsaSizes {
 		k := must(rsa.GenerateKey(rand.Reader, bits))
-		c.rs256[i] = price(p, func() { must(rsa.SignPKCS1v15(rand.Reader, k, crypto.SHA256, make([]byte, 32))) })
+		c.rs256[i] = price(p,
+			func() { must(rsa.SignPKCS1v15(rand.Reader, k, crypto.SHA256, make([]byte, 32))) })
 		if i == 0 {
 			wrapped := must(rsa.EncryptOAEP(sha256.New(), rand.Reader, &k.PublicKey, make([]byte, 32), nil))
 			c.oaep = price(p, func() { must(rsa.DecryptOAEP(sha256.New(), rand.Reader, k, wrapped, nil)) })
@@ -58,8 +59,9 @@ func signatures(p plan, curve elliptic.Curve, size int) time.Duration {
 	return price(p, func() { must(ecdsa.SignASN1(rand.Reader, key, digest)) })
 }
 
-// price repeats do on all cores at once, as busy servers do: on cores that share one's units an operation alone is cheaper.
-// It gives the least CPU time of several rounds, because what disturbs only adds.
+// price repeats do on all cores at once, as busy servers do: on cores that share one's units an
+// operation alone is cheaper. It gives the least CPU time of several rounds, because what disturbs
+// only adds.
 func price(p plan, do func()) (least time.Duration) {
 	for range p.rounds {
 		before := must(cpuTime(os.Getpid()))

@@ -13,8 +13,8 @@ import (
 	"keyquorum/testcluster"
 )
 
-// A harness lets testcluster work outside of a test: it is the few methods of testing.TB that testcluster calls. Any other
-// panics, because the TB inside is nil.
+// A harness lets testcluster work outside of a test: it is the few methods of testing.TB that
+// testcluster calls. Any other panics, because the TB inside is nil.
 type harness struct {
 	testing.TB
 	ctx      context.Context // ends when the user has seen enough

@@ -25,7 +25,8 @@ func (b *bed) prepareKeys(h *harness) benchKeys {
 }
 
 func (k benchKeys) create(name, body string) {
-	k.ask(k.h, request{method: "POST", target: "/keys/" + name + "/create" + apiVersion, token: k.token, body: []byte(body)})
+	k.ask(k.h, request{method: "POST", target: "/keys/" + name + "/create" + apiVersion,
+		token: k.token, body: []byte(body)})
 }
 
 // operation is what key operations take and give.
@@ -37,7 +38,8 @@ type operation struct {
 }
 
 func (k benchKeys) operate(key, verb string, o operation) func(int) request {
-	r := request{method: "POST", target: "/keys/" + key + "/" + verb + apiVersion, token: k.token, body: must(json.Marshal(o))}
+	r := request{method: "POST", target: "/keys/" + key + "/" + verb + apiVersion, token: k.token,
+		body: must(json.Marshal(o))}
 	return func(int) request { return r }
 }
 
@@ -66,10 +68,12 @@ func (a *arena) signatures(k benchKeys, crypto cryptoPrices, v *verdicts) {
 	es256 := k.sign("p256", "ES256", 32)
 	for _, n := range a.plan.clients {
 		cells := []*cell{
-			a.onCeiling(n, es256), a.onOne("ES256", n, es256), a.onOne("ES384", n, k.sign("p384", "ES384", 48)),
+			a.onCeiling(n, es256), a.onOne("ES256", n, es256),
+			a.onOne("ES384", n, k.sign("p384", "ES384", 48)),
 		}
 		for _, bits := range rsaSizes {
-			cells = append(cells, a.onOne(fmt.Sprintf("RSA-%d, RS256", bits), n, k.sign(fmt.Sprint("rsa", bits), "RS256", 32)))
+			cells = append(cells, a.onOne(fmt.Sprintf("RSA-%d, RS256", bits), n,
+				k.sign(fmt.Sprint("rsa", bits), "RS256", 32)))
 		}
 		compare(a.h, a.plan, cells...)
 		t.add(cells...)

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// A cell is one load on one server: so many clients, each of which sends its next request when it has its answer.
+// A cell is one load on one server: so many clients, each of which sends its next request when it
+// has its answer.
 type cell struct {
 	name    string
 	to      address
@@ -28,7 +29,8 @@ type seen struct {
 	cpu       []time.Duration // by process
 }
 
-// compare measures cells in turn, slice by slice, so that whatever else the machine does meanwhile falls on all alike.
+// compare measures cells in turn, slice by slice, so that whatever else the machine does meanwhile
+// falls on all alike.
 func compare(h *harness, p plan, cells ...*cell) {
 	for _, c := range cells {
 		h.must(c.open(h))
@@ -97,7 +99,8 @@ func (c *cell) slice(h *harness, length time.Duration, most int) error {
 }
 
 // drive is one client.
-func (c *cell) drive(h *harness, i int, end time.Time, most int) (latencies []time.Duration, err error) {
+func (c *cell) drive(h *harness, i int, end time.Time, most int) (latencies []time.Duration,
+	err error) {
 	r := c.request(i)
 	for now := time.Now(); len(latencies) < most && now.Before(end); {
 		if err := h.ctx.Err(); err != nil {

@@ -1,9 +1,11 @@
-// Command bench measures what a request costs a running node, beside what it would cost anybody: a bare net/http server
-// that answers the same number of bytes over the same TLS (the ceiling), and Go's own cryptography.
+// Command bench measures what a request costs a running node, beside what it would cost anybody: a
+// bare net/http server that answers the same number of bytes over the same TLS (the ceiling), and
+// Go's own cryptography.
 //
-// Nodes are processes of the real program, the ceiling is this program run again, so that the CPU time of a server is its
-// own and never the client's. Nothing here is a timed test: figures depend on the machine, and only those of one run may
-// be compared. docs/benchmarks.md has a run and what follows from it.
+// Nodes are processes of the real program, the ceiling is this program run again, so that the CPU
+// time of a server is its own and never the client's. Nothing here is a timed test: figures depend
+// on the machine, and only those of one run may be compared. docs/benchmarks.md has a run and what
+// follows from it.
 //
 // "bench load" fills one vault instead, and measures the node that holds it.
 package main
@@ -36,7 +38,8 @@ var (
 	full = plan{
 		slice: 600 * time.Millisecond, rounds: 4, most: 20000, clients: []int{1, 16, 64},
 		idle: 5 * time.Second, lone: 300,
-		commits: []time.Duration{50 * time.Millisecond, 10 * time.Millisecond, 5 * time.Millisecond, 3 * time.Millisecond},
+		commits: []time.Duration{50 * time.Millisecond, 10 * time.Millisecond, 5 * time.Millisecond,
+			3 * time.Millisecond},
 	}
 	quick = plan{
 		slice: 250 * time.Millisecond, rounds: 2, most: 4000, clients: []int{1, 16, 64},

@@ -11,8 +11,8 @@ import (
 	"keyquorum/testcluster"
 )
 
-// These run nodes in this process, for -cpuprofile and -memprofile: the product has no port for profiles. What the clients
-// spend is labelled, to be left out:
+// These run nodes in this process, for -cpuprofile and -memprofile: the product has no port for
+// profiles. What the clients spend is labelled, to be left out:
 //
 //	go test ./internal/bench -run '^$' -bench 'Nodes/read/one' -cpuprofile cpu.out
 //	go tool pprof -tagignore side=client -top cpu.out

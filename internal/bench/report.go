@@ -50,11 +50,13 @@ func (t *table) print() {
 	}
 }
 
-// A requestTable has one row for each cell. The first cell of each add is the ceiling of the others.
+// A requestTable has one row for each cell. The first cell of each add is the ceiling of the
+// others.
 type requestTable struct{ *table }
 
 func newRequestTable(title string) *requestTable {
-	return &requestTable{newTable(title, "", "clients", "requests/s", "p50 ms", "p90 ms", "p99 ms", "CPU µs, asked", "CPU µs, all", "× ceiling", "503s")}
+	return &requestTable{newTable(title, "", "clients", "requests/s", "p50 ms", "p90 ms", "p99 ms",
+		"CPU µs, asked", "CPU µs, all", "× ceiling", "503s")}
 }
 
 func (t *requestTable) add(cells ...*cell) {
@@ -63,7 +65,8 @@ func (t *requestTable) add(cells ...*cell) {
 		s := &c.seen
 		t.row(c.name, fmt.Sprint(c.clients), fmt.Sprintf("%.0f", s.perSecond()),
 			ms(s.percentile(50)), ms(s.percentile(90)), ms(s.percentile(99)),
-			us(s.asked()), us(s.total()), fmt.Sprintf("%.1f", ratio(s.total(), ceiling)), fmt.Sprint(s.refused))
+			us(s.asked()), us(s.total()), fmt.Sprintf("%.1f", ratio(s.total(), ceiling)),
+			fmt.Sprint(s.refused))
 	}
 }
 
@@ -74,5 +77,6 @@ func us(d time.Duration) string { return fmt.Sprintf("%.0f", d.Seconds()*1e6) }
 
 // machine describes what a run was made on.
 func machine() string {
-	return fmt.Sprintf("%s, %d × %s, %s; load of the machine before the run %s", runtime.Version(), runtime.NumCPU(), processor(), runtime.GOOS, load())
+	return fmt.Sprintf("%s, %d × %s, %s; load of the machine before the run %s", runtime.Version(),
+		runtime.NumCPU(), processor(), runtime.GOOS, load())
 }

@@ -21,7 +21,8 @@ func (b *bed) read(int) request {
 
 // write sets a secret of the client's own: what is measured is the path of a write, not who wins.
 func (b *bed) write(client int) request {
-	return request{method: "PUT", target: fmt.Sprintf("/secrets/write-%d%s", client, apiVersion), token: b.token, body: secretBody}
+	return request{method: "PUT", target: fmt.Sprintf("/secrets/write-%d%s", client, apiVersion),
+		token: b.token, body: secretBody}
 }
 
 // likewise is the same request to the ceiling, which answers with as many bytes as at answered.
@@ -41,7 +42,8 @@ func likewise(h *harness, at address, of func(int) request) func(int) request {
 
 // prepare makes the secret that is read.
 func (b *bed) prepare(h *harness) {
-	b.ask(h, request{method: "PUT", target: "/secrets/read" + apiVersion, token: b.token, body: secretBody})
+	b.ask(h, request{method: "PUT", target: "/secrets/read" + apiVersion, token: b.token,
+		body: secretBody})
 }
 
 // ask sends one request to the first node.
@@ -91,7 +93,8 @@ func (a *arena) onOne(name string, clients int, of func(int) request) *cell {
 }
 
 func (a *arena) onThree(name string, node, clients int, of func(int) request) *cell {
-	return &cell{name: name, to: a.three.at(a.h, node), pids: a.three.pids(node), clients: clients, request: of}
+	return &cell{name: name, to: a.three.at(a.h, node), pids: a.three.pids(node), clients: clients,
+		request: of}
 }
 
 func (a *arena) onCeiling(clients int, of func(int) request) *cell {

@@ -6,7 +6,8 @@ import (
 	"keyquorum/testcluster"
 )
 
-// measureSyncs counts fdatasyncs for each acknowledged write. Only storage knows them, so these clusters run in this process.
+// measureSyncs counts fdatasyncs for each acknowledged write. Only storage knows them, so these
+// clusters run in this process.
 func measureSyncs(h *harness, p plan, v *verdicts) {
 	t := newTable("fdatasyncs per acknowledged write", "", "clients", "writes", "leader", "follower")
 	var lone float64
@@ -15,7 +16,8 @@ func measureSyncs(h *harness, p plan, v *verdicts) {
 			b := newBed(h, testcluster.Loopback(h, 1+2*i, nil))
 			for _, n := range p.clients {
 				writes, leader, follower := b.syncsOf(h, p, n)
-				t.row(name, fmt.Sprint(n), fmt.Sprint(writes), fmt.Sprintf("%.3f", leader), fmt.Sprintf("%.3f", follower))
+				t.row(name, fmt.Sprint(n), fmt.Sprint(writes), fmt.Sprintf("%.3f", leader),
+					fmt.Sprintf("%.3f", follower))
 				switch n {
 				case 1:
 					lone = leader

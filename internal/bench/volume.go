@@ -17,8 +17,8 @@ import (
 
 const volumeWord = "load" // tells this program to fill one vault instead of comparing requests
 
-// A volume is what one node holds and what that costs it: a vault of so many secrets of 1 KiB, written through the API.
-// Memory and disk are in bytes, times in nanoseconds.
+// A volume is what one node holds and what that costs it: a vault of so many secrets of 1 KiB,
+// written through the API. Memory and disk are in bytes, times in nanoseconds.
 type volume struct {
 	Machine string `json:"machine"`
 	Secrets int    `json:"secrets"`
@@ -166,14 +166,16 @@ func (b *bed) fill(h *harness, from, to, clients int) (latencies []time.Duration
 }
 
 // write1KiB is one client. It takes the number of its next secret from next.
-func (b *bed) write1KiB(h *harness, line *caller, next *atomic.Int64, to int) (latencies []time.Duration, err error) {
+func (b *bed) write1KiB(h *harness, line *caller, next *atomic.Int64,
+	to int) (latencies []time.Duration, err error) {
 	for h.ctx.Err() == nil {
 		i := int(next.Add(1)) - 1
 		if i >= to {
 			return latencies, nil
 		}
 		start := time.Now()
-		if _, err := line.call(request{method: "PUT", target: secretTarget(i), token: b.token, body: secretBody}); err != nil {
+		if _, err := line.call(request{method: "PUT", target: secretTarget(i), token: b.token,
+			body: secretBody}); err != nil {
 			return nil, err
 		}
 		latencies = append(latencies, time.Since(start))
@@ -181,7 +183,8 @@ func (b *bed) write1KiB(h *harness, line *caller, next *atomic.Int64, to int) (l
 	return nil, h.ctx.Err()
 }
 
-// A listing is a whole vault in pages of 25, one after the other. A page's time is the median of some at the beginning, or the end.
+// A listing is a whole vault in pages of 25, one after the other. A page's time is the median of
+// some at the beginning, or the end.
 type listing struct {
 	Secrets int           `json:"secrets"`
 	Pages   int           `json:"pages"`
@@ -220,7 +223,8 @@ func (b *bed) list(h *harness, want int) listing {
 
 const listTarget = "/secrets" + apiVersion
 
-// page asks for one page, and returns how many secrets it has and the target of the next, "" after the last.
+// page asks for one page, and returns how many secrets it has and the target of the next, "" after
+// the last.
 func (b *bed) page(h *harness, line *caller, target string) (n int, next string) {
 	body, err := line.call(request{method: "GET", target: target, token: b.token})
 	h.must(err)

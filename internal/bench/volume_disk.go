@@ -50,7 +50,8 @@ func diskOf(h *harness, dir string) (use diskUse) {
 	return use
 }
 
-// A snapshot is the newest of a data folder. The node takes one by itself when the log since the last outweighs the state.
+// A snapshot is the newest of a data folder. The node takes one by itself when the log since the
+// last outweighs the state.
 type snapshot struct {
 	Index uint64        `json:"index"` // its last entry
 	Size  int64         `json:"size"`

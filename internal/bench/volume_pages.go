@@ -6,7 +6,8 @@ import (
 	"keyquorum/testcluster"
 )
 
-// pageMemory is what is allocated for a page of 25, by the node and by the client that asks for it: both are in this process.
+// pageMemory is what is allocated for a page of 25, by the node and by the client that asks for it:
+// both are in this process.
 type pageMemory struct {
 	Pages   string `json:"pages"`
 	Bytes   uint64 `json:"allocated_bytes"`
@@ -16,7 +17,8 @@ type pageMemory struct {
 // mostInside bounds the vault whose node runs in this process.
 const mostInside = 10_000
 
-// measurePages compares the first pages of a vault with the last: a page costs the same however much is before or behind it.
+// measurePages compares the first pages of a vault with the last: a page costs the same however
+// much is before or behind it.
 func (v *volume) measurePages(h *harness) {
 	n := min(v.Secrets, mostInside)
 	progress("counting what a page allocates, in a vault of %d", n)
@@ -40,7 +42,8 @@ func (v *volume) measurePages(h *harness) {
 				name = "last"
 			}
 			v.PageMemory = append(v.PageMemory, pageMemory{
-				Pages: name, Bytes: (after.TotalAlloc - before.TotalAlloc) / uint64(some), Mallocs: (after.Mallocs - before.Mallocs) / uint64(some),
+				Pages: name, Bytes: (after.TotalAlloc - before.TotalAlloc) / uint64(some),
+				Mallocs: (after.Mallocs - before.Mallocs) / uint64(some),
 			})
 		}
 	}

@@ -15,8 +15,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// An authority is a service that attests whatever it is asked to, as the one of Microsoft's that its suite is meant to be run with.
-// What is real about it are its keys: a node releases nothing that they have not signed.
+// An authority is a service that attests whatever it is asked to, as the one of Microsoft's that
+// its suite is meant to be run with. What is real about it are its keys: a node releases nothing
+// that they have not signed.
 type authority struct {
 	url    string
 	roots  string // PEM file of the certificate that it has
@@ -31,15 +32,18 @@ func newAuthority(t *testing.T) *authority {
 	t.Cleanup(server.Close)
 	a.url = server.URL
 	a.roots = filepath.Join(t.TempDir(), "authority.pem")
-	must(t, os.WriteFile(a.roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
+	must(t, os.WriteFile(a.roots,
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
 	for path, answer := range map[string]any{
-		"/.well-known/openid-configuration": map[string]string{"issuer": a.url, "jwks_uri": a.url + "/certs"},
-		"/certs":                            jose.JSONWebKeySet{Keys: []jose.JSONWebKey{a.signer.Public()}},
-		"/generate-test-token":              map[string]string{"token": a.attest(t)},
+		"/.well-known/openid-configuration": map[string]string{"issuer": a.url,
+			"jwks_uri": a.url + "/certs"},
+		"/certs":               jose.JSONWebKeySet{Keys: []jose.JSONWebKey{a.signer.Public()}},
+		"/generate-test-token": map[string]string{"token": a.attest(t)},
 	} {
 		body, err := json.Marshal(answer)
 		must(t, err)
-		answers.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) })
+		answers.HandleFunc("GET "+path,
+			func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) })
 	}
 	return a
 }

@@ -22,7 +22,8 @@ type bed struct {
 	suites    []suite
 }
 
-// A node is one of the cluster. It has vaults that are used through it alone, and a hosts file in which every name is its own.
+// A node is one of the cluster. It has vaults that are used through it alone, and a hosts file in
+// which every name is its own.
 type node struct {
 	number     int
 	kind       string
@@ -30,7 +31,8 @@ type node struct {
 	hosts      string
 }
 
-// kinds are the nodes as the page calls them. That they are two followers shows that neither is special.
+// kinds are the nodes as the page calls them. That they are two followers shows that neither is
+// special.
 var kinds = []string{"leader", "follower", "other follower"}
 
 func newBed(t *testing.T) *bed {
@@ -39,13 +41,15 @@ func newBed(t *testing.T) *bed {
 	t.Setenv("SSL_CERT_FILE", b.authority.roots) // of the nodes, which ask the authority for its keys
 	b.Cluster = testcluster.Processes(t, len(kinds), func(int) []string {
 		// The patience is for machines that have other things to do: a leader that changes ends the run.
-		return []string{"--attestation-authority", b.authority.url, "--raft-heartbeat", "2s", "--raft-election", "2s"}
+		return []string{"--attestation-authority", b.authority.url, "--raft-heartbeat", "2s",
+			"--raft-election", "2s"}
 	})
 	b.roots = b.writeRoots(t)
 	b.app = b.NewApp("suites")
 	leader := b.Leader()
 	for i, kind := range kinds {
-		n := node{number: (leader + i) % len(kinds), kind: kind, vault: fmt.Sprint("vault", i), hsm: fmt.Sprint("hsm", i)}
+		n := node{number: (leader + i) % len(kinds), kind: kind, vault: fmt.Sprint("vault", i),
+			hsm: fmt.Sprint("hsm", i)}
 		for _, vault := range []string{n.vault, n.hsm} {
 			b.NewVault(vault)
 			b.Grant(0, vault, "suites", []string{"all"}, []string{"all"})
@@ -82,7 +86,8 @@ func (b *bed) writeRoots(t *testing.T) string {
 func (b *bed) writeHosts(t *testing.T, n node) string {
 	address, err := url.Parse(b.URL(n.number))
 	must(t, err)
-	names := []string{testcluster.Login, n.vault + "." + testcluster.Zone, n.hsm + "." + testcluster.Zone}
+	names := []string{testcluster.Login, n.vault + "." + testcluster.Zone,
+		n.hsm + "." + testcluster.Zone}
 	file := filepath.Join(b.Dir, "hosts of "+n.kind)
 	must(t, os.WriteFile(file, []byte(address.Hostname()+" "+strings.Join(names, " ")+"\n"), 0o644))
 	return file

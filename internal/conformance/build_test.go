@@ -25,7 +25,8 @@ func build(dir string) error {
 	if _, err := testcluster.Binary(); err != nil {
 		return err
 	}
-	if err := run(root, "go", "build", "-o", filepath.Join(dir, lives), "./examples/"+lives); err != nil {
+	if err := run(root, "go", "build", "-o", filepath.Join(dir, lives),
+		"./examples/"+lives); err != nil {
 		return err
 	}
 	for _, name := range suiteNames {
@@ -61,7 +62,8 @@ func fetch(dir, path string) (m module, err error) {
 // built is where a program is that was built before.
 func built(name string) string { return filepath.Join(os.Getenv(programs), name) }
 
-// run calls a go command for a program that asks nothing of the machine's C library: it resolves names by the hosts file alone.
+// run calls a go command for a program that asks nothing of the machine's C library: it resolves
+// names by the hosts file alone.
 func run(dir, name string, args ...string) error {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir

@@ -12,7 +12,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
 )
 
-// A shape is keys of a type and size, with algorithms that they work with: names of Azure's, separated by spaces.
+// A shape is keys of a type and size, with algorithms that they work with: names of Azure's,
+// separated by spaces.
 type shape struct {
 	kty            azkeys.KeyType
 	size           int32
@@ -21,7 +22,8 @@ type shape struct {
 }
 
 var shapes = []shape{
-	{kty: "RSA", size: 2048, signs: "RS256 RS384 RS512 PS256 PS384 PS512", ciphers: "RSA1_5 RSA-OAEP RSA-OAEP-256"},
+	{kty: "RSA", size: 2048, signs: "RS256 RS384 RS512 PS256 PS384 PS512",
+		ciphers: "RSA1_5 RSA-OAEP RSA-OAEP-256"},
 	{kty: "RSA", size: 3072, signs: "RS256 PS512", ciphers: "RSA-OAEP-256"},
 	{kty: "RSA-HSM", size: 4096, signs: "RS512 PS256", ciphers: "RSA-OAEP"},
 	{kty: "EC", curve: "P-256", signs: "ES256"},
@@ -30,7 +32,8 @@ var shapes = []shape{
 	{kty: "EC-HSM", curve: "P-521", signs: "ES512"},
 	{kty: "oct", size: 128, ciphers: "A128GCM A128KW A128CBC A128CBCPAD"},
 	{kty: "oct", size: 192, ciphers: "A192GCM A192KW A192CBC A192CBCPAD"},
-	{kty: "oct-HSM", size: 256, signs: "HS256 HS384 HS512", ciphers: "A256GCM A256KW A256CBC A256CBCPAD"},
+	{kty: "oct-HSM", size: 256, signs: "HS256 HS384 HS512",
+		ciphers: "A256GCM A256KW A256CBC A256CBCPAD"},
 }
 
 // name is also that of the key.
@@ -70,7 +73,8 @@ func (w *world) make(ctx context.Context, s shape) error {
 		create.KeySize = &s.size
 	}
 	if strings.HasPrefix(string(s.kty), "oct") { // which signs only when it is told to
-		create.KeyOps = to.SliceOfPtrs[azkeys.KeyOperation]("encrypt", "decrypt", "wrapKey", "unwrapKey", "sign", "verify")
+		create.KeyOps = to.SliceOfPtrs[azkeys.KeyOperation]("encrypt", "decrypt", "wrapKey", "unwrapKey",
+			"sign", "verify")
 	}
 	made, err := w.here.keys.CreateKey(ctx, s.name(), create, nil)
 	if err == nil && *made.Key.Kty != s.kty {
@@ -95,7 +99,8 @@ func digestFor(alg azkeys.SignatureAlgorithm) []byte {
 // sign signs here and verifies there, where another digest must not verify.
 func (w *world) sign(ctx context.Context, key string, alg azkeys.SignatureAlgorithm) error {
 	digest := digestFor(alg)
-	signed, err := w.here.keys.Sign(ctx, key, "", azkeys.SignParameters{Algorithm: &alg, Value: digest}, nil)
+	signed, err := w.here.keys.Sign(ctx, key, "",
+		azkeys.SignParameters{Algorithm: &alg, Value: digest}, nil)
 	if err != nil {
 		return err
 	}
@@ -115,8 +120,8 @@ func (w *world) sign(ctx context.Context, key string, alg azkeys.SignatureAlgori
 	return nil
 }
 
-// cipher encrypts or wraps here and reverses it there, in both pairs where the algorithm has both. What was changed on the way must not
-// come back as if nothing had happened.
+// cipher encrypts or wraps here and reverses it there, in both pairs where the algorithm has both.
+// What was changed on the way must not come back as if nothing had happened.
 func (w *world) cipher(ctx context.Context, key string, alg azkeys.EncryptionAlgorithm) error {
 	encrypt := func(c client, p azkeys.KeyOperationParameters) (azkeys.KeyOperationResult, error) {
 		r, err := c.keys.Encrypt(ctx, key, "", p, nil)
@@ -161,7 +166,8 @@ func (w *world) thereAndBack(alg azkeys.EncryptionAlgorithm, to, back cipherCall
 	}
 	in = azkeys.KeyOperationParameters{
 		Algorithm: &alg, Value: sealed.Result, IV: sealed.IV,
-		AuthenticationTag: sealed.AuthenticationTag, AdditionalAuthenticatedData: in.AdditionalAuthenticatedData,
+		AuthenticationTag:           sealed.AuthenticationTag,
+		AdditionalAuthenticatedData: in.AdditionalAuthenticatedData,
 	}
 	opened, err := back(w.there, in)
 	if err != nil {

@@ -19,7 +19,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 )
 
-// importClaims bring keys that were made here, have them used there, and check with Go's own cryptography.
+// importClaims bring keys that were made here, have them used there, and check with Go's own
+// cryptography.
 func importClaims() []claim {
 	all := []claim{
 		{"import RSA-2048, verified outside", importRSA},
@@ -29,11 +30,13 @@ func importClaims() []claim {
 		curve elliptic.Curve
 		alg   azkeys.SignatureAlgorithm
 	}{
-		{elliptic.P256(), azkeys.SignatureAlgorithmES256}, {elliptic.P384(), azkeys.SignatureAlgorithmES384}, {elliptic.P521(), azkeys.SignatureAlgorithmES512},
+		{elliptic.P256(), azkeys.SignatureAlgorithmES256}, {elliptic.P384(),
+			azkeys.SignatureAlgorithmES384}, {elliptic.P521(), azkeys.SignatureAlgorithmES512},
 	} {
-		all = append(all, claim{"import EC-" + ec.curve.Params().Name + ", verified outside", func(ctx context.Context, w *world) error {
-			return importEC(ctx, w, ec.curve, ec.alg)
-		}})
+		all = append(all, claim{"import EC-" + ec.curve.Params().Name + ", verified outside",
+			func(ctx context.Context, w *world) error {
+				return importEC(ctx, w, ec.curve, ec.alg)
+			}})
 	}
 	return all
 }
@@ -43,8 +46,10 @@ func (w *world) importKey(ctx context.Context, name string, key *azkeys.JSONWebK
 	return err
 }
 
-func (w *world) signThere(ctx context.Context, name string, alg azkeys.SignatureAlgorithm) ([]byte, error) {
-	signed, err := w.there.keys.Sign(ctx, name, "", azkeys.SignParameters{Algorithm: &alg, Value: digestFor(alg)}, nil)
+func (w *world) signThere(ctx context.Context, name string, alg azkeys.SignatureAlgorithm) ([]byte,
+	error) {
+	signed, err := w.there.keys.Sign(ctx, name, "",
+		azkeys.SignParameters{Algorithm: &alg, Value: digestFor(alg)}, nil)
 	return signed.Result, err
 }
 
@@ -55,8 +60,10 @@ func importRSA(ctx context.Context, w *world) error {
 	}
 	p := own.Precomputed
 	if err := w.importKey(ctx, "imported-rsa", &azkeys.JSONWebKey{
-		Kty: to.Ptr(azkeys.KeyTypeRSA), N: own.N.Bytes(), E: big.NewInt(int64(own.E)).Bytes(), D: own.D.Bytes(),
-		P: own.Primes[0].Bytes(), Q: own.Primes[1].Bytes(), DP: p.Dp.Bytes(), DQ: p.Dq.Bytes(), QI: p.Qinv.Bytes(),
+		Kty: to.Ptr(azkeys.KeyTypeRSA), N: own.N.Bytes(), E: big.NewInt(int64(own.E)).Bytes(),
+		D: own.D.Bytes(),
+		P: own.Primes[0].Bytes(), Q: own.Primes[1].Bytes(), DP: p.Dp.Bytes(), DQ: p.Dq.Bytes(),
+		QI: p.Qinv.Bytes(),
 	}); err != nil {
 		return err
 	}
@@ -64,10 +71,12 @@ func importRSA(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	return rsa.VerifyPSS(&own.PublicKey, crypto.SHA256, digestFor(azkeys.SignatureAlgorithmPS256), signature, nil)
+	return rsa.VerifyPSS(&own.PublicKey, crypto.SHA256, digestFor(azkeys.SignatureAlgorithmPS256),
+		signature, nil)
 }
 
-func importEC(ctx context.Context, w *world, curve elliptic.Curve, alg azkeys.SignatureAlgorithm) error {
+func importEC(ctx context.Context, w *world, curve elliptic.Curve,
+	alg azkeys.SignatureAlgorithm) error {
 	own, err := ecdsa.GenerateKey(curve, rand.Reader)
 	if err != nil {
 		return err
@@ -83,7 +92,8 @@ func importEC(ctx context.Context, w *world, curve elliptic.Curve, alg azkeys.Si
 	size := len(scalar)
 	name := "imported-" + curve.Params().Name
 	if err := w.importKey(ctx, name, &azkeys.JSONWebKey{
-		Kty: to.Ptr(azkeys.KeyTypeEC), Crv: to.Ptr(azkeys.CurveName(curve.Params().Name)), D: scalar, X: point[1 : 1+size], Y: point[1+size:],
+		Kty: to.Ptr(azkeys.KeyTypeEC), Crv: to.Ptr(azkeys.CurveName(curve.Params().Name)), D: scalar,
+		X: point[1 : 1+size], Y: point[1+size:],
 	}); err != nil {
 		return err
 	}
@@ -92,7 +102,8 @@ func importEC(ctx context.Context, w *world, curve elliptic.Curve, alg azkeys.Si
 		return err
 	}
 	if len(signature) != 2*size ||
-		!ecdsa.Verify(&own.PublicKey, digestFor(alg), new(big.Int).SetBytes(signature[:size]), new(big.Int).SetBytes(signature[size:])) {
+		!ecdsa.Verify(&own.PublicKey, digestFor(alg), new(big.Int).SetBytes(signature[:size]),
+			new(big.Int).SetBytes(signature[size:])) {
 		return errors.New("the signature does not verify outside")
 	}
 	return nil
@@ -101,11 +112,13 @@ func importEC(ctx context.Context, w *world, curve elliptic.Curve, alg azkeys.Si
 func importOct(ctx context.Context, w *world) error {
 	own := make([]byte, 32)
 	rand.Read(own)
-	if err := w.importKey(ctx, "imported-oct", &azkeys.JSONWebKey{Kty: to.Ptr(azkeys.KeyTypeOct), K: own}); err != nil {
+	if err := w.importKey(ctx, "imported-oct",
+		&azkeys.JSONWebKey{Kty: to.Ptr(azkeys.KeyTypeOct), K: own}); err != nil {
 		return err
 	}
 	sealed, err := w.there.keys.Encrypt(ctx, "imported-oct", "", azkeys.KeyOperationParameters{
-		Algorithm: to.Ptr(azkeys.EncryptionAlgorithmA256GCM), Value: []byte("a text"), AdditionalAuthenticatedData: []byte("more"),
+		Algorithm: to.Ptr(azkeys.EncryptionAlgorithmA256GCM), Value: []byte("a text"),
+		AdditionalAuthenticatedData: []byte("more"),
 	}, nil)
 	if err != nil {
 		return err
@@ -118,7 +131,8 @@ func importOct(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	text, err := gcm.Open(nil, sealed.IV, append(sealed.Result, sealed.AuthenticationTag...), []byte("more"))
+	text, err := gcm.Open(nil, sealed.IV, append(sealed.Result, sealed.AuthenticationTag...),
+		[]byte("more"))
 	if err == nil && string(text) != "a text" {
 		err = errors.New("another text came back")
 	}

@@ -27,26 +27,36 @@ func refusalClaims() []claim {
 	return []claim{
 		refusal("KeyNotFound", 404, nothing, signES256("no-such-key")),
 		refusal("SecretNotFound", 404, nothing, readSecret("no-such-secret")),
-		refusal("SecretDisabled", 403, secretThatIs("switched-off", &azsecrets.SecretAttributes{Enabled: to.Ptr(false)}), readSecret("switched-off")),
-		refusal("KeyDisabled", 403, keyThatIs("switched-off", &azkeys.KeyAttributes{Enabled: to.Ptr(false)}), signES256("switched-off")),
-		refusal("KeyExpired", 403, keyThatIs("expired", &azkeys.KeyAttributes{Expires: to.Ptr(time.Now().Add(-time.Hour))}), signES256("expired")),
-		refusal("KeyNotYetValid", 403, keyThatIs("early", &azkeys.KeyAttributes{NotBefore: to.Ptr(time.Now().Add(time.Hour))}), signES256("early")),
-		refusal("KeyOperationForbidden", 403, keyThatIs("only-verifies", nil, azkeys.KeyOperationVerify), signES256("only-verifies")),
+		refusal("SecretDisabled", 403, secretThatIs("switched-off",
+			&azsecrets.SecretAttributes{Enabled: to.Ptr(false)}), readSecret("switched-off")),
+		refusal("KeyDisabled", 403, keyThatIs("switched-off",
+			&azkeys.KeyAttributes{Enabled: to.Ptr(false)}), signES256("switched-off")),
+		refusal("KeyExpired", 403, keyThatIs("expired",
+			&azkeys.KeyAttributes{Expires: to.Ptr(time.Now().Add(-time.Hour))}), signES256("expired")),
+		refusal("KeyNotYetValid", 403, keyThatIs("early",
+			&azkeys.KeyAttributes{NotBefore: to.Ptr(time.Now().Add(time.Hour))}), signES256("early")),
+		refusal("KeyOperationForbidden", 403, keyThatIs("only-verifies", nil, azkeys.KeyOperationVerify),
+			signES256("only-verifies")),
 		refusal("BadParameter", 400, keyThatIs("signs", nil), func(ctx context.Context, w *world) error {
-			_, err := w.there.keys.Sign(ctx, "signs", "", azkeys.SignParameters{Algorithm: to.Ptr(azkeys.SignatureAlgorithmES256), Value: []byte("short")}, nil)
+			_, err := w.there.keys.Sign(ctx, "signs", "",
+				azkeys.SignParameters{Algorithm: to.Ptr(azkeys.SignatureAlgorithmES256),
+					Value: []byte("short")}, nil)
 			return err
 		}),
-		refusal("ObjectIsDeletedButRecoverable", 409, deletedSecret("name-is-taken"), func(ctx context.Context, w *world) error {
-			_, err := w.there.secrets.SetSecret(ctx, "Name-is-taken", azsecrets.SetSecretParameters{Value: to.Ptr("x")}, nil)
-			return err
-		}),
+		refusal("ObjectIsDeletedButRecoverable", 409, deletedSecret("name-is-taken"),
+			func(ctx context.Context, w *world) error {
+				_, err := w.there.secrets.SetSecret(ctx, "Name-is-taken",
+					azsecrets.SetSecretParameters{Value: to.Ptr("x")}, nil)
+				return err
+			}),
 	}
 }
 
 // refused says what is wrong with a refusal. The SDK shows the inner code in the text alone.
 func refused(err error, status int, code string) error {
 	var response *azcore.ResponseError
-	if !errors.As(err, &response) || response.StatusCode != status || !strings.Contains(err.Error(), `"`+code+`"`) {
+	if !errors.As(err, &response) || response.StatusCode != status ||
+		!strings.Contains(err.Error(), `"`+code+`"`) {
 		return fmt.Errorf("met %w, not %d %s", err, status, code)
 	}
 	return nil
@@ -55,7 +65,8 @@ func refused(err error, status int, code string) error {
 func signES256(key string) func(context.Context, *world) error {
 	return func(ctx context.Context, w *world) error {
 		alg := azkeys.SignatureAlgorithmES256
-		_, err := w.there.keys.Sign(ctx, key, "", azkeys.SignParameters{Algorithm: &alg, Value: digestFor(alg)}, nil)
+		_, err := w.there.keys.Sign(ctx, key, "",
+			azkeys.SignParameters{Algorithm: &alg, Value: digestFor(alg)}, nil)
 		return err
 	}
 }
@@ -67,7 +78,8 @@ func readSecret(name string) func(context.Context, *world) error {
 	}
 }
 
-func keyThatIs(name string, attributes *azkeys.KeyAttributes, ops ...azkeys.KeyOperation) func(context.Context, *world) error {
+func keyThatIs(name string, attributes *azkeys.KeyAttributes,
+	ops ...azkeys.KeyOperation) func(context.Context, *world) error {
 	return func(ctx context.Context, w *world) error {
 		_, err := w.here.keys.CreateKey(ctx, name, azkeys.CreateKeyParameters{
 			Kty: to.Ptr(azkeys.KeyTypeEC), KeyAttributes: attributes, KeyOps: to.SliceOfPtrs(ops...),
@@ -76,9 +88,11 @@ func keyThatIs(name string, attributes *azkeys.KeyAttributes, ops ...azkeys.KeyO
 	}
 }
 
-func secretThatIs(name string, attributes *azsecrets.SecretAttributes) func(context.Context, *world) error {
+func secretThatIs(name string, attributes *azsecrets.SecretAttributes) func(context.Context,
+	*world) error {
 	return func(ctx context.Context, w *world) error {
-		_, err := w.here.secrets.SetSecret(ctx, name, azsecrets.SetSecretParameters{Value: to.Ptr("x"), SecretAttributes: attributes}, nil)
+		_, err := w.here.secrets.SetSecret(ctx, name,
+			azsecrets.SetSecretParameters{Value: to.Ptr("x"), SecretAttributes: attributes}, nil)
 		return err
 	}
 }

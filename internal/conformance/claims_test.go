@@ -38,7 +38,8 @@ type client struct {
 
 // prove runs all claims through node n.
 func (b *bed) prove(t *testing.T, n node, r *report) {
-	w := &world{here: b.client(t, n, n.number), there: b.client(t, n, (n.number+1)%len(kinds)), made: map[string]bool{}}
+	w := &world{here: b.client(t, n, n.number), there: b.client(t, n, (n.number+1)%len(kinds)),
+		made: map[string]bool{}}
 	for _, c := range claims() {
 		t.Run(c.name, func(t *testing.T) {
 			all := b.seated(t, n, r, ours, c.name, func() []outcome {
@@ -54,13 +55,16 @@ func (b *bed) prove(t *testing.T, n node, r *report) {
 
 // client is the application of the suites at a node, in the vault of n.
 func (b *bed) client(t *testing.T, n node, at int) (c client) {
-	options := azcore.ClientOptions{Transport: b.Client(at), Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: b.LoginURL()}}
+	options := azcore.ClientOptions{Transport: b.Client(at),
+		Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: b.LoginURL()}}
 	credential, err := azidentity.NewClientSecretCredential("adfs", b.app.ClientID, b.app.Secret,
 		&azidentity.ClientSecretCredentialOptions{ClientOptions: options})
 	must(t, err)
-	c.keys, err = azkeys.NewClient(b.VaultURL(n.vault), credential, &azkeys.ClientOptions{ClientOptions: options})
+	c.keys, err = azkeys.NewClient(b.VaultURL(n.vault), credential,
+		&azkeys.ClientOptions{ClientOptions: options})
 	must(t, err)
-	c.secrets, err = azsecrets.NewClient(b.VaultURL(n.vault), credential, &azsecrets.ClientOptions{ClientOptions: options})
+	c.secrets, err = azsecrets.NewClient(b.VaultURL(n.vault), credential,
+		&azsecrets.ClientOptions{ClientOptions: options})
 	must(t, err)
 	return c
 }

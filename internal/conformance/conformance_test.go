@@ -37,11 +37,13 @@ func (b *bed) sections() (all []section) {
 	for _, s := range b.suites {
 		all = append(all, s.section())
 	}
-	own := section{suite: ours, brief: true, title: "What Microsoft's suites do not ask for, with the same clients"}
+	own := section{suite: ours, brief: true,
+		title: "What Microsoft's suites do not ask for, with the same clients"}
 	for _, c := range claims() {
 		own.tests = append(own.tests, c.name)
 	}
-	return append(all, own, section{suite: lives, brief: true, title: "examples/" + lives, tests: []string{oneRound, killed.test}})
+	return append(all, own, section{suite: lives, brief: true, title: "examples/" + lives,
+		tests: []string{oneRound, killed.test}})
 }
 
 // runSuite runs one test after the other, each in a process of its own, so that the usage log
@@ -81,12 +83,14 @@ func testOutcomes(test string, cmd *exec.Cmd) []outcome {
 }
 
 // seated is watched while node n is what it is called.
-func (b *bed) seated(t *testing.T, n node, r *report, suite, test string, do func() []outcome) []outcome {
+func (b *bed) seated(t *testing.T, n node, r *report, suite, test string,
+	do func() []outcome) []outcome {
 	t.Helper()
 	b.seat(n)
 	all := b.watched(t, n, r, suite, test, do)
 	if !b.isSeated(n) {
-		t.Errorf("leadership moved meanwhile, so nobody knows whether this went through the %s: run it again", n.kind)
+		t.Errorf("leadership moved meanwhile, so nobody knows whether this went through the %s: run it again",
+			n.kind)
 	}
 	return all
 }
@@ -100,8 +104,10 @@ func (b *bed) seat(n node) {
 
 func (b *bed) isSeated(n node) bool { return (b.Leader() == n.number) == (n.kind == kinds[0]) }
 
-// watched has do ask things of node n, and reports what came of it and which operations the node has recorded.
-func (b *bed) watched(t *testing.T, n node, r *report, suite, test string, do func() []outcome) []outcome {
+// watched has do ask things of node n, and reports what came of it and which operations the node
+// has recorded.
+func (b *bed) watched(t *testing.T, n node, r *report, suite, test string,
+	do func() []outcome) []outcome {
 	before := len(b.UsageLog(n.number))
 	all := do()
 	operations, err := answered(b.UsageLog(n.number)[before:])

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the environment says. make conformance sets the first; the others we tell the processes that we start of ourselves.
+// What the environment says. make conformance sets the first; the others we tell the processes that
+// we start of ourselves.
 const (
 	asked     = "KEYQUORUM_CONFORMANCE"          // the suites are to be run
 	programs  = "KEYQUORUM_CONFORMANCE_PROGRAMS" // they are built, in this folder, and we are alone
@@ -57,14 +58,15 @@ func buildAndIsolate() (int, error) {
 	cmd := isolated(os.Args[0], os.Args[1:]...)
 	cmd.Env = append(os.Environ(), programs+"="+dir)
 	if err := cmd.Start(); err != nil {
-		return 1, fmt.Errorf("the suites run in a network of their own, which takes unprivileged user namespaces, and this system gives none: %w", err)
+		return 1, fmt.Errorf("the suites run in a network of their own, which takes unprivileged user namespaces, and this system gives none: %w",
+			err)
 	}
 	_ = cmd.Wait() // the exit code says it
 	return cmd.ProcessState.ExitCode(), nil
 }
 
-// isolated is a command in new user, network and mount namespaces, as the same user, and with the two capabilities there that raising
-// the loopback and laying a file over another take.
+// isolated is a command in new user, network and mount namespaces, as the same user, and with the
+// two capabilities there that raising the loopback and laying a file over another take.
 func isolated(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
@@ -105,8 +107,8 @@ func mustBeAlone(t *testing.T) {
 	}
 }
 
-// becomeCommand lays the hosts file over /etc/hosts, in a mount namespace of this process's own, and becomes the command of its
-// arguments.
+// becomeCommand lays the hosts file over /etc/hosts, in a mount namespace of this process's own,
+// and becomes the command of its arguments.
 func becomeCommand(hosts string) error {
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {

@@ -31,8 +31,9 @@ func exitOutcome(test, output string, err error) outcome {
 	return outcome{test, "PASS", output}
 }
 
-// liveOn runs the program through a follower, over and over, while the two other nodes are killed with SIGKILL and come back, the
-// leader last. No error may reach the program through the SDK's own retries.
+// liveOn runs the program through a follower, over and over, while the two other nodes are killed
+// with SIGKILL and come back, the leader last. No error may reach the program through the SDK's own
+// retries.
 func (b *bed) liveOn(t *testing.T, r *report) {
 	leader, follower, other := b.nodes[0], b.nodes[1], b.nodes[2]
 	b.seat(leader)
@@ -51,7 +52,8 @@ func (b *bed) liveOn(t *testing.T, r *report) {
 	judge(t, killed.test, all)
 }
 
-// A life is the program while it runs. It prints a line for each round that it has brought to its end.
+// A life is the program while it runs. It prints a line for each round that it has brought to its
+// end.
 type life struct {
 	cmd   *exec.Cmd
 	lines chan string // closed when the program has no more to say
@@ -73,7 +75,8 @@ func startLife(t *testing.T, cmd *exec.Cmd) *life {
 	return l
 }
 
-// rounds waits until n more rounds have ended, of which the first has perhaps begun before. False: the program has ended.
+// rounds waits until n more rounds have ended, of which the first has perhaps begun before. False:
+// the program has ended.
 func (l *life) rounds(n int) bool {
 	for len(l.lines) > 0 {
 		<-l.lines

@@ -20,7 +20,8 @@ type operation struct {
 
 func (o operation) request() string { return fmt.Sprintf("`%s %s`", o.method, o.path) }
 
-// operations reads the application plane out of the program's OpenAPI document, which is made from the route table.
+// operations reads the application plane out of the program's OpenAPI document, which is made from
+// the route table.
 func operations() ([]operation, error) {
 	text, err := httpapi.OpenAPI("")
 	if err != nil {
@@ -50,7 +51,8 @@ func operations() ([]operation, error) {
 	}), nil
 }
 
-// ofApplications is the name of an operation that takes an application's token, "" for what else a path has.
+// ofApplications is the name of an operation that takes an application's token, "" for what else a
+// path has.
 func ofApplications(text json.RawMessage) string {
 	var about struct {
 		Name     string `json:"x-keyquorum-operation"`

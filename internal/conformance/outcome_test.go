@@ -20,7 +20,8 @@ var (
 	results = regexp.MustCompile(`^ *--- (PASS|FAIL|SKIP): (\S+) \(`)
 )
 
-// outcomes reads what a test binary prints under -test.v, in the order in which it reports results: parents before children.
+// outcomes reads what a test binary prints under -test.v, in the order in which it reports results:
+// parents before children.
 func outcomes(output []byte) (all []outcome) {
 	said := map[string]*strings.Builder{}
 	current := ""

@@ -47,7 +47,8 @@ func (r *report) Operations() (string, error) {
 	return b.String(), nil
 }
 
-// served says how an operation went at a kind of node. One that only failing tests asked for is not known to be right.
+// served says how an operation went at a kind of node. One that only failing tests asked for is not
+// known to be right.
 func (r *report) served(operation, kind string) string {
 	cell := "no test"
 	for _, u := range r.used {
@@ -140,12 +141,14 @@ func (r *report) Tests() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// rowsOf are the leaves among the tests of a section, in its order. Subtests without a name are told by their parent alone.
+// rowsOf are the leaves among the tests of a section, in its order. Subtests without a name are
+// told by their parent alone.
 func (r *report) rowsOf(s section) (keys []row) {
 	for _, test := range s.tests {
 		var leaves []row
 		for key := range r.rows {
-			if key.suite == s.suite && strings.HasPrefix(key.test, test+"/") && !strings.Contains(key.test, "/#") {
+			if key.suite == s.suite && strings.HasPrefix(key.test, test+"/") &&
+				!strings.Contains(key.test, "/#") {
 				leaves = append(leaves, key)
 			}
 		}
@@ -193,7 +196,8 @@ func writeRow(b *strings.Builder, cells ...string) {
 	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 }
 
-// TestPageIsOfThisProgram finds a page that nobody has generated since the routes or the words of the template have changed.
+// TestPageIsOfThisProgram finds a page that nobody has generated since the routes or the words of
+// the template have changed.
 func TestPageIsOfThisProgram(t *testing.T) {
 	written, err := os.ReadFile(page)
 	must(t, err)
@@ -208,7 +212,8 @@ func TestPageIsOfThisProgram(t *testing.T) {
 	}
 	for _, part := range regexp.MustCompile(`\{\{[^}]*\}\}`).Split(string(words), -1) {
 		if !strings.Contains(string(written), part) {
-			t.Errorf("docs/compatibility.md does not say what its template says: make conformance writes it anew.\n%s", part)
+			t.Errorf("docs/compatibility.md does not say what its template says: make conformance writes it anew.\n%s",
+				part)
 		}
 	}
 }

@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// A report is what came of a run, as far as another run would say the same: no times, no counts, no names of the machine.
+// A report is what came of a run, as far as another run would say the same: no times, no counts, no
+// names of the machine.
 type report struct {
 	sections []section
 	rows     map[row]map[string]outcome // by kind of node

@@ -44,8 +44,10 @@ const resend = 200 * time.Millisecond
 // New makes a network without hosts.
 func New() *Network {
 	n := &Network{
-		links: map[[2]string]Link{}, held: map[[2]string]bool{}, paused: map[string]bool{}, isolated: map[string]bool{},
-		listeners: map[string]*memListener{}, pipes: map[*pipe]struct{}{}, dice: rand.New(rand.NewPCG(1, 1)),
+		links: map[[2]string]Link{}, held: map[[2]string]bool{}, paused: map[string]bool{},
+		isolated:  map[string]bool{},
+		listeners: map[string]*memListener{}, pipes: map[*pipe]struct{}{},
+		dice: rand.New(rand.NewPCG(1, 1)),
 	}
 	n.changed = sync.NewCond(&n.mu)
 	return n
@@ -53,7 +55,10 @@ func New() *Network {
 
 // Dialer dials from host, in memory.
 func (n *Network) Dialer(host string) func(ctx context.Context, address string) (net.Conn, error) {
-	return func(ctx context.Context, address string) (net.Conn, error) { return n.dial(ctx, host, address) }
+	return func(ctx context.Context, address string) (net.Conn,
+		error) {
+		return n.dial(ctx, host, address)
+	}
 }
 
 // Hold keeps back what from sends to to, also what is under way already.
@@ -75,7 +80,10 @@ func (n *Network) Isolate(host string, others ...string) {
 }
 
 // Shape makes one direction of a link slow or lossy.
-func (n *Network) Shape(from, to string, l Link) { n.do(func() { n.links[[2]string{from, to}] = l }) }
+func (n *Network) Shape(from, to string,
+	l Link) {
+	n.do(func() { n.links[[2]string{from, to}] = l })
+}
 
 // Heal makes every link perfect again. What is paused stays paused.
 func (n *Network) Heal() { n.do(func() { clear(n.held); clear(n.isolated); clear(n.links) }) }
@@ -119,7 +127,8 @@ func (n *Network) do(change func()) {
 var errNetworkClosed = errors.New("fakenet: the network is closed")
 
 func (n *Network) blockedLocked(from, to string) bool {
-	return n.held[[2]string{from, to}] || n.paused[from] || n.paused[to] || n.isolated[from] || n.isolated[to]
+	return n.held[[2]string{from, to}] || n.paused[from] || n.paused[to] || n.isolated[from] ||
+		n.isolated[to]
 }
 
 // await waits until both directions are open: a connection is made by packets that go both ways.

@@ -9,7 +9,8 @@ import (
 
 // Listen makes host reachable at address, in memory. A dial returns when it was accepted.
 func (n *Network) Listen(host, address string) net.Listener {
-	l := &memListener{network: n, host: host, addr: memAddr(address), conns: make(chan net.Conn), done: make(chan struct{})}
+	l := &memListener{network: n, host: host, addr: memAddr(address), conns: make(chan net.Conn),
+		done: make(chan struct{})}
 	n.do(func() { n.listeners[address] = l })
 	return l
 }
@@ -57,7 +58,8 @@ func (n *Network) Unlisten(host string) {
 }
 
 func refused(address string) error {
-	return &net.OpError{Op: "dial", Net: "memory", Addr: memAddr(address), Err: errors.New("connection refused")}
+	return &net.OpError{Op: "dial", Net: "memory", Addr: memAddr(address),
+		Err: errors.New("connection refused")}
 }
 
 type memListener struct {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// A pipe is one direction of a connection. Its queue stands for the buffers of the kernel and the wire.
+// A pipe is one direction of a connection. Its queue stands for the buffers of the kernel and the
+// wire.
 type pipe struct {
 	network  *Network
 	from, to string
@@ -68,7 +69,8 @@ func (p *pipe) take(b []byte, ended bool) (more bool) {
 	return !p.ended && !p.dead
 }
 
-// dueLocked is when k bytes that are sent now have crossed: after those before them, at the link's pace.
+// dueLocked is when k bytes that are sent now have crossed: after those before them, at the link's
+// pace.
 func (p *pipe) dueLocked(k int) time.Time {
 	link, ok := p.network.links[[2]string{p.from, p.to}]
 	if !ok {

@@ -19,9 +19,10 @@ type relay struct {
 	wg       sync.WaitGroup
 }
 
-// Relay carries what is dialled at l to target, the address of host. who tells which host a remote address is. It ends with the
-// function that it returns.
-func (n *Network) Relay(l net.Listener, host, target string, who func(net.Addr) string) (end func()) {
+// Relay carries what is dialled at l to target, the address of host. who tells which host a remote
+// address is. It ends with the function that it returns.
+func (n *Network) Relay(l net.Listener, host, target string,
+	who func(net.Addr) string) (end func()) {
 	r := &relay{network: n, host: host, target: target, who: who, listener: l}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.wg.Go(r.accept)

@@ -38,7 +38,8 @@ func (f finding) String() string {
 	return "NOT FOUND"
 }
 
-// hunt runs the mutant's test with its bug in, in the test's own process and in every program that the test builds.
+// hunt runs the mutant's test with its bug in, in the test's own process and in every program that
+// the test builds.
 func (m mutant) hunt(ctx context.Context) (finding, error) {
 	dir, err := os.MkdirTemp("", "keyquorum-mutant-")
 	if err != nil {
@@ -77,7 +78,8 @@ func judge(out string, err error) (finding, error) {
 		return finding{}, nil
 	case !errors.As(err, &exit):
 		return finding{}, err
-	case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]") || !strings.Contains(out, "FAIL"):
+	case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]") ||
+		!strings.Contains(out, "FAIL"):
 		return finding{}, fmt.Errorf("the test does not build:\n%s", out)
 	}
 	return finding{found: true, says: complaint(out)}, nil

@@ -1,4 +1,5 @@
-// Command mutants tests the tests: it seeds one bug at a time into the product and says whether the test that must find it does.
+// Command mutants tests the tests: it seeds one bug at a time into the product and says whether the
+// test that must find it does.
 //
 // A bug is a few edits of source text (package overlay), so the product itself has no switch for
 // any of them. Each stands in a table of docs/reliability.md with the test that finds it, and in
@@ -61,7 +62,8 @@ func run(ctx context.Context, w io.Writer, only string, keep bool) error {
 				return err
 			}
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%v\t%s\n", m.name, f, m.test, time.Since(begun).Round(time.Second/10), f.says)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%v\t%s\n", m.name, f, m.test,
+			time.Since(begun).Round(time.Second/10), f.says)
 		table.Flush()
 	}
 	if missed > 0 {
@@ -103,7 +105,8 @@ func soundTests(ctx context.Context, w io.Writer, chosen []mutant) error {
 		if f.found {
 			return fmt.Errorf("%s fails without any seeded bug: %s", m.test, f.says)
 		}
-		fmt.Fprintf(w, "passes without a bug, in %v: %s\n", time.Since(begun).Round(time.Second/10), m.test)
+		fmt.Fprintf(w, "passes without a bug, in %v: %s\n", time.Since(begun).Round(time.Second/10),
+			m.test)
 	}
 	return nil
 }

@@ -16,7 +16,8 @@ var mutants = []mutant{
 		test: histories,
 	},
 	{
-		name: "verify-leader", bug: "the leader's fence rests on raft.VerifyLeader, which counts non-voters and answers to older questions",
+		name: "verify-leader",
+		bug:  "the leader's fence rests on raft.VerifyLeader, which counts non-voters and answers to older questions",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/fence.go",
 			Old:  "	c.askVoters(&fence)\n	if !fence.Proves(c.raft.CurrentTerm()) {",
@@ -33,10 +34,12 @@ var mutants = []mutant{
 		test: "./cluster TestStaleLeaderDoesNotAnswer",
 	},
 	{
-		name: "fence-joined-late", bug: "a reader takes the answer of a fence that was asked before it came",
+		name: "fence-joined-late",
+		bug:  "a reader takes the answer of a fence that was asked before it came",
 		edits: []overlay.Edit{
 			{File: "keyquorum/cluster/rounds.go", Old: "	maxRounds  = 2\n", New: "	maxRounds  = 1\n"},
-			{File: "keyquorum/cluster/rounds.go", Old: "		r.next = nil\n		if current == nil {", New: "		if current == nil {"},
+			{File: "keyquorum/cluster/rounds.go", Old: "		r.next = nil\n		if current == nil {",
+				New: "		if current == nil {"},
 			{File: "keyquorum/cluster/lease/fence.go", Old: "return r.begun + 1 }", New: "return 1 }"},
 			{
 				File: "keyquorum/cluster/rounds.go",
@@ -47,7 +50,8 @@ var mutants = []mutant{
 		test: histories,
 	},
 	{
-		name: "fence-without-wait", bug: "a node takes its view before its state machine has got to the fence",
+		name: "fence-without-wait",
+		bug:  "a node takes its view before its state machine has got to the fence",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/fence.go",
 			Old:  "		if err := c.fsm.Wait(ctx, answer.Index); err != nil {\n			return fenced{}, ErrUnavailable\n		}\n		known, err := c.compare(answer)",
@@ -60,7 +64,8 @@ var mutants = []mutant{
 		test: histories,
 	},
 	{
-		name: "ahead-of-the-leader", bug: "a node answers from a state that not everybody who may answer has got to",
+		name: "ahead-of-the-leader",
+		bug:  "a node answers from a state that not everybody who may answer has got to",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/lease/read.go",
 			Old:  "	if e >= r.Need {",
@@ -78,7 +83,8 @@ var mutants = []mutant{
 		test: "./cluster TestNewLeaderServesNobodyBeforeItsTermIsOpen",
 	},
 	{
-		name: "term-opened-early", bug: "a new leader serves before its state machine has applied what its predecessor acknowledged",
+		name: "term-opened-early",
+		bug:  "a new leader serves before its state machine has applied what its predecessor acknowledged",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/leader.go",
 			Old:  " || c.fsm.Wait(c.ctx, opening.Before) != nil {",
@@ -100,7 +106,8 @@ var mutants = []mutant{
 		test: "./cluster TestVotesOutliveConnections",
 	},
 	{
-		name: "pipeline-unread", bug: "a pipeline takes requests behind a refusal, whose answers Raft reads no more",
+		name: "pipeline-unread",
+		bug:  "a pipeline takes requests behind a refusal, whose answers Raft reads no more",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/raftfix/pipeline.go",
 			Old:  "	for more := true; more; {\n",
@@ -109,7 +116,8 @@ var mutants = []mutant{
 		test: "./cluster/raftfix TestPipelineEndsWithARefusal",
 	},
 	{
-		name: "term-changed-beside", bug: "a heartbeat changes Raft's term beside its main loop, so that a late vote elects a second leader of a term",
+		name: "term-changed-beside",
+		bug:  "a heartbeat changes Raft's term beside its main loop, so that a late vote elects a second leader of a term",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/raftfix/terms.go",
 			Old:  "	if !t.terms.beside(rpc) {\n",
@@ -118,7 +126,8 @@ var mutants = []mutant{
 		test: "./cluster TestLateVoteElectsNobodyInTheNextTerm",
 	},
 	{
-		name: "early-acknowledgement", bug: "the leader acknowledges a write that it has put into its own log only",
+		name: "early-acknowledgement",
+		bug:  "the leader acknowledges a write that it has put into its own log only",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/commit.go",
 			Old:  "	response, err := c.apply(ctx, term, data)\n",
@@ -145,7 +154,8 @@ var mutants = []mutant{
 		test: "./fsm TestScripts",
 	},
 	{
-		name: "stale-cache", bug: "a record is answered from a cache beside the state, though it has changed",
+		name: "stale-cache",
+		bug:  "a record is answered from a cache beside the state, though it has changed",
 		edits: []overlay.Edit{{
 			File: "keyquorum/vault/cache.go",
 			Old:  "	if !young && !ok || e.stamp != s {",
@@ -156,7 +166,8 @@ var mutants = []mutant{
 	{
 		name: "time-in-apply", bug: "what the state machine decides depends on the clock of the machine",
 		edits: []overlay.Edit{
-			{File: "keyquorum/fsm/apply.go", Old: "import (\n	\"fmt\"\n", New: "import (\n	\"fmt\"\n	\"time\"\n"},
+			{File: "keyquorum/fsm/apply.go", Old: "import (\n	\"fmt\"\n",
+				New: "import (\n	\"fmt\"\n	\"time\"\n"},
 			{
 				File: "keyquorum/fsm/apply.go",
 				Old:  "	if t.Base >= index || index-t.Base > IDWindow {",
@@ -166,7 +177,8 @@ var mutants = []mutant{
 		test: histories,
 	},
 	{
-		name: "lost-update", bug: "a deletion that met another change writes back what it had read at first",
+		name: "lost-update",
+		bug:  "a deletion that met another change writes back what it had read at first",
 		edits: []overlay.Edit{{
 			File: "keyquorum/vault/objects.go",
 			Old:  "func (k *collection[T]) performDelete(ctx context.Context, v *Vaults, c Caller, name string) (T, error) {\n",
@@ -190,7 +202,8 @@ var mutants = []mutant{
 	{
 		name: "access-remembered", bug: "an access decision outlives the record that it was made from",
 		edits: []overlay.Edit{
-			{File: "keyquorum/vault/remembered.go", New: "package vault\n\nimport \"sync\"\n\nvar remembered sync.Map\n\ntype decided struct {\n	v    *Vaults\n	path string\n	p    permission\n}\n"},
+			{File: "keyquorum/vault/remembered.go",
+				New: "package vault\n\nimport \"sync\"\n\nvar remembered sync.Map\n\ntype decided struct {\n	v    *Vaults\n	path string\n	p    permission\n}\n"},
 			{
 				File: "keyquorum/vault/access.go",
 				Old: "	switch {\n	case w.any != 0 && (!ok || a.allowed&w.any == 0):\n		return d.denyAny(c, w.any)\n" +
@@ -231,7 +244,8 @@ var mutants = []mutant{
 		test: "./seal TestRecordOfAnotherLock",
 	},
 	{
-		name: "signing-key-stays", bug: "a sealed node holds what the library computed from a signing key until a cleanup runs",
+		name: "signing-key-stays",
+		bug:  "a sealed node holds what the library computed from a signing key until a cleanup runs",
 		edits: []overlay.Edit{{
 			File: "keyquorum/seal/keyring.go",
 			Old:  "	Do(func() { ed25519.Sign(t.signing, nil) })\n",
@@ -258,7 +272,8 @@ var mutants = []mutant{
 		test: "./node TestForgedAdmissionIsRefused",
 	},
 	{
-		name: "right-not-held", bug: "a write is not held to the access record that allowed it, so it may follow its revocation",
+		name: "right-not-held",
+		bug:  "a write is not held to the access record that allowed it, so it may follow its revocation",
 		edits: []overlay.Edit{{
 			File: "keyquorum/vault/access.go",
 			Old:  "	a, ok, err := load(d, d.v.grants, accessPath(d.vault.ID, c.Identity.OID))\n",
@@ -268,7 +283,8 @@ var mutants = []mutant{
 		test: "./vault TestRevokedBetweenDecisionAndCommit",
 	},
 	{
-		name: "digest-not-compared", bug: "a node whose state differs from the majority's goes on answering",
+		name: "digest-not-compared",
+		bug:  "a node whose state differs from the majority's goes on answering",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/digest.go",
 			Old:  "	if bytes.Equal(own[:], answer.Digest) {",
@@ -277,7 +293,8 @@ var mutants = []mutant{
 		test: "./cluster TestAlteredSnapshotIsFoundOut",
 	},
 	{
-		name: "refusal-from-an-old-view", bug: "a refusal is drawn from a node's own copy, current or not",
+		name: "refusal-from-an-old-view",
+		bug:  "a refusal is drawn from a node's own copy, current or not",
 		edits: []overlay.Edit{{
 			File: "keyquorum/vault/perform.go",
 			Old:  "		d, err = v.current(ctx, &decision{v: v, fenced: d.fenced, writes: true, committed: d.committed}, decide)\n",
@@ -286,7 +303,8 @@ var mutants = []mutant{
 		test: histories,
 	},
 	{
-		name: "unknown-called-sure", bug: "a write that was sent and not heard of again is said to have surely not happened",
+		name: "unknown-called-sure",
+		bug:  "a write that was sent and not heard of again is said to have surely not happened",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/commit.go",
 			Old:  "	if sent {\n		return ErrUnknown\n	}\n",
@@ -295,7 +313,8 @@ var mutants = []mutant{
 		test: "./testcluster TestWriteOfALeaderThatIsCutOff",
 	},
 	{
-		name: "raft-term-panic", bug: "Raft panics when it can't store its term, and no sentence says which disk failed",
+		name: "raft-term-panic",
+		bug:  "Raft panics when it can't store its term, and no sentence says which disk failed",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/raftfix/stable.go",
 			Old:  "		runtime.Goexit()\n",
@@ -322,7 +341,8 @@ var mutants = []mutant{
 		test: "./cluster TestOneStandsWhileItsTermIsStored",
 	},
 	{
-		name: "overtaken-log", bug: "what a log held below a snapshot that a leader sent stays in it, and is handed out",
+		name: "overtaken-log",
+		bug:  "what a log held below a snapshot that a leader sent stays in it, and is handed out",
 		edits: []overlay.Edit{{
 			File: "keyquorum/storage/logs.go",
 			Old:  "	return s.deleteUpTo(index)\n",
@@ -331,7 +351,8 @@ var mutants = []mutant{
 		test: "./testcluster TestWhatNobodyTookIsNotHandedOut",
 	},
 	{
-		name: "old-listing", bug: "a listing of a vault is drawn from the node's own copy, current or not",
+		name: "old-listing",
+		bug:  "a listing of a vault is drawn from the node's own copy, current or not",
 		edits: []overlay.Edit{unfenced, {
 			File: "keyquorum/vault/perform.go",
 			Old:  "	d, err := v.settleInLine(ctx, c.Fenced, w.writes, w.line(c, t), decide)\n",
@@ -341,7 +362,8 @@ var mutants = []mutant{
 		test: "./vault TestListingsAreCurrentWhereTheCopyLags",
 	},
 	{
-		name: "old-client-secret", bug: "a token is issued for what the node's own copy knows of the client, current or not",
+		name: "old-client-secret",
+		bug:  "a token is issued for what the node's own copy knows of the client, current or not",
 		edits: []overlay.Edit{unfenced, {
 			File: "keyquorum/vault/identity.go",
 			Old:  "v.settle(ctx, r.Fenced, false, func(d *decision) (err error) {\n		token,",
@@ -368,7 +390,8 @@ var mutants = []mutant{
 		test: "./vault TestSealedMeanwhile",
 	},
 	{
-		name: "holders-not-waited-for", bug: "a write is acknowledged though a node with a lease has not applied it",
+		name: "holders-not-waited-for",
+		bug:  "a write is acknowledged though a node with a lease has not applied it",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/lease/everywhere.go",
 			Old:  "		least = min(least, g.Applied)\n",
@@ -377,7 +400,8 @@ var mutants = []mutant{
 		test: "./cluster TestWriteWaitsForLeases",
 	},
 	{
-		name: "new-leader-does-not-wait", bug: "a new leader acknowledges while leases of older terms may live",
+		name: "new-leader-does-not-wait",
+		bug:  "a new leader acknowledges while leases of older terms may live",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/lease/majority.go",
 			Old:  "	t.Quiet = all || ",
@@ -386,7 +410,8 @@ var mutants = []mutant{
 		test: "./cluster TestWriteWaitsForLeases",
 	},
 	{
-		name: "lease-counted-from-the-answer", bug: "a node counts its lease from when the answer came, and not from before it asked",
+		name: "lease-counted-from-the-answer",
+		bug:  "a node counts its lease from when the answer came, and not from before it asked",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/lease/holder.go",
 			Old:  "	old, granted := n.Lease, Lease{c.Term, asked.Now + min(",
@@ -413,7 +438,8 @@ var mutants = []mutant{
 		test: "./cluster TestLeaseEndsWithItsTerm",
 	},
 	{
-		name: "stuck-leader", bug: "a leader whose disk hangs goes on telling its followers that it leads",
+		name: "stuck-leader",
+		bug:  "a leader whose disk hangs goes on telling its followers that it leads",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/raftfix/stuck.go",
 			Old:  "	if t.config.Waiting() > stuckAfter {\n",
@@ -422,7 +448,8 @@ var mutants = []mutant{
 		test: "./testcluster TestLeaderWithAHangingDiskIsReplaced",
 	},
 	{
-		name: "clocks-not-compared", bug: "a node whose clock runs at half the rate of the leader's takes leases",
+		name: "clocks-not-compared",
+		bug:  "a node whose clock runs at half the rate of the leader's takes leases",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/lease/clocks.go",
 			Old:  "	if !agreed {\n",
@@ -431,7 +458,8 @@ var mutants = []mutant{
 		test: "./cluster TestClocksOfDifferentRates",
 	},
 	{
-		name: "revocation-not-awaited", bug: "a revocation is acknowledged while a node that is cut off still honours the right",
+		name: "revocation-not-awaited",
+		bug:  "a revocation is acknowledged while a node that is cut off still honours the right",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/lease/everywhere.go",
 			Old:  "		least = min(least, g.Applied)\n",
@@ -449,7 +477,8 @@ var mutants = []mutant{
 		test: "./testcluster TestShortOfRoom",
 	},
 	{
-		name: "room-not-told", bug: "a node that is short of room tells nobody, and the others write until a majority has none",
+		name: "room-not-told",
+		bug:  "a node that is short of room tells nobody, and the others write until a majority has none",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/room.go",
 			Old:  "	if !short && !c.rooms.told {\n",
@@ -458,7 +487,8 @@ var mutants = []mutant{
 		test: "./testcluster TestShortOfRoom",
 	},
 	{
-		name: "rights-kept-without-room", bug: "without room nobody can take a right away, or delete what takes the room",
+		name: "rights-kept-without-room",
+		bug:  "without room nobody can take a right away, or delete what takes the room",
 		edits: []overlay.Edit{{
 			File: "keyquorum/vault/perform.go",
 			Old:  "	if !d.relieves {\n",
@@ -469,6 +499,7 @@ var mutants = []mutant{
 }
 
 // unfenced is a way to decide that asks nobody whether the node's own copy is current.
-var unfenced = overlay.Edit{File: "keyquorum/vault/unfenced.go", New: "package vault\n\nimport \"context\"\n\n" +
-	"func (v *Vaults) unfenced(_ context.Context, _, _ bool, decide func(*decision) error) (*decision, error) {\n" +
-	"	d := &decision{v: v}\n	d.begin(v.cfg.Replica.View())\n	return d, decide(d)\n}\n"}
+var unfenced = overlay.Edit{File: "keyquorum/vault/unfenced.go",
+	New: "package vault\n\nimport \"context\"\n\n" +
+		"func (v *Vaults) unfenced(_ context.Context, _, _ bool, decide func(*decision) error) (*decision, error) {\n" +
+		"	d := &decision{v: v}\n	d.begin(v.cfg.Replica.View())\n	return d, decide(d)\n}\n"}

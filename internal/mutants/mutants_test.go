@@ -88,7 +88,8 @@ func TestOnlyAFailedTestIsAFinding(t *testing.T) {
 	}{
 		{out: "ok  \tkeyquorum/seal\t0.1s\n"},
 		{out: "--- FAIL: TestX (0.00s)\n    x_test.go:7: it is wrong\nFAIL\n", err: exit, found: true},
-		{out: "# keyquorum/seal\nx.go:1:1: no\nFAIL\tkeyquorum/seal [build failed]\n", err: exit, refuse: true},
+		{out: "# keyquorum/seal\nx.go:1:1: no\nFAIL\tkeyquorum/seal [build failed]\n", err: exit,
+			refuse: true},
 		{out: "ok  \tkeyquorum/seal\t0.1s [no tests to run]\n", refuse: true},
 		{out: "", err: errors.New("go is not there"), refuse: true},
 	} {

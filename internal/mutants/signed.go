@@ -2,16 +2,16 @@ package main
 
 import "keyquorum/internal/overlay"
 
-// unguardedLog has Raft delete from the log whatever it likes: without this edit some bugs before it
-// do no harm.
+// unguardedLog has Raft delete from the log whatever it likes: without this edit some bugs before
+// it do no harm.
 var unguardedLog = overlay.Edit{
 	File: "keyquorum/cluster/cluster.go",
 	Old:  "	logs = committedLog{logs, c}\n",
 	New:  "	_ = committedLog{logs, c}\n",
 }
 
-// signedMutants are bugs in what a thief of a disk meets: what is signed, who is heard, what is gone
-// for good, and a disk that was put back.
+// signedMutants are bugs in what a thief of a disk meets: what is signed, who is heard, what is
+// gone for good, and a disk that was put back.
 var signedMutants = []mutant{
 	{
 		name: "signature-not-checked", bug: "an entry is applied whoever signed it",
@@ -23,7 +23,8 @@ var signedMutants = []mutant{
 		test: "./testcluster TestThiefBringsNoRightBack",
 	},
 	{
-		name: "version-before-signature", bug: "an entry of an unknown version stops a node, though nobody signed it",
+		name: "version-before-signature",
+		bug:  "an entry of an unknown version stops a node, though nobody signed it",
 		edits: []overlay.Edit{{
 			File: "keyquorum/fsm/check.go",
 			Old:  "	key, newest, ok := line.of(s.term)",
@@ -75,7 +76,8 @@ var signedMutants = []mutant{
 		test: "./testcluster TestThiefBringsNothingTooLate",
 	},
 	{
-		name: "members-two-at-once", bug: "the members change again before Raft's configuration has followed",
+		name: "members-two-at-once",
+		bug:  "the members change again before Raft's configuration has followed",
 		edits: []overlay.Edit{{
 			File: "keyquorum/fsm/apply.go",
 			Old:  "		if !d.members.Matches(d.configuration) {\n",
@@ -93,7 +95,8 @@ var signedMutants = []mutant{
 		test: "./testcluster TestThiefConfiguresNothing",
 	},
 	{
-		name: "late-leader-accused", bug: "a leader that was deposed while it was cut off is held for a liar",
+		name: "late-leader-accused",
+		bug:  "a leader that was deposed while it was cut off is held for a liar",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/vetting.go",
 			Old:  "	if r.Term < c.raft.CurrentTerm() {\n",
@@ -102,7 +105,8 @@ var signedMutants = []mutant{
 		test: "./cluster TestDeposedLeaderIsNotAccused",
 	},
 	{
-		name: "committed-rewritten", bug: "a leader replaces entries that a follower knows to be committed",
+		name: "committed-rewritten",
+		bug:  "a leader replaces entries that a follower knows to be committed",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/vetting.go",
 			Old:  "			if c.rewritten(e) {\n",
@@ -117,7 +121,8 @@ var signedMutants = []mutant{
 		test:  "./cluster TestEntryCommittedMeanwhileStays",
 	},
 	{
-		name: "commit-index-forgotten", bug: "a node that has started knows nothing of what is committed in its log",
+		name: "commit-index-forgotten",
+		bug:  "a node that has started knows nothing of what is committed in its log",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/known.go",
 			Old:  "	marked := c.kept.committed.Load()\n",
@@ -198,7 +203,8 @@ var signedMutants = []mutant{
 		test: "./testcluster TestThiefInstallsNothing",
 	},
 	{
-		name: "snapshot-not-vouched", bug: "a snapshot is taken though no unsealed member vouched for the state in it",
+		name: "snapshot-not-vouched",
+		bug:  "a snapshot is taken though no unsealed member vouched for the state in it",
 		edits: []overlay.Edit{
 			{
 				File: "keyquorum/fsm/restore.go",
@@ -259,7 +265,8 @@ var signedMutants = []mutant{
 		test: "./testcluster TestThiefBringsNoNodeBack",
 	},
 	{
-		name: "removed-keeps-its-stream", bug: "a handshake that ends after a node was removed leaves it a connection",
+		name: "removed-keeps-its-stream",
+		bug:  "a handshake that ends after a node was removed leaves it a connection",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/inbound.go",
 			Old:  "	return in.c.listensTo(peer.Node) && in.c.meets(peer)",
@@ -268,7 +275,8 @@ var signedMutants = []mutant{
 		test: "./cluster TestRemovedNodeIsCutOff",
 	},
 	{
-		name: "change-done-when-asked", bug: "the distance between changes of voters counts from before the first was in the log",
+		name: "change-done-when-asked",
+		bug:  "the distance between changes of voters counts from before the first was in the log",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/follow.go",
 			Old:  "		defer c.votersChange()\n",
@@ -348,7 +356,8 @@ var signedMutants = []mutant{
 		test: "./testcluster TestPurgedIsGone",
 	},
 	{
-		name: "machines-asleep", bug: "after a start no snapshot is taken before somebody writes, and nobody serves before one is taken",
+		name: "machines-asleep",
+		bug:  "after a start no snapshot is taken before somebody writes, and nobody serves before one is taken",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/leader.go",
 			Old:  "	c.tasks.begin(c.wakeMachines)\n",
@@ -357,7 +366,8 @@ var signedMutants = []mutant{
 		test: "./testcluster TestNodesThatStartWithNothingNewServe",
 	},
 	{
-		name: "put-back-is-heard", bug: "a member whose disk has forgotten what it had applied is taken for what it was",
+		name: "put-back-is-heard",
+		bug:  "a member whose disk has forgotten what it had applied is taken for what it was",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/lives/lives.go",
 			Old:  "	case later && (next.Last < s.Applied || next.Term < s.Term):\n",
@@ -366,7 +376,8 @@ var signedMutants = []mutant{
 		test: "./cluster TestDiskThatWasPutBackIsRefused",
 	},
 	{
-		name: "copy-beside-is-heard", bug: "a process on a copy of a folder takes the place of the one that goes on",
+		name: "copy-beside-is-heard",
+		bug:  "a process on a copy of a folder takes the place of the one that goes on",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/lives/book.go",
 			Old:  "	alive := func() bool { return b.alive(from, known.said.Life, aliveFor) }\n",
@@ -375,7 +386,8 @@ var signedMutants = []mutant{
 		test: "./cluster TestCopyBesideTheFirstIsRefused",
 	},
 	{
-		name: "set-back-goes-on", bug: "a machine that was set back does not look at what others have heard of it",
+		name: "set-back-goes-on",
+		bug:  "a machine that was set back does not look at what others have heard of it",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/lives/self.go",
 			Old:  "a.Heard.Beat > m.Beat {",
@@ -384,7 +396,8 @@ var signedMutants = []mutant{
 		test: "./cluster TestMachineThatWasSetBackFindsOut",
 	},
 	{
-		name: "anybody-stops-a-member", bug: "a member stops on the word of whoever says that it is not what it was",
+		name: "anybody-stops-a-member",
+		bug:  "a member stops on the word of whoever says that it is not what it was",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/lives/self.go",
 			Old:  "	return s.Life.Count > 0 && hmac.Equal(tag[:], s.Tag[:])\n",
@@ -410,7 +423,8 @@ var signedMutants = []mutant{
 		}},
 		test: "./cluster TestWriteLostByADiskThatWasPutBackIsFoundOut",
 	}, {
-		name: "earlier-copy-forgotten", bug: "a write that may have been applied before is reported as too old",
+		name: "earlier-copy-forgotten",
+		bug:  "a write that may have been applied before is reported as too old",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/commit.go",
 			Old:  "	case sentBefore && (own.Kind",
@@ -448,7 +462,8 @@ var signedMutants = []mutant{
 		test: "./cluster TestDivergedMemberReadsNothingUnjudged",
 	},
 	{
-		name: "told-hides-found", bug: "a member that is told of others' suspicions judges none of its own",
+		name: "told-hides-found",
+		bug:  "a member that is told of others' suspicions judges none of its own",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/digest.go",
 			Old:  "	if tell {\n		judging =",
@@ -457,7 +472,8 @@ var signedMutants = []mutant{
 		test: "./cluster TestToldSuspicionsHideNoOther",
 	},
 	{
-		name: "snapshot-awaited-by-raft", bug: "Raft's main loop waits for whoever says that it sends a snapshot",
+		name: "snapshot-awaited-by-raft",
+		bug:  "Raft's main loop waits for whoever says that it sends a snapshot",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/inbound.go",
 			Old:  "	aside, err := in.c.Store.Aside()\n",
@@ -466,7 +482,8 @@ var signedMutants = []mutant{
 		test: "./cluster TestSnapshotThatNeverComesHoldsNothingUp",
 	},
 	{
-		name: "message-of-any-length", bug: "one message of Raft's is read for as long as it says that it is",
+		name: "message-of-any-length",
+		bug:  "one message of Raft's is read for as long as it says that it is",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/port/pace.go",
 			Old:  "	if m.node.bytes.Add(int64(n)) > m.node.most {\n",
@@ -475,7 +492,8 @@ var signedMutants = []mutant{
 		test: "./cluster/port TestNoMessageIsLongerThanAnyLeaders",
 	},
 	{
-		name: "redirect-followed", bug: "a node sends its call to wherever the answer says, under its own certificate",
+		name: "redirect-followed",
+		bug:  "a node sends its call to wherever the answer says, under its own certificate",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/calls/client.go",
 			Old:  "		CheckRedirect: stayHere,\n",
@@ -493,7 +511,8 @@ var signedMutants = []mutant{
 		test: "./cluster/calls TestNodesHaveTheirShareOfCalls",
 	},
 	{
-		name: "hello-before-the-connection", bug: "a connection of Raft's is used after a hello from before it was opened",
+		name: "hello-before-the-connection",
+		bug:  "a connection of Raft's is used after a hello from before it was opened",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/connect.go",
 			Old:  "	if err := c.greet(ctx, nodeID); err != nil {\n		conn.Close()\n",

@@ -60,8 +60,8 @@ func run(args ...string) ([]byte, error) {
 	return out, err
 }
 
-// moveModules makes go take the edited modules of others from folders whose files exist only in the overlay: it refuses to
-// replace single files of its module cache.
+// moveModules makes go take the edited modules of others from folders whose files exist only in the
+// overlay: it refuses to replace single files of its module cache.
 func (o *overlaid) moveModules(packages map[string]pkg) error {
 	requirements := ""
 	moved := map[string]bool{}
@@ -91,7 +91,10 @@ func (o *overlaid) moveModules(packages map[string]pkg) error {
 }
 
 // root is where go will see the module of a package.
-func (o *overlaid) root(p pkg) string { return filepath.Join(o.dir, filepath.FromSlash(p.Module.Path)) }
+func (o *overlaid) root(p pkg) string {
+	return filepath.Join(o.dir,
+		filepath.FromSlash(p.Module.Path))
+}
 
 // folder is where go will see the package.
 func (o *overlaid) folder(p pkg) string {

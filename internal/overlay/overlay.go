@@ -1,5 +1,6 @@
-// Package overlay builds and tests this module with small edits of source text, its own or that of a module it uses, through
-// go build -overlay. Nothing on disk is changed, and no source but the few words of an edit is kept here.
+// Package overlay builds and tests this module with small edits of source text, its own or that of
+// a module it uses, through go build -overlay. Nothing on disk is changed, and no source but the
+// few words of an edit is kept here.
 //
 //	path, err := overlay.Write(t.TempDir(), []overlay.Edit{
 //		{File: "keyquorum/cluster/fence.go", Old: "votes > n/2", New: "votes > 0"},
@@ -8,8 +9,8 @@
 //	...
 //	exec.Command("go", "test", "-trimpath", "-overlay", path, "keyquorum/cluster")
 //
-// An edited module of others is built from a new folder, and go's build cache knows folders by name: with -trimpath it knows
-// them by content, and what was built once is not built again.
+// An edited module of others is built from a new folder, and go's build cache knows folders by
+// name: with -trimpath it knows them by content, and what was built once is not built again.
 package overlay
 
 import (
@@ -30,9 +31,10 @@ type Edit struct {
 	New  string
 }
 
-// Write puts edited copies into dir and returns the absolute path of the file for go's -overlay. Edits of one file are made
-// one after the other, after those that the environment asks for (Everywhere). dir must outlive the builds. The error names
-// the edit that no longer fits the source.
+// Write puts edited copies into dir and returns the absolute path of the file for go's -overlay.
+// Edits of one file are made one after the other, after those that the environment asks for
+// (Everywhere). dir must outlive the builds. The error names the edit that no longer fits the
+// source.
 func Write(dir string, edits []Edit) (string, error) {
 	common, err := everywhere()
 	if err != nil {
@@ -60,8 +62,9 @@ func Write(dir string, edits []Edit) (string, error) {
 	return o.save()
 }
 
-// Everywhere is the environment variable that names a file of edits (JSON, as Save writes it) which belong into whatever is built:
-// a seeded bug that a test is to find in the programs that it builds too.
+// Everywhere is the environment variable that names a file of edits (JSON, as Save writes it) which
+// belong into whatever is built: a seeded bug that a test is to find in the programs that it builds
+// too.
 const Everywhere = "KEYQUORUM_EDITS"
 
 // Save writes edits into a file for Everywhere.
@@ -86,7 +89,8 @@ func everywhere() (edits []Edit, err error) {
 	return edits, json.Unmarshal(b, &edits)
 }
 
-// An overlaid is what go reads from -overlay: for the place of a file, the file to read in its stead.
+// An overlaid is what go reads from -overlay: for the place of a file, the file to read in its
+// stead.
 type overlaid struct {
 	dir     string
 	Replace map[string]string

@@ -15,11 +15,13 @@ func hello(t *testing.T, edits ...overlay.Edit) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	out, err := exec.CommandContext(t.Context(), "go", "vet", "-overlay", path, "./testdata/hello").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "go", "vet", "-overlay", path,
+		"./testdata/hello").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	out, err = exec.CommandContext(t.Context(), "go", "run", "-overlay", path, "./testdata/hello").CombinedOutput()
+	out, err = exec.CommandContext(t.Context(), "go", "run", "-overlay", path,
+		"./testdata/hello").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -34,7 +36,8 @@ const (
 func TestEditsOfOurSourceAndOfAModule(t *testing.T) {
 	got, err := hello(t,
 		overlay.Edit{File: program + "main.go", Old: `"hello"`, New: `"hello", "edited"`},
-		overlay.Edit{File: program + "main.go", Old: `"edited"`, New: `word, bbolt.Word`}, // an edit of an edit
+		overlay.Edit{File: program + "main.go", Old: `"edited"`,
+			New: `word, bbolt.Word`}, // an edit of an edit
 		overlay.Edit{File: program + "more.go", New: "package main\n\nconst word = \"more\"\n"},
 		overlay.Edit{File: module + "word.go", New: "package bbolt\n\nconst Word = \"words\"\n"},
 		overlay.Edit{File: module + "word.go", Old: "words", New: "module"},
@@ -56,11 +59,16 @@ func TestEditThatNoLongerFitsIsNamed(t *testing.T) {
 		edit overlay.Edit
 		says []string
 	}{
-		"gone":       {overlay.Edit{File: program + "main.go", Old: "bye", New: "x"}, []string{"hello/main.go", `"bye"`, "0 times"}},
-		"ambiguous":  {overlay.Edit{File: program + "main.go", Old: "bbolt", New: "x"}, []string{"hello/main.go", `"bbolt"`, "2 times"}},
-		"no file":    {overlay.Edit{File: program + "other.go", Old: "a", New: "b"}, []string{"hello/other.go", "no such file"}},
-		"is there":   {overlay.Edit{File: program + "main.go", New: "package main"}, []string{"hello/main.go", "there already"}},
-		"no package": {overlay.Edit{File: "keyquorum/nothing/main.go", Old: "a", New: "b"}, []string{"keyquorum/nothing"}},
+		"gone": {overlay.Edit{File: program + "main.go", Old: "bye", New: "x"},
+			[]string{"hello/main.go", `"bye"`, "0 times"}},
+		"ambiguous": {overlay.Edit{File: program + "main.go", Old: "bbolt", New: "x"},
+			[]string{"hello/main.go", `"bbolt"`, "2 times"}},
+		"no file": {overlay.Edit{File: program + "other.go", Old: "a", New: "b"},
+			[]string{"hello/other.go", "no such file"}},
+		"is there": {overlay.Edit{File: program + "main.go", New: "package main"},
+			[]string{"hello/main.go", "there already"}},
+		"no package": {overlay.Edit{File: "keyquorum/nothing/main.go", Old: "a", New: "b"},
+			[]string{"keyquorum/nothing"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := overlay.Write(t.TempDir(), []overlay.Edit{c.edit})

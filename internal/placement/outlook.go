@@ -14,7 +14,8 @@ type Outlook struct {
 	Sentences  []string // the same in words
 }
 
-// Look makes the outlook. A voter that is sealed votes, but cannot lead, so the last one that is not is not to be lost.
+// Look makes the outlook. A voter that is sealed votes, but cannot lead, so the last one that is
+// not is not to be lost.
 func Look(servers []Server) Outlook {
 	voters, up, serving := count(servers, func(Server) bool { return true })
 	o := Outlook{Voters: voters, Up: up, Spare: min(up-voters/2-1, serving-1)}
@@ -64,7 +65,8 @@ func spareSentence(o Outlook) string {
 	missing := o.Voters/2 + 1 - o.Up
 	switch {
 	case missing > 0:
-		return fmt.Sprintf("Writes have stopped, and reads with them: %s must come back.", number(missing, "voter"))
+		return fmt.Sprintf("Writes have stopped, and reads with them: %s must come back.",
+			number(missing, "voter"))
 	case o.Spare < 0:
 		return "No voter is fit to lead, for all are sealed or in trouble: unseal one."
 	case o.Spare == 0 && o.Voters == 1:

@@ -28,13 +28,16 @@ func TestPlanOfThreeRegions(t *testing.T) {
 		t.Fatal(err)
 	}
 	best := layouts[0]
-	if len(best.Outlook.Loses) > 0 || best.Leader == "ap" || best.Voters["eu"] != 1 || best.Voters["us"] != 1 || best.Voters["ap"] != 1 {
+	if len(best.Outlook.Loses) > 0 || best.Leader == "ap" || best.Voters["eu"] != 1 ||
+		best.Voters["us"] != 1 || best.Voters["ap"] != 1 {
 		t.Errorf("the best layout is %+v", best)
 	}
 	// 80 to the nearest majority and 150 to the farthest holder; from elsewhere the way there as well.
-	for region, want := range map[string]time.Duration{"eu": 230 * ms, "us": 310 * ms, "ap": 380 * ms} {
+	for region, want := range map[string]time.Duration{"eu": 230 * ms, "us": 310 * ms,
+		"ap": 380 * ms} {
 		if best.Leader != "eu" || best.Writes[region] != want {
-			t.Errorf("a write from %s, led from %s, costs %s, not %s", region, best.Leader, best.Writes[region], want)
+			t.Errorf("a write from %s, led from %s, costs %s, not %s", region, best.Leader,
+				best.Writes[region], want)
 		}
 	}
 	if last := layouts[len(layouts)-1]; len(last.Outlook.Loses) == 0 {
@@ -56,7 +59,8 @@ func TestPlanRefuses(t *testing.T) {
 		{[]string{"eu", "eu"}, 3, "twice"},
 		{[]string{"eu", "mars"}, 3, "between eu and mars is not known"},
 	} {
-		if _, err := placement.Plan(row.regions, threeRegions(), row.voters); err == nil || !strings.Contains(err.Error(), row.say) {
+		if _, err := placement.Plan(row.regions, threeRegions(), row.voters); err == nil ||
+			!strings.Contains(err.Error(), row.say) {
 			t.Errorf("%v with %d voters: %v", row.regions, row.voters, err)
 		}
 	}
@@ -72,26 +76,38 @@ func TestOutlook(t *testing.T) {
 		spare  int
 		say    string
 	}{
-		{"whole", func([]placement.Server) {}, 1, "One more voter may be lost. Region b may go. Without region a writes stop, and soon reads."},
-		{"one down", func(s []placement.Server) { s[2].Up = false }, 0, "No more voters may be lost: if one more fails, writes stop. Region b may go. Without region a writes stop, and soon reads."},
-		{"two down", func(s []placement.Server) { s[0].Up, s[1].Up = false, false }, -1, "Writes have stopped, and reads with them: 1 voter must come back."},
-		{"one unsealed", func(s []placement.Server) { s[0].Serves, s[1].Serves = false, false }, 0, "The voter that can lead must not be lost. Only one voter is fit to lead"},
-		{"one down, one sealed", func(s []placement.Server) { s[0].Up, s[1].Serves = false, false }, 0, "No more voters may be lost: if one more fails, writes stop. Only one voter is fit to lead"},
-		{"all sealed", func(s []placement.Server) { s[0].Serves, s[1].Serves, s[2].Serves = false, false, false }, -1, "No voter is fit to lead, for all are sealed or in trouble: unseal one."},
+		{"whole", func([]placement.Server) {}, 1,
+			"One more voter may be lost. Region b may go. Without region a writes stop, and soon reads."},
+		{"one down", func(s []placement.Server) { s[2].Up = false }, 0,
+			"No more voters may be lost: if one more fails, writes stop. Region b may go. Without region a writes stop, and soon reads."},
+		{"two down", func(s []placement.Server) { s[0].Up, s[1].Up = false, false }, -1,
+			"Writes have stopped, and reads with them: 1 voter must come back."},
+		{"one unsealed", func(s []placement.Server) { s[0].Serves, s[1].Serves = false, false }, 0,
+			"The voter that can lead must not be lost. Only one voter is fit to lead"},
+		{"one down, one sealed", func(s []placement.Server) { s[0].Up, s[1].Serves = false, false }, 0,
+			"No more voters may be lost: if one more fails, writes stop. Only one voter is fit to lead"},
+		{"all sealed", func(s []placement.Server) {
+			s[0].Serves, s[1].Serves, s[2].Serves = false, false,
+				false
+		}, -1, "No voter is fit to lead, for all are sealed or in trouble: unseal one."},
 	} {
 		servers := []placement.Server{server("1", "a"), server("2", "a"), server("3", "b")}
 		row.change(servers)
 		o := placement.Look(servers)
-		if got := strings.Join(o.Sentences, " "); o.Spare != row.spare || !strings.HasPrefix(got, row.say) {
+		if got := strings.Join(o.Sentences, " "); o.Spare != row.spare ||
+			!strings.HasPrefix(got, row.say) {
 			t.Errorf("%s: spare %d, %q", row.name, o.Spare, got)
 		}
 	}
 	lone := placement.Look([]placement.Server{server("1", "")})
-	if lone.Spare != 0 || lone.Sentences[0] != "The one voter must not be lost: everything stops without it." {
+	if lone.Spare != 0 ||
+		lone.Sentences[0] != "The one voter must not be lost: everything stops without it." {
 		t.Errorf("a lone node: %+v", lone)
 	}
-	five := placement.Look([]placement.Server{server("1", "a"), server("2", "a"), server("3", "b"), server("4", "b"), server("5", "c")})
-	if got := strings.Join(five.Sentences, " "); got != "Any 2 more voters may be lost. Any one of the regions a, b, c may go." {
+	five := placement.Look([]placement.Server{server("1", "a"), server("2", "a"), server("3", "b"),
+		server("4", "b"), server("5", "c")})
+	if got := strings.Join(five.Sentences,
+		" "); got != "Any 2 more voters may be lost. Any one of the regions a, b, c may go." {
 		t.Errorf("five: %q", got)
 	}
 }
@@ -133,7 +149,8 @@ func TestCheaper(t *testing.T) {
 	}
 }
 
-// The leader that Best names is never dearer than another, and what it says of losses is what counting says.
+// The leader that Best names is never dearer than another, and what it says of losses is what
+// counting says.
 func TestPlacementOfAnyCluster(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 7).Draw(t, "servers")
@@ -141,10 +158,13 @@ func TestPlacementOfAnyCluster(t *testing.T) {
 		ways := map[[2]string]time.Duration{}
 		for i := range n {
 			id := string(rune('a' + i))
-			servers = append(servers, placement.Server{ID: id, Region: rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "region"),
-				Voter: rapid.Bool().Draw(t, "voter"), Up: rapid.Bool().Draw(t, "up"), Serves: rapid.Bool().Draw(t, "serves")})
+			servers = append(servers, placement.Server{ID: id,
+				Region: rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "region"),
+				Voter:  rapid.Bool().Draw(t, "voter"), Up: rapid.Bool().Draw(t, "up"),
+				Serves: rapid.Bool().Draw(t, "serves")})
 			for j := range i {
-				ways[[2]string{string(rune('a' + j)), id}] = time.Duration(rapid.IntRange(1, 300).Draw(t, "ms")) * ms
+				ways[[2]string{string(rune('a' + j)), id}] = time.Duration(rapid.IntRange(1, 300).Draw(t,
+					"ms")) * ms
 			}
 		}
 		trips := func(a, b string) (time.Duration, bool) {
@@ -197,7 +217,10 @@ func TestPlacementOfAnyCluster(t *testing.T) {
 			}
 		}
 		for _, s := range servers {
-			if lost := func(other placement.Server) bool { return other.ID == s.ID && other.Voter }; o.Spare > 0 && !without(lost) {
+			if lost := func(other placement.Server) bool {
+				return other.ID == s.ID &&
+					other.Voter
+			}; o.Spare > 0 && !without(lost) {
 				t.Fatalf("%d may be lost, it says, but not %s", o.Spare, s.ID)
 			}
 		}

@@ -16,7 +16,8 @@ const (
 // Near is taken for the round trip between servers of one region where none is given.
 const Near = time.Millisecond
 
-// Ways are the round trips between regions; between a region and itself it is that among its servers.
+// Ways are the round trips between regions; between a region and itself it is that among its
+// servers.
 type Ways map[[2]string]time.Duration
 
 // Set notes a round trip, in both directions.
@@ -42,7 +43,8 @@ type Layout struct {
 	Outlook Outlook
 }
 
-// Plan ranks the ways to place so many voters: first those that survive the loss of any region, then those that cost less.
+// Plan ranks the ways to place so many voters: first those that survive the loss of any region,
+// then those that cost less.
 func Plan(regions []string, ways Ways, voters int) ([]Layout, error) {
 	if err := checkPlan(regions, ways, voters); err != nil {
 		return nil, err
@@ -52,7 +54,8 @@ func Plan(regions []string, ways Ways, voters int) ([]Layout, error) {
 		layouts = append(layouts, layout(regions, share, ways))
 	}
 	slices.SortStableFunc(layouts, func(a, b Layout) int {
-		return cmp.Or(cmp.Compare(len(a.Outlook.Loses), len(b.Outlook.Loses)), cmp.Compare(a.Mean, b.Mean))
+		return cmp.Or(cmp.Compare(len(a.Outlook.Loses), len(b.Outlook.Loses)),
+			cmp.Compare(a.Mean, b.Mean))
 	})
 	return layouts, nil
 }
@@ -62,7 +65,8 @@ func checkPlan(regions []string, ways Ways, voters int) error {
 		return fmt.Errorf("a plan takes 1 to %d regions", MaxRegions)
 	}
 	if voters < 1 || voters > MaxVoters || voters%2 == 0 {
-		return fmt.Errorf("a cluster has 1, 3, 5 or %d voters: an even number costs more and survives no more", MaxVoters)
+		return fmt.Errorf("a cluster has 1, 3, 5 or %d voters: an even number costs more and survives no more",
+			MaxVoters)
 	}
 	for i, a := range regions {
 		if slices.Contains(regions[:i], a) {
@@ -107,7 +111,8 @@ func layout(regions []string, share []int, ways Ways) Layout {
 		for n := range max(share[i], 1) {
 			id := fmt.Sprintf("%02d/%d", i, n)
 			home[id] = region
-			servers = append(servers, Server{ID: id, Region: region, Voter: share[i] > 0, Up: true, Serves: true})
+			servers = append(servers,
+				Server{ID: id, Region: region, Voter: share[i] > 0, Up: true, Serves: true})
 		}
 	}
 	trips := func(a, b string) (time.Duration, bool) { return ways.Between(home[a], home[b]) }

@@ -8,7 +8,8 @@ import (
 
 const sectorSize = 512
 
-// A Disk knows what may be on disk of one file. The power may be cut after each step that is applied.
+// A Disk knows what may be on disk of one file. The power may be cut after each step that is
+// applied.
 type Disk struct {
 	image   []byte            // as it was at first, and as long as the file is now
 	sectors map[int64]*sector // those that were written, by number
@@ -81,8 +82,9 @@ func (d *Disk) Doubtful() (n int) {
 	return n
 }
 
-// State is what a reader finds after a power cut now. pick is asked for each doubtful sector, in the order of the file, which
-// of its contents it shall be: from 0, the oldest, to options-1, the newest, which is what readers saw before.
+// State is what a reader finds after a power cut now. pick is asked for each doubtful sector, in
+// the order of the file, which of its contents it shall be: from 0, the oldest, to options-1, the
+// newest, which is what readers saw before.
 func (d *Disk) State(pick func(options int) int) []byte {
 	state := bytes.Clone(d.image)
 	for _, number := range slices.Sorted(maps.Keys(d.sectors)) {

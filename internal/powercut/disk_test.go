@@ -61,17 +61,25 @@ func TestLegalStates(t *testing.T) {
 		steps []powercut.Step
 		want  []string
 	}{
-		"nothing":                       {nil, []string{"abcd"}},
-		"unsynced is any subset":        {[]powercut.Step{write(1, "xy")}, []string{"abcd", "abyd", "axcd", "axyd"}},
-		"synced stays":                  {[]powercut.Step{write(1, "xy"), synced}, []string{"axyd"}},
-		"the same again is no doubt":    {[]powercut.Step{write(1, "bc")}, []string{"abcd"}},
-		"twice before a sync":           {[]powercut.Step{write(1, "x"), write(1, "y")}, []string{"abcd", "axcd", "aycd"}},
-		"twice, then a sync":            {[]powercut.Step{write(1, "x"), write(1, "y"), synced}, []string{"aycd"}},
-		"there and back":                {[]powercut.Step{write(1, "x"), write(1, "b")}, []string{"abcd", "axcd", "abcd"}},
-		"a failed sync decides nothing": {[]powercut.Step{write(1, "x"), failed}, []string{"abcd", "axcd"}},
-		"nor does one after it":         {[]powercut.Step{write(1, "x"), failed, write(3, "y"), synced}, []string{"abcy", "axcy"}},
-		"writing anew does":             {[]powercut.Step{write(1, "x"), failed, write(1, "y"), synced}, []string{"aycd"}},
-		"growing":                       {[]powercut.Step{write(4, "x"), synced, write(5, "y")}, []string{"abcdx\x00", "abcdxy"}},
+		"nothing": {nil, []string{"abcd"}},
+		"unsynced is any subset": {[]powercut.Step{write(1, "xy")},
+			[]string{"abcd", "abyd", "axcd", "axyd"}},
+		"synced stays":               {[]powercut.Step{write(1, "xy"), synced}, []string{"axyd"}},
+		"the same again is no doubt": {[]powercut.Step{write(1, "bc")}, []string{"abcd"}},
+		"twice before a sync": {[]powercut.Step{write(1, "x"), write(1, "y")},
+			[]string{"abcd", "axcd", "aycd"}},
+		"twice, then a sync": {[]powercut.Step{write(1, "x"), write(1, "y"), synced},
+			[]string{"aycd"}},
+		"there and back": {[]powercut.Step{write(1, "x"), write(1, "b")},
+			[]string{"abcd", "axcd", "abcd"}},
+		"a failed sync decides nothing": {[]powercut.Step{write(1, "x"), failed},
+			[]string{"abcd", "axcd"}},
+		"nor does one after it": {[]powercut.Step{write(1, "x"), failed, write(3, "y"), synced},
+			[]string{"abcy", "axcy"}},
+		"writing anew does": {[]powercut.Step{write(1, "x"), failed, write(1, "y"), synced},
+			[]string{"aycd"}},
+		"growing": {[]powercut.Step{write(4, "x"), synced, write(5, "y")},
+			[]string{"abcdx\x00", "abcdxy"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := powercut.NewDisk(sectors("abcd"))

@@ -33,8 +33,8 @@ const headSize = 1 + 3*8 // kind u8, offset u64, size u64, length of what follow
 func journalOf(db string) string { return db + ".journal" }
 func keptOf(db string) string    { return journalOf(db) + ".kept" }
 
-// current says whether the journal is of the file that has the name now, or a trace, which goes on when another file takes
-// the name. One that nobody owns was written by hand.
+// current says whether the journal is of the file that has the name now, or a trace, which goes on
+// when another file takes the name. One that nobody owns was written by hand.
 func current(db string) bool {
 	owner, err := os.ReadFile(journalOf(db) + ".of")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -50,7 +50,8 @@ func current(db string) bool {
 // Keep has the journal of a bolt file kept from now on, as a trace, where syncs would empty it.
 func Keep(db string) error { return os.WriteFile(keptOf(db), nil, 0o600) }
 
-// Note puts text into the journal of a bolt file, between what was recorded before and what comes after.
+// Note puts text into the journal of a bolt file, between what was recorded before and what comes
+// after.
 func Note(db, text string) error {
 	record := append(make([]byte, 0, headSize+len(text)), byte(Noted))
 	record = append(record, make([]byte, 16)...)
@@ -63,8 +64,8 @@ func Note(db, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// Journal reads the journal of a bolt file. None is no error, and neither is a last record that is not whole: its process was
-// killed before it did what the record says.
+// Journal reads the journal of a bolt file. None is no error, and neither is a last record that is
+// not whole: its process was killed before it did what the record says.
 func Journal(db string) (steps []Step, err error) {
 	b, err := os.ReadFile(journalOf(db))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -74,7 +75,8 @@ func Journal(db string) (steps []Step, err error) {
 		return nil, nil
 	}
 	for len(b) >= headSize {
-		s := Step{Kind: Kind(b[0]), Offset: int64(binary.BigEndian.Uint64(b[1:])), Size: int64(binary.BigEndian.Uint64(b[9:]))}
+		s := Step{Kind: Kind(b[0]), Offset: int64(binary.BigEndian.Uint64(b[1:])),
+			Size: int64(binary.BigEndian.Uint64(b[9:]))}
 		length := binary.BigEndian.Uint64(b[17:])
 		if b = b[headSize:]; length > uint64(len(b)) {
 			break

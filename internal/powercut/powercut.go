@@ -1,9 +1,11 @@
-// Package powercut makes the disk under raft.db fail, and lose what was not synced, as a power cut does.
+// Package powercut makes the disk under raft.db fail, and lose what was not synced, as a power cut
+// does.
 //
-// Bolt can't be given a file layer, so a test build gets hooks where bolt writes and syncs (Hooks, for package overlay). In
-// the process of such a build, when KEYQUORUM_FAULTS names a folder, each write is put into a journal beside the file, with
-// the bytes that it replaces, before it is done; a sync that succeeded empties the journal. Killing the process loses
-// neither, for both are in the page cache; Rollback then makes of the file what the disk might have held:
+// Bolt can't be given a file layer, so a test build gets hooks where bolt writes and syncs (Hooks,
+// for package overlay). In the process of such a build, when KEYQUORUM_FAULTS names a folder, each
+// write is put into a journal beside the file, with the bytes that it replaces, before it is done;
+// a sync that succeeded empties the journal. Killing the process loses neither, for both are in the
+// page cache; Rollback then makes of the file what the disk might have held:
 //
 //	edits, err := powercut.Hooks()
 //	path, err := overlay.Write(dir, edits)
@@ -16,11 +18,13 @@
 //	for each node { node.Process.Kill(); node.Wait() } // all before the first is rolled back
 //	for each node { lost, err := powercut.Rollback(filepath.Join(data, "cluster", "raft.db"), rng) }
 //
-// A journal that is kept (Keep) is a trace: Journal reads it, and a Disk has every legal state after each of its steps.
+// A journal that is kept (Keep) is a trace: Journal reads it, and a Disk has every legal state
+// after each of its steps.
 //
-// Assumed is what docs/formats-storage.md assumes: sectors of 512 bytes are written whole, in any order, and what a successful
-// fdatasync covered stays. What a failed one covered may be on disk or not, for ever: no later sync decides it, only a later
-// write. The file's length is taken to be durable, because bolt syncs each growing before it goes on.
+// Assumed is what docs/formats-storage.md assumes: sectors of 512 bytes are written whole, in any
+// order, and what a successful fdatasync covered stays. What a failed one covered may be on disk or
+// not, for ever: no later sync decides it, only a later write. The file's length is taken to be
+// durable, because bolt syncs each growing before it goes on.
 package powercut
 
 import (
@@ -35,7 +39,8 @@ import (
 	"keyquorum/internal/overlay"
 )
 
-// Faults is the environment variable that names the folder for orders. Without it the hooks do nothing.
+// Faults is the environment variable that names the folder for orders. Without it the hooks do
+// nothing.
 const Faults = "KEYQUORUM_FAULTS"
 
 // An Order is a file in that folder. It is looked for at each write and sync.
@@ -82,9 +87,10 @@ func Hooks() []overlay.Edit {
 	}
 }
 
-// Rollback cuts the power of a machine whose process has been killed: it makes of the bolt file db one of the states that
-// the disk may hold, chosen by rng, and forgets the journal. lost is the number of sectors that hold something older than the
-// process saw; where nothing was in doubt it is 0, and the power cut has proved nothing.
+// Rollback cuts the power of a machine whose process has been killed: it makes of the bolt file db
+// one of the states that the disk may hold, chosen by rng, and forgets the journal. lost is the
+// number of sectors that hold something older than the process saw; where nothing was in doubt it
+// is 0, and the power cut has proved nothing.
 func Rollback(db string, rng *rand.Rand) (lost int, err error) {
 	image, err := os.ReadFile(db)
 	if err != nil {
@@ -113,7 +119,8 @@ func undo(image []byte, steps []Step) []byte {
 	return image
 }
 
-// likely picks nothing new, all that is new, or each sector with a chance that is the same for the whole state.
+// likely picks nothing new, all that is new, or each sector with a chance that is the same for the
+// whole state.
 func likely(rng *rand.Rand, lost *int) func(options int) int {
 	chance := []float64{0, 1, 0.5, 0.5, rng.Float64(), rng.Float64()}[rng.IntN(6)]
 	return func(options int) int {

@@ -31,7 +31,8 @@ func build(t *testing.T, more ...overlay.Edit) string {
 		t.Fatal(err)
 	}
 	program := filepath.Join(dir, "scribble")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-overlay", path, "-o", program, "./testdata/scribble")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-overlay", path, "-o",
+		program, "./testdata/scribble")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -53,8 +54,8 @@ func (s scribbler) command(t *testing.T, n int) *exec.Cmd {
 	return cmd
 }
 
-// run commits n times, or until it is killed after printing killAfter lines. It returns the last number that was
-// acknowledged, and what else the program said.
+// run commits n times, or until it is killed after printing killAfter lines. It returns the last
+// number that was acknowledged, and what else the program said.
 func (s scribbler) run(t *testing.T, n, killAfter int) (acknowledged int, said string) {
 	t.Helper()
 	cmd := s.command(t, n)
@@ -108,7 +109,8 @@ func wholeUpTo(b *bbolt.Bucket) (last int, err error) {
 		return 0, err
 	}
 	for n := max(1, last-19); n <= last; n++ {
-		if want := bytes.Repeat(fmt.Appendf(nil, "%d,", n), 700); !bytes.Equal(b.Get(fmt.Appendf(nil, "key %d", n%20)), want) {
+		if want := bytes.Repeat(fmt.Appendf(nil, "%d,", n),
+			700); !bytes.Equal(b.Get(fmt.Appendf(nil, "key %d", n%20)), want) {
 			return last, fmt.Errorf("number %d of %d is not there", n, last)
 		}
 	}
@@ -173,7 +175,8 @@ func TestKilledAndRolledBackKeepsWhatWasAcknowledged(t *testing.T) {
 		}
 		last, err := check(s.db)
 		if err != nil || last < acknowledged || last > acknowledged+1 || last < before {
-			t.Fatalf("round %d: %d was acknowledged, and the file is at %d (%v); the program says %q", round, acknowledged, last, err, said)
+			t.Fatalf("round %d: %d was acknowledged, and the file is at %d (%v); the program says %q", round,
+				acknowledged, last, err, said)
 		}
 		before = last
 		if _, err := os.Stat(s.db + ".journal"); !errors.Is(err, fs.ErrNotExist) {
@@ -211,7 +214,8 @@ func TestHangingSyncIsLostWithItsWrites(t *testing.T) {
 	}
 }
 
-// hangInSync starts a program whose first sync hangs, and returns when it has written what it wants to sync.
+// hangInSync starts a program whose first sync hangs, and returns when it has written what it wants
+// to sync.
 func (s scribbler) hangInSync(t *testing.T) *exec.Cmd {
 	t.Helper()
 	if err := powercut.SyncHangs.Give(s.faults); err != nil {
@@ -260,7 +264,8 @@ var forgotten = overlay.Edit{
 	New:  "forgotten\n\t\tif err := error(nil)",
 }
 
-// Every prefix of a trace, in the states that are the most telling: nothing, all, and all but one sector.
+// Every prefix of a trace, in the states that are the most telling: nothing, all, and all but one
+// sector.
 func faultsFound(t *testing.T, s scribbler) (found int) {
 	t.Helper()
 	if err := powercut.Keep(s.db); err != nil {
@@ -328,7 +333,8 @@ func TestTornRecordIsTrimmed(t *testing.T) {
 	if err := powercut.Note(s.db, "whole"); err != nil {
 		t.Fatal(err)
 	}
-	if steps, err := powercut.Journal(s.db); err != nil || len(steps) != 1 || steps[0].Text != "whole" {
+	if steps, err := powercut.Journal(s.db); err != nil || len(steps) != 1 ||
+		steps[0].Text != "whole" {
 		t.Errorf("the journal is %v (%v), want one note", steps, err)
 	}
 }
@@ -355,7 +361,8 @@ func TestReplacedFileHasNoPast(t *testing.T) {
 			t.Fatal(err)
 		}
 		if last, err := check(s.db); err != nil || last < max(before, acknowledged) {
-			t.Fatalf("it was at %d, %d was acknowledged, and it is at %d (%v); the program says %q", before, acknowledged, last, err, said)
+			t.Fatalf("it was at %d, %d was acknowledged, and it is at %d (%v); the program says %q", before,
+				acknowledged, last, err, said)
 		}
 	}
 }

@@ -1,6 +1,8 @@
-// Package tally counts how long things take, for rooms that have never heard of how such figures are shown.
+// Package tally counts how long things take, for rooms that have never heard of how such figures
+// are shown.
 //
-// Noting costs two atomic additions, no lock and no memory: it may stand in the way of every request.
+// Noting costs two atomic additions, no lock and no memory: it may stand in the way of every
+// request.
 package tally
 
 import (
@@ -8,7 +10,8 @@ import (
 	"time"
 )
 
-// Bounds are the upper edges of the buckets, themselves included; one more bucket takes what is longer.
+// Bounds are the upper edges of the buckets, themselves included; one more bucket takes what is
+// longer.
 var Bounds = [...]time.Duration{
 	100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond,
 	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond,
@@ -39,7 +42,8 @@ type Distribution struct {
 	Sum     time.Duration
 }
 
-// Read takes what was noted so far. What is noted meanwhile may be in the sum and not yet in its bucket, or the other way round.
+// Read takes what was noted so far. What is noted meanwhile may be in the sum and not yet in its
+// bucket, or the other way round.
 func (d *Durations) Read() (r Distribution) {
 	for i := range d.buckets {
 		r.Buckets[i] = d.buckets[i].Load()

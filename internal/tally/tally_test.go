@@ -27,7 +27,8 @@ func TestEachDurationHasItsBucket(t *testing.T) {
 	if r = d.Read(); r.Buckets[0] != 3 {
 		t.Errorf("the first bucket holds %d, want 3", r.Buckets[0])
 	}
-	if twice := r.Plus(r); twice.Count() != 2*r.Count() || twice.Sum != 2*r.Sum || twice.Sum < 2*time.Hour {
+	if twice := r.Plus(r); twice.Count() != 2*r.Count() || twice.Sum != 2*r.Sum ||
+		twice.Sum < 2*time.Hour {
 		t.Errorf("%+v and itself are %+v", r, twice)
 	}
 }

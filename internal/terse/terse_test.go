@@ -52,7 +52,8 @@ func TestRepeatsAreSummedUp(t *testing.T) {
 		f, logger, out := newLog(t)
 		library := logger.Named("gossip")
 		for i := range 2000 {
-			library.Error(fmt.Sprintf("memberlist: Decrypt packet failed: no key from=10.0.%d.%d:%d", i/250, i%250, i))
+			library.Error(fmt.Sprintf("memberlist: Decrypt packet failed: no key from=10.0.%d.%d:%d", i/250,
+				i%250, i))
 			if i < 3 {
 				logger.Info("something else")
 			}

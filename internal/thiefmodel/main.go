@@ -14,7 +14,8 @@ import (
 )
 
 func main() {
-	only := flag.String("run", "", "regular expression that a run's world, or the rules it lacks, must match")
+	only := flag.String("run", "",
+		"regular expression that a run's world, or the rules it lacks, must match")
 	flag.Parse()
 	if err := check(os.Stdout, os.Stderr, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "thiefmodel:", err)

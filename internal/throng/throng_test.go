@@ -148,7 +148,8 @@ func TestOneSourceHasNoMoreThanItsPart(t *testing.T) {
 		peers = append(peers, p)
 		all.Enter(p)
 	}
-	mapped := []*peer{from("[::ffff:10.1.1.1]:1"), from("10.1.1.1:2"), from("10.1.1.1:3"), from("10.1.1.1:4")}
+	mapped := []*peer{from("[::ffff:10.1.1.1]:1"), from("10.1.1.1:2"), from("10.1.1.1:3"),
+		from("10.1.1.1:4")}
 	for _, p := range mapped[:3] {
 		all.Enter(p)
 	}

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// A Group is test vectors of one key or of one size of keys, in the words of Project Wycheproof. What a file hasn't is zero.
+// A Group is test vectors of one key or of one size of keys, in the words of Project Wycheproof.
+// What a file hasn't is zero.
 type Group struct {
 	KeySize, IVSize, TagSize int // bits
 	SHA, MGFSHA              string
@@ -44,8 +45,9 @@ func (h *Hex) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// Wycheproof gives the vectors of a file of Project Wycheproof, and fails the test if it can't be had. The files come in the module of
-// go.mod. They are read from its folder: importing the package would put all of its 80 MB into the test.
+// Wycheproof gives the vectors of a file of Project Wycheproof, and fails the test if it can't be
+// had. The files come in the module of go.mod. They are read from its folder: importing the package
+// would put all of its 80 MB into the test.
 func Wycheproof(t testing.TB, file string) []Group {
 	t.Helper()
 	dir, err := folder()

@@ -77,8 +77,8 @@ func howMany(least, most int) string {
 	return fmt.Sprintf("%d to %d arguments", least, most)
 }
 
-// DoubleDashes lets flags be written with one dash, as the bao and vault commands take them: -format=json.
-// Only names that a command of ours has are touched, and nothing after a bare "--".
+// DoubleDashes lets flags be written with one dash, as the bao and vault commands take them:
+// -format=json. Only names that a command of ours has are touched, and nothing after a bare "--".
 func DoubleDashes(root *cobra.Command, args []string) []string {
 	known := map[string]bool{"help": true, "version": true}
 	collectFlags(root, known)

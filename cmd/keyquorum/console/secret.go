@@ -74,8 +74,8 @@ func inputName(file string) string {
 	return file
 }
 
-// WriteOutput writes to a new file that only its owner reads, or to out for "-". A file that is there
-// stays as it is.
+// WriteOutput writes to a new file that only its owner reads, or to out for "-". A file that is
+// there stays as it is.
 func WriteOutput(out io.Writer, file string, b []byte) error {
 	if file == "-" {
 		_, err := out.Write(b)

@@ -91,8 +91,8 @@ const (
 	leastColumn = 10 // a column is not made narrower than this
 )
 
-// print writes the table. On a terminal it is made to fit: what is too wide goes on in the next line
-// of its cell, and nothing is left out. Elsewhere each row is one line.
+// print writes the table. On a terminal it is made to fit: what is too wide goes on in the next
+// line of its cell, and nothing is left out. Elsewhere each row is one line.
 func (t Table) print(w io.Writer) error {
 	widths := t.widths()
 	if terminal := Width(w); terminal > 0 && total(widths) > terminal {

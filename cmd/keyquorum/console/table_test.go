@@ -10,7 +10,8 @@ import (
 // TestNarrowTablesLoseNothing wraps what is too wide, and keeps every word of it.
 func TestNarrowTablesLoseNothing(t *testing.T) {
 	table := NewTable("Name", "Permissions", "Id")
-	table.Add("billing", "get, list, set, delete, recover, backup, restore, purge", strings.Repeat("0123456789", 8))
+	table.Add("billing", "get, list, set, delete, recover, backup, restore, purge",
+		strings.Repeat("0123456789", 8))
 	widths := table.widths()
 	narrow(widths, 80-2*columnGap)
 	var b strings.Builder
@@ -36,7 +37,8 @@ func TestNarrowTablesLoseNothing(t *testing.T) {
 func TestTimesForPeople(t *testing.T) {
 	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	for want, d := range map[string]time.Duration{
-		"just now": 0, "1 second ago": time.Second, "3 minutes ago": 3 * time.Minute, "in 30 days": -30*24*time.Hour + time.Second,
+		"just now": 0, "1 second ago": time.Second, "3 minutes ago": 3 * time.Minute,
+		"in 30 days":  -30*24*time.Hour + time.Second,
 		"in 2 months": -60 * 24 * time.Hour, "1 year ago": 370 * 24 * time.Hour,
 	} {
 		at := now.Add(-d)
@@ -45,7 +47,8 @@ func TestTimesForPeople(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"2027-01-31": "2027-01-31T00:00:00Z", "30d": "2026-12-30T12:00:00Z", "720h": "2026-12-30T12:00:00Z",
+		"2027-01-31": "2027-01-31T00:00:00Z", "30d": "2026-12-30T12:00:00Z",
+		"720h":                      "2026-12-30T12:00:00Z",
 		"2027-01-31T01:00:00+01:00": "2027-01-31T00:00:00Z",
 	} {
 		if got, err := ParseTime(text, now); err != nil || TimeText(got) != want {
@@ -75,7 +78,8 @@ func TestOutputForms(t *testing.T) {
 		}
 	}
 	o := Output{field: "nonsense"}
-	if err := o.Print(&strings.Builder{}, answer); err == nil || !strings.Contains(err.Error(), "there are id, value") {
+	if err := o.Print(&strings.Builder{}, answer); err == nil ||
+		!strings.Contains(err.Error(), "there are id, value") {
 		t.Errorf("an unknown field: %v", err)
 	}
 }

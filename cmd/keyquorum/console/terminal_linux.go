@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// HideInput stops a terminal from showing what is typed until restore is called. On anything else it does nothing.
+// HideInput stops a terminal from showing what is typed until restore is called. On anything else
+// it does nothing.
 func HideInput(f *os.File) (restore func()) {
 	before, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	if err != nil {

@@ -45,7 +45,8 @@ func span(d time.Duration) string {
 	for _, unit := range []struct {
 		name   string
 		length time.Duration
-	}{{"year", 365 * day}, {"month", 30 * day}, {"day", day}, {"hour", time.Hour}, {"minute", time.Minute}} {
+	}{{"year", 365 * day}, {"month", 30 * day}, {"day", day}, {"hour", time.Hour},
+		{"minute", time.Minute}} {
 		if d >= unit.length {
 			return plural(int(d.Round(unit.length)/unit.length), unit.name)
 		}
@@ -60,7 +61,8 @@ func plural(n int, unit string) string {
 	return fmt.Sprintf("%d %ss", n, unit)
 }
 
-// ParseTime reads a time as it is typed: RFC 3339, a date, or a length of time from now (30d, 720h).
+// ParseTime reads a time as it is typed: RFC 3339, a date, or a length of time from now (30d,
+// 720h).
 func ParseTime(text string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t, nil

@@ -9,7 +9,8 @@ import (
 // patience is how long something may take before somebody at a terminal is told that it goes on.
 const patience = time.Second
 
-// Waiting tells, on a terminal, what is waited for once that has taken a second, until done is called.
+// Waiting tells, on a terminal, what is waited for once that has taken a second, until done is
+// called.
 func Waiting(w io.Writer, what string) (done func()) {
 	if !IsTerminal(w) {
 		return func() {}

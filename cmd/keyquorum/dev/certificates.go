@@ -21,11 +21,16 @@ const (
 	renewBefore     = 30 * 24 * time.Hour
 )
 
-// EnsureCertificates leaves a good pair in the folder, for the zone that nobody asked to be another.
-func (f Folder) EnsureCertificates(now time.Time) error { return f.ensureCertificates(Layout{}, now) }
+// EnsureCertificates leaves a good pair in the folder, for the zone that nobody asked to be
+// another.
+func (f Folder) EnsureCertificates(now time.Time) error {
+	return f.ensureCertificates(Layout{},
+		now)
+}
 
-// ensureCertificates leaves a good pair in the folder. A pair near its end is replaced together with its authority,
-// whose key is never written: nothing that was left behind can sign another certificate.
+// ensureCertificates leaves a good pair in the folder. A pair near its end is replaced together
+// with its authority, whose key is never written: nothing that was left behind can sign another
+// certificate.
 func (f Folder) ensureCertificates(l Layout, now time.Time) error {
 	pair, err := tls.LoadX509KeyPair(f.Path("tls.pem"), f.Path("tls-key.pem"))
 	if err == nil && pair.Leaf.NotAfter.After(now.Add(renewBefore)) {
@@ -68,7 +73,8 @@ func mintAuthority(now time.Time) (*x509.Certificate, *ecdsa.PrivateKey, error) 
 	return ca, key, err
 }
 
-func mintServer(l Layout, ca *x509.Certificate, caKey *ecdsa.PrivateKey, now time.Time) ([]byte, *ecdsa.PrivateKey, error) {
+func mintServer(l Layout, ca *x509.Certificate, caKey *ecdsa.PrivateKey, now time.Time) ([]byte,
+	*ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err

@@ -32,13 +32,15 @@ type cluster struct {
 
 // run runs a dev cluster until ctx ends. Whatever happens, it leaves no node behind.
 func run(ctx context.Context, folder Folder, asked *options, stdout, stderr io.Writer) error {
-	d := &cluster{folder: folder, asked: asked, out: stdout, print: stdout, buried: make(map[*process]bool)}
+	d := &cluster{folder: folder, asked: asked, out: stdout, print: stdout,
+		buried: make(map[*process]bool)}
 	if asked.print != "" {
 		d.out = stderr
 	}
 	if asked.detached {
 		var err error
-		if d.log, err = os.OpenFile(folder.Path("dev.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
+		if d.log, err = os.OpenFile(folder.Path("dev.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND,
+			0o600); err != nil {
 			return err
 		}
 		defer d.log.Close()
@@ -98,7 +100,8 @@ func (d *cluster) launch(ctx context.Context, a Address) error {
 }
 
 // until waits for a condition of a node, and gives up when the node has ended or patience has.
-func (d *cluster) until(ctx context.Context, p *process, what string, holds func(context.Context) (bool, error)) error {
+func (d *cluster) until(ctx context.Context, p *process, what string,
+	holds func(context.Context) (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	tick := time.NewTicker(lookOften)
@@ -112,13 +115,15 @@ func (d *cluster) until(ctx context.Context, p *process, what string, holds func
 			d.buried[p] = true
 			return errors.New(d.folder.obituary(p))
 		case <-ctx.Done():
-			return fmt.Errorf("node %d: gave up waiting until %s; its log is %s", p.Number, what, d.folder.logFile(p.Number))
+			return fmt.Errorf("node %d: gave up waiting until %s; its log is %s", p.Number, what,
+				d.folder.logFile(p.Number))
 		case <-tick.C:
 		}
 	}
 }
 
-// supervise reports nodes that die, leaves them dead, and starts a node again when `dev restart` has left a file for it.
+// supervise reports nodes that die, leaves them dead, and starts a node again when `dev restart`
+// has left a file for it.
 func (d *cluster) supervise(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()

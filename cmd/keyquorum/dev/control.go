@@ -33,7 +33,8 @@ func (r Report) process() any {
 }
 
 func statusCommand(dir *string) *cobra.Command {
-	c := &cobra.Command{Use: "status", Short: "Say how the nodes of the running dev cluster are", Args: console.Arguments(0, 0)}
+	c := &cobra.Command{Use: "status", Short: "Say how the nodes of the running dev cluster are",
+		Args: console.Arguments(0, 0)}
 	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		folder, state, err := running(*dir)
@@ -66,7 +67,8 @@ func running(dir string) (Folder, State, error) {
 }
 
 func (f Folder) report(ctx context.Context, a Address) Report {
-	r := Report{Node: a.Number, API: a.API(), Vault: a.vaultURL(), PID: ReadPID(f.pidFile(a.Number)), State: "down"}
+	r := Report{Node: a.Number, API: a.API(), Vault: a.vaultURL(), PID: ReadPID(f.pidFile(a.Number)),
+		State: "down"}
 	ca, err := os.ReadFile(f.Path("ca.pem"))
 	if err != nil || r.PID == 0 {
 		return r
@@ -91,7 +93,8 @@ func (f Folder) report(ctx context.Context, a Address) Report {
 
 func restartCommand(dir *string) *cobra.Command {
 	return &cobra.Command{
-		Use: "restart N", Short: "Start node N again (one that runs is stopped first)", Args: console.Arguments(1, 1),
+		Use: "restart N", Short: "Start node N again (one that runs is stopped first)",
+		Args: console.Arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			folder, state, err := running(*dir)
 			if err != nil {
@@ -114,7 +117,8 @@ func restartCommand(dir *string) *cobra.Command {
 	}
 }
 
-// requestRestart leaves a file for the running `keyquorum dev`, which removes it when it has done what it could.
+// requestRestart leaves a file for the running `keyquorum dev`, which removes it when it has done
+// what it could.
 func (f Folder) requestRestart(ctx context.Context, number int) error {
 	request := f.restartFile(number)
 	if err := os.WriteFile(request, nil, 0o600); err != nil {

@@ -60,7 +60,8 @@ func Command(node *cobra.Command) *cobra.Command {
 		defer stop()
 		return o.run(ctx, c.OutOrStdout(), c.ErrOrStderr())
 	}
-	c.AddCommand(statusCommand(dir), restartCommand(dir), stopCommand(dir), execCommand(dir), insideCommand(), node)
+	c.AddCommand(statusCommand(dir), restartCommand(dir), stopCommand(dir), execCommand(dir),
+		insideCommand(), node)
 	return c
 }
 
@@ -83,8 +84,8 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	return run(ctx, folder, o, stdout, stderr)
 }
 
-// folder is a locked one; release gives it back, and removes it with all that it holds where nothing
-// is to be kept.
+// folder is a locked one; release gives it back, and removes it with all that it holds where
+// nothing is to be kept.
 func (o *options) folder() (folder Folder, release func(), err error) {
 	if o.memory {
 		return takeMemory()

@@ -7,7 +7,8 @@ import (
 )
 
 func TestExportsSurviveAShell(t *testing.T) {
-	for _, value := range []string{"plain", "", "two words", "it's", `back\slash $HOME "quoted"`, "https://demo.vault.localhost:8200,b=c"} {
+	for _, value := range []string{"plain", "", "two words", "it's", `back\slash $HOME "quoted"`,
+		"https://demo.vault.localhost:8200,b=c"} {
 		script := exports([]variable{{"KQ_VALUE", value}}) + `printf %s "$KQ_VALUE"`
 		out, err := exec.Command("sh", "-c", script).Output()
 		if err != nil || string(out) != value {
@@ -23,7 +24,8 @@ func TestDevClusterStaysAtItsPorts(t *testing.T) {
 		port  int
 		want  int
 	}{
-		{0, false, 8200, 8200}, {0, true, 9000, 9000}, {9000, false, 8200, 9000}, {9000, true, 9000, 9000},
+		{0, false, 8200, 8200}, {0, true, 9000, 9000}, {9000, false, 8200, 9000},
+		{9000, true, 9000, 9000},
 		{9000, true, 0, 9000},
 	} {
 		s := State{Layout: Layout{Port: row.made}}

@@ -22,10 +22,12 @@ import (
 	"keyquorum/cmd/keyquorum/operator"
 )
 
-// variable is one NAME=value of the environment for the demo application and for operators' commands.
+// variable is one NAME=value of the environment for the demo application and for operators'
+// commands.
 type variable struct{ name, value string }
 
-// environment is what a program needs to use the cluster through one node. The vault URLs are all nodes', its own first.
+// environment is what a program needs to use the cluster through one node. The vault URLs are all
+// nodes', its own first.
 func (f Folder) environment(s State, a Address) []variable {
 	ca := f.Path("ca.pem")
 	variables := []variable{
@@ -111,12 +113,14 @@ func (d *cluster) announce(ctx context.Context) error {
 				return err
 			}
 		}
-		d.say("\n# Environment for node %d, %s (also in %s)", p.Number, p.vaultURL(), d.folder.Path(names[len(names)-1]))
+		d.say("\n# Environment for node %d, %s (also in %s)", p.Number, p.vaultURL(),
+			d.folder.Path(names[len(names)-1]))
 		fmt.Fprint(d.out, lines)
 	}
 	d.say("")
 	for _, p := range d.nodes {
-		d.say("Node %d: process %d, %s, log %s", p.Number, p.cmd.Process.Pid, p.vaultURL(), d.folder.logFile(p.Number))
+		d.say("Node %d: process %d, %s, log %s", p.Number, p.cmd.Process.Pid, p.vaultURL(),
+			d.folder.logFile(p.Number))
 	}
 	d.say("\nThis is a cluster to try things out: its unseal shares, root token and client secret lie in the clear in\n%s. Keep nothing real in it.",
 		d.folder.Path("dev.json"))
@@ -215,8 +219,9 @@ func writeWhole(file string, content []byte, mode os.FileMode) error {
 // namesPatience is how long a node may take to say which vaults there are.
 const namesPatience = 3 * time.Second
 
-// liveNames are the host names that a program meets when it uses any vault of the cluster. Where no node says which there are
-// (all are sealed, or down) it is the demo vault's, which were made with the cluster.
+// liveNames are the host names that a program meets when it uses any vault of the cluster. Where no
+// node says which there are (all are sealed, or down) it is the demo vault's, which were made with
+// the cluster.
 func (f Folder) liveNames(ctx context.Context, s State) []string {
 	for _, a := range s.addresses() {
 		if vaults, err := f.liveVaults(ctx, s, a); err == nil {
@@ -252,7 +257,8 @@ func (f Folder) liveVaults(ctx context.Context, s State, a Address) (names []str
 	return names, err
 }
 
-// unresolved are those that this machine's resolver does not know. Go and glibc do not answer for *.localhost.
+// unresolved are those that this machine's resolver does not know. Go and glibc do not answer for
+// *.localhost.
 func (l Layout) unresolved(names []string) []string {
 	place := l.addresses()[0].host()
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {

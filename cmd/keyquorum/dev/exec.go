@@ -17,11 +17,13 @@ import (
 
 func execCommand(dir *string) *cobra.Command {
 	c := &cobra.Command{
-		Use: "exec -- COMMAND [ARGUMENT…]", Short: "Run a command with the environment and the host names of the dev cluster",
+		Use:   "exec -- COMMAND [ARGUMENT…]",
+		Short: "Run a command with the environment and the host names of the dev cluster",
 		Long: "Run a command with the environment of the dev cluster and, where the machine does not resolve its names, with a\n" +
 			"hosts file of its own, with all live vaults: in a user and mount namespace, which needs no privilege and changes\n" +
 			"nothing for others.\n\n" +
-			"The command runs as the cluster's application (" + defaultApp + "), which may do everything in its vaults. Where you have set another application's\n" +
+			"The command runs as the cluster's application (" + defaultApp +
+			"), which may do everything in its vaults. Where you have set another application's\n" +
 			"AZURE_CLIENT_ID or AZURE_CLIENT_SECRET, neither is replaced; AZURE_AUTHORITY_HOST, AZURE_TENANT_ID and KEYQUORUM_VAULT_URLS\n" +
 			"stay as you have set them too. The variables of operators (KEYQUORUM_, BAO_ and VAULT_ADDR, _CACERT, _TOKEN) are always the\n" +
 			"dev cluster's, so that nothing meant for it reaches another.",
@@ -38,7 +40,8 @@ func execCommand(dir *string) *cobra.Command {
 			return err
 		}
 		if state.App == nil {
-			return fmt.Errorf("there is no dev cluster in %s yet; start one with: %s dev, or say with --dir where it is", folder, console.CalledAs())
+			return fmt.Errorf("there is no dev cluster in %s yet; start one with: %s dev, or say with --dir where it is",
+				folder, console.CalledAs())
 		}
 		if *number < 1 || *number > state.nodes() {
 			return fmt.Errorf("--node %d: they are 1 to %d", *number, state.nodes())
@@ -55,7 +58,8 @@ func execCommand(dir *string) *cobra.Command {
 func (f Folder) adopt(s State, number int) error {
 	kept := f.callersOwn(s)
 	if len(kept) > 0 {
-		fmt.Fprintf(os.Stderr, "keyquorum: as you have set them, not as the dev cluster has them: %s\n", strings.Join(kept, ", "))
+		fmt.Fprintf(os.Stderr, "keyquorum: as you have set them, not as the dev cluster has them: %s\n",
+			strings.Join(kept, ", "))
 	}
 	for _, v := range f.environment(s, s.addresses()[number-1]) {
 		if slices.Contains(kept, v.name) {
@@ -65,11 +69,12 @@ func (f Folder) adopt(s State, number int) error {
 			return err
 		}
 	}
-	return os.Setenv("NO_PROXY", strings.TrimPrefix(os.Getenv("NO_PROXY")+",.localhost,127.0.0.1,."+s.suffix()+","+s.login(), ","))
+	return os.Setenv("NO_PROXY",
+		strings.TrimPrefix(os.Getenv("NO_PROXY")+",.localhost,127.0.0.1,."+s.suffix()+","+s.login(), ","))
 }
 
-// ofApplications are the variables that a caller may set for an application of their own. Those of one line belong together: with the
-// caller's secret goes the caller's client id.
+// ofApplications are the variables that a caller may set for an application of their own. Those of
+// one line belong together: with the caller's secret goes the caller's client id.
 var ofApplications = [][]string{
 	{"AZURE_AUTHORITY_HOST"},
 	{"AZURE_TENANT_ID"},
@@ -136,7 +141,8 @@ func onOurTerminal(cmd *exec.Cmd) *exec.Cmd {
 	return cmd
 }
 
-// await waits until a started command ends. A Ctrl-C reaches it from the terminal; a SIGTERM is passed on.
+// await waits until a started command ends. A Ctrl-C reaches it from the terminal; a SIGTERM is
+// passed on.
 func await(cmd *exec.Cmd) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

@@ -12,8 +12,8 @@ import (
 	"keyquorum/cmd/keyquorum/console"
 )
 
-// insideNamespace starts ourselves as `dev inside`, in new user and mount namespaces, as the same user, and with the one
-// capability there that mounting a file needs.
+// insideNamespace starts ourselves as `dev inside`, in new user and mount namespaces, as the same
+// user, and with the one capability there that mounting a file needs.
 func (f Folder) insideNamespace(line string, args []string) (*exec.Cmd, error) {
 	hosts, err := f.writeHosts(line)
 	if err != nil {
@@ -23,7 +23,8 @@ func (f Folder) insideNamespace(line string, args []string) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := onOurTerminal(exec.Command(self, append([]string{"dev", "inside", hosts, "--"}, args...)...))
+	cmd := onOurTerminal(exec.Command(self,
+		append([]string{"dev", "inside", hosts, "--"}, args...)...))
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}},
@@ -33,9 +34,11 @@ func (f Folder) insideNamespace(line string, args []string) (*exec.Cmd, error) {
 	return cmd, cmd.Start()
 }
 
-// insideCommand is the second half of `dev exec`: it lays the hosts file over /etc/hosts and becomes the command.
+// insideCommand is the second half of `dev exec`: it lays the hosts file over /etc/hosts and
+// becomes the command.
 func insideCommand() *cobra.Command {
-	return &cobra.Command{Use: "inside HOSTS -- COMMAND", Hidden: true, Args: console.Arguments(2, console.Any),
+	return &cobra.Command{Use: "inside HOSTS -- COMMAND", Hidden: true,
+		Args: console.Arguments(2, console.Any),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := mountHosts(args[0]); err != nil {
 				fmt.Fprintln(os.Stderr, noNamespace(err, lastLine(args[0])))
@@ -44,7 +47,8 @@ func insideCommand() *cobra.Command {
 			if err != nil {
 				return console.Exit(127, err)
 			}
-			_ = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) // the command needs none
+			_ = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0,
+				0) // the command needs none
 			return syscall.Exec(program, args[1:], os.Environ())
 		}}
 }

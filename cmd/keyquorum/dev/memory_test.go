@@ -95,7 +95,8 @@ func TestOnlyADevClustersFilesAreReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := folder.Path("env")
-	if err := os.WriteFile(env, []byte(exports([]variable{{"KEYQUORUM_DEV_DIR", "/x"}})), 0o600); err != nil {
+	if err := os.WriteFile(env, []byte(exports([]variable{{"KEYQUORUM_DEV_DIR", "/x"}})),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, row := range []struct {

@@ -22,8 +22,8 @@ type process struct {
 	end  *os.ProcessState
 }
 
-// start runs a node as a process of its own, in its own process group so that a Ctrl-C on the terminal reaches it only
-// through us. It logs to nodeN.log.
+// start runs a node as a process of its own, in its own process group so that a Ctrl-C on the
+// terminal reaches it only through us. It logs to nodeN.log.
 func (f Folder) start(args []string, a Address) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -104,7 +104,8 @@ func (p *process) await() {
 	}
 }
 
-// obituary says how a process ended, with the last line that it logged when it ended by itself. Call it once gone.
+// obituary says how a process ended, with the last line that it logged when it ended by itself.
+// Call it once gone.
 func (f Folder) obituary(p *process) string {
 	s := fmt.Sprintf("node %d (pid %d) ended: %s", p.Number, p.cmd.Process.Pid, p.end)
 	if p.end.Exited() && !p.end.Success() {

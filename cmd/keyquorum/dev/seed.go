@@ -109,7 +109,8 @@ func parseSeed(text []byte) (*seed, error) {
 	var s *seed
 	if err := d.Decode(&s); err != nil {
 		if member, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-			return nil, fmt.Errorf("there is no member %s; docs/testing-with-keyquorum.md lists them", member)
+			return nil, fmt.Errorf("there is no member %s; docs/testing-with-keyquorum.md lists them",
+				member)
 		}
 		return nil, fmt.Errorf("it is not the JSON of a seed: %w", err)
 	}

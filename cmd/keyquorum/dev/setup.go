@@ -9,8 +9,8 @@ import (
 	"keyquorum/cmd/keyquorum/operator"
 )
 
-// up brings the cluster to where it should be from wherever it is: nothing yet, a first run that was cut short, or a
-// cluster that comes back with its data.
+// up brings the cluster to where it should be from wherever it is: nothing yet, a first run that
+// was cut short, or a cluster that comes back with its data.
 func (d *cluster) up(ctx context.Context) error {
 	for _, a := range d.state.addresses() {
 		if err := d.launch(ctx, a); err != nil {
@@ -71,7 +71,8 @@ func (d *cluster) ensureInitialised(ctx context.Context) error {
 		return err
 	}
 	if status.Initialized {
-		return fmt.Errorf("a first run was cut short before it kept its unseal shares; remove %s to begin anew", d.folder)
+		return fmt.Errorf("a first run was cut short before it kept its unseal shares; remove %s to begin anew",
+			d.folder)
 	}
 	api, err := d.client(first)
 	if err != nil {
@@ -128,7 +129,8 @@ func (d *cluster) letIn(ctx context.Context, p *process) (joins bool, err error)
 // staysSealed is false on a first run: a cluster has to be opened once to be furnished.
 func (d *cluster) staysSealed() bool { return d.asked.sealed && d.state.App != nil }
 
-// join returns when the node has its challenge: from then on it takes shares. Asked to retry, it would answer before.
+// join returns when the node has its challenge: from then on it takes shares. Asked to retry, it
+// would answer before.
 func (d *cluster) join(ctx context.Context, p *process) error {
 	d.say("Node %d: joining", p.Number)
 	if err := d.removeFormer(ctx, p); err != nil {
@@ -160,12 +162,14 @@ func (d *cluster) unseal(ctx context.Context, p *process) error {
 	})
 }
 
-// removeFormer removes a member that has the address of a node without data: its join was cut short between the two, or
-// somebody emptied its folder. Its id never comes back, and the address is free for a new one.
+// removeFormer removes a member that has the address of a node without data: its join was cut short
+// between the two, or somebody emptied its folder. Its id never comes back, and the address is free
+// for a new one.
 func (d *cluster) removeFormer(ctx context.Context, p *process) error {
 	var peers operator.RaftConfiguration
 	first := d.nodes[0].Address
-	if err := d.call(ctx, first, http.MethodGet, "/v1/sys/storage/raft/configuration", nil, &peers); err != nil {
+	if err := d.call(ctx, first, http.MethodGet, "/v1/sys/storage/raft/configuration", nil,
+		&peers); err != nil {
 		return err
 	}
 	for _, m := range peers.Data.Config.Servers {
@@ -173,7 +177,8 @@ func (d *cluster) removeFormer(ctx context.Context, p *process) error {
 			continue
 		}
 		in := map[string]string{"server_id": m.ID}
-		if err := d.call(ctx, first, http.MethodPut, "/v1/sys/storage/raft/remove-peer", in, nil); err != nil {
+		if err := d.call(ctx, first, http.MethodPut, "/v1/sys/storage/raft/remove-peer", in,
+			nil); err != nil {
 			return err
 		}
 	}
@@ -184,7 +189,8 @@ func (d *cluster) removeFormer(ctx context.Context, p *process) error {
 func (d *cluster) isVoter(p *process) func(context.Context) (bool, error) {
 	return func(ctx context.Context) (bool, error) {
 		var peers operator.RaftConfiguration
-		err := d.call(ctx, d.nodes[0].Address, http.MethodGet, "/v1/sys/storage/raft/configuration", nil, &peers)
+		err := d.call(ctx, d.nodes[0].Address, http.MethodGet, "/v1/sys/storage/raft/configuration", nil,
+			&peers)
 		return err == nil && slices.ContainsFunc(peers.Data.Config.Servers, func(m operator.Peer) bool {
 			return m.Voter && m.Address == p.Cluster()
 		}), nil

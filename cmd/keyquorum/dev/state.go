@@ -18,7 +18,8 @@ import (
 	"keyquorum/cmd/keyquorum/console"
 )
 
-// State is dev.json: what a dev cluster must know to come back. It holds every secret of the cluster, in the clear.
+// State is dev.json: what a dev cluster must know to come back. It holds every secret of the
+// cluster, in the clear.
 type State struct {
 	Layout
 	Init *operator.InitResult  `json:"init,omitempty"`
@@ -57,7 +58,8 @@ func writeAll(file *os.File, s string) error {
 	return err
 }
 
-// owner is the pid of the `keyquorum dev` that runs in the folder, or an error that says that none does.
+// owner is the pid of the `keyquorum dev` that runs in the folder, or an error that says that none
+// does.
 func (f Folder) owner() (int, error) {
 	idle := fmt.Errorf("no dev cluster runs in %s; start one with: %s dev, or say with --dir where it is",
 		f, console.CalledAs())
@@ -127,7 +129,8 @@ func (s *State) chooseLayout(o *options) error {
 		s.Layout = o.layout
 		s.Port = o.port
 	case o.asked && o.port != 0 && o.port != s.Port:
-		return fmt.Errorf("this dev cluster was made with --port %d; remove its folder to begin anew with %d", s.Port, o.port)
+		return fmt.Errorf("this dev cluster was made with --port %d; remove its folder to begin anew with %d",
+			s.Port, o.port)
 	}
 	if s.Port == 0 {
 		return s.findPorts()
@@ -148,7 +151,8 @@ func (s *State) findPorts() error {
 	return errors.New("no free ports were found; choose with --port")
 }
 
-// portsAreFree says what a node would say of its port in words that mean nothing to whoever started a dev cluster.
+// portsAreFree says what a node would say of its port in words that mean nothing to whoever started
+// a dev cluster.
 func (s *State) portsAreFree() error {
 	for _, a := range s.addresses() {
 		for offset := range 3 {

@@ -112,7 +112,8 @@ func (v verb) command(
 ) *cobra.Command {
 	words := strings.Fields(v.use)
 	c := &cobra.Command{
-		Use: v.use, Short: v.short, Example: v.example, Args: console.Arguments(len(words)-1, len(words)-1),
+		Use: v.use, Short: v.short, Example: v.example,
+		Args: console.Arguments(len(words)-1, len(words)-1),
 	}
 	if v.more != "" {
 		c.Long = v.short + ".\n\n" + v.more

@@ -198,8 +198,8 @@ func remove(c *call) (a console.Answer, err error) {
 	return o.answer(), err
 }
 
-// settle is how often it is looked whether what Azure does by and by has been done, and settlePatience
-// for how long. A Keyquorum has done it before it answers.
+// settle is how often it is looked whether what Azure does by and by has been done, and
+// settlePatience for how long. A Keyquorum has done it before it answers.
 const (
 	settle         = 500 * time.Millisecond
 	settlePatience = 2 * time.Minute

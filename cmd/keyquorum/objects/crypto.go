@@ -38,7 +38,8 @@ const notVerified = 3
 const maxInput = 64 << 10
 
 func cryptoVerbs() []verb {
-	enciphering := func(use, short, example string, do func(*call) (console.Answer, error), flags ...func(*pflag.FlagSet, *input)) verb {
+	enciphering := func(use, short, example string, do func(*call) (console.Answer, error),
+		flags ...func(*pflag.FlagSet, *input)) verb {
 		return verb{use: use, short: short, do: do, example: example,
 			flags: append(
 				[]func(*pflag.FlagSet, *input){

@@ -16,7 +16,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
 )
 
-// maxKeyFile bounds the file of a key in bytes: an RSA key of 4096 bits in PEM, with its certificates.
+// maxKeyFile bounds the file of a key in bytes: an RSA key of 4096 bits in PEM, with its
+// certificates.
 const maxKeyFile = 64 << 10
 
 // Reading the key that a file holds, as people have them. No error shows anything of the file.

@@ -37,10 +37,12 @@ func TestKeyFiles(t *testing.T) {
 	}
 	for _, file := range []string{
 		block("PRIVATE KEY", pkcs8(t, own)), block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(own)),
-		string(pkcs8(t, own)), block("CERTIFICATE", []byte("beside it")) + block("PRIVATE KEY", pkcs8(t, own)),
+		string(pkcs8(t, own)),
+		block("CERTIFICATE", []byte("beside it")) + block("PRIVATE KEY", pkcs8(t, own)),
 	} {
 		key, err := privateKey([]byte(file))
-		if err != nil || !bytes.Equal(key.N, own.N.Bytes()) || !bytes.Equal(key.QI, own.Precomputed.Qinv.Bytes()) {
+		if err != nil || !bytes.Equal(key.N, own.N.Bytes()) ||
+			!bytes.Equal(key.QI, own.Precomputed.Qinv.Bytes()) {
 			t.Errorf("%.30q… is read as another key (%v)", file, err)
 			continue
 		}
@@ -56,7 +58,8 @@ func TestKeyFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, file := range []string{block("PRIVATE KEY", pkcs8(t, own)), block("EC PRIVATE KEY", sec1)} {
+		for _, file := range []string{block("PRIVATE KEY", pkcs8(t, own)),
+			block("EC PRIVATE KEY", sec1)} {
 			key, err := privateKey([]byte(file))
 			if err != nil {
 				t.Errorf("%s: %v", curve.Params().Name, err)
@@ -125,7 +128,8 @@ func TestJWKOfP256K(t *testing.T) {
 	if err != nil || *key.Crv != azkeys.CurveNameP256K || key.KID != nil || key.KeyOps != nil {
 		t.Fatalf("%+v (%v)", key, err)
 	}
-	if text, err := publicJWK(key); err != nil || !strings.Contains(string(text), `"secp256k1"`) || strings.Contains(string(text), `"d"`) {
+	if text, err := publicJWK(key); err != nil || !strings.Contains(string(text), `"secp256k1"`) ||
+		strings.Contains(string(text), `"d"`) {
 		t.Errorf("%s (%v)", text, err)
 	}
 }

@@ -29,7 +29,8 @@ func keyVerbs() []verb {
 			flags: []func(*pflag.FlagSet, *input){bindKey, bindOperations, bindAttributes},
 		},
 		{
-			use: "import NAME", short: "Put a key of your own into the vault: PEM, PKCS #8 or JWK", do: importKey,
+			use: "import NAME", short: "Put a key of your own into the vault: PEM, PKCS #8 or JWK",
+			do: importKey,
 			more: "The file holds one private key: PEM (PRIVATE KEY, RSA PRIVATE KEY, EC PRIVATE\n" +
 				"KEY), PKCS #8 in DER, or a JWK (RSA, EC, oct). It crosses the wire under TLS;\n" +
 				"docs/bring-your-own-key.md has a way by which it does not.",
@@ -46,12 +47,14 @@ func keyVerbs() []verb {
 			do:    rotateKey,
 		},
 		{
-			use: "rotation-policy NAME", short: "Show when a key is rotated by itself, or change that", do: rotationPolicy,
+			use: "rotation-policy NAME", short: "Show when a key is rotated by itself, or change that",
+			do:    rotationPolicy,
 			more:  "Without flags it shows the policy. Lengths of time are those of ISO 8601: P90D, P18M, P2Y.",
 			flags: []func(*pflag.FlagSet, *input){bindPolicy},
 		},
 		{
-			use: "download NAME", short: "Write the public part of a key to a file, or to standard output", do: downloadKey,
+			use: "download NAME", short: "Write the public part of a key to a file, or to standard output",
+			do:    downloadKey,
 			flags: []func(*pflag.FlagSet, *input){bindVersion, bindOut, bindAs},
 		},
 		{
@@ -85,7 +88,8 @@ func createKey(c *call) (a console.Answer, err error) {
 	}
 	kty := azkeys.KeyType(c.in.key.kty)
 	in := azkeys.CreateKeyParameters{
-		Kty: &kty, KeyOps: operations(attributes.operations), KeyAttributes: attributes.ofKey(), Tags: attributes.tags,
+		Kty: &kty, KeyOps: operations(attributes.operations), KeyAttributes: attributes.ofKey(),
+		Tags: attributes.tags,
 	}
 	if c.in.key.size != 0 {
 		size := int32(min(max(c.in.key.size, -1), 1<<20))

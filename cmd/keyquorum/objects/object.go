@@ -71,10 +71,13 @@ func (o object) table() console.Table {
 		name, value string
 	}{
 		{"Name", o.Name}, {"Version", o.Version}, {"Vault", o.Vault}, {"Value", o.shownValue()},
-		{"Content type", o.ContentType}, {"Type", o.keyType()}, {"Operations", strings.Join(o.Operations, ", ")},
-		{"Enabled", yes(o.Enabled)}, {"Not before", moment(o.NotBefore, now)}, {"Expires", moment(o.Expires, now)},
+		{"Content type", o.ContentType}, {"Type", o.keyType()},
+		{"Operations", strings.Join(o.Operations, ", ")},
+		{"Enabled", yes(o.Enabled)}, {"Not before", moment(o.NotBefore, now)},
+		{"Expires", moment(o.Expires, now)},
 		{"Created", moment(o.Created, now)}, {"Updated", moment(o.Updated, now)},
-		{"Deleted", moment(o.Deleted, now)}, {"Purged", moment(o.ScheduledPurge, now)}, {"Tags", o.tagText()},
+		{"Deleted", moment(o.Deleted, now)}, {"Purged", moment(o.ScheduledPurge, now)},
+		{"Tags", o.tagText()},
 	} {
 		if row.value != "" {
 			t.Add(row.name, row.value)

@@ -35,7 +35,8 @@ func publicPEM(key *azkeys.JSONWebKey) ([]byte, error) {
 }
 
 var curves = map[azkeys.CurveName]elliptic.Curve{
-	azkeys.CurveNameP256: elliptic.P256(), azkeys.CurveNameP384: elliptic.P384(), azkeys.CurveNameP521: elliptic.P521(),
+	azkeys.CurveNameP256: elliptic.P256(), azkeys.CurveNameP384: elliptic.P384(),
+	azkeys.CurveNameP521: elliptic.P521(),
 }
 
 // publicDER is a SubjectPublicKeyInfo (RFC 5280 section 4.1).
@@ -69,7 +70,8 @@ func ecDER(key *azkeys.JSONWebKey) ([]byte, error) {
 	return x509.MarshalPKIXPublicKey(public)
 }
 
-// secp256k1DER writes what crypto/x509 has no name for (RFC 5480 section 2.1.1, SEC 2 section A.2.1).
+// secp256k1DER writes what crypto/x509 has no name for (RFC 5480 section 2.1.1, SEC 2 section
+// A.2.1).
 func secp256k1DER(point []byte) ([]byte, error) {
 	curve, err := asn1.Marshal(asn1.ObjectIdentifier{1, 3, 132, 0, 10})
 	if err != nil {

@@ -34,7 +34,9 @@ func (s *secrets) listVersions(ctx context.Context, name string) ([]object, erro
 	return pages(
 		ctx,
 		s.client.NewListSecretPropertiesVersionsPager(name, nil),
-		func(p azsecrets.ListSecretPropertiesVersionsResponse) []*azsecrets.SecretProperties { return p.Value },
+		func(p azsecrets.ListSecretPropertiesVersionsResponse) []*azsecrets.SecretProperties {
+			return p.Value
+		},
 		listedSecret,
 	)
 }
@@ -46,7 +48,8 @@ func (s *secrets) listDeleted(ctx context.Context) ([]object, error) {
 		},
 		func(d *azsecrets.DeletedSecretProperties) object {
 			return deletedSecret(azsecrets.DeletedSecret{
-				ID: d.ID, Attributes: d.Attributes, ContentType: d.ContentType, Tags: d.Tags, Managed: d.Managed,
+				ID: d.ID, Attributes: d.Attributes, ContentType: d.ContentType, Tags: d.Tags,
+				Managed:     d.Managed,
 				DeletedDate: d.DeletedDate, ScheduledPurgeDate: d.ScheduledPurgeDate,
 			})
 		})

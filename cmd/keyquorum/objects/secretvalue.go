@@ -32,7 +32,8 @@ func secretVerbs() []verb {
 			flags: []func(*pflag.FlagSet, *input){bindValue, bindAttributes, bindContentType},
 		},
 		{
-			use: "download NAME", short: "Write the value of a secret to a file, or to standard output", do: downloadSecret,
+			use: "download NAME", short: "Write the value of a secret to a file, or to standard output",
+			do: downloadSecret,
 			more: "The file is made with mode 0600, and holds the value byte for byte. What was\n" +
 				"set with --encoding=base64 is decoded.",
 			flags: []func(*pflag.FlagSet, *input){bindVersion, bindOut},

@@ -9,7 +9,8 @@ import (
 	"keyquorum/cmd/keyquorum/session"
 )
 
-// A shelf is the objects of one kind in a vault. An empty version is the newest. Errors are the SDK's.
+// A shelf is the objects of one kind in a vault. An empty version is the newest. Errors are the
+// SDK's.
 type shelf interface {
 	get(ctx context.Context, name, version string) (object, error)
 	getDeleted(ctx context.Context, name string) (object, error)

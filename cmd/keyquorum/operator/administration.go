@@ -57,8 +57,10 @@ type GrantInfo struct {
 	Secrets  []string `json:"secrets"`
 }
 
-// administer calls the administration API and gives the data of its answer. The segments of the path are escaped.
-func administer[T any](ctx context.Context, api *Client, method string, in any, segments ...string) (T, error) {
+// administer calls the administration API and gives the data of its answer. The segments of the
+// path are escaped.
+func administer[T any](ctx context.Context, api *Client, method string, in any,
+	segments ...string) (T, error) {
 	for i, s := range segments {
 		segments[i] = url.PathEscape(s)
 	}
@@ -69,8 +71,10 @@ func administer[T any](ctx context.Context, api *Client, method string, in any, 
 	return answer.Data, err
 }
 
-func CreateVault(ctx context.Context, api *Client, name string, retentionDays int, purgeProtection bool) (VaultInfo, error) {
-	in := map[string]any{"name": name, "retention_days": retentionDays, "purge_protection": purgeProtection}
+func CreateVault(ctx context.Context, api *Client, name string, retentionDays int,
+	purgeProtection bool) (VaultInfo, error) {
+	in := map[string]any{"name": name, "retention_days": retentionDays,
+		"purge_protection": purgeProtection}
 	return administer[VaultInfo](ctx, api, http.MethodPost, in, "vaults")
 }
 
@@ -86,7 +90,8 @@ func CreateApp(ctx context.Context, api *Client, name string) (appInfo, error) {
 	return administer[appInfo](ctx, api, http.MethodPost, map[string]any{"name": name}, "apps")
 }
 
-func AddCredential(ctx context.Context, api *Client, app string, life time.Duration) (newCredential, error) {
+func AddCredential(ctx context.Context, api *Client, app string, life time.Duration) (newCredential,
+	error) {
 	in := map[string]any{}
 	if life > 0 {
 		in["ttl"] = life.String()
@@ -94,7 +99,8 @@ func AddCredential(ctx context.Context, api *Client, app string, life time.Durat
 	return administer[newCredential](ctx, api, http.MethodPost, in, "apps", app, "credentials")
 }
 
-func SetGrant(ctx context.Context, api *Client, vault, app string, keys, secrets []string) (GrantInfo, error) {
+func SetGrant(ctx context.Context, api *Client, vault, app string, keys,
+	secrets []string) (GrantInfo, error) {
 	in := map[string]any{"keys": nonNil(keys), "secrets": nonNil(secrets)}
 	return administer[GrantInfo](ctx, api, http.MethodPut, in, "vaults", vault, "grants", app)
 }

@@ -13,13 +13,17 @@ import (
 func AppCommand() *cobra.Command {
 	c := console.Group("app", "Applications and their client secrets")
 	k := ConnectionFlags(c)
-	c.AddCommand(appCreate(k), appList(k), appShow(k), appSwitch(k, "enable", true), appSwitch(k, "disable", false), appDelete(k),
-		console.Group("credential", "Client secrets of an application", credentialAdd(k), credentialRemove(k)))
+	c.AddCommand(appCreate(k), appList(k), appShow(k), appSwitch(k, "enable", true),
+		appSwitch(k, "disable", false), appDelete(k),
+		console.Group("credential", "Client secrets of an application", credentialAdd(k),
+			credentialRemove(k)))
 	return c
 }
 
 func appCreate(k *Connection) *cobra.Command {
-	c := &cobra.Command{Use: "create NAME", Short: "Create an application; give it a client secret with app credential add", Args: console.Arguments(1, 1)}
+	c := &cobra.Command{Use: "create NAME",
+		Short: "Create an application; give it a client secret with app credential add",
+		Args:  console.Arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *Client, args []string) (appInfo, error) {
 		return CreateApp(ctx, api, args[0])
 	}, appTable)
@@ -36,7 +40,8 @@ func appList(k *Connection) *cobra.Command {
 }
 
 func appShow(k *Connection) *cobra.Command {
-	c := &cobra.Command{Use: "show APP", Short: "Show an application, by name or client id", Args: console.Arguments(1, 1)}
+	c := &cobra.Command{Use: "show APP", Short: "Show an application, by name or client id",
+		Args: console.Arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *Client, args []string) (appInfo, error) {
 		return administer[appInfo](ctx, api, http.MethodGet, nil, "apps", args[0])
 	}, appTable)
@@ -49,28 +54,33 @@ func appSwitch(k *Connection, verb string, enabled bool) *cobra.Command {
 	}
 	c := &cobra.Command{Use: verb + " APP", Short: short, Args: console.Arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *Client, args []string) (appInfo, error) {
-		return administer[appInfo](ctx, api, http.MethodPost, map[string]any{"enabled": enabled}, "apps", args[0])
+		return administer[appInfo](ctx, api, http.MethodPost, map[string]any{"enabled": enabled}, "apps",
+			args[0])
 	}, appTable)
 }
 
 func appDelete(k *Connection) *cobra.Command {
-	return &cobra.Command{Use: "delete APP", Short: "Delete an application and every client secret of it", Args: console.Arguments(1, 1),
+	return &cobra.Command{Use: "delete APP",
+		Short: "Delete an application and every client secret of it", Args: console.Arguments(1, 1),
 		RunE: deleting(k, "apps")}
 }
 
 func credentialAdd(k *Connection) *cobra.Command {
-	c := &cobra.Command{Use: "add APP", Short: "Make a client secret; it is shown once", Args: console.Arguments(1, 1)}
+	c := &cobra.Command{Use: "add APP", Short: "Make a client secret; it is shown once",
+		Args: console.Arguments(1, 1)}
 	life := c.Flags().Duration("ttl", 0, "how long it lives, as in 720h (0: until removed)")
 	return showing(c, k, func(ctx context.Context, api *Client, args []string) (newCredential, error) {
 		return AddCredential(ctx, api, args[0], *life)
 	}, func(n newCredential) console.Table {
-		return console.Pairs("Client id", n.ClientID, "Client secret", n.Secret, "Credential id", n.ID, "Ends", n.expiry())
+		return console.Pairs("Client id", n.ClientID, "Client secret", n.Secret, "Credential id", n.ID,
+			"Ends", n.expiry())
 	})
 }
 
 func credentialRemove(k *Connection) *cobra.Command {
-	return &cobra.Command{Use: "remove APP CREDENTIAL_ID", Short: "Revoke a client secret and every token issued for it",
-		Args: console.Arguments(2, 2), RunE: deleting(k, "apps", "credentials")}
+	return &cobra.Command{Use: "remove APP CREDENTIAL_ID",
+		Short: "Revoke a client secret and every token issued for it",
+		Args:  console.Arguments(2, 2), RunE: deleting(k, "apps", "credentials")}
 }
 
 // deleting sends a DELETE for collection/argument/collection/argument… and says that it was done.
@@ -93,7 +103,8 @@ func deleting(k *Connection, collections ...string) func(*cobra.Command, []strin
 }
 
 func appTable(a appInfo) console.Table {
-	return console.Pairs("Name", a.Name, "Client id", a.ClientID, "Object id", a.OID, "State", enabledText(a.Enabled),
+	return console.Pairs("Name", a.Name, "Client id", a.ClientID, "Object id", a.OID, "State",
+		enabledText(a.Enabled),
 		"Created", console.TimeText(a.Created), "Credentials", a.credentialIDs())
 }
 

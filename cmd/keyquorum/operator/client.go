@@ -74,7 +74,8 @@ func NewClient(base, token string, caPEM []byte) (*Client, error) {
 	}, nil
 }
 
-// Connection is what the commands that talk to a node share: --address and --ca-cert, else the environment.
+// Connection is what the commands that talk to a node share: --address and --ca-cert, else the
+// environment.
 type Connection struct{ address, caCert string }
 
 func ConnectionFlags(c *cobra.Command) *Connection {
@@ -92,8 +93,8 @@ func (k *Connection) Client() (*Client, error) {
 	return k.ClientOf(cmp.Or(k.address, fromEnvironment("ADDR"), defaultServer))
 }
 
-// ClientOf is a client of another node of the same cluster. The token comes from the environment and from nowhere else, since
-// command lines are seen by every user of a machine.
+// ClientOf is a client of another node of the same cluster. The token comes from the environment
+// and from nowhere else, since command lines are seen by every user of a machine.
 func (k *Connection) ClientOf(address string) (*Client, error) {
 	var ca []byte
 	if file := cmp.Or(k.caCert, fromEnvironment("CACERT")); file != "" {
@@ -110,8 +111,8 @@ func fromEnvironment(name string) string {
 	return cmp.Or(os.Getenv("KEYQUORUM_"+name), os.Getenv("BAO_"+name), os.Getenv("VAULT_"+name))
 }
 
-// Call sends in (nil: no body) and decodes the answer into out (nil: not wanted). Everything that goes wrong on the
-// way or at the server has exit code 2.
+// Call sends in (nil: no body) and decodes the answer into out (nil: not wanted). Everything that
+// goes wrong on the way or at the server has exit code 2.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	status, body, err := c.send(ctx, method, path, in)
 	if err != nil {
@@ -126,7 +127,8 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	if err := d.Decode(out); err != nil {
-		return console.Exit(2, fmt.Errorf("the answer to %s %s is not what this version understands: %w", method, path, err))
+		return console.Exit(2, fmt.Errorf("the answer to %s %s is not what this version understands: %w",
+			method, path, err))
 	}
 	return nil
 }

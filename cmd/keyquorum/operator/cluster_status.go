@@ -47,7 +47,8 @@ type nodeStatus struct {
 }
 
 func StatusCommand() *cobra.Command {
-	c := &cobra.Command{Use: "status", Short: "Show all nodes of the cluster, and what it can still lose", Args: console.Arguments(0, 0)}
+	c := &cobra.Command{Use: "status",
+		Short: "Show all nodes of the cluster, and what it can still lose", Args: console.Arguments(0, 0)}
 	k, format := ConnectionFlags(c), console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := k.Client()

@@ -37,7 +37,8 @@ func (k *Connection) VaultNames(gone bool, begun string) (names []string) {
 
 // completing has the first argument of a command completed with vaults' names.
 func (k *Connection) completing(c *cobra.Command, gone bool) *cobra.Command {
-	c.ValidArgsFunction = func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	c.ValidArgsFunction = func(_ *cobra.Command, args []string, begun string) ([]string,
+		cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

@@ -22,8 +22,9 @@ func GrantCommand() *cobra.Command {
 
 func grantSet(k *Connection) *cobra.Command {
 	c := &cobra.Command{
-		Use: "set VAULT APP", Short: "Replace what an application may do in a vault; of a kind without a flag it may do nothing",
-		Args: console.Arguments(2, 2),
+		Use:   "set VAULT APP",
+		Short: "Replace what an application may do in a vault; of a kind without a flag it may do nothing",
+		Args:  console.Arguments(2, 2),
 		Example: "  keyquorum grant set demo billing --secrets get,list --keys sign,verify\n" +
 			"  keyquorum grant set demo billing --secrets all\n" +
 			"  keyquorum grant set demo billing --keys '' --secrets ''    (nothing, as grant remove)",
@@ -43,12 +44,14 @@ func grantSet(k *Connection) *cobra.Command {
 }
 
 func grantRemove(k *Connection) *cobra.Command {
-	return &cobra.Command{Use: "remove VAULT APP", Short: "Take every permission in a vault away from an application", Args: console.Arguments(2, 2),
+	return &cobra.Command{Use: "remove VAULT APP",
+		Short: "Take every permission in a vault away from an application", Args: console.Arguments(2, 2),
 		RunE: deleting(k, "vaults", "grants")}
 }
 
 func grantList(k *Connection) *cobra.Command {
-	c := &cobra.Command{Use: "list VAULT", Short: "List who may do what in a vault", Args: console.Arguments(1, 1)}
+	c := &cobra.Command{Use: "list VAULT", Short: "List who may do what in a vault",
+		Args: console.Arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *Client, args []string) ([]GrantInfo, error) {
 		all, err := administer[struct {
 			Grants []GrantInfo `json:"grants"`

@@ -43,7 +43,8 @@ func operatorStatus(k *Connection) *cobra.Command {
 
 // printStatus shows a seal status together with who leads: to people as a table and what to do
 // next, to scripts as one flat object, as `bao status -format=json` has it.
-func printStatus(c *cobra.Command, api *Client, format *console.Format, status map[string]any) error {
+func printStatus(c *cobra.Command, api *Client, format *console.Format,
+	status map[string]any) error {
 	leader, err := LeaderFields(c.Context(), api)
 	if err != nil {
 		return console.Exit(1, err)
@@ -104,11 +105,12 @@ func nextStep(status map[string]any) string {
 	return ""
 }
 
-var LeaderNames = []string{"ha_enabled", "is_self", "active_time", "leader_address", "leader_cluster_address",
+var LeaderNames = []string{"ha_enabled", "is_self", "active_time", "leader_address",
+	"leader_cluster_address",
 	"raft_committed_index", "raft_applied_index"}
 
-// LeaderFields asks who leads. A sealed node refuses with words that the bao command knows too; it then has HA, and
-// nothing more to say.
+// LeaderFields asks who leads. A sealed node refuses with words that the bao command knows too; it
+// then has HA, and nothing more to say.
 func LeaderFields(ctx context.Context, api *Client) (map[string]any, error) {
 	var all map[string]any
 	err := api.Call(ctx, http.MethodGet, "/v1/sys/leader", nil, &all)
@@ -131,7 +133,8 @@ func LeaderFields(ctx context.Context, api *Client) (map[string]any, error) {
 // bare drops the envelope members that a server may repeat around the fields of a system answer.
 func bare(answer map[string]any) map[string]any {
 	fields := maps.Clone(answer)
-	for _, name := range []string{"request_id", "lease_id", "renewable", "lease_duration", "data", "wrap_info", "auth"} {
+	for _, name := range []string{"request_id", "lease_id", "renewable", "lease_duration", "data",
+		"wrap_info", "auth"} {
 		delete(fields, name)
 	}
 	if fields["warnings"] == nil {

@@ -17,11 +17,13 @@ import (
 func Command() *cobra.Command {
 	c := console.Group("operator", "Initialise, unseal, seal and inspect a node")
 	k := ConnectionFlags(c)
-	c.AddCommand(operatorInit(k), operatorUnseal(k), operatorSeal(k), operatorStatus(k), operatorStepDown(k), rotateCommand(k), raftCommand(k))
+	c.AddCommand(operatorInit(k), operatorUnseal(k), operatorSeal(k), operatorStatus(k),
+		operatorStepDown(k), rotateCommand(k), raftCommand(k))
 	return c
 }
 
-// InitResult has the JSON shape that scripts around `bao operator init -format=json` parse. We have no recovery keys.
+// InitResult has the JSON shape that scripts around `bao operator init -format=json` parse. We have
+// no recovery keys.
 type InitResult struct {
 	KeysB64           []string `json:"unseal_keys_b64"`
 	KeysHex           []string `json:"unseal_keys_hex"`
@@ -35,11 +37,14 @@ type InitResult struct {
 }
 
 func operatorInit(k *Connection) *cobra.Command {
-	c := &cobra.Command{Use: "init", Short: "Make a new cluster of this node; shows its shares and root token once", Args: console.Arguments(0, 0)}
+	c := &cobra.Command{Use: "init",
+		Short: "Make a new cluster of this node; shows its shares and root token once",
+		Args:  console.Arguments(0, 0)}
 	format := console.FormatFlag(c)
 	shares := c.Flags().Int("key-shares", 5, "number of unseal shares")
 	threshold := c.Flags().Int("key-threshold", 3, "number of shares that unseal a node")
-	onlyStatus := c.Flags().Bool("status", false, "only say whether the node is initialised (exit code 2: it is not)")
+	onlyStatus := c.Flags().Bool("status", false,
+		"only say whether the node is initialised (exit code 2: it is not)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := k.Client()
 		if err != nil {
@@ -72,7 +77,8 @@ func Initialise(ctx context.Context, api *Client, shares, threshold int) (InitRe
 		return InitResult{}, inFlags(err)
 	}
 	return InitResult{
-		KeysB64: out.KeysBase64, KeysHex: out.Keys, Shares: shares, Threshold: threshold, RootToken: out.RootToken,
+		KeysB64: out.KeysBase64, KeysHex: out.Keys, Shares: shares, Threshold: threshold,
+		RootToken:   out.RootToken,
 		RecoveryB64: []string{}, RecoveryHex: []string{},
 	}, nil
 }
@@ -127,7 +133,8 @@ func operatorUnseal(k *Connection) *cobra.Command {
 		Args: console.Arguments(0, 1),
 	}
 	format := console.FormatFlag(c)
-	reset := c.Flags().Bool("reset", false, "forget the shares given so far; SHARE shows who asks, and isn't kept")
+	reset := c.Flags().Bool("reset", false,
+		"forget the shares given so far; SHARE shows who asks, and isn't kept")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := k.Client()
 		if err != nil {
@@ -164,12 +171,14 @@ func shareFrom(c *cobra.Command, args []string) (string, error) {
 }
 
 func operatorSeal(k *Connection) *cobra.Command {
-	return &cobra.Command{Use: "seal", Short: "Make a node drop every key it holds", Args: console.Arguments(0, 0),
+	return &cobra.Command{Use: "seal", Short: "Make a node drop every key it holds",
+		Args: console.Arguments(0, 0),
 		RunE: putting(k, "/v1/sys/seal", "Sealed: the node holds no key any more.")}
 }
 
 func operatorStepDown(k *Connection) *cobra.Command {
-	return &cobra.Command{Use: "step-down", Short: "Make the leader hand leadership to another node", Args: console.Arguments(0, 0),
+	return &cobra.Command{Use: "step-down", Short: "Make the leader hand leadership to another node",
+		Args: console.Arguments(0, 0),
 		RunE: putting(k, "/v1/sys/step-down", "The leader has stepped down.")}
 }
 

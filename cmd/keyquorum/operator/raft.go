@@ -13,7 +13,8 @@ import (
 )
 
 func raftCommand(k *Connection) *cobra.Command {
-	return console.Group("raft", "Members of the cluster", raftJoin(k), raftListPeers(k), raftRemovePeer(k))
+	return console.Group("raft", "Members of the cluster", raftJoin(k), raftListPeers(k),
+		raftRemovePeer(k))
 }
 
 // JoinRequest is the body of sys/storage/raft/join.
@@ -27,12 +28,14 @@ type JoinRequest struct {
 
 func raftJoin(k *Connection) *cobra.Command {
 	c := &cobra.Command{
-		Use: "join LEADER_API_ADDR", Short: "Make a node join the cluster behind an address; then unseal it",
-		Args: console.Arguments(1, 1),
+		Use:   "join LEADER_API_ADDR",
+		Short: "Make a node join the cluster behind an address; then unseal it",
+		Args:  console.Arguments(1, 1),
 	}
 	in := JoinRequest{}
 	c.Flags().StringVar(&in.CACert, "leader-ca-cert", "", "PEM text, or @FILE, to trust there")
-	c.Flags().StringVar(&in.ServerName, "leader-tls-servername", "", "name that the certificate there has")
+	c.Flags().StringVar(&in.ServerName, "leader-tls-servername", "",
+		"name that the certificate there has")
 	c.Flags().BoolVar(&in.Retry, "retry", false, "keep trying")
 	c.Flags().BoolVar(&in.NonVoter, "non-voter", false, "replicate and serve reads, but do not vote")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -66,7 +69,8 @@ func raftJoin(k *Connection) *cobra.Command {
 	return c
 }
 
-// A Peer is a row of sys/storage/raft/configuration. Label and API are what gossip says, where it says anything.
+// A Peer is a row of sys/storage/raft/configuration. Label and API are what gossip says, where it
+// says anything.
 type Peer struct {
 	ID      string `json:"node_id"`
 	Address string `json:"address"`
@@ -134,7 +138,8 @@ func raftRemovePeer(k *Connection) *cobra.Command {
 	force := c.Flags().Bool("force", false, "even if the cluster loses its majority by it")
 	yes := console.YesFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := console.Confirm(c, *yes, fmt.Sprintf("Node %s will be removed, and its id never comes back.", args[0])); err != nil {
+		if err := console.Confirm(c, *yes,
+			fmt.Sprintf("Node %s will be removed, and its id never comes back.", args[0])); err != nil {
 			return err
 		}
 		api, err := k.Client()
@@ -145,7 +150,8 @@ func raftRemovePeer(k *Connection) *cobra.Command {
 		if *force {
 			in["force"] = true
 		}
-		if err := api.Call(c.Context(), http.MethodPut, "/v1/sys/storage/raft/remove-peer", in, nil); err != nil {
+		if err := api.Call(c.Context(), http.MethodPut, "/v1/sys/storage/raft/remove-peer", in,
+			nil); err != nil {
 			return err
 		}
 		fmt.Fprintf(c.OutOrStdout(), "Removed %s.\n", args[0])

@@ -17,9 +17,11 @@ import (
 func rotateCommand(k *Connection) *cobra.Command {
 	tokens := rotate(k, "token-key", "Change the key that signs access tokens",
 		"Tokens that were issued under the older keys stay good until they end, within the hour; then those keys are dropped.")
-	tokens.Flags().Bool("forget", false, "drop the older keys at once, as after a leak: all tokens end, and applications get others")
+	tokens.Flags().Bool("forget", false,
+		"drop the older keys at once, as after a leak: all tokens end, and applications get others")
 	return console.Group("rotate", "Change a key of the cluster itself, while all nodes serve",
-		rotate(k, "keyring", "Change the keyring, which seals all records, and the transaction key, which signs changes",
+		rotate(k, "keyring",
+			"Change the keyring, which seals all records, and the transaction key, which signs changes",
 			"What is sealed under older terms of the keyring stays readable. What an older transaction key signs is refused."),
 		tokens,
 		rotate(k, "gossip-key", "Change the key that encrypts gossip between the nodes",
@@ -112,7 +114,8 @@ func awaitRotation(c *cobra.Command, api *Client, key string, r rotation) (rotat
 		switch {
 		case err == nil:
 			r = next
-		case errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable: // a change of leader, perhaps
+		case errors.As(err, &refused) &&
+			refused.Status == http.StatusServiceUnavailable: // a change of leader, perhaps
 		default:
 			return r, err
 		}
@@ -130,7 +133,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 func (r rotation) onlyAbsent() bool {
-	return len(r.Waiting) > 0 && !slices.ContainsFunc(r.Waiting, func(l laggard) bool { return l.Answers })
+	return len(r.Waiting) > 0 &&
+		!slices.ContainsFunc(r.Waiting, func(l laggard) bool { return l.Answers })
 }
 
 func (r rotation) progress() string {
@@ -141,7 +145,8 @@ func (r rotation) progress() string {
 }
 
 func (r rotation) missing() string {
-	return "not complete: " + r.progress() + ". It goes on by itself when they are back; a member that never comes back is removed " +
+	return "not complete: " + r.progress() +
+		". It goes on by itself when they are back; a member that never comes back is removed " +
 		"with `keyquorum operator raft remove-peer`"
 }
 
@@ -161,5 +166,6 @@ func (r rotation) names() string {
 }
 
 func (r rotation) table() console.Table {
-	return console.Pairs("Newest key", r.ID, "Since", console.TimeOrNot(r.Since), "Older keys still good", r.Older, "Complete", r.Done, "Missing", r.names())
+	return console.Pairs("Newest key", r.ID, "Since", console.TimeOrNot(r.Since),
+		"Older keys still good", r.Older, "Complete", r.Done, "Missing", r.names())
 }

@@ -21,7 +21,8 @@ func VaultCommand() *cobra.Command {
 }
 
 // showing is a command that asks the server one thing and prints the answer.
-func showing[T any](c *cobra.Command, k *Connection, ask func(context.Context, *Client, []string) (T, error), show func(T) console.Table) *cobra.Command {
+func showing[T any](c *cobra.Command, k *Connection, ask func(context.Context, *Client,
+	[]string) (T, error), show func(T) console.Table) *cobra.Command {
 	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := k.Client()
@@ -40,7 +41,8 @@ func showing[T any](c *cobra.Command, k *Connection, ask func(context.Context, *
 func vaultCreate(k *Connection) *cobra.Command {
 	c := &cobra.Command{Use: "create NAME", Short: "Create a vault", Args: console.Arguments(1, 1)}
 	days := c.Flags().Int("retention-days", 90, "days that deleted objects can be recovered, 7 to 90")
-	protect := c.Flags().Bool("purge-protection", false, "let nobody purge before those days are over; cannot be undone")
+	protect := c.Flags().Bool("purge-protection", false,
+		"let nobody purge before those days are over; cannot be undone")
 	return showing(c, k, func(ctx context.Context, api *Client, args []string) (VaultInfo, error) {
 		return CreateVault(ctx, api, args[0], *days, *protect)
 	}, vaultTable)
@@ -71,13 +73,15 @@ func vaultsOrDeleted(gone bool) string {
 
 func vaultUpdate(k *Connection) *cobra.Command {
 	c := &cobra.Command{
-		Use: "update NAME", Short: "Change a vault's settings; its retention is fixed when it is created", Args: console.Arguments(1, 1),
+		Use: "update NAME", Short: "Change a vault's settings; its retention is fixed when it is created",
+		Args: console.Arguments(1, 1),
 		Example: "  keyquorum vault update demo --weak-algorithms=false\n" +
 			"  keyquorum vault update demo --purge-protection",
 	}
 	settings := map[string]*bool{
-		"purge_protection": c.Flags().Bool("purge-protection", false, "let nobody purge before the retention is over; cannot be undone"),
-		"weak_algorithms":  c.Flags().Bool("weak-algorithms", true, "let RSA1_5 and AES-CBC be used"),
+		"purge_protection": c.Flags().Bool("purge-protection", false,
+			"let nobody purge before the retention is over; cannot be undone"),
+		"weak_algorithms": c.Flags().Bool("weak-algorithms", true, "let RSA1_5 and AES-CBC be used"),
 	}
 	return showing(c, k, func(ctx context.Context, api *Client, args []string) (VaultInfo, error) {
 		in := map[string]any{}
@@ -91,14 +95,17 @@ func vaultUpdate(k *Connection) *cobra.Command {
 }
 
 func vaultDelete(k *Connection) *cobra.Command {
-	c := &cobra.Command{Use: "delete NAME", Short: "Delete a vault with all that is in it; it can be recovered until its retention is over", Args: console.Arguments(1, 1)}
+	c := &cobra.Command{Use: "delete NAME",
+		Short: "Delete a vault with all that is in it; it can be recovered until its retention is over",
+		Args:  console.Arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *Client, args []string) (VaultInfo, error) {
 		return administer[VaultInfo](ctx, api, http.MethodDelete, nil, "vaults", args[0])
 	}, vaultTable)
 }
 
 func vaultRecover(k *Connection) *cobra.Command {
-	c := &cobra.Command{Use: "recover NAME", Short: "Bring a deleted vault back with all that was in it", Args: console.Arguments(1, 1)}
+	c := &cobra.Command{Use: "recover NAME",
+		Short: "Bring a deleted vault back with all that was in it", Args: console.Arguments(1, 1)}
 	return showing(c, k, func(ctx context.Context, api *Client, args []string) (VaultInfo, error) {
 		return administer[VaultInfo](ctx, api, http.MethodPost, nil, "deleted-vaults", args[0], "recover")
 	}, vaultTable)
@@ -122,8 +129,10 @@ func vaultPurge(k *Connection) *cobra.Command {
 }
 
 func vaultTable(v VaultInfo) console.Table {
-	return console.Pairs("Name", v.Name, "Id", v.ID, "Retention days", v.RetentionDays, "Purge protection", v.PurgeProtection,
-		"Weak algorithms", v.WeakAlgorithms, "State", v.State, "Created", console.TimeText(v.Created), "Deleted", console.TimeOrNot(v.Deleted),
+	return console.Pairs("Name", v.Name, "Id", v.ID, "Retention days", v.RetentionDays,
+		"Purge protection", v.PurgeProtection,
+		"Weak algorithms", v.WeakAlgorithms, "State", v.State, "Created", console.TimeText(v.Created),
+		"Deleted", console.TimeOrNot(v.Deleted),
 		"Scheduled purge", console.TimeOrNot(v.ScheduledPurge))
 }
 

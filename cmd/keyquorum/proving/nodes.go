@@ -24,7 +24,8 @@ type provenNode struct {
 	name             string // its label, where that is known
 }
 
-// A nodeState is an answer of keyquorum/state: nodes with the same digest at the same index hold the same.
+// A nodeState is an answer of keyquorum/state: nodes with the same digest at the same index hold
+// the same.
 type nodeState struct {
 	ID     string `json:"node_id"`
 	Index  uint64 `json:"index"`
@@ -43,7 +44,8 @@ func (n *provenNode) state(ctx context.Context, index uint64) (nodeState, error)
 }
 
 // findNodes finds all nodes, or those named, and makes sure that the clients can work through each.
-func findNodes(ctx context.Context, k *operator.Connection, s *proveSettings) (nodes []*provenNode, err error) {
+func findNodes(ctx context.Context, k *operator.Connection, s *proveSettings) (nodes []*provenNode,
+	err error) {
 	members, err := findMembers(ctx, k, len(s.nodes) == 0)
 	if err != nil {
 		return nil, err
@@ -70,11 +72,13 @@ func findNodes(ctx context.Context, k *operator.Connection, s *proveSettings) (n
 	return nodes, nil
 }
 
-// gossipPatience is how long a node may not have heard yet where others' APIs are: it or they have just been started.
+// gossipPatience is how long a node may not have heard yet where others' APIs are: it or they have
+// just been started.
 const gossipPatience = 5 * time.Second
 
 // findMembers asks the node at --address who its cluster is, and where their APIs are.
-func findMembers(ctx context.Context, k *operator.Connection, addresses bool) ([]operator.Peer, error) {
+func findMembers(ctx context.Context, k *operator.Connection, addresses bool) ([]operator.Peer,
+	error) {
 	api, err := k.Client()
 	if err != nil {
 		return nil, err
@@ -108,8 +112,9 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// newProvenNode is the node at an address, called by its id. Its client dials that address whatever name it is asked for, so that
-// vaults need no DNS, and no proxy or name with several addresses comes between.
+// newProvenNode is the node at an address, called by its id. Its client dials that address whatever
+// name it is asked for, so that vaults need no DNS, and no proxy or name with several addresses
+// comes between.
 func newProvenNode(
 	ctx context.Context, k *operator.Connection, address string, connections int,
 ) (*provenNode, error) {
@@ -144,7 +149,8 @@ func (n *provenNode) introduce(members []operator.Peer, others []*provenNode) er
 	}
 	n.name = cmp.Or(members[i].Label, n.id)
 	if twin := slices.IndexFunc(others, func(o *provenNode) bool { return o.id == n.id }); twin >= 0 {
-		return fmt.Errorf("%s and %s are the same node, %s: each must be named by an address of its own", others[twin].Base, n.Base, n.name)
+		return fmt.Errorf("%s and %s are the same node, %s: each must be named by an address of its own",
+			others[twin].Base, n.Base, n.name)
 	}
 	return nil
 }
@@ -153,22 +159,30 @@ func (n *provenNode) introduce(members []operator.Peer, others []*provenNode) er
 func (n *provenNode) serves(ctx context.Context, zone httpapi.Zone, vault string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, vaultURL(zone, vault)+"/secrets?api-version=7.5", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		vaultURL(zone, vault)+"/secrets?api-version=7.5", nil)
 	if err != nil {
 		return err
 	}
 	answer, err := n.HTTP.Do(request)
 	if err != nil {
-		return console.Exit(2, fmt.Errorf("%s as %s: %w; say with --zone where its vaults are", n.name, request.URL.Host, err))
+		return console.Exit(2, fmt.Errorf("%s as %s: %w; say with --zone where its vaults are", n.name,
+			request.URL.Host, err))
 	}
 	answer.Body.Close()
-	if !strings.Contains(answer.Header.Get("WWW-Authenticate"), `authorization="https://`+zone.Login+`/`) {
-		return console.Exit(2, fmt.Errorf("%s does not serve vaults under %s with tokens from %s: say with --zone where they are", n.name, zone.Suffix, zone.Login))
+	if !strings.Contains(answer.Header.Get("WWW-Authenticate"),
+		`authorization="https://`+zone.Login+`/`) {
+		return console.Exit(2,
+			fmt.Errorf("%s does not serve vaults under %s with tokens from %s: say with --zone where they are",
+				n.name, zone.Suffix, zone.Login))
 	}
 	return nil
 }
 
-func vaultURL(zone httpapi.Zone, vault string) string { return "https://" + vault + "." + zone.Suffix }
+func vaultURL(zone httpapi.Zone,
+	vault string) string {
+	return "https://" + vault + "." + zone.Suffix
+}
 
 // proveTarget is the cluster as the clients see it.
 func proveTarget(nodes []*provenNode, zone httpapi.Zone) prove.Target {

@@ -73,5 +73,6 @@ func (p *progress) line() string {
 	if p.run != nil {
 		t = t.plus(p.run)
 	}
-	return fmt.Sprintf("%s: %d operations, %d acknowledged writes, %d failures", p.doing, t.operations, t.acknowledged, t.failures)
+	return fmt.Sprintf("%s: %d operations, %d acknowledged writes, %d failures", p.doing, t.operations,
+		t.acknowledged, t.failures)
 }

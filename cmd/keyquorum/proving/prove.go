@@ -60,21 +60,28 @@ type proveSettings struct {
 
 // bind binds the flags; zone is the default of --zone.
 func (s *proveSettings) bind(f *pflag.FlagSet, zone string) {
-	f.StringVar(&s.vault, "vault", "prove", "vault to work in; one that is absent is made, and removed in the end")
-	f.DurationVar(&s.time, "time", 0, "how long to work (default "+proveTime.String()+", without --operations)")
+	f.StringVar(&s.vault, "vault", "prove",
+		"vault to work in; one that is absent is made, and removed in the end")
+	f.DurationVar(&s.time, "time", 0,
+		"how long to work (default "+proveTime.String()+", without --operations)")
 	f.IntVar(&s.operations, "operations", 0, "work until so many operations are done")
 	f.IntVar(&s.clients, "clients", 5, "clients that work at once")
-	f.DurationVar(&s.pause, "pause", 20*time.Millisecond, "mean pause of a client before an operation; 0s takes what the cluster gives")
-	f.StringSliceVar(&s.nodes, "node", nil, "API address of a node, https://host:port (repeatable; default: what the cluster says)")
+	f.DurationVar(&s.pause, "pause", 20*time.Millisecond,
+		"mean pause of a client before an operation; 0s takes what the cluster gives")
+	f.StringSliceVar(&s.nodes, "node", nil,
+		"API address of a node, https://host:port (repeatable; default: what the cluster says)")
 	f.StringVar(&s.zone, "zone", zone, "SUFFIX=LOGIN: a zone that the nodes serve vaults in")
-	f.StringVar(&s.pictures, "pictures", ".", "folder for the picture of a history that is not linearizable")
+	f.StringVar(&s.pictures, "pictures", ".",
+		"folder for the picture of a history that is not linearizable")
 	f.Uint64Var(&s.seed, "seed", 0, "of what the clients choose (default: any)")
-	f.BoolVar(&s.destructive, "destructive", false, "make the leader step down every other second while the clients work")
+	f.BoolVar(&s.destructive, "destructive", false,
+		"make the leader step down every other second while the clients work")
 }
 
 const proveTime = 10 * time.Second
 
-// maxPause keeps a round, of 1,000 operations, shorter than the day after which another call takes it for one that was cut short.
+// maxPause keeps a round, of 1,000 operations, shorter than the day after which another call takes
+// it for one that was cut short.
 const maxPause = time.Minute
 
 // validVault is how vaults can be called. Nodes know, too; but first a host name is made of it.
@@ -90,7 +97,8 @@ func (s *proveSettings) complete(f *pflag.FlagSet) (err error) {
 	case s.pause > maxPause:
 		return fmt.Errorf("--pause: at most %v", maxPause)
 	case !validVault.MatchString(s.vault) || len(s.vault) < 3 || len(s.vault) > 24:
-		return fmt.Errorf("--vault %q: a vault's name is 3 to 24 letters, digits and single hyphens; a letter comes first, a letter or digit last", s.vault)
+		return fmt.Errorf("--vault %q: a vault's name is 3 to 24 letters, digits and single hyphens; a letter comes first, a letter or digit last",
+			s.vault)
 	case f.Changed("node") && len(s.nodes) == 0 || slices.Contains(s.nodes, ""):
 		return errors.New(`--node "": the address of a node is https://host:port`)
 	case s.time == 0 && s.operations == 0:
@@ -104,7 +112,8 @@ func (s *proveSettings) complete(f *pflag.FlagSet) (err error) {
 
 // Command takes the default of --zone.
 func Command(zone string) *cobra.Command {
-	c := &cobra.Command{Use: "prove", Short: "Prove from its answers that a running cluster keeps its promises", Long: proveHelp,
+	c := &cobra.Command{Use: "prove",
+		Short: "Prove from its answers that a running cluster keeps its promises", Long: proveHelp,
 		Args: console.Arguments(0, 0)}
 	k := operator.ConnectionFlags(c)
 	format := console.FormatFlag(c)
@@ -139,8 +148,10 @@ func notBegun(err error) error {
 	return console.Exit(2, err)
 }
 
-// interrupts gives a context that the first SIGINT or SIGTERM ends, and one that the second ends. A third ends the program.
-func interrupts(parent context.Context, people io.Writer) (first, second context.Context, stop func()) {
+// interrupts gives a context that the first SIGINT or SIGTERM ends, and one that the second ends. A
+// third ends the program.
+func interrupts(parent context.Context, people io.Writer) (first, second context.Context,
+	stop func()) {
 	first, endFirst := context.WithCancel(parent)
 	second, endSecond := context.WithCancel(parent)
 	signals, ended := make(chan os.Signal, 2), make(chan struct{})
@@ -156,7 +167,8 @@ func interrupts(parent context.Context, people io.Writer) (first, second context
 				return
 			}
 			if second.Err() == nil {
-				fmt.Fprintln(people, "interrupted: what was done is read back, checked and removed; another interrupt leaves it as it is")
+				fmt.Fprintln(people,
+					"interrupted: what was done is read back, checked and removed; another interrupt leaves it as it is")
 			}
 		}
 	})

@@ -102,10 +102,12 @@ func (r *Report) err() error {
 }
 
 func (r *Report) table() console.Table {
-	t := console.Pairs("Proven", r.Proven, "Nodes", r.Nodes, "Vault", r.Vault, "Seed", r.Seed, "Rounds", r.Rounds,
+	t := console.Pairs("Proven", r.Proven, "Nodes", r.Nodes, "Vault", r.Vault, "Seed", r.Seed,
+		"Rounds", r.Rounds,
 		"Histories", r.Histories, "Operations", r.Operations, "Acknowledged writes", r.Acknowledged,
 		"Unknown writes", r.Unknown, "Undecided histories", r.Undecided, "Violations", len(r.Violations),
-		"Step-downs", r.StepDowns, "Older runs removed", r.Older, "Longest pause", fmt.Sprintf("%.2f s", r.Pause),
+		"Step-downs", r.StepDowns, "Older runs removed", r.Older, "Longest pause",
+		fmt.Sprintf("%.2f s", r.Pause),
 		"Same state at index", r.Index, "Digest", r.Digest)
 	for _, what := range slices.Sorted(maps.Keys(r.Failures)) {
 		t.Add("Failure: "+what, r.Failures[what])

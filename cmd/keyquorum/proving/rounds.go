@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	// What a round keeps in memory and makes in the vault grows with its operations, so a long work is many rounds.
+	// What a round keeps in memory and makes in the vault grows with its operations, so a long work is
+	// many rounds.
 	roundOperations = 1000
 
 	beginPatience    = time.Minute // for the vault, the applications, their tokens
@@ -58,7 +59,8 @@ func newProof(ctx context.Context, k *operator.Connection, s *proveSettings) (*p
 	return p, nil
 }
 
-// work goes from round to round until enough is done, ctx ends, or something is wrong. An error means that it could not begin.
+// work goes from round to round until enough is done, ctx ends, or something is wrong. An error
+// means that it could not begin.
 func (p *proof) work(ctx context.Context, people io.Writer) error {
 	if p.settings.time > 0 {
 		var cancel context.CancelFunc
@@ -148,8 +150,10 @@ func (p *proof) round(ctx context.Context, run *prove.Run) {
 	p.report.problem(err)
 	p.progress.now("cleaning up")
 	if err := p.within(cleanUpPatience, run.CleanUp); err != nil {
-		err = fmt.Errorf("applications with their grants, and in vault %s secrets and keys, named %s… are left: %w", p.settings.vault, run.Prefix(), err)
-		p.report.Problems = slices.Insert(p.report.Problems, 0, err.Error()) // whoever sees one problem is to see this
+		err = fmt.Errorf("applications with their grants, and in vault %s secrets and keys, named %s… are left: %w",
+			p.settings.vault, run.Prefix(), err)
+		p.report.Problems = slices.Insert(p.report.Problems, 0,
+			err.Error()) // whoever sees one problem is to see this
 	}
 }
 
@@ -159,7 +163,8 @@ func (p *proof) within(patience time.Duration, do func(context.Context) error) e
 	return do(ctx)
 }
 
-// letWork lets the clients work until they are done or ctx ends. What they have asked by then is answered.
+// letWork lets the clients work until they are done or ctx ends. What they have asked by then is
+// answered.
 func (p *proof) letWork(ctx context.Context, run *prove.Run) {
 	defer context.AfterFunc(ctx, run.Stop)()
 	working, done := context.WithCancel(p.patience)
@@ -172,8 +177,8 @@ func (p *proof) letWork(ctx context.Context, run *prove.Run) {
 	disturbance.Wait()
 }
 
-// stepDowns makes the leader step down again and again. Each node passes the wish on to the leader; one that finds none is
-// asked in vain.
+// stepDowns makes the leader step down again and again. Each node passes the wish on to the leader;
+// one that finds none is asked in vain.
 func (p *proof) stepDowns(ctx context.Context) {
 	for i := 0; wait(ctx, stepDownEvery) == nil; i++ {
 		if p.nodes[i%len(p.nodes)].Call(ctx, http.MethodPut, "/v1/sys/step-down", nil, nil) == nil {
@@ -182,8 +187,9 @@ func (p *proof) stepDowns(ctx context.Context) {
 	}
 }
 
-// compareDigests compares what all nodes hold at the newest index that any has reached. Each keeps some thousands of digests:
-// where others write so much that it is forgotten already, a newer one is compared.
+// compareDigests compares what all nodes hold at the newest index that any has reached. Each keeps
+// some thousands of digests: where others write so much that it is forgotten already, a newer one
+// is compared.
 func (p *proof) compareDigests(ctx context.Context) error {
 	for {
 		newest, err := p.newest(ctx)
@@ -217,7 +223,8 @@ func (p *proof) allHold(ctx context.Context, want nodeState) error {
 			return fmt.Errorf("the state of %s at index %d: %w", n.name, want.Index, err)
 		}
 		if s.Digest != want.Digest {
-			return fmt.Errorf("at index %d node %s holds %s, node %s holds %s", want.Index, want.ID, want.Digest, n.id, s.Digest)
+			return fmt.Errorf("at index %d node %s holds %s, node %s holds %s", want.Index, want.ID,
+				want.Digest, n.id, s.Digest)
 		}
 	}
 	p.report.Index, p.report.Digest = want.Index, want.Digest

@@ -16,9 +16,12 @@ func TestReferences(t *testing.T) {
 		{"hello", Reference{Name: "hello"}},
 		{"akv://demo/hello", Reference{Vault: "demo", Name: "hello"}},
 		{"akv://Demo/hello/" + version, Reference{Vault: "demo", Name: "hello", Version: version}},
-		{"https://demo.vault.localhost:8200/secrets/hello", Reference{Vault: "https://demo.vault.localhost:8200", Name: "hello"}},
-		{"https://Demo.Vault.Localhost/secrets/hello/" + version, Reference{"https://demo.vault.localhost", "hello", version}},
-		{"https://demo.vault.azure.net/deletedsecrets/hello", Reference{Vault: "https://demo.vault.azure.net", Name: "hello"}},
+		{"https://demo.vault.localhost:8200/secrets/hello",
+			Reference{Vault: "https://demo.vault.localhost:8200", Name: "hello"}},
+		{"https://Demo.Vault.Localhost/secrets/hello/" + version,
+			Reference{"https://demo.vault.localhost", "hello", version}},
+		{"https://demo.vault.azure.net/deletedsecrets/hello",
+			Reference{Vault: "https://demo.vault.azure.net", Name: "hello"}},
 	} {
 		got, err := Parse(Secrets, row.text)
 		if err != nil || got != row.want {
@@ -58,8 +61,10 @@ func TestWhatIsNoReferenceSaysWhatIsOne(t *testing.T) {
 // FuzzParse: what is taken is written and read again as the same, and stays on one line.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
-		"hello", "akv://demo/hello/" + version, "https://demo.vault.localhost:8200/secrets/hello/" + version,
-		"https://demo.x/deletedsecrets/a/", "https://[::1]/secrets/a", "akv://a--b/c", "https://a.b:0/secrets/c",
+		"hello", "akv://demo/hello/" + version,
+		"https://demo.vault.localhost:8200/secrets/hello/" + version,
+		"https://demo.x/deletedsecrets/a/", "https://[::1]/secrets/a", "akv://a--b/c",
+		"https://a.b:0/secrets/c",
 	} {
 		f.Add(text)
 	}
@@ -73,7 +78,8 @@ func FuzzParse(f *testing.F) {
 		}
 		again, err := Parse(Secrets, r.String(Secrets))
 		if err != nil || again != r {
-			t.Errorf("%q is %+v, which is written as %q, which is %+v (%v)", text, r, r.String(Secrets), again, err)
+			t.Errorf("%q is %+v, which is written as %q, which is %+v (%v)", text, r, r.String(Secrets),
+				again, err)
 		}
 	})
 }
@@ -86,7 +92,8 @@ func TestPlaces(t *testing.T) {
 	for _, row := range []struct{ vault, want string }{
 		{"", "https://demo.vault.x:1 https://demo.vault.x:2 https://demo.vault.x:3"},
 		{"Payments", "https://payments.vault.x:1 https://payments.vault.x:2 https://payments.vault.x:3"},
-		{"https://payments.vault.x:2", "https://payments.vault.x:2 https://payments.vault.x:1 https://payments.vault.x:3"},
+		{"https://payments.vault.x:2",
+			"https://payments.vault.x:2 https://payments.vault.x:1 https://payments.vault.x:3"},
 		{"https://demo.vault.azure.net", "https://demo.vault.azure.net"},
 	} {
 		got, err := three.Of(row.vault)

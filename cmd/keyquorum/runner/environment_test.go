@@ -7,11 +7,13 @@ import (
 
 func TestVariablesOfAFile(t *testing.T) {
 	all, err := readVariables([]byte("# a comment\n\nexport A=plain words # and more\nB='it # stays $HOME'\n" +
-		`C="a\tb\n\"c\\n\"" # d` + "\nD=\nE=akv://demo/hello\nF=https://demo.vault.x/secrets/a\nG=https://demo.vault.x/other/a\n"))
+		`C="a\tb\n\"c\\n\"" # d` +
+		"\nD=\nE=akv://demo/hello\nF=https://demo.vault.x/secrets/a\nG=https://demo.vault.x/other/a\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{"A": "plain words", "B": "it # stays $HOME", "C": "a\tb\n\"c\\n\"", "D": "",
+	want := map[string]string{"A": "plain words", "B": "it # stays $HOME", "C": "a\tb\n\"c\\n\"",
+		"D": "",
 		"G": "https://demo.vault.x/other/a"}
 	for _, v := range all {
 		text, plain := want[v.name]
@@ -40,7 +42,8 @@ func TestFilesThatAreWrongNameTheLine(t *testing.T) {
 }
 
 func TestLaterVariablesWin(t *testing.T) {
-	all, err := gather([]string{"A=1", "B=1", "R=akv://demo/hello"}, []assignment{{"A=first", false}, {"A=second", false}})
+	all, err := gather([]string{"A=1", "B=1", "R=akv://demo/hello"},
+		[]assignment{{"A=first", false}, {"A=second", false}})
 	if err != nil {
 		t.Fatal(err)
 	}

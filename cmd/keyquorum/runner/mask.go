@@ -29,7 +29,8 @@ func (m *masks) add(value string) bool {
 	defer m.mu.Unlock()
 	m.addLocked(inJSON(value, true))
 	m.addLocked(inJSON(value, false))
-	for _, line := range strings.FieldsFunc(value, func(r rune) bool { return r == '\n' || r == '\r' }) {
+	for _, line := range strings.FieldsFunc(value,
+		func(r rune) bool { return r == '\n' || r == '\r' }) {
 		m.addLocked(line)
 	}
 	m.addLocked(strings.TrimRight(value, "\r\n"))
@@ -62,8 +63,8 @@ func (m *masks) addLocked(text string) bool {
 	return true
 }
 
-// match is the length of the longest masked text at the beginning of b, and whether more bytes could
-// make it longer.
+// match is the length of the longest masked text at the beginning of b, and whether more bytes
+// could make it longer.
 func (m *masks) match(b []byte) (length int, undecided bool) {
 	for _, text := range m.first[b[0]] {
 		switch {

@@ -88,7 +88,8 @@ func (r *running) start() (*process, error) {
 	return p, nil
 }
 
-// attend waits for the end of the command. It is true where the command was ended to be started again.
+// attend waits for the end of the command. It is true where the command was ended to be started
+// again.
 func (r *running) attend(
 	p *process,
 	signals <-chan os.Signal,

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// watch looks from time to time whether a secret has another version, and gives the environment that
-// a command then should have. Without --watch nothing ever comes.
+// watch looks from time to time whether a secret has another version, and gives the environment
+// that a command then should have. Without --watch nothing ever comes.
 func (r *running) watch(ctx context.Context, variables []variable) <-chan environment {
 	changes := make(chan environment)
 	if !r.settings.watch {

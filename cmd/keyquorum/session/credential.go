@@ -10,8 +10,8 @@ import (
 )
 
 // credential is who calls: what Azure's environment variables say, in the order in which the SDKs
-// read them, else whoever has logged in. Nothing else is tried, so that nobody waits for what is not
-// there.
+// read them, else whoever has logged in. Nothing else is tried, so that nobody waits for what is
+// not there.
 func (s *Session) credential(options azcore.ClientOptions) (azcore.TokenCredential, error) {
 	switch {
 	case os.Getenv("AZURE_CLIENT_SECRET") != "" || os.Getenv("AZURE_CLIENT_CERTIFICATE_PATH") != "":

@@ -20,8 +20,8 @@ import (
 // refused is the code with which the program ends when a vault refuses, or none answers.
 const refused = 2
 
-// Explain is what went wrong with a call about an object of a kind, as one line that says what to do
-// next. It holds nothing of what was sent.
+// Explain is what went wrong with a call about an object of a kind, as one line that says what to
+// do next. It holds nothing of what was sent.
 func (v *Vault) Explain(err error, kind reference.Kind, name string) error {
 	var answer *azcore.ResponseError
 	var identity *azidentity.AuthenticationFailedError

@@ -65,8 +65,8 @@ func newWay(
 	}
 }
 
-// below says whether a host is localhost or below it, which is this machine (RFC 6761, section 6.3).
-// The resolvers of many systems know only the first.
+// below says whether a host is localhost or below it, which is this machine (RFC 6761, section
+// 6.3). The resolvers of many systems know only the first.
 func below(host string) bool { return host == "localhost" || strings.HasSuffix(host, ".localhost") }
 
 func dialNamed(ctx context.Context, network, address string) (net.Conn, error) {
@@ -94,8 +94,8 @@ func proxy(r *http.Request) (*url.URL, error) {
 	return http.ProxyFromEnvironment(r)
 }
 
-// RoundTrip tries the ways, beginning with the one that was good last. A request that a node did not
-// answer may have been done: it is sent again as the SDK sends it again, with the same id.
+// RoundTrip tries the ways, beginning with the one that was good last. A request that a node did
+// not answer may have been done: it is sent again as the SDK sends it again, with the same id.
 func (n *nodes) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := readBody(r)
 	if err != nil {

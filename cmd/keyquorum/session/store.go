@@ -27,8 +27,8 @@ const (
 	keyringUser    = "login"
 )
 
-// hasKeyring says whether there is a session bus, at which the system's keyring would answer. Without
-// one the library would start one, which is not for us to do.
+// hasKeyring says whether there is a session bus, at which the system's keyring would answer.
+// Without one the library would start one, which is not for us to do.
 func hasKeyring() bool {
 	if os.Getenv("DBUS_SESSION_BUS_ADDRESS") != "" {
 		return true
