@@ -85,8 +85,18 @@ func (n *Network) Shape(from, to string,
 	n.do(func() { n.links[[2]string{from, to}] = l })
 }
 
-// Heal makes every link perfect again. What is paused stays paused.
-func (n *Network) Heal() { n.do(func() { clear(n.held); clear(n.isolated); clear(n.links) }) }
+// Heal makes every link perfect again, also for what is under way: a TCP connection makes up for
+// lost packets at once when the link is good. What is paused stays paused.
+func (n *Network) Heal() {
+	n.do(func() {
+		clear(n.held)
+		clear(n.isolated)
+		clear(n.links)
+		for p := range n.pipes {
+			p.hurryLocked()
+		}
+	})
+}
 
 // Pause holds everything that goes to host or comes from it, whatever else is said of its links,
 // until Resume.
