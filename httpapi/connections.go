@@ -115,9 +115,9 @@ func (l *apiListener) accept() {
 
 // welcome does the handshake.
 func (l *apiListener) welcome(raw net.Conn, place *throng.Place) {
-	forgetful := &forgetfulConn{Conn: raw, slow: &l.slow}
+	under := forgetful(raw, &l.slow)
 	conn := &apiConn{
-		Conn: tls.Server(forgetful, l.config), raw: forgetful, place: place, ambiguous: &l.ambiguous,
+		Conn: tls.Server(under, l.config), raw: under, place: place, ambiguous: &l.ambiguous,
 	}
 	ctx, cancel := context.WithTimeout(l.open, handshakeTime)
 	defer cancel()

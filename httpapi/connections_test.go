@@ -281,7 +281,16 @@ func TestWhoDoesNotReadIsHungUpOn(t *testing.T) {
 				t.Errorf("with %s set a write took %v: %v", name, took, err)
 			}
 		}
-		if slow.Load() != 3 {
+		conn.SetWriteDeadline(time.Time{})
+		go func() {
+			time.Sleep(time.Second)
+			conn.SetWriteDeadline(time.Now()) // as whoever wants a writer to give up does
+		}()
+		began := time.Now()
+		if _, err := conn.Write([]byte("x")); err == nil || time.Since(began) != time.Second {
+			t.Errorf("a writer gave up after %v: %v", time.Since(began), err)
+		}
+		if slow.Load() != 4 {
 			t.Errorf("%d slow ones were counted", slow.Load())
 		}
 	})

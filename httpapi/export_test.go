@@ -231,7 +231,7 @@ func (f *Framing) Between() bool { return f.state == atMethod && len(f.line) == 
 
 // NewForgetfulConn is what stands under a TLS layer; slow counts peers that do not read.
 func NewForgetfulConn(conn net.Conn, slow *atomic.Uint64) net.Conn {
-	return &forgetfulConn{Conn: conn, slow: slow}
+	return forgetful(conn, slow)
 }
 
 // Outlook is what sys/ha-status says in words of a survey.

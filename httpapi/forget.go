@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -22,11 +23,22 @@ import (
 // to fill, in which that layer decrypts, and ends writes to a peer that does not read.
 type forgetfulConn struct {
 	net.Conn
-	until  atomic.Int64   // Unix nanoseconds of the deadline that was set for writes; 0: none
+	until  atomic.Int64   // Unix nanoseconds of the deadline that was asked for writes, or never
+	set    atomic.Int64   // and of the one that the connection has
 	slow   *atomic.Uint64 // counts the peers that do not read
 	mu     sync.Mutex
 	filled [4][]byte // the newest ones: the TLS layer has one at a time, and a larger one when it grows
 	next   int
+}
+
+// never is after every deadline, Unix nanoseconds.
+const never = math.MaxInt64
+
+func forgetful(conn net.Conn, slow *atomic.Uint64) *forgetfulConn {
+	c := &forgetfulConn{Conn: conn, slow: slow}
+	c.until.Store(never)
+	c.set.Store(never)
+	return c
 }
 
 func (c *forgetfulConn) Read(p []byte) (int, error) {
@@ -36,24 +48,36 @@ func (c *forgetfulConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+// SetWriteDeadline is obeyed at the next write, or at once where it comes sooner than what is set:
+// net/http sets one for each request, and a deadline costs as much as a tenth of the write.
 func (c *forgetfulConn) SetWriteDeadline(t time.Time) error {
 	if t.IsZero() {
-		c.until.Store(0)
-	} else {
-		c.until.Store(t.UnixNano())
+		c.until.Store(never)
+		return nil
 	}
-	return c.Conn.SetWriteDeadline(t)
+	at := t.UnixNano()
+	c.until.Store(at)
+	if at < c.set.Load() {
+		return c.deadline(at)
+	}
+	return nil
+}
+
+func (c *forgetfulConn) deadline(at int64) error {
+	c.set.Store(at)
+	return c.Conn.SetWriteDeadline(time.Unix(0, at))
 }
 
 func (c *forgetfulConn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// Write gets a TLS record at a time, and has slowestWrite for it.
+// Write gets a TLS record at a time, and has slowestWrite for it, or up to a second less.
 func (c *forgetfulConn) Write(p []byte) (int, error) {
-	deadline := time.Now().Add(slowestWrite)
-	if until := c.until.Load(); until == 0 || deadline.UnixNano() < until {
-		_ = c.Conn.SetWriteDeadline(deadline)
+	slowest, until := time.Now().Add(slowestWrite).UnixNano(), c.until.Load()
+	latest, soonest := min(slowest, until), min(slowest-int64(time.Second), until)
+	if set := c.set.Load(); set < soonest || set > latest {
+		_ = c.deadline(latest)
 	}
 	n, err := c.Conn.Write(p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {

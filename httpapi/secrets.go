@@ -84,8 +84,12 @@ func setSecret(c *call, q *secretRequest) (vault.Secret, error) {
 	return c.vaults.SetSecret(c.ctx, c.caller, c.params[0], q.value, q.Change)
 }
 
+// getSecret has the value opened in the buffer of the request's body, which has none.
 func getSecret(c *call, _ *none) (vault.Secret, error) {
-	return c.vaults.GetSecret(c.ctx, c.caller, c.params[0], c.params[1])
+	if c.body == nil {
+		c.body = takeBuffer()
+	}
+	return c.vaults.GetSecret(c.ctx, c.caller, c.params[0], c.params[1], *c.body)
 }
 
 func updateSecret(c *call, q *secretRequest) (vault.Secret, error) {

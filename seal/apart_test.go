@@ -48,6 +48,11 @@ func TestSealApartRoundTrip(t *testing.T) {
 		if !bytes.Equal(got, first) {
 			t.Fatalf("the first part opened as %x, sealed %x", []byte(got), first)
 		}
+		got, err = k.OpenSecond(bytes.Clone(prefix), path, logical, sealed)
+		check(t, err)
+		if !bytes.Equal(got, append(prefix, second...)) {
+			t.Fatalf("the second part opened as %x, sealed %x", []byte(got), second)
+		}
 	})
 }
 
@@ -58,6 +63,11 @@ func TestOpenFirstOfOnePart(t *testing.T) {
 	got, err := k.OpenFirst(nil, "p", 7, mustSeal(t, k, "p", 7, "a value"))
 	if err != nil || string(got) != "a value" {
 		t.Errorf("opened %q, %v", []byte(got), err)
+	}
+	for _, sealed := range [][]byte{nil, mustSeal(t, k, "p", 7, "a value")} {
+		if got, err := k.OpenSecond(nil, "p", 7, sealed); got != nil || err != seal.ErrEnvelope {
+			t.Errorf("a second part opened as %q, %v", []byte(got), err)
+		}
 	}
 }
 
@@ -86,6 +96,10 @@ func TestPartsGoTogether(t *testing.T) {
 		if got != nil || !errors.Is(err, seal.ErrTampered) && !errors.Is(err, seal.ErrEnvelope) {
 			t.Errorf("%s: opened %q, %v", name, []byte(got), err)
 		}
+		got, err = k.OpenSecond(nil, "p", 7, b)
+		if got != nil || !errors.Is(err, seal.ErrTampered) && !errors.Is(err, seal.ErrEnvelope) {
+			t.Errorf("%s: the second part opened as %q, %v", name, []byte(got), err)
+		}
 	}
 	for name, place := range map[string]func() (seal.Plaintext, error){
 		"another path":    func() (seal.Plaintext, error) { return k.OpenFirst(nil, "q", 7, sealed) },
@@ -108,6 +122,10 @@ func TestEveryFlippedBitOfPartsIsRefused(t *testing.T) {
 			altered[i] ^= 1 << bit
 			if got, err := k.Open(buffer, "p", 7, altered); err == nil || got != nil {
 				t.Fatalf("byte %d bit %d flipped: opened %q, %v", i, bit, []byte(got), err)
+			}
+			if got, err := k.OpenSecond(nil, "p", 7, altered); err == nil || got != nil {
+				t.Fatalf("byte %d bit %d flipped: the second part opened as %q, %v", i, bit, []byte(got),
+					err)
 			}
 			if bytes.Contains(buffer[:cap(buffer)], []byte("first")) {
 				t.Fatalf("byte %d bit %d flipped: the first part is left in the buffer", i, bit)

@@ -57,10 +57,15 @@ func (k *Keyring) SealApart(
 }
 
 // ofFirst and ofSecond are the associated data of parts. The second goes with this first alone.
-func ofFirst(place []byte) []byte { return appendPart(slices.Clone(place), "first") }
+func ofFirst(place []byte) []byte {
+	const part = "first"
+	return appendPart(append(make([]byte, 0, len(place)+4+len(part)), place...), part)
+}
 
 func ofSecond(place, first []byte) []byte {
-	return appendPart(appendPart(slices.Clone(place), "second"), first)
+	const part = "second"
+	b := append(make([]byte, 0, len(place)+4+len(part)+4+len(first)), place...)
+	return appendPart(appendPart(b, part), first)
 }
 
 // seal is called under the lock.
@@ -94,10 +99,28 @@ func (k *Keyring) OpenFirst(
 	return k.openParts(dst, path, logical, sealed, false)
 }
 
+// InParts says whether what was sealed is in two parts.
+func InParts(sealed []byte) bool { return len(sealed) > 0 && sealed[0] == apartVersion }
+
+// OpenSecond opens the second part alone of what is in two. That it was sealed beside this first
+// part is checked all the same.
+func (k *Keyring) OpenSecond(
+	dst []byte, path string, logical uint64, sealed []byte,
+) (plaintext Plaintext, err error) {
+	if !InParts(sealed) {
+		return nil, ErrEnvelope
+	}
+	first, second, ok := parts(sealed)
+	if !ok {
+		return nil, ErrEnvelope
+	}
+	return k.open(dst, second, ofSecond(k.place(path, logical), first))
+}
+
 func (k *Keyring) openParts(
 	dst []byte, path string, logical uint64, sealed []byte, both bool,
 ) (plaintext Plaintext, err error) {
-	if len(sealed) == 0 || sealed[0] != apartVersion {
+	if !InParts(sealed) {
 		return k.open(dst, sealed, k.place(path, logical))
 	}
 	first, second, ok := parts(sealed)
@@ -154,5 +177,5 @@ func (k *Keyring) place(path string, logical uint64) []byte {
 	b := make([]byte, 0, 4+len(k.clusterID)+4+len(path)+4+8)
 	b = appendPart(b, k.clusterID[:])
 	b = appendPart(b, path)
-	return appendPart(b, binary.BigEndian.AppendUint64(nil, logical))
+	return appendPart(b, binary.BigEndian.AppendUint64(make([]byte, 0, 8), logical))
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/subtle"
+	"sync"
 )
 
 // saltSize is how much of a nonce derives the message's key; the rest is GCM's nonce. Bytes.
@@ -35,12 +36,20 @@ func newXAES(key []byte) (*xaes, error) {
 	return x, nil
 }
 
+// derived are places for the keys of messages, which would else be allocated: as many as are in use
+// at once. One that lies here is erased.
+var derived = sync.Pool{New: func() any { return new([keySize]byte) }}
+
 // message is GCM under the key of the messages with this salt.
 func (x *xaes) message(salt []byte) (cipher.AEAD, error) {
-	var key [keySize]byte
+	key := derived.Get().(*[keySize]byte)
+	defer func() {
+		clear(key[:])
+		derived.Put(key)
+	}()
 	for i := range 2 { // counter u16 ‖ label "X" ‖ 0 ‖ salt: one block of CMAC each
 		half := key[i*aes.BlockSize : (i+1)*aes.BlockSize]
-		copy(half, []byte{0, byte(i + 1), 'X', 0})
+		half[0], half[1], half[2], half[3] = 0, byte(i+1), 'X', 0
 		copy(half[aes.BlockSize-saltSize:], salt)
 		subtle.XORBytes(half, half, x.subkey[:])
 		x.block.Encrypt(half, half)

@@ -59,7 +59,7 @@ func TestBackupAndRestore(t *testing.T) {
 		for i, version := range must(w.ListSecretVersions(ctx, at, "pass",
 			vault.PageRequest{Max: 25}))(t).Items {
 			if version.Attributes.Enabled {
-				got := must(w.GetSecret(ctx, at, "pass", version.Version))(t)
+				got := must(w.GetSecret(ctx, at, "pass", version.Version, nil))(t)
 				if want := "value " + got.Tags["n"]; string(got.Value) != want ||
 					got.ContentType != "text/plain" {
 					t.Errorf("%s, version %d: %q", at.Vault, i, []byte(got.Value))
@@ -118,7 +118,7 @@ func TestALongRestoreIsResumed(t *testing.T) {
 	for i := range 100 {
 		must(w.SetSecret(ctx, c, "long", seal.Plaintext(fmt.Sprint(i, big)), vault.Change{}))(t)
 	}
-	before := must(w.GetSecret(ctx, c, "long", ""))(t)
+	before := must(w.GetSecret(ctx, c, "long", "", nil))(t)
 	blob := must(w.BackupSecret(ctx, c, "long"))(t)
 	again := must(w.BackupSecret(ctx, c, "long"))(t)
 	must(w.DeleteSecret(ctx, c, "long"))(t)
@@ -135,7 +135,7 @@ func TestALongRestoreIsResumed(t *testing.T) {
 	_, err := w.RestoreSecret(ctx, c, blob)
 	refused(t, err, vault.Unavailable, "OutcomeUnknown")
 	w.replica.refuse = nil
-	refused(t, second(w.GetSecret(ctx, c, "long", "")), vault.NotFound, "SecretNotFound")
+	refused(t, second(w.GetSecret(ctx, c, "long", "", nil)), vault.NotFound, "SecretNotFound")
 	refused(t, second(w.GetDeletedSecret(ctx, c, "long")), vault.NotFound, "SecretNotFound")
 	refused(t, second(w.SetSecret(ctx, c, "long", seal.Plaintext("v"), vault.Change{})),
 		vault.Conflict, "ObjectIsBeingRecovered")
@@ -146,7 +146,7 @@ func TestALongRestoreIsResumed(t *testing.T) {
 		t.Errorf("%d items of what is half there", n)
 	}
 	must(w.RestoreSecret(ctx, c, blob))(t)
-	after := must(w.GetSecret(ctx, c, "long", ""))(t)
+	after := must(w.GetSecret(ctx, c, "long", "", nil))(t)
 	if after.Version != before.Version || string(after.Value) != string(before.Value) ||
 		!reflect.DeepEqual(after.Attributes, before.Attributes) {
 		t.Errorf("version %s came back as %s", before.Version, after.Version)

@@ -105,7 +105,7 @@ func TestUseIsRecordedWhenTheClientHasGone(t *testing.T) {
 			return err
 		},
 		"secrets/get": func(ctx context.Context, w *world, c vault.Caller) error {
-			_, err := w.GetSecret(ctx, c, "s", "")
+			_, err := w.GetSecret(ctx, c, "s", "", nil)
 			return err
 		},
 		"keys/get": func(ctx context.Context, w *world, c vault.Caller) error {
@@ -145,7 +145,7 @@ func TestSealedMeanwhile(t *testing.T) {
 	unknown := vault.TokenRequest{ClientID: "00000000-0000-4000-8000-000000000000", Secret: seal.Plaintext("x"), Audience: zone}
 	for name, call := range map[string]func(v *vault.Vaults, w *world, c vault.Caller) error{
 		"a secret": func(v *vault.Vaults, _ *world, c vault.Caller) error {
-			_, err := v.GetSecret(ctx, c, "s", "")
+			_, err := v.GetSecret(ctx, c, "s", "", nil)
 			return err
 		},
 		"a list": func(v *vault.Vaults, _ *world, c vault.Caller) error {

@@ -42,7 +42,7 @@ var verbs = []verbCase{
 		return err
 	}},
 	{"secrets/get", "", "get", func(w *world, c vault.Caller, name string) error {
-		_, err := w.GetSecret(ctx, c, name, "")
+		_, err := w.GetSecret(ctx, c, name, "", nil)
 		return err
 	}},
 	{"secrets/update", "", "set", func(w *world, c vault.Caller, name string) error {
@@ -273,7 +273,7 @@ func TestOrderOfRefusalsInside(t *testing.T) {
 	refused(t, err, vault.Conflict, "ObjectIsDeletedButRecoverable")
 	_, err = w.SetSecret(ctx, c, "t", long, bad)
 	refused(t, err, vault.Invalid, "BadParameter")
-	_, err = w.GetSecret(ctx, c, "s", "ABC")
+	_, err = w.GetSecret(ctx, c, "s", "ABC", nil)
 	refused(t, err, vault.Invalid, "BadParameter")
 }
 
@@ -285,7 +285,7 @@ func TestUsageOfSuccess(t *testing.T) {
 	if got := w.usage.last(t); got != want {
 		t.Errorf("recorded %+v, want %+v", got, want)
 	}
-	must(w.GetSecret(ctx, c, "nAME", ""))(t)
+	must(w.GetSecret(ctx, c, "nAME", "", nil))(t)
 	want.Operation = "secrets/get"
 	if got := w.usage.last(t); got != want {
 		t.Errorf("recorded %+v, want %+v", got, want)
@@ -302,7 +302,7 @@ func TestConflictIsDecidedAgain(t *testing.T) {
 	must(w.SetSecret(ctx, c, "s", seal.Plaintext("one"), vault.Change{}))(t)
 	w.before(func() { must(w.SetSecret(ctx, c, "S", seal.Plaintext("two"), vault.Change{}))(t) })
 	three := must(w.SetSecret(ctx, c, "s", seal.Plaintext("three"), vault.Change{}))(t)
-	if got := must(w.GetSecret(ctx, c, "s", ""))(t); got.Version != three.Version ||
+	if got := must(w.GetSecret(ctx, c, "s", "", nil))(t); got.Version != three.Version ||
 		string(got.Value) != "three" {
 		t.Errorf("latest: %+v", got)
 	}
@@ -570,10 +570,10 @@ func TestClusterErrors(t *testing.T) {
 		}
 	}
 	w.replica.unfence = cluster.ErrBusy
-	_, err := w.GetSecret(ctx, c, "s", "")
+	_, err := w.GetSecret(ctx, c, "s", "", nil)
 	refused(t, err, vault.Unavailable, "Busy")
 	w.replica.unfence = errors.New("something else")
-	_, err = w.GetSecret(ctx, c, "s", "")
+	_, err = w.GetSecret(ctx, c, "s", "", nil)
 	refused(t, err, vault.Internal, "InternalServerError")
 }
 
@@ -582,7 +582,7 @@ func TestLateAnswerIsRefused(t *testing.T) {
 	w, c := demo(t)
 	must(w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{}))(t)
 	w.replica.late.Store(1)
-	_, err := w.GetSecret(ctx, c, "s", "")
+	_, err := w.GetSecret(ctx, c, "s", "", nil)
 	if e := refused(t, err, vault.Unavailable, "Stalled"); e.RetryAfter != time.Second {
 		t.Errorf("%+v", e)
 	}
@@ -595,7 +595,7 @@ func TestLateAnswerIsRefused(t *testing.T) {
 	w.replica.late.Store(1)
 	must(w.SetSecret(ctx, c, "s", seal.Plaintext("w"), vault.Change{}))(t)
 	w.replica.late.Store(0)
-	must(w.GetSecret(ctx, c, "s", ""))(t)
+	must(w.GetSecret(ctx, c, "s", "", nil))(t)
 }
 
 // I10: what can't be recorded is not answered.
@@ -603,7 +603,7 @@ func TestUsageRecordFails(t *testing.T) {
 	w, c := demo(t)
 	must(w.SetSecret(ctx, c, "s", seal.Plaintext("v"), vault.Change{}))(t)
 	w.usage.failWith(errors.New("disk full"))
-	s, err := w.GetSecret(ctx, c, "s", "")
+	s, err := w.GetSecret(ctx, c, "s", "", nil)
 	if e := refused(t, err, vault.Internal, "UsageRecordFailed"); s.Value != nil ||
 		strings.Contains(e.Message, "may have happened") {
 		t.Errorf("%+v, %s", s, e.Message)
@@ -618,7 +618,7 @@ func TestUsageRecordFails(t *testing.T) {
 		"may have happened") {
 		t.Errorf("%s", e.Message)
 	}
-	_, err = w.GetSecret(ctx, c, "none", "")
+	_, err = w.GetSecret(ctx, c, "none", "", nil)
 	refused(t, err, vault.Internal, "UsageRecordFailed")
 	_, _, err = w.IssueToken(ctx, vault.TokenRequest{ClientID: c.Identity.AppID, Audience: zone})
 	refused(t, err, vault.Internal, "UsageRecordFailed")
@@ -703,7 +703,7 @@ func TestAlteredRecords(t *testing.T) {
 				other, _ := w.replica.View().Get("vault/" + id + "/secret/t")
 				alter(t, w, path, other)
 				for _, call := range []func() (vault.Secret, error){
-					func() (vault.Secret, error) { return w.GetSecret(ctx, c, "s", "") },
+					func() (vault.Secret, error) { return w.GetSecret(ctx, c, "s", "", nil) },
 					func() (vault.Secret, error) { return w.UpdateSecret(ctx, c, "s", "", vault.Change{}) },
 					func() (vault.Secret, error) { return w.DeleteSecret(ctx, c, "s") },
 				} {
@@ -729,19 +729,19 @@ func TestCachesFollowTheState(t *testing.T) {
 	other := w.node()
 	must(w.SetSecret(ctx, c, "s", seal.Plaintext("one"), vault.Change{}))(t)
 	for range 3 {
-		if got := must(other.GetSecret(ctx, c, "s", ""))(t); string(got.Value) != "one" {
+		if got := must(other.GetSecret(ctx, c, "s", "", nil))(t); string(got.Value) != "one" {
 			t.Fatalf("%+v", got)
 		}
 	}
 	must(w.SetSecret(ctx, c, "s", seal.Plaintext("two"), vault.Change{}))(t)
-	if got := must(other.GetSecret(ctx, c, "s", ""))(t); string(got.Value) != "two" {
+	if got := must(other.GetSecret(ctx, c, "s", "", nil))(t); string(got.Value) != "two" {
 		t.Errorf("%+v", got)
 	}
 	w.grant("demo", "web", nil, []string{"set"})
-	_, err := other.GetSecret(ctx, c, "s", "")
+	_, err := other.GetSecret(ctx, c, "s", "", nil)
 	refused(t, err, vault.Forbidden, "ForbiddenByPolicy")
 	must(w.SetAppEnabled(ctx, w.root, "web", false))(t)
-	_, err = other.GetSecret(ctx, c, "s", "")
+	_, err = other.GetSecret(ctx, c, "s", "", nil)
 	refused(t, err, vault.Unauthenticated, vault.TokenRevoked)
 }
 
@@ -750,7 +750,7 @@ func BenchmarkGetSecret(b *testing.B) {
 	must(w.SetSecret(ctx, c, "s", make(seal.Plaintext, 1024), vault.Change{}))(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := w.GetSecret(ctx, c, "s", ""); err != nil {
+		if _, err := w.GetSecret(ctx, c, "s", "", nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -845,7 +845,7 @@ func TestListingsOpenNoValue(t *testing.T) {
 	if p := must(w.ListSecretVersions(ctx, c, "s", page))(t); len(p.Items) != 1 {
 		t.Errorf("listed %+v", p.Items)
 	}
-	_, err := w.GetSecret(ctx, c, "s", "")
+	_, err := w.GetSecret(ctx, c, "s", "", nil)
 	refused(t, err, vault.Internal, "RecordDamaged")
 	must(w.DeleteSecret(ctx, c, "s"))(t)
 	if p := must(w.ListDeletedSecrets(ctx, c, page))(t); len(p.Items) != 1 {
@@ -866,7 +866,7 @@ func TestRecordsOfOnePart(t *testing.T) {
 	if p := must(w.ListSecrets(ctx, c, page))(t); len(p.Items) != 1 {
 		t.Errorf("listed %+v", p.Items)
 	}
-	if s := must(w.GetSecret(ctx, c, "s", ""))(t); string(s.Value) != "value" {
+	if s := must(w.GetSecret(ctx, c, "s", "", nil))(t); string(s.Value) != "value" {
 		t.Errorf("got %+v", s)
 	}
 }

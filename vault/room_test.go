@@ -124,7 +124,7 @@ func TestWritesWithoutRoom(t *testing.T) {
 			return second(w.RotateTokenKey(ctx, w.root, true))
 		}},
 		{"read a secret", true, func(w *world, c vault.Caller) error {
-			return second(w.GetSecret(ctx, c, "s", ""))
+			return second(w.GetSecret(ctx, c, "s", "", nil))
 		}},
 		{"sign", true, func(w *world, c vault.Caller) error {
 			return second(w.Sign(ctx, c, "k", "", "ES256", make([]byte, 32)))

@@ -176,30 +176,53 @@ func (v *Vaults) SetSecret(ctx context.Context, c Caller, name string, value sea
 }
 
 // GetSecret gives a version with its value; version "" is the latest. Times don't matter, but a
-// disabled version is refused (403 SecretDisabled).
-func (v *Vaults) GetSecret(ctx context.Context, c Caller, name, version string) (Secret, error) {
+// disabled version is refused (403 SecretDisabled). The value is opened into room, where that has
+// enough for the record; room stays the caller's, and is theirs to erase.
+func (v *Vaults) GetSecret(
+	ctx context.Context, c Caller, name, version string, room []byte,
+) (Secret, error) {
 	return perform(ctx, v, c, getSecret, target{name, version}, func(d *decision) (Secret, error) {
 		o, err := secretCollection.find(d, name, version)
 		if err != nil {
 			return Secret{}, err
 		}
-		record, err := d.open(o.versionPath(), o.record)
+		r, value, err := d.openSecret(o, room[:0])
 		if err != nil {
 			return Secret{}, err
 		}
-		r, value, err := decodeRecord[secretRecord](record)
-		if err != nil {
-			return Secret{}, damaged(o.versionPath())
-		}
 		if !r.Attributes.Enabled {
-			record.Zero()
+			value.Zero()
 			return Secret{}, forbidden("SecretDisabled",
 				"Operation get is not allowed on a disabled secret.")
 		}
 		s := r.bundle(d, o)
-		s.Value = value // the rest of record: nothing is copied
+		s.Value = value // where it was opened: nothing is copied
 		return s, nil
 	})
+}
+
+// openSecret opens a version; dst is as Keyring.Open has it. What was decrypted of this very record
+// before, beside its value, is not decrypted again.
+func (d *decision) openSecret(
+	o object, dst []byte,
+) (r secretRecord, value seal.Plaintext, err error) {
+	path, s := o.versionPath(), stamp{d.view.Generation(), o.record.Mod}
+	apart := seal.InParts(o.record.Value)
+	if r, known := d.v.secrets.find(path, s); known && apart {
+		value, err = d.v.opened(path, func() (seal.Plaintext, error) {
+			return d.v.cfg.Keyring.OpenSecond(dst, path, o.record.Logical, o.record.Value)
+		})
+		return r, value, err
+	}
+	record, err := d.v.openInto(dst, path, o.record)
+	if err != nil {
+		return r, nil, err
+	}
+	if r, value, err = decodeRecord[secretRecord](record); err != nil {
+		return r, nil, damaged(path)
+	}
+	d.v.secrets.keep(path, s, r)
+	return r, value, nil
 }
 
 // UpdateSecret changes what is supplied of a version, "" for the latest. The answer has no value.

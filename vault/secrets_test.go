@@ -28,12 +28,12 @@ func TestSetAndGetSecret(t *testing.T) {
 		t.Errorf("second version: %+v", again)
 	}
 
-	latest := must(w.GetSecret(ctx, c, "DB-PASSWORD", ""))(t)
+	latest := must(w.GetSecret(ctx, c, "DB-PASSWORD", "", nil))(t)
 	if string(latest.Value) != "two" || latest.Version != again.Version || latest.ContentType != "" ||
 		latest.Tags != nil {
 		t.Errorf("latest: %+v", latest)
 	}
-	first := must(w.GetSecret(ctx, c, "db-password", set.Version))(t)
+	first := must(w.GetSecret(ctx, c, "db-password", set.Version, nil))(t)
 	if string(first.Value) != "one" || first.ContentType != "text/plain" ||
 		!maps.Equal(first.Tags, map[string]string{"env": "prod"}) {
 		t.Errorf("first: %+v", first)
@@ -46,11 +46,46 @@ func TestSetAndGetSecret(t *testing.T) {
 	}
 }
 
+// TestReadAgain reads a version twice, after it has changed, and after another has its name: what is
+// remembered of it is of this very record.
+func TestReadAgain(t *testing.T) {
+	w, c := demo(t)
+	room := make([]byte, 0, 1<<10)
+	read := func(want, contentType string) {
+		t.Helper()
+		for range 2 {
+			s := must(w.GetSecret(ctx, c, "s", "", room))(t)
+			if string(s.Value) != want || s.ContentType != contentType {
+				t.Errorf("%q of type %q, want %q of type %q", []byte(s.Value), s.ContentType, want,
+					contentType)
+			}
+			if &s.Value[0] != &room[:cap(room)][cap(room)-cap(s.Value)] {
+				t.Error("the value is not in the caller's room")
+			}
+		}
+	}
+	must(w.SetSecret(ctx, c, "s", seal.Plaintext("one"), vault.Change{ContentType: ptr("a")}))(t)
+	read("one", "a")
+	must(w.UpdateSecret(ctx, c, "s", "", vault.Change{ContentType: ptr("b")}))(t)
+	read("one", "b")
+	must(w.SetSecret(ctx, c, "s", seal.Plaintext("two"), vault.Change{ContentType: ptr("c")}))(t)
+	read("two", "c")
+	must(w.UpdateSecret(ctx, c, "s", "", vault.Change{Enabled: ptr(false)}))(t)
+	_, err := w.GetSecret(ctx, c, "s", "", room)
+	refused(t, err, vault.Forbidden, "SecretDisabled")
+	must(w.DeleteSecret(ctx, c, "s"))(t)
+	if err := w.PurgeSecret(ctx, c, "s"); err != nil {
+		t.Fatal(err)
+	}
+	must(w.SetSecret(ctx, c, "s", seal.Plaintext("three"), vault.Change{}))(t)
+	read("three", "")
+}
+
 func TestSecretValues(t *testing.T) {
 	w, c := demo(t)
 	for _, value := range []string{"", "\x00\xff", strings.Repeat("x", 25600)} {
 		must(w.SetSecret(ctx, c, "s", seal.Plaintext(value), vault.Change{}))(t)
-		if got := must(w.GetSecret(ctx, c, "s", ""))(t); !bytes.Equal(got.Value, []byte(value)) ||
+		if got := must(w.GetSecret(ctx, c, "s", "", nil))(t); !bytes.Equal(got.Value, []byte(value)) ||
 			got.Value == nil {
 			t.Errorf("a value of %d bytes came back as %d (nil: %v)", len(value), len(got.Value),
 				got.Value == nil)
@@ -124,15 +159,15 @@ func TestUpdateSecret(t *testing.T) {
 		u.Attributes.Created != w.now.Unix()-60 || u.Attributes.Updated != w.now.Unix() {
 		t.Errorf("what was not supplied is kept: %+v", u)
 	}
-	if got := must(w.GetSecret(ctx, c, "s", old.Version))(t); string(got.Value) != "v1" ||
+	if got := must(w.GetSecret(ctx, c, "s", old.Version, nil))(t); string(got.Value) != "v1" ||
 		*got.Attributes.Expires != 7 {
 		t.Errorf("after the update: %+v", got)
 	}
 	must(w.UpdateSecret(ctx, c, "s", "",
 		vault.Change{Enabled: ptr(false), Tags: map[string]string{}}))(t)
-	_, err := w.GetSecret(ctx, c, "s", "")
+	_, err := w.GetSecret(ctx, c, "s", "", nil)
 	refused(t, err, vault.Forbidden, "SecretDisabled") // no fallback to the older version
-	if got := must(w.GetSecret(ctx, c, "s", old.Version))(t); len(got.Tags) != 1 {
+	if got := must(w.GetSecret(ctx, c, "s", old.Version, nil))(t); len(got.Tags) != 1 {
 		t.Errorf("another version was changed: %+v", got)
 	}
 	_, err = w.UpdateSecret(ctx, c, "s", strings.Repeat("0", 32), vault.Change{})
@@ -156,9 +191,9 @@ func TestDeleteRecoverPurgeSecret(t *testing.T) {
 		deleted.Tags["a"] != "b" {
 		t.Errorf("deleted: %+v", deleted)
 	}
-	_, err := w.GetSecret(ctx, c, "name", "")
+	_, err := w.GetSecret(ctx, c, "name", "", nil)
 	refused(t, err, vault.NotFound, "SecretNotFound")
-	_, err = w.GetSecret(ctx, c, "name", set.Version)
+	_, err = w.GetSecret(ctx, c, "name", set.Version, nil)
 	refused(t, err, vault.NotFound, "SecretNotFound")
 	_, err = w.UpdateSecret(ctx, c, "name", "", vault.Change{})
 	refused(t, err, vault.NotFound, "SecretNotFound")
@@ -179,7 +214,7 @@ func TestDeleteRecoverPurgeSecret(t *testing.T) {
 		back.Attributes.Updated != set.Attributes.Updated {
 		t.Errorf("recovered: %+v", back)
 	}
-	if got := must(w.GetSecret(ctx, c, "name", ""))(t); string(got.Value) != "v" {
+	if got := must(w.GetSecret(ctx, c, "name", "", nil))(t); string(got.Value) != "v" {
 		t.Errorf("after recovery: %+v", got)
 	}
 	_, err = w.RecoverSecret(ctx, c, "name")

@@ -212,14 +212,14 @@ func TestPurgeMeetsARestore(t *testing.T) {
 	if n := len(w.objects()); n != 151 {
 		t.Errorf("%d records, want a head and 150 versions", n)
 	}
-	if got := must(w.GetSecret(ctx, c, "s", ""))(t); got.Version != restored.Version {
+	if got := must(w.GetSecret(ctx, c, "s", "", nil))(t); got.Version != restored.Version {
 		t.Errorf("version %s is restored, and %s is read", restored.Version, got.Version)
 	}
 
 	half := w.halfRestored(c, "t")
 	w.beforeStep(1, func() { must(w.RestoreSecret(ctx, c, half))(t) })
 	refused(t, w.PurgeSecret(ctx, c, "t"), vault.NotFound, "SecretNotFound")
-	must(w.GetSecret(ctx, c, "t", ""))(t)
+	must(w.GetSecret(ctx, c, "t", "", nil))(t)
 }
 
 // The day that a half restore holds its name for is counted from its first step, however often it

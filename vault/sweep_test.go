@@ -120,8 +120,8 @@ func TestRetentionEnds(t *testing.T) {
 			}
 			w.sweep(t, 0)
 			c = w.caller(w.again("web"), "short")
-			must(w.GetSecret(ctx, c, "old-live", ""))(t)
-			must(w.GetSecret(ctx, c, "old0", ""))(t)
+			must(w.GetSecret(ctx, c, "old-live", "", nil))(t)
+			must(w.GetSecret(ctx, c, "old0", "", nil))(t)
 			must(w.SetSecret(ctx, c, "old", seal.Plaintext("v"), vault.Change{}))(t)
 		})
 	}

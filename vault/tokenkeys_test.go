@@ -79,7 +79,7 @@ func TestForgottenTokenKey(t *testing.T) {
 	for _, n := range []*vault.Vaults{w.Vaults, w.node()} {
 		_, err := n.Authenticate(ctx, token, zone)
 		refused(t, err, vault.Unauthenticated, vault.TokenKeyGone)
-		_, err = n.GetSecret(ctx, c, "s", "")
+		_, err = n.GetSecret(ctx, c, "s", "", nil)
 		refused(t, err, vault.Unauthenticated, vault.TokenKeyGone)
 	}
 	c.Identity = must(w.Authenticate(ctx, []byte(w.signIn(a)), zone))(t)

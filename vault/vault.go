@@ -80,6 +80,7 @@ type Vaults struct {
 	principals *cache[*principal]
 	grants     *cache[*access]
 	heads      *cache[*head]
+	secrets    *cache[secretRecord] // what versions have beside their values
 	operators  *cache[*tokenRecord]
 	tokenKeys  *cache[*tokenKeys]
 	tokens     *cache[*verifiedToken]
@@ -108,6 +109,7 @@ func New(cfg Config) (*Vaults, error) {
 		principals: newCache(1<<14, decodePrincipal),
 		grants:     newCache(1<<14, decodeAccess),
 		heads:      newCache(1<<14, decodeHead),
+		secrets:    newCache[secretRecord](1<<14, nil),
 		operators:  newCache(1<<8, decodeToken),
 		tokenKeys:  newCache(1, decodeTokenKeys),
 		tokens:     newCache[*verifiedToken](1<<14, nil),
@@ -125,6 +127,7 @@ func (v *Vaults) Close() {
 	v.principals.drop()
 	v.grants.drop()
 	v.heads.drop()
+	v.secrets.drop()
 	v.operators.drop()
 	v.tokenKeys.drop()
 	v.tokens.drop()

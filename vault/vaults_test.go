@@ -31,7 +31,7 @@ func TestDeleteAndRecoverVault(t *testing.T) {
 		t.Errorf("recorded %+v", e)
 	}
 	for name, call := range map[string]func() error{
-		"get":        func() error { _, err := w.GetSecret(ctx, c, "s", ""); return err },
+		"get":        func() error { _, err := w.GetSecret(ctx, c, "s", "", nil); return err },
 		"set":        func() error { _, err := w.SetSecret(ctx, c, "s", seal.Plaintext("two"), vault.Change{}); return err },
 		"recover":    func() error { _, err := w.RecoverSecret(ctx, c, "gone"); return err },
 		"purge":      func() error { return w.PurgeSecret(ctx, c, "gone") },
@@ -63,7 +63,7 @@ func TestDeleteAndRecoverVault(t *testing.T) {
 	if back.ID != d.ID || back.Deletion != nil || back != must(w.GetVault(ctx, w.root, "demo"))(t) {
 		t.Errorf("recovered: %+v", back)
 	}
-	if s := must(w.GetSecret(ctx, c, "s", ""))(t); string(s.Value) != "one" {
+	if s := must(w.GetSecret(ctx, c, "s", "", nil))(t); string(s.Value) != "one" {
 		t.Errorf("it holds %q", string(s.Value))
 	}
 	must(w.RecoverSecret(ctx, c, "gone"))(t)
@@ -112,7 +112,7 @@ func TestPurgeVaultInSteps(t *testing.T) {
 	if d := must(w.GetDeletedVault(ctx, w.root, "demo"))(t); !d.Purging {
 		t.Errorf("half-way: %+v", d)
 	}
-	_, err = w.GetSecret(ctx, c, "s99", "")
+	_, err = w.GetSecret(ctx, c, "s99", "", nil)
 	refused(t, err, vault.NotFound, "VaultNotFound")
 	if err := w.PurgeVault(ctx, w.root, "demo"); err != nil {
 		t.Fatal(err)
@@ -227,7 +227,7 @@ func TestWhatOperatorsLearnOfADeletedVault(t *testing.T) {
 	if e := refused(t, err, vault.NotFound, "VaultNotFound"); !strings.Contains(e.Message, "is deleted") {
 		t.Errorf("grants of a deleted vault: %s", e.Message)
 	}
-	_, err = w.GetSecret(ctx, c, "s", "")
+	_, err = w.GetSecret(ctx, c, "s", "", nil)
 	if e := refused(t, err, vault.NotFound, "VaultNotFound"); strings.Contains(e.Message, "deleted") {
 		t.Errorf("an application learns %s", e.Message)
 	}
