@@ -32,11 +32,15 @@ targets: ## explain all targets
 		for (i = at = 1; i <= n; i++) { at += 1 + length(words[i]); if (at > 76) { printf "\n   "; at = length(words[i]) } \
 			printf " %s", words[i] } print "" }' $(MAKEFILE_LIST)
 
+# -v names what is compiled: the first time it takes minutes. With the same flags the example has most
+# of the program's packages.
+BUILD := CGO_ENABLED=0 go build -v -trimpath -ldflags '-X main.version=$(VERSION)'
+
 build: ## leave the program in bin/keyquorum
-	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/keyquorum ./cmd/keyquorum
+	$(BUILD) -o bin/keyquorum ./cmd/keyquorum
 
 run: build ## run three nodes on this machine, in the foreground (ARGS=-h)
-	go build -o bin/azure-app ./examples/azure-app
+	$(BUILD) -o bin/azure-app ./examples/azure-app
 	@exec bin/keyquorum dev $(ARGS)
 
 # Under the race detector each package has one processor. On two, goroutines of one bubble
@@ -45,20 +49,21 @@ run: build ## run three nodes on this machine, in the foreground (ARGS=-h)
 # works, so there is room for one package more than there are processors.
 test: ## vet everything and run every test, under the race detector
 	go vet ./...
+	go build -o bin/gotest ./internal/gotest
 	@$(MAKE) --no-print-directory -j2 racetests plaintests
 
 racetests:
-	KEYQUORUM_HEAVY=later go test -race -cpu 1 -p $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) -timeout $(TEST_TIMEOUT) ./testcluster ./...
+	KEYQUORUM_HEAVY=later bin/gotest -race -cpu 1 -p $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) -timeout $(TEST_TIMEOUT) ./testcluster ./...
 
 # What takes minutes under the race detector runs beside the rest, where that leaves a processor free.
 plaintests: export GOGC := 400
 plaintests:
-	nice -n 15 go test -timeout $(TEST_TIMEOUT) ./internal/leasemodel/... ./internal/thiefmodel
-	nice -n 15 go test -timeout $(TEST_TIMEOUT) -run '^TestProcessAfterAPowerCutWaits$$' ./cluster
-	nice -n 15 go test -count=1 -timeout $(TEST_TIMEOUT) -run '^TestLeaseBugsAreFound$$' ./internal/mutants
+	nice -n 15 bin/gotest -timeout $(TEST_TIMEOUT) ./internal/leasemodel/... ./internal/thiefmodel
+	nice -n 15 bin/gotest -timeout $(TEST_TIMEOUT) -run '^TestProcessAfterAPowerCutWaits$$' ./cluster
+	nice -n 15 bin/gotest -count=1 -timeout $(TEST_TIMEOUT) -run '^TestLeaseBugsAreFound$$' ./internal/mutants
 	@once=$$(nice -n 15 go test -timeout $(TEST_TIMEOUT) -short -run '^$$' -bench . -benchtime 1x $(BENCHED) 2>&1) || \
 		{ echo "$$once"; exit 1; }
-	KEYQUORUM_HISTORIES=100 KEYQUORUM_SEED=100 nice -n 15 go test -timeout $(TEST_TIMEOUT) -run '^(TestHistories|$(HEAVY))$$' ./testcluster
+	KEYQUORUM_HISTORIES=100 KEYQUORUM_SEED=100 nice -n 15 bin/gotest -timeout $(TEST_TIMEOUT) -run '^(TestHistories|$(HEAVY))$$' ./testcluster
 
 vectors: #: prove every algorithm against all published vectors, and print how many
 	KEYQUORUM_VECTORS=all go test -count=1 -v -run '^TestVectors' ./httpapi ./vault

@@ -85,6 +85,7 @@ var rooms = map[string][]string{
 	"internal/leasemodel":  {"cluster/lease", "internal/statespace"},
 	"internal/mutants":     {"internal/overlay"},
 	"internal/address":     {},
+	"internal/gotest":      {},
 	"internal/placement":   {},
 	"internal/overlay":     {},
 	"internal/powercut":    {"internal/overlay"},

@@ -3,23 +3,18 @@ package dev
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"keyquorum/cmd/keyquorum/console"
-	"keyquorum/cmd/keyquorum/operator"
 )
 
 // variable is one NAME=value of the environment for the demo application and for operators'
@@ -100,45 +95,6 @@ func object(variables []variable) string {
 	return string(text) + "\n"
 }
 
-// announce writes the environment files and says how to use the cluster, to people and programs.
-func (d *cluster) announce(ctx context.Context) error {
-	for _, p := range d.nodes {
-		lines := exports(d.folder.environment(d.state, p.Address))
-		names := []string{fmt.Sprintf("env-%d", p.Number)}
-		if p.Number == 1 {
-			names = append(names, "env")
-		}
-		for _, name := range names {
-			if err := os.WriteFile(d.folder.Path(name), []byte(lines), 0o600); err != nil {
-				return err
-			}
-		}
-		d.say("\n# Environment for node %d, %s (also in %s)", p.Number, p.vaultURL(),
-			d.folder.Path(names[len(names)-1]))
-		fmt.Fprint(d.out, lines)
-	}
-	d.say("")
-	for _, p := range d.nodes {
-		d.say("Node %d: process %d, %s, log %s", p.Number, p.cmd.Process.Pid, p.vaultURL(),
-			d.folder.logFile(p.Number))
-	}
-	d.say("\nThis is a cluster to try things out: its unseal shares, root token and client secret lie in the clear in\n%s. Keep nothing real in it.",
-		d.folder.Path("dev.json"))
-	sayNames(d.out, d.state.Layout, d.folder.liveNames(ctx, d.state))
-	d.say("\n%s", d.readiness())
-	return d.handOut()
-}
-
-func (d *cluster) readiness() string {
-	switch {
-	case d.asked.memory:
-		return "Ready. Ctrl-C stops the nodes; nothing stays."
-	case d.asked.sealed:
-		return "Ready, and sealed. Ctrl-C stops the nodes; their data stay."
-	}
-	return "Ready. Ctrl-C stops the nodes; their data stay."
-}
-
 // handOut gives programs the environment, where they wait for it: the files first, then standard
 // output, which a detached cluster then closes.
 func (d *cluster) handOut() error {
@@ -214,69 +170,4 @@ func writeWhole(file string, content []byte, mode os.FileMode) error {
 		return err
 	}
 	return os.Rename(temporary, file)
-}
-
-// namesPatience is how long a node may take to say which vaults there are.
-const namesPatience = 3 * time.Second
-
-// liveNames are the host names that a program meets when it uses any vault of the cluster. Where no
-// node says which there are (all are sealed, or down) it is the demo vault's, which were made with
-// the cluster.
-func (f Folder) liveNames(ctx context.Context, s State) []string {
-	for _, a := range s.addresses() {
-		if vaults, err := f.liveVaults(ctx, s, a); err == nil {
-			return s.hostNames(vaults)
-		}
-	}
-	return s.hostNames(s.vaults())
-}
-
-func (l Layout) hostNames(vaults []string) (names []string) {
-	for _, vault := range vaults {
-		names = append(names, vault+"."+l.suffix())
-	}
-	return append(names, l.login())
-}
-
-func (f Folder) liveVaults(ctx context.Context, s State, a Address) (names []string, err error) {
-	ca, err := os.ReadFile(f.Path("ca.pem"))
-	if err != nil {
-		return nil, err
-	}
-	api, err := operator.NewClient(a.API(), s.Init.RootToken, ca)
-	if err != nil {
-		return nil, err
-	}
-	defer api.HTTP.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(ctx, namesPatience)
-	defer cancel()
-	vaults, err := operator.ListVaults(ctx, api, false)
-	for _, v := range vaults {
-		names = append(names, v.Name)
-	}
-	return names, err
-}
-
-// unresolved are those that this machine's resolver does not know. Go and glibc do not answer for
-// *.localhost.
-func (l Layout) unresolved(names []string) []string {
-	place := l.addresses()[0].host()
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		addresses, err := net.LookupHost(name)
-		return err == nil && slices.Contains(addresses, place)
-	})
-}
-
-func (l Layout) hostsLine(names []string) string {
-	return l.addresses()[0].host() + " " + strings.Join(names, " ")
-}
-
-func sayNames(out io.Writer, l Layout, names []string) {
-	missing := l.unresolved(names)
-	if len(missing) == 0 {
-		return
-	}
-	fmt.Fprintf(out, "\nThis machine does not resolve %s. Either run programs with\n    %s dev exec -- COMMAND\n"+
-		"which needs no privilege, or add this line to /etc/hosts:\n    %s\n",
-		strings.Join(missing, " and "), console.CalledAs(), l.hostsLine(names))
 }
