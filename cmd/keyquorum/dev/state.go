@@ -159,11 +159,12 @@ func (s *State) portsAreFree() error {
 			l, err := net.Listen("tcp", a.Local(offset))
 			switch {
 			case errors.Is(err, syscall.EADDRINUSE) && s.Init != nil:
-				return fmt.Errorf("%s is in use by another program, and this dev cluster was made for it; end that program, "+
-					"or begin anew in another folder with --dir and --port", a.Local(offset))
+				return fmt.Errorf("%s is in use by another program, and this dev cluster was made for it; "+
+					"end that program, or begin anew in another folder with --dir and --port "+
+					"(make run ARGS='--dir=FOLDER --port=N')", a.Local(offset))
 			case errors.Is(err, syscall.EADDRINUSE):
-				return fmt.Errorf("%s is in use by another program; choose other ports with --port (the first of %d to %d)",
-					a.Local(offset), s.Port, s.Port+10*(s.nodes()-1)+2)
+				return fmt.Errorf("%s is in use by another program; choose other ports with --port=N "+
+					"(make run ARGS=--port=N), the first of %d", a.Local(offset), 10*(s.nodes()-1)+3)
 			case err != nil:
 				return err
 			}
