@@ -1,4 +1,5 @@
-// Package cluster is a node among nodes: Raft, gossip, and one mutually authenticated port.
+// Package cluster makes a node a member among members: Raft, gossip, and one mutually authenticated
+// port.
 //
 // It owns the order of things. Commit brings a transaction to the leader and answers when this node
 // has applied it and every reader may see it; Read makes sure that this node's copy is current
@@ -6,9 +7,10 @@
 // never imports seal and could open nothing. Sealed or not, a member takes part, votes and may
 // lead.
 //
-// DESIGN.md has the rules of both calls and what breaks without each. Whatever needs no member that
-// runs has a room of its own: identity, lives, lease and succession judge, port, calls and gossip
-// carry, raftfix mends the library, wire encodes. What is left here, by subject:
+// DESIGN.md has the rules of both calls and what breaks without each. Whatever needs no running
+// member has a package of its own: identity, lives, lease and succession judge; port, calls and
+// gossip carry messages; raftfix mends faults of hashicorp/raft; wire encodes. The files here, by
+// subject:
 //
 //	what a member is           cluster, config, calls, duties, tasks, clock, asking, unfit
 //	a write                    commit, signing, everywhere

@@ -1,9 +1,9 @@
 // Package fsm is the replicated state machine: an immutable ordered tree of opaque records.
 //
-// It owns what a committed log entry means, and nothing else: no clock, no chance, no key, no
-// network, no file. The same entries give the same state on every node, byte for byte, however they
-// were batched, replayed or restored, and a digest after every entry proves it. What it can't
-// understand it does not skip: it stops the node.
+// It owns what a committed log entry means, and nothing else: it uses no clock, chance, key,
+// network or file. The same entries give the same state on every node, byte for byte, however they
+// were batched, replayed or restored, and a digest after every entry proves it. A signed entry that
+// it can't understand stops the node, and is never skipped.
 package fsm
 
 import (

@@ -1,9 +1,10 @@
-// Package calls carries what members ask one another: HTTP/2 POSTs on the cluster port with CBOR
+// Package calls carries the calls between members: HTTP/2 POSTs on the cluster port with CBOR
 // bodies (docs/formats.md).
 //
-// It promises that who asks is whom the certificate names, that no body is longer than MaxBody,
-// that a node has its share of calls and no more, that a refusal is one word, and that an asker can
-// tell a call that never left its node. It does not know what is asked, or by whom it may be.
+// It promises that the caller is the node that the certificate names, that no body is longer than
+// MaxBody, that a node has its share of calls and no more, that a refusal is one word, and that a
+// caller can tell when its call never left the node. It does not know what a call means, or who may
+// make it.
 package calls
 
 import (

@@ -1,9 +1,9 @@
 // Package gossip finds out at which addresses the members of a cluster are, and what they say of
 // themselves for the columns of status, with memberlist.
 //
-// Nothing rests on it. Who is a member says Raft's configuration alone, and a lie of gossip's can
-// at worst send a dial to a place where no certificate of that node answers. What it needs of a
-// member comes in with Member; it never speaks on the cluster port itself.
+// No decision depends on it. Raft's configuration alone says who is a member, and a lie in gossip
+// can at worst send a dial to a place where no certificate of that node answers. What gossip needs
+// to know of a member comes in with Member. It never speaks on the cluster port itself.
 package gossip
 
 import (

@@ -1,10 +1,10 @@
 // Package identity says who is who between the members of a cluster: a node's key and certificate,
-// the cluster's own authority, and which node keys there are to be.
+// the cluster's own authority, and which node keys there should be.
 //
-// It owns what stands in a certificate (docs/formats.md). It promises that a certificate speaks for
-// one node of one cluster and for one key, and that whoever trusts an older authority can follow to
-// a newer one. It reads no clock and no file, and opens no connection; who may be heard with an
-// identity is the business of cluster.
+// It owns the content of certificates (docs/formats.md). It promises that a certificate is good for
+// one node of one cluster and for one key, and that a member that trusts an older authority can
+// follow to a newer one. It reads no clock and no file, and opens no connection. Package cluster
+// decides who may be heard with an identity.
 package identity
 
 import (

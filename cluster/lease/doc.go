@@ -1,15 +1,15 @@
-// Package lease is the protocol by which every node answers reads from its own copy, and yet no
-// read misses what was acknowledged before it began, on whichever node.
+// Package lease is the protocol by which every node answers reads from its own copy, and still no
+// read misses what was acknowledged before it began, on any node.
 //
-// It is a machine without clock, lock, goroutine or I/O: a Node is plain data, and each method is
-// one step from an event to what the node now holds, grants, waits for and shows. Package cluster
-// feeds it with readings of the clock and of Raft, carries its messages, and decides nothing.
-// internal/leasemodel goes through every state that small clusters of these nodes can get into.
+// It uses no clock, lock, goroutine or I/O. A Node is plain data, and each method is one step from
+// an event to what the node now holds, grants, waits for and shows. Package cluster gives it
+// readings of the clock and of Raft, carries its messages, and decides nothing. internal/leasemodel
+// visits every state that small clusters of these nodes can reach.
 //
 // # The rules
 //
-// DESIGN.md says what breaks without each, and testdata has a script that plays it. A rule
-// lives where the table says:
+// DESIGN.md says what breaks without each, and testdata has a script that plays it. The table says
+// where each rule is in the code:
 //
 //	L1   a lease runs from before the question         Node.Ask, Node.Take
 //	L2   a lease ends by the clock and with its term   Lease.covers, Node.Take

@@ -1,14 +1,15 @@
-// Package lives judges whether a member is what it was, by what it has said of itself before.
+// Package lives judges whether a member's folder has gone back in time or is used twice, by what
+// the member said of itself before.
 //
 // A life is one process on a member's folder. Raft trusts a member to keep what it stored: a vote,
 // and an entry that it said it has. A disk that was put back, a copy of a folder and a machine that
-// was rolled back have forgotten, and don't know. The others do: each life is numbered and has a
-// name that nobody can guess, and a member tells them in which one it is and how far it has come.
-// What it once said, a member with an older folder can't have said.
+// was rolled back have forgotten that, and don't know it. The other members know: each life has a
+// number and a name that nobody can guess, and a member tells them in which life it is and how far
+// it has come. A member with an older folder can't have said what it once said.
 //
-// The room has the two ends of a hello, as plain data: Self says it and judges the answer, a Book
-// keeps what was heard and judges the next. It knows no clock, lock, goroutine, disk or socket;
-// cluster brings them (hello.go, greet.go) and does what a judgement asks for. DESIGN.md has the
+// The package has both ends of a hello, as plain data: Self says it and judges the answer; a Book
+// keeps what was heard and judges the next one. It uses no clock, lock, goroutine, disk or socket.
+// Package cluster has these (hello.go, greet.go), and carries out the judgements. DESIGN.md has the
 // rules and what breaks without each.
 package lives
 

@@ -1,11 +1,11 @@
 // Package port is the one TCP port between the members of a cluster: mutual TLS 1.3, connections
-// sorted by protocol, and known by who is at the other end.
+// sorted by protocol, each with a known peer.
 //
-// It lets in whoever shows a certificate of the cluster's authority and is admitted, and keeps each
-// connection where it can be cut. A dial ends at the node that it was meant for, or fails. Raft's
-// messages it hands over with the node whose certificate they came under, because the library
-// believes the name that stands in a message. Who is a member, and what a removed node hears, it
-// does not know: the functions of its Config and its Handler say so.
+// It lets in a peer that shows a certificate of the cluster's authority and is admitted, and keeps
+// each connection where it can be cut. A dial ends at the node that it was meant for, or fails. The
+// package hands over Raft's messages with the node whose certificate they came under, because the
+// library believes the name in a message. It does not know who is a member, or what a removed node
+// may hear: the functions of its Config and its Handler say so.
 package port
 
 import (

@@ -1,6 +1,6 @@
-// Package succession decides which follower stands when a leader is missed. It is plain data: no
-// clock, no goroutine, no I/O. Package cluster asks the voters and stands. Nothing but time rests
-// on what is decided here: an election of Raft's follows.
+// Package succession decides which follower stands for election when a leader is missed. It is
+// plain data: no clock, no goroutine, no I/O. Package cluster asks the voters and stands. Only time
+// depends on what is decided here: an election of Raft's follows.
 package succession
 
 import (

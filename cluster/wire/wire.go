@@ -1,8 +1,8 @@
-// Package wire has the one encoding of what members tell one another, and of what cluster keeps in
+// Package wire has the one encoding of what members tell each other, and of what cluster keeps in
 // folders and records: CBOR, deterministic when written and strict when read (docs/formats.md).
 //
-// It does not know what is encoded, and it bounds only the shape. Who reads from others bounds the
-// length first.
+// It does not know what is encoded, and it bounds only the shape. A caller that reads from other
+// members bounds the length first.
 package wire
 
 import "github.com/fxamacker/cbor/v2"

@@ -1,9 +1,8 @@
-// Package address is what an address of a node looks like. Every one that comes from a flag, a file
-// or another machine is checked here before anything is done with it: a wrong one that is taken is
-// found out only by others, later, and somewhere else.
+// Package address checks addresses of nodes. Every one that comes from a flag, a file or another
+// machine is checked here before anything is done with it. If a wrong one were taken, only other
+// nodes would find out, later and somewhere else.
 //
-// Errors say what is wrong and what would be right; who calls puts before them which address it
-// was.
+// Errors say what is wrong and what would be right. The caller adds which address it was.
 package address
 
 import (

@@ -2,10 +2,10 @@
 // before it is built, for the status of one that runs, and for a leader that looks for a better
 // place. It is arithmetic on round trips and asks nobody.
 //
-// An acknowledged write costs two ways. The leader needs a majority of the voters, so the round
-// trip to the nearest of those; then every server that may answer reads from its own copy has to
-// say that it has applied the entry, so the round trip to the farthest. Who asks a node elsewhere
-// pays its way to the leader as well. Reads cost no way at all.
+// An acknowledged write costs two round trips. The leader needs a majority of the voters: that is
+// the round trip to the nearest of those. Then every server that may answer reads from its own copy
+// has to say that it has applied the entry: that is the round trip to the farthest. A write through
+// another node adds its way to the leader. Reads cost no message at all.
 package placement
 
 import (

@@ -1,5 +1,5 @@
-// Package tally counts how long things take, for rooms that have never heard of how such figures
-// are shown.
+// Package tally counts how long things take, for packages that don't know how such figures are
+// shown.
 //
 // Noting costs two atomic additions, no lock and no memory: it may stand in the way of every
 // request.

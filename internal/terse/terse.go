@@ -1,6 +1,6 @@
-// Package terse keeps a log short whatever happens to a node: of lines that say the same only the
-// first few of a while are written, and then how many there were. Libraries write a line for each
-// packet and each failed call, and strangers choose how many of these there are.
+// Package terse keeps a log short, whatever happens to a node: of lines that say the same it writes
+// the first few, and then how many there were. Libraries write a line for each packet and each
+// failed call, and strangers choose how many of these there are.
 package terse
 
 import (

@@ -1,4 +1,4 @@
-// Package testkey has transaction keys that everybody knows, for the tests of rooms that have no
+// Package testkey has transaction keys that everyone knows, for the tests of packages that have no
 // keyring.
 package testkey
 

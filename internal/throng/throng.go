@@ -1,14 +1,15 @@
 // Package throng bounds the connections that a listener holds, so that whoever has many of them
 // keeps nobody else from having one.
 //
-// Nobody is turned away at the door: a new connection is let in, and where there are too many
-// another goes: the idlest of the source that has most, or of all where no source has many; of
-// those whose peer is known only when no other is left. So who comes alone outlasts a flood from a
-// few sources, however slow its handshake is. A connection begins with the lowest standing and
-// rises by what its peer has shown. Each standing has a share of the places; a connection is closed
-// for others' sake only when its standing has more than its share. So those of a high standing have
-// places that no number of low ones takes, and a newcomer has time to show who it is however many
-// of a high standing there are.
+// A new connection is always let in. When there are too many, another one goes: the idlest of the
+// source that has most, or the idlest of all where no source has many. One whose peer is known goes
+// only when no other is left. So a peer that comes alone outlasts a flood from a few sources,
+// however slow its handshake is.
+//
+// A connection begins with the lowest standing and rises by what its peer has shown. Each standing
+// has a share of the places. A connection is closed for others' sake only when its standing has
+// more than its share. So connections of a high standing have places that no number of low ones
+// takes, and a newcomer has time to show who it is, however many of a high standing there are.
 package throng
 
 import (

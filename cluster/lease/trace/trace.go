@@ -1,7 +1,6 @@
-// Package trace keeps what happened to the lease nodes of a running cluster, and plays it through
-// the core again: whatever a member holds, grants or shows must follow from what it was told, and
-// from nothing else. So the members of a cluster and the machine that is model-checked can't drift
-// apart.
+// Package trace records what happened to the lease nodes of a running cluster, and replays it
+// through package lease: whatever a member holds, grants or shows must follow from what it was
+// told, and from nothing else. So the members of a cluster do what the model checker has checked.
 package trace
 
 import (

@@ -1,6 +1,7 @@
 // Package dev is the command dev: a cluster of processes on this machine, to try things out and to
-// test with. It has a vault and an application that may use it. It keeps its shares on disk, or in
-// memory nothing at all, and calls its nodes as any operator or application does.
+// test with. The cluster has a vault and an application that may use it. The command keeps the
+// shares on disk; with --memory it keeps nothing. It calls its nodes as any operator or application
+// does.
 package dev
 
 import (

@@ -1,4 +1,4 @@
-// Package operator is what operators do by command: vaults, applications and grants, the ceremony
-// of shares, members, keys of the cluster, and the status, each a call of the operator plane's HTTP
-// API. Its client is other commands' too: of dev, plan and prove. It decides nothing.
+// Package operator has the commands of operators: vaults, applications and grants, init and unseal,
+// members, keys of the cluster, and the status. Each is a call of the operator plane's HTTP API.
+// The commands dev, plan and prove use its client too. It decides nothing.
 package operator

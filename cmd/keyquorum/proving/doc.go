@@ -1,3 +1,3 @@
 // Package proving is the command prove: it finds the nodes of a running cluster, lets package prove
-// work on them, and says what came of it.
+// work on them, and reports the result.
 package proving

@@ -1,5 +1,5 @@
-// Package rules takes the rules of read leases out of the core that ships, one at a time, by edits
-// of its source, and has internal/leasemodel find what goes wrong then.
+// Package rules takes the rules of read leases out of the code that ships, one at a time, by edits
+// of its source. internal/leasemodel must then find what goes wrong.
 package rules
 
 import (
