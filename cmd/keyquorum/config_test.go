@@ -156,7 +156,7 @@ func TestOneDashIsEnough(t *testing.T) {
 		{"operator unseal -", "operator unseal -"},
 		{"operator unseal -nonsense", "operator unseal -nonsense"},
 	} {
-		if got := strings.Join(console.DoubleDashes(newRoot(), strings.Fields(row.in)),
+		if got := strings.Join(console.DoubleDashes(newRoot("keyquorum"), strings.Fields(row.in)),
 			" "); got != row.want {
 			t.Errorf("%q became %q, want %q", row.in, got, row.want)
 		}

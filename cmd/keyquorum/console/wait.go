@@ -10,9 +10,10 @@ import (
 const patience = time.Second
 
 // Waiting tells, on a terminal, what is waited for once that has taken a second, until done is
-// called.
+// called. The line is gone then.
 func Waiting(w io.Writer, what string) (done func()) {
-	if !IsTerminal(w) {
+	columns := Width(w)
+	if columns == 0 || isDumb() {
 		return func() {}
 	}
 	ended, told := make(chan struct{}), make(chan struct{})
@@ -24,7 +25,8 @@ func Waiting(w io.Writer, what string) (done func()) {
 		for shown := false; ; shown = true {
 			select {
 			case <-tick.C:
-				fmt.Fprintf(w, "\r\x1b[K%s (%d s)", what, int(time.Since(begun).Seconds()))
+				line := fmt.Sprintf("%s (%d s)", what, int(time.Since(begun).Seconds()))
+				fmt.Fprint(w, "\r\x1b[K"+shortened(line, columns-1))
 			case <-ended:
 				if shown {
 					fmt.Fprint(w, "\r\x1b[K")
@@ -34,4 +36,14 @@ func Waiting(w io.Writer, what string) (done func()) {
 		}
 	}()
 	return func() { close(ended); <-told }
+}
+
+// shortened is a line without its middle where it is too long: a terminal clears one line only.
+func shortened(line string, columns int) string {
+	all := []rune(line)
+	if len(all) <= columns {
+		return line
+	}
+	half := (columns - 1) / 2
+	return string(all[:half]) + "…" + string(all[len(all)-half:])
 }

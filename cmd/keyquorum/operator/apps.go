@@ -13,10 +13,11 @@ import (
 func AppCommand() *cobra.Command {
 	c := console.Group("app", "Applications and their client secrets")
 	k := ConnectionFlags(c)
-	c.AddCommand(appCreate(k), appList(k), appShow(k), appSwitch(k, "enable", true),
-		appSwitch(k, "disable", false), appDelete(k),
-		console.Group("credential", "Client secrets of an application", credentialAdd(k),
-			credentialRemove(k)))
+	c.AddCommand(appCreate(k), appList(k), k.completing(appShow(k), apps),
+		k.completing(appSwitch(k, "enable", true), apps),
+		k.completing(appSwitch(k, "disable", false), apps), k.completing(appDelete(k), apps),
+		console.Group("credential", "Client secrets of an application",
+			k.completing(credentialAdd(k), apps), k.completing(credentialRemove(k), apps)))
 	return c
 }
 
@@ -32,10 +33,7 @@ func appCreate(k *Connection) *cobra.Command {
 func appList(k *Connection) *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List the applications", Args: console.Arguments(0, 0)}
 	return showing(c, k, func(ctx context.Context, api *Client, _ []string) ([]appInfo, error) {
-		all, err := administer[struct {
-			Apps []appInfo `json:"apps"`
-		}](ctx, api, http.MethodGet, nil, "apps")
-		return all.Apps, err
+		return listApps(ctx, api)
 	}, appsTable)
 }
 
@@ -60,9 +58,13 @@ func appSwitch(k *Connection, verb string, enabled bool) *cobra.Command {
 }
 
 func appDelete(k *Connection) *cobra.Command {
-	return &cobra.Command{Use: "delete APP",
+	c := &cobra.Command{Use: "delete APP",
 		Short: "Delete an application and every client secret of it", Args: console.Arguments(1, 1),
-		RunE: deleting(k, "apps")}
+		RunE: deleting(k, "Application %s is deleted, with every client secret of it.", "apps")}
+	return console.Asking(c, func(args []string) string {
+		return fmt.Sprintf("The application %s, its client secrets and its grants will be gone for ever.",
+			args[0])
+	})
 }
 
 func credentialAdd(k *Connection) *cobra.Command {
@@ -78,26 +80,35 @@ func credentialAdd(k *Connection) *cobra.Command {
 }
 
 func credentialRemove(k *Connection) *cobra.Command {
-	return &cobra.Command{Use: "remove APP CREDENTIAL_ID",
+	c := &cobra.Command{Use: "remove APP CREDENTIAL_ID",
 		Short: "Revoke a client secret and every token issued for it",
-		Args:  console.Arguments(2, 2), RunE: deleting(k, "apps", "credentials")}
+		Args:  console.Arguments(2, 2),
+		RunE: deleting(k, "Application %s has the client secret %s no more, nor a token by it.",
+			"apps", "credentials")}
+	return console.Asking(c, func(args []string) string {
+		return fmt.Sprintf("The client secret %s of application %s will be gone for ever. Programs that "+
+			"use it are refused from then on.", args[1], args[0])
+	})
 }
 
-// deleting sends a DELETE for collection/argument/collection/argument… and says that it was done.
-func deleting(k *Connection, collections ...string) func(*cobra.Command, []string) error {
+// deleting sends a DELETE for collection/argument/collection/argument… and says that it was done,
+// in a sentence with the arguments in it.
+func deleting(k *Connection, done string, collections ...string) func(*cobra.Command,
+	[]string) error {
 	return func(c *cobra.Command, args []string) error {
 		api, err := k.Client()
 		if err != nil {
 			return err
 		}
 		var path []string
+		var said []any
 		for i, collection := range collections {
-			path = append(path, collection, args[i])
+			path, said = append(path, collection, args[i]), append(said, args[i])
 		}
 		if _, err := administer[any](c.Context(), api, http.MethodDelete, nil, path...); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.OutOrStdout(), "Gone: %s\n", args[len(args)-1])
+		console.Tell(c, c.OutOrStdout(), done, said...)
 		return nil
 	}
 }
@@ -109,9 +120,10 @@ func appTable(a appInfo) console.Table {
 }
 
 func appsTable(all []appInfo) console.Table {
-	t := console.NewTable("Name", "Client id", "State", "Credentials", "Created")
+	t := console.NewTable("Name", "Client id", "State", "Credentials").
+		WhenEmpty("There is no application: keyquorum app create NAME makes one.")
 	for _, a := range all {
-		t.Add(a.Name, a.ClientID, enabledText(a.Enabled), len(a.Credentials), console.TimeText(a.Created))
+		t.Add(a.Name, a.ClientID, enabledText(a.Enabled), len(a.Credentials))
 	}
 	return t
 }

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"syscall"
@@ -162,7 +163,16 @@ func (c *Client) unreached(err error) error {
 	default:
 		return err
 	}
-	return fmt.Errorf("%w; %s", err, advice)
+	return fmt.Errorf("%s cannot be reached: %w; %s", c.Base, cause(err), advice)
+}
+
+// cause leaves out the request, which nobody has typed.
+func cause(err error) error {
+	var request *url.Error
+	if errors.As(err, &request) {
+		return request.Err
+	}
+	return err
 }
 
 func (c *Client) send(ctx context.Context, method, path string, in any) (int, []byte, error) {

@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -105,8 +104,9 @@ func printInit(c *cobra.Command, r InitResult) {
 		fmt.Fprintf(w, "Unseal Key %d: %s\n", i+1, share)
 	}
 	fmt.Fprintf(w, "\nInitial Root Token: %s\n\n", r.RootToken)
-	fmt.Fprintf(w, "Any %d of these %d shares unseal a node. Nothing can show them again: give each to another person, now.\n",
-		r.Threshold, r.Shares)
+	console.Tell(c, w, "Any %d of these %d shares unseal a node. Nothing can show them again: give "+
+		"each to another person, now.", r.Threshold, r.Shares)
+	console.Tell(c, w, "Next, keyquorum operator unseal takes %d of them, one by one.", r.Threshold)
 }
 
 func printInitStatus(c *cobra.Command, api *Client, format *console.Format) error {
@@ -128,9 +128,11 @@ func printInitStatus(c *cobra.Command, api *Client, format *console.Format) erro
 func operatorUnseal(k *Connection) *cobra.Command {
 	c := &cobra.Command{
 		Use: "unseal [SHARE]", Short: "Give one unseal share to a node",
-		Long: "Give one unseal share to a node. Without SHARE it is asked for, unseen on a terminal, so that it stays out of\n" +
-			"the shell's history; a wrong share is refused on its own and the progress stays.",
-		Args: console.Arguments(0, 1),
+		Long: "Give one unseal share to a node. Without SHARE, or with -, it is asked for and not " +
+			"shown, or read from standard input, so that it stays out of the shell's history. " +
+			"A wrong share is refused on its own, and those given before it stay.",
+		Example: "  keyquorum operator unseal",
+		Args:    console.Arguments(0, 1),
 	}
 	format := console.FormatFlag(c)
 	reset := c.Flags().Bool("reset", false,
@@ -154,20 +156,13 @@ func operatorUnseal(k *Connection) *cobra.Command {
 	return c
 }
 
+// shareFrom is the share that was given, or asked for.
 func shareFrom(c *cobra.Command, args []string) (string, error) {
 	if len(args) == 1 && args[0] != "-" {
 		return args[0], nil
 	}
-	if len(args) == 0 {
-		fmt.Fprint(os.Stderr, "Unseal share (will be hidden): ")
-		restore := console.HideInput(os.Stdin)
-		defer func() { restore(); fmt.Fprintln(os.Stderr) }()
-	}
-	line, err := bufio.NewReader(c.InOrStdin()).ReadString('\n')
-	if share := strings.TrimSpace(line); share != "" {
-		return share, nil
-	}
-	return "", errors.Join(errors.New("no share was given"), err)
+	share, err := console.Ask(os.Stdin, c.ErrOrStderr(), "Unseal share")
+	return strings.TrimSpace(share), err
 }
 
 func operatorSeal(k *Connection) *cobra.Command {

@@ -14,7 +14,7 @@ import (
 
 func raftCommand(k *Connection) *cobra.Command {
 	return console.Group("raft", "Members of the cluster", raftJoin(k), raftListPeers(k),
-		raftRemovePeer(k))
+		k.completing(raftRemovePeer(k), members))
 }
 
 // JoinRequest is the body of sys/storage/raft/join.
@@ -63,7 +63,7 @@ func raftJoin(k *Connection) *cobra.Command {
 			said = "This node is a member already, and sealed: it needs no join, only its unseal shares " +
 				"(keyquorum operator unseal)."
 		}
-		fmt.Fprintln(c.OutOrStdout(), said)
+		console.Tell(c, c.OutOrStdout(), "%s", said)
 		return nil
 	}
 	return c
@@ -115,9 +115,9 @@ func raftListPeers(k *Connection) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		t := console.NewTable("Name", "Node", "Address", "State", "Voter")
+		t := console.NewTable("Name", "Node", "Address", "State")
 		for _, p := range out.Data.Config.Servers {
-			t.Add(p.Label, p.ID, p.Address, p.role(), p.Voter)
+			t.Add(p.Label, p.ID, p.Address, p.role())
 		}
 		return format.Print(c, out, t)
 	}
@@ -136,12 +136,7 @@ func raftRemovePeer(k *Connection) *cobra.Command {
 		Args:  console.Arguments(1, 1),
 	}
 	force := c.Flags().Bool("force", false, "even if the cluster loses its majority by it")
-	yes := console.YesFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := console.Confirm(c, *yes,
-			fmt.Sprintf("Node %s will be removed, and its id never comes back.", args[0])); err != nil {
-			return err
-		}
 		api, err := k.Client()
 		if err != nil {
 			return err
@@ -157,5 +152,7 @@ func raftRemovePeer(k *Connection) *cobra.Command {
 		fmt.Fprintf(c.OutOrStdout(), "Removed %s.\n", args[0])
 		return nil
 	}
-	return c
+	return console.Asking(c, func(args []string) string {
+		return fmt.Sprintf("Node %s will be removed, and its id never comes back.", args[0])
+	})
 }

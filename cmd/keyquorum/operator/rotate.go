@@ -3,7 +3,6 @@ package operator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -100,7 +99,7 @@ func awaitRotation(c *cobra.Command, api *Client, key string, r rotation) (rotat
 	told, moved := "", time.Now()
 	for !r.Done {
 		if text := r.progress(); text != told {
-			fmt.Fprintln(c.ErrOrStderr(), text)
+			console.Tell(c, c.ErrOrStderr(), "%s", text)
 			told, moved = text, time.Now()
 		}
 		if r.onlyAbsent() && time.Since(moved) > rotatePatience {
