@@ -46,19 +46,26 @@ func newRoot(calledAs string) *cobra.Command {
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: calledAs},
 	}
 	console.Holding(root)
-	console.Explain(root)
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.CompletionOptions.DisableDefaultCmd = true // ours says more
 	vaults := new(operator.Connection).VaultNames
-	add(root, "Use secrets and keys:", objects.SecretCommand(vaults), objects.KeyCommand(vaults),
-		runner.Command(), session.LoginCommand(), session.LogoutCommand())
+	add(root, "Use secrets and keys:", calling(objects.SecretCommand(vaults)),
+		calling(objects.KeyCommand(vaults)), calling(runner.Command(vaults)), session.LoginCommand(),
+		session.LogoutCommand())
 	add(root, "Operate a cluster:", operator.StatusCommand(), operator.Command(),
 		operator.VaultCommand(), operator.AppCommand(), operator.GrantCommand(),
 		proving.Command(dev.Suffix+"="+dev.Login), planCommand())
 	add(root, "Run nodes:", serverCommand(), dev.Command(shiftedCommand()))
 	root.AddCommand(openapiCommand(), versionCommand(), completionCommand())
-	console.Complete(root)
+	console.Explain(root)
 	return root
+}
+
+// calling tells of a command that calls a vault as whom it calls.
+func calling(c *cobra.Command) *cobra.Command {
+	console.Environment(c, "AZURE_CLIENT_ID, AZURE_CLIENT_SECRET",
+		"the application that calls, else the one of keyquorum login")
+	console.Environment(c, "AZURE_AUTHORITY_HOST, AZURE_TENANT_ID", "where it gets its token")
+	return c
 }
 
 // add adds commands under a heading of the help.

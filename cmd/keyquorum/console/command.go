@@ -33,7 +33,7 @@ func Holding(c *cobra.Command) {
 		if onlyHolds(c) && c.Flags().NArg() > 0 {
 			return noCommand(c, c.Flags().Arg(0))
 		}
-		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
+		return fmt.Errorf("%w; see %s --help", wrongFlag(c, err), c.CommandPath())
 	})
 }
 
@@ -47,24 +47,34 @@ func showWhatItHolds(c *cobra.Command, args []string) error {
 	return noCommand(c, args[0])
 }
 
-// noCommand names those that there are, and the one that was meant, if it is clear which that is. A
-// short word is like too many others.
+// noCommand names those that there are, and the one that was meant, if it is clear which that is.
 func noCommand(c *cobra.Command, name string) error {
-	if c.SuggestionsMinimumDistance = 2; len(name) < 5 {
-		c.SuggestionsMinimumDistance = 1
-	}
-	meant := ""
-	if like := c.SuggestionsFor(name); len(like) == 1 {
-		meant = " (did you mean " + like[0] + "?)"
-	}
-	var names []string
+	meant, names := "", []string(nil)
 	for _, child := range c.Commands() {
 		if child.IsAvailableCommand() {
 			names = append(names, child.Name())
 		}
 	}
+	if like := commandLike(names, name); like != "" {
+		meant = " (did you mean " + like + "?)"
+	}
 	return fmt.Errorf("%s has no command %q%s; it has %s",
 		c.CommandPath(), name, meant, strings.Join(names, ", "))
+}
+
+// elsewhere is what commands of ours are called by other programs.
+var elsewhere = map[string]string{
+	"get": "show", "read": "show", "cat": "show", "describe": "show", "ls": "list",
+	"put": "set", "write": "set", "add": "create", "new": "create",
+	"rm": "delete", "remove": "delete", "destroy": "purge", "undelete": "recover",
+}
+
+// commandLike is what is called otherwise elsewhere, or the one name that is nearly what was typed.
+func commandLike(names []string, typed string) string {
+	if ours := elsewhere[typed]; slices.Contains(names, ours) {
+		return ours
+	}
+	return nearest(names, typed, max(1, len(typed)/3))
 }
 
 const Any = 1 << 20
@@ -93,7 +103,9 @@ func howMany(least, most int) string {
 	case least == most:
 		return fmt.Sprintf("%d arguments", most)
 	case most == Any:
-		return fmt.Sprintf("%d arguments or more", least)
+		return "at least " + plural(least, "argument")
+	case least == 0:
+		return "at most " + plural(most, "argument")
 	}
 	return fmt.Sprintf("%d to %d arguments", least, most)
 }

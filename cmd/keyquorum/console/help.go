@@ -12,8 +12,12 @@ import (
 // helpColumns is how wide help is at most: a terminal's usual width.
 const helpColumns = 80
 
-// Explain gives a root command, and all that it holds, help within a terminal's width.
+// Explain gives a root command, and all that it holds, help within a terminal's width, and
+// completion. All commands have been added before.
 func Explain(root *cobra.Command) {
+	root.CompletionOptions.DisableDefaultCmd = true // ours says more
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	explainFlags(root)
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
 		fmt.Fprintln(c.OutOrStdout(), help(c))
 	})
@@ -72,10 +76,41 @@ func help(c *cobra.Command) string {
 	section(&b, title, children(c, ""))
 	section(&b, "Flags:", c.LocalFlags().FlagUsages())
 	section(&b, "Global flags:", c.InheritedFlags().FlagUsages())
+	section(&b, "Environment:", environment(c))
 	if c.HasAvailableSubCommands() {
 		section(&b, "", c.CommandPath()+" COMMAND --help explains a command.")
 	}
 	return wrapped(asCalled(c, b.String()), helpColumns)
+}
+
+// inEnvironment is where a command keeps what its environment tells it.
+const inEnvironment = "environment"
+
+// Environment adds to the help of a command, and of all below it, what it takes from its
+// environment and from no flag.
+func Environment(c *cobra.Command, names, what string) {
+	if c.Annotations == nil {
+		c.Annotations = map[string]string{}
+	}
+	c.Annotations[inEnvironment] += names + "\t" + what + "\n"
+}
+
+// environment lists what a command takes from its environment.
+func environment(c *cobra.Command) string {
+	text := ""
+	for ; c != nil; c = c.Parent() {
+		text = c.Annotations[inEnvironment] + text
+	}
+	longest := 0
+	for line := range strings.Lines(text) {
+		longest = max(longest, strings.Index(line, "\t"))
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		names, what, _ := strings.Cut(line, "\t")
+		fmt.Fprintf(&b, "  %-*s   %s", longest, names, what)
+	}
+	return b.String()
 }
 
 // describe says what one of cobra's own flags does.
@@ -123,7 +158,11 @@ func commandLines(text string) string {
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		for len(line) > helpColumns {
-			at := strings.LastIndex(line[:helpColumns-len(goesOn)+1], " ")
+			fits := line[:helpColumns-len(goesOn)+1]
+			at := strings.LastIndex(fits, " --") // rather than between a flag and its value
+			if at <= len(indent) {
+				at = strings.LastIndex(fits, " ")
+			}
 			if at <= len(indent) {
 				break // one long word
 			}

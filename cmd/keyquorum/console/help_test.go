@@ -11,7 +11,7 @@ func TestCommandLines(t *testing.T) {
 	got := commandLines("  keyquorum key list\n" + long + "\n")
 	lines := strings.Split(strings.TrimSuffix(got, "\n"), "\n")
 	if len(lines) != 3 || lines[0] != "  keyquorum key list" || !strings.HasSuffix(lines[1], ` \`) ||
-		len(lines[1]) > helpColumns || !strings.HasPrefix(lines[2], "      r") {
+		len(lines[1]) > helpColumns || !strings.HasPrefix(lines[2], "      --s") {
 		t.Errorf("%q", got)
 	}
 	if joined := strings.ReplaceAll(got, " \\\n     ", ""); !strings.Contains(joined, long) {

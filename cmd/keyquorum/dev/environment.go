@@ -13,6 +13,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,6 +103,7 @@ func object(variables []variable) string {
 
 // announce writes the environment files and says how to use the cluster, to people and programs.
 func (d *cluster) announce(ctx context.Context) error {
+	d.say("")
 	for _, p := range d.nodes {
 		lines := exports(d.folder.environment(d.state, p.Address))
 		names := []string{fmt.Sprintf("env-%d", p.Number)}
@@ -113,20 +115,31 @@ func (d *cluster) announce(ctx context.Context) error {
 				return err
 			}
 		}
-		d.say("\n# Environment for node %d, %s (also in %s)", p.Number, p.vaultURL(),
-			d.folder.Path(names[len(names)-1]))
-		fmt.Fprint(d.out, lines)
+		d.say("Node %d: %s, process %d, log %s", p.Number, p.API(), p.cmd.Process.Pid,
+			fromHere(d.folder.logFile(p.Number)))
 	}
-	d.say("")
-	for _, p := range d.nodes {
-		d.say("Node %d: process %d, %s, log %s", p.Number, p.cmd.Process.Pid, p.vaultURL(),
-			d.folder.logFile(p.Number))
-	}
-	d.say("\nThis is a cluster to try things out: its unseal shares, root token and client secret lie in the clear in\n%s. Keep nothing real in it.",
-		d.folder.Path("dev.json"))
+	d.say("\nThis is a cluster to try things out. Its unseal shares, its root token and its\n"+
+		"client secret are in %s, in the clear: keep nothing real in it.",
+		fromHere(d.folder.Path("dev.json")))
 	sayNames(d.out, d.state.Layout, d.folder.liveNames(ctx, d.state))
+	d.say("\nIn another terminal take its environment (env-1, env-2 … are by node), and look\naround:\n"+
+		"    . %s\n    %[2]s status\n    %[2]s secret list",
+		fromHere(d.folder.Path("env")), console.CalledAs())
 	d.say("\n%s", d.readiness())
 	return d.handOut()
+}
+
+// fromHere is a path as it is shortest for whoever is in the same folder.
+func fromHere(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	short, err := filepath.Rel(here, path)
+	if err != nil || strings.HasPrefix(short, "..") {
+		return path
+	}
+	return short
 }
 
 func (d *cluster) readiness() string {
@@ -276,7 +289,7 @@ func sayNames(out io.Writer, l Layout, names []string) {
 	if len(missing) == 0 {
 		return
 	}
-	fmt.Fprintf(out, "\nThis machine does not resolve %s. Either run programs with\n    %s dev exec -- COMMAND\n"+
-		"which needs no privilege, or add this line to /etc/hosts:\n    %s\n",
+	fmt.Fprintf(out, "\nThis machine does not resolve %s.\nEither run programs with\n"+
+		"    %s dev exec -- COMMAND\nwhich needs no privilege, or add this line to /etc/hosts:\n    %s\n",
 		strings.Join(missing, " and "), console.CalledAs(), l.hostsLine(names))
 }

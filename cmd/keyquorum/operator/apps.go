@@ -11,20 +11,23 @@ import (
 )
 
 func AppCommand() *cobra.Command {
-	c := console.Group("app", "Applications and their client secrets")
+	c := console.Group("app", "Create, show and delete applications and their client secrets")
 	k := ConnectionFlags(c)
 	c.AddCommand(appCreate(k), appList(k), k.completing(appShow(k), apps),
 		k.completing(appSwitch(k, "enable", true), apps),
 		k.completing(appSwitch(k, "disable", false), apps), k.completing(appDelete(k), apps),
-		console.Group("credential", "Client secrets of an application",
+		console.Group("credential", "Make and revoke client secrets of an application",
 			k.completing(credentialAdd(k), apps), k.completing(credentialRemove(k), apps)))
 	return c
 }
 
 func appCreate(k *Connection) *cobra.Command {
 	c := &cobra.Command{Use: "create NAME",
-		Short: "Create an application; give it a client secret with app credential add",
-		Args:  console.Arguments(1, 1)}
+		Short:   "Create an application",
+		Args:    console.Arguments(1, 1),
+		Example: "  keyquorum app create billing"}
+	c.Long = "Create an application. Next, keyquorum app credential add makes a client secret for " +
+		"it, and keyquorum grant set says what it may do in a vault."
 	return showing(c, k, func(ctx context.Context, api *Client, args []string) (appInfo, error) {
 		return CreateApp(ctx, api, args[0])
 	}, appTable)
@@ -69,7 +72,7 @@ func appDelete(k *Connection) *cobra.Command {
 
 func credentialAdd(k *Connection) *cobra.Command {
 	c := &cobra.Command{Use: "add APP", Short: "Make a client secret; it is shown once",
-		Args: console.Arguments(1, 1)}
+		Args: console.Arguments(1, 1), Example: "  keyquorum app credential add billing --ttl 720h"}
 	life := c.Flags().Duration("ttl", 0, "how long it lives, as in 720h (0: until removed)")
 	return showing(c, k, func(ctx context.Context, api *Client, args []string) (newCredential, error) {
 		return AddCredential(ctx, api, args[0], *life)

@@ -38,7 +38,9 @@ type InitResult struct {
 func operatorInit(k *Connection) *cobra.Command {
 	c := &cobra.Command{Use: "init",
 		Short: "Make a new cluster of this node; shows its shares and root token once",
-		Args:  console.Arguments(0, 0)}
+		Args:  console.Arguments(0, 0),
+		Example: "  keyquorum operator init\n" +
+			"  keyquorum operator init --key-shares 7 --key-threshold 4"}
 	format := console.FormatFlag(c)
 	shares := c.Flags().Int("key-shares", 5, "number of unseal shares")
 	threshold := c.Flags().Int("key-threshold", 3, "number of shares that unseal a node")
@@ -151,7 +153,13 @@ func operatorUnseal(k *Connection) *cobra.Command {
 		if err := api.Call(c.Context(), http.MethodPut, "/v1/sys/unseal", in, &status); err != nil {
 			return err
 		}
-		return printStatus(c, api, format, status)
+		if err := printStatus(c, api, format, status); err != nil || *format != "table" {
+			return err
+		}
+		if status["sealed"] == false {
+			console.Tell(c, c.OutOrStdout(), "\nUnsealed: this node needs no more shares.")
+		}
+		return nil
 	}
 	return c
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func raftCommand(k *Connection) *cobra.Command {
-	return console.Group("raft", "Members of the cluster", raftJoin(k), raftListPeers(k),
+	return console.Group("raft", "Join, list and remove members of the cluster", raftJoin(k), raftListPeers(k),
 		k.completing(raftRemovePeer(k), members))
 }
 
@@ -31,11 +31,13 @@ func raftJoin(k *Connection) *cobra.Command {
 		Use:   "join LEADER_API_ADDR",
 		Short: "Make a node join the cluster behind an address; then unseal it",
 		Args:  console.Arguments(1, 1),
+		Example: "  keyquorum operator raft join https://10.0.0.1:8200 --leader-ca-cert @ca.pem " +
+			"--address https://10.0.0.2:8200",
 	}
 	in := JoinRequest{}
-	c.Flags().StringVar(&in.CACert, "leader-ca-cert", "", "PEM text, or @FILE, to trust there")
+	c.Flags().StringVar(&in.CACert, "leader-ca-cert", "", "PEM `text`, or @FILE, to trust there")
 	c.Flags().StringVar(&in.ServerName, "leader-tls-servername", "",
-		"name that the certificate there has")
+		"`name` that the certificate there has")
 	c.Flags().BoolVar(&in.Retry, "retry", false, "keep trying")
 	c.Flags().BoolVar(&in.NonVoter, "non-voter", false, "replicate and serve reads, but do not vote")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -133,7 +135,7 @@ func raftRemovePeer(k *Connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "remove-peer NODE",
 		Short: "Remove a member, by its name or its id, for ever; the id never comes back",
-		Args:  console.Arguments(1, 1),
+		Args:  console.Arguments(1, 1), Example: "  keyquorum operator raft remove-peer node3",
 	}
 	force := c.Flags().Bool("force", false, "even if the cluster loses its majority by it")
 	c.RunE = func(c *cobra.Command, args []string) error {

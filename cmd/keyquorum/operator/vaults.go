@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -39,7 +40,9 @@ func showing[T any](c *cobra.Command, k *Connection, ask func(context.Context, *
 }
 
 func vaultCreate(k *Connection) *cobra.Command {
-	c := &cobra.Command{Use: "create NAME", Short: "Create a vault", Args: console.Arguments(1, 1)}
+	c := &cobra.Command{Use: "create NAME", Short: "Create a vault", Args: console.Arguments(1, 1),
+		Example: "  keyquorum vault create payments\n" +
+			"  keyquorum vault create payments --retention-days 30 --purge-protection"}
 	days := c.Flags().Int("retention-days", 90, "days that deleted objects can be recovered, 7 to 90")
 	protect := c.Flags().Bool("purge-protection", false,
 		"let nobody purge before those days are over; cannot be undone")
@@ -94,6 +97,9 @@ func vaultUpdate(k *Connection) *cobra.Command {
 			if c.Flags().Changed(strings.ReplaceAll(name, "_", "-")) {
 				in[name] = *value
 			}
+		}
+		if len(in) == 0 {
+			return VaultInfo{}, errors.New("--purge-protection or --weak-algorithms must be given")
 		}
 		return administer[VaultInfo](ctx, api, http.MethodPost, in, "vaults", args[0])
 	}, vaultTable)
