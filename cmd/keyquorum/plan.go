@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -213,9 +214,13 @@ func best(ranked []placement.Layout) []placement.Layout {
 }
 
 func (o *planOptions) table(layouts []placement.Layout) console.Table {
-	header := []string{"Voters in " + strings.Join(o.regions, "/"), "Leader in"}
+	var names []string
 	for _, region := range o.regions {
-		header = append(header, "Write from "+region)
+		names = append(names, cmp.Or(region, "(no region)"))
+	}
+	header := []string{"Voters in " + strings.Join(names, "/"), "Leader in"}
+	for _, name := range names {
+		header = append(header, "Write from "+name)
 	}
 	t := console.NewTable(append(header, "May be lost")...)
 	for _, l := range layouts {
@@ -223,7 +228,7 @@ func (o *planOptions) table(layouts []placement.Layout) console.Table {
 		for _, region := range o.regions {
 			counts = append(counts, fmt.Sprint(l.Voters[region]))
 		}
-		row := []any{strings.Join(counts, "/"), l.Leader}
+		row := []any{strings.Join(counts, "/"), cmp.Or(l.Leader, "(no region)")}
 		for _, region := range o.regions {
 			row = append(row, fmt.Sprintf("%.0f ms", l.Writes[region].Seconds()*1000))
 		}

@@ -115,14 +115,13 @@ func (d *cluster) announce(ctx context.Context) error {
 				return err
 			}
 		}
-		d.say("Node %d: %s, process %d, log %s", p.Number, p.API(), p.cmd.Process.Pid,
-			fromHere(d.folder.logFile(p.Number)))
+		d.say("Node %d: %s, process %d", p.Number, p.API(), p.cmd.Process.Pid)
 	}
 	d.say("\nThis is a cluster to try things out. Its unseal shares, its root token and its\n"+
-		"client secret are in %s, in the clear: keep nothing real in it.",
-		fromHere(d.folder.Path("dev.json")))
+		"client secret are in dev.json, in the clear: keep nothing real in it. That file,\n"+
+		"the nodes' logs and all else is in\n    %s", fromHere(string(d.folder)))
 	sayNames(d.out, d.state.Layout, d.folder.liveNames(ctx, d.state))
-	d.say("\nIn another terminal take its environment (env-1, env-2 … are by node), and look\naround:\n"+
+	d.say("\nIn another terminal take its environment, and look around:\n"+
 		"    . %s\n    %[2]s status\n    %[2]s secret list",
 		fromHere(d.folder.Path("env")), console.CalledAs())
 	d.say("\n%s", d.readiness())

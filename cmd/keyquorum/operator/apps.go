@@ -74,12 +74,25 @@ func credentialAdd(k *Connection) *cobra.Command {
 	c := &cobra.Command{Use: "add APP", Short: "Make a client secret; it is shown once",
 		Args: console.Arguments(1, 1), Example: "  keyquorum app credential add billing --ttl 720h"}
 	life := c.Flags().Duration("ttl", 0, "how long it lives, as in 720h (0: until removed)")
-	return showing(c, k, func(ctx context.Context, api *Client, args []string) (newCredential, error) {
+	return thenTelling(showing(c, k, func(ctx context.Context, api *Client, args []string) (newCredential, error) {
 		return AddCredential(ctx, api, args[0], *life)
 	}, func(n newCredential) console.Table {
 		return console.Pairs("Client id", n.ClientID, "Client secret", n.Secret, "Credential id", n.ID,
 			"Ends", n.expiry())
-	})
+	}), "Keep the client secret now: nothing can show it again.")
+}
+
+// thenTelling says something to people, on standard error, when a command is done.
+func thenTelling(c *cobra.Command, sentence string) *cobra.Command {
+	do := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := do(c, args); err != nil {
+			return err
+		}
+		console.Tell(c, c.ErrOrStderr(), "%s", sentence)
+		return nil
+	}
+	return c
 }
 
 func credentialRemove(k *Connection) *cobra.Command {

@@ -167,8 +167,8 @@ func interrupts(parent context.Context, people io.Writer) (first, second context
 				return
 			}
 			if second.Err() == nil {
-				fmt.Fprintln(people,
-					"interrupted: what was done is read back, checked and removed; another interrupt leaves it as it is")
+				fmt.Fprintln(people, console.Fresh(people)+"interrupted: what was done is read back, "+
+					"checked and removed;\nanother interrupt leaves it as it is")
 			}
 		}
 	})
