@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"keyquorum/cmd/keyquorum/dev"
 )
@@ -146,14 +145,4 @@ func (c *cluster) node(t *testing.T, number int) string {
 		t.Fatal(err)
 	}
 	return dev.Addresses(state.Port)[number-1].API()
-}
-
-// untilTrue waits for something that a cluster does by itself.
-func untilTrue(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !holds(); {
-		if time.Now().After(end) {
-			t.Fatalf("it is not so that %s", what)
-		}
-	}
 }

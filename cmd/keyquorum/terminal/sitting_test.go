@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -40,7 +41,9 @@ func sit(t *testing.T, dir string, environment []string, words ...string) *sitti
 	var theirs *os.File
 	s.glass, theirs = open(t)
 	defer theirs.Close()
-	s.cmd = exec.CommandContext(t.Context(), words[0], words[1:]...)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	s.cmd = exec.CommandContext(ctx, words[0], words[1:]...)
 	s.cmd.Dir, s.cmd.Env = dir, environment
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = theirs, theirs, theirs
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
