@@ -27,11 +27,11 @@ func explainFlags(c *cobra.Command) {
 	explain := func(f *pflag.Flag) {
 		f.Usage = strings.Join(strings.Fields(f.Usage), " ")
 		values := valuesOf(f)
-		if values == nil {
+		if _, has := c.GetFlagCompletionFunc(f.Name); has || values == nil {
 			return
 		}
 		if err := c.RegisterFlagCompletionFunc(f.Name, values); err != nil {
-			panic(err) // a flag that has a completion already
+			panic(err) // the flag is there
 		}
 	}
 	c.LocalFlags().VisitAll(explain)

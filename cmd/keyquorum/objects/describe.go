@@ -52,7 +52,7 @@ func describe(c *cobra.Command, kind reference.Kind) {
 
 // valuesOf flags are what a vault knows.
 var valuesOf = map[string][]string{
-	"as":       slices.Sorted(maps.Keys(formats)),
+	"as":       {"pem", "jwk", "raw"},
 	"curve":    {"P-256", "P-384", "P-521", "P-256K"},
 	"encoding": {"utf-8", "base64"},
 	"kty":      {"RSA", "EC", "oct", "RSA-HSM", "EC-HSM", "oct-HSM"},
