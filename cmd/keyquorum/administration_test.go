@@ -42,7 +42,7 @@ func TestVaultCommands(t *testing.T) {
 	}
 	is(run(0, "create", "demo", "-retention-days=7", "-format=json"), "live", false, true)
 	is(run(0, "update", "demo", "-weak-algorithms=false", "-format=json"), "live", false, false)
-	if o := run(2, "update", "demo"); !strings.Contains(o.complaint(), "must be given") {
+	if o := run(1, "update", "demo"); !strings.Contains(o.complaint(), "must be given") {
 		t.Errorf("an update of nothing: %s", o.stderr)
 	}
 	is(run(0, "delete", "demo", "-format=json"), "deleted", false, false)
@@ -63,7 +63,7 @@ func TestVaultCommands(t *testing.T) {
 	is(run(0, "show", "demo", "-deleted", "-format=json"), "deleted", false, false)
 	is(run(0, "recover", "demo", "-format=json"), "live", false, false)
 	run(0, "delete", "demo")
-	if o := run(0, "purge", "demo"); o.stdout != "Gone: demo\n" {
+	if o := run(0, "purge", "demo"); o.stdout != "Vault demo is purged: all that was in it is gone.\n" {
 		t.Errorf("purge says %q", o.stdout)
 	}
 	run(2, "recover", "demo")

@@ -46,6 +46,7 @@ func buildAndRun(m *testing.M) int {
 // would configure it.
 func keyquorum(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(built, "keyquorum"), args...)
+	cmd.Args[0] = "keyquorum" // as whoever has it in their PATH
 	cmd.Dir = dir
 	cmd.Env = cleanEnvironment()
 	return cmd

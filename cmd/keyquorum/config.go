@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/httpapi"
 	"keyquorum/internal/address"
 	"keyquorum/node"
@@ -56,28 +57,28 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 	s.Reserve = 256 << 20
 	f.Var(&s.Reserve, "disk-reserve",
 		"with less than this free on its disks the node takes no writes, and reads on; 0: it always takes them")
-	f.StringVar(&s.Label, "label", "", "name of this node for people (default the host's name)")
+	f.StringVar(&s.Label, "label", "", "`name` of this node for people (default the host's name)")
 	f.StringVar(&s.Region, "region", "",
-		"where this node stands, for status, plans and the leader's place")
+		"`name` of where this node stands, for status, plans and the leader's place")
 	f.BoolVar(&s.PlaceLeader, "place-leader", false,
 		"when this node leads, hand over to a voter from which writes cost clearly less")
-	f.StringVar(&s.Listen, "listen", "127.0.0.1:8200", "address of the API")
-	f.StringVar(&s.ClusterListen, "cluster-listen", "127.0.0.1:8201", "address of the cluster port")
+	f.StringVar(&s.Listen, "listen", "127.0.0.1:8200", "`host:port` of the API")
+	f.StringVar(&s.ClusterListen, "cluster-listen", "127.0.0.1:8201", "`host:port` of the cluster port")
 	f.StringVar(&s.GossipListen, "gossip-listen", "127.0.0.1:8202",
-		`address of gossip, UDP and TCP; "" switches it off`)
+		"`host:port` of gossip, UDP and TCP; '' switches it off")
 	f.StringVar(&s.APIAddr, "api-addr", "",
-		"URL at which others reach the API (default https:// and --listen)")
+		"`URL` at which others reach the API (default https:// and --listen)")
 	f.StringVar(&s.ClusterAddr, "cluster-addr", "",
-		"host:port at which members reach this one (default --cluster-listen)")
+		"`host:port` at which members reach this one (default --cluster-listen)")
 	f.StringVar(&s.GossipAddr, "gossip-addr", "",
-		"host:port at which gossip reaches this node (default --gossip-listen)")
+		"`host:port` at which gossip reaches this node (default --gossip-listen)")
 	f.StringVar(&s.TLSCert, "tls-cert", "",
-		"PEM certificate chain of the API; read again when it changes")
-	f.StringVar(&s.TLSKey, "tls-key", "", "PEM private key of the API")
+		"PEM file with the certificate chain of the API; read again when it changes")
+	f.StringVar(&s.TLSKey, "tls-key", "", "PEM file with the private key of the API")
 	f.StringSliceVar(&s.Zones, "zone", nil,
-		"SUFFIX=LOGIN: vaults are hosts below SUFFIX, tokens come from LOGIN (repeatable)")
+		"zone as `SUFFIX=LOGIN`: vaults are hosts below SUFFIX, tokens come from LOGIN (repeatable)")
 	f.StringSliceVar(&s.Authorities, "attestation-authority", nil,
-		"https URL whose attestations keys may be released to; its keys are fetched from there (repeatable)")
+		"https `URL` whose attestations keys may be released to; its keys are fetched from there (repeatable)")
 	f.DurationVar(&s.Timing.Heartbeat, "raft-heartbeat", 0,
 		"Raft's heartbeat time-out (default that of a LAN)")
 	f.DurationVar(&s.Timing.Election, "raft-election", 0,
@@ -95,9 +96,12 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 		"serve /v1/sys/metrics without a token, also while sealed and without a leader")
 	f.IntVar(&s.Connections, "connections", 8192,
 		"how many connections the API has at once, at most what the process's descriptors leave")
-	f.StringVar(&s.LogLevel, "log-level", "info",
-		"trace, debug, info, warn or error; /v1/sys/loggers changes it at run time")
-	f.StringVar(&s.LogFormat, "log-format", "text", "text or json: an object a line")
+	s.LogLevel, s.LogFormat = "info", "text"
+	f.Var(console.Choice(&s.LogLevel, "trace", "debug", "info", "warn", "error"), "log-level",
+		"`level` below which nothing is logged: trace, debug, info, warn or error; /v1/sys/loggers "+
+			"changes it at run time")
+	f.Var(console.Choice(&s.LogFormat, "text", "json"), "log-format",
+		"how it is logged; json is an object a line")
 }
 
 // fillFrom sets every flag that the command line left alone from the environment or the
@@ -195,11 +199,16 @@ func settingName(flag *pflag.Flag) string { return strings.ReplaceAll(flag.Name,
 
 // complete fills the defaults that follow from other settings, and refuses what cannot work.
 func (s *serverConfig) complete() error {
+	var missing []string
 	for _, needed := range []struct{ flag, value string }{{"--data", s.Data},
 		{"--tls-cert", s.TLSCert}, {"--tls-key", s.TLSKey}} {
 		if needed.value == "" {
-			return fmt.Errorf("%s is needed; see keyquorum server --help", needed.flag)
+			missing = append(missing, needed.flag)
 		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("needed and not given: %s; see keyquorum server --help",
+			strings.Join(missing, ", "))
 	}
 	if s.Throttle.Rate < 0 || s.Throttle.Burst < 0 {
 		return errors.New("--throttle and --throttle-burst are not negative")

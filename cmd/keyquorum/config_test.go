@@ -156,9 +156,22 @@ func TestOneDashIsEnough(t *testing.T) {
 		{"operator unseal -", "operator unseal -"},
 		{"operator unseal -nonsense", "operator unseal -nonsense"},
 	} {
-		if got := strings.Join(console.DoubleDashes(newRoot(), strings.Fields(row.in)),
+		if got := strings.Join(console.DoubleDashes(newRoot("keyquorum"), strings.Fields(row.in)),
 			" "); got != row.want {
 			t.Errorf("%q became %q, want %q", row.in, got, row.want)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]string{
+		"0": "0", "1000": "1000", "1024": "1KiB", "256MiB": "256MiB", "2048MiB": "2GiB", "3GiB": "3GiB",
+		"": "", "-1": "", "1.5GiB": "", "256": "256", "256MB": "", "MiB": "", "99999999999GiB": "",
+	} {
+		var s size
+		err := s.Set(text)
+		if (err == nil) != (want != "") || err == nil && s.String() != want {
+			t.Errorf("%q is %s, %v; want %q", text, s.String(), err, want)
 		}
 	}
 }

@@ -9,7 +9,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -26,34 +25,59 @@ import (
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
-	root := newRoot()
+	root := newRoot(console.CalledAs())
 	root.SetArgs(console.DoubleDashes(root, args))
 	err := root.Execute()
 	if line := console.Complaint(err); line != "" {
-		fmt.Fprintln(os.Stderr, line)
+		console.Tell(root, os.Stderr, "%s", line)
 	}
 	return console.ExitCode(err)
 }
 
-func newRoot() *cobra.Command {
+// newRoot is the program, called by a name or a path.
+func newRoot(calledAs string) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "keyquorum",
 		Short:         "A key vault you own: Azure Key Vault for applications, Vault for operators",
+		Long:          about,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version,
-		Args:          cobra.ArbitraryArgs,
-		RunE:          console.OnlyHolds,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: calledAs},
 	}
+	console.Holding(root)
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	wrapHelp(root)
-	root.CompletionOptions.DisableDefaultCmd = true // ours says more
-	vaults := func(begun string) []string { return new(operator.Connection).VaultNames(false, begun) }
-	root.AddCommand(serverCommand(), dev.Command(shiftedCommand()), operator.Command(),
-		operator.StatusCommand(), planCommand(),
+	vaults := new(operator.Connection).VaultNames
+	add(root, "Use secrets and keys:", calling(objects.SecretCommand(vaults)),
+		calling(objects.KeyCommand(vaults)), calling(runner.Command(vaults)), session.LoginCommand(),
+		session.LogoutCommand())
+	add(root, "Operate a cluster:", operator.StatusCommand(), operator.Command(),
 		operator.VaultCommand(), operator.AppCommand(), operator.GrantCommand(),
-		proving.Command(dev.Suffix+"="+dev.Login), openapiCommand(), versionCommand(),
-		objects.SecretCommand(vaults), objects.KeyCommand(vaults), session.LoginCommand(),
-		session.LogoutCommand(), runner.Command(), completionCommand())
+		proving.Command(dev.Suffix+"="+dev.Login), planCommand())
+	add(root, "Run nodes:", serverCommand(), dev.Command(shiftedCommand()))
+	root.AddCommand(openapiCommand(), versionCommand(), completionCommand())
+	console.Explain(root)
 	return root
 }
+
+// calling tells of a command that calls a vault as whom it calls.
+func calling(c *cobra.Command) *cobra.Command {
+	console.Environment(c, "AZURE_CLIENT_ID, AZURE_CLIENT_SECRET",
+		"the application that calls, else the one of keyquorum login")
+	console.Environment(c, "AZURE_AUTHORITY_HOST, AZURE_TENANT_ID", "where it gets its token")
+	return c
+}
+
+// add adds commands under a heading of the help.
+func add(root *cobra.Command, heading string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: heading, Title: heading})
+	for _, c := range commands {
+		c.GroupID = heading
+	}
+	root.AddCommand(commands...)
+}
+
+const about = `A key vault that you run yourself. Applications use it as they use Azure Key
+Vault, operators run it as they run Vault or OpenBao.
+
+To try it out, keyquorum dev runs a cluster on this machine.`

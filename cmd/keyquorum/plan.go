@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -38,19 +39,21 @@ type plannedLayout struct {
 
 func planCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "plan", Short: "Say where voters should stand, what a write will cost, and what survives which loss",
-		Long: "Nothing is changed. Round trips are those given with --trip; those that are missing are taken from a running cluster (it\n" +
-			"needs a token), and so are the regions without --region. A region without a voter has a non-voter, which serves reads.",
+		Use: "plan", Short: "Say where voters should stand, what writes cost, and what may be lost",
+		Long: "Say where voters should stand, what writes cost, and what may be lost. Nothing is " +
+			"changed.\n\nRound trips are those given with --trip. Those that are missing are taken from " +
+			"a running cluster, and so are the regions without --region. A region without a voter has " +
+			"a non-voter, which serves reads.",
 		Example: "  keyquorum plan --region eu,us,ap --trip eu-us=80ms,eu-ap=150ms,us-ap=150ms",
 		Args:    console.Arguments(0, 0),
 	}
 	k, format := operator.ConnectionFlags(c), console.FormatFlag(c)
 	var o planOptions
 	c.Flags().StringSliceVar(&o.regions, "region", nil,
-		"regions, the one with most of the writes first (default: those of the running cluster)")
+		"`regions`, the one with most of the writes first (default those of the running cluster)")
 	c.Flags().StringSliceVar(&o.trips, "trip", nil,
 		"round trips between two regions, or within one: A-B=80ms (repeatable)")
-	c.Flags().IntVar(&o.voters, "voters", 0, "1, 3, 5 or 7 (default: 3 and 5 are compared)")
+	c.Flags().IntVar(&o.voters, "voters", 0, "how many voters: 1, 3, 5 or 7 (default 3 and 5, compared)")
 	c.Flags().BoolVar(&o.all, "all", false, "show every layout, not only the best")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		for i := range o.regions {
@@ -86,8 +89,8 @@ func (o *planOptions) ways(ctx context.Context, k *operator.Connection) (placeme
 	}
 	s, err := surveyed(ctx, k)
 	if err != nil {
-		return nil, fmt.Errorf("the round trips of the running cluster: %w; give --region and all of --trip to do without it",
-			err)
+		return nil, fmt.Errorf("the round trips of the running cluster: %w; give --region and all of "+
+			"--trip to do without it", err)
 	}
 	if len(o.regions) == 0 {
 		o.regions = regionsOf(s)
@@ -211,9 +214,13 @@ func best(ranked []placement.Layout) []placement.Layout {
 }
 
 func (o *planOptions) table(layouts []placement.Layout) console.Table {
-	header := []string{"Voters in " + strings.Join(o.regions, "/"), "Leader in"}
+	var names []string
 	for _, region := range o.regions {
-		header = append(header, "Write from "+region)
+		names = append(names, cmp.Or(region, "(no region)"))
+	}
+	header := []string{"Voters in " + strings.Join(names, "/"), "Leader in"}
+	for _, name := range names {
+		header = append(header, "Write from "+name)
 	}
 	t := console.NewTable(append(header, "May be lost")...)
 	for _, l := range layouts {
@@ -221,7 +228,7 @@ func (o *planOptions) table(layouts []placement.Layout) console.Table {
 		for _, region := range o.regions {
 			counts = append(counts, fmt.Sprint(l.Voters[region]))
 		}
-		row := []any{strings.Join(counts, "/"), l.Leader}
+		row := []any{strings.Join(counts, "/"), cmp.Or(l.Leader, "(no region)")}
 		for _, region := range o.regions {
 			row = append(row, fmt.Sprintf("%.0f ms", l.Writes[region].Seconds()*1000))
 		}
@@ -248,12 +255,15 @@ func mayBeLost(l placement.Layout, regions int) string {
 
 func (o *planOptions) explain(c *cobra.Command, layouts []placement.Layout) {
 	out := c.OutOrStdout()
-	fmt.Fprintln(out, "\nA write costs the leader's round trip to the nearest majority of the voters, then the one to the farthest node, so that")
-	fmt.Fprintln(out, "no node anywhere still answers what was before; from another region its way to the leader comes on top. Reads and the")
-	fmt.Fprintln(out, "use of keys cost no message in any region.")
+	fmt.Fprintln(out, `
+A write costs the leader's round trip to the nearest majority of the voters,
+then the one to the farthest node, so that no node anywhere still answers what
+was before; from another region its way to the leader comes on top. Reads and
+the use of keys cost no message in any region.`)
 	first := layouts[0]
 	if regions := len(o.regions); regions == 2 && len(first.Outlook.Loses) > 0 {
-		fmt.Fprintf(out, "With two regions one of them always holds the majority: writes stop without %s. A third region, be it with one small\nvoter, mends that.\n",
+		console.Tell(c, out, "With two regions one of them always holds the majority: writes stop "+
+			"without %s. A third region, be it with one small voter, mends that.",
 			strings.Join(first.Outlook.Loses, " or "))
 	}
 }

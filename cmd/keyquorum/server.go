@@ -33,6 +33,16 @@ const (
 // instead of 4. Under load that was every 400 reads, and a tenth of their CPU time.
 const heapFloor = 8 << 20
 
+const serverHelp = `Run a node, until a signal ends it.
+
+Each setting is a flag, or KEYQUORUM_NAME in the environment (KEYQUORUM_TLS_CERT
+for --tls-cert), or "name" in the JSON file that --config names ("tls_cert").
+Flags win over the environment, and that over the file. --data, --tls-cert and
+--tls-key are needed; without --zone no application is served.
+
+Next, keyquorum operator init makes a cluster of the first node, and keyquorum
+operator raft join makes the others members.`
+
 func serverCommand() *cobra.Command {
 	return nodeCommand(new(serverConfig), "server")
 }
@@ -47,9 +57,12 @@ func shiftedCommand() *cobra.Command {
 }
 
 func nodeCommand(config *serverConfig, use string) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: "Run a node", Args: console.Arguments(0, 0),
-		Long: "Run a node. Each setting is a flag, or KEYQUORUM_NAME in the environment (KEYQUORUM_TLS_CERT for --tls-cert), or \"name\"\n" +
-			"in the JSON file that --config names (\"tls_cert\"); flags win over the environment, and that over the file."}
+	c := &cobra.Command{Use: use, Short: "Run a node", Args: console.Arguments(0, 0), Long: serverHelp,
+		Example: "  keyquorum server --config /etc/keyquorum/server.json\n" +
+			"  keyquorum server --data /var/lib/keyquorum --listen 10.0.0.1:8200 " +
+			"--cluster-listen 10.0.0.1:8201 --gossip-listen 10.0.0.1:8202 " +
+			"--tls-cert tls.pem --tls-key tls-key.pem " +
+			"--zone vault.example.org=login.example.org"}
 	config.bind(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := fillFrom(c.Flags(), os.LookupEnv); err != nil {
@@ -88,10 +101,7 @@ func affordable(wanted int) int {
 func serve(ctx context.Context, config *serverConfig) error {
 	defer runtime.KeepAlive(make([]byte, heapFloor))
 	repeats := terse.New()
-	logger, err := newLogger(config, repeats)
-	if err != nil {
-		return err
-	}
+	logger := newLogger(config, repeats)
 	stopTelling := tellRepeats(repeats, logger)
 	defer stopTelling()
 	if err := node.Harden(); err != nil {
@@ -263,18 +273,11 @@ func portError(what, flag, address string, err error) error {
 }
 
 // newLogger writes to standard error what repeats does not hold back.
-func newLogger(config *serverConfig, repeats *terse.Filter) (hclog.Logger, error) {
-	level := hclog.LevelFromString(config.LogLevel)
-	if level == hclog.NoLevel {
-		return nil, fmt.Errorf("--log-level %q: it is trace, debug, info, warn or error", config.LogLevel)
-	}
-	if config.LogFormat != "text" && config.LogFormat != "json" {
-		return nil, fmt.Errorf("--log-format %q: it is text or json", config.LogFormat)
-	}
+func newLogger(config *serverConfig, repeats *terse.Filter) hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{
-		Name: config.Label, Level: level, Output: os.Stderr, JSONFormat: config.LogFormat == "json",
-		Exclude: repeats.Exclude,
-	}), nil
+		Name: config.Label, Level: hclog.LevelFromString(config.LogLevel), Output: os.Stderr,
+		JSONFormat: config.LogFormat == "json", Exclude: repeats.Exclude,
+	})
 }
 
 // tellRepeats logs from time to time what was held back, until it is stopped.

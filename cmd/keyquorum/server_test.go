@@ -133,7 +133,8 @@ func TestCallsThatAreWrongSaySo(t *testing.T) {
 	}{
 		{"frobnicate", 1, `"frobnicate"`},
 		{"operator frobnicate", 1, `"frobnicate"`},
-		{"vault get demo -format=json", 1, `vault has no command "get"; it has create, delete, list, `},
+		{"vault get demo -format=json", 1,
+			`vault has no command "get" (did you mean show?); it has create, delete, list, `},
 		{"operator raft joins --retry", 1,
 			`operator raft has no command "joins" (did you mean join?); it has join, list-peers, remove-peer`},
 		{"vault lst", 1, `vault has no command "lst" (did you mean list?)`},

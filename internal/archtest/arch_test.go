@@ -41,6 +41,7 @@ var rooms = map[string][]string{
 		"cmd/keyquorum/console", "cmd/keyquorum/reference", "cmd/keyquorum/session",
 	},
 	"cmd/keyquorum/session":  {"cmd/keyquorum/console", "cmd/keyquorum/reference"},
+	"cmd/keyquorum/terminal": {},
 	"cmd/keyquorum/operator": {"cmd/keyquorum/console", "httpapi", "internal/address"},
 	"cmd/keyquorum/proving": {
 		"cmd/keyquorum/console", "cmd/keyquorum/operator", "httpapi", "prove",

@@ -11,50 +11,81 @@ import (
 
 // Group is a command that only holds others. Called with a word that none of them has, it says so.
 func Group(use, short string, children ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: OnlyHolds}
-	// A flag that the group lacks may be one of the command that was meant, so the command is what
-	// is wrong.
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		if c.HasSubCommands() && c.Flags().NArg() > 0 {
-			return noCommand(c, c.Flags().Arg(0))
-		}
-		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
-	})
+	c := &cobra.Command{Use: use, Short: short}
+	Holding(c)
 	c.AddCommand(children...)
 	return c
 }
 
-// OnlyHolds shows what others a command holds, or says that there is none of that name.
-func OnlyHolds(c *cobra.Command, args []string) error {
+// holding marks commands that only hold others.
+const holding = "holding"
+
+// Holding makes a command one that only holds others.
+func Holding(c *cobra.Command) {
+	if c.Annotations == nil {
+		c.Annotations = map[string]string{}
+	}
+	c.Annotations[holding] = "yes"
+	c.Args, c.RunE = cobra.ArbitraryArgs, showWhatItHolds
+	// A flag that the group lacks may be one of the command that was meant, so the command is what
+	// is wrong.
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if onlyHolds(c) && c.Flags().NArg() > 0 {
+			return noCommand(c, c.Flags().Arg(0))
+		}
+		return fmt.Errorf("%w; see %s --help", wrongFlag(c, err), c.CommandPath())
+	})
+}
+
+func onlyHolds(c *cobra.Command) bool { return c.Annotations[holding] != "" }
+
+// showWhatItHolds shows what others a command holds, or says that there is none of that name.
+func showWhatItHolds(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return c.Help()
 	}
 	return noCommand(c, args[0])
 }
 
-// noCommand names those that there are, and the one that was meant, if it is clear which that is. A
-// short word is like too many others.
+// noCommand names those that there are, and the one that was meant, if it is clear which that is.
 func noCommand(c *cobra.Command, name string) error {
-	if c.SuggestionsMinimumDistance = 2; len(name) < 5 {
-		c.SuggestionsMinimumDistance = 1
-	}
-	meant := ""
-	if like := c.SuggestionsFor(name); len(like) == 1 {
-		meant = " (did you mean " + like[0] + "?)"
-	}
-	var names []string
+	meant, names := "", []string(nil)
 	for _, child := range c.Commands() {
-		names = append(names, child.Name())
+		if child.IsAvailableCommand() {
+			names = append(names, child.Name())
+		}
+	}
+	if like := commandLike(names, name); like != "" {
+		meant = " (did you mean " + like + "?)"
 	}
 	return fmt.Errorf("%s has no command %q%s; it has %s",
 		c.CommandPath(), name, meant, strings.Join(names, ", "))
 }
 
+// elsewhere is what commands of ours are called by other programs.
+var elsewhere = map[string]string{
+	"get": "show", "read": "show", "cat": "show", "describe": "show", "ls": "list",
+	"put": "set", "write": "set", "add": "create", "new": "create",
+	"rm": "delete", "remove": "delete", "destroy": "purge", "undelete": "recover",
+}
+
+// commandLike is what is called otherwise elsewhere, or the one name that is nearly what was typed.
+func commandLike(names []string, typed string) string {
+	if ours := elsewhere[typed]; slices.Contains(names, ours) {
+		return ours
+	}
+	return nearest(names, typed, max(1, len(typed)/3))
+}
+
 const Any = 1 << 20
 
-// Arguments refuses a wrong number of them with the line that says which are wanted.
+// Arguments refuses a wrong number of them with the line that says which are wanted. A word that
+// follows a command that holds others was meant to be one of these.
 func Arguments(least, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
+		if len(args) > most && c.HasAvailableSubCommands() {
+			return noCommand(c, args[0])
+		}
 		if len(args) < least || len(args) > most {
 			return fmt.Errorf("%s takes %s, and was given %d; usage: %s",
 				c.CommandPath(), howMany(least, most), len(args), c.UseLine())
@@ -72,7 +103,9 @@ func howMany(least, most int) string {
 	case least == most:
 		return fmt.Sprintf("%d arguments", most)
 	case most == Any:
-		return fmt.Sprintf("%d arguments or more", least)
+		return "at least " + plural(least, "argument")
+	case least == 0:
+		return "at most " + plural(most, "argument")
 	}
 	return fmt.Sprintf("%d to %d arguments", least, most)
 }

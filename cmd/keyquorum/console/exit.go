@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -48,5 +49,11 @@ func Complaint(err error) string {
 	return "keyquorum: " + strings.Join(strings.FieldsFunc(err.Error(), broken), "; ")
 }
 
-// CalledAs is how this program was called, for hints that are to be typed.
-func CalledAs() string { return os.Args[0] }
+// CalledAs is how this program was called, for hints that are to be typed. Of an absolute path,
+// which programs write rather than people, it is the name alone.
+func CalledAs() string {
+	if filepath.IsAbs(os.Args[0]) {
+		return filepath.Base(os.Args[0])
+	}
+	return os.Args[0]
+}

@@ -34,11 +34,7 @@ type Output struct {
 func OutputFlags(c *cobra.Command) *Output {
 	o := &Output{format: "table"}
 	f := c.PersistentFlags()
-	f.Var(
-		&choice{&o.format, []string{"table", "json", "env"}},
-		"format",
-		"how to print; env is for a shell",
-	)
+	f.Var(Choice(&o.format, "table", "json", "env"), "format", "how to print; env is for a shell")
 	f.StringVar(&o.field, "field", "", "print one member of the JSON, as it is")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only ids, or the names of a list")
 	return o
@@ -168,25 +164,4 @@ func ShellQuote(s string) string {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// A choice is a flag that has one of a few values.
-type choice struct {
-	value *string
-	of    []string
-}
-
-func (c *choice) String() string { return *c.value }
-func (c *choice) Type() string   { return strings.Join(c.of, "|") }
-
-func (c *choice) Set(s string) error {
-	if !slices.Contains(c.of, s) {
-		return fmt.Errorf(
-			"it is %s or %s",
-			strings.Join(c.of[:len(c.of)-1], ", "),
-			c.of[len(c.of)-1],
-		)
-	}
-	*c.value = s
-	return nil
 }

@@ -13,12 +13,13 @@ import (
 const maxSecretLine = 64 << 10
 
 // Ask reads a line that nobody is to see: from a terminal without echo, after a prompt; else the
-// first line of standard input.
+// first line of standard input. The echo ends before the prompt is shown, since somebody may paste
+// at once.
 func Ask(in *os.File, people io.Writer, prompt string) (string, error) {
 	if IsTerminal(in) {
-		fmt.Fprintf(people, "%s (will be hidden): ", prompt)
-		restore := HideInput(in)
+		restore := hideInput(in)
 		defer func() { restore(); fmt.Fprintln(people) }()
+		fmt.Fprintf(people, "%s (will be hidden): ", prompt)
 	}
 	line, err := readLine(in)
 	if err != nil {

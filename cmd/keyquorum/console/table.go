@@ -14,29 +14,24 @@ import (
 // Format is the value of --format: table for people, json for scripts.
 type Format string
 
+// FormatFlag gives a command the flag --format.
 func FormatFlag(c *cobra.Command) *Format {
 	f := Format("table")
-	c.Flags().Var(&f, "format", "table or json")
+	c.Flags().Var(Choice((*string)(&f), "table", "json"), "format", "how to print")
 	return &f
 }
 
-func (f *Format) String() string { return string(*f) }
-func (f *Format) Type() string   { return "table|json" }
-
-func (f *Format) Set(s string) error {
-	if s != "table" && s != "json" {
-		return fmt.Errorf("it is table or json")
-	}
-	*f = Format(s)
-	return nil
-}
-
-// Print writes v as JSON, or the table that says the same.
+// Print writes v as JSON, or the table that says the same. Of a table without rows it says what to
+// do about that.
 func (f *Format) Print(c *cobra.Command, v any, t Table) error {
-	if *f == "table" {
-		return t.print(c.OutOrStdout())
+	switch {
+	case *f == "json":
+		return printJSON(c.OutOrStdout(), v)
+	case len(t.rows) == 0 && t.empty != "":
+		Tell(c, c.ErrOrStderr(), "%s", t.empty)
+		return nil
 	}
-	return printJSON(c.OutOrStdout(), v)
+	return t.print(c.OutOrStdout())
 }
 
 func printJSON(w io.Writer, v any) error {
@@ -50,9 +45,16 @@ func printJSON(w io.Writer, v any) error {
 type Table struct {
 	header []string
 	rows   [][]string
+	empty  string // said instead of a table without rows; "": the table is shown all the same
 }
 
 func NewTable(header ...string) Table { return Table{header: header} }
+
+// WhenEmpty is what is said instead of a table without rows.
+func (t Table) WhenEmpty(sentence string) Table {
+	t.empty = sentence
+	return t
+}
 
 func (t *Table) Add(cells ...any) {
 	row := make([]string, len(cells))
@@ -87,16 +89,17 @@ func cellText(v any) string {
 }
 
 const (
-	columnGap   = 2  // columns between cells
-	leastColumn = 10 // a column is not made narrower than this
+	columnGap   = 2     // columns between cells
+	leastColumn = 10    // a column is not made narrower than this
+	breaks      = " ,/" // after these a cell may go on in its next line
 )
 
 // print writes the table. On a terminal it is made to fit: what is too wide goes on in the next
 // line of its cell, and nothing is left out. Elsewhere each row is one line.
 func (t Table) print(w io.Writer) error {
-	widths := t.widths()
+	widths := t.widths(utf8.RuneCountInString)
 	if terminal := Width(w); terminal > 0 && total(widths) > terminal {
-		narrow(widths, terminal-columnGap*(len(widths)-1))
+		t.fit(widths, terminal)
 	}
 	rules := make([]string, len(t.header))
 	for i, h := range t.header {
@@ -111,11 +114,33 @@ func (t Table) print(w io.Writer) error {
 	return err
 }
 
-func (t Table) widths() []int {
+// fit makes columns narrower until all fit into a terminal: first those that go on after a word,
+// so that an id stays whole and can be copied.
+func (t Table) fit(widths []int, terminal int) {
+	room := terminal - columnGap*(len(widths)-1)
+	narrow(widths, t.widths(longestWord), room)
+	narrow(widths, slices.Repeat([]int{leastColumn}, len(widths)), room)
+}
+
+// longestWord is the width below which a cell is broken within a word.
+func longestWord(cell string) (width int) {
+	for cell != "" {
+		word := cell
+		if at := strings.IndexAny(cell, breaks); at >= 0 {
+			word = cell[:at+1]
+		}
+		cell = cell[len(word):]
+		width = max(width, utf8.RuneCountInString(strings.TrimRight(word, " ")))
+	}
+	return width
+}
+
+// widths are those that the columns need, by what a cell needs.
+func (t Table) widths(of func(cell string) int) []int {
 	widths := make([]int, len(t.header))
 	for _, row := range append([][]string{t.header}, t.rows...) {
 		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			widths[i] = max(widths[i], of(cell))
 		}
 	}
 	return widths
@@ -129,11 +154,16 @@ func total(widths []int) int {
 	return sum
 }
 
-// narrow takes from the widest columns until they fit into room.
-func narrow(widths []int, room int) {
+// narrow takes from the widest columns until they fit into room, or have their least widths.
+func narrow(widths, least []int, room int) {
 	for total(widths)-columnGap*(len(widths)-1) > room {
-		widest := slices.Index(widths, slices.Max(widths))
-		if widths[widest] <= leastColumn {
+		widest := -1
+		for i, w := range widths {
+			if w > least[i] && (widest < 0 || w > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
 			return
 		}
 		widths[widest]--
@@ -168,14 +198,14 @@ func wrap(cell string, width int) (lines []string) {
 	rest := []rune(cell)
 	for len(rest) > width {
 		cut := width
-		for i := width; i > width/2; i-- {
-			if strings.ContainsRune(" ,/", rest[i-1]) {
+		for i := width; i > 0 && rest[width] != ' '; i-- {
+			if strings.ContainsRune(breaks, rest[i-1]) {
 				cut = i
 				break
 			}
 		}
 		lines = append(lines, strings.TrimRight(string(rest[:cut]), " "))
-		rest = rest[cut:]
+		rest = []rune(strings.TrimLeft(string(rest[cut:]), " "))
 	}
 	return append(lines, string(rest))
 }

@@ -12,8 +12,8 @@ func TestNarrowTablesLoseNothing(t *testing.T) {
 	table := NewTable("Name", "Permissions", "Id")
 	table.Add("billing", "get, list, set, delete, recover, backup, restore, purge",
 		strings.Repeat("0123456789", 8))
-	widths := table.widths()
-	narrow(widths, 80-2*columnGap)
+	widths := table.widths(utf8.RuneCountInString)
+	table.fit(widths, 80)
 	var b strings.Builder
 	for _, row := range table.rows {
 		writeRow(&b, row, widths, func(s string) string { return s })

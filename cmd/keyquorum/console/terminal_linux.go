@@ -3,13 +3,15 @@ package console
 import (
 	"io"
 	"os"
+	"os/signal"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
-// HideInput stops a terminal from showing what is typed until restore is called. On anything else
-// it does nothing.
-func HideInput(f *os.File) (restore func()) {
+// hideInput stops a terminal from showing what is typed until restore is called, or a signal ends
+// the program. On anything else it does nothing.
+func hideInput(f *os.File) (restore func()) {
 	before, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	if err != nil {
 		return func() {}
@@ -19,7 +21,22 @@ func HideInput(f *os.File) (restore func()) {
 	if unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, &hidden) != nil {
 		return func() {}
 	}
-	return func() { _ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, before) }
+	show := func() { _ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, before) }
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, slices.DeleteFunc(endings(), signal.Ignored)...)
+	go func() {
+		if s, ok := <-signals; ok {
+			show()
+			signal.Reset(s)
+			_ = unix.Kill(os.Getpid(), s.(unix.Signal))
+		}
+	}()
+	return func() { signal.Stop(signals); close(signals); show() }
+}
+
+// endings are the signals that end a program at whose terminal something is typed.
+func endings() []os.Signal {
+	return []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGQUIT, unix.SIGHUP}
 }
 
 // IsTerminal says whether somebody sits at the other end of a stream.
@@ -48,9 +65,12 @@ func Width(w io.Writer) int {
 	return int(size.Col)
 }
 
+// isDumb says whether the terminal takes text alone.
+func isDumb() bool { return os.Getenv("TERM") == "dumb" }
+
 // Bold is s in bold on a terminal, unless NO_COLOR is set (https://no-color.org).
 func Bold(w io.Writer, s string) string {
-	if os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" || !IsTerminal(w) {
+	if os.Getenv("NO_COLOR") != "" || isDumb() || !IsTerminal(w) {
 		return s
 	}
 	return "\x1b[1m" + s + "\x1b[0m"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"keyquorum/cmd/keyquorum/console"
@@ -22,7 +23,7 @@ func (d *cluster) announce(ctx context.Context) error {
 		d.say("  node %d  %s", p.Number, p.vaultURL())
 	}
 	d.say("\nShares, root token and client secret lie in the clear, and logs beside them, in\n  %s\n"+
-		"Keep nothing real here.", d.folder)
+		"Keep nothing real here.", fromHere(string(d.folder)))
 	sayNames(d.out, d.state.Layout, d.folder.liveNames(ctx, d.state))
 	d.sayNext()
 	d.say("\n%s", d.readiness())
@@ -49,7 +50,7 @@ func (d *cluster) writeEnvironments() error {
 // sayNext says what a newcomer types in the next terminal.
 func (d *cluster) sayNext() {
 	called, vault := console.CalledAs(), d.state.vaults()[0]
-	d.say("\nNext, in another terminal:\n  . %s", d.folder.Path("env"))
+	d.say("\nNext, in another terminal:\n  . %s", fromHere(d.folder.Path("env")))
 	if d.asked.sealed {
 		d.say("  %s status\n  %s operator unseal", called, called)
 		return
@@ -67,4 +68,17 @@ func (d *cluster) readiness() string {
 		return "Ready, and sealed. Ctrl-C stops the nodes; their data stay."
 	}
 	return "Ready. Ctrl-C stops the nodes; their data stay."
+}
+
+// fromHere is a path as it is shortest for whoever is in the same folder.
+func fromHere(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	short, err := filepath.Rel(here, path)
+	if err != nil || strings.HasPrefix(short, "..") {
+		return path
+	}
+	return short
 }

@@ -33,7 +33,7 @@ func (r Report) process() any {
 }
 
 func statusCommand(dir *string) *cobra.Command {
-	c := &cobra.Command{Use: "status", Short: "Say how the nodes of the running dev cluster are",
+	c := &cobra.Command{Use: "status", Short: "Show the nodes of the running dev cluster",
 		Args: console.Arguments(0, 0)}
 	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -42,13 +42,17 @@ func statusCommand(dir *string) *cobra.Command {
 			return err
 		}
 		var reports []Report
-		t := console.NewTable("Node", "Process", "State", "Leader", "API", "Vault")
+		t := console.NewTable("Node", "Process", "State", "Leader", "API")
 		for _, a := range state.addresses() {
 			r := folder.report(c.Context(), a)
 			reports = append(reports, r)
-			t.Add(r.Node, r.process(), r.State, r.Leader, r.API, r.Vault)
+			t.Add(r.Node, r.process(), r.State, r.Leader, r.API)
 		}
-		return format.Print(c, reports, t)
+		if err := format.Print(c, reports, t); err != nil || *format != "table" {
+			return err
+		}
+		console.Tell(c, c.OutOrStdout(), "\nThe vault is %s, at each node's port.", reports[0].Vault)
+		return nil
 	}
 	return c
 }
@@ -94,7 +98,19 @@ func (f Folder) report(ctx context.Context, a Address) Report {
 func restartCommand(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "restart N", Short: "Start node N again (one that runs is stopped first)",
-		Args: console.Arguments(1, 1),
+		Args: console.Arguments(1, 1), Example: "  keyquorum dev restart 2",
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string,
+			cobra.ShellCompDirective) {
+			_, state, err := running(*dir)
+			if err != nil || len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			var numbers []string
+			for _, a := range state.addresses() {
+				numbers = append(numbers, strconv.Itoa(a.Number))
+			}
+			return numbers, cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			folder, state, err := running(*dir)
 			if err != nil {
@@ -102,7 +118,7 @@ func restartCommand(dir *string) *cobra.Command {
 			}
 			number, err := strconv.Atoi(args[0])
 			if err != nil || number < 1 || number > state.nodes() {
-				return fmt.Errorf("%q is no node: they are 1 to %d", args[0], state.nodes())
+				return fmt.Errorf("%q is no node: %s", args[0], state.numbers())
 			}
 			if err := folder.requestRestart(c.Context(), number); err != nil {
 				return err

@@ -29,7 +29,8 @@ ends. Its data are in a private folder on a tmpfs where the machine has one
 ($XDG_RUNTIME_DIR, /dev/shm), else in the temporary folder. With --detach the
 command returns when the cluster can be used, and prints its environment:
 
-  environment=$(keyquorum dev --memory --nodes=1 --detach) && eval "$environment"
+  environment=$(keyquorum dev --memory --nodes=1 --detach)
+  eval "$environment"
   keyquorum dev exec -- COMMAND
   keyquorum dev stop`
 
@@ -46,8 +47,8 @@ func Command(node *cobra.Command) *cobra.Command {
 		Args: console.Arguments(0, 0), Long: help,
 	}
 	dir := c.PersistentFlags().String("dir", "",
-		"folder of the dev cluster (default "+defaultDir+"; of the commands\n"+
-			"below dev the one of KEYQUORUM_DEV_DIR)")
+		"folder of the dev cluster (else, for the commands below dev, KEYQUORUM_DEV_DIR; else "+
+			defaultDir+")")
 	o := &options{dir: dir}
 	o.bind(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -15,21 +15,28 @@ import (
 	"keyquorum/cmd/keyquorum/console"
 )
 
+const execHelp = `Run a command with the environment of the dev cluster. Where the machine does
+not resolve its names, the command also gets a hosts file of its own, with all
+live vaults: in a user and mount namespace, which needs no privilege and changes
+nothing for others.
+
+The command runs as the cluster's application (` + defaultApp + `), which may do
+everything in its vaults. Where you have set another application's
+AZURE_CLIENT_ID or AZURE_CLIENT_SECRET, neither is replaced;
+AZURE_AUTHORITY_HOST, AZURE_TENANT_ID and KEYQUORUM_VAULT_URLS stay as you have
+set them too. The variables of operators (KEYQUORUM_, BAO_ and VAULT_ADDR,
+_CACERT, _TOKEN) are always the dev cluster's, so that nothing meant for it
+reaches another.`
+
 func execCommand(dir *string) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "exec -- COMMAND [ARGUMENT…]",
+		Use:   "exec [--node N] -- COMMAND [ARGUMENT…]",
 		Short: "Run a command with the environment and the host names of the dev cluster",
-		Long: "Run a command with the environment of the dev cluster and, where the machine does not resolve its names, with a\n" +
-			"hosts file of its own, with all live vaults: in a user and mount namespace, which needs no privilege and changes\n" +
-			"nothing for others.\n\n" +
-			"The command runs as the cluster's application (" + defaultApp +
-			"), which may do everything in its vaults. Where you have set another application's\n" +
-			"AZURE_CLIENT_ID or AZURE_CLIENT_SECRET, neither is replaced; AZURE_AUTHORITY_HOST, AZURE_TENANT_ID and KEYQUORUM_VAULT_URLS\n" +
-			"stay as you have set them too. The variables of operators (KEYQUORUM_, BAO_ and VAULT_ADDR, _CACERT, _TOKEN) are always the\n" +
-			"dev cluster's, so that nothing meant for it reaches another.",
-		Args: console.Arguments(1, console.Any),
+		Long:  execHelp, Args: console.Arguments(1, console.Any),
+		Example:               "  keyquorum dev exec -- ./my-program --verbose",
+		DisableFlagsInUseLine: true, ValidArgsFunction: console.Files,
 	}
-	number := c.Flags().Int("node", 1, "node whose environment it gets")
+	number := c.Flags().Int("node", 1, "`number` of the node whose environment it gets")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		folder, err := chosenFolder(*dir)
 		if err != nil {
@@ -44,7 +51,7 @@ func execCommand(dir *string) *cobra.Command {
 				folder, console.CalledAs())
 		}
 		if *number < 1 || *number > state.nodes() {
-			return fmt.Errorf("--node %d: they are 1 to %d", *number, state.nodes())
+			return fmt.Errorf("--node %d: %s", *number, state.numbers())
 		}
 		if err := folder.adopt(state, *number); err != nil {
 			return err

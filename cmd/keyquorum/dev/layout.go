@@ -93,3 +93,11 @@ func (a Address) vaultURL() string {
 }
 
 func (a Address) LoginURL() string { return fmt.Sprintf("https://%s:%d", a.login, a.Port) }
+
+// numbers says which nodes there are.
+func (l Layout) numbers() string {
+	if l.nodes() == 1 {
+		return "there is node 1 alone"
+	}
+	return fmt.Sprintf("the nodes are 1 to %d", l.nodes())
+}

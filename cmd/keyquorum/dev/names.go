@@ -74,7 +74,7 @@ func sayNames(out io.Writer, l Layout, names []string) {
 	if len(missing) == 0 {
 		return
 	}
-	fmt.Fprintf(out, "\nThis machine does not resolve %s. Either run programs with\n    %s dev exec -- COMMAND\n"+
-		"which needs no privilege, or add this line to /etc/hosts:\n    %s\n",
+	fmt.Fprintf(out, "\nThis machine does not resolve %s.\nEither run programs with\n"+
+		"    %s dev exec -- COMMAND\nwhich needs no privilege, or add this line to /etc/hosts:\n    %s\n",
 		strings.Join(missing, " and "), console.CalledAs(), l.hostsLine(names))
 }

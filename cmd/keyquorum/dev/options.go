@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
 // options are what `keyquorum dev` was asked for.
@@ -31,15 +33,14 @@ type options struct {
 }
 
 func (o *options) bind(f *pflag.FlagSet) {
-	f.IntVar(&o.port, "port", defaultPort, "first API port; the nodes have it, +10 and +20,\n"+
-		"cluster +1, gossip +2; 0: any that are free")
+	f.IntVar(&o.port, "port", defaultPort, "first API port; the nodes have it, +10 and +20, the cluster ports are +1, "+
+		"gossip's +2; 0: any that are free")
 	f.BoolVar(&o.sealed, "sealed", false, "leave the nodes sealed")
-	f.StringVar(&o.print, "print", "", "print on standard output the environment alone, once\n"+
-		"ready: export (lines for a shell), env (NAME=value), json")
-	f.StringVar(&o.envFile, "env-file", "", "write the environment there once ready, as --print\n"+
-		"says (else export lines)")
-	f.StringVar(&o.caFile, "ca-file", "", "write the authority to trust there once ready, and\n"+
-		"name that file in the environment")
+	f.Var(console.Choice(&o.print, "export", "env", "json"), "print",
+		"print on standard output the environment alone, once ready: export has lines for a shell, "+
+			"env NAME=value")
+	f.StringVar(&o.envFile, "env-file", "", "file to write the environment to once ready, as --print says (else export lines)")
+	f.StringVar(&o.caFile, "ca-file", "", "file to write the authority to trust to once ready; the environment names it")
 	f.BoolVar(&o.detach, "detach", false, "return when the cluster is ready; dev stop ends it")
 	f.BoolVar(&o.memory, "memory", false, "keep nothing: for tests and CI")
 	o.bindMemory(f)
@@ -49,19 +50,15 @@ func (o *options) bind(f *pflag.FlagSet) {
 
 // bindMemory has the flags of ofMemory.
 func (o *options) bindMemory(f *pflag.FlagSet) {
-	f.IntVar(&o.layout.Nodes, "nodes", Nodes, "with --memory: how many nodes, 1 or 3")
-	f.StringVar(&o.layout.Listen, "listen", loopback, "with --memory: IP address at which the APIs\n"+
-		"listen; 0.0.0.0 in a container")
-	f.StringVar(&o.zone, "zone", Suffix+"="+Login, "with --memory: SUFFIX=LOGIN, vaults are hosts\n"+
-		"below SUFFIX, tokens come from LOGIN")
+	f.IntVar(&o.layout.Nodes, "nodes", Nodes, "how many nodes, 1 or 3 (with --memory)")
+	f.StringVar(&o.layout.Listen, "listen", loopback, "IP `address` at which the APIs listen; 0.0.0.0 in a container (with --memory)")
+	f.StringVar(&o.zone, "zone", Suffix+"="+Login, "zone as `SUFFIX=LOGIN`: vaults are hosts below SUFFIX, tokens come from LOGIN (with "+
+		"--memory)")
 	f.StringSliceVar(&o.layout.Vaults, "vault", []string{defaultVault},
-		"with --memory: name of a vault to make (repeatable)")
-	f.StringVar(&o.layout.App, "app", defaultApp, "with --memory: name of the application that may\n"+
-		"do everything in them")
-	f.StringVar(&o.seedFile, "seed", "", "with --memory: JSON file of vaults, applications,\n"+
-		"grants, secrets and keys to make")
-	f.DurationVar(&o.shift, "time-shift", 0, "with --memory: how far the nodes' clocks are ahead\n"+
-		"(behind with -2h), for tests of expiry")
+		"`name` of a vault to make (repeatable; with --memory)")
+	f.StringVar(&o.layout.App, "app", defaultApp, "`name` of the application that may do everything in them (with --memory)")
+	f.StringVar(&o.seedFile, "seed", "", "JSON file of vaults, applications, grants, secrets and keys to make (with --memory)")
+	f.DurationVar(&o.shift, "time-shift", 0, "how far the nodes' clocks are ahead (behind with -2h), for tests of expiry (with --memory)")
 }
 
 // ofMemory are the flags that only a cluster in memory has.
@@ -73,9 +70,6 @@ func (o *options) complete(f *pflag.FlagSet) error {
 	o.asked = f.Changed("port")
 	if o.port < 0 || o.port > 65535-10*(Nodes-1)-2 {
 		return fmt.Errorf("--port %d: it is 0, or one after which 22 more ports follow", o.port)
-	}
-	if o.print != "" && printings[o.print] == nil {
-		return fmt.Errorf("--print %q: it is export, env or json", o.print)
 	}
 	if err := o.absolute(); err != nil {
 		return err

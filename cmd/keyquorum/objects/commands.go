@@ -103,6 +103,7 @@ func command(kind reference.Kind, short string, verbs []verb, vaults VaultNames)
 		c.AddCommand(v.command(kind, settings, output))
 	}
 	completeVaults(c, vaults)
+	describe(c, kind)
 	return c
 }
 

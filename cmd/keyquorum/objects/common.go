@@ -28,7 +28,7 @@ func commonVerbs(kind reference.Kind) []verb {
 		{use: "show NAME", short: "Show a " + word, do: show,
 			flags: []func(*pflag.FlagSet, *input){bindVersion},
 			example: fmt.Sprintf(
-				"  keyquorum %s show hello --vault demo\n  keyquorum %s show akv://demo/hello -format=json",
+				"  keyquorum %s show hello --vault demo\n  keyquorum %s show akv://demo/hello --format json",
 				word,
 				word,
 			)},

@@ -64,7 +64,7 @@ func completeVaults(c *cobra.Command, vaults VaultNames) {
 	complete := func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 		names := vaults(begun)
 		places, err := reference.ParsePlaces(os.Getenv("KEYQUORUM_VAULT_URLS"))
-		if own := places.Name(); err == nil && strings.HasPrefix(own, begun) &&
+		if own := places.Name(); err == nil && own != "" && strings.HasPrefix(own, begun) &&
 			!slices.Contains(names, own) {
 			names = append(names, own)
 		}

@@ -77,8 +77,7 @@ func (c *call) givenValue() ([]byte, error) {
 	case c.changed("value") && c.changed("file"):
 		return nil, errors.New("--value and --file: give one of them")
 	case c.changed("value"):
-		fmt.Fprintln(
-			c.people(),
+		console.Tell(c.cmd, c.people(),
 			"warning: other users of this machine can see --value, and the shell's history keeps it; "+
 				"use --file or standard input",
 		)

@@ -11,19 +11,23 @@ import (
 )
 
 func AppCommand() *cobra.Command {
-	c := console.Group("app", "Applications and their client secrets")
+	c := console.Group("app", "Create, show and delete applications and their client secrets")
 	k := ConnectionFlags(c)
-	c.AddCommand(appCreate(k), appList(k), appShow(k), appSwitch(k, "enable", true),
-		appSwitch(k, "disable", false), appDelete(k),
-		console.Group("credential", "Client secrets of an application", credentialAdd(k),
-			credentialRemove(k)))
+	c.AddCommand(appCreate(k), appList(k), k.completing(appShow(k), apps),
+		k.completing(appSwitch(k, "enable", true), apps),
+		k.completing(appSwitch(k, "disable", false), apps), k.completing(appDelete(k), apps),
+		console.Group("credential", "Make and revoke client secrets of an application",
+			k.completing(credentialAdd(k), apps), k.completing(credentialRemove(k), apps)))
 	return c
 }
 
 func appCreate(k *Connection) *cobra.Command {
 	c := &cobra.Command{Use: "create NAME",
-		Short: "Create an application; give it a client secret with app credential add",
-		Args:  console.Arguments(1, 1)}
+		Short:   "Create an application",
+		Args:    console.Arguments(1, 1),
+		Example: "  keyquorum app create billing"}
+	c.Long = "Create an application. Next, keyquorum app credential add makes a client secret for " +
+		"it, and keyquorum grant set says what it may do in a vault."
 	return showing(c, k, func(ctx context.Context, api *Client, args []string) (appInfo, error) {
 		return CreateApp(ctx, api, args[0])
 	}, appTable)
@@ -32,10 +36,7 @@ func appCreate(k *Connection) *cobra.Command {
 func appList(k *Connection) *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List the applications", Args: console.Arguments(0, 0)}
 	return showing(c, k, func(ctx context.Context, api *Client, _ []string) ([]appInfo, error) {
-		all, err := administer[struct {
-			Apps []appInfo `json:"apps"`
-		}](ctx, api, http.MethodGet, nil, "apps")
-		return all.Apps, err
+		return listApps(ctx, api)
 	}, appsTable)
 }
 
@@ -60,44 +61,70 @@ func appSwitch(k *Connection, verb string, enabled bool) *cobra.Command {
 }
 
 func appDelete(k *Connection) *cobra.Command {
-	return &cobra.Command{Use: "delete APP",
+	c := &cobra.Command{Use: "delete APP",
 		Short: "Delete an application and every client secret of it", Args: console.Arguments(1, 1),
-		RunE: deleting(k, "apps")}
+		RunE: deleting(k, "Application %s is deleted, with every client secret of it.", "apps")}
+	return console.Asking(c, func(args []string) string {
+		return fmt.Sprintf("The application %s, its client secrets and its grants will be gone for ever.",
+			args[0])
+	})
 }
 
 func credentialAdd(k *Connection) *cobra.Command {
 	c := &cobra.Command{Use: "add APP", Short: "Make a client secret; it is shown once",
-		Args: console.Arguments(1, 1)}
+		Args: console.Arguments(1, 1), Example: "  keyquorum app credential add billing --ttl 720h"}
 	life := c.Flags().Duration("ttl", 0, "how long it lives, as in 720h (0: until removed)")
-	return showing(c, k, func(ctx context.Context, api *Client, args []string) (newCredential, error) {
+	return thenTelling(showing(c, k, func(ctx context.Context, api *Client, args []string) (newCredential, error) {
 		return AddCredential(ctx, api, args[0], *life)
 	}, func(n newCredential) console.Table {
 		return console.Pairs("Client id", n.ClientID, "Client secret", n.Secret, "Credential id", n.ID,
 			"Ends", n.expiry())
-	})
+	}), "Keep the client secret now: nothing can show it again.")
+}
+
+// thenTelling says something to people, on standard error, when a command is done.
+func thenTelling(c *cobra.Command, sentence string) *cobra.Command {
+	do := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := do(c, args); err != nil {
+			return err
+		}
+		console.Tell(c, c.ErrOrStderr(), "%s", sentence)
+		return nil
+	}
+	return c
 }
 
 func credentialRemove(k *Connection) *cobra.Command {
-	return &cobra.Command{Use: "remove APP CREDENTIAL_ID",
+	c := &cobra.Command{Use: "remove APP CREDENTIAL_ID",
 		Short: "Revoke a client secret and every token issued for it",
-		Args:  console.Arguments(2, 2), RunE: deleting(k, "apps", "credentials")}
+		Args:  console.Arguments(2, 2),
+		RunE: deleting(k, "Application %s has the client secret %s no more, nor a token by it.",
+			"apps", "credentials")}
+	return console.Asking(c, func(args []string) string {
+		return fmt.Sprintf("The client secret %s of application %s will be gone for ever. Programs that "+
+			"use it are refused from then on.", args[1], args[0])
+	})
 }
 
-// deleting sends a DELETE for collection/argument/collection/argument… and says that it was done.
-func deleting(k *Connection, collections ...string) func(*cobra.Command, []string) error {
+// deleting sends a DELETE for collection/argument/collection/argument… and says that it was done,
+// in a sentence with the arguments in it.
+func deleting(k *Connection, done string, collections ...string) func(*cobra.Command,
+	[]string) error {
 	return func(c *cobra.Command, args []string) error {
 		api, err := k.Client()
 		if err != nil {
 			return err
 		}
 		var path []string
+		var said []any
 		for i, collection := range collections {
-			path = append(path, collection, args[i])
+			path, said = append(path, collection, args[i]), append(said, args[i])
 		}
 		if _, err := administer[any](c.Context(), api, http.MethodDelete, nil, path...); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.OutOrStdout(), "Gone: %s\n", args[len(args)-1])
+		console.Tell(c, c.OutOrStdout(), done, said...)
 		return nil
 	}
 }
@@ -109,9 +136,10 @@ func appTable(a appInfo) console.Table {
 }
 
 func appsTable(all []appInfo) console.Table {
-	t := console.NewTable("Name", "Client id", "State", "Credentials", "Created")
+	t := console.NewTable("Name", "Client id", "State", "Credentials").
+		WhenEmpty("There is no application: keyquorum app create NAME makes one.")
 	for _, a := range all {
-		t.Add(a.Name, a.ClientID, enabledText(a.Enabled), len(a.Credentials), console.TimeText(a.Created))
+		t.Add(a.Name, a.ClientID, enabledText(a.Enabled), len(a.Credentials))
 	}
 	return t
 }

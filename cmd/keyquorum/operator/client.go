@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"syscall"
@@ -81,10 +82,12 @@ type Connection struct{ address, caCert string }
 func ConnectionFlags(c *cobra.Command) *Connection {
 	var k Connection
 	c.PersistentFlags().StringVar(&k.address, "address", "",
-		"node to talk to (else KEYQUORUM_ADDR, BAO_ADDR, VAULT_ADDR; default "+defaultServer+");\n"+
-			"the operator's token is in KEYQUORUM_TOKEN, BAO_TOKEN or VAULT_TOKEN, and in no flag")
+		"`URL` of the node to talk to (else KEYQUORUM_ADDR, BAO_ADDR or VAULT_ADDR, else "+
+			defaultServer+")")
 	c.PersistentFlags().StringVar(&k.caCert, "ca-cert", "",
-		"PEM file to trust (else KEYQUORUM_CACERT, BAO_CACERT, VAULT_CACERT; default the system's roots)")
+		"PEM file to trust (else KEYQUORUM_CACERT, BAO_CACERT or VAULT_CACERT, else the system's roots)")
+	console.Environment(c, "KEYQUORUM_TOKEN",
+		"the operators' token (else BAO_TOKEN, VAULT_TOKEN); no flag takes it")
 	return &k
 }
 
@@ -100,7 +103,10 @@ func (k *Connection) ClientOf(address string) (*Client, error) {
 	if file := cmp.Or(k.caCert, fromEnvironment("CACERT")); file != "" {
 		var err error
 		if ca, err = os.ReadFile(file); err != nil {
-			return nil, fmt.Errorf("CA file: %w", err)
+			return nil, fmt.Errorf("CA file: %w; say with --ca-cert (KEYQUORUM_CACERT) where it is", err)
+		}
+		if !x509.NewCertPool().AppendCertsFromPEM(ca) {
+			return nil, fmt.Errorf("the CA file %s holds no PEM certificate", file)
 		}
 	}
 	return NewClient(address, fromEnvironment("TOKEN"), ca)
@@ -138,6 +144,11 @@ func (c *Client) explained(refused *Refusal) error {
 	switch text := refused.Error(); {
 	case refused.Status == http.StatusForbidden && c.Token == "":
 		return fmt.Errorf("%w; set KEYQUORUM_TOKEN", refused)
+	case refused.Status == http.StatusForbidden && strings.Contains(text, "invalid token"):
+		return fmt.Errorf("%w; look at KEYQUORUM_TOKEN", refused)
+	case strings.HasPrefix(text, "Vault is already initialized"):
+		return fmt.Errorf("the node at %s is a member of a cluster already, and needs its unseal shares "+
+			"alone (keyquorum operator unseal): %w", c.Base, refused)
 	case strings.HasPrefix(text, "Vault is sealed"): // the words are for other people's clients
 		return fmt.Errorf("the node at %s is sealed: give it its unseal shares "+
 			"(keyquorum operator unseal): %w", c.Base, refused)
@@ -162,7 +173,16 @@ func (c *Client) unreached(err error) error {
 	default:
 		return err
 	}
-	return fmt.Errorf("%w; %s", err, advice)
+	return fmt.Errorf("%s cannot be reached: %w; %s", c.Base, cause(err), advice)
+}
+
+// cause leaves out the request, which nobody has typed.
+func cause(err error) error {
+	var request *url.Error
+	if errors.As(err, &request) {
+		return request.Err
+	}
+	return err
 }
 
 func (c *Client) send(ctx context.Context, method, path string, in any) (int, []byte, error) {

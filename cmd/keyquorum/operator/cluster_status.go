@@ -141,23 +141,23 @@ func (s ClusterStatus) explain(c *cobra.Command) {
 	out := c.OutOrStdout()
 	fmt.Fprintln(out)
 	for _, sentence := range s.Outlook {
-		fmt.Fprintln(out, sentence)
+		console.Tell(c, out, "%s", sentence)
 	}
 	if len(s.Writes) > 1 {
 		var costs []string
 		for _, region := range slices.Sorted(maps.Keys(s.Writes)) {
 			costs = append(costs, fmt.Sprintf("%s %.0f ms", cmp.Or(region, "(no region)"), s.Writes[region]))
 		}
-		fmt.Fprintf(out, "A write takes, in messages, from: %s.\n", strings.Join(costs, ", "))
+		console.Tell(c, out, "A write takes, in messages, from: %s.", strings.Join(costs, ", "))
 	}
 	if s.LeaseMS > 0 {
-		fmt.Fprintf(out, "A node that is cut off answers reads for at most %s yet, and no write is acknowledged meanwhile that it lacks.\n",
-			time.Duration(s.LeaseMS)*time.Millisecond)
+		console.Tell(c, out, "A node that is cut off answers reads for at most %s yet, and no write is "+
+			"acknowledged meanwhile that it lacks.", time.Duration(s.LeaseMS)*time.Millisecond)
 	}
 	if versions := s.versions(); versions != "" {
-		fmt.Fprintln(out, versions)
+		console.Tell(c, out, "%s", versions)
 	}
 	if s.Leader != "" && s.SurveyedBy != s.Leader {
-		fmt.Fprintln(out, "The leader did not answer: this is what the node sees that was asked.")
+		console.Tell(c, out, "The leader did not answer: this is what the node sees that was asked.")
 	}
 }

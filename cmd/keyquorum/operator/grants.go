@@ -15,8 +15,8 @@ import (
 func GrantCommand() *cobra.Command {
 	c := console.Group("grant", "Say what an application may do in a vault")
 	k := ConnectionFlags(c)
-	c.AddCommand(k.completing(grantSet(k), false), k.completing(grantList(k), false),
-		k.completing(grantRemove(k), false))
+	c.AddCommand(k.completing(grantSet(k), liveVaults, apps), k.completing(grantList(k), liveVaults),
+		k.completing(grantRemove(k), liveVaults, apps))
 	return c
 }
 
@@ -27,10 +27,11 @@ func grantSet(k *Connection) *cobra.Command {
 		Args:  console.Arguments(2, 2),
 		Example: "  keyquorum grant set demo billing --secrets get,list --keys sign,verify\n" +
 			"  keyquorum grant set demo billing --secrets all\n" +
-			"  keyquorum grant set demo billing --keys '' --secrets ''    (nothing, as grant remove)",
+			"  keyquorum grant set demo billing --keys '' --secrets ''",
 	}
 	onKeys, onSecrets := httpapi.PermissionNames()
-	c.Long = c.Short + ".\n\nPermissions on keys:\n  " + strings.Join(onKeys, " ") +
+	c.Long = c.Short + ". With empty lists it may do nothing in it, as after grant remove." +
+		"\n\nPermissions on keys:\n  " + strings.Join(onKeys, " ") +
 		"\nPermissions on secrets:\n  " + strings.Join(onSecrets, " ")
 	keys := c.Flags().StringSlice("keys", nil, "permissions on keys, as in get,sign")
 	secrets := c.Flags().StringSlice("secrets", nil, "permissions on secrets, as in get,list")
@@ -46,7 +47,7 @@ func grantSet(k *Connection) *cobra.Command {
 func grantRemove(k *Connection) *cobra.Command {
 	return &cobra.Command{Use: "remove VAULT APP",
 		Short: "Take every permission in a vault away from an application", Args: console.Arguments(2, 2),
-		RunE: deleting(k, "vaults", "grants")}
+		RunE: deleting(k, "In vault %s application %s may do nothing any more.", "vaults", "grants")}
 }
 
 func grantList(k *Connection) *cobra.Command {
@@ -61,7 +62,8 @@ func grantList(k *Connection) *cobra.Command {
 }
 
 func grantsTable(all []GrantInfo) console.Table {
-	t := console.NewTable("Application", "Client id", "Keys", "Secrets")
+	t := console.NewTable("Application", "Client id", "Keys", "Secrets").
+		WhenEmpty("No application may do anything in this vault: see keyquorum grant set.")
 	for _, g := range all {
 		t.Add(g.App, g.ClientID, g.Keys, g.Secrets)
 	}

@@ -55,7 +55,7 @@ func printStatus(c *cobra.Command, api *Client, format *console.Format,
 		return err
 	}
 	if next := nextStep(status); next != "" {
-		fmt.Fprintf(c.OutOrStdout(), "\n%s\n", next)
+		console.Tell(c, c.OutOrStdout(), "\n%s", next)
 	}
 	return nil
 }
@@ -91,12 +91,12 @@ func statusTable(status map[string]any) console.Table {
 func nextStep(status map[string]any) string {
 	switch {
 	case status["initialized"] != true:
-		return "Not initialized: run keyquorum operator init on the first node of a cluster,\n" +
+		return "Not initialized: run keyquorum operator init on the first node of a cluster, " +
 			"keyquorum operator raft join on each of the others."
 	case status["trouble"] != nil:
 		return fmt.Sprintf("This node serves nobody: %s", status["trouble"])
 	case status["waiting"] == true:
-		return "The shares were good, and there are enough: don't give them again. The node unseals\n" +
+		return "The shares were good, and there are enough: don't give them again. The node unseals " +
 			"itself as soon as the cluster has a leader, for which a majority of its voters must run."
 	case status["sealed"] == true:
 		return fmt.Sprintf("Sealed: give this node %v of its unseal shares (keyquorum operator unseal).",

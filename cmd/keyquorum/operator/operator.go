@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -39,7 +38,9 @@ type InitResult struct {
 func operatorInit(k *Connection) *cobra.Command {
 	c := &cobra.Command{Use: "init",
 		Short: "Make a new cluster of this node; shows its shares and root token once",
-		Args:  console.Arguments(0, 0)}
+		Args:  console.Arguments(0, 0),
+		Example: "  keyquorum operator init\n" +
+			"  keyquorum operator init --key-shares 7 --key-threshold 4"}
 	format := console.FormatFlag(c)
 	shares := c.Flags().Int("key-shares", 5, "number of unseal shares")
 	threshold := c.Flags().Int("key-threshold", 3, "number of shares that unseal a node")
@@ -105,8 +106,9 @@ func printInit(c *cobra.Command, r InitResult) {
 		fmt.Fprintf(w, "Unseal Key %d: %s\n", i+1, share)
 	}
 	fmt.Fprintf(w, "\nInitial Root Token: %s\n\n", r.RootToken)
-	fmt.Fprintf(w, "Any %d of these %d shares unseal a node. Nothing can show them again: give each to another person, now.\n",
-		r.Threshold, r.Shares)
+	console.Tell(c, w, "Any %d of these %d shares unseal a node. Nothing can show them again: give "+
+		"each to another person, now.", r.Threshold, r.Shares)
+	console.Tell(c, w, "Next, keyquorum operator unseal takes %d of them, one by one.", r.Threshold)
 }
 
 func printInitStatus(c *cobra.Command, api *Client, format *console.Format) error {
@@ -128,9 +130,11 @@ func printInitStatus(c *cobra.Command, api *Client, format *console.Format) erro
 func operatorUnseal(k *Connection) *cobra.Command {
 	c := &cobra.Command{
 		Use: "unseal [SHARE]", Short: "Give one unseal share to a node",
-		Long: "Give one unseal share to a node. Without SHARE it is asked for, unseen on a terminal, so that it stays out of\n" +
-			"the shell's history; a wrong share is refused on its own and the progress stays.",
-		Args: console.Arguments(0, 1),
+		Long: "Give one unseal share to a node. Without SHARE, or with -, it is asked for and not " +
+			"shown, or read from standard input, so that it stays out of the shell's history. " +
+			"A wrong share is refused on its own, and those given before it stay.",
+		Example: "  keyquorum operator unseal",
+		Args:    console.Arguments(0, 1),
 	}
 	format := console.FormatFlag(c)
 	reset := c.Flags().Bool("reset", false,
@@ -149,25 +153,24 @@ func operatorUnseal(k *Connection) *cobra.Command {
 		if err := api.Call(c.Context(), http.MethodPut, "/v1/sys/unseal", in, &status); err != nil {
 			return err
 		}
-		return printStatus(c, api, format, status)
+		if err := printStatus(c, api, format, status); err != nil || *format != "table" {
+			return err
+		}
+		if status["sealed"] == false {
+			console.Tell(c, c.OutOrStdout(), "\nUnsealed: this node needs no more shares.")
+		}
+		return nil
 	}
 	return c
 }
 
+// shareFrom is the share that was given, or asked for.
 func shareFrom(c *cobra.Command, args []string) (string, error) {
 	if len(args) == 1 && args[0] != "-" {
 		return args[0], nil
 	}
-	if len(args) == 0 {
-		fmt.Fprint(os.Stderr, "Unseal share (will be hidden): ")
-		restore := console.HideInput(os.Stdin)
-		defer func() { restore(); fmt.Fprintln(os.Stderr) }()
-	}
-	line, err := bufio.NewReader(c.InOrStdin()).ReadString('\n')
-	if share := strings.TrimSpace(line); share != "" {
-		return share, nil
-	}
-	return "", errors.Join(errors.New("no share was given"), err)
+	share, err := console.Ask(os.Stdin, c.ErrOrStderr(), "Unseal share")
+	return strings.TrimSpace(share), err
 }
 
 func operatorSeal(k *Connection) *cobra.Command {

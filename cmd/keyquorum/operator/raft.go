@@ -13,8 +13,8 @@ import (
 )
 
 func raftCommand(k *Connection) *cobra.Command {
-	return console.Group("raft", "Members of the cluster", raftJoin(k), raftListPeers(k),
-		raftRemovePeer(k))
+	return console.Group("raft", "Join, list and remove members of the cluster", raftJoin(k), raftListPeers(k),
+		k.completing(raftRemovePeer(k), members))
 }
 
 // JoinRequest is the body of sys/storage/raft/join.
@@ -31,11 +31,13 @@ func raftJoin(k *Connection) *cobra.Command {
 		Use:   "join LEADER_API_ADDR",
 		Short: "Make a node join the cluster behind an address; then unseal it",
 		Args:  console.Arguments(1, 1),
+		Example: "  keyquorum operator raft join https://10.0.0.1:8200 --leader-ca-cert @ca.pem " +
+			"--address https://10.0.0.2:8200",
 	}
 	in := JoinRequest{}
-	c.Flags().StringVar(&in.CACert, "leader-ca-cert", "", "PEM text, or @FILE, to trust there")
+	c.Flags().StringVar(&in.CACert, "leader-ca-cert", "", "PEM `text`, or @FILE, to trust there")
 	c.Flags().StringVar(&in.ServerName, "leader-tls-servername", "",
-		"name that the certificate there has")
+		"`name` that the certificate there has")
 	c.Flags().BoolVar(&in.Retry, "retry", false, "keep trying")
 	c.Flags().BoolVar(&in.NonVoter, "non-voter", false, "replicate and serve reads, but do not vote")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -63,7 +65,7 @@ func raftJoin(k *Connection) *cobra.Command {
 			said = "This node is a member already, and sealed: it needs no join, only its unseal shares " +
 				"(keyquorum operator unseal)."
 		}
-		fmt.Fprintln(c.OutOrStdout(), said)
+		console.Tell(c, c.OutOrStdout(), "%s", said)
 		return nil
 	}
 	return c
@@ -115,9 +117,9 @@ func raftListPeers(k *Connection) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		t := console.NewTable("Name", "Node", "Address", "State", "Voter")
+		t := console.NewTable("Name", "Node", "Address", "State")
 		for _, p := range out.Data.Config.Servers {
-			t.Add(p.Label, p.ID, p.Address, p.role(), p.Voter)
+			t.Add(p.Label, p.ID, p.Address, p.role())
 		}
 		return format.Print(c, out, t)
 	}
@@ -133,15 +135,10 @@ func raftRemovePeer(k *Connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "remove-peer NODE",
 		Short: "Remove a member, by its name or its id, for ever; the id never comes back",
-		Args:  console.Arguments(1, 1),
+		Args:  console.Arguments(1, 1), Example: "  keyquorum operator raft remove-peer node3",
 	}
 	force := c.Flags().Bool("force", false, "even if the cluster loses its majority by it")
-	yes := console.YesFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := console.Confirm(c, *yes,
-			fmt.Sprintf("Node %s will be removed, and its id never comes back.", args[0])); err != nil {
-			return err
-		}
 		api, err := k.Client()
 		if err != nil {
 			return err
@@ -157,5 +154,7 @@ func raftRemovePeer(k *Connection) *cobra.Command {
 		fmt.Fprintf(c.OutOrStdout(), "Removed %s.\n", args[0])
 		return nil
 	}
-	return c
+	return console.Asking(c, func(args []string) string {
+		return fmt.Sprintf("Node %s will be removed, and its id never comes back.", args[0])
+	})
 }

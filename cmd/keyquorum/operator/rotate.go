@@ -3,7 +3,6 @@ package operator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,19 +15,23 @@ import (
 
 func rotateCommand(k *Connection) *cobra.Command {
 	tokens := rotate(k, "token-key", "Change the key that signs access tokens",
-		"Tokens that were issued under the older keys stay good until they end, within the hour; then those keys are dropped.")
+		"Tokens that were issued under the older keys stay good until they end, within the hour; "+
+			"then those keys are dropped.")
 	tokens.Flags().Bool("forget", false,
 		"drop the older keys at once, as after a leak: all tokens end, and applications get others")
 	return console.Group("rotate", "Change a key of the cluster itself, while all nodes serve",
 		rotate(k, "keyring",
 			"Change the keyring, which seals all records, and the transaction key, which signs changes",
-			"What is sealed under older terms of the keyring stays readable. What an older transaction key signs is refused."),
+			"What is sealed under older terms of the keyring stays readable. What an older transaction "+
+				"key signs is refused."),
 		tokens,
 		rotate(k, "gossip-key", "Change the key that encrypts gossip between the nodes",
-			"All members get the new key beside the old one, then all encrypt with it, then the old one goes. Sealed members follow too."),
+			"All members get the new key beside the old one, then all encrypt with it, then the old "+
+				"one goes. Sealed members follow too."),
 		rotate(k, "node-keys", "Change the key by which each node is known to the others",
-			"Each member makes a key and has it certified, a sealed one by an unsealed one, and the others forget its old one: whoever has\n"+
-				"that one, from a stolen disk, is heard by nobody any more."),
+			"Each member makes a key and has it certified, a sealed one by an unsealed one, and the "+
+				"others forget its old one. Whoever has that one, from a stolen disk, is heard by nobody "+
+				"any more."),
 		rotate(k, "authority", "Change the authority that certifies the nodes' keys, and these with it",
 			"The old authority certifies the new one, and is trusted until every member has a new key."),
 	)
@@ -55,9 +58,11 @@ type laggard struct {
 func rotate(k *Connection, key, short, long string) *cobra.Command {
 	c := &cobra.Command{
 		Use: key, Short: short, Args: console.Arguments(0, 0),
+		Example: "  keyquorum operator rotate " + key,
 		Long: short + ".\n\n" + long + "\n\n" +
-			"The command waits until all members have followed, or until only such are missing as do not answer (exit code 1). What it\n" +
-			"has begun goes on without it. Run again while a change is under way, it begins no other, and shows where that one stands.",
+			"The command waits until all members have followed, or until only those are missing that " +
+			"do not answer (exit code 1). What it has begun goes on without it. Run again while a " +
+			"change is under way, it begins no other, and shows where that one stands.",
 	}
 	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -100,7 +105,7 @@ func awaitRotation(c *cobra.Command, api *Client, key string, r rotation) (rotat
 	told, moved := "", time.Now()
 	for !r.Done {
 		if text := r.progress(); text != told {
-			fmt.Fprintln(c.ErrOrStderr(), text)
+			console.Tell(c, c.ErrOrStderr(), "%s", text)
 			told, moved = text, time.Now()
 		}
 		if r.onlyAbsent() && time.Since(moved) > rotatePatience {

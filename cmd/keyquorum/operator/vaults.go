@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -14,9 +15,9 @@ import (
 func VaultCommand() *cobra.Command {
 	c := console.Group("vault", "Create, show, change, delete and recover vaults")
 	k := ConnectionFlags(c)
-	c.AddCommand(vaultCreate(k), vaultList(k), k.completing(vaultShow(k), false),
-		k.completing(vaultUpdate(k), false), k.completing(vaultDelete(k), false),
-		k.completing(vaultRecover(k), true), k.completing(vaultPurge(k), true))
+	c.AddCommand(vaultCreate(k), vaultList(k), k.completing(vaultShow(k), liveVaults),
+		k.completing(vaultUpdate(k), liveVaults), k.completing(vaultDelete(k), liveVaults),
+		k.completing(vaultRecover(k), deletedVaults), k.completing(vaultPurge(k), deletedVaults))
 	return c
 }
 
@@ -39,7 +40,9 @@ func showing[T any](c *cobra.Command, k *Connection, ask func(context.Context, *
 }
 
 func vaultCreate(k *Connection) *cobra.Command {
-	c := &cobra.Command{Use: "create NAME", Short: "Create a vault", Args: console.Arguments(1, 1)}
+	c := &cobra.Command{Use: "create NAME", Short: "Create a vault", Args: console.Arguments(1, 1),
+		Example: "  keyquorum vault create payments\n" +
+			"  keyquorum vault create payments --retention-days 30 --purge-protection"}
 	days := c.Flags().Int("retention-days", 90, "days that deleted objects can be recovered, 7 to 90")
 	protect := c.Flags().Bool("purge-protection", false,
 		"let nobody purge before those days are over; cannot be undone")
@@ -53,7 +56,12 @@ func vaultList(k *Connection) *cobra.Command {
 	gone := c.Flags().Bool("deleted", false, "list those that are deleted and not yet purged")
 	return showing(c, k, func(ctx context.Context, api *Client, _ []string) ([]VaultInfo, error) {
 		return ListVaults(ctx, api, *gone)
-	}, vaultsTable)
+	}, func(all []VaultInfo) console.Table {
+		if *gone {
+			return vaultsTable(all).WhenEmpty("No vault is deleted and not yet purged.")
+		}
+		return vaultsTable(all).WhenEmpty("There is no vault: keyquorum vault create NAME makes one.")
+	})
 }
 
 func vaultShow(k *Connection) *cobra.Command {
@@ -90,6 +98,9 @@ func vaultUpdate(k *Connection) *cobra.Command {
 				in[name] = *value
 			}
 		}
+		if len(in) == 0 {
+			return VaultInfo{}, errors.New("--purge-protection or --weak-algorithms must be given")
+		}
 		return administer[VaultInfo](ctx, api, http.MethodPost, in, "vaults", args[0])
 	}, vaultTable)
 }
@@ -117,15 +128,10 @@ func vaultPurge(k *Connection) *cobra.Command {
 		Short: "Remove a deleted vault with all that was in it, for ever",
 		Args:  console.Arguments(1, 1),
 	}
-	yes, purge := console.YesFlag(c), deleting(k, "deleted-vaults")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		what := fmt.Sprintf("The vault %s and all that was in it will be gone for ever.", args[0])
-		if err := console.Confirm(c, *yes, what); err != nil {
-			return err
-		}
-		return purge(c, args)
-	}
-	return c
+	c.RunE = deleting(k, "Vault %s is purged: all that was in it is gone.", "deleted-vaults")
+	return console.Asking(c, func(args []string) string {
+		return fmt.Sprintf("The vault %s and all that was in it will be gone for ever.", args[0])
+	})
 }
 
 func vaultTable(v VaultInfo) console.Table {

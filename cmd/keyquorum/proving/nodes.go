@@ -86,7 +86,7 @@ func findMembers(ctx context.Context, k *operator.Connection, addresses bool) ([
 	for end := time.Now().Add(gossipPatience); ; {
 		conf, err := operator.Configuration(ctx, api)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", api.Base, err)
+			return nil, at(api.Base, err)
 		}
 		members := conf.Data.Config.Servers
 		unknown := slices.IndexFunc(members, func(p operator.Peer) bool { return p.API == "" })
@@ -135,10 +135,18 @@ func newProvenNode(
 	n := &provenNode{Client: api}
 	s, err := n.state(ctx, 0)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", address, err)
+		return nil, at(address, err)
 	}
 	n.id, n.name = s.ID, s.ID
 	return n, nil
+}
+
+// at says of which node an error is that does not say so itself.
+func at(address string, err error) error {
+	if strings.Contains(err.Error(), address) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", address, err)
 }
 
 // introduce finds the node among the members, and makes sure that it is none of the others.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/prove"
 )
 
@@ -47,23 +48,9 @@ func (p *progress) now(doing string) {
 	p.doing = doing
 }
 
-// tell writes a line from time to time until the function that it returns is called.
+// tell says it from time to time until the function that it returns is called.
 func (p *progress) tell(people io.Writer) (stop func()) {
-	ended, told := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(told)
-		tick := time.NewTicker(progressEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				fmt.Fprintln(people, p.line())
-			case <-ended:
-				return
-			}
-		}
-	}()
-	return func() { close(ended); <-told }
+	return console.Progress(people, progressEvery, p.line)
 }
 
 func (p *progress) line() string {

@@ -61,7 +61,7 @@ type proveSettings struct {
 // bind binds the flags; zone is the default of --zone.
 func (s *proveSettings) bind(f *pflag.FlagSet, zone string) {
 	f.StringVar(&s.vault, "vault", "prove",
-		"vault to work in; one that is absent is made, and removed in the end")
+		"`name` of the vault to work in; one that is absent is made, and removed in the end")
 	f.DurationVar(&s.time, "time", 0,
 		"how long to work (default "+proveTime.String()+", without --operations)")
 	f.IntVar(&s.operations, "operations", 0, "work until so many operations are done")
@@ -69,11 +69,11 @@ func (s *proveSettings) bind(f *pflag.FlagSet, zone string) {
 	f.DurationVar(&s.pause, "pause", 20*time.Millisecond,
 		"mean pause of a client before an operation; 0s takes what the cluster gives")
 	f.StringSliceVar(&s.nodes, "node", nil,
-		"API address of a node, https://host:port (repeatable; default: what the cluster says)")
-	f.StringVar(&s.zone, "zone", zone, "SUFFIX=LOGIN: a zone that the nodes serve vaults in")
+		"API `URL` of a node (repeatable; default what the cluster says)")
+	f.StringVar(&s.zone, "zone", zone, "zone that the nodes serve vaults in, as `SUFFIX=LOGIN`")
 	f.StringVar(&s.pictures, "pictures", ".",
 		"folder for the picture of a history that is not linearizable")
-	f.Uint64Var(&s.seed, "seed", 0, "of what the clients choose (default: any)")
+	f.Uint64Var(&s.seed, "seed", 0, "`number` that decides what the clients choose (default any)")
 	f.BoolVar(&s.destructive, "destructive", false,
 		"make the leader step down every other second while the clients work")
 }
@@ -114,7 +114,7 @@ func (s *proveSettings) complete(f *pflag.FlagSet) (err error) {
 func Command(zone string) *cobra.Command {
 	c := &cobra.Command{Use: "prove",
 		Short: "Prove from its answers that a running cluster keeps its promises", Long: proveHelp,
-		Args: console.Arguments(0, 0)}
+		Args: console.Arguments(0, 0), Example: "  keyquorum prove --time 1m"}
 	k := operator.ConnectionFlags(c)
 	format := console.FormatFlag(c)
 	var s proveSettings
@@ -167,8 +167,8 @@ func interrupts(parent context.Context, people io.Writer) (first, second context
 				return
 			}
 			if second.Err() == nil {
-				fmt.Fprintln(people,
-					"interrupted: what was done is read back, checked and removed; another interrupt leaves it as it is")
+				fmt.Fprintln(people, console.Fresh(people)+"interrupted: what was done is read back, "+
+					"checked and removed;\nanother interrupt leaves it as it is")
 			}
 		}
 	})

@@ -49,17 +49,21 @@ type settings struct {
 // leastEvery keeps a watch from being a load.
 const leastEvery = 100 * time.Millisecond
 
-// Command is `keyquorum run`.
-func Command() *cobra.Command {
+// Command is `keyquorum run`. vaults are those that begin with a text, for completion.
+func Command(vaults func(begun string) []string) *cobra.Command {
 	var s settings
 	c := &cobra.Command{
 		Use: "run [--env NAME=REF]… [--env-file FILE]… -- COMMAND [ARGUMENT…]", Long: help,
 		Short: "Run a command with secrets in its environment",
 		Example: "  keyquorum run --env DB_PASSWORD=akv://demo/db-password -- ./server\n" +
 			"  keyquorum run --env-file .env --watch -- ./server",
-		DisableFlagsInUseLine: true,
+		DisableFlagsInUseLine: true, ValidArgsFunction: console.Files,
 	}
 	of := session.Flags(c)
+	_ = c.RegisterFlagCompletionFunc("vault", func(_ *cobra.Command, _ []string, begun string) ([]string,
+		cobra.ShellCompDirective) {
+		return vaults(begun), cobra.ShellCompDirectiveNoFileComp
+	})
 	f := c.Flags()
 	f.Var(
 		&assigned{&s.assignments, false},

@@ -62,7 +62,7 @@ func LoginCommand() *cobra.Command {
 		if err != nil {
 			return fmt.Errorf("the login is good, and could not be kept: %w", err)
 		}
-		fmt.Fprintf(c.OutOrStdout(), "Logged in as %s; kept in %s.\n", l.ClientID, where)
+		console.Tell(c, c.OutOrStdout(), "Logged in as %s; kept in %s.", l.ClientID, where)
 		return nil
 	}
 	return c
@@ -135,7 +135,7 @@ func LogoutCommand() *cobra.Command {
 				fmt.Fprintln(c.OutOrStdout(), "Nobody was logged in.")
 				return nil
 			}
-			fmt.Fprintln(
+			console.Tell(c,
 				c.OutOrStdout(),
 				"Logged out: the credential is forgotten here; an operator revokes it "+
 					"with keyquorum app credential remove.",
