@@ -25,10 +25,14 @@ const refused = 2
 func (v *Vault) Explain(err error, kind reference.Kind, name string) error {
 	var answer *azcore.ResponseError
 	var identity *azidentity.AuthenticationFailedError
+	var doubt *InDoubt
 	unreached := v.nodes.failed.Load() // the SDK keeps only its text when a token was asked for
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &doubt):
+		return console.Exit(refused, fmt.Errorf("%w: look with %s before you make it again",
+			doubt, doubt.look(kind, name, v.Name)))
 	case errors.Is(err, context.Canceled):
 		return console.Exit(1, errors.New("interrupted: it may have been done, or not"))
 	case unreached != nil:
@@ -41,19 +45,8 @@ func (v *Vault) Explain(err error, kind reference.Kind, name string) error {
 	return console.Exit(refused, err)
 }
 
-// notesOf is the body of an error.
-type notesOf struct {
-	Error struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-		Inner   struct {
-			Code string `json:"code"`
-		} `json:"innererror"`
-	} `json:"error"`
-}
-
 func (v *Vault) explained(answer *azcore.ResponseError, kind reference.Kind, name string) error {
-	var notes notesOf
+	var notes struct{ Error azureError }
 	if answer.RawResponse != nil {
 		if body, err := runtime.Payload(answer.RawResponse); err == nil {
 			_ = json.Unmarshal(body, &notes) // what is not as Azure has it has no code
