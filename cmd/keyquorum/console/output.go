@@ -34,9 +34,10 @@ type Output struct {
 func OutputFlags(c *cobra.Command) *Output {
 	o := &Output{format: "table"}
 	f := c.PersistentFlags()
-	f.Var(
+	f.VarP(
 		&choice{&o.format, []string{"table", "json", "env"}},
 		"format",
+		"o",
 		"how to print; env is for a shell",
 	)
 	f.StringVar(&o.field, "field", "", "print one member of the JSON, as it is")

@@ -26,6 +26,7 @@ type verb struct {
 
 // input is what the flags say; each verb has those that it binds.
 type input struct {
+	argument   string // where a flag gave it
 	version    string
 	file       string
 	out        string
@@ -87,8 +88,8 @@ AZURE_CLIENT_ID, AZURE_CLIENT_SECRET) or of keyquorum login. So it works with
 vaults of Azure itself too. NAME is the name of a %[1]s, its id
 (https://host/%[1]ss/name/version), or akv://vault/name[/version].
 
-Exit codes: 0 done; 1 wrong usage or a local failure; 2 refused by the vault,
-or no node was reached%[2]s.`
+Exit codes: 0 done; 1 wrong usage or a local failure; 2 refused by the vault, no
+node was reached, or nobody knows whether it was done%[2]s.`
 
 func command(kind reference.Kind, short string, verbs []verb, vaults VaultNames) *cobra.Command {
 	c := console.Group(kind.Word(), short)
@@ -110,10 +111,9 @@ func command(kind reference.Kind, short string, verbs []verb, vaults VaultNames)
 func (v verb) command(
 	kind reference.Kind, settings *session.Settings, output *console.Output,
 ) *cobra.Command {
-	words := strings.Fields(v.use)
+	wanted := strings.Fields(v.use)[1:]
 	c := &cobra.Command{
-		Use: v.use, Short: v.short, Example: v.example,
-		Args: console.Arguments(len(words)-1, len(words)-1),
+		Use: v.use, Short: v.short, Example: v.example, Args: cobra.ArbitraryArgs,
 	}
 	if v.more != "" {
 		c.Long = v.short + ".\n\n" + v.more
@@ -122,7 +122,15 @@ func (v verb) command(
 	for _, bind := range v.flags {
 		bind(c.Flags(), in)
 	}
+	for _, argument := range wanted {
+		bindArgument(c.Flags(), in, argument)
+	}
+	understandsAzure(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		args, err := in.arguments(c, args, wanted)
+		if err != nil {
+			return err
+		}
 		own, err := v.open(c, kind, settings, args)
 		if err != nil {
 			return err
