@@ -36,6 +36,7 @@ var rooms = map[string][]string{
 	"cmd/keyquorum/objects": {
 		"cmd/keyquorum/console", "cmd/keyquorum/reference", "cmd/keyquorum/session",
 	},
+	"cmd/keyquorum/frontdoor": {},
 	"cmd/keyquorum/reference": {"internal/address"},
 	"cmd/keyquorum/runner": {
 		"cmd/keyquorum/console", "cmd/keyquorum/reference", "cmd/keyquorum/session",

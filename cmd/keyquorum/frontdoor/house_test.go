@@ -1,0 +1,151 @@
+package frontdoor
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// program is keyquorum as a user would have built it.
+var program string
+
+func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "keyquorum-frontdoor")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "keyquorum")
+	build := exec.Command("go", "build", "-o", program, "./cmd/keyquorum")
+	build.Dir = "../../.."
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOEXPERIMENT=runtimesecret")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building keyquorum: %v\n%s", err, out)
+		return 1
+	}
+	code := m.Run()
+	if err := closeHouses(); err != nil {
+		fmt.Fprintln(os.Stderr, "FAIL:", err)
+		return 1
+	}
+	return code
+}
+
+// A house is a cluster that keeps nothing. Many tests may call at one.
+type house struct {
+	folder      string // of the cluster
+	environment map[string]string
+}
+
+// houses are the ones that tests share, each started when the first test wants it.
+var houses struct {
+	sync.Mutex
+	one   *house // of one node
+	three *house // of three, none of which a test may take down
+}
+
+func shared(t *testing.T) *house      { return open(t, &houses.one, "--nodes=1") }
+func sharedThree(t *testing.T) *house { return open(t, &houses.three, "--nodes=3") }
+
+func open(t *testing.T, place **house, args ...string) *house {
+	t.Helper()
+	houses.Lock()
+	defer houses.Unlock()
+	if *place == nil {
+		h, err := start(args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		*place = h
+	}
+	return *place
+}
+
+// closeHouses looks through the shared clusters for what must not lie there, and stops them.
+func closeHouses() (err error) {
+	for _, h := range []*house{houses.one, houses.three} {
+		if h != nil {
+			err = errors.Join(err, h.holdsNothingPlain(), h.stop())
+		}
+	}
+	return err
+}
+
+// own is a cluster of a test's own, which is looked through and stopped with it.
+func own(t *testing.T, args ...string) *house {
+	t.Helper()
+	h, err := start(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(h.holdsNothingPlain(), h.stop()); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+func start(args ...string) (*house, error) {
+	h := &house{}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, append([]string{"dev", "--memory", "--port=0",
+		"--detach", "--print=json"}, args...)...)
+	cmd.Env = bare()
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil || json.Unmarshal(out, &h.environment) != nil {
+		return nil, fmt.Errorf("a cluster did not start: %w: %s%s", err, out, &said)
+	}
+	h.folder = h.environment["KEYQUORUM_DEV_DIR"]
+	for _, name := range []string{"AZURE_CLIENT_SECRET", "KEYQUORUM_TOKEN"} {
+		keepCredentialOut(h.environment[name])
+	}
+	return h, nil
+}
+
+func (h *house) stop() error {
+	cmd := exec.Command(program, "dev", "stop", "--dir", h.folder)
+	cmd.Env = bare()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("dev stop: %w: %s", err, out)
+	}
+	return nil
+}
+
+// bare is our environment without anything that would configure the program.
+func bare() (env []string) {
+	for _, v := range os.Environ() {
+		name, _, _ := strings.Cut(v, "=")
+		prefix, _, _ := strings.Cut(name, "_")
+		switch {
+		case prefix == "KEYQUORUM", prefix == "BAO", prefix == "VAULT", prefix == "AZURE":
+		case name == "DBUS_SESSION_BUS_ADDRESS", name == "XDG_RUNTIME_DIR": // a keyring of ours
+		default:
+			env = append(env, v)
+		}
+	}
+	return env
+}
+
+// urls are the vault's, one a node.
+func (h *house) urls() []string { return strings.Split(h.environment["KEYQUORUM_VAULT_URLS"], ",") }
+
+// operator calls as an operator.
+func (h *house) operator(t *testing.T, args ...string) string {
+	t.Helper()
+	return h.caller(t).ok(args...)
+}
