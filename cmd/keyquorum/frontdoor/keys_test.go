@@ -103,7 +103,8 @@ func changesKeys(t *testing.T, c *caller) {
 		t.Errorf("the vault holds %+v", raw)
 	}
 	c.object("key", "set-attributes", "changed", "--enabled")
-	c.refusedGiven("text", 2, `\(403\)`, "key", "sign", "changed", "--algorithm=ES256")
+	c.refusedGiven("text", 2, `\(403\); keyquorum key show changed -field=operations --vault demo`,
+		"key", "sign", "changed", "--algorithm=ES256")
 }
 
 func rotatesKeys(t *testing.T, c *caller) {

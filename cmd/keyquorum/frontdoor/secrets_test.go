@@ -214,7 +214,8 @@ func purgesSecrets(t *testing.T, c *caller) {
 	if o := c.object("secret", "purge", "purged"); o.Name != "purged" {
 		t.Errorf("purged it is %+v", o)
 	}
-	c.refused(2, `\(404\)`, "secret", "show-deleted", "purged")
+	c.refused(2, `\(404\); keyquorum secret list-deleted --vault demo shows`, "secret", "show-deleted",
+		"purged")
 	c.refused(2, `\(404\)`, "secret", "recover", "purged")
 	c.setSecret("purged", private()) // the name is free
 	if n := len(c.list("secret", "list-versions", "purged")); n != 1 {
@@ -249,7 +250,8 @@ func backsSecretsUp(t *testing.T, c *caller) {
 	if found := plainIn(blob); found != "" || len(blob) < 100 {
 		t.Errorf("a backup of %d bytes holds %s", len(blob), found)
 	}
-	c.refused(2, `\(409\)`, "secret", "restore", "--file", "saved")
+	c.refused(2, `\(409\); a backup comes back where there is none`, "secret", "restore", "--file",
+		"saved")
 	c.ok("secret", "delete", name)
 	c.ok("secret", "purge", name)
 	if o := c.objectGiven(string(blob), "secret", "restore", "--file=-"); o.ID != two.ID ||
@@ -260,7 +262,8 @@ func backsSecretsUp(t *testing.T, c *caller) {
 		t.Errorf("the values are %q", got)
 	}
 	blob[len(blob)/2] ^= 1
-	c.refused(2, `\(400\)`, "secret", "restore", "--file", c.file("broken", blob))
+	c.refused(2, `\(400\); it has to be what keyquorum secret backup has written`, "secret", "restore",
+		"--file", c.file("broken", blob))
 	c.refused(1, "--file", "secret", "restore")
 	c.refused(1, "--file", "secret", "backup", name)
 }
