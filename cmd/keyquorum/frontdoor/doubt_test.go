@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +53,37 @@ func TestAWriteThatMayBeDoneIsNotDoneAgain(t *testing.T) {
 			}
 			if made := n.changes.Load(); made != 1 {
 				t.Errorf("it was sent %d times to the first node", made)
+			}
+		})
+	}
+}
+
+// TestInterruptedWritesSayHowToLook; a read is only interrupted.
+func TestInterruptedWritesSayHowToLook(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	for args, says := range map[string]string{
+		"secret set interrupted": "interrupted before .* answered, so the change may have been made: " +
+			"look with keyquorum secret list-versions interrupted --vault demo before",
+		"secret list": "^keyquorum: interrupted\n$",
+	} {
+		t.Run(strings.Fields(args)[1], func(t *testing.T) {
+			t.Parallel()
+			c := shared(t).caller(t)
+			arrived := make(chan bool, 9)
+			n := c.house.relay(t, a, func(_ http.ResponseWriter, r *http.Request,
+				pass func() (*http.Response, []byte)) {
+				pass()
+				arrived <- true
+				<-r.Context().Done()
+			})
+			s := c.behind(a, n.url()).start(strings.Fields(args)...)
+			<-arrived
+			_ = s.cmd.Process.Signal(os.Interrupt)
+			_ = s.cmd.Wait()
+			if !regexp.MustCompile(says).MatchString(s.stderr.String()) ||
+				strings.Count(s.stderr.String(), "\n") != 1 || s.cmd.ProcessState.ExitCode() < 1 {
+				t.Errorf("%v, %s", s.cmd.ProcessState, s.stderr.String())
 			}
 		})
 	}

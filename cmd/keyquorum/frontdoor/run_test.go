@@ -248,6 +248,7 @@ func TestRunWatches(t *testing.T) {
 	c.setSecret("run-watched", second)
 	again.await("<" + second + ">")
 	signalled.await("hup <" + first + ">") // its environment stays
+	time.Sleep(300 * time.Millisecond)     // several looks, at which nothing is to happen
 	again.ends(syscall.SIGTERM, 143)
 	signalled.ends(syscall.SIGTERM, 143)
 	if !strings.Contains(again.stderr.String(), "a new version; starting the command again") {

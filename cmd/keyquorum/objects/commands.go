@@ -3,7 +3,10 @@ package objects
 import (
 	"context"
 	"io"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -58,12 +61,15 @@ func (c *call) people() io.Writer { return c.cmd.ErrOrStderr() }
 // changed says whether a flag was given.
 func (c *call) changed(flag string) bool { return c.cmd.Flags().Changed(flag) }
 
-// ask does calls of the SDK: whoever waits for long is told, and what goes wrong is explained.
+// ask does calls of the SDK: whoever waits for long is told, who interrupts it hears what that means
+// for a change, and what goes wrong is explained.
 func ask[T any](c *call, do func(context.Context) (T, error)) (T, error) {
 	if !c.output.Quiet() {
 		defer console.Waiting(c.people(), "waiting for "+c.vault.URL)()
 	}
-	answer, err := do(c.ctx)
+	ctx, stop := signal.NotifyContext(c.ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	answer, err := do(ctx)
 	return answer, c.vault.Explain(err, c.kind, c.ref.Name)
 }
 

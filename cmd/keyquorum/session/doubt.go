@@ -2,7 +2,9 @@ package session
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -113,9 +115,13 @@ func (d *InDoubt) Error() string { return d.cause + ", so the change may have be
 
 // doubt is the error of a write that a host may have done; nil: it has not, or the answer says that
 // it has.
-func doubt(r *http.Request, host string, answer *http.Response, sent bool, err error) error {
+func doubt(
+	r *http.Request, host string, answer *http.Response, sent bool, err error,
+) *InDoubt {
 	cause := ""
 	switch {
+	case errors.Is(err, context.Canceled) && sent:
+		cause = fmt.Sprintf("interrupted before %s answered", host)
 	case err != nil && sent:
 		cause = fmt.Sprintf("%s did not answer (%v)", host, plainCause(err))
 	case err == nil && mayBeDone(answer):

@@ -25,16 +25,17 @@ const refused = 2
 func (v *Vault) Explain(err error, kind reference.Kind, name string) error {
 	var answer *azcore.ResponseError
 	var identity *azidentity.AuthenticationFailedError
-	var doubt *InDoubt
-	unreached := v.nodes.failed.Load() // the SDK keeps only its text when a token was asked for
+	// The SDK keeps only the text of an error when a token was asked for, and none when it was
+	// interrupted.
+	unreached, unsure := v.nodes.failed.Load(), v.nodes.unsure.Load()
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &doubt):
+	case unsure != nil:
 		return console.Exit(refused, fmt.Errorf("%w: look with %s before you make it again",
-			doubt, doubt.look(kind, name, v.Name)))
+			unsure, unsure.look(kind, name, v.Name)))
 	case errors.Is(err, context.Canceled):
-		return console.Exit(1, errors.New("interrupted: it may have been done, or not"))
+		return errors.New("interrupted")
 	case unreached != nil:
 		return console.Exit(refused, unreached)
 	case errors.As(err, &answer):

@@ -36,7 +36,8 @@ type nodes struct {
 	hosts  []string          // host[:port] of the vault by each way
 	good   atomic.Int32      // the way that answered last, which is tried first
 	failed atomic.Pointer[Unreached]
-	vault  string // host[:port] of the vault; other hosts are the authority's
+	unsure atomic.Pointer[InDoubt] // nothing is done after it
+	vault  string                  // host[:port] of the vault; other hosts are the authority's
 }
 
 func newNodes(places reference.Places, roots *x509.CertPool) *nodes {
@@ -113,8 +114,9 @@ func (n *nodes) RoundTrip(r *http.Request) (*http.Response, error) {
 		at := (begin + i) % len(n.ways)
 		answer, sent, err := send(n.ways[at], r, body)
 		if change {
-			if unknown := doubt(r, n.hosts[at], answer, sent, err); unknown != nil {
-				return nil, unknown
+			if unsure := doubt(r, n.hosts[at], answer, sent, err); unsure != nil {
+				n.unsure.Store(unsure)
+				return nil, unsure
 			}
 		}
 		switch {
