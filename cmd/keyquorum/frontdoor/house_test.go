@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -44,8 +45,12 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "building keyquorum: %v\n%s", err, out)
 		return 1
 	}
+	// The tests wait for other processes most of the time, on one processor too.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
-	if err := closeHouses(); err != nil {
+	if err := closeShared(); err != nil {
 		fmt.Fprintln(os.Stderr, "FAIL:", err)
 		return 1
 	}
@@ -70,38 +75,32 @@ type house struct {
 	environment map[string]string
 }
 
-// houses are the ones that tests share, each started when the first test wants it.
-var houses struct {
+// one is the cluster of one node that tests share, started when the first wants it.
+var one struct {
 	sync.Mutex
-	one   *house // of one node
-	three *house // of three, none of which a test may take down
+	*house
 }
 
-func shared(t *testing.T) *house      { return open(t, &houses.one, "--nodes=1") }
-func sharedThree(t *testing.T) *house { return open(t, &houses.three, "--nodes=3") }
-
-func open(t *testing.T, place **house, args ...string) *house {
+func shared(t *testing.T) *house {
 	t.Helper()
-	houses.Lock()
-	defer houses.Unlock()
-	if *place == nil {
-		h, err := start(args...)
+	one.Lock()
+	defer one.Unlock()
+	if one.house == nil {
+		h, err := start("--nodes=1")
 		if err != nil {
 			t.Fatal(err)
 		}
-		*place = h
+		one.house = h
 	}
-	return *place
+	return one.house
 }
 
-// closeHouses looks through the shared clusters for what must not lie there, and stops them.
-func closeHouses() (err error) {
-	for _, h := range []*house{houses.one, houses.three} {
-		if h != nil {
-			err = errors.Join(err, h.holdsNothingPlain(), h.stop())
-		}
+// closeShared looks through the shared cluster for what must not lie there, and stops it.
+func closeShared() error {
+	if one.house == nil {
+		return nil
 	}
-	return err
+	return errors.Join(one.holdsNothingPlain(), one.stop())
 }
 
 // own is a cluster of a test's own, which is looked through and stopped with it.
@@ -165,9 +164,3 @@ func bare() (env []string) {
 
 // urls are the vault's, one a node.
 func (h *house) urls() []string { return strings.Split(h.environment["KEYQUORUM_VAULT_URLS"], ",") }
-
-// operator calls as an operator.
-func (h *house) operator(t *testing.T, args ...string) string {
-	t.Helper()
-	return h.caller(t).ok(args...)
-}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -60,7 +61,11 @@ func TestNodesDieAndTheOthersServe(t *testing.T) {
 	c.setSecret("outlives", value)
 	c.ok("key", "create", "outlives", "--kty=EC")
 
+	storm := h.storm(t, 4)
+	storm.await(10)
 	h.kill(t, 1) // at which vault and authority are
+	storm.await(20)
+	storm.end()
 	later := private()
 	c.doneOnce("after-a-death")
 	if got := c.value("outlives"); got != value {
@@ -88,11 +93,87 @@ func TestNodesDieAndTheOthersServe(t *testing.T) {
 		"--vault, KEYQUORUM_VAULT_URLS", "secret", "list")
 }
 
+// A storm sets secrets, from several callers at once, until it is ended.
+type storm struct {
+	t     *testing.T
+	house *house
+	done  chan struct{}
+	all   sync.WaitGroup
+	set   chan string       // a name that was set, or not
+	made  map[string][2]int // by name, the least and the most versions that there may be
+	mu    sync.Mutex        // guards made
+}
+
+func (h *house) storm(t *testing.T, writers int) *storm {
+	t.Helper()
+	s := &storm{t: t, house: h, done: make(chan struct{}), set: make(chan string),
+		made: map[string][2]int{}}
+	for w := range writers {
+		c := h.caller(t)
+		s.all.Go(func() { s.write(c, w) })
+	}
+	return s
+}
+
+func (s *storm) write(c *caller, writer int) {
+	for i := 0; ; i++ {
+		name := fmt.Sprintf("storm-%d-%d", writer, i)
+		o := c.given(private(), "secret", "set", name)
+		s.mu.Lock()
+		s.made[name] = s.versions(o)
+		s.mu.Unlock()
+		select {
+		case s.set <- name:
+		case <-s.done:
+			return
+		}
+	}
+}
+
+// versions are the least and the most that there may be after a call: one when it is done, none when
+// it was refused, and either where nobody knew.
+func (s *storm) versions(o outcome) [2]int {
+	switch {
+	case o.code == 0:
+		return [2]int{1, 1}
+	case o.code == 2 && strings.Contains(o.stderr, "may have been made"):
+		return [2]int{0, 1}
+	case o.code == 2 && strings.Contains(o.stderr, "(503)"): // an election that took long
+		return [2]int{0, 0}
+	}
+	s.t.Errorf("exit code %d, %s", o.code, o.stderr)
+	return [2]int{}
+}
+
+// await waits for so many writes.
+func (s *storm) await(writes int) {
+	for range writes {
+		<-s.set
+	}
+}
+
+// end looks for what was set.
+func (s *storm) end() {
+	s.t.Helper()
+	close(s.done)
+	s.all.Wait()
+	c, unsure := s.house.caller(s.t), 0
+	for name, may := range s.made {
+		if may[0] != may[1] {
+			unsure++
+		}
+		o := c.call("secret", "list-versions", name, "-q")
+		if n := strings.Count(o.stdout, "\n"); n < may[0] || n > may[1] {
+			s.t.Errorf("%s has %d versions, and there may be %v", name, n, may)
+		}
+	}
+	s.t.Logf("%d writes while a node died, %d of them in doubt", len(s.made), unsure)
+}
+
 // TestASealedNodeSaysWhoUnsealsIt, whatever is asked.
 func TestASealedNodeSaysWhoUnsealsIt(t *testing.T) {
 	t.Parallel()
 	h := own(t, "--nodes=1")
-	c := h.caller(t)
 	h.seal(t, 1)
 	for _, args := range []string{"secret show hello", "key create hello", "secret set hello"} {
 		t.Run(strings.ReplaceAll(args, " ", "_"), func(t *testing.T) {
@@ -101,7 +182,6 @@ func TestASealedNodeSaysWhoUnsealsIt(t *testing.T) {
 				strings.Fields(args)...)
 		})
 	}
-	_ = c
 }
 
 // TestNoNodeAtAll says where it looked.

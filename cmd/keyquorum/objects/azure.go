@@ -57,7 +57,7 @@ func (in *input) arguments(c *cobra.Command, given, wanted []string) ([]string, 
 		if len(given) == 0 {
 			return []string{in.argument}, nil
 		}
-		return nil, fmt.Errorf("%s: %q is given besides --name or --id%s", c.CommandPath(), given[0],
+		return nil, fmt.Errorf("%s: an argument is given besides --name or --id%s", c.CommandPath(),
 			spaced(c))
 	}
 	err := console.Arguments(len(wanted), len(wanted))(c, given)
