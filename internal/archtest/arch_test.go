@@ -36,6 +36,9 @@ var rooms = map[string][]string{
 	"cmd/keyquorum/objects": {
 		"cmd/keyquorum/console", "cmd/keyquorum/reference", "cmd/keyquorum/session",
 	},
+	"cmd/keyquorum/frontdoor": { // in tests, so that go test knows what the program is built from
+		"cmd/keyquorum/dev", "cmd/keyquorum/objects", "cmd/keyquorum/runner", "httpapi",
+	},
 	"cmd/keyquorum/reference": {"internal/address"},
 	"cmd/keyquorum/runner": {
 		"cmd/keyquorum/console", "cmd/keyquorum/reference", "cmd/keyquorum/session",

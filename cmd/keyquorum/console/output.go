@@ -34,7 +34,8 @@ type Output struct {
 func OutputFlags(c *cobra.Command) *Output {
 	o := &Output{format: "table"}
 	f := c.PersistentFlags()
-	f.Var(Choice(&o.format, "table", "json", "env"), "format", "how to print; env is for a shell")
+	f.VarP(Choice(&o.format, "table", "json", "env"), "format", "o",
+		"how to print; env is for a shell")
 	f.StringVar(&o.field, "field", "", "print one member of the JSON, as it is")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only ids, or the names of a list")
 	return o

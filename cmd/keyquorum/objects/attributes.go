@@ -14,6 +14,7 @@ import (
 // attributeFlags are the flags of what both kinds of object carry.
 type attributeFlags struct {
 	enabled     bool
+	disabled    bool
 	expires     string
 	notBefore   string
 	tags        []string
@@ -24,6 +25,7 @@ type attributeFlags struct {
 func bindAttributes(f *pflag.FlagSet, in *input) {
 	a := &in.attributes
 	f.BoolVar(&a.enabled, "enabled", true, "let it be used; --enabled=false does not")
+	bindDisabled(f, in)
 	f.StringVar(
 		&a.expires,
 		"expires",
@@ -49,7 +51,7 @@ func bindOperations(f *pflag.FlagSet, in *input) {
 }
 
 func bindVersion(f *pflag.FlagSet, in *input) {
-	f.StringVar(&in.version, "version", "", "version (default the newest)")
+	f.StringVarP(&in.version, "version", "v", "", "version (default the newest)")
 }
 
 // attributes are those that were given; what is nil stays as it is.
@@ -65,8 +67,14 @@ type attributes struct {
 // attributes reads the flags that were given.
 func (c *call) attributes() (a attributes, err error) {
 	flags := c.in.attributes
-	if c.changed("enabled") {
+	switch {
+	case c.changed("enabled") && c.changed("disabled"):
+		return a, errors.New("--enabled and --disabled: give one of them")
+	case c.changed("enabled"):
 		a.enabled = &flags.enabled
+	case c.changed("disabled"):
+		enabled := !flags.disabled
+		a.enabled = &enabled
 	}
 	if a.expires, err = timeFlag("--expires", flags.expires); err != nil {
 		return a, err

@@ -3,7 +3,10 @@ package objects
 import (
 	"context"
 	"io"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -26,6 +29,7 @@ type verb struct {
 
 // input is what the flags say; each verb has those that it binds.
 type input struct {
+	argument   string // where a flag gave it
 	version    string
 	file       string
 	out        string
@@ -57,12 +61,15 @@ func (c *call) people() io.Writer { return c.cmd.ErrOrStderr() }
 // changed says whether a flag was given.
 func (c *call) changed(flag string) bool { return c.cmd.Flags().Changed(flag) }
 
-// ask does calls of the SDK: whoever waits for long is told, and what goes wrong is explained.
+// ask does calls of the SDK: whoever waits for long is told, who interrupts it hears what that means
+// for a change, and what goes wrong is explained.
 func ask[T any](c *call, do func(context.Context) (T, error)) (T, error) {
 	if !c.output.Quiet() {
 		defer console.Waiting(c.people(), "waiting for "+c.vault.URL)()
 	}
-	answer, err := do(c.ctx)
+	ctx, stop := signal.NotifyContext(c.ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	answer, err := do(ctx)
 	return answer, c.vault.Explain(err, c.kind, c.ref.Name)
 }
 
@@ -87,8 +94,8 @@ AZURE_CLIENT_ID, AZURE_CLIENT_SECRET) or of keyquorum login. So it works with
 vaults of Azure itself too. NAME is the name of a %[1]s, its id
 (https://host/%[1]ss/name/version), or akv://vault/name[/version].
 
-Exit codes: 0 done; 1 wrong usage or a local failure; 2 refused by the vault,
-or no node was reached%[2]s.`
+Exit codes: 0 done; 1 wrong usage or a local failure; 2 refused by the vault, no
+node was reached, or nobody knows whether it was done%[2]s.`
 
 func command(kind reference.Kind, short string, verbs []verb, vaults VaultNames) *cobra.Command {
 	c := console.Group(kind.Word(), short)
@@ -111,10 +118,9 @@ func command(kind reference.Kind, short string, verbs []verb, vaults VaultNames)
 func (v verb) command(
 	kind reference.Kind, settings *session.Settings, output *console.Output,
 ) *cobra.Command {
-	words := strings.Fields(v.use)
+	wanted := strings.Fields(v.use)[1:]
 	c := &cobra.Command{
-		Use: v.use, Short: v.short, Example: v.example,
-		Args: console.Arguments(len(words)-1, len(words)-1),
+		Use: v.use, Short: v.short, Example: v.example, Args: cobra.ArbitraryArgs,
 	}
 	if v.more != "" {
 		c.Long = v.short + ".\n\n" + v.more
@@ -123,7 +129,15 @@ func (v verb) command(
 	for _, bind := range v.flags {
 		bind(c.Flags(), in)
 	}
+	for _, argument := range wanted {
+		bindArgument(c.Flags(), in, argument)
+	}
+	understandsAzure(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		args, err := in.arguments(c, args, wanted)
+		if err != nil {
+			return err
+		}
 		own, err := v.open(c, kind, settings, args)
 		if err != nil {
 			return err

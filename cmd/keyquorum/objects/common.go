@@ -36,6 +36,8 @@ func commonVerbs(kind reference.Kind) []verb {
 		{use: "list-versions NAME", short: "List the versions of a " + word, do: listVersions},
 		{use: "list-deleted", short: "List the " + word + "s that are deleted and not yet purged",
 			do: list((shelf).listDeleted, listedDeleted)},
+		{use: "show-deleted NAME", short: "Show a " + word + " that is deleted and not yet purged",
+			do: showDeleted, deleted: true},
 		{
 			use:   "set-attributes NAME",
 			short: "Change what is not the value: when it ends, tags, whether it is enabled",
@@ -71,16 +73,17 @@ func commonVerbs(kind reference.Kind) []verb {
 }
 
 func bindOut(f *pflag.FlagSet, in *input) {
-	f.StringVar(
+	f.StringVarP(
 		&in.out,
 		"file",
+		"f",
 		"",
 		"file to write, which must not be there yet; - is standard output",
 	)
 }
 
 func bindFile(f *pflag.FlagSet, in *input) {
-	f.StringVar(&in.file, "file", "", "file to read; - is standard input")
+	f.StringVarP(&in.file, "file", "f", "", "file to read; - is standard input")
 }
 
 // version is that of the reference or of --version.
@@ -130,6 +133,17 @@ func show(c *call) (a console.Answer, err error) {
 		a.Env = [][2]string{{console.VariableName(o.Name), *o.Value}}
 	}
 	return a, nil
+}
+
+func showDeleted(c *call) (a console.Answer, err error) {
+	if err := c.newest(); err != nil {
+		return a, err
+	}
+	o, err := ask(
+		c,
+		func(ctx context.Context) (object, error) { return c.shelf.getDeleted(ctx, c.ref.Name) },
+	)
+	return o.answer(), err
 }
 
 // list is a verb that lists all there are of something.

@@ -103,9 +103,10 @@ func cryptoVerbs() []verb {
 }
 
 func bindAlgorithm(f *pflag.FlagSet, in *input) {
-	f.StringVar(
+	f.StringVarP(
 		&in.algorithm,
 		"algorithm",
+		"a",
 		"",
 		"such as ES256, PS256, RSA-OAEP-256, A256GCM\n(default what suits the key, RSA and EC)",
 	)
@@ -265,7 +266,8 @@ func readBase64(flag, text string) ([]byte, error) {
 	if text == "" {
 		return nil, nil
 	}
-	b, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(text, "="))
+	text = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(text, "="))
+	b, err := base64.RawURLEncoding.DecodeString(text) // the Azure CLI prints the other alphabet
 	if err != nil {
 		return nil, fmt.Errorf("%s is not base64url", flag)
 	}

@@ -156,7 +156,10 @@ func deletedKey(d azkeys.DeletedKey) object {
 	return o
 }
 
+// hsmSuffix ends a type of key that is to be kept in hardware.
+const hsmSuffix = "-HSM"
+
 // plainType is a type of key without where it is kept: EC for EC-HSM.
 func plainType(key *azkeys.JSONWebKey) string {
-	return strings.TrimSuffix(string(value(key.Kty)), "-HSM")
+	return strings.TrimSuffix(string(value(key.Kty)), hsmSuffix)
 }

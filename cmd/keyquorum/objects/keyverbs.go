@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
 	"github.com/spf13/pflag"
@@ -14,10 +15,11 @@ import (
 
 // keyFlags say what key is to be made.
 type keyFlags struct {
-	kty   string
-	size  int
-	curve string
-	hsm   bool
+	kty        string
+	size       int
+	curve      string
+	hsm        bool
+	protection string // as az says hsm
 }
 
 func keyVerbs() []verb {
@@ -68,10 +70,12 @@ func bindKey(f *pflag.FlagSet, in *input) {
 	f.StringVar(&in.key.kty, "kty", "RSA", "RSA, EC or oct, or one of them with -HSM")
 	f.IntVar(&in.key.size, "size", 0, "bits of an RSA or oct key (default the vault's)")
 	f.StringVar(&in.key.curve, "curve", "", "of an EC key: P-256, P-384, P-521 or P-256K")
+	bindProtection(f, in)
 }
 
 func bindHSM(f *pflag.FlagSet, in *input) {
 	f.BoolVar(&in.key.hsm, "hsm", false, "make it a key of type RSA-HSM, EC-HSM or oct-HSM")
+	bindProtection(f, in)
 }
 
 func bindAs(f *pflag.FlagSet, in *input) {
@@ -86,7 +90,14 @@ func createKey(c *call) (a console.Answer, err error) {
 	if err != nil {
 		return a, err
 	}
+	hsm, err := c.in.key.protected()
+	if err != nil {
+		return a, err
+	}
 	kty := azkeys.KeyType(c.in.key.kty)
+	if hsm && !strings.HasSuffix(c.in.key.kty, hsmSuffix) {
+		kty += hsmSuffix
+	}
 	in := azkeys.CreateKeyParameters{
 		Kty: &kty, KeyOps: operations(attributes.operations), KeyAttributes: attributes.ofKey(),
 		Tags: attributes.tags,
@@ -117,6 +128,10 @@ func importKey(c *call) (a console.Answer, err error) {
 	if err != nil {
 		return a, err
 	}
+	hsm, err := c.in.key.protected()
+	if err != nil {
+		return a, err
+	}
 	if c.in.file == "" {
 		return a, errors.New("which key? Say --file FILE, or --file - for standard input")
 	}
@@ -135,8 +150,8 @@ func importKey(c *call) (a console.Answer, err error) {
 		KeyAttributes: attributes.ofKey(),
 		Tags:          attributes.tags,
 	}
-	if c.in.key.hsm {
-		in.HSM = &c.in.key.hsm
+	if hsm {
+		in.HSM = &hsm
 	}
 	o, err := ask(c, func(ctx context.Context) (object, error) {
 		r, err := c.keys().ImportKey(ctx, c.ref.Name, in, nil)
@@ -157,7 +172,7 @@ func rotateKey(c *call) (a console.Answer, err error) {
 }
 
 func downloadKey(c *call) (a console.Answer, err error) {
-	write, ok := formats[c.in.as]
+	write, ok := formats[strings.ToLower(c.in.as)]
 	if !ok {
 		return a, fmt.Errorf("--as %q: it is pem, jwk or raw", c.in.as)
 	}

@@ -23,6 +23,7 @@ import (
 var formats = map[string]func(*azkeys.JSONWebKey) ([]byte, error){
 	"pem": publicPEM,
 	"raw": publicDER,
+	"der": publicDER, // as az says it
 	"jwk": publicJWK,
 }
 

@@ -3,6 +3,7 @@ package runner
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -72,10 +73,17 @@ func gather(environment []string, assignments []assignment) ([]variable, error) 
 	return latest(all), nil
 }
 
+// errNoReference shows nothing of a text: it may be a secret that stands in the wrong place.
+var errNoReference = errors.New("what begins with akv:// is a reference to a secret: " +
+	"akv://vault/name or akv://vault/name/version")
+
 func (v *variable) refer(text string) error {
 	r, err := reference.Parse(reference.Secrets, text)
+	if err != nil {
+		return errNoReference
+	}
 	v.reference = &r
-	return err
+	return nil
 }
 
 // latest keeps the last of each name.

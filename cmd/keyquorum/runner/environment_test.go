@@ -37,6 +37,10 @@ func TestFilesThatAreWrongNameTheLine(t *testing.T) {
 		_, err := readVariables([]byte(text))
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v, which does not say %q", text, err, says)
+			continue
+		}
+		if strings.Contains(err.Error(), "topsecret") {
+			t.Errorf("%q: %v, which shows it", text, err)
 		}
 	}
 }

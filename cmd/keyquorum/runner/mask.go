@@ -22,8 +22,8 @@ type masks struct {
 	known map[string]bool
 }
 
-// add has a value masked: as it is, without the line break at its end, each of its lines, and as it
-// stands in JSON. It is false for one that is too short.
+// add has a value masked: as it is, without the line break at its end, each of its lines, with the
+// spaces around it and without, and as it stands in JSON. It is false for one that is too short.
 func (m *masks) add(value string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -32,6 +32,7 @@ func (m *masks) add(value string) bool {
 	for _, line := range strings.FieldsFunc(value,
 		func(r rune) bool { return r == '\n' || r == '\r' }) {
 		m.addLocked(line)
+		m.addLocked(strings.TrimSpace(line)) // as shells read it
 	}
 	m.addLocked(strings.TrimRight(value, "\r\n"))
 	return m.addLocked(value)

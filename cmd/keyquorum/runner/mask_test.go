@@ -39,6 +39,7 @@ func TestMasking(t *testing.T) {
 		{"a beginning at the end", []string{"s3cret"}, []string{"s3cre"}, "s3cre"},
 		{"several lines", []string{"first\nsecond\n"}, []string{"first\r\n  second\r\n"},
 			"***\r\n  ***\r\n"},
+		{"a line without its indent", []string{"key:\n    s3cret \n"}, []string{"[s3cret]"}, "[***]"},
 		{"in JSON", []string{"a\"b\nc<d"}, []string{`{"v":"a\"b\nc<d","w":"a\"b\nc\u003cd"}`},
 			`{"v":"***","w":"***"}`},
 		{"without its last line break", []string{"s3cret\n"}, []string{"[s3cret]"}, "[***]"},

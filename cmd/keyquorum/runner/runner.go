@@ -28,10 +28,10 @@ resolved nothing is started. A file has lines NAME=value; # begins a comment,
 and a value may stand in quotes.
 
 What the command prints goes through a pipe in which each secret is replaced by
-***: the whole value, each of its lines, and the value as JSON has it. Lines
-and values of less than 4 bytes are not, nor is what the command encodes in its
-own way: masking is against accidents, not against the command. --no-masking
-gives the command the terminal itself.
+***: the whole value, each of its lines (without the spaces around it too), and
+the value as JSON has it. Lines and values of less than 4 bytes are not, nor is
+what the command encodes in its own way: masking is against accidents, not
+against the command. --no-masking gives the command the terminal itself.
 
 The exit code is the command's, 128 and the signal's number where one ended it,
 127 and 126 where it was not found or could not be started; 1 and 2 are ours,

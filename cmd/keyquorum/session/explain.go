@@ -25,12 +25,17 @@ const refused = 2
 func (v *Vault) Explain(err error, kind reference.Kind, name string) error {
 	var answer *azcore.ResponseError
 	var identity *azidentity.AuthenticationFailedError
-	unreached := v.nodes.failed.Load() // the SDK keeps only its text when a token was asked for
+	// The SDK keeps only the text of an error when a token was asked for, and none when it was
+	// interrupted.
+	unreached, unsure := v.nodes.failed.Load(), v.nodes.unsure.Load()
 	switch {
 	case err == nil:
 		return nil
+	case unsure != nil:
+		return console.Exit(refused, fmt.Errorf("%w: look with %s before you make it again",
+			unsure, unsure.look(kind, name, v.Name)))
 	case errors.Is(err, context.Canceled):
-		return console.Exit(1, errors.New("interrupted: it may have been done, or not"))
+		return errors.New("interrupted")
 	case unreached != nil:
 		return console.Exit(refused, unreached)
 	case errors.As(err, &answer):
@@ -41,19 +46,8 @@ func (v *Vault) Explain(err error, kind reference.Kind, name string) error {
 	return console.Exit(refused, err)
 }
 
-// notesOf is the body of an error.
-type notesOf struct {
-	Error struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-		Inner   struct {
-			Code string `json:"code"`
-		} `json:"innererror"`
-	} `json:"error"`
-}
-
 func (v *Vault) explained(answer *azcore.ResponseError, kind reference.Kind, name string) error {
-	var notes notesOf
+	var notes struct{ Error azureError }
 	if answer.RawResponse != nil {
 		if body, err := runtime.Payload(answer.RawResponse); err == nil {
 			_ = json.Unmarshal(body, &notes) // what is not as Azure has it has no code
@@ -67,36 +61,70 @@ func (v *Vault) explained(answer *azcore.ResponseError, kind reference.Kind, nam
 			http.StatusText(answer.StatusCode),
 		)
 	}
-	advice := v.advice(answer.StatusCode, notes.Error.Code, notes.Error.Inner.Code, kind, name)
-	return fmt.Errorf("%s (%d)%s", said, answer.StatusCode, advice)
+	return fmt.Errorf("%s (%d)%s", said, answer.StatusCode,
+		v.advice(answer, notes.Error, kind, name))
 }
 
 // advice is what to do next about an answer, with "; " before it, or nothing.
-func (v *Vault) advice(status int, code, inner string, kind reference.Kind, name string) string {
-	word, at := kind.Word(), "--vault "+v.Name
+func (v *Vault) advice(
+	answer *azcore.ResponseError, said azureError, kind reference.Kind, name string,
+) string {
+	status, inner, word, at := answer.StatusCode, said.Inner.Code, kind.Word(), "--vault "+v.Name
 	switch {
-	case code == "VaultNotFound":
+	case said.Code == "VaultNotFound":
 		return "; look at the vault's name, or make it: keyquorum vault create " + v.Name
 	case inner == "ObjectIsDeletedButRecoverable":
 		return fmt.Sprintf("; keyquorum %s recover %s %s, or purge", word, name, at)
-	case strings.HasSuffix(code, "NotFound") && status == http.StatusNotFound:
-		return fmt.Sprintf("; keyquorum %s list %s shows what there is", word, at)
-	case inner == "SecretDisabled" || inner == "KeyDisabled":
-		return fmt.Sprintf("; keyquorum %s set-attributes %s --enabled %s", word, name, at)
+	case strings.HasSuffix(said.Code, "NotFound") && status == http.StatusNotFound:
+		if strings.HasPrefix(pathOf(answer), "/deleted") {
+			return fmt.Sprintf("; keyquorum %s list-deleted %s shows what was deleted", word, at)
+		}
+		return fmt.Sprintf("; keyquorum %s list %s shows what there is, list-deleted what was", word, at)
+	case strings.HasSuffix(pathOf(answer), "/restore"):
+		return restoring(status, word)
+	case uses[inner] != "":
+		return fmt.Sprintf("; keyquorum %s %s %s", word, fmt.Sprintf(uses[inner], name), at)
 	case strings.HasPrefix(inner, "ForbiddenBy") || inner == "AccessDenied":
-		return fmt.Sprintf(
-			"; an operator grants it: keyquorum grant set %s APP --%s …",
-			v.Name,
-			kind,
-		)
+		return fmt.Sprintf("; an operator grants it: keyquorum grant set %s APP --%s …", v.Name, kind)
 	case status == http.StatusUnauthorized:
 		return "; look at AZURE_CLIENT_ID and its secret, or run keyquorum login"
 	case status == http.StatusServiceUnavailable:
 		return "; no node that was tried can serve: an operator unseals one (keyquorum status shows them)"
 	case status == http.StatusTooManyRequests:
 		return "; try again later"
+	case strings.Contains(said.Message, "combination is not supported"):
+		return fmt.Sprintf("; keyquorum %s show %s %s says what it is", word, name, at)
 	}
 	return ""
+}
+
+// uses are what shows or changes why an object may not be used, by the refusal's inner code.
+var uses = map[string]string{
+	"SecretDisabled": "set-attributes %s --enabled", "KeyDisabled": "set-attributes %s --enabled",
+	"KeyExpired":            "set-attributes %s --expires WHEN",
+	"KeyNotYetValid":        "set-attributes %s --not-before WHEN",
+	"KeyOperationForbidden": "show %s -field=operations",
+}
+
+// restoring is the advice for whoever restores.
+func restoring(status int, word string) string {
+	switch status {
+	case http.StatusConflict:
+		return "; a backup comes back where there is none of its name: delete and purge that, or name " +
+			"another vault"
+	case http.StatusBadRequest:
+		return fmt.Sprintf("; it has to be what keyquorum %s backup has written, whole, of a vault of "+
+			"the same cluster", word)
+	}
+	return ""
+}
+
+// pathOf is the path of the request that was answered.
+func pathOf(answer *azcore.ResponseError) string {
+	if answer.RawResponse == nil || answer.RawResponse.Request == nil {
+		return ""
+	}
+	return answer.RawResponse.Request.URL.Path
 }
 
 // links are Azure's "For help resolving this issue, please see …" and what follows.
@@ -135,7 +163,8 @@ func tokenRefused(answer *http.Response) error {
 		said = http.StatusText(answer.StatusCode)
 	}
 	return fmt.Errorf(
-		"no token from %s: %s (%d); look at AZURE_CLIENT_ID and its secret, or run keyquorum login",
+		"no token from %s: %s (%d); look at AZURE_CLIENT_ID and its secret, which may have ended, "+
+			"or run keyquorum login",
 		host,
 		said,
 		answer.StatusCode,

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"os"
 	"strings"
@@ -28,12 +29,15 @@ const (
 
 // nodes carries requests to the host that their URL names and, where that cannot be reached or says
 // that it cannot serve (503), to the other nodes of the cluster under the same name: every node
-// answers for every vault, and issues tokens. TLS holds each to the name that was asked for.
+// answers for every vault, and issues tokens. TLS holds each to the name that was asked for. What
+// must not be done twice doubt.go says.
 type nodes struct {
 	ways   []*http.Transport // the first goes where the URL says, each other to one node
+	hosts  []string          // host[:port] of the vault by each way
 	good   atomic.Int32      // the way that answered last, which is tried first
 	failed atomic.Pointer[Unreached]
-	vault  string // host[:port] of the vault; other hosts are the authority's
+	unsure atomic.Pointer[InDoubt] // nothing is done after it
+	vault  string                  // host[:port] of the vault; other hosts are the authority's
 }
 
 func newNodes(places reference.Places, roots *x509.CertPool) *nodes {
@@ -41,9 +45,11 @@ func newNodes(places reference.Places, roots *x509.CertPool) *nodes {
 		ways:  []*http.Transport{newWay(roots, dialNamed)},
 		vault: strings.TrimPrefix(places[0], "https://"),
 	}
+	n.hosts = []string{n.vault}
 	n.ways[0].Proxy = proxy
 	for _, place := range places[1:] {
 		other := strings.TrimPrefix(place, "https://")
+		n.hosts = append(n.hosts, other)
 		n.ways = append(
 			n.ways,
 			newWay(roots, func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -94,45 +100,73 @@ func proxy(r *http.Request) (*url.URL, error) {
 	return http.ProxyFromEnvironment(r)
 }
 
-// RoundTrip tries the ways, beginning with the one that was good last. A request that a node did
-// not answer may have been done: it is sent again as the SDK sends it again, with the same id.
+// RoundTrip tries the ways, beginning with the one that was good last. A change goes on to the next
+// only when it is certain that it was not done.
 func (n *nodes) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := readBody(r)
 	if err != nil {
 		return nil, err
 	}
-	begin, first := int(n.good.Load()), error(nil)
+	var refusal *http.Response // a 503, which says more than that others cannot be reached
+	var first error
+	begin, change := int(n.good.Load()), changes(r)
 	for i := range n.ways {
 		at := (begin + i) % len(n.ways)
-		answer, err := n.ways[at].RoundTrip(again(r, body))
-		last := i == len(n.ways)-1
+		answer, sent, err := send(n.ways[at], r, body)
+		if change {
+			if unsure := doubt(r, n.hosts[at], answer, sent, err); unsure != nil {
+				n.unsure.Store(unsure)
+				return nil, unsure
+			}
+		}
 		switch {
-		case err == nil && (answer.StatusCode != http.StatusServiceUnavailable || last):
+		case err == nil && answer.StatusCode != http.StatusServiceUnavailable:
 			n.good.Store(int32(at))
 			n.failed.Store(nil)
 			return answer, nil
 		case err == nil:
-			answer.Body.Close()
+			refusal = answer
 		case r.Context().Err() != nil:
 			return nil, err
 		case first == nil:
 			first = err
 		}
 	}
-	if first == nil {
-		first = errors.New("no node answered")
+	if refusal != nil {
+		n.failed.Store(nil)
+		return refusal, nil
 	}
-	unreached := &Unreached{
+	return nil, n.unreached(r, first)
+}
+
+// send sends a request one way. A 503, and every answer to a change, is read whole; sent says
+// whether a node may have got the request.
+func send(
+	way *http.Transport, r *http.Request, body []byte,
+) (answer *http.Response, sent bool, err error) {
+	var connected atomic.Bool
+	traced := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
+	answer, err = way.RoundTrip(again(r.WithContext(traced), body))
+	if err == nil && (changes(r) || answer.StatusCode == http.StatusServiceUnavailable) {
+		err = keep(answer)
+	}
+	return answer, connected.Load(), err
+}
+
+func (n *nodes) unreached(r *http.Request, err error) error {
+	u := &Unreached{
 		host:    r.URL.Host,
-		err:     first,
+		err:     err,
 		others:  len(n.ways) - 1,
 		setting: "--vault, KEYQUORUM_VAULT_URLS",
 	}
-	if unreached.host != n.vault {
-		unreached.setting = "AZURE_AUTHORITY_HOST, or keyquorum login"
+	if u.host != n.vault {
+		u.setting = "AZURE_AUTHORITY_HOST, or keyquorum login"
 	}
-	n.failed.Store(unreached)
-	return nil, unreached
+	n.failed.Store(u)
+	return u
 }
 
 func readBody(r *http.Request) ([]byte, error) {
@@ -151,7 +185,10 @@ func readBody(r *http.Request) ([]byte, error) {
 func again(r *http.Request, body []byte) *http.Request {
 	copied := r.Clone(r.Context())
 	if body != nil {
-		copied.Body = io.NopCloser(bytes.NewReader(body))
+		copied.GetBody = func() (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(body)), nil
+		}
+		copied.Body, _ = copied.GetBody()
 		copied.ContentLength = int64(len(body))
 	}
 	return copied
