@@ -65,7 +65,7 @@ var enciphering = []string{"RSA-OAEP-256", "RSA-OAEP", "A128GCM", "A192GCM", "A2
 // completeValues has a shell complete the values of flags.
 func completeValues(c *cobra.Command) {
 	for name, values := range valuesOf {
-		if c.Flags().Lookup(name) != nil {
+		if f := c.Flags().Lookup(name); f != nil && f.Name == name { // and isn't another in az's words
 			offer(c, name, values)
 		}
 	}
