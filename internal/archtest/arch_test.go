@@ -26,15 +26,21 @@ const (
 // A new package needs a line here, and a reason in docs/ARCHITECTURE.md.
 var rooms = map[string][]string{
 	"cmd/keyquorum": {
-		"cmd/keyquorum/console", "cmd/keyquorum/dev", "cmd/keyquorum/objects",
-		"cmd/keyquorum/operator", "cmd/keyquorum/proving", "cmd/keyquorum/runner",
-		"cmd/keyquorum/session", "httpapi", "node", "internal/address", "internal/placement",
+		"cmd/keyquorum/console", "cmd/keyquorum/dev", "cmd/keyquorum/mover",
+		"cmd/keyquorum/objects", "cmd/keyquorum/operator", "cmd/keyquorum/proving",
+		"cmd/keyquorum/runner", "cmd/keyquorum/session", "httpapi", "node", "internal/address", "internal/placement",
 		"internal/terse",
 	},
 	"cmd/keyquorum/console": {},
 	"cmd/keyquorum/dev":     {"cmd/keyquorum/console", "cmd/keyquorum/operator"},
+	"cmd/keyquorum/keyfile": {},
+	"cmd/keyquorum/mover": {
+		"cmd/keyquorum/console", "cmd/keyquorum/keyfile", "cmd/keyquorum/reference",
+		"cmd/keyquorum/session",
+	},
 	"cmd/keyquorum/objects": {
-		"cmd/keyquorum/console", "cmd/keyquorum/reference", "cmd/keyquorum/session",
+		"cmd/keyquorum/console", "cmd/keyquorum/keyfile", "cmd/keyquorum/reference",
+		"cmd/keyquorum/session",
 	},
 	"cmd/keyquorum/reference": {"internal/address"},
 	"cmd/keyquorum/runner": {

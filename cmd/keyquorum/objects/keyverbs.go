@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/keyfile"
 )
 
 // keyFlags say what key is to be made.
@@ -120,12 +121,12 @@ func importKey(c *call) (a console.Answer, err error) {
 	if c.in.file == "" {
 		return a, errors.New("which key? Say --file FILE, or --file - for standard input")
 	}
-	file, err := console.ReadInput(c.cmd.InOrStdin(), c.in.file, maxKeyFile)
+	file, err := console.ReadInput(c.cmd.InOrStdin(), c.in.file, keyfile.MaxFile)
 	if err != nil {
 		return a, err
 	}
 	defer clear(file)
-	key, err := privateKey(file)
+	key, err := keyfile.Private(file)
 	if err != nil {
 		return a, fmt.Errorf("%s is not taken as a key: %w", c.in.file, err)
 	}
@@ -157,7 +158,7 @@ func rotateKey(c *call) (a console.Answer, err error) {
 }
 
 func downloadKey(c *call) (a console.Answer, err error) {
-	write, ok := formats[c.in.as]
+	write, ok := keyfile.Public[c.in.as]
 	if !ok {
 		return a, fmt.Errorf("--as %q: it is pem, jwk or raw", c.in.as)
 	}
