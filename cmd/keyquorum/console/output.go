@@ -169,24 +169,3 @@ func ShellQuote(s string) string {
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
-
-// A choice is a flag that has one of a few values.
-type choice struct {
-	value *string
-	of    []string
-}
-
-func (c *choice) String() string { return *c.value }
-func (c *choice) Type() string   { return strings.Join(c.of, "|") }
-
-func (c *choice) Set(s string) error {
-	if !slices.Contains(c.of, s) {
-		return fmt.Errorf(
-			"it is %s or %s",
-			strings.Join(c.of[:len(c.of)-1], ", "),
-			c.of[len(c.of)-1],
-		)
-	}
-	*c.value = s
-	return nil
-}

@@ -31,12 +31,12 @@ func (v *Vault) Explain(err error, kind reference.Kind, name string) error {
 		return nil
 	case errors.Is(err, context.Canceled):
 		return console.Exit(1, errors.New("interrupted: it may have been done, or not"))
-	case unreached != nil:
-		return console.Exit(refused, unreached)
 	case errors.As(err, &answer):
 		return console.Exit(refused, v.explained(answer, kind, name))
+	case unreached != nil:
+		return console.Exit(refused, unreached)
 	case errors.As(err, &identity) && identity.RawResponse != nil:
-		return console.Exit(refused, tokenRefused(identity.RawResponse))
+		return console.Exit(refused, tokenRefused(identity.RawResponse, v.words))
 	}
 	return console.Exit(refused, err)
 }
@@ -73,6 +73,9 @@ func (v *Vault) explained(answer *azcore.ResponseError, kind reference.Kind, nam
 
 // advice is what to do next about an answer, with "; " before it, or nothing.
 func (v *Vault) advice(status int, code, inner string, kind reference.Kind, name string) string {
+	if v.words.elsewhere {
+		return v.adviceElsewhere(status)
+	}
 	word, at := kind.Word(), "--vault "+v.Name
 	switch {
 	case code == "VaultNotFound":
@@ -90,7 +93,7 @@ func (v *Vault) advice(status int, code, inner string, kind reference.Kind, name
 			kind,
 		)
 	case status == http.StatusUnauthorized:
-		return "; look at AZURE_CLIENT_ID and its secret, or run keyquorum login"
+		return "; look at " + v.words.caller
 	case status == http.StatusServiceUnavailable:
 		return "; no node that was tried can serve: an operator unseals one (keyquorum status shows them)"
 	case status == http.StatusTooManyRequests:
@@ -111,7 +114,7 @@ func firstSentences(message string) string {
 }
 
 // tokenRefused is why an application got no token.
-func tokenRefused(answer *http.Response) error {
+func tokenRefused(answer *http.Response, w words) error {
 	var notes struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
@@ -135,9 +138,10 @@ func tokenRefused(answer *http.Response) error {
 		said = http.StatusText(answer.StatusCode)
 	}
 	return fmt.Errorf(
-		"no token from %s: %s (%d); look at AZURE_CLIENT_ID and its secret, or run keyquorum login",
+		"no token from %s: %s (%d); look at %s",
 		host,
 		said,
 		answer.StatusCode,
+		w.caller,
 	)
 }

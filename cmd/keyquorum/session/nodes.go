@@ -34,12 +34,14 @@ type nodes struct {
 	good   atomic.Int32      // the way that answered last, which is tried first
 	failed atomic.Pointer[Unreached]
 	vault  string // host[:port] of the vault; other hosts are the authority's
+	words  words
 }
 
-func newNodes(places reference.Places, roots *x509.CertPool) *nodes {
+func newNodes(places reference.Places, roots *x509.CertPool, w words) *nodes {
 	n := &nodes{
 		ways:  []*http.Transport{newWay(roots, dialNamed)},
 		vault: strings.TrimPrefix(places[0], "https://"),
+		words: w,
 	}
 	n.ways[0].Proxy = proxy
 	for _, place := range places[1:] {
@@ -101,13 +103,17 @@ func (n *nodes) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	begin, first := int(n.good.Load()), error(nil)
-	for i := range n.ways {
-		at := (begin + i) % len(n.ways)
+	begin, tried, first := int(n.good.Load()), 0, error(nil)
+	for once := isOnce(r); tried < len(n.ways); {
+		at := (begin + tried) % len(n.ways)
 		answer, err := n.ways[at].RoundTrip(again(r, body))
-		last := i == len(n.ways)-1
+		tried++
+		cannotServe := err == nil && answer.StatusCode == http.StatusServiceUnavailable
 		switch {
-		case err == nil && (answer.StatusCode != http.StatusServiceUnavailable || last):
+		case err == nil && (!cannotServe || once || tried == len(n.ways)):
+			if cannotServe {
+				at = (at + 1) % len(n.ways) // the next request tries another
+			}
 			n.good.Store(int32(at))
 			n.failed.Store(nil)
 			return answer, nil
@@ -118,21 +124,25 @@ func (n *nodes) RoundTrip(r *http.Request) (*http.Response, error) {
 		case first == nil:
 			first = err
 		}
+		if once && err != nil && !neverSent(err) {
+			break
+		}
 	}
+	return nil, n.unreached(r, first, tried)
+}
+
+// unreached is the error of a request that nobody has answered.
+func (n *nodes) unreached(r *http.Request, first error, tried int) error {
 	if first == nil {
 		first = errors.New("no node answered")
 	}
-	unreached := &Unreached{
-		host:    r.URL.Host,
-		err:     first,
-		others:  len(n.ways) - 1,
-		setting: "--vault, KEYQUORUM_VAULT_URLS",
+	u := &Unreached{host: r.URL.Host, err: first, others: tried - 1, setting: n.words.vault,
+		caCert: n.words.caCert}
+	if u.host != n.vault {
+		u.setting = n.words.authority
 	}
-	if unreached.host != n.vault {
-		unreached.setting = "AZURE_AUTHORITY_HOST, or keyquorum login"
-	}
-	n.failed.Store(unreached)
-	return nil, unreached
+	n.failed.Store(u)
+	return u
 }
 
 func readBody(r *http.Request) ([]byte, error) {
@@ -163,6 +173,7 @@ type Unreached struct {
 	err     error
 	others  int    // how many nodes were tried besides
 	setting string // where the host comes from
+	caCert  string // where the authority of certificates comes from
 }
 
 // NonRetriable tells the SDK that all was tried that there is.
@@ -201,7 +212,7 @@ func (u *Unreached) advice() string {
 	var lookup *net.DNSError
 	switch {
 	case errors.As(u.err, &authority):
-		return "say with --ca-cert (KEYQUORUM_CACERT) which authority signed the nodes' certificates"
+		return "say with " + u.caCert + " which authority signed the nodes' certificates"
 	case errors.As(u.err, &name):
 		return "the node's certificate does not cover this name: look at the URL (" + u.setting + ")"
 	case errors.As(u.err, &invalid):
