@@ -16,6 +16,7 @@ import (
 
 	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/cmd/keyquorum/dev"
+	"keyquorum/cmd/keyquorum/mover"
 	"keyquorum/cmd/keyquorum/objects"
 	"keyquorum/cmd/keyquorum/operator"
 	"keyquorum/cmd/keyquorum/proving"
@@ -53,7 +54,7 @@ func newRoot() *cobra.Command {
 		operator.StatusCommand(), planCommand(),
 		operator.VaultCommand(), operator.AppCommand(), operator.GrantCommand(),
 		proving.Command(dev.Suffix+"="+dev.Login), openapiCommand(), versionCommand(),
-		objects.SecretCommand(vaults), objects.KeyCommand(vaults), session.LoginCommand(),
-		session.LogoutCommand(), runner.Command(), completionCommand())
+		objects.SecretCommand(vaults), objects.KeyCommand(vaults), mover.Command(vaults),
+		session.LoginCommand(), session.LogoutCommand(), runner.Command(), completionCommand())
 	return root
 }
