@@ -42,7 +42,8 @@ var rooms = map[string][]string{
 		"cmd/keyquorum/console", "cmd/keyquorum/keyfile", "cmd/keyquorum/reference",
 		"cmd/keyquorum/session",
 	},
-	"cmd/keyquorum/reference": {"internal/address"},
+	"cmd/keyquorum/mover/frontdoor": {},
+	"cmd/keyquorum/reference":       {"internal/address"},
 	"cmd/keyquorum/runner": {
 		"cmd/keyquorum/console", "cmd/keyquorum/reference", "cmd/keyquorum/session",
 	},

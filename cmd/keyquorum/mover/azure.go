@@ -60,16 +60,18 @@ func azureCommand(settings *session.Settings) *cobra.Command {
 	c := &cobra.Command{
 		Use: "azure --from URL|NAME", Args: console.Arguments(0, 0), Long: azureHelp,
 		Short: "Move secrets from Azure Key Vault, or from another Keyquorum",
-		Example: "  keyquorum import azure --from payments --from-credential=azure-cli --vault payments\n" +
-			"  keyquorum import azure --from https://payments.vault.other.org:8200 --vault payments \\\n" +
-			"      --from-ca-cert other-ca.pem --apply",
+		Example: "  keyquorum import azure --from payments --from-credential=azure-cli \\\n" +
+			"      --vault payments\n" +
+			"  keyquorum import azure --from https://payments.vault.other.org:8200 \\\n" +
+			"      --from-ca-cert other-ca.pem --vault payments --apply",
 		DisableFlagsInUseLine: true,
 	}
-	c.Flags().StringVar(&f.from, "from", "", "vault to move from: its URL, or the name of one of Azure's")
+	c.Flags().StringVar(&f.from, "from", "",
+		"vault to move from: its URL, or the name of one of Azure's")
 	c.Flags().StringVar(&f.caCert, "from-ca-cert", "",
-		"PEM file to trust for the source (else\nFROM_KEYQUORUM_CACERT, else the system's roots)")
+		"PEM file to trust for the source (else FROM_KEYQUORUM_CACERT, else the system's roots)")
 	console.ChoiceFlag(c, &f.credential, "from-credential",
-		"who calls the source: the FROM_AZURE_… variables,\nor whoever has done az login",
+		"who calls the source: the FROM_AZURE_… variables, or whoever has done az login",
 		byEnvironment, byAzureCLI)
 	c.Flags().BoolVar(&f.newKeys, "new-keys", false,
 		"make a new key of the same kind for each key there")

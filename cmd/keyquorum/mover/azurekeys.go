@@ -14,15 +14,6 @@ import (
 	"keyquorum/cmd/keyquorum/session"
 )
 
-const (
-	adviceKeys = "Keys that don't come out: bring the file that such a key was imported from\n" +
-		"(keyquorum key import NAME --file KEY.pem), or make a new one of the same kind with\n" +
-		"--new-keys. Verify old signatures with the old public half, and let the old vault decrypt\n" +
-		"what you then encrypt anew."
-	adviceNewKeys = "New keys are others than those at the source: what was encrypted there opens " +
-		"only there."
-)
-
 // listKeys names all keys. None comes out: those that can be released are, but only to an attested
 // environment.
 func (s *azureSource) listKeys(ctx context.Context) (things []*thing, err error) {

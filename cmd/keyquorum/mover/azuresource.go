@@ -77,14 +77,6 @@ func (s *azureSource) listSecrets(ctx context.Context) (things []*thing, err err
 	return things, s.explain(err, reference.Secrets, "")
 }
 
-const (
-	adviceCertificates = "What belongs to a certificate: take the certificate from there with its key, " +
-		"and bring\nthe key with keyquorum key import NAME --file KEY.pem. Certificates have no " +
-		"place here."
-	adviceDisabled = "What is disabled can't be read: enable it at the source, move, and disable it " +
-		"again."
-)
-
 func (s *azureSource) listedSecret(listed *azsecrets.SecretProperties) *thing {
 	name := listed.ID.Name()
 	t := &thing{kind: reference.Secrets, name: name,
@@ -176,7 +168,9 @@ func (s *azureSource) newest(ctx context.Context, t *thing) (string, error) {
 }
 
 // value reads a version, and refuses what the destination would.
-func (s *azureSource) value(ctx context.Context, t *thing, id string, a attributes) (content, error) {
+func (s *azureSource) value(
+	ctx context.Context, t *thing, id string, a attributes,
+) (content, error) {
 	if why := a.whyNot(); why != nil {
 		return content{}, errors.New(why.why)
 	}

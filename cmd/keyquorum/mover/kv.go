@@ -30,16 +30,6 @@ const (
 	maxDepth  = 64  // folders within folders
 )
 
-const (
-	adviceFields = "Paths with more than 100 fields: --json makes one secret of each path."
-	adviceValues = "Values that don't fit: a secret holds text of 25,600 bytes. Keep what is longer in a " +
-		"file,\nencrypted with a key of the vault; store bytes with keyquorum secret set " +
-		"--encoding=base64."
-	adviceDeletedThere = "What is deleted at the source: bao kv undelete brings it back, where it was not " +
-		"destroyed."
-	adviceDenied = "What the token may not read: a policy at the source has to grant read and list."
-)
-
 // look walks the tree, and reads all that can be moved, to measure it.
 func (s *kvSource) look(ctx context.Context, p *progress) ([]*thing, error) {
 	p.begin("looking at folders", 0)
@@ -49,7 +39,7 @@ func (s *kvSource) look(ctx context.Context, p *progress) ([]*thing, error) {
 	}
 	p.begin("looking at secrets", len(paths))
 	found := make([][]*thing, len(paths))
-	err = each(ctx, len(paths), s.w.parallel, func(ctx context.Context, i int) error {
+	err = each(ctx, len(paths), s.w.parallel, func(ctx context.Context, i int) (err error) {
 		defer p.step(paths[i])
 		found[i], err = s.things(ctx, paths[i])
 		return err
@@ -57,37 +47,28 @@ func (s *kvSource) look(ctx context.Context, p *progress) ([]*thing, error) {
 	return append(things, slices.Concat(found...)...), err
 }
 
-// walk finds the paths that hold secrets, and the folders that may not be looked into.
-func (s *kvSource) walk(ctx context.Context, p *progress) (paths []string, denied []*thing, err error) {
+// walk finds the paths that hold secrets, level by level, and the folders that may not be listed.
+func (s *kvSource) walk(ctx context.Context, p *progress) (
+	paths []string, denied []*thing, err error,
+) {
 	folders := []string{s.path}
 	if s.path != "" {
 		paths = append(paths, s.path) // it may be a secret as well as a folder
 	}
 	for depth := 0; len(folders) > 0; depth++ {
-		if depth > maxDepth || len(paths) > maxThings {
-			return nil, nil, fmt.Errorf("the source, %s: more than %d paths or %d folders within folders; "+
-				"move a part of it with --path", s.name(), maxThings, maxDepth)
+		if depth > maxDepth || len(paths) > maxThings || len(folders) > maxThings {
+			return nil, nil, fmt.Errorf("the source, %s: more than %d paths, or %d folders within "+
+				"folders; move a part of it with --path", s.name(), maxThings, maxDepth)
 		}
-		lists := make([][]string, len(folders))
-		refused := make([]error, len(folders))
-		err := each(ctx, len(folders), s.w.parallel, func(ctx context.Context, i int) error {
-			defer p.step(folders[i])
-			keys, err := s.c.list(ctx, s.parts("metadata", folders[i])...)
-			if status(err) == http.StatusForbidden && folders[i] != s.path {
-				refused[i] = err
-				return nil
-			}
-			lists[i] = keys
-			return err
-		})
+		lists, refused, err := s.lists(ctx, folders, p)
 		if err != nil {
 			return nil, nil, err
 		}
+		for _, folder := range refused {
+			denied = append(denied, s.stuck(folder, "its folder may not be listed (403)", adviceDenied))
+		}
 		var next []string
 		for i, folder := range folders {
-			if refused[i] != nil {
-				denied = append(denied, s.stuck(folder, "its folder may not be listed (403)", adviceDenied))
-			}
 			for _, key := range lists[i] {
 				path := strings.TrimPrefix(folder+"/"+strings.TrimSuffix(key, "/"), "/")
 				if strings.HasSuffix(key, "/") {
@@ -102,7 +83,31 @@ func (s *kvSource) walk(ctx context.Context, p *progress) (paths []string, denie
 	return paths, denied, nil
 }
 
-// parts are a path of the API: what is "metadata" or "data" in version 2 does not stand in version 1.
+// lists are what folders hold, and which of them may not be listed. The first must be.
+func (s *kvSource) lists(ctx context.Context, folders []string, p *progress) (
+	lists [][]string, refused []string, err error,
+) {
+	lists = make([][]string, len(folders))
+	forbidden := make([]bool, len(folders))
+	err = each(ctx, len(folders), s.w.parallel, func(ctx context.Context, i int) error {
+		defer p.step(folders[i])
+		keys, err := s.c.list(ctx, s.parts("metadata", folders[i])...)
+		if status(err) == http.StatusForbidden && folders[i] != s.path {
+			forbidden[i] = true
+			return nil
+		}
+		lists[i] = keys
+		return err
+	})
+	for i, folder := range folders {
+		if forbidden[i] {
+			refused = append(refused, folder)
+		}
+	}
+	return lists, refused, err
+}
+
+// parts are a path of the API: what is "metadata" or "data" in version 2 stands not in version 1.
 func (s *kvSource) parts(what, path string) []string {
 	parts := []string{s.mount}
 	if s.versioned {

@@ -39,7 +39,7 @@ func (s *kvSource) things(ctx context.Context, path string) ([]*thing, error) {
 	case status(err) == http.StatusForbidden:
 		return []*thing{s.stuck(path, "the token may not read it (403)", adviceDenied)}, nil
 	case status(err) == http.StatusNotFound, err == nil && !found.newest:
-		return []*thing{s.stuck(path, "its newest version is deleted", adviceDeletedThere)}, nil
+		return []*thing{s.stuck(path, "its newest version is deleted", adviceGone)}, nil
 	case err != nil:
 		return nil, err
 	}
@@ -88,6 +88,9 @@ func (s *kvSource) thing(path, field string, found kvPath) *thing {
 		return t
 	}
 	for i, v := range found.versions {
+		if _, has := v.data[field]; !has && field != "" {
+			continue // the field is younger
+		}
 		value, why := valueOf(v.data, field)
 		switch {
 		case why != "" && i == len(found.versions)-1:
@@ -123,8 +126,8 @@ func (s *kvSource) version(t *thing, path, field string, v kvVersion, a attribut
 	return own
 }
 
-// read reads all versions of a path that can be, or the newest alone where that is wanted. 404 where
-// there is none.
+// read reads all versions of a path that can be, or the newest alone where that is wanted. It is a
+// 404 where there is none.
 func (s *kvSource) read(ctx context.Context, path string) (found kvPath, err error) {
 	if !s.versioned || s.w.newestOnly() {
 		v, tags, err := s.data(ctx, path, 0)
@@ -153,7 +156,9 @@ func (s *kvSource) read(ctx context.Context, path string) (found kvPath, err err
 }
 
 // numbers are the versions of a path that were neither deleted nor destroyed, the oldest first.
-func (s *kvSource) numbers(ctx context.Context, path string) (live []int64, found kvPath, err error) {
+func (s *kvSource) numbers(ctx context.Context, path string) (
+	live []int64, found kvPath, err error,
+) {
 	var data struct {
 		Current  int64             `json:"current_version"`
 		Custom   map[string]string `json:"custom_metadata"`

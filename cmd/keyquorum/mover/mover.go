@@ -64,7 +64,7 @@ func (w *wanted) bind(c *cobra.Command) {
 	f := c.Flags()
 	f.BoolVar(&w.apply, "apply", false, "do what the plan says; without it nothing is written")
 	console.ChoiceFlag(c, &w.versions, "versions",
-		"which versions: all that can be read, oldest first,\nor the newest alone",
+		"which versions: all that can be read, oldest first, or the newest alone",
 		allVersions, newestAlone)
 	f.BoolVar(&w.noTags, "no-tags", false, "leave the source's own tags and custom metadata out")
 	f.BoolVar(&w.wishes.addTo, "add-to-taken", false,
@@ -154,7 +154,7 @@ func (w *wanted) conclude(c *cobra.Command, rep report, err error) error {
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("interrupted: %s; %s", done, goesOn)
 	case err != nil:
-		return console.Exit(max(console.ExitCode(err), 2), fmt.Errorf("%w; %s, and %s", err, done, goesOn))
+		return console.Exit(2, fmt.Errorf("%w; %s, and %s", err, done, goesOn))
 	case n > 0:
 		return console.Exit(2, fmt.Errorf("%d of %d names failed; %s, and %s", n, len(rep.Rows), done,
 			goesOn))

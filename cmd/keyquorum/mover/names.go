@@ -15,9 +15,6 @@ func legalName(parts ...string) string {
 	return strings.Trim(illegal.ReplaceAllString(strings.Join(parts, "/"), "-"), "-")
 }
 
-const adviceNames = "Names that don't fit: move a part of the tree with --path, whose names are " +
-	"shorter,\nor a secret of each path with --json; or rename at the source."
-
 // checkNames finds the names that no vault takes, and those that two things would have. Vaults look
 // names up without regard to case.
 func checkNames(things []*thing) {

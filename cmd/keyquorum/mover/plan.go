@@ -18,7 +18,7 @@ const (
 	there     state = "there"       // all that can be moved is there
 	differs   state = "differs"     // it is there, and something of it is not as at the source
 	taken     state = "taken"       // the destination has another of that name
-	cannot    state = "can't"       // the source does not give it, or the destination would not take it
+	stays     state = "stays"       // the source does not give it, or no vault would take it
 	moved     state = "moved"       // all that was to be moved has been
 	failed    state = "failed"      // something was refused
 	untouched state = "not reached" // the end came before
@@ -51,7 +51,9 @@ type wishes struct {
 }
 
 // makePlan compares what there is with what the destination holds.
-func makePlan(ctx context.Context, t *target, things []*thing, w wishes, p *progress) (plan, error) {
+func makePlan(
+	ctx context.Context, t *target, things []*thing, w wishes, p *progress,
+) (plan, error) {
 	if len(things) > maxThings {
 		return plan{}, fmt.Errorf("%d names are more than %d: move them in parts, by --path or by "+
 			"mount", len(things), maxThings)
@@ -101,7 +103,7 @@ func judge(ctx context.Context, at *target, t *thing, h *held, w wishes) (*row, 
 	r := &row{Kind: t.kind.Word(), Name: t.name, From: shown(t.from), Left: t.left, thing: t}
 	switch {
 	case t.obstacle != nil:
-		r.become(cannot, t.obstacle.why, t.obstacle.advice)
+		r.become(stays, t.obstacle.why, t.obstacle.advice)
 	case h == nil:
 		r.toAdd(t.versions)
 	case h.deleted:
@@ -111,14 +113,6 @@ func judge(ctx context.Context, at *target, t *thing, h *held, w wishes) (*row, 
 	}
 	return r, nil
 }
-
-const (
-	adviceDeleted = "Names of what is deleted here: recover or purge it first " +
-		"(keyquorum secret recover,\npurge), or move into another vault."
-	adviceTaken = "Names that are taken: move into another vault, or let --add-to-taken add versions,\n" +
-		"which programs then get in place of the one that is there."
-	adviceDiffers = "What differs was changed after it was moved, here or there. It is left as it is."
-)
 
 func (r *row) become(s state, why, advice string) { r.State, r.Why, r.Advice = s, why, advice }
 

@@ -70,7 +70,7 @@ func (rep report) table() console.Table {
 // versions is the cell of how many are to be added, and are there.
 func (r *row) versions() string {
 	switch {
-	case r.State == cannot:
+	case r.State == stays:
 		return ""
 	case r.There > 0 && r.Versions > 0:
 		return fmt.Sprintf("%d, %d there", r.Versions, r.There)
@@ -89,15 +89,15 @@ func (rep report) conclude(out io.Writer) {
 		return
 	}
 	var parts []string
-	for _, s := range []state{toMove, moved, there, differs, taken, cannot, failed, untouched} {
+	for _, s := range []state{toMove, moved, there, differs, taken, stays, failed, untouched} {
 		if n := rep.Summary[s]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, s))
+			parts = append(parts, fmt.Sprintf("%d %s", n, s.of(n)))
 		}
 	}
 	fmt.Fprintf(out, "\n%s; %s %s.\n", strings.Join(parts, ", "), count(rep.Versions, "version"),
 		map[bool]string{false: "to add", true: "added"}[rep.Applied])
 	for _, advice := range rep.advice() {
-		fmt.Fprintf(out, "\n%s\n", advice)
+		fmt.Fprintf(out, "\n%s\n", folded(advice))
 	}
 	switch {
 	case rep.Applied:
@@ -116,4 +116,28 @@ func (rep report) advice() (all []string) {
 		}
 	}
 	return all
+}
+
+// of is the state as it is said of n things.
+func (s state) of(n int) string {
+	if n > 1 && (s == differs || s == stays) {
+		return strings.TrimSuffix(string(s), "s") // they differ, they stay
+	}
+	return string(s)
+}
+
+// columns is how wide a line of advice is at most.
+const columns = 78
+
+// folded is a paragraph in lines.
+func folded(text string) string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > columns {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimSpace(line + " " + word)
+	}
+	return strings.Join(append(lines, line), "\n")
 }

@@ -95,8 +95,6 @@ func (a attributes) whyNot() *obstacle {
 	return nil
 }
 
-const adviceTags = "Too many or too long tags: --no-tags moves without the source's."
-
 // differences names what is not the same.
 func (a attributes) differences(b attributes) (names []string) {
 	if a.contentType != b.contentType {

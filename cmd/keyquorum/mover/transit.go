@@ -32,6 +32,8 @@ type transitType struct {
 	read   func(exported string) (*azkeys.JSONWebKey, error)
 }
 
+const hmacType = "hmac"
+
 // transitTypes are those that a vault takes.
 var transitTypes = map[string]transitType{
 	"rsa-2048":     {"encryption-key", fromPEM},
@@ -42,7 +44,7 @@ var transitTypes = map[string]transitType{
 	"ecdsa-p521":   {"signing-key", fromPEM},
 	"aes128-gcm96": {"encryption-key", symmetric()},
 	"aes256-gcm96": {"encryption-key", symmetric()},
-	"hmac":         {"hmac-key", symmetric(azkeys.KeyOperationSign, azkeys.KeyOperationVerify)},
+	hmacType:       {"hmac-key", symmetric(azkeys.KeyOperationSign, azkeys.KeyOperationVerify)},
 }
 
 func fromPEM(exported string) (*azkeys.JSONWebKey, error) {
@@ -73,13 +75,6 @@ func symmetric(operations ...azkeys.KeyOperation) func(string) (*azkeys.JSONWebK
 	}
 }
 
-const (
-	adviceExportable = "Keys that are not exportable: bao write transit/keys/NAME/config exportable=true " +
-		"makes one\nso, for ever. Else make a new key here, let the old one decrypt what you then " +
-		"encrypt anew,\nand verify old signatures with its public half."
-	adviceTypes = "Keys of types that no vault of Azure's API has: make a new one of another type here."
-)
-
 // look reads what the keys are like. None is exported.
 func (s *transitSource) look(ctx context.Context, p *progress) ([]*thing, error) {
 	p.begin("looking at keys", 0)
@@ -89,7 +84,7 @@ func (s *transitSource) look(ctx context.Context, p *progress) ([]*thing, error)
 	}
 	p.begin("looking at keys", len(names))
 	things := make([]*thing, len(names))
-	err = each(ctx, len(names), s.w.parallel, func(ctx context.Context, i int) error {
+	err = each(ctx, len(names), s.w.parallel, func(ctx context.Context, i int) (err error) {
 		defer p.step(names[i])
 		things[i], err = s.thing(ctx, names[i])
 		return err
@@ -100,13 +95,7 @@ func (s *transitSource) look(ctx context.Context, p *progress) ([]*thing, error)
 func (s *transitSource) thing(ctx context.Context, name string) (*thing, error) {
 	t := &thing{kind: reference.Keys, name: legalName(name),
 		from: s.c.base + "/v1/" + s.c.path(s.mount, "keys", name)}
-	var data struct {
-		Type       string                     `json:"type"`
-		Exportable bool                       `json:"exportable"`
-		Derived    bool                       `json:"derived"`
-		Latest     int64                      `json:"latest_version"`
-		Keys       map[string]json.RawMessage `json:"keys"`
-	}
+	var data transitKey
 	err := s.c.get(ctx, &data, "", s.mount, "keys", name)
 	if status(err) == http.StatusForbidden {
 		t.obstacle = &obstacle{"the token may not read it (403)", adviceDenied}
@@ -115,24 +104,18 @@ func (s *transitSource) thing(ctx context.Context, name string) (*thing, error) 
 	if err != nil {
 		return nil, err
 	}
-	kind, known := transitTypes[data.Type]
-	switch {
-	case !known:
-		t.obstacle = &obstacle{"no vault takes a key of type " + shown(data.Type), adviceTypes}
-	case data.Derived:
-		t.obstacle = &obstacle{"it is only the root of keys that are derived", adviceTypes}
-	case !data.Exportable:
-		t.obstacle = &obstacle{"it is not exportable", adviceExportable}
-	case len(data.Keys) == 0:
-		t.obstacle = &obstacle{"it has no version that can be exported", ""}
-	}
-	if t.obstacle != nil {
+	if t.obstacle = data.whyNot(); t.obstacle != nil {
 		return t, nil
 	}
-	numbers, err := numbersOf(data.Keys)
+	numbers, err := data.numbers()
 	if err != nil {
 		return nil, fatalError{fmt.Errorf("the source, %s: key %s: %w", s.c.base, shown(name), err)}
 	}
+	if len(numbers) == 0 {
+		t.obstacle = &obstacle{"it has no version that can be exported", ""}
+		return t, nil
+	}
+	kind := transitTypes[data.Type]
 	if first := numbers[0]; first > 1 {
 		t.left = append(t.left, count(int(first-1), "archived version"))
 	}
@@ -149,8 +132,40 @@ func (s *transitSource) thing(ctx context.Context, name string) (*thing, error) 
 	return t, nil
 }
 
-func numbersOf(keys map[string]json.RawMessage) (numbers []int64, err error) {
-	for text := range keys {
+// A transitKey is what the server tells of a key.
+type transitKey struct {
+	Type       string                     `json:"type"`
+	Exportable bool                       `json:"exportable"`
+	Derived    bool                       `json:"derived"`
+	Bytes      int                        `json:"key_size"` // of hmac
+	First      int64                      `json:"min_decryption_version"`
+	Latest     int64                      `json:"latest_version"`
+	Keys       map[string]json.RawMessage `json:"keys"` // by version; of hmac none
+}
+
+func (k transitKey) whyNot() *obstacle {
+	_, known := transitTypes[k.Type]
+	switch {
+	case !known:
+		return &obstacle{"no vault takes a key of type " + shown(k.Type), adviceTypes}
+	case k.Derived:
+		return &obstacle{"it is only the root of keys that are derived", adviceTypes}
+	case k.Type == hmacType && k.Bytes != 16 && k.Bytes != 24 && k.Bytes != 32:
+		return &obstacle{fmt.Sprintf("%d bits: a vault takes 128, 192, 256", 8*k.Bytes), adviceTypes}
+	case !k.Exportable:
+		return &obstacle{"it is not exportable", adviceExportable}
+	}
+	return nil
+}
+
+// numbers are the versions that can be exported, the oldest first. Those before First are archived.
+func (k transitKey) numbers() (numbers []int64, err error) {
+	if k.Type == hmacType {
+		for n := max(k.First, 1); n <= k.Latest && len(numbers) < maxThings; n++ {
+			numbers = append(numbers, n)
+		}
+	}
+	for text := range k.Keys {
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || n < 1 {
 			return nil, fmt.Errorf("%q is no version", shown(text))
@@ -158,7 +173,7 @@ func numbersOf(keys map[string]json.RawMessage) (numbers []int64, err error) {
 		numbers = append(numbers, n)
 	}
 	slices.SortFunc(numbers, cmp.Compare)
-	return numbers, nil
+	return slices.Compact(numbers), nil
 }
 
 // export reads one version of a key.

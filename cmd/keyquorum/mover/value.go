@@ -16,8 +16,8 @@ type value struct {
 
 const typeJSON = "application/json"
 
-// valueOf is the value of a field of Vault's, or of all fields as JSON for "". why says why it can't
-// be one, with nothing of it.
+// valueOf is the value of a field of Vault's, or of all fields as JSON for "". why says why it is
+// none that a secret can have, with nothing of it.
 func valueOf(data map[string]json.RawMessage, field string) (v value, why string) {
 	if field == "" {
 		all, err := json.Marshal(data)

@@ -17,9 +17,10 @@ const vaultHelp = `Move secrets and keys out of one mount of a HashiCorp Vault o
 version 1 or 2, or transit. Which of them a mount is, the server is asked.
 
 The source's token is in BAO_TOKEN or VAULT_TOKEN, and in no flag. BAO_ADDR,
-BAO_CACERT and BAO_NAMESPACE count too, and the same with VAULT_. The token
-needs read and list below the mount, for transit read on export/* too. The
-destination's caller is that of AZURE_CLIENT_ID and the other variables, as
+BAO_CACERT and BAO_NAMESPACE count too, and the same with VAULT_; with FROM_ in
+front, as in FROM_VAULT_TOKEN, they go before the others. The token needs read
+and list below the mount, for transit read on export/* too. The destination's
+caller is that of AZURE_CLIENT_ID and the other variables, as
 for keyquorum secret; KEYQUORUM_CACERT is for the destination alone.
 
 KV: each field of a secret becomes a secret, called by its path below --path
@@ -58,18 +59,19 @@ func vaultCommand(settings *session.Settings) *cobra.Command {
 	c := &cobra.Command{
 		Use: "vault --mount MOUNT", Args: console.Arguments(0, 0), Long: vaultHelp,
 		Short: "Move secrets and keys from HashiCorp Vault or OpenBao",
-		Example: "  keyquorum import vault --address https://bao.example.org:8200 --mount secret \\\n" +
-			"      --path apps/billing --vault billing\n" +
+		Example: "  keyquorum import vault --address https://bao.example.org:8200 \\\n" +
+			"      --mount secret --path apps/billing --vault billing\n" +
 			"  keyquorum import vault --mount transit --vault billing --apply",
 		DisableFlagsInUseLine: true,
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.address, "address", "", "server to move from (else BAO_ADDR, VAULT_ADDR)")
 	flags.StringVar(&f.caCert, "from-ca-cert", "",
-		"PEM file to trust for the source (else BAO_CACERT,\nVAULT_CACERT, else the system's roots)")
+		"PEM file to trust for the source (else BAO_CACERT, VAULT_CACERT, else the system's roots)")
 	flags.StringVar(&f.mount, "mount", "", "mount to move, such as secret or transit")
 	flags.StringVar(&f.path, "path", "", "of KV, move what is below this path; names begin after it")
-	flags.BoolVar(&f.whole, "json", false, "of KV, make one secret of each path, with its fields as JSON")
+	flags.BoolVar(&f.whole, "json", false,
+		"of KV, make one secret of each path, with its fields as JSON")
 	console.ChoiceFlag(c, &f.engine, "engine",
 		"what the mount is, where the token may not ask", asked, kv1, kv2, transit)
 	w.bind(c)
@@ -97,7 +99,7 @@ func (f vaultFlags) open(ctx context.Context, w wanted) (source, error) {
 	engine := f.engine
 	if engine == asked {
 		if engine, err = client.engine(ctx, mount); err != nil {
-			return nil, console.Exit(2, err)
+			return nil, err
 		}
 	}
 	if engine == transit {

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"keyquorum/cmd/keyquorum/console"
 )
 
 const (
@@ -37,9 +39,26 @@ type vaultClient struct {
 	http      *http.Client
 }
 
-// vaultEnvironment looks a setting up under OpenBao's prefix, then Vault's, as bao does.
+// vaultEnvironment looks a setting up under OpenBao's prefix, then Vault's, as bao does. With FROM_
+// in front it is for the source alone: a Keyquorum's operator may have the others for his cluster.
 func vaultEnvironment(name string) string {
-	return cmp.Or(os.Getenv("BAO_"+name), os.Getenv("VAULT_"+name))
+	return cmp.Or(os.Getenv(fromPrefix+"BAO_"+name), os.Getenv(fromPrefix+"VAULT_"+name),
+		os.Getenv("BAO_"+name), os.Getenv("VAULT_"+name))
+}
+
+// sourceToken is the source's token. The operators' token of a Keyquorum, which its environment has
+// under all names, is for nobody else to see.
+func sourceToken() (string, error) {
+	token := strings.TrimSpace(vaultEnvironment("TOKEN"))
+	switch token {
+	case "":
+		return "", errors.New("who calls the source? Set VAULT_TOKEN or BAO_TOKEN: " +
+			"no flag takes a token, since command lines are seen by all users of a machine")
+	case os.Getenv("KEYQUORUM_TOKEN"):
+		return "", errors.New("BAO_TOKEN or VAULT_TOKEN is the operators' token of your Keyquorum: " +
+			"set FROM_VAULT_TOKEN to the source's")
+	}
+	return token, nil
 }
 
 func newVaultClient(address, caCert string) (*vaultClient, error) {
@@ -47,10 +66,9 @@ func newVaultClient(address, caCert string) (*vaultClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	token := strings.TrimSpace(vaultEnvironment("TOKEN"))
-	if token == "" {
-		return nil, errors.New("who calls the source? Set VAULT_TOKEN or BAO_TOKEN: " +
-			"no flag takes a token, since command lines are seen by all users of a machine")
+	token, err := sourceToken()
+	if err != nil {
+		return nil, err
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if file := cmp.Or(caCert, vaultEnvironment("CACERT")); file != "" {
@@ -91,8 +109,8 @@ func vaultAddress(text string) (string, error) {
 	}
 	ip, _ := netip.ParseAddr(u.Hostname())
 	if u.Scheme == "http" && !ip.IsLoopback() && u.Hostname() != "localhost" {
-		return "", fmt.Errorf("--address %s: secrets would cross the network in the clear: it is https://…",
-			text)
+		return "", fmt.Errorf("--address %s: secrets would cross the network in the clear: "+
+			"it is https://…", text)
 	}
 	return u.Scheme + "://" + strings.ToLower(u.Host), nil
 }
@@ -123,8 +141,8 @@ func status(err error) int {
 	return 0
 }
 
-// get reads a path below /v1/, whose parts are names as the server has them, and decodes the answer's
-// data.
+// get reads a path below /v1/, whose parts are names as the server has them, and decodes the data
+// of the answer.
 func (c *vaultClient) get(ctx context.Context, data any, query string, parts ...string) error {
 	address := c.base + "/v1/" + vaultPath(parts...)
 	if query != "" {
@@ -264,10 +282,10 @@ func (c *vaultClient) explain(ctx context.Context, err error) error {
 		if errors.As(err, &outer) {
 			err = outer.Err // without the address and its query, which we say ourselves
 		}
-		return fatalError{fmt.Errorf("the source, %s: %w; look at --address (VAULT_ADDR), and whether "+
-			"a server runs there", c.base, err)}
+		return fatalError{console.Exit(2, fmt.Errorf("the source, %s: %w; look at --address "+
+			"(VAULT_ADDR) and --from-ca-cert (VAULT_CACERT), and whether a server runs there", c.base, err))}
 	}
-	said := fmt.Errorf("the source, %s: %w", c.base, err)
+	said := console.Exit(2, fmt.Errorf("the source, %s: %w", c.base, err))
 	switch s := refusal.status; {
 	case s == http.StatusNotFound, s == http.StatusForbidden, s == http.StatusBadRequest:
 		return said

@@ -45,16 +45,26 @@ func (t *target) write(ctx context.Context, kind reference.Kind, name string, v 
 		case <-ctx.Done():
 			return t.explain(err, kind, name)
 		}
-		h := &held{kind: kind, name: name}
-		if lookErr := t.versionsOf(ctx, h); lookErr == nil && !v.unnumbered &&
-			slices.Contains(h.origins, v.origin) {
+		if t.isThere(ctx, kind, name, v) {
 			return nil
 		}
 	}
 }
 
-// explain says what went wrong. What is not about this one version would meet all others too: nobody
-// answers, or whoever calls may not write.
+// isThere says whether a version is known to be there.
+func (t *target) isThere(
+	ctx context.Context, kind reference.Kind, name string, v version,
+) bool {
+	h := &held{kind: kind, name: name}
+	if v.unnumbered {
+		same, err := t.same(ctx, h, v)
+		return err == nil && same
+	}
+	return t.versionsOf(ctx, h) == nil && slices.Contains(h.origins, v.origin)
+}
+
+// explain says what went wrong. What is not about this one version would meet all others too:
+// nobody answers, or whoever calls may not write.
 func (t *target) explain(err error, kind reference.Kind, name string) error {
 	if err == nil || errors.Is(err, errOther) {
 		return err
@@ -77,7 +87,7 @@ func isDecided(err error) bool {
 }
 
 // errOther is an answer that holds another value than was sent.
-var errOther = errors.New("the vault answered with another value than it was given: look at it there")
+var errOther = errors.New("the vault answered with another value than it was given")
 
 func (t *target) add(
 	ctx context.Context, kind reference.Kind, name string, v version, c content,
