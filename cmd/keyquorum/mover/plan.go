@@ -151,11 +151,20 @@ func (r *row) against(ctx context.Context, at *target, h *held, w wishes) error 
 			return err
 		}
 	}
-	newest := t.versions[len(t.versions)-1]
-	if names := h.attributes.differences(newest.attributes); known[newest.origin] && len(names) > 0 {
+	if names := r.changed(h); len(names) > 0 {
 		r.become(differs, "not the same: "+strings.Join(names, ", "), adviceDiffers)
 	} else if !h.enabled {
 		r.become(differs, "it is disabled here", adviceDiffers)
+	}
+	return nil
+}
+
+// changed names what of the newest version here is not as at the source.
+func (r *row) changed(h *held) []string {
+	for _, v := range r.thing.versions {
+		if v.origin == h.newest {
+			return h.attributes.differences(v.attributes)
+		}
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -37,6 +38,7 @@ type vaultClient struct {
 	token     string
 	namespace string
 	http      *http.Client
+	answered  atomic.Bool // it has been there, so it may come back
 }
 
 // vaultEnvironment looks a setting up under OpenBao's prefix, then Vault's, as bao does. With FROM_
@@ -210,8 +212,9 @@ func (c *vaultClient) once(
 	}
 	answer, err := c.http.Do(r)
 	if err != nil {
-		return true, 0, err
+		return c.answered.Load(), 0, err
 	}
+	c.answered.Store(true)
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxVaultAnswer+1))
 	defer clear(body)

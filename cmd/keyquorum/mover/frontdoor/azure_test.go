@@ -3,8 +3,6 @@ package frontdoor
 import (
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -31,9 +29,9 @@ func TestFromAnotherCluster(t *testing.T) {
 	before := e.plan(t, args...)
 	before.expect(t, map[string]string{
 		"many": "to move", "single": "to move", "gap": "to move",
-		"retired": "can't: its newest version is disabled",
-		"crowded": "can't: 15 tags, and 14 fit",
-		"signer":  "can't: its private part never leaves",
+		"retired": "stays: its newest version is disabled",
+		"crowded": "stays: 15 tags, and 14 fit",
+		"signer":  "stays: its private part never leaves",
 	})
 	if names := e.must(t, "secret", "list", "-q"); names != "" || before.Applied ||
 		before.Versions != 5 {
@@ -57,16 +55,16 @@ func TestFromAnotherCluster(t *testing.T) {
 	}
 	again := e.plan(t, append(args, "--apply")...)
 	again.expect(t, map[string]string{
-		"many": "there", "single": "there", "gap": "there", "retired": "can't", "crowded": "can't",
-		"signer": "can't",
+		"many": "there", "single": "there", "gap": "there", "retired": "stays", "crowded": "stays",
+		"signer": "stays",
 	})
 
 	source.set(t, "many", "four")
 	source.must(t, "secret", "set-attributes", "single", "--expires=2032-01-01")
 	later := e.plan(t, args...)
 	later.expect(t, map[string]string{
-		"many": "to move", "single": "differs: expires", "gap": "there", "retired": "can't",
-		"crowded": "can't", "signer": "can't",
+		"many": "to move", "single": "differs: expires", "gap": "there", "retired": "stays",
+		"crowded": "stays", "signer": "stays",
 	})
 	if r := later.row(t, "many"); r.Versions != 1 || r.There != 3 {
 		t.Errorf("many: %+v", r)
@@ -174,25 +172,32 @@ func TestNewKeys(t *testing.T) {
 // TestSourcesThatRefuse ends with one line that says what to look at, and writes nothing.
 func TestSourcesThatRefuse(t *testing.T) {
 	source, to := cluster(t, "--vault=old"), cluster(t, "--vault=new")
-	e := source.from(to)
-	from := []string{"import", "azure", "--from", source.url()}
+	e, from := source.from(to), []string{"import", "azure", "--from", source.url()}
+	source.set(t, "there", "is something")
 	missing := strings.Replace(source.url(), "old", "missing", 1)
-	e.refused(t, 1, "say --from", "import", "azure")
-	e.refused(t, 1, "it is https://vault.zone", "import", "azure", "--from", "http://x.y")
-	e.refused(t, 1, "FROM_AZURE_TENANT_ID", append(from, "--apply")...)
-	_ = missing
-	for says, bad := range map[string]environment{
-		"who calls the source?":                 e.with("FROM_AZURE_CLIENT_ID", ""),
-		"look at FROM_AZURE_CLIENT_ID":          e.with("FROM_AZURE_CLIENT_SECRET", "wrong"),
-		"--from-ca-cert (FROM_KEYQUORUM_CACERT": e.with("FROM_KEYQUORUM_CACERT", to["SSL_CERT_FILE"]),
+	nobody := "https://old.vault.localhost:1"
+	for _, c := range []struct {
+		e    environment
+		code int
+		says string
+		args []string
+	}{
+		{e, 1, "Say --from", []string{"import", "azure"}},
+		{e, 1, "it is https://vault.zone", []string{"import", "azure", "--from", "http://x.y"}},
+		{e, 1, "--parallel 0", append(from, "--parallel=0")},
+		{e, 1, "it is all or newest", append(from, "--versions=some")},
+		{e, 1, "is the source and the destination", append(from, "--vault", source.url())},
+		{e, 2, "look at --from", []string{"import", "azure", "--from", missing}},
+		{e, 2, "is a node running there? Look at the URL (--from)",
+			[]string{"import", "azure", "--from", nobody}},
+		{e.with("FROM_AZURE_CLIENT_ID", ""), 1, "who calls the source?", from},
+		{e.with("FROM_AZURE_CLIENT_SECRET", "wrong"), 2, "look at FROM_AZURE_CLIENT_ID", from},
+		{e.with("FROM_AZURE_AUTHORITY_HOST", to["AZURE_AUTHORITY_HOST"]), 2,
+			"--from-ca-cert (FROM_KEYQUORUM_CACERT)", from},
+		{e.with("FROM_KEYQUORUM_CACERT", to["KEYQUORUM_CACERT"]), 2,
+			"--from-ca-cert (FROM_KEYQUORUM_CACERT)", from},
+		{e.with("AZURE_CLIENT_SECRET", "wrong"), 2, "look at AZURE_CLIENT_ID", from},
 	} {
-		code := 2
-		if strings.HasPrefix(says, "who") {
-			code = 1
-		}
-		bad.refused(t, code, says, from...)
+		c.e.refused(t, c.code, c.says, c.args...)
 	}
 }
-
-var _ = filepath.Join
-var _ = os.Getenv

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -182,7 +183,7 @@ type plan struct {
 // plan calls import, which has to end well, and reads what it says.
 func (e environment) plan(t *testing.T, args ...string) plan {
 	t.Helper()
-	return readPlan(t, e.must(t, append([]string{"import"}, append(args, "-format=json")...)...))
+	return readPlan(t, e.must(t, slices.Concat([]string{"import"}, args, []string{"-format=json"})...))
 }
 
 func readPlan(t *testing.T, text string) plan {
