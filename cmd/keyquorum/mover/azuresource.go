@@ -184,7 +184,7 @@ func (s *azureSource) value(
 	if why := unfit(*answer.Value); why != "" {
 		return content{}, errors.New(why)
 	}
-	return content{text: text(*answer.Value)}, nil
+	return content{text: hide(*answer.Value)}, nil
 }
 
 // explain says what went wrong at the source, with nothing of what was read. What would meet every

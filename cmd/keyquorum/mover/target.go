@@ -132,7 +132,7 @@ func (t *target) same(ctx context.Context, h *held, v version) (bool, error) {
 	if err != nil {
 		return false, t.vault.Explain(err, h.kind, h.name)
 	}
-	return ours.Value != nil && *ours.Value == string(theirs.text), nil
+	return ours.Value != nil && *ours.Value == theirs.text.reveal(), nil
 }
 
 func heldSecret(

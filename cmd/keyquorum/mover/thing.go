@@ -56,12 +56,13 @@ type content struct {
 	anew *azkeys.CreateKeyParameters // of a key that is made in the place of one that stays there
 }
 
-// A text is the value of a secret. No way of printing shows it.
-type text string
+// A text is the value of a secret. No way of printing shows it, nor what holds it.
+type text struct{ hidden *string }
 
-func (text) String() string               { return "[redacted]" }
-func (text) GoString() string             { return "[redacted]" }
-func (text) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
+func hide(s string) text      { return text{&s} }
+func (t text) reveal() string { return *t.hidden }
+func (text) String() string   { return "[redacted]" }
+func (text) GoString() string { return "[redacted]" }
 
 // An obstacle is why something is not moved, and what to do about it.
 type obstacle struct{ why, advice string }

@@ -41,11 +41,11 @@ func valueOf(data map[string]json.RawMessage, field string) (v value, why string
 		if json.Unmarshal(raw, &s) != nil {
 			return v, "its value is no JSON"
 		}
-		v.text = text(s)
+		v.text = hide(s)
 	default: // a number or a truth value, as it was written
-		v.text = text(raw)
+		v.text = hide(string(raw))
 	}
-	return v, unfit(string(v.text))
+	return v, unfit(v.text.reveal())
 }
 
 func asJSON(raw []byte) (v value, why string) {
@@ -60,7 +60,7 @@ func asJSON(raw []byte) (v value, why string) {
 	if damaged(inside) {
 		return v, notText
 	}
-	v = value{text(compact.String()), typeJSON}
+	v = value{hide(compact.String()), typeJSON}
 	return v, unfit(compact.String())
 }
 

@@ -99,7 +99,7 @@ func (t *target) add(
 	if kind == reference.Keys {
 		return t.addKey(ctx, name, v, c, tags)
 	}
-	value := string(c.text)
+	value := c.text.reveal()
 	in := azsecrets.SetSecretParameters{Value: &value, Tags: tags,
 		SecretAttributes: &azsecrets.SecretAttributes{
 			NotBefore: v.attributes.notBefore, Expires: v.attributes.expires,

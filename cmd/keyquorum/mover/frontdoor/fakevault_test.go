@@ -22,7 +22,7 @@ type fake struct {
 	sealed    bool   // from now on
 	redirects bool   // from now on
 	denied    string // a path that the token may not use
-	requests  int
+	meet      func() // called with each request for a value
 }
 
 type fakeMount struct {
@@ -63,8 +63,10 @@ func (f *fake) set(change func()) {
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.requests++
 	path := strings.TrimPrefix(r.URL.Path, "/v1/")
+	if f.meet != nil && strings.HasPrefix(path, "secret/data/") {
+		f.meet()
+	}
 	switch {
 	case f.sealed:
 		refuse(w, http.StatusServiceUnavailable, "Vault is sealed")

@@ -51,7 +51,8 @@ func (p *proxy) before(t *testing.T, e environment) environment {
 			TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: theirs.Hostname()},
 		},
 	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
 		pass := func(w http.ResponseWriter) { forward.ServeHTTP(w, r) }
 		if r.Method == http.MethodPut && r.Header.Get("Authorization") != "" && p.meet != nil {
 			p.meet(p.writes.Add(1), w, pass)

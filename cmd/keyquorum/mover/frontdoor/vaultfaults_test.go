@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -55,5 +56,24 @@ func TestASourceThatIsSealedMeanwhile(t *testing.T) {
 	e.must(t, args...)
 	if n := count(t, e); n != 6 {
 		t.Errorf("%d versions are there", n)
+	}
+}
+
+// TestCtrlCInAPlan ends it, and says that nothing was written.
+func TestCtrlCInAPlan(t *testing.T) {
+	f := newFake(t)
+	for i := range 50 {
+		f.put(t, fmt.Sprintf("p%d", i), map[string]any{"v": "x"})
+	}
+	e := f.from(cluster(t, "--vault=new"))
+	var own running
+	f.set(func() { f.meet = func() { own.signal(syscall.SIGINT) } })
+	code := own.run(t, e, "import", "vault", "--mount", "secret", "--apply", "--parallel=1")
+	if code != 1 || own.stdout.Len() > 0 ||
+		!strings.Contains(own.stderr.String(), "keyquorum: interrupted: nothing was written") {
+		t.Errorf("exit code %d, %s%s", code, own.stdout.String(), own.stderr.String())
+	}
+	if names := e.must(t, "secret", "list", "-q"); names != "" {
+		t.Errorf("it has written %s", names)
 	}
 }
