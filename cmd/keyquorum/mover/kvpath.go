@@ -57,6 +57,10 @@ func (s *kvSource) things(ctx context.Context, path string) ([]*thing, error) {
 	}
 	var things []*thing
 	for _, field := range fields {
+		if field == "" {
+			things = append(things, s.stuck(path, "it has a field without a name", adviceNames))
+			continue
+		}
 		things = append(things, s.thing(path, field, found))
 	}
 	if gone := found.goneFields(); gone > 0 {

@@ -111,7 +111,7 @@ func (w *wanted) run(
 		return w.conclude(c, pl.report(from.name(), vault.URL, true), err)
 	}
 	end()
-	if errors.Is(err, context.Canceled) {
+	if ctx.Err() != nil {
 		return errors.New("interrupted: nothing was written")
 	}
 	if err != nil {

@@ -185,6 +185,10 @@ func (r *row) lastOf(known map[string]bool) int64 {
 func (r *row) missing(
 	ctx context.Context, at *target, h *held, known map[string]bool, last int64,
 ) (versions []version, err error) {
+	tied, err := r.tied(ctx, known, last)
+	if err != nil {
+		return nil, err
+	}
 	passed := 0
 	for _, v := range r.thing.versions {
 		switch {
@@ -197,7 +201,7 @@ func (r *row) missing(
 				versions = append(versions, v)
 			}
 		case known[v.origin]:
-		case v.moment >= last:
+		case v.moment > last, v.moment == last && tied:
 			versions = append(versions, v)
 		default:
 			passed++
@@ -207,4 +211,16 @@ func (r *row) missing(
 		r.Left = append(slices.Clip(r.Left), count(passed, "version")+" older than what is there")
 	}
 	return versions, nil
+}
+
+// tied says whether versions of the same moment as the newest one that is there may follow it: not
+// where that is the newest of all.
+func (r *row) tied(ctx context.Context, known map[string]bool, last int64) (bool, error) {
+	if r.thing.newest == nil || !slices.ContainsFunc(r.thing.versions, func(v version) bool {
+		return v.moment == last && !known[v.origin]
+	}) {
+		return true, nil
+	}
+	newest, err := r.thing.newest(ctx)
+	return !known[newest], err
 }

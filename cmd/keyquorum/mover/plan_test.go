@@ -59,6 +59,22 @@ func TestWhatIsDoneOfAThing(t *testing.T) {
 	}
 }
 
+// TestVersionsOfOneSecond: what was made in the same second as the newest one does not follow it.
+func TestVersionsOfOneSecond(t *testing.T) {
+	const from = "https://old/secrets/n"
+	of := func(version string) string { return originOf(from, version) }
+	source := &thing{kind: "secrets", name: "n", from: from, versions: []version{
+		{origin: of("1"), moment: 10}, {origin: of("2"), moment: 10}}}
+	for newest, state := range map[string]state{"1": there, "2": toMove} {
+		source.newest = func(context.Context) (string, error) { return of(newest), nil }
+		r, err := judge(t.Context(), nil, source,
+			&held{origins: []string{of("1")}, newest: of("1"), enabled: true}, wishes{})
+		if err != nil || r.State != state {
+			t.Errorf("where %s is the newest it is %s (%v), want %s", newest, r.State, err, state)
+		}
+	}
+}
+
 // TestTheNewestComesLast also where the source does not tell the order of the newest ones.
 func TestTheNewestComesLast(t *testing.T) {
 	versions := []version{{origin: "a", moment: 1}, {origin: "b", moment: 2}, {origin: "c", moment: 2},

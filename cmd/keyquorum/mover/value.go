@@ -20,11 +20,13 @@ const typeJSON = "application/json"
 // none that a secret can have, with nothing of it.
 func valueOf(data map[string]json.RawMessage, field string) (v value, why string) {
 	if field == "" {
-		all, err := json.Marshal(data)
-		if err != nil {
+		var all bytes.Buffer
+		e := json.NewEncoder(&all)
+		e.SetEscapeHTML(false)
+		if e.Encode(data) != nil {
 			return v, "it can't be written as JSON"
 		}
-		return asJSON(all)
+		return asJSON(all.Bytes())
 	}
 	raw, ok := data[field]
 	if !ok {

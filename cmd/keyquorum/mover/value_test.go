@@ -79,6 +79,10 @@ func TestValuesOfFields(t *testing.T) {
 			t.Errorf("a value can be printed: %+v", v)
 		}
 	}
+	whole := map[string]json.RawMessage{"b": json.RawMessage(`"<&>"`), "a": json.RawMessage(`1.0`)}
+	if v, why := valueOf(whole, ""); why != "" || v.text.reveal() != `{"a":1.0,"b":"<&>"}` {
+		t.Errorf("all fields are another value (%s)", why)
+	}
 	if _, why := valueOf(nil, "f"); why == "" {
 		t.Error("a field that is not there has a value")
 	}

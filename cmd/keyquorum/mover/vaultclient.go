@@ -92,6 +92,7 @@ func newVaultClient(address, caCert string) (*vaultClient, error) {
 				TLSClientConfig:     config,
 				TLSHandshakeTimeout: 10 * time.Second,
 				ForceAttemptHTTP2:   true,
+				MaxIdleConnsPerHost: maxParallel,
 			},
 			// A token is for the server that was named, and for no other.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

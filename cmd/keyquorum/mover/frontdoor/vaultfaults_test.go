@@ -27,6 +27,11 @@ func TestVaultsInTrouble(t *testing.T) {
 	f.set(func() { f.denied = "secret/data/a/1" })
 	e.plan(t, args[1:4]...).expect(t, map[string]string{"a-0-b": "to move",
 		"a-1": "stays: may not read it (403)", "a-2-b": "to move", "closed-x-b": "to move"})
+	f.set(func() { f.denied = "sys/" })
+	e.refused(t, 2, "or say with --engine what it is", args...)
+	if p := e.plan(t, append(args[1:4:4], "--engine=kv-v2")...); p.Versions != 4 {
+		t.Errorf("told what the mount is: %+v", p)
+	}
 	f.set(func() { f.denied, f.throttled = "", 2 })
 	e.plan(t, args[1:]...).expect(t, map[string]string{"a-0-b": "moved", "a-1-b": "moved",
 		"a-2-b": "moved", "closed-x-b": "moved"})
