@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 )
 
 const (
@@ -51,7 +53,45 @@ func isWhole(t *testing.T, source, e environment) {
 type running struct {
 	process atomic.Pointer[exec.Cmd]
 	stdout  bytes.Buffer
-	stderr  bytes.Buffer
+	stderr  watched
+}
+
+// A watched writer can be waited for.
+type watched struct {
+	mu    sync.Mutex
+	text  strings.Builder
+	waits string        // what is waited for
+	said  chan struct{} // closed once that was written
+}
+
+func (w *watched) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.text.Write(b)
+	if w.said != nil && strings.Contains(w.text.String(), w.waits) {
+		close(w.said)
+		w.said = nil
+	}
+	return len(b), nil
+}
+
+func (w *watched) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
+// interrupt asks the program to end, and waits until it says that it will.
+func (r *running) interrupt() {
+	said := make(chan struct{})
+	r.stderr.mu.Lock()
+	r.stderr.waits, r.stderr.said = "ending once what is being written is", said
+	r.stderr.mu.Unlock()
+	r.signal(syscall.SIGINT)
+	select {
+	case <-said:
+	case <-time.After(time.Minute): // the test says what is missing
+	}
 }
 
 func (r *running) run(t *testing.T, e environment, args ...string) (code int) {
@@ -135,7 +175,7 @@ func TestCtrlCEndsWithWhatWasDone(t *testing.T) {
 	p := &proxy{}
 	p.meet = func(n int32, w http.ResponseWriter, pass func(http.ResponseWriter)) {
 		if n == 5 {
-			own.signal(syscall.SIGINT)
+			own.interrupt()
 		}
 		pass(w)
 	}
@@ -143,7 +183,7 @@ func TestCtrlCEndsWithWhatWasDone(t *testing.T) {
 	done := readPlan(t, own.stdout.String())
 	says := own.stderr.String()
 	if code != 1 || !strings.Contains(says, "goes on from there") || done.Summary["moved"] < 1 ||
-		done.Summary["not reached"] < 1 || done.Versions < 5 || done.Versions == allVersions {
+		done.Summary["not reached"] < 1 || done.Versions != 5 {
 		t.Errorf("exit code %d, %+v, %s", code, done, says)
 	}
 	if there := count(t, e); there != done.Versions {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"syscall"
+	"sync"
 	"testing"
 )
 
@@ -72,7 +72,7 @@ func TestCtrlCInAPlan(t *testing.T) {
 	}
 	e := f.from(cluster(t, "--vault=new"))
 	var own running
-	f.set(func() { f.meet = func() { own.signal(syscall.SIGINT) } })
+	f.set(func() { f.meet = sync.OnceFunc(own.interrupt) })
 	code := own.run(t, e, "import", "vault", "--mount", "secret", "--apply", "--parallel=1")
 	if code != 1 || own.stdout.Len() > 0 ||
 		!strings.Contains(own.stderr.String(), "keyquorum: interrupted: nothing was written") {
