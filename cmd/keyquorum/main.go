@@ -15,6 +15,7 @@ import (
 
 	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/cmd/keyquorum/dev"
+	"keyquorum/cmd/keyquorum/mover"
 	"keyquorum/cmd/keyquorum/objects"
 	"keyquorum/cmd/keyquorum/operator"
 	"keyquorum/cmd/keyquorum/proving"
@@ -49,7 +50,8 @@ func newRoot(calledAs string) *cobra.Command {
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	vaults := new(operator.Connection).VaultNames
 	add(root, "Use secrets and keys:", calling(objects.SecretCommand(vaults)),
-		calling(objects.KeyCommand(vaults)), calling(runner.Command(vaults)), session.LoginCommand(),
+		calling(objects.KeyCommand(vaults)), calling(runner.Command(vaults)), calling(mover.Command(vaults)),
+		session.LoginCommand(),
 		session.LogoutCommand())
 	add(root, "Operate a cluster:", operator.StatusCommand(), operator.Command(),
 		operator.VaultCommand(), operator.AppCommand(), operator.GrantCommand(),

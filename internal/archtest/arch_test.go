@@ -26,20 +26,27 @@ const (
 // A new package needs a line here, and a reason in docs/ARCHITECTURE.md.
 var rooms = map[string][]string{
 	"cmd/keyquorum": {
-		"cmd/keyquorum/console", "cmd/keyquorum/dev", "cmd/keyquorum/objects",
-		"cmd/keyquorum/operator", "cmd/keyquorum/proving", "cmd/keyquorum/runner",
-		"cmd/keyquorum/session", "httpapi", "node", "internal/address", "internal/placement",
+		"cmd/keyquorum/console", "cmd/keyquorum/dev", "cmd/keyquorum/mover",
+		"cmd/keyquorum/objects", "cmd/keyquorum/operator", "cmd/keyquorum/proving",
+		"cmd/keyquorum/runner", "cmd/keyquorum/session", "httpapi", "node", "internal/address", "internal/placement",
 		"internal/terse",
 	},
 	"cmd/keyquorum/console": {},
 	"cmd/keyquorum/dev":     {"cmd/keyquorum/console", "cmd/keyquorum/operator"},
-	"cmd/keyquorum/objects": {
-		"cmd/keyquorum/console", "cmd/keyquorum/reference", "cmd/keyquorum/session",
+	"cmd/keyquorum/keyfile": {},
+	"cmd/keyquorum/mover": {
+		"cmd/keyquorum/console", "cmd/keyquorum/keyfile", "cmd/keyquorum/reference",
+		"cmd/keyquorum/session",
 	},
 	"cmd/keyquorum/frontdoor": { // in tests, so that go test knows what the program is built from
 		"cmd/keyquorum/dev", "cmd/keyquorum/objects", "cmd/keyquorum/runner", "httpapi",
 	},
-	"cmd/keyquorum/reference": {"internal/address"},
+	"cmd/keyquorum/objects": {
+		"cmd/keyquorum/console", "cmd/keyquorum/keyfile", "cmd/keyquorum/reference",
+		"cmd/keyquorum/session",
+	},
+	"cmd/keyquorum/mover/frontdoor": {},
+	"cmd/keyquorum/reference":       {"internal/address"},
 	"cmd/keyquorum/runner": {
 		"cmd/keyquorum/console", "cmd/keyquorum/reference", "cmd/keyquorum/session",
 	},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -16,6 +17,17 @@ type choice struct {
 
 // Choice is a flag of a few values, of which value holds the default.
 func Choice(value *string, of ...string) pflag.Value { return &choice{value, of} }
+
+// ChoiceFlag gives a command a flag that has one of a few values, the first where nothing is said.
+// A shell completes them.
+func ChoiceFlag(c *cobra.Command, value *string, name, usage string, of ...string) {
+	*value = of[0]
+	c.Flags().Var(Choice(value, of...), name, usage)
+	if err := c.RegisterFlagCompletionFunc(name,
+		cobra.FixedCompletions(of, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag is there
+	}
+}
 
 func (c *choice) String() string { return *c.value }
 func (c *choice) Type() string   { return strings.Join(c.of, "|") }

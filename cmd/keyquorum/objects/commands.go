@@ -73,17 +73,14 @@ func ask[T any](c *call, do func(context.Context) (T, error)) (T, error) {
 	return answer, c.vault.Explain(err, c.kind, c.ref.Name)
 }
 
-// VaultNames are vaults that begin with a text, for completion.
-type VaultNames func(begun string) []string
-
 // SecretCommand is `keyquorum secret`.
-func SecretCommand(vaults VaultNames) *cobra.Command {
+func SecretCommand(vaults session.VaultNames) *cobra.Command {
 	verbs := append(secretVerbs(), commonVerbs(reference.Secrets)...)
 	return command(reference.Secrets, "Set, show and manage secrets", verbs, vaults)
 }
 
 // KeyCommand is `keyquorum key`.
-func KeyCommand(vaults VaultNames) *cobra.Command {
+func KeyCommand(vaults session.VaultNames) *cobra.Command {
 	verbs := append(keyVerbs(), commonVerbs(reference.Keys)...)
 	return command(reference.Keys, "Make, use and manage keys", verbs, vaults)
 }
@@ -97,7 +94,7 @@ vaults of Azure itself too. NAME is the name of a %[1]s, its id
 Exit codes: 0 done; 1 wrong usage or a local failure; 2 refused by the vault, no
 node was reached, or nobody knows whether it was done%[2]s.`
 
-func command(kind reference.Kind, short string, verbs []verb, vaults VaultNames) *cobra.Command {
+func command(kind reference.Kind, short string, verbs []verb, vaults session.VaultNames) *cobra.Command {
 	c := console.Group(kind.Word(), short)
 	verifies := ""
 	if kind == reference.Keys {
@@ -109,7 +106,7 @@ func command(kind reference.Kind, short string, verbs []verb, vaults VaultNames)
 	for _, v := range verbs {
 		c.AddCommand(v.command(kind, settings, output))
 	}
-	completeVaults(c, vaults)
+	session.CompleteVaults(c, vaults)
 	describe(c, kind)
 	return c
 }

@@ -2,8 +2,6 @@ package objects
 
 import (
 	"context"
-	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -57,20 +55,4 @@ func (v verb) there(ctx context.Context, kind reference.Kind, settings *session.
 		return nil
 	}
 	return objects
-}
-
-// completeVaults offers the vaults that can be asked for, and the one that the environment names.
-func completeVaults(c *cobra.Command, vaults VaultNames) {
-	complete := func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
-		names := vaults(begun)
-		places, err := reference.ParsePlaces(os.Getenv("KEYQUORUM_VAULT_URLS"))
-		if own := places.Name(); err == nil && own != "" && strings.HasPrefix(own, begun) &&
-			!slices.Contains(names, own) {
-			names = append(names, own)
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
-	if err := c.RegisterFlagCompletionFunc("vault", complete); err != nil {
-		panic(err) // the flag is there
-	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/keyfile"
 )
 
 // cryptoFlags are what a key is used with. Bytes on the command line are base64url, none is secret.
@@ -203,7 +204,7 @@ func (c *call) signing(version string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	switch plainType(key) {
+	switch keyfile.PlainType(key) {
 	case "RSA":
 		return "PS256", nil
 	case "EC":
@@ -357,7 +358,7 @@ func (c *call) enciphers(version string) (azkeys.EncryptionAlgorithm, error) {
 	if err != nil {
 		return "", err
 	}
-	if plainType(key) == "RSA" {
+	if keyfile.PlainType(key) == "RSA" {
 		return azkeys.EncryptionAlgorithmRSAOAEP256, nil
 	}
 	return "", errors.New(

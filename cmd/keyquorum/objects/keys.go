@@ -2,7 +2,6 @@ package objects
 
 import (
 	"context"
-	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
 
@@ -154,12 +153,4 @@ func deletedKey(d azkeys.DeletedKey) object {
 	)
 	o.Deleted, o.ScheduledPurge = inUTC(d.DeletedDate), inUTC(d.ScheduledPurgeDate)
 	return o
-}
-
-// hsmSuffix ends a type of key that is to be kept in hardware.
-const hsmSuffix = "-HSM"
-
-// plainType is a type of key without where it is kept: EC for EC-HSM.
-func plainType(key *azkeys.JSONWebKey) string {
-	return strings.TrimSuffix(string(value(key.Kty)), hsmSuffix)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/keyfile"
 )
 
 // keyFlags say what key is to be made.
@@ -82,6 +83,9 @@ func bindAs(f *pflag.FlagSet, in *input) {
 	f.StringVar(&in.as, "as", "pem", "pem, jwk, or raw: DER")
 }
 
+// hsmSuffix ends a type of key that is to be kept in hardware.
+const hsmSuffix = "-HSM"
+
 func createKey(c *call) (a console.Answer, err error) {
 	if err := c.newest(); err != nil {
 		return a, err
@@ -135,12 +139,12 @@ func importKey(c *call) (a console.Answer, err error) {
 	if c.in.file == "" {
 		return a, errors.New("which key? Say --file FILE, or --file - for standard input")
 	}
-	file, err := console.ReadInput(c.cmd.InOrStdin(), c.in.file, maxKeyFile)
+	file, err := console.ReadInput(c.cmd.InOrStdin(), c.in.file, keyfile.MaxFile)
 	if err != nil {
 		return a, err
 	}
 	defer clear(file)
-	key, err := privateKey(file)
+	key, err := keyfile.Private(file)
 	if err != nil {
 		return a, fmt.Errorf("%s is not taken as a key: %w", c.in.file, err)
 	}
@@ -172,7 +176,7 @@ func rotateKey(c *call) (a console.Answer, err error) {
 }
 
 func downloadKey(c *call) (a console.Answer, err error) {
-	write, ok := formats[strings.ToLower(c.in.as)]
+	write, ok := keyfile.Public[strings.ToLower(c.in.as)]
 	if !ok {
 		return a, fmt.Errorf("--as %q: it is pem, jwk or raw", c.in.as)
 	}

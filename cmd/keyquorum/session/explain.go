@@ -36,12 +36,12 @@ func (v *Vault) Explain(err error, kind reference.Kind, name string) error {
 			unsure, unsure.look(kind, name, v.Name)))
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted")
-	case unreached != nil:
-		return console.Exit(refused, unreached)
 	case errors.As(err, &answer):
 		return console.Exit(refused, v.explained(answer, kind, name))
+	case unreached != nil:
+		return console.Exit(refused, unreached)
 	case errors.As(err, &identity) && identity.RawResponse != nil:
-		return console.Exit(refused, tokenRefused(identity.RawResponse))
+		return console.Exit(refused, tokenRefused(identity.RawResponse, v.words))
 	}
 	return console.Exit(refused, err)
 }
@@ -70,6 +70,9 @@ func (v *Vault) advice(
 	answer *azcore.ResponseError, said azureError, kind reference.Kind, name string,
 ) string {
 	status, inner, word, at := answer.StatusCode, said.Inner.Code, kind.Word(), "--vault "+v.Name
+	if v.words.elsewhere {
+		return v.adviceElsewhere(status)
+	}
 	switch {
 	case said.Code == "VaultNotFound":
 		return "; look at the vault's name, or make it: keyquorum vault create " + v.Name
@@ -87,7 +90,7 @@ func (v *Vault) advice(
 	case strings.HasPrefix(inner, "ForbiddenBy") || inner == "AccessDenied":
 		return fmt.Sprintf("; an operator grants it: keyquorum grant set %s APP --%s …", v.Name, kind)
 	case status == http.StatusUnauthorized:
-		return "; look at AZURE_CLIENT_ID and its secret, or run keyquorum login"
+		return "; look at " + v.words.caller
 	case status == http.StatusServiceUnavailable:
 		return "; no node that was tried can serve: an operator unseals one (keyquorum status shows them)"
 	case status == http.StatusTooManyRequests:
@@ -139,7 +142,7 @@ func firstSentences(message string) string {
 }
 
 // tokenRefused is why an application got no token.
-func tokenRefused(answer *http.Response) error {
+func tokenRefused(answer *http.Response, w words) error {
 	var notes struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
@@ -163,10 +166,10 @@ func tokenRefused(answer *http.Response) error {
 		said = http.StatusText(answer.StatusCode)
 	}
 	return fmt.Errorf(
-		"no token from %s: %s (%d); look at AZURE_CLIENT_ID and its secret, which may have ended, "+
-			"or run keyquorum login",
+		"no token from %s: %s (%d); look at %s",
 		host,
 		said,
 		answer.StatusCode,
+		w.caller,
 	)
 }

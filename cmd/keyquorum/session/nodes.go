@@ -38,12 +38,14 @@ type nodes struct {
 	failed atomic.Pointer[Unreached]
 	unsure atomic.Pointer[InDoubt] // nothing is done after it
 	vault  string                  // host[:port] of the vault; other hosts are the authority's
+	words  words
 }
 
-func newNodes(places reference.Places, roots *x509.CertPool) *nodes {
+func newNodes(places reference.Places, roots *x509.CertPool, w words) *nodes {
 	n := &nodes{
 		ways:  []*http.Transport{newWay(roots, dialNamed)},
 		vault: strings.TrimPrefix(places[0], "https://"),
+		words: w,
 	}
 	n.hosts = []string{n.vault}
 	n.ways[0].Proxy = proxy
@@ -115,7 +117,11 @@ func (n *nodes) RoundTrip(r *http.Request) (*http.Response, error) {
 		answer, sent, err := send(n.ways[at], r, body)
 		if change {
 			if unsure := doubt(r, n.hosts[at], answer, sent, err); unsure != nil {
-				n.unsure.Store(unsure)
+				if isOnce(r) { // whoever asks looks, and had better do so at another
+					n.good.Store(int32((at + 1) % len(n.ways)))
+				} else {
+					n.unsure.Store(unsure)
+				}
 				return nil, unsure
 			}
 		}
@@ -155,15 +161,12 @@ func send(
 	return answer, connected.Load(), err
 }
 
+// unreached is the error of a request that nobody has answered.
 func (n *nodes) unreached(r *http.Request, err error) error {
-	u := &Unreached{
-		host:    r.URL.Host,
-		err:     err,
-		others:  len(n.ways) - 1,
-		setting: "--vault, KEYQUORUM_VAULT_URLS",
-	}
+	u := &Unreached{host: r.URL.Host, err: err, others: len(n.ways) - 1, setting: n.words.vault,
+		caCert: n.words.caCert}
 	if u.host != n.vault {
-		u.setting = "AZURE_AUTHORITY_HOST, or keyquorum login"
+		u.setting = n.words.authority
 	}
 	n.failed.Store(u)
 	return u
@@ -200,6 +203,7 @@ type Unreached struct {
 	err     error
 	others  int    // how many nodes were tried besides
 	setting string // where the host comes from
+	caCert  string // where the authority of certificates comes from
 }
 
 // NonRetriable tells the SDK that all was tried that there is.
@@ -238,7 +242,7 @@ func (u *Unreached) advice() string {
 	var lookup *net.DNSError
 	switch {
 	case errors.As(u.err, &authority):
-		return "say with --ca-cert (KEYQUORUM_CACERT) which authority signed the nodes' certificates"
+		return "say with " + u.caCert + " which authority signed the nodes' certificates"
 	case errors.As(u.err, &name):
 		return "the node's certificate does not cover this name: look at the URL (" + u.setting + ")"
 	case errors.As(u.err, &invalid):

@@ -73,6 +73,7 @@ type Vault struct {
 	credential azcore.TokenCredential
 	options    azcore.ClientOptions
 	nodes      *nodes
+	words      words
 }
 
 // retries bound what is tried again: answers that ask for it (a change of leader, throttling).
@@ -99,11 +100,20 @@ func (s *Session) Vault(named string) (*Vault, error) {
 
 // reach is a vault without anybody who calls it.
 func (s *Session) reach(places reference.Places) (*Vault, error) {
-	roots, err := s.roots()
+	file := cmp.Or(s.settings.caCert, os.Getenv("KEYQUORUM_CACERT"))
+	if file == "" && s.login != nil {
+		file = s.login.CACert
+	}
+	return newVault(places, file, ownWords)
+}
+
+// newVault is a vault that is reached at places; caCert names a PEM file, "" the system's roots.
+func newVault(places reference.Places, caCert string, w words) (*Vault, error) {
+	roots, err := rootsOf(caCert, w)
 	if err != nil {
 		return nil, err
 	}
-	v := &Vault{Name: places.Name(), URL: places[0], nodes: newNodes(places, roots)}
+	v := &Vault{Name: places.Name(), URL: places[0], nodes: newNodes(places, roots, w), words: w}
 	v.options = azcore.ClientOptions{
 		Transport: &http.Client{
 			Transport:     v.nodes,
@@ -115,21 +125,14 @@ func (s *Session) reach(places reference.Places) (*Vault, error) {
 	return v, nil
 }
 
-// roots are whom to trust; nil: the system's roots.
-func (s *Session) roots() (*x509.CertPool, error) {
-	file := cmp.Or(s.settings.caCert, os.Getenv("KEYQUORUM_CACERT"))
-	if file == "" && s.login != nil {
-		file = s.login.CACert
-	}
+// rootsOf are whom to trust; nil: the system's roots.
+func rootsOf(file string, w words) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf(
-			"CA file: %w; say with --ca-cert (KEYQUORUM_CACERT) where it is",
-			err,
-		)
+		return nil, fmt.Errorf("CA file: %w; say with %s where it is", err, w.caCert)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {

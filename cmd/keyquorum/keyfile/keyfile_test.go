@@ -1,4 +1,4 @@
-package objects
+package keyfile
 
 import (
 	"bytes"
@@ -40,7 +40,7 @@ func TestKeyFiles(t *testing.T) {
 		string(pkcs8(t, own)),
 		block("CERTIFICATE", []byte("beside it")) + block("PRIVATE KEY", pkcs8(t, own)),
 	} {
-		key, err := privateKey([]byte(file))
+		key, err := Private([]byte(file))
 		if err != nil || !bytes.Equal(key.N, own.N.Bytes()) ||
 			!bytes.Equal(key.QI, own.Precomputed.Qinv.Bytes()) {
 			t.Errorf("%.30q… is read as another key (%v)", file, err)
@@ -60,7 +60,7 @@ func TestKeyFiles(t *testing.T) {
 		}
 		for _, file := range []string{block("PRIVATE KEY", pkcs8(t, own)),
 			block("EC PRIVATE KEY", sec1)} {
-			key, err := privateKey([]byte(file))
+			key, err := Private([]byte(file))
 			if err != nil {
 				t.Errorf("%s: %v", curve.Params().Name, err)
 				continue
@@ -90,7 +90,7 @@ func throughJWK(t *testing.T, key *azkeys.JSONWebKey) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := privateKey(text); err != nil || !bytes.Equal(again.D, key.D) {
+	if again, err := Private(text); err != nil || !bytes.Equal(again.D, key.D) {
 		t.Errorf("as JWK it is another (%v)", err)
 	}
 }
@@ -115,7 +115,7 @@ func TestFilesThatAreNoKeys(t *testing.T) {
 		`{"kty":"RSA","n":"AQAB","e":"AQAB"}`:   "without its private members",
 		`{"kty":"oct"}`:                         "without its private members",
 	} {
-		_, err := privateKey([]byte(file))
+		_, err := Private([]byte(file))
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "topsec") {
 			t.Errorf("%.40q: %v, which should say %q", file, err, says)
 		}
@@ -124,7 +124,7 @@ func TestFilesThatAreNoKeys(t *testing.T) {
 
 // TestJWKOfP256K: RFC 8812 calls the curve by another name than Azure.
 func TestJWKOfP256K(t *testing.T) {
-	key, err := privateKey([]byte(`{"kty":"EC","crv":"secp256k1","x":"AQAB","y":"AQAB","d":"AQAB","key_ops":["sign"],"kid":"mine"}`))
+	key, err := Private([]byte(`{"kty":"EC","crv":"secp256k1","x":"AQAB","y":"AQAB","d":"AQAB","key_ops":["sign"],"kid":"mine"}`))
 	if err != nil || *key.Crv != azkeys.CurveNameP256K || key.KID != nil || key.KeyOps != nil {
 		t.Fatalf("%+v (%v)", key, err)
 	}
@@ -144,7 +144,7 @@ func FuzzPrivateKey(f *testing.F) {
 	f.Add(pkcs8(f, key))
 	f.Add([]byte(`{"kty":"RSA","n":"AQAB","e":"AQAB","d":"AQAB","p":"AQAB","q":"AQAB"}`))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		key, err := privateKey(file)
+		key, err := Private(file)
 		if err != nil && strings.ContainsAny(err.Error(), "\n\r") {
 			t.Errorf("refused with %q", err)
 		}

@@ -1,4 +1,6 @@
-package objects
+// Package keyfile reads private keys and writes public ones as files hold them: PEM, DER, JWK. No
+// error shows anything of a file.
+package keyfile
 
 import (
 	"bytes"
@@ -16,14 +18,12 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
 )
 
-// maxKeyFile bounds the file of a key in bytes: an RSA key of 4096 bits in PEM, with its
+// MaxFile bounds the file of a key in bytes: an RSA key of 4096 bits in PEM, with its
 // certificates.
-const maxKeyFile = 64 << 10
+const MaxFile = 64 << 10
 
-// Reading the key that a file holds, as people have them. No error shows anything of the file.
-
-// privateKey reads a private key: PEM (PKCS #8, PKCS #1, SEC 1), DER (PKCS #8) or JWK.
-func privateKey(file []byte) (*azkeys.JSONWebKey, error) {
+// Private reads a private key: PEM (PKCS #8, PKCS #1, SEC 1), DER (PKCS #8) or JWK.
+func Private(file []byte) (*azkeys.JSONWebKey, error) {
 	trimmed := bytes.TrimSpace(file)
 	switch {
 	case len(trimmed) == 0:
@@ -140,7 +140,7 @@ func fromJWK(text []byte) (*azkeys.JSONWebKey, error) {
 		}
 	}
 	key.KID, key.KeyOps = nil, nil // those of where it comes from
-	switch plainType(key) {
+	switch PlainType(key) {
 	case "RSA":
 		return complete(key, key.N, key.E, key.D, key.P, key.Q)
 	case "EC":
@@ -165,4 +165,12 @@ func complete(key *azkeys.JSONWebKey, members ...[]byte) (*azkeys.JSONWebKey, er
 		}
 	}
 	return key, nil
+}
+
+// PlainType is a type of key without where it is kept: EC for EC-HSM; "" where it has none.
+func PlainType(key *azkeys.JSONWebKey) string {
+	if key.Kty == nil {
+		return ""
+	}
+	return strings.TrimSuffix(string(*key.Kty), "-HSM")
 }

@@ -1,4 +1,4 @@
-package objects
+package keyfile
 
 import (
 	"crypto/ecdsa"
@@ -17,10 +17,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
 )
 
-// Writing a public key as files hold it.
-
-// formats of a public key, by --as.
-var formats = map[string]func(*azkeys.JSONWebKey) ([]byte, error){
+// Public writes a public key in a format: pem, jwk, or raw, which is DER.
+var Public = map[string]func(*azkeys.JSONWebKey) ([]byte, error){
 	"pem": publicPEM,
 	"raw": publicDER,
 	"der": publicDER, // as az says it
@@ -42,7 +40,7 @@ var curves = map[azkeys.CurveName]elliptic.Curve{
 
 // publicDER is a SubjectPublicKeyInfo (RFC 5280 section 4.1).
 func publicDER(key *azkeys.JSONWebKey) ([]byte, error) {
-	switch plainType(key) {
+	switch PlainType(key) {
 	case "RSA":
 		e := new(big.Int).SetBytes(key.E)
 		return x509.MarshalPKIXPublicKey(
@@ -56,7 +54,7 @@ func publicDER(key *azkeys.JSONWebKey) ([]byte, error) {
 
 func ecDER(key *azkeys.JSONWebKey) ([]byte, error) {
 	point := append(append([]byte{4}, key.X...), key.Y...)
-	crv := value(key.Crv)
+	crv := curveOf(key)
 	if crv == azkeys.CurveNameP256K {
 		return secp256k1DER(point)
 	}
@@ -69,6 +67,13 @@ func ecDER(key *azkeys.JSONWebKey) ([]byte, error) {
 		return nil, fmt.Errorf("the vault's public key is no point of %s", crv)
 	}
 	return x509.MarshalPKIXPublicKey(public)
+}
+
+func curveOf(key *azkeys.JSONWebKey) azkeys.CurveName {
+	if key.Crv == nil {
+		return ""
+	}
+	return *key.Crv
 }
 
 // secp256k1DER writes what crypto/x509 has no name for (RFC 5480 section 2.1.1, SEC 2 section
@@ -92,20 +97,18 @@ func secp256k1DER(point []byte) ([]byte, error) {
 
 // publicJWK is the key as RFC 7517 and, for P-256K, RFC 8812 have it.
 func publicJWK(key *azkeys.JSONWebKey) ([]byte, error) {
-	members := map[string]string{"kty": plainType(key), "kid": string(value(key.KID))}
+	members := map[string]string{"kty": PlainType(key), "kid": ""}
+	if key.KID != nil {
+		members["kid"] = string(*key.KID)
+	}
+	crv := curveOf(key)
 	text := base64.RawURLEncoding.EncodeToString
-	switch plainType(key) {
+	switch PlainType(key) {
 	case "RSA":
 		members["n"], members["e"] = text(key.N), text(key.E)
 	case "EC":
-		members["crv"], members["x"], members["y"] = string(
-			value(key.Crv),
-		), text(
-			key.X,
-		), text(
-			key.Y,
-		)
-		if value(key.Crv) == azkeys.CurveNameP256K {
+		members["crv"], members["x"], members["y"] = string(crv), text(key.X), text(key.Y)
+		if crv == azkeys.CurveNameP256K {
 			members["crv"] = "secp256k1"
 		}
 	default:
