@@ -1,0 +1,250 @@
+package frontdoor
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// An operations is what somebody has who follows docs/running.md: machines a and b, which are
+// folders and loopback addresses here.
+type operations struct {
+	t    *testing.T
+	page map[string][]string // blocks of docs/running.md and docs/usage-log.md, by their words
+	dir  string
+	net  string // the first three bytes of addresses
+	env  []string
+}
+
+// fenced are the blocks of a page.
+var fenced = regexp.MustCompile("(?ms)^```([a-z ]+)\n(.*?)^```$")
+
+func follow(t *testing.T) *operations {
+	t.Helper()
+	o := &operations{
+		t: t, page: make(map[string][]string), dir: t.TempDir(),
+		net: fmt.Sprintf("127.%d.%d.", 16+os.Getpid()>>8%200, os.Getpid()%256),
+		env: append(bare(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH")),
+	}
+	for _, page := range []string{"running", "usage-log"} {
+		text, err := os.ReadFile("../../../docs/" + page + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range fenced.FindAllStringSubmatch(string(text), -1) {
+			words := page + " " + m[1]
+			o.page[words] = append(o.page[words], m[2])
+		}
+	}
+	return o
+}
+
+// here is a text of the page for a machine: its folders and addresses are ours.
+func (o *operations) here(text, machine string) string {
+	return strings.NewReplacer(
+		"10.0.0.1", o.net+"1", "10.0.0.2", o.net+"2",
+		"/var/lib/keyquorum", filepath.Join(o.dir, machine, "data"),
+		"/var/log/keyquorum", filepath.Join(o.dir, machine, "log"),
+		"/etc/keyquorum", filepath.Join(o.dir, machine),
+		"1GiB", "1MiB", // the machine that runs this may have less
+	).Replace(text)
+}
+
+// sh runs lines of the page on a machine.
+func (o *operations) sh(machine, lines, stdin string) string {
+	o.t.Helper()
+	cmd := exec.CommandContext(o.t.Context(), "sh", "-e", "-c", o.here(lines, machine))
+	cmd.Dir, cmd.Env = filepath.Join(o.dir, machine), o.env
+	cmd.Stdin = strings.NewReader(stdin)
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Run(); err != nil {
+		o.t.Fatalf("on %s: %s: %v: %s%s", machine, lines, err, &out, &said)
+	}
+	return out.String()
+}
+
+// prepare makes a machine with its certificate and its configuration.
+func (o *operations) prepare(machine, address string) {
+	o.t.Helper()
+	for _, dir := range []string{"data", "log"} {
+		if err := os.MkdirAll(filepath.Join(o.dir, machine, dir), 0o700); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+	at := func(text string) string { return strings.ReplaceAll(text, "10.0.0.1", address) }
+	authority, certificate, ok := strings.Cut(o.page["running sh openssl"][0], "\n\n")
+	if !ok {
+		o.t.Fatal("the authority and the certificate are no two parts any more")
+	}
+	if machine == "a" {
+		o.sh(machine, authority, "")
+	} else {
+		for _, file := range []string{"ca.pem", "ca-key.pem"} {
+			o.sh(machine, "cp ../a/"+file+" .", "")
+		}
+	}
+	o.sh(machine, at(certificate), "")
+	config := strings.Replace(at(o.page["running json config"][0]), `"label": "a"`,
+		`"label": "`+machine+`"`, 1)
+	if err := os.WriteFile(filepath.Join(o.dir, machine, "config.json"),
+		[]byte(o.here(config, machine)), 0o600); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// serve starts the node of a machine as the page does.
+func (o *operations) serve(machine string) *exec.Cmd {
+	o.t.Helper()
+	cmd := exec.Command("sh", "-c", "exec "+o.here(o.page["running sh"][0], machine))
+	log, err := os.Create(filepath.Join(o.dir, machine, "server.log"))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer log.Close()
+	cmd.Dir, cmd.Env, cmd.Stderr = filepath.Join(o.dir, machine), o.env, log
+	if err := cmd.Start(); err != nil {
+		o.t.Fatal(err)
+	}
+	o.t.Cleanup(func() {
+		if cmd.ProcessState == nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+		if text, err := os.ReadFile(log.Name()); err == nil && o.t.Failed() {
+			o.t.Logf("node %s wrote\n%s", machine, text)
+		}
+	})
+	o.await(machine, "/v1/sys/seal-status")
+	return cmd
+}
+
+// await waits until a node answers 200.
+func (o *operations) await(machine, path string) {
+	o.t.Helper()
+	ca, err := os.ReadFile(filepath.Join(o.dir, "a", "ca.pem"))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, Timeout: 5 * time.Second}
+	address := o.net + map[string]string{"a": "1", "b": "2"}[machine]
+	var last any
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); <-tick.C {
+		answer, err := client.Get("https://" + address + ":8200" + path)
+		if err == nil {
+			answer.Body.Close()
+			if last = answer.StatusCode; last == http.StatusOK {
+				return
+			}
+		} else {
+			last = err
+		}
+	}
+	o.t.Fatalf("node %s answers %s with %v", machine, path, last)
+}
+
+// cut parts a block into what comes before the line that unseals, and that line.
+func (o *operations) cut(block string) (before, unseal string) {
+	o.t.Helper()
+	before, unseal, ok := strings.Cut(block, "keyquorum operator unseal")
+	if !ok {
+		o.t.Fatalf("nothing unseals in %s", block)
+	}
+	return before, strings.Split(before, "\n")[0] + "\nkeyquorum operator unseal -" +
+		strings.SplitN(unseal, "\n", 2)[0]
+}
+
+// TestRunningPage follows docs/running.md from the certificate to the first application, on two
+// nodes, and rotates a usage log as docs/usage-log.md does.
+func TestRunningPage(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("there is no openssl, with which the page makes certificates")
+	}
+	o := follow(t)
+	o.prepare("a", "10.0.0.1")
+	o.prepare("b", "10.0.0.2")
+	a, b := o.serve("a"), o.serve("b")
+
+	initialise, unseal := o.cut(o.page["running sh"][1])
+	said := o.sh("a", initialise, "")
+	var shares []string
+	share := regexp.MustCompile(`(?m)^Unseal Key \d+:\s+(\S+)$`)
+	for _, m := range share.FindAllStringSubmatch(said, -1) {
+		keepCredentialOut(m[1])
+		shares = append(shares, m[1])
+	}
+	token := regexp.MustCompile(`(?m)Root Token:\s+(\S+)$`).FindStringSubmatch(said)
+	if len(shares) != 5 || token == nil {
+		t.Fatal("init shows other than five shares and a token")
+	}
+	keepCredentialOut(token[1])
+	for _, share := range shares[:3] {
+		o.sh("a", unseal, share)
+	}
+	o.await("a", "/v1/sys/health?standbyok=true")
+
+	join, unseal := o.cut(o.page["running sh"][2])
+	o.sh("b", join, "")
+	for _, share := range shares[1:4] {
+		o.sh("b", unseal, share)
+	}
+	o.await("b", "/v1/sys/health?standbyok=true")
+
+	address := strings.Split(initialise, "\n")[0]
+	o.env = append(o.env, "KEYQUORUM_TOKEN="+token[1])
+	said = o.sh("a", address+"\n"+o.page["running sh"][3], "")
+	if !strings.Contains(said, "Client secret") {
+		t.Errorf("no client secret is shown: %s", said)
+	}
+	said = o.sh("b", address+"\nkeyquorum grant list payments", "")
+	if !strings.Contains(said, "billing") {
+		t.Errorf("billing has no grant: %s", said)
+	}
+
+	o.sh("a", fmt.Sprintf("cd log\nPID=%d\n", a.Process.Pid)+o.page["usage-log sh"][0], "")
+	o.sh("b", strings.ReplaceAll(address, "10.0.0.1", "10.0.0.2")+"\nkeyquorum app list", "")
+	o.sh("a", address+"\nkeyquorum app list", "")
+	logs, err := filepath.Glob(filepath.Join(o.dir, "a", "log", "audit.log*"))
+	if err != nil || len(logs) != 2 {
+		t.Errorf("after a rotation there are the usage logs %v, %v", logs, err)
+	}
+	for _, cmd := range []*exec.Cmd{b, a} {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("a node ended with %v", err)
+		}
+	}
+}
+
+// TestServiceUnit has systemd read the unit of docs/running.md.
+func TestServiceUnit(t *testing.T) {
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip("there is no systemd-analyze to read the unit with")
+	}
+	unit := follow(t).page["running ini systemd"][0]
+	unit = strings.ReplaceAll(unit, "/usr/local/bin/keyquorum", program)
+	file := filepath.Join(t.TempDir(), "keyquorum.service")
+	if err := os.WriteFile(file, []byte(unit), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("systemd-analyze", "verify", file).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
