@@ -36,7 +36,7 @@ type wanted struct {
 	noTags   bool
 	versions string
 	parallel int
-	wishes   wishes
+	addTo    bool
 	format   *console.Format
 }
 
@@ -67,7 +67,7 @@ func (w *wanted) bind(c *cobra.Command) {
 		"which versions: all that can be read, oldest first, or the newest alone",
 		allVersions, newestAlone)
 	f.BoolVar(&w.noTags, "no-tags", false, "leave the source's own tags and custom metadata out")
-	f.BoolVar(&w.wishes.addTo, "add-to-taken", false,
+	f.BoolVar(&w.addTo, "add-to-taken", false,
 		"add versions to names that are in use here for something else")
 	f.IntVar(&w.parallel, "parallel", 4, "how many names are worked on at the same time")
 	w.format = console.FormatFlag(c)
@@ -104,7 +104,7 @@ func (w *wanted) run(
 	defer stop()
 	p := newProgress(c.ErrOrStderr())
 	end := p.tell()
-	pl, err := prepare(ctx, from, to, w.wishes, p)
+	pl, err := prepare(ctx, from, to, w.addTo, p)
 	if err == nil && w.apply {
 		err = pl.apply(ctx, to, p)
 		end()
@@ -121,13 +121,13 @@ func (w *wanted) run(
 }
 
 func prepare(
-	ctx context.Context, from source, to *target, w wishes, p *progress,
+	ctx context.Context, from source, to *target, addTo bool, p *progress,
 ) (plan, error) {
 	things, err := from.look(ctx, p)
 	if err != nil {
 		return plan{}, err
 	}
-	return makePlan(ctx, to, things, w, p)
+	return makePlan(ctx, to, things, addTo, p)
 }
 
 // interruptible ends with the first signal, after which a second one ends the program as it would

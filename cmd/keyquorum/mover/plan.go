@@ -45,14 +45,10 @@ type plan struct {
 	rows []*row
 }
 
-// wishes are what somebody wants of a plan beyond the ordinary.
-type wishes struct {
-	addTo bool // versions may be added to names that the destination has used for something else
-}
-
-// makePlan compares what there is with what the destination holds.
+// makePlan compares what there is with what the destination holds. With addTo, versions may be
+// added to names that the destination has used for something else.
 func makePlan(
-	ctx context.Context, t *target, things []*thing, w wishes, p *progress,
+	ctx context.Context, t *target, things []*thing, addTo bool, p *progress,
 ) (plan, error) {
 	if len(things) > maxThings {
 		return plan{}, fmt.Errorf("%d names are more than %d: move them in parts, by --path or by "+
@@ -77,7 +73,7 @@ func makePlan(
 			}
 		}
 		var err error
-		rows[i], err = judge(ctx, t, things[i], h, w)
+		rows[i], err = judge(ctx, t, things[i], h, addTo)
 		return err
 	})
 	if err != nil {
@@ -99,7 +95,7 @@ func kindsOf(things []*thing) (kinds []reference.Kind) {
 }
 
 // judge says what is to be done with a thing, of which the destination holds h; nil: nothing.
-func judge(ctx context.Context, at *target, t *thing, h *held, w wishes) (*row, error) {
+func judge(ctx context.Context, at *target, t *thing, h *held, addTo bool) (*row, error) {
 	r := &row{Kind: t.kind.Word(), Name: t.name, From: shown(t.from), Left: t.left, thing: t}
 	switch {
 	case t.obstacle != nil:
@@ -109,7 +105,7 @@ func judge(ctx context.Context, at *target, t *thing, h *held, w wishes) (*row, 
 	case h.deleted:
 		r.become(taken, "one of that name is deleted here", adviceDeleted)
 	default:
-		return r, r.against(ctx, at, h, w)
+		return r, r.against(ctx, at, h, addTo)
 	}
 	return r, nil
 }
@@ -121,7 +117,7 @@ func (r *row) toAdd(versions []version) {
 }
 
 // against judges what is there already by the origins of its versions.
-func (r *row) against(ctx context.Context, at *target, h *held, w wishes) error {
+func (r *row) against(ctx context.Context, at *target, h *held, addTo bool) error {
 	t := r.thing
 	known, twice := h.known(t.from)
 	if r.There = len(known); twice > 0 {
@@ -129,10 +125,10 @@ func (r *row) against(ctx context.Context, at *target, h *held, w wishes) error 
 	}
 	last := r.lastOf(known)
 	switch {
-	case len(known) == 0 && !w.addTo:
+	case len(known) == 0 && !addTo:
 		r.become(taken, "the name is taken here, by something else", adviceTaken)
 		return nil
-	case len(known) > 0 && !isOf(h.newest, t.from) && !w.addTo:
+	case len(known) > 0 && !isOf(h.newest, t.from) && !addTo:
 		r.become(differs, "it has a newer version of its own here", adviceDiffers)
 		return nil
 	}

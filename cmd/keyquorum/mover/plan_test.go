@@ -43,7 +43,7 @@ func TestWhatIsDoneOfAThing(t *testing.T) {
 		"one of them twice": {held: &held{origins: []string{of("1"), of("1")},
 			newest: of("1")}, state: toMove, add: []string{"2", "3"}, left: "1 version of it there twice"},
 	} {
-		r, err := judge(t.Context(), nil, source, c.held, wishes{addTo: c.addTo})
+		r, err := judge(t.Context(), nil, source, c.held, c.addTo)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +68,7 @@ func TestVersionsOfOneSecond(t *testing.T) {
 	for newest, state := range map[string]state{"1": there, "2": toMove} {
 		source.newest = func(context.Context) (string, error) { return of(newest), nil }
 		r, err := judge(t.Context(), nil, source,
-			&held{origins: []string{of("1")}, newest: of("1"), enabled: true}, wishes{})
+			&held{origins: []string{of("1")}, newest: of("1"), enabled: true}, false)
 		if err != nil || r.State != state {
 			t.Errorf("where %s is the newest it is %s (%v), want %s", newest, r.State, err, state)
 		}

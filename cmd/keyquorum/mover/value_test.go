@@ -87,3 +87,21 @@ func TestValuesOfFields(t *testing.T) {
 		t.Error("a field that is not there has a value")
 	}
 }
+
+// TestVaultsOfAzureByTheirName, and others by their URL.
+func TestVaultsOfAzureByTheirName(t *testing.T) {
+	for from, want := range map[string]string{
+		"payments":                           "https://payments.vault.azure.net",
+		"https://Payments.vault.azure.cn/":   "https://payments.vault.azure.cn",
+		"https://a.b.c:1,https://a.b.c:2":    "https://a.b.c:1 https://a.b.c:2",
+		"payments.vault.azure.net":           "",
+		"http://payments.vault.azure.net":    "",
+		"https://payments.vault.azure.net/x": "",
+		"":                                   "",
+	} {
+		places, err := azureFlags{from: from}.places()
+		if got := strings.Join(places, " "); got != want || (err == nil) != (want != "") {
+			t.Errorf("%q is %q (%v), want %q", from, got, err, want)
+		}
+	}
+}

@@ -19,8 +19,8 @@ import (
 const (
 	// attempts is how often a version is written whose outcome is not known, 12 s in all and what
 	// the requests take.
-	attempts     = 4
-	attemptDelay = 2 * time.Second // after the first; then twice, and three times that
+	attempts     = 3
+	attemptDelay = 2 * time.Second // before the first look; then twice, and three times that
 	// writePatience bounds the writing of one version. It goes on when somebody has asked for an
 	// end, so that what was begun is known.
 	writePatience = 3 * time.Minute
@@ -37,16 +37,18 @@ func (t *target) write(ctx context.Context, kind reference.Kind, name string, v 
 	defer cancel()
 	for attempt := 1; ; attempt++ {
 		err := t.add(session.Once(ctx), kind, name, v, c)
-		if err == nil || isDecided(err) || attempt == attempts {
+		if err == nil || isDecided(err) {
 			return t.explain(err, kind, name)
 		}
 		select {
 		case <-time.After(time.Duration(attempt) * attemptDelay):
 		case <-ctx.Done():
-			return t.explain(err, kind, name)
 		}
-		if t.isThere(ctx, kind, name, v) {
+		switch {
+		case t.isThere(ctx, kind, name, v):
 			return nil
+		case attempt == attempts || ctx.Err() != nil:
+			return t.explain(err, kind, name)
 		}
 	}
 }

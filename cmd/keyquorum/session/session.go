@@ -32,7 +32,8 @@ func Flags(c *cobra.Command) *Settings {
 		&s.caCert,
 		"ca-cert",
 		"",
-		"PEM file to trust (else KEYQUORUM_CACERT, else\nthe one of keyquorum login, else the system's roots)",
+		"PEM file to trust (else KEYQUORUM_CACERT, else\n"+
+			"the one of keyquorum login, else the system's roots)",
 	)
 	return &s
 }
