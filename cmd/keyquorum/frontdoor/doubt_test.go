@@ -81,9 +81,9 @@ func TestInterruptedWritesSayHowToLook(t *testing.T) {
 			<-arrived
 			_ = s.cmd.Process.Signal(os.Interrupt)
 			_ = s.cmd.Wait()
-			if !regexp.MustCompile(says).MatchString(s.stderr.String()) ||
-				strings.Count(s.stderr.String(), "\n") != 1 || s.cmd.ProcessState.ExitCode() < 1 {
-				t.Errorf("%v, %s", s.cmd.ProcessState, s.stderr.String())
+			if !regexp.MustCompile(says).MatchString(s.said()) ||
+				strings.Count(s.said(), "\n") != 1 || s.cmd.ProcessState.ExitCode() < 1 {
+				t.Errorf("%v, %s", s.cmd.ProcessState, s.said())
 			}
 		})
 	}
