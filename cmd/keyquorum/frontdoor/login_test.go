@@ -143,7 +143,7 @@ func TestALoginWhoseCredentialIsGone(t *testing.T) {
 		"secret", "list")
 
 	by = app.login(c.house.urls()[0])
-	by.ok("secret", "list")
+	by.ok("secret", "list", "-q")
 	c.ok("app", "disable", "leaves")
 	by.refused(2, "no token from .*; look at AZURE_CLIENT_ID", "secret", "list")
 	c.ok("app", "delete", "leaves")
@@ -178,6 +178,6 @@ func TestWithoutAKeyringALoginIsAFile(t *testing.T) {
 		"--ca-cert", c.environment["KEYQUORUM_CACERT"], "--vault", c.house.urls()[0],
 		"--authority", c.environment["AZURE_AUTHORITY_HOST"])
 	c.read(c.loginFile())
-	by.ok("secret", "list")
+	by.ok("secret", "list", "-q")
 	by.ok("logout")
 }
