@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	ossignal "os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -237,6 +238,9 @@ func TestRunPassesSignals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if ossignal.Ignored(signal) { // as under nohup: then the command ignores it, too
+				t.Skipf("%v is ignored here, and not tried", signal)
+			}
 			c := c.house.caller(t)
 			s := c.start(script("trap 'kill $!; echo got >>out; exit 9' " + name + sleeping)...)
 			s.await("ready")
@@ -249,6 +253,20 @@ func TestRunPassesSignals(t *testing.T) {
 	s.ends(syscall.SIGTERM, 143)
 }
 
+// TestRunIgnoresWhatItWasStartedToIgnore, and so does its command, as under nohup.
+func TestRunIgnoresWhatItWasStartedToIgnore(t *testing.T) {
+	t.Parallel()
+	c := shared(t).caller(t)
+	ctx, cancel := context.WithTimeout(context.Background(), callPatience)
+	defer cancel()
+	cmd := c.command(ctx)
+	cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-c", `trap '' HUP; exec "$0" run -- sh -c '` +
+		`kill -HUP $PPID; kill -HUP $$; echo it goes on'`, program}
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "it goes on\n" {
+		t.Errorf("%q (%v)", out, err)
+	}
+}
+
 // TestRunWatches: a new version starts the command again, or sends it a signal.
 func TestRunWatches(t *testing.T) {
 	t.Parallel()
@@ -259,14 +277,14 @@ func TestRunWatches(t *testing.T) {
 
 	again := c.start(script(`echo "<$S>" >>out; exec sleep 60`, watch...)...)
 	other := c.house.caller(t)
-	signalled := other.start(script(`trap 'echo "hup <$S>" >>out' HUP`+sleeping,
-		append(watch, "--watch-signal=hup")...)...)
+	signalled := other.start(script(`trap 'echo "told <$S>" >>out' USR1`+sleeping,
+		append(watch, "--watch-signal=usr1")...)...)
 	again.await("<" + first + ">")
 	signalled.await("ready")
 	c.setSecret("run-watched", second)
 	again.await("<" + second + ">")
-	signalled.await("hup <" + first + ">") // its environment stays
-	time.Sleep(300 * time.Millisecond)     // several looks, at which nothing is to happen
+	signalled.await("told <" + first + ">") // its environment stays
+	time.Sleep(300 * time.Millisecond)      // several looks, at which nothing is to happen
 	again.ends(syscall.SIGTERM, 143)
 	signalled.ends(syscall.SIGTERM, 143)
 	if !strings.Contains(again.said(), "a new version; starting the command again") {
