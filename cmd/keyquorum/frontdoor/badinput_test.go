@@ -223,7 +223,7 @@ func (c *caller) credential(name string, more ...string) (id, secret string) {
 func TestWhoCallsIsTold(t *testing.T) {
 	t.Parallel()
 	c := shared(t).caller(t)
-	wrong := private()
+	wrong := nobodys()
 	for says, by := range map[string]*caller{
 		"who calls\\? Set AZURE_AUTHORITY_HOST.* or run keyquorum login": c.set("AZURE_CLIENT_ID", "").
 			set("AZURE_CLIENT_SECRET", ""),

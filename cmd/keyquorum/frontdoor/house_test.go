@@ -46,7 +46,7 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	// The tests wait for other processes most of the time, on one processor too.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)
 	}
 	code := m.Run()

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -20,7 +21,7 @@ func TestNothingLeaks(t *testing.T) {
 	t.Parallel()
 	h := own(t, "--nodes=1")
 	c := h.caller(t)
-	watch := watchArguments(t)
+	processes := watchProcesses(t)
 	value, key := "leak-"+private()+"\n", newKey(t, "P-256")
 	keyFile := string(key.pkcs8PEM(t))
 	keepOut(strings.Split(keyFile, "\n")[1]) // its first line of base64
@@ -50,7 +51,7 @@ func TestNothingLeaks(t *testing.T) {
 	by := c.login(h.urls()[0])
 	by.set("AZURE_SDK_GO_LOGGING", "all").call("secret", "list")
 	by.ok("logout")
-	watch.end()
+	processes.end(t)
 	for _, folder := range []string{c.home, c.temporary} {
 		if left := filesIn(t, folder); len(left) > 0 {
 			t.Errorf("it leaves %v", left)
@@ -83,41 +84,75 @@ func filesIn(t *testing.T, folder string) (names []string) {
 	return names
 }
 
-// TestAWatchedArgumentIsFound: what looks for leaks sees one.
-func TestAWatchedArgumentIsFound(t *testing.T) {
+// TestAWatchFindsWhatIsShown on purpose, in arguments and in an environment.
+func TestAWatchFindsWhatIsShown(t *testing.T) {
 	t.Parallel()
 	needChildren(t)
-	c := shared(t).caller(t)
-	shown := "shown-on-purpose"
-	watch := &argumentWatch{done: make(chan struct{})}
-	watch.begin(func(b []byte) string {
-		if bytes.Contains(b, []byte(shown)) {
-			return shown
+	shown := func(b []byte) string {
+		if bytes.Contains(b, []byte("shown-on-purpose")) {
+			return "it"
 		}
 		return ""
-	})
-	c.call("secret", "set", "watched-argument", "--value", shown)
-	watch.stop()
-	if watch.looked == 0 || watch.found == "" {
-		t.Errorf("in %d looks it was not seen", watch.looked)
+	}
+	c := shared(t).caller(t)
+	for name, s := range map[string]*started{
+		"arguments": c.start(script(`echo ready >>out; exec sleep 60`, "--vault=shown-on-purpose")...),
+		"environment": c.house.caller(t).set("TERM", "shown-on-purpose").start(
+			script(`echo ready >>out; exec sleep 60`)...),
+	} {
+		s.await("ready")
+		arguments, environment := shown, shown
+		if name == "arguments" {
+			environment = func([]byte) string { return "" }
+		} else {
+			arguments = func([]byte) string { return "" }
+		}
+		w := &watch{arguments: arguments, environment: environment}
+		if w.look(); w.found == "" || w.looked == 0 {
+			t.Errorf("%s: it is not found among %d command lines", name, w.looked)
+		}
+		s.ends(syscall.SIGTERM, 143)
 	}
 }
 
-// An argumentWatch looks at the command lines of what we have started for as long as it runs.
-type argumentWatch struct {
-	t      *testing.T
-	done   chan struct{}
-	all    sync.WaitGroup
-	looked int    // command lines
-	found  string // first
+// A watch looks at the processes that we have started, for as long as it runs.
+type watch struct {
+	arguments   func([]byte) string // finds what must not be there
+	environment func([]byte) string // of the program, not of what it runs
+	done        chan struct{}
+	ended       sync.WaitGroup
+	looked      int    // command lines
+	found       string // first
 }
 
-func watchArguments(t *testing.T) *argumentWatch {
+// watchProcesses begins one.
+func watchProcesses(t *testing.T) *watch {
 	t.Helper()
 	needChildren(t)
-	w := &argumentWatch{t: t, done: make(chan struct{})}
-	w.begin(plainIn)
+	// Who calls has a client secret in the environment.
+	w := &watch{arguments: plainIn, environment: valueIn, done: make(chan struct{})}
+	w.ended.Go(func() {
+		tick := time.NewTicker(3 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-w.done:
+				return
+			case <-tick.C:
+				w.look()
+			}
+		}
+	})
 	return w
+}
+
+func (w *watch) end(t *testing.T) {
+	t.Helper()
+	close(w.done)
+	w.ended.Wait()
+	if w.found != "" || w.looked == 0 {
+		t.Errorf("among %d command lines: %s", w.looked, w.found)
+	}
 }
 
 // needChildren skips where the system does not say which processes we have started.
@@ -128,57 +163,23 @@ func needChildren(t *testing.T) {
 	}
 }
 
-func (w *argumentWatch) begin(look func([]byte) string) {
-	w.all.Go(func() {
-		tick := time.NewTicker(time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-w.done:
-				return
-			case <-tick.C:
-				w.look(look)
-			}
-		}
-	})
-}
-
-func (w *argumentWatch) stop() {
-	close(w.done)
-	w.all.Wait()
-}
-
-func (w *argumentWatch) end() {
-	w.t.Helper()
-	w.stop()
-	if w.found != "" || w.looked == 0 {
-		w.t.Errorf("among %d command lines is %s", w.looked, w.found)
-	}
-}
-
 // look goes once over our descendants.
-func (w *argumentWatch) look(find func([]byte) string) {
+func (w *watch) look() {
 	for _, pid := range descendants(os.Getpid()) {
 		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		if err != nil || len(line) == 0 {
 			continue
 		}
 		w.looked++
-		if found := cmp.Or(find(line), inEnvironment(pid)); found != "" && w.found == "" {
-			w.found = fmt.Sprintf("%s of %q", found, line[:min(len(line), 60)])
+		found := w.arguments(line)
+		if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil && exe == program {
+			environment, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+			found = cmp.Or(found, w.environment(environment))
+		}
+		if found != "" && w.found == "" {
+			w.found = fmt.Sprintf("%s at %q", found, line[:min(len(line), 60)])
 		}
 	}
-}
-
-// inEnvironment is a value in the environment of a process of the program: run gives it to its
-// command alone.
-func inEnvironment(pid int) string {
-	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
-	if err != nil || exe != program {
-		return ""
-	}
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	return valueIn(text)
 }
 
 // descendants are the processes below one; those that end meanwhile may lack.

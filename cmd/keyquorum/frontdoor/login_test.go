@@ -57,7 +57,7 @@ func TestLogin(t *testing.T) {
 	}
 	other := by.set("AZURE_CLIENT_ID", c.environment["AZURE_CLIENT_ID"]).set("AZURE_TENANT_ID",
 		"adfs").
-		set("AZURE_CLIENT_SECRET", private()).
+		set("AZURE_CLIENT_SECRET", nobodys()).
 		set("AZURE_AUTHORITY_HOST", c.environment["AZURE_AUTHORITY_HOST"])
 	other.refused(2, "Invalid client secret", "secret", "list") // the environment goes first
 
@@ -77,7 +77,7 @@ func TestLogin(t *testing.T) {
 func TestLoginsThatFailKeepNothing(t *testing.T) {
 	t.Parallel()
 	c := shared(t).caller(t)
-	by, id, wrong := c.nobody(), c.environment["AZURE_CLIENT_ID"], private()
+	by, id, wrong := c.nobody(), c.environment["AZURE_CLIENT_ID"], nobodys()
 	common := []string{"--ca-cert", c.environment["KEYQUORUM_CACERT"],
 		"--authority", c.environment["AZURE_AUTHORITY_HOST"]}
 	at := append([]string{"--vault", c.house.urls()[0]}, common...)
@@ -136,21 +136,36 @@ func TestALoginWhoseCredentialIsGone(t *testing.T) {
 	t.Parallel()
 	c := shared(t).caller(t)
 	app := c.application("leaves", "-secrets=all")
-	id, secret := c.credential("leaves", "-ttl=1500ms")
-	ends := time.Now().Add(1500 * time.Millisecond)
-	brief := app.set("AZURE_CLIENT_ID", id).set("AZURE_CLIENT_SECRET", secret)
-	by := brief.login(c.house.urls()[0])
+	by, ends := c.brief(app)
 	time.Sleep(time.Until(ends)) // there is nothing to wait for but the clock
 	by.refused(2,
 		"no token from .*Invalid client secret.*; look at .* its secret, which may have ended",
 		"secret", "list")
 
 	by = app.login(c.house.urls()[0])
-	by.ok("secret", "list")
+	by.ok("secret", "list", "-q")
 	c.ok("app", "disable", "leaves")
 	by.refused(2, "no token from .*; look at AZURE_CLIENT_ID", "secret", "list")
 	c.ok("app", "delete", "leaves")
 	by.refused(2, "no token from .*not found.*; look at AZURE_CLIENT_ID", "secret", "list")
+}
+
+// brief is a login of an application with a credential that ends at a time, soon.
+func (c *caller) brief(app *caller) (by *caller, ends time.Time) {
+	c.t.Helper()
+	for life := time.Second; ; life *= 2 { // until it is long enough to log in
+		id, secret := c.credential("leaves", "-ttl="+life.String())
+		ends = time.Now().Add(life)
+		by = app.nobody()
+		o := by.given(secret, "login", id, "--ca-cert", app.environment["KEYQUORUM_CACERT"],
+			"--vault", c.house.urls()[0], "--authority", app.environment["AZURE_AUTHORITY_HOST"])
+		if o.code == 0 {
+			return by, ends
+		}
+		if life > callPatience {
+			c.t.Fatalf("exit code %d, %s", o.code, o.stderr)
+		}
+	}
 }
 
 // TestWithoutAKeyringALoginIsAFile: a bus at which nobody answers is no keyring.
@@ -163,6 +178,6 @@ func TestWithoutAKeyringALoginIsAFile(t *testing.T) {
 		"--ca-cert", c.environment["KEYQUORUM_CACERT"], "--vault", c.house.urls()[0],
 		"--authority", c.environment["AZURE_AUTHORITY_HOST"])
 	c.read(c.loginFile())
-	by.ok("secret", "list")
+	by.ok("secret", "list", "-q")
 	by.ok("logout")
 }

@@ -130,8 +130,8 @@ func (s *storm) write(c *caller, writer int) {
 	}
 }
 
-// versions are the least and the most that there may be after a call: one when it is done, none when
-// it was refused, and either where nobody knew.
+// versions are the least and the most that there may be after a call: one when it is done, none
+// when it was refused, and either where nobody knew.
 func (s *storm) versions(o outcome) [2]int {
 	switch {
 	case o.code == 0:

@@ -43,6 +43,13 @@ func private() string {
 	return text
 }
 
+// nobodys is a client secret of no application. It stands in environments, as such secrets do.
+func nobodys() string {
+	text := "nobodys-" + rand.Text()
+	keepCredentialOut(text)
+	return text
+}
+
 // plainIn is a text in b that must not be there, shortened; "" for none.
 func plainIn(b []byte) string { return cmp.Or(valueIn(b), credentialIn(b)) }
 

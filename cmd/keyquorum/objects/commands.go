@@ -67,10 +67,19 @@ func ask[T any](c *call, do func(context.Context) (T, error)) (T, error) {
 	if !c.output.Quiet() {
 		defer console.Waiting(c.people(), "waiting for "+c.vault.URL)()
 	}
-	ctx, stop := signal.NotifyContext(c.ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(c.ctx)
 	defer stop()
 	answer, err := do(ctx)
 	return answer, c.vault.Explain(err, c.kind, c.ref.Name)
+}
+
+// interruptible ends with Ctrl-C or SIGTERM, unless we were started to ignore Ctrl-C, as a shell's
+// background jobs are.
+func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	if signal.Ignored(os.Interrupt) {
+		return signal.NotifyContext(ctx, syscall.SIGTERM)
+	}
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 }
 
 // SecretCommand is `keyquorum secret`.

@@ -36,7 +36,8 @@ type running struct {
 	short       string // variables of which it was said that they are not masked
 }
 
-// passedOn are the signals that the command gets as we get them.
+// passedOn are the signals that the command gets as we get them. One that we were started to
+// ignore, as under nohup, is not passed on: the command ignores it as well.
 var passedOn = []os.Signal{
 	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
 }
@@ -44,7 +45,11 @@ var passedOn = []os.Signal{
 // untilEnd runs the command, again where a secret has changed, until it ends by itself.
 func (r *running) untilEnd(ctx context.Context, variables []variable) error {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, passedOn...)
+	for _, s := range passedOn {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
 	defer signal.Stop(signals)
 	changes := r.watch(ctx, variables)
 	for {

@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/zalando/go-keyring"
 )
 
 // A Login is what `keyquorum login` keeps: an application's credential, and where its vault is.
@@ -19,23 +17,6 @@ type Login struct {
 	Secret    string   `json:"client_secret"`
 	Vaults    []string `json:"vaults,omitempty"`  // URLs of one vault, one a node
 	CACert    string   `json:"ca_cert,omitempty"` // absolute path of a PEM file
-}
-
-// Where a login is kept in the system's keyring.
-const (
-	keyringService = "keyquorum"
-	keyringUser    = "login"
-)
-
-// hasKeyring says whether there is a session bus, at which the system's keyring would answer.
-// Without one the library would start one, which is not for us to do.
-func hasKeyring() bool {
-	if os.Getenv("DBUS_SESSION_BUS_ADDRESS") != "" {
-		return true
-	}
-	folder := os.Getenv("XDG_RUNTIME_DIR")
-	_, err := os.Stat(filepath.Join(folder, "bus"))
-	return folder != "" && err == nil
 }
 
 // store keeps a login in the system's keyring, or where there is none in a file that only its owner
@@ -49,7 +30,7 @@ func (l *Login) store() (where string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if hasKeyring() && keyring.Set(keyringService, keyringUser, string(text)) == nil {
+	if hasKeyring() && keepInKeyring(string(text)) == nil {
 		return "the system's keyring", removeIfThere(file)
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
@@ -105,8 +86,11 @@ func storedText() (text []byte, where string, err error) {
 	case !hasKeyring():
 		return nil, "", nil
 	}
-	kept, err := keyring.Get(keyringService, keyringUser)
-	if err != nil { // it holds no login, or is none
+	kept, err := fromKeyring()
+	switch {
+	case errors.Is(err, errMute):
+		return nil, "", err
+	case err != nil: // it holds no login, or is none
 		return nil, "", nil
 	}
 	return []byte(kept), "the system's keyring", nil
@@ -134,7 +118,7 @@ func forget() (there bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	there = hasKeyring() && keyring.Delete(keyringService, keyringUser) == nil
+	there = hasKeyring() && removeFromKeyring() == nil
 	err = os.Remove(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return there, nil
