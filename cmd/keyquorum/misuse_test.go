@@ -39,7 +39,8 @@ var misuse = []struct {
 	{"values of flags that are none", []string{
 		"keyquorum version --format xml", "keyquorum secret list --format yaml",
 		"keyquorum secret list --format", "keyquorum key random 4 --format toml",
-		"keyquorum app credential add billing --ttl 30d", "keyquorum app credential add billing --ttl soon",
+		"keyquorum app credential add billing --ttl 30d",
+		"keyquorum app credential add billing --ttl soon",
 		"keyquorum vault create demo --retention-days many", "keyquorum key create k --size big",
 		"keyquorum server --data d --tls-cert c --tls-key k --disk-reserve 1GB",
 		"keyquorum server --data d --tls-cert c --tls-key k --log-level loud",
@@ -75,14 +76,16 @@ var misuse = []struct {
 		"keyquorum dev restart 1",
 	}},
 	{"addresses and certificates", []string{
-		"keyquorum status --address https://127.0.0.1:1", "keyquorum operator seal --address https://127.0.0.1:1",
+		"keyquorum status --address https://127.0.0.1:1",
+		"keyquorum operator seal --address https://127.0.0.1:1",
 		"keyquorum operator status --address https://127.0.0.1:1",
 		"KEYQUORUM_ADDR=https://127.0.0.1:1 keyquorum vault list",
 		"keyquorum plan --address https://127.0.0.1:1", "keyquorum prove --address https://127.0.0.1:1",
 		"keyquorum status --address 127.0.0.1:8200", "keyquorum status --address http://127.0.0.1:8200",
 		"keyquorum status --address https://", "keyquorum status --ca-cert nothing.pem",
 		"KEYQUORUM_CACERT=nothing.pem keyquorum vault list", "keyquorum status --ca-cert text",
-		application + " keyquorum secret list", application + " keyquorum secret list --ca-cert nothing.pem",
+		application + " keyquorum secret list",
+		application + " keyquorum secret list --ca-cert nothing.pem",
 		application + " keyquorum secret list --ca-cert text",
 		vaultURL + " keyquorum login CLIENT_ID --secret-file text --authority https://127.0.0.1:1",
 		"keyquorum operator raft join https://127.0.0.1:1 --leader-ca-cert @nothing.pem",
@@ -134,7 +137,8 @@ func misused(t *testing.T, dir, line string, more []string) string {
 	if o.stdout != "" {
 		said = strings.SplitAfter(o.stdout, "\n")[0] + "…\n" + said
 	}
-	return fmt.Sprintf("$ %s\n%sexit code %d\n\n", shortLine.Replace(line), anonymous(said, dir), o.code)
+	return fmt.Sprintf("$ %s\n%sexit code %d\n\n", shortLine.Replace(line), anonymous(said, dir),
+		o.code)
 }
 
 // shortLine has the settings of an application at one word.
@@ -182,8 +186,10 @@ func TestMisuseOfANode(t *testing.T) {
 		"keyquorum secret recover nothing", "keyquorum secret list-versions nothing",
 		"keyquorum secret list --field nonsense", "keyquorum secret list --format env",
 		"keyquorum key create k --kty EG", "keyquorum key create k --kty EC --curve P-257",
-		"keyquorum key create k --kty RSA --size 1000", "keyquorum key sign signer --algorithm RS256 --file text",
-		"keyquorum key sign signer --algorithm nonsense --file text", "keyquorum key encrypt signer --file text",
+		"keyquorum key create k --kty RSA --size 1000",
+		"keyquorum key sign signer --algorithm RS256 --file text",
+		"keyquorum key sign signer --algorithm nonsense --file text",
+		"keyquorum key encrypt signer --file text",
 		"keyquorum key rotation-policy signer --rotate-after 30d",
 		"keyquorum dev restart 4", "keyquorum dev exec --node 4 -- true",
 		"keyquorum run --env S=akv://demo/nothing -- true",

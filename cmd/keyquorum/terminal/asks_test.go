@@ -49,7 +49,8 @@ func TestAnInterruptedPromptGivesTheEchoBack(t *testing.T) {
 	}
 	s.types("half a sec\x03")
 	nobodySees(t, s, "half", -1)
-	if status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGINT {
+	status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok || status.Signal() != syscall.SIGINT {
 		t.Errorf("it ends with %v", s.cmd.ProcessState)
 	}
 }
