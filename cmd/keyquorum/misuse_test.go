@@ -22,9 +22,11 @@ var misuse = []struct {
 		"keyquorum vault get demo --format json", "keyquorum secret", "keyquorum secret shwo hello",
 		"keyquorum secret get hello --vault demo", "keyquorum operator raft joins --retry",
 		"keyquorum operator frobnicate", "keyquorum operator rotate tokens", "keyquorum dev statsu",
+		"keyquorum unseal", "keyquorum join", "keyquorum raft list-peers", "keyquorum list",
 		"keyquorum help vault lst", "keyquorum help frobnicate", "keyquorum app credential show",
 	}},
 	{"flags that are not there", []string{
+		"keyquorum --address https://127.0.0.1:1 status", "keyquorum operator --format json",
 		"keyquorum --nonsense", "keyquorum vault --nonsense", "keyquorum vault list --nonsense",
 		"keyquorum secret show hello --valut demo", "keyquorum status --json", "keyquorum dev --node 3",
 		"keyquorum server --dat d", "keyquorum run --envfile .env -- true", "keyquorum prove -x",
