@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -125,9 +126,8 @@ func misused(t *testing.T, dir, line string, more []string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	environment, args, _ := strings.Cut(line, "keyquorum")
-	cmd := keyquorum(ctx, dir, strings.Fields(args)...)
-	cmd.Env = append([]string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}, more...)
-	cmd.Env = append(cmd.Env, strings.Fields(environment)...)
+	cmd := alone(ctx, dir, strings.Fields(args)...)
+	cmd.Env = append(append(cmd.Env, more...), strings.Fields(environment)...)
 	o := ended(t, cmd)
 	if o.code == 0 && !strings.HasSuffix(line, "keyquorum secret") {
 		t.Errorf("%s: it works", line)
@@ -141,6 +141,13 @@ func misused(t *testing.T, dir, line string, more []string) string {
 	}
 	return fmt.Sprintf("$ %s\n%sexit code %d\n\n", shortLine.Replace(line), anonymous(said, dir),
 		o.code)
+}
+
+// alone is a call in an environment that knows nobody: no login, no vault, no application.
+func alone(ctx context.Context, dir string, args ...string) *exec.Cmd {
+	cmd := keyquorum(ctx, dir, args...)
+	cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}
+	return cmd
 }
 
 // shortLine has the settings of an application at one word.

@@ -37,7 +37,7 @@ type InitResult struct {
 
 func operatorInit(k *Connection) *cobra.Command {
 	c := &cobra.Command{Use: "init",
-		Short: "Make a new cluster of this node; shows its shares and root token once",
+		Short: "Make a new cluster of this node, and show its shares and root token once",
 		Args:  console.Arguments(0, 0),
 		Example: "  keyquorum operator init\n" +
 			"  keyquorum operator init --key-shares 7 --key-threshold 4"}
