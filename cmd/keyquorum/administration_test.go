@@ -63,7 +63,7 @@ func TestVaultCommands(t *testing.T) {
 	is(run(0, "show", "demo", "-deleted", "-format=json"), "deleted", false, false)
 	is(run(0, "recover", "demo", "-format=json"), "live", false, false)
 	run(0, "delete", "demo")
-	if o := run(0, "purge", "demo"); o.stdout != "Vault demo is purged: all that was in it is gone.\n" {
+	if o := run(0, "purge", "demo"); !strings.HasPrefix(o.stdout, "Vault demo is purged: ") {
 		t.Errorf("purge says %q", o.stdout)
 	}
 	run(2, "recover", "demo")

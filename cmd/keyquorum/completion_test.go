@@ -23,7 +23,7 @@ func TestCompletion(t *testing.T) {
 		"secret list --vault ", "run --vault ", "no-such-command ",
 	} {
 		got.WriteString(completed(t, line, func(args ...string) outcome {
-			return call(t, dir, args...)
+			return ended(t, alone(t.Context(), dir, args...))
 		}))
 	}
 	golden(t, "completion.txt", got.String())

@@ -63,7 +63,8 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 	f.BoolVar(&s.PlaceLeader, "place-leader", false,
 		"when this node leads, hand over to a voter from which writes cost clearly less")
 	f.StringVar(&s.Listen, "listen", "127.0.0.1:8200", "`host:port` of the API")
-	f.StringVar(&s.ClusterListen, "cluster-listen", "127.0.0.1:8201", "`host:port` of the cluster port")
+	f.StringVar(&s.ClusterListen, "cluster-listen", "127.0.0.1:8201",
+		"`host:port` of the cluster port")
 	f.StringVar(&s.GossipListen, "gossip-listen", "127.0.0.1:8202",
 		"`host:port` of gossip, UDP and TCP; '' switches it off")
 	f.StringVar(&s.APIAddr, "api-addr", "",
@@ -78,7 +79,8 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 	f.StringSliceVar(&s.Zones, "zone", nil,
 		"zone as `SUFFIX=LOGIN`: vaults are hosts below SUFFIX, tokens come from LOGIN (repeatable)")
 	f.StringSliceVar(&s.Authorities, "attestation-authority", nil,
-		"https `URL` whose attestations keys may be released to; its keys are fetched from there (repeatable)")
+		"https `URL` whose attestations keys may be released to; its keys are fetched from there "+
+			"(repeatable)")
 	f.DurationVar(&s.Timing.Heartbeat, "raft-heartbeat", 0,
 		"Raft's heartbeat time-out (default that of a LAN)")
 	f.DurationVar(&s.Timing.Election, "raft-election", 0,

@@ -82,4 +82,7 @@ func add(root *cobra.Command, heading string, commands ...*cobra.Command) {
 const about = `A key vault that you run yourself. Applications use it as they use Azure Key
 Vault, operators run it as they run Vault or OpenBao.
 
-To try it out, keyquorum dev runs a cluster on this machine.`
+To try it out, keyquorum dev runs a cluster on this machine.
+
+Exit codes: 0 done; 1 wrong usage or a local failure; 2 refused by the server,
+or no node was reached. Commands with others say so.`

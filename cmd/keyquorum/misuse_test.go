@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -22,9 +23,11 @@ var misuse = []struct {
 		"keyquorum vault get demo --format json", "keyquorum secret", "keyquorum secret shwo hello",
 		"keyquorum secret get hello --vault demo", "keyquorum operator raft joins --retry",
 		"keyquorum operator frobnicate", "keyquorum operator rotate tokens", "keyquorum dev statsu",
+		"keyquorum unseal", "keyquorum join", "keyquorum raft list-peers", "keyquorum list",
 		"keyquorum help vault lst", "keyquorum help frobnicate", "keyquorum app credential show",
 	}},
 	{"flags that are not there", []string{
+		"keyquorum --address https://127.0.0.1:1 status", "keyquorum operator --format json",
 		"keyquorum --nonsense", "keyquorum vault --nonsense", "keyquorum vault list --nonsense",
 		"keyquorum secret show hello --valut demo", "keyquorum status --json", "keyquorum dev --node 3",
 		"keyquorum server --dat d", "keyquorum run --envfile .env -- true", "keyquorum prove -x",
@@ -39,7 +42,8 @@ var misuse = []struct {
 	{"values of flags that are none", []string{
 		"keyquorum version --format xml", "keyquorum secret list --format yaml",
 		"keyquorum secret list --format", "keyquorum key random 4 --format toml",
-		"keyquorum app credential add billing --ttl 30d", "keyquorum app credential add billing --ttl soon",
+		"keyquorum app credential add billing --ttl 30d",
+		"keyquorum app credential add billing --ttl soon",
 		"keyquorum vault create demo --retention-days many", "keyquorum key create k --size big",
 		"keyquorum server --data d --tls-cert c --tls-key k --disk-reserve 1GB",
 		"keyquorum server --data d --tls-cert c --tls-key k --log-level loud",
@@ -75,14 +79,16 @@ var misuse = []struct {
 		"keyquorum dev restart 1",
 	}},
 	{"addresses and certificates", []string{
-		"keyquorum status --address https://127.0.0.1:1", "keyquorum operator seal --address https://127.0.0.1:1",
+		"keyquorum status --address https://127.0.0.1:1",
+		"keyquorum operator seal --address https://127.0.0.1:1",
 		"keyquorum operator status --address https://127.0.0.1:1",
 		"KEYQUORUM_ADDR=https://127.0.0.1:1 keyquorum vault list",
 		"keyquorum plan --address https://127.0.0.1:1", "keyquorum prove --address https://127.0.0.1:1",
 		"keyquorum status --address 127.0.0.1:8200", "keyquorum status --address http://127.0.0.1:8200",
 		"keyquorum status --address https://", "keyquorum status --ca-cert nothing.pem",
 		"KEYQUORUM_CACERT=nothing.pem keyquorum vault list", "keyquorum status --ca-cert text",
-		application + " keyquorum secret list", application + " keyquorum secret list --ca-cert nothing.pem",
+		application + " keyquorum secret list",
+		application + " keyquorum secret list --ca-cert nothing.pem",
 		application + " keyquorum secret list --ca-cert text",
 		vaultURL + " keyquorum login CLIENT_ID --secret-file text --authority https://127.0.0.1:1",
 		"keyquorum operator raft join https://127.0.0.1:1 --leader-ca-cert @nothing.pem",
@@ -120,9 +126,8 @@ func misused(t *testing.T, dir, line string, more []string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	environment, args, _ := strings.Cut(line, "keyquorum")
-	cmd := keyquorum(ctx, dir, strings.Fields(args)...)
-	cmd.Env = append([]string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}, more...)
-	cmd.Env = append(cmd.Env, strings.Fields(environment)...)
+	cmd := alone(ctx, dir, strings.Fields(args)...)
+	cmd.Env = append(append(cmd.Env, more...), strings.Fields(environment)...)
 	o := ended(t, cmd)
 	if o.code == 0 && !strings.HasSuffix(line, "keyquorum secret") {
 		t.Errorf("%s: it works", line)
@@ -134,7 +139,15 @@ func misused(t *testing.T, dir, line string, more []string) string {
 	if o.stdout != "" {
 		said = strings.SplitAfter(o.stdout, "\n")[0] + "…\n" + said
 	}
-	return fmt.Sprintf("$ %s\n%sexit code %d\n\n", shortLine.Replace(line), anonymous(said, dir), o.code)
+	return fmt.Sprintf("$ %s\n%sexit code %d\n\n", shortLine.Replace(line), anonymous(said, dir),
+		o.code)
+}
+
+// alone is a call in an environment that knows nobody: no login, no vault, no application.
+func alone(ctx context.Context, dir string, args ...string) *exec.Cmd {
+	cmd := keyquorum(ctx, dir, args...)
+	cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}
+	return cmd
 }
 
 // shortLine has the settings of an application at one word.
@@ -182,8 +195,10 @@ func TestMisuseOfANode(t *testing.T) {
 		"keyquorum secret recover nothing", "keyquorum secret list-versions nothing",
 		"keyquorum secret list --field nonsense", "keyquorum secret list --format env",
 		"keyquorum key create k --kty EG", "keyquorum key create k --kty EC --curve P-257",
-		"keyquorum key create k --kty RSA --size 1000", "keyquorum key sign signer --algorithm RS256 --file text",
-		"keyquorum key sign signer --algorithm nonsense --file text", "keyquorum key encrypt signer --file text",
+		"keyquorum key create k --kty RSA --size 1000",
+		"keyquorum key sign signer --algorithm RS256 --file text",
+		"keyquorum key sign signer --algorithm nonsense --file text",
+		"keyquorum key encrypt signer --file text",
 		"keyquorum key rotation-policy signer --rotate-after 30d",
 		"keyquorum dev restart 4", "keyquorum dev exec --node 4 -- true",
 		"keyquorum run --env S=akv://demo/nothing -- true",

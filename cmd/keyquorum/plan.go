@@ -53,7 +53,8 @@ func planCommand() *cobra.Command {
 		"`regions`, the one with most of the writes first (default those of the running cluster)")
 	c.Flags().StringSliceVar(&o.trips, "trip", nil,
 		"round trips between two regions, or within one: A-B=80ms (repeatable)")
-	c.Flags().IntVar(&o.voters, "voters", 0, "how many voters: 1, 3, 5 or 7 (default 3 and 5, compared)")
+	c.Flags().IntVar(&o.voters, "voters", 0,
+		"how many voters: 1, 3, 5 or 7 (default 3 and 5, compared)")
 	c.Flags().BoolVar(&o.all, "all", false, "show every layout, not only the best")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		for i := range o.regions {

@@ -55,11 +55,30 @@ func noCommand(c *cobra.Command, name string) error {
 			names = append(names, child.Name())
 		}
 	}
-	if like := commandLike(names, name); like != "" {
+	like := commandLike(names, name)
+	if below := pathsBelow(c, name); like == "" && len(below) == 1 {
+		like = below[0]
+	}
+	if like != "" {
 		meant = " (did you mean " + like + "?)"
 	}
 	return fmt.Errorf("%s has no command %q%s; it has %s",
 		c.CommandPath(), name, meant, strings.Join(names, ", "))
+}
+
+// pathsBelow are the commands of a name that a command's own hold, as they are typed after it.
+func pathsBelow(c *cobra.Command, name string) (paths []string) {
+	for _, child := range c.Commands() {
+		for _, below := range child.Commands() {
+			if below.Name() == name && below.IsAvailableCommand() {
+				paths = append(paths, child.Name()+" "+name)
+			}
+		}
+		for _, path := range pathsBelow(child, name) {
+			paths = append(paths, child.Name()+" "+path)
+		}
+	}
+	return paths
 }
 
 // elsewhere is what commands of ours are called by other programs.

@@ -7,7 +7,8 @@ import (
 
 // A command line that is too long is broken as a shell takes it.
 func TestCommandLines(t *testing.T) {
-	long := "  keyquorum key verify signer --vault demo --file release.tar --signature-file release.sig"
+	long := "  keyquorum key verify signer --vault demo --file release.tar " +
+		"--signature-file release.sig"
 	got := commandLines("  keyquorum key list\n" + long + "\n")
 	lines := strings.Split(strings.TrimSuffix(got, "\n"), "\n")
 	if len(lines) != 3 || lines[0] != "  keyquorum key list" || !strings.HasSuffix(lines[1], ` \`) ||

@@ -30,7 +30,8 @@ func TestWrapped(t *testing.T) {
 				t.Errorf("%d columns: %q", utf8.RuneCountInString(line), line)
 			}
 		}
-		if strings.Join(strings.Fields(text), " ") != strings.Join(strings.Fields(wrapped(text, 80)), " ") {
+		words := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+		if words(text) != words(wrapped(text, 80)) {
 			t.Errorf("%q loses words", text)
 		}
 	}

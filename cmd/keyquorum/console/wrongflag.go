@@ -15,6 +15,9 @@ func wrongFlag(c *cobra.Command, err error) error {
 	var lacking *pflag.ValueRequiredError
 	var invalid *pflag.InvalidValueError
 	switch {
+	case errors.As(err, &unknown) && onlyHolds(c) && isBelow(c, unknown.GetSpecifiedName()):
+		return fmt.Errorf("--%s stands after the command, as in %s COMMAND --%[1]s",
+			unknown.GetSpecifiedName(), c.CommandPath())
 	case errors.As(err, &unknown):
 		if meant := flagLike(c, unknown.GetSpecifiedName()); meant != "" {
 			return fmt.Errorf("%w (did you mean --%s?)", err, meant)
@@ -26,6 +29,13 @@ func wrongFlag(c *cobra.Command, err error) error {
 			wanted(invalid.GetFlag(), invalid.Unwrap()))
 	}
 	return err
+}
+
+// isBelow says whether a command that another holds has a flag.
+func isBelow(c *cobra.Command, flag string) bool {
+	all := map[string]bool{}
+	collectFlags(c, all)
+	return all[flag]
 }
 
 // wanted is what the value of a flag looks like.

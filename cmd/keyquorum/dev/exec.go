@@ -47,8 +47,8 @@ func execCommand(dir *string) *cobra.Command {
 			return err
 		}
 		if state.App == nil {
-			return fmt.Errorf("there is no dev cluster in %s yet; start one with: %s dev, or say with --dir where it is",
-				folder, console.CalledAs())
+			return fmt.Errorf("there is no dev cluster in %s yet; start one with: %s dev, or say with "+
+				"--dir where it is", folder, console.CalledAs())
 		}
 		if *number < 1 || *number > state.nodes() {
 			return fmt.Errorf("--node %d: %s", *number, state.numbers())
@@ -127,8 +127,8 @@ func (f Folder) execute(l Layout, names, args []string) error {
 
 // noNamespace is what is said where a command has to run with the names as they are.
 func noNamespace(err error, line string) string {
-	return fmt.Sprintf("keyquorum: this system gives no private hosts file (%v); if names fail to resolve, add this line to /etc/hosts:\n    %s",
-		err, line)
+	return fmt.Sprintf("keyquorum: this system gives no private hosts file (%v);\n"+
+		"if names fail to resolve, add this line to /etc/hosts:\n    %s", err, line)
 }
 
 // writeHosts copies the machine's hosts file and adds our names to it, in its last line.

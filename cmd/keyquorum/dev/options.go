@@ -33,14 +33,16 @@ type options struct {
 }
 
 func (o *options) bind(f *pflag.FlagSet) {
-	f.IntVar(&o.port, "port", defaultPort, "first API port; the nodes have it, +10 and +20, the cluster ports are +1, "+
-		"gossip's +2; 0: any that are free")
+	f.IntVar(&o.port, "port", defaultPort, "first API port; the nodes have it, +10 and +20, the "+
+		"cluster ports are +1, gossip's +2; 0: any that are free")
 	f.BoolVar(&o.sealed, "sealed", false, "leave the nodes sealed")
 	f.Var(console.Choice(&o.print, "export", "env", "json"), "print",
 		"print on standard output the environment alone, once ready: export has lines for a shell, "+
 			"env NAME=value")
-	f.StringVar(&o.envFile, "env-file", "", "file to write the environment to once ready, as --print says (else export lines)")
-	f.StringVar(&o.caFile, "ca-file", "", "file to write the authority to trust to once ready; the environment names it")
+	f.StringVar(&o.envFile, "env-file", "",
+		"file to write the environment to once ready, as --print says (else export lines)")
+	f.StringVar(&o.caFile, "ca-file", "",
+		"file to write the authority to trust to once ready; the environment names it")
 	f.BoolVar(&o.detach, "detach", false, "return when the cluster is ready; dev stop ends it")
 	f.BoolVar(&o.memory, "memory", false, "keep nothing: for tests and CI")
 	o.bindMemory(f)
@@ -51,14 +53,20 @@ func (o *options) bind(f *pflag.FlagSet) {
 // bindMemory has the flags of ofMemory.
 func (o *options) bindMemory(f *pflag.FlagSet) {
 	f.IntVar(&o.layout.Nodes, "nodes", Nodes, "how many nodes, 1 or 3 (with --memory)")
-	f.StringVar(&o.layout.Listen, "listen", loopback, "IP `address` at which the APIs listen; 0.0.0.0 in a container (with --memory)")
-	f.StringVar(&o.zone, "zone", Suffix+"="+Login, "zone as `SUFFIX=LOGIN`: vaults are hosts below SUFFIX, tokens come from LOGIN (with "+
-		"--memory)")
+	f.StringVar(&o.layout.Listen, "listen", loopback,
+		"IP `address` at which the APIs listen; 0.0.0.0 in a container (with --memory)")
+	f.StringVar(&o.zone, "zone", Suffix+"="+Login,
+		"zone as `SUFFIX=LOGIN`: vaults are hosts below SUFFIX, tokens come from LOGIN (with "+
+			"--memory)")
 	f.StringSliceVar(&o.layout.Vaults, "vault", []string{defaultVault},
 		"`name` of a vault to make (repeatable; with --memory)")
-	f.StringVar(&o.layout.App, "app", defaultApp, "`name` of the application that may do everything in them (with --memory)")
-	f.StringVar(&o.seedFile, "seed", "", "JSON file of vaults, applications, grants, secrets and keys to make (with --memory)")
-	f.DurationVar(&o.shift, "time-shift", 0, "how far the nodes' clocks are ahead (behind with -2h), for tests of expiry (with --memory)")
+	f.StringVar(&o.layout.App, "app", defaultApp,
+		"`name` of the application that may do everything in them (with --memory)")
+	f.StringVar(&o.seedFile, "seed", "",
+		"JSON file of vaults, applications, grants, secrets and keys to make (with --memory)")
+	f.DurationVar(&o.shift, "time-shift", 0,
+		"how far the nodes' clocks are ahead (behind with -2h), for tests of expiry (with "+
+			"--memory)")
 }
 
 // ofMemory are the flags that only a cluster in memory has.

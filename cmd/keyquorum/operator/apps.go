@@ -74,12 +74,16 @@ func credentialAdd(k *Connection) *cobra.Command {
 	c := &cobra.Command{Use: "add APP", Short: "Make a client secret; it is shown once",
 		Args: console.Arguments(1, 1), Example: "  keyquorum app credential add billing --ttl 720h"}
 	life := c.Flags().Duration("ttl", 0, "how long it lives, as in 720h (0: until removed)")
-	return thenTelling(showing(c, k, func(ctx context.Context, api *Client, args []string) (newCredential, error) {
+	add := func(ctx context.Context, api *Client, args []string) (newCredential, error) {
 		return AddCredential(ctx, api, args[0], *life)
-	}, func(n newCredential) console.Table {
-		return console.Pairs("Client id", n.ClientID, "Client secret", n.Secret, "Credential id", n.ID,
-			"Ends", n.expiry())
-	}), "Keep the client secret now: nothing can show it again.")
+	}
+	return thenTelling(showing(c, k, add, newCredential.table),
+		"Keep the client secret now: nothing can show it again.")
+}
+
+func (n newCredential) table() console.Table {
+	return console.Pairs("Client id", n.ClientID, "Client secret", n.Secret, "Credential id", n.ID,
+		"Ends", n.expiry())
 }
 
 // thenTelling says something to people, on standard error, when a command is done.

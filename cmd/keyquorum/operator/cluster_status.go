@@ -46,9 +46,16 @@ type nodeStatus struct {
 	RoundTrips map[string]float64 `json:"round_trips_ms"`
 }
 
+const clusterStatusHelp = `Show all nodes of the cluster, and what it can still lose.
+
+Trip is the round trip to the leader. Reads are local where a node answers from
+its own copy, asking where it asks the leader first, no where it serves nobody.
+Applied is how far the node is in the log, Lag how many entries it is behind.`
+
 func StatusCommand() *cobra.Command {
 	c := &cobra.Command{Use: "status",
-		Short: "Show all nodes of the cluster, and what it can still lose", Args: console.Arguments(0, 0)}
+		Short: "Show all nodes of the cluster, and what it can still lose", Long: clusterStatusHelp,
+		Args: console.Arguments(0, 0)}
 	k, format := ConnectionFlags(c), console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := k.Client()

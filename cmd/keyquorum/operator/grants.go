@@ -23,22 +23,22 @@ func GrantCommand() *cobra.Command {
 func grantSet(k *Connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "set VAULT APP",
-		Short: "Replace what an application may do in a vault; of a kind without a flag it may do nothing",
+		Short: "Replace what an application may do in a vault",
 		Args:  console.Arguments(2, 2),
 		Example: "  keyquorum grant set demo billing --secrets get,list --keys sign,verify\n" +
 			"  keyquorum grant set demo billing --secrets all\n" +
 			"  keyquorum grant set demo billing --keys '' --secrets ''",
 	}
 	onKeys, onSecrets := httpapi.PermissionNames()
-	c.Long = c.Short + ". With empty lists it may do nothing in it, as after grant remove." +
+	c.Long = c.Short + ". Of a kind without a flag, or with an empty list, it may do nothing." +
 		"\n\nPermissions on keys:\n  " + strings.Join(onKeys, " ") +
 		"\nPermissions on secrets:\n  " + strings.Join(onSecrets, " ")
 	keys := c.Flags().StringSlice("keys", nil, "permissions on keys, as in get,sign")
 	secrets := c.Flags().StringSlice("secrets", nil, "permissions on secrets, as in get,list")
 	return showing(c, k, func(ctx context.Context, api *Client, args []string) (GrantInfo, error) {
 		if !c.Flags().Changed("keys") && !c.Flags().Changed("secrets") {
-			return GrantInfo{}, errors.New("--keys or --secrets must be given; to take every permission away, keyquorum grant remove, " +
-				"or the empty lists --keys '' --secrets ''")
+			return GrantInfo{}, errors.New("--keys or --secrets must be given; to take every permission " +
+				"away, keyquorum grant remove, or the empty lists --keys '' --secrets ''")
 		}
 		return SetGrant(ctx, api, args[0], args[1], *keys, *secrets)
 	}, func(g GrantInfo) console.Table { return grantsTable([]GrantInfo{g}) })

@@ -18,7 +18,9 @@ func operatorStatus(k *Connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show the state of one node (exit code 2: it is sealed, or serves nobody)",
-		Args:  console.Arguments(0, 0),
+		Long: "Show the state of one node.\n\nExit codes: 0 it is unsealed; 1 wrong usage, or it was not " +
+			"reached; 2 it is sealed, or serves nobody. keyquorum status shows all nodes.",
+		Args: console.Arguments(0, 0),
 	}
 	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -37,7 +37,7 @@ type InitResult struct {
 
 func operatorInit(k *Connection) *cobra.Command {
 	c := &cobra.Command{Use: "init",
-		Short: "Make a new cluster of this node; shows its shares and root token once",
+		Short: "Make a new cluster of this node, and show its shares and root token once",
 		Args:  console.Arguments(0, 0),
 		Example: "  keyquorum operator init\n" +
 			"  keyquorum operator init --key-shares 7 --key-threshold 4"}
@@ -132,7 +132,8 @@ func operatorUnseal(k *Connection) *cobra.Command {
 		Use: "unseal [SHARE]", Short: "Give one unseal share to a node",
 		Long: "Give one unseal share to a node. Without SHARE, or with -, it is asked for and not " +
 			"shown, or read from standard input, so that it stays out of the shell's history. " +
-			"A wrong share is refused on its own, and those given before it stay.",
+			"A wrong share is refused on its own, and those given before it stay. On a command line " +
+			"all users of the machine can see a share.",
 		Example: "  keyquorum operator unseal",
 		Args:    console.Arguments(0, 1),
 	}

@@ -13,8 +13,8 @@ import (
 )
 
 func raftCommand(k *Connection) *cobra.Command {
-	return console.Group("raft", "Join, list and remove members of the cluster", raftJoin(k), raftListPeers(k),
-		k.completing(raftRemovePeer(k), members))
+	return console.Group("raft", "Join, list and remove members of the cluster", raftJoin(k),
+		raftListPeers(k), k.completing(raftRemovePeer(k), members))
 }
 
 // JoinRequest is the body of sys/storage/raft/join.

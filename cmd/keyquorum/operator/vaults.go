@@ -52,7 +52,10 @@ func vaultCreate(k *Connection) *cobra.Command {
 }
 
 func vaultList(k *Connection) *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the vaults", Args: console.Arguments(0, 0)}
+	c := &cobra.Command{Use: "list", Short: "List the vaults", Args: console.Arguments(0, 0),
+		Long: "List the vaults.\n\nDays kept is for how long what was deleted can be recovered. Of a " +
+			"protected vault nobody can purge anything before. In a weak one RSA1_5 and AES-CBC may be " +
+			"used. Purge is when a deleted vault goes by itself."}
 	gone := c.Flags().Bool("deleted", false, "list those that are deleted and not yet purged")
 	return showing(c, k, func(ctx context.Context, api *Client, _ []string) ([]VaultInfo, error) {
 		return ListVaults(ctx, api, *gone)

@@ -21,27 +21,36 @@ import (
 	"keyquorum/httpapi"
 )
 
-const proveHelp = `Let clients work on a running cluster, through all of its nodes at once, and prove from what they were answered that
-it kept its promises: every answer fits one order of all operations (linearizability), what was acknowledged is read
+const proveHelp = `Let clients work on a running cluster, through all of its nodes at once, and
+prove from what they were answered that it kept its promises: every answer fits
+one order of all operations (linearizability), what was acknowledged is read
 back from every node, and all nodes hold the same state at the same index.
 
-It disturbs nothing: it works in a vault of its own, with applications of its own, and removes its secrets, keys,
-applications and grants when it is done, and the vault, deleted and purged, if it has made it and nobody else has a
-grant there by then. A vault that was there stays. Its requests stand in the usage logs like any others'. With --destructive the leader is made to step down every other second while the clients
-work. Nothing else is done to the cluster even then: what else the API can do to it (seal, remove), it cannot undo.
+It disturbs nothing: it works in a vault of its own, with applications of its
+own, and removes its secrets, keys, applications and grants when it is done, and
+the vault, deleted and purged, if it has made it and nobody else has a grant
+there by then. A vault that was there stays. Its requests stand in the usage
+logs like any others'. With --destructive the leader is made to step down every
+other second while the clients work. Nothing else is done to the cluster even
+then: what else the API can do to it (seal, remove), it cannot undo.
 
-It asks the node at --address which nodes there are and where their APIs are. All must be unsealed. Where that node cannot
-know, or the addresses are not to be reached from here, name each node's with --node; only those named are proven then.
-The token is the operators', from KEYQUORUM_TOKEN, BAO_TOKEN or VAULT_TOKEN.
+It asks the node at --address which nodes there are and where their APIs are.
+All must be unsealed. Where that node cannot know, or the addresses are not to
+be reached from here, name each node's with --node; only those named are proven
+then. The token is the operators', from KEYQUORUM_TOKEN, BAO_TOKEN or
+VAULT_TOKEN.
 
-Ctrl-C ends the work early: what was done is still read back, checked and removed. A second Ctrl-C cuts that short and says
-what is left. What such calls have left, a call of a day later removes from the vault that it works in.
+Ctrl-C ends the work early: what was done is still read back, checked and
+removed. A second Ctrl-C cuts that short and says what is left. What such calls
+have left, a call of a day later removes from the vault that it works in.
 
-Usage logs cannot be read over the API, so whether each request was recorded is not proven here.
+Usage logs cannot be read over the API, so whether each request was recorded is
+not proven here.
 
-Exit codes: 0 proven; 1 not proven, or flags that make no sense; 2 not begun, for a node is down, sealed or refuses, or is
-not what --node takes it for. What is not linearizable is shown as the shortest history found that is not, and drawn as an
-HTML page.`
+Exit codes: 0 proven; 1 not proven, or flags that make no sense; 2 not begun,
+for a node is down, sealed or refuses, or is not what --node takes it for. What
+is not linearizable is shown as the shortest history found that is not, and
+drawn as an HTML page.`
 
 // proveSettings are the flags of prove.
 type proveSettings struct {

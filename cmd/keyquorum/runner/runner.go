@@ -60,10 +60,12 @@ func Command(vaults func(begun string) []string) *cobra.Command {
 		DisableFlagsInUseLine: true, ValidArgsFunction: console.Files,
 	}
 	of := session.Flags(c)
-	_ = c.RegisterFlagCompletionFunc("vault", func(_ *cobra.Command, _ []string, begun string) ([]string,
-		cobra.ShellCompDirective) {
+	complete := func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 		return vaults(begun), cobra.ShellCompDirectiveNoFileComp
-	})
+	}
+	if err := c.RegisterFlagCompletionFunc("vault", complete); err != nil {
+		panic(err) // the flag is there
+	}
 	f := c.Flags()
 	f.Var(
 		&assigned{&s.assignments, false},

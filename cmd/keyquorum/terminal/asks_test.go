@@ -3,6 +3,7 @@ package terminal
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -49,7 +50,8 @@ func TestAnInterruptedPromptGivesTheEchoBack(t *testing.T) {
 	}
 	s.types("half a sec\x03")
 	nobodySees(t, s, "half", -1)
-	if status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGINT {
+	status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok || status.Signal() != syscall.SIGINT {
 		t.Errorf("it ends with %v", s.cmd.ProcessState)
 	}
 }
@@ -144,7 +146,15 @@ func TestQuestions(t *testing.T) {
 		}
 		c.does(t, strings.Fields(named(row.line, "in-a-script"))...)
 	}
-	s := c.sit(t, "operator raft remove-peer node2")
+	c.does(t, "app", "create", "revoked")
+	id := regexp.MustCompile(`"id": "(.*)"`).FindStringSubmatch(
+		c.does(t, "app", "credential", "add", "revoked", "--format", "json"))[1]
+	s := c.sit(t, "app credential remove revoked "+id)
+	s.await("Type yes to go on: ")
+	s.types("no\n")
+	s.ends(1)
+	c.does(t, "app", "credential", "remove", "revoked", id)
+	s = c.sit(t, "operator raft remove-peer node2")
 	s.await("Type yes to go on: ")
 	s.types("no\n")
 	s.ends(1)

@@ -15,7 +15,8 @@ func TestHelpFits(t *testing.T) {
 	if err != nil || len(files) < 10 {
 		t.Fatalf("there are %d files of help: %v", len(files), err)
 	}
-	plain := regexp.MustCompile(`(^|[^/\w])keyquorum (secret|key|run|login|vault|app|grant|operator|dev)`)
+	plain := regexp.MustCompile(
+		`(^|[^/\w])keyquorum (secret|key|run|login|vault|app|grant|operator|dev)`)
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -54,14 +55,16 @@ func TestTablesFit(t *testing.T) {
 	node := regexp.MustCompile(`"node_id": "(.*)"`).FindStringSubmatch(
 		c.does(t, "operator", "raft", "list-peers", "--format", "json"))[1]
 	for line, whole := range map[string]string{
-		"secret list": "Name", "secret list-versions " + long: "Version", "secret list-deleted": "Deleted",
+		"secret list": "Name", "secret list-versions " + long: "Version",
+		"secret list-deleted": "Deleted",
 		"secret show " + long: "owner=billing", "key list": "Enabled",
 		"key show key-of-" + long: "EC P-256", "key list-deleted": "gone-key", "status": "voter",
 		"vault list": "payments-of-the-old-days", "vault list --deleted": "attic-of-the-old-days",
 		"vault show demo": "live", "app list": app, "app show the-billing-service": app,
 		"grant list payments-of-the-old-days": app, "dev status": "unsealed",
 		"operator status": "Leader", "operator raft list-peers": node, "version": "go1.",
-		"plan": "(no region)", "secret set in-the-open --value x": "Version", "plan --region eu,us,ap --trip eu-us=80ms,eu-ap=150ms,us-ap=150ms": "1/1/1",
+		"secret set in-the-open --value x": "Version", "plan": "(no region)",
+		"plan --region eu,us,ap --trip eu-us=80ms,eu-ap=150ms,us-ap=150ms":            "1/1/1",
 		"plan --region europe-west,america-east --trip europe-west-america-east=80ms": "mends that.",
 	} {
 		shown := c.sit(t, line).ends(0)
@@ -75,8 +78,9 @@ func TestTablesFit(t *testing.T) {
 // there does not want it. A pipe gets text alone.
 func TestColour(t *testing.T) {
 	c := running(t)
-	for settings, bold := range map[string]bool{"TERM=xterm": true, "NO_COLOR=1": false, "NO_COLOR=": true,
-		"TERM=dumb": false} {
+	for settings, bold := range map[string]bool{
+		"TERM=xterm": true, "NO_COLOR=1": false, "NO_COLOR=": true, "TERM=dumb": false,
+	} {
 		s := c.sit(t, "vault list", settings)
 		s.ends(0)
 		if strings.Contains(s.all(), "\x1b[1m") != bold || !bold && strings.Contains(s.all(), "\x1b") {

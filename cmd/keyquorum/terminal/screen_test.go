@@ -59,7 +59,8 @@ func (s *screen) escape(rest []rune) []rune {
 		}
 		return rest[len(known):]
 	}
-	s.wrong = append(s.wrong, fmt.Sprintf("an escape that is not known: %q", string(rest[:min(len(rest), 8)])))
+	s.wrong = append(s.wrong,
+		fmt.Sprintf("an escape that is not known: %q", string(rest[:min(len(rest), 8)])))
 	return rest[1:]
 }
 

@@ -18,7 +18,7 @@ import (
 const (
 	columns  = 80
 	rows     = 24
-	patience = time.Minute // for anything that a sitting is waited for, on a busy machine
+	patience = 2 * time.Minute // for anything that a sitting is waited for, on a busy machine
 )
 
 // A sitting is a program in a terminal, from the side of whoever types.
@@ -146,8 +146,19 @@ func (s *sitting) echoes() bool {
 	return settings.Lflag&unix.ECHO != 0
 }
 
-// ends waits for the end of the program, and gives what stands on the screen then.
+// ends waits for the end of the program with an exit code, and gives what stands on the screen.
 func (s *sitting) ends(code int) *screen {
+	s.t.Helper()
+	drawn := s.finish()
+	if got := s.cmd.ProcessState.ExitCode(); got != code {
+		s.t.Errorf("%v: exit code %d, want %d:\n%s", s.cmd.Args[1:], got, code, s.all())
+	}
+	return drawn
+}
+
+// finish waits for the end of the program, and gives what stands on the screen then. What a
+// terminal cannot show well is an error.
+func (s *sitting) finish() *screen {
 	s.t.Helper()
 	err := s.cmd.Wait()
 	select {
@@ -158,9 +169,6 @@ func (s *sitting) ends(code int) *screen {
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		s.t.Fatal(err)
-	}
-	if got := s.cmd.ProcessState.ExitCode(); got != code {
-		s.t.Errorf("%v: exit code %d, want %d:\n%s", s.cmd.Args[1:], got, code, s.all())
 	}
 	drawn := draw(s.all())
 	for _, what := range drawn.wrong {

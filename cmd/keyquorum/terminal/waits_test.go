@@ -18,7 +18,7 @@ func TestWaitingIsToldAndCleared(t *testing.T) {
 	gate := newGate(t, c.environment["KEYQUORUM_ADDR"])
 	vault := "https://demo.vault.localhost:" + gate.port
 	s := c.sit(t, "secret list --vault "+vault)
-	s.await("waiting for " + vault + " (1 s)")
+	s.await("waiting for " + vault + " (")
 	close(gate.open)
 	shown := s.ends(0)
 	if shown.has("waiting") || !shown.has("waited-for") {
@@ -26,13 +26,14 @@ func TestWaitingIsToldAndCleared(t *testing.T) {
 	}
 }
 
-// TestProgressIsTold of a proof, and cleared.
+// TestProgressIsTold of a proof, and cleared, when it is cut short too.
 func TestProgressIsTold(t *testing.T) {
 	c := running(t)
-	s := c.sit(t, "prove --time 3s")
+	s := c.sit(t, "prove --time 1m")
 	s.await("working: ")
-	shown := s.ends(0)
-	if shown.has("working: ") || !shown.has("Proven") {
+	s.types("\x03")
+	s.await("interrupted: ")
+	if shown := s.finish(); shown.has("working: ") || !shown.has("Proven") {
 		t.Errorf("in the end there is\n%s", shown)
 	}
 }
