@@ -54,6 +54,7 @@ func hangsUp(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 func nodesOf(stands ...*stand) *nodes {
 	n := &nodes{vault: "demo.test", words: ownWords}
 	for _, s := range stands {
+		n.hosts = append(n.hosts, s.address)
 		n.ways = append(n.ways, &http.Transport{DisableKeepAlives: true,
 			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 				return (&net.Dialer{}).DialContext(ctx, network, s.address)
@@ -62,14 +63,27 @@ func nodesOf(stands ...*stand) *nodes {
 	return n
 }
 
-// put sends a request with a body; 0 is no answer.
-func (n *nodes) put(t *testing.T, ctx context.Context) (status int, err error) {
+// set and sign are requests with a body; of 0 there is no answer. Only the first changes anything.
+func (n *nodes) set(t *testing.T, ctx context.Context) (status int, err error) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://demo.test/secrets/s",
+	return n.send(t, ctx, http.MethodPut, "/secrets/s")
+}
+
+func (n *nodes) sign(t *testing.T) (status int, err error) {
+	t.Helper()
+	return n.send(t, t.Context(), http.MethodPost, "/keys/k/1/sign")
+}
+
+func (n *nodes) send(
+	t *testing.T, ctx context.Context, method, path string,
+) (status int, err error) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(ctx, method, "http://demo.test"+path,
 		strings.NewReader("whole"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Header.Set("Authorization", "Bearer token")
 	answer, err := n.RoundTrip(r)
 	if err != nil {
 		return 0, err
@@ -86,7 +100,7 @@ func TestTheNextNodeIsTried(t *testing.T) {
 		good := newStand(t, serves)
 		n := nodesOf(first, good)
 		for range 2 {
-			if status, err := n.put(t, t.Context()); status != http.StatusOK {
+			if status, err := n.sign(t); status != http.StatusOK {
 				t.Errorf("%s: %d (%v)", name, status, err)
 			}
 		}
@@ -97,25 +111,34 @@ func TestTheNextNodeIsTried(t *testing.T) {
 	}
 }
 
-// TestOnceIsSentOnce, but where nobody can have seen it. After a node that cannot serve the next
-// request goes to another.
-func TestOnceIsSentOnce(t *testing.T) {
-	once := Once(t.Context())
-	good := newStand(t, serves)
-	if status, err := nodesOf(absent(t), good).put(t, once); status != http.StatusOK {
-		t.Errorf("nobody had seen it, and it was not sent to the next: %d (%v)", status, err)
-	}
-	good = newStand(t, serves)
-	var unreached *Unreached
-	if _, err := nodesOf(newStand(t, hangsUp), good).put(t, once); !errors.As(err, &unreached) ||
-		good.seen.Load() != 0 {
-		t.Errorf("what may have been done was sent again: %v", err)
-	}
-	n := nodesOf(newStand(t, cannotServe), good)
-	if status, _ := n.put(t, once); status != http.StatusServiceUnavailable || good.seen.Load() != 0 {
-		t.Errorf("a node that could not serve: %d", status)
-	}
-	if status, _ := n.put(t, once); status != http.StatusOK {
-		t.Errorf("the next request: %d", status)
+// TestChangesAreMadeOnce, and sent again only where nobody can have seen them. After a node that may
+// have made one the next request of whoever looks (Once) goes to another; without it there is none.
+func TestChangesAreMadeOnce(t *testing.T) {
+	for _, once := range []bool{false, true} {
+		ctx := t.Context()
+		if once {
+			ctx = Once(ctx)
+		}
+		good := newStand(t, serves)
+		if status, err := nodesOf(absent(t), good).set(t, ctx); status != http.StatusOK {
+			t.Errorf("nobody had seen it, and it was not sent to the next: %d (%v)", status, err)
+		}
+		for name, first := range map[string]*stand{
+			"hanging up": newStand(t, hangsUp), "unable to serve": newStand(t, cannotServe),
+		} {
+			good, unsure := newStand(t, serves), (*InDoubt)(nil)
+			n := nodesOf(first, good)
+			if _, err := n.set(t, ctx); !errors.As(err, &unsure) || good.seen.Load() != 0 {
+				t.Errorf("%s: what may have been done was sent again: %v", name, err)
+			}
+			if kept := n.unsure.Load() != nil; kept == once {
+				t.Errorf("%s: the doubt is kept: %v", name, kept)
+			}
+			if once {
+				if status, err := n.sign(t); status != http.StatusOK || first.seen.Load() != 1 {
+					t.Errorf("%s: the next request: %d, %v", name, status, err)
+				}
+			}
+		}
 	}
 }
