@@ -93,7 +93,9 @@ func thenTelling(c *cobra.Command, sentence string) *cobra.Command {
 		if err := do(c, args); err != nil {
 			return err
 		}
-		console.Tell(c, c.ErrOrStderr(), "%s", sentence)
+		if c.Flags().Lookup("format").Value.String() == "table" { // else a program reads
+			console.Tell(c, c.ErrOrStderr(), "%s", sentence)
+		}
 		return nil
 	}
 	return c

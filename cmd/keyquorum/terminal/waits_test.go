@@ -44,7 +44,7 @@ func TestADevClusterSaysHowToUseIt(t *testing.T) {
 	s.await("Ready.")
 	s.types("\x03")
 	shown := s.ends(0)
-	for _, next := range []string{"In another terminal", "/env", "bin/keyquorum status",
+	for _, next := range []string{"in another terminal", "/env", "bin/keyquorum secret set",
 		"All nodes have stopped."} {
 		if !shown.has(next) {
 			t.Errorf("it does not say %q:\n%s", next, shown)

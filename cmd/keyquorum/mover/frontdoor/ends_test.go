@@ -5,10 +5,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os/exec"
+	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -51,7 +50,8 @@ func isWhole(t *testing.T, source, e environment) {
 
 // running is a command that something in the test can end, from the side of its destination.
 type running struct {
-	process atomic.Pointer[exec.Cmd]
+	mu      sync.Mutex // held until there is a process: its first request may come before
+	process *os.Process
 	stdout  bytes.Buffer
 	stderr  watched
 }
@@ -98,15 +98,22 @@ func (r *running) run(t *testing.T, e environment, args ...string) (code int) {
 	t.Helper()
 	cmd := e.command(t.Context(), args...)
 	cmd.Stdout, cmd.Stderr = &r.stdout, &r.stderr
-	started := make(chan struct{})
-	r.process.Store(cmd)
-	go func() { defer close(started); _ = cmd.Start() }()
-	<-started
-	_ = cmd.Wait()
+	r.mu.Lock()
+	err := cmd.Start()
+	r.process = cmd.Process
+	r.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // the code says how it ended
 	return cmd.ProcessState.ExitCode()
 }
 
-func (r *running) signal(s syscall.Signal) { _ = r.process.Load().Process.Signal(s) }
+func (r *running) signal(s syscall.Signal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_ = r.process.Signal(s)
+}
 
 // TestKilledAtAnyWrite kills the program with SIGKILL at each of its writes, before the destination
 // has seen it and after that has done it, and lets it run again.
