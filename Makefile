@@ -3,7 +3,7 @@
 export GOEXPERIMENT := runtimesecret
 
 VERSION      := $(shell git describe --tags --always --dirty 2>/dev/null || echo unreleased)
-TEST_TIMEOUT ?= 20m
+TEST_TIMEOUT ?= 30m
 BENCH        ?= .
 FUZZTIME     ?= 30s
 KILLS        ?= 20

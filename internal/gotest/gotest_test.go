@@ -108,11 +108,11 @@ func TestProgress(t *testing.T) {
 
 // TestOutputIsBounded has a test say more than is kept.
 func TestOutputIsBounded(t *testing.T) {
-	text := ""
+	var text []byte
 	for range 5 {
-		text = ending(text + strings.Repeat("x", most-1) + "\n")
+		text = extended(text, strings.Repeat("x", most-1)+"\n")
 	}
-	if len(text) > 2*most+10 || !strings.HasPrefix(text, "[...]") {
+	if len(text) > 2*most+10 || !strings.HasPrefix(string(text), "[...]") {
 		t.Errorf("%d bytes, %q", len(text), text[:10])
 	}
 }

@@ -36,8 +36,8 @@ type report struct {
 	out   io.Writer
 	begun time.Time
 	since map[name]time.Time // of packages and top tests that run
-	text  map[name]string    // what tests that run have said, by top test
-	said  map[name]string    // the same by test, for the reasons of those that are skipped
+	text  map[name][]byte    // what tests that run have said, by top test
+	said  map[name][]byte    // the same by test, for the reasons of those that are skipped
 
 	packages, passed, failed int
 	skipped                  []string
@@ -46,7 +46,7 @@ type report struct {
 func newReport(out io.Writer, now time.Time) *report {
 	return &report{
 		out: out, begun: now,
-		since: make(map[name]time.Time), text: make(map[name]string), said: make(map[name]string),
+		since: make(map[name]time.Time), text: make(map[name][]byte), said: make(map[name][]byte),
 	}
 }
 
@@ -78,21 +78,25 @@ func (r *report) output(n name, text string) (printed bool) {
 		r.print(text)
 		return true
 	case n.test != "" && !strings.HasPrefix(text, "=== "):
-		r.text[n.top()] = ending(r.text[n.top()] + text)
-		r.said[n] = ending(r.said[n] + text)
+		r.text[n.top()] = extended(r.text[n.top()], text)
+		if said := r.said[n]; len(said) < longestReason {
+			r.said[n] = append(said, text...)
+		}
 	}
 	return false
 }
 
-// most is how many bytes of a test's output are kept at least, and half of what is kept at most.
-const most = 1 << 20
+const (
+	most          = 1 << 20 // bytes of a test's output that are kept at least, half of the most
+	longestReason = 4 << 10 // bytes
+)
 
-// ending leaves out the beginning of what is too long: the end says how it went wrong.
-func ending(text string) string {
-	if len(text) > 2*most {
-		return "[...]" + text[len(text)-most:]
+// extended leaves out the beginning of what becomes too long: the end says how it went wrong.
+func extended(said []byte, text string) []byte {
+	if len(said)+len(text) > 2*most {
+		said = append([]byte("[...]"), said[max(0, len(said)-most):]...)
 	}
-	return text
+	return append(said, text...)
 }
 
 func (r *report) ended(n name, how string) (printed bool) {
@@ -105,7 +109,7 @@ func (r *report) ended(n name, how string) (printed bool) {
 	case "fail":
 		r.failed++
 	case "skip":
-		r.skipped = append(r.skipped, n.String()+": "+reason(r.said[n]))
+		r.skipped = append(r.skipped, n.String()+": "+reason(string(r.said[n])))
 	}
 	text := r.text[n]
 	delete(r.said, n)
@@ -113,7 +117,7 @@ func (r *report) ended(n name, how string) (printed bool) {
 		delete(r.since, n)
 		delete(r.text, n)
 		if how == "fail" {
-			r.print(text)
+			r.print(string(text))
 			return true
 		}
 	}
@@ -129,7 +133,7 @@ func (r *report) packageEnded(n name, how string) (printed bool) {
 			continue
 		}
 		if how == "fail" {
-			r.print(r.text[test])
+			r.print(string(r.text[test]))
 			printed = true
 		}
 		delete(r.text, test)
