@@ -76,9 +76,12 @@ func TestHelp(t *testing.T) {
 	root := newRoot("keyquorum")
 	root.InitDefaultHelpCmd() // which Execute adds
 	texts := map[string]string{"keyquorum.txt": helpOf(t, root)}
+	page := aboutCommands + section("keyquorum", texts["keyquorum.txt"])
 	for _, c := range root.Commands() {
 		texts[c.Name()+".txt"] = all(c)
+		page += section("keyquorum "+c.Name(), texts[c.Name()+".txt"])
 	}
+	golden(t, "../../../docs/commands.md", page)
 	for name, text := range texts {
 		golden(t, filepath.Join("help", name), text)
 		delete(left, name)
@@ -86,6 +89,16 @@ func TestHelp(t *testing.T) {
 	for name := range left {
 		t.Errorf("testdata/help/%s is the help of no command; remove it", name)
 	}
+}
+
+// aboutCommands begins docs/commands.md.
+const aboutCommands = `# Commands
+
+What each command says of itself with ` + "`--help`" + `. A test compares this page with the program.
+`
+
+func section(command, help string) string {
+	return "\n## " + command + "\n\n```text\n" + help + "```\n"
 }
 
 func found(t *testing.T, pattern string) []string {
