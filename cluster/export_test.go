@@ -162,6 +162,9 @@ func (c *Cluster) SendSnapshot(nodeID string, size int64, body io.Reader) error 
 // Stand has the member stand for election now.
 func (c *Cluster) Stand() { c.transport.Stand() }
 
+// HideVote has the member say that it has voted for nobody.
+func (c *Cluster) HideVote() { c.votes.cast.Store(nil) }
+
 // Silent is for how long the member says that it has missed its leader.
 func (c *Cluster) Silent() time.Duration {
 	s, _ := c.serveSilence(c.ctx, c.id, silenceCall{})

@@ -15,9 +15,11 @@ import (
 //
 // The first may be a thief, so that being second is no deed. When two lead in a term the voters are
 // asked whom they have voted for. Who has the votes of a majority takes the place of a first that
-// has not, if no entry of that one was taken; else this member stands for election, since it can't
-// follow anybody in that term. A thief may have voted twice: named is only who had no majority even
-// so. Of three voters only the leader names anybody: it had the votes itself.
+// has not, if no entry of that one was taken; else this member leaves the term, since it can't
+// follow anybody in it, and has its leader step down. So it does if it stands in vain while the
+// votes tell nothing: a thief may say that he did not vote. He may also have voted twice: named is
+// only who had no majority even so. Of three voters only the leader names anybody: it had the votes
+// itself.
 //
 // A process that starts knows of no claims, and goes by the first that it hears.
 
@@ -96,31 +98,41 @@ func (c *Cluster) second(known *claim, peer string, term uint64) bool {
 // askVotesEvery is how often voters are asked for their votes, who answer within less.
 const askVotesEvery = 500 * time.Millisecond
 
-// settleReign finds out who was elected in a term.
+// settleReign finds out who was elected in a term, and has this member follow that node, or nobody
+// in this term.
 func (c *Cluster) settleReign(term uint64) {
 	b := c.ballotIn(term)
-	elected := b.elected()
 	r := &c.reigns
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	known := r.byTerm[term]
-	if elected == "" || known == nil || !slices.Contains(known.heard, elected) {
+	if known == nil {
 		return
 	}
-	for _, peer := range known.heard {
-		if !b.mayHaveWon(peer) {
-			c.accuse(peer, deedBesides, "term", term)
-		}
+	elected := b.elected()
+	heard := elected != "" && slices.Contains(known.heard, elected)
+	if heard {
+		c.accuseUnelected(known, b, term)
 	}
 	switch {
 	case known.leader == elected:
-	case !known.takes:
+	case heard && !known.takes:
 		known.leader = elected
 		if l := c.lacking.Load(); l != nil && l.term == term && l.leader != elected {
 			c.lacking.CompareAndSwap(l, nil) // it was no leader that lacked something
 		}
-	case term == c.raft.CurrentTerm() && slices.Contains(c.voters(), c.id):
-		c.transport.Stand()
+	case heard, c.raft.State() == raft.Candidate: // it hears nobody that it may follow
+		if term == c.raft.CurrentTerm() {
+			c.transport.Leave(term)
+		}
+	}
+}
+
+func (c *Cluster) accuseUnelected(known *claim, b ballot, term uint64) {
+	for _, peer := range known.heard {
+		if !b.mayHaveWon(peer) {
+			c.accuse(peer, deedBesides, "term", term)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +42,47 @@ func TestElectedLeaderIsFollowedAfterAThief(t *testing.T) {
 		}
 		must(t, g.put(victim, "x", "2"))
 	})
+}
+
+// A thief leads at one member in a term, and has it take entries; then others elect somebody in that
+// term, of whom this member hears only when it stands for election itself, in vain. It leaves the
+// term, in which there is nobody whom it may follow; also if the thief says that he did not vote,
+// and his vote was needed.
+func TestTakenEntriesLockNobodyOut(t *testing.T) {
+	for _, size := range []int{3, 5} {
+		t.Run(fmt.Sprint(size, " members"), func(t *testing.T) {
+			bubble(t, func(t *testing.T) { takenEntriesLockNobodyOut(t, newGroup(t, size)) })
+		})
+	}
+}
+
+func takenEntriesLockNobodyOut(t *testing.T, g *group) {
+	size := len(g.members)
+	old := g.leader()
+	must(t, g.put(old, "x", "1"))
+	time.Sleep(2 * time.Second)
+	victim, thief, elected := (old+1)%size, (old+2)%size, (old+3)%size
+	term, last := g.next(victim), g.members[victim].Raft().LastIndex()
+	before := g.entry(victim, last)
+	g.network.Isolate(host(victim), host(elected))
+	must(t, g.members[thief].SendEntries(g.ids[victim], term, last, before.Term,
+		&raft.Log{Index: last + 1, Term: term, Type: raft.LogNoop}))
+	g.members[elected].Stand()
+	time.Sleep(5 * time.Second)
+	g.members[thief].HideVote()
+	if next := g.leader(); next != elected || g.members[next].Raft().CurrentTerm() != term {
+		t.Fatalf("member %d leads in term %d: the schedule tests nothing",
+			next, g.members[next].Raft().CurrentTerm())
+	}
+	if state := g.members[victim].Raft().State(); state != raft.Candidate {
+		t.Fatalf("the member is a %s: the schedule tests nothing", state)
+	}
+	g.network.Heal()
+	time.Sleep(5 * time.Second)
+	if _, leader := g.members[victim].Raft().LeaderWithID(); leader == "" {
+		t.Error("after five seconds the member follows nobody")
+	}
+	must(t, g.put(victim, "x", "2"))
 }
 
 // Of two that begin to lead in a term at once, one is followed.

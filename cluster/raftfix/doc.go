@@ -31,6 +31,14 @@
 //	    tests    TestStandsOnce, TestLeaderIsNotToldToStand
 //	    delete   with votes.go, or when Raft passes over TimeoutNow unless it follows
 //
+//	transport.go, Leave: who stands in vain can be had to go to the next term
+//	    issue    none filed
+//	    without  TimeoutNow is lost on a candidate: it is forgotten when the campaign ends, and
+//	             the next begins with pre-votes, which voters deny while they hear a leader. A
+//	             member that can't follow the leader of its term is locked out for as long.
+//	    tests    TestLeavesATerm, TestTakenEntriesLockNobodyOut
+//	    delete   when runCandidate stands without pre-votes after a TimeoutNow that came to it
+//
 //	stable.go: a term that can't be stored ends Raft's goroutine, not the process
 //	    issue    #163, closed: that it panics is meant
 //	    without  a full disk shows as a dump of goroutines, with no sentence that names the disk

@@ -119,6 +119,33 @@ func TestStandsOnce(t *testing.T) {
 	})
 }
 
+// A node that is told to leave a term follows in the next, whatever it was, and votes for nobody.
+func TestLeavesATerm(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := alone(t, &node{down: true})
+		r := n.raft
+		<-n.heartbeat(2)
+		n.Leave(2)
+		synctest.Wait()
+		if r.State() != raft.Follower || r.CurrentTerm() != 3 {
+			t.Errorf("a follower of term 2 is a %s of term %d", r.State(), r.CurrentTerm())
+		}
+		n.Stand()
+		synctest.Wait()
+		if r.State() != raft.Candidate || r.CurrentTerm() != 4 {
+			t.Fatalf("it stands as a %s of term %d", r.State(), r.CurrentTerm())
+		}
+		n.Leave(4)
+		synctest.Wait()
+		if r.State() != raft.Follower || r.CurrentTerm() != 5 {
+			t.Errorf("a candidate of term 4 is a %s of term %d", r.State(), r.CurrentTerm())
+		}
+		if voted, err := n.stable.GetUint64([]byte("LastVoteTerm")); err == nil && voted > 4 {
+			t.Errorf("it has voted in term %d", voted)
+		}
+	})
+}
+
 // A node whose disk hangs says nothing that would keep it in office.
 func TestStuckNodeIsSilent(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -99,23 +99,38 @@ func (t *Transport) mend(r *raft.AppendEntriesRequest) {
 }
 
 // Stand has a follower stand for election now, as if its leader had told it to: voters do not
-// refuse it for believing in that leader still. A Raft that is busy is not waited for: by the time
-// it looks somebody else may lead.
+// refuse it for believing in that leader still.
 func (t *Transport) Stand() {
-	soon, cancel := context.WithTimeout(t.ctx, standWait)
+	t.tell(&raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax}})
+}
+
+// Leave has a follower or a candidate go from a term to the next, as a follower. It tells the old
+// term's leader, which steps down, when that speaks to it.
+//
+// Raft enters the terms that candidates are in. This one is the node itself with an empty log, so
+// that whatever stands in its own refuses the vote. Who stands, in vain, can't be had to Stand: Raft
+// forgets what it was told when a campaign ends, and begins the next with the pre-votes that voters
+// deny while they hear a leader.
+func (t *Transport) Leave(term uint64) {
+	own := []byte(t.config.ID)
+	t.tell(&raft.RequestVoteRequest{
+		RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: own, Addr: own},
+		Term:      term + 1, LeadershipTransfer: true, // else one that believes in a leader passes over it
+	})
+}
+
+// tell hands Raft a request of this node's own. A Raft that is busy is not waited for: by the time
+// it looks somebody else may lead.
+func (t *Transport) tell(command any) {
+	soon, cancel := context.WithTimeout(t.ctx, tellWait)
 	defer cancel()
-	header := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax}
-	request := raft.RPC{
-		Command:  &raft.TimeoutNowRequest{RPCHeader: header},
-		RespChan: make(chan raft.RPCResponse, 1),
-	}
 	select {
-	case t.rpcs <- request:
+	case t.rpcs <- raft.RPC{Command: command, RespChan: make(chan raft.RPCResponse, 1)}:
 	case <-soon.Done():
 	}
 }
 
-const standWait = 10 * time.Millisecond
+const tellWait = 10 * time.Millisecond
 
 var _ raft.WithPreVote = (*Transport)(nil) // else Raft does without pre-votes and says nothing
 

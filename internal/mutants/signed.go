@@ -167,6 +167,26 @@ var signedMutants = []mutant{
 		test: "./cluster TestElectedLeaderIsFollowedAfterAThief",
 	},
 	{
+		name: "locked-out",
+		bug:  "a member that can't follow the leader of its term stands, which is lost on a candidate",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/oneleader.go",
+			Old:  "			c.transport.Leave(term)\n",
+			New:  "			c.transport.Stand()\n",
+		}},
+		test: "./cluster TestTakenEntriesLockNobodyOut",
+	},
+	{
+		name: "locked-out-by-a-hidden-vote",
+		bug:  "a member waits for votes that a thief keeps to himself, in a term in which it follows nobody",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/oneleader.go",
+			Old:  "	case heard, c.raft.State() == raft.Candidate:",
+			New:  "	case heard:",
+		}},
+		test: "./cluster TestTakenEntriesLockNobodyOut",
+	},
+	{
 		name: "any-term", bug: "a node enters any term that somebody names",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/vetting.go",
