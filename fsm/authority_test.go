@@ -287,7 +287,9 @@ func TestReservedPaths(t *testing.T) {
 	r := newRealm(t)
 	mark := fsm.RemovedDir + secondNode
 	for _, path := range []string{fsm.PathKeys, fsm.PathMembers, fsm.PathSeal, fsm.PathKeyring, mark} {
-		for _, verb := range []fsm.Verb{fsm.Ordinary, fsm.Rotate, fsm.Change, fsm.Checkpoint} {
+		for _, verb := range []fsm.Verb{
+			fsm.Ordinary, fsm.Rotate, fsm.Change, fsm.Checkpoint, fsm.Reseal,
+		} {
 			x := put(r.fsm.View(), verb, path, []byte{1})
 			r.requireUnchanged(fmt.Sprint("verb ", verb, " at ", path), func() {
 				if _, err := x.Sign(r.key); err == nil && path != fsm.PathMembers {
@@ -297,7 +299,7 @@ func TestReservedPaths(t *testing.T) {
 			})
 		}
 		if old, ok := r.fsm.View().Get(path); ok {
-			for _, verb := range []fsm.Verb{fsm.Ordinary, fsm.Rotate, fsm.Change} {
+			for _, verb := range []fsm.Verb{fsm.Ordinary, fsm.Rotate, fsm.Change, fsm.Reseal} {
 				x := r.fsm.View().Begin(verb)
 				x.Conditions = []fsm.Condition{{Kind: fsm.Unchanged, Path: path, Index: old.Mod}}
 				x.Writes = []fsm.Write{{Path: path, Delete: true}}
@@ -308,6 +310,43 @@ func TestReservedPaths(t *testing.T) {
 	if r.fsm.View().Erased() != 0 {
 		t.Fatalf("something was erased at %d", r.fsm.View().Erased())
 	}
+}
+
+// The shares change together with what their root key wraps, or not at all, and of two changes that
+// were decided on the same shares the second finds them changed.
+func TestReseal(t *testing.T) {
+	r := newRealm(t)
+	reseal := func(value string) fsm.Txn {
+		v := r.fsm.View()
+		x := put(v, fsm.Reseal, fsm.PathSeal, []byte("record "+value))
+		return with(x, v, fsm.PathKeyring, []byte("wrapped "+value))
+	}
+	first, second := reseal("a"), reseal("b")
+	o := r.must(r.add(r.sign(first)), fsm.Applied)
+	if lost := r.must(r.add(r.sign(second)), fsm.Conflict); lost.Path != fsm.PathSeal {
+		t.Errorf("the second was refused for %q", lost.Path)
+	}
+	for _, path := range []string{fsm.PathSeal, fsm.PathKeyring} {
+		record, _ := r.fsm.View().Get(path)
+		if !bytes.HasSuffix(record.Value, []byte(" a")) || record.Mod != o.Index {
+			t.Errorf("%s is %q of %d", path, record.Value, record.Mod)
+		}
+	}
+	more := with(reseal("c"), r.fsm.View(), "a", []byte("1"))
+	half := reseal("d")
+	half.Conditions, half.Writes = half.Conditions[:1], half.Writes[:1]
+	for name, x := range map[string]fsm.Txn{"something else": more, "no keyring": half} {
+		r.requireUnchanged(name, func() {
+			if _, err := x.Sign(r.key); err == nil {
+				t.Errorf("%s is signed", name)
+			}
+			r.must(r.add(fsm.Unchecked(x, r.key)), fsm.Refused)
+		})
+	}
+	r.rotate() // the line of keys goes on from where it was
+	again := r.member(r.line)
+	again.ApplyBatch(r.log)
+	requireSame(t, r.fsm, again)
 }
 
 // One member at a time, a new change when Raft has followed the last, and nobody comes back.

@@ -34,6 +34,9 @@ const (
 	// Checkpoint changes nothing: each node keeps the state as it is at this entry, for the next
 	// signer to vouch for.
 	Checkpoint Verb = 4
+	// Reseal changes the shares: the seal record, and the keyring, which is wrapped anew by the root
+	// key that the new record holds. Neither means anything without the other.
+	Reseal Verb = 5
 )
 
 func reserved(path string) bool {
@@ -74,6 +77,8 @@ func (t Txn) validVerb() error {
 		ok = only && len(written) == 2 && written[PathKeys] && written[PathKeyring]
 	case Change:
 		ok = only && len(written) == 1+marks && marks <= 1 && written[PathMembers]
+	case Reseal:
+		ok = only && len(written) == 2 && written[PathSeal] && written[PathKeyring]
 	case Checkpoint:
 		ok = len(t.Writes)+len(t.Conditions) == 0
 	}
