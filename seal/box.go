@@ -35,6 +35,8 @@ const (
 	labelRoot    = "keyquorum/v1/root"    // a box that holds the root key
 	labelKeyring = "keyquorum/v1/keyring" // a box that holds the keyring
 	labelRecord  = "keyquorum/v1/record"  // a box that holds a record
+
+	labelHandover = "keyquorum/v1/handover" // HPKE's info, where a root key travels
 )
 
 // derive is HKDF-SHA-256 (RFC 5869) without salt: every secret here is uniformly random already.

@@ -11,11 +11,15 @@ import (
 // of which open it. It returns ErrSplit when n and t don't go together. The caller hands the shares
 // out and zeroes them.
 func Init(clusterID [16]byte, n, t int) (record Record, shares []Plaintext, root *Root, err error) {
-	if err := checkSplit(n, t); err != nil {
+	return newShares(Lock{ClusterID: clusterID, Shares: n, Threshold: t, Generation: 1})
+}
+
+// newShares makes a root key and the shares of l.
+func newShares(l Lock) (record Record, shares []Plaintext, root *Root, err error) {
+	if err := checkSplit(l.Shares, l.Threshold); err != nil {
 		return Record{}, nil, nil, err
 	}
-	lock := Lock{ClusterID: clusterID, Shares: n, Threshold: t, Generation: 1}
-	Do(func() { record, shares, root, err = split(lock, randomKey()) })
+	Do(func() { record, shares, root, err = split(l, randomKey()) })
 	if err != nil {
 		return Record{}, nil, nil, err
 	}
@@ -45,7 +49,7 @@ func split(l Lock, key *[keySize]byte) (Record, []Plaintext, *Root, error) {
 	if err != nil {
 		return Record{}, nil, nil, err
 	}
-	return r, shares, newRoot(l.ClusterID, key, o.join), nil
+	return r, shares, newRoot(l, key, o.join), nil
 }
 
 func randomKey() *[keySize]byte {

@@ -67,7 +67,7 @@ func (o *Opener) unwrap(r Record) (*Root, error) {
 		return nil, err
 	}
 	join := *o.join
-	return newRoot(r.ClusterID, (*[keySize]byte)(key), &join), nil
+	return newRoot(r.Lock, (*[keySize]byte)(key), &join), nil
 }
 
 // wrap completes a record of this lock. It runs inside Do.

@@ -20,12 +20,15 @@ type Root struct {
 
 	clusterID [16]byte
 
-	mu        sync.RWMutex   // held for reading while a key is in use, for writing by Close
-	key, join *[keySize]byte // made inside Do; nil once closed
+	// mu is held for reading while a key is in use, for writing by Close and Adopt.
+	mu         sync.RWMutex
+	key, join  *[keySize]byte // made inside Do; nil once closed
+	generation uint64         // of the shares that gave them
 }
 
-func newRoot(clusterID [16]byte, key, join *[keySize]byte) *Root {
-	return &Root{clusterID: clusterID, key: key, join: join}
+// newRoot is of the lock's cluster and generation.
+func newRoot(l Lock, key, join *[keySize]byte) *Root {
+	return &Root{clusterID: l.ClusterID, generation: l.Generation, key: key, join: join}
 }
 
 // use runs f inside Do with the key, or returns ErrSealed.
