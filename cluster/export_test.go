@@ -256,6 +256,8 @@ func CallBodies(txn []byte) (bodies [][]byte) {
 			Digest: make([]byte, 32)}, lease.Answer{E: 3, Life: 5, Token: 9, Grant: 4}, termAnswer{Term: 2},
 		digestAnswer{Known: true, Digest: make([]byte, 32)},
 		certifyCall{Request: []byte{1}}, certifyAnswer{Certificate: []byte{1}}, renewedCall{},
+		RootKeyRequest{Generation: 2, Public: []byte{1}, KeyTerm: 1, Signature: make([]byte, 64)},
+		rootKeyAnswer{Sealed: []byte{1}},
 		gossipKeysCall{Hash: [32]byte{1}}, gossipKeysAnswer{Keys: gossip.Keys{make([]byte, 32)}},
 		Status{
 			About: About{Label: "l", API: "a", Version: "v"}, Sealed: true, Applied: 4, Gossip: "g",
@@ -294,6 +296,7 @@ var Recode = []func([]byte) ([]byte, bool){
 	recode[gossip.News],
 	recode[lives.Hello], recode[lives.Answer], recode[lives.Diary], recode[known],
 	recode[certifyCall], recode[certifyAnswer], recode[renewedCall],
+	recode[RootKeyRequest], recode[rootKeyAnswer],
 	recode[gossipKeysCall], recode[gossipKeysAnswer],
 }
 

@@ -53,6 +53,9 @@ func (d *draft) command(l *raft.Log, c *check) (o Outcome) {
 	case Applied:
 		touched, graves := d.write(l.Index, c.txn.Writes)
 		d.decide(c.txn.ID, o, touched, graves)
+		if c.txn.Verb == Reseal {
+			d.erased(l.Index) // the older shares open what stood there
+		}
 	default:
 		d.decide(c.txn.ID, o, nil, nil)
 	}

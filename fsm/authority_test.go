@@ -326,6 +326,9 @@ func TestReseal(t *testing.T) {
 	if lost := r.must(r.add(r.sign(second)), fsm.Conflict); lost.Path != fsm.PathSeal {
 		t.Errorf("the second was refused for %q", lost.Path)
 	}
+	if erased := r.fsm.View().Erased(); erased != o.Index {
+		t.Errorf("erased at %d, so folders keep what the old shares open", erased)
+	}
 	for _, path := range []string{fsm.PathSeal, fsm.PathKeyring} {
 		record, _ := r.fsm.View().Get(path)
 		if !bytes.HasSuffix(record.Value, []byte(" a")) || record.Mod != o.Index {

@@ -41,7 +41,7 @@ type state struct {
 // An account is what the state remembers of its past in numbers.
 type account struct {
 	refused, refusedAt uint64 // entries that changed nothing because nobody signed them; the newest
-	erasedAt           uint64 // the newest entry that deleted a record
+	erasedAt           uint64 // the newest entry that deleted a record, or changed the shares
 }
 
 // wasAt says whether the state was, or is, at index with digest. known is false for an index

@@ -30,11 +30,16 @@ type InitResult struct {
 // ErrShares: the numbers of shares and threshold do not make a scheme.
 var ErrShares = errors.New("node: shares must be 1 to 255, the threshold 1 to shares, and at least 2 when there is more than one share")
 
+// splits says whether there can be so many shares of which threshold open.
+func splits(shares, threshold int) bool {
+	return shares >= 1 && shares <= 255 && threshold >= 1 && threshold <= shares &&
+		(shares == 1 || threshold >= 2)
+}
+
 // Init makes a cluster of this node. Concurrent calls: one wins, the others get ErrInitialized. The
 // node stays sealed.
 func (n *Node) Init(_ context.Context, shares, threshold int) (InitResult, error) {
-	if shares < 1 || shares > 255 || threshold < 1 || threshold > shares ||
-		(shares > 1 && threshold < 2) {
+	if !splits(shares, threshold) {
 		return InitResult{}, ErrShares
 	}
 	if err := errors.Join(n.reachable(), n.short()); err != nil {

@@ -250,6 +250,10 @@ func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
 	if !isNodeID(a.ServerID) || !n.nonces.valid(a.ServerID, a.Nonce, time.Now()) {
 		return Admission{}, ErrInvalidAnswer
 	}
+	record := m.sealRecord()
+	if k.root.Generation() != record.Generation {
+		return Admission{}, errNoRoot // it can't tell who was given the shares of now
+	}
 	proof := joinProof{k.root, m.identity.ClusterID, a.ServerID, a.Nonce}
 	mac, err := proof.answer(a.CSR, a.ClusterAddr)
 	if err != nil {
@@ -287,7 +291,7 @@ func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
 	}
 	admission := Admission{
 		Certificate: certificate, CA: bytes.Join(wanted.Authorities, nil),
-		SealRecord: m.sealRecord().Encode(), Trust: trust,
+		SealRecord: record.Encode(), Trust: trust,
 	}
 	if admission.GossipKey, err = proof.mask(bytes.Join(m.cluster.GossipKeys(), nil)); err != nil {
 		return Admission{}, err

@@ -22,16 +22,17 @@ import (
 var errForeignKeyring = errors.New("node: the keyring does not hold the transaction key that this node's state goes by: its folder was altered; remove it and join anew")
 
 // rightful says whether a keyring holds the key that the state in view goes by.
-func (k *keys) rightful(view fsm.View) error {
+func rightful(keyring *seal.Keyring, view fsm.View) error {
 	newest := view.Line().Newest()
-	public, ok := k.keyring.Public(newest.Term)
-	if !ok || k.keyring.Term() != newest.Term || !bytes.Equal(public, newest.Public) {
+	public, ok := keyring.Public(newest.Term)
+	if !ok || keyring.Term() != newest.Term || !bytes.Equal(public, newest.Public) {
 		return errForeignKeyring
 	}
 	return nil
 }
 
-// refresh takes over the keyring of the state, if it is another one than before.
+// refresh takes over the keyring of the state, if it is another one than before. errNoRoot: it is
+// wrapped by the root key of newer shares.
 func (k *keys) refresh(view fsm.View) error {
 	k.refreshing.Lock()
 	defer k.refreshing.Unlock()
@@ -39,11 +40,17 @@ func (k *keys) refresh(view fsm.View) error {
 	if !ok || r.Mod <= k.wrapped {
 		return nil
 	}
-	newer, err := k.root.UnwrapKeyring(r.Value)
+	newer, err := k.unwrapLocked(view)
 	if err != nil {
 		return fmt.Errorf("node: the new keyring does not open: %w", err)
 	}
 	defer newer.Close()
+	return k.adoptLocked(view, newer)
+}
+
+// adoptLocked takes over the keyring of a view.
+func (k *keys) adoptLocked(view fsm.View, newer *seal.Keyring) error {
+	r, _ := view.Get(pathKeyring)
 	if err := k.keyring.Adopt(newer); err != nil {
 		return err
 	}
@@ -55,7 +62,13 @@ func (k *keys) refresh(view fsm.View) error {
 func (n *Node) followKeyring(m *member, k *keys) {
 	for {
 		view := m.cluster.View()
-		if err := k.refresh(view); err != nil && k.working.Err() == nil {
+		err := k.refresh(view)
+		if errors.Is(err, errNoRoot) {
+			if err = n.awaitRoot(m, k); err == nil {
+				continue
+			}
+		}
+		if err != nil && k.working.Err() == nil {
 			n.logger().Error("this node does not follow the keyring, and seals itself", "error", err)
 			n.wg.Go(n.sealNow)
 			return

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"keyquorum/cluster"
 	"keyquorum/cluster/gossip"
@@ -21,8 +22,9 @@ type member struct {
 	store    *storage.Store
 	cluster  *cluster.Cluster
 	identity identity.Identity // that it was opened with
-	mirror   seal.Record       // of the seal record, from the folder: the state's copy wins
 	trust    cluster.Trust
+
+	mirror atomic.Pointer[seal.Record] // what the folder has as the seal record; never nil
 
 	// What follows is followNodes' alone once the member is open.
 	shown     identity.Identity // of now: ids never change, keys and authorities do
@@ -124,8 +126,8 @@ func (n *Node) openMember() error {
 		Short:      n.short,
 		Trust:      m.trust,
 		Remember:   n.remember,
-		CertifyFor: n.certifyFor,
-		Diverged:   func(error) { n.wg.Go(func() { n.sealNow() }) },
+		CertifyFor: n.certifyFor, HandRootKey: n.handRootKey,
+		Diverged: func(error) { n.wg.Go(func() { n.sealNow() }) },
 	})
 	if err != nil {
 		return errors.Join(err, store.Close())
@@ -136,6 +138,7 @@ func (n *Node) openMember() error {
 	n.wg.Go(func() { n.placeLeader(m) })
 	n.wg.Go(func() { n.followKeys(m, n.followGossip) })
 	n.wg.Go(func() { n.followKeys(m, n.followNodes) })
+	n.wg.Go(func() { n.followKeys(m, n.followSeal) })
 	return nil
 }
 
@@ -170,8 +173,10 @@ func (n *Node) readMember(store *storage.Store) (*member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(n.memberDir(), fileTrust), err)
 	}
-	return &member{store: store, identity: shown, shown: shown, nextKey: next, gossipKeys: gossipKeys,
-		mirror: record, trust: trust}, nil
+	m := &member{store: store, identity: shown, shown: shown, nextKey: next, gossipKeys: gossipKeys,
+		trust: trust}
+	m.mirror.Store(&record)
+	return m, nil
 }
 
 // remember keeps what the member must not forget in its folder.
@@ -204,12 +209,12 @@ const (
 	pathSince   = "sys/keyring-since" // keyringSince, sealed
 )
 
-// sealRecord is the state's seal record, or the mirror while the state has none yet.
+// sealRecord is the state's seal record, or the folder's while that is of newer shares: after a
+// start the state is an old one, or none, until there is a leader.
 func (m *member) sealRecord() seal.Record {
-	if r, ok := m.cluster.View().Get(pathSeal); ok {
-		if record, err := seal.DecodeRecord(r.Value); err == nil {
-			return record
-		}
+	mirror := *m.mirror.Load()
+	if r, err := sealRecordIn(m.cluster.View()); err == nil && r.Generation >= mirror.Generation {
+		return r
 	}
-	return m.mirror
+	return mirror
 }

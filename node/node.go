@@ -231,10 +231,15 @@ type keys struct {
 
 	refreshing sync.Mutex // held while the keyring is taken over from the state
 	wrapped    uint64     // mod index of the record that it came from
+	made       *seal.Root // made here, of shares that may be in force soon; nil: none
+	handed     handed
+
+	ceremonies ceremonies
 }
 
 func (k *keys) close() {
-	k.stop()
+	k.stop() // ends what a ceremony waits for
+	k.ceremonies.drop()
 	k.vaults.Close()
 	seal.CloseBoth(k.root, k.keyring)
 }

@@ -79,6 +79,9 @@ func (n *Node) Unseal(ctx context.Context, share seal.Plaintext) (SealStatus, er
 	if n.ceremony == nil {
 		return n.SealStatus(), ErrUninitialized
 	}
+	if m := n.member.Load(); m != nil {
+		n.collectLocked(m)
+	}
 	progress, err := n.ceremony.Add(share)
 	if err != nil || progress < n.thresholdLocked() {
 		return n.noteLocked(), err
@@ -153,7 +156,14 @@ func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.R
 	n.wg.Go(func() { n.followKeyring(m, k) })
 	n.wg.Go(func() { n.driveKeys(m, k, n.driveGossip) })
 	n.wg.Go(func() { n.driveKeys(m, k, n.driveNodes) })
+	n.wg.Go(func() { n.driveKeys(m, k, n.driveReseal) })
 	err = n.cleanse(ctx, m, k)
+	if err == nil { // on a state that has all that was acknowledged before
+		err = k.refresh(m.cluster.View())
+	}
+	if errors.Is(err, errNoRoot) {
+		err = ErrOldShares
+	}
 	n.keysMu.Lock()
 	current := n.opening == o // else it was ended, and who ended it must find no keys later
 	if current {
@@ -212,7 +222,7 @@ func (n *Node) cleanse(ctx context.Context, m *member, k *keys) error {
 
 // makeKeys waits for the keyring, and makes of it and root what an unsealed node has.
 func (n *Node) makeKeys(ctx context.Context, m *member, root *seal.Root) (*keys, error) {
-	view, err := m.awaitKeyring(ctx)
+	view, err := m.awaitKeyring(ctx, root.Generation())
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +233,7 @@ func (n *Node) makeKeys(ctx context.Context, m *member, root *seal.Root) (*keys,
 		return nil, err
 	}
 	k := &keys{root: root, keyring: keyring, wrapped: wrapped.Mod}
-	if err := k.rightful(view); err != nil {
+	if err := rightful(keyring, view); err != nil {
 		keyring.Close()
 		n.logger().Error("this node stays sealed", "error", err)
 		return nil, err
@@ -243,12 +253,19 @@ func (n *Node) makeKeys(ctx context.Context, m *member, root *seal.Root) (*keys,
 	return k, nil
 }
 
-// awaitKeyring returns a view of this node's state as soon as that has the keyring.
-func (m *member) awaitKeyring(ctx context.Context) (fsm.View, error) {
+// awaitKeyring returns a view of this node's state as soon as that has the keyring that goes with
+// the shares of a generation.
+func (m *member) awaitKeyring(ctx context.Context, generation uint64) (fsm.View, error) {
 	for {
 		view := m.cluster.View()
 		if _, ok := view.Get(pathKeyring); ok {
-			return view, nil
+			record, err := sealRecordIn(view)
+			if err != nil || record.Generation == generation {
+				return view, err
+			}
+			if record.Generation > generation {
+				return view, ErrOldShares
+			}
 		}
 		if err := m.cluster.Wait(ctx, view.Index()+1); err != nil {
 			return view, err

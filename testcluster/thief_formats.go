@@ -270,6 +270,7 @@ func lies(leader, other string, term uint64, some func(n int) uint64) []lie {
 		{"/v1/address", []any{"thief:8201"}},
 		{"/v1/address", []any{""}},
 		{"/v1/gossip-keys", []any{make([]byte, 32)}},
+		{"/v1/root-key", []any{some(4), make([]byte, 1216), some(3), make([]byte, 64)}},
 		{"/v1/suspect", []any{some(1000)}},
 		{"/v1/digest", []any{some(1000)}},
 		{"/v1/fence", nil},

@@ -292,9 +292,8 @@ func Bootstrap(k *seal.Keyring, now time.Time) ([]fsm.Write, seal.Plaintext, err
 		return nil, nil, err
 	}
 	defer keys.Zero()
-	token := newCredential(operatorTokenPrefix)
-	record, err := encodeRecord(&tokenRecord{Accessor: randomHex(12), DisplayName: "root",
-		Policies: []string{"root"}, Created: now.Unix()}, nil)
+	token, meta := newRootToken(now)
+	record, err := encodeRecord(meta, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -305,6 +304,36 @@ func Bootstrap(k *seal.Keyring, now time.Time) ([]fsm.Write, seal.Plaintext, err
 		}
 	}
 	return writes, token, nil
+}
+
+// OperatorTokenLength is how many characters a root token has, all of them ASCII.
+const OperatorTokenLength = len(operatorTokenPrefix) + credentialDigits
+
+func newRootToken(now time.Time) (seal.Plaintext, *tokenRecord) {
+	return newCredential(operatorTokenPrefix), &tokenRecord{Accessor: randomHex(12),
+		DisplayName: "root", Policies: []string{"root"}, Created: now.Unix()}
+}
+
+// NewRootToken gives the cluster one root token more, in the name of the operator, whose own stays
+// good. The caller has been given shares for it, writes the usage record, and shows the token once.
+func (v *Vaults) NewRootToken(ctx context.Context, o Operator) (token seal.Plaintext,
+	accessor string, err error) {
+	_, err = v.settle(ctx, o.Fenced, true, func(d *decision) error {
+		d.operator = true
+		if err := d.admitOperator(o); err != nil {
+			return err
+		}
+		token.Zero() // of an attempt that met another
+		var meta *tokenRecord
+		token, meta = newRootToken(d.now)
+		accessor = meta.Accessor
+		return d.store(tokenPath(sha256.Sum256(token)), meta)
+	})
+	if err != nil {
+		token.Zero()
+		return nil, "", refusal(err)
+	}
+	return token, accessor, nil
 }
 
 // validUUID says whether s has the form of a UUID in lower case (RFC 9562 section 4), which client

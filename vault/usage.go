@@ -18,6 +18,14 @@ func (v *Vaults) RecordOperation(o Operator, operation, object, detail string, e
 	return v.write(e)
 }
 
+// RecordBeginning writes one before such an operation is done, for what must not be done, or shown,
+// where no record of it can be written. Another one says how it ended.
+func (v *Vaults) RecordBeginning(o Operator, operation, detail string) error {
+	e := v.operatorEntry(o, operation, "")
+	e.Detail, e.Status = clip(detail), 202
+	return v.write(e)
+}
+
 // An Unkeyed is such an operation on a node that has no keys, and so no Vaults: its founding, its
 // joining, the shares that it is given.
 type Unkeyed struct {

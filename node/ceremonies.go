@@ -1,0 +1,107 @@
+package node
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"sync"
+	"time"
+
+	"keyquorum/cluster"
+	"keyquorum/seal"
+)
+
+// People give shares one by one for more than unsealing: to have other shares made (rekey.go), and
+// for another root token (rootgeneration.go). Such a ceremony is in the memory of the node that it
+// was begun at and nowhere else. It goes with the node's keys, and lapses.
+
+// ceremonyLife is how long a ceremony takes shares.
+const ceremonyLife = time.Hour
+
+// ceremonies are those at this node, one of each kind at most.
+type ceremonies struct {
+	mu    sync.Mutex // held through each call, also while something is committed
+	rekey *rekey
+	root  *rootGeneration
+}
+
+// drop ends them all. The keys go.
+func (c *ceremonies) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rekey != nil {
+		c.rekey.end()
+	}
+	if c.root != nil {
+		c.root.end()
+	}
+	c.rekey, c.root = nil, nil
+}
+
+// A CeremonyError is what somebody who takes part in a ceremony does wrong.
+type CeremonyError struct{ says string }
+
+func (e *CeremonyError) Error() string { return e.says }
+
+// A gathering takes the shares of one seal record, each checked alone.
+type gathering struct {
+	called string // in errors: "rekey operation"
+	nonce  string // names it to those who take part; not a secret
+	record seal.Record
+	shares *seal.Ceremony
+}
+
+func newGathering(called string, record seal.Record) gathering {
+	return gathering{called, newCeremonyNonce(), record, seal.NewCeremony(record)}
+}
+
+// newCeremonyNonce is a random UUID (RFC 9562 section 5.4), which is what clients show.
+func newCeremonyNonce() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	h := hex.EncodeToString(b[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// named refuses who takes part in another ceremony than this one.
+func (g *gathering) named(nonce string) error {
+	if nonce == g.nonce {
+		return nil
+	}
+	return &CeremonyError{fmt.Sprintf("incorrect nonce supplied; nonce for this %s is %q", g.called,
+		g.nonce)}
+}
+
+// add takes one share, and says whether that was the last one that is needed.
+func (g *gathering) add(share seal.Plaintext) (complete bool, err error) {
+	progress, err := g.shares.Add(share)
+	return err == nil && progress >= g.record.Threshold, err
+}
+
+// proven opens the record with the shares that were given, and forgets them.
+func (g *gathering) proven() error {
+	root, err := g.shares.Open()
+	if err != nil {
+		return err
+	}
+	root.Close()
+	return nil
+}
+
+// unsealed gives what an operation of an unsealed node needs.
+func (n *Node) unsealed() (*member, *keys, error) {
+	m, k := n.member.Load(), n.keys.Load()
+	switch {
+	case m == nil:
+		return nil, nil, ErrUninitialized
+	case k == nil:
+		return nil, nil, ErrSealed
+	}
+	return m, k, nil
+}
+
+// ErrOutcomeUnknown: nobody knows yet whether new shares are in force. The ceremony stays until that
+// is known: given any share of it again, it finds out.
+var ErrOutcomeUnknown = fmt.Errorf("%w: it is not known whether the new shares are in force; give "+
+	"any share of this operation again to find out, and seal or stop no node before", cluster.ErrUnknown)

@@ -1,0 +1,109 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"keyquorum/cluster"
+	"keyquorum/fsm"
+	"keyquorum/seal"
+	"keyquorum/storage"
+)
+
+// ErrResealed: somebody else changed the shares first.
+var ErrResealed = errors.New("node: the unseal shares were changed by another operation meanwhile, " +
+	"so this one has ended: its new shares open nothing")
+
+// reseal puts new shares in force, in the place of those of the record that was changed at index
+// `from` last: all or nothing. ErrUnknown says that they may be; asked again it finds out.
+func (n *Node) reseal(
+	ctx context.Context, m *member, k *keys, from uint64, record seal.Record, root *seal.Root,
+) error {
+	k.make(root)
+	err := m.change(ctx, fsm.Reseal, func(view fsm.View, txn *fsm.Txn) error {
+		now, _ := view.Get(pathSeal)
+		switch {
+		case bytes.Equal(now.Value, record.Encode()):
+			return nil // by an earlier attempt
+		case now.Mod != from:
+			return ErrResealed
+		}
+		wrapped, err := k.rewrap(view, root)
+		if err != nil {
+			return err
+		}
+		cluster.Put(txn, view, pathSeal, record.Encode())
+		cluster.Put(txn, view, pathKeyring, wrapped)
+		return nil
+	})
+	if err == nil {
+		err = k.refresh(m.cluster.View())
+	}
+	if !errors.Is(err, cluster.ErrUnknown) {
+		k.make(nil)
+	}
+	return err
+}
+
+// make tells the keyring's follower of a root key that may soon be the cluster's; nil: of none.
+func (k *keys) make(root *seal.Root) {
+	k.refreshing.Lock()
+	defer k.refreshing.Unlock()
+	k.made = root
+}
+
+// rewrap has another root key wrap the keyring of a view.
+func (k *keys) rewrap(view fsm.View, root *seal.Root) ([]byte, error) {
+	if err := k.refresh(view); err != nil {
+		return nil, err
+	}
+	old, ok := view.Get(pathKeyring)
+	if !ok {
+		return nil, errForeignKeyring
+	}
+	keyring, err := k.root.UnwrapKeyring(old.Value)
+	if errors.Is(err, seal.ErrWrongKey) { // the view is older than this node's root key by now
+		return nil, fmt.Errorf("%w: %w", cluster.ErrUnavailable, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer keyring.Close()
+	return root.WrapKeyring(keyring)
+}
+
+// followSeal keeps a copy of the seal record in the folder, and has a sealed node take the shares
+// of now. It is for each member, sealed or not.
+func (n *Node) followSeal(_ context.Context, m *member) error {
+	r, ok := m.cluster.View().Get(pathSeal)
+	if !ok {
+		return nil
+	}
+	record, err := seal.DecodeRecord(r.Value)
+	if err != nil || record == *m.mirror.Load() {
+		return err
+	}
+	if err := storage.WriteFile(filepath.Join(n.memberDir(), fileSeal), r.Value); err != nil {
+		return err
+	}
+	m.mirror.Store(&record)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.collectLocked(m)
+	n.noteLocked()
+	return nil
+}
+
+// collectLocked has the ceremony of a member be one for the shares of now. Older ones that were
+// given so far are good for nothing any more.
+func (n *Node) collectLocked(m *member) {
+	record := m.sealRecord()
+	if n.ceremony == nil || n.ceremony.Collects(record.Lock) {
+		return
+	}
+	n.ceremony.Reset()
+	n.ceremony = seal.NewCeremony(record)
+}

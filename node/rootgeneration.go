@@ -1,0 +1,186 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"time"
+
+	"keyquorum/seal"
+	"keyquorum/vault"
+)
+
+// A root generation makes another root token when enough shares were given. The token is shown
+// masked with a one-time password, so that who gives the last share does not have it thereby.
+
+// OTPLength is the length of a one-time password in bytes: that of a root token.
+const OTPLength = vault.OperatorTokenLength
+
+// A RootGenerationStatus says where the root generation at this node stands. Not started, all but
+// Required is zero.
+type RootGenerationStatus struct {
+	Started            bool
+	Nonce              string
+	Progress, Required int
+}
+
+// rootGeneration is one at this node. Its calls hold ceremonies.mu.
+type rootGeneration struct {
+	gathering
+	otp   []byte
+	lapse *time.Timer
+}
+
+func (r *rootGeneration) end() {
+	r.lapse.Stop()
+	r.shares.Reset()
+	clear(r.otp)
+}
+
+func (r *rootGeneration) status() RootGenerationStatus {
+	return RootGenerationStatus{true, r.nonce, r.shares.Progress(), r.record.Threshold}
+}
+
+// RootGenerationStatus answers from memory.
+func (n *Node) RootGenerationStatus() (RootGenerationStatus, error) {
+	m, k, err := n.unsealed()
+	if err != nil {
+		return RootGenerationStatus{}, err
+	}
+	k.ceremonies.mu.Lock()
+	defer k.ceremonies.mu.Unlock()
+	if r := k.ceremonies.root; r != nil {
+		return r.status(), nil
+	}
+	return RootGenerationStatus{Required: m.sealRecord().Threshold}, nil
+}
+
+// BeginRootGeneration begins to collect shares for a root token. Without a one-time password one is
+// made. It is returned, and never again.
+func (n *Node) BeginRootGeneration(otp []byte) (RootGenerationStatus, []byte, error) {
+	m, k, err := n.unsealed()
+	if err != nil {
+		return RootGenerationStatus{}, nil, err
+	}
+	if len(otp) != 0 && len(otp) != OTPLength {
+		return RootGenerationStatus{}, nil, &CeremonyError{"OTP string has incorrect length"}
+	}
+	c := &k.ceremonies
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.root != nil {
+		return RootGenerationStatus{}, nil, &CeremonyError{"root generation already in progress"}
+	}
+	if len(otp) == 0 {
+		otp = newOTP()
+	}
+	r := &rootGeneration{gathering: newGathering("root generation operation", m.sealRecord()),
+		otp: append([]byte(nil), otp...)}
+	r.lapse = time.AfterFunc(ceremonyLife, func() { lapseRootGeneration(c, r) })
+	c.root = r
+	return r.status(), otp, nil
+}
+
+func lapseRootGeneration(c *ceremonies, r *rootGeneration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.root == r {
+		r.end()
+		c.root = nil
+	}
+}
+
+// newOTP is of letters and digits, each as likely as any other.
+func newOTP() []byte {
+	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	otp := make([]byte, 0, OTPLength)
+	for b := make([]byte, 1); len(otp) < OTPLength; {
+		rand.Read(b)
+		if at := int(b[0] & 63); at < len(digits) {
+			otp = append(otp, digits[at])
+		}
+	}
+	return otp
+}
+
+// CancelRootGeneration ends it, if there is one.
+func (n *Node) CancelRootGeneration() error {
+	_, k, err := n.unsealed()
+	if err != nil {
+		return err
+	}
+	k.ceremonies.mu.Lock()
+	defer k.ceremonies.mu.Unlock()
+	k.ceremonies.endRootLocked()
+	return nil
+}
+
+func (c *ceremonies) endRootLocked() {
+	if c.root != nil {
+		c.root.end()
+	}
+	c.root = nil
+}
+
+// A GeneratedRoot is what came of a share. Encoded is the new token, masked with the one-time
+// password, in unpadded base64; nil unless it was just made.
+type GeneratedRoot struct {
+	Status   RootGenerationStatus
+	Encoded  []byte
+	Accessor string // of the token, for the usage record
+}
+
+// GiveRootGenerationShare takes one share. With the last one a root token is made, in the name of
+// the operator, if begins, which is called before, does not refuse.
+func (n *Node) GiveRootGenerationShare(
+	ctx context.Context, o vault.Operator, nonce string, share seal.Plaintext, begins func() error,
+) (GeneratedRoot, error) {
+	m, k, err := n.unsealed()
+	if err != nil {
+		return GeneratedRoot{}, err
+	}
+	c := &k.ceremonies
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.root
+	if r == nil {
+		return GeneratedRoot{}, &CeremonyError{"no root generation in progress"}
+	}
+	if err := r.named(nonce); err != nil {
+		return GeneratedRoot{}, err
+	}
+	if m.sealRecord() != r.record { // these shares are no authority any more
+		c.endRootLocked()
+		return GeneratedRoot{}, ErrResealed
+	}
+	complete, err := r.add(share)
+	if err != nil || !complete {
+		return GeneratedRoot{Status: r.status()}, err
+	}
+	done := r.status()
+	if err = r.proven(); err == nil {
+		err = begins()
+	}
+	if err != nil {
+		return GeneratedRoot{}, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(k.working, cancel)() // sealing waits for nobody
+	token, accessor, err := k.vaults.NewRootToken(ctx, o)
+	if err != nil {
+		return GeneratedRoot{}, err
+	}
+	defer token.Zero()
+	g := GeneratedRoot{done, mask(token, r.otp), accessor}
+	c.endRootLocked()
+	return g, nil
+}
+
+// mask is unpadded base64 of a xor b, which are of one length.
+func mask(a, b []byte) []byte {
+	masked := make([]byte, len(a))
+	subtle.XORBytes(masked, a, b)
+	return base64.RawStdEncoding.AppendEncode(nil, masked)
+}
