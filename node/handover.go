@@ -109,7 +109,7 @@ func (k *keys) goOver(view fsm.View, root *seal.Root) error {
 
 // awaitRoot returns when this node's keyring is that of the state, for which it gets the root key
 // of new shares from another member. One that serves nobody yet doesn't ask: whoever unseals a node
-// does it with the shares of now (openKeys sees to that).
+// does it with the shares of now.
 //
 // Until there is a new term the keyring that this node has is as good as the new one, so it serves
 // on, whoever can tell it the root key. errNoRoot: nobody did for long after there was one.
@@ -122,14 +122,11 @@ func (n *Node) awaitRoot(m *member, k *keys) error {
 		if view.Line().Newest().Term > k.keyring.Term() && overtaken.IsZero() {
 			overtaken = time.Now()
 		}
-		if n.keys.Load() == k {
-			asking, cancel := context.WithTimeout(k.working, followWait)
-			err := askRoot(asking, m, k, view)
-			cancel()
-			if err == nil {
-				n.logger().Info("the unseal shares were changed; this node has the new root key")
-				return nil
-			}
+		if n.keys.Load() != k {
+			k.outdated(ErrOldShares)
+		} else if n.askRoot(m, k, view) == nil {
+			n.logger().Info("the unseal shares were changed; this node has the new root key")
+			return nil
 		}
 		if !overtaken.IsZero() && time.Since(overtaken) > handoverWait {
 			return errNoRoot
@@ -143,7 +140,9 @@ func (n *Node) awaitRoot(m *member, k *keys) error {
 }
 
 // askRoot asks the others once.
-func askRoot(ctx context.Context, m *member, k *keys, view fsm.View) error {
+func (n *Node) askRoot(m *member, k *keys, view fsm.View) error {
+	ctx, cancel := context.WithTimeout(k.working, followWait)
+	defer cancel()
 	record, err := sealRecordIn(view)
 	if err != nil {
 		return err

@@ -83,17 +83,19 @@ func (n *Node) followSeal(_ context.Context, m *member) error {
 		return nil
 	}
 	record, err := seal.DecodeRecord(r.Value)
-	if err != nil || record == *m.mirror.Load() {
+	if err != nil {
 		return err
 	}
-	if err := storage.WriteFile(filepath.Join(n.memberDir(), fileSeal), r.Value); err != nil {
-		return err
+	if record != *m.mirror.Load() {
+		if err := storage.WriteFile(filepath.Join(n.memberDir(), fileSeal), r.Value); err != nil {
+			return err
+		}
+		m.mirror.Store(&record)
 	}
-	m.mirror.Store(&record)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.collectLocked(m)
-	n.noteLocked()
+	if n.keys.Load() == nil && n.mu.TryLock() { // who holds it may wait for the cluster
+		n.collectLocked(m)
+		n.mu.Unlock()
+	}
 	return nil
 }
 
@@ -106,4 +108,5 @@ func (n *Node) collectLocked(m *member) {
 	}
 	n.ceremony.Reset()
 	n.ceremony = seal.NewCeremony(record)
+	n.noteLocked()
 }

@@ -153,6 +153,8 @@ func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.R
 		n.ended(o)
 		return err
 	}
+	ctx, k.outdated = context.WithCancelCause(ctx)
+	defer k.outdated(nil)
 	n.wg.Go(func() { n.followKeyring(m, k) })
 	n.wg.Go(func() { n.driveKeys(m, k, n.driveGossip) })
 	n.wg.Go(func() { n.driveKeys(m, k, n.driveNodes) })
@@ -161,7 +163,7 @@ func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.R
 	if err == nil { // on a state that has all that was acknowledged before
 		err = k.refresh(m.cluster.View())
 	}
-	if errors.Is(err, errNoRoot) {
+	if errors.Is(err, errNoRoot) || errors.Is(context.Cause(ctx), ErrOldShares) {
 		err = ErrOldShares
 	}
 	n.keysMu.Lock()
