@@ -39,8 +39,7 @@ func rows(routes []route) (out []RouteRow) {
 func ApplicationRows() []RouteRow { return rows(applicationRoutes()) }
 func TokenRows() []RouteRow       { return rows(tokenRoutes()) }
 func OperatorRows() []RouteRow {
-	return rows(slices.Concat(sysRoutes(), raftRoutes(), loggerRoutes(), metricsRoutes(false),
-		adminRoutes()))
+	return rows(slices.Concat(operatorRoutes(false), adminRoutes()))
 }
 
 func EachMember(b []byte, f func(name, value []byte) error) error { return eachMember(b, f) }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"keyquorum/node"
+	"keyquorum/vault"
 )
 
 // uninitialized is said by a node without data of whatever needs some.
@@ -19,11 +20,15 @@ func nodeFailure(err error) error {
 	var known *failure
 	var peer *node.PeerError
 	var short *node.ShortError
+	var ceremony *node.CeremonyError
+	var domain *vault.Error
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &known):
 		return known
+	case errors.As(err, &domain):
+		return domain
 	case errors.Is(err, node.ErrInitialized):
 		return refuse(http.StatusBadRequest, "", "Vault is already initialized")
 	case errors.Is(err, node.ErrUninitialized):
@@ -34,7 +39,8 @@ func nodeFailure(err error) error {
 		return refuse(http.StatusBadRequest, "", "invalid answer given")
 	case node.IsBadShare(err):
 		return refuse(http.StatusBadRequest, "", "invalid key: "+err.Error())
-	case errors.Is(err, node.ErrShares), errors.Is(err, node.ErrOtherCluster), errors.As(err, &peer):
+	case errors.Is(err, node.ErrShares), errors.Is(err, node.ErrOtherCluster), errors.As(err, &peer),
+		errors.Is(err, node.ErrResealed), errors.As(err, &ceremony):
 		return refuse(http.StatusBadRequest, "", err.Error())
 	case errors.As(err, &short):
 		return unavailable("make room for this node first: " + short.Error())

@@ -31,8 +31,7 @@ func surfaces() [3]surface {
 		return []object{{"url": "https://{" + host + "}", "description": what,
 			"variables": object{host: object{"default": example}}}}
 	}
-	operators := slices.Concat(sysRoutes(), raftRoutes(), loggerRoutes(), metricsRoutes(false),
-		adminRoutes())
+	operators := slices.Concat(operatorRoutes(false), adminRoutes())
 	return [...]surface{
 		applicationPlane: {
 			routes: applicationRoutes(), prefix: "/", security: []object{{"application": []string{}}},

@@ -37,9 +37,14 @@ func (h *Handler) planes(openMetrics bool) *mux.Router {
 
 	admin := root.PathPrefix("/v1/keyquorum/").Subrouter()
 	admin.NotFoundHandler = h.operators(h.meters.metered(adminRoutes()))
-	root.NotFoundHandler = h.operators(h.meters.metered(slices.Concat(sysRoutes(), raftRoutes(),
-		loggerRoutes(), metricsRoutes(openMetrics))))
+	root.NotFoundHandler = h.operators(h.meters.metered(operatorRoutes(openMetrics)))
 	return root
+}
+
+// operatorRoutes are those of the operator plane, but for the administration API.
+func operatorRoutes(openMetrics bool) []route {
+	return slices.Concat(sysRoutes(), rekeyRoutes(), generateRootRoutes(), raftRoutes(),
+		loggerRoutes(), metricsRoutes(openMetrics))
 }
 
 // on matches requests whose Host belongs to plane p.

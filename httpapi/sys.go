@@ -310,14 +310,10 @@ func (q *initRequest) check() error {
 		text = "pgp_keys and root_token_pgp_key are not supported"
 	case q.RecoveryShares != 0 || q.RecoveryThreshold != 0 || len(q.RecoveryPGPKeys) > 0:
 		text = "parameters recovery_shares,recovery_threshold,recovery_pgp_keys not applicable to seal type shamir"
-	case q.Shares < 1 || q.Shares > 255:
-		text = "secret_shares must be between 1 and 255"
-	case q.Threshold < 1 || q.Threshold > q.Shares:
-		text = "secret_threshold must be between 1 and secret_shares"
-	case q.Shares > 1 && q.Threshold < 2:
-		text = "secret_threshold must be at least 2 when there is more than one share"
 	default:
-		return nil
+		if text = checkSplit(q.Shares, q.Threshold); text == "" {
+			return nil
+		}
 	}
 	return refuse(http.StatusBadRequest, "", text)
 }
@@ -355,22 +351,8 @@ func recordedInit(c *call) error {
 // clears them.
 func writeInit(c *call, r *node.InitResult) error {
 	data := make([]byte, 0, 128*len(r.Shares)+len(r.RootToken)*6+256)
-	data = append(data, `{"keys":[`...)
-	for i, s := range r.Shares {
-		if i > 0 {
-			data = append(data, ',')
-		}
-		data = append(hex.AppendEncode(append(data, '"'), s), '"')
-	}
-	data = append(data, `],"keys_base64":[`...)
-	for i, s := range r.Shares {
-		if i > 0 {
-			data = append(data, ',')
-		}
-		data = append(base64.StdEncoding.AppendEncode(append(data, '"'), s), '"')
-		s.Zero()
-	}
-	data = append(appendString(append(data, `],"root_token":`...), r.RootToken), '}')
+	data = appendShares(append(data, '{'), r.Shares)
+	data = append(appendString(append(data, `,"root_token":`...), r.RootToken), '}')
 	r.RootToken.Zero()
 	*c.out = appendEnvelope(*c.out, c.req.ID, data)
 	clear(data)

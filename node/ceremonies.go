@@ -101,7 +101,8 @@ func (n *Node) unsealed() (*member, *keys, error) {
 	return m, k, nil
 }
 
-// ErrOutcomeUnknown: nobody knows yet whether new shares are in force. The ceremony stays until that
-// is known: given any share of it again, it finds out.
-var ErrOutcomeUnknown = fmt.Errorf("%w: it is not known whether the new shares are in force; give "+
-	"any share of this operation again to find out, and seal or stop no node before", cluster.ErrUnknown)
+// ErrOutcomeUnknown: nobody knows yet whether new shares are in force. The ceremony stays until
+// that is known: given any share of it again, it finds out.
+var ErrOutcomeUnknown = fmt.Errorf("%w: it is not known whether the new shares are in force; "+
+	"give any share of this operation again to find out, and seal or stop no node before",
+	cluster.ErrUnknown)

@@ -34,7 +34,8 @@ var errNoRoot = fmt.Errorf("%w: the unseal shares were changed, and this node ha
 	"their root key yet", cluster.ErrUnavailable)
 
 // ErrOldShares: good shares, of a seal that is no more.
-var ErrOldShares = fmt.Errorf("%w: the shares were changed, and these are older", seal.ErrShareForeign)
+var ErrOldShares = fmt.Errorf("%w: the shares were changed, and these are older",
+	seal.ErrShareForeign)
 
 // A handed is the root key that this node went over to while it was unsealed.
 type handed struct {

@@ -234,7 +234,7 @@ type keys struct {
 	made       *seal.Root // made here, of shares that may be in force soon; nil: none
 	handed     handed
 
-	outdated   context.CancelCauseFunc // ends the opening of these keys: their shares are not those of now
+	outdated   context.CancelCauseFunc // ends the opening of these keys: their shares are older ones
 	ceremonies ceremonies
 }
 

@@ -138,8 +138,8 @@ func (n *Node) BeginRekey(shares, threshold int, verify bool) (RekeyStatus, erro
 	return r.status(), nil
 }
 
-// lapseRekey ends a rekey that took too long, but one whose outcome nobody knows: its new shares may
-// be in force, and are nowhere else.
+// lapseRekey ends a rekey that took too long, but one whose outcome nobody knows: its new shares
+// may be in force, and are nowhere else.
 func (n *Node) lapseRekey(k *keys, r *rekey) {
 	c := &k.ceremonies
 	c.mu.Lock()
@@ -256,7 +256,8 @@ func (r *rekey) take(share seal.Plaintext, begins func() error) (made bool, err 
 	return true, nil
 }
 
-// show gives the new shares out, keeps nothing that opens anything, and waits for them to come back.
+// show gives the new shares out, keeps nothing that opens anything, and waits for them to come
+// back.
 func (r *rekey) show() Rekeyed {
 	shares := r.made.shares
 	r.made.shares = nil
@@ -285,7 +286,8 @@ func (n *Node) enforce(ctx context.Context, m *member, k *keys, r *rekey) error 
 	return err
 }
 
-// RekeyVerification says how many of the new shares were given back, and whether any are waited for.
+// RekeyVerification says how many of the new shares were given back, and whether any are waited
+// for.
 func (n *Node) RekeyVerification() (s VerificationStatus, started bool, err error) {
 	status, err := n.RekeyStatus()
 	if err != nil || status.Verification == nil {
@@ -299,8 +301,8 @@ func (c *ceremonies) verifyingLocked() (*rekey, error) {
 	if r, err := c.runningLocked(); err != nil || r.back != nil {
 		return r, err
 	}
-	return nil, &CeremonyError{"no rekey verification in progress: the new shares were not made yet, " +
-		"or this rekey asks for none"}
+	return nil, &CeremonyError{"no rekey verification in progress: the new shares were not made " +
+		"yet, or this rekey asks for none"}
 }
 
 // GiveNewShare takes one of the new shares back. With the last one that is needed they are in

@@ -1,0 +1,92 @@
+package httpapi
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+
+	"keyquorum/seal"
+)
+
+// What the ceremonies have in common in which people give shares to an unsealed node (rekey.go,
+// generateroot.go).
+
+type shareRequest struct {
+	Key   secretText `json:"key"` // hex, or standard base64
+	Nonce string     `json:"nonce"`
+}
+
+// share decodes the share, which the caller clears.
+func (q *shareRequest) share() ([]byte, error) {
+	defer clear(q.Key)
+	switch {
+	case len(q.Key) == 0:
+		return nil, refuse(http.StatusBadRequest, "", "'key' must be specified in request body as JSON")
+	case q.Nonce == "":
+		return nil, refuse(http.StatusBadRequest, "", "'nonce' must be specified in request body as JSON")
+	}
+	return decodeShare(q.Key)
+}
+
+// begins writes the usage record that comes before something is made that can be shown once only.
+func (c *call) begins(detail string) func() error {
+	return func() error {
+		if c.vaults.RecordBeginning(c.operator, c.route.operation, detail) != nil {
+			return unrecorded(" Nothing was done.")
+		}
+		return nil
+	}
+}
+
+// shownOnce is recorded, but that the record before it counts where the answer shows what is shown
+// in no other: that must be answered.
+func shownOnce[Req, Resp any](act func(c *call, req *Req) (Resp, error), shows func(*Resp) bool,
+	write func(c *call, resp *Resp) error) endpoint {
+	return serve(func(c *call, req *Req) (Resp, error) {
+		resp, err := act(c, req)
+		err = recordedHere(err)
+		switch rerr := c.record("", domainError(err)); {
+		case rerr == nil:
+		case err == nil && shows(&resp):
+			c.h.log.Error("done, and the usage record of it could not be written", "operation",
+				c.route.operation, "error", rerr)
+		default:
+			return resp, unrecorded(c.mayHaveHappened())
+		}
+		return resp, err
+	}, write)
+}
+
+// appendShares writes shares as the members keys (hex) and keys_base64 of an object, and clears
+// them: nothing shows them again.
+func appendShares(data []byte, shares []seal.Plaintext) []byte {
+	data = append(data, `"keys":[`...)
+	for i, s := range shares {
+		if i > 0 {
+			data = append(data, ',')
+		}
+		data = append(hex.AppendEncode(append(data, '"'), s), '"')
+	}
+	data = append(data, `],"keys_base64":[`...)
+	for i, s := range shares {
+		if i > 0 {
+			data = append(data, ',')
+		}
+		data = append(base64.StdEncoding.AppendEncode(append(data, '"'), s), '"')
+		s.Zero()
+	}
+	return append(data, ']')
+}
+
+// checkSplit says in the words of an init or a rekey what is wrong with a number of shares.
+func checkSplit(shares, threshold int) (text string) {
+	switch {
+	case shares < 1 || shares > 255:
+		return "secret_shares must be between 1 and 255"
+	case threshold < 1 || threshold > shares:
+		return "secret_threshold must be between 1 and secret_shares"
+	case shares > 1 && threshold < 2:
+		return "secret_threshold must be at least 2 when there is more than one share"
+	}
+	return ""
+}

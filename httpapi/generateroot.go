@@ -1,0 +1,142 @@
+package httpapi
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"keyquorum/node"
+)
+
+// generateRootRoutes make a root token of enough shares, under the names of two generations of
+// clients. They want a token too: who has lost all of them has lost the operator plane.
+func generateRootRoutes() []route {
+	return slices.Concat(generateRootRoutesAt("sys/generate-root/"),
+		generateRootRoutesAt("sys/generate-root-token/"),
+		[]route{{methods: write, shape: "sys/decode-token", operation: "sys/decode-token",
+			body: tinyBody, open: true, shares: true, serve: recorded(decodeToken, nothing, writeData)}})
+}
+
+func generateRootRoutesAt(at string) []route {
+	return []route{
+		{methods: get, shape: at + "attempt", operation: "sys/generate-root/status",
+			serve: recorded(generateRootStatus, nothing, writeData)},
+		{methods: write, shape: at + "attempt", operation: "sys/generate-root/init", body: openBody,
+			shares: true,
+			serve:  recorded(beginGenerateRoot, nothing, writeData)},
+		{methods: remove, shape: at + "attempt", operation: "sys/generate-root/cancel",
+			serve: recorded(cancelGenerateRoot, nothing, noContent)},
+		{methods: write, shape: at + "update", operation: "sys/generate-root/update", body: tinyBody,
+			shares: true,
+			serve:  shownOnce(giveGenerateRootShare, (*generateRootData).shows, writeData)},
+	}
+}
+
+type generateRootRequest struct {
+	OTP    secretText `json:"otp"`
+	PGPKey string     `json:"pgp_key"`
+}
+
+// generateRootData is where a root generation stands. Older clients look for the token under its
+// older name.
+type generateRootData struct {
+	Nonce       string `json:"nonce"`
+	Started     bool   `json:"started"`
+	Progress    int    `json:"progress"`
+	Required    int    `json:"required"`
+	Complete    bool   `json:"complete"`
+	Encoded     string `json:"encoded_token"`
+	EncodedRoot string `json:"encoded_root_token"`
+	Fingerprint string `json:"pgp_fingerprint"`
+	OTP         string `json:"otp"` // once, where the server has made it
+	OTPLength   int    `json:"otp_length"`
+}
+
+func (d *generateRootData) shows() bool { return d.Complete }
+
+func generateRootDataOf(s node.RootGenerationStatus) generateRootData {
+	return generateRootData{Nonce: s.Nonce, Started: s.Started, Progress: s.Progress,
+		Required: s.Required, OTPLength: node.OTPLength}
+}
+
+func generateRootStatus(c *call, _ *none) (generateRootData, error) {
+	s, err := c.h.n.RootGenerationStatus()
+	return generateRootDataOf(s), nodeFailure(err)
+}
+
+func beginGenerateRoot(c *call, q *generateRootRequest) (generateRootData, error) {
+	defer clear(q.OTP)
+	switch {
+	case len(q.OTP) > 0 && q.PGPKey != "":
+		return generateRootData{}, refuse(http.StatusBadRequest, "",
+			"otp and pgp_key can't be given together: the token is masked with one of them")
+	case q.PGPKey != "":
+		return generateRootData{}, refuse(http.StatusBadRequest, "",
+			"pgp_key is not supported: give an otp, or have one made")
+	}
+	s, otp, err := c.h.n.BeginRootGeneration(q.OTP)
+	if err != nil {
+		return generateRootData{}, nodeFailure(err)
+	}
+	d := generateRootDataOf(s)
+	if len(q.OTP) == 0 {
+		d.OTP = string(otp)
+		clear(otp)
+	}
+	return d, nil
+}
+
+func cancelGenerateRoot(c *call, _ *none) (none, error) {
+	return none{}, nodeFailure(c.h.n.CancelRootGeneration())
+}
+
+func giveGenerateRootShare(c *call, q *shareRequest) (generateRootData, error) {
+	share, err := q.share()
+	if err != nil {
+		return generateRootData{}, err
+	}
+	defer clear(share)
+	g, err := c.h.n.GiveRootGenerationShare(c.ctx, c.operator, q.Nonce, share,
+		c.begins("a root token is made"))
+	if err != nil {
+		return generateRootData{}, nodeFailure(err)
+	}
+	d := generateRootDataOf(g.Status)
+	c.detail = fmt.Sprintf("share %d of %d", d.Progress, d.Required)
+	if g.Encoded != nil {
+		d.Complete, d.Encoded, d.EncodedRoot = true, string(g.Encoded), string(g.Encoded)
+		c.detail = "made the root token of accessor " + g.Accessor
+	}
+	return d, nil
+}
+
+type decodeTokenRequest struct {
+	Encoded secretText `json:"encoded_token"`
+	OTP     secretText `json:"otp"`
+}
+
+type decodedTokenData struct {
+	Token string `json:"token"`
+}
+
+// decodeToken takes the one-time password off a token. It looks nothing up, so it needs no token.
+func decodeToken(_ *call, q *decodeTokenRequest) (decodedTokenData, error) {
+	defer clear(q.Encoded)
+	defer clear(q.OTP)
+	encoded := bytes.TrimRight(q.Encoded, "=")
+	token, err := base64.RawStdEncoding.AppendDecode(nil, encoded)
+	switch {
+	case err != nil || len(token) == 0:
+		return decodedTokenData{}, refuse(http.StatusBadRequest, "",
+			"'encoded_token' must be a base64 string")
+	case len(token) != len(q.OTP):
+		return decodedTokenData{}, refuse(http.StatusBadRequest, "",
+			"'otp' has another length than the token")
+	}
+	defer clear(token)
+	subtle.XORBytes(token, token, q.OTP)
+	return decodedTokenData{string(token)}, nil
+}

@@ -1,0 +1,200 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"keyquorum/node"
+	"keyquorum/seal"
+)
+
+// rekeyRoutes change the unseal shares, under the names of two generations of clients. The node
+// that is asked does it, and no other knows of it.
+func rekeyRoutes() []route {
+	return slices.Concat(rekeyRoutesAt("sys/rekey/"), rekeyRoutesAt("sys/rotate/root/"))
+}
+
+func rekeyRoutesAt(at string) []route {
+	return []route{
+		{methods: get, shape: at + "init", operation: "sys/rekey/status",
+			serve: recorded(rekeyStatus, nothing, writeData)},
+		{methods: write, shape: at + "init", operation: "sys/rekey/init", body: openBody,
+			serve: recorded(beginRekey, nothing, writeData)},
+		{methods: remove, shape: at + "init", operation: "sys/rekey/cancel", body: tinyBody,
+			serve: recorded(cancelRekey, nothing, noContent)},
+		{methods: write, shape: at + "update", operation: "sys/rekey/update", body: tinyBody,
+			shares: true,
+			serve:  shownOnce(giveRekeyShare, (*rekeyed).shows, writeRekeyed)},
+		{methods: get, shape: at + "verify", operation: "sys/rekey/verify-status",
+			serve: recorded(rekeyVerification, nothing, writeData)},
+		{methods: write, shape: at + "verify", operation: "sys/rekey/verify", body: tinyBody,
+			shares: true,
+			serve:  recorded(giveNewShare, nothing, writeData)},
+		{methods: remove, shape: at + "verify", operation: "sys/rekey/verify-restart",
+			serve: recorded(restartVerification, nothing, writeData)},
+	}
+}
+
+type rekeyRequest struct {
+	Shares       int      `json:"secret_shares"`
+	Threshold    int      `json:"secret_threshold"`
+	StoredShares int      `json:"stored_shares"` // Vault's client sends it; it is nothing here
+	PGPKeys      []string `json:"pgp_keys"`
+	Backup       bool     `json:"backup"`
+	Verify       bool     `json:"require_verification"`
+	Nonce        string   `json:"nonce"` // likewise
+}
+
+// check refuses what can't be done; ignoring it would hand out shares that nobody encrypted.
+func (q *rekeyRequest) check() error {
+	text := checkSplit(q.Shares, q.Threshold)
+	switch {
+	case len(q.PGPKeys) > 0:
+		text = "pgp_keys are not supported"
+	case q.Backup:
+		text = "cannot request a backup of the new keys without providing PGP keys for encryption"
+	case text == "":
+		return nil
+	}
+	return refuse(http.StatusBadRequest, "", text)
+}
+
+// rekeyData is where a rekey stands, and what came of a share.
+type rekeyData struct {
+	Nonce             string    `json:"nonce"`
+	Started           bool      `json:"started"`
+	Threshold         int       `json:"t"` // that is to be
+	Shares            int       `json:"n"`
+	Progress          int       `json:"progress"`
+	Required          int       `json:"required"`
+	Fingerprints      *[]string `json:"pgp_fingerprints"`
+	Backup            bool      `json:"backup"`
+	Verify            bool      `json:"verification_required"`
+	VerificationNonce string    `json:"verification_nonce,omitempty"`
+	Complete          bool      `json:"complete"`
+
+	// Once, in the answer to the share that completed it; writeRekeyed writes them.
+	Keys       []string `json:"keys,omitempty"`
+	KeysBase64 []string `json:"keys_base64,omitempty"`
+}
+
+func rekeyDataOf(s node.RekeyStatus) rekeyData {
+	d := rekeyData{Nonce: s.Nonce, Started: s.Started, Threshold: s.Threshold, Shares: s.Shares,
+		Progress: s.Progress, Required: s.Required, Verify: s.Verify}
+	if s.Verification != nil {
+		d.VerificationNonce = s.Verification.Nonce
+	}
+	return d
+}
+
+func rekeyStatus(c *call, _ *none) (rekeyData, error) {
+	s, err := c.h.n.RekeyStatus()
+	return rekeyDataOf(s), nodeFailure(err)
+}
+
+func beginRekey(c *call, q *rekeyRequest) (rekeyData, error) {
+	if err := q.check(); err != nil {
+		return rekeyData{}, err
+	}
+	c.detail = fmt.Sprintf("shares=%d threshold=%d verification=%t", q.Shares, q.Threshold, q.Verify)
+	s, err := c.h.n.BeginRekey(q.Shares, q.Threshold, q.Verify)
+	return rekeyDataOf(s), nodeFailure(err)
+}
+
+type cancelRequest struct {
+	Nonce string `json:"nonce"` // given, it must be that of what is cancelled
+}
+
+func cancelRekey(c *call, q *cancelRequest) (none, error) {
+	return none{}, nodeFailure(c.h.n.CancelRekey(q.Nonce))
+}
+
+// rekeyed is an answer that may show shares.
+type rekeyed struct {
+	data   rekeyData
+	shares []seal.Plaintext
+}
+
+func (r *rekeyed) shows() bool { return r.shares != nil }
+
+func giveRekeyShare(c *call, q *shareRequest) (rekeyed, error) {
+	share, err := q.share()
+	if err != nil {
+		return rekeyed{}, err
+	}
+	defer clear(share)
+	r, err := c.h.n.GiveRekeyShare(c.ctx, q.Nonce, share, c.begins("new shares are made"))
+	if err != nil {
+		return rekeyed{}, nodeFailure(err)
+	}
+	d := rekeyDataOf(r.Status)
+	switch {
+	case r.Shares == nil:
+		c.detail = fmt.Sprintf("share %d of %d", d.Progress, d.Required)
+	case r.Status.Verification != nil:
+		d.Complete, c.detail = true, "new shares were shown, and are in force when they are verified"
+	default:
+		d.Complete, c.detail = true, "new shares are in force"
+	}
+	return rekeyed{d, r.Shares}, nil
+}
+
+// writeRekeyed copies new shares into the answer, the only place they are ever shown, and clears
+// them.
+func writeRekeyed(c *call, r *rekeyed) error {
+	data, err := json.Marshal(&r.data)
+	if err != nil || r.shares == nil {
+		return writeData(c, &r.data)
+	}
+	data = append(slices.Grow(data, 128*len(r.shares)+64)[:len(data)-1], ',')
+	data = append(appendShares(data, r.shares), '}')
+	*c.out = appendEnvelope(*c.out, c.req.ID, data)
+	clear(data)
+	return nil
+}
+
+// rekeyVerificationData is how many of the new shares were given back.
+type rekeyVerificationData struct {
+	Nonce     string `json:"nonce"`
+	Started   bool   `json:"started"`
+	Threshold int    `json:"t"`
+	Shares    int    `json:"n"`
+	Progress  int    `json:"progress"`
+	Complete  bool   `json:"complete"`
+}
+
+func rekeyVerificationOf(s node.VerificationStatus, started bool) rekeyVerificationData {
+	return rekeyVerificationData{Nonce: s.Nonce, Started: started, Threshold: s.Threshold,
+		Shares: s.Shares, Progress: s.Progress}
+}
+
+func rekeyVerification(c *call, _ *none) (rekeyVerificationData, error) {
+	s, started, err := c.h.n.RekeyVerification()
+	return rekeyVerificationOf(s, started), nodeFailure(err)
+}
+
+func giveNewShare(c *call, q *shareRequest) (rekeyVerificationData, error) {
+	share, err := q.share()
+	if err != nil {
+		return rekeyVerificationData{}, err
+	}
+	defer clear(share)
+	s, complete, err := c.h.n.GiveNewShare(c.ctx, q.Nonce, share)
+	if err != nil {
+		return rekeyVerificationData{}, nodeFailure(err)
+	}
+	d := rekeyVerificationOf(s, !complete)
+	d.Complete = complete
+	c.detail = fmt.Sprintf("new share %d of %d", d.Progress, d.Threshold)
+	if complete {
+		c.detail = "new shares are in force"
+	}
+	return d, nil
+}
+
+func restartVerification(c *call, _ *none) (rekeyVerificationData, error) {
+	s, err := c.h.n.RestartRekeyVerification()
+	return rekeyVerificationOf(s, err == nil), nodeFailure(err)
+}
