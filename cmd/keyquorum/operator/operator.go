@@ -17,7 +17,8 @@ func Command() *cobra.Command {
 	c := console.Group("operator", "Initialise, unseal, seal and inspect a node")
 	k := ConnectionFlags(c)
 	c.AddCommand(operatorInit(k), operatorUnseal(k), operatorSeal(k), operatorStatus(k),
-		operatorStepDown(k), rotateCommand(k), raftCommand(k))
+		operatorStepDown(k), rotateCommand(k), rekeyCommand(k), generateRootCommand(k),
+		raftCommand(k))
 	return c
 }
 

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"keyquorum/cmd/keyquorum/operator"
+)
+
+// An operating is somebody with a token in front of a node.
+type operating struct {
+	n     *lonelyNode
+	token string
+}
+
+// does a command, with what is typed as standard input.
+func (o operating) does(t *testing.T, typed string, args ...string) outcome {
+	t.Helper()
+	args = append([]string{"operator", "-address=" + o.n.address.API(),
+		"-ca-cert=" + o.n.folder.Path("ca.pem")}, args...)
+	cmd := keyquorum(context.Background(), t.TempDir(), args...)
+	cmd.Env = append(cmd.Env, "KEYQUORUM_TOKEN="+o.token)
+	cmd.Stdin = strings.NewReader(typed)
+	return ended(t, cmd)
+}
+
+func (o operating) gives(t *testing.T, command, share string, says string) outcome {
+	t.Helper()
+	out := o.does(t, share+"\n", command)
+	expectCode(t, command, out, 0)
+	if said := strings.Join(strings.Fields(out.stdout), " "); !strings.Contains(said, says) {
+		t.Errorf("%s says %q, want %q", command, said, says)
+	}
+	if strings.Contains(out.stdout+out.stderr, share) {
+		t.Errorf("%s shows the share that it was given", command)
+	}
+	return out
+}
+
+// TestRekeyAndRootTokenByCommand changes the shares with the operator's commands, and makes a root
+// token with the new ones.
+func TestRekeyAndRootTokenByCommand(t *testing.T) {
+	n := startNode(t)
+	var keys operator.InitResult
+	made := n.operator(t, "init", "-key-shares=3", "-key-threshold=2", "-format=json")
+	if err := json.Unmarshal([]byte(made.stdout), &keys); err != nil {
+		t.Fatalf("init gave %s", made.stdout)
+	}
+	for _, share := range keys.KeysB64[:2] {
+		expectCode(t, "unseal", n.operator(t, "unseal", share), 0)
+	}
+	o := operating{n, keys.RootToken}
+	none := o.does(t, "x\n", "rekey")
+	expectCode(t, "a share without a rekey", none, 2)
+	if !strings.Contains(none.complaint(), "operator rekey --init begins one") {
+		t.Errorf("a share without a rekey: %s", none.stderr)
+	}
+	expectCode(t, "begun without a token", operating{n, ""}.does(t, "", "rekey", "-init"), 2)
+	expectCode(t, "begun and ended at once", o.does(t, "", "rekey", "-init", "-cancel"), 1)
+	expectCode(t, "begun", o.does(t, "", "rekey", "-init"), 0)
+	expectCode(t, "ended", o.does(t, "", "rekey", "-cancel"), 0)
+
+	begun := o.does(t, "", "rekey", "-init", "-key-shares=2", "-key-threshold=2", "-format=json")
+	nonce := begun.object(t)["nonce"].(string)
+	other := o.does(t, keys.KeysB64[0]+"\n", "rekey", "-nonce", "other")
+	if other.code == 0 || !strings.Contains(other.stderr, nonce) {
+		t.Errorf("a share for another rekey: %d %s", other.code, other.stderr)
+	}
+	o.gives(t, "rekey", keys.KeysHex[0], "Share 1 of 2 was taken.")
+	status := o.does(t, "", "rekey", "-status")
+	if !strings.Contains(status.stdout, "1 of 2 shares were given") {
+		t.Errorf("status: %s", status.stdout)
+	}
+	var shown struct {
+		Keys []string `json:"keys_base64"`
+	}
+	last := o.does(t, keys.KeysB64[1]+"\n", "rekey", "-nonce", nonce, "-format=json")
+	if err := json.Unmarshal([]byte(last.stdout), &shown); err != nil || len(shown.Keys) != 2 {
+		t.Fatalf("rekey gave %s %s", last.stdout, last.stderr)
+	}
+	o.gives(t, "rekey", shown.Keys[0], "New share 1 of 2 was taken.")
+	o.gives(t, "rekey", shown.Keys[1], "The new shares are in force: any 2 of these 2 unseal a node.")
+
+	root := o.does(t, "", "generate-root", "-init", "-format=json")
+	otp := root.object(t)["otp"].(string)
+	o.gives(t, "generate-root", shown.Keys[1], "Share 1 of 2 was taken.")
+	encoded := o.gives(t, "generate-root", shown.Keys[0], "Encoded Token: ")
+	masked := strings.Fields(strings.TrimPrefix(encoded.stdout, "Encoded Token: "))[0]
+	token := o.does(t, masked+"\n"+otp+"\n", "generate-root", "-decode")
+	expectCode(t, "decode", token, 0)
+	again := operating{n, strings.TrimSpace(token.stdout)}
+	expectCode(t, "with the new token", again.does(t, "", "raft", "list-peers"), 0)
+	expectCode(t, "decode with half a password",
+		o.does(t, masked+"\n"+otp[1:]+"\n", "generate-root", "-decode"), 1)
+}
