@@ -1,0 +1,94 @@
+package main
+
+import "keyquorum/internal/overlay"
+
+// ceremonyMutants are bugs in how the shares are changed.
+var ceremonyMutants = []mutant{
+	{
+		name: "old-shares-open",
+		bug:  "a node that was given the shares of before a rekey is told the new root key",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/handover.go",
+			Old: "		if n.keys.Load() != k {\n			k.outdated(ErrOldShares)\n" +
+				"		} else if n.askRoot(m, k, view) == nil {\n",
+			New: "		if n.askRoot(m, k, view) == nil {\n",
+		}},
+		test: "./node TestAwayWhileRekeyed",
+	},
+	{
+		name: "second-rekey-wins", bug: "a rekey replaces the shares that another one has made meanwhile",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/reseal.go",
+			Old:  "		case now.Mod != from:\n",
+			New:  "		case now.Mod < from:\n",
+		}},
+		test: "./node TestTwoRekeys",
+	},
+	{
+		name: "rekey-unverified", bug: "new shares are in force before they were given back",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/rekey.go",
+			Old:  "	if r.verify {\n		return r.show(), nil\n	}\n",
+			New:  "",
+		}},
+		test: "./node TestRekeyVerification",
+	},
+	{
+		name: "root-key-for-the-asking",
+		bug:  "the root key of new shares is told to whoever is a member",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/handover.go",
+			Old:  "		return nil, errAskedBySealed\n",
+			New:  "		_ = errAskedBySealed\n",
+		}},
+		test: "./node TestHandoverIsForTheUnsealed",
+	},
+	{
+		name: "rekey-without-rotation",
+		bug:  "what is written after a rekey is in reach of the old shares",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/handover.go",
+			Old:  "	if k == nil || !resealed(m.cluster.View()) {\n",
+			New:  "	if k != nil || !resealed(m.cluster.View()) {\n",
+		}},
+		test: "./node TestRekey",
+	},
+	{
+		name: "unknown-rekey-cancelled",
+		bug:  "new shares that may be in force can be thrown away unseen",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/rekey.go",
+			Old:  "	r.pending = errors.Is(err, cluster.ErrUnknown)\n",
+			New:  "	r.pending = err == nil && errors.Is(err, cluster.ErrUnknown)\n",
+		}},
+		test: "./node TestRekeyOutcomeUnknown",
+	},
+	{
+		name: "half-a-reseal", bug: "the keyring is wrapped anew without its seal record",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/reserved.go",
+			Old:  "		ok = only && len(written) == 2 && written[PathSeal] && written[PathKeyring]\n",
+			New:  "		ok = only && (written[PathSeal] || written[PathKeyring])\n",
+		}},
+		test: "./fsm TestReseal",
+	},
+	{
+		name: "old-seal-stays", bug: "folders keep the keyring that the shares of before a rekey open",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/apply.go",
+			Old:  "		if c.txn.Verb == Reseal {\n",
+			New:  "		if c.txn.Verb == Reseal && c.retired {\n",
+		}},
+		test: "./fsm TestReseal",
+	},
+	{
+		name: "shares-without-a-record",
+		bug:  "new shares are shown though no usage record can be written",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/rekey.go",
+			Old:  "	if err := begins(); err != nil {\n		return false, err\n	}\n",
+			New:  "	_ = begins()\n",
+		}},
+		test: "./node TestRekeyEnds",
+	},
+}
