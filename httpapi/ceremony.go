@@ -4,8 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
-
-	"keyquorum/seal"
 )
 
 // What the ceremonies have in common in which people give shares to an unsealed node (rekey.go,
@@ -59,7 +57,7 @@ func shownOnce[Req, Resp any](act func(c *call, req *Req) (Resp, error), shows f
 
 // appendShares writes shares as the members keys (hex) and keys_base64 of an object, and clears
 // them: nothing shows them again.
-func appendShares(data []byte, shares []seal.Plaintext) []byte {
+func appendShares[Share ~[]byte](data []byte, shares []Share) []byte {
 	data = append(data, `"keys":[`...)
 	for i, s := range shares {
 		if i > 0 {
@@ -73,7 +71,7 @@ func appendShares(data []byte, shares []seal.Plaintext) []byte {
 			data = append(data, ',')
 		}
 		data = append(base64.StdEncoding.AppendEncode(append(data, '"'), s), '"')
-		s.Zero()
+		clear(s)
 	}
 	return append(data, ']')
 }

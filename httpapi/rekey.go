@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"keyquorum/node"
-	"keyquorum/seal"
 )
 
 // rekeyRoutes change the unseal shares, under the names of two generations of clients. The node
@@ -113,11 +112,11 @@ func cancelRekey(c *call, q *cancelRequest) (none, error) {
 
 // rekeyed is an answer that may show shares.
 type rekeyed struct {
-	data   rekeyData
-	shares []seal.Plaintext
+	data rekeyData
+	node.Rekeyed
 }
 
-func (r *rekeyed) shows() bool { return r.shares != nil }
+func (r *rekeyed) shows() bool { return r.Shares != nil }
 
 func giveRekeyShare(c *call, q *shareRequest) (rekeyed, error) {
 	share, err := q.share()
@@ -138,18 +137,18 @@ func giveRekeyShare(c *call, q *shareRequest) (rekeyed, error) {
 	default:
 		d.Complete, c.detail = true, "new shares are in force"
 	}
-	return rekeyed{d, r.Shares}, nil
+	return rekeyed{d, r}, nil
 }
 
 // writeRekeyed copies new shares into the answer, the only place they are ever shown, and clears
 // them.
 func writeRekeyed(c *call, r *rekeyed) error {
 	data, err := json.Marshal(&r.data)
-	if err != nil || r.shares == nil {
+	if err != nil || r.Shares == nil {
 		return writeData(c, &r.data)
 	}
-	data = append(slices.Grow(data, 128*len(r.shares)+64)[:len(data)-1], ',')
-	data = append(appendShares(data, r.shares), '}')
+	data = append(slices.Grow(data, 128*len(r.Shares)+64)[:len(data)-1], ',')
+	data = append(appendShares(data, r.Shares), '}')
 	*c.out = appendEnvelope(*c.out, c.req.ID, data)
 	clear(data)
 	return nil
