@@ -413,6 +413,50 @@ func TestRekeyOutcomeUnknown(t *testing.T) {
 	})
 }
 
+// A node that dies with a rekey that nobody has completed leaves the old shares in force.
+func TestRekeyDiesHalfWay(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		s.start(3)
+		made := s.rekey(0, 3, 2, true)
+		_, err := s.verify(0, made[:1])
+		must(t, err)
+		s.stop(0)
+		s.open(0)
+		if s.opens(0, made[1]) || !s.opens(0, s.shares[0], s.shares[2]) {
+			t.Fatal("the old shares are not in force")
+		}
+		s.requireWrites("after", 0, 1, 2)
+		if term, err := s.nodes[1].KeyStatus(); err != nil || term.Term != 1 {
+			t.Errorf("the keyring changed: %+v, %v", term, err)
+		}
+	})
+}
+
+// The node that put new shares in force dies in that moment. The others serve on, told the root key
+// or not, and whoever is unsealed with the new shares can tell it.
+func TestRekeyerDies(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		s.start(3)
+		made := s.rekey(0, 3, 2, true)
+		complete, err := s.verify(0, made[:2])
+		s.stop(0)
+		if err != nil || !complete {
+			t.Fatalf("verified: %v, %v", complete, err)
+		}
+		s.await("the others lead on", func() bool {
+			leader := s.leader()
+			return leader > 0 && s.nodes[leader].Health().Leader
+		})
+		s.requireWrites("alone", 1, 2)
+		s.open(0)
+		if s.opens(0, s.shares[0], s.shares[1]) || !s.opens(0, made[0], made[1]) {
+			t.Fatal("the new shares are not in force")
+		}
+		s.awaitTerm(2, 0, 1, 2)
+		s.requireWrites("after", 0, 1, 2)
+	})
+}
+
 // The root key goes to who is unsealed, for a short while also to who has the transaction key of
 // before, and to nobody else.
 func TestHandoverIsForTheUnsealed(t *testing.T) {

@@ -104,6 +104,35 @@ func TestSharesAreTypedUnseen(t *testing.T) {
 	}
 }
 
+// TestSharesOfACeremonyAreTypedUnseen, and what is typed to decode a token.
+func TestSharesOfACeremonyAreTypedUnseen(t *testing.T) {
+	c := running(t)
+	begun := c.sit(t, "operator generate-root --init").ends(0)
+	otp := regexp.MustCompile(`One-Time Password: (\S+)`).FindStringSubmatch(begun.words())
+	if otp == nil || !begun.has("Next, bin/keyquorum operator generate-root takes 3") {
+		t.Fatalf("what is said first:\n%s", begun)
+	}
+	var shown *screen
+	for _, share := range c.shares(t) {
+		s := c.sit(t, "operator generate-root")
+		s.await("Unseal share (will be hidden): ")
+		s.types(share + "\n")
+		shown = nobodySees(t, s, share, 0)
+	}
+	masked := regexp.MustCompile(`Encoded Token: (\S+)`).FindStringSubmatch(shown.words())
+	if masked == nil {
+		t.Fatalf("what is said at the end:\n%s", shown)
+	}
+	s := c.sit(t, "operator generate-root --decode")
+	s.await("Encoded token (will be hidden): ")
+	s.types(masked[1] + "\n")
+	s.await("One-time password (will be hidden): ")
+	s.types(otp[1] + "\n")
+	if shown := nobodySees(t, s, otp[1], 0); !shown.has("kq.") {
+		t.Errorf("no token:\n%s", shown)
+	}
+}
+
 // TestQuestions: before what is for good whoever sits at a terminal is asked, and nothing is done
 // unless the answer is yes. Who says --yes is not, nor a script.
 func TestQuestions(t *testing.T) {

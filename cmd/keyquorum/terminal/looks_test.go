@@ -63,6 +63,8 @@ func TestTablesFit(t *testing.T) {
 		"vault show demo": "live", "app list": app, "app show the-billing-service": app,
 		"grant list payments-of-the-old-days": app, "dev status": "unsealed",
 		"operator status": "Leader", "operator raft list-peers": node, "version": "go1.",
+		"operator rekey --status":          "Shares that unseal a node",
+		"operator generate-root --status":  "Shares that are needed",
 		"secret set in-the-open --value x": "Version", "plan": "(no region)",
 		"plan --region eu,us,ap --trip eu-us=80ms,eu-ap=150ms,us-ap=150ms":            "1/1/1",
 		"plan --region europe-west,america-east --trip europe-west-america-east=80ms": "mends that.",
