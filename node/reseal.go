@@ -39,8 +39,10 @@ func (n *Node) reseal(
 		cluster.Put(txn, view, pathKeyring, wrapped)
 		return nil
 	})
-	if err == nil {
-		err = k.refresh(m.cluster.View())
+	if err == nil { // whatever becomes of this node: they are in force
+		if err := k.refresh(m.cluster.View()); err != nil {
+			n.logger().Error("this node changed the shares, and does not follow", "error", err)
+		}
 	}
 	if !errors.Is(err, cluster.ErrUnknown) {
 		k.make(nil)

@@ -149,6 +149,7 @@ func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.R
 	defer o.stop()
 	k, err := n.makeKeys(ctx, m, root)
 	if err != nil {
+		n.tellOfOldShares(err)
 		root.Close()
 		n.ended(o)
 		return err
@@ -181,12 +182,20 @@ func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.R
 		err = ErrSealed
 	}
 	if err != nil {
+		n.tellOfOldShares(err)
 		m.cluster.Withdraw(k.keyring)
 		k.close()
 		return err
 	}
 	n.logger().Info("unsealed")
 	return nil
+}
+
+// tellOfOldShares: whoever gave them may have gone by now.
+func (n *Node) tellOfOldShares(err error) {
+	if errors.Is(err, ErrOldShares) {
+		n.logger().Warn("this node stays sealed: it was given the shares of before a rekey")
+	}
 }
 
 // ended forgets an opening that came to nothing.
