@@ -4,6 +4,11 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
+	"strconv"
+	"time"
+
+	"keyquorum/internal/pgp"
+	"keyquorum/node"
 )
 
 // What the ceremonies have in common in which people give shares to an unsealed node (rekey.go,
@@ -74,6 +79,32 @@ func appendShares[Share ~[]byte](data []byte, shares []Share) []byte {
 		clear(s)
 	}
 	return append(data, ']')
+}
+
+// recipients reads the keys of people for whom each of so many shares is to be encrypted; none may
+// be.
+func recipients(keys []string, shares int) ([]node.Recipient, error) {
+	if len(keys) != 0 && len(keys) != shares {
+		return nil, refuse(http.StatusBadRequest, "", "incorrect number of PGP keys: there must be as "+
+			"many as shares, one for each")
+	}
+	var to []node.Recipient
+	for i, key := range keys {
+		r, err := recipient("pgp_keys["+strconv.Itoa(i)+"]", key)
+		if err != nil {
+			return nil, err
+		}
+		to = append(to, r)
+	}
+	return to, nil
+}
+
+func recipient(member, key string) (node.Recipient, error) {
+	r, err := pgp.Parse(key, time.Now)
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "", "error parsing "+member+": "+err.Error())
+	}
+	return r, nil
 }
 
 // checkSplit says in the words of an init or a rekey what is wrong with a number of shares.

@@ -59,7 +59,7 @@ func (d *generateRootData) shows() bool { return d.Complete }
 
 func generateRootDataOf(s node.RootGenerationStatus) generateRootData {
 	return generateRootData{Nonce: s.Nonce, Started: s.Started, Progress: s.Progress,
-		Required: s.Required, OTPLength: node.OTPLength}
+		Required: s.Required, Fingerprint: s.Fingerprint, OTPLength: node.OTPLength}
 }
 
 func generateRootStatus(c *call, _ *none) (generateRootData, error) {
@@ -74,8 +74,12 @@ func beginGenerateRoot(c *call, q *generateRootRequest) (generateRootData, error
 		return generateRootData{}, refuse(http.StatusBadRequest, "",
 			"otp and pgp_key can't be given together: the token is masked with one of them")
 	case q.PGPKey != "":
-		return generateRootData{}, refuse(http.StatusBadRequest, "",
-			"pgp_key is not supported: give an otp, or have one made")
+		to, err := recipient("pgp_key", q.PGPKey)
+		if err != nil {
+			return generateRootData{}, err
+		}
+		s, err := c.h.n.BeginRootGenerationFor(to)
+		return generateRootDataOf(s), nodeFailure(err)
 	}
 	s, otp, err := c.h.n.BeginRootGeneration(q.OTP)
 	if err != nil {

@@ -46,14 +46,14 @@ type rekeyRequest struct {
 	Nonce        string   `json:"nonce"` // likewise
 }
 
-// check refuses what can't be done; ignoring it would hand out shares that nobody encrypted.
+// check refuses what can't be done.
 func (q *rekeyRequest) check() error {
 	text := checkSplit(q.Shares, q.Threshold)
 	switch {
-	case len(q.PGPKeys) > 0:
-		text = "pgp_keys are not supported"
-	case q.Backup:
+	case q.Backup && len(q.PGPKeys) == 0:
 		text = "cannot request a backup of the new keys without providing PGP keys for encryption"
+	case q.Backup:
+		text = "backup is not supported: keep the answer that shows the new keys"
 	case text == "":
 		return nil
 	}
@@ -85,6 +85,9 @@ func rekeyDataOf(s node.RekeyStatus) rekeyData {
 	if s.Verification != nil {
 		d.VerificationNonce = s.Verification.Nonce
 	}
+	if s.Fingerprints != nil {
+		d.Fingerprints = &s.Fingerprints
+	}
 	return d
 }
 
@@ -97,8 +100,12 @@ func beginRekey(c *call, q *rekeyRequest) (rekeyData, error) {
 	if err := q.check(); err != nil {
 		return rekeyData{}, err
 	}
+	to, err := recipients(q.PGPKeys, q.Shares)
+	if err != nil {
+		return rekeyData{}, err
+	}
 	c.detail = fmt.Sprintf("shares=%d threshold=%d verification=%t", q.Shares, q.Threshold, q.Verify)
-	s, err := c.h.n.BeginRekey(q.Shares, q.Threshold, q.Verify)
+	s, err := c.h.n.BeginRekey(q.Shares, q.Threshold, q.Verify, to...)
 	return rekeyDataOf(s), nodeFailure(err)
 }
 

@@ -48,7 +48,8 @@ func TestRekeyOverHTTP(t *testing.T) {
 		`{"secret_shares":2}`: "secret_threshold must be between 1 and secret_shares",
 		`{"secret_shares":2,"secret_threshold":1}`:                  "must be at least 2",
 		`{"secret_shares":1,"secret_threshold":1,"backup":true}`:    "without providing PGP keys",
-		`{"secret_shares":1,"secret_threshold":1,"pgp_keys":["x"]}`: "pgp_keys are not supported",
+		`{"secret_shares":1,"secret_threshold":1,"pgp_keys":["x"]}`: "error parsing pgp_keys[0]",
+		`{"secret_shares":2,"secret_threshold":2,"pgp_keys":["x"]}`: "incorrect number of PGP keys",
 	} {
 		requireRefused(t, s.operate("PUT", "/v1/sys/rekey/init", s.token, body), says)
 	}
@@ -201,7 +202,7 @@ func TestGenerateRoot(t *testing.T) {
 	requireRefused(t, s.operate("PUT", "/v1/sys/generate-root/attempt", s.token,
 		`{"otp":"`+own+`","pgp_key":"x"}`), "can't be given together")
 	requireRefused(t, s.operate("PUT", "/v1/sys/generate-root/attempt", s.token,
-		`{"pgp_key":"x"}`), "pgp_key is not supported")
+		`{"pgp_key":"x"}`), "error parsing pgp_key")
 	requireRefused(t, s.give("generate-root/update", "x", s.shares[0]),
 		"no root generation in progress")
 	var nonces []string

@@ -302,12 +302,10 @@ type initRequest struct {
 	StoredShares      int      `json:"stored_shares"` // Vault's client sends it; it is nothing here
 }
 
-// check refuses what can't be done; ignoring it would hand out shares that nobody encrypted.
+// check refuses what can't be done.
 func (q *initRequest) check() error {
 	var text string
 	switch {
-	case len(q.PGPKeys) > 0 || q.RootTokenPGPKey != "":
-		text = "pgp_keys and root_token_pgp_key are not supported"
 	case q.RecoveryShares != 0 || q.RecoveryThreshold != 0 || len(q.RecoveryPGPKeys) > 0:
 		text = "parameters recovery_shares,recovery_threshold,recovery_pgp_keys not applicable to seal type shamir"
 	default:
@@ -318,6 +316,13 @@ func (q *initRequest) check() error {
 	return refuse(http.StatusBadRequest, "", text)
 }
 
+func (q *initRequest) recipients() (to node.InitRecipients, err error) {
+	if to.Shares, err = recipients(q.PGPKeys, q.Shares); err == nil && q.RootTokenPGPKey != "" {
+		to.Token, err = recipient("root_token_pgp_key", q.RootTokenPGPKey)
+	}
+	return to, err
+}
+
 func initialize(c *call, q *initRequest) (node.InitResult, error) {
 	if c.h.n.SealStatus().Initialized { // said before anything is said of the body
 		return node.InitResult{}, nodeFailure(node.ErrInitialized)
@@ -325,12 +330,16 @@ func initialize(c *call, q *initRequest) (node.InitResult, error) {
 	if err := q.check(); err != nil {
 		return node.InitResult{}, err
 	}
+	to, err := q.recipients()
+	if err != nil {
+		return node.InitResult{}, err
+	}
 	c.detail = fmt.Sprintf("shares=%d threshold=%d", q.Shares, q.Threshold)
 	begins := vault.Unkeyed{Request: c.req, Operation: "sys/init", Detail: c.detail, Begins: true}
 	if err := c.h.n.Record(begins); err != nil {
 		return node.InitResult{}, unrecorded(" Nothing was done.")
 	}
-	r, err := c.h.n.Init(c.ctx, q.Shares, q.Threshold)
+	r, err := c.h.n.InitFor(c.ctx, q.Shares, q.Threshold, to)
 	return r, nodeFailure(err)
 }
 

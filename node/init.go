@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -23,8 +24,15 @@ import (
 
 // InitResult is shown once.
 type InitResult struct {
-	Shares    []seal.Plaintext // 33 bytes each
-	RootToken seal.Plaintext
+	Shares    []seal.Plaintext // 33 bytes each, or encrypted
+	RootToken seal.Plaintext   // or base64 of it, encrypted
+}
+
+// InitRecipients are who gets what an init shows, encrypted: a share each, or nobody, and the root
+// token, if Token is not nil.
+type InitRecipients struct {
+	Shares []Recipient
+	Token  Recipient
 }
 
 // ErrShares: the numbers of shares and threshold do not make a scheme.
@@ -38,8 +46,15 @@ func splits(shares, threshold int) bool {
 
 // Init makes a cluster of this node. Concurrent calls: one wins, the others get ErrInitialized. The
 // node stays sealed.
-func (n *Node) Init(_ context.Context, shares, threshold int) (InitResult, error) {
-	if !splits(shares, threshold) {
+func (n *Node) Init(ctx context.Context, shares, threshold int) (InitResult, error) {
+	return n.InitFor(ctx, shares, threshold, InitRecipients{})
+}
+
+// InitFor is Init for people who get encrypted what is shown.
+func (n *Node) InitFor(
+	_ context.Context, shares, threshold int, to InitRecipients,
+) (InitResult, error) {
+	if !splits(shares, threshold) || len(to.Shares) != 0 && len(to.Shares) != shares {
 		return InitResult{}, ErrShares
 	}
 	if err := errors.Join(n.reachable(), n.short()); err != nil {
@@ -54,6 +69,9 @@ func (n *Node) Init(_ context.Context, shares, threshold int) (InitResult, error
 		return InitResult{}, ErrInitialized
 	}
 	g, err := n.found(shares, threshold)
+	if err == nil {
+		err = g.encryptFor(to)
+	}
 	if err != nil {
 		return InitResult{}, err
 	}
@@ -122,6 +140,16 @@ func (n *Node) found(shares, threshold int) (*genesis, error) {
 		return nil, err
 	}
 	return g, g.write(n, root, keyring, authority)
+}
+
+// encryptFor has nobody but the recipients read what is shown.
+func (g *genesis) encryptFor(to InitRecipients) error {
+	if err := encryptFor(to.Shares, g.shares); err != nil || to.Token == nil {
+		return err
+	}
+	message, err := encryptedFor(to.Token, g.token)
+	g.token = base64.StdEncoding.AppendEncode(nil, message)
+	return err
 }
 
 // certify makes the cluster's CA and this node's certificate.

@@ -21,6 +21,7 @@ type RekeyStatus struct {
 	Shares, Threshold  int // that are to be
 	Progress, Required int // of the shares that are
 	Verify             bool
+	Fingerprints       []string            // of who gets the new shares encrypted; nil: nobody does
 	Verification       *VerificationStatus // nil until the new shares were shown
 }
 
@@ -34,7 +35,7 @@ type VerificationStatus struct {
 // A Rekeyed is what came of a share. The new shares are shown once: the caller zeroes them.
 type Rekeyed struct {
 	Status RekeyStatus
-	Shares []seal.Plaintext // 33 bytes each; nil unless they were just made
+	Shares []seal.Plaintext // 33 bytes each, or encrypted; nil unless they were just made
 }
 
 // rekey is one at this node. Its calls hold ceremonies.mu.
@@ -43,6 +44,7 @@ type rekey struct {
 	from              uint64 // mod index of the seal record that is
 	shares, threshold int    // that are to be
 	verify            bool
+	to                []Recipient // one for each new share, or none
 	lapse             *time.Timer
 
 	// From when the old shares were complete:
@@ -102,6 +104,7 @@ func (r *rekey) status() RekeyStatus {
 	s := RekeyStatus{
 		Started: true, Nonce: r.nonce, Shares: r.shares, Threshold: r.threshold,
 		Progress: r.gathering.shares.Progress(), Required: r.record.Threshold, Verify: r.verify,
+		Fingerprints: fingerprints(r.to),
 	}
 	if r.back != nil {
 		s.Verification = &VerificationStatus{r.back.nonce, r.shares, r.threshold,
@@ -111,12 +114,15 @@ func (r *rekey) status() RekeyStatus {
 }
 
 // BeginRekey begins to collect shares so that there be others: so many, of which threshold open.
-func (n *Node) BeginRekey(shares, threshold int, verify bool) (RekeyStatus, error) {
+// Where there are recipients each new share is shown encrypted for one of them.
+func (n *Node) BeginRekey(
+	shares, threshold int, verify bool, to ...Recipient,
+) (RekeyStatus, error) {
 	m, k, err := n.unsealed()
 	switch {
 	case err != nil:
 		return RekeyStatus{}, err
-	case !splits(shares, threshold):
+	case !splits(shares, threshold), len(to) != 0 && len(to) != shares:
 		return RekeyStatus{}, ErrShares
 	}
 	view := m.cluster.View()
@@ -132,7 +138,7 @@ func (n *Node) BeginRekey(shares, threshold int, verify bool) (RekeyStatus, erro
 		return RekeyStatus{}, &CeremonyError{"rekey already in progress"}
 	}
 	r := &rekey{gathering: newGathering(calledRekey, record), from: now.Mod,
-		shares: shares, threshold: threshold, verify: verify}
+		shares: shares, threshold: threshold, verify: verify, to: to}
 	r.lapse = time.AfterFunc(ceremonyLife, func() { n.lapseRekey(k, r) })
 	c.rekey = r
 	return r.status(), nil
@@ -253,6 +259,11 @@ func (r *rekey) take(share seal.Plaintext, begins func() error) (made bool, err 
 		return false, err
 	}
 	r.made = &newShares{record, shares, root}
+	if err := encryptFor(r.to, shares); err != nil {
+		r.made.forget()
+		r.made = nil
+		return false, err
+	}
 	return true, nil
 }
 

@@ -23,12 +23,14 @@ type RootGenerationStatus struct {
 	Started            bool
 	Nonce              string
 	Progress, Required int
+	Fingerprint        string // of who gets the token encrypted; "": it is masked
 }
 
 // rootGeneration is one at this node. Its calls hold ceremonies.mu.
 type rootGeneration struct {
 	gathering
-	otp   []byte
+	otp   []byte    // nil: there is a recipient
+	to    Recipient // nil: there is a password
 	lapse *time.Timer
 }
 
@@ -39,7 +41,12 @@ func (r *rootGeneration) end() {
 }
 
 func (r *rootGeneration) status() RootGenerationStatus {
-	return RootGenerationStatus{true, r.nonce, r.shares.Progress(), r.record.Threshold}
+	s := RootGenerationStatus{Started: true, Nonce: r.nonce, Progress: r.shares.Progress(),
+		Required: r.record.Threshold}
+	if r.to != nil {
+		s.Fingerprint = r.to.Fingerprint()
+	}
+	return s
 }
 
 // RootGenerationStatus answers from memory.
@@ -59,27 +66,37 @@ func (n *Node) RootGenerationStatus() (RootGenerationStatus, error) {
 // BeginRootGeneration begins to collect shares for a root token. Without a one-time password one is
 // made. It is returned, and never again.
 func (n *Node) BeginRootGeneration(otp []byte) (RootGenerationStatus, []byte, error) {
+	switch len(otp) {
+	case 0:
+		otp = newOTP()
+	case OTPLength:
+	default:
+		return RootGenerationStatus{}, nil, &CeremonyError{"OTP string has incorrect length"}
+	}
+	s, err := n.beginRootGeneration(&rootGeneration{otp: append([]byte(nil), otp...)})
+	return s, otp, err
+}
+
+// BeginRootGenerationFor begins to collect shares for a root token that is encrypted for somebody.
+func (n *Node) BeginRootGenerationFor(to Recipient) (RootGenerationStatus, error) {
+	return n.beginRootGeneration(&rootGeneration{to: to})
+}
+
+func (n *Node) beginRootGeneration(r *rootGeneration) (RootGenerationStatus, error) {
 	m, k, err := n.unsealed()
 	if err != nil {
-		return RootGenerationStatus{}, nil, err
-	}
-	if len(otp) != 0 && len(otp) != OTPLength {
-		return RootGenerationStatus{}, nil, &CeremonyError{"OTP string has incorrect length"}
+		return RootGenerationStatus{}, err
 	}
 	c := &k.ceremonies
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.root != nil {
-		return RootGenerationStatus{}, nil, &CeremonyError{"root generation already in progress"}
+		return RootGenerationStatus{}, &CeremonyError{"root generation already in progress"}
 	}
-	if len(otp) == 0 {
-		otp = newOTP()
-	}
-	r := &rootGeneration{gathering: newGathering("root generation operation", m.sealRecord()),
-		otp: append([]byte(nil), otp...)}
+	r.gathering = newGathering("root generation operation", m.sealRecord())
 	r.lapse = time.AfterFunc(ceremonyLife, func() { lapseRootGeneration(c, r) })
 	c.root = r
-	return r.status(), otp, nil
+	return r.status(), nil
 }
 
 func lapseRootGeneration(c *ceremonies, r *rootGeneration) {
@@ -123,8 +140,8 @@ func (c *ceremonies) endRootLocked() {
 	c.root = nil
 }
 
-// A GeneratedRoot is what came of a share. Encoded is the new token, masked with the one-time
-// password, in unpadded base64; nil unless it was just made.
+// A GeneratedRoot is what came of a share. Encoded is the new token: masked with the one-time
+// password, in unpadded base64, or encrypted, in padded base64. It is nil unless it was just made.
 type GeneratedRoot struct {
 	Status   RootGenerationStatus
 	Encoded  []byte
@@ -173,9 +190,12 @@ func (n *Node) GiveRootGenerationShare(
 		return GeneratedRoot{}, err
 	}
 	defer token.Zero()
-	g := GeneratedRoot{done, mask(token, r.otp), accessor}
-	c.endRootLocked()
-	return g, nil
+	defer c.endRootLocked()
+	if r.to == nil {
+		return GeneratedRoot{done, mask(token, r.otp), accessor}, nil
+	}
+	message, err := encryptedFor(r.to, token)
+	return GeneratedRoot{done, base64.StdEncoding.AppendEncode(nil, message), accessor}, err
 }
 
 // mask is unpadded base64 of a xor b, which are of one length.

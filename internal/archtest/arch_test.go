@@ -57,7 +57,8 @@ var rooms = map[string][]string{
 		"cmd/keyquorum/console", "cmd/keyquorum/operator", "httpapi", "prove",
 	},
 	"httpapi": {
-		"node", "vault", "internal/address", "internal/placement", "internal/tally", "internal/throng",
+		"node", "vault", "internal/address", "internal/pgp", "internal/placement", "internal/tally",
+		"internal/throng",
 	},
 	"node": {
 		"vault", "seal", "audit", "cluster", "cluster/gossip", "cluster/identity", "fsm", "storage",
@@ -99,6 +100,7 @@ var rooms = map[string][]string{
 	"internal/gotest":      {},
 	"internal/placement":   {},
 	"internal/overlay":     {},
+	"internal/pgp":         {},
 	"internal/powercut":    {"internal/overlay"},
 	"internal/space":       {},
 	"internal/statespace":  {},
@@ -159,6 +161,9 @@ var outside = []struct {
 	{"github.com/prometheus",
 		[]string{"cmd/keyquorum", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"},
 		"how figures are shown is httpapi's business; count with internal/tally or atomics, and pass the numbers up"},
+	{"github.com/ProtonMail",
+		[]string{"cmd/keyquorum", "httpapi", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"},
+		"OpenPGP is in one place, internal/pgp, which knows public keys alone"},
 	{"github.com/gorilla/mux",
 		[]string{"cmd/keyquorum", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"},
 		"routes are httpapi's alone"},
