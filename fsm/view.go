@@ -116,8 +116,8 @@ func (v View) Refused() (entries, newest uint64) {
 	return v.state.account.refused, v.state.account.refusedAt
 }
 
-// Erased is the index of the newest entry that deleted a record, or changed the shares: folders still
-// hold what it replaced, for a while.
+// Erased is the index of the newest entry that deleted a record, or changed the shares: folders
+// still hold what it replaced, for a while.
 func (v View) Erased() uint64 { return v.state.account.erasedAt }
 
 // Begin is an empty transaction that is decided on this view.

@@ -193,7 +193,8 @@ func TestRekeyVerification(t *testing.T) {
 		if again.Nonce == first.Nonce || again.Progress != 0 {
 			t.Errorf("begun again: %+v", again)
 		}
-		if _, _, err := s.nodes[0].GiveNewShare(t.Context(), first.Nonce, made[0]); !isCeremonyError(err) {
+		_, _, err = s.nodes[0].GiveNewShare(t.Context(), first.Nonce, made[0])
+		if !isCeremonyError(err) {
 			t.Errorf("under the nonce of before: %v", err)
 		}
 		if complete, err := s.verify(0, made[1:]); err != nil || !complete {
@@ -342,8 +343,8 @@ func TestAwayWhileRekeyed(t *testing.T) {
 	})
 }
 
-// A member that was cut off for a moment gets the root key when it is back; one that was cut off for
-// long is sealed, and takes the new shares.
+// A member that was cut off for a moment gets the root key when it is back; one that was cut off
+// for long is sealed, and takes the new shares.
 func TestCutOffWhileRekeyed(t *testing.T) {
 	for _, long := range []bool{false, true} {
 		t.Run(fmt.Sprint("long ", long), func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 )
 
 // ErrResealed: somebody else changed the shares first.
-var ErrResealed = errors.New("node: the unseal shares were changed by another operation meanwhile, " +
-	"so this one has ended: its new shares open nothing")
+var ErrResealed = errors.New("node: the unseal shares were changed by another operation " +
+	"meanwhile, so this one has ended: its new shares open nothing")
 
 // reseal puts new shares in force, in the place of those of the record that was changed at index
 // `from` last: all or nothing. ErrUnknown says that they may be; asked again it finds out.
