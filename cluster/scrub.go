@@ -14,7 +14,8 @@ import (
 )
 
 // What was deleted is gone from the state at once, and from this member's folder some minutes
-// later: until then log, free pages and snapshots hold what shares and keyring can open. Each
+// later: until then log, free pages and snapshots hold what shares and keyring can open. The seal
+// record and the keyring of before a rekey are deleted in this sense: older shares open them. Each
 // member sees to its own folder, sealed or not: it takes a snapshot of a state from after the
 // deletion, cuts the log behind everything that was deleted, and has the folder rewritten
 // (storage.Scrub). That costs as much as a snapshot, however much was deleted, so it is done once
@@ -147,9 +148,7 @@ func (c *Cluster) cutBehind(ctx context.Context, view fsm.View) error {
 	return err
 }
 
-// lastDeleted is the newest entry of the log that wrote something to a path where nothing is any
-// more. What has a value has a path that is never used again, but by a restore, which brings the
-// value back.
+// lastDeleted is the newest entry of the log that holds something deleted.
 func (c *Cluster) lastDeleted(view fsm.View) (uint64, error) {
 	first, err := c.Store.Logs().FirstIndex()
 	if err != nil || first == 0 {
@@ -163,25 +162,37 @@ func (c *Cluster) lastDeleted(view fsm.View) (uint64, error) {
 			}
 			return 0, err
 		}
-		if entry.Type == raft.LogCommand && writesDeleted(view, entry.Data) {
+		if entry.Type == raft.LogCommand && holdsDeleted(view, &entry) {
 			return index, nil
 		}
 	}
 	return 0, nil
 }
 
-// writesDeleted takes an entry that can't be read for one.
-func writesDeleted(view fsm.View, data []byte) bool {
-	txn, err := fsm.DecodeTxn(data)
+// holdsDeleted says whether an entry wrote something that a view does not have any more. It takes
+// one that can't be read for such.
+func holdsDeleted(view fsm.View, entry *raft.Log) bool {
+	txn, err := fsm.DecodeTxn(entry.Data)
 	if err != nil {
 		return true
 	}
 	for _, w := range txn.Writes {
-		if _, there := view.Get(w.Path); !w.Delete && !there {
+		if !w.Delete && gone(view, w.Path, entry.Index) {
 			return true
 		}
 	}
 	return false
+}
+
+// gone says whether what the entry at index wrote to a path is deleted. A path that has a value is
+// never used again, but by a restore, which brings the value back. Two paths are: with seal record
+// and keyring what stood there before is gone, or the shares of before a rekey would open it.
+func gone(view fsm.View, path string, index uint64) bool {
+	r, there := view.Get(path)
+	if path == fsm.PathSeal || path == fsm.PathKeyring {
+		return r.Mod != index
+	}
+	return !there
 }
 
 // Cleanse returns when this member's folder holds nothing of what was deleted before the call,

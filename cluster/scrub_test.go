@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"keyquorum/cluster"
 	"keyquorum/fsm"
 )
 
@@ -92,6 +93,56 @@ func TestWhatIsDeletedLeavesTheFolders(t *testing.T) {
 		got, err := g.get(g.leader(), "kept/before", 20*time.Second)
 		if err != nil || got != "kept before" {
 			t.Errorf("after a restart it reads %q, %v", got, err)
+		}
+	})
+}
+
+// reseal has member i write both records that a change of the shares writes.
+func (g *group) reseal(i int, record, keyring string) {
+	g.t.Helper()
+	view := g.members[i].View()
+	txn := view.Begin(fsm.Reseal)
+	cluster.Put(&txn, view, fsm.PathSeal, []byte(record))
+	cluster.Put(&txn, view, fsm.PathKeyring, []byte(keyring))
+	outcome, err := g.members[i].Commit(g.t.Context(), txn)
+	must(g.t, err)
+	if outcome.Kind != fsm.Applied {
+		g.t.Fatalf("%+v", outcome)
+	}
+}
+
+// Minutes after a rekey no folder holds what the shares of before open, though something stands at
+// both paths all the time and the log is short.
+func TestOldSealLeavesTheFolders(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, 2)
+		leader := g.leader()
+		g.members[1-leader].Seal()
+		g.reseal(leader, "the first seal record", "the first keyring")
+		must(t, g.put(leader, "kept/before", "kept before"))
+		g.reseal(leader, "the second seal record", "the second keyring")
+		for i := range 2 {
+			must(t, g.members[i].Wait(t.Context(), g.members[leader].View().Index()))
+			if len(g.holds(i, "the first seal record")) == 0 {
+				t.Fatalf("member %d never held it: the test shows nothing", i)
+			}
+		}
+		for range 6 {
+			time.Sleep(time.Minute) // fake time
+			must(t, g.put(leader, "kept/later", "kept later"))
+		}
+		for i := range 2 {
+			for _, old := range []string{"the first seal record", "the first keyring"} {
+				if files := g.holds(i, old); len(files) > 0 {
+					t.Errorf("member %d still holds %s in %v", i, old, files)
+				}
+			}
+			for _, now := range []string{"the second seal record", "the second keyring",
+				"kept before"} {
+				if len(g.holds(i, now)) == 0 {
+					t.Errorf("member %d lost %q", i, now)
+				}
+			}
 		}
 	})
 }

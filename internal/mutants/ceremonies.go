@@ -73,13 +73,23 @@ var ceremonyMutants = []mutant{
 		test: "./fsm TestReseal",
 	},
 	{
-		name: "old-seal-stays", bug: "folders keep the keyring that the shares of before a rekey open",
+		name: "reseal-erases-nothing",
+		bug:  "folders are not scrubbed of what a rekey has replaced",
 		edits: []overlay.Edit{{
 			File: "keyquorum/fsm/apply.go",
 			Old:  "		if c.txn.Verb == Reseal {\n",
 			New:  "		if c.txn.Verb == Reseal && c.retired {\n",
 		}},
 		test: "./fsm TestReseal",
+	},
+	{
+		name: "old-seal-stays", bug: "folders keep the keyring that the shares of before a rekey open",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/scrub.go",
+			Old:  "		return r.Mod != index\n",
+			New:  "		return r.Mod < index\n",
+		}},
+		test: "./cluster TestOldSealLeavesTheFolders",
 	},
 	{
 		name: "shares-without-a-record",
