@@ -30,14 +30,16 @@ func (r RootKeyRequest) Message(nodeID string) ([]byte, error) {
 type rootKeyAnswer struct {
 	_      struct{} `cbor:",toarray"`
 	Sealed []byte
+	Late   bool // the transaction key that signed the request has a successor
 }
 
-// AskRootKey asks the other members, one after the other, until take takes what one answers.
+// AskRootKey asks the other members, one after the other, until take takes what one answers. Late
+// says that the asker has missed a change of the keyring.
 func (c *Cluster) AskRootKey(
-	ctx context.Context, r RootKeyRequest, take func(sealed []byte) bool,
+	ctx context.Context, r RootKeyRequest, take func(sealed []byte, late bool) bool,
 ) error {
 	_, err := askAny(ctx, c, "/v1/root-key", r,
-		func(a rootKeyAnswer) bool { return take(a.Sealed) })
+		func(a rootKeyAnswer) bool { return take(a.Sealed, a.Late) })
 	return err
 }
 
@@ -47,9 +49,9 @@ func (c *Cluster) serveRootKey(
 	if c.HandRootKey == nil {
 		return rootKeyAnswer{}, errCantTell
 	}
-	sealed, err := c.HandRootKey(from, r)
+	sealed, late, err := c.HandRootKey(from, r)
 	if err != nil {
 		return rootKeyAnswer{}, errCantTell // another may, and a stranger learns nothing
 	}
-	return rootKeyAnswer{Sealed: sealed}, nil
+	return rootKeyAnswer{Sealed: sealed, Late: late}, nil
 }

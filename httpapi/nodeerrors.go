@@ -40,7 +40,8 @@ func nodeFailure(err error) error {
 	case node.IsBadShare(err):
 		return refuse(http.StatusBadRequest, "", "invalid key: "+err.Error())
 	case errors.Is(err, node.ErrShares), errors.Is(err, node.ErrOtherCluster), errors.As(err, &peer),
-		errors.Is(err, node.ErrResealed), errors.As(err, &ceremony):
+		errors.Is(err, node.ErrResealed), errors.Is(err, node.ErrJoinAgain),
+		errors.As(err, &ceremony):
 		return refuse(http.StatusBadRequest, "", err.Error())
 	case errors.As(err, &short):
 		return unavailable("make room for this node first: " + short.Error())

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"keyquorum/cluster"
 	"keyquorum/seal"
 )
@@ -20,6 +22,8 @@ const ceremonyLife = time.Hour
 
 // ceremonies are those at this node, one of each kind at most.
 type ceremonies struct {
+	logger hclog.Logger
+
 	mu    sync.Mutex // held through each call, also while something is committed
 	rekey *rekey
 	root  *rootGeneration
@@ -29,8 +33,12 @@ type ceremonies struct {
 func (c *ceremonies) drop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.rekey != nil {
-		c.rekey.end()
+	if r := c.rekey; r != nil {
+		if r.pending {
+			c.logger.Error("this node loses its keys before it is known whether new unseal shares are "+
+				"in force", "generation", r.made.record.Generation, "shown", r.back != nil)
+		}
+		r.end()
 	}
 	if c.root != nil {
 		c.root.end()
@@ -79,8 +87,13 @@ func (g *gathering) add(share seal.Plaintext) (complete bool, err error) {
 	return err == nil && progress >= g.record.Threshold, err
 }
 
-// proven opens the record with the shares that were given, and forgets them.
-func (g *gathering) proven() error {
+// prove opens the record with the shares that were given, and forgets them, whatever comes of it.
+// First it calls begins, which may refuse: what is done with a root key has a usage record before.
+func (g *gathering) prove(begins func() error) error {
+	if err := begins(); err != nil {
+		g.shares.Reset()
+		return err
+	}
 	root, err := g.shares.Open()
 	if err != nil {
 		return err

@@ -1,9 +1,12 @@
 package node
 
 import (
+	"context"
 	"time"
 
 	"keyquorum/cluster"
+	"keyquorum/fsm"
+	"keyquorum/seal"
 )
 
 // Prove is the MAC of a joiner that was given this unsealed node's shares.
@@ -38,5 +41,39 @@ func (n *Node) HandRootKey(signedFor, from string, term uint32, r cluster.RootKe
 	if err != nil {
 		panic(err)
 	}
-	return n.handRootKey(from, r)
+	sealed, _, err := n.handRootKey(from, r)
+	return sealed, err
+}
+
+// View is the state that this node has.
+func (n *Node) View() fsm.View { return n.member.Load().cluster.View() }
+
+// RotateOn makes the transaction of a rotation of the keyring, on a view.
+func (n *Node) RotateOn(view fsm.View) error {
+	_, err := n.keys.Load().rotation(view)
+	return err
+}
+
+// LapseRekey lets the hour of the rekey at this node pass.
+func (n *Node) LapseRekey() {
+	k := n.keys.Load()
+	k.ceremonies.mu.Lock()
+	r := k.ceremonies.rekey
+	k.ceremonies.mu.Unlock()
+	n.lapseRekey(k, r)
+}
+
+// FollowSeal follows the state's seal record where the folder has had another, and returns what the
+// folder should have then.
+func (n *Node) FollowSeal(ctx context.Context, before seal.Record) (after seal.Record, err error) {
+	m := n.member.Load()
+	m.mirror.Store(&before)
+	err = n.followSeal(ctx, m)
+	return *m.mirror.Load(), err
+}
+
+// EncryptShown encrypts what an init shows.
+func EncryptShown(shares []seal.Plaintext, token seal.Plaintext, to InitRecipients) error {
+	g := genesis{shares: shares, token: token}
+	return g.encryptFor(to)
 }

@@ -27,6 +27,8 @@ const (
 	handoverWait = time.Minute
 	// handoverRest is what the leader leaves the others before it changes the keyring.
 	handoverRest = 3 * time.Second
+	// handoverTell is how often a node tells that nobody has told it the root key.
+	handoverTell = 3 * time.Minute
 )
 
 // errNoRoot: the state is that of newer shares than this node's root key came from.
@@ -37,9 +39,9 @@ var errNoRoot = fmt.Errorf("%w: the unseal shares were changed, and this node ha
 var ErrOldShares = fmt.Errorf("%w: the shares were changed, and these are older",
 	seal.ErrShareForeign)
 
-// A handed is the root key that this node went over to while it was unsealed.
+// A handed is the root key that this node went over to while it was unsealed, and in time.
 type handed struct {
-	at   time.Time // zero: to none
+	at   time.Time // zero: to none, or late
 	term uint32    // of the transaction key of then
 }
 
@@ -96,8 +98,9 @@ func (k *keys) goOverLocked(view fsm.View, root *seal.Root) (*seal.Keyring, erro
 	return keyring, nil
 }
 
-// goOver takes a root key that came from another member.
-func (k *keys) goOver(view fsm.View, root *seal.Root) error {
+// goOver takes a root key that came from another member. One that came late makes this member tell
+// nobody who is as late: its minute is the other's.
+func (k *keys) goOver(view fsm.View, root *seal.Root, late bool) error {
 	k.refreshing.Lock()
 	defer k.refreshing.Unlock()
 	keyring, err := k.goOverLocked(view, root)
@@ -105,6 +108,9 @@ func (k *keys) goOver(view fsm.View, root *seal.Root) error {
 		return err
 	}
 	defer keyring.Close()
+	if late {
+		k.handed = handed{}
+	}
 	return k.adoptLocked(view, keyring)
 }
 
@@ -115,7 +121,8 @@ func (k *keys) goOver(view fsm.View, root *seal.Root) error {
 // Until there is a new term the keyring that this node has is as good as the new one, so it serves
 // on, whoever can tell it the root key. errNoRoot: nobody did for long after there was one.
 func (n *Node) awaitRoot(m *member, k *keys) error {
-	for overtaken := (time.Time{}); ; {
+	defer k.rootless.Store(false)
+	for begun, told, overtaken := time.Now(), (time.Time{}), (time.Time{}); ; {
 		view := m.cluster.View()
 		if err := k.refresh(view); !errors.Is(err, errNoRoot) {
 			return err
@@ -123,11 +130,15 @@ func (n *Node) awaitRoot(m *member, k *keys) error {
 		if view.Line().Newest().Term > k.keyring.Term() && overtaken.IsZero() {
 			overtaken = time.Now()
 		}
-		if n.keys.Load() != k {
+		switch {
+		case n.keys.Load() != k:
 			k.outdated(ErrOldShares)
-		} else if n.askRoot(m, k, view) == nil {
+		case n.askRoot(m, k, view) == nil:
 			n.logger().Info("the unseal shares were changed; this node has the new root key")
 			return nil
+		case time.Since(begun) > handoverRest: // the others needed a moment themselves
+			k.rootless.Store(true)
+			told = n.tellOfNoRoot(told)
 		}
 		if !overtaken.IsZero() && time.Since(overtaken) > handoverWait {
 			return errNoRoot
@@ -138,6 +149,17 @@ func (n *Node) awaitRoot(m *member, k *keys) error {
 			return errNoRoot
 		}
 	}
+}
+
+// tellOfNoRoot says now and then that somebody is needed, and returns when it did last.
+func (n *Node) tellOfNoRoot(told time.Time) time.Time {
+	if !told.IsZero() && time.Since(told) < handoverTell {
+		return told
+	}
+	n.logger().Warn("the unseal shares were changed, and no node in reach has told this one the new " +
+		"root key: it serves on, follows no change of the keyring, and tries again; a node that is " +
+		"unsealed with the new shares can tell it")
+	return time.Now()
 }
 
 // askRoot asks the others once.
@@ -160,13 +182,13 @@ func (n *Node) askRoot(m *member, k *keys, view fsm.View) error {
 	if r.KeyTerm, r.Signature, err = k.keyring.Sign(message); err != nil {
 		return err
 	}
-	return m.cluster.AskRootKey(ctx, r, func(sealed []byte) bool {
+	return m.cluster.AskRootKey(ctx, r, func(sealed []byte, late bool) bool {
 		root, err := h.Root(sealed)
 		if err != nil {
 			return false
 		}
 		defer root.Close()
-		return k.goOver(view, root) == nil
+		return k.goOver(view, root, late) == nil
 	})
 }
 
@@ -174,19 +196,27 @@ func (n *Node) askRoot(m *member, k *keys, view fsm.View) error {
 var errAskedBySealed = errors.New("node: the root key is for unsealed members")
 
 // handRootKey serves an unsealed member that asks for the root key of the shares of now.
-func (n *Node) handRootKey(nodeID string, r cluster.RootKeyRequest) ([]byte, error) {
+func (n *Node) handRootKey(
+	nodeID string, r cluster.RootKeyRequest,
+) (sealed []byte, late bool, err error) {
 	m, k := n.member.Load(), n.keys.Load()
 	if k == nil {
-		return nil, ErrSealed
+		return nil, false, ErrSealed
 	}
 	message, err := r.Message(nodeID)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	if !m.cluster.View().Line().Verify(r.KeyTerm, message, r.Signature) && !k.late(r, message) {
-		return nil, errAskedBySealed
+	late = !m.cluster.View().Line().Verify(r.KeyTerm, message, r.Signature)
+	if late && !k.late(r, message) {
+		return nil, late, errAskedBySealed
 	}
-	return k.root.HandOver(r.Generation, r.Public)
+	sealed, err = k.root.HandOver(r.Generation, r.Public)
+	if err == nil {
+		n.logger().Info("told another member the root key of the new unseal shares",
+			"node_id", nodeID, "generation", r.Generation, "late", late)
+	}
+	return sealed, late, err
 }
 
 // late says whether a request is of a member that the change of the keyring has overtaken: signed

@@ -35,13 +35,18 @@ type InitRecipients struct {
 	Token  Recipient
 }
 
-// ErrShares: the numbers of shares and threshold do not make a scheme.
-var ErrShares = errors.New("node: shares must be 1 to 255, the threshold 1 to shares, and at least 2 when there is more than one share")
+// ErrShares: the numbers of shares and threshold do not make a scheme, or there are not as many
+// recipients as shares.
+var ErrShares = errors.New("node: shares must be 1 to 255, the threshold 1 to shares, and at " +
+	"least 2 when there is more than one share; recipients, if any, one for each share")
 
-// splits says whether there can be so many shares of which threshold open.
-func splits(shares, threshold int) bool {
-	return shares >= 1 && shares <= 255 && threshold >= 1 && threshold <= shares &&
-		(shares == 1 || threshold >= 2)
+// checkSplit refuses numbers of shares, of which threshold open, and of recipients that don't go
+// together.
+func checkSplit(shares, threshold, recipients int) error {
+	if seal.CheckSplit(shares, threshold) != nil || recipients != 0 && recipients != shares {
+		return ErrShares
+	}
+	return nil
 }
 
 // Init makes a cluster of this node. Concurrent calls: one wins, the others get ErrInitialized. The
@@ -54,8 +59,8 @@ func (n *Node) Init(ctx context.Context, shares, threshold int) (InitResult, err
 func (n *Node) InitFor(
 	_ context.Context, shares, threshold int, to InitRecipients,
 ) (InitResult, error) {
-	if !splits(shares, threshold) || len(to.Shares) != 0 && len(to.Shares) != shares {
-		return InitResult{}, ErrShares
+	if err := checkSplit(shares, threshold, len(to.Shares)); err != nil {
+		return InitResult{}, err
 	}
 	if err := errors.Join(n.reachable(), n.short()); err != nil {
 		return InitResult{}, err
@@ -142,13 +147,18 @@ func (n *Node) found(shares, threshold int) (*genesis, error) {
 	return g, g.write(n, root, keyring, authority)
 }
 
-// encryptFor has nobody but the recipients read what is shown.
+// encryptFor has nobody but the recipients read what is shown. If it fails, nothing is left to show.
 func (g *genesis) encryptFor(to InitRecipients) error {
-	if err := encryptFor(to.Shares, g.shares); err != nil || to.Token == nil {
-		return err
+	err := encryptFor(to.Shares, g.shares)
+	if err == nil && to.Token != nil {
+		var message []byte
+		message, err = encryptedFor(to.Token, g.token)
+		g.token = base64.StdEncoding.AppendEncode(nil, message)
 	}
-	message, err := encryptedFor(to.Token, g.token)
-	g.token = base64.StdEncoding.AppendEncode(nil, message)
+	if err != nil {
+		zeroAll(g.shares)
+		g.token.Zero()
+	}
 	return err
 }
 

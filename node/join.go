@@ -54,6 +54,9 @@ type Admission struct {
 // ErrInvalidAnswer: the joiner did not prove that it was given the unseal key.
 var ErrInvalidAnswer = errors.New("node: invalid answer given")
 
+// ErrJoinAgain: the shares that were given to the joiner are older than the cluster's of now.
+var ErrJoinAgain = errors.New("node: join: the shares were changed: join again")
+
 // ErrNotAdmitted: the member that was asked has refused the joiner, and nothing came of it. A
 // Challenger gives it where that is sure.
 var ErrNotAdmitted = errors.New("node: not admitted")
@@ -183,6 +186,9 @@ func (n *Node) askLocked(ctx context.Context, opener *seal.Opener, csr []byte) (
 	challenge, err := j.challenger.Challenge(ctx, j.nodeID)
 	if err != nil {
 		return joinProof{}, Admission{}, fmt.Errorf("node: join: %w", err)
+	}
+	if lock, err := seal.DecodeLock(challenge.Lock); err != nil || lock != j.lock {
+		return joinProof{}, Admission{}, errors.Join(err, ErrJoinAgain)
 	}
 	proof := joinProof{opener, hex.EncodeToString(j.lock.ClusterID[:]), j.nodeID, challenge.Nonce}
 	mac, err := proof.answer(csr, n.config.ClusterAddr)

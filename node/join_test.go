@@ -3,6 +3,7 @@ package node_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -125,5 +126,26 @@ func TestForgedLockIsRefused(t *testing.T) {
 		// At another address: the cluster has let the joiner in that was told of three shares.
 		must(t, s.open(2).Join(t.Context(), &forger{direct: direct{s.nodes[0]}}, false))
 		s.unseal(2)
+	})
+}
+
+// Shares that were changed while people gave them at a joiner come to nothing there, and it says
+// what to do.
+func TestSharesThatChangeWhileANodeJoins(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		s.start(1)
+		joiner := s.open(1)
+		must(t, joiner.Join(t.Context(), direct{s.nodes[0]}, false))
+		_, err := joiner.Unseal(t.Context(), s.shares[0])
+		must(t, err)
+		made := s.rekey(0, 3, 2, false)
+		s.awaitTerm(2, 0)
+		if _, err := joiner.Unseal(t.Context(), s.shares[1]); !errors.Is(err, node.ErrJoinAgain) {
+			t.Errorf("the shares of before: %v", err)
+		}
+		must(t, joiner.Join(t.Context(), direct{s.nodes[0]}, false))
+		if !s.opens(1, made[0], made[1]) {
+			t.Fatal("joining again does not help")
+		}
 	})
 }

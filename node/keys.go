@@ -193,14 +193,24 @@ func (n *Node) KeyStatus() (KeyStatus, error) {
 	return s, err
 }
 
+// keyringOf unwraps the keyring of a view for the next one to be made of it. ErrUnavailable: the
+// view is older than this node's root key by now.
+func (k *keys) keyringOf(view fsm.View) (*seal.Keyring, error) {
+	wrapped, ok := view.Get(pathKeyring)
+	if !ok {
+		return nil, errForeignKeyring
+	}
+	keyring, err := k.root.UnwrapKeyring(wrapped.Value)
+	if errors.Is(err, seal.ErrWrongKey) {
+		return nil, fmt.Errorf("%w: %w", cluster.ErrUnavailable, err)
+	}
+	return keyring, err
+}
+
 // rotation is the transaction that gives keyring and transaction key a successor.
 func (k *keys) rotation(view fsm.View) (fsm.Txn, error) {
 	none := fsm.Txn{}
-	old, ok := view.Get(pathKeyring)
-	if !ok {
-		return none, errForeignKeyring
-	}
-	next, err := k.root.UnwrapKeyring(old.Value)
+	next, err := k.keyringOf(view)
 	if err != nil {
 		return none, err
 	}

@@ -233,6 +233,7 @@ type keys struct {
 	wrapped    uint64     // mod index of the record that it came from
 	made       *seal.Root // made here, of shares that may be in force soon; nil: none
 	handed     handed
+	rootless   atomic.Bool // nobody has told it the root key of newer shares yet
 
 	outdated   context.CancelCauseFunc // ends the opening of these keys: their shares are older ones
 	ceremonies ceremonies
@@ -240,9 +241,9 @@ type keys struct {
 
 func (k *keys) close() {
 	k.stop() // ends what a ceremony waits for
-	k.ceremonies.drop()
 	k.vaults.Close()
 	seal.CloseBoth(k.root, k.keyring)
+	k.ceremonies.drop() // last: it waits for a call that may hang in a disk
 }
 
 func (n *Node) logger() hclog.Logger { return n.config.Logger }

@@ -42,3 +42,9 @@ func fingerprints(of []Recipient) (all []string) {
 	}
 	return all
 }
+
+func zeroAll(secrets []seal.Plaintext) {
+	for _, s := range secrets {
+		s.Zero()
+	}
+}

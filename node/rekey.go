@@ -46,11 +46,12 @@ type rekey struct {
 	verify            bool
 	to                []Recipient // one for each new share, or none
 	lapse             *time.Timer
+	ends              time.Time // when it lapses
 
 	// From when the old shares were complete:
 	made    *newShares
 	back    *gathering // of the new shares; nil without verification, and before they were shown
-	pending bool       // nobody knows whether they are in force
+	pending bool       // nobody knows whether they are in force; an answer alone ends that
 }
 
 // newShares are those that nobody has promised yet.
@@ -72,9 +73,7 @@ func (r *rekey) end() {
 }
 
 func (s *newShares) forget() {
-	for _, share := range s.shares {
-		share.Zero()
-	}
+	zeroAll(s.shares)
 	if s.root != nil {
 		s.root.Close()
 	}
@@ -86,7 +85,7 @@ const (
 	calledVerify = "verify operation"
 )
 
-// RekeyStatus answers from memory.
+// RekeyStatus asks nobody. It waits while new shares are made and put in force.
 func (n *Node) RekeyStatus() (RekeyStatus, error) {
 	m, k, err := n.unsealed()
 	if err != nil {
@@ -122,7 +121,7 @@ func (n *Node) BeginRekey(
 	switch {
 	case err != nil:
 		return RekeyStatus{}, err
-	case !splits(shares, threshold), len(to) != 0 && len(to) != shares:
+	case checkSplit(shares, threshold, len(to)) != nil:
 		return RekeyStatus{}, ErrShares
 	}
 	view := m.cluster.View()
@@ -140,6 +139,7 @@ func (n *Node) BeginRekey(
 	r := &rekey{gathering: newGathering(calledRekey, record), from: now.Mod,
 		shares: shares, threshold: threshold, verify: verify, to: to}
 	r.lapse = time.AfterFunc(ceremonyLife, func() { n.lapseRekey(k, r) })
+	r.ends = time.Now().Add(ceremonyLife)
 	c.rekey = r
 	return r.status(), nil
 }
@@ -154,6 +154,7 @@ func (n *Node) lapseRekey(k *keys, r *rekey) {
 	case c.rekey != r:
 	case r.pending:
 		r.lapse.Reset(ceremonyLife)
+	case time.Now().Before(r.ends): // it has begun anew meanwhile, and so has its timer
 	default:
 		r.end()
 		c.rekey = nil
@@ -248,10 +249,7 @@ func (r *rekey) take(share seal.Plaintext, begins func() error) (made bool, err 
 	if complete, err := r.add(share); err != nil || !complete {
 		return false, err
 	}
-	if err := r.proven(); err != nil {
-		return false, err
-	}
-	if err := begins(); err != nil {
+	if err := r.prove(begins); err != nil {
 		return false, err
 	}
 	record, shares, root, err := seal.Rekey(r.record.Lock, r.shares, r.threshold)
@@ -268,24 +266,32 @@ func (r *rekey) take(share seal.Plaintext, begins func() error) (made bool, err 
 }
 
 // show gives the new shares out, keeps nothing that opens anything, and waits for them to come
-// back.
+// back: for as long as it waited for the old ones, as there are other people to find.
 func (r *rekey) show() Rekeyed {
 	shares := r.made.shares
 	r.made.shares = nil
 	r.made.forget()
 	back := newGathering(calledVerify, r.made.record)
 	r.back = &back
+	r.ends = time.Now().Add(ceremonyLife)
+	r.lapse.Reset(ceremonyLife)
 	return Rekeyed{r.status(), shares}
 }
 
 // enforce puts the new shares in force. Unless another change of the shares was faster, it can be
-// tried again.
+// tried again. An attempt whose outcome nobody knows is not undone by one that fails after it: only
+// success, or that another change was faster, says what has become of the first.
 func (n *Node) enforce(ctx context.Context, m *member, k *keys, r *rekey) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(k.working, cancel)()
+	k.make(r.made.root)
 	err := n.reseal(ctx, m, k, r.from, r.made.record, r.made.root)
-	r.pending = errors.Is(err, cluster.ErrUnknown)
+	settled := err == nil || errors.Is(err, ErrResealed)
+	r.pending = !settled && (r.pending || errors.Is(err, cluster.ErrUnknown))
+	if !r.pending {
+		k.make(nil)
+	}
 	switch {
 	case r.pending:
 		return ErrOutcomeUnknown

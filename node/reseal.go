@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 
 	"keyquorum/cluster"
@@ -18,11 +17,11 @@ var ErrResealed = errors.New("node: the unseal shares were changed by another op
 	"meanwhile, so this one has ended: its new shares open nothing")
 
 // reseal puts new shares in force, in the place of those of the record that was changed at index
-// `from` last: all or nothing. ErrUnknown says that they may be; asked again it finds out.
+// `from` last: all or nothing. ErrUnknown says that they may be; asked again it finds out, if it
+// returns nil or ErrResealed. The follower of the keyring must know of root (keys.make).
 func (n *Node) reseal(
 	ctx context.Context, m *member, k *keys, from uint64, record seal.Record, root *seal.Root,
 ) error {
-	k.make(root)
 	err := m.change(ctx, fsm.Reseal, func(view fsm.View, txn *fsm.Txn) error {
 		now, _ := view.Get(pathSeal)
 		switch {
@@ -44,9 +43,6 @@ func (n *Node) reseal(
 			n.logger().Error("this node changed the shares, and does not follow", "error", err)
 		}
 	}
-	if !errors.Is(err, cluster.ErrUnknown) {
-		k.make(nil)
-	}
 	return err
 }
 
@@ -62,14 +58,7 @@ func (k *keys) rewrap(view fsm.View, root *seal.Root) ([]byte, error) {
 	if err := k.refresh(view); err != nil {
 		return nil, err
 	}
-	old, ok := view.Get(pathKeyring)
-	if !ok {
-		return nil, errForeignKeyring
-	}
-	keyring, err := k.root.UnwrapKeyring(old.Value)
-	if errors.Is(err, seal.ErrWrongKey) { // the view is older than this node's root key by now
-		return nil, fmt.Errorf("%w: %w", cluster.ErrUnavailable, err)
-	}
+	keyring, err := k.keyringOf(view)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +67,8 @@ func (k *keys) rewrap(view fsm.View, root *seal.Root) ([]byte, error) {
 }
 
 // followSeal keeps a copy of the seal record in the folder, and has a sealed node take the shares
-// of now. It is for each member, sealed or not.
+// of now. It is for each member, sealed or not. A state that is read from the log again may have
+// the record of older shares: the copy never goes back to those.
 func (n *Node) followSeal(_ context.Context, m *member) error {
 	r, ok := m.cluster.View().Get(pathSeal)
 	if !ok {
@@ -88,7 +78,7 @@ func (n *Node) followSeal(_ context.Context, m *member) error {
 	if err != nil {
 		return err
 	}
-	if record != *m.mirror.Load() {
+	if mirror := *m.mirror.Load(); record != mirror && record.Generation >= mirror.Generation {
 		if err := storage.WriteFile(filepath.Join(n.memberDir(), fileSeal), r.Value); err != nil {
 			return err
 		}

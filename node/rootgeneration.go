@@ -49,7 +49,7 @@ func (r *rootGeneration) status() RootGenerationStatus {
 	return s
 }
 
-// RootGenerationStatus answers from memory.
+// RootGenerationStatus asks nobody. It waits while a token is made.
 func (n *Node) RootGenerationStatus() (RootGenerationStatus, error) {
 	m, k, err := n.unsealed()
 	if err != nil {
@@ -176,26 +176,31 @@ func (n *Node) GiveRootGenerationShare(
 		return GeneratedRoot{Status: r.status()}, err
 	}
 	done := r.status()
-	if err = r.proven(); err == nil {
-		err = begins()
-	}
-	if err != nil {
+	if err := r.prove(begins); err != nil {
 		return GeneratedRoot{}, err
 	}
+	encoded, accessor, err := k.makeRootLocked(ctx, o, r)
+	return GeneratedRoot{done, encoded, accessor}, err
+}
+
+// makeRootLocked makes the token, which ends the root generation, and encodes it for who gets it.
+func (k *keys) makeRootLocked(
+	ctx context.Context, o vault.Operator, r *rootGeneration,
+) (encoded []byte, accessor string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(k.working, cancel)() // sealing waits for nobody
 	token, accessor, err := k.vaults.NewRootToken(ctx, o)
 	if err != nil {
-		return GeneratedRoot{}, err
+		return nil, "", err
 	}
 	defer token.Zero()
-	defer c.endRootLocked()
+	defer k.ceremonies.endRootLocked()
 	if r.to == nil {
-		return GeneratedRoot{done, mask(token, r.otp), accessor}, nil
+		return mask(token, r.otp), accessor, nil
 	}
 	message, err := encryptedFor(r.to, token)
-	return GeneratedRoot{done, base64.StdEncoding.AppendEncode(nil, message), accessor}, err
+	return base64.StdEncoding.AppendEncode(nil, message), accessor, err
 }
 
 // mask is unpadded base64 of a xor b, which are of one length.

@@ -21,6 +21,8 @@ type SealStatus struct {
 	ClusterID           string
 	Version             string
 	Unfit               string // why this node serves nobody, shares or not; "" when it may
+	// Rootless: the shares were changed, and nobody has told this unsealed node their root key yet.
+	Rootless bool
 }
 
 // SealStatus answers from memory; it never waits for a ceremony that is under way.
@@ -39,7 +41,9 @@ func (n *Node) SealStatus() SealStatus {
 		}
 	}
 	n.keysMu.Lock()
-	s.Sealed, s.Opening = n.keys.Load() == nil, n.opening != nil
+	k := n.keys.Load()
+	s.Sealed, s.Opening = k == nil, n.opening != nil
+	s.Rootless = k != nil && k.rootless.Load()
 	n.keysMu.Unlock()
 	if !s.Sealed {
 		s.Progress, s.Joining = 0, false
@@ -243,7 +247,8 @@ func (n *Node) makeKeys(ctx context.Context, m *member, root *seal.Root) (*keys,
 		n.logger().Error("the keyring does not open with the root key", "error", err)
 		return nil, err
 	}
-	k := &keys{root: root, keyring: keyring, wrapped: wrapped.Mod}
+	k := &keys{root: root, keyring: keyring, wrapped: wrapped.Mod,
+		ceremonies: ceremonies{logger: n.logger()}}
 	if err := rightful(keyring, view); err != nil {
 		keyring.Close()
 		n.logger().Error("this node stays sealed", "error", err)

@@ -16,7 +16,7 @@ func Init(clusterID [16]byte, n, t int) (record Record, shares []Plaintext, root
 
 // newShares makes a root key and the shares of l.
 func newShares(l Lock) (record Record, shares []Plaintext, root *Root, err error) {
-	if err := checkSplit(l.Shares, l.Threshold); err != nil {
+	if err := CheckSplit(l.Shares, l.Threshold); err != nil {
 		return Record{}, nil, nil, err
 	}
 	Do(func() { record, shares, root, err = split(l, randomKey()) })

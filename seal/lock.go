@@ -58,7 +58,7 @@ func decodeLock(b []byte, magic string, tail int, name error) (l Lock, rest []by
 			formatVersion)
 	}
 	l = decodeHead(b[len(magic)+1:])
-	if checkSplit(l.Shares, l.Threshold) != nil || l.Generation == 0 {
+	if CheckSplit(l.Shares, l.Threshold) != nil || l.Generation == 0 {
 		return Lock{}, nil, fmt.Errorf("%w: threshold %d of %d shares, generation %d",
 			name, l.Threshold, l.Shares, l.Generation)
 	}
@@ -101,8 +101,9 @@ func (l Lock) context() []byte {
 	return binary.BigEndian.AppendUint64(l.ClusterID[:], l.Generation)
 }
 
-// checkSplit refuses 1 of many: each share would be the key itself, in many hands.
-func checkSplit(n, t int) error {
+// CheckSplit returns ErrSplit where there can't be n shares of which t open. It refuses 1 of many:
+// each share would be the key itself, in many hands.
+func CheckSplit(n, t int) error {
 	if n < 1 || n > maxShares || t < 1 || t > n || (t == 1 && n > 1) {
 		return ErrSplit
 	}

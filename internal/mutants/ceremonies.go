@@ -9,9 +9,9 @@ var ceremonyMutants = []mutant{
 		bug:  "a node that was given the shares of before a rekey is told the new root key",
 		edits: []overlay.Edit{{
 			File: "keyquorum/node/handover.go",
-			Old: "		if n.keys.Load() != k {\n			k.outdated(ErrOldShares)\n" +
-				"		} else if n.askRoot(m, k, view) == nil {\n",
-			New: "		if n.askRoot(m, k, view) == nil {\n",
+			Old: "		case n.keys.Load() != k:\n			k.outdated(ErrOldShares)\n" +
+				"		case n.askRoot(m, k, view) == nil:\n",
+			New: "		case n.askRoot(m, k, view) == nil:\n",
 		}},
 		test: "./node TestAwayWhileRekeyed",
 	},
@@ -38,10 +38,21 @@ var ceremonyMutants = []mutant{
 		bug:  "the root key of new shares is told to whoever is a member",
 		edits: []overlay.Edit{{
 			File: "keyquorum/node/handover.go",
-			Old:  "		return nil, errAskedBySealed\n",
+			Old:  "		return nil, late, errAskedBySealed\n",
 			New:  "		_ = errAskedBySealed\n",
 		}},
 		test: "./node TestHandoverIsForTheUnsealed",
+	},
+	{
+		name: "lateness-handed-on",
+		bug: "each member that takes the new root key late makes the transaction key of before good " +
+			"for a minute more",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/handover.go",
+			Old:  "	if late {\n		k.handed",
+			New:  "	if late && k.root == nil {\n		k.handed",
+		}},
+		test: "./node TestLatenessIsNotHandedOn",
 	},
 	{
 		name: "rekey-without-rotation",
@@ -58,10 +69,10 @@ var ceremonyMutants = []mutant{
 		bug:  "new shares that may be in force can be thrown away unseen",
 		edits: []overlay.Edit{{
 			File: "keyquorum/node/rekey.go",
-			Old:  "	r.pending = errors.Is(err, cluster.ErrUnknown)\n",
-			New:  "	r.pending = err == nil && errors.Is(err, cluster.ErrUnknown)\n",
+			Old:  "	r.pending = !settled && (r.pending || errors.Is(err, cluster.ErrUnknown))\n",
+			New:  "	r.pending = !settled && errors.Is(err, cluster.ErrUnknown)\n",
 		}},
-		test: "./node TestRekeyOutcomeUnknown",
+		test: "./node TestRekeyOutcomeStaysUnknown",
 	},
 	{
 		name: "half-a-reseal", bug: "the keyring is wrapped anew without its seal record",
@@ -95,8 +106,8 @@ var ceremonyMutants = []mutant{
 		name: "shares-without-a-record",
 		bug:  "new shares are shown though no usage record can be written",
 		edits: []overlay.Edit{{
-			File: "keyquorum/node/rekey.go",
-			Old:  "	if err := begins(); err != nil {\n		return false, err\n	}\n",
+			File: "keyquorum/node/ceremonies.go",
+			Old:  "	if err := begins(); err != nil {\n		g.shares.Reset()\n		return err\n	}\n",
 			New:  "	_ = begins()\n",
 		}},
 		test: "./node TestRekeyEnds",
