@@ -40,10 +40,36 @@ func Parse(text string, now func() time.Time) (*Recipient, error) {
 			"give the public one")
 	}
 	r := &Recipient{keys[0], now}
+	if err := r.strong(); err != nil {
+		return nil, err
+	}
 	if _, err := r.Encrypt(nil); err != nil {
 		return nil, fmt.Errorf("nothing can be encrypted for it: %w", err)
 	}
 	return r, nil
+}
+
+// leastRSA is what RFC 9580 section 12.4 wants of an RSA key, in bits.
+const leastRSA = 2048
+
+// strong refuses what the years break for which a share may lie in somebody's mail.
+func (r *Recipient) strong() error {
+	used, ok := r.key.EncryptionKey(r.now())
+	if !ok {
+		return errors.New("it has no key that something can be encrypted for now")
+	}
+	for _, k := range []*packet.PublicKey{r.key.PrimaryKey, used.PublicKey} {
+		bits, err := k.BitLength()
+		if isRSA(k.PubKeyAlgo) && (err != nil || bits < leastRSA) {
+			return fmt.Errorf("it is an RSA key of %d bits, where %d are the least", bits, leastRSA)
+		}
+	}
+	return nil
+}
+
+func isRSA(a packet.PublicKeyAlgorithm) bool {
+	return a == packet.PubKeyAlgoRSA || a == packet.PubKeyAlgoRSAEncryptOnly ||
+		a == packet.PubKeyAlgoRSASignOnly
 }
 
 // Fingerprint is that of the primary key, in hexadecimal.

@@ -14,9 +14,13 @@ import (
 	"keyquorum/internal/pgp"
 )
 
+// entity has a key on a curve, or an RSA key where c has its bits.
 func entity(t *testing.T, c packet.Config) *openpgp.Entity {
 	t.Helper()
 	c.Algorithm = packet.PubKeyAlgoEdDSA
+	if c.RSABits != 0 {
+		c.Algorithm = packet.PubKeyAlgoRSA
+	}
 	e, err := openpgp.NewEntity("holder", "", "holder@example.org", &c)
 	if err != nil {
 		t.Fatal(err)
@@ -80,12 +84,20 @@ func TestKeysThatAreRefused(t *testing.T) {
 		"nothing": {"", time.Now}, "no base64": {"!", time.Now}, "no key": {"AAAA", time.Now},
 		"a private key": {private, time.Now}, "two keys": {two, time.Now},
 		"one that is over":     {encoded(t, short.Serialize), later},
+		"one of RSA-1024":      {encoded(t, entity(t, packet.Config{RSABits: 1024}).Serialize), time.Now},
 		"half of one":          {encoded(t, e.Serialize)[:80], time.Now},
 		"one with other bytes": {"/////" + encoded(t, e.Serialize)[5:], time.Now},
 	} {
 		if _, err := pgp.Parse(row.text, row.now); err == nil {
 			t.Errorf("%s is taken", name)
 		}
+	}
+}
+
+func TestLongRSAKeys(t *testing.T) {
+	e := entity(t, packet.Config{RSABits: 2048})
+	if _, err := pgp.Parse(encoded(t, e.Serialize), time.Now); err != nil {
+		t.Error(err)
 	}
 }
 
