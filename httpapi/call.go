@@ -2,13 +2,12 @@ package httpapi
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"net/http"
 	"runtime/debug"
 	"strconv"
 	"time"
 
+	"keyquorum/internal/uuid"
 	"keyquorum/vault"
 )
 
@@ -45,7 +44,7 @@ func (h *Handler) newCall(w http.ResponseWriter, r *http.Request, f format) *cal
 	return &call{
 		h: h, w: w, r: r, ctx: r.Context(), out: takeBuffer(), status: http.StatusOK, format: f,
 		req: vault.Request{
-			ID:            newID(),
+			ID:            uuid.New(),
 			ClientRequest: printable(r.Header.Get("X-Ms-Client-Request-Id")),
 			Remote:        r.RemoteAddr,
 			Start:         time.Now(),
@@ -221,21 +220,6 @@ func (c *call) commonHeaders() http.Header {
 	h["Strict-Transport-Security"] = transportStrict
 	h["X-Content-Type-Options"] = nosniff
 	return h
-}
-
-// newID makes a random UUID (RFC 9562 section 5.4).
-func newID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	var s [36]byte
-	hex.Encode(s[:8], b[:4])
-	hex.Encode(s[9:13], b[4:6])
-	hex.Encode(s[14:18], b[6:8])
-	hex.Encode(s[19:23], b[8:10])
-	hex.Encode(s[24:], b[10:])
-	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
-	return string(s[:])
 }
 
 // printable cuts what a client calls its request to 64 characters, and drops it if any is not

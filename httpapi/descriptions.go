@@ -1,5 +1,10 @@
 package httpapi
 
+import (
+	"maps"
+	"strings"
+)
+
 // A description is what a route's table does not say of it: for the OpenAPI document, and for
 // nothing else.
 type description struct {
@@ -19,7 +24,7 @@ var (
 // descriptions has a line for every route, by its first method and its shape. What the application
 // plane takes and gives has a name in openapi.json; what the operator plane encodes from a Go type
 // is that type.
-var descriptions = map[string]description{
+var descriptions = underSecondNames(map[string]description{
 	"GET secrets": {"List the secrets of a vault", empty, named("SecretPage"),
 		paging},
 	"GET secrets/{name}/versions": {"List the versions of a secret", empty,
@@ -137,33 +142,12 @@ var descriptions = map[string]description{
 		typed[shareRequest](), typed[rekeyVerificationData](), nil},
 	"DELETE sys/rekey/verify": {"Forget the new shares that were given back", empty,
 		typed[rekeyVerificationData](), nil},
-	"GET sys/rotate/root/init": {"Where the change of the unseal shares at this node stands", empty,
-		typed[rekeyData](), nil},
-	"PUT sys/rotate/root/init": {"Begin to change the unseal shares", typed[rekeyRequest](),
-		typed[rekeyData](), nil},
-	"DELETE sys/rotate/root/init": {"End that, and leave the shares as they are",
-		typed[cancelRequest](), empty, nil},
-	"PUT sys/rotate/root/update": {"Give one of the shares; the last one makes new ones",
-		typed[shareRequest](), typed[rekeyData](), nil},
-	"GET sys/rotate/root/verify": {"How many of the new shares were given back", empty,
-		typed[rekeyVerificationData](), nil},
-	"PUT sys/rotate/root/verify": {"Give one of the new shares back; the last one puts them in force",
-		typed[shareRequest](), typed[rekeyVerificationData](), nil},
-	"DELETE sys/rotate/root/verify": {"Forget the new shares that were given back", empty,
-		typed[rekeyVerificationData](), nil},
 	"GET sys/generate-root/attempt": {"Where the making of a root token at this node stands",
 		empty, typed[generateRootData](), nil},
 	"PUT sys/generate-root/attempt": {"Begin to make a root token", typed[generateRootRequest](),
 		typed[generateRootData](), nil},
 	"DELETE sys/generate-root/attempt": {"End that", empty, empty, nil},
 	"PUT sys/generate-root/update": {"Give one of the shares; the last one makes the token",
-		typed[shareRequest](), typed[generateRootData](), nil},
-	"GET sys/generate-root-token/attempt": {"Where the making of a root token at this node stands",
-		empty, typed[generateRootData](), nil},
-	"PUT sys/generate-root-token/attempt": {"Begin to make a root token", typed[generateRootRequest](),
-		typed[generateRootData](), nil},
-	"DELETE sys/generate-root-token/attempt": {"End that", empty, empty, nil},
-	"PUT sys/generate-root-token/update": {"Give one of the shares; the last one makes the token",
 		typed[shareRequest](), typed[generateRootData](), nil},
 	"PUT sys/decode-token": {"Take the one-time password off a root token",
 		typed[decodeTokenRequest](), typed[decodedTokenData](), nil},
@@ -227,4 +211,18 @@ var descriptions = map[string]description{
 	"PUT keyquorum/rotate/authority": {"Change the authority that certifies the nodes' keys, and these with it",
 		empty, typed[rotationData](), nil},
 	"GET keyquorum/rotate/authority": {"Where that stands", empty, typed[rotationData](), nil},
+})
+
+// underSecondNames describes what two generations of clients call differently under both names.
+func underSecondNames(d map[string]description) map[string]description {
+	for key, about := range maps.Clone(d) {
+		for first, second := range map[string]string{
+			" sys/rekey/": " sys/rotate/root/", " sys/generate-root/": " sys/generate-root-token/",
+		} {
+			if strings.Contains(key, first) {
+				d[strings.Replace(key, first, second, 1)] = about
+			}
+		}
+	}
+	return d
 }

@@ -1,8 +1,6 @@
 package node
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"sync"
 	"time"
@@ -10,6 +8,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"keyquorum/cluster"
+	"keyquorum/internal/uuid"
 	"keyquorum/seal"
 )
 
@@ -60,16 +59,7 @@ type gathering struct {
 }
 
 func newGathering(called string, record seal.Record) gathering {
-	return gathering{called, newCeremonyNonce(), record, seal.NewCeremony(record)}
-}
-
-// newCeremonyNonce is a random UUID (RFC 9562 section 5.4), which is what clients show.
-func newCeremonyNonce() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+	return gathering{called, uuid.New(), record, seal.NewCeremony(record)}
 }
 
 // named refuses who takes part in another ceremony than this one.

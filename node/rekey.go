@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"keyquorum/cluster"
+	"keyquorum/internal/uuid"
 	"keyquorum/seal"
 )
 
@@ -383,6 +384,6 @@ func (n *Node) RestartRekeyVerification() (VerificationStatus, error) {
 	}
 	r.made.forget()
 	r.back.shares.Reset()
-	r.back.nonce = newCeremonyNonce()
+	r.back.nonce = uuid.New()
 	return *r.status().Verification, nil
 }

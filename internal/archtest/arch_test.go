@@ -58,11 +58,11 @@ var rooms = map[string][]string{
 	},
 	"httpapi": {
 		"node", "vault", "internal/address", "internal/pgp", "internal/placement", "internal/tally",
-		"internal/throng",
+		"internal/throng", "internal/uuid",
 	},
 	"node": {
 		"vault", "seal", "audit", "cluster", "cluster/gossip", "cluster/identity", "fsm", "storage",
-		"internal/address", "internal/placement", "internal/space",
+		"internal/address", "internal/placement", "internal/space", "internal/uuid",
 	},
 	"vault": {"seal", "audit", "cluster", "fsm"},
 	"cluster": {
@@ -109,6 +109,7 @@ var rooms = map[string][]string{
 	"internal/thiefmodel":  {"internal/statespace"},
 	"internal/terse":       {},
 	"internal/throng":      {},
+	"internal/uuid":        {},
 	"internal/vectors":     {},
 
 	"internal/leasemodel/one":   {"internal/leasemodel"},
