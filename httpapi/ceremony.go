@@ -53,6 +53,7 @@ func shownOnce[Req, Resp any](act func(c *call, req *Req) (Resp, error), shows f
 		case err == nil && shows(&resp):
 			c.h.log.Error("done, and the usage record of it could not be written", "operation",
 				c.route.operation, "error", rerr)
+		case err != nil && failureOf(err).inner == unrecordedCode: // it says that nothing was done
 		default:
 			return resp, unrecorded(c.mayHaveHappened())
 		}

@@ -78,6 +78,7 @@ func beginGenerateRoot(c *call, q *generateRootRequest) (generateRootData, error
 		if err != nil {
 			return generateRootData{}, err
 		}
+		c.detail = "for=" + to.Fingerprint()
 		s, err := c.h.n.BeginRootGenerationFor(to)
 		return generateRootDataOf(s), nodeFailure(err)
 	}

@@ -81,6 +81,12 @@ func TestRecipients(t *testing.T) {
 		!strings.Contains(prints, fmt.Sprintf("%x", second.PrimaryKey.Fingerprint)) {
 		t.Fatalf("rekey: %d %s", a.status, a.body)
 	}
+	recorded := fmt.Sprint(s.usage.take())
+	for _, h := range []holder{first, second} {
+		if !strings.Contains(recorded, fmt.Sprintf("%x", h.PrimaryKey.Fingerprint)) {
+			t.Errorf("the usage records don't say for whom: %s", recorded)
+		}
+	}
 	for _, share := range s.shares {
 		a = s.give("rekey/update", a.text("nonce"), share)
 	}

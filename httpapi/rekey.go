@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"keyquorum/node"
 )
@@ -106,6 +107,9 @@ func beginRekey(c *call, q *rekeyRequest) (rekeyData, error) {
 	}
 	c.detail = fmt.Sprintf("shares=%d threshold=%d verification=%t", q.Shares, q.Threshold, q.Verify)
 	s, err := c.h.n.BeginRekey(q.Shares, q.Threshold, q.Verify, to...)
+	if len(s.Fingerprints) > 0 {
+		c.detail += " for=" + strings.Join(s.Fingerprints, ",")
+	}
 	return rekeyDataOf(s), nodeFailure(err)
 }
 

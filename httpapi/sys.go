@@ -29,7 +29,7 @@ func sysRoutes() []route {
 			within: probeTime, serve: serve(initialized, writeData)},
 		{methods: write, shape: "sys/init", operation: "sys/init", body: openBody, open: true,
 			shares: true,
-			serve:  recordedInit},
+			serve:  shownOnce(initialize, initShows, writeInit)},
 		{methods: write, shape: "sys/unseal", operation: "sys/unseal", body: tinyBody, open: true,
 			shares: true,
 			serve:  recorded(unseal, nothing, writeData)},
@@ -61,8 +61,9 @@ type healthData struct {
 	ClusterName        string `json:"cluster_name,omitempty"`
 	ClusterID          string `json:"cluster_id,omitempty"`
 
-	Trouble string `json:"trouble,omitempty"`        // why this node refuses what others serve
-	NoRoom  string `json:"refuses_writes,omitempty"` // why, while it serves reads
+	Trouble  string `json:"trouble,omitempty"`        // why this node refuses what others serve
+	NoRoom   string `json:"refuses_writes,omitempty"` // why, while it serves reads
+	Rootless bool   `json:"lacks_root_key,omitempty"` // that of new shares; it serves as before
 }
 
 // health answers probes from memory. It needs no usage record (decision 21).
@@ -212,9 +213,10 @@ type sealStatusData struct {
 	RecoverySeal bool   `json:"recovery_seal"`
 	StorageType  string `json:"storage_type"`
 
-	Trouble string `json:"trouble,omitempty"`        // why this node serves nobody, shares or not
-	Waiting bool   `json:"waiting,omitempty"`        // the shares were good; it waits for a leader
-	NoRoom  string `json:"refuses_writes,omitempty"` // why, while it serves reads
+	Trouble  string `json:"trouble,omitempty"`        // why this node serves nobody, shares or not
+	Waiting  bool   `json:"waiting,omitempty"`        // the shares were good; it waits for a leader
+	NoRoom   string `json:"refuses_writes,omitempty"` // why, while it serves reads
+	Rootless bool   `json:"lacks_root_key,omitempty"` // that of new shares; it serves as before
 }
 
 func sealStatusOf(s node.SealStatus) sealStatusData {
@@ -222,6 +224,7 @@ func sealStatusOf(s node.SealStatus) sealStatusData {
 		Type: "shamir", StorageType: "raft", Initialized: s.Initialized, Sealed: s.Sealed, T: s.Threshold,
 		N:        s.Shares,
 		Progress: s.Progress, Version: s.Version, Trouble: s.Unfit, Waiting: s.Opening,
+		Rootless: s.Rootless,
 	}
 	if s.Initialized && !s.Sealed {
 		d.ClusterID, d.ClusterName = s.ClusterID, clusterName(s.ClusterID)
@@ -343,18 +346,7 @@ func initialize(c *call, q *initRequest) (node.InitResult, error) {
 	return r, nodeFailure(err)
 }
 
-// recordedInit is recorded, but that the record before it counts: an init that is done must be
-// answered, for its shares are shown in that answer or never.
-func recordedInit(c *call) error {
-	return serve(func(c *call, q *initRequest) (node.InitResult, error) {
-		r, err := initialize(c, q)
-		err = recordedHere(err)
-		if rerr := c.record("", domainError(err)); rerr != nil && err == nil {
-			c.h.log.Error("initialized, and the usage record of it could not be written", "error", rerr)
-		}
-		return r, err
-	}, writeInit)(c)
-}
+func initShows(*node.InitResult) bool { return true }
 
 // writeInit copies shares and root token into the answer, the only place they are ever shown, and
 // clears them.

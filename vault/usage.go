@@ -9,11 +9,11 @@ import (
 )
 
 // RecordOperation writes a usage record for an operation of the operator plane that node carries
-// out (seal, step-down, raft …). detail is what it made so, if anything; err is what it will
-// answer, nil for success.
+// out (seal, step-down, raft …). detail is what it made so, if anything, in words of this program:
+// the log takes 512 bytes of it. err is what it will answer, nil for success.
 func (v *Vaults) RecordOperation(o Operator, operation, object, detail string, err error) error {
 	e := v.operatorEntry(o, operation, object)
-	e.Detail = clip(detail)
+	e.Detail = detail
 	_ = setOutcome(e, err)
 	return v.write(e)
 }

@@ -68,7 +68,13 @@ func TestRekeyAndRootTokenByCommand(t *testing.T) {
 	if other.code == 0 || !strings.Contains(other.stderr, nonce) {
 		t.Errorf("a share for another rekey: %d %s", other.code, other.stderr)
 	}
-	o.gives(t, "rekey", keys.KeysHex[0], "Share 1 of 2 was taken.")
+	first := o.gives(t, "rekey", keys.KeysHex[0], "Share 1 of 2 was taken.")
+	for _, told := range []string{nonce, "2 new shares, of which 2 unseal",
+		"when they were given back"} {
+		if !strings.Contains(first.stderr, told) {
+			t.Errorf("whoever gives a share is not told %q: %s", told, first.stderr)
+		}
+	}
 	status := o.does(t, "", "rekey", "-status")
 	if !strings.Contains(status.stdout, "1 of 2 shares were given") {
 		t.Errorf("status: %s", status.stdout)

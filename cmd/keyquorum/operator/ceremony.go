@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -34,18 +33,25 @@ func stageFlags(c *cobra.Command, what string) *stages {
 	return &s
 }
 
-// given sends one share, which is asked for and not shown, under the nonce of what runs.
-func (s *stages) given(ctx context.Context, api *Client, path, nonce, prompt string,
-	people *cobra.Command, out any) error {
-	if s.nonce != "" && s.nonce != nonce {
-		return fmt.Errorf("another one is under way than you were told of: its nonce is %s", nonce)
+// A request for one share says under which nonce it is taken, and for what: the holder reads that
+// first, and gives nothing for what he was not told of.
+type request struct {
+	path, nonce, prompt string
+	forWhat             string // a sentence
+}
+
+// given sends one share, which is asked for and not shown.
+func (s *stages) given(c *cobra.Command, api *Client, r request, out any) error {
+	if s.nonce != "" && s.nonce != r.nonce {
+		return fmt.Errorf("another one is under way than you were told of: its nonce is %s", r.nonce)
 	}
-	share, err := console.Ask(os.Stdin, people.ErrOrStderr(), prompt)
+	console.Tell(c, c.ErrOrStderr(), "%s Its nonce is %s.", r.forWhat, r.nonce)
+	share, err := console.Ask(os.Stdin, c.ErrOrStderr(), r.prompt)
 	if err != nil {
 		return err
 	}
-	in := map[string]string{"key": strings.TrimSpace(share), "nonce": nonce}
-	return api.Call(ctx, http.MethodPut, path, in, out)
+	in := map[string]string{"key": strings.TrimSpace(share), "nonce": r.nonce}
+	return api.Call(c.Context(), http.MethodPut, r.path, in, out)
 }
 
 // noneUnderWay says how to begin.

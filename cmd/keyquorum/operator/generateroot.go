@@ -19,14 +19,15 @@ const generateRootPath = "/v1/sys/generate-root/"
 // rootGeneration is where the making of a root token stands, in the JSON shape that scripts around
 // `bao operator generate-root` parse.
 type rootGeneration struct {
-	Nonce     string `json:"nonce"`
-	Started   bool   `json:"started"`
-	Progress  int    `json:"progress"`
-	Required  int    `json:"required"`
-	Complete  bool   `json:"complete"`
-	Encoded   string `json:"encoded_token"`
-	OTP       string `json:"otp"`
-	OTPLength int    `json:"otp_length"`
+	Nonce       string `json:"nonce"`
+	Started     bool   `json:"started"`
+	Progress    int    `json:"progress"`
+	Required    int    `json:"required"`
+	Complete    bool   `json:"complete"`
+	Encoded     string `json:"encoded_token"`
+	Fingerprint string `json:"pgp_fingerprint"` // "": the token is masked with the password
+	OTP         string `json:"otp"`
+	OTPLength   int    `json:"otp_length"`
 }
 
 func generateRootCommand(k *Connection) *cobra.Command {
@@ -54,41 +55,63 @@ func generateRootCommand(k *Connection) *cobra.Command {
 			return decodeToken(c)
 		}
 		api, err := k.Client()
-		if err != nil {
-			return err
-		}
-		var r rootGeneration
-		ctx := c.Context()
 		switch {
+		case err != nil:
+			return err
 		case s.cancel:
-			if err := api.Call(ctx, http.MethodDelete, generateRootPath+"attempt", nil, nil); err != nil {
-				return err
-			}
-			fmt.Fprintln(c.OutOrStdout(), "No root token is being made at this node any more.")
-			return nil
+			return cancelRootGeneration(c, api)
 		case s.begin:
-			in := map[string]string{}
-			if err := api.Call(ctx, http.MethodPut, generateRootPath+"attempt", in, &r); err != nil {
-				return err
-			}
-			return r.begun(c, format)
+			return beginRootGeneration(c, api, format)
 		}
-		if err := api.Call(ctx, http.MethodGet, generateRootPath+"attempt", nil, &r); err != nil {
-			return err
-		}
-		switch {
-		case s.status:
-			return format.Print(c, r, r.table())
-		case !r.Started:
-			return noneUnderWay("making of a root token", "keyquorum operator generate-root")
-		}
-		err = s.given(ctx, api, generateRootPath+"update", r.Nonce, "Unseal share", c, &r)
-		if err != nil {
-			return err
-		}
-		return r.taken(c, format)
+		return goOnWithRootGeneration(c, api, s, format)
 	}
 	return c
+}
+
+func cancelRootGeneration(c *cobra.Command, api *Client) error {
+	err := api.Call(c.Context(), http.MethodDelete, generateRootPath+"attempt", nil, nil)
+	if err == nil {
+		fmt.Fprintln(c.OutOrStdout(), "No root token is being made at this node any more.")
+	}
+	return err
+}
+
+func beginRootGeneration(c *cobra.Command, api *Client, format *console.Format) error {
+	var r rootGeneration
+	in := map[string]string{}
+	if err := api.Call(c.Context(), http.MethodPut, generateRootPath+"attempt", in, &r); err != nil {
+		return err
+	}
+	return r.begun(c, format)
+}
+
+// goOnWithRootGeneration shows where it stands, or gives it a share.
+func goOnWithRootGeneration(
+	c *cobra.Command, api *Client, s *stages, format *console.Format,
+) error {
+	var r rootGeneration
+	err := api.Call(c.Context(), http.MethodGet, generateRootPath+"attempt", nil, &r)
+	switch {
+	case err != nil:
+		return err
+	case s.status:
+		return format.Print(c, r, r.table())
+	case !r.Started:
+		return noneUnderWay("making of a root token", "keyquorum operator generate-root")
+	}
+	asked := request{generateRootPath + "update", r.Nonce, "Unseal share", r.makes()}
+	if err := s.given(c, api, asked, &r); err != nil {
+		return err
+	}
+	return r.taken(c, format)
+}
+
+// makes says what a holder gives his share for.
+func (r rootGeneration) makes() string {
+	if r.Fingerprint != "" {
+		return "A root token is being made, for whoever has the OpenPGP key " + r.Fingerprint + "."
+	}
+	return "A root token is being made, for whoever has the one-time password that was shown."
 }
 
 func (r rootGeneration) table() console.Table {

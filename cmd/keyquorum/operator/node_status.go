@@ -67,7 +67,7 @@ var statusRows = []struct{ name, member string }{
 	{"Initialized", "initialized"}, {"Sealed", "sealed"}, {"Trouble", "trouble"},
 	{"Takes no writes", "refuses_writes"},
 	{"Unseal shares", "n"}, {"Needed to unseal", "t"}, {"Given so far", "progress"},
-	{"Waits for a leader", "waiting"},
+	{"Waits for a leader", "waiting"}, {"Lacks the new root key", "lacks_root_key"},
 	{"Cluster id", "cluster_id"}, {"Leads", "is_self"}, {"Leads since", "active_time"},
 	{"Leader", "leader_address"}, {"Leader's cluster port", "leader_cluster_address"},
 	{"Committed index", "raft_committed_index"}, {"Applied index", "raft_applied_index"},
@@ -100,6 +100,9 @@ func nextStep(status map[string]any) string {
 	case status["waiting"] == true:
 		return "The shares were good, and there are enough: don't give them again. The node unseals " +
 			"itself as soon as the cluster has a leader, for which a majority of its voters must run."
+	case status["lacks_root_key"] == true:
+		return "The unseal shares were changed, and no node in reach has told this one the new root key. " +
+			"It serves on. Don't seal or stop it: unseal another node with the new shares first."
 	case status["sealed"] == true:
 		return fmt.Sprintf("Sealed: give this node %v of its unseal shares (keyquorum operator unseal).",
 			status["t"])

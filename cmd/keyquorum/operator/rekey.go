@@ -3,6 +3,7 @@ package operator
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,7 @@ type rekey struct {
 	Complete          bool     `json:"complete"`
 	Verify            bool     `json:"verification_required"`
 	VerificationNonce string   `json:"verification_nonce,omitempty"`
+	Fingerprints      []string `json:"pgp_fingerprints"` // null: the new shares are not encrypted
 	Keys              []string `json:"keys,omitempty"`
 	KeysBase64        []string `json:"keys_base64,omitempty"`
 }
@@ -52,46 +54,74 @@ func rekeyCommand(k *Connection) *cobra.Command {
 	verify := c.Flags().Bool("verify", true, "with --init: have the new shares given back first")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := k.Client()
-		if err != nil {
-			return err
-		}
-		var r rekey
-		ctx := c.Context()
 		switch {
+		case err != nil:
+			return err
 		case s.cancel:
-			if err := api.Call(ctx, http.MethodDelete, rekeyPath+"init", s.asNonce(), nil); err != nil {
-				return err
-			}
-			fmt.Fprintln(c.OutOrStdout(), "No rekey is under way at this node any more.")
-			return nil
+			return cancelRekey(c, api, s)
 		case s.begin:
-			in := map[string]any{"secret_shares": *shares, "secret_threshold": *threshold,
-				"require_verification": *verify}
-			if err := api.Call(ctx, http.MethodPut, rekeyPath+"init", in, &r); err != nil {
-				return inFlags(err)
-			}
-			return r.begun(c, format)
+			return beginRekey(c, api, format, map[string]any{"secret_shares": *shares,
+				"secret_threshold": *threshold, "require_verification": *verify})
 		}
-		if err := api.Call(ctx, http.MethodGet, rekeyPath+"init", nil, &r); err != nil {
-			return err
-		}
-		switch {
-		case s.status:
-			return format.Print(c, r, r.table())
-		case !r.Started:
-			return noneUnderWay("rekey", "keyquorum operator rekey")
-		case r.VerificationNonce != "":
-			if s.nonce == r.Nonce { // what people were told at first
-				s.nonce = r.VerificationNonce
-			}
-			return giveNewShare(c, api, s, format)
-		}
-		if err := s.given(ctx, api, rekeyPath+"update", r.Nonce, "Unseal share", c, &r); err != nil {
-			return err
-		}
-		return r.taken(c, format)
+		return goOnWithRekey(c, api, s, format)
 	}
 	return c
+}
+
+func cancelRekey(c *cobra.Command, api *Client, s *stages) error {
+	err := api.Call(c.Context(), http.MethodDelete, rekeyPath+"init", s.asNonce(), nil)
+	if err == nil {
+		fmt.Fprintln(c.OutOrStdout(), "No rekey is under way at this node any more.")
+	}
+	return err
+}
+
+func beginRekey(c *cobra.Command, api *Client, format *console.Format, in any) error {
+	var r rekey
+	if err := api.Call(c.Context(), http.MethodPut, rekeyPath+"init", in, &r); err != nil {
+		return inFlags(err)
+	}
+	return r.begun(c, format)
+}
+
+// goOnWithRekey shows where the rekey stands, or gives it the share that it waits for.
+func goOnWithRekey(c *cobra.Command, api *Client, s *stages, format *console.Format) error {
+	var r rekey
+	err := api.Call(c.Context(), http.MethodGet, rekeyPath+"init", nil, &r)
+	switch {
+	case err != nil:
+		return err
+	case s.status:
+		return format.Print(c, r, r.table())
+	case !r.Started:
+		return noneUnderWay("rekey", "keyquorum operator rekey")
+	case r.VerificationNonce != "":
+		if s.nonce == r.Nonce { // what people were told at first
+			s.nonce = r.VerificationNonce
+		}
+		return giveNewShare(c, api, s, format)
+	}
+	asked := request{rekeyPath + "update", r.Nonce, "Unseal share", r.makes()}
+	if err := s.given(c, api, asked, &r); err != nil {
+		return err
+	}
+	return r.taken(c, format)
+}
+
+// makes says what a holder gives his share for.
+func (r rekey) makes() string {
+	text := fmt.Sprintf("A rekey is under way: it makes %d new shares, of which %d unseal a node. ",
+		r.Shares, r.Threshold)
+	if r.Verify {
+		text += "They are in force when they were given back."
+	} else {
+		text += "They are in force at once, seen or not."
+	}
+	if len(r.Fingerprints) > 0 {
+		text += " Each is shown encrypted, for the OpenPGP keys " + strings.Join(r.Fingerprints, ", ") +
+			"."
+	}
+	return text
 }
 
 func (r rekey) table() console.Table {
@@ -102,8 +132,16 @@ func (r rekey) table() console.Table {
 	if r.VerificationNonce != "" {
 		stage = "the new shares were shown, and are to be given back"
 	}
+	verify, encrypted := "no", "for nobody"
+	if r.Verify {
+		verify = "yes"
+	}
+	if len(r.Fingerprints) > 0 {
+		encrypted = strings.Join(r.Fingerprints, ", ")
+	}
 	return console.Pairs("Under way", "yes", "Nonce", r.Nonce, "Stands at", stage,
-		"New shares", r.Shares, "Of which unseal", r.Threshold)
+		"New shares", r.Shares, "Of which unseal", r.Threshold, "Given back first", verify,
+		"Encrypted", encrypted)
 }
 
 func (r rekey) begun(c *cobra.Command, format *console.Format) error {
@@ -158,7 +196,9 @@ func giveNewShare(c *cobra.Command, api *Client, s *stages, format *console.Form
 	if err != nil {
 		return err
 	}
-	err = s.given(c.Context(), api, rekeyPath+"verify", v.Nonce, "New unseal share", c, &v)
+	err = s.given(c, api, request{rekeyPath + "verify", v.Nonce, "New unseal share", fmt.Sprintf(
+		"A rekey waits for %d of the %d new shares, which are in force then.", v.Threshold, v.Shares)},
+		&v)
 	switch {
 	case err != nil:
 		return err
