@@ -57,7 +57,8 @@ func TestLatenessIsNotHandedOn(t *testing.T) {
 	})
 }
 
-// Members that nobody can tell the new root key serve on, and say what they lack until somebody can.
+// Members that nobody can tell the new root key serve on, and say what they lack until somebody
+// can.
 func TestMembersSayThatTheyLackTheRootKey(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {
 		var j journal
@@ -94,8 +95,13 @@ func TestMembersSayThatTheyLackTheRootKey(t *testing.T) {
 		}
 		s.await("both say so", func() bool { return lack() == 2 })
 		s.requireWrites("alone", others...)
-		if c := j.count("no node in reach has told this one the new root key"); c != 2 {
+		const warning = "no node in reach has told this one the new root key"
+		if c := j.count(warning); c != 2 {
 			t.Errorf("%d warnings, want one of each", c)
+		}
+		time.Sleep(3*time.Minute + 10*time.Second) // fake time
+		if c := j.count(warning); c != 4 {
+			t.Errorf("%d warnings three minutes later, want two of each", c)
 		}
 		s.open(by)
 		s.await("it has heard of the new shares", func() bool {

@@ -19,7 +19,8 @@ import (
 // since the record comes later in the log.
 
 // errForeignKeyring: somebody put another cluster's state, or an old one, under this node's shares.
-var errForeignKeyring = errors.New("node: the keyring does not hold the transaction key that this node's state goes by: its folder was altered; remove it and join anew")
+var errForeignKeyring = errors.New("node: the keyring does not hold the transaction key " +
+	"that this node's state goes by: its folder was altered; remove it and join anew")
 
 // rightful says whether a keyring holds the key that the state in view goes by.
 func rightful(keyring *seal.Keyring, view fsm.View) error {

@@ -40,3 +40,34 @@ func TestTablesFitATerminal(t *testing.T) {
 		}
 	}
 }
+
+// A node that lacks the root key of new shares serves, and its status says what to do.
+func TestStatusOfANodeThatLacksTheRootKey(t *testing.T) {
+	status := map[string]any{"initialized": true, "sealed": false, "lacks_root_key": true}
+	if next := nextStep(status); !strings.Contains(next, "unseal another node with the new shares") {
+		t.Errorf("next: %q", next)
+	}
+	var out bytes.Buffer
+	c := &cobra.Command{}
+	c.SetOut(&out)
+	format := console.Format("table")
+	if err := format.Print(c, nil, statusTable(status)); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "Lacks the new root key") {
+		t.Errorf("status: %s", out.String())
+	}
+}
+
+// Whoever gives a share reads first for whom the new ones are.
+func TestWhatAShareIsGivenFor(t *testing.T) {
+	r := rekey{Started: true, Shares: 3, Threshold: 2, Fingerprints: []string{"f00d", "beef", "cafe"}}
+	for _, told := range []string{"3 new shares, of which 2", "at once", "f00d, beef, cafe"} {
+		if !strings.Contains(r.makes(), told) {
+			t.Errorf("it does not say %q: %s", told, r.makes())
+		}
+	}
+	if g := (rootGeneration{Fingerprint: "f00d"}); !strings.Contains(g.makes(), "f00d") {
+		t.Errorf("a root token for somebody: %s", g.makes())
+	}
+}
