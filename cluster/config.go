@@ -45,9 +45,9 @@ type Config struct {
 	// CertifyFor makes a certificate of the generation that a view wants, for a node's key
 	// (PKCS#10). It is asked while this member is unsealed; nil: it certifies nobody.
 	CertifyFor func(view fsm.View, nodeID string, request []byte) ([]byte, error)
-	// HandRootKey seals the root key for an unsealed member that asks, which is late if its transaction
-	// key has a successor. Its error says that this member has none for it, and nothing else to the
-	// asker; nil: it has none for anybody.
+	// HandRootKey seals the root key for an unsealed member that asks, which is late if its
+	// transaction key has a successor. Its error says that this member has none for it, and nothing
+	// else to the asker; nil: it has none for anybody.
 	HandRootKey func(nodeID string, r RootKeyRequest) (sealed []byte, late bool, err error)
 	// Diverged is called when this node was found to hold another state than the majority, and when
 	// it found that it is not what it was (outcast.go): once for each. It answers nothing from then

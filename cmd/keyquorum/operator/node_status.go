@@ -101,8 +101,8 @@ func nextStep(status map[string]any) string {
 		return "The shares were good, and there are enough: don't give them again. The node unseals " +
 			"itself as soon as the cluster has a leader, for which a majority of its voters must run."
 	case status["lacks_root_key"] == true:
-		return "The unseal shares were changed, and no node in reach has told this one the new root key. " +
-			"It serves on. Don't seal or stop it: unseal another node with the new shares first."
+		return "The unseal shares were changed, and no node in reach has told this one the new root " +
+			"key. It serves on. Don't seal or stop it: unseal another node with the new shares first."
 	case status["sealed"] == true:
 		return fmt.Sprintf("Sealed: give this node %v of its unseal shares (keyquorum operator unseal).",
 			status["t"])
