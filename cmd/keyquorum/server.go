@@ -36,9 +36,13 @@ const heapFloor = 8 << 20
 const serverHelp = `Run a node, until a signal ends it.
 
 Each setting is a flag, or KEYQUORUM_NAME in the environment (KEYQUORUM_TLS_CERT
-for --tls-cert), or "name" in the JSON file that --config names ("tls_cert").
-Flags win over the environment, and that over the file. --data, --tls-cert and
---tls-key are needed; without --zone no application is served.
+for --tls-cert), or a name in the file that --config names (tls_cert). Flags win
+over the environment, and that over the file. --data, --tls-cert and --tls-key
+are needed; without --zone no application is served.
+
+The file is HCL, with the stanzas of Vault and OpenBao where they mean the same,
+or one JSON object. --check says all that is wrong, and ends with code 1 if a
+node would not start.
 
 Next, keyquorum operator init makes a cluster of the first node, and keyquorum
 operator raft join makes the others members.`
@@ -58,17 +62,24 @@ func shiftedCommand() *cobra.Command {
 
 func nodeCommand(config *serverConfig, use string) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: "Run a node", Args: console.Arguments(0, 0), Long: serverHelp,
-		Example: "  keyquorum server --config /etc/keyquorum/server.json\n" +
+		Example: "  keyquorum server --config /etc/keyquorum/keyquorum.hcl\n" +
+			"  keyquorum server --config /etc/keyquorum/keyquorum.hcl --check\n" +
 			"  keyquorum server --data /var/lib/keyquorum --listen 10.0.0.1:8200 " +
 			"--cluster-listen 10.0.0.1:8201 --gossip-listen 10.0.0.1:8202 " +
 			"--tls-cert tls.pem --tls-key tls-key.pem " +
 			"--zone vault.example.org=login.example.org"}
 	config.bind(c.Flags())
+	var checks bool
+	c.Flags().BoolVar(&checks, "check", false,
+		"say what is wrong with the settings and what they name, change nothing, start no node")
+	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := fillFrom(c.Flags(), os.LookupEnv); err != nil {
-			return err
+		wrong := config.fill(c.Flags(), os.LookupEnv)
+		wrong = append(wrong, config.complete()...)
+		if checks {
+			return checkOf(config, wrong).print(c, format)
 		}
-		if err := config.complete(); err != nil {
+		if err := wrong.err(); err != nil {
 			return err
 		}
 		ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
@@ -110,8 +121,8 @@ func serve(ctx context.Context, config *serverConfig) error {
 	if !node.Protected() {
 		logger.Warn("built without GOEXPERIMENT=runtimesecret: copies of keys may stay in memory after sealing")
 	}
-	zones, err := config.zones()
-	if err != nil {
+	zones, wrong := config.zones()
+	if err := wrong.err(); err != nil {
 		return err
 	}
 	if len(zones) == 0 {
@@ -266,11 +277,17 @@ func tryGossip(address string) error {
 
 func portError(what, flag, address string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("the %s address %s is in use by another program; choose another with %s", what,
-			address, flag)
+		return portInUse(fmt.Sprintf("the %s address %s is in use by another program; choose another "+
+			"with %s", what, address, flag))
 	}
 	return fmt.Errorf("the %s address (%s %s): %w", what, flag, address, err)
 }
+
+// A portInUse is EADDRINUSE in other words.
+type portInUse string
+
+func (p portInUse) Error() string        { return string(p) }
+func (p portInUse) Is(target error) bool { return target == syscall.EADDRINUSE }
 
 // newLogger writes to standard error what repeats does not hold back.
 func newLogger(config *serverConfig, repeats *terse.Filter) hclog.Logger {

@@ -28,8 +28,8 @@ var rooms = map[string][]string{
 	"cmd/keyquorum": {
 		"cmd/keyquorum/console", "cmd/keyquorum/dev", "cmd/keyquorum/mover",
 		"cmd/keyquorum/objects", "cmd/keyquorum/operator", "cmd/keyquorum/proving",
-		"cmd/keyquorum/runner", "cmd/keyquorum/session", "httpapi", "node", "internal/address", "internal/placement",
-		"internal/terse",
+		"cmd/keyquorum/runner", "cmd/keyquorum/session", "cmd/keyquorum/settings", "httpapi", "node",
+		"internal/address", "internal/placement", "internal/space", "internal/terse",
 	},
 	"cmd/keyquorum/console": {},
 	"cmd/keyquorum/dev":     {"cmd/keyquorum/console", "cmd/keyquorum/operator"},
@@ -51,6 +51,7 @@ var rooms = map[string][]string{
 		"cmd/keyquorum/console", "cmd/keyquorum/reference", "cmd/keyquorum/session",
 	},
 	"cmd/keyquorum/session":  {"cmd/keyquorum/console", "cmd/keyquorum/reference"},
+	"cmd/keyquorum/settings": {"cmd/keyquorum/console"},
 	"cmd/keyquorum/terminal": {},
 	"cmd/keyquorum/operator": {"cmd/keyquorum/console", "httpapi", "internal/address"},
 	"cmd/keyquorum/proving": {

@@ -95,18 +95,19 @@ func (o *operations) prepare(machine, address string) {
 		}
 	}
 	o.sh(machine, at(certificate), "")
-	config := strings.Replace(at(o.page["running json config"][0]), `"label": "a"`,
-		`"label": "`+machine+`"`, 1)
-	if err := os.WriteFile(filepath.Join(o.dir, machine, "config.json"),
+	config := strings.Replace(at(o.page["running hcl config"][0]), `node_id = "a"`,
+		`node_id = "`+machine+`"`, 1)
+	if err := os.WriteFile(filepath.Join(o.dir, machine, "keyquorum.hcl"),
 		[]byte(o.here(config, machine)), 0o600); err != nil {
 		o.t.Fatal(err)
 	}
+	o.sh(machine, o.page["running sh"][0], "")
 }
 
 // serve starts the node of a machine as the page does.
 func (o *operations) serve(machine string) *exec.Cmd {
 	o.t.Helper()
-	cmd := exec.Command("sh", "-c", "exec "+o.here(o.page["running sh"][0], machine))
+	cmd := exec.Command("sh", "-c", "exec "+o.here(o.page["running sh"][1], machine))
 	log, err := os.Create(filepath.Join(o.dir, machine, "server.log"))
 	if err != nil {
 		o.t.Fatal(err)
@@ -182,7 +183,7 @@ func TestRunningPage(t *testing.T) {
 	o.prepare("b", "10.0.0.2")
 	a, b := o.serve("a"), o.serve("b")
 
-	initialise, unseal := o.cut(o.page["running sh"][1])
+	initialise, unseal := o.cut(o.page["running sh"][2])
 	said := o.sh("a", initialise, "")
 	var shares []string
 	share := regexp.MustCompile(`(?m)^Unseal Key \d+:\s+(\S+)$`)
@@ -200,7 +201,7 @@ func TestRunningPage(t *testing.T) {
 	}
 	o.await("a", "/v1/sys/health?standbyok=true")
 
-	join, unseal := o.cut(o.page["running sh"][2])
+	join, unseal := o.cut(o.page["running sh"][3])
 	o.sh("b", join, "")
 	for _, share := range shares[1:4] {
 		o.sh("b", unseal, share)
@@ -209,7 +210,7 @@ func TestRunningPage(t *testing.T) {
 
 	address := strings.Split(initialise, "\n")[0]
 	o.env = append(o.env, "KEYQUORUM_TOKEN="+token[1])
-	said = o.sh("a", address+"\n"+o.page["running sh"][3], "")
+	said = o.sh("a", address+"\n"+o.page["running sh"][4], "")
 	if !strings.Contains(said, "Client secret") {
 		t.Errorf("no client secret is shown: %s", said)
 	}
