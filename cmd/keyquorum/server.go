@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/service"
 	"keyquorum/httpapi"
 	"keyquorum/internal/terse"
 	"keyquorum/node"
@@ -145,6 +146,8 @@ func serve(ctx context.Context, config *serverConfig) error {
 	if config.shift != 0 {
 		own.Now = func() time.Time { return time.Now().Add(config.shift) }
 	}
+	manager := service.Started(logger.Named("service"))
+	manager.Status("opens its data folder")
 	n, err := node.Open(own)
 	if err != nil {
 		api.Close()
@@ -156,7 +159,7 @@ func serve(ctx context.Context, config *serverConfig) error {
 		CertificateEnd: cert.end,
 	}, logger.Named("api"))
 	shown := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
-	r := &running{n: n, server: server, logger: logger, repeats: repeats}
+	r := &running{n: n, server: server, logger: logger, repeats: repeats, manager: manager}
 	return r.attend(ctx, api, shown)
 }
 
@@ -189,20 +192,26 @@ type running struct {
 	n       *node.Node
 	logger  hclog.Logger
 	repeats *terse.Filter
+	manager *service.Manager
 }
 
-// attend serves until something ends it.
+// attend serves until something ends it. A sealed node is ready: it waits for its shares.
 func (r *running) attend(ctx context.Context, api net.Listener, shown *tls.Config) error {
 	served := make(chan error, 1)
 	go func() { served <- r.server.ServeTLS(api, shown) }()
 	r.logger.Info("serving", "api", api.Addr().String())
+	r.manager.Ready()
+	stopWatching := r.watch()
+	defer stopWatching()
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // logrotate's; certificates are read again by themselves
 	defer signal.Stop(hup)
 	for {
 		select {
 		case <-hup:
+			r.manager.Reloading()
 			r.reopenAudit()
+			r.manager.Ready()
 		case <-ctx.Done():
 			return r.end()
 		case <-r.n.Failed():
@@ -212,6 +221,16 @@ func (r *running) attend(ctx context.Context, api net.Listener, shown *tls.Confi
 			return errors.Join(fmt.Errorf("the API stopped: %w", err), r.end())
 		}
 	}
+}
+
+// watch tells the service manager how the node is, until it is stopped.
+func (r *running) watch() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		r.manager.Watch(ctx, func() string { return condition(r.n) })
+	})
+	return func() { cancel(); watching.Wait() }
 }
 
 func (r *running) reopenAudit() {
@@ -226,6 +245,7 @@ func (r *running) reopenAudit() {
 // end answers what was asked, hands leadership over, and stops.
 func (r *running) end() error {
 	r.logger.Info("stopping: answering what was asked, then handing leadership over")
+	r.manager.Stopping()
 	r.repeats.End()
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
