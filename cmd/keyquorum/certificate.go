@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -112,6 +113,28 @@ func remarkOfEnd(leaf *x509.Certificate, now time.Time) (of remark, isNear bool)
 	return remark{}, false
 }
 
+// use takes another pair into service, or says why it can't.
+func (c *certificate) use(certFile, keyFile string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return fmt.Errorf("certificate of the API (--tls-cert, --tls-key): %w", err)
+	}
+	c.certFile, c.keyFile = certFile, keyFile
+	c.seen = c.stamps()
+	if !bytes.Equal(pair.Certificate[0], c.current.Certificate[0]) {
+		c.putLocked(&pair)
+	}
+	return nil
+}
+
+func (c *certificate) putLocked(pair *tls.Certificate) {
+	c.current, c.warned = pair, time.Time{}
+	c.log.Info("the API has a new certificate", "file", c.certFile)
+	c.warnOfUncovered()
+}
+
 func (c *certificate) reloadLocked() {
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
@@ -119,9 +142,7 @@ func (c *certificate) reloadLocked() {
 			"error", err)
 		return
 	}
-	c.current, c.warned = &pair, time.Time{}
-	c.log.Info("the API has a new certificate", "file", c.certFile)
-	c.warnOfUncovered()
+	c.putLocked(&pair)
 }
 
 // warnOfUncovered names hosts at which clients will refuse the certificate. It is no error: a proxy

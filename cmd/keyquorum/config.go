@@ -47,9 +47,12 @@ type serverConfig struct {
 	shift time.Duration             // of the wall clock; see shiftedCommand
 	said  map[string]settings.Place // where the file says what is in force, by flag
 	mute  bool                      // the file says nothing that can be read
+	flags *pflag.FlagSet            // that it is bound to
+	given map[string][]string       // by the command line, by flag
 }
 
 func (s *serverConfig) bind(f *pflag.FlagSet) {
+	s.flags = f
 	f.StringVar(&s.File, "config", "",
 		"file with any of these settings, named with _ for -: HCL, which may have Vault's stanzas, or JSON")
 	f.StringVar(&s.Data, "data", "", "data folder of this node (made if it is not there)")

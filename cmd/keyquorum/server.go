@@ -75,6 +75,7 @@ func nodeCommand(config *serverConfig, use string) *cobra.Command {
 		"say what is wrong with the settings and what they name, change nothing, start no node")
 	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		config.given = onCommandLine(c.Flags())
 		wrong := config.fill(c.Flags(), os.LookupEnv)
 		wrong = append(wrong, config.complete()...)
 		if checks {
@@ -159,7 +160,8 @@ func serve(ctx context.Context, config *serverConfig) error {
 		CertificateEnd: cert.end,
 	}, logger.Named("api"))
 	shown := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
-	r := &running{n: n, server: server, logger: logger, repeats: repeats, manager: manager}
+	r := &running{config: config, cert: cert, server: server, n: n, logger: logger,
+		repeats: repeats, manager: manager}
 	return r.attend(ctx, api, shown)
 }
 
@@ -188,6 +190,8 @@ func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger)
 
 // running is a node that serves, from the outside in.
 type running struct {
+	config  *serverConfig
+	cert    *certificate
 	server  *httpapi.Server
 	n       *node.Node
 	logger  hclog.Logger
@@ -204,14 +208,12 @@ func (r *running) attend(ctx context.Context, api net.Listener, shown *tls.Confi
 	stopWatching := r.watch()
 	defer stopWatching()
 	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP) // logrotate's; certificates are read again by themselves
+	signal.Notify(hup, syscall.SIGHUP) // logrotate's, and systemctl reload's
 	defer signal.Stop(hup)
 	for {
 		select {
 		case <-hup:
-			r.manager.Reloading()
-			r.reopenAudit()
-			r.manager.Ready()
+			r.reload()
 		case <-ctx.Done():
 			return r.end()
 		case <-r.n.Failed():
@@ -231,15 +233,6 @@ func (r *running) watch() (stop func()) {
 		r.manager.Watch(ctx, func() string { return condition(r.n) })
 	})
 	return func() { cancel(); watching.Wait() }
-}
-
-func (r *running) reopenAudit() {
-	if err := r.n.ReopenAudit(); err != nil {
-		r.logger.Error("the usage log was not opened anew; the file that was open stays in use", "error",
-			err)
-		return
-	}
-	r.logger.Info("the usage log was opened anew")
 }
 
 // end answers what was asked, hands leadership over, and stops.
