@@ -234,18 +234,60 @@ func TestRunningPage(t *testing.T) {
 	}
 }
 
-// TestServiceUnit has systemd read the unit of docs/running.md.
+// TestServiceUnit compares the unit of docs/running.md with the one that packages have, and has
+// systemd read it.
 func TestServiceUnit(t *testing.T) {
+	unit := follow(t).page["running ini systemd"][0]
+	packaged, err := os.ReadFile("../../../internal/packaging/keyquorum.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if unit != string(packaged) {
+		t.Error("docs/running.md shows another unit than internal/packaging/keyquorum.service")
+	}
+	for _, line := range []string{"Type=notify", "NoNewPrivileges=yes", "CapabilityBoundingSet=",
+		"LimitCORE=0", "MemorySwapMax=0", "ProtectSystem=strict", "PrivateDevices=yes",
+		"ExecReload=/bin/kill -HUP $MAINPID", "Restart=on-failure"} {
+		if !strings.Contains(unit, "\n"+line+"\n") {
+			t.Errorf("the unit lacks %s", line)
+		}
+	}
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Skip("there is no systemd-analyze to read the unit with")
 	}
-	unit := follow(t).page["running ini systemd"][0]
-	unit = strings.ReplaceAll(unit, "/usr/local/bin/keyquorum", program)
+	unit = strings.ReplaceAll(unit, "/usr/bin/keyquorum", program)
 	file := filepath.Join(t.TempDir(), "keyquorum.service")
 	if err := os.WriteFile(file, []byte(unit), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("systemd-analyze", "verify", file).CombinedOutput(); err != nil {
+	if out, err := exec.Command("systemd-analyze", "verify", file).CombinedOutput(); err != nil ||
+		len(out) > 0 {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestPackagedConfiguration: the page shows the example that packages have, without its comment.
+func TestPackagedConfiguration(t *testing.T) {
+	packaged, err := os.ReadFile("../../../internal/packaging/keyquorum.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, settings, _ := strings.Cut(string(packaged), "\n\n")
+	if shown := follow(t).page["running hcl config"][0]; shown != settings {
+		t.Errorf("docs/running.md shows\n%s\nand the package has\n%s", shown, settings)
+	}
+}
+
+// TestContainerfile holds what an image must be: nothing but the program, and nobody's user.
+func TestContainerfile(t *testing.T) {
+	b, err := os.ReadFile("../../../internal/packaging/Containerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, last, ok := strings.Cut(string(b), "\nFROM scratch\n")
+	if !ok || strings.Contains(last, "\nFROM") || strings.Contains(last, "\nRUN") ||
+		!regexp.MustCompile(`(?m)^USER [1-9]\d+:[1-9]\d+$`).MatchString(last) ||
+		!strings.Contains(last, `ENTRYPOINT ["/usr/bin/keyquorum"]`) {
+		t.Errorf("the image is not what it should be: %s", b)
 	}
 }
