@@ -100,6 +100,7 @@ var rooms = map[string][]string{
 	"internal/mutants":     {"internal/overlay"},
 	"internal/address":     {},
 	"internal/gotest":      {},
+	"internal/packaging":   {},
 	"internal/placement":   {},
 	"internal/overlay":     {},
 	"internal/powercut":    {"internal/overlay"},
