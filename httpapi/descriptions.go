@@ -117,7 +117,7 @@ var descriptions = map[string]description{
 		typed[logLevelData](), nil},
 	"PUT sys/loggers": {"Log at another level", typed[logLevelData](), empty,
 		nil},
-	"DELETE sys/loggers": {"Log at the level that the node was started with",
+	"DELETE sys/loggers": {"Log at the level that the settings have",
 		empty, empty, nil},
 	"PUT sys/rotate": {"Change the keyring and the transaction key", empty,
 		empty, nil},

@@ -138,12 +138,38 @@ func (c *check) data() {
 		return
 	}
 	c.running = inUse(c.config.Data)
-	c.folder("data", c.config.Data)
+	if c.folder("data", c.config.Data) {
+		c.files(c.config.Data)
+	}
 	c.room("data", existing(c.config.Data))
 }
 
-// folder is one that the node makes if it is not there.
-func (c *check) folder(flag, dir string) {
+// files refuses what lies in the data folder and this user may not change: somebody else has run
+// the node there, often root.
+func (c *check) files(dir string) {
+	var first string
+	count := 0
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && unix.Access(path, unix.R_OK|unix.W_OK) == nil {
+			return nil
+		}
+		if count++; count == 1 {
+			first = path
+		}
+		if d != nil && d.IsDir() {
+			return fs.SkipDir
+		}
+		return nil
+	})
+	if count > 0 {
+		c.refuse("data", fmt.Sprintf("user %d may not change %d of the files there, as %s", os.Getuid(),
+			count, first), "give all of them to the user that runs the node (chown -R)")
+	}
+}
+
+// folder is one that the node makes if it is not there. It says whether one is there that can be
+// used.
+func (c *check) folder(flag, dir string) (usable bool) {
 	there := existing(dir)
 	info, err := os.Stat(there)
 	switch {
@@ -157,7 +183,11 @@ func (c *check) folder(flag, dir string) {
 	case there == filepath.Clean(dir) && info.Mode().Perm()&0o077 != 0:
 		c.warn(flag, fmt.Sprintf("other users of the machine can look into %s", dir),
 			"take it from them with chmod 700")
+		return true
+	default:
+		return there == filepath.Clean(dir)
 	}
+	return false
 }
 
 // existing is a path, or the nearest above it that is there.

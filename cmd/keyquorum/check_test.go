@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -163,6 +164,50 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			!strings.Contains(f.Next, row.next) {
 			t.Errorf("%s %s: %+v", row.flag, row.value, f)
 		}
+	}
+}
+
+// TestCheckAsTheNodesUser: what root has made there, the user of the service can't change.
+func TestCheckAsTheNodesUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can call the program as another user")
+	}
+	folder, config := checkable(t, "usage_log = \"/var/log/audit.log\"\n")
+	const nobody = 65534
+	if err := os.MkdirAll(folder.Path("data/cluster"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, folder.Path("data/cluster/raft.db"), "")
+	write(t, folder.Path("data/audit.log"), "")
+	program := folder.Path("keyquorum")
+	copied, err := os.ReadFile(filepath.Join(built, "keyquorum"))
+	if err == nil {
+		err = os.WriteFile(program, copied, 0o755)
+	}
+	for dir := string(folder); err == nil && dir != os.TempDir(); dir = filepath.Dir(dir) {
+		err = os.Chmod(dir, 0o755)
+	}
+	for _, name := range []string{config, folder.Path("tls.pem"), folder.Path("data")} {
+		if err == nil {
+			err = os.Chown(name, nobody, nobody)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "server", "--config", config, "--check")
+	cmd.Env, cmd.Dir = cleanEnvironment(), "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	o := ended(t, cmd)
+	for _, says := range []string{"tls-key.pem: permission denied; let the user that runs",
+		"user 65534 may not change 2 of the files there, as " + folder.Path("data/audit.log"),
+		"user 65534 may not write to /var/log; give the folder to the user"} {
+		if !strings.Contains(o.stdout, says) {
+			t.Errorf("it does not say %q", says)
+		}
+	}
+	if o.code != 1 || !strings.Contains(o.stderr, "errors: 3") {
+		t.Errorf("exit code %d: %s%s", o.code, o.stdout, o.stderr)
 	}
 }
 
