@@ -8,10 +8,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"keyquorum/cmd/keyquorum/console"
@@ -54,6 +57,7 @@ func checkOf(config *serverConfig, told problems) *check {
 	if _, err := httpapi.NewAuthorities(config.Authorities, nil); err != nil {
 		c.wrong(config.about("attestation-authority", err.Error()))
 	}
+	c.environment(os.Environ())
 	c.certificate(zones)
 	c.data()
 	c.usageLog()
@@ -86,6 +90,27 @@ func (c *check) refuse(flag, what, next string) {
 	p := c.config.about(flag, what)
 	p.Next = next
 	c.wrong(p)
+}
+
+// environment warns of variables that are nearly those of settings. Others may be for commands.
+func (c *check) environment(variables []string) {
+	var known []string
+	c.config.flags.VisitAll(func(flag *pflag.Flag) {
+		if isSetting(flag) || flag.Name == "config" {
+			known = append(known, variable(flag.Name))
+		}
+	})
+	for _, v := range variables {
+		name, _, _ := strings.Cut(v, "=")
+		if !strings.HasPrefix(name, "KEYQUORUM_") || slices.Contains(known, name) {
+			continue
+		}
+		const slip = 2 // letters
+		if meant := console.Nearest(known, name, slip); meant != "" {
+			c.add("warning", settings.Problem{Place: settings.Place{From: name + " in the environment"},
+				What: "it is no setting", Next: fmt.Sprintf("did you mean %s?", meant)})
+		}
+	}
 }
 
 // certificate reads the pair as the server does.

@@ -8,10 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"keyquorum/cmd/keyquorum/dev"
 )
@@ -232,6 +235,25 @@ func TestCheckFindsAll(t *testing.T) {
 	if o.code != 1 || !strings.Contains(o.complaint(), "errors: 5") ||
 		!strings.Contains(o.stdout, config+":13:1") {
 		t.Errorf("exit code %d: %s%s", o.code, o.stdout, o.stderr)
+	}
+}
+
+// A variable with a slip in its name is found, and one of a command is not taken for one.
+func TestCheckOfTheEnvironment(t *testing.T) {
+	config := new(serverConfig)
+	config.bind(pflag.NewFlagSet("server", pflag.ContinueOnError))
+	c := &check{config: config}
+	c.environment([]string{"KEYQUORUM_TLS_CRT=c", "KEYQUORUM_TLS_CERT=c", "KEYQUORUM_CONFIGS=f",
+		"KEYQUORUM_ADDR=a", "KEYQUORUM_TOKEN=t", "KEYQUORUM_CACERT=c", "KEYQUORUM_VAULT_URLS=u",
+		"TLS_CERT=c"})
+	want := []finding{
+		{Level: "warning", At: "KEYQUORUM_TLS_CRT in the environment", Problem: "it is no setting",
+			Next: "did you mean KEYQUORUM_TLS_CERT?"},
+		{Level: "warning", At: "KEYQUORUM_CONFIGS in the environment", Problem: "it is no setting",
+			Next: "did you mean KEYQUORUM_CONFIG?"},
+	}
+	if !slices.Equal(c.found, want) {
+		t.Errorf("found %+v\nwant %+v", c.found, want)
 	}
 }
 

@@ -55,7 +55,7 @@ func fillFromEnvironment(
 	f *pflag.FlagSet, lookup func(string) (string, bool),
 ) (wrong problems) {
 	f.VisitAll(func(flag *pflag.Flag) {
-		name := "KEYQUORUM_" + strings.ToUpper(settingName(flag.Name))
+		name := variable(flag.Name)
 		value, there := lookup(name)
 		if !there || flag.Changed || !isSetting(flag) && flag.Name != "config" {
 			return
@@ -144,6 +144,9 @@ func settingText(kind string, value any) (string, error) {
 }
 
 func isSetting(flag *pflag.Flag) bool { return !slices.Contains(notSettings, flag.Name) }
+
+// variable is a flag's name in the environment.
+func variable(flag string) string { return "KEYQUORUM_" + strings.ToUpper(settingName(flag)) }
 
 // settingName is a flag's name in a file.
 func settingName(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
