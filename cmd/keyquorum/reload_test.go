@@ -127,6 +127,31 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// TestHangupDuringTheStart: whoever rotates the usage log does not know that a node starts. A pipe
+// for the certificate holds the start until the signal was sent.
+func TestHangupDuringTheStart(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "tls.pem")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := startServer(t, "", "KEYQUORUM_TLS_CERT="+pipe)
+	into, err := os.OpenFile(pipe, os.O_WRONLY, 0) // waits for the server to read
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer into.Close()
+	s.signal(syscall.SIGHUP)
+	pem, err := os.ReadFile(s.folder.Path("tls.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := into.Write(pem); err != nil {
+		t.Fatal(err)
+	}
+	into.Close()
+	s.says(0, "the usage log was opened anew")
+}
+
 // The command line wins over the file at a reload as well.
 func TestReloadKeepsTheCommandLine(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "keyquorum.hcl")

@@ -114,15 +114,15 @@ func affordable(wanted int) int {
 // saying why).
 func serve(ctx context.Context, config *serverConfig) error {
 	defer runtime.KeepAlive(make([]byte, heapFloor))
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // logrotate's too, who does not know how far the start is
+	defer signal.Stop(hup)
 	repeats := terse.New()
 	logger := newLogger(config, repeats)
 	stopTelling := tellRepeats(repeats, logger)
 	defer stopTelling()
-	if err := node.Harden(); err != nil {
-		return fmt.Errorf("the process cannot be protected from being read: %w", err)
-	}
-	if !node.Protected() {
-		logger.Warn("built without GOEXPERIMENT=runtimesecret: copies of keys may stay in memory after sealing")
+	if err := harden(logger); err != nil {
+		return err
 	}
 	zones, wrong := config.zones()
 	if err := wrong.err(); err != nil {
@@ -163,7 +163,18 @@ func serve(ctx context.Context, config *serverConfig) error {
 	shown := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
 	r := &running{config: config, cert: cert, server: server, n: n, logger: logger,
 		repeats: repeats, manager: manager}
-	return r.attend(ctx, api, shown)
+	return r.attend(ctx, hup, api, shown)
+}
+
+func harden(logger hclog.Logger) error {
+	if err := node.Harden(); err != nil {
+		return fmt.Errorf("the process cannot be protected from being read: %w", err)
+	}
+	if !node.Protected() {
+		logger.Warn("built without GOEXPERIMENT=runtimesecret: copies of keys may stay in memory " +
+			"after sealing")
+	}
+	return nil
 }
 
 func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger) node.Config {
@@ -201,16 +212,15 @@ type running struct {
 }
 
 // attend serves until something ends it. A sealed node is ready: it waits for its shares.
-func (r *running) attend(ctx context.Context, api net.Listener, shown *tls.Config) error {
+func (r *running) attend(
+	ctx context.Context, hup <-chan os.Signal, api net.Listener, shown *tls.Config,
+) error {
 	served := make(chan error, 1)
 	go func() { served <- r.server.ServeTLS(api, shown) }()
 	r.logger.Info("serving", "api", api.Addr().String())
 	r.manager.Ready()
 	stopWatching := r.watch()
 	defer stopWatching()
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP) // logrotate's, and systemctl reload's
-	defer signal.Stop(hup)
 	for {
 		select {
 		case <-hup:

@@ -153,6 +153,10 @@ func TestRPMHoldsANode(t *testing.T) {
 			t.Errorf("tag %d: %v does not say %q: %v", tag, err, says, texts)
 		}
 	}
+	_, again := packages(t)
+	if !bytes.Equal(content(t, file), content(t, again)) {
+		t.Error("the same program gives another package")
+	}
 }
 
 // TestScripts runs them under a systemd, with commands that only note how they were called.
