@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"time"
 
@@ -332,3 +334,20 @@ func IsBadShare(err error) bool {
 
 // IsDuplicateShare says that the share was given already.
 func IsDuplicateShare(err error) bool { return errors.Is(err, seal.ErrShareDuplicate) }
+
+// shareLen is the size of an unseal share in bytes.
+const shareLen = 33
+
+// DecodeShare reads an unseal share as people keep it: hex if that gives a share's length, else
+// standard base64. text and share are the caller's to erase.
+func DecodeShare(text []byte) (share []byte, ok bool) {
+	share = make([]byte, max(hex.DecodedLen(len(text)), base64.StdEncoding.DecodedLen(len(text))))
+	if n, err := hex.Decode(share, text); err == nil && n == shareLen {
+		return share[:n], true
+	}
+	if n, err := base64.StdEncoding.Decode(share, text); err == nil && n > 0 {
+		return share[:n], true
+	}
+	clear(share)
+	return nil, false
+}

@@ -21,6 +21,7 @@ import (
 	"keyquorum/cmd/keyquorum/proving"
 	"keyquorum/cmd/keyquorum/runner"
 	"keyquorum/cmd/keyquorum/session"
+	"keyquorum/cmd/keyquorum/snapshots"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -53,7 +54,7 @@ func newRoot(calledAs string) *cobra.Command {
 		calling(objects.KeyCommand(vaults)), calling(runner.Command(vaults)), calling(mover.Command(vaults)),
 		session.LoginCommand(),
 		session.LogoutCommand())
-	add(root, "Operate a cluster:", operator.StatusCommand(), operator.Command(),
+	add(root, "Operate a cluster:", operator.StatusCommand(), operator.Command(snapshots.Command),
 		operator.VaultCommand(), operator.AppCommand(), operator.GrantCommand(),
 		proving.Command(dev.Suffix+"="+dev.Login), planCommand())
 	add(root, "Run nodes:", serverCommand(), dev.Command(shiftedCommand()))

@@ -28,8 +28,8 @@ var rooms = map[string][]string{
 	"cmd/keyquorum": {
 		"cmd/keyquorum/console", "cmd/keyquorum/dev", "cmd/keyquorum/mover",
 		"cmd/keyquorum/objects", "cmd/keyquorum/operator", "cmd/keyquorum/proving",
-		"cmd/keyquorum/runner", "cmd/keyquorum/session", "httpapi", "node", "internal/address", "internal/placement",
-		"internal/terse",
+		"cmd/keyquorum/runner", "cmd/keyquorum/session", "cmd/keyquorum/snapshots", "httpapi", "node",
+		"internal/address", "internal/placement", "internal/terse",
 	},
 	"cmd/keyquorum/console": {},
 	"cmd/keyquorum/dev":     {"cmd/keyquorum/console", "cmd/keyquorum/operator"},
@@ -50,9 +50,10 @@ var rooms = map[string][]string{
 	"cmd/keyquorum/runner": {
 		"cmd/keyquorum/console", "cmd/keyquorum/reference", "cmd/keyquorum/session",
 	},
-	"cmd/keyquorum/session":  {"cmd/keyquorum/console", "cmd/keyquorum/reference"},
-	"cmd/keyquorum/terminal": {},
-	"cmd/keyquorum/operator": {"cmd/keyquorum/console", "httpapi", "internal/address"},
+	"cmd/keyquorum/session":   {"cmd/keyquorum/console", "cmd/keyquorum/reference"},
+	"cmd/keyquorum/snapshots": {"cmd/keyquorum/console", "cmd/keyquorum/operator", "node"},
+	"cmd/keyquorum/terminal":  {},
+	"cmd/keyquorum/operator":  {"cmd/keyquorum/console", "httpapi", "internal/address"},
 	"cmd/keyquorum/proving": {
 		"cmd/keyquorum/console", "cmd/keyquorum/operator", "httpapi", "prove",
 	},
@@ -60,10 +61,11 @@ var rooms = map[string][]string{
 		"node", "vault", "internal/address", "internal/placement", "internal/tally", "internal/throng",
 	},
 	"node": {
-		"vault", "seal", "audit", "cluster", "cluster/gossip", "cluster/identity", "fsm", "storage",
-		"internal/address", "internal/placement", "internal/space",
+		"node/archive", "vault", "seal", "audit", "cluster", "cluster/gossip", "cluster/identity", "fsm",
+		"storage", "internal/address", "internal/placement", "internal/space",
 	},
-	"vault": {"seal", "audit", "cluster", "fsm"},
+	"node/archive": {},
+	"vault":        {"seal", "audit", "cluster", "fsm"},
 	"cluster": {
 		"cluster/calls", "cluster/gossip", "cluster/identity", "cluster/lease", "cluster/lives",
 		"cluster/port", "cluster/raftfix", "cluster/succession", "cluster/wire",
