@@ -239,6 +239,9 @@ func (f *FSM) Vet(r io.Reader) (View, error) {
 	switch {
 	case !d.line.Agrees(own.Line()):
 		err = errors.New("it is another cluster's")
+	case d.generation != own.Generation() && own.Index() > 0:
+		err = fmt.Errorf("it is of restore generation %d, and this member's state of %d", d.generation,
+			own.Generation())
 	case d.index < own.Index():
 		err = fmt.Errorf("it is of index %d, and this member is at %d", d.index, own.Index())
 	case !d.leadsThrough(own.Index(), own.Digest()):

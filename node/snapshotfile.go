@@ -41,7 +41,8 @@ const maxSnapshot = 64 << 30
 func ReadSnapshot(r io.Reader) (*SnapshotFile, error) {
 	s := &SnapshotFile{}
 	a, err := archive.Read(r, maxSnapshot, func(_ archive.Meta, state io.Reader) (err error) {
-		s.view, err = fsm.ReadSnapshot(state)
+		f, err := fsm.ReadSnapshot(state)
+		s.view = f.View()
 		return err
 	})
 	if err != nil {
