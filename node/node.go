@@ -219,7 +219,10 @@ func (n *Node) Wait(ctx context.Context, index uint64) error {
 	return m.cluster.Wait(ctx, index)
 }
 
-func (n *Node) memberDir() string { return filepath.Join(n.config.Dir, "cluster") }
+func (n *Node) memberDir() string { return memberDir(n.config.Dir) }
+
+// memberDir is the folder of the member in a node's data folder.
+func memberDir(data string) string { return filepath.Join(data, "cluster") }
 
 // keys are what an unsealed node has. They go together.
 type keys struct {

@@ -21,15 +21,13 @@ type SnapshotMeta = archive.Meta
 
 // A SnapshotFile is a snapshot that was read back, without a node.
 type SnapshotFile struct {
-	Meta              SnapshotMeta
-	Census            vault.Census
-	Members           int
-	Shares, Threshold int    // of the seal that it needs
-	TransactionKey    string // the cluster's first, 64 hex digits: it is in none of another cluster
+	LockedState
+	Meta           SnapshotMeta
+	Census         vault.Census
+	Members        int
+	TransactionKey string // the cluster's first, 64 hex digits: it is in none of another cluster
 
-	view         fsm.View
 	sums, sealed []byte
-	ceremony     *seal.Ceremony
 }
 
 // maxSnapshot bounds the state of a snapshot, in bytes: it is read into memory.
@@ -40,44 +38,38 @@ const maxSnapshot = 64 << 30
 // one cluster and one moment.
 func ReadSnapshot(r io.Reader) (*SnapshotFile, error) {
 	s := &SnapshotFile{}
+	var f *fsm.FSM
 	a, err := archive.Read(r, maxSnapshot, func(_ archive.Meta, state io.Reader) (err error) {
-		f, err := fsm.ReadSnapshot(state)
-		s.view = f.View()
+		f, err = fsm.ReadSnapshot(state)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	if s.LockedState, err = lockedState(f); err != nil {
+		return nil, fmt.Errorf("the snapshot is of no cluster: %w", err)
+	}
 	s.Meta, s.sums, s.sealed = a.Meta, a.Sums, a.Sealed
-	if err := s.fits(); err != nil {
+	view := f.View()
+	if err := s.fits(view); err != nil {
 		return nil, err
 	}
-	s.Census, s.Members = vault.Count(s.view), len(s.view.Members())
-	s.TransactionKey = hex.EncodeToString(s.view.Line()[0].Public)
+	s.Census, s.Members = vault.Count(view), len(view.Members())
+	s.TransactionKey = hex.EncodeToString(view.Line()[0].Public)
 	return s, nil
 }
 
 // fits holds what the file says of its state against the state.
-func (s *SnapshotFile) fits() error {
-	r, ok := s.view.Get(pathSeal)
-	if !ok || len(s.view.Line()) == 0 {
-		return errors.New("the snapshot holds no seal record: it is of no cluster")
-	}
-	record, err := seal.DecodeRecord(r.Value)
-	if err != nil {
-		return err
-	}
-	digest := s.view.Digest()
-	cluster := record.ClusterID
+func (s *SnapshotFile) fits(view fsm.View) error {
+	digest := view.Digest()
 	switch {
-	case s.Meta.Index != s.view.Index() || s.Meta.Generation != s.view.Generation() ||
+	case s.Meta.Index != view.Index() || s.Meta.Generation != view.Generation() ||
 		s.Meta.Digest != hex.EncodeToString(digest[:]):
 		return errors.New("the snapshot says of itself what its state is not: it was altered")
-	case s.Meta.Cluster != hex.EncodeToString(cluster[:]):
-		return fmt.Errorf("the snapshot says that it is of cluster %.32s, and its seal is cluster %x's",
-			s.Meta.Cluster, cluster)
+	case s.Meta.Cluster != s.Cluster:
+		return fmt.Errorf("the snapshot says that it is of cluster %.32s, and its seal is of cluster %s",
+			s.Meta.Cluster, s.Cluster)
 	}
-	s.Shares, s.Threshold, s.ceremony = record.Shares, record.Threshold, seal.NewCeremony(record)
 	return nil
 }
 
@@ -91,40 +83,21 @@ func CheckSnapshot(r io.Reader) (SnapshotMeta, error) {
 	return a.Meta, err
 }
 
-// Share takes an unseal share and says how many are good by now. A wrong one is refused by name, as
-// at Unseal, and the progress stays. The share stays the caller's to erase.
-func (s *SnapshotFile) Share(share seal.Plaintext) (progress int, err error) {
-	return s.ceremony.Add(share)
-}
-
-// Progress is how many shares are good by now.
-func (s *SnapshotFile) Progress() int { return s.ceremony.Progress() }
-
 // OpenAll opens everything that is sealed in the snapshot, its sums too, with the shares that were
 // given, and says how many records that was. It shows nothing of them. tell is called now and then
 // with how many records it has looked at. The error names the first that does not open.
 func (s *SnapshotFile) OpenAll(ctx context.Context, tell func(records int)) (opened int, err error) {
-	root, err := s.ceremony.Open()
+	k, err := s.unlock()
 	if err != nil {
 		return 0, err
 	}
-	wrapped, _ := s.view.Get(pathKeyring)
-	keyring, err := root.UnwrapKeyring(wrapped.Value)
-	if err != nil {
-		root.Close()
-		return 0, fmt.Errorf("the keyring in the snapshot does not open: %w", err)
-	}
-	k := &keys{root: root, keyring: keyring}
-	defer seal.CloseBoth(root, keyring)
-	if err := k.rightful(s.view); err != nil {
-		return 0, errors.New("the keyring in the snapshot does not hold the transaction key that its state goes by")
-	}
-	sums, err := keyring.Open(nil, sumsPath, s.Meta.Index, s.sealed)
+	defer seal.CloseBoth(k.root, k.keyring)
+	sums, err := k.keyring.Open(nil, sumsPath, s.Meta.Index, s.sealed)
 	if err != nil || !bytes.Equal(sums, s.sums) {
 		return 0, errors.New("no unsealed node of the cluster wrote this file: its sealed checksums are wrong")
 	}
 	looked := 0
-	for path, r := range s.view.Scan("", "") {
+	for path, r := range s.fsm.View().Scan("", "") {
 		if looked++; looked%tellEvery == 0 {
 			tell(looked)
 		}

@@ -28,7 +28,7 @@ var rooms = map[string][]string{
 	"cmd/keyquorum": {
 		"cmd/keyquorum/console", "cmd/keyquorum/dev", "cmd/keyquorum/mover",
 		"cmd/keyquorum/objects", "cmd/keyquorum/operator", "cmd/keyquorum/proving",
-		"cmd/keyquorum/runner", "cmd/keyquorum/session", "cmd/keyquorum/snapshots", "httpapi", "node",
+		"cmd/keyquorum/recovery", "cmd/keyquorum/runner", "cmd/keyquorum/session", "httpapi", "node",
 		"internal/address", "internal/placement", "internal/terse",
 	},
 	"cmd/keyquorum/console": {},
@@ -51,7 +51,7 @@ var rooms = map[string][]string{
 		"cmd/keyquorum/console", "cmd/keyquorum/reference", "cmd/keyquorum/session",
 	},
 	"cmd/keyquorum/session":   {"cmd/keyquorum/console", "cmd/keyquorum/reference"},
-	"cmd/keyquorum/snapshots": {"cmd/keyquorum/console", "cmd/keyquorum/operator", "node"},
+	"cmd/keyquorum/recovery": {"cmd/keyquorum/console", "cmd/keyquorum/operator", "node"},
 	"cmd/keyquorum/terminal":  {},
 	"cmd/keyquorum/operator":  {"cmd/keyquorum/console", "httpapi", "internal/address"},
 	"cmd/keyquorum/proving": {

@@ -1,14 +1,12 @@
-// Package snapshots has the commands on files of snapshots: to fetch one from a cluster, and to see
-// without any node what is in one and whether it is whole.
-package snapshots
+// Package recovery has the commands for what is left when a cluster is not: files of snapshots, which
+// it fetches and checks, and folders of members, out of which it makes a new cluster.
+package recovery
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -19,8 +17,8 @@ import (
 	"keyquorum/node"
 )
 
-// Command is the group.
-func Command(k *operator.Connection) *cobra.Command {
+// SnapshotCommand is the group snapshot.
+func SnapshotCommand(k *operator.Connection) *cobra.Command {
 	return console.Group("snapshot", "Save snapshots of the cluster, and look at saved ones", save(k),
 		inspect(), verify())
 }
@@ -208,34 +206,14 @@ func read(c *cobra.Command, name string) (*node.SnapshotFile, error) {
 	return s, nil
 }
 
-// openAll asks for shares until there are enough, and opens everything.
+// openAll asks for shares and opens everything.
 func openAll(c *cobra.Command, s *node.SnapshotFile) (int, error) {
-	for progress := 0; progress < s.Threshold; {
-		text, err := console.Ask(os.Stdin, c.ErrOrStderr(),
-			fmt.Sprintf("Unseal share %d of %d", progress+1, s.Threshold))
-		if err != nil {
-			return 0, err
-		}
-		progress, err = give(s, text)
-		if err != nil {
-			if !console.IsTerminal(os.Stdin) {
-				return 0, err
-			}
-			console.Tell(c, c.ErrOrStderr(), "%s", err)
-		}
+	if err := askShares(c, &s.LockedState); err != nil {
+		return 0, err
 	}
 	var looked atomic.Int64
 	defer console.Progress(c.ErrOrStderr(), 2*time.Second, func() string {
 		return fmt.Sprintf("%d of %d records looked at", looked.Load(), s.Census.Records)
 	})()
 	return s.OpenAll(c.Context(), func(records int) { looked.Store(int64(records)) })
-}
-
-func give(s *node.SnapshotFile, text string) (progress int, err error) {
-	share, ok := node.DecodeShare([]byte(strings.TrimSpace(text)))
-	if !ok {
-		return s.Progress(), errors.New("an unseal share is 66 hex digits, or 44 characters of base64")
-	}
-	defer clear(share)
-	return s.Share(share)
 }
