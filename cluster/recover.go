@@ -78,8 +78,8 @@ func restoreNewest(store *storage.Store, f *fsm.FSM) error {
 func FoundFrom(store *storage.Store, f *fsm.FSM, term uint64) error {
 	view := f.View()
 	configuration, at := view.Configuration()
-	if at != view.Index() || !view.Members().Matches(configuration) {
-		return errors.New("cluster: the state does not end with its members' configuration")
+	if !view.Members().Matches(configuration) {
+		return errors.New("cluster: the members of the state are not its configuration")
 	}
 	if err := store.Stable().SetUint64(keyTerm, term); err != nil {
 		return err

@@ -73,7 +73,9 @@ func TestFoundFrom(t *testing.T) {
 		next := testkey.New(2, 0)
 		view := r.FSM.View()
 		txn := recoveryOf(t, g, view, next, fsm.Member{ID: g.ids[i], Address: address(i), Voter: true})
-		must(t, r.FSM.Recover(txn))
+		must(t, r.FSM.Recover(txn, func(view fsm.View) ([]byte, error) {
+			return view.Begin(fsm.Checkpoint).Sign(next)
+		}))
 		store, err = storage.Open(g.configs[i].About.Label)
 		must(t, err)
 		must(t, cluster.FoundFrom(store, r.FSM, r.CurrentTerm+1))

@@ -103,12 +103,16 @@ func recovery(t *testing.T, view fsm.View, key *testkey.Key, change func(*fsm.Tx
 	return signed
 }
 
+func checkpoint(view fsm.View) ([]byte, error) {
+	return view.Begin(fsm.Checkpoint).Sign(testkey.New(2, 0))
+}
+
 // A cluster of one goes on from where the other was, in the next generation, under a new key, and
 // whoever has nothing but its snapshot sees that it was recovered rightly.
 func TestRecovery(t *testing.T) {
 	f, key := lost(t)
 	before := f.View()
-	if err := f.Recover(recovery(t, before, key, nil)); err != nil {
+	if err := f.Recover(recovery(t, before, key, nil), checkpoint); err != nil {
 		t.Fatal(err)
 	}
 	var file bytes.Buffer
@@ -120,7 +124,7 @@ func TestRecovery(t *testing.T) {
 		t.Fatal(err)
 	}
 	view := g.View()
-	if view.Generation() != before.Generation()+1 || view.Index() != before.Index()+2 ||
+	if view.Generation() != before.Generation()+1 || view.Index() != before.Index()+3 ||
 		view.Line().Newest().Term != 2 || view.Digest() != f.View().Digest() {
 		t.Errorf("generation %d, index %d, key of term %d", view.Generation(), view.Index(),
 			view.Line().Newest().Term)
@@ -135,6 +139,10 @@ func TestRecovery(t *testing.T) {
 	}
 	if r, _ := view.Get("note"); string(r.Value) != "changed" {
 		t.Errorf("the record is %q", r.Value)
+	}
+	joins := fsm.New(fsm.Options{Anchor: view.Line()})
+	if _, err := joins.Vet(bytes.NewReader(file.Bytes())); err != nil {
+		t.Errorf("a member that joins does not take it: %v", err)
 	}
 	late := before.Begin(fsm.Ordinary)
 	writeTo(&late, before, "late", "1")
@@ -159,7 +167,7 @@ func TestRecoveryIsNothingForALiveCluster(t *testing.T) {
 		len(live.View().Members()) != 3 {
 		t.Errorf("a log recovers %v in generation %d", live.View().Members(), live.View().Generation())
 	}
-	if err := f.Recover(signed); err != nil {
+	if err := f.Recover(signed, checkpoint); err != nil {
 		t.Fatal(err)
 	}
 	var file bytes.Buffer
@@ -221,12 +229,18 @@ func TestRecoveriesThatBreakARule(t *testing.T) {
 		"another verb":           func(txn *fsm.Txn) { txn.Verb = fsm.Change },
 	} {
 		f, key := lost(t)
-		if err := f.Recover(recovery(t, f.View(), key, change)); err == nil {
+		if err := f.Recover(recovery(t, f.View(), key, change), checkpoint); err == nil {
 			t.Errorf("%s: it is applied", name)
 		}
 	}
-	f, _ := lost(t)
-	if err := f.Recover(recovery(t, f.View(), testkey.New(1, 1), nil)); err == nil {
+	f, key := lost(t)
+	if err := f.Recover(recovery(t, f.View(), key, nil), func(view fsm.View) ([]byte, error) {
+		return view.Begin(fsm.Checkpoint).Sign(key)
+	}); err == nil {
+		t.Error("the key of before makes the checkpoint")
+	}
+	f, _ = lost(t)
+	if err := f.Recover(recovery(t, f.View(), testkey.New(1, 1), nil), checkpoint); err == nil {
 		t.Error("a stranger's key recovers")
 	}
 }

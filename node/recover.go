@@ -243,5 +243,10 @@ func (r *Remnant) goOn(k *keys, self fsm.Member) error {
 	if err != nil {
 		return err
 	}
-	return r.fsm.Recover(signed)
+	return r.fsm.Recover(signed, func(view fsm.View) ([]byte, error) {
+		if err := k.refresh(view); err != nil {
+			return nil, err
+		}
+		return view.Begin(fsm.Checkpoint).Sign(k.keyring)
+	})
 }
