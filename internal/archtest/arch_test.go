@@ -50,10 +50,10 @@ var rooms = map[string][]string{
 	"cmd/keyquorum/runner": {
 		"cmd/keyquorum/console", "cmd/keyquorum/reference", "cmd/keyquorum/session",
 	},
-	"cmd/keyquorum/session":   {"cmd/keyquorum/console", "cmd/keyquorum/reference"},
+	"cmd/keyquorum/session":  {"cmd/keyquorum/console", "cmd/keyquorum/reference"},
 	"cmd/keyquorum/recovery": {"cmd/keyquorum/console", "cmd/keyquorum/operator", "node"},
-	"cmd/keyquorum/terminal":  {},
-	"cmd/keyquorum/operator":  {"cmd/keyquorum/console", "httpapi", "internal/address"},
+	"cmd/keyquorum/terminal": {},
+	"cmd/keyquorum/operator": {"cmd/keyquorum/console", "httpapi", "internal/address"},
 	"cmd/keyquorum/proving": {
 		"cmd/keyquorum/console", "cmd/keyquorum/operator", "httpapi", "prove",
 	},
