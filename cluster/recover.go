@@ -84,7 +84,8 @@ func FoundFrom(store *storage.Store, f *fsm.FSM, term uint64) error {
 	if err := store.Stable().SetUint64(keyTerm, term); err != nil {
 		return err
 	}
-	sink, err := store.Snapshots().Create(raft.SnapshotVersionMax, view.Index(), term, configuration, at,
+	sink, err := store.Snapshots().Create(raft.SnapshotVersionMax, view.Index(), term, configuration,
+		at,
 		nil)
 	if err != nil {
 		return err

@@ -170,7 +170,8 @@ func (d *draft) allowRecovery(t Txn, kept bool) error {
 			return fmt.Errorf("%w: member %s is not removed", errRule, s.ID)
 		}
 	}
-	if _, dead := d.records.Get(RemovedDir + next[0].ID); dead || t.value(RemovedDir+next[0].ID) != nil {
+	if _, dead := d.records.Get(RemovedDir + next[0].ID); dead ||
+		t.value(RemovedDir+next[0].ID) != nil {
 		return fmt.Errorf("%w: %s was removed for ever", errRule, next[0].ID)
 	}
 	return nil

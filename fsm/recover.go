@@ -12,9 +12,9 @@ import (
 // transaction key, by who is shown the state with that key: members take no snapshot that nobody
 // with the newest key has seen.
 //
-// The three entries come behind the newest one and are in no log, so the FSM is good for a snapshot,
-// with which the new cluster begins. After an error it is good for nothing. The error says which
-// rule is broken.
+// The three entries come behind the newest one and are in no log, so the FSM is good for a
+// snapshot, with which the new cluster begins. After an error it is good for nothing. The error
+// says which rule is broken.
 func (f *FSM) Recover(signed []byte, checkpoint func(View) ([]byte, error)) error {
 	d := f.draft
 	if err := f.add(signed, Recover); err != nil {
@@ -40,7 +40,8 @@ func (f *FSM) add(signed []byte, verb Verb) error {
 	d := f.draft
 	c := checkEntry(signed, d.line, d.anchor).ofSnapshot()
 	if c.refused == nil && c.txn.Verb != verb {
-		return fmt.Errorf("fsm: a transaction of verb %d where one of verb %d should be", c.txn.Verb, verb)
+		return fmt.Errorf("fsm: a transaction of verb %d where one of verb %d should be", c.txn.Verb,
+			verb)
 	}
 	result, err := d.apply(&raft.Log{Index: d.index + 1, Type: raft.LogCommand, Data: signed}, c)
 	if err != nil {

@@ -20,7 +20,8 @@ func lost(t *testing.T) (*fsm.FSM, *testkey.Key) {
 	key := testkey.New(1, 0)
 	var members fsm.Members
 	for n := 1; n <= 3; n++ {
-		members = members.With(fsm.Member{ID: nodeID(n), Address: fmt.Sprintf("host%d:1", n), Voter: true})
+		members = members.With(fsm.Member{ID: nodeID(n), Address: fmt.Sprintf("host%d:1", n),
+			Voter: true})
 	}
 	founding, err := key.Found(members)
 	if err != nil {
@@ -156,8 +157,8 @@ func TestRecovery(t *testing.T) {
 	}
 }
 
-// No log holds a recovery, whoever signed it, and no member of before takes a snapshot with one: the
-// others may go on without whoever recovers.
+// No log holds a recovery, whoever signed it, and no member of before takes a snapshot with one:
+// the others may go on without whoever recovers.
 func TestRecoveryIsNothingForALiveCluster(t *testing.T) {
 	f, key := lost(t)
 	signed := recovery(t, f.View(), key, nil)
@@ -219,10 +220,18 @@ func TestRecoveriesThatBreakARule(t *testing.T) {
 			set(txn, fsm.Members{{ID: nodeID(8), Address: "a:1", Voter: true},
 				{ID: nodeID(9), Address: "b:1", Voter: true}})
 		},
-		"the keys stay":          func(txn *fsm.Txn) { drop(txn, fsm.PathKeys) },
-		"the keyring stays":      func(txn *fsm.Txn) { drop(txn, fsm.PathKeyring) },
-		"a record is changed":    func(txn *fsm.Txn) { writeTo(txn, fsm.New(fsm.Options{}).View(), "x", "1") },
-		"a stranger is removed":  func(txn *fsm.Txn) { write(txn, fsm.RemovedDir+nodeID(2)).Path = fsm.RemovedDir + nodeID(7) },
+		"the keys stay":     func(txn *fsm.Txn) { drop(txn, fsm.PathKeys) },
+		"the keyring stays": func(txn *fsm.Txn) { drop(txn, fsm.PathKeyring) },
+		"a record is changed": func(txn *fsm.Txn) {
+			writeTo(txn, fsm.New(fsm.Options{}).View(), "x", "1")
+			txn.Writes[len(txn.Writes)-1].Logical = txn.Base
+		},
+		"a stranger is removed in the place of a member": func(txn *fsm.Txn) {
+			drop(txn, fsm.RemovedDir+nodeID(2))
+			writeTo(txn, fsm.New(fsm.Options{}).View(), fsm.RemovedDir+nodeID(7), "\x01")
+			last := len(txn.Writes) - 1
+			txn.Writes[last].Logical = txn.Base
+		},
 		"another generation":     func(txn *fsm.Txn) { txn.Generation = 1 },
 		"another state was seen": func(txn *fsm.Txn) { txn.Digest[0] ^= 1 },
 		"the seal changes":       func(txn *fsm.Txn) { write(txn, fsm.PathKeyring).Path = fsm.PathSeal },

@@ -49,9 +49,9 @@ func (d *draft) source() *snapshot {
 // WriteSnapshot writes the snapshot of this state: the same bytes each time.
 func (v View) WriteSnapshot(w io.Writer) error { return v.state.source.write(w) }
 
-// ReadSnapshot checks a snapshot to its last byte, as Restore does, and returns an FSM in its state.
-// It knows of no cluster: that the transaction keys in it are the cluster's is for the caller to
-// find out.
+// ReadSnapshot checks a snapshot to its last byte, as Restore does, and returns an FSM in its
+// state. It knows of no cluster: that the transaction keys in it are the cluster's is for the
+// caller to find out.
 func ReadSnapshot(r io.Reader) (*FSM, error) {
 	f := New(Options{OnFatal: func(error) {}})
 	return f, f.Restore(io.NopCloser(r))

@@ -47,9 +47,11 @@ func TestSnapshotHoldsWhatWasAcknowledged(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := file.Census
-	if n.Vaults != 1 || n.Applications != 1 || n.Secrets != 2 || n.SecretVersions != 3 || n.Keys != 1 ||
+	if n.Vaults != 1 || n.Applications != 1 || n.Secrets != 2 || n.SecretVersions != 3 ||
+		n.Keys != 1 ||
 		n.KeyVersions != 1 || file.Members != 1 || file.Shares != 3 || file.Threshold != 2 {
-		t.Errorf("it holds %+v of %d members, %d of %d shares", n, file.Members, file.Threshold, file.Shares)
+		t.Errorf("it holds %+v of %d members, %d of %d shares", n, file.Members, file.Threshold,
+			file.Shares)
 	}
 	used := s.usage.take()
 	if len(used) != 1 || used[0]["operation"] != "sys/raft/snapshot" || used[0]["status"] != 200.0 ||
@@ -128,8 +130,8 @@ func TestSnapshotIsRefused(t *testing.T) {
 	}
 }
 
-// A node sends a few snapshots at a time. Who takes none of his does not keep the others waiting: he
-// is cut off.
+// A node sends a few snapshots at a time. Who takes none of his does not keep the others waiting:
+// he is cut off.
 func TestSnapshotsAtATime(t *testing.T) {
 	s := newService(t)
 	if err := s.begin(1, 1); err != nil {

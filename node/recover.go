@@ -19,8 +19,8 @@ import (
 	"keyquorum/storage"
 )
 
-// A Remnant is what is left of a cluster in one place: the data folder of a member, or the file of a
-// snapshot.
+// A Remnant is what is left of a cluster in one place: the data folder of a member, or the file of
+// a snapshot.
 type Remnant struct {
 	LockedState
 	Path       string
@@ -146,8 +146,8 @@ type Recovery struct {
 
 // Recover makes a cluster of one new member that goes on from a remnant, for which enough shares
 // were given. All members before are removed for ever. The keyring and the transaction key get
-// successors, so that nothing which members before still sign counts. The folder is there as a whole
-// or not at all; the remnant is as it was.
+// successors, so that nothing which members before still sign counts. The folder is there as a
+// whole or not at all; the remnant is as it was.
 func (r *Remnant) Recover(to Recovery) (nodeID string, err error) {
 	if err := address.Reachable(to.ClusterAddr); err != nil {
 		return "", fmt.Errorf("the new node's cluster address: %w", err)

@@ -17,8 +17,8 @@ type Snapshot struct {
 	keys *keys
 }
 
-// Snapshot takes one that misses nothing that was acknowledged before the call, from this node's own
-// copy. The error is ErrSealed, or why the node can't know what was acknowledged.
+// Snapshot takes one that misses nothing that was acknowledged before the call, from this node's
+// own copy. The error is ErrSealed, or why the node can't know what was acknowledged.
 func (n *Node) Snapshot(ctx context.Context) (Snapshot, error) {
 	m, k := n.member.Load(), n.keys.Load()
 	switch {

@@ -34,8 +34,8 @@ type SnapshotFile struct {
 const maxSnapshot = 64 << 30
 
 // ReadSnapshot reads a snapshot to its last byte and checks what can be checked without a share:
-// checksums, the digest of the state, the signatures of the entries in it, and that its parts are of
-// one cluster and one moment.
+// checksums, the digest of the state, the signatures of the entries in it, and that its parts are
+// of one cluster and one moment.
 func ReadSnapshot(r io.Reader) (*SnapshotFile, error) {
 	s := &SnapshotFile{}
 	var f *fsm.FSM
@@ -73,8 +73,8 @@ func (s *SnapshotFile) fits(view fsm.View) error {
 	return nil
 }
 
-// CheckSnapshot reads a snapshot to its last byte and checks its checksums alone: whether it is what
-// a node has sent, as a whole.
+// CheckSnapshot reads a snapshot to its last byte and checks its checksums alone: whether it is
+// what a node has sent, as a whole.
 func CheckSnapshot(r io.Reader) (SnapshotMeta, error) {
 	a, err := archive.Read(r, maxSnapshot, func(_ archive.Meta, state io.Reader) error {
 		_, err := io.Copy(io.Discard, state)
@@ -86,7 +86,8 @@ func CheckSnapshot(r io.Reader) (SnapshotMeta, error) {
 // OpenAll opens everything that is sealed in the snapshot, its sums too, with the shares that were
 // given, and says how many records that was. It shows nothing of them. tell is called now and then
 // with how many records it has looked at. The error names the first that does not open.
-func (s *SnapshotFile) OpenAll(ctx context.Context, tell func(records int)) (opened int, err error) {
+func (s *SnapshotFile) OpenAll(ctx context.Context, tell func(records int)) (opened int,
+	err error) {
 	k, err := s.unlock()
 	if err != nil {
 		return 0, err

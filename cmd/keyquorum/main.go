@@ -53,7 +53,8 @@ func newRoot(calledAs string) *cobra.Command {
 	operate.AddCommand(recovery.RecoverCommand())
 	vaults := new(operator.Connection).VaultNames
 	add(root, "Use secrets and keys:", calling(objects.SecretCommand(vaults)),
-		calling(objects.KeyCommand(vaults)), calling(runner.Command(vaults)), calling(mover.Command(vaults)),
+		calling(objects.KeyCommand(vaults)), calling(runner.Command(vaults)),
+		calling(mover.Command(vaults)),
 		session.LoginCommand(),
 		session.LogoutCommand())
 	add(root, "Operate a cluster:", operator.StatusCommand(), operate,

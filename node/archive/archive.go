@@ -50,9 +50,9 @@ const (
 	maxSealed = 16 << 10
 )
 
-// Write writes an archive. state writes the state's snapshot, the same bytes each time: it is called
-// twice, since a tar says of each member first how long it is. seal seals the sums. m.Version and
-// m.Size are filled in.
+// Write writes an archive. state writes the state's snapshot, the same bytes each time: it is
+// called twice, since a tar says of each member first how long it is. seal seals the sums.
+// m.Version and m.Size are filled in.
 func Write(w io.Writer, m Meta, state func(io.Writer) error,
 	seal func(sums []byte) ([]byte, error)) error {
 	sum := sha256.New()
@@ -94,7 +94,8 @@ type writer struct {
 
 func (t *writer) begin(name string, size int64) error {
 	return t.WriteHeader(&tar.Header{
-		Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o600, ModTime: t.taken, Format: tar.FormatPAX,
+		Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o600, ModTime: t.taken,
+		Format: tar.FormatPAX,
 	})
 }
 

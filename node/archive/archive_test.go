@@ -173,7 +173,8 @@ func TestForeignArchives(t *testing.T) {
 		files []file
 	}{
 		{"nothing", "incomplete", nil},
-		{"a path", `has "../meta.json" where meta.json should be`, []file{{name: "../meta.json", body: good}}},
+		{"a path", `has "../meta.json" where meta.json should be`,
+			[]file{{name: "../meta.json", body: good}}},
 		{"an absolute path", "where meta.json should be", []file{{name: "/etc/meta.json", body: good}}},
 		{"a link", "where meta.json should be", []file{{name: "meta.json", kind: tar.TypeSymlink}}},
 		{"another order", "where meta.json should be", []file{{name: "state.bin", body: "abc"}}},
@@ -183,9 +184,11 @@ func TestForeignArchives(t *testing.T) {
 		{"a huge meta.json", "at most", []file{{name: "meta.json", body: strings.Repeat(" ", 1<<20)}}},
 		{"another size", "should have 3", []file{{name: "meta.json", body: good},
 			{name: "state.bin", body: "abcd"}}},
-		{"no sums", "incomplete", []file{{name: "meta.json", body: good}, {name: "state.bin", body: "abc"}}},
-		{"wrong sums", "checksums", []file{{name: "meta.json", body: good}, {name: "state.bin", body: "abc"},
-			{name: "SHA256SUMS", body: "abc"}}},
+		{"no sums", "incomplete",
+			[]file{{name: "meta.json", body: good}, {name: "state.bin", body: "abc"}}},
+		{"wrong sums", "checksums",
+			[]file{{name: "meta.json", body: good}, {name: "state.bin", body: "abc"},
+				{name: "SHA256SUMS", body: "abc"}}},
 	} {
 		if _, _, err := read(tarOf(t, c.files...)); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", c.name, err)

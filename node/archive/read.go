@@ -24,8 +24,8 @@ var errIncomplete = errors.New("the snapshot is incomplete: it was cut off, or i
 
 // Read reads an archive to its last byte. state is handed the state's snapshot, and what Meta says
 // of it, and reads all of it; its error is Read's. A state of more than maxState bytes is refused
-// before it is read, so that no small file becomes a large one. Whatever is wrong with the file is an
-// error that says so; only Sealed is taken as it is, since that takes a key.
+// before it is read, so that no small file becomes a large one. Whatever is wrong with the file is
+// an error that says so; only Sealed is taken as it is, since that takes a key.
 func Read(r io.Reader, maxState int64, state func(Meta, io.Reader) error) (Archive, error) {
 	in := bufio.NewReaderSize(r, 64<<10) // gzip takes no byte of it that is behind its end
 	z, err := gzip.NewReader(in)
@@ -101,7 +101,8 @@ func readState(t *tar.Reader, m Meta, maxState int64, sum io.Writer,
 		return err
 	}
 	if content.n != size {
-		return fmt.Errorf("%d of the state's %d bytes were read: something follows its end", content.n, size)
+		return fmt.Errorf("%d of the state's %d bytes were read: something follows its end", content.n,
+			size)
 	}
 	return nil
 }
@@ -138,7 +139,8 @@ func small(t *tar.Reader, name string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	if size > most {
-		return nil, fmt.Errorf("%s of the snapshot has %d bytes, and at most %d are read", name, size, most)
+		return nil, fmt.Errorf("%s of the snapshot has %d bytes, and at most %d are read", name, size,
+			most)
 	}
 	b := make([]byte, size)
 	if _, err := io.ReadFull(t, b); err != nil {

@@ -243,7 +243,8 @@ func TestRunningPage(t *testing.T) {
 // machine a, and asks each for what the first one held.
 func (o *operations) recover(address, unseal string, shares []string) {
 	o.t.Helper()
-	if left := o.sh("a", o.page["backup sh look"][0], ""); !strings.Contains(left, "No acknowledged write is missing") {
+	if left := o.sh("a", o.page["backup sh look"][0], ""); !strings.Contains(left,
+		"No acknowledged write is missing") {
 		o.t.Errorf("of one folder of two it says %s", left)
 	}
 	given := strings.Join(shares[:3], "\n") + "\n"
@@ -257,7 +258,8 @@ func (o *operations) recover(address, unseal string, shares []string) {
 			o.sh("a", strings.ReplaceAll(unseal, "10.0.0.2", "10.0.0.1"), share)
 		}
 		o.await("a", "/v1/sys/health?standbyok=true")
-		if said := o.sh("a", address+"\nkeyquorum grant list payments", ""); !strings.Contains(said, "billing") {
+		if said := o.sh("a", address+"\nkeyquorum grant list payments", ""); !strings.Contains(said,
+			"billing") {
 			o.t.Errorf("after %s billing has no grant: %s", block, said)
 		}
 		_ = node.Process.Signal(syscall.SIGTERM)

@@ -19,12 +19,13 @@ func RecoverCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "recover FOLDER|SNAPSHOT...",
 		Short: "Make a new cluster of what is left of one: folders of members, or a snapshot",
-		Long: "Make a new cluster of what is left of one, when too many members are gone for it to go on, " +
-			"or when there is nothing but a snapshot. Name the data folders that are left, of nodes that " +
-			"are stopped, or the file of a snapshot. The command shows how far each goes, and what could " +
-			"be missing. With --into it asks for unseal shares and makes the data folder of one new node, " +
-			"which goes on from the best of them. All nodes of before are removed for ever: empty their " +
-			"folders, and have them join the new node. What is named is not changed, and no node is asked.",
+		Long: "Make a new cluster of what is left of one, when too many members are gone for " +
+			"it to go on, or when there is nothing but a snapshot. Name the data folders that " +
+			"are left, of nodes that are stopped, or the file of a snapshot. The command shows " +
+			"how far each goes, and what could be missing. With --into it asks for unseal " +
+			"shares and makes the data folder of one new node, which goes on from the best of " +
+			"them. All nodes of before are removed for ever: empty their folders, and have " +
+			"them join the new node. What is named is not changed, and no node is asked.",
 		Example: "  keyquorum operator recover /var/lib/keyquorum\n" +
 			"  keyquorum operator recover backup.snap --into /var/lib/keyquorum " +
 			"--cluster-address 10.0.0.1:8201",
@@ -32,13 +33,14 @@ func RecoverCommand() *cobra.Command {
 	}
 	format := console.FormatFlag(c)
 	to := node.Recovery{}
-	c.Flags().StringVar(&to.Dir, "into", "", "data `folder` of the new node; without it nothing is made")
+	c.Flags().StringVar(&to.Dir, "into", "",
+		"data `folder` of the new node; without it nothing is made")
 	c.Flags().StringVar(&to.ClusterAddr, "cluster-address", "",
 		"`host:port` at which other nodes will reach the new one, as in its configuration")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if (to.Dir == "") != (to.ClusterAddr == "") {
-			return errors.New("--into and --cluster-address go together: a folder for the new node, " +
-				"and where others will reach it")
+			return errors.New("--into and --cluster-address go together: a folder for the new " +
+				"node, and where others will reach it")
 		}
 		all, best, err := remnants(c, args)
 		if err != nil {
@@ -61,7 +63,8 @@ func RecoverCommand() *cobra.Command {
 	return c
 }
 
-func remnants(c *cobra.Command, paths []string) (all []*node.Remnant, best *node.Remnant, err error) {
+func remnants(c *cobra.Command, paths []string) (all []*node.Remnant, best *node.Remnant,
+	err error) {
 	for _, path := range paths {
 		done := console.Waiting(c.ErrOrStderr(), "Reading "+path)
 		r, err := node.ReadRemnant(path)
@@ -117,8 +120,9 @@ func reportOf(all []*node.Remnant, best *node.Remnant) report {
 // missing says which acknowledged writes the best remnant could be without.
 func missing(all []*node.Remnant, best *node.Remnant) string {
 	if best.Complete(all) {
-		return fmt.Sprintf("No acknowledged write is missing from %s: of %d voters so many folders are here "+
-			"that each write is in one of them, and this one goes farthest.", best.Path, len(best.Voters))
+		return fmt.Sprintf("No acknowledged write is missing from %s: of %d voters so many "+
+			"folders are here that each write is in one of them, and this one goes farthest.",
+			best.Path, len(best.Voters))
 	}
 	since := "at a time that is not known"
 	if !best.Newest.IsZero() {
@@ -127,8 +131,9 @@ func missing(all []*node.Remnant, best *node.Remnant) string {
 	if best.NodeID == "" {
 		return fmt.Sprintf("Every write after the snapshot was taken is missing. That was %s.", since)
 	}
-	return fmt.Sprintf("Acknowledged writes could be missing: those that other members acknowledged "+
-		"without this one. The newest that %s has was written %s. Name more folders, if there are any.",
+	return fmt.Sprintf("Acknowledged writes could be missing: those that other members "+
+		"acknowledged without this one. The newest that %s has was written %s. Name more "+
+		"folders, if there are any.",
 		best.Path, since)
 }
 
@@ -144,8 +149,9 @@ func (r report) print(c *cobra.Command, format *console.Format) error {
 	if err := format.Print(c, r, t); err != nil || *format != "table" {
 		return err
 	}
-	console.Tell(c, c.OutOrStdout(), "\n%s\n\nThis takes %d of %d unseal shares. To make a new cluster of it, "+
-		"stop every node of this one, and say with --into and --cluster-address where.",
+	console.Tell(c, c.OutOrStdout(),
+		"\n%s\n\nThis takes %d of %d unseal shares. To make a new cluster of it, "+
+			"stop every node of this one, and say with --into and --cluster-address where.",
 		r.Missing, r.Threshold, r.Shares)
 	return nil
 }
@@ -154,10 +160,11 @@ func (r report) printMade(c *cobra.Command, format *console.Format, to node.Reco
 	if *format == "json" {
 		return format.Print(c, r, console.Table{})
 	}
-	console.Tell(c, c.OutOrStdout(), "Made node %s in %s: the one member of cluster %s, in generation %d.\n\n"+
-		"Start it with this data folder and the cluster address %s, and unseal it with the same shares. "+
-		"Then empty the folders of the other nodes, start them, and have them join it "+
-		"(keyquorum operator raft join). Do not start any with its old folder.",
+	console.Tell(c, c.OutOrStdout(),
+		"Made node %s in %s: the one member of cluster %s, in generation %d.\n\nStart it with "+
+			"this data folder and the cluster address %s, and unseal it with the same shares. Then "+
+			"empty the folders of the other nodes, start them, and have them join it (keyquorum "+
+			"operator raft join). Do not start any with its old folder.",
 		r.NewNode, to.Dir, r.Cluster, r.Generation+1, to.ClusterAddr)
 	return nil
 }

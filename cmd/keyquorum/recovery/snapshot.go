@@ -1,5 +1,5 @@
-// Package recovery has the commands for what is left when a cluster is not: files of snapshots, which
-// it fetches and checks, and folders of members, out of which it makes a new cluster.
+// Package recovery has the commands for what is left when a cluster is not: files of snapshots,
+// which it fetches and checks, and folders of members, out of which it makes a new cluster.
 package recovery
 
 import (
@@ -26,9 +26,10 @@ func SnapshotCommand(k *operator.Connection) *cobra.Command {
 func save(k *operator.Connection) *cobra.Command {
 	c := &cobra.Command{
 		Use: "save FILE", Short: "Save a snapshot of everything in the cluster to a file",
-		Long: "Save a snapshot of everything in the cluster to a file. It holds all that was acknowledged " +
-			"before, encrypted: it is worth nothing without the unseal shares, and they open it for ever. " +
-			"FILE is replaced when the snapshot is whole, and not before.",
+		Long: "Save a snapshot of everything in the cluster to a file. It holds all that was " +
+			"acknowledged before, encrypted: it is worth nothing without the unseal shares, " +
+			"and they open it for ever. FILE is replaced when the snapshot is whole, and not " +
+			"before.",
 		Example: "  keyquorum operator raft snapshot save backup.snap",
 		Args:    console.Arguments(1, 1), ValidArgsFunction: console.Files,
 	}
@@ -89,8 +90,9 @@ func (f *file) keep() (meta node.SnapshotMeta, err error) {
 		return meta, err
 	}
 	if meta, err = node.CheckSnapshot(f); err != nil {
-		return meta, console.Exit(2, fmt.Errorf("the node sent no whole snapshot, and %s is as it was: %w",
-			f.name, err))
+		return meta, console.Exit(2,
+			fmt.Errorf("the node sent no whole snapshot, and %s is as it was: %w",
+				f.name, err))
 	}
 	return meta, os.Rename(f.File.Name(), f.name)
 }
@@ -160,10 +162,10 @@ func inspect() *cobra.Command {
 func verify() *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify FILE", Short: "Check every byte of a snapshot, and with shares open every record",
-		Long: "Check every byte of a snapshot: its checksums, the digest of its state, and the signatures " +
-			"of what is in it. With --open, give as many unseal shares as unseal a node; then every record " +
-			"is opened as well, and nothing of it is shown. Do that on a machine that may see the shares. " +
-			"No node is asked.",
+		Long: "Check every byte of a snapshot: its checksums, the digest of its state, and the " +
+			"signatures of what is in it. With --open, give as many unseal shares as unseal a " +
+			"node; then every record is opened as well, and nothing of it is shown. Do that on " +
+			"a machine that may see the shares. No node is asked.",
 		Example: "  keyquorum operator raft snapshot verify backup.snap\n" +
 			"  keyquorum operator raft snapshot verify --open backup.snap",
 		Args: console.Arguments(1, 1), ValidArgsFunction: console.Files,
