@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	build "keyquorum/internal/program"
 )
 
 // An operations is what somebody has who follows docs/running.md: machines a and b, which are
@@ -34,7 +36,7 @@ func follow(t *testing.T) *operations {
 	o := &operations{
 		t: t, page: make(map[string][]string), dir: t.TempDir(),
 		net: fmt.Sprintf("127.%d.%d.", 16+os.Getpid()>>8%200, os.Getpid()%256),
-		env: append(bare(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH")),
+		env: append(build.Environment(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH")),
 	}
 	for _, page := range []string{"running", "usage-log", "backup"} {
 		text, err := os.ReadFile("../../../docs/" + page + ".md")
