@@ -235,6 +235,16 @@ var signedMutants = []mutant{
 		test: "./httpapi TestSnapshotsAreNotMixed",
 	},
 	{
+		name: "seal-waits-for-a-leader",
+		bug:  "whoever seals a node waits while it waits for a leader to be unsealed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/unseal.go",
+			Old:  "	defer cancel()\n	select {\n	case err = <-opened:\n	case <-wait.Done():\n	}\n	n.mu.Lock()\n",
+			New:  "	defer cancel()\n	n.mu.Lock()\n	select {\n	case err = <-opened:\n	case <-wait.Done():\n	}\n",
+		}},
+		test: "./testcluster TestNobodyWaitsWhileANodeWaitsForALeader",
+	},
+	{
 		name: "any-term", bug: "a node enters any term that somebody names",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/vetting.go",
