@@ -141,24 +141,33 @@ func (m *resumed) resume() error {
 	if err != nil || first == 0 {
 		return err
 	}
+	_, err = replay(logs, max(first, m.c.fsm.View().Index()+1), m.c.kept.committed.Load(),
+		func(entries []*raft.Log) { m.apply(entries) })
+	return err
+}
+
+// replay hands over the entries of a log that Raft sends to the state machine, in order and in
+// batches, and returns the newest entry of all kinds. It ends where the log does.
+func replay(logs raft.LogStore, from, to uint64, apply func([]*raft.Log)) (newest raft.Log,
+	err error) {
 	var batch []*raft.Log
-	for i := max(first, m.c.fsm.View().Index()+1); i <= m.c.kept.committed.Load(); i++ {
+	for i := from; i <= to; i++ {
 		var l raft.Log
 		if err := logs.GetLog(i, &l); errors.Is(err, raft.ErrLogNotFound) {
 			break
 		} else if err != nil {
-			return err
+			return newest, err
 		}
-		if goesToState(&l) {
+		if newest = l; goesToState(&l) {
 			batch = append(batch, &l)
 		}
 		if len(batch) == resumeBatch {
-			m.apply(batch)
+			apply(batch)
 			batch = nil
 		}
 	}
-	m.apply(batch)
-	return nil
+	apply(batch)
+	return newest, nil
 }
 
 const resumeBatch = 256

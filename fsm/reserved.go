@@ -34,6 +34,10 @@ const (
 	// Checkpoint changes nothing: each node keeps the state as it is at this entry, for the next
 	// signer to vouch for.
 	Checkpoint Verb = 4
+	// Recover makes a cluster of one new member out of what is left of another: its keyring and
+	// transaction key get successors, all members before are removed for ever, and the state is of
+	// the next generation. Nobody sends it to a cluster that has a leader.
+	Recover Verb = 6
 )
 
 func reserved(path string) bool {
@@ -74,6 +78,9 @@ func (t Txn) validVerb() error {
 		ok = only && len(written) == 2 && written[PathKeys] && written[PathKeyring]
 	case Change:
 		ok = only && len(written) == 1+marks && marks <= 1 && written[PathMembers]
+	case Recover:
+		ok = only && len(written) == 3+marks && marks > 0 && written[PathKeys] &&
+			written[PathKeyring] && written[PathMembers]
 	case Checkpoint:
 		ok = len(t.Writes)+len(t.Conditions) == 0
 	}

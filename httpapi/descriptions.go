@@ -133,6 +133,8 @@ var descriptions = map[string]description{
 	"GET sys/storage/raft/configuration": {"Members of the cluster", empty, typed[configurationData](),
 		nil},
 	"PUT sys/storage/raft/remove-peer": {"Remove a member", typed[removeRequest](), empty, nil},
+	"GET sys/storage/raft/snapshot": {"Take a snapshot of the cluster, as a gzip of a tar", empty,
+		gzipped, nil},
 
 	"GET keyquorum/state": {"Digest of what this node holds", empty,
 		typed[stateData](), []string{"index"}},

@@ -71,6 +71,7 @@ type Handler struct {
 	askers    *rate.Limiter // bounds what they can make us ask of other nodes
 	large     chan struct{} // holds one for each large body in memory
 	huge      chan struct{} // and for each that is over maxBody
+	saving    chan struct{} // and for each snapshot on its way to an operator
 	hugeOf    sync.Map      // object id of the application → the *call that has one of these
 	backups   chan struct{} // and for each backup
 	meters    *meters
@@ -97,6 +98,7 @@ func New(n *node.Node, c Config) *Handler {
 		askers:    rate.NewLimiter(10, 20),
 		large:     make(chan struct{}, maxLarge),
 		huge:      make(chan struct{}, maxHuge),
+		saving:    make(chan struct{}, maxSaving),
 		backups:   make(chan struct{}, maxBackups),
 		meters:    newMeters(),
 		conns:     newConnections(c.Connections),

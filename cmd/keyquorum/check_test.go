@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"keyquorum/cmd/keyquorum/dev"
+	"keyquorum/internal/program"
 )
 
 // checkable is a folder with everything that a node needs, and a configuration in HCL that is in
@@ -182,10 +183,10 @@ func TestCheckAsTheNodesUser(t *testing.T) {
 	}
 	write(t, folder.Path("data/cluster/raft.db"), "")
 	write(t, folder.Path("data/audit.log"), "")
-	program := folder.Path("keyquorum")
+	copyOf := folder.Path("keyquorum")
 	copied, err := os.ReadFile(filepath.Join(built, "keyquorum"))
 	if err == nil {
-		err = os.WriteFile(program, copied, 0o755)
+		err = os.WriteFile(copyOf, copied, 0o755)
 	}
 	for dir := string(folder); err == nil && dir != os.TempDir(); dir = filepath.Dir(dir) {
 		err = os.Chmod(dir, 0o755)
@@ -203,8 +204,8 @@ func TestCheckAsTheNodesUser(t *testing.T) {
 			t.Skipf("another user can't get into %s, where the test has its folder (%v)", dir, err)
 		}
 	}
-	cmd := exec.Command(program, "server", "--config", config, "--check")
-	cmd.Env, cmd.Dir = cleanEnvironment(), "/"
+	cmd := exec.Command(copyOf, "server", "--config", config, "--check")
+	cmd.Env, cmd.Dir = program.Environment(), "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	o := ended(t, cmd)
 	for _, says := range []string{"tls-key.pem: permission denied; let the user that runs",

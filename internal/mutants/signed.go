@@ -187,6 +187,64 @@ var signedMutants = []mutant{
 		test: "./cluster TestTakenEntriesLockNobodyOut",
 	},
 	{
+		name: "recovery-in-a-log",
+		bug:  "an unsealed member ends a live cluster by the entry with which a lost one is recovered",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/apply.go",
+			Old:  "	if !kept {\n",
+			New:  "	if false {\n",
+		}},
+		test: "./fsm TestRecoveryIsNothingForALiveCluster",
+	},
+	{
+		name: "recovered-with-a-member-of-before",
+		bug:  "a member of before belongs to the cluster that was recovered without it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/apply.go",
+			Old:  "		if t.value(RemovedDir+s.ID) == nil {\n",
+			New:  "		if false {\n",
+		}},
+		test: "./fsm TestRecoveriesThatBreakARule",
+	},
+	{
+		name: "snapshot-of-another-generation",
+		bug:  "a member of before takes the state of the cluster that was recovered without it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/fsm.go",
+			Old:  "	case d.generation != own.Generation() && own.Index() > 0:\n",
+			New:  "	case false:\n",
+		}},
+		test: "./fsm TestRecoveryIsNothingForALiveCluster",
+	},
+	{
+		name: "snapshot-sums-unread", bug: "a snapshot that was damaged or altered passes for whole",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/archive/read.go",
+			Old:  "	if !bytes.Equal(found, sums) {\n",
+			New:  "	if len(found) == 0 {\n",
+		}},
+		test: "./node/archive TestForeignArchives",
+	},
+	{
+		name: "snapshot-sums-of-anybody", bug: "a snapshot that no node of the cluster wrote passes for one",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/snapshotfile.go",
+			Old:  "	if err != nil || !bytes.Equal(sums, s.sums) {\n",
+			New:  "	if false && !bytes.Equal(sums, s.sums) {\n",
+		}},
+		test: "./httpapi TestSnapshotsAreNotMixed",
+	},
+	{
+		name: "seal-waits-for-a-leader",
+		bug:  "whoever seals a node waits while it waits for a leader to be unsealed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/unseal.go",
+			Old:  "	defer cancel()\n	select {\n	case err = <-opened:\n	case <-wait.Done():\n	}\n	n.mu.Lock()\n",
+			New:  "	defer cancel()\n	n.mu.Lock()\n	select {\n	case err = <-opened:\n	case <-wait.Done():\n	}\n",
+		}},
+		test: "./testcluster TestNobodyWaitsWhileANodeWaitsForALeader",
+	},
+	{
 		name: "any-term", bug: "a node enters any term that somebody names",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/vetting.go",

@@ -14,29 +14,31 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	build "keyquorum/internal/program"
 )
 
 // An operations is what somebody has who follows docs/running.md: machines a and b, which are
 // folders and loopback addresses here.
 type operations struct {
 	t    *testing.T
-	page map[string][]string // blocks of docs/running.md and docs/usage-log.md, by their words
+	page map[string][]string // blocks of the pages that are followed, by their words
 	dir  string
 	net  string // the first three bytes of addresses
 	env  []string
 }
 
 // fenced are the blocks of a page.
-var fenced = regexp.MustCompile("(?ms)^```([a-z ]+)\n(.*?)^```$")
+var fenced = regexp.MustCompile("(?ms)^ *```([a-z ]+)\n(.*?)^ *```$")
 
 func follow(t *testing.T) *operations {
 	t.Helper()
 	o := &operations{
 		t: t, page: make(map[string][]string), dir: t.TempDir(),
 		net: fmt.Sprintf("127.%d.%d.", 16+os.Getpid()>>8%200, os.Getpid()%256),
-		env: append(bare(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH")),
+		env: append(build.Environment(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH")),
 	}
-	for _, page := range []string{"running", "usage-log"} {
+	for _, page := range []string{"running", "usage-log", "backup"} {
 		text, err := os.ReadFile("../../../docs/" + page + ".md")
 		if err != nil {
 			t.Fatal(err)
@@ -219,6 +221,11 @@ func TestRunningPage(t *testing.T) {
 		t.Errorf("billing has no grant: %s", said)
 	}
 
+	saved := o.sh("a", address+"\n"+o.page["backup sh save"][0]+o.page["backup sh verify"][0], "")
+	if !strings.Contains(saved, "Every byte of backup.snap is right.") {
+		t.Errorf("the snapshot is %s", saved)
+	}
+
 	o.sh("a", fmt.Sprintf("cd log\nPID=%d\n", a.Process.Pid)+o.page["usage-log sh"][0], "")
 	o.sh("b", strings.ReplaceAll(address, "10.0.0.1", "10.0.0.2")+"\nkeyquorum app list", "")
 	o.sh("a", address+"\nkeyquorum app list", "")
@@ -230,6 +237,37 @@ func TestRunningPage(t *testing.T) {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("a node ended with %v", err)
+		}
+	}
+	o.recover(address, unseal, shares)
+}
+
+// recover makes new clusters as docs/backup.md does, of the folder and of the snapshot that are on
+// machine a, and asks each for what the first one held.
+func (o *operations) recover(address, unseal string, shares []string) {
+	o.t.Helper()
+	if left := o.sh("a", o.page["backup sh look"][0], ""); !strings.Contains(left,
+		"No acknowledged write is missing") {
+		o.t.Errorf("of one folder of two it says %s", left)
+	}
+	given := strings.Join(shares[:3], "\n") + "\n"
+	for i, block := range []string{"backup sh recover", "backup sh restore"} {
+		if i > 0 {
+			o.sh("a", "rm -r /var/lib/keyquorum", "")
+		}
+		o.sh("a", o.page[block][0], given)
+		node := o.serve("a")
+		for _, share := range shares[:3] {
+			o.sh("a", strings.ReplaceAll(unseal, "10.0.0.2", "10.0.0.1"), share)
+		}
+		o.await("a", "/v1/sys/health?standbyok=true")
+		if said := o.sh("a", address+"\nkeyquorum grant list payments", ""); !strings.Contains(said,
+			"billing") {
+			o.t.Errorf("after %s billing has no grant: %s", block, said)
+		}
+		_ = node.Process.Signal(syscall.SIGTERM)
+		if err := node.Wait(); err != nil {
+			o.t.Errorf("the node of %s ended with %v", block, err)
 		}
 	}
 }

@@ -1,0 +1,49 @@
+package httpapi
+
+import (
+	"io"
+	"net/http"
+	"time"
+)
+
+// A streamer writes the body of an answer that is too long to be kept. Its error ends the
+// connection: the status is gone, and nobody must take what came for the whole.
+type streamer func(w io.Writer) error
+
+// streamStall is how long a client may take for the next streamPiece bytes.
+const (
+	streamStall = 30 * time.Second
+	streamPiece = 64 << 10
+)
+
+// writeStream sends status and body as it comes.
+func (c *call) writeStream() {
+	c.w.WriteHeader(c.status)
+	err := c.stream(&pieces{c.w, http.NewResponseController(c.w)})
+	if err == nil {
+		return
+	}
+	c.h.log.Warn("an answer ended too early", "request_id", c.req.ID, "path", c.r.URL.Path,
+		"error", err)
+	panic(http.ErrAbortHandler) // net/http closes the connection, and says nothing
+}
+
+// pieces gives the client its time for each piece, and none for the whole.
+type pieces struct {
+	w    io.Writer
+	conn *http.ResponseController
+}
+
+func (p *pieces) Write(b []byte) (n int, err error) {
+	for len(b) > 0 {
+		piece := b[:min(len(b), streamPiece)]
+		_ = p.conn.SetWriteDeadline(time.Now().Add(streamStall)) // a recorder of a test's has none
+		written, err := p.w.Write(piece)
+		n += written
+		if err != nil {
+			return n, err
+		}
+		b = b[len(piece):]
+	}
+	return n, nil
+}
