@@ -19,6 +19,9 @@ import (
 // SnapshotMeta says of what a file is a snapshot.
 type SnapshotMeta = archive.Meta
 
+// Census counts what a state holds.
+type Census = vault.Census
+
 // A SnapshotFile is a snapshot that was read back, without a node.
 type SnapshotFile struct {
 	LockedState

@@ -8,10 +8,13 @@ import (
 
 // A Census counts what a state holds. It needs no key: paths are readable (decision 20).
 type Census struct {
-	Vaults, Applications    int
-	Secrets, SecretVersions int
-	Keys, KeyVersions       int
-	Records                 int // all of them
+	Vaults         int `json:"vaults"`
+	Applications   int `json:"applications"`
+	Secrets        int `json:"secrets"`
+	SecretVersions int `json:"secret_versions"`
+	Keys           int `json:"keys"`
+	KeyVersions    int `json:"key_versions"`
+	Records        int `json:"records"` // all of them
 }
 
 // Count reads through a state. What is deleted and kept counts too.

@@ -50,7 +50,7 @@ func newRoot(calledAs string) *cobra.Command {
 	console.Holding(root)
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	operate := operator.Command(recovery.SnapshotCommand)
-	operate.AddCommand(recovery.RecoverCommand())
+	operate.AddCommand(recovery.RecoverCommand(), recovery.DrillCommand())
 	vaults := new(operator.Connection).VaultNames
 	add(root, "Use secrets and keys:", calling(objects.SecretCommand(vaults)),
 		calling(objects.KeyCommand(vaults)), calling(runner.Command(vaults)),

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -68,6 +69,24 @@ func TestRecoverCommand(t *testing.T) {
 	wrong := recover(strings.Repeat("ab", 33)+"\n", data, "--into", filepath.Join(dir, "a"),
 		"--cluster-address", cluster)
 	expectCode(t, "recover with a wrong share", wrong, 1)
+	scratch := t.TempDir()
+	drill := func(stdin, from string) outcome {
+		cmd := keyquorum(context.Background(), dir, "operator", "drill", from, "--scratch", scratch,
+			"--format", "json")
+		cmd.Stdin = strings.NewReader(stdin)
+		return ended(t, cmd)
+	}
+	for _, from := range []string{data, snapshot} {
+		tried := drill(shares, from)
+		expectCode(t, "drill of "+from, tried, 0)
+		if o := tried.object(t); o["records_that_open"] == 0.0 || o["digest"] == "" {
+			t.Errorf("drill of %s: %v", from, o)
+		}
+	}
+	expectCode(t, "drill with a wrong share", drill(strings.Repeat("ab", 33)+"\n", snapshot), 1)
+	if left, err := os.ReadDir(scratch); err != nil || len(left) > 0 {
+		t.Errorf("drills leave %v (%v)", left, err)
+	}
 	for _, from := range []string{data, snapshot} {
 		into := filepath.Join(dir, "new-of-"+filepath.Base(from))
 		done := recover(shares, from, "--into", into, "--cluster-address", cluster)

@@ -251,6 +251,10 @@ func (o *operations) recover(address, unseal string, shares []string) {
 		o.t.Errorf("of one folder of two it says %s", left)
 	}
 	given := strings.Join(shares[:3], "\n") + "\n"
+	if said := o.sh("a", o.page["backup sh drill"][0], given); !strings.Contains(said,
+		"it takes writes") {
+		o.t.Errorf("the drill says %s", said)
+	}
 	for i, block := range []string{"backup sh recover", "backup sh restore"} {
 		if i > 0 {
 			o.sh("a", "rm -r /var/lib/keyquorum", "")

@@ -51,7 +51,9 @@ func RecoverCommand() *cobra.Command {
 			return report.print(c, format)
 		}
 		console.Tell(c, c.ErrOrStderr(), "%s\n", report.Missing)
-		if err := askShares(c, &best.LockedState); err != nil {
+		given, err := askShares(c, &best.LockedState)
+		given.clear()
+		if err != nil {
 			return err
 		}
 		to.Now = time.Now()

@@ -106,27 +106,18 @@ func (f *file) discard() {
 // contents is what inspect and verify print.
 type contents struct {
 	node.SnapshotMeta
-	Members         int    `json:"members"`
-	Shares          int    `json:"unseal_shares"`
-	Threshold       int    `json:"unseal_threshold"`
-	TransactionKey  string `json:"first_transaction_key"`
-	Vaults          int    `json:"vaults"`
-	Applications    int    `json:"applications"`
-	Secrets         int    `json:"secrets"`
-	SecretVersions  int    `json:"secret_versions"`
-	Keys            int    `json:"keys"`
-	KeyVersions     int    `json:"key_versions"`
-	Records         int    `json:"records"`
-	RecordsThatOpen int    `json:"records_that_open,omitempty"`
+	Members        int    `json:"members"`
+	Shares         int    `json:"unseal_shares"`
+	Threshold      int    `json:"unseal_threshold"`
+	TransactionKey string `json:"first_transaction_key"`
+	node.Census
+	RecordsThatOpen int `json:"records_that_open,omitempty"`
 }
 
 func contentsOf(s *node.SnapshotFile) contents {
-	n := s.Census
 	return contents{
 		SnapshotMeta: s.Meta, Members: s.Members, Shares: s.Shares, Threshold: s.Threshold,
-		TransactionKey: s.TransactionKey, Vaults: n.Vaults, Applications: n.Applications,
-		Secrets: n.Secrets, SecretVersions: n.SecretVersions, Keys: n.Keys, KeyVersions: n.KeyVersions,
-		Records: n.Records,
+		TransactionKey: s.TransactionKey, Census: s.Census,
 	}
 }
 
@@ -210,7 +201,9 @@ func read(c *cobra.Command, name string) (*node.SnapshotFile, error) {
 
 // openAll asks for shares and opens everything.
 func openAll(c *cobra.Command, s *node.SnapshotFile) (int, error) {
-	if err := askShares(c, &s.LockedState); err != nil {
+	given, err := askShares(c, &s.LockedState)
+	given.clear()
+	if err != nil {
 		return 0, err
 	}
 	var looked atomic.Int64
