@@ -57,18 +57,22 @@ func (c *Cluster) committed() uint64 {
 
 // readKnown takes what an earlier process has written.
 func (c *Cluster) readKnown() error {
-	var k known
-	b, err := stored(c.Store.Stable(), keyKnown)
+	k, err := storedKnown(c.Store.Stable())
 	if err != nil {
 		return err
-	}
-	if b != nil && wire.Decode(b, &k) != nil {
-		return errors.New("cluster: what the folder knows of the cluster can't be read")
 	}
 	c.kept.committed.Store(k.Committed)
 	c.kept.shown = k.Shown
 	c.hears.book = lives.NewBook(k.Heard, c.belongs, c.port.Alive)
 	return nil
+}
+
+func storedKnown(stable raft.StableStore) (k known, err error) {
+	b, err := stored(stable, keyKnown)
+	if err == nil && b != nil && wire.Decode(b, &k) != nil {
+		err = errors.New("cluster: what the folder knows of the cluster can't be read")
+	}
+	return k, err
 }
 
 // keepMark ends with the member. A disk that refuses has ended this store for good.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -18,9 +19,11 @@ import (
 // A Remnant is what a folder holds, when no member is asked.
 type Remnant struct {
 	FSM         *fsm.FSM
-	Index, Term uint64    // of the newest entry
-	Appended    time.Time // when the leader had that entry, by its clock; zero: it is in a snapshot
-	CurrentTerm uint64    // that the member was in
+	Index, Term uint64            // of the newest entry
+	Appended    time.Time         // of that entry, by its leader's clock; zero: it is in a snapshot
+	CurrentTerm uint64            // that the member was in
+	Committed   uint64            // the member knew the log to be committed up to here, at least
+	Heard       map[string]uint64 // by node id: what others had told that they had applied
 }
 
 // Replay reads a folder: its newest snapshot, and the log behind it. trust is what the folder's
@@ -32,6 +35,14 @@ func Replay(store *storage.Store, trust Trust) (r Remnant, err error) {
 	})
 	if r.CurrentTerm, err = store.Stable().GetUint64(keyTerm); err != nil {
 		return r, err
+	}
+	k, err := storedKnown(store.Stable())
+	if err != nil {
+		return r, err
+	}
+	r.Committed, r.Heard = k.Committed, make(map[string]uint64, len(k.Heard))
+	for _, h := range k.Heard {
+		r.Heard[h.Node] = h.Said.Applied
 	}
 	if r.Index, r.Term = store.NewestSnapshot(); r.Index > 0 {
 		if err := restoreNewest(store, r.FSM); err != nil {
@@ -48,6 +59,10 @@ func Replay(store *storage.Store, trust Trust) (r Remnant, err error) {
 	}
 	newest, err := replay(store.Logs(), max(first, r.FSM.View().Index()+1), last,
 		func(entries []*raft.Log) { r.FSM.ApplyBatch(entries) })
+	if err == nil && last > r.Index && newest.Index != last {
+		err = fmt.Errorf("cluster: the log ends with entry %d, and entry %d is not in it", last,
+			newest.Index+1)
+	}
 	if newest.Index > r.Index {
 		r.Index, r.Term, r.Appended = newest.Index, newest.Term, newest.AppendedAt
 	}
@@ -74,7 +89,8 @@ func restoreNewest(store *storage.Store, f *fsm.FSM) error {
 }
 
 // FoundFrom fills the store of the one member of a cluster that goes on from a state: with its
-// snapshot, in a term above all that the cluster before was in.
+// snapshot, in a term. Other folders may have been in later ones: ids and keys tell their members
+// from this one.
 func FoundFrom(store *storage.Store, f *fsm.FSM, term uint64) error {
 	view := f.View()
 	configuration, at := view.Configuration()

@@ -22,6 +22,7 @@ func (f *FSM) Recover(signed []byte, checkpoint func(View) ([]byte, error)) erro
 	}
 	d.reconfigure(&raft.Log{Index: d.index + 1, Type: raft.LogConfiguration,
 		Data: raft.EncodeConfiguration(d.members.Configuration())})
+	f.history.restart(&d.state)
 	f.publish()
 	signed, err := checkpoint(f.View())
 	if err != nil {

@@ -44,7 +44,7 @@ func TestSnapshotHoldsWhatWasAcknowledged(t *testing.T) {
 			t.Errorf("a value is readable in %s", m.Name)
 		}
 	}
-	file, err := node.ReadSnapshot(strings.NewReader(a.body))
+	file, err := node.ReadSnapshot(strings.NewReader(a.body), 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestSnapshotsAreNotMixed(t *testing.T) {
 		}
 		services[i], files[i] = s, s.operate("GET", snapshotPath, s.token, "").body
 	}
-	file, err := node.ReadSnapshot(strings.NewReader(files[0]))
+	file, err := node.ReadSnapshot(strings.NewReader(files[0]), 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestSnapshotsAreNotMixed(t *testing.T) {
 		t.Errorf("another cluster's share counts: %d, %v", progress, err)
 	}
 	mixed := repacked(t, files[0], files[1])
-	file, err = node.ReadSnapshot(strings.NewReader(mixed))
+	file, err = node.ReadSnapshot(strings.NewReader(mixed), 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}

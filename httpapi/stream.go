@@ -14,12 +14,15 @@ type streamer func(w io.Writer) error
 const (
 	streamStall = 30 * time.Second
 	streamPiece = 64 << 10
+	// streamLife is how long it may take for all of them: it has a place that others want, and keeps
+	// an old state in memory.
+	streamLife = time.Hour
 )
 
 // writeStream sends status and body as it comes.
 func (c *call) writeStream() {
 	c.w.WriteHeader(c.status)
-	err := c.stream(&pieces{c.w, http.NewResponseController(c.w)})
+	err := c.stream(&pieces{c.w, http.NewResponseController(c.w), time.Now().Add(streamLife)})
 	if err == nil {
 		return
 	}
@@ -28,16 +31,21 @@ func (c *call) writeStream() {
 	panic(http.ErrAbortHandler) // net/http closes the connection, and says nothing
 }
 
-// pieces gives the client its time for each piece, and none for the whole.
+// pieces gives the client its time for each piece.
 type pieces struct {
 	w    io.Writer
 	conn *http.ResponseController
+	end  time.Time
 }
 
 func (p *pieces) Write(b []byte) (n int, err error) {
 	for len(b) > 0 {
 		piece := b[:min(len(b), streamPiece)]
-		_ = p.conn.SetWriteDeadline(time.Now().Add(streamStall)) // a recorder of a test's has none
+		limit := time.Now().Add(streamStall)
+		if limit.After(p.end) {
+			limit = p.end
+		}
+		_ = p.conn.SetWriteDeadline(limit) // a recorder of a test's has none
 		written, err := p.w.Write(piece)
 		n += written
 		if err != nil {

@@ -71,12 +71,25 @@ func (nowhere) Close() error                { return nil }
 
 // open gives a node its shares.
 func (n *Node) open(ctx context.Context, shares [][]byte) error {
+	s := n.SealStatus()
 	for _, share := range shares {
-		if s, err := n.Unseal(ctx, share); err != nil || !s.Sealed {
+		var err error
+		if s, err = n.Unseal(ctx, share); err != nil {
 			return err
 		}
 	}
-	return errors.New("the shares are too few, or nobody leads")
+	for s.Sealed { // a large state takes its time: the folder is rewritten first
+		if !s.Opening {
+			return errors.New("the shares are too few")
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		s = n.SealStatus()
+	}
+	return nil
 }
 
 // holds compares what the node serves with the state that it was made of, and opens all of it.

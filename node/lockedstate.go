@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 type LockedState struct {
 	Cluster           string // its id, 32 hex digits
 	Shares, Threshold int    // of the seal in it
+	TransactionKey    string // the cluster's first, 64 hex digits: it is in none of another cluster
 
 	fsm      *fsm.FSM
 	record   seal.Record
@@ -31,7 +33,8 @@ func lockedState(f *fsm.FSM) (LockedState, error) {
 	}
 	return LockedState{
 		Cluster: hex.EncodeToString(record.ClusterID[:]), Shares: record.Shares,
-		Threshold: record.Threshold, fsm: f, record: record, ceremony: seal.NewCeremony(record),
+		Threshold: record.Threshold, TransactionKey: hex.EncodeToString(f.View().Line()[0].Public),
+		fsm: f, record: record, ceremony: seal.NewCeremony(record),
 	}, nil
 }
 
@@ -56,10 +59,21 @@ func (s *LockedState) unlock() (*keys, error) {
 		root.Close()
 		return nil, fmt.Errorf("the keyring does not open: %w", err)
 	}
-	k := &keys{root: root, keyring: keyring}
-	if k.rightful(s.fsm.View()) != nil {
+	if !holdsAll(keyring, s.fsm.View().Line()) {
 		seal.CloseBoth(root, keyring)
-		return nil, errors.New("the keyring does not hold the transaction key that the state goes by")
+		return nil, errors.New("the keyring does not hold the transaction keys that the state goes by: " +
+			"somebody has put it together")
 	}
-	return k, nil
+	return &keys{root: root, keyring: keyring}, nil
+}
+
+// holdsAll says whether every key of a line is the keyring's, not only the newest: in a state from
+// somewhere else anybody can have the newest follow a key of his own.
+func holdsAll(keyring *seal.Keyring, line fsm.Line) bool {
+	for _, key := range line {
+		if public, ok := keyring.Public(key.Term); !ok || !bytes.Equal(public, key.Public) {
+			return false
+		}
+	}
+	return keyring.Term() == line.Newest().Term
 }

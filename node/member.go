@@ -66,8 +66,10 @@ func (m newMember) create(dir string, prepare func(*storage.Store) error) error 
 	if err != nil {
 		return err
 	}
-	err = errors.Join(prepare(store), m.writeFiles(temporary), store.Close())
-	if err != nil {
+	if err = prepare(store); err == nil { // else somebody else may be making this folder
+		err = m.writeFiles(temporary)
+	}
+	if err = errors.Join(err, store.Close()); err != nil {
 		return err
 	}
 	return storage.RenameDir(temporary, dir)

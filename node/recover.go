@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"keyquorum/cluster"
@@ -32,11 +31,15 @@ type Remnant struct {
 	Voters     []string  // node ids
 	Digest     string    // of the state, 64 hex digits
 
-	term uint64 // that its member was in
+	term      uint64            // that its member was in
+	committed uint64            // up to here the log is known to be committed; all of a file is
+	heard     map[string]uint64 // by node id: how far others had told its member that they had applied
+	file      *SnapshotFile     // nil for a folder
 }
 
 // ReadRemnant reads a data folder whose node does not run, or the file of a snapshot, and checks it
-// as a node does when it starts. It changes nothing.
+// as a node does when it starts. Like a start it locks the folder, and has to be able to write to
+// it; nothing that counts changes there.
 func ReadRemnant(path string) (*Remnant, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -68,11 +71,12 @@ func (r *Remnant) readFile() error {
 		return err
 	}
 	defer f.Close()
-	s, err := ReadSnapshot(f)
-	if err != nil {
+	if r.file, err = ReadSnapshotFile(f); err != nil {
 		return err
 	}
-	r.LockedState, r.Index, r.Newest = s.LockedState, s.Meta.Index, s.Meta.Taken
+	meta := r.file.Meta
+	r.LockedState, r.Index, r.Newest = r.file.LockedState, meta.Index, meta.Taken
+	r.committed = meta.Index
 	return nil
 }
 
@@ -100,41 +104,9 @@ func (r *Remnant) readFolder() error {
 	}
 	r.NodeID, r.term = store.Manifest().NodeID, left.CurrentTerm
 	r.Index, r.Term, r.Newest = left.Index, left.Term, left.Appended
+	r.committed, r.heard = left.Committed, left.Heard
 	r.LockedState, err = lockedState(left.FSM)
 	return err
-}
-
-// Best is the remnant that holds all that any of them holds. They must be of one cluster and one
-// restore generation.
-func Best(all []*Remnant) (best *Remnant, err error) {
-	for _, r := range all {
-		switch {
-		case best == nil:
-			best = r
-		case r.Cluster != best.Cluster:
-			return nil, fmt.Errorf("%s is of cluster %s, and %s of %s", r.Path, r.Cluster, best.Path,
-				best.Cluster)
-		case r.Generation != best.Generation:
-			return nil, fmt.Errorf("%s is of restore generation %d, and %s of %d", r.Path, r.Generation,
-				best.Path, best.Generation)
-		case r.Term > best.Term || r.Term == best.Term && r.Index > best.Index:
-			best = r
-		}
-	}
-	return best, nil
-}
-
-// Complete says whether the best of these holds every write that was acknowledged: that is so if
-// the folders are those of so many voters that no majority is without one of them.
-func (best *Remnant) Complete(all []*Remnant) bool {
-	here := 0
-	for _, id := range best.Voters {
-		if slices.ContainsFunc(all, func(r *Remnant) bool { return r.NodeID == id }) {
-			here++
-		}
-	}
-	majority := len(best.Voters)/2 + 1
-	return len(best.Voters)-here < majority
 }
 
 // A Recovery says what cluster is made of a remnant.
@@ -149,17 +121,19 @@ type Recovery struct {
 // successors, so that nothing which members before still sign counts. The folder is there as a
 // whole or not at all; the remnant is as it was.
 func (r *Remnant) Recover(to Recovery) (nodeID string, err error) {
-	if err := address.Reachable(to.ClusterAddr); err != nil {
-		return "", fmt.Errorf("the new node's cluster address: %w", err)
-	}
-	if _, err := os.Stat(memberDir(to.Dir)); !errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("%s holds a member already (%v): name a folder without one", to.Dir, err)
+	if err := r.May(to); err != nil {
+		return "", err
 	}
 	k, err := r.unlock()
 	if err != nil {
 		return "", err
 	}
 	defer seal.CloseBoth(k.root, k.keyring)
+	if r.file != nil {
+		if err := r.file.written(k); err != nil {
+			return "", err
+		}
+	}
 	m, self, err := r.newMember(k, to)
 	if err != nil {
 		return "", err
@@ -176,13 +150,35 @@ func (r *Remnant) Recover(to Recovery) (nodeID string, err error) {
 	if m.trust, err = trust.Encode(); err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(to.Dir, 0o700); err != nil {
-		return "", err
-	}
 	return self.ID, m.create(memberDir(to.Dir), func(store *storage.Store) error {
 		return cluster.FoundFrom(store, r.fsm, r.term+1)
 	})
 }
+
+// May says whether Recover would be stopped by what is known before any share is given. It makes
+// the data folder, if it is not there.
+func (r *Remnant) May(to Recovery) error {
+	if err := address.Reachable(to.ClusterAddr); err != nil {
+		return fmt.Errorf("the new node's cluster address: %w", err)
+	}
+	if n := len(r.fsm.View().Members()); n > maxRecovered {
+		return fmt.Errorf("the cluster has %d members, and one of at most %d can be recovered", n,
+			maxRecovered)
+	}
+	if err := os.MkdirAll(to.Dir, 0o700); err != nil {
+		return err
+	}
+	switch _, err := os.Stat(memberDir(to.Dir)); {
+	case err == nil:
+		return fmt.Errorf("%s holds a member already: name a folder without one", to.Dir)
+	case !errors.Is(err, os.ErrNotExist):
+		return err
+	}
+	return nil
+}
+
+// maxRecovered is how many members one transaction can remove, beside its other three writes.
+const maxRecovered = fsm.MaxWrites - 3
 
 // newMember makes the node that goes on: its id, its key, and the certificate of the authority.
 func (r *Remnant) newMember(k *keys, to Recovery) (m newMember, self fsm.Member, err error) {

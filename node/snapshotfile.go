@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"keyquorum/cluster/identity"
@@ -25,24 +26,44 @@ type Census = vault.Census
 // A SnapshotFile is a snapshot that was read back, without a node.
 type SnapshotFile struct {
 	LockedState
-	Meta           SnapshotMeta
-	Census         vault.Census
-	Members        int
-	TransactionKey string // the cluster's first, 64 hex digits: it is in none of another cluster
+	Meta    SnapshotMeta
+	Census  vault.Census
+	Members int
 
 	sums, sealed []byte
 }
 
-// maxSnapshot bounds the state of a snapshot, in bytes: it is read into memory.
-const maxSnapshot = 64 << 30
+// A state is read into memory. So that no small file becomes a large one, it has at most so many
+// bytes for each of the file's, and some more: what is sealed is not compressed.
+const (
+	maxExpansion = 16
+	smallState   = 64 << 20
+)
+
+// ReadSnapshotFile is ReadSnapshot of a file.
+func ReadSnapshotFile(f *os.File) (*SnapshotFile, error) {
+	most, err := mostOf(f)
+	if err != nil {
+		return nil, err
+	}
+	return ReadSnapshot(f, most)
+}
+
+func mostOf(f *os.File) (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return smallState + maxExpansion*info.Size(), nil
+}
 
 // ReadSnapshot reads a snapshot to its last byte and checks what can be checked without a share:
 // checksums, the digest of the state, the signatures of the entries in it, and that its parts are
-// of one cluster and one moment.
-func ReadSnapshot(r io.Reader) (*SnapshotFile, error) {
+// of one cluster and one moment. Its state has at most maxState bytes.
+func ReadSnapshot(r io.Reader, maxState int64) (*SnapshotFile, error) {
 	s := &SnapshotFile{}
 	var f *fsm.FSM
-	a, err := archive.Read(r, maxSnapshot, func(_ archive.Meta, state io.Reader) (err error) {
+	a, err := archive.Read(r, maxState, func(_ archive.Meta, state io.Reader) (err error) {
 		f, err = fsm.ReadSnapshot(state)
 		return err
 	})
@@ -58,7 +79,6 @@ func ReadSnapshot(r io.Reader) (*SnapshotFile, error) {
 		return nil, err
 	}
 	s.Census, s.Members = vault.Count(view), len(view.Members())
-	s.TransactionKey = hex.EncodeToString(view.Line()[0].Public)
 	return s, nil
 }
 
@@ -78,8 +98,12 @@ func (s *SnapshotFile) fits(view fsm.View) error {
 
 // CheckSnapshot reads a snapshot to its last byte and checks its checksums alone: whether it is
 // what a node has sent, as a whole.
-func CheckSnapshot(r io.Reader) (SnapshotMeta, error) {
-	a, err := archive.Read(r, maxSnapshot, func(_ archive.Meta, state io.Reader) error {
+func CheckSnapshot(f *os.File) (SnapshotMeta, error) {
+	most, err := mostOf(f)
+	if err != nil {
+		return SnapshotMeta{}, err
+	}
+	a, err := archive.Read(f, most, func(_ archive.Meta, state io.Reader) error {
 		_, err := io.Copy(io.Discard, state)
 		return err
 	})
@@ -96,9 +120,8 @@ func (s *SnapshotFile) OpenAll(ctx context.Context, tell func(records int)) (ope
 		return 0, err
 	}
 	defer seal.CloseBoth(k.root, k.keyring)
-	sums, err := k.keyring.Open(nil, sumsPath, s.Meta.Index, s.sealed)
-	if err != nil || !bytes.Equal(sums, s.sums) {
-		return 0, errors.New("no unsealed node of the cluster wrote this file: its sealed checksums are wrong")
+	if err := s.written(k); err != nil {
+		return 0, err
 	}
 	looked := 0
 	for path, r := range s.fsm.View().Scan("", "") {
@@ -120,6 +143,16 @@ func (s *SnapshotFile) OpenAll(ctx context.Context, tell func(records int)) (ope
 }
 
 const tellEvery = 10_000
+
+// written says whether an unsealed node of the cluster wrote the file.
+func (s *SnapshotFile) written(k *keys) error {
+	sums, err := k.keyring.Open(nil, sumsPath, s.Meta.Index, s.sealed)
+	if err != nil || !bytes.Equal(sums, s.sums) {
+		return errors.New(
+			"no unsealed node of the cluster wrote this file: its sealed checksums are wrong")
+	}
+	return nil
+}
 
 // opens opens a record, if it is sealed under the keyring, and erases what was in it.
 func (k *keys) opens(path string, r fsm.Record) (sealed bool, err error) {

@@ -37,29 +37,45 @@ func TestLostCluster(t *testing.T) {
 			t.Errorf("node %d has %q, and %q was written", i, *got.Value, value)
 		}
 	}
+	set(1, "first")
+	early := c.CopyData(0)
 	set(1, "before")
 	file := filepath.Join(t.TempDir(), "snapshot")
 	var saved bytes.Buffer
 	must(t, bao(t, c, 2, c.Token).Sys().RaftSnapshot(&saved))
 	must(t, os.WriteFile(file, saved.Bytes(), 0o600))
+	c.Restart(1) // the others hear of it, and it of them
+	c.Unseal(1)
 	set(2, "after")
 	address := clusterAddress(t, c, 0)
 	for i := range 3 {
 		c.Stop(i)
 	}
 
-	all := []*node.Remnant{remnant(t, c.Data(0)), remnant(t, c.Data(1)), remnant(t, c.Data(2))}
-	best, err := node.Best(all)
-	must(t, err)
-	for n, complete := range map[int]bool{1: false, 2: true, 3: true} {
-		if best.Complete(all[:n]) != complete {
-			t.Errorf("%d of three folders: complete is %v", n, !complete)
+	folders := []string{c.Data(0), c.Data(1), c.Data(2)}
+	for _, one := range []struct {
+		paths []string
+		best  string // "": any
+		doubt node.Doubt
+	}{
+		{folders[:1], folders[0], node.TooFew},
+		{folders[:2], "", node.Complete},
+		{folders, "", node.Complete},
+		{[]string{folders[0], folders[0]}, folders[0], node.TooFew},
+		{[]string{file}, file, node.OnlySnapshot},
+		{[]string{file, folders[2]}, folders[2], node.TooFew},
+		{[]string{early, file}, file, node.OnlySnapshot},
+		{[]string{early, folders[1]}, folders[1], node.Older},
+	} {
+		judged, err := node.Judge(remnants(t, one.paths))
+		must(t, err)
+		if one.best != "" && judged.Best.Path != one.best || judged.Doubt != one.doubt {
+			t.Errorf("of %v the best is %s, and the doubt %d, not %d", one.paths, judged.Best.Path,
+				judged.Doubt, one.doubt)
 		}
 	}
-	if _, err := node.Best(append(all, remnant(t, file))); err != nil {
-		t.Errorf("a snapshot beside its cluster's folders: %v", err)
-	}
 
+	apart := "" // what was recovered first
 	for _, source := range []struct{ path, value string }{{file, "before"}, {c.Data(1), "after"}} {
 		made := filepath.Join(t.TempDir(), "new")
 		r := remnant(t, source.path)
@@ -72,11 +88,15 @@ func TestLostCluster(t *testing.T) {
 			left.Voters[0] != id {
 			t.Errorf("%s holds generation %d and voters %v", made, left.Generation, left.Voters)
 		}
-		if _, err := node.Best([]*node.Remnant{remnant(t, made), remnant(t, source.path)}); err == nil {
+		if _, err := node.Judge(remnants(t, []string{made, source.path})); err == nil {
 			t.Error("folders from before and after a recovery are taken for one cluster's")
 		}
 		if source.path == file {
+			apart = made
 			continue
+		}
+		if _, err := node.Judge(remnants(t, []string{apart, made})); err == nil {
+			t.Error("two recoveries of one cluster are taken for one")
 		}
 		c.PutBack(0, made)
 	}
@@ -112,6 +132,14 @@ func remnant(t *testing.T, path string) *node.Remnant {
 	r, err := node.ReadRemnant(path)
 	must(t, err)
 	return r
+}
+
+func remnants(t *testing.T, paths []string) (all []*node.Remnant) {
+	t.Helper()
+	for _, path := range paths {
+		all = append(all, remnant(t, path))
+	}
+	return all
 }
 
 func recovered(t *testing.T, c *testcluster.Cluster, r *node.Remnant, to node.Recovery) string {

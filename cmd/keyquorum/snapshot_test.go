@@ -48,7 +48,7 @@ func TestSnapshotCommands(t *testing.T) {
 	}
 	checked := run("", "verify", "backup.snap")
 	expectCode(t, "verify", checked, 0)
-	if !strings.Contains(checked.stdout, "Every byte of backup.snap is right.") {
+	if !strings.Contains(checked.stdout, "backup.snap is whole") {
 		t.Errorf("verify: %s", checked.stdout)
 	}
 	opened := run(keys.KeysB64[1]+"\n"+keys.KeysHex[2]+"\n", "verify", "--open", "backup.snap")

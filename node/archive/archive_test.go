@@ -16,8 +16,9 @@ import (
 var content = bytes.Repeat([]byte("the state of a cluster\n"), 30)
 
 var meta = archive.Meta{
-	Cluster: "00112233445566778899aabbccddeeff", Index: 7, Generation: 1, Digest: "abc",
-	Taken: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Program: "0.1.0",
+	Cluster: "00112233445566778899aabbccddeeff", Index: 7, Generation: 1,
+	Digest: strings.Repeat("ab", 32),
+	Taken:  time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Program: "0.1.0",
 }
 
 func state(w io.Writer) error {
@@ -166,7 +167,9 @@ func tarOf(t *testing.T, files ...file) []byte {
 }
 
 func TestForeignArchives(t *testing.T) {
-	good := `{"version":1,"size":3}`
+	const ids = `"cluster":"00112233445566778899aabbccddeeff","digest":"` +
+		`abababababababababababababababababababababababababababababababab"`
+	good := `{"version":1,"size":3,` + ids + `}`
 	for _, c := range []struct {
 		name  string
 		says  string
@@ -180,6 +183,9 @@ func TestForeignArchives(t *testing.T) {
 		{"another order", "where meta.json should be", []file{{name: "state.bin", body: "abc"}}},
 		{"a newer version", "version 2", []file{{name: "meta.json", body: `{"version":2}`}}},
 		{"an unknown member", "can't be read", []file{{name: "meta.json", body: `{"version":1,"x":1}`}}},
+		{"what hides a terminal's lines", "no node writes",
+			[]file{{name: "meta.json", body: `{"version":1,"program":"\u001b[2J",` + ids + `}`}}},
+		{"no cluster", "no node writes", []file{{name: "meta.json", body: `{"version":1}`}}},
 		{"no JSON", "can't be read", []file{{name: "meta.json", body: "hello"}}},
 		{"a huge meta.json", "at most", []file{{name: "meta.json", body: strings.Repeat(" ", 1<<20)}}},
 		{"another size", "should have 3", []file{{name: "meta.json", body: good},
@@ -198,7 +204,8 @@ func TestForeignArchives(t *testing.T) {
 
 // A small file that says that it holds much is refused before anything of it is read.
 func TestBombIsRefusedUnread(t *testing.T) {
-	b := tarOf(t, file{name: "meta.json", body: `{"version":1,"size":10737418240}`},
+	b := tarOf(t, file{name: "meta.json", body: `{"version":1,"size":10737418240,` +
+		`"cluster":"00112233445566778899aabbccddeeff","digest":"` + strings.Repeat("ab", 32) + `"}`},
 		file{name: "state.bin", body: "abc", size: 10 << 30})
 	_, err := archive.Read(bytes.NewReader(b), 1<<20, func(archive.Meta, io.Reader) error {
 		t.Error("the state is read")

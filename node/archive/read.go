@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // An Archive is what was read of one, but for the state.
@@ -117,7 +118,19 @@ func decodeMeta(b []byte) (m Meta, err error) {
 		return m, fmt.Errorf("the snapshot has version %d, and this program reads version %d", m.Version,
 			Version)
 	}
+	if !hexOf(m.Cluster, 32) || !hexOf(m.Digest, 64) || !plain(m.Program) {
+		return m, fmt.Errorf("%s of the snapshot says what no node writes: it was altered", nameMeta)
+	}
 	return m, nil
+}
+
+func hexOf(s string, digits int) bool {
+	return len(s) == digits && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// plain says whether a text may be shown on a terminal: short, and printable ASCII.
+func plain(s string) bool {
+	return len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // next goes to the member that must come now. Whatever else stands there, a path, a link or another

@@ -58,6 +58,8 @@ func (o *operations) here(text, machine string) string {
 		"/var/lib/keyquorum", filepath.Join(o.dir, machine, "data"),
 		"/var/log/keyquorum", filepath.Join(o.dir, machine, "log"),
 		"/etc/keyquorum", filepath.Join(o.dir, machine),
+		"sudo -u keyquorum ", "", "sudo ", "", "-o keyquorum -g keyquorum ",
+		"",             // there is no such user here
 		"1GiB", "1MiB", // the machine that runs this may have less
 	).Replace(text)
 }
@@ -222,7 +224,7 @@ func TestRunningPage(t *testing.T) {
 	}
 
 	saved := o.sh("a", address+"\n"+o.page["backup sh save"][0]+o.page["backup sh verify"][0], "")
-	if !strings.Contains(saved, "Every byte of backup.snap is right.") {
+	if !strings.Contains(saved, "backup.snap is whole") {
 		t.Errorf("the snapshot is %s", saved)
 	}
 

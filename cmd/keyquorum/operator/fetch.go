@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -11,16 +12,20 @@ import (
 	"keyquorum/cmd/keyquorum/console"
 )
 
-// fetchStall is how long a node may send nothing of a long answer.
-const fetchStall = time.Minute
+// fetchStall is how long a node may send nothing of a long answer, and fetchStart how long it may
+// take to begin: it reads through what it is to send first.
+const (
+	fetchStall = time.Minute
+	fetchStart = 10 * time.Minute
+)
 
-var errStalled = errors.New("the node has sent nothing for a minute")
+var errStalled = errors.New("the node has sent nothing for a minute, or not begun in ten")
 
 // Fetch copies an answer of any length to w. What w holds after an error is not the whole.
 func (c *Client) Fetch(ctx context.Context, path string, w io.Writer) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	watch := time.AfterFunc(fetchStall, func() { stop(errStalled) })
+	watch := time.AfterFunc(fetchStart, func() { stop(errStalled) })
 	defer watch.Stop()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Base+path, nil)
 	if err != nil {
@@ -43,7 +48,8 @@ func (c *Client) Fetch(ctx context.Context, path string, w io.Writer) error {
 	if _, err = io.Copy(w, came); err == nil || came.err == nil {
 		return err // of w
 	}
-	return console.Exit(2, cmp.Or(context.Cause(ctx), came.err))
+	return console.Exit(2, fmt.Errorf("the node ended its answer too early (its log says why): %w",
+		cmp.Or(context.Cause(ctx), came.err)))
 }
 
 // progressing winds up a watch with whatever comes.

@@ -30,7 +30,8 @@ func DrillCommand() *cobra.Command {
 		Args:    console.Arguments(1, 1), ValidArgsFunction: console.Files,
 	}
 	format := console.FormatFlag(c)
-	scratch := c.Flags().String("scratch", os.TempDir(), "`folder` to make the scratch folder in")
+	scratch := c.Flags().String("scratch", scratchPlace(),
+		"`folder` to make the scratch folder in: in memory, since a node's key lies in it")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		begun := time.Now()
 		done := console.Waiting(c.ErrOrStderr(), "Reading "+args[0])
@@ -55,12 +56,22 @@ func DrillCommand() *cobra.Command {
 	return c
 }
 
+// scratchPlace is a file system in memory, where there is one.
+func scratchPlace() string {
+	const memory = "/dev/shm"
+	if info, err := os.Stat(memory); err == nil && info.IsDir() {
+		return memory
+	}
+	return os.TempDir()
+}
+
 // drilled is what a drill says.
 type drilled struct {
 	Cluster        string      `json:"cluster"`
 	Index          uint64      `json:"index"`
 	Generation     uint64      `json:"generation"`
 	Digest         string      `json:"digest"`
+	TransactionKey string      `json:"first_transaction_key"`
 	Census         node.Census `json:"holds"`
 	Opened         int         `json:"records_that_open"`
 	ReadSeconds    float64     `json:"read_seconds"`
@@ -75,7 +86,8 @@ func drill(c *cobra.Command, r *node.Remnant, scratch string, given shares) (dri
 	}
 	defer os.RemoveAll(dir)
 	defer console.Waiting(c.ErrOrStderr(), "Recovering into "+dir)()
-	out := drilled{Cluster: r.Cluster, Index: r.Index, Generation: r.Generation, Digest: r.Digest}
+	out := drilled{Cluster: r.Cluster, Index: r.Index, Generation: r.Generation, Digest: r.Digest,
+		TransactionKey: r.TransactionKey}
 	ctx, cancel := context.WithTimeout(c.Context(), drillWait)
 	defer cancel()
 	begun := time.Now()
@@ -88,7 +100,8 @@ func drill(c *cobra.Command, r *node.Remnant, scratch string, given shares) (dri
 func (d drilled) print(c *cobra.Command, format *console.Format, name string) error {
 	n := d.Census
 	t := console.Pairs("Cluster", d.Cluster, "Index", d.Index, "Generation", d.Generation,
-		"Digest", d.Digest, "Vaults", n.Vaults, "Applications", n.Applications,
+		"Digest", d.Digest, "First transaction key", d.TransactionKey, "Vaults", n.Vaults, "Applications",
+		n.Applications,
 		"Secrets", fmt.Sprintf("%d in %d versions", n.Secrets, n.SecretVersions),
 		"Keys", fmt.Sprintf("%d in %d versions", n.Keys, n.KeyVersions),
 		"Read in", seconds(d.ReadSeconds), "Recovered in", seconds(d.RecoverSeconds),

@@ -25,7 +25,7 @@ func RecoverCommand() *cobra.Command {
 			"how far each goes, and what could be missing. With --into it asks for unseal " +
 			"shares and makes the data folder of one new node, which goes on from the best of " +
 			"them. All nodes of before are removed for ever: empty their folders, and have " +
-			"them join the new node. What is named is not changed, and no node is asked.",
+			"them join the new node. What is named is kept as it is, and no node is asked.",
 		Example: "  keyquorum operator recover /var/lib/keyquorum\n" +
 			"  keyquorum operator recover backup.snap --into /var/lib/keyquorum " +
 			"--cluster-address 10.0.0.1:8201",
@@ -42,13 +42,20 @@ func RecoverCommand() *cobra.Command {
 			return errors.New("--into and --cluster-address go together: a folder for the new " +
 				"node, and where others will reach it")
 		}
-		all, best, err := remnants(c, args)
+		all, err := remnants(c, args)
 		if err != nil {
 			return err
 		}
-		report := reportOf(all, best)
+		judged, err := node.Judge(all)
+		if err != nil {
+			return err
+		}
+		best, report := judged.Best, reportOf(all, judged)
 		if to.Dir == "" {
 			return report.print(c, format)
+		}
+		if err := best.May(to); err != nil {
+			return err
 		}
 		console.Tell(c, c.ErrOrStderr(), "%s\n", report.Missing)
 		given, err := askShares(c, &best.LockedState)
@@ -65,33 +72,32 @@ func RecoverCommand() *cobra.Command {
 	return c
 }
 
-func remnants(c *cobra.Command, paths []string) (all []*node.Remnant, best *node.Remnant,
-	err error) {
+func remnants(c *cobra.Command, paths []string) (all []*node.Remnant, err error) {
 	for _, path := range paths {
 		done := console.Waiting(c.ErrOrStderr(), "Reading "+path)
 		r, err := node.ReadRemnant(path)
 		done()
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		all = append(all, r)
 	}
-	best, err = node.Best(all)
-	return all, best, err
+	return all, nil
 }
 
 // A report says what there is and what was made of it.
 type report struct {
-	Cluster    string    `json:"cluster"`
-	Generation uint64    `json:"generation"`
-	Shares     int       `json:"unseal_shares"`
-	Threshold  int       `json:"unseal_threshold"`
-	Voters     int       `json:"voters"`
-	Found      []remnant `json:"found"`
-	Best       string    `json:"best"`
-	Complete   bool      `json:"complete"` // no acknowledged write is missing
-	Missing    string    `json:"missing"`  // that in words
-	NewNode    string    `json:"new_node,omitempty"`
+	Cluster        string    `json:"cluster"`
+	Generation     uint64    `json:"generation"`
+	TransactionKey string    `json:"first_transaction_key"`
+	Shares         int       `json:"unseal_shares"`
+	Threshold      int       `json:"unseal_threshold"`
+	Voters         int       `json:"voters"`
+	Found          []remnant `json:"found"`
+	Best           string    `json:"best"`
+	Complete       bool      `json:"complete"` // no acknowledged write is missing
+	Missing        string    `json:"missing"`  // that in words
+	NewNode        string    `json:"new_node,omitempty"`
 }
 
 type remnant struct {
@@ -103,11 +109,12 @@ type remnant struct {
 	Digest string     `json:"digest"`
 }
 
-func reportOf(all []*node.Remnant, best *node.Remnant) report {
+func reportOf(all []*node.Remnant, judged node.Judgement) report {
+	best := judged.Best
 	r := report{
-		Cluster: best.Cluster, Generation: best.Generation, Shares: best.Shares,
-		Threshold: best.Threshold, Voters: len(best.Voters), Best: best.Path,
-		Complete: best.Complete(all), Missing: missing(all, best),
+		Cluster: best.Cluster, Generation: best.Generation, TransactionKey: best.TransactionKey,
+		Shares: best.Shares, Threshold: best.Threshold, Voters: len(best.Voters), Best: best.Path,
+		Complete: judged.Doubt == node.Complete, Missing: missing(judged),
 	}
 	for _, one := range all {
 		found := remnant{one.Path, one.NodeID, one.Index, one.Term, nil, one.Digest}
@@ -120,23 +127,33 @@ func reportOf(all []*node.Remnant, best *node.Remnant) report {
 }
 
 // missing says which acknowledged writes the best remnant could be without.
-func missing(all []*node.Remnant, best *node.Remnant) string {
-	if best.Complete(all) {
-		return fmt.Sprintf("No acknowledged write is missing from %s: of %d voters so many "+
-			"folders are here that each write is in one of them, and this one goes farthest.",
-			best.Path, len(best.Voters))
-	}
+func missing(judged node.Judgement) string {
+	best := judged.Best
 	since := "at a time that is not known"
 	if !best.Newest.IsZero() {
 		since = "at " + console.TimeText(best.Newest)
 	}
-	if best.NodeID == "" {
-		return fmt.Sprintf("Every write after the snapshot was taken is missing. That was %s.", since)
+	could := "Acknowledged writes could be missing: "
+	newest := fmt.Sprintf(" The newest that %s has was written %s.", best.Path, since)
+	switch judged.Doubt {
+	case node.Complete:
+		return fmt.Sprintf("No acknowledged write is missing from %s, if the folders are as "+
+			"their nodes left them: of %d voters so many are here that each write is in one of "+
+			"them, and this one goes farthest.", best.Path, len(best.Voters))
+	case node.OnlySnapshot:
+		return "Every write after the snapshot was taken is missing. By its own word that was " +
+			since + "."
+	case node.Changing:
+		return could + "the voters were being changed, and others may have counted." + newest
+	case node.Older:
+		return could + "a folder lacks what its node had told another. It is a copy, or was put " +
+			"back." + newest
+	case node.TooOld:
+		return could + "the folders are too far apart to tell that they are of one history." +
+			newest
 	}
-	return fmt.Sprintf("Acknowledged writes could be missing: those that other members "+
-		"acknowledged without this one. The newest that %s has was written %s. Name more "+
-		"folders, if there are any.",
-		best.Path, since)
+	return could + "those that other members acknowledged without this one." + newest +
+		" Name more folders, if there are any."
 }
 
 func (r report) print(c *cobra.Command, format *console.Format) error {
@@ -151,10 +168,10 @@ func (r report) print(c *cobra.Command, format *console.Format) error {
 	if err := format.Print(c, r, t); err != nil || *format != "table" {
 		return err
 	}
-	console.Tell(c, c.OutOrStdout(),
-		"\n%s\n\nThis takes %d of %d unseal shares. To make a new cluster of it, "+
-			"stop every node of this one, and say with --into and --cluster-address where.",
-		r.Missing, r.Threshold, r.Shares)
+	console.Tell(c, c.OutOrStdout(), "\nThe cluster's first transaction key is %s.\n\n%s\n\n"+
+		"This takes %d of %d unseal shares. To make a new cluster of it, stop every node of this "+
+		"one, and say with --into and --cluster-address where.",
+		r.TransactionKey, r.Missing, r.Threshold, r.Shares)
 	return nil
 }
 
@@ -166,7 +183,9 @@ func (r report) printMade(c *cobra.Command, format *console.Format, to node.Reco
 		"Made node %s in %s: the one member of cluster %s, in generation %d.\n\nStart it with "+
 			"this data folder and the cluster address %s, and unseal it with the same shares. Then "+
 			"empty the folders of the other nodes, start them, and have them join it (keyquorum "+
-			"operator raft join). Do not start any with its old folder.",
+			"operator raft join). Do not start any with its old folder.\n\nIf a node was removed "+
+			"because it was stolen, and this cluster may not know of it, change the authority and "+
+			"the gossip key (keyquorum operator rotate).",
 		r.NewNode, to.Dir, r.Cluster, r.Generation+1, to.ClusterAddr)
 	return nil
 }

@@ -16,6 +16,9 @@ import (
 // are the caller's to erase. At a terminal a wrong one is asked for again; in a pipe it ends the
 // command.
 func askShares(c *cobra.Command, s *node.LockedState) (good shares, err error) {
+	if err := node.Harden(); err != nil { // the keys will be in this process
+		return nil, err
+	}
 	for s.Progress() < s.Threshold {
 		text, err := console.Ask(os.Stdin, c.ErrOrStderr(),
 			fmt.Sprintf("Unseal share %d of %d", s.Progress()+1, s.Threshold))

@@ -89,12 +89,20 @@ func (f *file) keep() (meta node.SnapshotMeta, err error) {
 	if _, err = f.Seek(0, io.SeekStart); err != nil {
 		return meta, err
 	}
-	if meta, err = node.CheckSnapshot(f); err != nil {
+	if meta, err = node.CheckSnapshot(f.File); err != nil {
 		return meta, console.Exit(2,
 			fmt.Errorf("the node sent no whole snapshot, and %s is as it was: %w",
 				f.name, err))
 	}
-	return meta, os.Rename(f.File.Name(), f.name)
+	if err = os.Rename(f.File.Name(), f.name); err != nil {
+		return meta, err
+	}
+	dir, err := os.Open(filepath.Dir(f.name))
+	if err != nil {
+		return meta, err
+	}
+	defer dir.Close()
+	return meta, dir.Sync() // else a power cut takes the name, and who removes older ones has neither
 }
 
 // discard closes the file, and removes it if it has no name yet.
@@ -169,12 +177,13 @@ func verify() *cobra.Command {
 			return err
 		}
 		out := contentsOf(s)
-		said := fmt.Sprintf("Every byte of %s is right.", args[0])
+		said := fmt.Sprintf("%s is whole and as it was written. Who wrote it only --open tells.", args[0])
 		if *open {
 			if out.RecordsThatOpen, err = openAll(c, s); err != nil {
 				return err
 			}
-			said += fmt.Sprintf(" All %d sealed records open.", out.RecordsThatOpen)
+			said = fmt.Sprintf("%s is whole, an unsealed node of the cluster wrote it, and all %d sealed "+
+				"records open.", args[0], out.RecordsThatOpen)
 		}
 		if err := format.Print(c, out, out.table()); err != nil || *format != "table" {
 			return err
@@ -192,7 +201,7 @@ func read(c *cobra.Command, name string) (*node.SnapshotFile, error) {
 	}
 	defer f.Close()
 	defer console.Waiting(c.ErrOrStderr(), "Reading "+name)()
-	s, err := node.ReadSnapshot(f)
+	s, err := node.ReadSnapshotFile(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
