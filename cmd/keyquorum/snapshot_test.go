@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,6 +46,12 @@ func TestSnapshotCommands(t *testing.T) {
 	if o := shown.object(t); o["index"] != index || o["members"] != 1.0 || o["unseal_shares"] != 3.0 ||
 		o["unseal_threshold"] != 2.0 || o["cluster"] == "" {
 		t.Errorf("inspect: %v", o)
+	}
+	again := run("", "save", "backup.snap")
+	expectCode(t, "save over a file that is there", again, 0)
+	info, err := os.Stat(file)
+	if err != nil || !strings.Contains(again.stdout, fmt.Sprintf("Bytes       %d\n", info.Size())) {
+		t.Errorf("save says %s of a file of %d bytes (%v)", again.stdout, info.Size(), err)
 	}
 	checked := run("", "verify", "backup.snap")
 	expectCode(t, "verify", checked, 0)

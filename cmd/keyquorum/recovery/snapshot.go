@@ -65,36 +65,36 @@ func save(k *operator.Connection) *cobra.Command {
 
 // A file is written beside its name, and gets that when it is whole.
 type file struct {
-	*os.File
+	part  *os.File // no part of its methods: what is copied to it is to be counted
 	name  string
 	bytes atomic.Int64
 }
 
 func newFile(name string) (*file, error) {
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".part-*") // mode 0600
-	return &file{File: f, name: name}, err
+	return &file{part: f, name: name}, err
 }
 
 func (f *file) Write(b []byte) (int, error) {
-	n, err := f.File.Write(b)
+	n, err := f.part.Write(b)
 	f.bytes.Add(int64(n))
 	return n, err
 }
 
 // keep reads the file once more, from its beginning, before it takes its name.
 func (f *file) keep() (meta node.SnapshotMeta, err error) {
-	if err = f.Sync(); err != nil {
+	if err = f.part.Sync(); err != nil {
 		return meta, err
 	}
-	if _, err = f.Seek(0, io.SeekStart); err != nil {
+	if _, err = f.part.Seek(0, io.SeekStart); err != nil {
 		return meta, err
 	}
-	if meta, err = node.CheckSnapshot(f.File); err != nil {
+	if meta, err = node.CheckSnapshot(f.part); err != nil {
 		return meta, console.Exit(2,
 			fmt.Errorf("the node sent no whole snapshot, and %s is as it was: %w",
 				f.name, err))
 	}
-	if err = os.Rename(f.File.Name(), f.name); err != nil {
+	if err = os.Rename(f.part.Name(), f.name); err != nil {
 		return meta, err
 	}
 	dir, err := os.Open(filepath.Dir(f.name))
@@ -107,8 +107,8 @@ func (f *file) keep() (meta node.SnapshotMeta, err error) {
 
 // discard closes the file, and removes it if it has no name yet.
 func (f *file) discard() {
-	f.Close()
-	os.Remove(f.File.Name())
+	f.part.Close()
+	os.Remove(f.part.Name())
 }
 
 // contents is what inspect and verify print.
