@@ -141,8 +141,8 @@ func Open(config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{mu: latch.New(), config: config, audit: log, counts: vault.NewCounts(), nonces: newNonces(),
-		failed: make(chan struct{})}
+	n := &Node{mu: latch.New(), config: config, audit: log, counts: vault.NewCounts(),
+		nonces: newNonces(), failed: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.lookAtDisks()
 	if err := n.openExisting(); err != nil {

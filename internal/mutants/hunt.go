@@ -23,7 +23,9 @@ type mutant struct {
 }
 
 // everyMutant is all of them: of the product, and of the core of the lease protocol.
-func everyMutant() []mutant { return slices.Concat(mutants, signedMutants, leaseMutants) }
+func everyMutant() []mutant {
+	return slices.Concat(mutants, signedMutants, recoveryMutants, leaseMutants)
+}
 
 // A finding is what became of the test.
 type finding struct {

@@ -21,7 +21,8 @@ type Archive struct {
 }
 
 // errIncomplete: the file ends too early, or what it holds is no archive.
-var errIncomplete = errors.New("the snapshot is incomplete: it was cut off, or is no snapshot of Keyquorum")
+var errIncomplete = errors.New(
+	"the snapshot is incomplete: it was cut off, or is no snapshot of Keyquorum")
 
 // Read reads an archive to its last byte. state is handed the state's snapshot, and what Meta says
 // of it, and reads all of it; its error is Read's. A state of more than maxState bytes is refused
