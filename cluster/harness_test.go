@@ -76,7 +76,9 @@ func (g *group) prepare(i int, authority *identity.Authority, founding []byte) c
 	store, err := storage.Create(dir,
 		storage.Manifest{ClusterID: clusterID, NodeID: g.ids[i], Voter: true})
 	must(g.t, err)
-	must(g.t, cluster.Found(store, founding))
+	if founding != nil {
+		must(g.t, cluster.Found(store, founding))
+	}
 	must(g.t, store.Close())
 	key, csr, err := identity.NewRequest()
 	must(g.t, err)

@@ -57,18 +57,22 @@ func (c *Cluster) committed() uint64 {
 
 // readKnown takes what an earlier process has written.
 func (c *Cluster) readKnown() error {
-	var k known
-	b, err := stored(c.Store.Stable(), keyKnown)
+	k, err := storedKnown(c.Store.Stable())
 	if err != nil {
 		return err
-	}
-	if b != nil && wire.Decode(b, &k) != nil {
-		return errors.New("cluster: what the folder knows of the cluster can't be read")
 	}
 	c.kept.committed.Store(k.Committed)
 	c.kept.shown = k.Shown
 	c.hears.book = lives.NewBook(k.Heard, c.belongs, c.port.Alive)
 	return nil
+}
+
+func storedKnown(stable raft.StableStore) (k known, err error) {
+	b, err := stored(stable, keyKnown)
+	if err == nil && b != nil && wire.Decode(b, &k) != nil {
+		err = errors.New("cluster: what the folder knows of the cluster can't be read")
+	}
+	return k, err
 }
 
 // keepMark ends with the member. A disk that refuses has ended this store for good.
@@ -141,24 +145,33 @@ func (m *resumed) resume() error {
 	if err != nil || first == 0 {
 		return err
 	}
+	_, err = replay(logs, max(first, m.c.fsm.View().Index()+1), m.c.kept.committed.Load(),
+		func(entries []*raft.Log) { m.apply(entries) })
+	return err
+}
+
+// replay hands over the entries of a log that Raft sends to the state machine, in order and in
+// batches, and returns the newest entry of all kinds. It ends where the log does.
+func replay(logs raft.LogStore, from, to uint64, apply func([]*raft.Log)) (newest raft.Log,
+	err error) {
 	var batch []*raft.Log
-	for i := max(first, m.c.fsm.View().Index()+1); i <= m.c.kept.committed.Load(); i++ {
+	for i := from; i <= to; i++ {
 		var l raft.Log
 		if err := logs.GetLog(i, &l); errors.Is(err, raft.ErrLogNotFound) {
 			break
 		} else if err != nil {
-			return err
+			return newest, err
 		}
-		if goesToState(&l) {
+		if newest = l; goesToState(&l) {
 			batch = append(batch, &l)
 		}
 		if len(batch) == resumeBatch {
-			m.apply(batch)
+			apply(batch)
 			batch = nil
 		}
 	}
-	m.apply(batch)
-	return nil
+	apply(batch)
+	return newest, nil
 }
 
 const resumeBatch = 256

@@ -44,9 +44,9 @@ func TestElectedLeaderIsFollowedAfterAThief(t *testing.T) {
 	})
 }
 
-// A thief leads at one member in a term, and has it take entries; then others elect somebody in that
-// term, of whom this member hears only when it stands for election itself, in vain. It leaves the
-// term, in which there is nobody whom it may follow; also if the thief says that he did not vote,
+// A thief leads at one member in a term, and has it take entries; then others elect somebody in
+// that term, of whom this member hears only when it stands for election itself, in vain. It leaves
+// the term, in which there is nobody whom it may follow; also if the thief says that he did not vote,
 // and his vote was needed.
 func TestTakenEntriesLockNobodyOut(t *testing.T) {
 	for _, size := range []int{3, 5} {

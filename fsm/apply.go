@@ -52,6 +52,9 @@ func (d *draft) command(l *raft.Log, c *check) (o Outcome) {
 	case Retired, Foreign:
 	case Applied:
 		touched, graves := d.write(l.Index, c.txn.Writes)
+		if c.txn.Verb == Recover {
+			d.generation++
+		}
 		d.decide(c.txn.ID, o, touched, graves)
 		if c.txn.Verb == Reseal {
 			d.erased(l.Index) // the older shares open what stood there
@@ -105,7 +108,7 @@ func (d *draft) judge(index, before uint64, c *check) (Outcome, error) {
 				return Outcome{Kind: Conflict, Index: index, Path: c.Path, At: at}, nil
 			}
 		}
-		return d.allow(o, before, t)
+		return d.allow(o, before, c)
 	}
 	return o, nil
 }
@@ -118,17 +121,19 @@ func (d *draft) saw(t Txn) bool {
 }
 
 // allow holds a transaction against the rules of its verb.
-func (d *draft) allow(o Outcome, before uint64, t Txn) (Outcome, error) {
+func (d *draft) allow(o Outcome, before uint64, c *check) (Outcome, error) {
 	var err error
+	t := c.txn
 	switch t.Verb {
 	case Found:
 		if _, err = DecodeMembers(t.value(PathMembers)); err == nil && before != 0 {
 			err = fmt.Errorf("%w: there is a state already", errRule)
 		}
 	case Rotate:
-		var next Line
-		if next, err = DecodeLine(t.value(PathKeys)); err == nil && !next.extends(d.line) {
-			err = fmt.Errorf("%w: the transaction keys are not the old ones and one more", errRule)
+		err = d.allowSuccessor(t)
+	case Recover:
+		if err = d.allowSuccessor(t); err == nil {
+			err = d.allowRecovery(t, c.kept)
 		}
 	case Change:
 		if !d.members.Matches(d.configuration) {
@@ -140,6 +145,39 @@ func (d *draft) allow(o Outcome, before uint64, t Txn) (Outcome, error) {
 		o.Kind = Refused
 	}
 	return o, err
+}
+
+func (d *draft) allowSuccessor(t Txn) error {
+	next, err := DecodeLine(t.value(PathKeys))
+	if err == nil && !next.extends(d.line) {
+		err = fmt.Errorf("%w: the transaction keys are not the old ones and one more", errRule)
+	}
+	return err
+}
+
+// allowRecovery: one member, which is none of before, and a mark for each of before. It begins the
+// folder of a new cluster, so that no log ever holds one.
+func (d *draft) allowRecovery(t Txn, kept bool) error {
+	next, err := DecodeMembers(t.value(PathMembers))
+	if err != nil {
+		return err
+	}
+	if !kept {
+		return fmt.Errorf("%w: a recovery in a log", errRule)
+	}
+	if len(next) != 1 || len(t.Writes) != 3+len(d.members) {
+		return fmt.Errorf("%w: a recovery leaves one member, and removes all others", errRule)
+	}
+	for _, s := range d.members {
+		if t.value(RemovedDir+s.ID) == nil {
+			return fmt.Errorf("%w: member %s is not removed", errRule, s.ID)
+		}
+	}
+	if _, dead := d.records.Get(RemovedDir + next[0].ID); dead ||
+		t.value(RemovedDir+next[0].ID) != nil {
+		return fmt.Errorf("%w: %s was removed for ever", errRule, next[0].ID)
+	}
+	return nil
 }
 
 // allowChange: one member at a time, a removed id never again, and a mark exactly for who goes.

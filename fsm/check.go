@@ -20,6 +20,15 @@ type check struct {
 	retired bool  // rightly signed, by a key that has a successor
 	refused error // why it changes nothing
 	fatal   error // rightly signed, and of a release that this one can't follow
+
+	kept bool // it comes from a snapshot, not from a log
+}
+
+// ofSnapshot is the check of an entry that a snapshot holds. The check itself may be shared.
+func (c *check) ofSnapshot() *check {
+	kept := *c
+	kept.kept = true
+	return &kept
 }
 
 // errUnsigned: no key of the cluster signed it.

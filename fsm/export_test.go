@@ -23,6 +23,7 @@ func NewFree(o Options, line Line) *FSM {
 func Vouch(f *FSM) {
 	f.draft.candidate = f.draft.freeze()
 	f.draft.vouch()
+	f.publish()
 }
 
 // Unchecked signs what Sign refuses.

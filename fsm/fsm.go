@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
@@ -159,10 +158,11 @@ func (f *FSM) applyOne(l *raft.Log, c *check) any {
 }
 
 // publish makes the draft visible. The history has it already, so that whoever reads an index finds
-// its digest.
+// its digest. Only what is published has a source: a vouched state that had one would keep the
+// vouched state before it in memory, and that the one before.
 func (f *FSM) publish() {
 	s := f.draft.freeze()
-	s.backing = f.draft.vouching.backing()
+	s.backing, s.source = f.draft.vouching.backing(), f.draft.source()
 	f.current.Store(s)
 	f.waiters.release(s.index)
 }
@@ -184,8 +184,7 @@ func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 	if f.fatal != nil {
 		return nil, f.fatal
 	}
-	d := f.draft
-	return &snapshot{d.vouched, slices.Clone(d.tail), d.index, d.digest}, nil
+	return f.View().state.source, nil
 }
 
 // Restore reads a snapshot to its end, checks all of it, signatures and digests too, and puts its
@@ -240,6 +239,9 @@ func (f *FSM) Vet(r io.Reader) (View, error) {
 	switch {
 	case !d.line.Agrees(own.Line()):
 		err = errors.New("it is another cluster's")
+	case d.generation != own.Generation() && own.Index() > 0:
+		err = fmt.Errorf("it is of restore generation %d, and this member's state of %d", d.generation,
+			own.Generation())
 	case d.index < own.Index():
 		err = fmt.Errorf("it is of index %d, and this member is at %d", d.index, own.Index())
 	case !d.leadsThrough(own.Index(), own.Digest()):

@@ -233,7 +233,7 @@ func (v View) MembersAfter(entries iter.Seq2[uint64, []byte]) Members {
 			if next, err := DecodeLine(c.txn.value(PathKeys)); err == nil && next.extends(line) {
 				line = next
 			}
-		case Change:
+		case Change: // a recovery is in no log
 			next, err := DecodeMembers(c.txn.value(PathMembers))
 			if err != nil || !c.txn.holdsTo(PathMembers, changed) || v.refuses(index, c.txn) {
 				continue

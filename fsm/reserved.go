@@ -37,6 +37,10 @@ const (
 	// Reseal changes the shares: the seal record, and the keyring, which is wrapped anew by the root
 	// key that the new record holds. Neither means anything without the other.
 	Reseal Verb = 5
+	// Recover makes a cluster of one new member out of what is left of another: its keyring and
+	// transaction key get successors, all members before are removed for ever, and the state is of
+	// the next generation. Nobody sends it to a cluster that has a leader.
+	Recover Verb = 6
 )
 
 func reserved(path string) bool {
@@ -79,6 +83,9 @@ func (t Txn) validVerb() error {
 		ok = only && len(written) == 1+marks && marks <= 1 && written[PathMembers]
 	case Reseal:
 		ok = only && len(written) == 2 && written[PathSeal] && written[PathKeyring]
+	case Recover:
+		ok = only && len(written) == 3+marks && marks > 0 && written[PathKeys] &&
+			written[PathKeyring] && written[PathMembers]
 	case Checkpoint:
 		ok = len(t.Writes)+len(t.Conditions) == 0
 	}

@@ -35,7 +35,8 @@ type state struct {
 	anchor  Line    // checker.anchor
 
 	digest  [32]byte
-	backing Backing // of one that was published
+	backing Backing   // of one that was published
+	source  *snapshot // of one that was published: what a snapshot of it is made of
 }
 
 // An account is what the state remembers of its past in numbers.

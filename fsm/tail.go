@@ -102,7 +102,7 @@ func (d *draft) replay(batch []tailEntry, c *checker) error {
 		}
 		var made *check
 		if l.Type == raft.LogCommand {
-			made = c.take(checked[i], l.Data, d.line)
+			made = c.take(checked[i], l.Data, d.line).ofSnapshot()
 		}
 		refused := d.account.refused
 		result, err := d.apply(l, made)

@@ -95,6 +95,23 @@ func (v View) Recompute(ctx context.Context) ([32]byte, error) {
 	return s.digest(v.state.index, v.state.generation), ctx.Err()
 }
 
+// WasAt says whether the state was, or is, at index with a digest. known is false for an index
+// further back than IDWindow.
+func (v View) WasAt(p Place) (was, known bool) { return v.state.wasAt(p.Index, p.Digest) }
+
+// PlaceBy is the newest place at or below an index that the state was at; the zero Place where that
+// is further back than IDWindow.
+func (v View) PlaceBy(index uint64) (p Place) {
+	if v.state.index <= index {
+		return Place{Index: v.state.index, Digest: v.state.digest}
+	}
+	v.state.past.Descend(index, func(at uint64, digest [32]byte) bool {
+		p = Place{Index: at, Digest: digest}
+		return false
+	})
+	return p
+}
+
 // Configuration returns the last committed Raft configuration and its index, 0 when there is none
 // yet.
 func (v View) Configuration() (raft.Configuration, uint64) {

@@ -25,6 +25,7 @@ type call struct {
 	room   chan struct{} // the call has one of these places for what is large; nil while nothing is
 	out    *[]byte       // pooled; the answer's body
 	shared []byte        // the answer's body instead, where many answers have the same; never written to
+	stream streamer      // the answer's body instead, of any length
 	status int           // of the answer
 	format format
 
@@ -106,7 +107,7 @@ func (c *call) fail(err error) {
 	}
 	c.status = f.status
 	f.headers(c.w.Header())
-	c.shared = nil
+	c.shared, c.stream = nil, nil
 	*c.out = c.format(c, f, (*c.out)[:0])
 }
 
@@ -121,6 +122,10 @@ func (c *call) write() {
 	if c.status == http.StatusNoContent {
 		delete(h, "Content-Type")
 		c.w.WriteHeader(c.status)
+		return
+	}
+	if c.stream != nil {
+		c.writeStream()
 		return
 	}
 	body := *c.out

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"keyquorum/internal/throng"
 )
 
@@ -69,7 +71,13 @@ func newConnections(places int) *connections {
 // A Server is net/http's, behind connections that are bounded.
 type Server struct {
 	*http.Server
-	connections *connections
+	handler *Handler
+}
+
+// Change takes other settings while it serves.
+func (s *Server) Change(throttle Throttle, level hclog.Level) {
+	s.handler.SetThrottle(throttle)
+	s.handler.SetLogLevel(level)
 }
 
 // ServeTLS serves the connections that come in at l, until the server is closed. It does the
@@ -78,7 +86,7 @@ func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
 	config = config.Clone()
 	config.NextProtos = []string{"http/1.1"} // see forget.go
 	api := &apiListener{
-		Listener: l, connections: s.connections, config: config,
+		Listener: l, connections: s.handler.conns, config: config,
 		ready: make(chan net.Conn), failed: make(chan error),
 	}
 	api.open, api.close = context.WithCancel(context.Background())

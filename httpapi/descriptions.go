@@ -122,7 +122,7 @@ var descriptions = underSecondNames(map[string]description{
 		typed[logLevelData](), nil},
 	"PUT sys/loggers": {"Log at another level", typed[logLevelData](), empty,
 		nil},
-	"DELETE sys/loggers": {"Log at the level that the node was started with",
+	"DELETE sys/loggers": {"Log at the level that the settings have",
 		empty, empty, nil},
 	"PUT sys/rotate": {"Change the keyring and the transaction key", empty,
 		empty, nil},
@@ -161,6 +161,8 @@ var descriptions = underSecondNames(map[string]description{
 	"GET sys/storage/raft/configuration": {"Members of the cluster", empty, typed[configurationData](),
 		nil},
 	"PUT sys/storage/raft/remove-peer": {"Remove a member", typed[removeRequest](), empty, nil},
+	"GET sys/storage/raft/snapshot": {"Take a snapshot of the cluster, as a gzip of a tar", empty,
+		gzipped, nil},
 
 	"GET keyquorum/state": {"Digest of what this node holds", empty,
 		typed[stateData](), []string{"index"}},

@@ -198,11 +198,12 @@ func (b Buckets) Len() int { return len(b.t.young) + len(b.t.old) }
 func Counting(t Throttle) (request func()) {
 	m := newMeters()
 	routes := m.metered(secretRoutes())
-	h := &Handler{meters: m, throttle: newThrottle(t)}
+	h := &Handler{meters: m}
+	h.SetThrottle(t)
 	c := &call{h: h, route: &routes[0], status: http.StatusOK}
 	c.caller.Vault, c.caller.Identity.OID = "demo", "11111111-2222-3333-4444-555555555555"
 	c.req.Start = time.Now()
-	h.throttle.take(who{c.caller.Identity.OID, c.caller.Vault}, c.req.Start,
+	h.throttle.Load().take(who{c.caller.Identity.OID, c.caller.Vault}, c.req.Start,
 		func(string) bool { return true })
 	return func() {
 		m.inFlight.Add(1)

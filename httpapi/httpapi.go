@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -63,7 +64,6 @@ type Handler struct {
 	n         *node.Node
 	zones     []Zone // folded to lower case
 	log       hclog.Logger
-	logLevel  hclog.Level // that it began with
 	dial      dialer
 	version   []string      // value of the header x-ms-keyvault-service-version
 	region    []string      // and of x-ms-keyvault-region
@@ -71,15 +71,19 @@ type Handler struct {
 	askers    *rate.Limiter // bounds what they can make us ask of other nodes
 	large     chan struct{} // holds one for each large body in memory
 	huge      chan struct{} // and for each that is over maxBody
+	saving    chan struct{} // and for each snapshot on its way to an operator
 	hugeOf    sync.Map      // object id of the application → the *call that has one of these
 	backups   chan struct{} // and for each backup
-	throttle  *throttle     // nil: nobody is throttled
 	meters    *meters
 	conns     *connections
 	metrics   *metrics
 	router    *mux.Router
 	joins     *joins
 	openapi   func() ([]byte, error) // the document, made when it is first asked for
+
+	// Settings that change while it serves (Server.Change).
+	logLevel atomic.Int32             // the hclog.Level to come back to
+	throttle atomic.Pointer[throttle] // nil: nobody is throttled
 }
 
 // New returns the handler for a node's API listener.
@@ -94,8 +98,8 @@ func New(n *node.Node, c Config) *Handler {
 		askers:    rate.NewLimiter(10, 20),
 		large:     make(chan struct{}, maxLarge),
 		huge:      make(chan struct{}, maxHuge),
+		saving:    make(chan struct{}, maxSaving),
 		backups:   make(chan struct{}, maxBackups),
-		throttle:  newThrottle(c.Throttle),
 		meters:    newMeters(),
 		conns:     newConnections(c.Connections),
 	}
@@ -108,7 +112,8 @@ func New(n *node.Node, c Config) *Handler {
 	if h.log == nil {
 		h.log = hclog.NewNullLogger()
 	}
-	h.logLevel = h.log.GetLevel()
+	h.throttle.Store(newThrottle(c.Throttle))
+	h.logLevel.Store(int32(h.log.GetLevel()))
 	for _, z := range c.Zones {
 		h.zones = append(h.zones,
 			Zone{Suffix: strings.ToLower(z.Suffix), Login: strings.ToLower(z.Login)})

@@ -55,7 +55,7 @@ func NewServer(n *node.Node, c Config, logger hclog.Logger) *Server {
 			ForceLevel: hclog.Debug}),
 	}
 	s.RegisterOnShutdown(h.Close)
-	return &Server{s, h.conns}
+	return &Server{s, h}
 }
 
 // headLimits refuses what no route needs, before anything is looked at.

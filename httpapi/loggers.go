@@ -20,6 +20,12 @@ func loggerRoutes() []route {
 	}
 }
 
+// SetLogLevel sets another level for the whole node, which is also the one to come back to.
+func (h *Handler) SetLogLevel(level hclog.Level) {
+	h.logLevel.Store(int32(level))
+	h.log.SetLevel(level)
+}
+
 type logLevelData struct {
 	Level string `json:"level"` // "trace", "debug", "info", "warn" or "error"
 }
@@ -39,6 +45,6 @@ func setLogLevel(c *call, q *logLevelData) (none, error) {
 }
 
 func resetLogLevel(c *call, _ *none) (none, error) {
-	c.h.log.SetLevel(c.h.logLevel)
+	c.h.log.SetLevel(hclog.Level(c.h.logLevel.Load()))
 	return none{}, nil
 }

@@ -43,4 +43,11 @@ func TestLogLevelChangesAtRunTime(t *testing.T) {
 	}
 	change("DELETE", ``, 204)
 	says(false)
+
+	s.h.SetLogLevel(hclog.Debug) // as a reload does
+	says(true)
+	change("POST", `{"level":"error"}`, 204)
+	says(false)
+	change("DELETE", ``, 204)
+	says(true)
 }

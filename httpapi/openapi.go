@@ -177,9 +177,9 @@ func (d *document) responses(s *surface, f form) object {
 		out["204"] = object{"description": "Done."}
 		return out
 	}
-	if f.text {
+	if f.media != "" {
 		out["200"] = object{"description": "The answer.",
-			"content": object{"text/plain": object{"schema": object{"type": "string"}}}}
+			"content": object{f.media: object{"schema": object{"type": "string"}}}}
 		return out
 	}
 	d.Components.Schemas.add(f, true)

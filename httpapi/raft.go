@@ -28,6 +28,8 @@ func raftRoutes() []route {
 			serve: recorded(configuration, nothing, writeData)},
 		{methods: write, shape: at + "remove-peer", operation: "sys/raft/remove-peer", body: tinyBody,
 			serve: recorded(removePeer, func(q *removeRequest) string { return q.ServerID }, noContent)},
+		{methods: get, shape: at + "snapshot", operation: "sys/raft/snapshot",
+			serve: recorded(saveSnapshot, nothing, writeSnapshot)},
 	}
 }
 

@@ -11,10 +11,13 @@ type form struct {
 	name     string
 	of       reflect.Type // nil: name is in openapi.json
 	whatever bool         // an answer has it whatever its status
-	text     bool         // it is no JSON, but text
+	media    string       // its type, where it is no JSON
 }
 
-var plainText = form{name: "text", text: true}
+var (
+	plainText = form{name: "text", media: "text/plain"}
+	gzipped   = form{name: "file", media: "application/gzip"}
+)
 
 var empty form
 

@@ -424,19 +424,10 @@ func (c *call) give(share []byte) (sealStatusData, error) {
 	return sealStatusOf(s), nodeFailure(err)
 }
 
-// shareLen is the size of an unseal share in bytes.
-const shareLen = 33
-
-// decodeShare takes hex if that gives a share's length, else standard base64.
 func decodeShare(text []byte) ([]byte, error) {
-	share := make([]byte, max(hex.DecodedLen(len(text)), base64.StdEncoding.DecodedLen(len(text))))
-	if n, err := hex.Decode(share, text); err == nil && n == shareLen {
-		return share[:n], nil
+	if share, ok := node.DecodeShare(text); ok {
+		return share, nil
 	}
-	if n, err := base64.StdEncoding.Decode(share, text); err == nil && n > 0 {
-		return share[:n], nil
-	}
-	clear(share)
 	return nil, refuse(http.StatusBadRequest, "", "'key' must be a valid hex or base64 string")
 }
 

@@ -45,6 +45,16 @@ func newThrottle(t Throttle) *throttle {
 	return &throttle{rate: rate.Limit(t.Rate), burst: burst, young: map[who]*rate.Limiter{}}
 }
 
+// SetThrottle sets another bound, from the next request on. If it is another one, everybody begins
+// with a full bucket.
+func (h *Handler) SetThrottle(t Throttle) {
+	was, is := h.throttle.Load(), newThrottle(t)
+	if was != nil && is != nil && was.rate == is.rate && was.burst == is.burst {
+		return
+	}
+	h.throttle.Store(is)
+}
+
 // take says whether one more request is taken now. exists is asked about the vault of a bucket that
 // is not there yet.
 func (t *throttle) take(w who, now time.Time, exists func(vault string) bool) bool {
@@ -85,7 +95,7 @@ func (t *throttle) pause() time.Duration {
 // unthrottled lets a call go on, or refuses it before it costs more than its authentication: no
 // lease, no fence, no key, no body.
 func (c *call) unthrottled() error {
-	t := c.h.throttle
+	t := c.h.throttle.Load()
 	if t == nil || t.take(who{c.caller.Identity.OID, c.caller.Vault}, c.req.Start, c.vaults.HasVault) {
 		return nil
 	}

@@ -67,6 +67,23 @@ func TestTooManyRequestsAreRefused(t *testing.T) {
 	}
 }
 
+// The bound changes while a node serves. The same bound leaves the buckets as they are.
+func TestThrottleChangesAtRunTime(t *testing.T) {
+	s, c := throttled(t)
+	for _, row := range []struct {
+		bound  httpapi.Throttle
+		status int
+	}{
+		{seldom, 429}, {httpapi.Throttle{}, 200}, {httpapi.Throttle{Rate: 0.001, Burst: 1}, 200},
+		{httpapi.Throttle{Rate: 0.001, Burst: 1}, 429}, {seldom, 200},
+	} {
+		s.h.SetThrottle(row.bound)
+		if a := c.call("GET", "/secrets/s", ""); a.status != row.status {
+			t.Errorf("with %+v: %d, want %d", row.bound, a.status, row.status)
+		}
+	}
+}
+
 // Names of vaults cost nothing: those that do not exist have one bucket together.
 func TestInventedVaultsShareABucket(t *testing.T) {
 	_, c := throttled(t)

@@ -80,7 +80,7 @@ func (n *Node) InitFor(
 	if err != nil {
 		return InitResult{}, err
 	}
-	if err := n.create(g.member, g.firstEntries); err != nil {
+	if err := g.member.create(n.memberDir(), g.firstEntries); err != nil {
 		return InitResult{}, fmt.Errorf("node: init: %w", err)
 	}
 	if err := n.openMember(); err != nil {

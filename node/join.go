@@ -221,7 +221,7 @@ func (n *Node) becomeLocked(m newMember) error {
 	if err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
-	if err := n.create(m, func(*storage.Store) error { return nil }); err != nil {
+	if err := m.create(n.memberDir(), func(*storage.Store) error { return nil }); err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
 	n.joining, n.ceremony = nil, nil

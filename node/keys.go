@@ -93,7 +93,7 @@ func (n *Node) RotateKeyring(ctx context.Context) (term uint32, err error) {
 		if err := k.refresh(view); err != nil {
 			return 0, err
 		}
-		txn, err := k.rotation(view)
+		txn, err := k.rotation(view, fsm.Rotate)
 		if err != nil {
 			return 0, err
 		}
@@ -208,8 +208,8 @@ func (k *keys) keyringOf(view fsm.View) (*seal.Keyring, error) {
 	return keyring, err
 }
 
-// rotation is the transaction that gives keyring and transaction key a successor.
-func (k *keys) rotation(view fsm.View) (fsm.Txn, error) {
+// rotation is a transaction of a verb that gives keyring and transaction key a successor.
+func (k *keys) rotation(view fsm.View, verb fsm.Verb) (fsm.Txn, error) {
 	none := fsm.Txn{}
 	next, err := k.keyringOf(view)
 	if err != nil {
@@ -233,7 +233,7 @@ func (k *keys) rotation(view fsm.View) (fsm.Txn, error) {
 	if err != nil {
 		return none, err
 	}
-	txn := view.Begin(fsm.Rotate)
+	txn := view.Begin(verb)
 	cluster.Put(&txn, view, pathKeyring, wrapped)
 	cluster.Put(&txn, view, fsm.PathKeys, line)
 	return txn, nil

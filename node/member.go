@@ -57,10 +57,10 @@ type newMember struct {
 	trust           []byte // cluster.Trust, encoded
 }
 
-// create builds the member's folder under a temporary name, lets prepare fill its empty store, and
+// create builds a member's folder under a temporary name, lets prepare fill its empty store, and
 // moves it into place: a crash before that is a node without data.
-func (n *Node) create(m newMember, prepare func(*storage.Store) error) error {
-	temporary := n.memberDir() + ".new"
+func (m newMember) create(dir string, prepare func(*storage.Store) error) error {
+	temporary := dir + ".new"
 	if err := os.RemoveAll(temporary); err != nil {
 		return err
 	}
@@ -68,11 +68,13 @@ func (n *Node) create(m newMember, prepare func(*storage.Store) error) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(prepare(store), m.writeFiles(temporary), store.Close())
-	if err != nil {
+	if err = prepare(store); err == nil { // else somebody else may be making this folder
+		err = m.writeFiles(temporary)
+	}
+	if err = errors.Join(err, store.Close()); err != nil {
 		return err
 	}
-	return storage.RenameDir(temporary, n.memberDir())
+	return storage.RenameDir(temporary, dir)
 }
 
 func (m newMember) writeFiles(dir string) error {

@@ -23,6 +23,7 @@ import (
 
 	"keyquorum/audit"
 	"keyquorum/cluster"
+	"keyquorum/internal/latch"
 	"keyquorum/internal/space"
 	"keyquorum/seal"
 	"keyquorum/vault"
@@ -94,7 +95,7 @@ type Node struct {
 	nonces nonces
 	disks  atomic.Pointer[disks] // as they were looked at last
 
-	mu       sync.Mutex // held through init, unseal, seal and join: one at a time
+	mu       latch.Latch // held through init, unseal, seal and join: one at a time
 	ceremony *seal.Ceremony
 	joining  *joining // nil unless this node waits for shares to answer a challenge
 
@@ -140,8 +141,8 @@ func Open(config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{config: config, audit: log, counts: vault.NewCounts(), nonces: newNonces(),
-		failed: make(chan struct{})}
+	n := &Node{mu: latch.New(), config: config, audit: log, counts: vault.NewCounts(),
+		nonces: newNonces(), failed: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.lookAtDisks()
 	if err := n.openExisting(); err != nil {
@@ -219,7 +220,10 @@ func (n *Node) Wait(ctx context.Context, index uint64) error {
 	return m.cluster.Wait(ctx, index)
 }
 
-func (n *Node) memberDir() string { return filepath.Join(n.config.Dir, "cluster") }
+func (n *Node) memberDir() string { return memberDir(n.config.Dir) }
+
+// memberDir is the folder of the member in a node's data folder.
+func memberDir(data string) string { return filepath.Join(data, "cluster") }
 
 // keys are what an unsealed node has. They go together.
 type keys struct {

@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"time"
 
@@ -72,29 +74,41 @@ func (n *Node) Unseal(ctx context.Context, share seal.Plaintext) (SealStatus, er
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(n.ctx, cancel)()
+	s, opened, err := n.giveShare(ctx, share)
+	if opened == nil {
+		return s, err
+	}
+	return n.awaitOpened(ctx, opened)
+}
+
+// giveShare takes a share, and begins to open the node with the last one. opened tells how that
+// ends; it is nil where nothing was begun.
+func (n *Node) giveShare(ctx context.Context, share seal.Plaintext) (s SealStatus,
+	opened <-chan error, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ctx.Err() != nil {
-		return n.SealStatus(), errClosed
+		return n.SealStatus(), nil, errClosed
 	}
 	if n.keys.Load() != nil {
-		return n.SealStatus(), nil
+		return n.SealStatus(), nil, nil
 	}
 	if n.ceremony == nil {
-		return n.SealStatus(), ErrUninitialized
+		return n.SealStatus(), nil, ErrUninitialized
 	}
 	if m := n.member.Load(); m != nil {
 		n.collectLocked(m)
 	}
 	progress, err := n.ceremony.Add(share)
 	if err != nil || progress < n.thresholdLocked() {
-		return n.noteLocked(), err
+		return n.noteLocked(), nil, err
 	}
 	root, err := n.openSealLocked(ctx)
 	if err != nil {
-		return n.noteLocked(), err
+		return n.noteLocked(), nil, err
 	}
-	return n.openKeysLocked(ctx, root)
+	opened = n.openKeysLocked(root)
+	return n.noteLocked(), opened, nil
 }
 
 // openSealLocked makes the root key of enough shares, at a joiner by way of the cluster.
@@ -127,25 +141,30 @@ type opening struct{ stop context.CancelFunc }
 
 // openKeysLocked unwraps the keyring and opens the domain. The keyring may not be here yet: after a
 // restart nothing is applied before there is a leader, a node that has just joined has an empty
-// state. Then a goroutine waits for it.
-func (n *Node) openKeysLocked(ctx context.Context, root *seal.Root) (SealStatus, error) {
+// state. So a goroutine waits for it, and tells how that ended.
+func (n *Node) openKeysLocked(root *seal.Root) (done <-chan error) {
 	opened, stop := context.WithCancel(n.ctx)
 	o := &opening{stop}
 	n.stopOpening()
 	n.keysMu.Lock()
 	n.opening = o
 	n.keysMu.Unlock()
-	m, done := n.member.Load(), make(chan error, 1)
-	n.wg.Go(func() { done <- n.openKeys(opened, o, m, root) })
-	n.noteLocked()
+	m, ended := n.member.Load(), make(chan error, 1)
+	n.wg.Go(func() { ended <- n.openKeys(opened, o, m, root) })
+	return ended
+}
+
+// awaitOpened waits without mu: whoever seals the node meanwhile must not wait for a leader too.
+func (n *Node) awaitOpened(ctx context.Context, opened <-chan error) (s SealStatus, err error) {
 	wait, cancel := context.WithTimeout(ctx, unsealWait)
 	defer cancel()
 	select {
-	case err := <-done:
-		return n.noteLocked(), err
+	case err = <-opened:
 	case <-wait.Done():
-		return n.noteLocked(), nil
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.noteLocked(), err
 }
 
 // openKeys takes over root.
@@ -365,3 +384,20 @@ func IsBadShare(err error) bool {
 
 // IsDuplicateShare says that the share was given already.
 func IsDuplicateShare(err error) bool { return errors.Is(err, seal.ErrShareDuplicate) }
+
+// shareLen is the size of an unseal share in bytes.
+const shareLen = 33
+
+// DecodeShare reads an unseal share as people keep it: hex if that gives a share's length, else
+// standard base64. text and share are the caller's to erase.
+func DecodeShare(text []byte) (share []byte, ok bool) {
+	share = make([]byte, max(hex.DecodedLen(len(text)), base64.StdEncoding.DecodedLen(len(text))))
+	if n, err := hex.Decode(share, text); err == nil && n == shareLen {
+		return share[:n], true
+	}
+	if n, err := base64.StdEncoding.Decode(share, text); err == nil && n > 0 {
+		return share[:n], true
+	}
+	clear(share)
+	return nil, false
+}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"keyquorum/internal/latch"
 )
 
 // A commits is the one way to write to raft.db, and the latch: the first commit that fails is the
@@ -24,7 +26,7 @@ type commits struct {
 	gate func(op, path string) error // see Store.Gate; nil in a node
 
 	// writing is held over each commit, so that none begins before it is known how the last ended.
-	writing latch
+	writing latch.Latch
 	poison  atomic.Pointer[error]
 
 	counting sync.Mutex // guards the fields below; never held over I/O
@@ -45,7 +47,7 @@ const (
 var errClosed = errors.New("storage: the folder was closed")
 
 func newCommits(db *liveBolt) *commits {
-	return &commits{db: db, failed: make(chan struct{}), writing: newLatch()}
+	return &commits{db: db, failed: make(chan struct{}), writing: latch.New()}
 }
 
 func (c *commits) err() error {

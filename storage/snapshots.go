@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"keyquorum/internal/latch"
 )
 
 // keptSnapshots is how many stay: the newest, and the one before it for whoever is still reading
@@ -32,7 +34,7 @@ type snapshots struct {
 
 	// placing is held while a name is chosen, and while a snapshot is put into place and old ones
 	// are removed.
-	placing latch
+	placing latch.Latch
 	writers map[*snapshotWriter]bool // those that have not ended; under placing
 }
 

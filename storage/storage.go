@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"keyquorum/internal/latch"
 )
 
 // The names in a member's folder.
@@ -43,7 +45,7 @@ type Store struct {
 	commits   *commits
 	close     func() error
 
-	scrubbing latch         // held by Scrub, and while the folder is closed
+	scrubbing latch.Latch   // held by Scrub, and while the folder is closed
 	closing   chan struct{} // closed by Close: ends a Scrub
 	scrubbed  atomic.Uint64 // what scrubbed.json says
 }
@@ -141,7 +143,7 @@ func assemble(dir string, m Manifest, file *boltFile) *Store {
 		stable:   stable{db: db, commits: c},
 		snapshots: &snapshots{
 			dir:     filepath.Join(dir, snapshotsName),
-			placing: newLatch(),
+			placing: latch.New(),
 			writers: map[*snapshotWriter]bool{},
 			placed: func(index, term uint64) error {
 				c.snapshotFinished(index)
@@ -149,7 +151,7 @@ func assemble(dir string, m Manifest, file *boltFile) *Store {
 			},
 		},
 		commits:   c,
-		scrubbing: newLatch(),
+		scrubbing: latch.New(),
 		closing:   make(chan struct{}),
 	}
 	s.close = sync.OnceValue(func() error {

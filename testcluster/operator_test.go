@@ -1,6 +1,7 @@
 package testcluster_test
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/openbao/openbao/api/v2"
 
+	"keyquorum/node"
 	"keyquorum/testcluster"
 )
 
@@ -73,6 +75,11 @@ func TestOperatorPlane(t *testing.T) {
 		servers := peers.Data["config"].(map[string]any)["servers"].([]any)
 		if len(servers) != 3 {
 			t.Fatalf("node %d: %d servers", i, len(servers))
+		}
+		var file bytes.Buffer
+		must(t, b.Sys().RaftSnapshot(&file)) // it refuses what has no sealed sums
+		if saved, err := node.ReadSnapshot(&file, 1<<30); err != nil || saved.Members != 3 {
+			t.Fatalf("node %d: a snapshot of %+v: %v", i, saved, err)
 		}
 		_, err = bao(t, c, i, "wrong").Auth().Token().LookupSelf()
 		if err == nil || !strings.Contains(err.Error(), "permission denied") {

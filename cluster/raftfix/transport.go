@@ -101,21 +101,24 @@ func (t *Transport) mend(r *raft.AppendEntriesRequest) {
 // Stand has a follower stand for election now, as if its leader had told it to: voters do not
 // refuse it for believing in that leader still.
 func (t *Transport) Stand() {
-	t.tell(&raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax}})
+	t.tell(&raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{
+		ProtocolVersion: raft.ProtocolVersionMax}})
 }
 
 // Leave has a follower or a candidate go from a term to the next, as a follower. It tells the old
 // term's leader, which steps down, when that speaks to it.
 //
 // Raft enters the terms that candidates are in. This one is the node itself with an empty log, so
-// that whatever stands in its own refuses the vote. Who stands, in vain, can't be had to Stand: Raft
+// that whatever stands in its own refuses the vote; one without an entry votes for itself there,
+// which no other counts. Who stands, in vain, can't be had to Stand: Raft
 // forgets what it was told when a campaign ends, and begins the next with the pre-votes that voters
 // deny while they hear a leader.
 func (t *Transport) Leave(term uint64) {
 	own := []byte(t.config.ID)
 	t.tell(&raft.RequestVoteRequest{
-		RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: own, Addr: own},
-		Term:      term + 1, LeadershipTransfer: true, // else one that believes in a leader passes over it
+		RPCHeader:          raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: own, Addr: own},
+		Term:               term + 1,
+		LeadershipTransfer: true, // else one that believes in a leader passes over it
 	})
 }
 

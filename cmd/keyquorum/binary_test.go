@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"keyquorum/cmd/keyquorum/dev"
+	"keyquorum/internal/program"
 )
 
 // built is the folder that holds keyquorum and azure-app as a user would have built them.
@@ -30,14 +29,9 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	built = dir
-	for _, name := range []string{"./cmd/keyquorum", "./examples/azure-app"} {
-		cmd := exec.Command("go", "build", "-o", dir, name)
-		cmd.Dir = "../.."
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOEXPERIMENT=runtimesecret")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "building %s: %v\n%s", name, err, out)
-			return 1
-		}
+	if err := program.Build(dir, "./examples/azure-app"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	return m.Run()
 }
@@ -48,18 +42,8 @@ func keyquorum(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(built, "keyquorum"), args...)
 	cmd.Args[0] = "keyquorum" // as whoever has it in their PATH
 	cmd.Dir = dir
-	cmd.Env = cleanEnvironment()
+	cmd.Env = program.Environment()
 	return cmd
-}
-
-func cleanEnvironment() (env []string) {
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "KEYQUORUM_") && !strings.HasPrefix(v, "BAO_") &&
-			!strings.HasPrefix(v, "VAULT_") {
-			env = append(env, v)
-		}
-	}
-	return env
 }
 
 // outcome is how a call of the program ended.
@@ -76,16 +60,10 @@ func call(t *testing.T, dir string, args ...string) outcome {
 }
 
 // ended runs a call to its end.
-func ended(t *testing.T, cmd *exec.Cmd) outcome {
+func ended(t *testing.T, cmd *exec.Cmd) (o outcome) {
 	t.Helper()
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	o.code, o.stdout, o.stderr = program.Run(t, cmd)
+	return o
 }
 
 // complaint is the one line in which the program says what is wrong.

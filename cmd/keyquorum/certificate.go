@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,58 +75,101 @@ const (
 	warnAgain = 24 * time.Hour
 )
 
+// A remark is something about a certificate that its clients mind.
+type remark struct {
+	bad       bool // they refuse it now
+	text      string
+	name, key string // what it is about: a time or a host
+}
+
 // warnOfEnd says once a day that clients refuse the certificate, or soon will. A node that nobody
 // calls says it at its start.
 func (c *certificate) warnOfEnd(now time.Time) {
-	left := c.current.Leaf.NotAfter.Sub(now)
-	early := c.current.Leaf.NotBefore.Sub(now)
-	if left > endIsNear && early <= 0 || now.Sub(c.warned) < warnAgain {
+	of, isNear := remarkOfEnd(c.current.Leaf, now)
+	if !isNear || now.Sub(c.warned) < warnAgain {
 		return
 	}
 	c.warned = now
-	switch {
-	case early > 0:
-		c.log.Error("the certificate of the API is not good yet: clients refuse it",
-			"file", c.certFile, "begins", console.TimeText(c.current.Leaf.NotBefore))
-	case left <= 0:
-		c.log.Error("the certificate of the API has ended: clients refuse it; renew the file",
-			"file", c.certFile, "ended", console.TimeText(c.current.Leaf.NotAfter))
-	default:
-		c.log.Warn("the certificate of the API ends soon; renew the file",
-			"file", c.certFile, "ends", console.TimeText(c.current.Leaf.NotAfter))
+	level := hclog.Warn
+	if of.bad {
+		level = hclog.Error
 	}
+	c.log.Log(level, of.text, "file", c.certFile, of.name, of.key)
+}
+
+// remarkOfEnd is what there is to say of a certificate's dates.
+func remarkOfEnd(leaf *x509.Certificate, now time.Time) (of remark, isNear bool) {
+	switch left := leaf.NotAfter.Sub(now); {
+	case leaf.NotBefore.After(now):
+		return remark{true, "the certificate of the API is not good yet: clients refuse it",
+			"begins", console.TimeText(leaf.NotBefore)}, true
+	case left <= 0:
+		return remark{true, "the certificate of the API has ended: clients refuse it; renew the file",
+			"ended", console.TimeText(leaf.NotAfter)}, true
+	case left <= endIsNear:
+		return remark{false, "the certificate of the API ends soon; renew the file",
+			"ends", console.TimeText(leaf.NotAfter)}, true
+	}
+	return remark{}, false
+}
+
+// use takes another pair into service, or says why it can't.
+func (c *certificate) use(certFile, keyFile string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return fmt.Errorf("certificate of the API (--tls-cert, --tls-key): %w", err)
+	}
+	c.certFile, c.keyFile = certFile, keyFile
+	c.seen = c.stamps()
+	if !bytes.Equal(pair.Certificate[0], c.current.Certificate[0]) {
+		c.putLocked(&pair)
+	}
+	return nil
+}
+
+func (c *certificate) putLocked(pair *tls.Certificate) {
+	c.current, c.warned = pair, time.Time{}
+	c.log.Info("the API has a new certificate", "file", c.certFile)
+	c.warnOfUncovered()
 }
 
 func (c *certificate) reloadLocked() {
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		c.log.Error("the changed certificate of the API cannot be read; the one before it stays", "error",
-			err)
+		c.log.Error("the changed certificate of the API cannot be read; the one before it stays",
+			"error", err)
 		return
 	}
-	c.current, c.warned = &pair, time.Time{}
-	c.log.Info("the API has a new certificate", "file", c.certFile)
-	c.warnOfUncovered()
+	c.putLocked(&pair)
 }
 
 // warnOfUncovered names hosts at which clients will refuse the certificate. It is no error: a proxy
 // may stand before the node, and a renewal mends it.
 func (c *certificate) warnOfUncovered() {
-	u, err := url.Parse(c.address)
-	if err == nil && c.current.Leaf.VerifyHostname(u.Hostname()) != nil {
-		c.log.Warn("the certificate of the API does not cover this node's own address (--api-addr): "+
-			"operators' clients and nodes that join refuse it", "host", u.Hostname())
+	for _, of := range uncovered(c.current.Leaf, c.zones, c.address) {
+		c.log.Warn(of.text, of.name, of.key)
 	}
-	for _, z := range c.zones {
-		if c.current.Leaf.VerifyHostname(z.Login) != nil {
-			c.log.Warn("the certificate of the API does not cover a login host: no application gets a token there",
-				"host", z.Login)
-		}
-		if c.current.Leaf.VerifyHostname("any."+z.Suffix) != nil {
-			c.log.Warn("the certificate of the API does not cover all vaults of a zone: clients refuse them",
-				"host", "*."+z.Suffix)
+}
+
+func uncovered(leaf *x509.Certificate, zones []httpapi.Zone, address string) (all []remark) {
+	covers := func(host, text string) {
+		if leaf.VerifyHostname(strings.Replace(host, "*", "any", 1)) != nil {
+			all = append(all, remark{false, text, "host", host})
 		}
 	}
+	if u, err := url.Parse(address); err == nil {
+		covers(u.Hostname(), "the certificate of the API does not cover this node's own address "+
+			"(--api-addr): operators' clients and nodes that join refuse it")
+	}
+	for _, z := range zones {
+		covers(z.Login, "the certificate of the API does not cover a login host: no application gets "+
+			"a token there")
+		covers("*."+z.Suffix, "the certificate of the API does not cover all vaults of a zone: "+
+			"clients refuse them")
+	}
+	return all
 }
 
 func (c *certificate) stamps() (s [2]fileStamp) {

@@ -1,17 +1,15 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/settings"
 	"keyquorum/httpapi"
 	"keyquorum/internal/address"
 	"keyquorum/node"
@@ -19,7 +17,7 @@ import (
 
 // serverConfig is what `keyquorum server` is told. Each setting is one flag; the same setting is
 // KEYQUORUM_NAME in the environment and "name" in the configuration file, with _ for -. Flags win
-// over the environment, the environment over the file.
+// over the environment, the environment over the file (sources.go).
 type serverConfig struct {
 	File          string
 	Data          string
@@ -46,11 +44,17 @@ type serverConfig struct {
 	LogLevel      string
 	LogFormat     string
 
-	shift time.Duration // of the wall clock; see shiftedCommand
+	shift time.Duration             // of the wall clock; see shiftedCommand
+	said  map[string]settings.Place // where the file says what is in force, by flag
+	mute  bool                      // the file says nothing that can be read
+	flags *pflag.FlagSet            // that it is bound to
+	given map[string][]string       // by the command line, by flag
 }
 
 func (s *serverConfig) bind(f *pflag.FlagSet) {
-	f.StringVar(&s.File, "config", "", "JSON file with any of these settings, named with _ for -")
+	s.flags = f
+	f.StringVar(&s.File, "config", "",
+		"file with any of these settings, named with _ for -: HCL, which may have Vault's stanzas, or JSON")
 	f.StringVar(&s.Data, "data", "", "data folder of this node (made if it is not there)")
 	f.StringVar(&s.UsageLog, "usage-log", "",
 		"file with a line for each request, on another disk for instance (default audit.log in --data)")
@@ -106,101 +110,8 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 		"how it is logged; json is an object a line")
 }
 
-// fillFrom sets every flag that the command line left alone from the environment or the
-// configuration file.
-func fillFrom(f *pflag.FlagSet, lookup func(string) (string, bool)) error {
-	if err := fillFromEnvironment(f, lookup); err != nil {
-		return err
-	}
-	return fillFromFile(f)
-}
-
-func fillFromEnvironment(f *pflag.FlagSet, lookup func(string) (string, bool)) error {
-	var failed error
-	f.VisitAll(func(flag *pflag.Flag) {
-		name := "KEYQUORUM_" + strings.ToUpper(settingName(flag))
-		value, there := lookup(name)
-		if !there || flag.Changed || failed != nil {
-			return
-		}
-		if err := f.Set(flag.Name, value); err != nil {
-			failed = fmt.Errorf("%s in the environment: %w", name, err)
-		}
-	})
-	return failed
-}
-
-func fillFromFile(f *pflag.FlagSet) error {
-	file := f.Lookup("config").Value.String()
-	if file == "" {
-		return nil
-	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("configuration file: %w", err)
-	}
-	var settings map[string]any
-	if err := json.Unmarshal(b, &settings); err != nil {
-		return fmt.Errorf("configuration file %s is not a JSON object of settings: %w", file, err)
-	}
-	known := make(map[string]*pflag.Flag)
-	f.VisitAll(func(flag *pflag.Flag) { known[settingName(flag)] = flag })
-	for name, value := range settings {
-		flag, ok := known[name]
-		if !ok || name == "config" || name == "help" {
-			return fmt.Errorf("configuration file %s: there is no setting %q", file, name)
-		}
-		if flag.Changed {
-			continue
-		}
-		if err := setFrom(f, flag.Name, value); err != nil {
-			return fmt.Errorf("configuration file %s: %q: %w", file, name, err)
-		}
-	}
-	return nil
-}
-
-// setFrom takes a JSON string or boolean, a number for a setting that is one, or a list of them
-// where the flag may be repeated.
-func setFrom(f *pflag.FlagSet, name string, value any) error {
-	kind := f.Lookup(name).Value
-	values, isList := value.([]any)
-	if !isList {
-		values = []any{value}
-	} else if _, repeatable := kind.(pflag.SliceValue); !repeatable {
-		return errors.New("one string is wanted, not a list")
-	}
-	for _, v := range values {
-		text, err := settingText(kind.Type(), v)
-		if err != nil {
-			return err
-		}
-		if err := f.Set(name, text); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// settingText is how one value of the file would be written on the command line.
-func settingText(kind string, value any) (string, error) {
-	switch v := value.(type) {
-	case string:
-		return v, nil
-	case bool:
-		return strconv.FormatBool(v), nil
-	case float64:
-		if kind == "int" || kind == "float64" || kind == "size" {
-			return strconv.FormatFloat(v, 'f', -1, 64), nil
-		}
-	}
-	return "", errors.New("a string is wanted")
-}
-
-func settingName(flag *pflag.Flag) string { return strings.ReplaceAll(flag.Name, "-", "_") }
-
-// complete fills the defaults that follow from other settings, and refuses what cannot work.
-func (s *serverConfig) complete() error {
+// complete fills the defaults that follow from other settings, and says what cannot work.
+func (s *serverConfig) complete() (wrong problems) {
 	var missing []string
 	for _, needed := range []struct{ flag, value string }{{"--data", s.Data},
 		{"--tls-cert", s.TLSCert}, {"--tls-key", s.TLSKey}} {
@@ -208,60 +119,70 @@ func (s *serverConfig) complete() error {
 			missing = append(missing, needed.flag)
 		}
 	}
-	if len(missing) > 0 {
-		return fmt.Errorf("needed and not given: %s; see keyquorum server --help",
-			strings.Join(missing, ", "))
+	if len(missing) > 0 && !s.mute {
+		wrong = append(wrong, settings.Problem{
+			What: "needed and not given: " + strings.Join(missing, ", "),
+			Next: "see keyquorum server --help"})
 	}
-	if s.Throttle.Rate < 0 || s.Throttle.Burst < 0 {
-		return errors.New("--throttle and --throttle-burst are not negative")
+	if s.Throttle.Rate < 0 {
+		wrong = append(wrong, s.about("throttle", "it is not negative"))
+	}
+	if s.Throttle.Burst < 0 {
+		wrong = append(wrong, s.about("throttle-burst", "it is not negative"))
 	}
 	if s.Connections < leastConnections {
-		return fmt.Errorf("--connections %d: at least %d are needed", s.Connections, leastConnections)
+		wrong = append(wrong, s.about("connections",
+			fmt.Sprintf("%d: at least %d are needed", s.Connections, leastConnections)))
 	}
 	if s.Label == "" {
 		s.Label, _ = os.Hostname()
 	}
-	return s.completeAddresses()
+	return append(wrong, s.completeAddresses()...)
 }
 
 // completeAddresses checks every address, those that were given and those that follow from them.
-func (s *serverConfig) completeAddresses() error {
+func (s *serverConfig) completeAddresses() (wrong problems) {
 	for _, a := range []struct {
 		flag, listenFlag, listen, prefix string
 		own                              *string
 		check                            func(string) error
 	}{
-		{"--api-addr", "--listen", s.Listen, "https://", &s.APIAddr, address.URL},
-		{"--cluster-addr", "--cluster-listen", s.ClusterListen, "", &s.ClusterAddr, address.Reachable},
-		{"--gossip-addr", "--gossip-listen", s.GossipListen, "", &s.GossipAddr, address.Reachable},
+		{"api-addr", "listen", s.Listen, "https://", &s.APIAddr, address.URL},
+		{"cluster-addr", "cluster-listen", s.ClusterListen, "", &s.ClusterAddr, address.Reachable},
+		{"gossip-addr", "gossip-listen", s.GossipListen, "", &s.GossipAddr, address.Reachable},
 	} {
-		if a.listen == "" && a.flag == "--gossip-addr" {
+		if a.listen == "" && a.flag == "gossip-addr" {
 			continue // gossip is off
 		}
 		if err := address.Listen(a.listen); err != nil {
-			return fmt.Errorf("%s: %w", a.listenFlag, err)
+			wrong = append(wrong, s.about(a.listenFlag, err.Error()))
+			continue
 		}
 		if *a.own == "" {
 			if err := address.Reachable(a.listen); err != nil {
-				return fmt.Errorf("%s: %w; say with %s what others should use", a.listenFlag, err, a.flag)
+				p := s.about(a.listenFlag, err.Error())
+				p.Next = fmt.Sprintf("say with --%s what others should use", a.flag)
+				wrong = append(wrong, p)
+				continue
 			}
 			*a.own = a.prefix + a.listen
 		}
 		if err := a.check(*a.own); err != nil {
-			return fmt.Errorf("%s: %w", a.flag, err)
+			wrong = append(wrong, s.about(a.flag, err.Error()))
 		}
 	}
-	return nil
+	return wrong
 }
 
-func (s *serverConfig) zones() ([]httpapi.Zone, error) {
-	var zones []httpapi.Zone
+// zones are those that can be read, and what is wrong with the others.
+func (s *serverConfig) zones() (zones []httpapi.Zone, wrong problems) {
 	for _, text := range s.Zones {
 		z, err := httpapi.ParseZone(text)
 		if err != nil {
-			return nil, fmt.Errorf("--zone %w", err)
+			wrong = append(wrong, s.about("zone", err.Error()))
+			continue
 		}
 		zones = append(zones, z)
 	}
-	return zones, nil
+	return zones, wrong
 }

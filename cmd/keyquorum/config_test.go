@@ -33,7 +33,8 @@ func configured(t *testing.T, args []string, env map[string]string, file string)
 	if err := f.Parse(args); err != nil {
 		return c, err
 	}
-	return c, fillFrom(f, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	wrong := c.fill(f, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	return c, wrong.err()
 }
 
 func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
@@ -70,10 +71,16 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 	}{
 		{"environment", map[string]string{"KEYQUORUM_RAFT_HEARTBEAT": "soon"}, "",
 			[]string{"KEYQUORUM_RAFT_HEARTBEAT", "soon"}},
-		{"unknown member", nil, `{"lable": "x"}`, []string{"config.json", `no setting "lable"`}},
-		{"number", nil, `{"label": 3}`, []string{`"label"`, "string is wanted"}},
+		{"unknown member", nil, `{"lable": "x"}`, []string{"config.json:1:2: ", `no setting "lable"`,
+			"did you mean label?"}},
+		{"number", nil, `{"label": 3}`, []string{`config.json:1:2: "label"`, "string is wanted"}},
+		{"boolean", nil, `{"no_leases": "maybe"}`, []string{`"no_leases": "maybe": it is true or false`}},
+		{"length of time", nil, `{"raft_heartbeat": 3}`, []string{"a length of time", `"90s"`}},
+		{"in HCL", nil, "storage \"raft\" {\n path = 3 }", []string{"config.json:2:2: storage.raft.path: ",
+			"string is wanted"}},
 		{"list for one", nil, `{"label": ["a"]}`, []string{`"label"`, "not a list"}},
-		{"no object", nil, `[]`, []string{"config.json", "not a JSON object"}},
+		{"no object", nil, `[]`, []string{"config.json:1:1: this is no HCL"}},
+		{"several", nil, `{"lable": "x", "label": 3}`, []string{"and 1 more; keyquorum server --check"}},
 		{"file within file", nil, `{"config": "x"}`, []string{`no setting "config"`}},
 	} {
 		_, err := configured(t, nil, row.env, row.file)
@@ -92,7 +99,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 func TestAdvertisedAddressesFollowListening(t *testing.T) {
 	c := serverConfig{Data: "d", Connections: 8192, TLSCert: "c", TLSKey: "k", Listen: "10.0.0.1:8200",
 		ClusterListen: "10.0.0.1:8201"}
-	if err := c.complete(); err != nil {
+	if err := c.complete().err(); err != nil {
 		t.Fatal(err)
 	}
 	got := []string{c.APIAddr, c.ClusterAddr, c.GossipAddr}
@@ -102,7 +109,7 @@ func TestAdvertisedAddressesFollowListening(t *testing.T) {
 	for _, listen := range []string{":8200", "0.0.0.0:8200", "[::]:8200", "10.0.0.1:0"} {
 		c := serverConfig{Data: "d", Connections: 8192, TLSCert: "c", TLSKey: "k", Listen: listen,
 			ClusterListen: "10.0.0.1:8201"}
-		if err := c.complete(); err == nil || !strings.Contains(err.Error(), "--api-addr") {
+		if err := c.complete().err(); err == nil || !strings.Contains(err.Error(), "--api-addr") {
 			t.Errorf("listening at %s: %v, which does not ask for --api-addr", listen, err)
 		}
 	}
@@ -134,7 +141,7 @@ func TestAddressesAreChecked(t *testing.T) {
 		args := []string{"--data=d", "--tls-cert=c", "--tls-key=k", row.flag, row.value}
 		c, err := configured(t, args, nil, "")
 		if err == nil {
-			err = c.complete()
+			err = c.complete().err()
 		}
 		switch {
 		case row.says == "" && err != nil:

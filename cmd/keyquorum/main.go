@@ -19,6 +19,7 @@ import (
 	"keyquorum/cmd/keyquorum/objects"
 	"keyquorum/cmd/keyquorum/operator"
 	"keyquorum/cmd/keyquorum/proving"
+	"keyquorum/cmd/keyquorum/recovery"
 	"keyquorum/cmd/keyquorum/runner"
 	"keyquorum/cmd/keyquorum/session"
 )
@@ -48,12 +49,15 @@ func newRoot(calledAs string) *cobra.Command {
 	}
 	console.Holding(root)
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	operate := operator.Command(recovery.SnapshotCommand)
+	operate.AddCommand(recovery.RecoverCommand(), recovery.DrillCommand())
 	vaults := new(operator.Connection).VaultNames
 	add(root, "Use secrets and keys:", calling(objects.SecretCommand(vaults)),
-		calling(objects.KeyCommand(vaults)), calling(runner.Command(vaults)), calling(mover.Command(vaults)),
+		calling(objects.KeyCommand(vaults)), calling(runner.Command(vaults)),
+		calling(mover.Command(vaults)),
 		session.LoginCommand(),
 		session.LogoutCommand())
-	add(root, "Operate a cluster:", operator.StatusCommand(), operator.Command(),
+	add(root, "Operate a cluster:", operator.StatusCommand(), operate,
 		operator.VaultCommand(), operator.AppCommand(), operator.GrantCommand(),
 		proving.Command(dev.Suffix+"="+dev.Login), planCommand())
 	add(root, "Run nodes:", serverCommand(), dev.Command(shiftedCommand()))

@@ -94,6 +94,7 @@ var misuse = []struct {
 		"keyquorum operator raft join https://127.0.0.1:1 --leader-ca-cert @nothing.pem",
 		"keyquorum server --data d --tls-cert nothing.pem --tls-key nothing.pem --zone a.b=c.d",
 		"keyquorum server --config nothing.json", "keyquorum server --config text",
+		"keyquorum server --config text --check",
 	}},
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/service"
 	"keyquorum/httpapi"
 	"keyquorum/internal/terse"
 	"keyquorum/node"
@@ -36,9 +37,14 @@ const heapFloor = 8 << 20
 const serverHelp = `Run a node, until a signal ends it.
 
 Each setting is a flag, or KEYQUORUM_NAME in the environment (KEYQUORUM_TLS_CERT
-for --tls-cert), or "name" in the JSON file that --config names ("tls_cert").
-Flags win over the environment, and that over the file. --data, --tls-cert and
---tls-key are needed; without --zone no application is served.
+for --tls-cert), or a name in the file that --config names (tls_cert). Flags win
+over the environment, and that over the file. --data, --tls-cert and --tls-key
+are needed; without --zone no application is served.
+
+The file is HCL, with the stanzas of Vault and OpenBao where they mean the same,
+or one JSON object. --check says all that is wrong, and ends with code 1 if a
+node would not start. SIGHUP has a node open its usage log anew, and read
+certificate, log level and throttle again.
 
 Next, keyquorum operator init makes a cluster of the first node, and keyquorum
 operator raft join makes the others members.`
@@ -58,17 +64,25 @@ func shiftedCommand() *cobra.Command {
 
 func nodeCommand(config *serverConfig, use string) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: "Run a node", Args: console.Arguments(0, 0), Long: serverHelp,
-		Example: "  keyquorum server --config /etc/keyquorum/server.json\n" +
+		Example: "  keyquorum server --config /etc/keyquorum/keyquorum.hcl\n" +
+			"  keyquorum server --config /etc/keyquorum/keyquorum.hcl --check\n" +
 			"  keyquorum server --data /var/lib/keyquorum --listen 10.0.0.1:8200 " +
 			"--cluster-listen 10.0.0.1:8201 --gossip-listen 10.0.0.1:8202 " +
 			"--tls-cert tls.pem --tls-key tls-key.pem " +
 			"--zone vault.example.org=login.example.org"}
 	config.bind(c.Flags())
+	var checks bool
+	c.Flags().BoolVar(&checks, "check", false,
+		"say what is wrong with the settings and what they name, change nothing, start no node")
+	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := fillFrom(c.Flags(), os.LookupEnv); err != nil {
-			return err
+		config.given = onCommandLine(c.Flags())
+		wrong := config.fill(c.Flags(), os.LookupEnv)
+		wrong = append(wrong, config.complete()...)
+		if checks {
+			return checkOf(config, wrong).print(c, format)
 		}
-		if err := config.complete(); err != nil {
+		if err := wrong.err(); err != nil {
 			return err
 		}
 		ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
@@ -100,18 +114,18 @@ func affordable(wanted int) int {
 // saying why).
 func serve(ctx context.Context, config *serverConfig) error {
 	defer runtime.KeepAlive(make([]byte, heapFloor))
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // logrotate's too, who does not know how far the start is
+	defer signal.Stop(hup)
 	repeats := terse.New()
 	logger := newLogger(config, repeats)
 	stopTelling := tellRepeats(repeats, logger)
 	defer stopTelling()
-	if err := node.Harden(); err != nil {
-		return fmt.Errorf("the process cannot be protected from being read: %w", err)
+	if err := harden(logger); err != nil {
+		return err
 	}
-	if !node.Protected() {
-		logger.Warn("built without GOEXPERIMENT=runtimesecret: copies of keys may stay in memory after sealing")
-	}
-	zones, err := config.zones()
-	if err != nil {
+	zones, wrong := config.zones()
+	if err := wrong.err(); err != nil {
 		return err
 	}
 	if len(zones) == 0 {
@@ -134,6 +148,8 @@ func serve(ctx context.Context, config *serverConfig) error {
 	if config.shift != 0 {
 		own.Now = func() time.Time { return time.Now().Add(config.shift) }
 	}
+	manager := service.Started(logger.Named("service"))
+	manager.Status("opens its data folder")
 	n, err := node.Open(own)
 	if err != nil {
 		api.Close()
@@ -145,8 +161,20 @@ func serve(ctx context.Context, config *serverConfig) error {
 		CertificateEnd: cert.end,
 	}, logger.Named("api"))
 	shown := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
-	r := &running{n: n, server: server, logger: logger, repeats: repeats}
-	return r.attend(ctx, api, shown)
+	r := &running{config: config, cert: cert, server: server, n: n, logger: logger,
+		repeats: repeats, manager: manager}
+	return r.attend(ctx, hup, api, shown)
+}
+
+func harden(logger hclog.Logger) error {
+	if err := node.Harden(); err != nil {
+		return fmt.Errorf("the process cannot be protected from being read: %w", err)
+	}
+	if !node.Protected() {
+		logger.Warn("built without GOEXPERIMENT=runtimesecret: copies of keys may stay in memory " +
+			"after sealing")
+	}
+	return nil
 }
 
 func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger) node.Config {
@@ -174,24 +202,29 @@ func nodeConfig(config *serverConfig, cluster net.Listener, logger hclog.Logger)
 
 // running is a node that serves, from the outside in.
 type running struct {
+	config  *serverConfig
+	cert    *certificate
 	server  *httpapi.Server
 	n       *node.Node
 	logger  hclog.Logger
 	repeats *terse.Filter
+	manager *service.Manager
 }
 
-// attend serves until something ends it.
-func (r *running) attend(ctx context.Context, api net.Listener, shown *tls.Config) error {
+// attend serves until something ends it. A sealed node is ready: it waits for its shares.
+func (r *running) attend(
+	ctx context.Context, hup <-chan os.Signal, api net.Listener, shown *tls.Config,
+) error {
 	served := make(chan error, 1)
 	go func() { served <- r.server.ServeTLS(api, shown) }()
 	r.logger.Info("serving", "api", api.Addr().String())
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP) // logrotate's; certificates are read again by themselves
-	defer signal.Stop(hup)
+	r.manager.Ready()
+	stopWatching := r.watch()
+	defer stopWatching()
 	for {
 		select {
 		case <-hup:
-			r.reopenAudit()
+			r.reload()
 		case <-ctx.Done():
 			return r.end()
 		case <-r.n.Failed():
@@ -203,18 +236,20 @@ func (r *running) attend(ctx context.Context, api net.Listener, shown *tls.Confi
 	}
 }
 
-func (r *running) reopenAudit() {
-	if err := r.n.ReopenAudit(); err != nil {
-		r.logger.Error("the usage log was not opened anew; the file that was open stays in use", "error",
-			err)
-		return
-	}
-	r.logger.Info("the usage log was opened anew")
+// watch tells the service manager how the node is, until it is stopped.
+func (r *running) watch() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		r.manager.Watch(ctx, func() string { return condition(r.n) })
+	})
+	return func() { cancel(); watching.Wait() }
 }
 
 // end answers what was asked, hands leadership over, and stops.
 func (r *running) end() error {
 	r.logger.Info("stopping: answering what was asked, then handing leadership over")
+	r.manager.Stopping()
 	r.repeats.End()
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
@@ -266,11 +301,17 @@ func tryGossip(address string) error {
 
 func portError(what, flag, address string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("the %s address %s is in use by another program; choose another with %s", what,
-			address, flag)
+		return portInUse(fmt.Sprintf("the %s address %s is in use by another program; choose another "+
+			"with %s", what, address, flag))
 	}
 	return fmt.Errorf("the %s address (%s %s): %w", what, flag, address, err)
 }
+
+// A portInUse is EADDRINUSE in other words.
+type portInUse string
+
+func (p portInUse) Error() string        { return string(p) }
+func (p portInUse) Is(target error) bool { return target == syscall.EADDRINUSE }
 
 // newLogger writes to standard error what repeats does not hold back.
 func newLogger(config *serverConfig, repeats *terse.Filter) hclog.Logger {

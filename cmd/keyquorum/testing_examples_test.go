@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v4"
+
+	"keyquorum/internal/program"
 )
 
 // What examples/testing shows is tried as far as a machine can that has no container runtime.
@@ -39,7 +41,7 @@ func TestCIScript(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), "examples/testing/ci.sh")
 	cmd.Dir = "../.."
-	cmd.Env = append(cleanEnvironment(), "TMPDIR="+work, "AZURE_APP="+app,
+	cmd.Env = append(program.Environment(), "TMPDIR="+work, "AZURE_APP="+app,
 		"KEYQUORUM="+absolute(t, filepath.Join(built, "keyquorum")))
 	o := ended(t, cmd)
 	t.Log(o.stdout)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"keyquorum/cmd/keyquorum/dev"
+	"keyquorum/internal/program"
 )
 
 // runningCluster is a `keyquorum dev` in a folder of its own, laid out as the repository is for a
@@ -190,7 +191,7 @@ func (c *runningCluster) shell(t *testing.T, script string) string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-e", "-c", script)
 	cmd.Dir = c.dir
-	cmd.Env = cleanEnvironment()
+	cmd.Env = program.Environment()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s\n\nfailed (%v):\n%s", script, err, out)

@@ -9,8 +9,8 @@ import (
 	"keyquorum/node"
 )
 
-// version is set by the linker (Makefile).
-var version = "unreleased"
+// version is set by the linker (Makefile). Without that it is the one that is being made.
+var version = "0.1.0-dev"
 
 func versionCommand() *cobra.Command {
 	c := &cobra.Command{Use: "version", Short: "Say which build this is",

@@ -18,6 +18,7 @@ var smallRuns = map[string]struct{ pkg, test, none string }{
 	"targets":    {pkg: "internal/archtest", test: "TestHelpFits"},
 	"build":      {pkg: "testcluster", test: "TestProgramsThatNobodyUsesAreRemoved"},
 	"run":        {pkg: "cmd/keyquorum", test: "TestTour"},
+	"packages":   {pkg: "internal/packaging", test: "TestDebHoldsANode"},
 	"test":       {none: "it is the run itself"},
 	"racetests":  {none: "part of test"},
 	"plaintests": {none: "part of test"},

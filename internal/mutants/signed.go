@@ -178,7 +178,7 @@ var signedMutants = []mutant{
 	},
 	{
 		name: "locked-out-by-a-hidden-vote",
-		bug:  "a member waits for votes that a thief keeps to himself, in a term in which it follows nobody",
+		bug:  "a member that follows nobody waits for votes that a thief keeps to himself",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/oneleader.go",
 			Old:  "	case heard, c.raft.State() == raft.Candidate:",

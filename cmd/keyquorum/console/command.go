@@ -93,7 +93,7 @@ func commandLike(names []string, typed string) string {
 	if ours := elsewhere[typed]; slices.Contains(names, ours) {
 		return ours
 	}
-	return nearest(names, typed, max(1, len(typed)/3))
+	return Nearest(names, typed, max(1, len(typed)/3))
 }
 
 const Any = 1 << 20

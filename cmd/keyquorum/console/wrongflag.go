@@ -25,8 +25,7 @@ func wrongFlag(c *cobra.Command, err error) error {
 	case errors.As(err, &lacking):
 		return fmt.Errorf("--%s lacks its value", lacking.GetFlag().Name)
 	case errors.As(err, &invalid):
-		return fmt.Errorf("--%s %q: %w", invalid.GetFlag().Name, invalid.GetValue(),
-			wanted(invalid.GetFlag(), invalid.Unwrap()))
+		return fmt.Errorf("--%s %w", invalid.GetFlag().Name, WrongValue(invalid))
 	}
 	return err
 }
@@ -36,6 +35,14 @@ func isBelow(c *cobra.Command, flag string) bool {
 	all := map[string]bool{}
 	collectFlags(c, all)
 	return all[flag]
+}
+
+// WrongValue is what a value has wrong that a flag did not take, and what would be right.
+func WrongValue(err error) error {
+	if invalid := new(pflag.InvalidValueError); errors.As(err, &invalid) {
+		return fmt.Errorf("%q: %w", invalid.GetValue(), wanted(invalid.GetFlag(), invalid.Unwrap()))
+	}
+	return err
 }
 
 // wanted is what the value of a flag looks like.
@@ -61,12 +68,12 @@ func flagLike(c *cobra.Command, typed string) string {
 			names = append(names, f.Name)
 		}
 	})
-	return nearest(names, typed, len(typed)/3)
+	return Nearest(names, typed, len(typed)/3)
 }
 
-// nearest is the one name that is nearer than all others to what was typed, and no farther than
-// most; "" where there is none.
-func nearest(names []string, typed string, most int) (found string) {
+// Nearest is the one name that is nearer than all others to what was typed, and no farther than
+// most letters away; "" where there is none.
+func Nearest(names []string, typed string, most int) (found string) {
 	least := most + 1
 	for _, name := range names {
 		switch d := distance(name, typed); {

@@ -1,10 +1,8 @@
 package frontdoor
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -15,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	build "keyquorum/internal/program"
 )
 
 // A caller is somebody at a shell: an environment, a home, and a folder to work in.
@@ -48,7 +48,7 @@ func (c *caller) set(name, value string) *caller {
 func (c *caller) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = c.dir
-	for _, v := range append(bare(), "HOME="+c.home, "TMPDIR="+c.temporary) {
+	for _, v := range append(build.Environment(), "HOME="+c.home, "TMPDIR="+c.temporary) {
 		if !strings.HasPrefix(v, "XDG_CONFIG_HOME=") {
 			cmd.Env = append(cmd.Env, v)
 		}
@@ -75,16 +75,11 @@ func (c *caller) given(input string, args ...string) outcome {
 	ctx, cancel := context.WithTimeout(context.Background(), callPatience)
 	defer cancel()
 	cmd := c.command(ctx, args...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &stdout, &stderr
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		c.t.Fatal(err)
-	}
+	cmd.Stdin = strings.NewReader(input)
+	var o outcome
+	o.code, o.stdout, o.stderr = build.Run(c.t, cmd)
 	note(args)
-	o := outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
-	if found := plainIn(stderr.Bytes()); found != "" {
+	if found := plainIn([]byte(o.stderr)); found != "" {
 		c.t.Errorf("%v says %s on stderr: %s", args, found, o.stderr)
 	}
 	return o

@@ -15,12 +15,7 @@ import (
 	"testing"
 	"time"
 
-	// What the program is built from is what these tests depend on: without that go test would answer
-	// from its cache. main.go and what is beside it is read by readProgram.
-	_ "keyquorum/cmd/keyquorum/dev"
-	_ "keyquorum/cmd/keyquorum/objects"
-	_ "keyquorum/cmd/keyquorum/runner"
-	_ "keyquorum/httpapi"
+	build "keyquorum/internal/program"
 )
 
 // program is keyquorum as a user would have built it.
@@ -35,14 +30,8 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "keyquorum")
-	if err := readProgram(); err != nil {
-		panic(err)
-	}
-	build := exec.Command("go", "build", "-o", program, "./cmd/keyquorum")
-	build.Dir = "../../.."
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOEXPERIMENT=runtimesecret")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building keyquorum: %v\n%s", err, out)
+	if err := build.Build(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	// The tests wait for other processes most of the time, on one processor too.
@@ -55,18 +44,6 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	return code
-}
-
-// readProgram reads the files of package main, which nobody can import: go test notes what tests
-// read.
-func readProgram() error {
-	files, err := filepath.Glob("../*.go")
-	for _, file := range files {
-		if err == nil {
-			_, err = os.ReadFile(file)
-		}
-	}
-	return err
 }
 
 // A house is a cluster that keeps nothing. Many tests may call at one.
@@ -124,7 +101,7 @@ func start(args ...string) (*house, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, append([]string{"dev", "--memory", "--port=0",
 		"--detach", "--print=json"}, args...)...)
-	cmd.Env = bare()
+	cmd.Env = build.Environment()
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.Output()
@@ -140,26 +117,11 @@ func start(args ...string) (*house, error) {
 
 func (h *house) stop() error {
 	cmd := exec.Command(program, "dev", "stop", "--dir", h.folder)
-	cmd.Env = bare()
+	cmd.Env = build.Environment()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("dev stop: %w: %s", err, out)
 	}
 	return nil
-}
-
-// bare is our environment without anything that would configure the program.
-func bare() (env []string) {
-	for _, v := range os.Environ() {
-		name, _, _ := strings.Cut(v, "=")
-		prefix, _, _ := strings.Cut(name, "_")
-		switch {
-		case prefix == "KEYQUORUM", prefix == "BAO", prefix == "VAULT", prefix == "AZURE":
-		case name == "DBUS_SESSION_BUS_ADDRESS", name == "XDG_RUNTIME_DIR": // a keyring of ours
-		default:
-			env = append(env, v)
-		}
-	}
-	return env
 }
 
 // urls are the vault's, one a node.

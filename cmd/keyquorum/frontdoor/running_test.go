@@ -14,29 +14,31 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	build "keyquorum/internal/program"
 )
 
 // An operations is what somebody has who follows docs/running.md: machines a and b, which are
 // folders and loopback addresses here.
 type operations struct {
 	t    *testing.T
-	page map[string][]string // blocks of docs/running.md and docs/usage-log.md, by their words
+	page map[string][]string // blocks of the pages that are followed, by their words
 	dir  string
 	net  string // the first three bytes of addresses
 	env  []string
 }
 
 // fenced are the blocks of a page.
-var fenced = regexp.MustCompile("(?ms)^```([a-z ]+)\n(.*?)^```$")
+var fenced = regexp.MustCompile("(?ms)^ *```([a-z ]+)\n(.*?)^ *```$")
 
 func follow(t *testing.T) *operations {
 	t.Helper()
 	o := &operations{
 		t: t, page: make(map[string][]string), dir: t.TempDir(),
 		net: fmt.Sprintf("127.%d.%d.", 16+os.Getpid()>>8%200, os.Getpid()%256),
-		env: append(bare(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH")),
+		env: append(build.Environment(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH")),
 	}
-	for _, page := range []string{"running", "usage-log"} {
+	for _, page := range []string{"running", "usage-log", "backup"} {
 		text, err := os.ReadFile("../../../docs/" + page + ".md")
 		if err != nil {
 			t.Fatal(err)
@@ -56,6 +58,8 @@ func (o *operations) here(text, machine string) string {
 		"/var/lib/keyquorum", filepath.Join(o.dir, machine, "data"),
 		"/var/log/keyquorum", filepath.Join(o.dir, machine, "log"),
 		"/etc/keyquorum", filepath.Join(o.dir, machine),
+		"sudo -u keyquorum ", "", "sudo ", "", "-o keyquorum -g keyquorum ",
+		"",             // there is no such user here
 		"1GiB", "1MiB", // the machine that runs this may have less
 	).Replace(text)
 }
@@ -95,18 +99,19 @@ func (o *operations) prepare(machine, address string) {
 		}
 	}
 	o.sh(machine, at(certificate), "")
-	config := strings.Replace(at(o.page["running json config"][0]), `"label": "a"`,
-		`"label": "`+machine+`"`, 1)
-	if err := os.WriteFile(filepath.Join(o.dir, machine, "config.json"),
+	config := strings.Replace(at(o.page["running hcl config"][0]), `node_id = "a"`,
+		`node_id = "`+machine+`"`, 1)
+	if err := os.WriteFile(filepath.Join(o.dir, machine, "keyquorum.hcl"),
 		[]byte(o.here(config, machine)), 0o600); err != nil {
 		o.t.Fatal(err)
 	}
+	o.sh(machine, o.page["running sh"][0], "")
 }
 
 // serve starts the node of a machine as the page does.
 func (o *operations) serve(machine string) *exec.Cmd {
 	o.t.Helper()
-	cmd := exec.Command("sh", "-c", "exec "+o.here(o.page["running sh"][0], machine))
+	cmd := exec.Command("sh", "-c", "exec "+o.here(o.page["running sh"][1], machine))
 	log, err := os.Create(filepath.Join(o.dir, machine, "server.log"))
 	if err != nil {
 		o.t.Fatal(err)
@@ -182,7 +187,7 @@ func TestRunningPage(t *testing.T) {
 	o.prepare("b", "10.0.0.2")
 	a, b := o.serve("a"), o.serve("b")
 
-	initialise, unseal := o.cut(o.page["running sh"][1])
+	initialise, unseal := o.cut(o.page["running sh"][2])
 	said := o.sh("a", initialise, "")
 	var shares []string
 	share := regexp.MustCompile(`(?m)^Unseal Key \d+:\s+(\S+)$`)
@@ -200,7 +205,7 @@ func TestRunningPage(t *testing.T) {
 	}
 	o.await("a", "/v1/sys/health?standbyok=true")
 
-	join, unseal := o.cut(o.page["running sh"][2])
+	join, unseal := o.cut(o.page["running sh"][3])
 	o.sh("b", join, "")
 	for _, share := range shares[1:4] {
 		o.sh("b", unseal, share)
@@ -209,13 +214,18 @@ func TestRunningPage(t *testing.T) {
 
 	address := strings.Split(initialise, "\n")[0]
 	o.env = append(o.env, "KEYQUORUM_TOKEN="+token[1])
-	said = o.sh("a", address+"\n"+o.page["running sh"][3], "")
+	said = o.sh("a", address+"\n"+o.page["running sh"][4], "")
 	if !strings.Contains(said, "Client secret") {
 		t.Errorf("no client secret is shown: %s", said)
 	}
 	said = o.sh("b", address+"\nkeyquorum grant list payments", "")
 	if !strings.Contains(said, "billing") {
 		t.Errorf("billing has no grant: %s", said)
+	}
+
+	saved := o.sh("a", address+"\n"+o.page["backup sh save"][0]+o.page["backup sh verify"][0], "")
+	if !strings.Contains(saved, "backup.snap is whole") {
+		t.Errorf("the snapshot is %s", saved)
 	}
 
 	o.sh("a", fmt.Sprintf("cd log\nPID=%d\n", a.Process.Pid)+o.page["usage-log sh"][0], "")
@@ -231,20 +241,97 @@ func TestRunningPage(t *testing.T) {
 			t.Errorf("a node ended with %v", err)
 		}
 	}
+	o.recover(address, unseal, shares)
 }
 
-// TestServiceUnit has systemd read the unit of docs/running.md.
+// recover makes new clusters as docs/backup.md does, of the folder and of the snapshot that are on
+// machine a, and asks each for what the first one held.
+func (o *operations) recover(address, unseal string, shares []string) {
+	o.t.Helper()
+	if left := o.sh("a", o.page["backup sh look"][0], ""); !strings.Contains(left,
+		"No acknowledged write is missing") {
+		o.t.Errorf("of one folder of two it says %s", left)
+	}
+	given := strings.Join(shares[:3], "\n") + "\n"
+	if said := o.sh("a", o.page["backup sh drill"][0], given); !strings.Contains(said,
+		"it takes writes") {
+		o.t.Errorf("the drill says %s", said)
+	}
+	for i, block := range []string{"backup sh recover", "backup sh restore"} {
+		if i > 0 {
+			o.sh("a", "rm -r /var/lib/keyquorum", "")
+		}
+		o.sh("a", o.page[block][0], given)
+		node := o.serve("a")
+		for _, share := range shares[:3] {
+			o.sh("a", strings.ReplaceAll(unseal, "10.0.0.2", "10.0.0.1"), share)
+		}
+		o.await("a", "/v1/sys/health?standbyok=true")
+		if said := o.sh("a", address+"\nkeyquorum grant list payments", ""); !strings.Contains(said,
+			"billing") {
+			o.t.Errorf("after %s billing has no grant: %s", block, said)
+		}
+		_ = node.Process.Signal(syscall.SIGTERM)
+		if err := node.Wait(); err != nil {
+			o.t.Errorf("the node of %s ended with %v", block, err)
+		}
+	}
+}
+
+// TestServiceUnit compares the unit of docs/running.md with the one that packages have, and has
+// systemd read it.
 func TestServiceUnit(t *testing.T) {
+	unit := follow(t).page["running ini systemd"][0]
+	packaged, err := os.ReadFile("../../../internal/packaging/keyquorum.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if unit != string(packaged) {
+		t.Error("docs/running.md shows another unit than internal/packaging/keyquorum.service")
+	}
+	for _, line := range []string{"Type=notify", "NoNewPrivileges=yes", "CapabilityBoundingSet=",
+		"LimitCORE=0", "MemorySwapMax=0", "ProtectSystem=strict", "PrivateDevices=yes",
+		"ExecReload=/bin/kill -HUP $MAINPID", "Restart=on-failure"} {
+		if !strings.Contains(unit, "\n"+line+"\n") {
+			t.Errorf("the unit lacks %s", line)
+		}
+	}
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Skip("there is no systemd-analyze to read the unit with")
 	}
-	unit := follow(t).page["running ini systemd"][0]
-	unit = strings.ReplaceAll(unit, "/usr/local/bin/keyquorum", program)
+	unit = strings.ReplaceAll(unit, "/usr/bin/keyquorum", program)
 	file := filepath.Join(t.TempDir(), "keyquorum.service")
 	if err := os.WriteFile(file, []byte(unit), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("systemd-analyze", "verify", file).CombinedOutput(); err != nil {
+	if out, err := exec.Command("systemd-analyze", "verify", file).CombinedOutput(); err != nil ||
+		len(out) > 0 {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestPackagedConfiguration: the page shows the example that packages have, without its comment.
+func TestPackagedConfiguration(t *testing.T) {
+	packaged, err := os.ReadFile("../../../internal/packaging/keyquorum.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, settings, _ := strings.Cut(string(packaged), "\n\n")
+	if shown := follow(t).page["running hcl config"][0]; shown != settings {
+		t.Errorf("docs/running.md shows\n%s\nand the package has\n%s", shown, settings)
+	}
+}
+
+// TestContainerfile holds what an image must be: nothing but the program, and nobody's user.
+func TestContainerfile(t *testing.T) {
+	b, err := os.ReadFile("../../../internal/packaging/Containerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, last, ok := strings.Cut(string(b), "\nFROM scratch\n")
+	if !ok || strings.Contains(last, "\nFROM") || strings.Contains(last, "\nRUN") ||
+		!regexp.MustCompile(`(?m)^USER [1-9]\d+:[1-9]\d+$`).MatchString(last) ||
+		!strings.Contains(last, `ENTRYPOINT ["/usr/bin/keyquorum"]`) {
+		t.Errorf("the image is not what it should be: %s", b)
 	}
 }

@@ -13,12 +13,14 @@ import (
 	"keyquorum/cmd/keyquorum/console"
 )
 
-func Command() *cobra.Command {
+// Command is the group operator. snapshot makes the group of commands on files of snapshots, which
+// stands below raft.
+func Command(snapshot func(*Connection) *cobra.Command) *cobra.Command {
 	c := console.Group("operator", "Initialise, unseal, seal and inspect a node")
 	k := ConnectionFlags(c)
 	c.AddCommand(operatorInit(k), operatorUnseal(k), operatorSeal(k), operatorStatus(k),
 		operatorStepDown(k), rotateCommand(k), rekeyCommand(k), generateRootCommand(k),
-		raftCommand(k))
+		raftCommand(k, snapshot(k)))
 	return c
 }
 

@@ -12,9 +12,9 @@ import (
 	"keyquorum/cmd/keyquorum/console"
 )
 
-func raftCommand(k *Connection) *cobra.Command {
-	return console.Group("raft", "Join, list and remove members of the cluster", raftJoin(k),
-		raftListPeers(k), k.completing(raftRemovePeer(k), members))
+func raftCommand(k *Connection, snapshot *cobra.Command) *cobra.Command {
+	return console.Group("raft", "Join, list and remove members of the cluster; take snapshots",
+		raftJoin(k), raftListPeers(k), k.completing(raftRemovePeer(k), members), snapshot)
 }
 
 // JoinRequest is the body of sys/storage/raft/join.

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"keyquorum/cmd/keyquorum/dev"
+	build "keyquorum/internal/program"
 )
 
 // program is the path of the built one. A call names it as whoever stands in the folder above.
@@ -30,11 +31,8 @@ func buildAndRun(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(home)
-	build := exec.Command("go", "build", "-o", filepath.Join(home, "bin")+"/", "./cmd/keyquorum")
-	build.Dir = "../../.."
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOEXPERIMENT=runtimesecret")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building keyquorum: %v\n%s", err, out)
+	if err := build.Build(filepath.Join(home, "bin")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	defer stopCluster()

@@ -3,10 +3,8 @@
 package frontdoor
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -16,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	build "keyquorum/internal/program"
 )
 
 // program is keyquorum as a user would have built it.
@@ -30,11 +30,8 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "keyquorum")
-	cmd := exec.Command("go", "build", "-o", program, "./cmd/keyquorum")
-	cmd.Dir = "../../../.."
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOEXPERIMENT=runtimesecret")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building keyquorum: %v\n%s", err, out)
+	if err := build.Build(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
@@ -55,15 +52,7 @@ func (e environment) with(namesAndValues ...string) environment {
 // command is a call of the program, with nothing of our environment that would configure it.
 func (e environment) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
-	for _, v := range os.Environ() {
-		name, _, _ := strings.Cut(v, "=")
-		prefix, _, _ := strings.Cut(name, "_")
-		switch prefix {
-		case "KEYQUORUM", "BAO", "VAULT", "AZURE", "FROM", "XDG", "DBUS", "SSL":
-		default:
-			cmd.Env = append(cmd.Env, v)
-		}
-	}
+	cmd.Env = build.Environment()
 	for name, value := range e {
 		if value != "" {
 			cmd.Env = append(cmd.Env, name+"="+value)
@@ -85,16 +74,10 @@ func (e environment) call(t *testing.T, args ...string) outcome {
 	return ended(t, e.command(ctx, args...))
 }
 
-func ended(t *testing.T, cmd *exec.Cmd) outcome {
+func ended(t *testing.T, cmd *exec.Cmd) (o outcome) {
 	t.Helper()
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	o.code, o.stdout, o.stderr = build.Run(t, cmd)
+	return o
 }
 
 // must is a call that has to end well; it gives what was printed.

@@ -1,0 +1,71 @@
+package operator
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"keyquorum/cmd/keyquorum/console"
+)
+
+// fetchStall is how long a node may send nothing of a long answer, and fetchStart how long it may
+// take to begin: it reads through what it is to send first.
+const (
+	fetchStall = time.Minute
+	fetchStart = 10 * time.Minute
+)
+
+var errStalled = errors.New("the node has sent nothing for a minute, or not begun in ten")
+
+// Fetch copies an answer of any length to w. What w holds after an error is not the whole.
+func (c *Client) Fetch(ctx context.Context, path string, w io.Writer) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	watch := time.AfterFunc(fetchStart, func() { stop(errStalled) })
+	defer watch.Stop()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Base+path, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("X-Vault-Request", "true")
+	request.Header.Set("X-Vault-Token", c.Token)
+	unbounded := *c.HTTP
+	unbounded.Timeout = 0 // the watch is instead
+	answer, err := unbounded.Do(request)
+	if err != nil {
+		return console.Exit(2, c.unreached(err))
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode >= 300 {
+		body, _ := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+		return console.Exit(2, c.explained(refusal(answer.StatusCode, body)))
+	}
+	came := &progressing{r: answer.Body, watch: watch}
+	if _, err = io.Copy(w, came); err == nil || came.err == nil {
+		return err // of w
+	}
+	return console.Exit(2, fmt.Errorf("the node ended its answer too early (its log says why): %w",
+		cmp.Or(context.Cause(ctx), came.err)))
+}
+
+// progressing winds up a watch with whatever comes.
+type progressing struct {
+	r     io.Reader
+	watch *time.Timer
+	err   error // what ended it, nil for its end
+}
+
+func (p *progressing) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	if n > 0 {
+		p.watch.Reset(fetchStall)
+	}
+	if err != io.EOF {
+		p.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,95 @@
+package main
+
+import "keyquorum/internal/overlay"
+
+// recoveryMutants are bugs in what brings a cluster, or a node, back: snapshots, recoveries, and
+// the wait of a node that is unsealed.
+var recoveryMutants = []mutant{
+	{
+		name: "recovery-in-a-log",
+		bug:  "an unsealed member ends a live cluster by the entry with which a lost one is recovered",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/apply.go",
+			Old:  "	if !kept {\n",
+			New:  "	if false {\n",
+		}},
+		test: "./fsm TestRecoveryIsNothingForALiveCluster",
+	},
+	{
+		name: "recovered-with-a-member-of-before",
+		bug:  "a member of before belongs to the cluster that was recovered without it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/apply.go",
+			Old:  "		if t.value(RemovedDir+s.ID) == nil {\n",
+			New:  "		if false {\n",
+		}},
+		test: "./fsm TestRecoveriesThatBreakARule",
+	},
+	{
+		name: "snapshot-of-another-generation",
+		bug:  "a member of before takes the state of the cluster that was recovered without it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/fsm.go",
+			Old:  "	case d.generation != own.Generation() && own.Index() > 0:\n",
+			New:  "	case false:\n",
+		}},
+		test: "./fsm TestRecoveryIsNothingForALiveCluster",
+	},
+	{
+		name: "snapshot-sums-unread", bug: "a snapshot that was damaged or altered passes for whole",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/archive/read.go",
+			Old:  "	if !bytes.Equal(found, sums) {\n",
+			New:  "	if len(found) == 0 {\n",
+		}},
+		test: "./node/archive TestForeignArchives",
+	},
+	{
+		name: "snapshot-sums-of-anybody",
+		bug:  "a snapshot that no node of the cluster wrote passes for one",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/snapshotfile.go",
+			Old:  "	if err != nil || !bytes.Equal(sums, s.sums) {\n",
+			New:  "	if _ = err; false && !bytes.Equal(sums, s.sums) {\n",
+		}},
+		test: "./httpapi TestSnapshotsAreNotMixed",
+	},
+	{
+		name: "recovered-by-the-newest-key",
+		bug:  "a state whose older transaction keys somebody made passes for the cluster's",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/lockedstate.go",
+			Old:  "	for _, key := range line {\n",
+			New:  "	for _, key := range line[len(line)-1:] {\n",
+		}},
+		test: "./node TestKeyringHoldsEveryKeyOfALine",
+	},
+	{
+		name: "snapshot-behind-any-folder",
+		bug:  "an old folder is taken before a newer snapshot, for its entries have terms",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/remnants.go",
+			Old:  "	if (r.NodeID == \"\") != (than.NodeID == \"\") {\n",
+			New:  "	if false {\n		ahead := false\n",
+		}, {
+			File: "keyquorum/node/remnants.go",
+			Old:  "		ahead := r.fsm.View().Index() > than.fsm.View().Index()\n",
+			New:  "",
+		}},
+		test: "./testcluster TestLostCluster",
+	},
+	{
+		name: "seal-waits-for-a-leader",
+		bug:  "whoever seals a node waits while it waits for a leader to be unsealed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/unseal.go",
+			Old:  "	select {\n	case err = <-opened:\n",
+			New:  "	n.mu.Lock()\n	defer n.mu.Unlock()\n	select {\n	case err = <-opened:\n",
+		}, {
+			File: "keyquorum/node/unseal.go",
+			Old:  "	case <-wait.Done():\n	}\n	n.mu.Lock()\n	defer n.mu.Unlock()\n",
+			New:  "	case <-wait.Done():\n	}\n",
+		}},
+		test: "./testcluster TestNobodyWaitsWhileANodeWaitsForALeader",
+	},
+}
