@@ -52,8 +52,11 @@ func (d *draft) command(l *raft.Log, c *check) (o Outcome) {
 	case Retired, Foreign:
 	case Applied:
 		touched, graves := d.write(l.Index, c.txn.Writes)
-		if c.txn.Verb == Recover {
+		switch c.txn.Verb {
+		case Recover:
 			d.generation++
+		case Restore:
+			d.restore(l.Index, c.txn.restoration())
 		}
 		d.decide(c.txn.ID, o, touched, graves)
 		if c.txn.Verb == Reseal {
@@ -96,7 +99,7 @@ func (d *draft) judge(index, before uint64, c *check) (Outcome, error) {
 		return Outcome{Kind: Refused, Index: index}, c.refused
 	case c.retired:
 		o.Kind = Retired
-	case t.Generation != d.generation:
+	case t.Generation != d.generation, d.outlived(t):
 		o.Kind = WrongGeneration
 	case tooOld(index, t):
 		o.Kind = TooOld
@@ -135,6 +138,8 @@ func (d *draft) allow(o Outcome, before uint64, c *check) (Outcome, error) {
 		if err = d.allowSuccessor(t); err == nil {
 			err = d.allowRecovery(t, c.kept)
 		}
+	case Restore:
+		err = d.allowRestoration(t)
 	case Change:
 		if !d.members.Matches(d.configuration) {
 			return Outcome{Kind: Conflict, Index: o.Index, Path: PathMembers, At: before}, nil
@@ -221,7 +226,8 @@ func tooOld(index uint64, t Txn) bool {
 func (d *draft) holds(c Condition, base, before uint64) (at uint64, holds bool) {
 	if c.Kind == DirUnchanged {
 		dir, _ := d.directories.Get(c.Path)
-		return dir.below, dir.below <= c.Index
+		at = max(dir.below, d.restored)
+		return at, at <= c.Index
 	}
 	r, found := d.records.Get(c.Path)
 	switch {
@@ -248,18 +254,20 @@ func (d *draft) write(index uint64, writes []Write) (touched, graves []string) {
 		} else if d.put(w.Path, &Record{Value: w.Value, Logical: w.Logical, Mod: index}) {
 			touched = d.touch(touched, w.Path, index)
 		}
-		d.notice(w)
+		d.notice(w, index)
 	}
 	return touched, graves
 }
 
 // notice keeps what the state machine itself reads. The bytes were decoded before.
-func (d *draft) notice(w Write) {
+func (d *draft) notice(w Write, index uint64) {
 	switch w.Path {
 	case PathKeys:
 		d.line, _ = DecodeLine(w.Value)
 	case PathMembers:
 		d.members, _ = DecodeMembers(w.Value)
+	case PathRestored:
+		d.restored = index
 	}
 }
 

@@ -30,6 +30,7 @@ type model struct {
 	erased        uint64
 	decisions     []decision
 	digests       map[uint64][32]byte
+	restored      uint64
 }
 
 type change struct {
@@ -82,6 +83,10 @@ func (m *model) apply(index uint64, x fsm.Txn) fsm.Outcome {
 	if o.Kind != fsm.Applied {
 		return o
 	}
+	if x.Verb == fsm.Restore {
+		m.restore(index, x)
+		return o
+	}
 	for _, w := range x.Writes {
 		_, existed := m.records[w.Path]
 		if w.Delete || !existed {
@@ -97,8 +102,32 @@ func (m *model) apply(index uint64, x fsm.Txn) fsm.Outcome {
 	return o
 }
 
+// restore has everything that is staged in the place of all that is in its directories.
+func (m *model) restore(index uint64, x fsm.Txn) {
+	w := x.Writes[0]
+	r, err := fsm.DecodeRestoration(w.Value)
+	if err != nil {
+		panic(err)
+	}
+	next := map[string]fsm.Record{w.Path: {Value: w.Value, Logical: w.Logical, Mod: index}}
+	for path, old := range m.records {
+		if place, staged := strings.CutPrefix(path, fsm.StageDir(r.ID)); staged {
+			next[place] = fsm.Record{Value: old.Value, Logical: old.Logical, Mod: index}
+			delete(m.deleted, place)
+		} else if !r.Covers(path) && path != w.Path && !strings.HasPrefix(path, "sys/restoring/") {
+			next[path] = old
+		} else {
+			delete(m.deleted, path) // what it had before the record is forgotten as well
+		}
+	}
+	if _, again := m.records[w.Path]; !again {
+		m.changes = append(m.changes, change{w.Path, index})
+	}
+	m.records, m.restored, m.erased = next, index, index
+}
+
 func (m *model) judge(index, before uint64, x fsm.Txn) fsm.Outcome {
-	if x.Generation != 0 {
+	if x.Generation != 0 || x.Base < m.restored {
 		return fsm.Outcome{Kind: fsm.WrongGeneration, Index: index}
 	}
 	if x.Base >= index || x.Base+fsm.IDWindow < index {
@@ -114,7 +143,8 @@ func (m *model) judge(index, before uint64, x fsm.Txn) fsm.Outcome {
 		at, holds := before, false
 		switch {
 		case c.Kind == fsm.DirUnchanged:
-			at = m.lastChange(func(p string) bool { return strings.HasPrefix(p, c.Path) })
+			at = max(m.restored,
+				m.lastChange(func(p string) bool { return strings.HasPrefix(p, c.Path) }))
 			holds = at <= c.Index
 		case exists:
 			at, holds = r.Mod, c.Kind == fsm.Unchanged && r.Mod == c.Index
@@ -227,6 +257,7 @@ func TestModel(t *testing.T) {
 			"transaction":   m.transaction,
 			"transaction 2": m.transaction,
 			"transaction 3": m.transaction,
+			"restoration":   m.restoration,
 			"configuration": m.configuration,
 			"batch": func(t *rapid.T) {
 				m.batch(t,
@@ -264,6 +295,53 @@ func (m *machine) transaction(t *rapid.T) {
 			rapid.SampledFrom([]uint64{0, 0, 1, 100}).Draw(t, "since"))
 		x.Conditions = append(x.Conditions, fsm.Condition{Kind: fsm.DirUnchanged, Path: path, Index: at})
 	}
+	m.append(command(t, index, x), m.model.apply(index, x))
+}
+
+// restoration stages some records, and has them restored, with or without something between.
+func (m *machine) restoration(t *rapid.T) {
+	stage := fsm.Txn{ID: m.anyID(t), Base: m.model.index}
+	r := fsm.Restoration{Number: 1, ID: fsm.ID{0: 2, 8: byte(len(m.log) >> 8), 9: byte(len(m.log))},
+		Dirs: []string{"d/e/", "g/"}}
+	own := fsm.Condition{Kind: fsm.Absent, Path: fsm.PathRestored}
+	if old, ok := m.model.records[fsm.PathRestored]; ok {
+		last, err := fsm.DecodeRestoration(old.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Number = last.Number + 1
+		own = fsm.Condition{Kind: fsm.Unchanged, Path: fsm.PathRestored, Index: old.Mod}
+	}
+	places := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"d/e/a", "d/e/f/a", "g/a", "g/new"}),
+		0, 4, rapid.ID)
+	for _, place := range places.Draw(t, "places") {
+		path := fsm.StagePath(r.ID, place)
+		stage.Conditions = append(stage.Conditions, fsm.Condition{Kind: fsm.Absent, Path: path})
+		stage.Writes = append(stage.Writes, fsm.Write{Path: path, Logical: stage.Base,
+			Value: rapid.SliceOfN(rapid.Byte(), 0, 3).Draw(t, "value")})
+	}
+	index := m.nextIndex(t)
+	staged := m.model.apply(index, stage)
+	m.append(command(t, index, stage), staged)
+	if staged.Kind != fsm.Applied || staged.Index != index {
+		return // of an id that had an outcome, or too old
+	}
+	r.Records = uint64(len(stage.Writes))
+	if rapid.Bool().Draw(t, "something between") {
+		m.transaction(t)
+	}
+	value, err := r.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := fsm.Txn{ID: fsm.ID{0: 3, 8: byte(len(m.log) >> 8), 9: byte(len(m.log))}, Verb: fsm.Restore,
+		Base: m.model.index, Conditions: []fsm.Condition{own}}
+	logical := own.Index
+	if own.Kind == fsm.Absent {
+		logical = x.Base
+	}
+	x.Writes = []fsm.Write{{Path: fsm.PathRestored, Logical: logical, Value: value}}
+	index = m.nextIndex(t)
 	m.append(command(t, index, x), m.model.apply(index, x))
 }
 

@@ -41,11 +41,13 @@ const (
 	// transaction key get successors, all members before are removed for ever, and the state is of
 	// the next generation. Nobody sends it to a cluster that has a leader.
 	Recover Verb = 6
+	// Restore puts the records of an earlier state, which are staged, in the place of those of now.
+	Restore Verb = 7
 )
 
 func reserved(path string) bool {
 	switch path {
-	case PathKeys, PathMembers, PathSeal, PathKeyring:
+	case PathKeys, PathMembers, PathSeal, PathKeyring, PathRestored:
 		return true
 	}
 	return strings.HasPrefix(path, RemovedDir)
@@ -86,6 +88,8 @@ func (t Txn) validVerb() error {
 	case Recover:
 		ok = only && len(written) == 3+marks && marks > 0 && written[PathKeys] &&
 			written[PathKeyring] && written[PathMembers]
+	case Restore:
+		ok = only && len(written) == 1 && written[PathRestored]
 	case Checkpoint:
 		ok = len(t.Writes)+len(t.Conditions) == 0
 	}

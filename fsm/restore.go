@@ -190,16 +190,19 @@ func (r *snapshotReader) record(d *draft) error {
 			path, record.Mod, record.Logical, d.index)
 	}
 	d.put(path, record)
-	return d.reread(path, record.Value)
+	return d.reread(path, record)
 }
 
 // reread keeps what the state machine itself reads of its records.
-func (d *draft) reread(path string, value []byte) (err error) {
+func (d *draft) reread(path string, r *Record) (err error) {
 	switch path {
 	case PathKeys:
-		d.line, err = DecodeLine(value)
+		d.line, err = DecodeLine(r.Value)
 	case PathMembers:
-		d.members, err = DecodeMembers(value)
+		d.members, err = DecodeMembers(r.Value)
+	case PathRestored:
+		d.restored = r.Mod
+		_, err = DecodeRestoration(r.Value)
 	}
 	return err
 }

@@ -32,7 +32,9 @@ type state struct {
 	account account
 	line    Line    // what PathKeys holds; empty before the cluster is founded
 	members Members // what PathMembers holds
-	anchor  Line    // checker.anchor
+
+	restored uint64 // index of the newest restoration, which is the mod index of PathRestored; 0: none
+	anchor   Line   // checker.anchor
 
 	digest  [32]byte
 	backing Backing   // of one that was published
@@ -65,9 +67,9 @@ func (s *state) changedUnder(path string) uint64 {
 	}
 	dir, ok := s.directories.Get(path[:end])
 	if !ok {
-		return s.index - min(s.index, IDWindow)
+		return max(s.restored, s.index-min(s.index, IDWindow))
 	}
-	return dir.below
+	return max(s.restored, dir.below)
 }
 
 // A directory says when something was last created or deleted below a path that ends in '/'. It is

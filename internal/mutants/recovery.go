@@ -92,4 +92,33 @@ var recoveryMutants = []mutant{
 		}},
 		test: "./testcluster TestNobodyWaitsWhileANodeWaitsForALeader",
 	},
+	{
+		name: "decided-before-a-restoration",
+		bug:  "what was decided before a restoration is applied to what was restored",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/apply.go",
+			Old:  "	case t.Generation != d.generation, d.outlived(t):\n",
+			New:  "	case t.Generation != d.generation:\n",
+		}},
+		test: "./fsm TestRestoration",
+	},
+	{
+		name: "restored-unseen",
+		bug:  "a read that finds nothing passes by the restoration that took it away",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/state.go",
+			Old:  "		return max(s.restored, s.index-min(s.index, IDWindow))\n	}\n	return max(s.restored, dir.below)\n",
+			New:  "		return s.index - min(s.index, IDWindow)\n	}\n	return dir.below\n",
+		}},
+		test: "./fsm TestRestoration",
+	},
+	{
+		name: "half-a-restoration", bug: "records are restored though not all of them are staged",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/restoration.go",
+			Old:  "	if staged != r.Records {\n",
+			New:  "	if staged > r.Records {\n",
+		}},
+		test: "./fsm TestRestorationsThatBreakARule",
+	},
 }
