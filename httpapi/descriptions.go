@@ -163,6 +163,9 @@ var descriptions = underSecondNames(map[string]description{
 	"PUT sys/storage/raft/remove-peer": {"Remove a member", typed[removeRequest](), empty, nil},
 	"GET sys/storage/raft/snapshot": {"Take a snapshot of the cluster, as a gzip of a tar", empty,
 		gzipped, nil},
+	"PUT sys/storage/raft/snapshot": {"Go back to a snapshot of this cluster", gzipped, empty, nil},
+	"PUT sys/storage/raft/snapshot-force": {"Refused: a snapshot of another cluster makes a new one",
+		gzipped, empty, nil},
 
 	"GET keyquorum/state": {"Digest of what this node holds", empty,
 		typed[stateData](), []string{"index"}},

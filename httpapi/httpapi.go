@@ -72,6 +72,7 @@ type Handler struct {
 	large     chan struct{} // holds one for each large body in memory
 	huge      chan struct{} // and for each that is over maxBody
 	saving    chan struct{} // and for each snapshot on its way to an operator
+	restoring chan struct{} // and for the one that an operator sends
 	hugeOf    sync.Map      // object id of the application → the *call that has one of these
 	backups   chan struct{} // and for each backup
 	meters    *meters
@@ -99,6 +100,7 @@ func New(n *node.Node, c Config) *Handler {
 		large:     make(chan struct{}, maxLarge),
 		huge:      make(chan struct{}, maxHuge),
 		saving:    make(chan struct{}, maxSaving),
+		restoring: make(chan struct{}, 1),
 		backups:   make(chan struct{}, maxBackups),
 		meters:    newMeters(),
 		conns:     newConnections(c.Connections),

@@ -33,6 +33,10 @@ func nodeFailure(err error) error {
 		return refuse(http.StatusBadRequest, "", "Vault is already initialized")
 	case errors.Is(err, node.ErrUninitialized):
 		return refuse(http.StatusBadRequest, "", uninitialized)
+	case errors.Is(err, node.ErrForeignSnapshot):
+		return refuse(http.StatusBadRequest, "", err.Error())
+	case errors.Is(err, node.ErrRestoredMeanwhile):
+		return refuse(http.StatusConflict, "", err.Error())
 	case errors.Is(err, node.ErrUnsealed):
 		return refuse(http.StatusBadRequest, "", "vault is unsealed")
 	case errors.Is(err, node.ErrInvalidAnswer):
@@ -45,6 +49,8 @@ func nodeFailure(err error) error {
 		return refuse(http.StatusBadRequest, "", err.Error())
 	case errors.As(err, &short):
 		return unavailable("make room for this node first: " + short.Error())
+	case errors.Is(err, node.ErrNoRoomHere), errors.Is(err, node.ErrNoRoom):
+		return unavailable(err.Error() + ": make room on its disk first")
 	case errors.Is(err, node.ErrSealed):
 		return unavailable("Vault is sealed")
 	case errors.Is(err, node.ErrUnavailable), errors.Is(err, node.ErrUnknown),

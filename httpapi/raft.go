@@ -30,6 +30,10 @@ func raftRoutes() []route {
 			serve: recorded(removePeer, func(q *removeRequest) string { return q.ServerID }, noContent)},
 		{methods: get, shape: at + "snapshot", operation: "sys/raft/snapshot",
 			serve: recorded(saveSnapshot, nothing, writeSnapshot)},
+		{methods: write, shape: at + "snapshot", operation: "sys/raft/restore", within: restoreTime,
+			serve: recorded(restoreSnapshot, nothing, noContent)},
+		{methods: write, shape: at + "snapshot-force", operation: "sys/raft/restore-force",
+			serve: recorded(forceSnapshot, nothing, noContent)},
 	}
 }
 

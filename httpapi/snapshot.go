@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -39,4 +41,69 @@ func writeSnapshot(c *call, s *node.Snapshot) error {
 		strconv.FormatUint(s.Meta.Index, 10)+`.snap"`)
 	c.stream = s.Write
 	return nil
+}
+
+const (
+	// restoreTime is how long a restore may take, from the headers of the request on.
+	restoreTime = 30 * time.Minute
+	// maxRestored is how large the state in a snapshot may be that a node restores, in bytes: it is
+	// in memory as a whole.
+	maxRestored = 2 << 30
+)
+
+// restoreSnapshot goes back to the snapshot that the body is. A node reads one at a time.
+func restoreSnapshot(c *call, _ *none) (none, error) {
+	select {
+	case c.h.restoring <- struct{}{}:
+		c.room = c.h.restoring
+	default:
+		return none{}, refuse(http.StatusConflict, "",
+			"this node restores a snapshot already: wait until that has ended")
+	}
+	body := &arrival{r: c.r.Body, conn: http.NewResponseController(c.w),
+		end: c.req.Start.Add(restoreTime)}
+	s, err := node.ReadSnapshot(body, maxRestored)
+	if body.err != nil {
+		return none{}, refuse(http.StatusBadRequest, "", "the snapshot did not come as a whole: "+
+			"it was cut off, or nothing came for "+streamStall.String()+". Nothing was restored")
+	}
+	if err != nil {
+		return none{}, refuse(http.StatusBadRequest, "", err.Error()+". Nothing was restored")
+	}
+	c.detail = "snapshot of index " + strconv.FormatUint(s.Meta.Index, 10)
+	done, err := c.h.n.Restore(c.ctx, s, func(int) {})
+	if err != nil {
+		return none{}, nodeFailure(err)
+	}
+	c.detail += ", " + strconv.Itoa(done.Records) + " records, restore " +
+		strconv.FormatUint(done.Number, 10)
+	return none{}, nil
+}
+
+// forceSnapshot says what to do instead of putting other keys under a cluster that runs.
+func forceSnapshot(*call, *none) (none, error) {
+	return none{}, refuse(http.StatusBadRequest, "", "a running cluster takes no snapshot of "+
+		"another one: `keyquorum operator recover FILE --into FOLDER` makes a cluster of it, which "+
+		"the snapshot's unseal shares open. A snapshot of this cluster needs no force")
+}
+
+// An arrival is a body of any length. The client has its time for each piece.
+type arrival struct {
+	r    io.Reader
+	conn *http.ResponseController
+	end  time.Time
+	err  error // what ended it, nil for its end
+}
+
+func (a *arrival) Read(b []byte) (int, error) {
+	limit := time.Now().Add(streamStall)
+	if limit.After(a.end) {
+		limit = a.end
+	}
+	_ = a.conn.SetReadDeadline(limit) // a recorder of a test's has none
+	n, err := a.r.Read(b[:min(len(b), streamPiece)])
+	if err != nil && !errors.Is(err, io.EOF) {
+		a.err = err
+	}
+	return n, err
 }

@@ -231,3 +231,91 @@ func packed(t *testing.T, w io.Writer, members []member) {
 		t.Fatal(err)
 	}
 }
+
+// What was there comes back, what came since is gone, who was given access since has none, and the
+// operator's token and the applications' tokens stay what they are.
+func TestRestoreGoesBack(t *testing.T) {
+	s := newService(t)
+	if err := s.begin(1, 1); err != nil {
+		t.Fatal(err)
+	}
+	c := s.application(t, "kept", everything)
+	c.ok("PUT", "/secrets/one", `{"value":"then"}`)
+	c.ok("PUT", "/secrets/two", `{"value":"then"}`)
+	key := c.ok("POST", "/keys/k/create", `{"kty":"EC"}`).at("key", "kid")
+	file := s.operate("GET", snapshotPath, s.token, "").body
+	c.ok("PUT", "/secrets/one", `{"value":"since"}`)
+	c.ok("PUT", "/secrets/three", `{"value":"since"}`)
+	c.ok("DELETE", "/secrets/two", "")
+	c.ok("POST", "/keys/k/create", `{"kty":"EC"}`)
+	late := s.application(t, "late", everything)
+	if a := s.operate("PUT", "/v1/sys/rotate", s.token, ""); a.status != 204 && a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	s.usage.take()
+	for round := range 2 { // the second finds what the first has brought
+		if a := s.operate("POST", snapshotPath, s.token, file); a.status != 204 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		for _, name := range []string{"one", "two"} {
+			if a := c.ok("GET", "/secrets/"+name, ""); a.at("value") != "then" {
+				t.Errorf("round %d: %s is %v", round, name, a.at("value"))
+			}
+		}
+		if a := c.call("GET", "/secrets/three", ""); a.status != 404 {
+			t.Errorf("round %d: what came since: %d", round, a.status)
+		}
+		if a := c.ok("GET", "/keys/k", ""); a.at("key", "kid") != key {
+			t.Errorf("round %d: the key is %v, not %v", round, a.at("key", "kid"), key)
+		}
+		if a := late.call("GET", "/secrets/one", ""); a.status != 401 && a.status != 403 {
+			t.Errorf("round %d: an application that came since: %d", round, a.status)
+		}
+		c.ok("PUT", "/secrets/one", `{"value":"again"}`)
+		c.ok("PUT", "/secrets/three", `{"value":"again"}`)
+	}
+	var restores []any
+	for _, u := range s.usage.take() {
+		if u["operation"] == "sys/raft/restore" {
+			restores = append(restores, u["detail"])
+		}
+	}
+	if len(restores) != 2 || !strings.HasSuffix(fmt.Sprint(restores[1]), "restore 2") {
+		t.Errorf("the usage log has %v", restores)
+	}
+}
+
+// Whatever is no snapshot of this cluster changes nothing.
+func TestRestoreRefusesWhatItCannotVerify(t *testing.T) {
+	s, other := newService(t), newService(t)
+	for _, s := range []*service{s, other} {
+		if err := s.begin(1, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := s.application(t, "kept", everything)
+	c.ok("PUT", "/secrets/one", `{"value":"then"}`)
+	file := s.operate("GET", snapshotPath, s.token, "").body
+	foreign := other.operate("GET", snapshotPath, other.token, "").body
+	c.ok("PUT", "/secrets/one", `{"value":"now"}`)
+	for name, body := range map[string]string{
+		"nothing": "", "no archive": "null", "cut off": file[:len(file)-20], "more": file + "x",
+		"another cluster's": foreign, "two in one": repacked(t, file, foreign),
+		"altered": file[:len(file)/2] + "x" + file[len(file)/2+1:],
+	} {
+		a := s.operate("POST", snapshotPath, s.token, body)
+		if a.status != 400 {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+	if a := s.operate("POST", snapshotPath, "", file); a.status != 403 {
+		t.Errorf("without a token: %d %s", a.status, a.body)
+	}
+	if a := s.operate("POST", snapshotPath+"-force", s.token, foreign); a.status != 400 ||
+		!strings.Contains(a.body, "operator recover") {
+		t.Errorf("by force: %d %s", a.status, a.body)
+	}
+	if a := c.ok("GET", "/secrets/one", ""); a.at("value") != "now" {
+		t.Errorf("the secret is %v", a.at("value"))
+	}
+}

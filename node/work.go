@@ -14,13 +14,14 @@ const (
 
 // work ends when the node is sealed or closed.
 func (n *Node) work(m *member, k *keys) {
+	seen := make(leftovers)
 	for rest := n.workRest(); ; {
 		select {
 		case <-time.After(rest):
 		case <-k.working.Done():
 			return
 		}
-		rest = max(n.workRest(), workShare*n.workOnce(m, k))
+		rest = max(n.workRest(), workShare*n.workOnce(m, k, seen))
 	}
 }
 
@@ -33,12 +34,14 @@ func (n *Node) workRest() time.Duration {
 
 // workOnce does a pass if this node leads, and ends it when it does not any more. It returns how
 // long it looked.
-func (n *Node) workOnce(m *member, k *keys) time.Duration {
+func (n *Node) workOnce(m *member, k *keys, seen leftovers) time.Duration {
 	ctx, stop, leads := m.cluster.WhileLeading(k.working)
 	defer stop()
 	if !leads {
+		clear(seen)
 		return 0
 	}
+	n.sweepLeftovers(m, k, seen)
 	did, err := k.vaults.Sweep(ctx)
 	if err != nil && ctx.Err() == nil {
 		n.logger().Warn("background work is not complete", "error", err)
