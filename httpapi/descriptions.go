@@ -165,7 +165,7 @@ var descriptions = underSecondNames(map[string]description{
 		gzipped, nil},
 	"PUT sys/storage/raft/snapshot": {"Go back to a snapshot of this cluster", gzipped, empty, nil},
 	"PUT sys/storage/raft/snapshot-force": {"Refused: a snapshot of another cluster makes a new one",
-		gzipped, empty, nil},
+		empty, empty, nil},
 
 	"GET keyquorum/state": {"Digest of what this node holds", empty,
 		typed[stateData](), []string{"index"}},

@@ -92,6 +92,12 @@ func TestSnapshotCommands(t *testing.T) {
 		}
 	}
 
+	// Only what a node of this cluster has written is restored.
+	expectCode(t, "restore", run("", "restore", "backup.snap"), 0)
+	if o := run("", "restore", "cut"); o.code == 0 || !strings.HasPrefix(o.complaint(), "cut: ") {
+		t.Errorf("restore of what was cut: %s", o.stderr)
+	}
+
 	// What can't be saved leaves the file that was there, and nothing beside it.
 	expectCode(t, "seal", asRoot(t, n, keys.RootToken, "seal"), 0)
 	late := run("", "save", "backup.snap")

@@ -224,6 +224,7 @@ func TestRunningPage(t *testing.T) {
 	}
 
 	saved := o.sh("a", address+"\n"+o.page["backup sh save"][0]+o.page["backup sh verify"][0], "")
+	o.sh("a", address+"\n"+o.page["backup sh back"][0], "")
 	if !strings.Contains(saved, "backup.snap is whole") {
 		t.Errorf("the snapshot is %s", saved)
 	}

@@ -52,6 +52,39 @@ func (c *Client) Fetch(ctx context.Context, path string, w io.Writer) error {
 		cmp.Or(context.Cause(ctx), came.err)))
 }
 
+// sendEnd is how long a node may take to answer when it has the whole of a long request: longer than
+// it takes inside.
+const sendEnd = 31 * time.Minute
+
+// Send posts what is read from r, of any length. An error that is no *Refusal leaves open what the
+// node did.
+func (c *Client) Send(ctx context.Context, path string, r io.Reader) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	watch := time.AfterFunc(sendEnd, func() { stop(errStalled) })
+	defer watch.Stop()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Base+path, r)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("X-Vault-Request", "true")
+	request.Header.Set("X-Vault-Token", c.Token)
+	request.Header.Set("Content-Type", "application/gzip")
+	unbounded := *c.HTTP
+	unbounded.Timeout = 0 // the watch is instead
+	answer, err := unbounded.Do(request)
+	if err != nil {
+		return console.Exit(2, fmt.Errorf("%w; whether the node did it `keyquorum operator status` "+
+			"tells", cmp.Or(context.Cause(ctx), c.unreached(err))))
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode < 300 {
+		return nil
+	}
+	body, _ := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	return console.Exit(2, c.explained(refusal(answer.StatusCode, body)))
+}
+
 // progressing winds up a watch with whatever comes.
 type progressing struct {
 	r     io.Reader

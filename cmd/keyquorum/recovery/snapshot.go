@@ -20,7 +20,8 @@ import (
 // SnapshotCommand is the group snapshot.
 func SnapshotCommand(k *operator.Connection) *cobra.Command {
 	return console.Group("snapshot", "Save snapshots of the cluster, and look at saved ones", save(k),
-		inspect(), verify())
+		inspect(), verify(),
+		restore(k))
 }
 
 func save(k *operator.Connection) *cobra.Command {
