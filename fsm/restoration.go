@@ -78,6 +78,15 @@ func StageDir(id ID) string { return stagedDir + hex.EncodeToString(id[:]) + "/"
 // StagePath is described at StageDir.
 func StagePath(id ID, path string) string { return StageDir(id) + path }
 
+// RecordPlace is where a record is to be that is staged at a path. Every other path is the place of
+// its own record.
+func RecordPlace(path string) string {
+	if len(path) > len(StageDir(ID{})) && strings.HasPrefix(path, stagedDir) {
+		return path[len(StageDir(ID{})):]
+	}
+	return path
+}
+
 // Staged yields the paths of all records that are staged, under whatever id: in a cluster that
 // restores nothing they are what a restoration has left that did not end.
 func (v View) Staged(yield func(path string, r Record) bool) {

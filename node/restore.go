@@ -227,9 +227,9 @@ func (r *restore) resealed(path string, logical uint64) ([]byte, error) {
 	return r.k.keyring.Seal(nil, path, logical, plain)
 }
 
-// stagedRest is how long staged records lie untouched before the leader takes them for those of a
-// restore that has died.
-const stagedRest = 10 * time.Minute
+// stagedRests is for how many passes of background work staged records lie untouched before the
+// leader takes them for those of a restore that has died: ten minutes.
+const stagedRests = 10
 
 // leftovers are the staged records that a leader has seen: the newest change under each directory,
 // and since when it is that.
@@ -253,7 +253,7 @@ func (n *Node) sweepLeftovers(m *member, k *keys, seen leftovers) {
 		switch {
 		case !known || before.newest != newest:
 			seen[dir] = leftover{newest, time.Now()}
-		case time.Since(before.since) > stagedRest:
+		case time.Since(before.since) > stagedRests*n.workRest():
 			n.logger().Warn("a restore did not end; removing what it has staged")
 			n.sweepStaged(m, k, dir)
 		}

@@ -159,7 +159,7 @@ func (k *keys) opens(path string, r fsm.Record) (sealed bool, err error) {
 	value := r.Value
 	switch {
 	case path == fsm.PathKeys, path == fsm.PathMembers, path == pathSeal, path == pathKeyring,
-		path == identity.PathNodes, strings.HasPrefix(path, fsm.RemovedDir):
+		path == identity.PathNodes, path == fsm.PathRestored, strings.HasPrefix(path, fsm.RemovedDir):
 		return false, nil
 	case path == pathGossip:
 		g, err := decodeGossip(r.Value)
@@ -168,7 +168,7 @@ func (k *keys) opens(path string, r fsm.Record) (sealed bool, err error) {
 		}
 		value = g.Sealed
 	}
-	plain, err := k.keyring.Open(nil, path, r.Logical, value)
+	plain, err := k.keyring.Open(nil, fsm.RecordPlace(path), r.Logical, value)
 	plain.Zero()
 	return true, err
 }

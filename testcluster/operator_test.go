@@ -78,9 +78,11 @@ func TestOperatorPlane(t *testing.T) {
 		}
 		var file bytes.Buffer
 		must(t, b.Sys().RaftSnapshot(&file)) // it refuses what has no sealed sums
-		if saved, err := node.ReadSnapshot(&file, 1<<30); err != nil || saved.Members != 3 {
+		saved, err := node.ReadSnapshot(bytes.NewReader(file.Bytes()), 1<<30)
+		if err != nil || saved.Members != 3 {
 			t.Fatalf("node %d: a snapshot of %+v: %v", i, saved, err)
 		}
+		must(t, b.Sys().RaftSnapshotRestore(&file, false))
 		_, err = bao(t, c, i, "wrong").Auth().Token().LookupSelf()
 		if err == nil || !strings.Contains(err.Error(), "permission denied") {
 			t.Fatalf("a wrong token at node %d: %v", i, err)

@@ -121,4 +121,13 @@ var recoveryMutants = []mutant{
 		}},
 		test: "./fsm TestRestorationsThatBreakARule",
 	},
+	{
+		name: "restore-of-anything", bug: "a node restores what no node of its cluster has written",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/restore.go",
+			Old:  "		s.written(k) != nil {\n",
+			New:  "		false {\n",
+		}},
+		test: "./httpapi TestRestoreRefusesWhatItCannotVerify",
+	},
 }
