@@ -125,5 +125,6 @@ func (c *Cluster) newCallServer() *calls.Server {
 	calls.On(s, "/v1/gossip-keys", calls.Few, c.serveGossipKeys)
 	calls.On(s, "/v1/certify", calls.Few, c.serveCertify)
 	calls.On(s, "/v1/renewed", calls.Few, c.serveRenewed)
+	calls.On(s, pathAutopilot, calls.Few, c.serveAutopilot)
 	return s
 }

@@ -56,7 +56,7 @@ type Setup struct {
 
 // A Change is one of the configuration.
 type Change struct {
-	How  lease.Change // Arrive (without a vote), Promote (with one) or Depart
+	How  lease.Change // Arrive (without a vote), Promote (with one), Demote or Depart
 	Node int
 }
 
@@ -91,7 +91,7 @@ func (s *Setup) whole() int { return s.Lease + s.Margin }
 func (s *Setup) initial() (members, voters NodeSet) {
 	members, voters = firstNodes(s.Nodes), firstNodes(s.Voters)
 	for _, c := range s.Changes {
-		if c.How != lease.Depart {
+		if c.How == lease.Arrive || c.How == lease.Promote {
 			members &^= 1 << c.Node
 			voters &^= 1 << c.Node
 		}
