@@ -14,7 +14,7 @@ import (
 // member.
 func raftRoutes() []route {
 	const at = "sys/storage/raft/"
-	return []route{
+	return append(autopilotRoutes(), []route{
 		{methods: write, shape: at + "join", operation: "sys/raft/join", body: openBody, open: true,
 			within: attemptTime,
 			serve:  recorded(join, func(q *joinRequest) string { return q.Leader }, writeData)},
@@ -30,7 +30,7 @@ func raftRoutes() []route {
 			serve: recorded(removePeer, func(q *removeRequest) string { return q.ServerID }, noContent)},
 		{methods: get, shape: at + "snapshot", operation: "sys/raft/snapshot",
 			serve: recorded(saveSnapshot, nothing, writeSnapshot)},
-	}
+	}...)
 }
 
 type joinRequest struct {

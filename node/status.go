@@ -48,7 +48,7 @@ func (n *Node) RemovePeer(ctx context.Context, who string, force bool) error {
 	if id == m.identity.NodeID {
 		return &PeerError{"a node does not remove itself: ask another node"}
 	}
-	if err := m.removable(ctx, peers, at, force); err != nil {
+	if err := m.dispensable(ctx, peers[at], force); err != nil {
 		return err
 	}
 	return m.cluster.Remove(ctx, id)
@@ -81,26 +81,19 @@ func peerCalled(peers []Peer, who string) (at int, err error) {
 	return at, nil
 }
 
-func (m *member) removable(ctx context.Context, peers []Peer, at int, force bool) error {
-	if !peers[at].Voter {
+// dispensable refuses to go on without a peer's vote where nobody else has one, or where the voters
+// that are left and answer are no majority; force lifts the second.
+func (m *member) dispensable(ctx context.Context, p Peer, force bool) error {
+	if !p.Voter {
 		return nil
 	}
-	voters, answering := 0, 0
-	for i, p := range peers {
-		if i == at || !p.Voter {
-			continue
-		}
-		voters++
-		if force || m.cluster.Answers(ctx, p.ID) {
-			answering++
-		}
-	}
+	voters, answer := m.cluster.VotersWithout(ctx, p.ID)
 	if voters == 0 {
-		return &PeerError{"the last voter can't be removed"}
+		return &PeerError{"the last voter can't be removed, nor lose its vote"}
 	}
-	if answering < voters/2+1 {
+	if !force && answer < voters/2+1 {
 		return &PeerError{fmt.Sprintf("without it only %d of %d voters answer, which is no majority; "+
-			"use force if you are sure", answering, voters)}
+			"use force if you are sure", answer, voters)}
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func withLogs(three Setup) []World {
 		world("the first leader of three loses its vote", 150, three, func(s *Setup) {
 			s.Change(3, Change{lease.Demote, 0})
 		}),
-		world("two of three voters lose their votes", 766, short, func(s *Setup) {
+		world("two of three voters lose their votes", 643, short, func(s *Setup) {
 			s.Change(4, Change{lease.Demote, 1}, Change{lease.Demote, 2})
 		}),
 		world("a voter loses its vote and gets it back", 2499, short, func(s *Setup) {
