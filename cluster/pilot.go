@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,13 +45,22 @@ func (c *Cluster) Autopilot(ctx context.Context) (autopilot.State, error) {
 	}
 }
 
-func (c *Cluster) serveAutopilot(context.Context, string, autopilotCall) (autopilot.State, error) {
+func (c *Cluster) serveAutopilot(ctx context.Context, _ string, _ autopilotCall) (autopilot.State,
+	error) {
 	if !c.leads() {
 		return autopilot.State{}, errNotLeader
 	}
 	s, _, err := c.lookAtMembers()
+	if err == nil && slices.ContainsFunc(s.Servers, unnamed) {
+		if _, err = c.serveSurvey(ctx, c.id, surveyCall{}); err == nil { // they tell what they are called
+			s, _, err = c.lookAtMembers()
+		}
+	}
 	return s, err
 }
+
+// unnamed: a member is heard, and gossip has not brought what it says of itself.
+func unnamed(s autopilot.Server) bool { return s.Term != 0 && s.Version == "" }
 
 // lookAtMembers is for the leader. It asks nobody: members check in several times a second.
 func (c *Cluster) lookAtMembers() (autopilot.State, autopilot.Record, error) {

@@ -50,12 +50,10 @@ func (n *Node) PromotePeer(ctx context.Context, who string, force bool) error {
 	if m == nil {
 		return ErrUninitialized
 	}
-	peers, _ := m.cluster.Members()
-	at, err := peerCalled(peers, who)
+	p, err := m.peer(ctx, who)
 	if err != nil {
 		return err
 	}
-	p := peers[at]
 	if !p.Voter && !force {
 		state, err := m.cluster.Autopilot(ctx)
 		if err != nil {
@@ -77,13 +75,12 @@ func (n *Node) DemotePeer(ctx context.Context, who string, force bool) error {
 	if m == nil {
 		return ErrUninitialized
 	}
-	peers, _ := m.cluster.Members()
-	at, err := peerCalled(peers, who)
+	p, err := m.peer(ctx, who)
 	if err != nil {
 		return err
 	}
-	if err := m.dispensable(ctx, peers[at], force); err != nil {
+	if err := m.dispensable(ctx, p, force); err != nil {
 		return err
 	}
-	return m.cluster.Demote(ctx, peers[at].ID)
+	return m.cluster.Demote(ctx, p.ID)
 }

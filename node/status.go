@@ -39,19 +39,32 @@ func (n *Node) RemovePeer(ctx context.Context, who string, force bool) error {
 	if m == nil {
 		return ErrUninitialized
 	}
-	peers, _ := m.cluster.Members()
-	at, err := peerCalled(peers, who)
+	p, err := m.peer(ctx, who)
 	if err != nil {
 		return err
 	}
-	id := peers[at].ID
-	if id == m.identity.NodeID {
+	if p.ID == m.identity.NodeID {
 		return &PeerError{"a node does not remove itself: ask another node"}
 	}
-	if err := m.dispensable(ctx, peers[at], force); err != nil {
+	if err := m.dispensable(ctx, p, force); err != nil {
 		return err
 	}
-	return m.cluster.Remove(ctx, id)
+	return m.cluster.Remove(ctx, p.ID)
+}
+
+// peer finds the peer that is called so. What the others are called gossip may not have brought:
+// then they are asked.
+func (m *member) peer(ctx context.Context, who string) (Peer, error) {
+	peers, _ := m.cluster.Members()
+	at, err := peerCalled(peers, who)
+	if err != nil {
+		peers = m.cluster.Survey(ctx).Members
+		at, err = peerCalled(peers, who)
+	}
+	if err != nil {
+		return Peer{}, err
+	}
+	return peers[at], nil
 }
 
 // peerCalled finds the peer that has this id, or alone has this label.

@@ -108,7 +108,7 @@ func withLogs(three Setup) []World {
 		world("two of three voters lose their votes", 643, short, func(s *Setup) {
 			s.Change(4, Change{lease.Demote, 1}, Change{lease.Demote, 2})
 		}),
-		world("a voter loses its vote and gets it back", 2499, short, func(s *Setup) {
+		world("a voter loses its vote and gets it back", 2389, short, func(s *Setup) {
 			s.Change(4, Change{lease.Demote, 2}, Change{lease.Promote, 2})
 		}),
 		world("two of three voters leave", 766, three, func(s *Setup) {
