@@ -184,8 +184,8 @@ func autopilotSetConfig(k *Connection) *cobra.Command {
 		"remove members that have been silent for longer than the dead-server threshold, for ever")
 	f.Duration("last-contact-threshold", 0, "longer silent, a member is not healthy")
 	f.Duration("dead-server-last-contact-threshold", 0, "longer silent, a member is dead; 1m at least")
-	f.Uint64("max-trailing-logs", 0, "more `entries` behind, a member is not healthy")
-	f.Uint64("min-quorum", 0, "`voters` of which no dead one is removed")
+	f.Uint64("max-trailing-logs", 0, "farther behind, in `entries`, a member is not healthy")
+	f.Uint64("min-quorum", 0, "the fewest `voters` that clean-up leaves; 3 at least")
 	f.Duration("server-stabilization-time", 0,
 		"for which a new member is healthy before it has its vote")
 	format := console.FormatFlag(c)
