@@ -34,7 +34,7 @@ func autopilotRoutes() []route {
 type voteRequest struct {
 	ServerID string `json:"server_id"`
 	Force    bool   `json:"force"`
-	DRToken  string `json:"dr_operation_token"` // Vault's command sends it; it is nothing here
+	DRToken  string `json:"dr_operation_token"` // of Vault
 }
 
 func (q *voteRequest) check() error {
@@ -150,7 +150,7 @@ type autopilotConfigRequest struct {
 	MinQuorum     *uint64 `json:"min_quorum"`
 	Stabilization *life   `json:"server_stabilization_time"`
 	NoMigration   bool    `json:"disable_upgrade_migration"` // of Vault Enterprise
-	DRToken       string  `json:"dr_operation_token"`        // Vault's command sends it; it is nothing here
+	DRToken       string  `json:"dr_operation_token"`        // of Vault
 }
 
 // edit is what the request makes of a configuration.
