@@ -104,8 +104,10 @@ func (c *Cluster) removeDead(ctx context.Context, dead autopilot.Server) {
 	if c.signer.Load() == nil || c.unfit() != nil || c.Answers(ctx, dead.ID) {
 		return
 	}
-	if voters, answer := c.VotersWithout(ctx, dead.ID); dead.Voter && answer < voters/2+1 {
-		return
+	if dead.Voter {
+		if voters, answer := c.VotersWithout(ctx, dead.ID); answer < voters/2+1 {
+			return
+		}
 	}
 	c.logger.Warn("autopilot removes a member for ever", "member", c.nameOf(dead.ID),
 		"silent for", dead.Silent)

@@ -36,7 +36,7 @@ var autopilotMutants = []mutant{
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/autopilot/watch.go",
 			Old:  "		case !found && uint64(voters-1) >= c.MinQuorum:\n",
-			New:  "		case !found:\n",
+			New:  "		case !found && voters > 0:\n",
 		}},
 		test: "./cluster/autopilot TestWhoIsDead",
 	},
