@@ -126,5 +126,6 @@ func (c *Cluster) newCallServer() *calls.Server {
 	calls.On(s, "/v1/certify", calls.Few, c.serveCertify)
 	calls.On(s, "/v1/renewed", calls.Few, c.serveRenewed)
 	calls.On(s, "/v1/root-key", calls.Few, c.serveRootKey)
+	calls.On(s, pathAutopilot, calls.Few, c.serveAutopilot)
 	return s
 }

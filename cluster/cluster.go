@@ -135,6 +135,7 @@ type Cluster struct {
 	diverged atomic.Pointer[error]
 	reigns   claims                           // who leads in which term
 	votes    votes                            // this member's
+	pilot    pilot                            // of this node as leader
 	judging  struct{ found, told sync.Mutex } // held while this node compares itself with all voters
 }
 

@@ -49,6 +49,9 @@ func (c *Cluster) followStep() bool {
 	}
 	kind, m := nextStep(members, servers)
 	if !c.mayChange(kind, m.ID) {
+		if kind == lease.Demote && m.ID == c.id {
+			_ = c.stepDown(c.ctx) // else at the next step
+		}
 		return false
 	}
 	err := c.carryOut(kind, m)
@@ -71,6 +74,8 @@ func (c *Cluster) carryOut(kind lease.Change, m fsm.Member) error {
 		switch {
 		case kind == lease.Depart:
 			return c.raft.RemoveServer(id, 0, memberTimeout)
+		case kind == lease.Demote:
+			return c.raft.DemoteVoter(id, 0, memberTimeout)
 		case m.Voter:
 			return c.raft.AddVoter(id, address, 0, memberTimeout)
 		}
@@ -92,8 +97,10 @@ func nextStep(members fsm.Members, servers []raft.Server) (lease.Change, fsm.Mem
 			return lease.Promote, m
 		case at < 0 || string(servers[at].Address) != m.Address:
 			return lease.Arrive, m
-		case m.Voter != (servers[at].Suffrage == raft.Voter):
+		case m.Voter && servers[at].Suffrage != raft.Voter:
 			return lease.Promote, m
+		case !m.Voter && servers[at].Suffrage == raft.Voter:
+			return lease.Demote, m
 		}
 	}
 	return lease.Arrive, fsm.Member{}

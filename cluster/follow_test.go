@@ -110,8 +110,8 @@ func TestWhatIsNextToChange(t *testing.T) {
 		}
 		return s
 	}
-	moved, silent := voter, voter
-	moved.Address, silent.Voter = "host:3", false
+	moved, silent, votes := voter, voter, other
+	moved.Address, silent.Voter, votes.Voter = "host:3", false, true
 	for name, c := range map[string]struct {
 		servers []raft.Server
 		want    lease.Change
@@ -120,6 +120,7 @@ func TestWhatIsNextToChange(t *testing.T) {
 		"a member is missing":     {[]raft.Server{at(voter)}, lease.Arrive},
 		"a voter has moved":       {[]raft.Server{at(moved), at(other)}, lease.Arrive},
 		"a member is to vote":     {[]raft.Server{at(silent), at(other)}, lease.Promote},
+		"a vote is taken away":    {[]raft.Server{at(voter), at(votes)}, lease.Demote},
 		"somebody is one no more": {[]raft.Server{at(voter), at(other), {ID: "c"}}, lease.Depart},
 	} {
 		if kind, _ := cluster.NextStep(fsm.Members{voter, other}, c.servers); kind != c.want {

@@ -75,7 +75,7 @@ var served = []string{
 	"/v1/commit", "/v1/fence", "/v1/term", "/v1/vote", "/v1/digest", "/v1/suspect", "/v1/status",
 	"/v1/order",
 	"/v1/address", "/v1/checkin", "/v1/hello", "/v1/survey", "/v1/silence", "/v1/certify",
-	"/v1/renewed", "/v1/gossip-keys", "/v1/root-key",
+	"/v1/renewed", "/v1/gossip-keys", "/v1/root-key", "/v1/autopilot",
 }
 
 // FuzzCalls: a call's body of any content is answered or refused with one of our words, nothing

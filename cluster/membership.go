@@ -254,25 +254,17 @@ func (c *Cluster) removesThis(data []byte) bool {
 		slices.ContainsFunc(txn.Writes, func(w fsm.Write) bool { return w.Path == mark })
 }
 
-// askForVote gives this node a vote when it is to have one, has none, is unsealed, and has caught
-// up (its fence was answered).
+// askForVote gives this node a vote when it is to have one, has none, is unsealed, has caught up
+// (its fence was answered), and has been healthy for long enough.
 func (c *Cluster) askForVote(ctx context.Context) {
 	own, ok := c.View().Members().Find(c.id)
 	if !c.Store.Manifest().Voter || !ok || own.Voter || c.signer.Load() == nil || c.unfit() != nil {
 		return
 	}
-	if _, err := c.fence(ctx); err != nil {
+	if _, err := c.fence(ctx); err != nil || !c.steady(ctx) {
 		return
 	}
-	err := c.changeMembers(ctx, func(list fsm.Members) (fsm.Members, error) {
-		own, ok := list.Find(c.id)
-		if !ok {
-			return nil, ErrRemoved
-		}
-		own.Voter = true
-		return list.With(own), nil
-	})
-	if err != nil {
+	if err := c.setVote(ctx, c.id, true); err != nil {
 		c.logger.Info("not a voter yet; asking again", "error", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/cluster/autopilot"
 	"keyquorum/cluster/gossip"
 	"keyquorum/cluster/port"
 	"keyquorum/internal/tally"
@@ -74,8 +75,9 @@ type Stats struct {
 	ClockAstray bool          // the lease clock's rate differs from the leader's
 	Bytes       int64         // of the state in memory, about
 	Records     int
-	DiskWait    time.Duration // of the commit to the log that is under way, 0 for none
-	Members     []Member      // as Members lists them
+	DiskWait    time.Duration   // of the commit to the log that is under way, 0 for none
+	Members     []Member        // as Members lists them
+	Autopilot   autopilot.State // of this node as leader
 
 	Port   port.Counts   // of the connections that others have opened
 	Gossip gossip.Counts // of what came to gossip's port
@@ -123,6 +125,9 @@ func (c *Cluster) Stats() Stats {
 		s.Lease = max(0, c.leases.tenure.Load().Lease.Until-now)
 	}
 	s.Members, _ = c.Members()
+	if s.Leads {
+		s.Autopilot, _, _ = c.lookAtMembers() // unreadable, it says that nobody is healthy
+	}
 	s.Refused, _ = view.Refused()
 	s.Vouched, s.Tail = view.Backing().Vouched, view.Backing().Tail
 	for _, a := range c.Accusations() {

@@ -358,8 +358,6 @@ func TestMembersChange(t *testing.T) {
 	first, second := node(firstNode, true), node(secondNode, false)
 	moved := first
 	moved.Address = second.Address
-	unvoiced := first
-	unvoiced.Voter = false
 	refuse := func(name string, members fsm.Members) {
 		t.Helper()
 		r.requireUnchanged(name, func() { r.must(r.add(r.sign(r.change(members))), fsm.Refused) })
@@ -381,7 +379,18 @@ func TestMembersChange(t *testing.T) {
 	second.Voter = true
 	r.must(r.add(r.sign(r.change(fsm.Members{first, second}))), fsm.Applied)
 	r.configure(server(firstNode, raft.Voter), server(secondNode, raft.Voter))
-	refuse("a vote taken away", fsm.Members{unvoiced, second})
+	unvoiced := second
+	unvoiced.Voter = false
+	r.must(r.add(r.sign(r.change(fsm.Members{first, unvoiced}))), fsm.Applied)
+	r.requireUnchanged("a vote that was taken away", func() {
+		r.configure(server(firstNode, raft.Voter), server(thirdNode, raft.Voter))
+	})
+	r.configure(server(firstNode, raft.Voter), server(secondNode, raft.Nonvoter))
+	first.Voter = false
+	refuse("the last vote taken away", fsm.Members{first, unvoiced})
+	first.Voter = true
+	r.must(r.add(r.sign(r.change(fsm.Members{first, second}))), fsm.Applied)
+	r.configure(server(firstNode, raft.Voter), server(secondNode, raft.Voter))
 	refuse("an address of another's", fsm.Members{moved, second})
 	refuse("removed without a mark", fsm.Members{first})
 	removal := func(mark string) []byte {

@@ -160,10 +160,6 @@ func (m Members) change(next Members) (removed string, err error) {
 		return gone[0].ID, nil
 	case len(added) == 1 && added[0].Voter:
 		return "", fmt.Errorf("%w: a member begins with a vote", errRule)
-	case len(altered) == 1 && !altered[0].Voter:
-		if old, _ := m.Find(altered[0].ID); old.Voter {
-			return "", fmt.Errorf("%w: a vote is taken away", errRule)
-		}
 	}
 	return "", next.addressesDiffer()
 }

@@ -28,8 +28,8 @@ const (
 	Found Verb = 1
 	// Rotate changes the keyring together with the transaction key, which gets a successor.
 	Rotate Verb = 2
-	// Change changes the members: one is added, gets a vote, has another address or key, or is
-	// removed, for ever: then its mark is written too.
+	// Change changes the members: one is added, gets or loses a vote, has another address or key, or
+	// is removed, for ever: then its mark is written too.
 	Change Verb = 3
 	// Checkpoint changes nothing: each node keeps the state as it is at this entry, for the next
 	// signer to vouch for.

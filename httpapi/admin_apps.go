@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"keyquorum/vault"
@@ -76,7 +77,7 @@ type credentialRequest struct {
 	TTL life `json:"ttl"`
 }
 
-// life is a duration on the wire: seconds, or text as Go writes durations.
+// life is a duration on the wire: seconds, in quotes or without, or text as Go writes durations.
 type life time.Duration
 
 // UnmarshalJSON takes a number of seconds or a string.
@@ -84,10 +85,8 @@ func (l *life) UnmarshalJSON(b []byte) error {
 	if isNull(b) {
 		return nil
 	}
-	text := string(b)
-	if b[0] == '"' {
-		text = text[1 : len(text)-1]
-	} else if _, err := strconv.ParseUint(text, 10, 32); err == nil {
+	text := strings.Trim(string(b), `"`)
+	if _, err := strconv.ParseUint(text, 10, 32); err == nil {
 		text += "s"
 	}
 	d, err := time.ParseDuration(text)

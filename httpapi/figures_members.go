@@ -10,12 +10,8 @@ import (
 // A member has what the leader's books say of it.
 type member = node.Peer
 
-// lapsed is how long a member may be silent, and behind how many entries it may be, and count as
-// healthy: autopilot's defaults in Vault.
-const (
-	lapsed    = 10 * time.Second
-	farBehind = 1000
-)
+// lapsed is how long a member may be silent and count as there.
+const lapsed = 10 * time.Second
 
 // byMember are a member's labels: its name, which others may have too, and its id.
 var byMember = []string{"node", "peer_id"}
@@ -52,26 +48,3 @@ func lag(f *facts, m *member) float64 {
 
 // lately says whether a member has been heard of.
 func lately(m *member) bool { return m.Account.Heard >= 0 && m.Account.Heard < lapsed }
-
-func healthy(f *facts) bool {
-	for i := range f.Cluster.Members {
-		if m := &f.Cluster.Members[i]; !lately(m) || lag(f, m) > farBehind {
-			return false
-		}
-	}
-	return true
-}
-
-// tolerance is how many voters may be lost of those that are there.
-func tolerance(f *facts) int {
-	voters, there := 0, 0
-	for i := range f.Cluster.Members {
-		if m := &f.Cluster.Members[i]; m.Voter {
-			voters++
-			if lately(m) {
-				there++
-			}
-		}
-	}
-	return max(0, there-(voters/2+1))
-}

@@ -59,11 +59,11 @@ var vaultFigures = []figure{
 		[]string{"peer_id"},
 		ofHeard(func(_ *facts, m *member) float64 { return inMillis(m.Account.Heard) }, peerID)),
 	gauge(onLeader, "vault_autopilot_healthy",
-		"1 if every member has checked in during the last 10 s and is at most 1,000 entries behind.",
-		func(f *facts) float64 { return truth(healthy(f)) }),
+		"1 if every member is healthy, by the thresholds of autopilot's configuration.",
+		func(f *facts) float64 { return truth(f.Cluster.Autopilot.Healthy) }),
 	gauge(onLeader, "vault_autopilot_failure_tolerance",
-		"Voters that may yet be lost before there is no majority of those that checked in during the last 10 s.",
-		func(f *facts) float64 { return float64(tolerance(f)) }),
+		"Voters that may yet be lost before there is no majority of healthy ones.",
+		func(f *facts) float64 { return float64(f.Cluster.Autopilot.Tolerance) }),
 }
 
 var requestFigures = []figure{

@@ -73,16 +73,19 @@ func exactly(got, literal string) bool { return got == literal }
 // absent says that there is no such call. For what is Vault's that is 501: its clients take a 404
 // for "there is no such thing", print nothing and end well, whatever text comes with it.
 func (c *call) absent(path, allow []string) error {
+	called := strings.Join(path, "/")
+	do := instead(called)
 	switch {
-	case allow != nil:
+	case allow != nil && called != snapshotPath:
 		return methodNotAllowed(allow)
 	case len(path) == 0 || path[0] == "keyquorum" || slices.ContainsFunc(path, odd):
 		return refuse(http.StatusNotFound, "NotFound", "No such path. "+whereAllAre)
+	case do == "":
+		do = "Keyquorum has some of Vault's calls, and not this one."
 	}
-	called := strings.Join(path, "/")
 	called = called[:min(len(called), maxLogged)]
-	return refuse(http.StatusNotImplemented, "NotImplemented", c.r.Method+" /v1/"+called+
-		" is not served: Keyquorum has some of Vault's calls, and not this one. "+whereAllAre)
+	return refuse(http.StatusNotImplemented, "NotImplemented",
+		c.r.Method+" /v1/"+called+" is not served: "+do+" "+whereAllAre)
 }
 
 const whereAllAre = "GET /openapi.json lists all there are."

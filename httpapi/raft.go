@@ -14,7 +14,7 @@ import (
 // member.
 func raftRoutes() []route {
 	const at = "sys/storage/raft/"
-	return []route{
+	return append(autopilotRoutes(), []route{
 		{methods: write, shape: at + "join", operation: "sys/raft/join", body: openBody, open: true,
 			within: attemptTime,
 			serve:  recorded(join, func(q *joinRequest) string { return q.Leader }, writeData)},
@@ -35,7 +35,7 @@ func raftRoutes() []route {
 			serve: recorded(restoreSnapshot, nothing, noContent)},
 		{methods: write, shape: at + "snapshot-force", operation: "sys/raft/restore-force",
 			serve: recorded(forceSnapshot, nothing, noContent)},
-	}
+	}...)
 }
 
 type joinRequest struct {

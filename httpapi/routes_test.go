@@ -117,14 +117,19 @@ func TestVaultsCallsThatAreNotServed(t *testing.T) {
 		status       int
 		says         string
 	}{
-		{"GET", "sys/storage/raft/autopilot/state", 501,
-			"GET /v1/sys/storage/raft/autopilot/state is not served"},
+		{"GET", "sys/monitor", 501, "GET /v1/sys/monitor is not served: Keyquorum has some of"},
+		{"POST", "sys/storage/raft/snapshot", 501, "keyquorum operator recover"},
+		{"PUT", "sys/storage/raft/snapshot-force", 501, "keyquorum operator recover"},
+		{"POST", "sys/storage/raft/bootstrap", 501, "keyquorum operator init"},
+		{"GET", "sys/policiesque", 501, "Keyquorum has some of"},
+		{"GET", "sys/audit", 501, "usage log"},
 		{"PUT", "sys/policies/acl/x", 501, "PUT /v1/sys/policies/acl/x is not served"},
 		{"POST", "auth/token/create", 501, "is not served"},
 		{"GET", "secret/data/x", 501, "is not served"},
 		{"GET", "keyquorum/nothing", 404, "No such path"},
 		{"GET", "sys/../sys/seal-status", 404, "No such path"},
 		{"GET", "sys/seal-status/", 404, "No such path"},
+		{"DELETE", "auth/token/lookup-self", 405, "does not have this method"},
 		{"DELETE", "sys/seal-status", 405, "does not have this method"},
 	} {
 		if a := s.operate(row.method, "/v1/"+row.path, s.token, ""); a.status != row.status ||

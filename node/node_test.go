@@ -91,6 +91,10 @@ func (s *site) startOpened(k int) {
 	must(s.t, err)
 	s.shares, s.token = result.Shares, result.RootToken
 	s.unseal(0)
+	must(s.t, first.SetAutopilotConfig(s.t.Context(), func(a *node.AutopilotConfig) error {
+		a.Stabilization = 0 // nobody waits to see whether they stay
+		return nil
+	}))
 	for i := 1; i < k; i++ {
 		must(s.t, s.nodes[i].Join(s.t.Context(), direct{first}, false))
 		s.unseal(i)

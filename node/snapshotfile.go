@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"keyquorum/cluster/autopilot"
 	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
 	"keyquorum/node/archive"
@@ -159,7 +160,8 @@ func (k *keys) opens(path string, r fsm.Record) (sealed bool, err error) {
 	value := r.Value
 	switch {
 	case path == fsm.PathKeys, path == fsm.PathMembers, path == pathSeal, path == pathKeyring,
-		path == identity.PathNodes, path == fsm.PathRestored, strings.HasPrefix(path, fsm.RemovedDir):
+		path == identity.PathNodes, path == fsm.PathRestored, path == autopilot.Path,
+		strings.HasPrefix(path, fsm.RemovedDir):
 		return false, nil
 	case path == pathGossip:
 		g, err := decodeGossip(r.Value)

@@ -39,19 +39,32 @@ func (n *Node) RemovePeer(ctx context.Context, who string, force bool) error {
 	if m == nil {
 		return ErrUninitialized
 	}
-	peers, _ := m.cluster.Members()
-	at, err := peerCalled(peers, who)
+	p, err := m.peer(ctx, who)
 	if err != nil {
 		return err
 	}
-	id := peers[at].ID
-	if id == m.identity.NodeID {
+	if p.ID == m.identity.NodeID {
 		return &PeerError{"a node does not remove itself: ask another node"}
 	}
-	if err := m.removable(ctx, peers, at, force); err != nil {
+	if err := m.dispensable(ctx, p, force); err != nil {
 		return err
 	}
-	return m.cluster.Remove(ctx, id)
+	return m.cluster.Remove(ctx, p.ID)
+}
+
+// peer finds the peer that is called so. What the others are called gossip may not have brought:
+// then they are asked.
+func (m *member) peer(ctx context.Context, who string) (Peer, error) {
+	peers, _ := m.cluster.Members()
+	at, err := peerCalled(peers, who)
+	if err != nil {
+		peers = m.cluster.Survey(ctx).Members
+		at, err = peerCalled(peers, who)
+	}
+	if err != nil {
+		return Peer{}, err
+	}
+	return peers[at], nil
 }
 
 // peerCalled finds the peer that has this id, or alone has this label.
@@ -81,26 +94,19 @@ func peerCalled(peers []Peer, who string) (at int, err error) {
 	return at, nil
 }
 
-func (m *member) removable(ctx context.Context, peers []Peer, at int, force bool) error {
-	if !peers[at].Voter {
+// dispensable refuses to go on without a peer's vote where nobody else has one, or where the voters
+// that are left and answer are no majority; force lifts the second.
+func (m *member) dispensable(ctx context.Context, p Peer, force bool) error {
+	if !p.Voter {
 		return nil
 	}
-	voters, answering := 0, 0
-	for i, p := range peers {
-		if i == at || !p.Voter {
-			continue
-		}
-		voters++
-		if force || m.cluster.Answers(ctx, p.ID) {
-			answering++
-		}
-	}
+	voters, answer := m.cluster.VotersWithout(ctx, p.ID)
 	if voters == 0 {
-		return &PeerError{"the last voter can't be removed"}
+		return &PeerError{"the last voter can't be removed, nor lose its vote"}
 	}
-	if answering < voters/2+1 {
+	if !force && answer < voters/2+1 {
 		return &PeerError{fmt.Sprintf("without it only %d of %d voters answer, which is no majority; "+
-			"use force if you are sure", answering, voters)}
+			"use force if you are sure", answer, voters)}
 	}
 	return nil
 }

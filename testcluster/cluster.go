@@ -231,6 +231,8 @@ func (c *Cluster) begin() {
 	c.Call(0, "PUT", "/v1/sys/init", map[string]int{"secret_shares": 3, "secret_threshold": 2}, &shown)
 	c.Shares, c.Token = shown.Keys, shown.Token
 	c.Unseal(0)
+	c.Call(0, "PUT", "/v1/sys/storage/raft/autopilot/configuration",
+		map[string]string{"server_stabilization_time": "0s"}, nil)
 	for i := 1; i < c.size; i++ {
 		c.join(i, 0, true)
 	}

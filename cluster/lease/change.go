@@ -10,6 +10,7 @@ const (
 	Promote Change = 2 // to a voter
 	Depart  Change = 3
 	Leave   Change = 4 // what comes before the mark that cuts a member off: no lease any more
+	Demote  Change = 5 // to a member without a vote
 )
 
 // MayChange says whether the configuration may be changed now (L8). Not before leases of older
@@ -17,17 +18,18 @@ const (
 // built on a majority of the voters of its time, and only neighbouring configurations have
 // majorities that meet. And not the removal of a member that may hold a lease, this leader itself
 // included: it gets no more, and the last one runs out. A leader that is still to be marked hands
-// its office over first: the mark cuts it off.
+// its office over first: the mark cuts it off. So does one that is to lose its vote, for nobody
+// leads without one; its leases stay, as it stays a member.
 func (n *Node) MayChange(r Reading, kind Change, node string) bool {
 	t := &n.Table
 	if !t.Open || r.Term != t.Term || !t.quiet(n.Limits, r.Now) {
 		return false
 	}
 	removes := kind == Depart || kind == Leave
-	if kind == Leave && node == n.ID {
+	if (kind == Leave || kind == Demote) && node == n.ID {
 		return false
 	}
-	if kind == Promote || kind == Depart {
+	if kind == Promote || kind == Demote || kind == Depart {
 		if t.Changed != 0 && r.Now < t.Changed+t.Longest+n.Limits.margin(t.Longest) {
 			return false
 		}

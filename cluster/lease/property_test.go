@@ -202,7 +202,9 @@ var deck = shuffle(map[int][]card{
 			p.Settled(uint64(len(p.log)), false)
 		}},
 		{"configure", func(w *cluster) {
-			kind := rapid.SampledFrom([]lease.Change{lease.Arrive, lease.Promote, lease.Depart})
+			kind := rapid.SampledFrom([]lease.Change{
+				lease.Arrive, lease.Promote, lease.Demote, lease.Depart,
+			})
 			if l := w.leader(); l != nil {
 				k, id := kind.Draw(w.T, "change"), w.any("whom").ID
 				if w.configure(l, k, id) {

@@ -73,6 +73,15 @@ func isMember(config []lease.Server, id string) bool {
 	return slices.ContainsFunc(config, func(s lease.Server) bool { return s.ID == id })
 }
 
+func voters(config []lease.Server) (n int) {
+	for _, s := range config {
+		if s.Voter {
+			n++
+		}
+	}
+	return n
+}
+
 // majority says whether more than half of the voters are among them.
 func majority(config []lease.Server, among func(id string) bool) bool {
 	voters, yes := 0, 0
@@ -183,6 +192,8 @@ func (w *cluster) configure(p *peer, kind lease.Change, id string) bool {
 		next = append(next, lease.Server{ID: id})
 	case kind == lease.Promote && i >= 0 && !next[i].Voter:
 		next[i].Voter = true
+	case kind == lease.Demote && i >= 0 && next[i].Voter && voters(next) > 2:
+		next[i].Voter = false
 	case kind == lease.Depart && i >= 0 && len(next) > 2:
 		next = slices.Delete(next, i, i+1)
 	default:

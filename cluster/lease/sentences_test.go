@@ -203,10 +203,10 @@ var leading = []sentence{
 		a.member(1).Settled(a.number(0), false)
 		return ""
 	}),
-	say(`NODE (?P<want>may|may not) (add|promote|remove|cut off) NODE`,
+	say(`NODE (?P<want>may|may not) (add|promote|demote|remove|cut off) NODE`,
 		func(w *world, a words) string {
 			kind := map[string]lease.Change{"add": lease.Arrive, "promote": lease.Promote,
-				"remove": lease.Depart, "cut off": lease.Leave}[a.String(1)]
+				"demote": lease.Demote, "remove": lease.Depart, "cut off": lease.Leave}[a.String(1)]
 			return yes(a.member(0).MayChange(w.reading(a.member(0)), kind, a.String(2)), "may")
 		}),
 	say(`a check-in had (?P<want>better wait|better not wait) at NODE`,

@@ -19,6 +19,8 @@ func (m *Model) configuration(l *entries, upTo uint8) (members, voters NodeSet) 
 			members |= node
 		case lease.Promote:
 			members, voters = members|node, voters|node
+		case lease.Demote:
+			voters &^= node
 		default:
 			members, voters = members&^node, voters&^node
 		}
@@ -38,9 +40,8 @@ func (m *Model) change(s *State, l int, emit emitter) {
 	}
 	c := m.Changes[which]
 	members, voters := m.latest(&s.nodes[l])
-	if c.How == lease.Promote && voters.has(c.Node) ||
-		c.How != lease.Promote && members.has(c.Node) == (c.How == lease.Arrive) {
-		return // it is so already
+	if is(c, members, voters) {
+		return
 	}
 	next := m.fork(s)
 	n := &next.nodes[l]
@@ -54,6 +55,17 @@ func (m *Model) change(s *State, l int, emit emitter) {
 		n.log.append(newEntry(int(n.term), step.kind))
 	}
 	emit(step, next)
+}
+
+// is says whether the configuration is what a change is to make of it.
+func is(c Change, members, voters NodeSet) bool {
+	switch c.How {
+	case lease.Promote:
+		return voters.has(c.Node)
+	case lease.Demote:
+		return !voters.has(c.Node)
+	}
+	return members.has(c.Node) == (c.How == lease.Arrive)
 }
 
 // nextChange is the first change that a log lacks.

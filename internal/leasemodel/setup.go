@@ -56,7 +56,7 @@ type Setup struct {
 
 // A Change is one of the configuration.
 type Change struct {
-	How  lease.Change // Arrive (without a vote), Promote (with one) or Depart
+	How  lease.Change // Arrive (without a vote), Promote (with one), Demote or Depart
 	Node int
 }
 
@@ -90,11 +90,13 @@ func (s *Setup) whole() int { return s.Lease + s.Margin }
 // initial is the configuration that the logs begin with.
 func (s *Setup) initial() (members, voters NodeSet) {
 	members, voters = firstNodes(s.Nodes), firstNodes(s.Voters)
+	var told NodeSet // by their first change
 	for _, c := range s.Changes {
-		if c.How != lease.Depart {
+		if !told.has(c.Node) && (c.How == lease.Arrive || c.How == lease.Promote) {
 			members &^= 1 << c.Node
 			voters &^= 1 << c.Node
 		}
+		told |= 1 << c.Node
 	}
 	return members, voters
 }

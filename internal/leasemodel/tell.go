@@ -147,7 +147,7 @@ func (m *Model) entry(k Kind) string {
 	}
 	c := m.Changes[k-changed]
 	how := map[lease.Change]string{lease.Arrive: "the arrival of", lease.Depart: "the removal of",
-		lease.Promote: "the arrival, as a voter, of"}[c.How]
+		lease.Promote: "the arrival, as a voter, of", lease.Demote: "the loss of the vote of"}[c.How]
 	return how + " " + ids[c.Node]
 }
 

@@ -99,6 +99,18 @@ func withLogs(three Setup) []World {
 			s.Change(5, Change{lease.Promote, 1}, Change{lease.Promote, 2})
 			s.Terms, s.Fences = 3, 0
 		}),
+		world("one of three voters loses its vote", 1928, three, func(s *Setup) {
+			s.Change(3, Change{lease.Demote, 2})
+		}),
+		world("the first leader of three loses its vote", 150, three, func(s *Setup) {
+			s.Change(3, Change{lease.Demote, 0})
+		}),
+		world("two of three voters lose their votes", 643, short, func(s *Setup) {
+			s.Change(4, Change{lease.Demote, 1}, Change{lease.Demote, 2})
+		}),
+		world("a voter loses its vote and gets it back", 2389, short, func(s *Setup) {
+			s.Change(4, Change{lease.Demote, 2}, Change{lease.Promote, 2})
+		}),
 		world("two of three voters leave", 766, three, func(s *Setup) {
 			s.Change(4, Change{lease.Depart, 1}, Change{lease.Depart, 2})
 		}),

@@ -14,7 +14,9 @@ import (
 
 func raftCommand(k *Connection, snapshot *cobra.Command) *cobra.Command {
 	return console.Group("raft", "Join, list and remove members of the cluster; take snapshots",
-		raftJoin(k), raftListPeers(k), k.completing(raftRemovePeer(k), members), snapshot)
+		raftJoin(k), raftListPeers(k), k.completing(raftRemovePeer(k), members),
+		k.completing(raftPromote(k), members), k.completing(raftDemote(k), members),
+		raftAutopilot(k), snapshot)
 }
 
 // JoinRequest is the body of sys/storage/raft/join.
