@@ -173,8 +173,6 @@ var descriptions = underSecondNames(map[string]description{
 	"GET sys/storage/raft/snapshot": {"Take a snapshot of the cluster, as a gzip of a tar", empty,
 		gzipped, nil},
 	"PUT sys/storage/raft/snapshot": {"Go back to a snapshot of this cluster", gzipped, empty, nil},
-	"PUT sys/storage/raft/snapshot-force": {"Refused: a snapshot of another cluster makes a new one",
-		empty, empty, nil},
 
 	"GET keyquorum/state": {"Digest of what this node holds", empty,
 		typed[stateData](), []string{"index"}},

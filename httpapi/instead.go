@@ -17,15 +17,11 @@ const (
 		"secret (docs/from-vault.md)."
 )
 
-// snapshotPath is there, and not with the method that puts a snapshot back.
-const snapshotPath = "sys/storage/raft/snapshot"
-
 // insteads are by path: each is for all that is below it, too.
 var insteads = []struct{ path, do string }{
-	{snapshotPath, "A running cluster is not set back: keyquorum operator recover makes " +
-		"a new one of the file (docs/backup.md)."},
-	{"sys/storage/raft/snapshot-force", "A running cluster is not set back: keyquorum operator recover " +
-		"makes a new one of the file, with the shares of its day (docs/backup.md)."},
+	{"sys/storage/raft/snapshot-force", "A snapshot of this cluster needs no force, and one of another " +
+		"is not put under nodes that run: keyquorum operator recover makes a new cluster of the file, " +
+		"with the shares of its day (docs/backup.md)."},
 	{"sys/storage/raft/bootstrap", "keyquorum operator init makes a cluster of its first node, and " +
 		"keyquorum operator raft join adds each other."},
 	{"sys/policies", noPolicies}, {"sys/policy", noPolicies}, {"sys/capabilities", noPolicies},

@@ -149,14 +149,25 @@ func (d *document) operation(s *surface, r *route, method, path string) object {
 		op["parameters"] = parameters
 	}
 	if r.body > 0 {
-		d.Components.Schemas.add(about.takes, false)
-		op["requestBody"] = object{
-			"required":              d.Components.Schemas[about.takes.name]["required"] != nil,
-			"content":               object{s.bodies: object{"schema": schemaRef(about.takes.name)}},
+		op["requestBody"] = d.requestBody(s, r, about.takes)
+	}
+	return op
+}
+
+func (d *document) requestBody(s *surface, r *route, f form) object {
+	if f.media != "" {
+		return object{
+			"required":              true,
+			"content":               object{f.media: object{"schema": object{"type": "string"}}},
 			"x-keyquorum-max-bytes": r.body,
 		}
 	}
-	return op
+	d.Components.Schemas.add(f, false)
+	return object{
+		"required":              d.Components.Schemas[f.name]["required"] != nil,
+		"content":               object{s.bodies: object{"schema": schemaRef(f.name)}},
+		"x-keyquorum-max-bytes": r.body,
+	}
 }
 
 // describes is a route's key among the descriptions.

@@ -76,7 +76,7 @@ func (c *call) absent(path, allow []string) error {
 	called := strings.Join(path, "/")
 	do := instead(called)
 	switch {
-	case allow != nil && called != snapshotPath:
+	case allow != nil:
 		return methodNotAllowed(allow)
 	case len(path) == 0 || path[0] == "keyquorum" || slices.ContainsFunc(path, odd):
 		return refuse(http.StatusNotFound, "NotFound", "No such path. "+whereAllAre)

@@ -33,8 +33,6 @@ func raftRoutes() []route {
 		{methods: write, shape: at + "snapshot", operation: "sys/raft/restore", body: maxRestored,
 			within: restoreTime,
 			serve: recorded(restoreSnapshot, nothing, noContent)},
-		{methods: write, shape: at + "snapshot-force", operation: "sys/raft/restore-force",
-			serve: recorded(forceSnapshot, nothing, noContent)},
 	}...)
 }
 

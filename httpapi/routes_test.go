@@ -118,7 +118,6 @@ func TestVaultsCallsThatAreNotServed(t *testing.T) {
 		says         string
 	}{
 		{"GET", "sys/monitor", 501, "GET /v1/sys/monitor is not served: Keyquorum has some of"},
-		{"POST", "sys/storage/raft/snapshot", 501, "keyquorum operator recover"},
 		{"PUT", "sys/storage/raft/snapshot-force", 501, "keyquorum operator recover"},
 		{"POST", "sys/storage/raft/bootstrap", 501, "keyquorum operator init"},
 		{"GET", "sys/policiesque", 501, "Keyquorum has some of"},

@@ -80,13 +80,6 @@ func restoreSnapshot(c *call, _ *none) (none, error) {
 	return none{}, nil
 }
 
-// forceSnapshot says what to do instead of putting other keys under a cluster that runs.
-func forceSnapshot(*call, *none) (none, error) {
-	return none{}, refuse(http.StatusBadRequest, "", "a running cluster takes no snapshot of "+
-		"another one: `keyquorum operator recover FILE --into FOLDER` makes a cluster of it, which "+
-		"the snapshot's unseal shares open. A snapshot of this cluster needs no force")
-}
-
 // An arrival is a body of any length. The client has its time for each piece.
 type arrival struct {
 	r    io.Reader

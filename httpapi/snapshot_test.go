@@ -311,7 +311,7 @@ func TestRestoreRefusesWhatItCannotVerify(t *testing.T) {
 	if a := s.operate("POST", snapshotPath, "", file); a.status != 403 {
 		t.Errorf("without a token: %d %s", a.status, a.body)
 	}
-	if a := s.operate("POST", snapshotPath+"-force", s.token, foreign); a.status != 400 ||
+	if a := s.operate("POST", snapshotPath+"-force", s.token, foreign); a.status != 501 ||
 		!strings.Contains(a.body, "operator recover") {
 		t.Errorf("by force: %d %s", a.status, a.body)
 	}
