@@ -59,8 +59,10 @@ var rooms = map[string][]string{
 		"cmd/keyquorum/console", "cmd/keyquorum/operator", "httpapi", "prove",
 	},
 	"httpapi": {
-		"node", "vault", "internal/address", "internal/placement", "internal/tally", "internal/throng",
+		"httpapi/forwarded", "node", "vault", "internal/address", "internal/placement",
+		"internal/tally", "internal/throng",
 	},
+	"httpapi/forwarded": {},
 	"node": {
 		"node/archive", "vault", "seal", "audit", "cluster", "cluster/gossip", "cluster/identity", "fsm",
 		"storage", "internal/address", "internal/latch", "internal/placement", "internal/space",
