@@ -103,6 +103,7 @@ var rooms = map[string][]string{
 	"internal/address":     {},
 	"internal/gotest":      {},
 	"internal/latch":       {},
+	"internal/monitoring":  {},
 	"internal/packaging":   {},
 	"internal/placement":   {},
 	"internal/overlay":     {},
