@@ -164,9 +164,15 @@ func (e *evaluator) firing(
 		}
 		since = active
 	}
-	slices.SortFunc(alerts, func(a, b alert) int {
+	byLabels := func(a, b alert) int {
 		return strings.Compare(fmt.Sprint(a.Labels), fmt.Sprint(b.Labels))
-	})
+	}
+	slices.SortFunc(alerts, byLabels)
+	for i := 1; i < len(alerts); i++ {
+		if byLabels(alerts[i-1], alerts[i]) == 0 {
+			return nil, fmt.Errorf("two alerts have the labels %v", alerts[i].Labels)
+		}
+	}
 	return alerts, nil
 }
 
