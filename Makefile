@@ -65,10 +65,11 @@ racetests:
 	KEYQUORUM_HEAVY=later bin/gotest -race -cpu 1 -p $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) -timeout $(TEST_TIMEOUT) ./testcluster ./...
 
 # What takes minutes under the race detector runs beside the rest, where that leaves a processor free.
-# Packaging is a module of its own, which ./... doesn't reach.
+# Packaging and monitoring are modules of their own, which ./... doesn't reach.
 plaintests: export GOGC := 400
 plaintests:
 	cd internal/packaging && go vet ./... && nice -n 15 ../../bin/gotest -timeout $(TEST_TIMEOUT) ./...
+	cd internal/monitoring && go vet ./... && nice -n 15 ../../bin/gotest -timeout $(TEST_TIMEOUT) ./...
 	nice -n 15 bin/gotest -timeout $(TEST_TIMEOUT) ./internal/leasemodel/... ./internal/thiefmodel
 	nice -n 15 bin/gotest -timeout $(TEST_TIMEOUT) -run '^TestProcessAfterAPowerCutWaits$$' ./cluster
 	nice -n 15 bin/gotest -count=1 -timeout $(TEST_TIMEOUT) -run '^TestLeaseBugsAreFound$$' ./internal/mutants

@@ -50,7 +50,8 @@ type Entry struct {
 	Plane         string // "app", "operator", or "node" for what the node does of itself
 	OID, AppID    string // principal of the application plane
 	Accessor      string // token accessor of the operator plane
-	Remote        string // peer address
+	Remote        string // the caller's address
+	Via           string // the balancer's that said so
 	Operation     string // "secrets/get", "keys/sign", "sys/seal", …
 	Vault         string
 	Object        string

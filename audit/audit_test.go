@@ -129,7 +129,8 @@ func TestLineIsGolden(t *testing.T) {
 	s := newSink()
 	l := audit.OpenSink(s)
 	mustWrite(t, l, "r1")
-	e := audit.Entry{Time: time.Unix(0, 0), Plane: "operator", Accessor: "acc", Operation: "sys/seal",
+	e := audit.Entry{Time: time.Unix(0, 0), Plane: "operator", Accessor: "acc",
+		Remote: "192.0.2.7", Via: "10.1.0.1:5000", Operation: "sys/seal",
 		Status: 403, Code: "permission denied"}
 	if err := l.Write(&e); err != nil {
 		t.Fatal(err)
@@ -138,7 +139,8 @@ func TestLineIsGolden(t *testing.T) {
 	want := `{"time":"2026-03-04T04:06:07.000089Z","request_id":"r1","node":"n1","plane":"app","oid":"o1","appid":"a1",` +
 		`"remote":"127.0.0.1:5000","operation":"secrets/get","vault":"demo","object":"db-password","version":"0123",` +
 		`"status":200,"duration_us":1234,"client_request_id":"c-1"}` + "\n" +
-		`{"time":"1970-01-01T00:00:00.000000Z","plane":"operator","accessor":"acc","operation":"sys/seal",` +
+		`{"time":"1970-01-01T00:00:00.000000Z","plane":"operator","accessor":"acc",` +
+		`"remote":"192.0.2.7","via":"10.1.0.1:5000","operation":"sys/seal",` +
 		`"status":403,"code":"permission denied","duration_us":0}` + "\n"
 	if got := s.content(); got != want {
 		t.Errorf("lines are\n%swant\n%s", got, want)

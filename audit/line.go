@@ -27,6 +27,7 @@ func appendLine(b []byte, e *Entry) []byte {
 	b = appendField(b, `,"appid":"`, e.AppID)
 	b = appendField(b, `,"accessor":"`, e.Accessor)
 	b = appendField(b, `,"remote":"`, e.Remote)
+	b = appendField(b, `,"via":"`, e.Via)
 	b = appendField(b, `,"operation":"`, e.Operation)
 	b = appendField(b, `,"vault":"`, e.Vault)
 	b = appendField(b, `,"object":"`, e.Object)

@@ -31,7 +31,7 @@ func (h *Handler) application(routes []route) http.Handler {
 
 // apply does what comes before a verb, in the order of decision 10; the verb does the rest.
 func (c *call) apply(routes []route) error {
-	if err := headLimits(c.r); err != nil {
+	if err := c.headLimits(); err != nil {
 		return err
 	}
 	var err error

@@ -36,20 +36,40 @@ type call struct {
 	authorized bool           // operator plane: operator is one
 	proved     bool           // operator plane: no token, but the unseal shares
 	detail     string         // operator plane: what was made so, for the usage record
+	nowhere    error          // why it can't be said where the call comes from
 }
 
 // A format is how a plane writes a failure: it appends the body.
 type format func(c *call, f *failure, dst []byte) []byte
 
 func (h *Handler) newCall(w http.ResponseWriter, r *http.Request, f format) *call {
-	return &call{
+	c := &call{
 		h: h, w: w, r: r, ctx: r.Context(), out: takeBuffer(), status: http.StatusOK, format: f,
 		req: vault.Request{
 			ID:            uuid.New(),
 			ClientRequest: printable(r.Header.Get("X-Ms-Client-Request-Id")),
-			Remote:        r.RemoteAddr,
 			Start:         time.Now(),
 		},
+	}
+	c.locate()
+	return c
+}
+
+// locate finds out where the call comes from. From here on the request's RemoteAddr, too, is the
+// caller's address: nothing else in this package asks a connection for one.
+func (c *call) locate() {
+	peer := c.r.RemoteAddr
+	if conn, ok := c.r.Context().Value(connKey{}).(*apiConn); ok {
+		peer = conn.peer
+	}
+	var client string
+	client, c.nowhere = c.h.trust.Load().Client(c.r.RemoteAddr, c.r.Header["X-Forwarded-For"])
+	if c.nowhere == nil {
+		c.r.RemoteAddr = client
+	}
+	c.req.Remote = c.r.RemoteAddr
+	if peer != c.req.Remote {
+		c.req.Via = peer
 	}
 }
 

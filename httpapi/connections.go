@@ -12,12 +12,13 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"keyquorum/httpapi/forwarded"
 	"keyquorum/internal/throng"
 )
 
 // What a connection's peer has shown, the least first. Anybody gets as far as prober.
 const (
-	arriving    = iota // nothing: it is in its TLS handshake
+	arriving    = iota // nothing: it is in its TLS handshake, or its PROXY header is awaited
 	stranger           // that it speaks TLS
 	prober             // that it asks for nothing but how the node is
 	application        // a token of an application, or its secret
@@ -31,7 +32,7 @@ var standingNames = [standings]string{"arriving", "stranger", "probe", "applicat
 // Bounds of connections, besides those of a request (limits.go).
 const (
 	defaultConnections = 8192
-	handshakeTime      = 5 * time.Second
+	handshakeTime      = 5 * time.Second  // a PROXY header before it included
 	slowestWrite       = 10 * time.Second // for a TLS record's worth: 16 KiB
 )
 
@@ -56,6 +57,7 @@ func crowd(places int) throng.Limits {
 type connections struct {
 	throng *throng.Throng
 
+	unknown   atomic.Uint64 // ended because nobody who may say so told where they come from
 	unshaken  atomic.Uint64 // ended in their TLS handshake
 	slow      atomic.Uint64 // ended because the peer did not read
 	ambiguous atomic.Uint64 // ended because of a request that can be read in two ways
@@ -74,10 +76,11 @@ type Server struct {
 	handler *Handler
 }
 
-// Change takes other settings while it serves.
-func (s *Server) Change(throttle Throttle, level hclog.Level) {
+// Change takes other settings while it serves. A connection keeps the caller that it came with.
+func (s *Server) Change(throttle Throttle, level hclog.Level, trust *forwarded.Trust) {
 	s.handler.SetThrottle(throttle)
 	s.handler.SetLogLevel(level)
+	s.handler.trust.Store(trust)
 }
 
 // ServeTLS serves the connections that come in at l, until the server is closed. It does the
@@ -86,7 +89,7 @@ func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
 	config = config.Clone()
 	config.NextProtos = []string{"http/1.1"} // see forget.go
 	api := &apiListener{
-		Listener: l, connections: s.handler.conns, config: config,
+		Listener: l, connections: s.handler.conns, config: config, h: s.handler,
 		ready: make(chan net.Conn), failed: make(chan error),
 	}
 	api.open, api.close = context.WithCancel(context.Background())
@@ -99,6 +102,7 @@ type apiListener struct {
 	net.Listener
 	*connections
 	config *tls.Config
+	h      *Handler
 	ready  chan net.Conn
 	failed chan error
 	open   context.Context // ends with Close
@@ -121,14 +125,25 @@ func (l *apiListener) accept() {
 	}
 }
 
-// welcome does the handshake.
+// welcome learns who is at the other end, and does the handshake.
 func (l *apiListener) welcome(raw net.Conn, place *throng.Place) {
-	under := forgetful(raw, &l.slow)
-	conn := &apiConn{
-		Conn: tls.Server(under, l.config), raw: under, place: place, ambiguous: &l.ambiguous,
-	}
 	ctx, cancel := context.WithTimeout(l.open, handshakeTime)
 	defer cancel()
+	from, err := l.h.trust.Load().Open(ctx, raw)
+	if err != nil {
+		l.unknown.Add(1)
+		if errors.Is(err, forwarded.ErrNoHeader) && l.open.Err() == nil { // a balancer's settings
+			l.h.log.Warn("a connection was closed", "peer", raw.RemoteAddr().String(), "error", err)
+		}
+		place.Leave()
+		return
+	}
+	place.Move(from.RemoteAddr())
+	under := forgetful(from, &l.slow)
+	conn := &apiConn{
+		Conn: tls.Server(under, l.config), raw: under, place: place, ambiguous: &l.ambiguous,
+		peer: raw.RemoteAddr().String(),
+	}
 	if err := conn.HandshakeContext(ctx); err != nil {
 		l.unshaken.Add(1)
 		plainly(err)
@@ -177,6 +192,7 @@ type apiConn struct {
 	*tls.Conn
 	raw       *forgetfulConn
 	place     *throng.Place
+	peer      string // the other end of the wire: the caller, or a balancer before it
 	framing   framing
 	ambiguous *atomic.Uint64
 }
@@ -196,13 +212,13 @@ func (c *apiConn) Close() error {
 	return c.Conn.Close()
 }
 
-// placeKey is the key of a connection's *throng.Place in the context of its requests.
-type placeKey struct{}
+// connKey is the key of an *apiConn in the context of its requests.
+type connKey struct{}
 
-// remember puts a connection's place where its requests find it.
+// remember puts a connection where its requests find it.
 func remember(ctx context.Context, conn net.Conn) context.Context {
 	if c, ok := conn.(*apiConn); ok {
-		return context.WithValue(ctx, placeKey{}, c.place)
+		return context.WithValue(ctx, connKey{}, c)
 	}
 	return ctx
 }
@@ -216,7 +232,7 @@ func used(conn net.Conn, state http.ConnState) {
 
 // shown gives the call's connection the standing of what the caller has shown.
 func (c *call) shown(standing int) {
-	if place, ok := c.r.Context().Value(placeKey{}).(*throng.Place); ok {
-		place.Rise(standing)
+	if conn, ok := c.r.Context().Value(connKey{}).(*apiConn); ok {
+		conn.place.Rise(standing)
 	}
 }

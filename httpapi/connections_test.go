@@ -20,6 +20,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"keyquorum/httpapi"
+	"keyquorum/httpapi/forwarded"
 )
 
 // A front is the shared node behind real sockets, with few places.
@@ -32,13 +33,26 @@ type front struct {
 
 func newFront(t *testing.T, places int) *front {
 	t.Helper()
-	s := unsealed(t)
+	return newFrontBehind(t, places, nil, hclog.NewNullLogger())
+}
+
+// newFrontBehind believes balancers.
+func newFrontBehind(
+	t *testing.T, places int, trust *forwarded.Trust, logger hclog.Logger,
+) *front {
+	t.Helper()
+	return unsealed(t).front(t, httpapi.Config{
+		Zones: []httpapi.Zone{zone}, Connections: places, OpenMetrics: true, Trust: trust,
+	}, logger)
+}
+
+// front puts a node behind real sockets.
+func (s *service) front(t *testing.T, config httpapi.Config, logger hclog.Logger) *front {
+	t.Helper()
 	certified := httptest.NewUnstartedServer(nil) // for its certificate
 	certified.StartTLS()
 	t.Cleanup(certified.Close)
-	server := httpapi.NewServer(s.n, httpapi.Config{
-		Zones: []httpapi.Zone{zone}, Connections: places, OpenMetrics: true,
-	}, hclog.NewNullLogger())
+	server := httpapi.NewServer(s.n, config, logger)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -131,6 +131,7 @@ var connectionFigures = []figure{
 			counts := c.throng.Counts()
 			e(float64(counts.Crowded), "crowded")
 			e(float64(counts.PerSource), "source")
+			e(float64(c.unknown.Load()), "unknown")
 			e(float64(c.unshaken.Load()), "handshake")
 			e(float64(c.slow.Load()), "slow")
 			e(float64(c.ambiguous.Load()), "ambiguous")

@@ -22,6 +22,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/time/rate"
 
+	"keyquorum/httpapi/forwarded"
 	"keyquorum/node"
 )
 
@@ -49,6 +50,8 @@ type Config struct {
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 	// Throttle is for each application in front of each vault; the zero value bounds nobody.
 	Throttle Throttle
+	// Trust says whose word on a caller's address counts; nil: nobody's.
+	Trust *forwarded.Trust
 	// OpenMetrics serves /v1/sys/metrics without a token.
 	OpenMetrics bool
 	// LinesHeld is how many lines the log has left out; nil: none.
@@ -83,8 +86,9 @@ type Handler struct {
 	openapi   func() ([]byte, error) // the document, made when it is first asked for
 
 	// Settings that change while it serves (Server.Change).
-	logLevel atomic.Int32             // the hclog.Level to come back to
-	throttle atomic.Pointer[throttle] // nil: nobody is throttled
+	logLevel atomic.Int32                    // the hclog.Level to come back to
+	throttle atomic.Pointer[throttle]        // nil: nobody is throttled
+	trust    atomic.Pointer[forwarded.Trust] // nil: nobody is believed
 }
 
 // New returns the handler for a node's API listener.
@@ -115,6 +119,7 @@ func New(n *node.Node, c Config) *Handler {
 		h.log = hclog.NewNullLogger()
 	}
 	h.throttle.Store(newThrottle(c.Throttle))
+	h.trust.Store(c.Trust)
 	h.logLevel.Store(int32(h.log.GetLevel()))
 	for _, z := range c.Zones {
 		h.zones = append(h.zones,

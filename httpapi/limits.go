@@ -59,7 +59,11 @@ func NewServer(n *node.Node, c Config, logger hclog.Logger) *Server {
 }
 
 // headLimits refuses what no route needs, before anything is looked at.
-func headLimits(r *http.Request) error {
+func (c *call) headLimits() error {
+	r := c.r
+	if c.nowhere != nil {
+		return refuse(http.StatusBadRequest, "BadParameter", c.nowhere.Error())
+	}
 	if len(r.RequestURI) > maxURL {
 		return refuse(http.StatusRequestURITooLong, "RequestUriTooLong", "The URL is too long.")
 	}

@@ -222,7 +222,7 @@ func (h *Handler) document(w http.ResponseWriter, r *http.Request) {
 	c := h.newCall(w, r, sysFormat)
 	c.commonHeaders()
 	c.run(func(c *call) (err error) {
-		if err := headLimits(c.r); err != nil {
+		if err := c.headLimits(); err != nil {
 			return err
 		}
 		c.shared, err = h.openapi()

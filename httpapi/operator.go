@@ -27,7 +27,7 @@ func sysFormat(_ *call, f *failure, dst []byte) []byte { return f.appendSys(dst)
 // operate does what comes before an operation. Whatever is not on the allow-list (route.open) needs
 // a token, paths that do not exist too.
 func (c *call) operate(routes []route) error {
-	if err := headLimits(c.r); err != nil {
+	if err := c.headLimits(); err != nil {
 		return err
 	}
 	var segments [maxSegments]string

@@ -130,10 +130,10 @@ func (c *call) unjoined(err error) error {
 		message: "failed to join raft cluster: " + why}
 }
 
-// nearby: the caller is on this machine.
+// nearby: the caller is on this machine, and nobody else had to say so.
 func (c *call) nearby() bool {
-	from, err := netip.ParseAddrPort(c.r.RemoteAddr)
-	return err == nil && from.Addr().Unmap().IsLoopback()
+	from, err := netip.ParseAddrPort(c.req.Remote)
+	return err == nil && c.req.Via == "" && from.Addr().Unmap().IsLoopback()
 }
 
 // validServerID: 128 bits in lower-case hex. What a stranger sends goes no further otherwise.

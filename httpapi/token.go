@@ -47,7 +47,7 @@ func (h *Handler) tokens(routes []route) http.Handler {
 }
 
 func (c *call) login(routes []route) error {
-	if err := headLimits(c.r); err != nil {
+	if err := c.headLimits(); err != nil {
 		return err
 	}
 	_, c.place = c.h.placeOf(c.r.Host)

@@ -32,12 +32,12 @@ func TestMetricsOfACluster(t *testing.T) {
 		thief.Leave()
 		time.Sleep(3 * time.Second)
 		leader := c.Leader()
-		shown := map[string]bool{}
+		shown := map[string]string{}
 		leading, leased := 0.0, 0.0
 		for i := range 3 {
 			f := metricsOf(t, c, i)
 			for name := range f {
-				shown[name] = true
+				shown[name] = labelsOf(f[name])
 			}
 			leading += one(f, "vault_core_active", "")
 			leased += one(f, "keyquorum_lease_held", "")
@@ -150,22 +150,37 @@ func reads(f families, by string) float64 {
 	return -1
 }
 
-func compareWithPage(t *testing.T, shown map[string]bool) {
+// labelsOf are the labels of a metric, as docs/metrics.md lists them but for their order.
+func labelsOf(f *dto.MetricFamily) string {
+	var names []string
+	for _, l := range f.Metric[0].Label {
+		names = append(names, "`"+l.GetName()+"`")
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// compareWithPage compares names and labels of metrics with the page, from which
+// internal/monitoring knows what alerts and dashboards may ask for.
+func compareWithPage(t *testing.T, shown map[string]string) {
 	t.Helper()
 	page, err := os.ReadFile("../docs/metrics.md")
 	must(t, err)
-	said := map[string]bool{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-zA-Z_]+)` \\|").FindAllStringSubmatch(string(page),
-		-1) {
-		said[row[1]] = true
+	row := regexp.MustCompile("(?m)^\\| `([a-zA-Z_]+)` \\| [a-z]+ \\| ([^|]*) \\|")
+	said := map[string]string{}
+	for _, m := range row.FindAllStringSubmatch(string(page), -1) {
+		labels := strings.Split(m[2], ", ")
+		slices.Sort(labels)
+		said[m[1]] = strings.Join(labels, ", ")
 	}
 	for _, name := range slices.Sorted(maps.Keys(shown)) {
-		if !said[name] {
-			t.Errorf("docs/metrics.md does not tell of %s", name)
+		if labels, told := said[name]; !told || labels != shown[name] {
+			t.Errorf("docs/metrics.md tells of %s with the labels %q (%v), and nodes show %q",
+				name, labels, told, shown[name])
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(said)) {
-		if !shown[name] {
+		if _, there := shown[name]; !there {
 			t.Errorf("no node shows %s, of which docs/metrics.md tells", name)
 		}
 	}

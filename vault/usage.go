@@ -81,7 +81,7 @@ func (v *Vaults) entry(r Request, operation string) *audit.Entry {
 
 func entry(node string, now time.Time, r Request, operation string) *audit.Entry {
 	e := &audit.Entry{
-		Time: now, RequestID: r.ID, Node: node, Remote: r.Remote, Operation: operation,
+		Time: now, RequestID: r.ID, Node: node, Remote: r.Remote, Via: r.Via, Operation: operation,
 		ClientRequest: r.ClientRequest,
 	}
 	if !r.Start.IsZero() {

@@ -138,7 +138,8 @@ func (v *Vaults) Close() {
 type Request struct {
 	ID            string // x-ms-request-id or request_id, a UUID
 	ClientRequest string
-	Remote        string
+	Remote        string // the caller's address
+	Via           string // that of the balancer which said so, at the other end of the wire
 	Start         time.Time
 	Fenced        bool // its reads ask the leader, whatever lease this node has
 }

@@ -43,6 +43,7 @@ type serverConfig struct {
 	Connections   int
 	LogLevel      string
 	LogFormat     string
+	Balancers     balancers
 
 	shift time.Duration             // of the wall clock; see shiftedCommand
 	said  map[string]settings.Place // where the file says what is in force, by flag
@@ -102,6 +103,7 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 		"serve /v1/sys/metrics without a token, also while sealed and without a leader")
 	f.IntVar(&s.Connections, "connections", 8192,
 		"how many connections the API has at once, at most what the process's descriptors leave")
+	s.Balancers.bind(f)
 	s.LogLevel, s.LogFormat = "info", "text"
 	f.Var(console.Choice(&s.LogLevel, "trace", "debug", "info", "warn", "error"), "log-level",
 		"`level` below which nothing is logged: trace, debug, info, warn or error; /v1/sys/loggers "+
@@ -134,6 +136,7 @@ func (s *serverConfig) complete() (wrong problems) {
 		wrong = append(wrong, s.about("connections",
 			fmt.Sprintf("%d: at least %d are needed", s.Connections, leastConnections)))
 	}
+	wrong = append(wrong, s.trust()...)
 	if s.Label == "" {
 		s.Label, _ = os.Hostname()
 	}

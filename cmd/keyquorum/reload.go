@@ -10,7 +10,8 @@ import (
 )
 
 // reloaded are the settings that SIGHUP reads again. The others need a restart.
-var reloaded = []string{"tls-cert", "tls-key", "log-level", "throttle", "throttle-burst"}
+var reloaded = append(
+	[]string{"tls-cert", "tls-key", "log-level", "throttle", "throttle-burst"}, balancerFlags...)
 
 // reload is what SIGHUP asks for. The usage log is opened anew whatever the configuration is like:
 // whoever rotates it waits for that, and the node serves nobody without it. Then the settings are
@@ -31,7 +32,7 @@ func (r *running) reload() {
 	}
 	r.logger.Info("the configuration was read again", "log_level", fresh.LogLevel,
 		"throttle", fresh.Throttle.Rate)
-	r.server.Change(fresh.Throttle, hclog.LevelFromString(fresh.LogLevel))
+	r.server.Change(fresh.Throttle, hclog.LevelFromString(fresh.LogLevel), fresh.Balancers.trust)
 	if late := r.config.changed(fresh); len(late) > 0 {
 		r.logger.Warn("settings have changed that need a restart of the node",
 			"settings", strings.Join(late, " "))

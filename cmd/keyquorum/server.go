@@ -44,7 +44,7 @@ are needed; without --zone no application is served.
 The file is HCL, with the stanzas of Vault and OpenBao where they mean the same,
 or one JSON object. --check says all that is wrong, and ends with code 1 if a
 node would not start. SIGHUP has a node open its usage log anew, and read
-certificate, log level and throttle again.
+certificate, log level, throttle and balancers again.
 
 Next, keyquorum operator init makes a cluster of the first node, and keyquorum
 operator raft join makes the others members.`
@@ -158,7 +158,7 @@ func serve(ctx context.Context, config *serverConfig) error {
 	server := httpapi.NewServer(n, httpapi.Config{
 		Zones: zones, Throttle: config.Throttle, OpenMetrics: config.OpenMetrics,
 		Connections: affordable(config.Connections), LinesHeld: repeats.Held,
-		CertificateEnd: cert.end,
+		CertificateEnd: cert.end, Trust: config.Balancers.trust,
 	}, logger.Named("api"))
 	shown := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
 	r := &running{config: config, cert: cert, server: server, n: n, logger: logger,

@@ -33,7 +33,7 @@ var limits = []struct{ file, line, row string }{
 	{"cluster/rounds.go", `maxWaiting = 1000`, "| fences that wait on a node | 1,000"},
 	{"cmd/keyquorum/config.go", `"throttle", 20_000`, "20,000 a second"},
 	{"cmd/keyquorum/config.go", `"connections", 8192`, "8,192 connections"},
-	{"httpapi/connections.go", `handshakeTime = 5 * time.Second`, "| TLS handshake | 5 s"},
+	{"httpapi/connections.go", `handshakeTime = 5 * time.Second`, "| TLS handshake, with the PROXY header before it | 5 s"},
 	{"httpapi/limits.go", `headerTime = 5 * time.Second`, "| headers of a request | 5 s"},
 	{"httpapi/limits.go", `requestTime = 30 * time.Second`, "from its headers to its answer | 30 s"},
 	{"httpapi/limits.go", `transferTime = 2 * time.Minute`, "a backup or restore two minutes"},

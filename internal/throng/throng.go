@@ -119,6 +119,24 @@ func (p *Place) Rise(standing int) {
 	}
 }
 
+// Move says where a connection really comes from, once that is known: a proxy has said whose it is.
+func (p *Place) Move(from net.Addr) {
+	t, source := p.throng, sourceOf(from)
+	t.mu.Lock()
+	if p.gone || source == p.source {
+		t.mu.Unlock()
+		return
+	}
+	p.leaveRank()
+	p.source = source
+	p.enterRank()
+	victims := t.tooMany(p)
+	t.mu.Unlock()
+	for _, v := range victims {
+		v.conn.Close()
+	}
+}
+
 // grain is how exactly it is known who is the idlest: a request on a busy connection takes no lock.
 const grain = time.Second
 

@@ -197,3 +197,29 @@ func closed(peers []*peer) (which []int) {
 	}
 	return which
 }
+
+// Once a proxy has said whose a connection is, it counts there, and no longer as the proxy's.
+func TestMovedConnectionsCountWhereTheyComeFrom(t *testing.T) {
+	all := throng.New(limits)
+	var peers []*peer
+	enter := func(caller string) {
+		p := from("10.1.0.1:1")
+		peers = append(peers, p)
+		all.Enter(p).Move(from(caller).addr)
+	}
+	for i := range 3 {
+		enter(fmt.Sprintf("192.0.2.%d:1", i))
+	}
+	if got, n := closed(peers), all.Counts().Sources; len(got) > 0 || n != 3 {
+		t.Fatalf("closed are %v; there are %d sources, want 3", got, n)
+	}
+	for range 3 { // with the first, one more than a source may have
+		enter("192.0.2.0:2")
+	}
+	if got := closed(peers); !slices.Equal(got, []int{0}) {
+		t.Errorf("closed are %v, want the idlest of the caller with too many", got)
+	}
+	if n := all.Counts().PerSource; n != 1 {
+		t.Errorf("%d went for their source", n)
+	}
+}

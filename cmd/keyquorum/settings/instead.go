@@ -4,7 +4,6 @@ package settings
 const (
 	limitsAreFixed = "leave it out: the limits of a request are fixed (docs/limits.md)"
 	shownAsItIs    = "leave it out: a node tells no secrets there, and shows it as it is"
-	noProxies      = "leave it out: a node takes no address from a proxy's word"
 	noClientCerts  = "leave it out: callers show a token, and no certificate"
 	ownVersions    = "leave it out: TLS 1.2 and 1.3 are spoken"
 	ownStorage     = `a node keeps its data by Raft: storage "raft" { path = "/var/lib/keyquorum" }`
@@ -66,31 +65,25 @@ var instead = map[string]map[string]string{
 		"user_lockout":                    "leave it out: a wrong client secret locks nobody out",
 	},
 	"listener.tcp": {
-		"custom_response_headers":         ownHeaders,
-		"http_idle_timeout":               limitsAreFixed,
-		"http_read_header_timeout":        limitsAreFixed,
-		"http_read_timeout":               limitsAreFixed,
-		"http_write_timeout":              limitsAreFixed,
-		"max_request_duration":            limitsAreFixed,
-		"max_request_size":                limitsAreFixed,
-		"profiling":                       "leave it out: a node serves no profiles",
-		"proxy_protocol_authorized_addrs": noProxies,
-		"proxy_protocol_behavior":         noProxies,
-		"redact_addresses":                shownAsItIs,
-		"redact_cluster_name":             shownAsItIs,
-		"redact_version":                  shownAsItIs,
-		"tls_cipher_suites":               "leave it out: Go's own choice of cipher suites is spoken",
-		"tls_client_ca_file":              noClientCerts,
+		"custom_response_headers":  ownHeaders,
+		"http_idle_timeout":        limitsAreFixed,
+		"http_read_header_timeout": limitsAreFixed,
+		"http_read_timeout":        limitsAreFixed,
+		"http_write_timeout":       limitsAreFixed,
+		"max_request_duration":     limitsAreFixed,
+		"max_request_size":         limitsAreFixed,
+		"profiling":                "leave it out: a node serves no profiles",
+		"redact_addresses":         shownAsItIs,
+		"redact_cluster_name":      shownAsItIs,
+		"redact_version":           shownAsItIs,
+		"tls_cipher_suites":        "leave it out: Go's own choice of cipher suites is spoken",
+		"tls_client_ca_file":       noClientCerts,
 		"tls_disable": "a node speaks TLS only: give it a certificate with " +
 			"tls_cert_file and tls_key_file",
-		"tls_disable_client_certs":              noClientCerts,
-		"tls_max_version":                       ownVersions,
-		"tls_min_version":                       ownVersions,
-		"tls_require_and_verify_client_cert":    noClientCerts,
-		"x_forwarded_for_authorized_addrs":      noProxies,
-		"x_forwarded_for_hop_skips":             noProxies,
-		"x_forwarded_for_reject_not_authorized": noProxies,
-		"x_forwarded_for_reject_not_present":    noProxies,
+		"tls_disable_client_certs":           noClientCerts,
+		"tls_max_version":                    ownVersions,
+		"tls_min_version":                    ownVersions,
+		"tls_require_and_verify_client_cert": noClientCerts,
 	},
 	"listener.tcp.telemetry": {
 		"*": "unauthenticated_metrics_access is the one setting here",

@@ -39,8 +39,16 @@ var translations = map[string]translation{
 	"listener.tcp.tls_cert_file":                            {name: "tls_cert"},
 	"listener.tcp.tls_key_file":                             {name: "tls_key"},
 	"listener.tcp.telemetry.unauthenticated_metrics_access": {name: "metrics_unauthenticated"},
-	"storage.raft.path":                                     {name: "data"},
-	"storage.raft.node_id":                                  {name: "label"},
+	"listener.tcp.proxy_protocol_authorized_addrs":          {name: "proxy_protocol_authorized_addrs"},
+	"listener.tcp.proxy_protocol_behavior":                  {name: "proxy_protocol_behavior"},
+	"listener.tcp.x_forwarded_for_authorized_addrs": {
+		name: "x_forwarded_for_authorized_addrs"},
+	"listener.tcp.x_forwarded_for_hop_skips": {name: "x_forwarded_for_hop_skips"},
+	"listener.tcp.x_forwarded_for_reject_not_authorized": {
+		name: "x_forwarded_for_reject_not_authorized"},
+	"listener.tcp.x_forwarded_for_reject_not_present": {name: "x_forwarded_for_reject_not_present"},
+	"storage.raft.path":    {name: "data"},
+	"storage.raft.node_id": {name: "label"},
 }
 
 // already are names of Vault's that may be there with the one value that says what a node does
