@@ -20,7 +20,7 @@ func (r *Run) Check() *Verdict {
 	}
 	for _, o := range r.used() {
 		v.count(o.operations)
-		h := history{model: o.kind, operations: r.resolved(o)}
+		h := history{model: o.kind, operations: append(r.resolved(o), r.restores...)}
 		switch h.check(maxSteps) {
 		case porcupine.Unknown:
 			v.Undecided++
@@ -58,21 +58,26 @@ func (h history) porcupine(left *int) porcupine.Model {
 		case *left < 0:
 			return false, nil
 		case op == end:
-			return true, moment{m.state, true}
+			return true, moment{m.state, true, m.kept}
 		case m.over:
 			return true, m
 		}
+		if is, possible, next := h.restoring(m, op); is {
+			return possible, next
+		}
 		want, next := h.model.answer(m.state, op.request)
 		if op.outcome == unknown {
-			return !h.model.same(m.state, next), moment{next, false}
+			return !h.model.same(m.state, next), moment{next, false, m.kept}
 		}
-		return agree(op.reply, want, unsure), moment{next, false}
+		return agree(op.reply, want, unsure), moment{next, false, m.kept}
 	}
 	return porcupine.Model{
-		Init: func() any { return moment{h.model.initial(), false} },
+		Init: func() any { return moment{state: h.model.initial()} },
 		Step: func(state, input, _ any) (bool, any) { return step(state.(moment), input.(*operation)) },
 		Equal: func(a, b any) bool {
-			return a.(moment).over == b.(moment).over && h.model.same(a.(moment).state, b.(moment).state)
+			one, other := a.(moment), b.(moment)
+			return one.over == other.over && h.model.same(one.state, other.state) &&
+				one.kept.same(other.kept, h.model.same)
 		},
 		Hash: func(m any) uint64 { return h.model.hash(m.(moment).state) },
 
@@ -81,10 +86,12 @@ func (h history) porcupine(left *int) porcupine.Model {
 	}
 }
 
-// A moment is a state, and whether all is over: then nothing happens any more.
+// A moment is a state, whether all is over, so that nothing happens any more, and what snapshots
+// have.
 type moment struct {
 	state any
 	over  bool
+	kept  *kept
 }
 
 // end comes after everything that is known. A write with an unknown outcome has changed something

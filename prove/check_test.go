@@ -307,3 +307,47 @@ func TestViolationsAreShown(t *testing.T) {
 		t.Errorf("%s does not show the history (%v)", page, err)
 	}
 }
+
+// A restore brings back what the snapshot had, and nothing else; one without an answer may have been
+// made or not.
+func TestRestoresInHistories(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		answered, then bool // the restore; whether what is read afterwards is what was then
+		possible       bool
+	}{
+		{"made", true, true, true}, {"made, and not seen", true, false, false},
+		{"unknown, and made", false, true, true}, {"unknown, and not made", false, false, true},
+	} {
+		r := &Run{}
+		ops := []*operation{}
+		do := func(q request, answer reply) {
+			q.id = r.ids.Add(1)
+			op := &operation{request: q, outcome: known, reply: answer, called: r.Now()}
+			op.returned = r.Now()
+			ops = append(ops, op)
+		}
+		span := func(during func()) Span {
+			s := Span{Called: r.Now()}
+			during()
+			s.Returned = r.Now()
+			return s
+		}
+		first, second := reply{word: done, version: 1, on: true}, reply{word: done, version: 2, on: true}
+		do(request{verb: set}, first)
+		one := Restore{Done: c.answered}
+		one.Saved = span(func() {})
+		do(request{verb: set}, second)
+		one.Put = span(func() {})
+		read := second
+		if c.then {
+			read = first
+		}
+		do(request{verb: get}, read)
+		r.Restored(one)
+		h := history{model: aSecret, operations: append(ops, r.restores...)}
+		if result := h.check(maxSteps); (result == porcupine.Ok) != c.possible {
+			t.Errorf("%s: %s\n%v", c.name, result, &Violation{minimal: h})
+		}
+	}
+}

@@ -62,6 +62,9 @@ const (
 	revoke  // remove a client secret of the application
 	signIn  // be the application, and ask for a token
 	use     // be the application, and do what needs a right
+
+	saved    // a snapshot of the cluster, which has the object as it is (restore.go)
+	restored // the cluster goes back to one
 )
 
 var verbs = [...]struct {
@@ -78,6 +81,7 @@ var verbs = [...]struct {
 	grant: {"grant", true}, granted: {"read grant", false}, enable: {"enable", true},
 	enabled: {"read enabled", false},
 	revoke:  {"revoke", true}, signIn: {"sign in", false}, use: {"use", false},
+	saved: {"snapshot", true}, restored: {"restore", true},
 }
 
 // A reply is what an answer says, as far as the models know of it.

@@ -64,7 +64,7 @@ func (o Options) withDefaults() Options {
 }
 
 // A Run is one workload on one cluster, and its history. Begin, Work, ReadBack, Check, CountUsage
-// and CleanUp follow each other; Gap may be asked at any time, CleanUpOlder where CleanUp may.
+// and CleanUp follow each other; Restored comes before Check; Gap may be asked at any time, CleanUpOlder where CleanUp may.
 type Run struct {
 	target  Target
 	options Options
@@ -82,6 +82,8 @@ type Run struct {
 	sent     []sent           // every request
 	writes   map[string]int32 // by the id of the version that the write made
 	failures map[string]int   // by what was answered
+
+	restores []*operation // of the whole cluster
 }
 
 // Begin makes what a run needs: the vault (if it is absent), applications, their credentials and

@@ -112,6 +112,8 @@ type Cluster struct {
 	lost      int      // sectors, to power cuts
 	signs     int      // of life, that were asked for
 	clients   []*http.Client
+
+	ceremonies ceremonies // that operators have begun
 }
 
 // A kind is a way to run nodes. What only some kinds can do has interfaces of its own, see

@@ -180,6 +180,7 @@ func (l *lived) during(t *testing.T, c *testcluster.Cluster, o prove.Options, su
 	var err error
 	l.Run, err = prove.Begin(ctx, c.Target(), o)
 	must(t, err)
+	c.Witness(l.Now)
 	working, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() { l.Work(working); close(done) }()
@@ -188,6 +189,9 @@ func (l *lived) during(t *testing.T, c *testcluster.Cluster, o prove.Options, su
 	<-done
 	if l.stuck == nil {
 		l.stuck = c.Recover()
+	}
+	for _, one := range c.Restores() {
+		l.Restored(prove.Restore{Saved: prove.Span(one.Saved), Put: prove.Span(one.Put), Done: one.Done})
 	}
 	if l.stuck != nil {
 		return // what was answered is judged; to read it back would take for ever

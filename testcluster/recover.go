@@ -20,6 +20,7 @@ const recovery = 30 * time.Second
 func (c *Cluster) Recover() error {
 	c.t.Helper()
 	err := c.comeBack()
+	c.ceremonies.underWay.Wait()
 	for _, i := range c.members() {
 		if err == nil {
 			err = c.goesOn(i)

@@ -164,6 +164,9 @@ var strikes = []strike{
 	}},
 	{"usage-log", is[auditBreaker], func(c *Cluster, i, _ int, _ *rand.Rand) { c.FailUsageLog(i) }},
 	{"thief", hasOthers, func(c *Cluster, i, _ int, dice *rand.Rand) { c.Burgle(i, dice) }},
+	{"rotate", always, func(c *Cluster, i, _ int, _ *rand.Rand) { _ = c.ask(i, "/v1/sys/rotate") }},
+	{"rekey", always, func(c *Cluster, i, _ int, _ *rand.Rand) { c.beginRekey(i) }},
+	{"restore", always, func(c *Cluster, i, j int, _ *rand.Rand) { c.beginRestore(i, j) }},
 	{"power-cut", powerCuttable, func(c *Cluster, _, _ int, dice *rand.Rand) { c.PowerCut(dice, c.all()...) }},
 }
 

@@ -81,10 +81,16 @@ func (c *Cluster) Unseal(i int) {
 // giveShares gives them all, whatever is answered: one may have been taken before, or be recorded
 // too late. It says whether that has unsealed the node.
 func (c *Cluster) giveShares(i int) bool {
-	for _, share := range c.Shares[:2] {
-		_, _ = c.try(i, "PUT", "/v1/sys/unseal", map[string]string{"key": share}, nil)
+	for _, shares := range c.candidates() {
+		for _, share := range shares[:2] {
+			_, _ = c.try(i, "PUT", "/v1/sys/unseal", map[string]string{"key": share}, nil)
+		}
+		if c.unsealed(i) {
+			c.Shares = shares
+			return true
+		}
 	}
-	return c.unsealed(i)
+	return false
 }
 
 func (c *Cluster) unsealed(i int) bool {
