@@ -23,6 +23,7 @@
 //	FailUsageLog                          x      x
 //	PowerCut                                                                       x
 //	Steal Stranger Burgle Searcher        x      x          x          x           x
+//	rekeys, rotations and restores        x      x          x          x           x
 //
 // Whoever tests an application, and has nothing to break, needs Start alone (start.go).
 //
