@@ -14,25 +14,31 @@ import (
 // TestBalancersAreChecked: what would believe everybody, or does nothing, is refused where it
 // stands.
 func TestBalancersAreChecked(t *testing.T) {
-	rows := map[string]string{
-		`proxy_protocol_authorized_addrs = "10.1.0.0/16, 10.2.0.1"`:        "",
-		`proxy_protocol_authorized_addrs = ["10.1.0.0/16", "2001:db8::1"]`: "",
-		`proxy_protocol_behavior = "deny_unauthorized"
-		proxy_protocol_authorized_addrs = "10.1.0.0/16"`: "",
-		`x_forwarded_for_authorized_addrs = "10.1.0.0/16"
+	const proxies = "proxy_protocol_authorized_addrs = "
+	const headers = "x_forwarded_for_authorized_addrs = "
+	rows := map[string]string{ // stanza: what is said of it
+		proxies + `"10.1.0.0/16, 10.2.0.1"`:        "",
+		proxies + `["10.1.0.0/16", "2001:db8::1"]`: "",
+		proxies + `"0.0.0.0/0"`:                    "is everybody",
+		proxies + `"10.1.2.3/16"`:                  "is 10.1.0.0/16 meant",
+		headers + `["::/0"]`:                       "is everybody",
+
+		proxies + "\"10.1.0.0/16\"\nproxy_protocol_behavior = \"deny_unauthorized\"": "",
+
+		`proxy_protocol_behavior = "use_always"`:        "everybody pretend to be anybody",
+		`proxy_protocol_behavior = "deny_unauthorized"`: "would close every connection",
+		`proxy_protocol_behavior = "sometimes"`:         "allow_authorized or deny_unauthorized",
+
+		headers + `"10.1.0.0/16"
 		x_forwarded_for_hop_skips = "1"
 		x_forwarded_for_reject_not_present = true
 		x_forwarded_for_reject_not_authorized = "true"`: "",
-		`proxy_protocol_authorized_addrs = "0.0.0.0/0"`:                                      "is everybody",
-		`x_forwarded_for_authorized_addrs = ["::/0"]`:                                        "is everybody",
-		`proxy_protocol_authorized_addrs = "10.1.2.3/16"`:                                    "is 10.1.0.0/16 meant",
-		`proxy_protocol_behavior = "use_always"`:                                             "everybody pretend to be anybody",
-		`proxy_protocol_behavior = "deny_unauthorized"`:                                      "would close every connection",
-		`proxy_protocol_behavior = "sometimes"`:                                              "allow_authorized or deny_unauthorized",
-		`x_forwarded_for_hop_skips = 1`:                                                      "it says nothing",
-		`x_forwarded_for_reject_not_present = true`:                                          "it says nothing",
-		`x_forwarded_for_reject_not_authorized = true`:                                       "it says nothing",
-		"x_forwarded_for_authorized_addrs = \"10.1.0.0/16\"\nx_forwarded_for_hop_skips = -1": "negative",
+
+		headers + "\"10.1.0.0/16\"\nx_forwarded_for_hop_skips = -1": "negative",
+
+		`x_forwarded_for_hop_skips = 1`:                "it says nothing",
+		`x_forwarded_for_reject_not_present = true`:    "it says nothing",
+		`x_forwarded_for_reject_not_authorized = true`: "it says nothing",
 	}
 	for _, block := range balancersOfThePage(t) {
 		rows[block] = ""
