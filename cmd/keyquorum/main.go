@@ -15,6 +15,7 @@ import (
 
 	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/cmd/keyquorum/dev"
+	"keyquorum/cmd/keyquorum/doctor"
 	"keyquorum/cmd/keyquorum/mover"
 	"keyquorum/cmd/keyquorum/objects"
 	"keyquorum/cmd/keyquorum/operator"
@@ -59,7 +60,7 @@ func newRoot(calledAs string) *cobra.Command {
 		session.LogoutCommand())
 	add(root, "Operate a cluster:", operator.StatusCommand(), operate,
 		operator.VaultCommand(), operator.AppCommand(), operator.GrantCommand(),
-		proving.Command(dev.Suffix+"="+dev.Login), planCommand())
+		proving.Command(dev.Suffix+"="+dev.Login), planCommand(), doctor.Command(examined))
 	add(root, "Run nodes:", serverCommand(), dev.Command(shiftedCommand()))
 	root.AddCommand(openapiCommand(), versionCommand(), completionCommand())
 	console.Explain(root)
