@@ -39,7 +39,8 @@ func rows(routes []route) (out []RouteRow) {
 func ApplicationRows() []RouteRow { return rows(applicationRoutes()) }
 func TokenRows() []RouteRow       { return rows(tokenRoutes()) }
 func OperatorRows() []RouteRow {
-	return rows(slices.Concat(sysRoutes(), raftRoutes(), loggerRoutes(), metricsRoutes(false),
+	return rows(slices.Concat(sysRoutes(), raftRoutes(), loggerRoutes(), profileRoutes(),
+		metricsRoutes(false),
 		adminRoutes()))
 }
 

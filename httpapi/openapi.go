@@ -31,7 +31,8 @@ func surfaces() [3]surface {
 		return []object{{"url": "https://{" + host + "}", "description": what,
 			"variables": object{host: object{"default": example}}}}
 	}
-	operators := slices.Concat(sysRoutes(), raftRoutes(), loggerRoutes(), metricsRoutes(false),
+	operators := slices.Concat(sysRoutes(), raftRoutes(), loggerRoutes(), profileRoutes(),
+		metricsRoutes(false),
 		adminRoutes())
 	return [...]surface{
 		applicationPlane: {

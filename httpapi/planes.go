@@ -38,7 +38,7 @@ func (h *Handler) planes(openMetrics bool) *mux.Router {
 	admin := root.PathPrefix("/v1/keyquorum/").Subrouter()
 	admin.NotFoundHandler = h.operators(h.meters.metered(adminRoutes()))
 	root.NotFoundHandler = h.operators(h.meters.metered(slices.Concat(sysRoutes(), raftRoutes(),
-		loggerRoutes(), metricsRoutes(openMetrics))))
+		loggerRoutes(), profileRoutes(), metricsRoutes(openMetrics))))
 	return root
 }
 

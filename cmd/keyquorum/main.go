@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/debug"
 	"keyquorum/cmd/keyquorum/dev"
 	"keyquorum/cmd/keyquorum/doctor"
 	"keyquorum/cmd/keyquorum/mover"
@@ -50,7 +51,7 @@ func newRoot(calledAs string) *cobra.Command {
 	}
 	console.Holding(root)
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	operate := operator.Command(recovery.SnapshotCommand)
+	operate := operator.Command(recovery.SnapshotCommand, debug.Command(examined))
 	operate.AddCommand(recovery.RecoverCommand(), recovery.DrillCommand())
 	vaults := new(operator.Connection).VaultNames
 	add(root, "Use secrets and keys:", calling(objects.SecretCommand(vaults)),

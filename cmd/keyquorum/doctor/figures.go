@@ -43,7 +43,7 @@ func (p *page) figures(ctx context.Context, api *operator.Client, name string) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	var text bytes.Buffer
-	err := api.Fetch(ctx, "/v1/sys/metrics", &bounded{&text, maxFigures})
+	err := api.Fetch(ctx, "/v1/sys/metrics", operator.Bounded(&text, maxFigures))
 	var s samples
 	if err == nil {
 		s, err = samplesOf(text.Bytes())
@@ -84,17 +84,4 @@ func (p *page) figures(ctx context.Context, api *operator.Client, name string) {
 	if len(p.checks) == well {
 		p.ok(check, "usage log, disk, state and clock are well")
 	}
-}
-
-// bounded takes so many bytes, and then refuses.
-type bounded struct {
-	to   *bytes.Buffer
-	most int
-}
-
-func (b *bounded) Write(piece []byte) (int, error) {
-	if b.to.Len()+len(piece) > b.most {
-		return 0, fmt.Errorf("more than %d bytes", b.most)
-	}
-	return b.to.Write(piece)
 }
