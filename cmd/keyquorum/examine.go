@@ -36,7 +36,8 @@ func examined(file string) doctor.Server {
 	for _, found := range c.found {
 		at := settings.Place{From: found.At, Line: found.Line, Column: found.Column}
 		s.Findings = append(s.Findings, doctor.Finding{Subject: found.subject,
-			Bad: found.Level == "error", Found: at.String() + ": " + found.Problem, Next: found.Next})
+			Bad: found.Level == "error", At: at.String(), Found: found.Problem, Next: found.Next,
+			Quotes: found.subject == ofSettings})
 	}
 	return s
 }

@@ -98,6 +98,7 @@ var rooms = map[string][]string{
 	"examples/azure-life":  {},
 	"internal/archtest":    {},
 	"internal/bench":       {"testcluster"},
+	"internal/canary":      {},
 	"internal/conformance": {},
 	"internal/fakenet":     {},
 	"internal/leasemodel":  {"cluster/lease", "internal/statespace"},

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -185,10 +186,7 @@ func (g *gathering) gather(ctx context.Context) error {
 	g.machine()
 	g.doctor(ctx)
 	g.log()
-	members := g.cluster(ctx)
-	for _, m := range members {
-		g.member(ctx, m)
-	}
+	members := slices.DeleteFunc(g.cluster(ctx), func(m member) bool { return !g.member(ctx, m) })
 	g.metrics(ctx, members)
 	return g.err
 }

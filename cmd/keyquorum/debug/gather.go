@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"keyquorum/cmd/keyquorum/doctor"
@@ -83,9 +84,18 @@ func filesOf(dir string) (all []stored, err error) {
 	return all, err
 }
 
+// doctor examines, and leaves out what is quoted of the settings: one that is wrong may be a secret
+// in the wrong place.
 func (g *gathering) doctor(ctx context.Context) {
 	g.doing.Store("Examining (keyquorum doctor)")
-	r, err := doctor.Examine(ctx, g.settings, g.connection)
+	s := g.settings
+	s.Findings = slices.Clone(s.Findings)
+	for i := range s.Findings {
+		if s.Findings[i].Quotes {
+			s.Findings[i].Found = "something is wrong (keyquorum server --check says what)"
+		}
+	}
+	r, err := doctor.Examine(ctx, s, g.connection)
 	g.putJSON("doctor.json", "what keyquorum doctor finds", r, err)
 }
 
@@ -155,14 +165,17 @@ func (g *gathering) cluster(ctx context.Context) (members []member) {
 	if err != nil {
 		return []member{{"nodes/1", "the node that was asked", g.api.Base}}
 	}
+	slices.SortFunc(s.Nodes, func(a, b operator.NodeStatus) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
 	for i, n := range s.Nodes {
 		members = append(members, member{fmt.Sprintf("nodes/%d", i+1), cmp.Or(n.Name, n.ID), n.API})
 	}
 	return members
 }
 
-// What a member tells of itself. The first three need no token.
-var answers = []struct{ path, file, what string }{
+// What a member is asked of itself. The first three need no token.
+var questions = []struct{ path, file, what string }{
 	{"/v1/sys/seal-status", "seal-status.json", "whether it is sealed"},
 	{"/v1/sys/leader", "leader.json", "who leads, by its knowledge"},
 	{"/v1/sys/init", "init.json", "whether it has a cluster"},
@@ -171,20 +184,26 @@ var answers = []struct{ path, file, what string }{
 	{"/v1/sys/key-status", "key-status.json", "since when the keyring is what it is"},
 }
 
-// member takes all but its metrics.
-func (g *gathering) member(ctx context.Context, m member) {
+// member takes all but its metrics. One that does not answer is not asked again.
+func (g *gathering) member(ctx context.Context, m member) (answers bool) {
 	g.doing.Store("Asking " + m.name)
 	api, err := g.connection.ClientOf(m.address)
-	if err != nil {
-		g.put(m.folder, m.name, nil, err)
-		return
+	if err == nil {
+		within, cancel := context.WithTimeout(ctx, callTime)
+		err = api.Call(within, http.MethodGet, "/v1/sys/seal-status", nil, nil)
+		cancel()
 	}
-	for _, a := range answers {
+	if err != nil {
+		g.put(m.folder, m.name+": all that it tells of itself", nil, err)
+		return false
+	}
+	for _, a := range questions {
 		g.fetchJSON(ctx, api, a.path, m.folder+"/"+a.file, m.name+": "+a.what)
 	}
 	text, err := fetchText(ctx, api, "/v1/sys/pprof/goroutine")
 	g.put(m.folder+"/goroutines.txt", m.name+": where its goroutines are, without what they hold", text,
 		err)
+	return true
 }
 
 // metrics are fetched from all members, at intervals.

@@ -37,9 +37,11 @@ type Server struct {
 // A Finding is one thing that server --check has found.
 type Finding struct {
 	Subject string
-	Bad     bool // a node does not start so
+	Bad     bool   // a node does not start so
+	At      string // where it was said: a file, with its line, a flag or a variable
 	Found   string
 	Next    string
+	Quotes  bool // Found may have the value of a setting
 }
 
 // A Setting is one setting of a server, as its node has it.

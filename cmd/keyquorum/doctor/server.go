@@ -49,7 +49,7 @@ func (p *page) settings(s Server, subject string) {
 		if f.Bad {
 			result = Failed
 		}
-		p.add(subject, result, f.Next, "%s", f.Found)
+		p.add(subject, result, f.Next, "%s: %s", f.At, f.Found)
 	}
 	if well {
 		p.ok(subject, "in order")
