@@ -6,8 +6,8 @@ import (
 	"runtime/pprof"
 )
 
-// profileRoutes are the one of Vault's profiles that shows where a node hangs and nothing of what it
-// holds. Its answer is the short form, functions and how many goroutines are in each: the long one
+// profileRoutes are the one of Vault's profiles that shows where a node hangs, and nothing of what
+// it holds. Its answer is the short form, functions and how many goroutines are in each: the long one
 // has arguments, and an argument may be part of a key. It asks no other node, so that one which is
 // cut off can be looked at.
 func profileRoutes() []route {

@@ -339,8 +339,8 @@ func (c *check) ports() {
 	}
 }
 
-// answers says whether the API of a node with this certificate has the port: one that waits for init
-// or join has no log yet to hold a lock of.
+// answers says whether the API of a node with this certificate has the port: a node that waits for
+// init or join has no log yet to hold a lock of.
 func (c *check) answers() bool {
 	own, err := tls.LoadX509KeyPair(c.config.TLSCert, c.config.TLSKey)
 	if err != nil || address.Listen(c.config.Listen) != nil {

@@ -157,8 +157,8 @@ $in key create key-in-the-clear --vault vault-in-the-clear`)
 		"-log=.keyquorum-dev/node1/audit.log -output=part.tar.gz")
 	files = bundled(t, filepath.Join(c.dir, "part.tar.gz"))
 	missing := indexOf(t, files)
-	for name, why := range map[string]string{"log.txt": "is a usage log", "nodes/3": "cannot be reached",
-		"settings.json": "--config"} {
+	for name, why := range map[string]string{"log.txt": "is a usage log",
+		"nodes/3": "cannot be reached", "settings.json": "--config"} {
 		if !strings.Contains(missing[name], why) {
 			t.Errorf("%s is missing because of %q", name, missing[name])
 		}

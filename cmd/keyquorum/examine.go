@@ -31,7 +31,12 @@ func examined(file string) doctor.Server {
 		UsageLog: config.UsageLog, TLSCert: config.TLSCert, Settings: config.shown(),
 	}
 	if u, err := url.Parse(config.APIAddr); err == nil && u.Host != "" {
-		s.Address = config.APIAddr
+		s.Address, s.Reached = config.APIAddr, []string{u.Host}
+	}
+	for _, at := range []string{config.ClusterAddr, config.GossipAddr} {
+		if at != "" {
+			s.Reached = append(s.Reached, at)
+		}
 	}
 	for _, found := range c.found {
 		at := settings.Place{From: found.At, Line: found.Line, Column: found.Column}

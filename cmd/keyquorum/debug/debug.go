@@ -123,7 +123,8 @@ type written struct {
 }
 
 // write gathers everything, and puts the file into place when it is whole.
-func (o *options) write(c *cobra.Command, s doctor.Server, k *operator.Connection) (w written, err error) {
+func (o *options) write(c *cobra.Command, s doctor.Server,
+	k *operator.Connection) (w written, err error) {
 	api, err := k.ClientElse(s.Address)
 	if err != nil {
 		return w, err

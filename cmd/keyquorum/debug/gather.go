@@ -30,8 +30,9 @@ func (g *gathering) index() index {
 
 // facts are small files of the kernel's that tell of the machine, and nothing of who uses it.
 var facts = []string{"/proc/version", "/proc/cpuinfo", "/proc/meminfo", "/proc/loadavg",
-	"/proc/uptime", "/proc/swaps", "/proc/self/mountinfo", "/proc/self/limits", "/proc/pressure/cpu",
-	"/proc/pressure/io", "/proc/pressure/memory", "/proc/diskstats", "/proc/net/snmp", "/etc/os-release"}
+	"/proc/uptime", "/proc/swaps", "/proc/self/mountinfo", "/proc/self/limits",
+	"/proc/pressure/cpu", "/proc/pressure/io", "/proc/pressure/memory", "/proc/diskstats",
+	"/proc/net/snmp", "/etc/os-release"}
 
 // machine takes facts of this machine, which is a node's only if the command runs there.
 func (g *gathering) machine() {
@@ -156,7 +157,8 @@ type member struct {
 // itself.
 func (g *gathering) cluster(ctx context.Context) (members []member) {
 	g.doing.Store("Asking for the members")
-	g.fetchJSON(ctx, g.api, "/v1/sys/ha-status", "cluster/ha-status.json", "all members, by the leader")
+	g.fetchJSON(ctx, g.api, "/v1/sys/ha-status", "cluster/ha-status.json",
+		"all members, by the leader")
 	g.fetchJSON(ctx, g.api, "/v1/sys/storage/raft/configuration", "cluster/raft-configuration.json",
 		"Raft's configuration")
 	within, cancel := context.WithTimeout(ctx, callTime)
@@ -201,8 +203,8 @@ func (g *gathering) member(ctx context.Context, m member) (answers bool) {
 		g.fetchJSON(ctx, api, a.path, m.folder+"/"+a.file, m.name+": "+a.what)
 	}
 	text, err := fetchText(ctx, api, "/v1/sys/pprof/goroutine")
-	g.put(m.folder+"/goroutines.txt", m.name+": where its goroutines are, without what they hold", text,
-		err)
+	g.put(m.folder+"/goroutines.txt",
+		m.name+": where its goroutines are, without what they hold", text, err)
 	return true
 }
 

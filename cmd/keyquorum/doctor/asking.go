@@ -21,7 +21,7 @@ const (
 	maxAnswer = 1 << 20          // bytes of a health check's
 )
 
-// A health is a node's answer to sys/health, which asks for no token and comes from memory, and what
+// A health is a node's answer to sys/health, which needs no token and comes from memory, and what
 // came with it.
 type health struct {
 	Initialized bool   `json:"initialized"`
@@ -95,7 +95,7 @@ func (p *page) reach(ctx context.Context, api *operator.Client) (h health, reach
 		p.add(check, Failed, next, "%v", err)
 		return h, false
 	}
-	p.ok(check, "%s answers in %s, version %s", api.Base, h.trip.Round(100*time.Microsecond), h.Version)
+	p.ok(check, "%s answers in %s, version %s", api.Base, rounded(h.trip), h.Version)
 	return h, true
 }
 
@@ -147,7 +147,8 @@ func (p *page) condition(h health) {
 	p.ok(initialised, "it holds a cluster's data")
 	switch {
 	case h.Removed:
-		p.add(serves, Failed, "empty its folder, and let it join again", "it was removed from its cluster")
+		p.add(serves, Failed, "empty its folder, and let it join again",
+			"it was removed from its cluster")
 	case h.Sealed:
 		p.add(serves, Failed, "give it its unseal shares (keyquorum operator unseal)", "it is sealed")
 	case h.Trouble != "":

@@ -134,7 +134,7 @@ func (p *page) visit(ctx context.Context, k *operator.Connection, n operator.Nod
 			"from here it is not reached: %v", err)
 		return
 	}
-	p.ok("API of "+name, "%s answers in %s", n.API, h.trip.Round(100*time.Microsecond))
+	p.ok("API of "+name, "%s answers in %s", n.API, rounded(h.trip))
 	p.certificate("certificate of "+name, h)
 	p.clocks("clock of "+name, h)
 	if !h.Sealed {

@@ -2,8 +2,8 @@
 // its cluster, and says of each thing whether it is well, and else what to do. It changes nothing,
 // needs no share, and works while the node runs and while it does not.
 //
-// It judges by what the program knows anyway: what server --check finds, what a node and the
-// survey of its cluster answer, and the metrics. What it measures itself is the machine. The command
+// It judges by what the program knows anyway: what server --check finds, what a node and the survey
+// of its cluster answer, and the metrics. What it measures itself is the machine. The command
 // operator debug puts its report into a bundle.
 package doctor
 
@@ -30,6 +30,7 @@ type Server struct {
 	Data     string    // data folder; "" where none was said
 	UsageLog string    // its file; "" for the one in the data folder
 	Address  string    // https://host:port at which others reach the API; "" where it is not known
+	Reached  []string  // host:port at which others reach each of its ports
 	TLSCert  string    // PEM file of the API
 	Running  bool      // a process has the data folder in use
 }
@@ -75,7 +76,8 @@ func Command(settings Settings) *cobra.Command {
 			"  keyquorum doctor --address https://10.0.0.1:8200 --ca-cert ca.pem",
 	}
 	k, format := operator.ConnectionFlags(c), console.FormatFlag(c)
-	file := c.Flags().String("config", "", "file with the settings of the node (else KEYQUORUM_CONFIG)")
+	file := c.Flags().String("config", "",
+		"file with the settings of the node (else KEYQUORUM_CONFIG)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		done := console.Waiting(c.ErrOrStderr(), "Looking")
 		r, err := Examine(c.Context(), settings(*file), k)

@@ -37,8 +37,8 @@ func machineChecks(s Server) []Check {
 // A place is a folder that the node writes to.
 type place struct{ what, path string }
 
-// places are the folders that are there: the data folder, or what it is to be made in, and the usage
-// log's where that is elsewhere.
+// places are the folders that are there: the data folder, or what it is to be made in, and that of
+// the usage log where it is another.
 func places(s Server) []place {
 	all := []place{{"data folder", existing(s.Data)}}
 	if log := filepath.Dir(s.UsageLog); s.UsageLog != "" && existing(log) != all[0].path {
@@ -92,8 +92,8 @@ func unescape(path string) string {
 }
 
 // elsewhere are kinds of file systems that are no disk of this machine.
-var elsewhere = []string{"nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "vboxsf", "vmhgfs", "ceph",
-	"afs", "glusterfs", "prl_fs"}
+var elsewhere = []string{"nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "vboxsf", "vmhgfs",
+	"ceph", "afs", "glusterfs", "prl_fs"}
 
 // fileSystem warns of one on which a sync may not reach a disk.
 func (p *page) fileSystem(at place) {
@@ -202,8 +202,8 @@ func (p *page) syncs(data string) {
 	case took := <-timed:
 		p.syncsTook(check, took)
 	case <-time.After(2 * syncBudget):
-		p.add(check, Failed, "look at the disk, and the kernel's log", "a write of 4 KiB has not reached it in %s",
-			2*syncBudget)
+		p.add(check, Failed, "look at the disk, and the kernel's log",
+			"a write of 4 KiB has not reached it in %s", 2*syncBudget)
 	}
 }
 
@@ -215,7 +215,8 @@ func timeSyncs(fd int) (took []time.Duration) {
 		if at.Sub(begun) > syncBudget {
 			break
 		}
-		if _, err := unix.Pwrite(fd, block, int64(i*len(block))); err != nil || unix.Fdatasync(fd) != nil {
+		_, err := unix.Pwrite(fd, block, int64(i*len(block)))
+		if err != nil || unix.Fdatasync(fd) != nil {
 			break
 		}
 		took = append(took, time.Since(at))

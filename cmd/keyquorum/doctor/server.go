@@ -2,10 +2,12 @@ package doctor
 
 import (
 	"cmp"
+	"context"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,6 +30,7 @@ func serverChecks(s Server) []Check {
 	for _, subject := range s.Subjects {
 		p.settings(s, subject)
 	}
+	p.names(s.Reached)
 	if s.TLSCert != "" {
 		p.chain(s.TLSCert)
 	}
@@ -54,6 +57,25 @@ func (p *page) settings(s Server, subject string) {
 	if well {
 		p.ok(subject, "in order")
 	}
+}
+
+// names looks whether the addresses at which others reach the node lead anywhere from here.
+func (p *page) names(addresses []string) {
+	const check = "names of the addresses"
+	ctx, cancel := context.WithTimeout(context.Background(), callTime)
+	defer cancel()
+	for _, at := range addresses {
+		host, _, err := net.SplitHostPort(at)
+		if err != nil {
+			continue // server --check says so
+		}
+		if _, err := net.DefaultResolver.LookupHost(ctx, host); err != nil {
+			p.add(check, Failed, "others reach the node there: give the name an address, or the node "+
+				"another name", "%v", err)
+			return
+		}
+	}
+	p.ok(check, "they are known here")
 }
 
 // chain looks whether the certificates of a file are in order, and good now. What is wrong with the
