@@ -165,6 +165,11 @@ $in key create key-in-the-clear --vault vault-in-the-clear`)
 	}
 	nothingSecret(t, c, files, value)
 
+	// Whoever is tired of waiting has what there is until then.
+	c.shell(t, ". .keyquorum-dev/env\ntimeout --preserve-status -s INT 3 bin/keyquorum operator "+
+		"debug -duration=1h -interval=1m -output=early.tar.gz")
+	indexOf(t, bundled(t, filepath.Join(c.dir, "early.tar.gz")))
+
 	o := call(t, c.dir, "operator", "debug", "-output=part.tar.gz")
 	if o.code != 1 || !strings.Contains(o.complaint(), "is there already") {
 		t.Errorf("over a file that is there: exit code %d, %s", o.code, o.stderr)

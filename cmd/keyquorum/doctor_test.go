@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 
 	"keyquorum/cmd/keyquorum/doctor"
 	"keyquorum/cmd/keyquorum/operator"
+	"keyquorum/internal/program"
 )
 
 // examination is a call of doctor, with a configuration or without ("").
@@ -103,9 +105,13 @@ func TestDoctorLooksAtANodeThatDoesNotRun(t *testing.T) {
 		"a folder that others see": {spoil: func(t *testing.T, path func(string) string) {
 			makeFolder(t, path("data"), 0o755)
 		}, want: sight{"server", "data folder", doctor.Warning, "other users", "chmod 700"}},
-		"no room": {more: `usage_log = "/tmp/none/log"`, want: sight{"server", "usage log",
+		"no room": {spoil: func(t *testing.T, path func(string) string) {
+			config := content(t, path("keyquorum.hcl"))
+			write(t, path("keyquorum.hcl"), strings.Replace(config, "1MiB", "9000GiB", 1))
+		}, want: sight{"server", "data folder", doctor.Warning, "takes no writes", "make room"}},
+		"no folder for the usage log": {more: `usage_log = "/tmp/none/log"`, want: sight{"server", "usage log",
 			doctor.Failed, "there is no folder", "make it"}},
-		"a port in use": {more: "", spoil: func(t *testing.T, path func(string) string) {
+		"an address that is not here": {spoil: func(t *testing.T, path func(string) string) {
 			config := content(t, path("keyquorum.hcl"))
 			write(t, path("keyquorum.hcl"), strings.Replace(config, `gossip_listen = "127.0.0.1`,
 				`gossip_listen = "203.0.113.1`, 1))
@@ -170,6 +176,32 @@ func makeFolder(t *testing.T, path string, mode os.FileMode) {
 	if err := os.MkdirAll(path, mode); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestDoctorOnAFullDisk has a data folder in memory, which is full.
+func TestDoctorOnAFullDisk(t *testing.T) {
+	unshare, err := exec.LookPath("unshare")
+	if err != nil || os.Getuid() != 0 {
+		t.Skipf("only root can mount a small disk, with unshare (%v)", err)
+	}
+	folder, config := checkable(t, "")
+	makeFolder(t, folder.Path("data"), 0o700)
+	script := `set -e
+mount -t tmpfs -o size=64k,mode=700 small data
+head -c 1M /dev/zero >data/audit.log 2>/dev/null || true
+"$1" doctor -format=json -config="$2"`
+	cmd := exec.CommandContext(t.Context(), unshare, "--mount", "sh", "-c", script, "sh",
+		filepath.Join(built, "keyquorum"), config)
+	cmd.Dir, cmd.Env = string(folder), program.Environment()
+	o := ended(t, cmd)
+	var r doctor.Report
+	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
+		t.Fatalf("%v: %s%s", err, o.stdout, o.stderr)
+	}
+	expectSights(t, "a full disk", r,
+		sight{"server", "data folder", doctor.Warning, "takes no writes", "make room"},
+		sight{"machine", "file system of the data folder", doctor.Warning, "in memory", "on a disk"},
+		sight{"machine", "disk", doctor.Failed, "does not reach it", "make room"})
 }
 
 // TestDoctorLooksAtANode follows one node from its first start to a certificate that has ended.

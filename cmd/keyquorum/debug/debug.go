@@ -132,6 +132,8 @@ func (o *options) write(c *cobra.Command, s doctor.Server,
 	if _, err := os.Lstat(o.output); err == nil {
 		return w, fmt.Errorf("%s is there already; name another file with --output", o.output)
 	}
+	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	half, err := os.CreateTemp(filepath.Dir(o.output), filepath.Base(o.output)+".part-*") // mode 0600
 	if err != nil {
 		return w, err
@@ -142,8 +144,6 @@ func (o *options) write(c *cobra.Command, s doctor.Server,
 	g := &gathering{bundle: b, options: o, connection: k, api: api, settings: s,
 		version: c.Root().Version}
 	g.doing.Store("Looking")
-	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	done := console.Progress(c.ErrOrStderr(), tellEvery(c.ErrOrStderr()), g.progress)
 	err = g.gather(ctx)
 	done()

@@ -132,15 +132,22 @@ func isUsageLog(content []byte) bool {
 	return false
 }
 
-// readEnd reads the last bytes of a file. A file of the kernel's has no size, and is read from its
-// beginning.
+// readEnd reads the last bytes of a file. One of the kernel's has no size, and is read from its
+// beginning. A pipe or a device is refused: who reads one may wait for ever.
 func readEnd(name string, most int64) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no file", name)
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() > most {
+	if info.Size() > most {
 		if _, err := f.Seek(-most, io.SeekEnd); err != nil {
 			return nil, err
 		}
