@@ -112,7 +112,8 @@ var rooms = map[string][]string{
 	"internal/powercut":    {"internal/overlay"},
 	"internal/program": { // so that go test knows what the program is built from
 		"cmd/keyquorum/debug", "cmd/keyquorum/dev", "cmd/keyquorum/doctor", "cmd/keyquorum/mover",
-		"cmd/keyquorum/objects", "cmd/keyquorum/operator", "cmd/keyquorum/proving", "cmd/keyquorum/recovery", "cmd/keyquorum/runner", "httpapi",
+		"cmd/keyquorum/objects", "cmd/keyquorum/operator", "cmd/keyquorum/proving",
+		"cmd/keyquorum/recovery", "cmd/keyquorum/runner", "httpapi",
 	},
 	"internal/space":      {},
 	"internal/statespace": {},

@@ -65,13 +65,18 @@ type mount struct {
 }
 
 // mountOf is what is mounted where a path is; the zero mount where that is not known.
-func mountOf(path string) (found mount) {
+func mountOf(path string) mount {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
 	path, _ = filepath.Abs(path)
 	table, _ := os.ReadFile("/proc/self/mountinfo")
-	for line := range strings.Lines(string(table)) {
+	return mountIn(string(table), path)
+}
+
+// mountIn finds an absolute path in the kernel's table (proc_pid_mountinfo(5)).
+func mountIn(table, path string) (found mount) {
+	for line := range strings.Lines(table) {
 		front, back, _ := strings.Cut(line, " - ")
 		ours, theirs := strings.Fields(front), strings.Fields(back)
 		if len(ours) < 6 || len(theirs) < 3 {
@@ -97,29 +102,32 @@ var elsewhere = []string{"nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "vboxs
 
 // fileSystem warns of one on which a sync may not reach a disk.
 func (p *page) fileSystem(at place) {
-	check := "file system of the " + at.what
-	m := mountOf(at.path)
+	p.mounted("file system of the "+at.what, at.path, mountOf(at.path))
+}
+
+// mounted judges what is mounted at a path.
+func (p *page) mounted(check, path string, m mount) {
 	const disk = "put it on a disk of the machine's own"
 	careless := slices.IndexFunc(m.options, func(o string) bool {
 		return o == "nobarrier" || o == "barrier=0" || o == "eatmydata"
 	})
 	switch {
 	case m.kind == "":
-		p.skip(check, "", "what is mounted at %s is not known", at.path)
+		p.skip(check, "", "what is mounted at %s is not known", path)
 	case m.kind == "tmpfs" || m.kind == "ramfs":
-		p.add(check, Warning, disk, "%s is in memory (%s): it is gone when the machine stops", at.path,
+		p.add(check, Warning, disk, "%s is in memory (%s): it is gone when the machine stops", path,
 			m.kind)
 	case m.kind == "overlay":
 		p.add(check, Warning, "give it a volume", "%s is in the layer of a container: it is gone with it",
-			at.path)
+			path)
 	case slices.Contains(elsewhere, m.kind) || strings.HasPrefix(m.kind, "fuse"):
-		p.add(check, Warning, disk, "%s is on %s: whether a sync reaches a disk is up to others", at.path,
+		p.add(check, Warning, disk, "%s is on %s: whether a sync reaches a disk is up to others", path,
 			m.kind)
 	case careless >= 0:
 		p.add(check, Warning, "mount it without that", "%s is mounted with %s: a sync does not wait for "+
 			"the disk", m.point, m.options[careless])
 	default:
-		p.ok(check, "%s is on %s", at.path, m.kind)
+		p.ok(check, "%s is on %s", path, m.kind)
 	}
 }
 
