@@ -90,7 +90,7 @@ func command(settings doctor.Settings, k *operator.Connection) *cobra.Command {
 			return err
 		}
 		for _, m := range w.Missing {
-			console.Tell(c, c.ErrOrStderr(), "%s is missing: %s", m.What, m.Why)
+			console.Tell(c, c.ErrOrStderr(), "%s is missing: %s", m.Name, m.Why)
 		}
 		return nil
 	}
