@@ -124,6 +124,8 @@ var descriptions = underSecondNames(map[string]description{
 		nil},
 	"DELETE sys/loggers": {"Log at the level that the settings have",
 		empty, empty, nil},
+	"GET sys/pprof/goroutine": {"In which functions this node's goroutines are", empty,
+		plainText, nil},
 	"PUT sys/rotate": {"Change the keyring and the transaction key", empty,
 		empty, nil},
 	"PUT sys/rotate/keyring": {"Change the keyring and the transaction key", empty,

@@ -84,6 +84,7 @@ type Handler struct {
 	router    *mux.Router
 	joins     *joins
 	openapi   func() ([]byte, error) // the document, made when it is first asked for
+	profiling sync.Mutex             // held while somebody is told of all goroutines
 
 	// Settings that change while it serves (Server.Change).
 	logLevel atomic.Int32                    // the hclog.Level to come back to

@@ -44,7 +44,7 @@ func (h *Handler) planes(openMetrics bool) *mux.Router {
 // operatorRoutes are those of the operator plane, but for the administration API.
 func operatorRoutes(openMetrics bool) []route {
 	return slices.Concat(sysRoutes(), rekeyRoutes(), generateRootRoutes(), raftRoutes(),
-		loggerRoutes(), metricsRoutes(openMetrics))
+		loggerRoutes(), profileRoutes(), metricsRoutes(openMetrics))
 }
 
 // on matches requests whose Host belongs to plane p.

@@ -32,7 +32,7 @@ func raftRoutes() []route {
 			serve: recorded(saveSnapshot, nothing, writeSnapshot)},
 		{methods: write, shape: at + "snapshot", operation: "sys/raft/restore", body: maxRestored,
 			within: restoreTime,
-			serve: recorded(restoreSnapshot, nothing, noContent)},
+			serve:  recorded(restoreSnapshot, nothing, noContent)},
 	}...)
 }
 

@@ -102,7 +102,7 @@ func (n *Node) reachable() error {
 
 // discard takes away a cluster whose shares nobody has seen.
 func (n *Node) discard() error {
-	gone := n.memberDir() + ".new" // what is left of it after a crash is removed by the next init
+	gone := unfinished(n.memberDir()) // what is left of it after a crash is removed by the next init
 	if err := storage.RenameDir(n.memberDir(), gone); err != nil {
 		return err
 	}

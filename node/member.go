@@ -57,10 +57,13 @@ type newMember struct {
 	trust           []byte // cluster.Trust, encoded
 }
 
+// unfinished is where a member's folder is built, before it has its own name.
+func unfinished(dir string) string { return dir + ".new" }
+
 // create builds a member's folder under a temporary name, lets prepare fill its empty store, and
 // moves it into place: a crash before that is a node without data.
 func (m newMember) create(dir string, prepare func(*storage.Store) error) error {
-	temporary := dir + ".new"
+	temporary := unfinished(dir)
 	if err := os.RemoveAll(temporary); err != nil {
 		return err
 	}

@@ -16,7 +16,10 @@ import (
 // id there again, and no other.
 type pending struct{ clusterID, nodeID string }
 
-func (n *Node) pendingFile() string { return filepath.Join(n.config.Dir, "joining") }
+func (n *Node) pendingFile() string { return pendingFile(n.config.Dir) }
+
+// pendingFile is where a data folder keeps it.
+func pendingFile(data string) string { return filepath.Join(data, "joining") }
 
 // keepPending is written before the cluster hears of the id.
 func (n *Node) keepPending(p pending) error {

@@ -56,6 +56,16 @@ func decodeManifest(b []byte) (Manifest, error) {
 	return m, m.check()
 }
 
+// Look reads the manifest of a folder that may be in use, and changes and locks nothing. Errors name
+// the file and what is wrong with it: no folder of a member, a newer format, a part that is lost.
+func Look(dir string) (Manifest, error) {
+	m, err := readManifest(dir)
+	if err == nil {
+		err = checkPresent(dir)
+	}
+	return m, err
+}
+
 func readManifest(dir string) (Manifest, error) {
 	path := filepath.Join(dir, manifestName)
 	b, err := ReadFile(path)

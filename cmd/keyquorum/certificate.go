@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/doctor"
 	"keyquorum/httpapi"
 )
 
@@ -71,7 +72,7 @@ func (c *certificate) end() time.Time {
 }
 
 const (
-	endIsNear = 14 * 24 * time.Hour // people renew by hand
+	endIsNear = doctor.EndIsNear
 	warnAgain = 24 * time.Hour
 )
 

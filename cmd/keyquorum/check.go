@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -32,6 +33,8 @@ type finding struct {
 	Column  int    `json:"column,omitempty"`
 	Problem string `json:"problem"`
 	Next    string `json:"next,omitempty"`
+
+	subject string // which part of the check found it
 }
 
 // A check looks at what a server is told as the server would, and changes nothing: it makes no
@@ -40,12 +43,25 @@ type check struct {
 	config  *serverConfig
 	errors  int
 	found   []finding
-	running bool // a process has the data folder in use
+	running bool   // a process has the data folder in use
+	subject string // of what is found now
 }
+
+// What a check looks at, in order.
+const (
+	ofSettings    = "configuration"
+	ofCertificate = "certificate"
+	ofData        = "data folder"
+	ofUsageLog    = "usage log"
+	ofAddresses   = "addresses"
+	ofDescriptors = "descriptors"
+)
+
+var subjects = []string{ofSettings, ofCertificate, ofData, ofUsageLog, ofAddresses, ofDescriptors}
 
 // checkOf is everything that is wrong; told is what reading the settings has found.
 func checkOf(config *serverConfig, told problems) *check {
-	c := &check{config: config}
+	c := &check{config: config, subject: ofSettings}
 	zones, wrong := config.zones()
 	for _, p := range append(told, wrong...) {
 		c.wrong(p)
@@ -58,11 +74,16 @@ func checkOf(config *serverConfig, told problems) *check {
 		c.wrong(config.about("attestation-authority", err.Error()))
 	}
 	c.environment(os.Environ())
-	c.certificate(zones)
-	c.data()
-	c.usageLog()
-	c.ports()
-	c.descriptors()
+	for _, part := range []struct {
+		subject string
+		look    func()
+	}{
+		{ofCertificate, func() { c.certificate(zones) }}, {ofData, c.data}, {ofUsageLog, c.usageLog},
+		{ofAddresses, c.ports}, {ofDescriptors, c.descriptors},
+	} {
+		c.subject = part.subject
+		part.look()
+	}
 	return c
 }
 
@@ -71,7 +92,8 @@ func (c *check) add(level string, p settings.Problem) {
 	if at == "" {
 		at = "settings"
 	}
-	c.found = append(c.found, finding{level, at, p.Line, p.Column, p.What, p.Next})
+	c.found = append(c.found, finding{Level: level, At: at, Line: p.Line, Column: p.Column,
+		Problem: p.What, Next: p.Next, subject: c.subject})
 }
 
 func (c *check) wrong(p settings.Problem) {
@@ -289,6 +311,7 @@ func (c *check) logFolder(dir string) {
 
 // ports opens and closes what the server would open. Those that a running node has are its own.
 func (c *check) ports() {
+	c.running = c.running || c.answers()
 	for _, port := range []struct {
 		flag, at string
 		try      func() error
@@ -314,6 +337,27 @@ func (c *check) ports() {
 		}
 		c.refuse(port.flag, err.Error(), next)
 	}
+}
+
+// answers says whether the API of a node with this certificate has the port: a node that waits for
+// init or join has no log yet to hold a lock of.
+func (c *check) answers() bool {
+	own, err := tls.LoadX509KeyPair(c.config.TLSCert, c.config.TLSKey)
+	if err != nil || address.Listen(c.config.Listen) != nil {
+		return false
+	}
+	dialer := tls.Dialer{NetDialer: &net.Dialer{}, Config: &tls.Config{
+		InsecureSkipVerify: true, // whose it is is compared
+	}}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	conn, err := dialer.DialContext(ctx, "tcp", c.config.Listen)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	shown := conn.(*tls.Conn).ConnectionState().PeerCertificates
+	return len(shown) > 0 && shown[0].Equal(own.Leaf)
 }
 
 func tryPort(what, flag, at string) error {

@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/cmd/keyquorum/debug"
 	"keyquorum/cmd/keyquorum/dev"
+	"keyquorum/cmd/keyquorum/doctor"
 	"keyquorum/cmd/keyquorum/mover"
 	"keyquorum/cmd/keyquorum/objects"
 	"keyquorum/cmd/keyquorum/operator"
@@ -49,7 +51,7 @@ func newRoot(calledAs string) *cobra.Command {
 	}
 	console.Holding(root)
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	operate := operator.Command(recovery.SnapshotCommand)
+	operate := operator.Command(recovery.SnapshotCommand, debug.Command(examined))
 	operate.AddCommand(recovery.RecoverCommand(), recovery.DrillCommand())
 	vaults := new(operator.Connection).VaultNames
 	add(root, "Use secrets and keys:", calling(objects.SecretCommand(vaults)),
@@ -59,7 +61,7 @@ func newRoot(calledAs string) *cobra.Command {
 		session.LogoutCommand())
 	add(root, "Operate a cluster:", operator.StatusCommand(), operate,
 		operator.VaultCommand(), operator.AppCommand(), operator.GrantCommand(),
-		proving.Command(dev.Suffix+"="+dev.Login), planCommand())
+		proving.Command(dev.Suffix+"="+dev.Login), planCommand(), doctor.Command(examined))
 	add(root, "Run nodes:", serverCommand(), dev.Command(shiftedCommand()))
 	root.AddCommand(openapiCommand(), versionCommand(), completionCommand())
 	console.Explain(root)

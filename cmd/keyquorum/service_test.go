@@ -27,6 +27,12 @@ type server struct {
 
 func startServer(t *testing.T, more string, env ...string) *server {
 	t.Helper()
+	return startServerAs(t, []string{"server"}, more, env...)
+}
+
+// startServerAs runs a command that takes a server's settings.
+func startServerAs(t *testing.T, command []string, more string, env ...string) *server {
+	t.Helper()
 	folder, config := checkable(t, more)
 	s := &server{t: t, folder: folder, config: config, log: filepath.Join(t.TempDir(), "log")}
 	log, err := os.Create(s.log)
@@ -34,7 +40,7 @@ func startServer(t *testing.T, more string, env ...string) *server {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	s.cmd = keyquorum(context.Background(), t.TempDir(), "server", "--config", config)
+	s.cmd = keyquorum(context.Background(), t.TempDir(), append(command, "--config", config)...)
 	s.cmd.Env = append(s.cmd.Env, env...)
 	s.cmd.Stderr = log
 	if err := s.cmd.Start(); err != nil {

@@ -26,14 +26,18 @@ const (
 // A new package needs a line here, and a reason in docs/ARCHITECTURE.md.
 var rooms = map[string][]string{
 	"cmd/keyquorum": {
-		"cmd/keyquorum/console", "cmd/keyquorum/dev", "cmd/keyquorum/mover",
-		"cmd/keyquorum/objects", "cmd/keyquorum/operator", "cmd/keyquorum/proving",
+		"cmd/keyquorum/console", "cmd/keyquorum/debug", "cmd/keyquorum/dev", "cmd/keyquorum/doctor",
+		"cmd/keyquorum/mover", "cmd/keyquorum/objects", "cmd/keyquorum/operator", "cmd/keyquorum/proving",
 		"cmd/keyquorum/recovery", "cmd/keyquorum/runner", "cmd/keyquorum/service",
 		"cmd/keyquorum/session", "cmd/keyquorum/settings", "httpapi", "httpapi/forwarded", "node",
 		"internal/address", "internal/placement", "internal/space", "internal/terse",
 	},
 	"cmd/keyquorum/console": {},
 	"cmd/keyquorum/dev":     {"cmd/keyquorum/console", "cmd/keyquorum/operator"},
+	"cmd/keyquorum/debug": {
+		"cmd/keyquorum/console", "cmd/keyquorum/doctor", "cmd/keyquorum/operator",
+	},
+	"cmd/keyquorum/doctor":  {"cmd/keyquorum/console", "cmd/keyquorum/operator", "node"},
 	"cmd/keyquorum/keyfile": {},
 	"cmd/keyquorum/mover": {
 		"cmd/keyquorum/console", "cmd/keyquorum/keyfile", "cmd/keyquorum/reference",
@@ -98,6 +102,7 @@ var rooms = map[string][]string{
 	"examples/azure-life":  {},
 	"internal/archtest":    {},
 	"internal/bench":       {"testcluster"},
+	"internal/canary":      {},
 	"internal/conformance": {},
 	"internal/fakenet":     {},
 	"internal/leasemodel":  {"cluster/lease", "internal/statespace"},
@@ -112,8 +117,9 @@ var rooms = map[string][]string{
 	"internal/pgp":         {},
 	"internal/powercut":    {"internal/overlay"},
 	"internal/program": { // so that go test knows what the program is built from
-		"cmd/keyquorum/dev", "cmd/keyquorum/mover", "cmd/keyquorum/objects", "cmd/keyquorum/operator",
-		"cmd/keyquorum/proving", "cmd/keyquorum/recovery", "cmd/keyquorum/runner", "httpapi",
+		"cmd/keyquorum/debug", "cmd/keyquorum/dev", "cmd/keyquorum/doctor", "cmd/keyquorum/mover",
+		"cmd/keyquorum/objects", "cmd/keyquorum/operator", "cmd/keyquorum/proving",
+		"cmd/keyquorum/recovery", "cmd/keyquorum/runner", "httpapi",
 	},
 	"internal/space":      {},
 	"internal/statespace": {},

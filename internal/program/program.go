@@ -14,7 +14,9 @@ import (
 
 	// What the program is built from is what those tests depend on: without that go test would answer
 	// from its cache. Package main, which nobody can import, is read (readMain).
+	_ "keyquorum/cmd/keyquorum/debug"
 	_ "keyquorum/cmd/keyquorum/dev"
+	_ "keyquorum/cmd/keyquorum/doctor"
 	_ "keyquorum/cmd/keyquorum/mover"
 	_ "keyquorum/cmd/keyquorum/objects"
 	_ "keyquorum/cmd/keyquorum/operator"

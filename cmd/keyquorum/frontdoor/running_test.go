@@ -223,6 +223,15 @@ func TestRunningPage(t *testing.T) {
 		t.Errorf("billing has no grant: %s", said)
 	}
 
+	well := o.sh("a", address+"\n"+o.page["running sh doctor"][0], "")
+	if !strings.Contains(well, "member b") {
+		t.Errorf("the doctor says %s", well)
+	}
+	bundle := o.sh("a", address+"\n"+o.page["running sh debug"][0], "")
+	if !strings.Contains(bundle, "Not fetched  1") { // the log, which the page does not name
+		t.Errorf("of the bundle it is said %s", bundle)
+	}
+
 	saved := o.sh("a", address+"\n"+o.page["backup sh save"][0]+o.page["backup sh verify"][0], "")
 	o.sh("a", address+"\n"+o.page["backup sh back"][0], "")
 	if !strings.Contains(saved, "backup.snap is whole") {

@@ -92,8 +92,12 @@ func ConnectionFlags(c *cobra.Command) *Connection {
 }
 
 // Client reads the environment at the moment of the call.
-func (k *Connection) Client() (*Client, error) {
-	return k.ClientOf(cmp.Or(k.address, fromEnvironment("ADDR"), defaultServer))
+func (k *Connection) Client() (*Client, error) { return k.ClientElse("") }
+
+// ClientElse is a client of the node that was named, else of the one at an address, else ("") of
+// the usual one.
+func (k *Connection) ClientElse(address string) (*Client, error) {
+	return k.ClientOf(cmp.Or(k.address, fromEnvironment("ADDR"), address, defaultServer))
 }
 
 // ClientOf is a client of another node of the same cluster. The token comes from the environment

@@ -18,7 +18,7 @@ import (
 
 // ClusterStatus is sys/ha-status.
 type ClusterStatus struct {
-	Nodes      []nodeStatus       `json:"nodes"`
+	Nodes      []NodeStatus       `json:"nodes"`
 	SurveyedBy string             `json:"surveyed_by"`
 	Leader     string             `json:"leader"`
 	LeaseMS    int64              `json:"read_lease_ms"`
@@ -29,7 +29,8 @@ type ClusterStatus struct {
 	Accused    []json.RawMessage  `json:"accusations"`
 }
 
-type nodeStatus struct {
+// A NodeStatus is a member in it.
+type NodeStatus struct {
 	Name       string             `json:"hostname"`
 	API        string             `json:"api_address"`
 	ID         string             `json:"node_id"`
@@ -86,7 +87,7 @@ func Survey(ctx context.Context, api *Client) (ClusterStatus, error) {
 
 // table has the nodes by region.
 func (s ClusterStatus) table() console.Table {
-	slices.SortStableFunc(s.Nodes, func(a, b nodeStatus) int {
+	slices.SortStableFunc(s.Nodes, func(a, b NodeStatus) int {
 		return cmp.Or(cmp.Compare(a.Region, b.Region), cmp.Compare(a.Name, b.Name))
 	})
 	t := console.NewTable("Node", "Region", "Role", "State", "Trip", "Reads", "Applied", "Lag")
@@ -107,7 +108,7 @@ func (s ClusterStatus) versions() string {
 		one = cmp.Or(one, n.Version)
 		each = append(each, cmp.Or(n.Name, n.ID)+" "+n.Version)
 	}
-	same := !slices.ContainsFunc(s.Nodes, func(n nodeStatus) bool {
+	same := !slices.ContainsFunc(s.Nodes, func(n NodeStatus) bool {
 		return n.Version != "" && n.Version != one
 	})
 	switch {
@@ -120,7 +121,7 @@ func (s ClusterStatus) versions() string {
 }
 
 // tripOf is the round trip between the leader and a node.
-func (s ClusterStatus) tripOf(n nodeStatus) string {
+func (s ClusterStatus) tripOf(n NodeStatus) string {
 	if n.State == "unreachable" {
 		return ""
 	}
@@ -133,7 +134,7 @@ func (s ClusterStatus) tripOf(n nodeStatus) string {
 }
 
 // reads says how a node answers them.
-func (n nodeStatus) reads() string {
+func (n NodeStatus) reads() string {
 	switch {
 	case n.State != "unsealed":
 		return "no"

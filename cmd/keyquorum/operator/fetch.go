@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -101,4 +102,19 @@ func (p *progressing) Read(b []byte) (int, error) {
 		p.err = err
 	}
 	return n, err
+}
+
+// Bounded takes so many bytes of an answer, and refuses more.
+func Bounded(to *bytes.Buffer, most int) io.Writer { return &bounded{to, most} }
+
+type bounded struct {
+	to   *bytes.Buffer
+	most int
+}
+
+func (b *bounded) Write(piece []byte) (int, error) {
+	if b.to.Len()+len(piece) > b.most {
+		return 0, fmt.Errorf("the answer has more than %d bytes", b.most)
+	}
+	return b.to.Write(piece)
 }

@@ -14,13 +14,17 @@ import (
 )
 
 // Command is the group operator. snapshot makes the group of commands on files of snapshots, which
-// stands below raft.
-func Command(snapshot func(*Connection) *cobra.Command) *cobra.Command {
+// stands below raft; others make commands of the group itself that talk to a node too.
+func Command(snapshot func(*Connection) *cobra.Command,
+	others ...func(*Connection) *cobra.Command) *cobra.Command {
 	c := console.Group("operator", "Initialise, unseal, seal and inspect a node")
 	k := ConnectionFlags(c)
 	c.AddCommand(operatorInit(k), operatorUnseal(k), operatorSeal(k), operatorStatus(k),
 		operatorStepDown(k), rotateCommand(k), rekeyCommand(k), generateRootCommand(k),
 		raftCommand(k, snapshot(k)))
+	for _, other := range others {
+		c.AddCommand(other(k))
+	}
 	return c
 }
 

@@ -15,7 +15,7 @@ import (
 // The tables that are looked at most fit too, with names and versions as long as they usually are.
 func TestTablesFitATerminal(t *testing.T) {
 	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
-	nodes := ClusterStatus{Leader: "a", Nodes: []nodeStatus{
+	nodes := ClusterStatus{Leader: "a", Nodes: []NodeStatus{
 		{ID: "a", Name: "kv-frankfurt", Region: "eu-west", Role: "non-voter", State: "unreachable",
 			Applied: 123456789, Lag: 999, Version: "v1.10.3-12-g0123456",
 			RoundTrips: map[string]float64{"b": 123.4}},
