@@ -54,7 +54,9 @@ var harmless = []string{
 	"cluster-listen", "gossip-listen", "api-addr", "cluster-addr", "gossip-addr", "tls-cert",
 	"tls-key", "zone", "raft-heartbeat", "raft-election", "raft-leader-lease", "raft-commit",
 	"no-leases", "throttle", "throttle-burst", "metrics-unauthenticated", "connections", "log-level",
-	"log-format",
+	"log-format", "proxy-protocol-authorized-addrs", "proxy-protocol-behavior",
+	"x-forwarded-for-authorized-addrs", "x-forwarded-for-hop-skips",
+	"x-forwarded-for-reject-not-present", "x-forwarded-for-reject-not-authorized",
 }
 
 const struckOut = "(struck out)"
