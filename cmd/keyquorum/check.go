@@ -47,7 +47,8 @@ type check struct {
 func checkOf(config *serverConfig, told problems) *check {
 	c := &check{config: config}
 	zones, wrong := config.zones()
-	for _, p := range append(told, wrong...) {
+	plan, more := config.snapshots()
+	for _, p := range slices.Concat(told, wrong, more) {
 		c.wrong(p)
 	}
 	if len(config.Zones) == 0 {
@@ -63,6 +64,7 @@ func checkOf(config *serverConfig, told problems) *check {
 	c.usageLog()
 	c.ports()
 	c.descriptors()
+	c.snapshots(plan)
 	return c
 }
 

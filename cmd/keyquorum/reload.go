@@ -20,7 +20,8 @@ func (r *running) reload() {
 	defer r.manager.Ready()
 	r.reopenAudit()
 	fresh, wrong := r.config.again()
-	err := wrong.err()
+	plan, more := fresh.snapshots()
+	err := append(wrong, more...).err()
 	if err == nil {
 		err = r.cert.use(fresh.TLSCert, fresh.TLSKey)
 	}
@@ -32,6 +33,11 @@ func (r *running) reload() {
 	r.logger.Info("the configuration was read again", "log_level", fresh.LogLevel,
 		"throttle", fresh.Throttle.Rate)
 	r.server.Change(fresh.Throttle, hclog.LevelFromString(fresh.LogLevel))
+	if fresh.Snapshots != r.snapshots { // else one that is being taken goes on
+		r.n.ChangeSnapshots(plan)
+		r.snapshots = fresh.Snapshots
+		r.logger.Info("the schedule of snapshots has changed", "every", plan.Every)
+	}
 	if late := r.config.changed(fresh); len(late) > 0 {
 		r.logger.Warn("settings have changed that need a restart of the node",
 			"settings", strings.Join(late, " "))
@@ -82,7 +88,8 @@ func (s *serverConfig) again() (fresh *serverConfig, wrong problems) {
 // changed are the settings that a reload does not take, by their names in a file.
 func (s *serverConfig) changed(fresh *serverConfig) (names []string) {
 	fresh.flags.VisitAll(func(flag *pflag.Flag) {
-		if !isSetting(flag) || slices.Contains(reloaded, flag.Name) {
+		if !isSetting(flag) || slices.Contains(reloaded, flag.Name) ||
+			strings.HasPrefix(flag.Name, snapshotFlags) {
 			return
 		}
 		if s.flags.Lookup(flag.Name).Value.String() != flag.Value.String() {
