@@ -72,7 +72,7 @@ var rooms = map[string][]string{
 	"node/archive":     {},
 	"node/schedule":    {},
 	"node/schedule/s3": {"node/schedule"},
-	"vault":        {"seal", "audit", "cluster", "fsm"},
+	"vault":            {"seal", "audit", "cluster", "fsm"},
 	"cluster": {
 		"cluster/calls", "cluster/gossip", "cluster/identity", "cluster/lease", "cluster/lives",
 		"cluster/port", "cluster/raftfix", "cluster/succession", "cluster/wire",
@@ -102,6 +102,7 @@ var rooms = map[string][]string{
 	"internal/bench":       {"testcluster"},
 	"internal/conformance": {},
 	"internal/fakenet":     {},
+	"internal/fakes3":      {},
 	"internal/leasemodel":  {"cluster/lease", "internal/statespace"},
 	"internal/mutants":     {"internal/overlay"},
 	"internal/address":     {},

@@ -89,6 +89,8 @@ func ParseName(file string) (n Name, ok bool) {
 		return Name{}, false
 	}
 	at, err := time.Parse(dueLayout, due)
-	n = Name{cluster, at}
-	return n, err == nil && n.String() == file
+	if n = (Name{cluster, at}); err != nil || n.String() != file {
+		return Name{}, false
+	}
+	return n, true
 }

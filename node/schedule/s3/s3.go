@@ -103,8 +103,8 @@ func (s *Store) client() (*client, error) {
 		Region: s.config.Region, UsePathStyle: s.config.PathStyle, HTTPClient: transport,
 		Credentials: aws.CredentialsProviderFunc(
 			func(context.Context) (aws.Credentials, error) { return who, nil }),
-		// Stores other than AWS's don't all know its newer checksums. What is sent is signed, and
-		// what was kept is read back.
+		// Stores other than AWS's don't all know its newer checksums. TLS carries what is sent as it
+		// is, and what was kept is read back.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
 	}
