@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// reloaded are the settings that SIGHUP reads again. The others need a restart.
+// reloaded are the settings that SIGHUP reads again, beside those of scheduled snapshots. The others
+// need a restart.
 var reloaded = []string{"tls-cert", "tls-key", "log-level", "throttle", "throttle-burst"}
 
 // reload is what SIGHUP asks for. The usage log is opened anew whatever the configuration is like:

@@ -104,7 +104,7 @@ func (n *scheduledNode) kept() (kept []map[string]any) {
 func TestScheduledSnapshots(t *testing.T) {
 	n := startScheduled(t)
 	kept := n.kept()
-	for i, store := range []string{n.folder, "s3://backups/keyquorum/"} {
+	for i, store := range []string{n.folder, "s3://backups/keyquorum/"} { // in this order
 		if kept[i]["store"] != store || kept[i]["bytes"] == 0.0 || kept[i]["name"] != kept[0]["name"] {
 			t.Errorf("kept is %v", kept[i])
 		}
