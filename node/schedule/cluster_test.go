@@ -343,3 +343,44 @@ func TestWhatFailedIsNotTrusted(t *testing.T) {
 		}
 	})
 }
+
+// A stuck folder never ends a snapshot by itself.
+type stuck struct {
+	schedule.Folder
+	entered, left chan struct{}
+}
+
+func (s stuck) Put(ctx context.Context, _ schedule.Name, _ func(io.Writer) error,
+	_ func(io.Reader) error) (int64, error) {
+	s.entered <- struct{}{}
+	<-ctx.Done()
+	s.left <- struct{}{}
+	return 0, ctx.Err()
+}
+
+// Sealing a node ends its snapshot, and is no failure of it.
+func TestSealEndsASnapshot(t *testing.T) {
+	dir := t.TempDir()
+	var entered, left chan struct{}
+	synctest.Test(t, func(t *testing.T) {
+		entered, left = make(chan struct{}), make(chan struct{}) // of the bubble
+		c := testcluster.New(t, 1, func(_ int, config *node.Config) {
+			config.Snapshots = schedule.Plan{Every: time.Hour, Keep: 1,
+				Stores: []schedule.Store{stuck{schedule.Folder(dir), entered, left}}}
+		})
+		<-entered
+		begun := time.Now()
+		c.Seal(0)
+		<-left
+		if took := time.Since(begun); took > 2*time.Second {
+			t.Errorf("a sealed node writes on for %v", took)
+		}
+		if strings.Contains(string(c.Output(0)), "a scheduled snapshot failed") {
+			t.Error("the seal counts as a failure")
+		}
+		c.Unseal(0)
+		<-entered // it begins anew
+		c.Seal(0)
+		<-left
+	})
+}

@@ -95,12 +95,12 @@ func (s *Store) client() (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
-		t.ResponseHeaderTimeout = time.Minute
-	})
+	transport := awshttp.NewBuildableClient().GetTransport() // with the SDK's bounds
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	transport.ResponseHeaderTimeout = time.Minute
 	options := s3.Options{
-		Region: s.config.Region, UsePathStyle: s.config.PathStyle, HTTPClient: transport,
+		Region: s.config.Region, UsePathStyle: s.config.PathStyle,
+		HTTPClient: &http.Client{Transport: transport, CheckRedirect: stay},
 		Credentials: aws.CredentialsProviderFunc(
 			func(context.Context) (aws.Credentials, error) { return who, nil }),
 		// Stores other than AWS's don't all know its newer checksums. TLS carries what is sent as it
@@ -119,10 +119,13 @@ type client struct {
 	*s3.Client
 	bucket    string
 	who       aws.Credentials
-	transport *awshttp.BuildableClient
+	transport *http.Transport
 }
 
-func (c *client) close() { c.transport.GetTransport().CloseIdleConnections() }
+func (c *client) close() { c.transport.CloseIdleConnections() }
+
+// stay takes no redirection: a signature is for the host that it was made for.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // maxPages bounds what is listed, a thousand objects each.
 const maxPages = 100
