@@ -131,7 +131,11 @@ func TestScheduledSnapshots(t *testing.T) {
 	if err := os.RemoveAll(n.folder); err != nil { // the bucket is left
 		t.Fatal(err)
 	}
-	write(t, n.config, strings.ReplaceAll(read(t, n.config), "folder =", "# folder ="))
+	partly := n.run("", "raft", "snapshot", "list", "--config", n.config)
+	expectCode(t, "list without the folder", partly, 1)
+	if !strings.Contains(partly.stdout, "s3://backups/") || !strings.Contains(partly.stderr, n.folder) {
+		t.Errorf("list without the folder: %s%s", partly.stdout, partly.stderr)
+	}
 	tried = n.run(shares, "drill", "--config", n.config, "--scratch", n.scratch)
 	expectCode(t, "drill of the bucket", tried, 0)
 	if !strings.Contains(tried.stdout, "recovered from s3://backups/keyquorum/"+name) {

@@ -136,7 +136,16 @@ func (c *check) snapshotFolder(dir string) {
 	case unix.Access(dir, unix.R_OK|unix.W_OK|unix.X_OK) != nil:
 		c.refuse(flag, fmt.Sprintf("user %d may not write to %s", os.Getuid(), dir),
 			"give the folder to the user that runs the node, or check as that user")
+	case onOneDisk(dir, existing(c.config.Data)):
+		c.warn(flag, "it is on the disk of the data: what takes the one takes the other",
+			"choose a folder on another disk, best on another machine")
 	}
+}
+
+// onOneDisk says whether two paths are on one file system.
+func onOneDisk(a, b string) bool {
+	var of, with unix.Stat_t
+	return unix.Stat(a, &of) == nil && unix.Stat(b, &with) == nil && of.Dev == with.Dev
 }
 
 // scheduled are the stores of the schedule in a configuration file, for commands that need no node.

@@ -115,6 +115,7 @@ var rooms = map[string][]string{
 	"internal/program": { // so that go test knows what the program is built from
 		"cmd/keyquorum/dev", "cmd/keyquorum/mover", "cmd/keyquorum/objects", "cmd/keyquorum/operator",
 		"cmd/keyquorum/proving", "cmd/keyquorum/recovery", "cmd/keyquorum/runner", "httpapi",
+		"node/schedule/s3",
 	},
 	"internal/space":      {},
 	"internal/statespace": {},

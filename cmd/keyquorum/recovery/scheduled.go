@@ -55,20 +55,17 @@ func (k kept) place() string {
 	return k.store.String() + k.Name.String()
 }
 
-// all are the snapshots of every store, the newest first.
+// all are the snapshots of every store, the newest first. The error says which store can't be
+// looked into; those of the others are there.
 func (s *source) all(c *cobra.Command) (all []kept, err error) {
 	stores, err := s.stores(s.config)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(c.Context(), listWait)
-	defer cancel()
 	for _, store := range stores {
-		done := console.Waiting(c.ErrOrStderr(), "Listing "+store.String())
-		found, err := store.List(ctx)
-		done()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", store, err)
+		found, unread := listOf(c, store)
+		if unread != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", store, unread))
 		}
 		for _, k := range found {
 			if s.cluster == "" || s.cluster == k.Cluster {
@@ -77,17 +74,26 @@ func (s *source) all(c *cobra.Command) (all []kept, err error) {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b kept) int { return b.Due.Compare(a.Due) })
-	return all, nil
+	return all, err
 }
 
-// newest is the newest of one cluster.
+func listOf(c *cobra.Command, store schedule.Store) ([]schedule.Kept, error) {
+	ctx, cancel := context.WithTimeout(c.Context(), listWait)
+	defer cancel()
+	defer console.Waiting(c.ErrOrStderr(), "Listing "+store.String())()
+	return store.List(ctx)
+}
+
+// newest is the newest of one cluster, out of the stores that can be looked into.
 func (s *source) newest(c *cobra.Command) (kept, error) {
 	all, err := s.all(c)
-	if err != nil {
+	switch {
+	case len(all) == 0 && err != nil:
 		return kept{}, err
-	}
-	if len(all) == 0 {
+	case len(all) == 0:
 		return kept{}, errors.New("the schedule has kept no snapshot yet")
+	case err != nil:
+		console.Tell(c, c.ErrOrStderr(), "%s", err)
 	}
 	var clusters []string
 	for _, k := range all {
@@ -148,10 +154,7 @@ func list(stores Stores) *cobra.Command {
 	of := stores.flags(c)
 	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		all, err := of.all(c)
-		if err != nil {
-			return err
-		}
+		all, unread := of.all(c)
 		out := struct {
 			Kept []listed `json:"kept"`
 		}{[]listed{}}
@@ -161,7 +164,10 @@ func list(stores Stores) *cobra.Command {
 				listed{k.store.String(), k.Name.String(), k.Cluster, k.Due, k.Bytes})
 			t.Add(console.TimeText(k.Due), k.Bytes, k.place())
 		}
-		return format.Print(c, out, t)
+		if len(all) == 0 && unread != nil {
+			return unread
+		}
+		return errors.Join(format.Print(c, out, t), unread)
 	}
 	return c
 }
