@@ -128,7 +128,7 @@ func (b *Bucket) serve(w http.ResponseWriter, r *http.Request, key string, body 
 	case id != "" && r.Method == http.MethodPut:
 		number, _ := strconv.Atoi(q.Get("partNumber"))
 		b.uploads[id].parts[number] = body
-		w.Header().Set("ETag", fmt.Sprintf("%q", number))
+		w.Header().Set("ETag", fmt.Sprintf(`"%d"`, number))
 	case id != "" && r.Method == http.MethodDelete:
 		delete(b.uploads, id)
 		w.WriteHeader(http.StatusNoContent)
