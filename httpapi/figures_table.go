@@ -14,7 +14,7 @@ import (
 // Labels hold what is fixed at build time, and members' names: never one of a vault, a key, a
 // secret or an application.
 var figures = slices.Concat(vaultFigures, requestFigures, connectionFigures, strangerFigures,
-	readFigures, clusterFigures, memberFigures, diskFigures)
+	readFigures, clusterFigures, memberFigures, diskFigures, scheduledFigures)
 
 // vaultFigures have names of Vault's, where they mean the same.
 var vaultFigures = []figure{

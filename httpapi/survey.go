@@ -74,7 +74,9 @@ func haStatus(c *call, _ *none) (haStatusData, error) {
 	if err != nil {
 		return haStatusData{}, nodeFailure(err)
 	}
-	return haStatusOf(s, c.h.n.Health().Now), nil
+	d := haStatusOf(s, c.h.n.Health().Now)
+	d.Outlook = append(d.Outlook, snapshotTroubles(c.h.n.Scheduled())...)
+	return d, nil
 }
 
 func haStatusOf(s node.Survey, now time.Time) haStatusData {

@@ -215,6 +215,8 @@ type sealStatusData struct {
 	Waiting  bool   `json:"waiting,omitempty"`        // the shares were good; it waits for a leader
 	NoRoom   string `json:"refuses_writes,omitempty"` // why, while it serves reads
 	Rootless bool   `json:"lacks_root_key,omitempty"` // that of new shares; it serves as before
+
+	Snapshots string `json:"scheduled_snapshots,omitempty"` // that they fail, on the leader
 }
 
 func sealStatusOf(s node.SealStatus) sealStatusData {
@@ -239,6 +241,7 @@ func sealStatus(c *call, _ *none) (sealStatusData, error) {
 		memory, cancel := context.WithCancel(c.ctx)
 		cancel() // Leader asks nobody
 		s.Trouble, s.NoRoom = troubleOf(h, c.h.n.Leader(memory).Known), noRoomOf(h)
+		s.Snapshots = snapshotsFail(c.h.n.Scheduled())
 	}
 	return s, nil
 }

@@ -25,6 +25,7 @@ import (
 	"keyquorum/cluster"
 	"keyquorum/internal/latch"
 	"keyquorum/internal/space"
+	"keyquorum/node/schedule"
 	"keyquorum/seal"
 	"keyquorum/vault"
 )
@@ -65,6 +66,8 @@ type Config struct {
 	Timing  Timing
 	Compact Compact
 	Version string
+	// Snapshots that the node takes by itself when it leads; zero: none.
+	Snapshots schedule.Plan
 	// AuthorityKeys fetches the keys of an attestation authority (vault.Config); nil: no key is ever
 	// released.
 	AuthorityKeys func(ctx context.Context, authority, kid string) ([]byte, error)
@@ -94,6 +97,8 @@ type Node struct {
 	counts *vault.Counts
 	nonces nonces
 	disks  atomic.Pointer[disks] // as they were looked at last
+
+	schedule *schedule.Schedule // of snapshots
 
 	mu       latch.Latch // held through init, unseal, seal and join: one at a time
 	ceremony *seal.Ceremony
@@ -144,6 +149,8 @@ func Open(config Config) (*Node, error) {
 	n := &Node{mu: latch.New(), config: config, audit: log, counts: vault.NewCounts(),
 		nonces: newNonces(), failed: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.schedule = &schedule.Schedule{Now: config.Now, Logger: config.Logger.Named("snapshots")}
+	n.schedule.Change(config.Snapshots)
 	n.lookAtDisks()
 	if err := n.openExisting(); err != nil {
 		n.cancel()

@@ -247,6 +247,7 @@ type Figures struct {
 	NoRoom              bool           // it decides no writes
 	Cluster             *cluster.Stats // nil without data
 	Disk                storage.Stats
+	Scheduled           []Scheduled // of the leader
 }
 
 // Figures never waits, and asks nobody.
@@ -254,7 +255,7 @@ func (n *Node) Figures() Figures {
 	f := Figures{
 		Sealed: n.keys.Load() == nil, Crypto: n.counts.Crypto(), Unrecorded: n.counts.Unrecorded(),
 		Usage: n.audit.Stats(), UsageTrouble: n.audit.Trouble() != nil, Disk: n.Disk(),
-		Disks: n.disks.Load().Disks, NoRoom: n.short() != nil,
+		Disks: n.disks.Load().Disks, NoRoom: n.short() != nil, Scheduled: n.Scheduled(),
 	}
 	if m := n.member.Load(); m != nil {
 		stats := m.cluster.Stats()

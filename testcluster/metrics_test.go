@@ -18,6 +18,8 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"keyquorum/node"
+	"keyquorum/node/schedule"
 	"keyquorum/testcluster"
 )
 
@@ -25,12 +27,14 @@ import (
 // same state at all nodes, and at the leader which member is slow or gone.
 func TestMetricsOfACluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := testcluster.New(t, 3)
+		daily := schedule.Plan{Every: 24 * time.Hour, Keep: 1, // so that there are figures of snapshots
+			Stores: []schedule.Store{schedule.Folder(t.TempDir())}}
+		c := testcluster.New(t, 3, func(_ int, config *node.Config) { config.Snapshots = daily })
 		c.NewVault("demo")
 		thief := c.Steal(0) // whom somebody accuses, so that there is a figure of it
 		_, _ = thief.Propose([]byte("nothing"))
 		thief.Leave()
-		time.Sleep(3 * time.Second)
+		time.Sleep(6 * time.Second)
 		leader := c.Leader()
 		shown := map[string]string{}
 		leading, leased := 0.0, 0.0

@@ -55,15 +55,19 @@ const (
 	ofUsageLog    = "usage log"
 	ofAddresses   = "addresses"
 	ofDescriptors = "descriptors"
+	ofSnapshots   = "scheduled snapshots"
 )
 
-var subjects = []string{ofSettings, ofCertificate, ofData, ofUsageLog, ofAddresses, ofDescriptors}
+var subjects = []string{
+	ofSettings, ofCertificate, ofData, ofUsageLog, ofAddresses, ofDescriptors, ofSnapshots,
+}
 
 // checkOf is everything that is wrong; told is what reading the settings has found.
 func checkOf(config *serverConfig, told problems) *check {
 	c := &check{config: config, subject: ofSettings}
 	zones, wrong := config.zones()
-	for _, p := range append(told, wrong...) {
+	plan, more := config.snapshots()
+	for _, p := range slices.Concat(told, wrong, more) {
 		c.wrong(p)
 	}
 	if len(config.Zones) == 0 {
@@ -80,6 +84,7 @@ func checkOf(config *serverConfig, told problems) *check {
 	}{
 		{ofCertificate, func() { c.certificate(zones) }}, {ofData, c.data}, {ofUsageLog, c.usageLog},
 		{ofAddresses, c.ports}, {ofDescriptors, c.descriptors},
+		{ofSnapshots, func() { c.snapshots(plan) }},
 	} {
 		c.subject = part.subject
 		part.look()

@@ -290,3 +290,67 @@ func TestCheckBesideARunningNode(t *testing.T) {
 		t.Errorf("the node has the port, and the exit code is %d: %+v", code, found)
 	}
 }
+
+// What is wrong with a schedule of snapshots is said where it stands, and nothing is made.
+func TestCheckOfSnapshots(t *testing.T) {
+	const elsewhere = "/dev/shm"
+	kept := t.TempDir()
+	if onOneDisk(kept, elsewhere) || existing(elsewhere) != elsewhere {
+		t.Skip("there is no second disk")
+	}
+	for _, row := range []struct{ stanza, says string }{
+		{"every = \"1h\"\nkeep = 3\nfolder = \"" + elsewhere + "\"", ""},
+		{"every = \"1h\"\nkeep_for = \"720h\"\nfolder = \"KEPT\"",
+			":16: snapshots_folder: it is on the disk of the data"},
+		{"every = \"1s\"\nkeep = 3\nfolder = \"KEPT\"", ":14: snapshots_every: at least 1m0s are needed"},
+		{"every = \"1h\"\nfolder = \"KEPT\"", ":14: snapshots_every: it is not said how many"},
+		{"every = \"1h\"\nkeep = -1\nfolder = \"KEPT\"", "negative"},
+		{"every = \"1h\"\nkeep = 3", ":14: snapshots_every: it is not said where"},
+		{"keep = 3", ":14: snapshots_keep: no snapshots are scheduled; say with snapshots_every"},
+		{"every = \"1h\"\nkeep = 3\nfolder = \"KEPT/no\"",
+			":16: snapshots_folder: stat KEPT/no: no such"},
+		{"evry = \"1h\"", ":14: there is no setting \"snapshots.evry\"; did you mean every?"},
+		{"every = \"1h\"\nkeep = 3\ns3 {\nbuckt = \"b\"\n}",
+			":17: there is no setting \"snapshots.s3.buckt\"; did you mean bucket?"},
+		{"every = \"1h\"\nkeep = 3\ns3 {\nbucket = \"b\"\nendpoint = \"http://a\"\n}",
+			":17: snapshots_s3_bucket: the endpoint is a URL as in https://"},
+		{"every = \"1h\"\nkeep = 3\ns3 {\nbucket = \"b\"\ncredentials = \"KEPT/no\"\n}",
+			":17: snapshots_s3_bucket: open KEPT/no: no such file"},
+		{"every = \"1h\"\nkeep = 3\ns3 {\nbucket = \"b\"\n}",
+			"the environment has no AWS_ACCESS_KEY_ID"},
+	} {
+		here := strings.NewReplacer("KEPT", kept).Replace
+		_, config := checkable(t, "snapshots {\n"+here(row.stanza)+"\n}\n")
+		found, _ := checked(t, config)
+		var all []string
+		for _, f := range found {
+			all = append(all, fmt.Sprintf(":%d: %s; %s", f.Line, f.Problem, f.Next))
+		}
+		if said := strings.Join(all, "\n"); row.says == "" && said != "" ||
+			!strings.Contains(said, here(row.says)) {
+			t.Errorf("%s\nsays %q\nwant %q", row.stanza, said, here(row.says))
+		}
+	}
+	if left, err := os.ReadDir(kept); err != nil || len(left) > 0 {
+		t.Errorf("the checks made %v (%v)", left, err)
+	}
+}
+
+// The page's example of a bucket is in order.
+func TestPageOfSnapshotsIntoABucket(t *testing.T) {
+	page, err := os.ReadFile("../../docs/backup.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, there := strings.Cut(string(page), "```hcl s3\n")
+	block, _, ends := strings.Cut(block, "```")
+	if !there || !ends {
+		t.Fatal("docs/backup.md has no example of a bucket")
+	}
+	credentials := filepath.Join(t.TempDir(), "s3")
+	write(t, credentials, "aws_access_key_id = k\naws_secret_access_key = s\n")
+	_, config := checkable(t, strings.ReplaceAll(block, "/etc/keyquorum/s3", credentials))
+	if found, code := checked(t, config); code != 0 || len(found) > 0 {
+		t.Errorf("exit code %d, found %+v", code, found)
+	}
+}

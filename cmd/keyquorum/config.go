@@ -44,6 +44,7 @@ type serverConfig struct {
 	LogLevel      string
 	LogFormat     string
 	Balancers     balancers
+	Snapshots     snapshotSettings
 
 	shift time.Duration             // of the wall clock; see shiftedCommand
 	said  map[string]settings.Place // where the file says what is in force, by flag
@@ -110,6 +111,7 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 			"changes it at run time")
 	f.Var(console.Choice(&s.LogFormat, "text", "json"), "log-format",
 		"how it is logged; json is an object a line")
+	s.Snapshots.bind(f)
 }
 
 // complete fills the defaults that follow from other settings, and says what cannot work.

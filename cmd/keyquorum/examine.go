@@ -57,6 +57,9 @@ var harmless = []string{
 	"log-format", "proxy-protocol-authorized-addrs", "proxy-protocol-behavior",
 	"x-forwarded-for-authorized-addrs", "x-forwarded-for-hop-skips",
 	"x-forwarded-for-reject-not-present", "x-forwarded-for-reject-not-authorized",
+	"snapshots-every", "snapshots-keep", "snapshots-keep-for", "snapshots-folder",
+	"snapshots-s3-bucket", "snapshots-s3-ca", "snapshots-s3-credentials", "snapshots-s3-endpoint",
+	"snapshots-s3-path-style", "snapshots-s3-prefix", "snapshots-s3-region",
 }
 
 const struckOut = "(struck out)"

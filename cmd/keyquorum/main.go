@@ -51,8 +51,10 @@ func newRoot(calledAs string) *cobra.Command {
 	}
 	console.Holding(root)
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	operate := operator.Command(recovery.SnapshotCommand, debug.Command(examined))
-	operate.AddCommand(recovery.RecoverCommand(), recovery.DrillCommand())
+	operate := operator.Command(func(k *operator.Connection) *cobra.Command {
+		return recovery.SnapshotCommand(k, scheduled)
+	}, debug.Command(examined))
+	operate.AddCommand(recovery.RecoverCommand(), recovery.DrillCommand(scheduled))
 	vaults := new(operator.Connection).VaultNames
 	add(root, "Use secrets and keys:", calling(objects.SecretCommand(vaults)),
 		calling(objects.KeyCommand(vaults)), calling(runner.Command(vaults)),

@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// reloaded are the settings that SIGHUP reads again. The others need a restart.
+// reloaded are the settings that SIGHUP reads again, beside those of scheduled snapshots. The others
+// need a restart.
 var reloaded = append(
 	[]string{"tls-cert", "tls-key", "log-level", "throttle", "throttle-burst"}, balancerFlags...)
 
@@ -21,7 +22,8 @@ func (r *running) reload() {
 	defer r.manager.Ready()
 	r.reopenAudit()
 	fresh, wrong := r.config.again()
-	err := wrong.err()
+	plan, more := fresh.snapshots()
+	err := append(wrong, more...).err()
 	if err == nil {
 		err = r.cert.use(fresh.TLSCert, fresh.TLSKey)
 	}
@@ -33,6 +35,11 @@ func (r *running) reload() {
 	r.logger.Info("the configuration was read again", "log_level", fresh.LogLevel,
 		"throttle", fresh.Throttle.Rate)
 	r.server.Change(fresh.Throttle, hclog.LevelFromString(fresh.LogLevel), fresh.Balancers.trust)
+	if fresh.Snapshots != r.snapshots { // else one that is being taken goes on
+		r.n.ChangeSnapshots(plan)
+		r.snapshots = fresh.Snapshots
+		r.logger.Info("the schedule of snapshots has changed", "every", plan.Every)
+	}
 	if late := r.config.changed(fresh); len(late) > 0 {
 		r.logger.Warn("settings have changed that need a restart of the node",
 			"settings", strings.Join(late, " "))
@@ -83,7 +90,8 @@ func (s *serverConfig) again() (fresh *serverConfig, wrong problems) {
 // changed are the settings that a reload does not take, by their names in a file.
 func (s *serverConfig) changed(fresh *serverConfig) (names []string) {
 	fresh.flags.VisitAll(func(flag *pflag.Flag) {
-		if !isSetting(flag) || slices.Contains(reloaded, flag.Name) {
+		if !isSetting(flag) || slices.Contains(reloaded, flag.Name) ||
+			strings.HasPrefix(flag.Name, snapshotFlags) {
 			return
 		}
 		if s.flags.Lookup(flag.Name).Value.String() != flag.Value.String() {

@@ -127,6 +127,24 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// TestReloadOfSnapshots: a schedule begins, is refused, and ends, without a restart.
+func TestReloadOfSnapshots(t *testing.T) {
+	s := startServer(t, "throttle = 7\n")
+	s.says(0, "serving")
+	const schedule = "snapshots {\n  every = \"24h\"\n  keep = 2\n  folder = \"/none\"\n}\n"
+	s.edit("throttle = 7\n", "throttle = 7\n"+schedule)
+	if said := s.hup("the schedule of snapshots has changed: every=24h"); strings.Contains(said,
+		"[WARN]") {
+		t.Error(said)
+	}
+	s.edit("keep = 2", "keep = 0")
+	if said := s.hup("every setting stays"); !strings.Contains(said, "how many snapshots stay") {
+		t.Error(said)
+	}
+	s.edit(strings.Replace(schedule, "keep = 2", "keep = 0", 1), "")
+	s.hup("the schedule of snapshots has changed: every=0s")
+}
+
 // TestHangupDuringTheStart: whoever rotates the usage log does not know that a node starts. A pipe
 // for the certificate holds the start until the signal was sent.
 func TestHangupDuringTheStart(t *testing.T) {

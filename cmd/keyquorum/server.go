@@ -125,7 +125,8 @@ func serve(ctx context.Context, config *serverConfig) error {
 		return err
 	}
 	zones, wrong := config.zones()
-	if err := wrong.err(); err != nil {
+	plan, more := config.snapshots()
+	if err := append(wrong, more...).err(); err != nil {
 		return err
 	}
 	if len(zones) == 0 {
@@ -144,7 +145,7 @@ func serve(ctx context.Context, config *serverConfig) error {
 		return err
 	}
 	own := nodeConfig(config, cluster, logger)
-	own.AuthorityKeys = authorities.Keys
+	own.AuthorityKeys, own.Snapshots = authorities.Keys, plan
 	if config.shift != 0 {
 		own.Now = func() time.Time { return time.Now().Add(config.shift) }
 	}
@@ -162,7 +163,7 @@ func serve(ctx context.Context, config *serverConfig) error {
 	}, logger.Named("api"))
 	shown := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
 	r := &running{config: config, cert: cert, server: server, n: n, logger: logger,
-		repeats: repeats, manager: manager}
+		repeats: repeats, manager: manager, snapshots: config.Snapshots}
 	return r.attend(ctx, hup, api, shown)
 }
 
@@ -209,6 +210,8 @@ type running struct {
 	logger  hclog.Logger
 	repeats *terse.Filter
 	manager *service.Manager
+
+	snapshots snapshotSettings // in force
 }
 
 // attend serves until something ends it. A sealed node is ready: it waits for its shares.

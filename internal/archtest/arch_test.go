@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 		"cmd/keyquorum/recovery", "cmd/keyquorum/runner", "cmd/keyquorum/service",
 		"cmd/keyquorum/session", "cmd/keyquorum/settings", "httpapi", "httpapi/forwarded", "node",
 		"internal/address", "internal/placement", "internal/space", "internal/terse",
+		"node/schedule", "node/schedule/s3",
 	},
 	"cmd/keyquorum/console": {},
 	"cmd/keyquorum/dev":     {"cmd/keyquorum/console", "cmd/keyquorum/operator"},
@@ -56,7 +57,9 @@ var rooms = map[string][]string{
 	"cmd/keyquorum/session":  {"cmd/keyquorum/console", "cmd/keyquorum/reference"},
 	"cmd/keyquorum/service":  {},
 	"cmd/keyquorum/settings": {"cmd/keyquorum/console"},
-	"cmd/keyquorum/recovery": {"cmd/keyquorum/console", "cmd/keyquorum/operator", "node"},
+	"cmd/keyquorum/recovery": {
+		"cmd/keyquorum/console", "cmd/keyquorum/operator", "node", "node/schedule",
+	},
 	"cmd/keyquorum/terminal": {"internal/program"},
 	"cmd/keyquorum/operator": {"cmd/keyquorum/console", "httpapi", "internal/address"},
 	"cmd/keyquorum/proving": {
@@ -70,10 +73,12 @@ var rooms = map[string][]string{
 	"node": {
 		"node/archive", "vault", "seal", "audit", "cluster", "cluster/autopilot", "cluster/gossip",
 		"cluster/identity", "fsm", "storage", "internal/address", "internal/latch",
-		"internal/placement", "internal/space", "internal/uuid",
+		"internal/placement", "internal/space", "internal/uuid", "node/schedule",
 	},
-	"node/archive": {},
-	"vault":        {"seal", "audit", "cluster", "fsm"},
+	"node/archive":     {},
+	"node/schedule":    {},
+	"node/schedule/s3": {"node/schedule"},
+	"vault":            {"seal", "audit", "cluster", "fsm"},
 	"cluster": {
 		"cluster/autopilot", "cluster/calls", "cluster/gossip", "cluster/identity", "cluster/lease",
 		"cluster/lives", "cluster/port", "cluster/raftfix", "cluster/succession", "cluster/wire",
@@ -105,6 +110,7 @@ var rooms = map[string][]string{
 	"internal/canary":      {},
 	"internal/conformance": {},
 	"internal/fakenet":     {},
+	"internal/fakes3":      {},
 	"internal/leasemodel":  {"cluster/lease", "internal/statespace"},
 	"internal/mutants":     {"internal/overlay"},
 	"internal/address":     {},
@@ -119,7 +125,7 @@ var rooms = map[string][]string{
 	"internal/program": { // so that go test knows what the program is built from
 		"cmd/keyquorum/debug", "cmd/keyquorum/dev", "cmd/keyquorum/doctor", "cmd/keyquorum/mover",
 		"cmd/keyquorum/objects", "cmd/keyquorum/operator", "cmd/keyquorum/proving",
-		"cmd/keyquorum/recovery", "cmd/keyquorum/runner", "httpapi",
+		"cmd/keyquorum/recovery", "cmd/keyquorum/runner", "httpapi", "node/schedule/s3",
 	},
 	"internal/space":      {},
 	"internal/statespace": {},
@@ -181,6 +187,11 @@ var outside = []struct {
 	{"github.com/prometheus",
 		[]string{"cmd/keyquorum", "node", "vault", "seal", "audit", "cluster", "fsm", "storage"},
 		"how figures are shown is httpapi's business; count with internal/tally or atomics, and pass the numbers up"},
+	{"github.com/aws",
+		[]string{
+			"cmd/keyquorum", "cmd/keyquorum/recovery", "httpapi", "node", "node/schedule", "vault",
+			"seal", "audit", "cluster", "fsm", "storage"},
+		"how S3 is spoken is node/schedule/s3's business: who keeps snapshots knows a schedule.Store"},
 	{"github.com/ProtonMail",
 		[]string{"cmd/keyquorum", "httpapi", "node", "vault", "seal", "audit", "cluster", "fsm",
 			"storage"},

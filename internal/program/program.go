@@ -24,6 +24,7 @@ import (
 	_ "keyquorum/cmd/keyquorum/recovery"
 	_ "keyquorum/cmd/keyquorum/runner"
 	_ "keyquorum/httpapi"
+	_ "keyquorum/node/schedule/s3"
 )
 
 // Build builds keyquorum, and other packages of the module ("./examples/azure-app"), into a folder.

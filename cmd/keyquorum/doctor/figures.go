@@ -77,6 +77,8 @@ func (p *page) figures(ctx context.Context, api *operator.Client, name string) {
 			fmt.Sprintf("%.0f MiB are free on a disk of its, and with less than %.0f it takes no writes",
 				s["keyquorum_disk_free_bytes"]/(1<<20), s["keyquorum_disk_reserve_bytes"]/(1<<20)),
 			"make room"},
+		{s["keyquorum_scheduled_snapshot_failing"] > 0, Warning, "its scheduled snapshots fail",
+			"see keyquorum operator status, and docs/runbooks.md#snapshots-fail"},
 	} {
 		if f.is {
 			p.add(check, f.as, f.next, "%s", f.what)

@@ -58,6 +58,7 @@ func (o *operations) here(text, machine string) string {
 		"/var/lib/keyquorum", filepath.Join(o.dir, machine, "data"),
 		"/var/log/keyquorum", filepath.Join(o.dir, machine, "log"),
 		"/etc/keyquorum", filepath.Join(o.dir, machine),
+		"/mnt/backup/keyquorum", filepath.Join(o.dir, "kept"), // all machines see it
 		"sudo -u keyquorum ", "", "sudo ", "", "-o keyquorum -g keyquorum ",
 		"",             // there is no such user here
 		"1GiB", "1MiB", // the machine that runs this may have less
@@ -81,8 +82,8 @@ func (o *operations) sh(machine, lines, stdin string) string {
 // prepare makes a machine with its certificate and its configuration.
 func (o *operations) prepare(machine, address string) {
 	o.t.Helper()
-	for _, dir := range []string{"data", "log"} {
-		if err := os.MkdirAll(filepath.Join(o.dir, machine, dir), 0o700); err != nil {
+	for _, dir := range []string{machine + "/data", machine + "/log", "kept"} {
+		if err := os.MkdirAll(filepath.Join(o.dir, dir), 0o700); err != nil {
 			o.t.Fatal(err)
 		}
 	}
@@ -101,6 +102,7 @@ func (o *operations) prepare(machine, address string) {
 	o.sh(machine, at(certificate), "")
 	config := strings.Replace(at(o.page["running hcl config"][0]), `node_id = "a"`,
 		`node_id = "`+machine+`"`, 1)
+	config += o.page["backup hcl schedule"][0]
 	if err := os.WriteFile(filepath.Join(o.dir, machine, "keyquorum.hcl"),
 		[]byte(o.here(config, machine)), 0o600); err != nil {
 		o.t.Fatal(err)
@@ -162,6 +164,21 @@ func (o *operations) await(machine, path string) {
 		}
 	}
 	o.t.Fatalf("node %s answers %s with %v", machine, path, last)
+}
+
+// awaitScheduled waits until the schedule of the page has kept a snapshot.
+func (o *operations) awaitScheduled() {
+	o.t.Helper()
+	var said string
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); <-tick.C {
+		said = o.sh("b", o.page["backup sh list"][0], "")
+		if strings.Contains(said, filepath.Join(o.dir, "kept", "keyquorum-")) {
+			return
+		}
+	}
+	o.t.Fatalf("no snapshot is kept; the list says %s", said)
 }
 
 // cut parts a block into what comes before the line that unseals, and that line.
@@ -237,6 +254,7 @@ func TestRunningPage(t *testing.T) {
 	if !strings.Contains(saved, "backup.snap is whole") {
 		t.Errorf("the snapshot is %s", saved)
 	}
+	o.awaitScheduled()
 
 	o.sh("a", fmt.Sprintf("cd log\nPID=%d\n", a.Process.Pid)+o.page["usage-log sh"][0], "")
 	o.sh("b", strings.ReplaceAll(address, "10.0.0.1", "10.0.0.2")+"\nkeyquorum app list", "")
@@ -263,9 +281,10 @@ func (o *operations) recover(address, unseal string, shares []string) {
 		o.t.Errorf("of one folder of two it says %s", left)
 	}
 	given := strings.Join(shares[:3], "\n") + "\n"
-	if said := o.sh("a", o.page["backup sh drill"][0], given); !strings.Contains(said,
-		"it takes writes") {
-		o.t.Errorf("the drill says %s", said)
+	for _, block := range []string{"backup sh drill", "backup sh newest"} {
+		if said := o.sh("a", o.page[block][0], given); !strings.Contains(said, "it takes writes") {
+			o.t.Errorf("%s says %s", block, said)
+		}
 	}
 	for i, block := range []string{"backup sh recover", "backup sh restore"} {
 		if i > 0 {

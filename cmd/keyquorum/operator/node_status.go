@@ -65,7 +65,7 @@ func printStatus(c *cobra.Command, api *Client, format *console.Format,
 // statusRows are what people call the members of a status, those first that are looked for.
 var statusRows = []struct{ name, member string }{
 	{"Initialized", "initialized"}, {"Sealed", "sealed"}, {"Trouble", "trouble"},
-	{"Takes no writes", "refuses_writes"},
+	{"Takes no writes", "refuses_writes"}, {"Scheduled snapshots", "scheduled_snapshots"},
 	{"Unseal shares", "n"}, {"Needed to unseal", "t"}, {"Given so far", "progress"},
 	{"Waits for a leader", "waiting"}, {"Lacks the new root key", "lacks_root_key"},
 	{"Cluster id", "cluster_id"}, {"Leads", "is_self"}, {"Leads since", "active_time"},

@@ -15,28 +15,29 @@ import (
 // drillWait bounds a drill once the shares are there.
 const drillWait = time.Hour
 
-// DrillCommand is operator drill.
-func DrillCommand() *cobra.Command {
+// DrillCommand is operator drill. stores are those of a server's configuration.
+func DrillCommand(stores Stores) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "drill FOLDER|SNAPSHOT",
+		Use:   "drill [FOLDER|SNAPSHOT]",
 		Short: "Try whether a cluster can be recovered from a snapshot, or from a member's folder",
 		Long: "Try whether a cluster can be recovered from a snapshot, or from the folder of a " +
 			"member that is stopped. The command asks for unseal shares, recovers into a scratch " +
 			"folder, runs the one node there on this machine's loopback, unseals it, compares " +
 			"every record, opens each, and writes once. Then the scratch folder is removed. It " +
 			"needs as much room as the snapshot. Do it on a machine that may see the shares. " +
-			"What is named is not changed, and no other node is asked.",
-		Example: "  keyquorum operator drill backup.snap",
-		Args:    console.Arguments(1, 1), ValidArgsFunction: console.Files,
+			"What is named is not changed, and no other node is asked.\n\nWithout a name it takes " +
+			"the newest snapshot that the schedule in the server's configuration has kept.",
+		Example: "  keyquorum operator drill backup.snap\n" +
+			"  keyquorum operator drill --config /etc/keyquorum/keyquorum.hcl",
+		Args: console.Arguments(0, 1), ValidArgsFunction: console.Files,
 	}
+	of := stores.flags(c)
 	format := console.FormatFlag(c)
 	scratch := c.Flags().String("scratch", scratchPlace(),
 		"`folder` to make the scratch folder in: in memory, since a node's key lies in it")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		begun := time.Now()
-		done := console.Waiting(c.ErrOrStderr(), "Reading "+args[0])
-		r, err := node.ReadRemnant(args[0])
-		done()
+		r, name, err := toDrill(c, args, of, *scratch)
 		if err != nil {
 			return err
 		}
@@ -48,12 +49,35 @@ func DrillCommand() *cobra.Command {
 		}
 		out, err := drill(c, r, *scratch, given)
 		if err != nil {
-			return fmt.Errorf("%s would make no cluster: %w", args[0], err)
+			return fmt.Errorf("%s would make no cluster: %w", name, err)
 		}
-		out.ReadSeconds = read.Seconds()
-		return out.print(c, format, args[0])
+		out.From, out.ReadSeconds = name, read.Seconds()
+		return out.print(c, format)
 	}
 	return c
+}
+
+// toDrill reads what is named, or else the newest scheduled snapshot.
+func toDrill(c *cobra.Command, args []string, of *source, scratch string) (r *node.Remnant,
+	name string, err error) {
+	path := ""
+	if len(args) > 0 {
+		name, path = args[0], args[0]
+	} else {
+		newest, err := of.newest(c)
+		if err != nil {
+			return nil, "", err
+		}
+		fetched, remove, err := newest.fetch(c, scratch)
+		if err != nil {
+			return nil, "", err
+		}
+		defer remove()
+		name, path = newest.place(), fetched
+	}
+	defer console.Waiting(c.ErrOrStderr(), "Reading "+name)()
+	r, err = node.ReadRemnant(path)
+	return r, name, err
 }
 
 // scratchPlace is a file system in memory, where there is one.
@@ -67,6 +91,7 @@ func scratchPlace() string {
 
 // drilled is what a drill says.
 type drilled struct {
+	From           string      `json:"from"`
 	Cluster        string      `json:"cluster"`
 	Index          uint64      `json:"index"`
 	Generation     uint64      `json:"generation"`
@@ -97,9 +122,9 @@ func drill(c *cobra.Command, r *node.Remnant, scratch string, given shares) (dri
 	return out, err
 }
 
-func (d drilled) print(c *cobra.Command, format *console.Format, name string) error {
+func (d drilled) print(c *cobra.Command, format *console.Format) error {
 	n := d.Census
-	t := console.Pairs("Cluster", d.Cluster, "Index", d.Index, "Generation", d.Generation,
+	t := console.Pairs("From", d.From, "Cluster", d.Cluster, "Index", d.Index, "Generation", d.Generation,
 		"Digest", d.Digest, "First transaction key", d.TransactionKey, "Vaults", n.Vaults, "Applications",
 		n.Applications,
 		"Secrets", fmt.Sprintf("%d in %d versions", n.Secrets, n.SecretVersions),
@@ -110,7 +135,7 @@ func (d drilled) print(c *cobra.Command, format *console.Format, name string) er
 		return err
 	}
 	console.Tell(c, c.OutOrStdout(), "\nA cluster can be recovered from %s: all %d sealed records "+
-		"open, and it takes writes.", name, d.Opened)
+		"open, and it takes writes.", d.From, d.Opened)
 	return nil
 }
 

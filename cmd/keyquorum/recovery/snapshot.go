@@ -17,11 +17,10 @@ import (
 	"keyquorum/node"
 )
 
-// SnapshotCommand is the group snapshot.
-func SnapshotCommand(k *operator.Connection) *cobra.Command {
+// SnapshotCommand is the group snapshot. stores are those of a server's configuration.
+func SnapshotCommand(k *operator.Connection, stores Stores) *cobra.Command {
 	return console.Group("snapshot", "Save snapshots of the cluster, and look at saved ones", save(k),
-		inspect(), verify(),
-		restore(k))
+		list(stores), inspect(), verify(), restore(k))
 }
 
 func save(k *operator.Connection) *cobra.Command {

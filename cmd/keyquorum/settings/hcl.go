@@ -79,7 +79,7 @@ func (r *reader) item(at Place, path string, value ast.Node) {
 		r.stanza(at, path, object.List)
 		return
 	}
-	ours := strings.TrimPrefix(path, ownStanza+".")
+	ours := ownName(path)
 	is, known := translations[path]
 	if !known && r.isSetting(ours) {
 		is, known = translation{name: ours}, true
@@ -183,6 +183,14 @@ func isLiteral(value ast.Node, want string) bool {
 func (r *reader) keysOf(stanza string) (keys []string) {
 	if stanza == "" || stanza == ownStanza {
 		keys = append(keys, r.names...)
+	}
+	if slices.Contains(grouped, stanza) {
+		for _, name := range r.names {
+			key, inside := strings.CutPrefix(name, strings.ReplaceAll(stanza, ".", "_")+"_")
+			if inside && ownName(stanza+"."+key) == name {
+				keys = append(keys, key)
+			}
+		}
 	}
 	for path := range translations {
 		if inside, key := cutLast(path); inside == stanza && !slices.Contains(keys, key) {

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,20 @@ var stanzas = map[string]bool{
 	"listener.tcp.telemetry": true,
 	"storage.raft":           true,
 	"telemetry":              true,
+	"snapshots":              true,
+	"snapshots.s3":           true,
+}
+
+// grouped are stanzas of ours that hold settings by the rest of their names: every in snapshots is
+// snapshots_every.
+var grouped = []string{"snapshots", "snapshots.s3"}
+
+// ownName is the name that one of our settings would have that stands at a path.
+func ownName(path string) string {
+	if inside, _ := cutLast(path); slices.Contains(grouped, inside) {
+		return strings.ReplaceAll(path, ".", "_")
+	}
+	return strings.TrimPrefix(path, ownStanza+".")
 }
 
 // A translation is what a name of Vault's is here.

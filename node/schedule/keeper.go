@@ -1,0 +1,157 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// lookEvery is how often an unsealed node looks whether it leads, and whether a snapshot is due.
+const lookEvery = 5 * time.Second
+
+// A keeper serves one store.
+type keeper struct {
+	plan    Plan
+	store   Store
+	cluster string
+	source  Source
+	now     func() time.Time
+	logger  hclog.Logger
+	account *account
+
+	settled time.Time // the interval with which nothing is left to do, as long as this node leads
+	failed  int       // attempts in a row
+	again   time.Time // before then no other attempt is made
+	doubted Name      // of a snapshot that may be there, though keeping it failed
+}
+
+func (k *keeper) run(ctx context.Context) {
+	for {
+		k.look(ctx)
+		select {
+		case <-time.After(lookEvery):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// look does what is due if this node leads. What it did before is forgotten when it doesn't:
+// another goes on.
+func (k *keeper) look(ctx context.Context) {
+	leading, stop, leads := k.source.WhileLeading(ctx)
+	defer stop()
+	if !leads {
+		k.settled, k.failed, k.again = time.Time{}, 0, time.Time{}
+		k.account.note(func(f *Figures) { f.Trouble = "" })
+		return
+	}
+	due := k.now().UTC().Truncate(k.plan.Every)
+	if due.Equal(k.settled) || time.Now().Before(k.again) {
+		return
+	}
+	attempt, cancel := context.WithTimeout(leading, k.plan.patience())
+	defer cancel()
+	err := k.attempt(attempt, Name{k.cluster, due})
+	switch {
+	case err == nil:
+		k.succeeded(due)
+	case leading.Err() == nil: // else the successor does it, or this node after its next unsealing
+		k.fails(err)
+	}
+}
+
+func (k *keeper) succeeded(due time.Time) {
+	if k.failed > 0 {
+		k.logger.Info("the schedule of snapshots is kept again", "store", k.store)
+	}
+	k.settled, k.failed = due, 0
+	k.account.note(func(f *Figures) { f.Trouble = "" })
+}
+
+func (k *keeper) fails(err error) {
+	k.failed++
+	wait := k.plan.retry(k.failed)
+	k.again = time.Now().Add(wait)
+	k.account.note(func(f *Figures) { f.Failures, f.Trouble = f.Failures+1, err.Error() })
+	k.logger.Error("a scheduled snapshot failed", "store", k.store, "error", err, "again in", wait)
+}
+
+// attempt has the snapshot kept that is due, and removes those that are too old. It looks first: it
+// may be there already, from this node or another.
+func (k *keeper) attempt(ctx context.Context, name Name) error {
+	kept, err := k.store.List(ctx)
+	if err != nil {
+		return fmt.Errorf("the store can't be read: %w", err)
+	}
+	ours := ofCluster(kept, k.cluster)
+	if k.doubted == name || !has(ours, name) {
+		bytes, err := k.take(ctx, name)
+		if err != nil {
+			return err
+		}
+		ours = ofCluster(append(ours, Kept{name, bytes}), k.cluster)
+	}
+	k.account.note(func(f *Figures) { f.Newest = newest(ours, name.Due) })
+	return k.remove(ctx, k.plan.surplus(ours, name.Due))
+}
+
+func has(ours []Kept, name Name) bool {
+	for _, k := range ours {
+		if k.Due.Equal(name.Due) {
+			return true
+		}
+	}
+	return false
+}
+
+// newest is when the newest was due, of those that a node with a right clock can have taken by now.
+func newest(ours []Kept, due time.Time) time.Time {
+	for _, k := range ours {
+		if !k.Due.After(due) {
+			return k.Due
+		}
+	}
+	return time.Time{}
+}
+
+func (k *keeper) take(ctx context.Context, name Name) (bytes int64, err error) {
+	begun := time.Now()
+	s, err := k.source.Take(ctx, name, k.store.String())
+	if err != nil {
+		return 0, fmt.Errorf("no snapshot was taken: %w", err)
+	}
+	if k.doubted == name {
+		err = k.store.Remove(ctx, name)
+	}
+	if err == nil {
+		bytes, err = k.store.Put(ctx, name, s.Write, s.Check)
+	}
+	if errors.Is(err, ErrThere) { // whoever led a moment ago was faster
+		return bytes, s.Ended(nil)
+	}
+	if k.doubted = name; err == nil {
+		k.doubted = Name{}
+	}
+	if err = errors.Join(err, s.Ended(err)); err != nil {
+		return 0, fmt.Errorf("the snapshot was not kept: %w", err)
+	}
+	took := time.Since(begun)
+	k.account.note(func(f *Figures) { f.Bytes, f.Took = bytes, took })
+	k.logger.Info("kept a scheduled snapshot", "store", k.store, "name", name, "bytes", bytes,
+		"took", took)
+	return bytes, nil
+}
+
+func (k *keeper) remove(ctx context.Context, old []Kept) error {
+	for _, o := range old {
+		if err := k.store.Remove(ctx, o.Name); err != nil {
+			return fmt.Errorf("the newest snapshot is kept, but older ones can't be removed: %w", err)
+		}
+		k.logger.Info("removed an old scheduled snapshot", "store", k.store, "name", o.Name)
+	}
+	return nil
+}

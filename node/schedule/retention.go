@@ -1,0 +1,43 @@
+package schedule
+
+import (
+	"slices"
+	"time"
+)
+
+// ofCluster are the snapshots of one cluster, the newest first. Whatever else lies in a store is
+// none of ours.
+func ofCluster(kept []Kept, cluster string) []Kept {
+	ours := slices.DeleteFunc(slices.Clone(kept), func(k Kept) bool { return k.Cluster != cluster })
+	slices.SortFunc(ours, func(a, b Kept) int { return b.Due.Compare(a.Due) })
+	return ours
+}
+
+// surplus are those that need not be kept any more, once the one that is due is kept. ours are of
+// one cluster, the newest first. One stays as long as its number or its age lets it; the newest
+// stays in any case, and so does what is not older than the one that is due.
+func (p Plan) surplus(ours []Kept, due time.Time) (old []Kept) {
+	for i, k := range ours {
+		young := p.KeepFor > 0 && due.Sub(k.Due) < p.KeepFor
+		if i > 0 && i >= p.Keep && !young && k.Due.Before(due) {
+			old = append(old, k)
+		}
+	}
+	return old
+}
+
+// retry is how long to wait after so many attempts in a row that failed: longer each time, and
+// never as long as an interval.
+func (p Plan) retry(failed int) time.Duration {
+	const first, most = 30 * time.Second, 15 * time.Minute
+	wait := first
+	for i := 1; i < failed && wait < most; i++ {
+		wait *= 2
+	}
+	return min(wait, most, p.Every/2)
+}
+
+// patience bounds one attempt. A large snapshot over a thin line takes its time.
+func (p Plan) patience() time.Duration {
+	return min(max(p.Every, 10*time.Minute), 6*time.Hour)
+}

@@ -1,0 +1,52 @@
+package schedule
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// Retention: by number, by age, and by whichever keeps more; never the newest, and never what is
+// not older than the one that is due, as after a clock that was wrong.
+func TestSurplus(t *testing.T) {
+	at := func(day int) time.Time { return time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC) }
+	var ours []Kept
+	for _, day := range []int{30, 9, 8, 7, 6, 5} { // a node was three weeks ahead
+		ours = append(ours, Kept{Name: Name{Due: at(day)}})
+	}
+	const days = 24 * time.Hour
+	for _, row := range []struct {
+		plan Plan
+		want []int // that go
+	}{
+		{Plan{Keep: 4}, []int{6, 5}},
+		{Plan{Keep: 1}, []int{8, 7, 6, 5}},
+		{Plan{Keep: 10}, nil},
+		{Plan{KeepFor: 2 * days}, []int{7, 6, 5}},
+		{Plan{KeepFor: time.Hour}, []int{8, 7, 6, 5}},
+		{Plan{Keep: 2, KeepFor: 3 * days}, []int{6, 5}},
+		{Plan{Keep: 5, KeepFor: days}, []int{5}},
+	} {
+		var got []int
+		for _, k := range row.plan.surplus(ours, at(9)) {
+			got = append(got, k.Due.Day())
+		}
+		if !slices.Equal(got, row.want) {
+			t.Errorf("by %+v those of %v go, want %v", row.plan, got, row.want)
+		}
+	}
+}
+
+// An attempt that failed is made again before the next one is due, and ever more seldom.
+func TestRetry(t *testing.T) {
+	for _, every := range []time.Duration{Least, time.Hour, 24 * time.Hour} {
+		before := time.Duration(0)
+		for failed := 1; failed < 100; failed++ {
+			wait := Plan{Every: every}.retry(failed)
+			if wait < before || wait < Least/2 || wait > every/2 || wait > 15*time.Minute {
+				t.Errorf("with one in %v it waits %v after %d failures", every, wait, failed)
+			}
+			before = wait
+		}
+	}
+}
