@@ -1,12 +1,10 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -14,7 +12,6 @@ import (
 	"time"
 
 	"keyquorum/cluster/identity"
-	"keyquorum/internal/address"
 	"keyquorum/seal"
 	"keyquorum/storage"
 )
@@ -28,8 +25,9 @@ type Challenger interface {
 // A Challenge is the seal's lock and a nonce. Strangers get it: the lock is good for checking
 // shares, and for nothing else (decision 17).
 type Challenge struct {
-	Lock  []byte
-	Nonce []byte
+	Lock    []byte
+	Nonce   []byte
+	Version string // of the member's program; "" from one that doesn't tell, and takes no label
 }
 
 // An Answer proves, by MAC, that shares were given at the joiner.
@@ -39,6 +37,7 @@ type Answer struct {
 	MAC         []byte
 	CSR         []byte // PKCS#10, DER
 	ClusterAddr string
+	Label       string // for people; "" is told to nobody
 }
 
 // An Admission is what makes a node a member. Whom to talk to it learns from Raft's log.
@@ -70,6 +69,22 @@ type joining struct {
 // behind ch. On a member it does nothing and returns nil. Called again before the shares are
 // complete, it begins anew.
 func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
+	return n.join(ctx, ch, nonVoter, func() bool { return true })
+}
+
+// JoinUnasked is Join for whom nobody has asked: it leaves a node alone that joins through another
+// challenger, and one that was given a share. Repeated, it follows the cluster to other shares.
+func (n *Node) JoinUnasked(ctx context.Context, ch Challenger, nonVoter bool) error {
+	return n.join(ctx, ch, nonVoter, func() bool {
+		j := n.joining
+		return j == nil || j.challenger == ch && n.ceremony.Progress() == 0
+	})
+}
+
+// join asks for the challenge, and collects shares for it if mayBegin, called with mu held.
+func (n *Node) join(
+	ctx context.Context, ch Challenger, nonVoter bool, mayBegin func() bool,
+) error {
 	if n.keys.Load() != nil {
 		return ErrUnsealed
 	}
@@ -88,6 +103,9 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	if err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
+	if err := neighbours(n.config.Version, challenge.Version); err != nil {
+		return err
+	}
 	if j.lock, err = seal.DecodeLock(challenge.Lock); err != nil {
 		return fmt.Errorf("node: join: the challenge: %w", err)
 	}
@@ -97,7 +115,7 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	if n.ctx.Err() != nil {
 		return errClosed
 	}
-	if n.member.Load() != nil { // an init, or a join, was faster
+	if n.member.Load() != nil || !mayBegin() { // an init, or a join, was faster
 		return nil
 	}
 	n.joining, n.ceremony = j, seal.NewLockCeremony(j.lock)
@@ -184,19 +202,30 @@ func (n *Node) askLocked(ctx context.Context, opener *seal.Opener, csr []byte) (
 	if err != nil {
 		return joinProof{}, Admission{}, fmt.Errorf("node: join: %w", err)
 	}
+	if lock, err := seal.DecodeLock(challenge.Lock); err != nil || lock != j.lock {
+		return joinProof{}, Admission{}, errOtherLock
+	}
 	proof := joinProof{opener, hex.EncodeToString(j.lock.ClusterID[:]), j.nodeID, challenge.Nonce}
 	mac, err := proof.answer(csr, n.config.ClusterAddr)
 	if err != nil {
 		return joinProof{}, Admission{}, err
 	}
-	admission, err := j.challenger.Answer(ctx, Answer{
-		ServerID: j.nodeID, Nonce: challenge.Nonce, MAC: mac, CSR: csr, ClusterAddr: n.config.ClusterAddr,
-	})
+	a := Answer{ServerID: j.nodeID, Nonce: challenge.Nonce, MAC: mac, CSR: csr,
+		ClusterAddr: n.config.ClusterAddr}
+	if challenge.Version != "" {
+		a.Label = n.config.Label
+	}
+	admission, err := j.challenger.Answer(ctx, a)
 	if err != nil {
 		return joinProof{}, Admission{}, fmt.Errorf("node: join: %w", err)
 	}
 	return proof, admission, nil
 }
+
+// errOtherLock: whoever answers now is of another cluster, or the cluster's shares were changed.
+var errOtherLock = &PeerError{"the one that answers now has another seal than the one that was " +
+	"asked to join: its shares were changed meanwhile, or it is of another cluster. Join again " +
+	"(keyquorum operator raft join), and give the shares that are good there"}
 
 // openAdmitted opens the seal record that came, which must be the one of the challenge's lock.
 func openAdmitted(opener *seal.Opener, a Admission) (seal.Record, *seal.Root, error) {
@@ -236,64 +265,8 @@ func (n *Node) MakeChallenge(serverID string) (Challenge, error) {
 	if !isNodeID(serverID) {
 		return Challenge{}, errors.New("node: a server id is 32 hex digits")
 	}
-	return Challenge{Lock: m.sealRecord().Lock.Encode(), Nonce: n.nonces.make(serverID, time.Now())},
-		nil
-}
-
-// AdmitAnswer serves the second: it checks the proof, signs the certificate and has the leader add
-// the node as a non-voter.
-func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
-	m, k := n.member.Load(), n.keys.Load()
-	if k == nil {
-		return Admission{}, ErrSealed
-	}
-	if !isNodeID(a.ServerID) || !n.nonces.valid(a.ServerID, a.Nonce, time.Now()) {
-		return Admission{}, ErrInvalidAnswer
-	}
-	proof := joinProof{k.root, m.identity.ClusterID, a.ServerID, a.Nonce}
-	mac, err := proof.answer(a.CSR, a.ClusterAddr)
-	if err != nil {
-		return Admission{}, ErrSealed
-	}
-	if !hmac.Equal(mac, a.MAC) {
-		return Admission{}, ErrInvalidAnswer
-	}
-	if err := address.Reachable(a.ClusterAddr); err != nil {
-		return Admission{}, &PeerError{"the cluster address of the new node: " + err.Error()}
-	}
-	view := m.cluster.View()
-	wanted, err := identity.NodeKeysOf(view)
-	if err != nil {
-		return Admission{}, err
-	}
-	authority, err := k.authority(view)
-	if err != nil {
-		return Admission{}, err
-	}
-	certificate, err := authority.Sign(a.CSR, m.identity.ClusterID, a.ServerID, n.config.Now())
-	if err != nil {
-		return Admission{}, err
-	}
-	leaf, err := x509.ParseCertificate(certificate)
-	if err != nil {
-		return Admission{}, err
-	}
-	if err := m.cluster.Add(ctx, a.ServerID, a.ClusterAddr, leaf); err != nil {
-		return Admission{}, err
-	}
-	trust, err := m.cluster.Trusted().Encode()
-	if err != nil {
-		return Admission{}, err
-	}
-	admission := Admission{
-		Certificate: certificate, CA: bytes.Join(wanted.Authorities, nil),
-		SealRecord: m.sealRecord().Encode(), Trust: trust,
-	}
-	if admission.GossipKey, err = proof.mask(bytes.Join(m.cluster.GossipKeys(), nil)); err != nil {
-		return Admission{}, err
-	}
-	admission.Proof, err = proof.admission(admission)
-	return admission, err
+	return Challenge{Lock: m.sealRecord().Lock.Encode(), Nonce: n.nonces.make(serverID, time.Now()),
+		Version: n.config.Version}, nil
 }
 
 func isNodeID(s string) bool {

@@ -172,6 +172,7 @@ func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.R
 	n.wg.Go(func() { n.followKeyring(m, k) })
 	n.wg.Go(func() { n.driveKeys(m, k, n.driveGossip) })
 	n.wg.Go(func() { n.driveKeys(m, k, n.driveNodes) })
+	n.wg.Go(func() { n.driveKeys(m, k, (&expectation{n: n, k: k}).drive) })
 	err = n.cleanse(ctx, m, k)
 	n.keysMu.Lock()
 	current := n.opening == o // else it was ended, and who ended it must find no keys later
