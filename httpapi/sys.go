@@ -215,6 +215,7 @@ type sealStatusData struct {
 	Trouble string `json:"trouble,omitempty"`        // why this node serves nobody, shares or not
 	Waiting bool   `json:"waiting,omitempty"`        // the shares were good; it waits for a leader
 	NoRoom  string `json:"refuses_writes,omitempty"` // why, while it serves reads
+	Joining string `json:"joining,omitempty"`        // what a node that is to join waits for
 }
 
 func sealStatusOf(s node.SealStatus) sealStatusData {
@@ -234,6 +235,7 @@ func sealStatusOf(s node.SealStatus) sealStatusData {
 
 func sealStatus(c *call, _ *none) (sealStatusData, error) {
 	s := sealStatusOf(c.h.n.SealStatus())
+	s.Joining = c.joinWaits()
 	if h := c.h.n.Health(); s.Trouble == "" && !s.Sealed {
 		memory, cancel := context.WithCancel(c.ctx)
 		cancel() // Leader asks nobody

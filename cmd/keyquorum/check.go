@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -59,6 +60,7 @@ func checkOf(config *serverConfig, told problems) *check {
 	}
 	c.environment(os.Environ())
 	c.certificate(zones)
+	c.seeds()
 	c.data()
 	c.usageLog()
 	c.ports()
@@ -155,6 +157,20 @@ func (c *check) readable(flag, file string) bool {
 	}
 	c.refuse(flag, err.Error(), next)
 	return false
+}
+
+// seeds looks at the authorities of places to join, and asks nobody.
+func (c *check) seeds() {
+	for _, seed := range c.config.Seeds {
+		if seed.CAFile == "" || !c.readable("retry-join", seed.CAFile) {
+			continue
+		}
+		if pem, err := os.ReadFile(seed.CAFile); err == nil &&
+			!x509.NewCertPool().AppendCertsFromPEM(pem) {
+			c.refuse("retry-join", seed.CAFile+" holds no PEM certificate",
+				"name the file with the authority that signs the members' certificates")
+		}
+	}
 }
 
 // data looks at the data folder from outside.

@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 		"cmd/keyquorum/console", "cmd/keyquorum/dev", "cmd/keyquorum/mover",
 		"cmd/keyquorum/objects", "cmd/keyquorum/operator", "cmd/keyquorum/proving",
 		"cmd/keyquorum/recovery", "cmd/keyquorum/runner", "cmd/keyquorum/service",
-		"cmd/keyquorum/session", "cmd/keyquorum/settings", "httpapi", "node", "internal/address",
+		"cmd/keyquorum/session", "cmd/keyquorum/settings", "httpapi", "httpapi/seeds", "node", "internal/address",
 		"internal/placement", "internal/space", "internal/terse",
 	},
 	"cmd/keyquorum/console": {},
@@ -59,8 +59,9 @@ var rooms = map[string][]string{
 		"cmd/keyquorum/console", "cmd/keyquorum/operator", "httpapi", "prove",
 	},
 	"httpapi": {
-		"node", "vault", "internal/address", "internal/placement", "internal/tally", "internal/throng",
+		"httpapi/seeds", "node", "vault", "internal/address", "internal/placement", "internal/tally", "internal/throng",
 	},
+	"httpapi/seeds": {"internal/address", "node"},
 	"node": {
 		"node/archive", "vault", "seal", "audit", "cluster", "cluster/gossip", "cluster/identity", "fsm",
 		"storage", "internal/address", "internal/latch", "internal/placement", "internal/space",

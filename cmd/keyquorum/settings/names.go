@@ -10,11 +10,12 @@ const ownStanza = "keyquorum"
 
 // stanzas are those that may be there, by their names and labels.
 var stanzas = map[string]bool{
-	ownStanza:                true,
-	"listener.tcp":           true,
-	"listener.tcp.telemetry": true,
-	"storage.raft":           true,
-	"telemetry":              true,
+	ownStanza:                 true,
+	"listener.tcp":            true,
+	"listener.tcp.telemetry":  true,
+	"storage.raft":            true,
+	"storage.raft.retry_join": true,
+	"telemetry":               true,
 }
 
 // A translation is what a name of Vault's is here.
@@ -41,18 +42,20 @@ var translations = map[string]translation{
 	"listener.tcp.telemetry.unauthenticated_metrics_access": {name: "metrics_unauthenticated"},
 	"storage.raft.path":                                     {name: "data"},
 	"storage.raft.node_id":                                  {name: "label"},
+	"storage.raft.retry_join_as_non_voter":                  {name: "retry_join_as_non_voter"},
 }
 
 // already are names of Vault's that may be there with the one value that says what a node does
 // anyway.
 var already = map[string]string{
-	"ui":                                    "false",
-	"disable_mlock":                         "true",
-	"disable_clustering":                    "false",
-	"listener.tcp.tls_disable":              "false",
-	"listener.tcp.tls_disable_client_certs": "true",
-	"listener.tcp.tls_min_version":          "tls12",
-	"telemetry.disable_hostname":            "true",
+	"ui":                                       "false",
+	"disable_mlock":                            "true",
+	"disable_clustering":                       "false",
+	"listener.tcp.tls_disable":                 "false",
+	"listener.tcp.tls_disable_client_certs":    "true",
+	"listener.tcp.tls_min_version":             "tls12",
+	"storage.raft.retry_join.auto_join_scheme": "https",
+	"telemetry.disable_hostname":               "true",
 }
 
 // whyNot is what to do instead of a name that Vault has, "" where nothing is known of it.
