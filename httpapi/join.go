@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -103,6 +104,9 @@ func (ch *challenger) call(ctx context.Context, name string, in, out any) error 
 	if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) {
 		return fmt.Errorf("%w; give --leader-ca-cert (leader_ca_cert): the authority that signed the certificate there",
 			err)
+	}
+	if request := (*url.Error)(nil); errors.As(err, &request) {
+		return request.Err // whom was asked is known
 	}
 	if err != nil {
 		return err

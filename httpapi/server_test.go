@@ -52,7 +52,7 @@ func TestJoin(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr, ca := member.listen(t)
-	joiner := newService(t)
+	joiner := newService(t, named("two"))
 	joiner.token, joiner.shares = member.token, member.shares
 	join := func(addr, ca, more string) answer {
 		body := `{"leader_api_addr":"` + addr + `","leader_ca_cert":"` + strings.ReplaceAll(ca, "\n",
