@@ -144,7 +144,8 @@ func (r *joinRefused) Error() string {
 // Is: where a member has refused, and the same asked again would be refused again, nothing came
 // of it.
 func (r *joinRefused) Is(target error) bool {
-	return target == node.ErrNotAdmitted && r.status != http.StatusServiceUnavailable
+	return target == node.ErrNotAdmitted && r.status != http.StatusServiceUnavailable ||
+		target == node.ErrIDRemoved && r.status == http.StatusGone
 }
 
 // joins owns what makes this node join in the background: the one series of attempts that somebody

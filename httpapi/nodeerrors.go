@@ -30,6 +30,8 @@ func nodeFailure(err error) error {
 		return refuse(http.StatusBadRequest, "", uninitialized)
 	case errors.Is(err, node.ErrUnsealed):
 		return refuse(http.StatusBadRequest, "", "vault is unsealed")
+	case errors.Is(err, node.ErrIDRemoved):
+		return refuse(http.StatusGone, "", err.Error())
 	case errors.Is(err, node.ErrInvalidAnswer):
 		return refuse(http.StatusBadRequest, "", "invalid answer given")
 	case node.IsBadShare(err):

@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"time"
 
+	"keyquorum/cluster"
 	"keyquorum/cluster/identity"
+	"keyquorum/fsm"
 	"keyquorum/seal"
 	"keyquorum/storage"
 )
@@ -56,6 +58,9 @@ var ErrInvalidAnswer = errors.New("node: invalid answer given")
 // ErrNotAdmitted: the member that was asked has refused the joiner, and nothing came of it. A
 // Challenger gives it where that is sure.
 var ErrNotAdmitted = errors.New("node: not admitted")
+
+// ErrIDRemoved: a node of that id was removed. A Challenger gives it where a member has said so.
+var ErrIDRemoved = cluster.ErrIDRemoved
 
 // joining is a node that collects shares to answer a challenge.
 type joining struct {
@@ -137,7 +142,10 @@ func (n *Node) JoinedAlready(ctx context.Context, ch Challenger) error {
 	if why := m.cluster.Unfit(); why != nil {
 		return &PeerError{why.Error()}
 	}
-	challenge, err := ch.Challenge(ctx, newNodeID())
+	challenge, err := ch.Challenge(ctx, m.identity.NodeID)
+	if errors.Is(err, ErrIDRemoved) { // which this one may not have heard
+		return &PeerError{cluster.ErrRemoved.Error()}
+	}
 	if err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
@@ -159,10 +167,11 @@ func (n *Node) answerLocked(ctx context.Context, opener *seal.Opener) (*seal.Roo
 	if err != nil {
 		return nil, err
 	}
-	if err := n.keepPending(pending{hex.EncodeToString(j.lock.ClusterID[:]), j.nodeID}); err != nil {
-		return nil, err
+	proof, admission, err := n.askAsLocked(ctx, opener, csr)
+	if errors.Is(err, ErrIDRemoved) { // its admission has lapsed, or somebody removed it
+		j.nodeID = newNodeID()
+		proof, admission, err = n.askAsLocked(ctx, opener, csr)
 	}
-	proof, admission, err := n.askLocked(ctx, opener, csr)
 	if errors.Is(err, ErrNotAdmitted) { // under another id it may be
 		j.nodeID = newNodeID()
 		return nil, errors.Join(err, n.dropPending())
@@ -192,6 +201,16 @@ func (n *Node) answerLocked(ctx context.Context, opener *seal.Opener) (*seal.Roo
 		return nil, err
 	}
 	return root, nil
+}
+
+// askAsLocked asks under an id that the folder keeps from before.
+func (n *Node) askAsLocked(ctx context.Context, opener *seal.Opener, csr []byte) (joinProof,
+	Admission, error) {
+	p := pending{hex.EncodeToString(n.joining.lock.ClusterID[:]), n.joining.nodeID}
+	if err := n.keepPending(p); err != nil {
+		return joinProof{}, Admission{}, err
+	}
+	return n.askLocked(ctx, opener, csr)
 }
 
 // askLocked makes the second join call, over a fresh nonce: people may have taken their time.
@@ -264,6 +283,9 @@ func (n *Node) MakeChallenge(serverID string) (Challenge, error) {
 	}
 	if !isNodeID(serverID) {
 		return Challenge{}, errors.New("node: a server id is 32 hex digits")
+	}
+	if _, removed := m.cluster.View().Get(fsm.RemovedDir + serverID); removed {
+		return Challenge{}, ErrIDRemoved
 	}
 	return Challenge{Lock: m.sealRecord().Lock.Encode(), Nonce: n.nonces.make(serverID, time.Now()),
 		Version: n.config.Version}, nil
