@@ -18,7 +18,7 @@ const (
 	lookupTime = 5 * time.Second  // for the records of one name
 	askTime    = 5 * time.Second  // for one call at one place
 	shortest   = time.Second      // between two rounds, before half of it is left to chance
-	longest    = 30 * time.Second // likewise, when rounds have failed for a while
+	longest    = 10 * time.Second // likewise, when rounds have failed for a while
 )
 
 // Config is what a Search needs.
