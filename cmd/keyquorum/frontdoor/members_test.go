@@ -159,9 +159,7 @@ func TestMembersPage(t *testing.T) {
 	nodes["a"] = o.serve("a")
 	shares := o.found()
 	for _, machine := range []string{"b", "c"} {
-		o.until(machine+" has found its cluster", func() bool {
-			return strings.Contains(o.joining(machine), "enough unseal shares")
-		})
+		o.awaitFound(machine)
 		o.unseal(machine, shares)
 		if said := o.joining(machine); said != "" {
 			t.Errorf("%s is a member, and says %q", machine, said)
@@ -232,9 +230,7 @@ func (o *operations) replaceTwice(nodes map[string]*exec.Cmd, shares []string) {
 	if err := first.Start(); err != nil {
 		o.t.Fatal(err)
 	}
-	o.until("the new node joins", func() bool {
-		return strings.Contains(o.joining("e"), "enough unseal shares")
-	})
+	o.awaitFound("e")
 	o.sh("e", o.at("e")+"keyquorum operator unseal - || true", shares[0])
 	_ = first.Process.Kill()
 	_ = first.Wait()

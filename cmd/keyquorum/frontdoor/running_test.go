@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -111,8 +112,8 @@ func (o *operations) prepare(machine, address string) {
 	o.sh(machine, o.page["running sh"][0], "")
 }
 
-// serve starts the node of a machine as the page does.
-func (o *operations) serve(machine string) *exec.Cmd {
+// serve starts the node of a machine as the page does. env comes on top of its environment.
+func (o *operations) serve(machine string, env ...string) *exec.Cmd {
 	o.t.Helper()
 	cmd := exec.Command("sh", "-c", "exec "+o.here(o.page["running sh"][1], machine))
 	log, err := os.Create(filepath.Join(o.dir, machine, "server.log"))
@@ -120,7 +121,8 @@ func (o *operations) serve(machine string) *exec.Cmd {
 		o.t.Fatal(err)
 	}
 	defer log.Close()
-	cmd.Dir, cmd.Env, cmd.Stderr = filepath.Join(o.dir, machine), o.env, log
+	cmd.Dir, cmd.Stderr = filepath.Join(o.dir, machine), log
+	cmd.Env = append(slices.Clone(o.env), env...)
 	if err := cmd.Start(); err != nil {
 		o.t.Fatal(err)
 	}

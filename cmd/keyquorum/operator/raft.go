@@ -34,7 +34,7 @@ func raftJoin(k *Connection) *cobra.Command {
 		Short: "Make a node join the cluster behind an address; then unseal it",
 		Long: "Make a node join the cluster behind an address; then unseal it. A node whose " +
 			"configuration has retry_join does this by itself.",
-		Args:  console.Arguments(1, 1),
+		Args: console.Arguments(1, 1),
 		Example: "  keyquorum operator raft join https://10.0.0.1:8200 --leader-ca-cert @ca.pem " +
 			"--address https://10.0.0.2:8200",
 	}
