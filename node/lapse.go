@@ -71,8 +71,8 @@ func (e *expectation) drive(ctx context.Context, m *member) error {
 func (e *expectation) look(
 	ctx context.Context, m *member, view fsm.View, id string, since time.Time,
 ) error {
-	_, isMember := view.Members().Find(id)
-	if id == m.identity.NodeID || isMember && m.cluster.HasHeard(id) {
+	known, isMember := view.Members().Find(id)
+	if isMember && (known.Voter || id == m.identity.NodeID || m.cluster.HasHeard(id)) {
 		return m.expectNoMore(ctx, id)
 	}
 	record, _, err := openSealed[expected](e.k, view, expectedDir+id)

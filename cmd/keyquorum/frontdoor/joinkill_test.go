@@ -11,7 +11,7 @@ import (
 	"keyquorum/internal/overlay"
 )
 
-// mortal are edits that have a joining node kill itself at the step that its environment names.
+// mortal are edits that have a node kill itself at the step of a join that its environment names.
 var mortal = []overlay.Edit{
 	{File: "keyquorum/node/die.go", New: `package node
 
@@ -27,6 +27,10 @@ func dieAt(step string) {
 	}
 }
 `},
+	{File: "keyquorum/node/admit.go", Old: "\tif err := m.cluster.Add(ctx, ",
+		New: "\tdieAt(\"another node is expected\")\n\tif err := m.cluster.Add(ctx, "},
+	{File: "keyquorum/node/admit.go", Old: "\ttrust, err := m.cluster.Trusted()",
+		New: "\tdieAt(\"another node is added\")\n\ttrust, err := m.cluster.Trusted()"},
 	{File: "keyquorum/node/join.go", Old: "\treturn n.askLocked(ctx, opener, csr)\n",
 		New: "\tdieAt(\"its id is kept\")\n\treturn n.askLocked(ctx, opener, csr)\n"},
 	{File: "keyquorum/node/join.go", Old: "\tplain, err := proof.accept(admission)\n",
@@ -47,11 +51,7 @@ func TestJoinThatIsKilledGoesOn(t *testing.T) {
 		t.Skip("there is no openssl, with which docs/running.md makes certificates")
 	}
 	mortals := buildMortal(t)
-	o := follow(t)
-	o.prepare("a", "10.0.0.1")
-	a := o.serve("a")
-	shares := o.found()
-	o.seeking("b")
+	o, a, shares := oneMember(t)
 	for _, step := range []string{"", "its id is kept", "it is admitted", "its folder is made",
 		"its folder is in place", "it may open its folder"} {
 		b := o.serve("b", "PATH="+mortals+":"+os.Getenv("PATH"), "DIE_AT="+step)
@@ -64,10 +64,7 @@ func TestJoinThatIsKilledGoesOn(t *testing.T) {
 				o.sh("b", o.at("b")+"keyquorum operator unseal - >told 2>&1 || true", share)
 			}
 		}
-		if err := b.Wait(); err == nil || b.ProcessState.Sys().(syscall.WaitStatus).Signal() !=
-			syscall.SIGKILL {
-			t.Fatalf("at the step %q the node ended with %v", step, err)
-		}
+		killedItself(t, step, b)
 		id := o.idAt("a", "b")
 		b = o.serve("b")
 		if step != "its folder is in place" && step != "it may open its folder" {
@@ -83,6 +80,61 @@ func TestJoinThatIsKilledGoesOn(t *testing.T) {
 	_ = a.Process.Signal(syscall.SIGTERM)
 	if err := a.Wait(); err != nil {
 		t.Errorf("the first node ended with %v", err)
+	}
+}
+
+// TestMemberThatIsKilledWhileItAdmits dies before and after the cluster has the new node. That one
+// waits, finds a member again, and is one member more.
+func TestMemberThatIsKilledWhileItAdmits(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("there is no openssl, with which docs/running.md makes certificates")
+	}
+	mortals := buildMortal(t)
+	o, a, shares := oneMember(t)
+	for _, step := range []string{"another node is expected", "another node is added"} {
+		_ = a.Process.Kill()
+		_ = a.Wait()
+		a = o.serve("a", "PATH="+mortals+":"+os.Getenv("PATH"), "DIE_AT="+step)
+		o.unseal("a", shares)
+		b := o.serve("b")
+		o.awaitFound("b")
+		for _, share := range shares {
+			o.sh("b", o.at("b")+"keyquorum operator unseal - >told 2>&1 || true", share)
+		}
+		killedItself(t, step, a)
+		a = o.serve("a")
+		o.unseal("a", shares)
+		id := o.idAt("a", "b")
+		if is := id != ""; is != (step == "another node is added") {
+			t.Errorf("killed when %s, it has the new node as %q", step, id)
+		}
+		o.unseal("b", shares)
+		o.awaitVoters("a", "a", "b")
+		if now := o.idAt("a", "b"); id != "" && now != id {
+			t.Errorf("killed when %s, the new node is %s, and was %s", step, now, id)
+		}
+		o.leave("b", b)
+	}
+}
+
+// oneMember is a cluster of machine a, and a machine b whose node looks for it.
+func oneMember(t *testing.T) (o *operations, a *exec.Cmd, shares []string) {
+	t.Helper()
+	o = follow(t)
+	o.prepare("a", "10.0.0.1")
+	a = o.serve("a")
+	shares = o.found()
+	o.seeking("b")
+	return o, a, shares
+}
+
+// killedItself waits for the end of a node, which must be that.
+func killedItself(t *testing.T, step string, node *exec.Cmd) {
+	t.Helper()
+	if err := node.Wait(); err == nil || node.ProcessState.Sys().(syscall.WaitStatus).Signal() !=
+		syscall.SIGKILL {
+		t.Fatalf("at the step %q the node ended with %v", step, err)
 	}
 }
 

@@ -186,6 +186,29 @@ func TestMembersPage(t *testing.T) {
 
 	o.move("b", nodes, shares)
 	o.replaceTwice(nodes, shares)
+	o.replaceInPlace(nodes, shares)
+}
+
+// replaceInPlace has a node take the place of one that was at its address, and lost its disk.
+func (o *operations) replaceInPlace(nodes map[string]*exec.Cmd, shares []string) {
+	o.t.Helper()
+	_ = nodes["e"].Process.Kill()
+	_ = nodes["e"].Wait()
+	if err := os.RemoveAll(filepath.Join(o.dir, "e", "data")); err != nil {
+		o.t.Fatal(err)
+	}
+	before := o.idAt("a", "e")
+	nodes["e"] = o.serve("e")
+	said := o.sh("a", o.at("a")+"keyquorum operator raft replace e https://10.0.0."+o.host["e"]+
+		":8200 --format json", strings.Join(shares, "\n")+"\n")
+	o.awaitVoters("e", "a", "b", "e")
+	var answer struct {
+		New string `json:"new_node_id"`
+	}
+	if err := json.Unmarshal([]byte(said), &answer); err != nil || answer.New == before ||
+		answer.New != o.idAt("a", "e") {
+		o.t.Errorf("node %s was replaced, and it says %s (%v)", before, said, err)
+	}
 }
 
 // move gives a node another address, as the page does, while the others serve.
