@@ -1,10 +1,13 @@
 package frontdoor
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -50,11 +53,10 @@ func TestJoinThatIsKilledGoesOn(t *testing.T) {
 	if _, err := exec.LookPath("openssl"); err != nil {
 		t.Skip("there is no openssl, with which docs/running.md makes certificates")
 	}
-	mortals := buildMortal(t)
 	o, a, shares := oneMember(t)
 	for _, step := range []string{"", "its id is kept", "it is admitted", "its folder is made",
 		"its folder is in place", "it may open its folder"} {
-		b := o.serve("b", "PATH="+mortals+":"+os.Getenv("PATH"), "DIE_AT="+step)
+		b := o.serve("b", mortally(t, step)...)
 		o.awaitFound("b")
 		if step == "" { // while it waits for its shares
 			o.sh("b", o.at("b")+"keyquorum operator unseal - || true", shares[0])
@@ -90,12 +92,11 @@ func TestMemberThatIsKilledWhileItAdmits(t *testing.T) {
 	if _, err := exec.LookPath("openssl"); err != nil {
 		t.Skip("there is no openssl, with which docs/running.md makes certificates")
 	}
-	mortals := buildMortal(t)
 	o, a, shares := oneMember(t)
 	for _, step := range []string{"another node is expected", "another node is added"} {
 		_ = a.Process.Kill()
 		_ = a.Wait()
-		a = o.serve("a", "PATH="+mortals+":"+os.Getenv("PATH"), "DIE_AT="+step)
+		a = o.serve("a", mortally(t, step)...)
 		o.unseal("a", shares)
 		b := o.serve("b")
 		o.awaitFound("b")
@@ -138,21 +139,33 @@ func killedItself(t *testing.T, step string, node *exec.Cmd) {
 	}
 }
 
-// buildMortal builds the program with such edits, and returns its folder.
-func buildMortal(t *testing.T) (dir string) {
+// mortalProgram builds the program with such edits, once, beside the one that has none.
+var mortalProgram = sync.OnceValues(func() (dir string, err error) {
+	dir = filepath.Join(filepath.Dir(program), "mortal")
+	edited := filepath.Join(filepath.Dir(program), "edited")
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.Mkdir(edited, 0o700)); err != nil {
+		return "", err
+	}
+	edits, err := overlay.Write(edited, mortal)
+	if err != nil {
+		return "", err
+	}
+	build := exec.Command("go", "build", "-overlay", edits, "-o", dir+"/", "keyquorum/cmd/keyquorum")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOEXPERIMENT=runtimesecret")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return dir, nil
+})
+
+// mortally is the environment in which a node kills itself at a step.
+func mortally(t *testing.T, step string) []string {
 	t.Helper()
-	edits, err := overlay.Write(t.TempDir(), mortal)
+	dir, err := mortalProgram()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir = t.TempDir()
-	build := exec.Command("go", "build", "-trimpath", "-overlay", edits, "-o", dir+"/",
-		"keyquorum/cmd/keyquorum")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOEXPERIMENT=runtimesecret")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return dir
+	return []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "DIE_AT=" + step}
 }
 
 func (o *operations) awaitFound(machine string) {
