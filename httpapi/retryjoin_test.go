@@ -143,6 +143,27 @@ func TestNodeFindsItsClusterByItself(t *testing.T) {
 	joiner.h.Close() // returns only when the search has ended
 }
 
+// The member that was found may be gone when the shares come: then another place is asked.
+func TestJoinGoesOnAtAnotherPlace(t *testing.T) {
+	member := newService(t)
+	if err := member.begin(3, 2); err != nil {
+		t.Fatal(err)
+	}
+	first, ca, end := member.listenUntil(t)
+	second, _ := member.listen(t) // with the same certificate
+	trusted := " leader_ca_cert_file=" + caFile(t, ca)
+	joiner, _ := seek(t, "two", nil, first+trusted, second+trusted)
+	joiner.awaitJoining(t, "enough unseal shares")
+	end()
+	joiner.token, joiner.shares = member.token, member.shares
+	if err := joiner.unseal(2); err != nil {
+		t.Fatal(err)
+	}
+	if n := member.members(); n != 2 {
+		t.Errorf("there are %d members", n)
+	}
+}
+
 // Strangers are not told what was found at other machines.
 func TestStrangersLearnNothingOfPlaces(t *testing.T) {
 	joiner, _ := seek(t, "two", nil, "https://127.0.0.1:1")
