@@ -66,6 +66,14 @@ func (c *Cluster) serveHello(
 	return judged.Answer, nil
 }
 
+// HasHeard says whether a member has ever said hello here, in this life of this member or an earlier
+// one.
+func (c *Cluster) HasHeard(nodeID string) bool {
+	c.hears.mu.RLock()
+	defer c.hears.mu.RUnlock()
+	return c.hears.book.Knows(nodeID)
+}
+
 // cutOlder closes the connections with a node in another life than one that has just begun: those
 // that it dialled, and those to it that are older.
 func (c *Cluster) cutOlder(nodeID string, life lives.ID) {

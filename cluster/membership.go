@@ -72,7 +72,7 @@ func (c *Cluster) Add(ctx context.Context, nodeID, at string, certificate *x509.
 	m := identity.NewMember(nodeID, at, certificate)
 	return c.changeMembers(ctx, func(list fsm.Members) (fsm.Members, error) {
 		if c.removed(nodeID) {
-			return nil, errIDRemoved
+			return nil, ErrIDRemoved
 		}
 		old, there := list.Find(nodeID)
 		m.Voter = old.Voter
@@ -87,8 +87,8 @@ func (c *Cluster) Add(ctx context.Context, nodeID, at string, certificate *x509.
 	})
 }
 
-// errIDRemoved is about who asks to join, which takes another id then by itself (node's pending).
-var errIDRemoved = errors.New("cluster: a node of this id was removed, and the id never comes " +
+// ErrIDRemoved is about who asks to join, which takes another id then by itself (node's pending).
+var ErrIDRemoved = errors.New("cluster: a node of this id was removed, and the id never comes " +
 	"back: the joining node has taken another now, so give it its shares again")
 
 func memberAt(list fsm.Members, at string) (id string, taken bool) {

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"keyquorum/httpapi/forwarded"
+	"keyquorum/httpapi/seeds"
 	"keyquorum/node"
 )
 
@@ -48,6 +49,11 @@ type Config struct {
 	Logger hclog.Logger // nil: nothing is logged
 	// Dial reaches the member that is asked to let this node join; nil: the system's TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
+	// Seeds are where a node without data looks for a member that lets it join, without a vote if
+	// NonVoter. Resolver looks their names up; nil: the system's.
+	Seeds    []seeds.Seed
+	NonVoter bool
+	Resolver seeds.Resolver
 	// Throttle is for each application in front of each vault; the zero value bounds nobody.
 	Throttle Throttle
 	// Trust says whose word on a caller's address counts; nil: nobody's.
@@ -127,7 +133,7 @@ func New(n *node.Node, c Config) *Handler {
 			Zone{Suffix: strings.ToLower(z.Suffix), Login: strings.ToLower(z.Login)})
 	}
 	h.openapi = sync.OnceValues(func() ([]byte, error) { return OpenAPI(h.version[0]) })
-	h.joins = newJoins(n, h.log)
+	h.joins = newJoins(n, h.log, newSearch(n, c, h.dial, h.log))
 	h.router = h.planes(c.OpenMetrics)
 	return h
 }

@@ -11,12 +11,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"keyquorum/httpapi/seeds"
 	"keyquorum/internal/address"
 	"keyquorum/node"
 )
@@ -74,13 +76,13 @@ func newChallenger(addr string, ca []byte, serverName string, dial dialer) (node
 func (ch *challenger) Challenge(ctx context.Context, serverID string) (node.Challenge, error) {
 	var out challengeData
 	err := ch.call(ctx, "challenge", challengeBody{serverID}, &out)
-	return node.Challenge{Lock: out.Challenge, Nonce: out.Nonce}, err
+	return node.Challenge{Lock: out.Challenge, Nonce: out.Nonce, Version: out.Version}, err
 }
 
 // Answer proves that this node was given the shares, and returns what makes it a member.
 func (ch *challenger) Answer(ctx context.Context, a node.Answer) (node.Admission, error) {
 	in := answerBody{ServerID: a.ServerID, Nonce: a.Nonce, Answer: a.MAC, CSR: a.CSR,
-		ClusterAddr: a.ClusterAddr}
+		ClusterAddr: a.ClusterAddr, Label: a.Label}
 	var out admissionData
 	err := ch.call(ctx, "answer", in, &out)
 	return node.Admission(out), err
@@ -102,6 +104,9 @@ func (ch *challenger) call(ctx context.Context, name string, in, out any) error 
 	if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) {
 		return fmt.Errorf("%w; give --leader-ca-cert (leader_ca_cert): the authority that signed the certificate there",
 			err)
+	}
+	if request := (*url.Error)(nil); errors.As(err, &request) {
+		return request.Err // whom was asked is known
 	}
 	if err != nil {
 		return err
@@ -139,21 +144,73 @@ func (r *joinRefused) Error() string {
 // Is: where a member has refused, and the same asked again would be refused again, nothing came
 // of it.
 func (r *joinRefused) Is(target error) bool {
-	return target == node.ErrNotAdmitted && r.status != http.StatusServiceUnavailable
+	return target == node.ErrNotAdmitted && r.status != http.StatusServiceUnavailable ||
+		target == node.ErrIDRemoved && r.status == http.StatusGone
 }
 
-// joins owns the one series of attempts to join that a handler may have under way.
+// joins owns what makes this node join in the background: the one series of attempts that somebody
+// may have asked for, and the search at the places of the configuration.
 type joins struct {
-	n   *node.Node
-	log hclog.Logger
+	n      *node.Node
+	log    hclog.Logger
+	search *seeds.Search // nil: the configuration names no place
 
-	mu     sync.Mutex // guards what follows
-	stop   context.CancelFunc
-	done   chan struct{} // closed when the series has ended; nil when there was none
-	closed bool
+	mu        sync.Mutex // guards what follows
+	stop      context.CancelFunc
+	done      chan struct{} // closed when the series has ended; nil when there was none
+	closed    bool
+	searching sync.WaitGroup
+	endSearch context.CancelFunc
 }
 
-func newJoins(n *node.Node, log hclog.Logger) *joins { return &joins{n: n, log: log} }
+func newJoins(n *node.Node, log hclog.Logger, search *seeds.Search) *joins {
+	j := &joins{n: n, log: log, search: search}
+	ctx, cancel := context.WithCancel(context.Background())
+	j.endSearch = cancel
+	if search != nil {
+		j.searching.Go(func() { search.Run(ctx) })
+	}
+	return j
+}
+
+// newSearch is a look for a member at the places of a configuration, nil where that has none.
+func newSearch(n *node.Node, c Config, dial dialer, log hclog.Logger) *seeds.Search {
+	if len(c.Seeds) == 0 {
+		return nil
+	}
+	resolver := c.Resolver
+	if resolver == nil {
+		resolver = net.DefaultResolver
+	}
+	return seeds.NewSearch(seeds.Config{
+		Node: n, Seeds: c.Seeds, NonVoter: c.NonVoter, Resolver: resolver, Logger: log,
+		Reach: func(p seeds.Place) (node.Challenger, error) {
+			return newChallenger(p.API, p.CA, p.ServerName, dial)
+		},
+	})
+}
+
+// joinWaits says what this node waits for on its way to become a member, "" where it is not on it.
+// What was found at other machines it tells nobody who is not on this one.
+func (c *call) joinWaits() string {
+	now, search := c.h.n.SealStatus(), c.h.joins.search
+	switch {
+	case now.Joining:
+		return "this node has found its cluster, and becomes a member with enough unseal shares"
+	case now.Initialized || search == nil:
+		return ""
+	}
+	waits := fmt.Sprintf("this node asks at the places that its configuration names in retry_join "+
+		"(%d), in turn, until a member lets it join", search.Places())
+	why := search.Why()
+	switch {
+	case why == nil:
+		return waits
+	case c.nearby():
+		return waits + "; at last: " + why.Error()
+	}
+	return waits + "; none has yet, and its log says why"
+}
 
 // start ends the series under way and begins another.
 func (j *joins) start(ch node.Challenger, nonVoter bool) {
@@ -172,7 +229,7 @@ func (j *joins) start(ch node.Challenger, nonVoter bool) {
 	}()
 }
 
-// try attempts until one succeeds or ctx ends.
+// try attempts until one succeeds, one is refused for good, or ctx ends.
 func (j *joins) try(ctx context.Context, ch node.Challenger, nonVoter bool) {
 	pause := time.NewTicker(joinPause)
 	defer pause.Stop()
@@ -181,6 +238,10 @@ func (j *joins) try(ctx context.Context, ch node.Challenger, nonVoter bool) {
 		err := j.n.Join(attempt, ch, nonVoter)
 		cancel()
 		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if peer := new(node.PeerError); errors.As(err, &peer) {
+			j.log.Error("this node can't join the cluster; not trying again", "error", err)
 			return
 		}
 		j.log.Warn("joining the cluster failed; trying again", "error", err)
@@ -203,5 +264,7 @@ func (j *joins) close() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.closed = true
+	j.endSearch()
+	j.searching.Wait()
 	j.endLocked()
 }

@@ -39,13 +39,14 @@ func nodeFailure(err error) error {
 		return refuse(http.StatusConflict, "", err.Error())
 	case errors.Is(err, node.ErrUnsealed):
 		return refuse(http.StatusBadRequest, "", "vault is unsealed")
+	case errors.Is(err, node.ErrIDRemoved):
+		return refuse(http.StatusGone, "", err.Error())
 	case errors.Is(err, node.ErrInvalidAnswer):
 		return refuse(http.StatusBadRequest, "", "invalid answer given")
 	case node.IsBadShare(err):
 		return refuse(http.StatusBadRequest, "", "invalid key: "+err.Error())
 	case errors.Is(err, node.ErrShares), errors.Is(err, node.ErrOtherCluster), errors.As(err, &peer),
-		errors.Is(err, node.ErrResealed), errors.Is(err, node.ErrJoinAgain),
-		errors.As(err, &ceremony):
+		errors.Is(err, node.ErrResealed), errors.As(err, &ceremony):
 		return refuse(http.StatusBadRequest, "", err.Error())
 	case errors.As(err, &short):
 		return unavailable("make room for this node first: " + short.Error())

@@ -150,6 +150,7 @@ type challengeData struct {
 	Challenge  []byte         `json:"challenge"` // the seal's lock
 	Nonce      []byte         `json:"nonce"`
 	SealConfig sealConfigData `json:"seal_config"`
+	Version    string         `json:"version"`
 }
 
 type sealConfigData struct {
@@ -170,8 +171,8 @@ func bootstrapChallenge(c *call, q *challengeBody) (challengeData, error) {
 	}
 	ch, err := c.h.n.MakeChallenge(q.ServerID)
 	s := c.h.n.SealStatus()
-	return challengeData{ch.Lock, ch.Nonce, sealConfigData{"shamir", s.Shares, s.Threshold}},
-		nodeFailure(err)
+	return challengeData{ch.Lock, ch.Nonce, sealConfigData{"shamir", s.Shares, s.Threshold},
+		ch.Version}, nodeFailure(err)
 }
 
 // answerBody is node.Answer on the wire; bytes are standard base64.
@@ -181,6 +182,7 @@ type answerBody struct {
 	Answer      []byte `json:"answer"`
 	CSR         []byte `json:"csr"`
 	ClusterAddr string `json:"cluster_addr"`
+	Label       string `json:"label,omitempty"`
 }
 
 type admissionData struct {
@@ -203,6 +205,7 @@ func bootstrapAnswer(c *call, q *answerBody) (admissionData, error) {
 	}
 	a, err := c.h.n.AdmitAnswer(c.ctx, node.Answer{
 		ServerID: q.ServerID, Nonce: q.Nonce, MAC: q.Answer, CSR: q.CSR, ClusterAddr: q.ClusterAddr,
+		Label: q.Label,
 	})
 	c.proved = err == nil
 	return admissionData(a), nodeFailure(err)

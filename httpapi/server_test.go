@@ -37,12 +37,19 @@ func TestPanicsAreAnsweredInThePlanesFormat(t *testing.T) {
 // listen serves s over TLS on loopback. It returns the address and the certificate to trust.
 func (s *service) listen(t *testing.T) (addr, ca string) {
 	t.Helper()
+	addr, ca, _ = s.listenUntil(t)
+	return addr, ca
+}
+
+// listenUntil is listen with an end before the test's.
+func (s *service) listenUntil(t *testing.T) (addr, ca string, end func()) {
+	t.Helper()
 	server := httptest.NewUnstartedServer(s.h)
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	block := &pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}
-	return server.URL, string(pem.EncodeToMemory(block))
+	return server.URL, string(pem.EncodeToMemory(block)), server.Close
 }
 
 // A second node joins over HTTPS: its operator names a member, then types the shares at the joiner.
@@ -52,7 +59,7 @@ func TestJoin(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr, ca := member.listen(t)
-	joiner := newService(t)
+	joiner := newService(t, named("two"))
 	joiner.token, joiner.shares = member.token, member.shares
 	join := func(addr, ca, more string) answer {
 		body := `{"leader_api_addr":"` + addr + `","leader_ca_cert":"` + strings.ReplaceAll(ca, "\n",

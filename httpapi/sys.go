@@ -215,6 +215,7 @@ type sealStatusData struct {
 	Waiting  bool   `json:"waiting,omitempty"`        // the shares were good; it waits for a leader
 	NoRoom   string `json:"refuses_writes,omitempty"` // why, while it serves reads
 	Rootless bool   `json:"lacks_root_key,omitempty"` // that of new shares; it serves as before
+	Joining  string `json:"joining,omitempty"`        // what a node that is to join waits for
 
 	Snapshots string `json:"scheduled_snapshots,omitempty"` // that they fail, on the leader
 }
@@ -237,6 +238,7 @@ func sealStatusOf(s node.SealStatus) sealStatusData {
 
 func sealStatus(c *call, _ *none) (sealStatusData, error) {
 	s := sealStatusOf(c.h.n.SealStatus())
+	s.Joining = c.joinWaits()
 	if h := c.h.n.Health(); s.Trouble == "" && !s.Sealed {
 		memory, cancel := context.WithCancel(c.ctx)
 		cancel() // Leader asks nobody

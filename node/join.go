@@ -1,20 +1,19 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
 
+	"keyquorum/cluster"
 	"keyquorum/cluster/identity"
-	"keyquorum/internal/address"
+	"keyquorum/fsm"
 	"keyquorum/seal"
 	"keyquorum/storage"
 )
@@ -28,8 +27,9 @@ type Challenger interface {
 // A Challenge is the seal's lock and a nonce. Strangers get it: the lock is good for checking
 // shares, and for nothing else (decision 17).
 type Challenge struct {
-	Lock  []byte
-	Nonce []byte
+	Lock    []byte
+	Nonce   []byte
+	Version string // of the member's program; "" from one that doesn't tell, and takes no label
 }
 
 // An Answer proves, by MAC, that shares were given at the joiner.
@@ -39,6 +39,7 @@ type Answer struct {
 	MAC         []byte
 	CSR         []byte // PKCS#10, DER
 	ClusterAddr string
+	Label       string // for people; "" is told to nobody
 }
 
 // An Admission is what makes a node a member. Whom to talk to it learns from Raft's log.
@@ -54,12 +55,18 @@ type Admission struct {
 // ErrInvalidAnswer: the joiner did not prove that it was given the unseal key.
 var ErrInvalidAnswer = errors.New("node: invalid answer given")
 
-// ErrJoinAgain: the shares that were given to the joiner are older than the cluster's of now.
-var ErrJoinAgain = errors.New("node: join: the shares were changed: join again")
+// ErrJoinAgain: whoever answers now is of another cluster, or the shares that were given to the
+// joiner are older than the cluster's of now.
+var ErrJoinAgain = &PeerError{"the one that answers now has another seal than the one that was " +
+	"asked to join: its shares were changed meanwhile, or it is of another cluster. Join again " +
+	"(keyquorum operator raft join), and give the shares that are good there"}
 
 // ErrNotAdmitted: the member that was asked has refused the joiner, and nothing came of it. A
 // Challenger gives it where that is sure.
 var ErrNotAdmitted = errors.New("node: not admitted")
+
+// ErrIDRemoved: a node of that id was removed. A Challenger gives it where a member has said so.
+var ErrIDRemoved = cluster.ErrIDRemoved
 
 // joining is a node that collects shares to answer a challenge.
 type joining struct {
@@ -73,6 +80,22 @@ type joining struct {
 // behind ch. On a member it does nothing and returns nil. Called again before the shares are
 // complete, it begins anew.
 func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
+	return n.join(ctx, ch, nonVoter, func() bool { return true })
+}
+
+// JoinUnasked is Join for whom nobody has asked: it leaves a node alone that joins through another
+// challenger, and one that was given a share. Repeated, it follows the cluster to other shares.
+func (n *Node) JoinUnasked(ctx context.Context, ch Challenger, nonVoter bool) error {
+	return n.join(ctx, ch, nonVoter, func() bool {
+		j := n.joining
+		return j == nil || j.challenger == ch && n.ceremony.Progress() == 0
+	})
+}
+
+// join asks for the challenge, and collects shares for it if mayBegin, called with mu held.
+func (n *Node) join(
+	ctx context.Context, ch Challenger, nonVoter bool, mayBegin func() bool,
+) error {
 	if n.keys.Load() != nil {
 		return ErrUnsealed
 	}
@@ -91,6 +114,9 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	if err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
+	if err := neighbours(n.config.Version, challenge.Version); err != nil {
+		return err
+	}
 	if j.lock, err = seal.DecodeLock(challenge.Lock); err != nil {
 		return fmt.Errorf("node: join: the challenge: %w", err)
 	}
@@ -100,7 +126,7 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	if n.ctx.Err() != nil {
 		return errClosed
 	}
-	if n.member.Load() != nil { // an init, or a join, was faster
+	if n.member.Load() != nil || !mayBegin() { // an init, or a join, was faster
 		return nil
 	}
 	n.joining, n.ceremony = j, seal.NewLockCeremony(j.lock)
@@ -122,7 +148,10 @@ func (n *Node) JoinedAlready(ctx context.Context, ch Challenger) error {
 	if why := m.cluster.Unfit(); why != nil {
 		return &PeerError{why.Error()}
 	}
-	challenge, err := ch.Challenge(ctx, newNodeID())
+	challenge, err := ch.Challenge(ctx, m.identity.NodeID)
+	if errors.Is(err, ErrIDRemoved) { // which this one may not have heard
+		return &PeerError{cluster.ErrRemoved.Error()}
+	}
 	if err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
@@ -144,10 +173,11 @@ func (n *Node) answerLocked(ctx context.Context, opener *seal.Opener) (*seal.Roo
 	if err != nil {
 		return nil, err
 	}
-	if err := n.keepPending(pending{hex.EncodeToString(j.lock.ClusterID[:]), j.nodeID}); err != nil {
-		return nil, err
+	proof, admission, err := n.askAsLocked(ctx, opener, csr)
+	if errors.Is(err, ErrIDRemoved) { // its admission has lapsed, or somebody removed it
+		j.nodeID = newNodeID()
+		proof, admission, err = n.askAsLocked(ctx, opener, csr)
 	}
-	proof, admission, err := n.askLocked(ctx, opener, csr)
 	if errors.Is(err, ErrNotAdmitted) { // under another id it may be
 		j.nodeID = newNodeID()
 		return nil, errors.Join(err, n.dropPending())
@@ -179,6 +209,16 @@ func (n *Node) answerLocked(ctx context.Context, opener *seal.Opener) (*seal.Roo
 	return root, nil
 }
 
+// askAsLocked asks under an id that the folder keeps from before.
+func (n *Node) askAsLocked(ctx context.Context, opener *seal.Opener, csr []byte) (joinProof,
+	Admission, error) {
+	p := pending{hex.EncodeToString(n.joining.lock.ClusterID[:]), n.joining.nodeID}
+	if err := n.keepPending(p); err != nil {
+		return joinProof{}, Admission{}, err
+	}
+	return n.askLocked(ctx, opener, csr)
+}
+
 // askLocked makes the second join call, over a fresh nonce: people may have taken their time.
 func (n *Node) askLocked(ctx context.Context, opener *seal.Opener, csr []byte) (joinProof,
 	Admission, error) {
@@ -188,16 +228,19 @@ func (n *Node) askLocked(ctx context.Context, opener *seal.Opener, csr []byte) (
 		return joinProof{}, Admission{}, fmt.Errorf("node: join: %w", err)
 	}
 	if lock, err := seal.DecodeLock(challenge.Lock); err != nil || lock != j.lock {
-		return joinProof{}, Admission{}, errors.Join(err, ErrJoinAgain)
+		return joinProof{}, Admission{}, ErrJoinAgain
 	}
 	proof := joinProof{opener, hex.EncodeToString(j.lock.ClusterID[:]), j.nodeID, challenge.Nonce}
 	mac, err := proof.answer(csr, n.config.ClusterAddr)
 	if err != nil {
 		return joinProof{}, Admission{}, err
 	}
-	admission, err := j.challenger.Answer(ctx, Answer{
-		ServerID: j.nodeID, Nonce: challenge.Nonce, MAC: mac, CSR: csr, ClusterAddr: n.config.ClusterAddr,
-	})
+	a := Answer{ServerID: j.nodeID, Nonce: challenge.Nonce, MAC: mac, CSR: csr,
+		ClusterAddr: n.config.ClusterAddr}
+	if challenge.Version != "" {
+		a.Label = n.config.Label
+	}
+	admission, err := j.challenger.Answer(ctx, a)
 	if err != nil {
 		return joinProof{}, Admission{}, fmt.Errorf("node: join: %w", err)
 	}
@@ -242,68 +285,11 @@ func (n *Node) MakeChallenge(serverID string) (Challenge, error) {
 	if !isNodeID(serverID) {
 		return Challenge{}, errors.New("node: a server id is 32 hex digits")
 	}
-	return Challenge{Lock: m.sealRecord().Lock.Encode(), Nonce: n.nonces.make(serverID, time.Now())},
-		nil
-}
-
-// AdmitAnswer serves the second: it checks the proof, signs the certificate and has the leader add
-// the node as a non-voter.
-func (n *Node) AdmitAnswer(ctx context.Context, a Answer) (Admission, error) {
-	m, k := n.member.Load(), n.keys.Load()
-	if k == nil {
-		return Admission{}, ErrSealed
+	if _, removed := m.cluster.View().Get(fsm.RemovedDir + serverID); removed {
+		return Challenge{}, ErrIDRemoved
 	}
-	if !isNodeID(a.ServerID) || !n.nonces.valid(a.ServerID, a.Nonce, time.Now()) {
-		return Admission{}, ErrInvalidAnswer
-	}
-	record := m.sealRecord()
-	if k.root.Generation() != record.Generation {
-		return Admission{}, errNoRoot // it can't tell who was given the shares of now
-	}
-	proof := joinProof{k.root, m.identity.ClusterID, a.ServerID, a.Nonce}
-	mac, err := proof.answer(a.CSR, a.ClusterAddr)
-	if err != nil {
-		return Admission{}, ErrSealed
-	}
-	if !hmac.Equal(mac, a.MAC) {
-		return Admission{}, ErrInvalidAnswer
-	}
-	if err := address.Reachable(a.ClusterAddr); err != nil {
-		return Admission{}, &PeerError{"the cluster address of the new node: " + err.Error()}
-	}
-	view := m.cluster.View()
-	wanted, err := identity.NodeKeysOf(view)
-	if err != nil {
-		return Admission{}, err
-	}
-	authority, err := k.authority(view)
-	if err != nil {
-		return Admission{}, err
-	}
-	certificate, err := authority.Sign(a.CSR, m.identity.ClusterID, a.ServerID, n.config.Now())
-	if err != nil {
-		return Admission{}, err
-	}
-	leaf, err := x509.ParseCertificate(certificate)
-	if err != nil {
-		return Admission{}, err
-	}
-	if err := m.cluster.Add(ctx, a.ServerID, a.ClusterAddr, leaf); err != nil {
-		return Admission{}, err
-	}
-	trust, err := m.cluster.Trusted().Encode()
-	if err != nil {
-		return Admission{}, err
-	}
-	admission := Admission{
-		Certificate: certificate, CA: bytes.Join(wanted.Authorities, nil),
-		SealRecord: record.Encode(), Trust: trust,
-	}
-	if admission.GossipKey, err = proof.mask(bytes.Join(m.cluster.GossipKeys(), nil)); err != nil {
-		return Admission{}, err
-	}
-	admission.Proof, err = proof.admission(admission)
-	return admission, err
+	return Challenge{Lock: m.sealRecord().Lock.Encode(), Nonce: n.nonces.make(serverID, time.Now()),
+		Version: n.config.Version}, nil
 }
 
 func isNodeID(s string) bool {

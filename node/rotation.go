@@ -87,7 +87,8 @@ func (n *Node) followKeys(m *member, follow func(context.Context, *member) error
 	}
 }
 
-// driveKeys ends with the keys. It is there for each kind of key, as followKeys is.
+// driveKeys ends with the keys. It is there for each kind of key, as followKeys is, and for nodes
+// that are expected.
 func (n *Node) driveKeys(m *member, k *keys, drive func(context.Context, *member) error) {
 	for {
 		select {
@@ -102,7 +103,8 @@ func (n *Node) driveKeys(m *member, k *keys, drive func(context.Context, *member
 		err := drive(ctx, m)
 		cancel()
 		if err != nil && k.working.Err() == nil && !errors.Is(err, ErrUnavailable) {
-			n.logger().Warn("the change of a key does not go on; trying again", "error", err)
+			n.logger().Warn("the leader's work on keys and joining nodes does not go on; trying again",
+				"error", err)
 		}
 	}
 }

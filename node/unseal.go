@@ -183,6 +183,7 @@ func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.R
 	n.wg.Go(func() { n.driveKeys(m, k, n.driveGossip) })
 	n.wg.Go(func() { n.driveKeys(m, k, n.driveNodes) })
 	n.wg.Go(func() { n.driveKeys(m, k, n.driveReseal) })
+	n.wg.Go(func() { n.driveKeys(m, k, (&expectation{n: n, k: k}).drive) })
 	err = n.cleanse(ctx, m, k)
 	if err == nil { // on a state that has all that was acknowledged before
 		err = k.refresh(m.cluster.View())

@@ -72,6 +72,9 @@ func (b *Book) Keep(wanted func(node string) bool) (list []Heard) {
 	return list
 }
 
+// Knows says whether a node has said hello, or had when the book was kept.
+func (b *Book) Knows(node string) bool { return b.byNode[node] != nil }
+
 // Speaks says whether a connection's life is the one that counts for its node. Who shows none is
 // no program like this one; it gains nothing by it, for what Raft can't bear from a liar is refused
 // elsewhere, and what it forgot is its own affair.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -82,7 +83,8 @@ func checkOf(config *serverConfig, told problems) *check {
 		subject string
 		look    func()
 	}{
-		{ofCertificate, func() { c.certificate(zones) }}, {ofData, c.data}, {ofUsageLog, c.usageLog},
+		{ofCertificate, func() { c.certificate(zones) }}, {ofSettings, c.seeds}, {ofData, c.data},
+		{ofUsageLog, c.usageLog},
 		{ofAddresses, c.ports}, {ofDescriptors, c.descriptors},
 		{ofSnapshots, func() { c.snapshots(plan) }},
 	} {
@@ -182,6 +184,20 @@ func (c *check) readable(flag, file string) bool {
 	}
 	c.refuse(flag, err.Error(), next)
 	return false
+}
+
+// seeds looks at the authorities of places to join, and asks nobody.
+func (c *check) seeds() {
+	for _, seed := range c.config.Seeds {
+		if seed.CAFile == "" || !c.readable("retry-join", seed.CAFile) {
+			continue
+		}
+		if pem, err := os.ReadFile(seed.CAFile); err == nil &&
+			!x509.NewCertPool().AppendCertsFromPEM(pem) {
+			c.refuse("retry-join", seed.CAFile+" holds no PEM certificate",
+				"name the file with the authority that signs the members' certificates")
+		}
+	}
 }
 
 // data looks at the data folder from outside.

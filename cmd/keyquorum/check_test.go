@@ -152,6 +152,10 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		{"warning", "--connections", "2000000000", "file descriptors", "LimitNOFILE"},
 		{"error", "--zone", "vault.localhost", "a zone is SUFFIX=LOGIN", ""},
 		{"error", "--attestation-authority", "http://a", "an https URL", ""},
+		{"error", "--retry-join", "https://10.0.0.1:8200 leader_ca_cert_file=none.pem",
+			"open none.pem: no such file", "put it there"},
+		{"error", "--retry-join", "https://10.0.0.1:8200 leader_ca_cert_file=" + open,
+			"holds no PEM certificate", "the authority that signs"},
 		{"warning", "--api-addr", "https://10.1.2.3:8200", "does not cover this node's own address", ""},
 	} {
 		found, code := checked(t, config, row.flag, row.value)

@@ -36,6 +36,8 @@ type serverConfig struct {
 	TLSKey        string
 	Zones         []string
 	Authorities   []string
+	Seeds         seedList
+	NonVoter      bool
 	Timing        node.Timing
 	NoLeases      bool
 	Throttle      httpapi.Throttle
@@ -87,6 +89,11 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 	f.StringSliceVar(&s.Authorities, "attestation-authority", nil,
 		"https `URL` whose attestations keys may be released to; its keys are fetched from there "+
 			"(repeatable)")
+	f.Var(&s.Seeds, "retry-join",
+		"`URL` of a member that a node without data asks to let it join, until one does; or "+
+			"\"NAME=VALUE ...\" with names of a stanza retry_join (repeatable)")
+	f.BoolVar(&s.NonVoter, "retry-join-as-non-voter", false,
+		"a node that joins by --retry-join replicates and serves reads, and does not vote")
 	f.DurationVar(&s.Timing.Heartbeat, "raft-heartbeat", 0,
 		"Raft's heartbeat time-out (default that of a LAN)")
 	f.DurationVar(&s.Timing.Election, "raft-election", 0,

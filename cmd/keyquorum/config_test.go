@@ -62,6 +62,48 @@ func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
 	}
 }
 
+// Places to join stand in the file as stanzas or objects, and elsewhere as text; who names some on
+// the command line has no others.
+func TestPlacesToJoinComeFromEverywhere(t *testing.T) {
+	const one, two = "leader_api_addr=https://a:1 leader_ca_cert_file=c", "dns_name=b auto_join_port=2"
+	hcl := `storage "raft" {
+  retry_join {
+    leader_api_addr = "https://a:1"
+    leader_ca_cert_file = "c"
+  }
+  retry_join {
+    dns_name = "b"
+    auto_join_port = 2
+  }
+}`
+	json := `{"retry_join": [{"leader_api_addr": "https://a:1", "leader_ca_cert_file": "c"},
+		{"dns_name": "b", "auto_join_port": 2}], "retry_join_as_non_voter": true}`
+	env := map[string]string{"KEYQUORUM_RETRY_JOIN": one + "," + two}
+	for _, row := range []struct {
+		name string
+		args []string
+		env  map[string]string
+		file string
+		want []string
+	}{
+		{"HCL", nil, nil, hcl, []string{one, two}},
+		{"JSON", nil, nil, json, []string{one, two}},
+		{"a list of texts", nil, nil, `{"retry_join": ["` + one + `", "` + two + `"]}`,
+			[]string{one, two}},
+		{"environment", nil, env, `{"retry_join": ["https://c:1"]}`, []string{one, two}},
+		{"command line", []string{"--retry-join", two}, env, hcl, []string{two}},
+		{"nothing", nil, nil, "", nil},
+	} {
+		c, err := configured(t, row.args, row.env, row.file)
+		if err != nil || !slices.Equal(c.Seeds.GetSlice(), row.want) {
+			t.Errorf("%s: %q, %v", row.name, c.Seeds.GetSlice(), err)
+		}
+		if c.NonVoter != (row.name == "JSON") {
+			t.Errorf("%s: without a vote: %v", row.name, c.NonVoter)
+		}
+	}
+}
+
 func TestWrongSettingsAreNamed(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -78,6 +120,13 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		{"length of time", nil, `{"raft_heartbeat": 3}`, []string{"a length of time", `"90s"`}},
 		{"in HCL", nil, "storage \"raft\" {\n path = 3 }", []string{"config.json:2:2: storage.raft.path: ",
 			"string is wanted"}},
+		{"a place to join", nil, "storage \"raft\" {\n retry_join { dns_name = \"_a.b\" } }",
+			[]string{"config.json:2:2: storage.raft.retry_join: ", "say with leader_tls_servername"}},
+		{"in JSON", nil, `{"retry_join": [{"leader_api_adr": "x"}]}`,
+			[]string{`config.json:1:2: "retry_join": there is no "leader_api_adr"`}},
+		{"in the environment", map[string]string{"KEYQUORUM_RETRY_JOIN": "http://a:1"}, "",
+			[]string{"KEYQUORUM_RETRY_JOIN in the environment", "https"}},
+		{"a stanza for a value", nil, `{"label": {"a": 1}}`, []string{`"label": a value is wanted`}},
 		{"list for one", nil, `{"label": ["a"]}`, []string{`"label"`, "not a list"}},
 		{"no object", nil, `[]`, []string{"config.json:1:1: this is no HCL"}},
 		{"several", nil, `{"lable": "x", "label": 3}`, []string{"and 1 more; keyquorum server --check"}},

@@ -46,8 +46,9 @@ or one JSON object. --check says all that is wrong, and ends with code 1 if a
 node would not start. SIGHUP has a node open its usage log anew, and read
 certificate, log level, throttle and balancers again.
 
-Next, keyquorum operator init makes a cluster of the first node, and keyquorum
-operator raft join makes the others members.`
+Next, keyquorum operator init makes a cluster of the first node. The others find
+it by --retry-join, or are told by keyquorum operator raft join, and become
+members with their unseal shares.`
 
 func serverCommand() *cobra.Command {
 	return nodeCommand(new(serverConfig), "server")
@@ -160,6 +161,7 @@ func serve(ctx context.Context, config *serverConfig) error {
 		Zones: zones, Throttle: config.Throttle, OpenMetrics: config.OpenMetrics,
 		Connections: affordable(config.Connections), LinesHeld: repeats.Held,
 		CertificateEnd: cert.end, Trust: config.Balancers.trust,
+		Seeds: config.Seeds, NonVoter: config.NonVoter,
 	}, logger.Named("api"))
 	shown := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
 	r := &running{config: config, cert: cert, server: server, n: n, logger: logger,

@@ -95,8 +95,8 @@ func (s *serverConfig) fillFromFile(f *pflag.FlagSet) (wrong problems) {
 	return wrong
 }
 
-// setFrom takes a string or boolean, a number for a setting that is one, or a list of them where
-// the flag may be repeated.
+// setFrom takes a string or boolean, a number for a setting that is one, or a stanza, or a list of
+// them where the flag may be repeated.
 func setFrom(f *pflag.FlagSet, name string, value any) error {
 	kind := f.Lookup(name).Value
 	values, isList := value.([]any)
@@ -106,6 +106,16 @@ func setFrom(f *pflag.FlagSet, name string, value any) error {
 		return errors.New("one value is wanted, not a list")
 	}
 	for _, v := range values {
+		if fields, isStanza := v.(map[string]any); isStanza {
+			into, takes := kind.(fielded)
+			if !takes {
+				return errNoStanza
+			}
+			if err := into.setFields(fields); err != nil {
+				return err
+			}
+			continue
+		}
 		text, err := settingText(kind.Type(), v)
 		if err != nil {
 			return err

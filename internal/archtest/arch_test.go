@@ -31,7 +31,7 @@ var rooms = map[string][]string{
 		"cmd/keyquorum/recovery", "cmd/keyquorum/runner", "cmd/keyquorum/service",
 		"cmd/keyquorum/session", "cmd/keyquorum/settings", "httpapi", "httpapi/forwarded", "node",
 		"internal/address", "internal/placement", "internal/space", "internal/terse",
-		"node/schedule", "node/schedule/s3",
+		"node/schedule", "node/schedule/s3", "httpapi/seeds",
 	},
 	"cmd/keyquorum/console": {},
 	"cmd/keyquorum/dev":     {"cmd/keyquorum/console", "cmd/keyquorum/operator"},
@@ -67,9 +67,10 @@ var rooms = map[string][]string{
 	},
 	"httpapi": {
 		"node", "vault", "internal/address", "internal/pgp", "internal/placement",
-		"internal/tally", "internal/throng", "internal/uuid", "httpapi/forwarded",
+		"internal/tally", "internal/throng", "internal/uuid", "httpapi/forwarded", "httpapi/seeds",
 	},
 	"httpapi/forwarded": {},
+	"httpapi/seeds":     {"internal/address", "node"},
 	"node": {
 		"node/archive", "vault", "seal", "audit", "cluster", "cluster/autopilot", "cluster/gossip",
 		"cluster/identity", "fsm", "storage", "internal/address", "internal/latch",

@@ -257,8 +257,8 @@ var mutants = []mutant{
 		name: "record-for-strangers", bug: "whoever asks to join is given the wrapped root key",
 		edits: []overlay.Edit{{
 			File: "keyquorum/node/join.go",
-			Old:  "Lock: m.sealRecord().Lock.Encode(), Nonce: n.nonces.make(serverID, time.Now())}",
-			New:  "Lock: m.sealRecord().Encode(), Nonce: n.nonces.make(serverID, time.Now())}",
+			Old:  "Lock: m.sealRecord().Lock.Encode(), Nonce: n.nonces.make(serverID, time.Now()),",
+			New:  "Lock: m.sealRecord().Encode(), Nonce: n.nonces.make(serverID, time.Now()),",
 		}},
 		test: "./node TestAChallengeIsALockAndTheRecordComesLater",
 	},

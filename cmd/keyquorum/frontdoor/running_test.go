@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,7 +26,8 @@ type operations struct {
 	t    *testing.T
 	page map[string][]string // blocks of the pages that are followed, by their words
 	dir  string
-	net  string // the first three bytes of addresses
+	net  string            // the first three bytes of addresses
+	host map[string]string // of each machine, its last byte
 	env  []string
 }
 
@@ -35,10 +38,11 @@ func follow(t *testing.T) *operations {
 	t.Helper()
 	o := &operations{
 		t: t, page: make(map[string][]string), dir: t.TempDir(),
-		net: fmt.Sprintf("127.%d.%d.", 16+os.Getpid()>>8%200, os.Getpid()%256),
-		env: append(build.Environment(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH")),
+		net:  fmt.Sprintf("127.%d.%d.", 16+rand.IntN(200), rand.IntN(256)),
+		host: map[string]string{"a": "1", "b": "2", "c": "3", "d": "4", "e": "6"},
+		env:  append(build.Environment(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH")),
 	}
-	for _, page := range []string{"running", "usage-log", "backup"} {
+	for _, page := range []string{"running", "usage-log", "backup", "members"} {
 		text, err := os.ReadFile("../../../docs/" + page + ".md")
 		if err != nil {
 			t.Fatal(err)
@@ -54,7 +58,7 @@ func follow(t *testing.T) *operations {
 // here is a text of the page for a machine: its folders and addresses are ours.
 func (o *operations) here(text, machine string) string {
 	return strings.NewReplacer(
-		"10.0.0.1", o.net+"1", "10.0.0.2", o.net+"2",
+		"10.0.0.", o.net, `10\.0\.0\.`, strings.ReplaceAll(o.net, ".", `\.`),
 		"/var/lib/keyquorum", filepath.Join(o.dir, machine, "data"),
 		"/var/log/keyquorum", filepath.Join(o.dir, machine, "log"),
 		"/etc/keyquorum", filepath.Join(o.dir, machine),
@@ -110,8 +114,8 @@ func (o *operations) prepare(machine, address string) {
 	o.sh(machine, o.page["running sh"][0], "")
 }
 
-// serve starts the node of a machine as the page does.
-func (o *operations) serve(machine string) *exec.Cmd {
+// serve starts the node of a machine as the page does. env comes on top of its environment.
+func (o *operations) serve(machine string, env ...string) *exec.Cmd {
 	o.t.Helper()
 	cmd := exec.Command("sh", "-c", "exec "+o.here(o.page["running sh"][1], machine))
 	log, err := os.Create(filepath.Join(o.dir, machine, "server.log"))
@@ -119,7 +123,8 @@ func (o *operations) serve(machine string) *exec.Cmd {
 		o.t.Fatal(err)
 	}
 	defer log.Close()
-	cmd.Dir, cmd.Env, cmd.Stderr = filepath.Join(o.dir, machine), o.env, log
+	cmd.Dir, cmd.Stderr = filepath.Join(o.dir, machine), log
+	cmd.Env = append(slices.Clone(o.env), env...)
 	if err := cmd.Start(); err != nil {
 		o.t.Fatal(err)
 	}
@@ -148,7 +153,7 @@ func (o *operations) await(machine, path string) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: 5 * time.Second}
-	address := o.net + map[string]string{"a": "1", "b": "2"}[machine]
+	address := o.net + o.host[machine]
 	var last any
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

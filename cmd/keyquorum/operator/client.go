@@ -103,17 +103,27 @@ func (k *Connection) ClientElse(address string) (*Client, error) {
 // ClientOf is a client of another node of the same cluster. The token comes from the environment
 // and from nowhere else, since command lines are seen by every user of a machine.
 func (k *Connection) ClientOf(address string) (*Client, error) {
-	var ca []byte
-	if file := cmp.Or(k.caCert, fromEnvironment("CACERT")); file != "" {
-		var err error
-		if ca, err = os.ReadFile(file); err != nil {
-			return nil, fmt.Errorf("CA file: %w; say with --ca-cert (KEYQUORUM_CACERT) where it is", err)
-		}
-		if !x509.NewCertPool().AppendCertsFromPEM(ca) {
-			return nil, fmt.Errorf("the CA file %s holds no PEM certificate", file)
-		}
+	ca, err := k.trusted()
+	if err != nil {
+		return nil, err
 	}
 	return NewClient(address, fromEnvironment("TOKEN"), ca)
+}
+
+// trusted is what the CA file holds, nothing where none is named.
+func (k *Connection) trusted() ([]byte, error) {
+	file := cmp.Or(k.caCert, fromEnvironment("CACERT"))
+	if file == "" {
+		return nil, nil
+	}
+	ca, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("CA file: %w; say with --ca-cert (KEYQUORUM_CACERT) where it is", err)
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(ca) {
+		return nil, fmt.Errorf("the CA file %s holds no PEM certificate", file)
+	}
+	return ca, nil
 }
 
 // fromEnvironment looks a setting up under our prefix, then OpenBao's, then Vault's.

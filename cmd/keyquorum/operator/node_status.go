@@ -66,6 +66,7 @@ func printStatus(c *cobra.Command, api *Client, format *console.Format,
 var statusRows = []struct{ name, member string }{
 	{"Initialized", "initialized"}, {"Sealed", "sealed"}, {"Trouble", "trouble"},
 	{"Takes no writes", "refuses_writes"}, {"Scheduled snapshots", "scheduled_snapshots"},
+	{"Joining", "joining"},
 	{"Unseal shares", "n"}, {"Needed to unseal", "t"}, {"Given so far", "progress"},
 	{"Waits for a leader", "waiting"}, {"Lacks the new root key", "lacks_root_key"},
 	{"Cluster id", "cluster_id"}, {"Leads", "is_self"}, {"Leads since", "active_time"},
@@ -92,6 +93,9 @@ func statusTable(status map[string]any) console.Table {
 // nextStep is what whoever reads a status can do about it.
 func nextStep(status map[string]any) string {
 	switch {
+	case status["initialized"] != true && status["joining"] != nil:
+		return "Not a member yet: it goes on by itself when a member lets it join. For a new cluster, " +
+			"run keyquorum operator init on the first node."
 	case status["initialized"] != true:
 		return "Not initialized: run keyquorum operator init on the first node of a cluster, " +
 			"keyquorum operator raft join on each of the others."

@@ -13,10 +13,11 @@ import (
 )
 
 func raftCommand(k *Connection, snapshot *cobra.Command) *cobra.Command {
-	return console.Group("raft", "Join, list and remove members of the cluster; take snapshots",
+	return console.Group("raft",
+		"Join, list, replace and remove members of the cluster; take snapshots",
 		raftJoin(k), raftListPeers(k), k.completing(raftRemovePeer(k), members),
-		k.completing(raftPromote(k), members), k.completing(raftDemote(k), members),
-		raftAutopilot(k), snapshot)
+		k.completing(raftReplace(k), members), k.completing(raftPromote(k), members),
+		k.completing(raftDemote(k), members), raftAutopilot(k), snapshot)
 }
 
 // JoinRequest is the body of sys/storage/raft/join.
@@ -32,7 +33,9 @@ func raftJoin(k *Connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "join LEADER_API_ADDR",
 		Short: "Make a node join the cluster behind an address; then unseal it",
-		Args:  console.Arguments(1, 1),
+		Long: "Make a node join the cluster behind an address; then unseal it. A node whose " +
+			"configuration has retry_join does this by itself.",
+		Args: console.Arguments(1, 1),
 		Example: "  keyquorum operator raft join https://10.0.0.1:8200 --leader-ca-cert @ca.pem " +
 			"--address https://10.0.0.2:8200",
 	}

@@ -55,26 +55,37 @@ func (r *reader) pos(p token.Pos) Place { return Place{r.file, p.Line, p.Column}
 // body takes what a stanza holds, or the file.
 func (r *reader) body(stanza string, list *ast.ObjectList) {
 	for _, item := range list.Items {
-		path, err := stanza, error(nil)
-		for _, key := range item.Keys {
-			name := key.Token.Text
-			if key.Token.Type == token.STRING {
-				name, err = strconv.Unquote(name)
-			}
-			path = strings.TrimPrefix(path+"."+name, ".")
-		}
 		at := r.pos(item.Pos())
+		key, err := keyOf(item)
 		if err != nil {
 			r.refuse(at, fmt.Sprintf("a name can't be read: %v", err), "")
 			continue
 		}
-		r.item(at, path, item.Val)
+		r.item(at, strings.TrimPrefix(stanza+"."+key, "."), item.Val)
 	}
+}
+
+// keyOf is what stands before a value: a name, with its labels behind it.
+func keyOf(item *ast.ObjectItem) (key string, err error) {
+	for _, part := range item.Keys {
+		name := part.Token.Text
+		if part.Token.Type == token.STRING {
+			if name, err = strconv.Unquote(name); err != nil {
+				return "", err
+			}
+		}
+		key = strings.TrimPrefix(key+"."+name, ".")
+	}
+	return key, nil
 }
 
 // item takes a stanza, or a setting.
 func (r *reader) item(at Place, path string, value ast.Node) {
 	object, isObject := value.(*ast.ObjectType)
+	if of, isList := lists[path]; isList && isObject {
+		r.element(at, path, of, object)
+		return
+	}
 	if isObject && stanzas[path] {
 		r.stanza(at, path, object.List)
 		return

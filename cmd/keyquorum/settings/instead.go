@@ -91,13 +91,20 @@ var instead = map[string]map[string]string{
 	"storage.raft": {
 		"max_entry_size":         limitsAreFixed,
 		"performance_multiplier": ownTimes,
-		"retry_join": "leave it out, and run keyquorum operator raft join once on the " +
-			"new node",
-		"retry_join_as_non_voter": "leave it out, and give keyquorum operator raft join " +
-			"--non-voter",
-		"snapshot_interval":  ownLog,
-		"snapshot_threshold": ownLog,
-		"trailing_logs":      ownLog,
+		"snapshot_interval":      ownLog,
+		"snapshot_threshold":     ownLog,
+		"trailing_logs":          ownLog,
+	},
+	"storage.raft.retry_join": {
+		"auto_join": `no cloud is asked: name the members, or a DNS name that has their addresses, as ` +
+			`in dns_name = "nodes.example.org"`,
+		"auto_join_scheme": "leave it out: members are asked over https alone",
+		"leader_ca_cert": `name a file that holds it: leader_ca_cert_file = ` +
+			`"/etc/keyquorum/ca.pem"`,
+		"leader_client_cert":      noClientCerts,
+		"leader_client_cert_file": noClientCerts,
+		"leader_client_key":       noClientCerts,
+		"leader_client_key_file":  noClientCerts,
 	},
 	"telemetry": {
 		"*": "leave it out: Prometheus fetches all figures from /v1/sys/metrics (docs/metrics.md)",

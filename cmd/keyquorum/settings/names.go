@@ -11,13 +11,14 @@ const ownStanza = "keyquorum"
 
 // stanzas are those that may be there, by their names and labels.
 var stanzas = map[string]bool{
-	ownStanza:                true,
-	"listener.tcp":           true,
-	"listener.tcp.telemetry": true,
-	"storage.raft":           true,
-	"telemetry":              true,
-	"snapshots":              true,
-	"snapshots.s3":           true,
+	ownStanza:                 true,
+	"listener.tcp":            true,
+	"listener.tcp.telemetry":  true,
+	"storage.raft":            true,
+	"storage.raft.retry_join": true,
+	"telemetry":               true,
+	"snapshots":               true,
+	"snapshots.s3":            true,
 }
 
 // grouped are stanzas of ours that hold settings by the rest of their names: every in snapshots is
@@ -62,20 +63,22 @@ var translations = map[string]translation{
 	"listener.tcp.x_forwarded_for_reject_not_authorized": {
 		name: "x_forwarded_for_reject_not_authorized"},
 	"listener.tcp.x_forwarded_for_reject_not_present": {name: "x_forwarded_for_reject_not_present"},
-	"storage.raft.path":    {name: "data"},
-	"storage.raft.node_id": {name: "label"},
+	"storage.raft.path":                    {name: "data"},
+	"storage.raft.node_id":                 {name: "label"},
+	"storage.raft.retry_join_as_non_voter": {name: "retry_join_as_non_voter"},
 }
 
 // already are names of Vault's that may be there with the one value that says what a node does
 // anyway.
 var already = map[string]string{
-	"ui":                                    "false",
-	"disable_mlock":                         "true",
-	"disable_clustering":                    "false",
-	"listener.tcp.tls_disable":              "false",
-	"listener.tcp.tls_disable_client_certs": "true",
-	"listener.tcp.tls_min_version":          "tls12",
-	"telemetry.disable_hostname":            "true",
+	"ui":                                       "false",
+	"disable_mlock":                            "true",
+	"disable_clustering":                       "false",
+	"listener.tcp.tls_disable":                 "false",
+	"listener.tcp.tls_disable_client_certs":    "true",
+	"listener.tcp.tls_min_version":             "tls12",
+	"storage.raft.retry_join.auto_join_scheme": "https",
+	"telemetry.disable_hostname":               "true",
 }
 
 // whyNot is what to do instead of a name that Vault has, "" where nothing is known of it.

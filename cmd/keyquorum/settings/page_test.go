@@ -46,8 +46,17 @@ func TestPageHasAllNames(t *testing.T) {
 }
 
 func namesRows() (rows string) {
-	for _, path := range slices.Sorted(maps.Keys(translations)) {
-		rows += fmt.Sprintf("| `%s` | `%s` |\n", inPage(path), translations[path].name)
+	ours := map[string]string{}
+	for path, is := range translations {
+		ours[path] = is.name
+	}
+	for path, is := range lists {
+		if inside, _ := cutLast(path); inside != "" && inside != ownStanza {
+			ours[path] = is.name
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(ours)) {
+		rows += fmt.Sprintf("| `%s` | `%s` |\n", inPage(path), ours[path])
 	}
 	return rows
 }
@@ -87,7 +96,8 @@ func TestNamesAreOneThing(t *testing.T) {
 		}
 		for key := range keys {
 			path := strings.TrimPrefix(stanza+"."+key, ".")
-			if _, taken := translations[path]; taken || stanzas[path] {
+			inList := slices.Contains(lists[stanza].keys, key)
+			if _, taken := translations[path]; taken || stanzas[path] || inList {
 				t.Errorf("%s is refused, and taken", path)
 			}
 		}

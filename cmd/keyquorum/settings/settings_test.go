@@ -13,8 +13,8 @@ import (
 // names are settings of ours.
 var names = []string{
 	"api_addr", "cluster_addr", "cluster_listen", "data", "disk_reserve", "label", "listen",
-	"log_format", "log_level", "metrics_unauthenticated", "throttle", "tls_cert", "tls_key",
-	"usage_log", "zone",
+	"log_format", "log_level", "metrics_unauthenticated", "retry_join", "retry_join_as_non_voter",
+	"throttle", "tls_cert", "tls_key", "usage_log", "zone",
 }
 
 // readText is what a file of this text says, with places without the file's name.
@@ -93,6 +93,32 @@ func TestStanzasOfVaultAreSettings(t *testing.T) {
 	}
 }
 
+// Each retry_join is a place more.
+func TestPlacesToJoinAreAList(t *testing.T) {
+	said, wrong := readText(t, `storage "raft" {
+  path = "d"
+  retry_join {
+    leader_api_addr     = "https://10.0.0.1:8200"
+    leader_ca_cert_file = "ca.pem"
+  }
+  retry_join {
+    dns_name         = "nodes.example.org"
+    auto_join_port   = 8210
+    auto_join_scheme = "https"
+  }
+  retry_join_as_non_voter = true
+}`)
+	want := []string{
+		"2:3 data=d (string)",
+		"3:3 retry_join=[map[leader_api_addr:https://10.0.0.1:8200 leader_ca_cert_file:ca.pem] " +
+			"map[auto_join_port:8210 dns_name:nodes.example.org]] ([]interface {})",
+		"12:3 retry_join_as_non_voter=true (bool)",
+	}
+	if got := strings.Join(said, "\n"); got != strings.Join(want, "\n") || len(wrong) > 0 {
+		t.Errorf("it says\n%s\n%q", got, wrong)
+	}
+}
+
 // What can't be taken is refused where it stands, and with it what would be right.
 func TestWhatCannotBeTakenIsRefused(t *testing.T) {
 	for _, row := range []struct{ text, says string }{
@@ -113,8 +139,19 @@ func TestWhatCannotBeTakenIsRefused(t *testing.T) {
 		{`seal "awskms" {}`, `there is no seal "awskms" here; leave it out: a node is unsealed`},
 		{`audit "file" "f" { options = {} }`,
 			`there is no audit "file" "f" here; say where the usage log`},
-		{`storage "raft" { retry_join { leader_api_addr = "x" } }`,
-			`1:18: there is no retry_join in storage "raft" here; leave it out, and run keyquorum `},
+		{"storage \"raft\" {\nretry_join {\n leader_api_adr = \"x\" } }",
+			`3:2: there is no setting "storage.raft.retry_join.leader_api_adr"; did you mean ` +
+				`leader_api_addr?`},
+		{"retry_join {\n leader_client_key_file = \"x\" }",
+			`2:2: there is no leader_client_key_file in retry_join here; leave it out`},
+		{`storage "raft" { retry_join { auto_join = "provider=aws" } }`,
+			`there is no auto_join in retry_join here; no cloud is asked`},
+		{`storage "raft" { retry_join { auto_join_scheme = "http" } }`, `members are asked over https`},
+		{"retry_join {\n dns_name = \"a\"\n dns_name = \"b\" }",
+			"3:2: retry_join.dns_name is said twice; line 2 says it already"},
+		{"retry_join { dns_name = {} }", "retry_join.dns_name: a value is wanted, not a stanza"},
+		{"retry_join = [\"a\"]\nretry_join { dns_name = \"b\" }",
+			"2:1: retry_join is said twice; line 1 says it already"},
 		{`telemetry { statsd_address = "x" }`,
 			"there is no statsd_address in telemetry here; leave it out"},
 		{`listener "tcp" { tls_disable = true }`,

@@ -183,10 +183,13 @@ func TestQuestions(t *testing.T) {
 	s.types("no\n")
 	s.ends(1)
 	c.does(t, "app", "credential", "remove", "revoked", id)
-	s = c.sit(t, "operator raft remove-peer node2")
-	s.await("Type yes to go on: ")
-	s.types("no\n")
-	s.ends(1)
+	for _, line := range []string{"operator raft remove-peer node2",
+		"operator raft replace node2 https://127.0.0.1:1"} {
+		s = c.sit(t, line)
+		s.await("Type yes to go on: ")
+		s.types("no\n")
+		s.ends(1)
+	}
 	if peers := c.does(t, "operator", "raft", "list-peers"); !strings.Contains(peers, "node2") {
 		t.Errorf("it was removed all the same:\n%s", peers)
 	}

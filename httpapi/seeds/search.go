@@ -1,0 +1,177 @@
+package seeds
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"keyquorum/node"
+)
+
+const (
+	lookupTime = 5 * time.Second  // for the records of one name
+	askTime    = 5 * time.Second  // for one call at one place
+	shortest   = time.Second      // between two rounds, before half of it is left to chance
+	longest    = 10 * time.Second // likewise, when rounds have failed for a while
+)
+
+// Config is what a Search needs.
+type Config struct {
+	Node     *node.Node
+	Seeds    []Seed
+	NonVoter bool
+	// Reach makes the two join calls at a place.
+	Reach    func(Place) (node.Challenger, error)
+	Resolver Resolver
+	Logger   hclog.Logger
+}
+
+// A Search is a node's look for a member. It is a node.Challenger of all places together: what is
+// asked goes to the first that answers, and an answer to whom the challenge was from.
+type Search struct {
+	Config
+
+	mu  sync.Mutex
+	met node.Challenger // whose challenge was the last
+	why error           // for which the last round found nobody; nil: it did, or none has ended
+}
+
+// NewSearch makes one. Run has it look.
+func NewSearch(c Config) *Search { return &Search{Config: c} }
+
+// Run looks until the node is a member, or ctx ends. While the node waits for shares it looks now
+// and then whether they are still the ones that are wanted. It leaves a node alone that somebody
+// has asked to join.
+func (s *Search) Run(ctx context.Context) {
+	found := false
+	for wait := shortest; !s.isOver(); wait = min(2*wait, longest) {
+		err := s.Node.JoinUnasked(ctx, s, s.NonVoter)
+		if ctx.Err() != nil {
+			return
+		}
+		s.note(err)
+		switch {
+		case err != nil:
+			s.Logger.Warn("no member lets this node join yet; trying again", "error", err)
+		case !found && !s.isOver():
+			s.Logger.Info("this node has found its cluster, and becomes a member with enough unseal " +
+				"shares (keyquorum operator unseal)")
+		}
+		if found = err == nil; found {
+			wait = longest
+		}
+		select {
+		case <-time.After(wait/2 + rand.N(wait/2)):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// isOver says whether the node is a member.
+func (s *Search) isOver() bool {
+	now := s.Node.SealStatus()
+	return now.Initialized && !now.Joining
+}
+
+func (s *Search) note(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.why = why
+}
+
+// Why is what the last round found instead of a member, nil where it found one or has not ended.
+func (s *Search) Why() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.why
+}
+
+// Places is how many the configuration names.
+func (s *Search) Places() int { return len(s.Seeds) }
+
+// Challenge asks place after place.
+func (s *Search) Challenge(ctx context.Context, serverID string) (node.Challenge, error) {
+	var failed failures
+	for _, seed := range s.Seeds {
+		challenge, err := s.askSeed(ctx, seed, serverID)
+		if err == nil {
+			return challenge, nil
+		}
+		failed = append(failed, fmt.Errorf("%s: %w", seed.place(), err))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return node.Challenge{}, failed.asOne()
+}
+
+// askSeed asks at each place of one seed.
+func (s *Search) askSeed(ctx context.Context, seed Seed, serverID string) (node.Challenge, error) {
+	looking, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	places, err := seed.places(looking, s.Resolver)
+	if err != nil {
+		return node.Challenge{}, err
+	}
+	var failed failures
+	for _, place := range places {
+		challenge, err := s.ask(ctx, place, serverID)
+		if err == nil {
+			return challenge, nil
+		}
+		failed = append(failed, err)
+	}
+	return node.Challenge{}, failed.asOne()
+}
+
+func (s *Search) ask(ctx context.Context, place Place, serverID string) (node.Challenge, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	there, err := s.Reach(place)
+	if err != nil {
+		return node.Challenge{}, err
+	}
+	challenge, err := there.Challenge(ctx, serverID)
+	if err == nil {
+		s.mu.Lock()
+		s.met = there
+		s.mu.Unlock()
+	}
+	return challenge, err
+}
+
+// failures are what went wrong at each place, in one line.
+type failures []error
+
+func (f failures) Error() string {
+	texts := make([]string, len(f))
+	for i, err := range f {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (f failures) asOne() error {
+	if len(f) == 0 {
+		return errors.New("there is no place to ask at")
+	}
+	return f
+}
+
+// Answer goes to whom the last challenge was from.
+func (s *Search) Answer(ctx context.Context, a node.Answer) (node.Admission, error) {
+	s.mu.Lock()
+	there := s.met
+	s.mu.Unlock()
+	if there == nil {
+		return node.Admission{}, errors.New("no member has given a challenge")
+	}
+	return there.Answer(ctx, a)
+}

@@ -1,0 +1,72 @@
+package main
+
+import "keyquorum/internal/overlay"
+
+// joiningMutants are bugs in how nodes find their cluster, are admitted, and are given up.
+var joiningMutants = []mutant{
+	{
+		name: "seed-not-verified", bug: "a node asks whoever answers where a member should be",
+		edits: []overlay.Edit{{
+			File: "keyquorum/httpapi/join.go",
+			Old:  "config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}\n",
+			New: "config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName, " +
+				"InsecureSkipVerify: true}\n",
+		}},
+		test: "./httpapi TestNodeFindsItsClusterByItself",
+	},
+	{
+		name: "seed-by-any-name", bug: "a host that DNS names needs no certificate for the name that was asked",
+		edits: []overlay.Edit{{
+			File: "keyquorum/httpapi/seeds/places.go",
+			Old:  "Place{\"https://\" + host, ca, name})",
+			New:  "Place{\"https://\" + host, ca, \"\"})",
+		}},
+		test: "./httpapi TestPlacesComeFromDNS",
+	},
+	{
+		name: "search-does-not-yield",
+		bug:  "a join that somebody asked for is begun anew by the places of the configuration",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/join.go",
+			Old:  "return j == nil || j.challenger == ch && n.ceremony.Progress() == 0\n",
+			New:  "return j == nil || true\n",
+		}},
+		test: "./httpapi TestSearchYields",
+	},
+	{
+		name: "member-lapses", bug: "a member that came, and is away, is removed as if it never had come",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/lapse.go",
+			Old:  " || m.cluster.HasHeard(id)) {\n",
+			New:  ") {\n",
+		}},
+		test: "./node TestJoinThatGoesOnDoesNotLapse",
+	},
+	{
+		name: "ghost-stays", bug: "a node that was admitted and never comes is a member for ever",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/lapse.go",
+			Old:  "	if isMember {\n		if err := e.remove",
+			New:  "	if false {\n		if err := e.remove",
+		}},
+		test: "./node TestAdmittedNodeThatNeverComesIsRemoved",
+	},
+	{
+		name: "clock-cuts-joins", bug: "a leader whose clock is ahead removes a node while it joins",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/lapse.go",
+			Old:  "age < joinLapse || time.Since(since) < lapseDoubt {\n",
+			New:  "age < joinLapse {\n",
+		}},
+		test: "./node TestClockAheadDoesNotCutAJoinShort",
+	},
+	{
+		name: "two-of-one-name", bug: "a new node gets the name of a member that runs",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/admit.go",
+			Old:  "	if a.Label == \"\" {\n",
+			New:  "	if true {\n",
+		}},
+		test: "./node TestNameOfAMemberThatRunsIsTaken",
+	},
+}
