@@ -75,7 +75,7 @@ plaintests:
 	nice -n 15 bin/gotest -count=1 -timeout $(TEST_TIMEOUT) -run '^TestLeaseBugsAreFound$$' ./internal/mutants
 	@once=$$(nice -n 15 go test -timeout $(TEST_TIMEOUT) -short -run '^$$' -bench . -benchtime 1x $(BENCHED) 2>&1) || \
 		{ echo "$$once"; exit 1; }
-	KEYQUORUM_HISTORIES=60 KEYQUORUM_SEED=100 nice -n 15 bin/gotest -timeout $(TEST_TIMEOUT) -run '^(TestHistories|$(HEAVY))$$' ./testcluster
+	KEYQUORUM_HISTORIES=30 KEYQUORUM_SEED=100 nice -n 15 bin/gotest -timeout $(TEST_TIMEOUT) -run '^(TestHistories|$(HEAVY))$$' ./testcluster
 
 vectors: #: prove every algorithm against all published vectors, and print how many
 	KEYQUORUM_VECTORS=all go test -count=1 -v -run '^TestVectors' ./httpapi ./vault
