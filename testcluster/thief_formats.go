@@ -566,9 +566,21 @@ func (*memorySink) Close() error  { return nil }
 // a snapshot of its that it was not taken.
 func accuses(line []byte, id string) bool {
 	return bytes.Contains(line, []byte("a node does what no member does")) &&
-		bytes.Contains(line, []byte("node="+id)) && bytes.Contains(line, []byte("deed=")) ||
+		names(line, "node", id) && bytes.Contains(line, []byte("deed=")) ||
 		bytes.Contains(line, []byte("a snapshot that this node is past was passed over")) &&
-			bytes.Contains(line, []byte("from="+id))
+			names(line, "from", id)
+}
+
+// names says whether the value under a key of a line is the node with an id: the id alone, or in
+// quotes behind the node's label.
+func names(line []byte, key, id string) bool {
+	_, value, _ := bytes.Cut(line, []byte(key+"="))
+	end := byte(' ')
+	if quoted, ok := bytes.CutPrefix(value, []byte(`"`)); ok {
+		value, end = quoted, '"'
+	}
+	value, _, _ = bytes.Cut(value, []byte{end})
+	return bytes.Contains(value, []byte(id))
 }
 
 // A sealed record begins with its version, its term and the commitment of that term's key.

@@ -32,7 +32,7 @@ func TestAutopilotCommands(t *testing.T) {
 			}
 		}
 	}
-	says(run(0, "autopilot state"), "node0", "node1", "node2", "leader", "alive",
+	says(run(0, "autopilot state"), "node0", "node1", "node2", "leader", "healthy",
 		"All members are healthy. Voters that may yet be lost: 1.")
 	if s := run(0, "autopilot state -format=json").object(t); s["healthy"] != true ||
 		s["failure_tolerance"] != 1.0 || len(s["servers"].(map[string]any)) != 3 {

@@ -84,20 +84,26 @@ func autopilotStateCommand(k *Connection) *cobra.Command {
 }
 
 func (s autopilotState) table() console.Table {
-	t := console.NewTable("Name", "Role", "Status", "Healthy", "Since", "Silent", "Index")
+	t := console.NewTable("Name", "Role", "Health", "Since", "Silent", "Index")
 	for _, server := range slices.SortedFunc(maps.Values(s.Servers), byName) {
 		role := server.Status
 		if server.Demoted {
 			role = "demoted"
 		}
-		healthy := "no"
-		if server.Healthy {
-			healthy = "yes"
-		}
-		t.Add(server.Name, role, server.NodeStatus, healthy,
-			server.StableSince.Format(time.DateTime), server.LastContact, server.LastIndex)
+		t.Add(server.Name, role, server.health(), server.StableSince.Format(time.DateTime),
+			server.LastContact, server.LastIndex)
 	}
 	return t
+}
+
+func (s autopilotServer) health() string {
+	switch {
+	case s.Healthy:
+		return "healthy"
+	case s.NodeStatus == "failed":
+		return "failed"
+	}
+	return "unhealthy"
 }
 
 func byName(a, b autopilotServer) int {

@@ -23,6 +23,9 @@ func TestTablesFitATerminal(t *testing.T) {
 	}}
 	for name, table := range map[string]console.Table{
 		"status": nodes.table(),
+		"autopilot state": autopilotState{Servers: map[string]autopilotServer{"a": {
+			Name: "kv-frankfurt", Status: "non-voter", NodeStatus: "failed", StableSince: now,
+			LastContact: "24h0m1.001s", LastIndex: 123456789}}}.table(),
 		"vault list": vaultsTable([]VaultInfo{{Name: "payments-of-europe", State: "deleted",
 			RetentionDays: 90, PurgeProtection: true, Created: now, ScheduledPurge: &now}}),
 	} {
