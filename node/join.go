@@ -105,10 +105,6 @@ func (n *Node) join(
 	if err := errors.Join(n.reachable(), n.short()); err != nil {
 		return err
 	}
-	kept, err := n.pending()
-	if err != nil {
-		return err
-	}
 	j := &joining{challenger: ch, nonVoter: nonVoter}
 	challenge, err := ch.Challenge(ctx, newNodeID()) // for its lock; its nonce is good for nothing
 	if err != nil {
@@ -120,7 +116,6 @@ func (n *Node) join(
 	if j.lock, err = seal.DecodeLock(challenge.Lock); err != nil {
 		return fmt.Errorf("node: join: the challenge: %w", err)
 	}
-	j.nodeID = kept.idFor(j.lock.ClusterID)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ctx.Err() != nil {
@@ -129,6 +124,11 @@ func (n *Node) join(
 	if n.member.Load() != nil || !mayBegin() { // an init, or a join, was faster
 		return nil
 	}
+	kept, err := n.pending() // now: an answer that was lost may have left one a moment ago
+	if err != nil {
+		return err
+	}
+	j.nodeID = kept.idFor(j.lock.ClusterID)
 	n.joining, n.ceremony = j, seal.NewLockCeremony(j.lock)
 	n.noteLocked()
 	return nil

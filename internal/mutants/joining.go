@@ -15,7 +15,8 @@ var joiningMutants = []mutant{
 		test: "./httpapi TestNodeFindsItsClusterByItself",
 	},
 	{
-		name: "seed-by-any-name", bug: "a host that DNS names needs no certificate for the name that was asked",
+		name: "seed-by-any-name",
+		bug:  "a host that DNS names needs no certificate for the name that was asked",
 		edits: []overlay.Edit{{
 			File: "keyquorum/httpapi/seeds/places.go",
 			Old:  "Place{\"https://\" + host, ca, name})",

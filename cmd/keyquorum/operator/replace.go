@@ -265,21 +265,23 @@ func (r *replacement) give(prompt string) error {
 	return err
 }
 
-// catchUp waits until the new node holds what the member held a moment ago, byte for byte.
+// catchUp waits until the new node holds what the member held a moment ago, byte for byte. One that
+// was sent a state meanwhile knows nothing of what was before it, and is asked for a newer moment.
 func (r *replacement) catchUp() error {
 	var theirs, ours nodeState
-	for _, at := range []struct {
-		node *Client
-		of   *nodeState
-	}{{r.member, &theirs}, {r.fresh, &ours}} {
-		err := r.until("the new node catches up", func() (bool, error) {
-			var err error
-			*at.of, err = stateAt(r.ctx, at.node, theirs.Index)
-			return err == nil, err
-		})
-		if err != nil {
-			return err
+	err := r.until("the new node catches up", func() (bool, error) {
+		var err error
+		if theirs, err = stateAt(r.ctx, r.member, 0); err == nil {
+			ours, err = stateAt(r.ctx, r.fresh, theirs.Index)
 		}
+		var refused *Refusal
+		if errors.As(err, &refused) && refused.Status == http.StatusGone {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		return err
 	}
 	if theirs.Digest != ours.Digest {
 		return fmt.Errorf("the new node holds something else than the member at %s, or is of another "+
