@@ -238,6 +238,7 @@ var Words = func() string {
 	for _, w := range []calls.Word{
 		errNotLeader, errMaybe, errNotMember, errStranger, errTooMany, errBadCall, errCallFailed,
 		errNotConfirmed, ErrAddressTaken, errNotTransferred, errCantTell, errOtherLife, errOutcast,
+		errOtherRelease,
 	} {
 		all += string(w) + "|"
 	}

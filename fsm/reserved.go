@@ -40,6 +40,16 @@ const (
 	Recover Verb = 6
 )
 
+// known says whether this release knows the verb. It knows no rule for another one, so it must not
+// judge what another release allows.
+func (v Verb) known() bool {
+	switch v {
+	case Ordinary, Found, Rotate, Change, Checkpoint, Recover:
+		return true
+	}
+	return false
+}
+
 func reserved(path string) bool {
 	switch path {
 	case PathKeys, PathMembers, PathSeal, PathKeyring:
