@@ -31,7 +31,7 @@ func (c *Cluster) said() calls.Said {
 	}}
 }
 
-// ReleaseOf is what a member said of its program, when this one asked it last; of its own where it
+// releaseOf is what a member said of its program, when this one asked it last; of its own where it
 // is this one.
 func (c *Cluster) releaseOf(nodeID string) (r release.Release, known bool) {
 	if nodeID == c.id {
@@ -86,7 +86,7 @@ func (c *Cluster) foreign(nodeID, said string) bool {
 	return why != nil
 }
 
-// notice ends a member whose state has come to a level that it does not know.
+// noteLevel ends a member whose state has come to a level that it does not know.
 func (c *Cluster) noteLevel(v fsm.View) {
 	if level := levelIn(v); level > c.releases.own.Newest {
 		c.fail(c.fits())

@@ -19,6 +19,7 @@ func nodeFailure(err error) error {
 	var known *failure
 	var peer *node.PeerError
 	var short *node.ShortError
+	var waiting *node.Waiting
 	switch {
 	case err == nil:
 		return nil
@@ -34,7 +35,8 @@ func nodeFailure(err error) error {
 		return refuse(http.StatusBadRequest, "", "invalid answer given")
 	case node.IsBadShare(err):
 		return refuse(http.StatusBadRequest, "", "invalid key: "+err.Error())
-	case errors.Is(err, node.ErrShares), errors.Is(err, node.ErrOtherCluster), errors.As(err, &peer):
+	case errors.Is(err, node.ErrShares), errors.Is(err, node.ErrOtherCluster), errors.As(err, &peer),
+		errors.As(err, &waiting):
 		return refuse(http.StatusBadRequest, "", err.Error())
 	case errors.As(err, &short):
 		return unavailable("make room for this node first: " + short.Error())

@@ -43,6 +43,7 @@ func byVersion(nodes []Node) (lists []string) {
 		}
 	}
 	for version, of := range names {
+		slices.Sort(of)
 		lists = append(lists, strings.Join(of, ", ")+" "+version)
 	}
 	slices.Sort(lists)
@@ -62,15 +63,25 @@ func upgraded(nodes []Node, level Level) string {
 	}
 	var parts []string
 	if len(behind) > 0 {
-		parts = append(parts, strings.Join(behind, ", ")+" is upgraded")
+		parts = append(parts, listed(behind, " is upgraded", " are upgraded"))
 	}
 	if len(silent) > 0 {
-		parts = append(parts, strings.Join(silent, ", ")+" answers")
+		parts = append(parts, listed(silent, " answers", " answer"))
 	}
 	if len(parts) == 0 {
 		return "the leader has asked all nodes, in a moment"
 	}
 	return strings.Join(parts, " and ")
+}
+
+// listed puts names before a verb.
+func listed(names []string, one, several string) string {
+	slices.Sort(names)
+	if len(names) == 1 {
+		return names[0] + one
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last] + several
 }
 
 // A Waiting says why a write is refused: not all nodes can apply it yet. Nothing was done.

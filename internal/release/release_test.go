@@ -79,3 +79,44 @@ func FuzzDecodeRecord(f *testing.F) {
 		}
 	})
 }
+
+// What people are told of a cluster's programs, and whom a feature waits for.
+func TestOutlook(t *testing.T) {
+	one := release.Release{Version: "0.1.0", Oldest: 1, Newest: 2}
+	next := release.Release{Version: "0.2.0", Oldest: 2, Newest: 3}
+	far := release.Release{Version: "0.9.0", Oldest: 7, Newest: 8}
+	nodes := func(releases ...release.Release) (list []release.Node) {
+		for i, r := range releases {
+			list = append(list, release.Node{Name: string(rune('a' + i)), Known: r.Newest > 0, Release: r})
+		}
+		return list
+	}
+	for _, c := range []struct {
+		nodes   []release.Node
+		cluster release.Level
+		want    string
+	}{
+		{nodes(one, one), 2, ""},
+		{nodes(one, next, one), 2, "Nodes run different versions: a, c 0.1.0; b 0.2.0. The cluster is " +
+			"at level 2; what needs level 3 waits until a and c are upgraded."},
+		{nodes(next, next, release.Release{}), 2, "The cluster is at level 2; what needs level 3 waits " +
+			"until c answers."},
+		{nodes(one, far), 2, "Nodes run different versions: a 0.1.0; b 0.9.0. Node b takes no part: it " +
+			"runs 0.9.0 (levels 7 to 8), and this node runs 0.1.0 (levels 1 to 2): they know no level in " +
+			"common. Go from one release to the next, and skip none."},
+	} {
+		if said := strings.Join(release.Outlook(one, c.cluster, c.nodes), " "); said != c.want {
+			t.Errorf("%v at level %d:\n%s\nwanted\n%s", c.nodes, c.cluster, said, c.want)
+		}
+	}
+	feature := release.Feature{Name: "a change of shares", Level: 3}
+	if feature.Wait(3, nodes(one)) != nil {
+		t.Error("it waits although the cluster is there")
+	}
+	want := "a change of shares needs level 3 and the cluster is at level 2: it waits until b is " +
+		"upgraded and c answers"
+	err := feature.Wait(2, nodes(next, one, release.Release{}))
+	if err == nil || err.Error() != want {
+		t.Errorf("%v\nwanted\n%s", err, want)
+	}
+}
