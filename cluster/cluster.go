@@ -332,6 +332,9 @@ func (c *Cluster) Close(ctx context.Context) {
 		// Where that fails an election finds the next.
 		_ = c.answer(ctx, func() raft.Future { return c.raft.LeadershipTransfer() })
 	}
+	if ctx.Err() == nil && c.raft.State() != raft.Leader {
+		c.takeLeave()
+	}
 	c.questions.End()
 	c.cancel()
 	c.gossip.Close()

@@ -179,6 +179,15 @@ func (l *load) acknowledge(name, value string) {
 	l.last = now
 }
 
+// longestGap is that since it was asked for last.
+func (l *load) longestGap() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	gap := max(l.gap, time.Since(l.last))
+	l.gap = 0
+	return gap
+}
+
 func (l *load) acknowledged() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -43,16 +43,24 @@ func roll(t *testing.T, c *testcluster.Cluster, p plan, program string, between 
 	b := newBalancer(t, c)
 	l := startLoad(t, c, b, p.rate)
 	l.flow(p.writes)
-	begun, away := time.Now(), time.Duration(0)
+	begun := time.Now()
+	var away, gap time.Duration
 	for i := range c.Size() {
+		led := c.Leader() == i
+		l.longestGap()
 		stopped := time.Now()
 		c.Replace(i, program)
 		c.Stop(i)
 		c.Start(i)
 		c.Unseal(i)
 		await(t, "the node is well", func() bool { return b.well[i].Load() })
-		away = max(away, time.Since(stopped))
+		gone := time.Since(stopped)
+		away = max(away, gone)
 		l.flow(p.writes)
+		without := l.longestGap()
+		gap = max(gap, without)
+		t.Logf("node %d, which led: %v, was away for %v; longest time without an acknowledged write %v",
+			i, led, gone.Round(time.Millisecond), without.Round(time.Millisecond))
 		if i < c.Size()-1 {
 			between()
 		}
@@ -63,5 +71,5 @@ func roll(t *testing.T, c *testcluster.Cluster, p plan, program string, between 
 	t.Logf("a roll of %d nodes took %v, each node away for %v at most; %d requests, of which the SDK "+
 		"sent %d again; longest time without an acknowledged write %v, longest request %v",
 		c.Size(), took.Round(time.Millisecond), away.Round(time.Millisecond), asked, sent-asked,
-		l.gap.Round(time.Millisecond), l.longest.Round(time.Millisecond))
+		gap.Round(time.Millisecond), l.longest.Round(time.Millisecond))
 }
