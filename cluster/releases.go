@@ -138,6 +138,9 @@ func programs(members []Member) []release.Node {
 	nodes := make([]release.Node, len(members))
 	for i, m := range members {
 		nodes[i] = release.Node{Name: m.Name(), Known: m.Release != release.Release{}, Release: m.Release}
+		if m.Release.Version == "" { // one that tells no levels tells that in its status
+			nodes[i].Release.Version = m.Status.About.Version
+		}
 	}
 	return nodes
 }

@@ -23,9 +23,16 @@ func TestRollingUpgrade(t *testing.T) {
 	program, err := testcluster.Binary()
 	must(t, err)
 	c := testcluster.ProcessesOf(t, 3, older)
+	var s haStatus
+	defer func() {
+		if t.Failed() {
+			t.Logf("the last status: %+v", s)
+		}
+	}()
 	roll(t, c, planned(t), program, func() {
 		await(t, "a node says who runs what", func() bool {
-			return said(statusOf(c, 0), "Nodes run different versions")
+			s = statusOf(c, 0)
+			return said(s, "Nodes run different versions")
 		})
 	})
 	newest := statusOf(c, 0).Data.Nodes[0].Newest
