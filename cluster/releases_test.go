@@ -19,7 +19,6 @@ import (
 func TestFeatureWaitsForItsLevel(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)
-		defer g.close()
 		leader := g.members[g.leader()]
 		view := leader.View()
 		txn := view.Begin(fsm.Ordinary)
@@ -63,7 +62,6 @@ func (g *group) down() int {
 func TestUnknownLevelEndsAMember(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 1)
-		defer g.close()
 		own := g.members[g.leader()]
 		view := own.View()
 		txn := view.Begin(fsm.Ordinary)

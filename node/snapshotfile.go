@@ -12,6 +12,7 @@ import (
 
 	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
+	"keyquorum/internal/release"
 	"keyquorum/node/archive"
 	"keyquorum/seal"
 	"keyquorum/vault"
@@ -159,7 +160,7 @@ func (k *keys) opens(path string, r fsm.Record) (sealed bool, err error) {
 	value := r.Value
 	switch {
 	case path == fsm.PathKeys, path == fsm.PathMembers, path == pathSeal, path == pathKeyring,
-		path == identity.PathNodes, strings.HasPrefix(path, fsm.RemovedDir):
+		path == identity.PathNodes, path == release.Path, strings.HasPrefix(path, fsm.RemovedDir):
 		return false, nil
 	case path == pathGossip:
 		g, err := decodeGossip(r.Value)

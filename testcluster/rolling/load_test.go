@@ -75,23 +75,30 @@ type application struct {
 	keys    *azkeys.Client
 }
 
-func (l *load) application(transport *http.Client) application {
+func (l *load) application(transport policy.Transporter) application {
 	l.t.Helper()
-	options := azcore.ClientOptions{
-		Transport: transport, PerRetryPolicies: []policy.Policy{counting{&l.sent}},
-	}
-	options.Cloud.ActiveDirectoryAuthorityHost = l.c.LoginURL()
-	credential, err := azidentity.NewClientSecretCredential("adfs", l.app.ClientID, l.app.Secret,
+	return newApplication(l.t, transport, l.app, l.c.VaultURL("demo"), l.c.LoginURL(),
+		[]policy.Policy{counting{&l.sent}})
+}
+
+func newApplication(
+	t *testing.T, transport policy.Transporter, app testcluster.App, vault, login string,
+	watching []policy.Policy,
+) application {
+	t.Helper()
+	options := azcore.ClientOptions{Transport: transport, PerRetryPolicies: watching}
+	options.Cloud.ActiveDirectoryAuthorityHost = login
+	credential, err := azidentity.NewClientSecretCredential("adfs", app.ClientID, app.Secret,
 		&azidentity.ClientSecretCredentialOptions{
 			ClientOptions: azcore.ClientOptions{Transport: options.Transport, Cloud: options.Cloud},
 		})
-	must(l.t, err)
-	secrets, err := azsecrets.NewClient(l.c.VaultURL("demo"), credential,
+	must(t, err)
+	secrets, err := azsecrets.NewClient(vault, credential,
 		&azsecrets.ClientOptions{ClientOptions: options})
-	must(l.t, err)
-	keys, err := azkeys.NewClient(l.c.VaultURL("demo"), credential,
+	must(t, err)
+	keys, err := azkeys.NewClient(vault, credential,
 		&azkeys.ClientOptions{ClientOptions: options})
-	must(l.t, err)
+	must(t, err)
 	return application{secrets, keys}
 }
 

@@ -38,7 +38,27 @@ func TestRollingUpgrade(t *testing.T) {
 	newest := statusOf(c, 0).Data.Nodes[0].Newest
 	await(t, "the newest level", func() bool { return statusOf(c, 1).Data.Level == newest })
 	t.Logf("the cluster came to level %d", newest)
+	requireRefused(t, c, older)
+	c.Replace(2, program)
+	c.Restart(2)
+	c.Unseal(2)
 	c.Settled()
+}
+
+// requireRefused starts node 2 with a program that the cluster has left behind. The others have no
+// dealings with it, so it finds no leader, and say why.
+func requireRefused(t *testing.T, c *testcluster.Cluster, program string) {
+	t.Helper()
+	c.Stop(2)
+	c.Replace(2, program)
+	c.Start(2)
+	await(t, "the others refuse the older program", func() bool {
+		return bytes.Contains(c.Output(0), []byte("refused because of its release")) &&
+			bytes.Contains(c.Output(1), []byte("a cluster never goes back"))
+	})
+	await(t, "they say so in the status", func() bool {
+		return said(statusOf(c, 0), "Node node2 takes no part")
+	})
 }
 
 // root is that of the checkout.
