@@ -23,7 +23,7 @@ type haStatusData struct {
 	Cheapest   *cheapestLeader    `json:"cheapest_leader,omitempty"` // another than the leader
 	Outlook    []string           `json:"outlook"`                   // and who needs attention
 	Accused    []accusation       `json:"accusations"`               // what nodes were caught at
-	Level      uint32             `json:"level"`                     // that all nodes have agreed on; 0: not known
+	Level      int                `json:"level"`                     // that all nodes have agreed on; 0: not known
 }
 
 // accusation is what one node has caught another at, since it was started.
@@ -50,7 +50,7 @@ type haNode struct {
 
 	ID         string             `json:"node_id"`
 	Region     string             `json:"region"`
-	Level      uint32             `json:"newest_level"` // that its program knows; 0: not known
+	Level      int                `json:"newest_level"` // that its program knows; 0: not known
 	Role       string             `json:"role"`         // leader, voter or non-voter
 	State      string             `json:"state"`        // unsealed, sealed, trouble or unreachable
 	Trouble    string             `json:"trouble,omitempty"`
@@ -83,7 +83,7 @@ func haStatusOf(s node.Survey, now time.Time) haStatusData {
 	d := haStatusData{
 		SurveyedBy: s.By, Leader: s.Leader, LeaseMS: s.Life.Milliseconds(),
 		Writes: map[string]float64{}, Survives: []string{}, Accused: []accusation{},
-		Level: uint32(s.Level),
+		Level: int(s.Level),
 	}
 	ahead := uint64(0)
 	for _, p := range s.Members {
@@ -183,7 +183,7 @@ func haNodeOf(p node.Peer, ahead uint64, now time.Time) haNode {
 	n := haNode{
 		Hostname: about.Label, APIAddress: about.API, ClusterAddress: "https://" + p.Address,
 		Active: p.Leader, EchoMS: p.RoundTrip.Milliseconds(), SkewMS: p.Skew.Milliseconds(),
-		Version: about.Version, Zone: about.Region, Level: uint32(p.Release.Newest),
+		Version: about.Version, Zone: about.Region, Level: int(p.Release.Newest),
 		ID: p.ID, Region: about.Region, Role: role(p), State: stateOf(p), Trouble: status.Trouble,
 		NoRoom: status.Short,
 		Lease:  account.Lease, Astray: status.ClockAstray, BarredMS: account.Barred.Milliseconds(),
