@@ -39,7 +39,7 @@ const (
 // not work with this one is told how this one is, and nothing else.
 func (c *Cluster) mayCall(path string, asker port.Peer, said string) calls.Word {
 	word := c.mayAsk(path, asker)
-	if word == "" && path != pathStatus && c.foreign(asker.Node, said) {
+	if word == "" && path != pathStatus && c.keepAway(asker.Node, c.Refuses(said)) {
 		word = errOtherRelease
 	}
 	return word

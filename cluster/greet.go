@@ -121,7 +121,7 @@ func (c *Cluster) sayHello(ctx context.Context, nodeID string) error {
 	if err != nil {
 		return err
 	}
-	if heard, _ := c.releaseOf(nodeID); c.foreign(nodeID, heard.Encode()) {
+	if heard, _ := c.releaseOf(nodeID); c.keepAway(nodeID, c.refuses(heard)) {
 		return errOtherRelease
 	}
 	c.judgeSelf(nodeID, answer)

@@ -62,6 +62,10 @@ func (c *Cluster) Refuses(said string) error {
 	if err != nil {
 		return err
 	}
+	return c.refuses(other)
+}
+
+func (c *Cluster) refuses(other release.Release) error {
 	if why := c.releases.own.Refuses(other, c.Level()); why != "" {
 		return fmt.Errorf("it %s", why)
 	}
@@ -77,9 +81,8 @@ func (c *Cluster) fits() error {
 	return nil
 }
 
-// foreign says whether a node's release keeps this member from talking with it.
-func (c *Cluster) foreign(nodeID, said string) bool {
-	why := c.Refuses(said)
+// keepAway says whether something of a node's release keeps this member from talking with it.
+func (c *Cluster) keepAway(nodeID string, why error) bool {
 	if why != nil {
 		c.logger.Error("a node is refused because of its release", "node", c.nameOf(nodeID), "why", why)
 	}

@@ -90,7 +90,7 @@ var rooms = map[string][]string{
 	"prove":               {},
 	"testcluster": {"httpapi", "node", "vault", "seal", "audit", "cluster",
 		"cluster/identity", "cluster/lease/trace", "fsm", "storage", "prove", "internal/fakenet",
-		"internal/overlay", "internal/powercut"},
+		"internal/overlay", "internal/powercut", "internal/release"},
 	"testcluster/rolling":  {},
 	"examples/azure-app":   {},
 	"examples/azure-life":  {},
