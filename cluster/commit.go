@@ -20,7 +20,7 @@ import (
 // (maybe), ErrDiverged, ErrRemoved, ErrRefused, a *release.Waiting (nothing was done: not all members
 // can apply it yet), or txn's own fault.
 func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) {
-	if err := c.mayWrite(txn.Verb); err != nil {
+	if err := c.mayWrite(txn); err != nil {
 		return fsm.Outcome{}, err
 	}
 	for sent := false; ; { // whether some copy may have come into a log, whoever signed it

@@ -149,13 +149,33 @@ func programs(members []Member) []release.Node {
 }
 
 // mayWrite says why a transaction waits; nil where all members can apply it.
-func (c *Cluster) mayWrite(verb fsm.Verb) error {
-	feature, level := release.Of(uint8(verb)), c.Level()
+func (c *Cluster) mayWrite(txn fsm.Txn) error {
+	view := c.View()
+	feature, level := release.Of(uint8(txn.Verb)), levelIn(view)
+	if txn.Verb == fsm.Change && takesVotes(view.Members(), txn) {
+		feature = release.Demotion
+	}
 	if level >= feature.Level {
 		return nil
 	}
 	members, _ := c.Members()
 	return feature.Wait(level, programs(members))
+}
+
+// takesVotes says whether a voter has no vote in the list of members that a transaction writes.
+func takesVotes(members fsm.Members, txn fsm.Txn) bool {
+	for _, w := range txn.Writes {
+		if w.Path != fsm.PathMembers {
+			continue
+		}
+		next, _ := fsm.DecodeMembers(w.Value) // what can't be read nobody signs
+		for _, m := range next {
+			if old, _ := members.Find(m.ID); old.Voter && !m.Voter {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Programs says in sentences what is to be known of the members' programs.

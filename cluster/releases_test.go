@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,15 @@ func TestFeatureWaitsForItsLevel(t *testing.T) {
 		_, err := leader.Commit(t.Context(), txn)
 		must(t, err)
 		waits := new(release.Waiting)
+		demotion := leader.View().Begin(fsm.Change)
+		list := slices.Clone(leader.View().Members())
+		list[0].Voter = false
+		value, err := list.Encode()
+		must(t, err)
+		cluster.Put(&demotion, leader.View(), fsm.PathMembers, value)
+		if _, err := leader.Commit(t.Context(), demotion); !errors.As(err, &waits) {
+			t.Errorf("a vote is taken at level %d: %v", leader.Level(), err)
+		}
 		if _, err := leader.Commit(t.Context(), leader.View().Begin(5)); !errors.As(err, &waits) {
 			t.Errorf("verb 5 at level %d: %v", leader.Level(), err)
 		}

@@ -29,20 +29,24 @@ const (
 	oldest, newest = Silent, Telling // that this program knows
 )
 
-// features are what waits for a level: verbs of the state machine by their number. A verb that is
-// not here every program knows.
-var features = map[uint8]Feature{
-	5: {"a change of the unseal shares", Telling},
-}
-
 // A Feature waits until the cluster has its level.
 type Feature struct {
 	Name  string // for people, as the subject of a sentence
 	Level Level
 }
 
+// verbs are those of the state machine that wait, by their number. One that is not here every
+// program knows.
+var verbs = map[uint8]Feature{
+	5: {"a change of the unseal shares", Telling},
+	7: {"a restore into a running cluster", Telling},
+}
+
 // Of is what a verb waits for; the zero Feature, of level 0, waits for nothing.
-func Of(verb uint8) Feature { return features[verb] }
+func Of(verb uint8) Feature { return verbs[verb] }
+
+// Demotion is a change of members that takes a vote away: programs of level Silent refuse it.
+var Demotion = Feature{"taking a member's vote away", Telling}
 
 // A Release is what a node says of its program.
 type Release struct {
