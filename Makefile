@@ -13,6 +13,7 @@ FUZZTIME     ?= 30s
 KILLS        ?= 20
 TIME         ?= 20m
 N            ?= 100
+RATE         ?= 200
 SEED         ?= $(shell date +%s)
 CHAOS        := GOGC=400 KEYQUORUM_SEED=$(SEED) go test -count=1 -timeout 0 -v ./testcluster
 
@@ -23,7 +24,7 @@ HEAVY := TestPurgedIsGone|TestNodeKeysAndAuthorityRotateUnderLoad|TestTokenKeyRo
 BENCHED := ./audit ./fsm ./httpapi ./internal/bench ./prove ./seal ./storage ./vault
 
 .DEFAULT_GOAL := help
-.PHONY: help targets build run packages test racetests plaintests vectors timing failover succession chaos histories kills cuts leaks thief races geo siege deep model conformance mutants bench load gobench fuzz lint clean
+.PHONY: help targets build run packages test racetests plaintests vectors timing failover succession chaos histories kills cuts leaks thief races geo upgrade siege deep model conformance mutants bench load gobench fuzz lint clean
 
 # What is needed every day has its explanation behind ##, the rest behind #: (make targets).
 help:
@@ -112,6 +113,9 @@ races: #: revoke a right N (1000) times while it is used at all nodes, some of t
 
 geo: #: measure a cluster over three regions, in network namespaces (root; 5 minutes)
 	KEYQUORUM_GEO=1 $(CHAOS) -run '^TestGeo$$'
+
+upgrade: #: roll a cluster from the revision before to this one, and restart it, under 200 requests a second (RATE=n)
+	KEYQUORUM_UPGRADE=1 KEYQUORUM_ROLL=$(RATE) go test -count=1 -timeout 30m -v ./testcluster/rolling
 
 siege: #: lay N (10000) strangers around a cluster under load, and print what operators, probes and applications wait for
 	KEYQUORUM_SIEGE=$(if $(filter command line,$(origin N)),$(N),10000) go test -count=1 -timeout 0 -v -run '^TestSiege$$' ./testcluster

@@ -31,12 +31,24 @@ const (
 	// node, or its hello has not come yet; and this node takes no part.
 	errOtherLife calls.Word = "other-life"
 	errOutcast   calls.Word = "outcast"
+	// The two programs don't work together. Nothing happened, for certain.
+	errOtherRelease calls.Word = "other-release"
 )
 
-// mayCall is the word for who may not make a call; "" for who may. Anybody may say hello, also who
-// was removed while Raft's configuration has it: its vote may be needed to carry that out. Any
-// member may be told how this one is.
-func (c *Cluster) mayCall(path string, asker port.Peer) calls.Word {
+// mayCall is the word for who may not make a call; "" for who may. Whoever runs a release that does
+// not work with this one is told how this one is, and nothing else.
+func (c *Cluster) mayCall(path string, asker port.Peer, said string) calls.Word {
+	word := c.mayAsk(path, asker)
+	if word == "" && path != pathStatus && c.keepAway(asker.Node, c.Refuses(said)) {
+		word = errOtherRelease
+	}
+	return word
+}
+
+// mayAsk is mayCall by who asks. Anybody may say hello, also who was removed while Raft's
+// configuration has it: its vote may be needed to carry that out. Any member may be told how this
+// one is.
+func (c *Cluster) mayAsk(path string, asker port.Peer) calls.Word {
 	switch {
 	case path == pathHello && (!c.removed(asker.Node) || c.isServer(asker.Node)):
 		return ""
@@ -107,7 +119,9 @@ func askAny[Req, Resp any](
 
 // newCallServer has all calls that this member answers.
 func (c *Cluster) newCallServer() *calls.Server {
-	s := calls.NewServer(calls.Rules{May: c.mayCall, WordFor: wordFor, Logger: c.logger})
+	s := calls.NewServer(calls.Rules{
+		May: c.mayCall, Says: c.releases.own.Encode(), WordFor: wordFor, Logger: c.logger,
+	})
 	calls.On(s, "/v1/commit", calls.Many, c.serveCommit)
 	calls.On(s, "/v1/fence", calls.Few, c.serveFence)
 	calls.On(s, "/v1/checkin", calls.Few, c.serveCheckIn)

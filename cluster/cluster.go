@@ -23,6 +23,7 @@
 //	who leads                  standing, epoch, leader
 //	who leads next             succession, handover, pace, roundtrips
 //	whose disk has room        room
+//	who runs which release     releases
 //	how it is                  survey, stats, gossip
 package cluster
 
@@ -44,6 +45,7 @@ import (
 	"keyquorum/cluster/port"
 	"keyquorum/cluster/raftfix"
 	"keyquorum/fsm"
+	"keyquorum/internal/release"
 )
 
 var (
@@ -97,6 +99,7 @@ type Cluster struct {
 	lost         atomic.Pointer[error]   // what a majority has forgotten, as this member
 	greets       greeter
 	hears        hears
+	releases     releases
 	kept         kept                        // what the folder knows
 	strayed      atomic.Uint64               // index of the newest configuration that was refused
 	noted        atomic.Pointer[fsm.Members] // the members by which connections were cut last
@@ -150,11 +153,13 @@ func Open(config Config) (*Cluster, error) {
 	machine := c.newMachine()
 	c.openPort()
 	if err := c.startRaft(machine); err != nil {
-		c.cancel()
-		c.transport.Close()
-		c.port.Close()
-		c.tasks.end()
+		c.abandon()
 		return nil, fmt.Errorf("cluster: Raft does not start: %w", errors.Join(err, c.Store.Err()))
+	}
+	if err := c.fits(); err != nil {
+		_ = c.raft.Shutdown().Error()
+		c.abandon()
+		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	c.countStates()
 	c.applied(c.fsm.View())
@@ -167,6 +172,14 @@ func Open(config Config) (*Cluster, error) {
 		c.tasks.begin(func() { c.gossip.Run(c.ctx) })
 	}
 	return c, nil
+}
+
+// abandon ends what a member begins before its loops.
+func (c *Cluster) abandon() {
+	c.cancel()
+	c.transport.Close()
+	c.port.Close()
+	c.tasks.end()
 }
 
 // prepare makes a member that has not looked at its folder yet.
@@ -194,6 +207,7 @@ func prepare(config Config) *Cluster {
 	if c.Gossip.Advertise == "" {
 		c.Gossip.Advertise = c.Gossip.Bind
 	}
+	c.releases.own = or(config.Release, release.Own(config.About.Version))
 	if c.wall == nil {
 		c.wall = time.Now
 	}
@@ -222,7 +236,7 @@ func (c *Cluster) openPort() {
 		Listener: c.Listener, Identity: c.Identity, Life: c.greets.self.Diary.Lives.Now(),
 		Dial: c.Dial, Addresses: c.addresses, Admits: c.admit, Logger: c.logger,
 	})
-	c.client = calls.NewClient(c.port.Dial)
+	c.client = calls.NewClient(c.port.Dial, c.said())
 	c.server = c.newCallServer()
 	c.transport = c.newTransport()
 	c.inbound = newInbound(c)
@@ -319,6 +333,9 @@ func (c *Cluster) Close(ctx context.Context) {
 		// Where that fails an election finds the next.
 		_ = c.answer(ctx, func() raft.Future { return c.raft.LeadershipTransfer() })
 	}
+	if ctx.Err() == nil && c.raft.State() != raft.Leader {
+		c.takeLeave()
+	}
 	c.questions.End()
 	c.cancel()
 	c.gossip.Close()
@@ -366,6 +383,7 @@ func (c *Cluster) applied(v fsm.View) {
 	if (c.leases.tenure.Load().Lease != lease.Lease{}) {
 		c.checkInNow.give() // writers wait until the leader hears of it
 	}
+	c.noteLevel(v)
 	c.noteRemoved(v)
 	c.noteMembers(v)
 	c.kept.now.give()

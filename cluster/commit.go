@@ -17,8 +17,12 @@ import (
 //
 // A lost answer is asked for again under the same id, which is safe because the first outcome of an
 // id is its outcome for ever. Errors: ErrSealed, ErrUnavailable (surely not applied), ErrUnknown
-// (maybe), ErrDiverged, ErrRemoved, ErrRefused, or txn's own fault.
+// (maybe), ErrDiverged, ErrRemoved, ErrRefused, a *release.Waiting (nothing was done: not all members
+// can apply it yet), or txn's own fault.
 func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) {
+	if err := c.mayWrite(txn); err != nil {
+		return fsm.Outcome{}, err
+	}
 	for sent := false; ; { // whether some copy may have come into a log, whoever signed it
 		data, err := c.sign(ctx, txn)
 		if err != nil {
@@ -153,7 +157,7 @@ func (c *Cluster) propose(ctx context.Context, data []byte) (fsm.Outcome, error)
 func surelyNot(err error) bool {
 	var notSent *calls.DialError
 	for _, word := range []error{
-		errNotLeader, errBadCall, errNotMember, errOtherLife, errOutcast, errTooMany,
+		errNotLeader, errBadCall, errNotMember, errOtherLife, errOutcast, errOtherRelease, errTooMany,
 	} {
 		if errors.Is(err, word) {
 			return true

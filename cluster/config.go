@@ -12,6 +12,7 @@ import (
 	"keyquorum/cluster/identity"
 	"keyquorum/cluster/lease"
 	"keyquorum/fsm"
+	"keyquorum/internal/release"
 	"keyquorum/storage"
 )
 
@@ -24,6 +25,7 @@ type Config struct {
 	Address  string        // of the cluster port, host:port, as others reach it
 	Gossip   gossip.Config // an empty Advertise is Bind
 	About    About
+	Release  release.Release // of this node's program; zero: the one that this code is
 	Timing   Timing
 	Leases   Leases
 	Compact  Compact

@@ -18,6 +18,7 @@ const (
 func (c *Cluster) beginDuties() {
 	for _, duty := range []func(context.Context){
 		c.compareStates, c.tellAddress, c.askForVote, c.giveUpLead, c.tellRoom, c.watchMembers,
+		c.raiseLevel,
 	} {
 		c.tasks.begin(func() { c.every(dutyEvery, func() { c.withinDutyTime(duty) }) })
 	}

@@ -204,6 +204,7 @@ func (c *Cluster) Call(ctx context.Context, path string, body []byte) (status in
 	from := port.Peer{Speaker: c.port.Identity().Self()}
 	ctx = calls.WithAsker(ctx, from)
 	r := httptest.NewRequestWithContext(ctx, "POST", path, bytes.NewReader(body))
+	r.Header.Set("Keyquorum-Release", c.releases.own.Encode())
 	w := httptest.NewRecorder()
 	c.server.ServeHTTP(w, r)
 	return w.Code, w.Body.String()
@@ -238,6 +239,7 @@ var Words = func() string {
 	for _, w := range []calls.Word{
 		errNotLeader, errMaybe, errNotMember, errStranger, errTooMany, errBadCall, errCallFailed,
 		errNotConfirmed, ErrAddressTaken, errNotTransferred, errCantTell, errOtherLife, errOutcast,
+		errOtherRelease,
 	} {
 		all += string(w) + "|"
 	}

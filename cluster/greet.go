@@ -121,6 +121,9 @@ func (c *Cluster) sayHello(ctx context.Context, nodeID string) error {
 	if err != nil {
 		return err
 	}
+	if heard, _ := c.releaseOf(nodeID); c.keepAway(nodeID, c.refuses(heard)) {
+		return errOtherRelease
+	}
 	c.judgeSelf(nodeID, answer)
 	switch {
 	case c.out.Load() != nil:

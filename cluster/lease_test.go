@@ -282,3 +282,19 @@ func TestLateLeaseIsNone(t *testing.T) {
 		}
 	})
 }
+
+// A member that is closed in order gives its lease back before it goes: writers don't wait for it.
+func TestWhoLeavesInOrderHoldsNobodyUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, leader := settled(t, 3)
+		leaves := (leader + 1) % 3
+		g.members[leaves].Close(t.Context())
+		must(t, g.stores[leaves].Close())
+		g.members[leaves] = nil
+		begun := time.Now()
+		must(t, g.put(leader, "x", "new"))
+		if took := time.Since(begun); took > 100*time.Millisecond {
+			t.Errorf("a write took %v after a member had left", took)
+		}
+	})
+}

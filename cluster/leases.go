@@ -88,6 +88,13 @@ func (c *Cluster) dropLease() {
 	c.checkInNow.give()
 }
 
+// takeLeave gives the lease back for good, and returns when the leader knows: else writers would wait
+// for it until it has run out.
+func (c *Cluster) takeLeave() {
+	c.Seal()
+	c.checkIn(false)
+}
+
 // noteCompared says that this node's state was the leader's.
 func (c *Cluster) noteCompared() {
 	if !c.leases.tenure.Load().Compared {

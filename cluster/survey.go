@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"keyquorum/internal/release"
 )
 
 // A Member is a server of the committed configuration, and what is known of it: from itself, and
@@ -31,6 +33,8 @@ type Member struct {
 	Status Status
 
 	Account Account
+	// Release is what it said of its program to the node that tells this; zero: nothing yet.
+	Release release.Release `cbor:"-"`
 }
 
 // A Status is what a member says of itself when it is asked.
@@ -84,6 +88,7 @@ func (c *Cluster) listMembers(leader string) (members []Member, index uint64) {
 		m := Member{ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter}
 		m.Leader = m.ID == leader
 		m.Status, m.Known = c.lastStatus(m.ID)
+		m.Release, _ = c.releaseOf(m.ID)
 		members = append(members, m)
 	}
 	slices.SortFunc(members, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
@@ -200,6 +205,7 @@ type Survey struct {
 	Life    time.Duration // of leases; 0 where nobody leads
 	Members []Member      // ordered by id
 	Leader  string        // node id, as far as the surveyor knows
+	Level   release.Level `cbor:"-"` // of the cluster, as the node that was asked for the survey has it
 }
 
 // Survey asks the leader to look at all members, and looks itself where no leader answers. What it
@@ -211,7 +217,18 @@ func (c *Cluster) Survey(ctx context.Context) Survey {
 	if err != nil || len(s.Members) == 0 {
 		return c.look(ctx)
 	}
+	if s.By != c.id { // this member's own is shared by now, and has them
+		c.addReleases(&s)
+	}
 	return s
+}
+
+// addReleases adds to a survey what no node tells of another.
+func (c *Cluster) addReleases(s *Survey) {
+	s.Level = c.Level()
+	for i := range s.Members {
+		s.Members[i].Release, _ = c.releaseOf(s.Members[i].ID)
+	}
 }
 
 type surveyCall struct {
@@ -240,6 +257,7 @@ func (c *Cluster) look(ctx context.Context) Survey {
 	}
 	asked.Wait()
 	c.addAccounts(s.Members, s.Leads)
+	c.addReleases(&s)
 	return s
 }
 

@@ -54,7 +54,7 @@ func checkEntry(b []byte, line Line, anchor Line) *check {
 	c.retired = !newest
 	c.txn, err = s.decode()
 	switch {
-	case errors.As(err, new(versionError)):
+	case errors.As(err, new(releaseError)):
 		c.fatal = err
 	case err != nil:
 		c.refused = err
@@ -68,7 +68,7 @@ func checkEntry(b []byte, line Line, anchor Line) *check {
 // that key begins the line that this member knows its cluster by.
 func (c *check) found(s signed, anchor Line) {
 	t, err := s.decode()
-	if errors.As(err, new(versionError)) {
+	if errors.As(err, new(releaseError)) {
 		c.refused = err // nobody can say yet whether that is true
 		return
 	}

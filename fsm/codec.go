@@ -30,12 +30,20 @@ func must[T any](mode T, err error) T {
 	return mode
 }
 
+// A releaseError says that another release of Keyquorum wrote what this one can't read. Who signed it
+// follows its rules, and so do all nodes of that release: this one must stop, or it would differ.
+type releaseError string
+
+func (e releaseError) Error() string { return string(e) }
+
 // A version is all that a file or log entry says of the release that wrote it.
-type versionError struct{ found, known byte }
+func unknownVersion(found, known byte) error {
+	return releaseError(fmt.Sprintf("format version %d was written by another release of "+
+		"Keyquorum; this one reads version %d only: start a release that reads version %d on this node",
+		found, known, found))
+}
 
-func unknownVersion(found, known byte) error { return versionError{found, known} }
-
-func (e versionError) Error() string {
-	return fmt.Sprintf("format version %d was written by another release of Keyquorum; this one reads version %d only: start a release that reads version %d on this node",
-		e.found, e.known, e.found)
+func unknownVerb(found Verb) error {
+	return releaseError(fmt.Sprintf("verb %d was signed by a newer release of Keyquorum, and this one "+
+		"does not know it: start the release of the other nodes on this node", found))
 }

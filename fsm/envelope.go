@@ -90,13 +90,16 @@ func (s signed) by(public ed25519.PublicKey) bool {
 }
 
 // decode decodes strictly: what decodes encodes back to the same bytes. It does not look at the
-// signature. A versionError says that another release wrote it.
+// signature. A releaseError says that another release wrote it.
 func (s signed) decode() (t Txn, err error) {
 	if s.body[0] != txnVersion {
 		return t, unknownVersion(s.body[0], txnVersion)
 	}
 	if err := decoding.Unmarshal(s.body[1:], &t); err != nil {
 		return t, err
+	}
+	if !t.Verb.known() {
+		return t, unknownVerb(t.Verb)
 	}
 	if err := t.valid(); err != nil {
 		return t, err

@@ -196,7 +196,7 @@ func (f *FSM) Restore(r io.ReadCloser) error {
 	}
 	d, err := readSnapshot(r, f.checker)
 	if err != nil {
-		if version := (versionError{}); errors.As(err, &version) {
+		if errors.As(err, new(releaseError)) {
 			f.fail(err)
 		}
 		return err

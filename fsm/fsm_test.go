@@ -100,6 +100,9 @@ func TestEntriesThatStopTheNode(t *testing.T) {
 	}{
 		{"a newer transaction", raft.Log{Type: raft.LogCommand, Data: fsm.Envelope(newer, key)},
 			"format version 2 was written by another release of Keyquorum; this one reads version 1 only: start a release that reads version 2"},
+		{"a verb of a newer release", raft.Log{Type: raft.LogCommand,
+			Data: fsm.Unchecked(fsm.Txn{ID: fsm.NewID(), Base: 4, Verb: 200}, key)},
+			"verb 200 was signed by a newer release of Keyquorum"},
 		{"an entry for Raft itself", raft.Log{Type: raft.LogNoop}, "LogNoop"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -45,6 +45,16 @@ const (
 	Restore Verb = 7
 )
 
+// known says whether this release knows the verb. It knows no rule for another one, so it must not
+// judge what another release allows.
+func (v Verb) known() bool {
+	switch v {
+	case Ordinary, Found, Rotate, Change, Checkpoint, Reseal, Recover, Restore:
+		return true
+	}
+	return false
+}
+
 func reserved(path string) bool {
 	switch path {
 	case PathKeys, PathMembers, PathSeal, PathKeyring, PathRestored:

@@ -37,15 +37,21 @@ type dialer func(ctx context.Context, addr string) (net.Conn, error)
 // A challenger makes the two join calls over HTTPS.
 type challenger struct {
 	base   string
+	said   string // of this node's release
 	client *http.Client
 }
+
+// releaseHeader has what a joining node says of its release.
+const releaseHeader = "Keyquorum-Release"
 
 // newChallenger returns the client of the two join calls for the member at addr,
 // "https://host:port". It trusts ca (PEM) alone where that is given, else the system's roots;
 // serverName, if any, is the name that the member's certificate must have instead of addr's. It
-// follows no redirect and sends nothing but https.
-func newChallenger(addr string, ca []byte, serverName string, dial dialer) (node.Challenger,
-	error) {
+// follows no redirect and sends nothing but https. said is what this node says of its release
+// (node.Node.Says).
+func newChallenger(
+	addr string, ca []byte, serverName string, dial dialer, said string,
+) (node.Challenger, error) {
 	if err := address.URL(addr); err != nil {
 		return nil, fmt.Errorf("leader_api_addr: %w", err)
 	}
@@ -57,6 +63,7 @@ func newChallenger(addr string, ca []byte, serverName string, dial dialer) (node
 		}
 	}
 	return &challenger{
+		said: said,
 		base: strings.TrimRight(addr, "/") + "/v1/sys/storage/raft/bootstrap/",
 		client: &http.Client{
 			Timeout: joinCallTime,
@@ -100,6 +107,7 @@ func (ch *challenger) call(ctx context.Context, name string, in, out any) error 
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Vault-Request", "true")
+	req.Header.Set(releaseHeader, ch.said)
 	resp, err := ch.client.Do(req)
 	if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) {
 		return fmt.Errorf("%w; give --leader-ca-cert (leader_ca_cert): the authority that signed the certificate there",
@@ -185,7 +193,7 @@ func newSearch(n *node.Node, c Config, dial dialer, log hclog.Logger) *seeds.Sea
 	return seeds.NewSearch(seeds.Config{
 		Node: n, Seeds: c.Seeds, NonVoter: c.NonVoter, Resolver: resolver, Logger: log,
 		Reach: func(p seeds.Place) (node.Challenger, error) {
-			return newChallenger(p.API, p.CA, p.ServerName, dial)
+			return newChallenger(p.API, p.CA, p.ServerName, dial, n.Says())
 		},
 	})
 }

@@ -22,6 +22,7 @@ func nodeFailure(err error) error {
 	var short *node.ShortError
 	var ceremony *node.CeremonyError
 	var domain *vault.Error
+	var waiting *node.Waiting
 	switch {
 	case err == nil:
 		return nil
@@ -46,7 +47,7 @@ func nodeFailure(err error) error {
 	case node.IsBadShare(err):
 		return refuse(http.StatusBadRequest, "", "invalid key: "+err.Error())
 	case errors.Is(err, node.ErrShares), errors.Is(err, node.ErrOtherCluster), errors.As(err, &peer),
-		errors.Is(err, node.ErrResealed), errors.As(err, &ceremony):
+		errors.Is(err, node.ErrResealed), errors.As(err, &ceremony), errors.As(err, &waiting):
 		return refuse(http.StatusBadRequest, "", err.Error())
 	case errors.As(err, &short):
 		return unavailable("make room for this node first: " + short.Error())

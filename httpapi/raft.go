@@ -67,7 +67,7 @@ func join(c *call, q *joinRequest) (joinData, error) {
 		return joinData{}, refuse(http.StatusBadRequest, "",
 			"auto_join and leader_client_cert are not supported")
 	}
-	ch, err := newChallenger(q.Leader, []byte(q.CACert), q.ServerName, c.h.dial)
+	ch, err := newChallenger(q.Leader, []byte(q.CACert), q.ServerName, c.h.dial, c.h.n.Says())
 	if err != nil {
 		return joinData{}, refuse(http.StatusBadRequest, "", err.Error())
 	}
@@ -169,6 +169,11 @@ func bootstrapChallenge(c *call, q *challengeBody) (challengeData, error) {
 		return challengeData{},
 			refuse(http.StatusBadRequest, "", "server_id must be 32 hexadecimal digits")
 	}
+	if said := c.r.Header.Get(releaseHeader); said != "" { // else the second call tells
+		if err := c.h.n.WorksWith(said); err != nil {
+			return challengeData{}, nodeFailure(err)
+		}
+	}
 	ch, err := c.h.n.MakeChallenge(q.ServerID)
 	s := c.h.n.SealStatus()
 	return challengeData{ch.Lock, ch.Nonce, sealConfigData{"shamir", s.Shares, s.Threshold},
@@ -202,6 +207,9 @@ func bootstrapAnswer(c *call, q *answerBody) (admissionData, error) {
 	if !validServerID(q.ServerID) {
 		return admissionData{},
 			refuse(http.StatusBadRequest, "", "server_id must be 32 hexadecimal digits")
+	}
+	if err := c.h.n.WorksWith(c.r.Header.Get(releaseHeader)); err != nil {
+		return admissionData{}, nodeFailure(err)
 	}
 	a, err := c.h.n.AdmitAnswer(c.ctx, node.Answer{
 		ServerID: q.ServerID, Nonce: q.Nonce, MAC: q.Answer, CSR: q.CSR, ClusterAddr: q.ClusterAddr,

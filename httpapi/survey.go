@@ -23,6 +23,7 @@ type haStatusData struct {
 	Cheapest   *cheapestLeader    `json:"cheapest_leader,omitempty"` // another than the leader
 	Outlook    []string           `json:"outlook"`                   // and who needs attention
 	Accused    []accusation       `json:"accusations"`               // what nodes were caught at
+	Level      int                `json:"level"`                     // that all nodes have agreed on; 0: not known
 }
 
 // accusation is what one node has caught another at, since it was started.
@@ -49,8 +50,9 @@ type haNode struct {
 
 	ID         string             `json:"node_id"`
 	Region     string             `json:"region"`
-	Role       string             `json:"role"`  // leader, voter or non-voter
-	State      string             `json:"state"` // unsealed, sealed, trouble or unreachable
+	Level      int                `json:"newest_level"` // that its program knows; 0: not known
+	Role       string             `json:"role"`         // leader, voter or non-voter
+	State      string             `json:"state"`        // unsealed, sealed, trouble or unreachable
 	Trouble    string             `json:"trouble,omitempty"`
 	NoRoom     string             `json:"refuses_writes,omitempty"` // why, while it serves reads
 	Lease      bool               `json:"read_lease"`               // it answers reads without a message
@@ -83,6 +85,7 @@ func haStatusOf(s node.Survey, now time.Time) haStatusData {
 	d := haStatusData{
 		SurveyedBy: s.By, Leader: s.Leader, LeaseMS: s.Life.Milliseconds(),
 		Writes: map[string]float64{}, Survives: []string{}, Accused: []accusation{},
+		Level: int(s.Level),
 	}
 	ahead := uint64(0)
 	for _, p := range s.Members {
@@ -107,6 +110,7 @@ func haStatusOf(s node.Survey, now time.Time) haStatusData {
 		d.Outlook = append([]string{"No leader answers this node. " +
 			"What follows is what it can see itself; others may see more."}, d.Outlook...)
 	}
+	d.Outlook = append(d.Outlook, s.Programs()...)
 	d.Cheapest = cheapest(s, servers)
 	if c := d.Cheapest; c != nil {
 		d.Outlook = append(d.Outlook, fmt.Sprintf("Writes would cost less if node %s led: "+
@@ -181,7 +185,7 @@ func haNodeOf(p node.Peer, ahead uint64, now time.Time) haNode {
 	n := haNode{
 		Hostname: about.Label, APIAddress: about.API, ClusterAddress: "https://" + p.Address,
 		Active: p.Leader, EchoMS: p.RoundTrip.Milliseconds(), SkewMS: p.Skew.Milliseconds(),
-		Version: about.Version, Zone: about.Region,
+		Version: about.Version, Zone: about.Region, Level: int(p.Release.Newest),
 		ID: p.ID, Region: about.Region, Role: role(p), State: stateOf(p), Trouble: status.Trouble,
 		NoRoom: status.Short,
 		Lease:  account.Lease, Astray: status.ClockAstray, BarredMS: account.Barred.Milliseconds(),

@@ -17,6 +17,7 @@ import (
 	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
 	"keyquorum/internal/address"
+	"keyquorum/internal/release"
 	"keyquorum/seal"
 	"keyquorum/storage"
 	"keyquorum/vault"
@@ -224,6 +225,7 @@ func (g *genesis) write(n *Node, root *seal.Root, keyring *seal.Keyring,
 		{Path: identity.PathNodes, Value: nodes},
 		{Path: fsm.PathKeys, Value: line},
 		{Path: fsm.PathMembers, Value: members},
+		{Path: release.Path, Value: release.EncodeRecord(n.config.Release.Newest)},
 	}, domain...)
 	for _, w := range txn.Writes {
 		txn.Conditions = append(txn.Conditions, fsm.Condition{Kind: fsm.Absent, Path: w.Path})

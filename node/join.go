@@ -110,9 +110,6 @@ func (n *Node) join(
 	if err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
-	if err := neighbours(n.config.Version, challenge.Version); err != nil {
-		return err
-	}
 	if j.lock, err = seal.DecodeLock(challenge.Lock); err != nil {
 		return fmt.Errorf("node: join: the challenge: %w", err)
 	}

@@ -122,6 +122,7 @@ func (n *Node) openMember() error {
 			Keys: m.gossipKeys},
 		About: cluster.About{Label: n.config.Label, Region: n.config.Region, API: n.config.APIAddr,
 			Version: n.config.Version},
+		Release:    n.config.Release,
 		Timing:     n.config.Timing.cluster(),
 		Leases:     n.config.Leases,
 		Compact:    n.config.Compact,

@@ -24,6 +24,7 @@ import (
 	"keyquorum/audit"
 	"keyquorum/cluster"
 	"keyquorum/internal/latch"
+	"keyquorum/internal/release"
 	"keyquorum/internal/space"
 	"keyquorum/node/schedule"
 	"keyquorum/seal"
@@ -68,6 +69,9 @@ type Config struct {
 	Version string
 	// Snapshots that the node takes by itself when it leads; zero: none.
 	Snapshots schedule.Plan
+	// Release is what this program says of itself to others; zero: Version, and the levels that this
+	// code knows.
+	Release release.Release
 	// AuthorityKeys fetches the keys of an attestation authority (vault.Config); nil: no key is ever
 	// released.
 	AuthorityKeys func(ctx context.Context, authority, kid string) ([]byte, error)
@@ -130,6 +134,9 @@ func Protected() bool { return seal.Protected() }
 func Open(config Config) (*Node, error) {
 	if config.Now == nil {
 		config.Now = time.Now
+	}
+	if config.Release == (release.Release{}) {
+		config.Release = release.Own(config.Version)
 	}
 	if config.Free == nil {
 		config.Free = space.Free

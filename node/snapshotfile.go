@@ -13,6 +13,7 @@ import (
 	"keyquorum/cluster/autopilot"
 	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
+	"keyquorum/internal/release"
 	"keyquorum/node/archive"
 	"keyquorum/seal"
 	"keyquorum/vault"
@@ -161,7 +162,7 @@ func (k *keys) opens(path string, r fsm.Record) (sealed bool, err error) {
 	switch {
 	case path == fsm.PathKeys, path == fsm.PathMembers, path == pathSeal, path == pathKeyring,
 		path == identity.PathNodes, path == fsm.PathRestored, path == autopilot.Path,
-		strings.HasPrefix(path, fsm.RemovedDir):
+		path == release.Path, strings.HasPrefix(path, fsm.RemovedDir):
 		return false, nil
 	case path == pathGossip:
 		g, err := decodeGossip(r.Value)

@@ -1,6 +1,7 @@
 package testcluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -17,6 +18,23 @@ import (
 func Processes(t testing.TB, n int, flags ...func(i int) []string) *Cluster {
 	t.Helper()
 	return newProcesses(t, n, Binary, onLoopback(), func(_ *Cluster, p *processes) { p.flags = flags })
+}
+
+// ProcessesOf is Processes with a program that was built already, of any release.
+func ProcessesOf(t testing.TB, n int, program string) *Cluster {
+	t.Helper()
+	built := func() (string, error) { return program, nil }
+	return newProcesses(t, n, built, onLoopback(), func(*Cluster, *processes) {})
+}
+
+// Replace has node i, which is a process of ProcessesOf, run another program from its next start on.
+func (c *Cluster) Replace(i int, program string) {
+	c.t.Helper()
+	p, ok := c.kind.(*processes)
+	if !ok {
+		c.t.Fatalf("testcluster: %s run no program of their own", c.kind.name())
+	}
+	p.replaced[i] = program
 }
 
 // Breakable runs n processes of the real program with faults underneath: all traffic between their
@@ -57,13 +75,14 @@ type processes struct {
 	called string
 	binary string
 	// around does something where node i has its network, and for outside where the test has its own.
-	around  func(i int, do func() error) error
-	faults  bool          // the binary has hooks, and a relay stands before each cluster port
-	network *Network      // of the relays
-	small   [maxSize]bool // its data has a disk of its own
-	flags   []func(i int) []string
-	nodes   [maxSize]*process
-	relays  [maxSize]func() // each ends one
+	around   func(i int, do func() error) error
+	faults   bool            // the binary has hooks, and a relay stands before each cluster port
+	network  *Network        // of the relays
+	replaced [maxSize]string // the program of a node, where it is another
+	small    [maxSize]bool   // its data has a disk of its own
+	flags    []func(i int) []string
+	nodes    [maxSize]*process
+	relays   [maxSize]func() // each ends one
 }
 
 type process struct {
@@ -80,7 +99,7 @@ func (p *processes) start(i int) error {
 		return err
 	}
 	defer out.Close()
-	cmd := exec.Command(p.binary, "server",
+	cmd := exec.Command(cmp.Or(p.replaced[i], p.binary), "server",
 		"--data", p.c.Data(i), "--label", nodeName(i),
 		"--listen", host+":8200", "--cluster-listen", host+":8201", "--gossip-listen", host+":8202",
 		"--tls-cert", filepath.Join(p.c.Dir, "tls.pem"), "--tls-key",

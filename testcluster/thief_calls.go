@@ -15,6 +15,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"keyquorum/fsm"
+	"keyquorum/internal/release"
 )
 
 // thiefWait bounds whatever the thief asks.
@@ -76,6 +77,7 @@ func (c *caller) post(url string, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.Header.Set("Keyquorum-Release", release.Own("").Encode()) // else nobody would hear the rest
 	answer, err := c.client.Do(r)
 	if err != nil {
 		return nil, err

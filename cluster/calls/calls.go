@@ -45,6 +45,15 @@ const (
 	longBody      = 64 << 10
 )
 
+// releaseHeader has what a node says of its release (package release), in each call and each answer.
+const releaseHeader = "Keyquorum-Release"
+
+// Said is what a member says of its release when it calls, and who hears what the others say.
+type Said struct {
+	Own   string
+	Heard func(nodeID, said string) // "" where an answer says nothing; it must not wait
+}
+
 // maxHeader bounds the headers of a call, and of its answer, in bytes.
 const maxHeader = 16 << 10
 

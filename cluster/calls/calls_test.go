@@ -21,7 +21,7 @@ import (
 func TestCallsAreAnsweredWithOneWord(t *testing.T) {
 	full := errors.New("the queue is full")
 	server := calls.NewServer(calls.Rules{
-		May: func(_ string, asker port.Peer) calls.Word {
+		May: func(_ string, asker port.Peer, _ string) calls.Word {
 			if asker.Node == "stranger" {
 				return "stranger"
 			}

@@ -17,12 +17,15 @@ import (
 // A Client calls other members.
 type Client struct {
 	dial func(ctx context.Context, nodeID, protocol string) (net.Conn, error)
+	said Said
 	http atomic.Pointer[http.Client]
 }
 
 // NewClient makes one that dials as a port does.
-func NewClient(dial func(ctx context.Context, nodeID, protocol string) (net.Conn, error)) *Client {
-	c := &Client{dial: dial}
+func NewClient(
+	dial func(ctx context.Context, nodeID, protocol string) (net.Conn, error), said Said,
+) *Client {
+	c := &Client{dial: dial, said: said}
 	c.Renew()
 	return c
 }
@@ -96,11 +99,13 @@ func Ask[Req, Resp any](
 	if err != nil {
 		return response, err
 	}
+	r.Header.Set(releaseHeader, c.said.Own)
 	answer, err := c.http.Load().Do(r)
 	if err != nil {
 		return response, err
 	}
 	defer answer.Body.Close()
+	c.said.Heard(nodeID, answer.Header.Get(releaseHeader))
 	content, err := io.ReadAll(io.LimitReader(answer.Body, MaxBody))
 	if err != nil {
 		return response, err

@@ -35,7 +35,7 @@ func TestNoAnswerSendsACallElsewhere(t *testing.T) {
 		dialled = append(dialled, nodeID)
 		return tls.Dial("tcp", strings.TrimPrefix(peer.URL, "https://"),
 			&tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
-	})
+	}, calls.Said{Heard: func(string, string) {}})
 	defer client.Close()
 	for _, target = range []string{"https://third/v1/order", inTheClear.URL + "/v1/order"} {
 		if _, err := calls.Ask[string, string](t.Context(), client, "peer", "/v1/a", "b"); err == nil {

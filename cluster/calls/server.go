@@ -18,8 +18,11 @@ import (
 
 // Rules are what a Server asks of its member. All is required.
 type Rules struct {
-	// May is the word for who may not make a call; "" for who may.
-	May func(path string, asker port.Peer) Word
+	// May is the word for who may not make a call; "" for who may. said is what the asker says of its
+	// release: foreign bytes, "" where it says nothing.
+	May func(path string, asker port.Peer, said string) Word
+	// Says is what each answer says of this node's release.
+	Says string
 	// WordFor is the word for an error that is none; "" where it has none.
 	WordFor func(err error) Word
 	Logger  hclog.Logger
@@ -113,7 +116,8 @@ func On[Req, Resp any](
 	limit := newLimit(most)
 	s.mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 		asker := Asker(r.Context())
-		if word := s.rules.May(path, asker); word != "" {
+		w.Header().Set(releaseHeader, s.rules.Says)
+		if word := s.rules.May(path, asker, r.Header.Get(releaseHeader)); word != "" {
 			http.Error(w, string(word), http.StatusForbidden)
 			return
 		}

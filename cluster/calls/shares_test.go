@@ -19,7 +19,7 @@ import (
 // heldServer has two calls that end when a test says so, and says how many are served.
 func heldServer() (s *calls.Server, served chan string, end chan struct{}) {
 	s = calls.NewServer(calls.Rules{
-		May:     func(string, port.Peer) calls.Word { return "" },
+		May:     func(string, port.Peer, string) calls.Word { return "" },
 		WordFor: func(error) calls.Word { return "" },
 		Logger:  hclog.NewNullLogger(),
 	})

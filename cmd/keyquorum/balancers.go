@@ -12,7 +12,7 @@ import (
 // balancers are the settings that say who may tell a node where its callers are. Their names are
 // those of Vault's.
 type balancers struct {
-	Behavior      string
+	Behavior      string // "" is allow_authorized
 	Proxies       []string
 	Headers       []string
 	HopSkips      int
@@ -85,7 +85,7 @@ func (s *serverConfig) contradictions() (wrong problems) {
 	case b.Behavior == "use_always":
 		add("proxy-protocol-behavior", "use_always would let everybody pretend to be anybody",
 			"name the networks of your balancers with proxy_protocol_authorized_addrs")
-	case !slices.Contains([]string{allowAuthorized, denyUnauthorized}, b.Behavior):
+	case !slices.Contains([]string{"", allowAuthorized, denyUnauthorized}, b.Behavior):
 		add("proxy-protocol-behavior", "it is allow_authorized or deny_unauthorized", "")
 	case b.Behavior == denyUnauthorized && len(b.Proxies) == 0:
 		add("proxy-protocol-behavior", "deny_unauthorized would close every connection",

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"keyquorum/cmd/keyquorum/console"
+	"keyquorum/internal/release"
 	"keyquorum/node"
 )
 
@@ -17,15 +19,19 @@ func versionCommand() *cobra.Command {
 		Args: console.Arguments(0, 0)}
 	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		own := release.Own(version)
 		info := struct {
 			Version   string `json:"version"`
 			Go        string `json:"go"`
 			Platform  string `json:"platform"`
 			Protected bool   `json:"erases_key_material"`
-		}{version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, node.Protected()}
+			Oldest    int    `json:"oldest_level"` // of a cluster that a node of this build joins
+			Newest    int    `json:"newest_level"`
+		}{version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, node.Protected(),
+			int(own.Oldest), int(own.Newest)}
 		return format.Print(c, info, console.Pairs(
 			"Version", info.Version, "Go", info.Go, "Platform", info.Platform, "Erases key material",
-			info.Protected))
+			info.Protected, "Cluster levels", fmt.Sprintf("%d to %d", info.Oldest, info.Newest)))
 	}
 	return c
 }

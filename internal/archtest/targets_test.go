@@ -34,6 +34,7 @@ var smallRuns = map[string]struct{ pkg, test, none string }{
 	"thief":      {pkg: "testcluster", test: "TestThiefSignsNothing"},
 	"races":      {pkg: "testcluster", test: "TestRevocationHoldsEverywhere"},
 	"geo":        {pkg: "testcluster", test: "TestGeo"},
+	"upgrade":    {pkg: "testcluster/rolling", test: "TestRollingRestart"},
 	"siege":      {pkg: "testcluster", test: "TestSiege"},
 	"deep":       {pkg: "storage", test: "TestPowerCutAtEveryWrite"},
 	"model":      {pkg: "internal/leasemodel", test: "TestWholeProtocol"},

@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 
 	"keyquorum/fsm"
+	"keyquorum/internal/release"
 )
 
 // A Key signs transactions of one term. It is a fsm.Signer.
@@ -50,6 +51,7 @@ func (k *Key) Found(members fsm.Members) ([]byte, error) {
 	}
 	for path, value := range map[string][]byte{
 		fsm.PathKeys: line, fsm.PathMembers: list, fsm.PathSeal: {1}, fsm.PathKeyring: {1},
+		release.Path: release.EncodeRecord(release.Own("").Newest),
 	} {
 		x.Conditions = append(x.Conditions, fsm.Condition{Kind: fsm.Absent, Path: path})
 		x.Writes = append(x.Writes, fsm.Write{Path: path, Value: value})

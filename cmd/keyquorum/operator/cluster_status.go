@@ -97,27 +97,16 @@ func (s ClusterStatus) table() console.Table {
 	return t
 }
 
-// versions says which version the nodes have, if it is one, and else which has which.
-func (s ClusterStatus) versions() string {
-	var each []string
+// version is that of all nodes, "" where they have several: then the outlook says which has which.
+func (s ClusterStatus) version() string {
 	one := ""
 	for _, n := range s.Nodes {
-		if n.Version == "" {
-			continue
-		}
 		one = cmp.Or(one, n.Version)
-		each = append(each, cmp.Or(n.Name, n.ID)+" "+n.Version)
+		if n.Version != "" && n.Version != one {
+			return ""
+		}
 	}
-	same := !slices.ContainsFunc(s.Nodes, func(n NodeStatus) bool {
-		return n.Version != "" && n.Version != one
-	})
-	switch {
-	case one == "":
-		return ""
-	case same:
-		return "Version " + one + "."
-	}
-	return "Versions: " + strings.Join(each, ", ") + "."
+	return one
 }
 
 // tripOf is the round trip between the leader and a node.
@@ -162,8 +151,8 @@ func (s ClusterStatus) explain(c *cobra.Command) {
 		console.Tell(c, out, "A node that is cut off answers reads for at most %s yet, and no write is "+
 			"acknowledged meanwhile that it lacks.", time.Duration(s.LeaseMS)*time.Millisecond)
 	}
-	if versions := s.versions(); versions != "" {
-		console.Tell(c, out, "%s", versions)
+	if version := s.version(); version != "" {
+		console.Tell(c, out, "Version %s.", version)
 	}
 	if s.Leader != "" && s.SurveyedBy != s.Leader {
 		console.Tell(c, out, "The leader did not answer: this is what the node sees that was asked.")

@@ -1,10 +1,13 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -85,6 +88,7 @@ type Peer struct {
 	Voter   bool   `json:"voter"`
 	Label   string `json:"label,omitempty"`
 	API     string `json:"api_address,omitempty"` // a URL
+	Version string `json:"version,omitempty"`
 }
 
 func (p Peer) role() string {
@@ -126,9 +130,34 @@ func raftListPeers(k *Connection) *cobra.Command {
 		for _, p := range out.Data.Config.Servers {
 			t.Add(p.Label, p.ID, p.Address, p.role())
 		}
-		return format.Print(c, out, t)
+		if err := format.Print(c, out, t); err != nil || *format != "table" {
+			return err
+		}
+		out.tellVersions(c)
+		return nil
 	}
 	return c
+}
+
+// tellVersions says which version the members run, or which runs which.
+func (r RaftConfiguration) tellVersions(c *cobra.Command) {
+	names := map[string][]string{}
+	for _, p := range r.Data.Config.Servers {
+		if p.Version != "" {
+			names[p.Version] = append(names[p.Version], cmp.Or(p.Label, p.ID))
+		}
+	}
+	if len(names) < 2 {
+		for version := range names {
+			console.Tell(c, c.OutOrStdout(), "\nVersion %s.", version)
+		}
+		return
+	}
+	var each []string
+	for _, version := range slices.Sorted(maps.Keys(names)) {
+		each = append(each, strings.Join(names[version], ", ")+" "+version)
+	}
+	console.Tell(c, c.OutOrStdout(), "\nMembers run different versions: %s.", strings.Join(each, "; "))
 }
 
 func Configuration(ctx context.Context, api *Client) (out RaftConfiguration, err error) {
