@@ -129,6 +129,7 @@ func (n *Node) openMember() error {
 		Trust:      m.trust,
 		Remember:   n.remember,
 		CertifyFor: n.certifyFor, HandRootKey: n.handRootKey,
+		Relays:   cluster.Relays{Fetch: n.fetchShare, Hand: n.handShare},
 		Diverged: func(error) { n.wg.Go(func() { n.sealNow() }) },
 	})
 	if err != nil {

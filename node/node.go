@@ -93,6 +93,7 @@ type Node struct {
 	audit  *audit.Log
 	counts *vault.Counts
 	nonces nonces
+	relays relays
 	disks  atomic.Pointer[disks] // as they were looked at last
 
 	mu       latch.Latch // held through init, unseal, seal and join: one at a time
@@ -142,7 +143,7 @@ func Open(config Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{mu: latch.New(), config: config, audit: log, counts: vault.NewCounts(),
-		nonces: newNonces(), failed: make(chan struct{})}
+		nonces: newNonces(), relays: newRelays(), failed: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.lookAtDisks()
 	if err := n.openExisting(); err != nil {
