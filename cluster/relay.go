@@ -22,6 +22,7 @@ type ShareNotice struct {
 // A ShareTaken is what came of a notice.
 type ShareTaken struct {
 	_                   struct{} `cbor:",toarray"`
+	Label               string   // of the member: nobody may have heard of it yet
 	Sealed, Opening     bool     // Opening: the shares are complete, and it waits for the keyring
 	Progress, Threshold int
 }
@@ -54,6 +55,10 @@ type Relays struct {
 	// Hand is called on the member that has the share. The asker is who it says.
 	Hand func(from string, r ShareFetch) (sealed []byte, err error)
 }
+
+// Others are the ids of the other servers of the latest configuration, in order. A member knows
+// them before it has a leader, and so a state.
+func (c *Cluster) Others() []string { return c.others() }
 
 // NotifyShare tells a member of a share, and returns what it has made of it.
 func (c *Cluster) NotifyShare(
@@ -103,6 +108,18 @@ var whyNot = map[calls.Word]string{
 	errOutcast:  "it takes no part in the cluster: its log says why",
 	errCantTell: "the share was given too long ago",
 	errTooMany:  "too many calls of this node's are under way there",
+}
+
+// ShareAgain says whether a share that did not reach a member may do so in a moment: after a start
+// it takes members a second or two to know each other.
+func ShareAgain(err error) bool {
+	for _, word := range []calls.Word{errStranger, errOtherLife, errTooMany, ErrShareLater} {
+		if errors.Is(err, word) {
+			return true
+		}
+	}
+	_, refused := ShareRefused(err)
+	return err != nil && !refused
 }
 
 // ShareRefused says why a member refused a share that it was told of; false: it was not reached.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -22,9 +23,11 @@ import (
 // relayTime at most, and nowhere else.
 
 const (
-	relayTime = 15 * time.Second // of one share, to all: a member may wait for a leader (unsealWait)
-	maxRelays = 4                // shares that a node relays at the same time
-	wrongRest = time.Second      // in which a member takes none from another whose last one was wrong
+	relayTime     = 15 * time.Second // of one share, to all: a member may wait for a leader (unsealWait)
+	relayPatience = 3 * time.Second  // in which a member that was not reached is told again
+	relayRest     = time.Second / 4  // between two such times
+	maxRelays     = 4                // shares that a node relays at the same time
+	wrongRest     = time.Second      // a member takes none from another whose last one was wrong
 )
 
 // ErrRelaying: the share was not looked at.
@@ -92,53 +95,71 @@ func (n *Node) UnsealCluster(ctx context.Context, share seal.Plaintext) ([]Relay
 	defer context.AfterFunc(n.ctx, cancel)()
 	kept := seal.Plaintext(bytes.Clone(share))
 	defer kept.Zero()
-	peers, _ := m.cluster.Members()
-	list := make([]RelayedTo, len(peers))
+	others := m.cluster.Others()
+	list := make([]RelayedTo, len(others)+1)
 	var told sync.WaitGroup
-	for i, p := range peers {
-		told.Go(func() {
-			list[i] = n.relay(ctx, m, p.ID, waitingShare{p.ID, lock, kept})
-			list[i].NodeID, list[i].Label = p.ID, p.Status.About.Label
-		})
+	told.Go(func() { list[0] = n.relayHere(ctx, kept) })
+	for i, id := range others {
+		told.Go(func() { list[i+1] = n.relayPatiently(ctx, m, waitingShare{id, lock, kept}) })
 	}
 	told.Wait()
+	list[0].NodeID = m.identity.NodeID
 	return list, nil
 }
 
-// relay has one member take a share.
-func (n *Node) relay(ctx context.Context, m *member, nodeID string, w waitingShare) RelayedTo {
-	if nodeID == m.identity.NodeID {
-		s, err := n.Unseal(ctx, w.share)
-		if err != nil && !IsDuplicateShare(err) {
-			return RelayedTo{State: RelayRefused, Why: err.Error()}
-		}
-		return relayed(takenOf(s))
+func (n *Node) relayHere(ctx context.Context, share seal.Plaintext) RelayedTo {
+	s, err := n.Unseal(ctx, share)
+	if err != nil && !IsDuplicateShare(err) {
+		return RelayedTo{Label: n.config.Label, State: RelayRefused, Why: err.Error()}
 	}
-	ticket := n.relays.post(w)
-	defer n.relays.take(ticket, nil)
-	taken, err := m.cluster.NotifyShare(ctx, nodeID, cluster.ShareNotice{Ticket: ticket})
-	if why, refused := cluster.ShareRefused(err); refused {
-		return RelayedTo{State: RelayRefused, Why: why}
-	}
-	if err != nil {
-		return RelayedTo{State: RelayUnreachable}
-	}
-	return relayed(taken)
+	return relayed(n.takenOf(s))
 }
 
-func takenOf(s SealStatus) cluster.ShareTaken {
-	return cluster.ShareTaken{Sealed: s.Sealed, Opening: s.Opening, Progress: s.Progress,
-		Threshold: s.Threshold}
+// relayPatiently has another member take a share, and says what became of it.
+func (n *Node) relayPatiently(ctx context.Context, m *member, w waitingShare) RelayedTo {
+	begun := time.Now()
+	for {
+		taken, err := n.relay(ctx, m, w)
+		if cluster.ShareAgain(err) && time.Since(begun) < relayPatience && ctx.Err() == nil {
+			select {
+			case <-time.After(relayRest):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		to := relayed(taken)
+		if why, refused := cluster.ShareRefused(err); refused {
+			to = RelayedTo{State: RelayRefused, Why: why}
+		} else if err != nil {
+			to = RelayedTo{State: RelayUnreachable}
+		}
+		to.NodeID, to.Label = w.nodeID, cmp.Or(to.Label, m.labelOf(w.nodeID))
+		return to
+	}
+}
+
+// relay has another member take a share, once.
+func (n *Node) relay(
+	ctx context.Context, m *member, w waitingShare,
+) (cluster.ShareTaken, error) {
+	ticket := n.relays.post(w)
+	defer n.relays.take(ticket, nil)
+	return m.cluster.NotifyShare(ctx, w.nodeID, cluster.ShareNotice{Ticket: ticket})
+}
+
+func (n *Node) takenOf(s SealStatus) cluster.ShareTaken {
+	return cluster.ShareTaken{Label: n.config.Label, Sealed: s.Sealed, Opening: s.Opening,
+		Progress: s.Progress, Threshold: s.Threshold}
 }
 
 func relayed(t cluster.ShareTaken) RelayedTo {
 	switch {
 	case !t.Sealed:
-		return RelayedTo{State: RelayUnsealed}
+		return RelayedTo{Label: t.Label, State: RelayUnsealed}
 	case t.Opening:
-		return RelayedTo{State: RelayWaiting, Progress: t.Threshold, Threshold: t.Threshold}
+		return RelayedTo{"", t.Label, RelayWaiting, t.Threshold, t.Threshold, ""}
 	}
-	return RelayedTo{State: RelayTaken, Progress: t.Progress, Threshold: t.Threshold}
+	return RelayedTo{"", t.Label, RelayTaken, t.Progress, t.Threshold, ""}
 }
 
 // post has a share wait to be fetched.
@@ -193,7 +214,7 @@ func (n *Node) fetchShare(
 		return cluster.ShareTaken{}, errClosed
 	}
 	if s := n.SealStatus(); !s.Sealed || s.Opening {
-		return takenOf(s), nil
+		return n.takenOf(s), nil
 	}
 	if !n.relays.enter(from) {
 		return cluster.ShareTaken{}, cluster.ErrShareLater
@@ -209,7 +230,7 @@ func (n *Node) fetchShare(
 	defer share.Zero()
 	s, err := n.Unseal(ctx, share)
 	if IsDuplicateShare(err) {
-		return takenOf(s), nil
+		return n.takenOf(s), nil
 	}
 	wrong = IsBadShare(err)
 	if n.recordRelayed(m, from, s, err) != nil {
@@ -218,7 +239,7 @@ func (n *Node) fetchShare(
 	if wrong {
 		return cluster.ShareTaken{}, cluster.ErrShareRefused
 	}
-	return takenOf(s), err
+	return n.takenOf(s), err
 }
 
 func (m *member) fetchShare(
@@ -260,7 +281,7 @@ func (r *relays) leave(from string, wrong bool) {
 
 // recordRelayed writes the usage record of a share that another member brought.
 func (n *Node) recordRelayed(m *member, from string, s SealStatus, err error) error {
-	by := "relayed by node " + m.nameOf(from)
+	by := "relayed by node " + cluster.Named(m.labelOf(from), from)
 	detail := fmt.Sprintf("share %d of %d, %s", s.Progress, s.Threshold, by)
 	switch {
 	case err != nil:
@@ -274,15 +295,15 @@ func (n *Node) recordRelayed(m *member, from string, s SealStatus, err error) er
 		Operation: "sys/unseal", Detail: detail, Err: err})
 }
 
-// nameOf is what people call a member.
-func (m *member) nameOf(nodeID string) string {
+// labelOf is what people call a member, "" where nobody has told this one.
+func (m *member) labelOf(nodeID string) string {
 	peers, _ := m.cluster.Members()
 	for _, p := range peers {
 		if p.ID == nodeID {
-			return cluster.Named(p.Status.About.Label, nodeID)
+			return p.Status.About.Label
 		}
 	}
-	return nodeID
+	return ""
 }
 
 // SealLock is what tells whether a share is one of this cluster's. Strangers may have it: that is

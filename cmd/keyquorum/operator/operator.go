@@ -142,7 +142,7 @@ func operatorUnseal(k *Connection) *cobra.Command {
 			"code 1: it is good, and has not reached all.",
 		Example: "  keyquorum operator unseal\n" +
 			"  keyquorum operator unseal --cluster",
-		Args:    console.Arguments(0, 1),
+		Args: console.Arguments(0, 1),
 	}
 	format := console.FormatFlag(c)
 	reset := c.Flags().Bool("reset", false,
