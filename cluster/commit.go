@@ -16,12 +16,16 @@ import (
 // and every reader can see it.
 //
 // A lost answer is asked for again under the same id, which is safe because the first outcome of an
-// id is its outcome for ever. Errors: ErrSealed, ErrUnavailable (surely not applied), ErrUnknown
+// id is its outcome for ever. Nor is anything applied that was sealed before the key which would
+// sign it was made: that is TooOld. Errors: ErrSealed, ErrUnavailable (surely not applied), ErrUnknown
 // (maybe), ErrDiverged, ErrRemoved, ErrRefused, or txn's own fault.
 func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) {
 	for sent := false; ; { // whether some copy may have come into a log, whoever signed it
 		data, err := c.sign(ctx, txn)
-		if err != nil {
+		switch {
+		case errors.Is(err, errSealedBefore):
+			return c.sealedTooEarly(ctx, txn, sent)
+		case err != nil:
 			return fsm.Outcome{}, failed(sent, err)
 		}
 		outcome, err := c.commitSigned(ctx, txn.ID, data, &sent)
@@ -37,6 +41,22 @@ func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) 
 			return fsm.Outcome{}, failed(sent, ErrUnavailable)
 		}
 	}
+}
+
+// sealedTooEarly is the outcome of what is not signed again. A copy that came into a log was signed
+// under an older key. This member's state has the change of the key, so the copy was applied before
+// that, and has its outcome, or never is.
+func (c *Cluster) sealedTooEarly(
+	ctx context.Context, txn fsm.Txn, sent bool,
+) (fsm.Outcome, error) {
+	view := c.fsm.View()
+	if outcome, ok := view.Outcome(txn.ID); ok {
+		return c.settle(ctx, txn.ID, outcome, sent)
+	}
+	if sent && view.Index()-txn.Base > fsm.IDWindow {
+		return fsm.Outcome{}, ErrUnknown
+	}
+	return fsm.Outcome{Kind: fsm.TooOld}, nil
 }
 
 // failed is the error of a write that is given up for a reason: where a copy of it may have come

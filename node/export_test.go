@@ -50,7 +50,7 @@ func (n *Node) View() fsm.View { return n.member.Load().cluster.View() }
 
 // RotateOn makes the transaction of a rotation of the keyring, on a view.
 func (n *Node) RotateOn(view fsm.View) error {
-	_, err := n.keys.Load().rotation(view, fsm.Rotate)
+	_, err := n.keys.Load().rotation(view, fsm.Rotate, false)
 	return err
 }
 

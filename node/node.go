@@ -94,7 +94,10 @@ type Node struct {
 	counts *vault.Counts
 	nonces nonces
 	relays relays
-	disks  atomic.Pointer[disks] // as they were looked at last
+
+	rewraps rewraps
+
+	disks atomic.Pointer[disks] // as they were looked at last
 
 	mu       latch.Latch // held through init, unseal, seal and join: one at a time
 	ceremony *seal.Ceremony

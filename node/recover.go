@@ -223,7 +223,7 @@ func (r *Remnant) newMember(k *keys, to Recovery) (m newMember, self fsm.Member,
 // goOn applies the recovery to the state.
 func (r *Remnant) goOn(k *keys, self fsm.Member) error {
 	view := r.fsm.View()
-	txn, err := k.rotation(view, fsm.Recover)
+	txn, err := k.rotation(view, fsm.Recover, false)
 	if err != nil {
 		return err
 	}

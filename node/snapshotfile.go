@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
-	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
 	"keyquorum/node/archive"
 	"keyquorum/seal"
@@ -156,17 +154,9 @@ func (s *SnapshotFile) written(k *keys) error {
 
 // opens opens a record, if it is sealed under the keyring, and erases what was in it.
 func (k *keys) opens(path string, r fsm.Record) (sealed bool, err error) {
-	value := r.Value
-	switch {
-	case path == fsm.PathKeys, path == fsm.PathMembers, path == pathSeal, path == pathKeyring,
-		path == identity.PathNodes, strings.HasPrefix(path, fsm.RemovedDir):
-		return false, nil
-	case path == pathGossip:
-		g, err := decodeGossip(r.Value)
-		if err != nil {
-			return true, err
-		}
-		value = g.Sealed
+	value, sealed, err := sealedPart(path, r.Value)
+	if err != nil || !sealed {
+		return sealed, err
 	}
 	plain, err := k.keyring.Open(nil, path, r.Logical, value)
 	plain.Zero()
