@@ -77,3 +77,30 @@ func EncryptShown(shares []seal.Plaintext, token seal.Plaintext, to InitRecipien
 	g := genesis{shares: shares, token: token}
 	return g.encryptFor(to)
 }
+
+// CommitSealed seals something, does something else, and then commits it.
+func (n *Node) CommitSealed(ctx context.Context, between func()) (fsm.Outcome, error) {
+	m, k := n.member.Load(), n.keys.Load()
+	view := m.cluster.View()
+	txn := view.Begin(fsm.Ordinary)
+	if err := putSealed(&txn, view, k.keyring, "test", keyringSince{}); err != nil {
+		return fsm.Outcome{}, err
+	}
+	between()
+	return m.cluster.Commit(ctx, txn)
+}
+
+// RotateWhenDue is what a leader does.
+func (n *Node) RotateWhenDue(ctx context.Context) error {
+	return n.rotateWhenDue(ctx, n.member.Load(), n.keys.Load())
+}
+
+// PostShare has a share wait for a member.
+func (n *Node) PostShare(nodeID string, lock seal.Lock, share seal.Plaintext) [16]byte {
+	return n.relays.post(waitingShare{nodeID, lock, share})
+}
+
+// HandShare answers a member that fetches a share.
+func (n *Node) HandShare(from string, r cluster.ShareFetch) ([]byte, error) {
+	return n.handShare(from, r)
+}
