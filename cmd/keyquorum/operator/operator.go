@@ -20,7 +20,7 @@ func Command(snapshot, checkShare func(*Connection) *cobra.Command) *cobra.Comma
 	k := ConnectionFlags(c)
 	c.AddCommand(operatorInit(k), operatorUnseal(k), operatorSeal(k), operatorStatus(k),
 		operatorStepDown(k), rotateCommand(k), rekeyCommand(k), generateRootCommand(k),
-		raftCommand(k, snapshot(k)), checkShare(k))
+		keyStatusCommand(k), raftCommand(k, snapshot(k)), checkShare(k))
 	return c
 }
 
