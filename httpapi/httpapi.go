@@ -84,6 +84,8 @@ type Handler struct {
 	// Settings that change while it serves (Server.Change).
 	logLevel atomic.Int32             // the hclog.Level to come back to
 	throttle atomic.Pointer[throttle] // nil: nobody is throttled
+
+	wrongShares *throttle
 }
 
 // New returns the handler for a node's API listener.
@@ -102,6 +104,8 @@ func New(n *node.Node, c Config) *Handler {
 		backups:   make(chan struct{}, maxBackups),
 		meters:    newMeters(),
 		conns:     newConnections(c.Connections),
+
+		wrongShares: newThrottle(wrongShares),
 	}
 	h.metrics = newMetrics(n, h.meters, h.conns, c.LinesHeld, c.CertificateEnd)
 	if h.dial == nil {

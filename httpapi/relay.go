@@ -46,7 +46,11 @@ func relay(c *call, q *relayRequest) (relayData, error) {
 		return relayData{}, err
 	}
 	defer clear(share)
-	list, err := c.h.n.UnsealCluster(c.ctx, share)
+	var list []node.RelayedTo
+	err = c.given(func() (err error) {
+		list, err = c.h.n.UnsealCluster(c.ctx, share)
+		return err
+	})
 	if err != nil {
 		return relayData{}, nodeFailure(err)
 	}
