@@ -16,9 +16,9 @@ import (
 // and every reader can see it.
 //
 // A lost answer is asked for again under the same id, which is safe because the first outcome of an
-// id is its outcome for ever. Nor is anything applied that was sealed before the key which would
-// sign it was made: that is TooOld. Errors: ErrSealed, ErrUnavailable (surely not applied), ErrUnknown
-// (maybe), ErrDiverged, ErrRemoved, ErrRefused, or txn's own fault.
+// id is its outcome for ever. What was sealed before the key that would sign it was made is TooOld:
+// surely not applied, and to be decided again. Errors: ErrSealed, ErrUnavailable (surely not
+// applied), ErrUnknown (maybe), ErrDiverged, ErrRemoved, ErrRefused, or txn's own fault.
 func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) {
 	for sent := false; ; { // whether some copy may have come into a log, whoever signed it
 		data, err := c.sign(ctx, txn)

@@ -96,7 +96,8 @@ func (c *Cluster) serveShare(
 
 // whyNot says why a member that answered did not take a share, in words for people.
 var whyNot = map[calls.Word]string{
-	ErrOtherShares:  "it collects the shares of before or after a rekey: give it one at its own address",
+	ErrOtherShares: "it collects the shares of before or after a rekey: give it one " +
+		"at its own address",
 	ErrShareRefused: "the share is none of those that it collects",
 	ErrShareLater: "it takes one share at a time, and none for a second after a wrong one: " +
 		"give it again",

@@ -62,7 +62,8 @@ func relay(c *call, q *relayRequest) (relayData, error) {
 			took++
 		}
 	}
-	c.detail = fmt.Sprintf("one share for %d members, of whom %d took it or need none", len(list), took)
+	c.detail = fmt.Sprintf("one share for %d members, of whom %d took it or need none",
+		len(list), took)
 	return relayData{each(list, func(to node.RelayedTo) relayedData { return relayedData(to) })}, nil
 }
 

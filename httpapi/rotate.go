@@ -93,7 +93,7 @@ type keyStatusData struct {
 	Term        uint64    `json:"term"`
 	InstallTime time.Time `json:"install_time"`
 	Encryptions uint64    `json:"encryptions"`              // about: entries of the log since then
-	OlderTerms  int       `json:"older_terms"`              // that still open what is sealed under them
+	OlderTerms  int       `json:"older_terms"`              // that still open something
 	OlderSealed int       `json:"sealed_under_older_terms"` // records; the leader seals them anew
 }
 

@@ -134,7 +134,7 @@ func (n *Node) changeKeyring(
 }
 
 // noteRotation writes down since when the keyring has been what it is, where nobody has. That is
-// the new key's word for the state, too, at once: a snapshot without it is taken by nobody any more.
+// the new key's word for the state, too, at once: without it nobody takes a snapshot any more.
 func (n *Node) noteRotation(ctx context.Context, m *member, k *keys) error {
 	return m.change(ctx, fsm.Ordinary, func(view fsm.View, txn *fsm.Txn) error {
 		newest := view.Line().Newest().Term

@@ -23,7 +23,7 @@ import (
 // relayTime at most, and nowhere else.
 
 const (
-	relayTime     = 15 * time.Second // of one share, to all: a member may wait for a leader (unsealWait)
+	relayTime     = 15 * time.Second // of one share, to all: some may wait for a leader (unsealWait)
 	relayPatience = 3 * time.Second  // in which a member that was not reached is told again
 	relayRest     = time.Second / 4  // between two such times
 	maxRelays     = 4                // shares that a node relays at the same time

@@ -17,7 +17,8 @@ func TestRelayedShareIsForOneMember(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {
 		s.start(1)
 		n := s.nodes[0]
-		record, err := seal.DecodeRecord(readFile(t, filepath.Join(s.root, "host0/cluster/seal.record")))
+		file := filepath.Join(s.root, "host0/cluster/seal.record")
+		record, err := seal.DecodeRecord(readFile(t, file))
 		must(t, err)
 		share := s.shares[0]
 		fetch := func(from string, generation uint64, opens string) error {

@@ -30,8 +30,8 @@ const (
 var defaultSchedule = KeyringSchedule{Enabled: true, MaxOperations: mostOperations}
 
 // ErrSchedule: a schedule is out of its bounds.
-var ErrSchedule = errors.New("node: max_operations is 1000000 to 3865470566, interval 0 or at least " +
-	"24 hours, in whole seconds")
+var ErrSchedule = errors.New("node: max_operations is 1000000 to 3865470566, interval 0 or at " +
+	"least 24 hours, in whole seconds")
 
 func (s KeyringSchedule) valid() bool {
 	return s.MaxOperations >= leastOperations && s.MaxOperations <= mostOperations &&

@@ -10,7 +10,7 @@ import (
 // In the wrapped keyring a data key of zeros stands for one that is gone, so an older program reads
 // it, and opens nothing with it.
 
-// ErrDroppedTerm is returned by Keyring.Open for what is sealed under a term whose data key is gone.
+// ErrDroppedTerm is returned by Keyring.Open for what was sealed under a term that was dropped.
 var ErrDroppedTerm = errors.New("seal: of a term whose data key was dropped")
 
 // Drop forgets the data keys of all terms but the newest two: the one that seals, and the one

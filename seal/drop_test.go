@@ -9,8 +9,8 @@ import (
 	"keyquorum/seal"
 )
 
-// A term that was dropped opens nothing, here and at whoever adopts the keyring; it still signs, and
-// the newest two open as before.
+// A term that was dropped opens nothing, here and at whoever adopts the keyring. It still signs,
+// and the newest two open as before.
 func TestDrop(t *testing.T) {
 	_, _, root := mustInit(t, 1, 1)
 	k := mustKeyring(t, root)

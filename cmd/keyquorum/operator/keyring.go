@@ -23,9 +23,10 @@ type keyStatus struct {
 
 func keyStatusCommand(k *Connection) *cobra.Command {
 	c := &cobra.Command{
-		Use: "key-status", Short: "Show the newest term of the keyring, and what is sealed under older ones",
-		Long: "Show the newest term of the keyring, and what is sealed under older ones. After a change " +
-			"of the keyring the leader seals those records anew, some hundred a second.",
+		Use:   "key-status",
+		Short: "Show the newest term of the keyring, and what is sealed under older ones",
+		Long: "Show the newest term of the keyring, and what is sealed under older ones. After a " +
+			"change of the keyring the leader seals those records anew, some hundred a second.",
 		Example: "  keyquorum operator key-status", Args: console.Arguments(0, 0),
 	}
 	format := console.FormatFlag(c)
@@ -58,8 +59,8 @@ const schedulePath = "/v1/sys/rotate/config"
 func scheduleCommand(k *Connection) *cobra.Command {
 	c := &cobra.Command{
 		Use: "schedule", Short: "Show when the keyring is changed by itself, or change that",
-		Long: "Show when the keyring is changed by itself, or change that. The leader changes it when " +
-			"its newest term is older than the interval, or the log has had so many entries since. " +
+		Long: "Show when the keyring is changed by itself, or change that. The leader changes it " +
+			"when its newest term is older than the interval, or the log has had so many entries since. " +
 			"Without a flag nothing is changed.",
 		Example: "  keyquorum operator rotate schedule\n" +
 			"  keyquorum operator rotate schedule --interval 2160h",

@@ -24,8 +24,8 @@ func rotateCommand(k *Connection) *cobra.Command {
 		"What is sealed under older terms of the keyring stays readable, and the leader seals it anew "+
 			"in the background (keyquorum operator key-status). What an older transaction key signs "+
 			"is refused.")
-	keyring.Flags().Bool("drop", false, "drop older terms, if nothing is sealed under them any more. "+
-		"Backups of keys and secrets that were taken under them can't be restored after that")
+	keyring.Flags().Bool("drop", false, "drop older terms, if nothing is sealed under them any "+
+		"more. Backups of keys and secrets that were taken under them can't be restored after that")
 	return console.Group("rotate", "Change a key of the cluster itself, while all nodes serve",
 		keyring, scheduleCommand(k), tokens,
 		rotate(k, "gossip-key", "Change the key that encrypts gossip between the nodes",
