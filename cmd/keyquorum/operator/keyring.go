@@ -60,8 +60,8 @@ func scheduleCommand(k *Connection) *cobra.Command {
 	c := &cobra.Command{
 		Use: "schedule", Short: "Show when the keyring is changed by itself, or change that",
 		Long: "Show when the keyring is changed by itself, or change that. The leader changes it " +
-			"when its newest term is older than the interval, or the log has had so many entries since. " +
-			"Without a flag nothing is changed.",
+			"when its newest term is older than the interval, or the log has had so many entries " +
+			"since. Without a flag nothing is changed.",
 		Example: "  keyquorum operator rotate schedule\n" +
 			"  keyquorum operator rotate schedule --interval 2160h",
 		Args: console.Arguments(0, 0),
