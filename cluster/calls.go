@@ -11,8 +11,9 @@ import (
 )
 
 // What members ask one another: indexes, digests, hellos, how they are, signed transactions and
-// orders, certificates, the keys of gossip, and a root key that is sealed for the asker; never a
-// request of an application, never a value of one in the clear. Package calls carries it.
+// orders, certificates, the keys of gossip, and a root key or an unseal share that is sealed for
+// the asker; never a request of an application, never a value of one in the clear. Package calls
+// carries it.
 
 // Refusals that cross the wire, so that the asker can tell what they mean.
 const (
@@ -141,5 +142,7 @@ func (c *Cluster) newCallServer() *calls.Server {
 	calls.On(s, "/v1/renewed", calls.Few, c.serveRenewed)
 	calls.On(s, "/v1/root-key", calls.Few, c.serveRootKey)
 	calls.On(s, pathAutopilot, calls.Few, c.serveAutopilot)
+	calls.On(s, "/v1/share-waits", calls.Few, c.serveShareWaits)
+	calls.On(s, "/v1/share", calls.Few, c.serveShare)
 	return s
 }

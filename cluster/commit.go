@@ -16,16 +16,20 @@ import (
 // and every reader can see it.
 //
 // A lost answer is asked for again under the same id, which is safe because the first outcome of an
-// id is its outcome for ever. Errors: ErrSealed, ErrUnavailable (surely not applied), ErrUnknown
-// (maybe), ErrDiverged, ErrRemoved, ErrRefused, a *release.Waiting (nothing was done: not all members
-// can apply it yet), or txn's own fault.
+// id is its outcome for ever. What was sealed before the key that would sign it was made is TooOld:
+// surely not applied, and to be decided again. Errors: ErrSealed, ErrUnavailable (surely not
+// applied), ErrUnknown (maybe), ErrDiverged, ErrRemoved, ErrRefused, a *release.Waiting (nothing was
+// done: not all members can apply it yet), or txn's own fault.
 func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) {
 	if err := c.mayWrite(txn); err != nil {
 		return fsm.Outcome{}, err
 	}
 	for sent := false; ; { // whether some copy may have come into a log, whoever signed it
 		data, err := c.sign(ctx, txn)
-		if err != nil {
+		switch {
+		case errors.Is(err, errSealedBefore):
+			return c.sealedTooEarly(ctx, txn, sent)
+		case err != nil:
 			return fsm.Outcome{}, failed(sent, err)
 		}
 		outcome, err := c.commitSigned(ctx, txn.ID, data, &sent)
@@ -41,6 +45,22 @@ func (c *Cluster) Commit(ctx context.Context, txn fsm.Txn) (fsm.Outcome, error) 
 			return fsm.Outcome{}, failed(sent, ErrUnavailable)
 		}
 	}
+}
+
+// sealedTooEarly is the outcome of what is not signed again. A copy that came into a log was signed
+// under an older key. This member's state has the change of the key, so the copy was applied before
+// that, and has its outcome, or never is.
+func (c *Cluster) sealedTooEarly(
+	ctx context.Context, txn fsm.Txn, sent bool,
+) (fsm.Outcome, error) {
+	view := c.fsm.View()
+	if outcome, ok := view.Outcome(txn.ID); ok {
+		return c.settle(ctx, txn.ID, outcome, sent)
+	}
+	if sent && view.Index()-txn.Base > fsm.IDWindow {
+		return fsm.Outcome{}, ErrUnknown
+	}
+	return fsm.Outcome{Kind: fsm.TooOld}, nil
 }
 
 // failed is the error of a write that is given up for a reason: where a copy of it may have come

@@ -51,6 +51,9 @@ type Config struct {
 	// transaction key has a successor. Its error says that this member has none for it, and nothing
 	// else to the asker; nil: it has none for anybody.
 	HandRootKey func(nodeID string, r RootKeyRequest) (sealed []byte, late bool, err error)
+	// SealedUnder says under which term of the keyring a write is sealed, if it is; nil: none is.
+	SealedUnder func(w fsm.Write) (term uint32, sealed bool)
+	Relays      Relays // of unseal shares; zero: it takes and gives none
 	// Diverged is called when this node was found to hold another state than the majority, and when
 	// it found that it is not what it was (outcast.go): once for each. It answers nothing from then
 	// on. Who takes no part since an earlier start is not told again.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/raft"
 
@@ -15,6 +16,8 @@ var (
 	// ErrSealed: this member has no transaction key, so it decides nothing.
 	ErrSealed = errors.New(
 		"cluster: this member is sealed, and only an unsealed one can change anything")
+	// errSealedBefore: something in the transaction was sealed before the key that signs it was made.
+	errSealedBefore = errors.New("cluster: the keyring was changed after this was sealed")
 	// ErrRefused: every node refuses the transaction, though it was signed here.
 	ErrRefused = errors.New("cluster: the transaction breaks a rule, and every node refuses it")
 )
@@ -49,6 +52,10 @@ func (c *Cluster) Seal() {
 
 // sign signs a transaction under the newest key that this member's state has. A member that does
 // not have that key yet waits for it, and one whose state is not what it was yet waits for that.
+//
+// What it signs is sealed under the term that signs, and no older one. The state machine takes
+// nothing that an older key signed, so once it has a new key, nothing that comes into the state is
+// sealed under an older term: what was found to be under none stays so.
 func (c *Cluster) sign(ctx context.Context, txn fsm.Txn) ([]byte, error) {
 	for try := 0; ; try++ {
 		s := c.signer.Load()
@@ -59,6 +66,9 @@ func (c *Cluster) sign(ctx context.Context, txn fsm.Txn) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		if c.sealedBefore(txn, fsm.SignedUnder(data)) {
+			return nil, errSealedBefore
+		}
 		if v := c.fsm.View(); !c.behindTrust(v) && fsm.SignedUnder(data) >= v.Line().Newest().Term {
 			return data, nil
 		}
@@ -66,6 +76,17 @@ func (c *Cluster) sign(ctx context.Context, txn fsm.Txn) ([]byte, error) {
 			return nil, ErrUnavailable
 		}
 	}
+}
+
+// sealedBefore says whether something in a transaction is sealed under another term than one.
+func (c *Cluster) sealedBefore(txn fsm.Txn, term uint32) bool {
+	if c.SealedUnder == nil {
+		return false
+	}
+	return slices.ContainsFunc(txn.Writes, func(w fsm.Write) bool {
+		under, sealed := c.SealedUnder(w)
+		return sealed && under != term
+	})
 }
 
 // An order is a call that a sealed member must not make: it is signed like a transaction. It holds

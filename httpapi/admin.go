@@ -1,5 +1,7 @@
 package httpapi
 
+import "slices"
+
 import "keyquorum/vault"
 
 // adminRoutes are the administration API (docs/administration-api.md). The domain's verbs write
@@ -46,7 +48,7 @@ func adminRoutes() []route {
 			body: smallBody, serve: serve(addCredential, writeCredential)},
 		{methods: remove, shape: "keyquorum/apps/{app}/credentials/{id}",
 			operation: "admin/credentials/remove", serve: serve(removeCredential, noContent)},
-	}, rotateRoutes()...)
+	}, slices.Concat(rotateRoutes(), relayRoutes())...)
 }
 
 // each maps a list; the result is never nil, so that an empty one is [] on the wire.

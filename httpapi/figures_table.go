@@ -13,8 +13,8 @@ import (
 //
 // Labels hold what is fixed at build time, and members' names: never one of a vault, a key, a
 // secret or an application.
-var figures = slices.Concat(vaultFigures, requestFigures, connectionFigures, strangerFigures,
-	readFigures, clusterFigures, memberFigures, diskFigures, scheduledFigures)
+var figures = slices.Concat(vaultFigures, requestFigures, keyringFigures, connectionFigures,
+	strangerFigures, readFigures, clusterFigures, memberFigures, diskFigures, scheduledFigures)
 
 // vaultFigures have names of Vault's, where they mean the same.
 var vaultFigures = []figure{
@@ -109,6 +109,15 @@ var requestFigures = []figure{
 	counter(always, "keyquorum_refusals_unrecorded_total",
 		"Refusals of strangers and of throttled applications that left no usage record, because more came than may be recorded.",
 		func(f *facts) uint64 { return f.Unrecorded }),
+}
+
+var keyringFigures = []figure{
+	counter(onMember, "keyquorum_keyring_records_resealed_total",
+		"Records that this node, as the leader, has sealed anew under a newer term of the keyring.",
+		func(f *facts) uint64 { return f.Resealed }),
+	gauge(onLeader, "keyquorum_keyring_records_left",
+		"Records that were still sealed under older terms of the keyring when the leader looked last.",
+		func(f *facts) float64 { return float64(f.ResealLeft) }),
 }
 
 var connectionFigures = []figure{

@@ -96,6 +96,8 @@ type Handler struct {
 	logLevel atomic.Int32                    // the hclog.Level to come back to
 	throttle atomic.Pointer[throttle]        // nil: nobody is throttled
 	trust    atomic.Pointer[forwarded.Trust] // nil: nobody is believed
+
+	wrongShares *throttle
 }
 
 // New returns the handler for a node's API listener.
@@ -115,6 +117,8 @@ func New(n *node.Node, c Config) *Handler {
 		backups:   make(chan struct{}, maxBackups),
 		meters:    newMeters(),
 		conns:     newConnections(c.Connections),
+
+		wrongShares: newThrottle(wrongShares),
 	}
 	h.metrics = newMetrics(n, h.meters, h.conns, c.LinesHeld, c.CertificateEnd)
 	if h.dial == nil {

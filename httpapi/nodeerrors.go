@@ -21,6 +21,7 @@ func nodeFailure(err error) error {
 	var peer *node.PeerError
 	var short *node.ShortError
 	var ceremony *node.CeremonyError
+	var older *node.OlderTermsError
 	var domain *vault.Error
 	var waiting *node.Waiting
 	switch {
@@ -47,7 +48,8 @@ func nodeFailure(err error) error {
 	case node.IsBadShare(err):
 		return refuse(http.StatusBadRequest, "", "invalid key: "+err.Error())
 	case errors.Is(err, node.ErrShares), errors.Is(err, node.ErrOtherCluster), errors.As(err, &peer),
-		errors.Is(err, node.ErrResealed), errors.As(err, &ceremony), errors.As(err, &waiting):
+		errors.Is(err, node.ErrResealed), errors.Is(err, node.ErrSchedule), errors.As(err, &older),
+		errors.As(err, &ceremony), errors.As(err, &waiting):
 		return refuse(http.StatusBadRequest, "", err.Error())
 	case errors.As(err, &short):
 		return unavailable("make room for this node first: " + short.Error())

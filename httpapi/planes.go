@@ -43,8 +43,8 @@ func (h *Handler) planes(openMetrics bool) *mux.Router {
 
 // operatorRoutes are those of the operator plane, but for the administration API.
 func operatorRoutes(openMetrics bool) []route {
-	return slices.Concat(sysRoutes(), rekeyRoutes(), generateRootRoutes(), raftRoutes(),
-		loggerRoutes(), profileRoutes(), metricsRoutes(openMetrics))
+	return slices.Concat(sysRoutes(), scheduleRoutes(), rekeyRoutes(), generateRootRoutes(),
+		raftRoutes(), loggerRoutes(), profileRoutes(), metricsRoutes(openMetrics))
 }
 
 // on matches requests whose Host belongs to plane p.

@@ -29,7 +29,7 @@ type clusterKey struct {
 }
 
 var clusterKeys = []clusterKey{
-	{"keyring", 0, recorded(beginKeyring, nothing, writeRotation),
+	{"keyring", tinyBody, recorded(beginKeyring, nothing, writeRotation),
 		recorded(lookKeyring, nothing, writeRotation)},
 	{"token-key", tinyBody, serve(rotateTokenKey, writeRotation),
 		serve(tokenKeyStatus, writeRotation)},
@@ -84,13 +84,6 @@ func byNode(name string, begin,
 	return clusterKey{name, 0, asked(begin), asked(look)}
 }
 
-func beginKeyring(c *call, _ *none) (node.Rotation, error) {
-	if _, err := c.h.n.RotateKeyring(c.ctx); err != nil {
-		return node.Rotation{}, nodeFailure(err)
-	}
-	return lookKeyring(c, nil)
-}
-
 func lookKeyring(c *call, _ *none) (node.Rotation, error) {
 	r, err := c.h.n.KeyringRotation()
 	return r, nodeFailure(err)
@@ -99,12 +92,14 @@ func lookKeyring(c *call, _ *none) (node.Rotation, error) {
 type keyStatusData struct {
 	Term        uint64    `json:"term"`
 	InstallTime time.Time `json:"install_time"`
-	Encryptions uint64    `json:"encryptions"` // about: entries of the log since then
+	Encryptions uint64    `json:"encryptions"`              // about: entries of the log since then
+	OlderTerms  int       `json:"older_terms"`              // that still open something
+	OlderSealed int       `json:"sealed_under_older_terms"` // records; the leader seals them anew
 }
 
 func keyStatus(c *call, _ *none) (keyStatusData, error) {
 	s, err := c.h.n.KeyStatus()
-	return keyStatusData{uint64(s.Term), s.Since, s.Entries}, nodeFailure(err)
+	return keyStatusData{uint64(s.Term), s.Since, s.Entries, s.Older, s.Left}, nodeFailure(err)
 }
 
 func rotateKeyring(c *call, _ *none) (none, error) {

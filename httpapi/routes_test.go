@@ -73,7 +73,7 @@ func TestApplicationRoutesWantAPermission(t *testing.T) {
 var allowed = []string{
 	"sys/health", "sys/seal-status", "sys/leader", "sys/init", "sys/unseal", "sys/decode-token",
 	"sys/storage/raft/join", "sys/storage/raft/bootstrap/challenge",
-	"sys/storage/raft/bootstrap/answer",
+	"sys/storage/raft/bootstrap/answer", "keyquorum/unseal", "keyquorum/seal-lock",
 }
 
 func TestOperatorRoutesWantAToken(t *testing.T) {

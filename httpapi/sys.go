@@ -401,7 +401,11 @@ func unseal(c *call, q *unsealRequest) (sealStatusData, error) {
 	}
 	defer clear(share)
 	if q.Reset {
-		s, err := c.h.n.ResetUnseal(share)
+		var s node.SealStatus
+		err := c.given(func() (err error) {
+			s, err = c.h.n.ResetUnseal(share)
+			return err
+		})
 		return sealStatusOf(s), nodeFailure(err)
 	}
 	return c.give(share)
@@ -410,7 +414,11 @@ func unseal(c *call, q *unsealRequest) (sealStatusData, error) {
 // give hands one share to the node. One that was given already changes nothing, which is no error
 // to its holder.
 func (c *call) give(share []byte) (sealStatusData, error) {
-	s, err := c.h.n.Unseal(c.ctx, share)
+	var s node.SealStatus
+	err := c.given(func() (err error) {
+		s, err = c.h.n.Unseal(c.ctx, share)
+		return err
+	})
 	if node.IsDuplicateShare(err) {
 		return sealStatusOf(c.h.n.SealStatus()), nil
 	}

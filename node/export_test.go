@@ -50,7 +50,7 @@ func (n *Node) View() fsm.View { return n.member.Load().cluster.View() }
 
 // RotateOn makes the transaction of a rotation of the keyring, on a view.
 func (n *Node) RotateOn(view fsm.View) error {
-	_, err := n.keys.Load().rotation(view, fsm.Rotate)
+	_, err := n.keys.Load().rotation(view, fsm.Rotate, false)
 	return err
 }
 
@@ -76,4 +76,31 @@ func (n *Node) FollowSeal(ctx context.Context, before seal.Record) (after seal.R
 func EncryptShown(shares []seal.Plaintext, token seal.Plaintext, to InitRecipients) error {
 	g := genesis{shares: shares, token: token}
 	return g.encryptFor(to)
+}
+
+// CommitSealed seals something, does something else, and then commits it.
+func (n *Node) CommitSealed(ctx context.Context, between func()) (fsm.Outcome, error) {
+	m, k := n.member.Load(), n.keys.Load()
+	view := m.cluster.View()
+	txn := view.Begin(fsm.Ordinary)
+	if err := putSealed(&txn, view, k.keyring, "test", keyringSince{}); err != nil {
+		return fsm.Outcome{}, err
+	}
+	between()
+	return m.cluster.Commit(ctx, txn)
+}
+
+// RotateWhenDue is what a leader does.
+func (n *Node) RotateWhenDue(ctx context.Context) error {
+	return n.rotateWhenDue(ctx, n.member.Load(), n.keys.Load())
+}
+
+// PostShare has a share wait for a member.
+func (n *Node) PostShare(nodeID string, lock seal.Lock, share seal.Plaintext) [16]byte {
+	return n.relays.post(waitingShare{nodeID, lock, share})
+}
+
+// HandShare answers a member that fetches a share.
+func (n *Node) HandShare(from string, r cluster.ShareFetch) ([]byte, error) {
+	return n.handShare(from, r)
 }

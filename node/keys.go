@@ -84,6 +84,20 @@ func (n *Node) followKeyring(m *member, k *keys) {
 // What is sealed under older terms stays readable; what an older transaction key signs is refused
 // from now on.
 func (n *Node) RotateKeyring(ctx context.Context) (term uint32, err error) {
+	return n.changeKeyring(ctx, func(fsm.View) (change, error) { return change{due: true}, nil })
+}
+
+// A change is what is to be done with the keyring of a view.
+type change struct {
+	due  bool // it gets a new term
+	drop bool // and loses the data keys that nothing is sealed under
+}
+
+// changeKeyring does what decide says of the newest view, and says which term is the newest then.
+// Where others were faster it is asked again.
+func (n *Node) changeKeyring(
+	ctx context.Context, decide func(fsm.View) (change, error),
+) (term uint32, err error) {
 	m, k := n.member.Load(), n.keys.Load()
 	if k == nil {
 		return 0, ErrSealed
@@ -93,7 +107,11 @@ func (n *Node) RotateKeyring(ctx context.Context) (term uint32, err error) {
 		if err := k.refresh(view); err != nil {
 			return 0, err
 		}
-		txn, err := k.rotation(view, fsm.Rotate)
+		c, err := decide(view)
+		if err != nil || !c.due {
+			return view.Line().Newest().Term, err
+		}
+		txn, err := k.rotation(view, fsm.Rotate, c.drop)
 		if err != nil {
 			return 0, err
 		}
@@ -115,17 +133,18 @@ func (n *Node) RotateKeyring(ctx context.Context) (term uint32, err error) {
 	return view.Line().Newest().Term, n.noteRotation(ctx, m, k)
 }
 
-// noteRotation writes down since when the keyring has been what it is. That is the new key's word
-// for the state, too, at once: a snapshot without it is taken by nobody any more.
+// noteRotation writes down since when the keyring has been what it is, where nobody has. That is
+// the new key's word for the state, too, at once: without it nobody takes a snapshot any more.
 func (n *Node) noteRotation(ctx context.Context, m *member, k *keys) error {
-	view := m.cluster.View()
-	txn := view.Begin(fsm.Ordinary)
-	since := keyringSince{Term: view.Line().Newest().Term, Time: n.config.Now().Unix()}
-	if err := putSealed(&txn, view, k.keyring, pathSince, since); err != nil {
-		return err
-	}
-	_, err := m.cluster.Commit(ctx, txn) // a conflict is another rotation's word, which is as good
-	return err
+	return m.change(ctx, fsm.Ordinary, func(view fsm.View, txn *fsm.Txn) error {
+		newest := view.Line().Newest().Term
+		since, ok, err := openSealed[keyringSince](k, view, pathSince)
+		if err != nil || ok && since.Term == newest {
+			return err
+		}
+		return putSealed(txn, view, k.keyring, pathSince,
+			keyringSince{Term: newest, Time: n.config.Now().Unix()})
+	})
 }
 
 // keyringSince is what pathSince holds, sealed: when the newest term began.
@@ -174,6 +193,7 @@ type KeyStatus struct {
 	Since   time.Time // zero: not known
 	Older   int       // terms before it, which open what was sealed under them
 	Entries uint64    // of the log since then
+	Left    int       // records that are sealed under those terms
 }
 
 // KeyStatus describes the newest term, as this node knows it.
@@ -183,7 +203,10 @@ func (n *Node) KeyStatus() (KeyStatus, error) {
 		return KeyStatus{}, ErrSealed
 	}
 	view := m.cluster.View()
-	s := KeyStatus{Term: view.Line().Newest().Term, Older: len(view.Line()) - 1}
+	if err := k.refresh(view); err != nil && !errors.Is(err, errNoRoot) {
+		return KeyStatus{}, err
+	}
+	s := KeyStatus{Term: view.Line().Newest().Term, Older: k.keyring.Older(), Left: outdated(view)}
 	if r, ok := view.Get(pathKeyring); ok {
 		s.Entries = view.Index() - r.Mod
 	}
@@ -208,8 +231,9 @@ func (k *keys) keyringOf(view fsm.View) (*seal.Keyring, error) {
 	return keyring, err
 }
 
-// rotation is a transaction of a verb that gives keyring and transaction key a successor.
-func (k *keys) rotation(view fsm.View, verb fsm.Verb) (fsm.Txn, error) {
+// rotation is a transaction of a verb that gives keyring and transaction key a successor. With drop
+// nothing in the view may be sealed under another term than the newest.
+func (k *keys) rotation(view fsm.View, verb fsm.Verb, drop bool) (fsm.Txn, error) {
 	none := fsm.Txn{}
 	next, err := k.keyringOf(view)
 	if err != nil {
@@ -219,6 +243,11 @@ func (k *keys) rotation(view fsm.View, verb fsm.Verb) (fsm.Txn, error) {
 	last := next.Term()
 	if err := next.Rotate(); err != nil {
 		return none, err
+	}
+	if drop {
+		if err := next.Drop(); err != nil {
+			return none, err
+		}
 	}
 	public, _ := next.Public(next.Term())
 	endorsement, err := next.SignUnder(last, fsm.EndorsementOf(next.Term(), public))

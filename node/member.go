@@ -133,7 +133,9 @@ func (n *Node) openMember() error {
 		Trust:      m.trust,
 		Remember:   n.remember,
 		CertifyFor: n.certifyFor, HandRootKey: n.handRootKey,
-		Diverged: func(error) { n.wg.Go(func() { n.sealNow() }) },
+		SealedUnder: sealedUnder,
+		Relays:      cluster.Relays{Fetch: n.fetchShare, Hand: n.handShare},
+		Diverged:    func(error) { n.wg.Go(func() { n.sealNow() }) },
 	})
 	if err != nil {
 		return errors.Join(err, store.Close())
@@ -213,6 +215,8 @@ const (
 	pathCA      = "sys/ca"            // the CA's certificate and key, sealed
 	pathGossip  = "sys/gossip"        // gossipRecord
 	pathSince   = "sys/keyring-since" // keyringSince, sealed
+
+	pathSchedule = "sys/keyring-schedule" // scheduleRecord, sealed
 )
 
 // sealRecord is the state's seal record, or the folder's while that is of newer shares: after a

@@ -100,7 +100,11 @@ type Node struct {
 	audit  *audit.Log
 	counts *vault.Counts
 	nonces nonces
-	disks  atomic.Pointer[disks] // as they were looked at last
+	relays relays
+
+	rewraps rewraps
+
+	disks atomic.Pointer[disks] // as they were looked at last
 
 	schedule *schedule.Schedule // of snapshots
 
@@ -154,7 +158,7 @@ func Open(config Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{mu: latch.New(), config: config, audit: log, counts: vault.NewCounts(),
-		nonces: newNonces(), failed: make(chan struct{})}
+		nonces: newNonces(), relays: newRelays(), failed: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.schedule = &schedule.Schedule{Now: config.Now, Logger: config.Logger.Named("snapshots")}
 	n.schedule.Change(config.Snapshots)

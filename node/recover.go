@@ -130,7 +130,7 @@ func (r *Remnant) Recover(to Recovery) (nodeID string, err error) {
 	}
 	defer seal.CloseBoth(k.root, k.keyring)
 	if r.file != nil {
-		if err := r.file.written(k); err != nil {
+		if err := r.file.written(k.keyring); err != nil {
 			return "", err
 		}
 	}
@@ -223,7 +223,7 @@ func (r *Remnant) newMember(k *keys, to Recovery) (m newMember, self fsm.Member,
 // goOn applies the recovery to the state.
 func (r *Remnant) goOn(k *keys, self fsm.Member) error {
 	view := r.fsm.View()
-	txn, err := k.rotation(view, fsm.Recover)
+	txn, err := k.rotation(view, fsm.Recover, false)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"keyquorum/cluster"
 	"keyquorum/fsm"
+	"keyquorum/seal"
 	"keyquorum/vault"
 )
 
@@ -22,8 +23,8 @@ import (
 // ErrForeignSnapshot: the snapshot is no one of this cluster, or this cluster's keyring does not
 // open it.
 var ErrForeignSnapshot = errors.New("could not verify the snapshot: no unsealed node of this " +
-	"cluster wrote it. What another cluster's shares open, `keyquorum operator recover` makes a " +
-	"cluster of")
+	"cluster wrote it, or terms of the keyring were dropped and the shares changed since. " +
+	"`keyquorum operator recover` makes a cluster of it, with the shares of its day")
 
 // ErrRestoredMeanwhile: another restore came first.
 var ErrRestoredMeanwhile = errors.New("another snapshot was restored meanwhile, and this one was not")
@@ -56,12 +57,19 @@ func (n *Node) Restore(
 	if err := k.refresh(m.cluster.View()); err != nil {
 		return Restored{}, err
 	}
+	then := k.keyring
+	wrapped, _ := s.fsm.View().Get(pathKeyring)
+	if own, err := k.root.UnwrapKeyring(wrapped.Value); err == nil { // it has terms that were dropped since
+		defer own.Close()
+		then = own
+	}
 	if s.Cluster != m.identity.ClusterID || !s.fsm.View().Line().Agrees(m.cluster.View().Line()) ||
-		s.written(k) != nil {
+		s.written(then) != nil {
 		return Restored{}, ErrForeignSnapshot
 	}
 	last, _ := m.cluster.View().Restored()
-	r := &restore{m: m, k: k, id: fsm.NewID(), from: s.fsm.View(), number: last.Number + 1, tell: tell}
+	r := &restore{m: m, k: k, then: then, id: fsm.NewID(), from: s.fsm.View(),
+		number: last.Number + 1, tell: tell}
 	done, err := r.run(ctx, n.config.Now())
 	if err != nil && !errors.Is(err, cluster.ErrUnknown) {
 		n.sweepStaged(m, k, fsm.StageDir(r.id))
@@ -73,6 +81,7 @@ func (n *Node) Restore(
 type restore struct {
 	m      *member
 	k      *keys
+	then   *seal.Keyring // that opens what the snapshot holds
 	id     fsm.ID
 	from   fsm.View
 	number uint64
@@ -219,7 +228,7 @@ func (r *restore) stageBatch(ctx context.Context, paths []string) error {
 // resealed is a record of the snapshot, sealed for its path and another logical version.
 func (r *restore) resealed(path string, logical uint64) ([]byte, error) {
 	record, _ := r.from.Get(path)
-	plain, err := r.k.keyring.Open(nil, path, record.Logical, record.Value)
+	plain, err := r.then.Open(nil, path, record.Logical, record.Value)
 	if err != nil {
 		return nil, err
 	}

@@ -8,12 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
-	"keyquorum/cluster/autopilot"
-	"keyquorum/cluster/identity"
 	"keyquorum/fsm"
-	"keyquorum/internal/release"
 	"keyquorum/node/archive"
 	"keyquorum/seal"
 	"keyquorum/vault"
@@ -122,7 +118,7 @@ func (s *SnapshotFile) OpenAll(ctx context.Context, tell func(records int)) (ope
 		return 0, err
 	}
 	defer seal.CloseBoth(k.root, k.keyring)
-	if err := s.written(k); err != nil {
+	if err := s.written(k.keyring); err != nil {
 		return 0, err
 	}
 	looked := 0
@@ -147,8 +143,8 @@ func (s *SnapshotFile) OpenAll(ctx context.Context, tell func(records int)) (ope
 const tellEvery = 10_000
 
 // written says whether an unsealed node of the cluster wrote the file.
-func (s *SnapshotFile) written(k *keys) error {
-	sums, err := k.keyring.Open(nil, sumsPath, s.Meta.Index, s.sealed)
+func (s *SnapshotFile) written(k *seal.Keyring) error {
+	sums, err := k.Open(nil, sumsPath, s.Meta.Index, s.sealed)
 	if err != nil || !bytes.Equal(sums, s.sums) {
 		return errors.New(
 			"no unsealed node of the cluster wrote this file: its sealed checksums are wrong")
@@ -158,18 +154,9 @@ func (s *SnapshotFile) written(k *keys) error {
 
 // opens opens a record, if it is sealed under the keyring, and erases what was in it.
 func (k *keys) opens(path string, r fsm.Record) (sealed bool, err error) {
-	value := r.Value
-	switch {
-	case path == fsm.PathKeys, path == fsm.PathMembers, path == pathSeal, path == pathKeyring,
-		path == identity.PathNodes, path == fsm.PathRestored, path == autopilot.Path,
-		path == release.Path, strings.HasPrefix(path, fsm.RemovedDir):
-		return false, nil
-	case path == pathGossip:
-		g, err := decodeGossip(r.Value)
-		if err != nil {
-			return true, err
-		}
-		value = g.Sealed
+	value, sealed, err := sealedPart(path, r.Value)
+	if err != nil || !sealed {
+		return sealed, err
 	}
 	plain, err := k.keyring.Open(nil, fsm.RecordPlace(path), r.Logical, value)
 	plain.Zero()

@@ -245,6 +245,8 @@ type Figures struct {
 	UsageTrouble        bool // the usage log can't be written now
 	Disks               Disks
 	NoRoom              bool           // it decides no writes
+	Resealed            uint64         // records, under a newer term of the keyring, by this node
+	ResealLeft          int64          // as it saw as the leader last
 	Cluster             *cluster.Stats // nil without data
 	Disk                storage.Stats
 	Scheduled           []Scheduled // of the leader
@@ -256,6 +258,7 @@ func (n *Node) Figures() Figures {
 		Sealed: n.keys.Load() == nil, Crypto: n.counts.Crypto(), Unrecorded: n.counts.Unrecorded(),
 		Usage: n.audit.Stats(), UsageTrouble: n.audit.Trouble() != nil, Disk: n.Disk(),
 		Disks: n.disks.Load().Disks, NoRoom: n.short() != nil, Scheduled: n.Scheduled(),
+		Resealed: n.rewraps.records.Load(), ResealLeft: max(n.rewraps.left.Load(), 0),
 	}
 	if m := n.member.Load(); m != nil {
 		stats := m.cluster.Stats()

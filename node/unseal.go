@@ -200,6 +200,7 @@ func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.R
 		n.keys.Store(k)
 		n.wg.Go(func() { n.work(m, k) })
 		n.wg.Go(func() { n.takeScheduled(m, k) })
+		n.wg.Go(func() { n.keepKeyring(m, k) })
 		m.cluster.Unseal(k.keyring)
 	}
 	n.keysMu.Unlock()

@@ -37,6 +37,7 @@ const (
 	labelRecord  = "keyquorum/v1/record"  // a box that holds a record
 
 	labelHandover = "keyquorum/v1/handover" // HPKE's info, where a root key travels
+	labelRelay    = "keyquorum/v1/relay"    // and where a share does
 )
 
 // derive is HKDF-SHA-256 (RFC 5869) without salt: every secret here is uniformly random already.

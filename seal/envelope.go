@@ -165,8 +165,11 @@ func (k *Keyring) open(dst, sealed, associated []byte) (plaintext Plaintext, err
 		return nil, ErrSealed
 	}
 	t := k.terms[binary.BigEndian.Uint32(sealed[1:])]
-	if t == nil {
+	switch {
+	case t == nil:
 		return nil, ErrUnknownTerm
+	case t.box == nil:
+		return nil, ErrDroppedTerm
 	}
 	Do(func() { plaintext, err = t.box.open(dst, sealed[envelopeHead:], associated) })
 	return plaintext, err

@@ -24,7 +24,7 @@ type Keyring struct {
 }
 
 // termKeys are one term's keys, and what is built from them once: a box costs ten times what
-// opening a record does.
+// opening a record does. Of a term that was dropped (drop.go) the signing key alone is left.
 type termKeys struct {
 	key     *[keySize]byte
 	box     *box
@@ -35,14 +35,17 @@ func newKeyring(clusterID [16]byte) *Keyring {
 	return &Keyring{clusterID: clusterID, terms: map[uint32]*termKeys{}}
 }
 
-// add adds a term, mostly the newest. It runs inside Do and, once the keyring is shared, under the
-// lock.
-func (k *Keyring) add(term uint32, key, seed *[keySize]byte) error {
-	b, err := newBox(key[:], labelRecord)
-	if err != nil {
-		return err
+// add adds a term, mostly the newest. A nil or zero key is one that was dropped. It runs inside Do
+// and, once the keyring is shared, under the lock.
+func (k *Keyring) add(term uint32, key, seed *[keySize]byte) (err error) {
+	t := &termKeys{signing: ed25519.NewKeyFromSeed(seed[:])}
+	if key != nil && *key != [keySize]byte{} {
+		t.key = key
+		if t.box, err = newBox(key[:], labelRecord); err != nil {
+			return err
+		}
 	}
-	k.terms[term] = &termKeys{key: key, box: b, signing: ed25519.NewKeyFromSeed(seed[:])}
+	k.terms[term] = t
 	k.newest = max(k.newest, term)
 	return nil
 }
@@ -51,7 +54,7 @@ func (k *Keyring) add(term uint32, key, seed *[keySize]byte) error {
 // computed from a private key, and lets go of it in a cleanup some time after the key. A signature
 // by what then stands in the key's place, zeros, has it let go now.
 func (t *termKeys) forget() {
-	clear(t.key[:])
+	t.drop()
 	clear(t.signing)
 	Do(func() { ed25519.Sign(t.signing, nil) })
 }
@@ -67,14 +70,18 @@ func (k *Keyring) encode() ([]byte, error) {
 	b := make([]byte, 0, len(k.terms)*termSize)
 	for _, term := range slices.Sorted(maps.Keys(k.terms)) {
 		b = binary.BigEndian.AppendUint32(b, term)
-		b = append(b, k.terms[term].key[:]...)
+		if key := k.terms[term].key; key != nil {
+			b = append(b, key[:]...)
+		} else {
+			b = append(b, make([]byte, keySize)...)
+		}
 		b = append(b, k.terms[term].signing[:ed25519.SeedSize]...)
 	}
 	return b, nil
 }
 
-// decodeKeyring reads what encode wrote, and nothing else: at least one term, ascending, none zero.
-// It runs inside Do.
+// decodeKeyring reads what encode wrote, and nothing else: at least one term, ascending, none zero,
+// and the newest with a data key. It runs inside Do.
 func decodeKeyring(clusterID [16]byte, b []byte) (*Keyring, error) {
 	if len(b) == 0 || len(b)%termSize != 0 {
 		return nil, errKeyring
@@ -89,6 +96,9 @@ func decodeKeyring(clusterID [16]byte, b []byte) (*Keyring, error) {
 		if err := k.add(term, &key, &seed); err != nil {
 			return nil, err
 		}
+	}
+	if k.terms[k.newest].box == nil {
+		return nil, errKeyring
 	}
 	return k, nil
 }
@@ -162,7 +172,7 @@ func (k *Keyring) Rotate() (err error) {
 }
 
 // Adopt takes over the terms of a newer keyring of the same cluster, which stays the caller's.
-// Nothing that this one has is dropped; the newest term of both seals and signs from now on.
+// What was dropped there is dropped here; the newest term of both seals and signs from now on.
 func (k *Keyring) Adopt(newer *Keyring) error {
 	if k == newer || k.clusterID != newer.clusterID {
 		return errKeyring
@@ -181,13 +191,27 @@ func (k *Keyring) Adopt(newer *Keyring) error {
 func (k *Keyring) adopt(newer *Keyring) (err error) {
 	Do(func() {
 		for _, term := range slices.Sorted(maps.Keys(newer.terms)) {
-			if k.terms[term] == nil && err == nil {
-				key, seed := *newer.terms[term].key, [keySize]byte(newer.terms[term].signing.Seed())
-				err = k.add(term, &key, &seed)
+			theirs, ours := newer.terms[term], k.terms[term]
+			switch {
+			case err != nil:
+			case ours != nil && theirs.key == nil:
+				ours.drop()
+			case ours == nil:
+				err = k.take(term, theirs)
 			}
 		}
 	})
 	return err
+}
+
+// take adds copies of another keyring's keys of a term. It runs inside Do.
+func (k *Keyring) take(term uint32, theirs *termKeys) error {
+	seed := [keySize]byte(theirs.signing.Seed())
+	if theirs.key == nil {
+		return k.add(term, nil, &seed)
+	}
+	key := *theirs.key
+	return k.add(term, &key, &seed)
 }
 
 // Close waits for calls under way, drops the keys and, in a protected build, collects twice so that

@@ -53,7 +53,7 @@ func newRoot(calledAs string) *cobra.Command {
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	operate := operator.Command(func(k *operator.Connection) *cobra.Command {
 		return recovery.SnapshotCommand(k, scheduled)
-	}, debug.Command(examined))
+	}, recovery.CheckShareCommand, debug.Command(examined))
 	operate.AddCommand(recovery.RecoverCommand(), recovery.DrillCommand(scheduled))
 	vaults := new(operator.Connection).VaultNames
 	add(root, "Use secrets and keys:", calling(objects.SecretCommand(vaults)),

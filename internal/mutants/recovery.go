@@ -125,7 +125,7 @@ var recoveryMutants = []mutant{
 		name: "restore-of-anything", bug: "a node restores what no node of its cluster has written",
 		edits: []overlay.Edit{{
 			File: "keyquorum/node/restore.go",
-			Old:  "		s.written(k) != nil {\n",
+			Old:  "		s.written(then) != nil {\n",
 			New:  "		false {\n",
 		}},
 		test: "./httpapi TestRestoreRefusesWhatItCannotVerify",

@@ -21,7 +21,7 @@ func Command(snapshot func(*Connection) *cobra.Command,
 	k := ConnectionFlags(c)
 	c.AddCommand(operatorInit(k), operatorUnseal(k), operatorSeal(k), operatorStatus(k),
 		operatorStepDown(k), rotateCommand(k), rekeyCommand(k), generateRootCommand(k),
-		raftCommand(k, snapshot(k)))
+		keyStatusCommand(k), raftCommand(k, snapshot(k)))
 	for _, other := range others {
 		c.AddCommand(other(k))
 	}
@@ -140,13 +140,19 @@ func operatorUnseal(k *Connection) *cobra.Command {
 		Long: "Give one unseal share to a node. Without SHARE, or with -, it is asked for and not " +
 			"shown, or read from standard input, so that it stays out of the shell's history. " +
 			"A wrong share is refused on its own, and those given before it stay. On a command line " +
-			"all users of the machine can see a share.",
-		Example: "  keyquorum operator unseal",
-		Args:    console.Arguments(0, 1),
+			"all users of the machine can see a share.\n\n" +
+			"With --cluster the node has all sealed members take the share, each over the cluster " +
+			"port and encrypted for it alone, and the command shows what became of it at each. Exit " +
+			"code 1: it is good, and has not reached all.",
+		Example: "  keyquorum operator unseal\n" +
+			"  keyquorum operator unseal --cluster",
+		Args: console.Arguments(0, 1),
 	}
 	format := console.FormatFlag(c)
 	reset := c.Flags().Bool("reset", false,
 		"forget the shares given so far; SHARE shows who asks, and isn't kept")
+	everywhere := c.Flags().Bool("cluster", false, "give it to all sealed nodes of the cluster")
+	c.MarkFlagsMutuallyExclusive("cluster", "reset")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := k.Client()
 		if err != nil {
@@ -155,6 +161,9 @@ func operatorUnseal(k *Connection) *cobra.Command {
 		share, err := shareFrom(c, args)
 		if err != nil {
 			return err
+		}
+		if *everywhere {
+			return unsealCluster(c, api, format, share)
 		}
 		in := map[string]any{"key": share, "reset": *reset}
 		var status map[string]any

@@ -19,12 +19,15 @@ func rotateCommand(k *Connection) *cobra.Command {
 			"then those keys are dropped.")
 	tokens.Flags().Bool("forget", false,
 		"drop the older keys at once, as after a leak: all tokens end, and applications get others")
+	keyring := rotate(k, "keyring",
+		"Change the keyring, which seals all records, and the transaction key, which signs changes",
+		"What is sealed under older terms of the keyring stays readable, and the leader seals it anew "+
+			"in the background (keyquorum operator key-status). What an older transaction key signs "+
+			"is refused.")
+	keyring.Flags().Bool("drop", false, "drop older terms, if nothing is sealed under them any "+
+		"more. Backups of keys and secrets that were taken under them can't be restored after that")
 	return console.Group("rotate", "Change a key of the cluster itself, while all nodes serve",
-		rotate(k, "keyring",
-			"Change the keyring, which seals all records, and the transaction key, which signs changes",
-			"What is sealed under older terms of the keyring stays readable. What an older transaction "+
-				"key signs is refused."),
-		tokens,
+		keyring, scheduleCommand(k), tokens,
 		rotate(k, "gossip-key", "Change the key that encrypts gossip between the nodes",
 			"All members get the new key beside the old one, then all encrypt with it, then the old "+
 				"one goes. Sealed members follow too."),
@@ -67,8 +70,10 @@ func rotate(k *Connection, key, short, long string) *cobra.Command {
 	format := console.FormatFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		in := map[string]any{}
-		if forget := c.Flags().Lookup("forget"); forget != nil {
-			in[forget.Name] = forget.Value.String() == "true"
+		for _, name := range []string{"forget", "drop"} {
+			if f := c.Flags().Lookup(name); f != nil {
+				in[name] = f.Value.String() == "true"
+			}
 		}
 		api, err := k.Client()
 		if err != nil {

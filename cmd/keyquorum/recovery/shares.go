@@ -38,10 +38,12 @@ func askShares(c *cobra.Command, s *node.LockedState) (good shares, err error) {
 	return good, nil
 }
 
+var errNoShare = errors.New("an unseal share is 66 hex digits, or 44 characters of base64")
+
 func give(s *node.LockedState, text string) ([]byte, error) {
 	share, ok := node.DecodeShare([]byte(strings.TrimSpace(text)))
 	if !ok {
-		return nil, errors.New("an unseal share is 66 hex digits, or 44 characters of base64")
+		return nil, errNoShare
 	}
 	_, err := s.Share(share)
 	if err != nil {

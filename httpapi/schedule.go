@@ -1,0 +1,78 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"time"
+
+	"keyquorum/node"
+)
+
+// scheduleRoutes are when the keyring is changed by itself, under the names of two generations of
+// clients.
+func scheduleRoutes() []route {
+	var routes []route
+	for _, shape := range []string{"sys/rotate/config", "sys/rotate/keyring/config"} {
+		routes = append(routes,
+			route{methods: get, shape: shape, operation: "sys/rotate/config",
+				serve: recorded(schedule, nothing, writeData)},
+			route{methods: write, shape: shape, operation: "sys/rotate/set-config", body: tinyBody,
+				serve: recorded(setSchedule, nothing, noContent)})
+	}
+	return routes
+}
+
+type scheduleData struct {
+	Enabled       bool   `json:"enabled"`
+	MaxOperations uint64 `json:"max_operations"`
+	Interval      int64  `json:"interval"` // seconds; 0: however long
+}
+
+func schedule(c *call, _ *none) (scheduleData, error) {
+	s, err := c.h.n.KeyringSchedule()
+	return scheduleData{s.Enabled, s.MaxOperations, int64(s.Interval / time.Second)}, nodeFailure(err)
+}
+
+// scheduleRequest changes what it has, and nothing else.
+type scheduleRequest struct {
+	Enabled       *bool   `json:"enabled"`
+	MaxOperations *uint64 `json:"max_operations"`
+	Interval      *life   `json:"interval"`
+}
+
+func setSchedule(c *call, q *scheduleRequest) (none, error) {
+	err := c.h.n.SetKeyringSchedule(c.ctx,
+		func(s node.KeyringSchedule) (node.KeyringSchedule, error) {
+			if q.Enabled != nil {
+				s.Enabled = *q.Enabled
+			}
+			if q.MaxOperations != nil {
+				s.MaxOperations = *q.MaxOperations
+			}
+			if q.Interval != nil {
+				s.Interval = time.Duration(*q.Interval)
+			}
+			c.detail = describeSchedule(s)
+			return s, nil
+		})
+	return none{}, nodeFailure(err)
+}
+
+func describeSchedule(s node.KeyringSchedule) string {
+	b, _ := json.Marshal(scheduleData{s.Enabled, s.MaxOperations, int64(s.Interval / time.Second)})
+	return string(b)
+}
+
+type rotateKeyringRequest struct {
+	Drop bool `json:"drop"` // older terms, if nothing is sealed under them any more
+}
+
+func beginKeyring(c *call, q *rotateKeyringRequest) (node.Rotation, error) {
+	begin := c.h.n.RotateKeyring
+	if q.Drop {
+		begin, c.detail = c.h.n.DropTerms, "drop"
+	}
+	if _, err := begin(c.ctx); err != nil {
+		return node.Rotation{}, nodeFailure(err)
+	}
+	return lookKeyring(c, nil)
+}
