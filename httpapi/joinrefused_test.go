@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"keyquorum/internal/release"
 	"keyquorum/node"
 )
 
@@ -15,7 +16,9 @@ func TestJoinThatCannotWorkIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr, ca := member.listen(t)
-	newer := newService(t, func(c *node.Config) { c.Version = "9.1.0" })
+	newer := newService(t, func(c *node.Config) {
+		c.Release = release.Release{Version: "9.1.0", Oldest: 8, Newest: 9}
+	})
 	if err := newer.begin(1, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +56,7 @@ func TestJoinThatCannotWorkIsRefused(t *testing.T) {
 	}{
 		{"a removed node", removed, addr, ca, false, "this node was removed from its cluster"},
 		{"a cluster of another version", newService(t), newerAddr, newerCA, false,
-			"install the cluster's version on this node"},
+			"the log of this node says why"},
 		{"the name of a member", newService(t), addr, ca, true,
 			"a member that runs is called one ("},
 		{"the address of a member", newService(t, func(c *node.Config) {

@@ -44,7 +44,7 @@ func TestRefusalsAreRecordedUnderTheirOperation(t *testing.T) {
 		}
 	})
 	eachRoute(httpapi.OperatorRows(), func(r httpapi.RouteRow, method, path string) {
-		if !strings.HasPrefix(r.Shape, "keyquorum/") || method == "LIST" {
+		if !strings.HasPrefix(r.Shape, "keyquorum/") || r.Open || method == "LIST" {
 			return
 		}
 		what := method + " " + path

@@ -136,7 +136,7 @@ func TestCallsThatAreWrongSaySo(t *testing.T) {
 		{"vault get demo -format=json", 1,
 			`vault has no command "get" (did you mean show?); it has create, delete, list, `},
 		{"operator raft joins --retry", 1,
-			`operator raft has no command "joins" (did you mean join?); it has join, list-peers, remove-peer, snapshot`},
+			`operator raft has no command "joins" (did you mean join?); it has autopilot, demote, join, `},
 		{"vault lst", 1, `vault has no command "lst" (did you mean list?)`},
 		{"kv put", 1, `keyquorum has no command "kv"; it has app, `},
 		{"statsu", 1, `(did you mean status?)`},
