@@ -121,6 +121,7 @@ var rooms = map[string][]string{
 	"internal/throng":     {},
 	"internal/uuid":       {},
 	"internal/vectors":    {},
+	"internal/wrapper":    {},
 
 	"internal/leasemodel/one":   {"internal/leasemodel"},
 	"internal/leasemodel/rules": {"cluster/lease", "internal/leasemodel", "internal/overlay"},
