@@ -1,11 +1,15 @@
 package httpapi
 
-import "keyquorum/vault"
+import (
+	"slices"
+
+	"keyquorum/vault"
+)
 
 // adminRoutes are the administration API (docs/administration-api.md). The domain's verbs write
 // their usage records.
 func adminRoutes() []route {
-	return append([]route{
+	return slices.Concat([]route{
 		{methods: get, shape: "keyquorum/state", operation: "admin/state",
 			serve: recorded(state, nothing, writeData)},
 		{methods: list, shape: "keyquorum/vaults", operation: "admin/vaults/list",
@@ -46,7 +50,7 @@ func adminRoutes() []route {
 			body: smallBody, serve: serve(addCredential, writeCredential)},
 		{methods: remove, shape: "keyquorum/apps/{app}/credentials/{id}",
 			operation: "admin/credentials/remove", serve: serve(removeCredential, noContent)},
-	}, rotateRoutes()...)
+	}, rotateRoutes(), wrapperRoutes())
 }
 
 // each maps a list; the result is never nil, so that an empty one is [] on the wire.

@@ -41,6 +41,7 @@ func nodeFailure(err error) error {
 		return refuse(http.StatusBadRequest, "", "invalid key: "+err.Error())
 	case errors.Is(err, node.ErrShares), errors.Is(err, node.ErrOtherCluster), errors.As(err, &peer),
 		errors.Is(err, node.ErrResealed), errors.Is(err, node.ErrJoinAgain),
+		errors.Is(err, node.ErrWrappersAltered),
 		errors.As(err, &ceremony):
 		return refuse(http.StatusBadRequest, "", err.Error())
 	case errors.As(err, &short):

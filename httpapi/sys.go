@@ -215,6 +215,8 @@ type sealStatusData struct {
 	Waiting  bool   `json:"waiting,omitempty"`        // the shares were good; it waits for a leader
 	NoRoom   string `json:"refuses_writes,omitempty"` // why, while it serves reads
 	Rootless bool   `json:"lacks_root_key,omitempty"` // that of new shares; it serves as before
+
+	Unattended string `json:"unattended_unseal,omitempty"` // "trying", "held"; absent: by shares alone
 }
 
 func sealStatusOf(s node.SealStatus) sealStatusData {
@@ -222,7 +224,7 @@ func sealStatusOf(s node.SealStatus) sealStatusData {
 		Type: "shamir", StorageType: "raft", Initialized: s.Initialized, Sealed: s.Sealed, T: s.Threshold,
 		N:        s.Shares,
 		Progress: s.Progress, Version: s.Version, Trouble: s.Unfit, Waiting: s.Opening,
-		Rootless: s.Rootless,
+		Rootless: s.Rootless, Unattended: s.Unattended,
 	}
 	if s.Initialized && !s.Sealed {
 		d.ClusterID, d.ClusterName = s.ClusterID, clusterName(s.ClusterID)

@@ -122,7 +122,8 @@ func (n *Node) tryUnattended(ctx context.Context, m *member, told map[string]str
 	if root == nil {
 		return errNoWrapper
 	}
-	opened, err := n.beginUnattended(ctx, root, w)
+	id := uuid.New() // of both usage records
+	opened, err := n.beginUnattended(ctx, root, w, id)
 	if err != nil {
 		root.Close()
 		n.tellOnce(told, w.Name, err)
@@ -138,7 +139,7 @@ func (n *Node) tryUnattended(ctx context.Context, m *member, told map[string]str
 		return err
 	}
 	n.logger().Info("this node has unsealed itself", "wrapper", w.Name)
-	if err := n.recordUnattended(w, 200); err != nil {
+	if err := n.recordUnattended(w, id, 200); err != nil {
 		n.logger().Error("done, and the usage record of it could not be written", "error", err)
 	}
 	n.mu.Lock()
@@ -162,14 +163,14 @@ func (n *Node) isOpening() bool {
 // beginUnattended opens the node with a root key that a wrapper gave, unless shares were faster, or
 // it was sealed.
 func (n *Node) beginUnattended(
-	ctx context.Context, root *seal.Root, w seal.Wrapper,
+	ctx context.Context, root *seal.Root, w seal.Wrapper, id string,
 ) (<-chan error, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if ctx.Err() != nil || n.held.Load() || n.isOpening() || n.keys.Load() != nil {
 		return nil, ErrUnsealed
 	}
-	if err := n.recordUnattended(w, 202); err != nil {
+	if err := n.recordUnattended(w, id, 202); err != nil {
 		return nil, fmt.Errorf("it can't be recorded, so nothing is unsealed: %w", err)
 	}
 	return n.openKeysLocked(root, w), nil
@@ -236,9 +237,9 @@ func (n *Node) openVouched(
 }
 
 // recordUnattended writes a usage record: one before this node is unsealed, one after it.
-func (n *Node) recordUnattended(w seal.Wrapper, status int) error {
+func (n *Node) recordUnattended(w seal.Wrapper, id string, status int) error {
 	return n.audit.Write(&audit.Entry{
-		Time: n.config.Now(), RequestID: uuid.New(), Node: n.config.Label, Plane: "node",
+		Time: n.config.Now(), RequestID: id, Node: n.config.Label, Plane: "node",
 		Operation: "sys/unseal", Object: w.Name, Status: status, Detail: "by a seal wrapper",
 	})
 }

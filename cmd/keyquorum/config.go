@@ -12,6 +12,7 @@ import (
 	"keyquorum/cmd/keyquorum/settings"
 	"keyquorum/httpapi"
 	"keyquorum/internal/address"
+	"keyquorum/internal/wrapper"
 	"keyquorum/node"
 )
 
@@ -36,6 +37,7 @@ type serverConfig struct {
 	TLSKey        string
 	Zones         []string
 	Authorities   []string
+	Wrappers      []string
 	Timing        node.Timing
 	NoLeases      bool
 	Throttle      httpapi.Throttle
@@ -85,6 +87,9 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 	f.StringSliceVar(&s.Authorities, "attestation-authority", nil,
 		"https `URL` whose attestations keys may be released to; its keys are fetched from there "+
 			"(repeatable)")
+	f.StringSliceVar(&s.Wrappers, "seal-wrapper", nil,
+		"key that unseals this node when it starts, as `NAME=KIND:WHERE`; KIND is age or "+
+			"keyfile (repeatable)")
 	f.DurationVar(&s.Timing.Heartbeat, "raft-heartbeat", 0,
 		"Raft's heartbeat time-out (default that of a LAN)")
 	f.DurationVar(&s.Timing.Election, "raft-election", 0,
@@ -185,4 +190,22 @@ func (s *serverConfig) zones() (zones []httpapi.Zone, wrong problems) {
 		zones = append(zones, z)
 	}
 	return zones, wrong
+}
+
+// wrappers are the foreign keys that can be read, by the names of their wrappers, and what is wrong
+// with the others.
+func (s *serverConfig) wrappers() (keys map[string]wrapper.Key, wrong problems) {
+	keys = make(map[string]wrapper.Key)
+	for _, text := range s.Wrappers {
+		name, key, err := wrapper.Parse(text)
+		if err == nil && keys[name] != nil {
+			err = fmt.Errorf("%s stands twice", name)
+		}
+		if err != nil {
+			wrong = append(wrong, s.about("seal-wrapper", err.Error()))
+			continue
+		}
+		keys[name] = key
+	}
+	return keys, wrong
 }

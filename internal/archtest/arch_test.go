@@ -30,7 +30,7 @@ var rooms = map[string][]string{
 		"cmd/keyquorum/objects", "cmd/keyquorum/operator", "cmd/keyquorum/proving",
 		"cmd/keyquorum/recovery", "cmd/keyquorum/runner", "cmd/keyquorum/service",
 		"cmd/keyquorum/session", "cmd/keyquorum/settings", "httpapi", "node", "internal/address",
-		"internal/placement", "internal/space", "internal/terse",
+		"internal/placement", "internal/space", "internal/terse", "internal/wrapper",
 	},
 	"cmd/keyquorum/console": {},
 	"cmd/keyquorum/dev":     {"cmd/keyquorum/console", "cmd/keyquorum/operator"},

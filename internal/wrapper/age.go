@@ -34,6 +34,8 @@ func (a ageKey) About() string {
 	return text
 }
 
+func (a ageKey) Files() []string { return []string{a.path} }
+
 func (a ageKey) Check() error {
 	_, _, err := a.read()
 	return err

@@ -34,6 +34,8 @@ func (f keyFile) About() string {
 	return "key file " + hex.EncodeToString(id)
 }
 
+func (f keyFile) Files() []string { return []string{f.path} }
+
 func (f keyFile) Check() error {
 	key, err := f.read()
 	clear(key)

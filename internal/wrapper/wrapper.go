@@ -21,7 +21,8 @@ type Key interface {
 	About() string // which key it is, for people; it may read a file
 	Wrap(ctx context.Context, key []byte) (wrapped []byte, err error)
 	Unwrap(ctx context.Context, wrapped []byte) (key []byte, err error)
-	Check() error // what is wrong with its files, without a call to anybody
+	Files() []string // that hold secrets of it
+	Check() error    // what is wrong with its files, without a call to anybody
 }
 
 // keySize is that of every key that is wrapped, in bytes.
