@@ -88,8 +88,8 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 		"https `URL` whose attestations keys may be released to; its keys are fetched from there "+
 			"(repeatable)")
 	f.StringSliceVar(&s.Wrappers, "seal-wrapper", nil,
-		"key that unseals this node when it starts, as `NAME=KIND:WHERE`; KIND is age or "+
-			"keyfile (repeatable)")
+		"key that unseals this node when it starts, as `NAME=KIND:WHERE`; KIND is age, "+
+			"keyfile, keyvault or transit (repeatable)")
 	f.DurationVar(&s.Timing.Heartbeat, "raft-heartbeat", 0,
 		"Raft's heartbeat time-out (default that of a LAN)")
 	f.DurationVar(&s.Timing.Election, "raft-election", 0,

@@ -36,8 +36,10 @@ var errNotOurs = errors.New("what was unwrapped is no wrapping key")
 
 // kinds are those of foreign keys, each with what makes one of its WHERE.
 var kinds = map[string]func(where string) (Key, error){
-	"age":     newAge,
-	"keyfile": newKeyFile,
+	"age":      newAge,
+	"keyfile":  newKeyFile,
+	"keyvault": newKeyVault,
+	"transit":  newTransit,
 }
 
 // Parse reads NAME=KIND:WHERE.
@@ -53,7 +55,7 @@ func Parse(text string) (name string, key Key, err error) {
 	}
 	make := kinds[kind]
 	if make == nil {
-		return "", nil, fmt.Errorf("%q is no kind of wrapper: age, keyfile", kind)
+		return "", nil, fmt.Errorf("%q is no kind of wrapper: age, keyfile, keyvault, transit", kind)
 	}
 	key, err = make(where)
 	if err != nil {
