@@ -385,3 +385,117 @@ func TestSharesNeedNotWait(t *testing.T) {
 		}
 	})
 }
+
+// slowKey is a foreign key that answers when it is told to.
+type slowKey struct {
+	node.ForeignKey
+	asked  chan struct{}
+	answer chan struct{}
+}
+
+func (k slowKey) Unwrap(ctx context.Context, wrapped []byte) ([]byte, error) {
+	close(k.asked)
+	<-k.answer
+	return k.ForeignKey.Unwrap(ctx, wrapped)
+}
+
+// A node that an operator seals while it asks for a foreign key does not take the answer.
+func TestSealedWhileItAsks(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		rig := s.rig("rig")
+		s.openWith(0, using(map[string]node.ForeignKey{"rig": rig}))
+		s.startOpened(1)
+		s.add(0, "rig")
+		s.mirrorOf(0, "rig")
+		s.stop(0)
+		slow := slowKey{rig, make(chan struct{}), make(chan struct{})}
+		s.openWith(0, using(map[string]node.ForeignKey{"rig": slow}))
+		<-slow.asked
+		must(t, s.nodes[0].Seal(t.Context()))
+		close(slow.answer)
+		time.Sleep(time.Minute) // fake time
+		if status := s.nodes[0].SealStatus(); !status.Sealed || status.Opening ||
+			status.Unattended != "held" {
+			t.Errorf("it has taken the answer: %+v", status)
+		}
+		s.unseal(0)
+	})
+}
+
+// The list in a folder that was put back to an older one, or altered, opens nothing; shares do, and
+// the folder has the cluster's list again.
+func TestListInTheFolderIsNotBelieved(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		keys := map[string]node.ForeignKey{"rig": s.rig("rig"), "spare": s.escrow("spare")}
+		for i := range 3 {
+			s.openWith(i, using(keys))
+		}
+		s.startOpened(3)
+		s.add(0, "rig")
+		old := s.mirrorOf(2, "rig").Encode()
+		must(t, s.nodes[0].RemoveWrapper(t.Context(), "rig"))
+		s.add(0, "spare")
+		newest := s.mirrorOf(2, "spare").Encode()
+		altered := slices.Clone(newest)
+		altered[len(altered)-1] ^= 1
+		delete(keys, "spare") // on this machine
+		for what, record := range map[string][]byte{"an older": old, "an altered": altered} {
+			var j journal
+			s.stop(2)
+			must(t, os.WriteFile(filepath.Join(s.root, "host2", "cluster", "seal.record"), record, 0o600))
+			s.openWith(2, using(keys, j.keep))
+			time.Sleep(2 * time.Minute) // fake time
+			if !s.nodes[2].SealStatus().Sealed {
+				t.Fatalf("%s list unseals a node", what)
+			}
+			s.unseal(2)
+			s.await("the folder has the cluster's list", func() bool {
+				return slices.Equal(s.mirror(2).Encode(), newest)
+			})
+		}
+	})
+}
+
+// What can't be recorded does not happen.
+func TestUnattendedIsRecorded(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		keys := map[string]node.ForeignKey{"rig": s.rig("rig")}
+		s.openWith(0, using(keys))
+		s.startOpened(1)
+		s.add(0, "rig")
+		s.mirrorOf(0, "rig")
+		for _, full := range []bool{true, false} {
+			s.stop(0)
+			var usage usageLog
+			usage.full.Store(full)
+			s.openWith(0, using(keys, func(c *node.Config) { c.Audit = &usage }))
+			if full {
+				time.Sleep(2 * time.Minute) // fake time
+				if !s.nodes[0].SealStatus().Sealed {
+					t.Fatal("a node has unsealed itself, and nobody can see that")
+				}
+				continue
+			}
+			s.awaitUnsealed(0)
+			s.await("both lines", func() bool {
+				return usage.count(`"operation":"sys/unseal"`) == 2 && usage.count(`"object":"rig"`) == 2
+			})
+		}
+	})
+}
+
+// usageLog is one that may be full.
+type usageLog struct {
+	journal
+	full atomic.Bool
+}
+
+func (u *usageLog) Write(b []byte) (int, error) {
+	if u.full.Load() {
+		return 0, errors.New("no space left on device")
+	}
+	return u.journal.Write(b)
+}
+
+func (u *usageLog) Sync() error  { return nil }
+func (u *usageLog) Close() error { return nil }
