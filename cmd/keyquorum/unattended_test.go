@@ -18,14 +18,14 @@ import (
 	"keyquorum/seal"
 )
 
-// TestUnattendedRestartOfAProcess kills a node that has a wrapper, and it comes back without a
+// TestUnattendedRestartOfAProcess makes what docs/wrappers.md shows. It kills a node that has a wrapper, and it comes back without a
 // share. One that was sealed does not. What the wrapper wraps is in none of its files.
 func TestUnattendedRestartOfAProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rig.key")
 	if err := os.WriteFile(path, []byte(strings.Repeat("c3", 32)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	flag := "-seal-wrapper=rig=keyfile:" + path
+	flag := "-seal-wrapper=spare=keyfile:" + path
 	n := startNode(t, flag)
 	var keys operator.InitResult
 	made := n.operator(t, "init", "-key-shares=3", "-key-threshold=2", "-format=json")
@@ -37,19 +37,24 @@ func TestUnattendedRestartOfAProcess(t *testing.T) {
 	}
 	o := operating{n, keys.RootToken}
 	add := []string{"seal", "wrappers", "add"}
-	expectCode(t, "begun without a token", operating{n, ""}.does(t, "", append(add, "-init", "rig")...),
-		2)
+	expectCode(t, "begun without a token",
+		operating{n, ""}.does(t, "", append(add, "-init", "spare")...), 2)
 	expectCode(t, "a share for nothing", o.does(t, keys.KeysB64[0]+"\n", add...), 2)
 	expectCode(t, "begun without a name", o.does(t, "", append(add, "-init")...), 1)
-	expectCode(t, "begun", o.does(t, "", append(add, "-init", "rig")...), 0)
+	page := wrapperCommands(t)
+	expectCode(t, "begun", o.does(t, "", page[0]...), 0)
 	for i, share := range keys.KeysHex[1:] {
-		out := o.does(t, share+"\n", add...)
+		out := o.does(t, share+"\n", page[1]...)
 		expectCode(t, "a share", out, 0)
-		if i == 1 && !strings.Contains(out.stdout, "rig is on the list") {
+		if i == 1 && !strings.Contains(out.stdout, "spare is on the list") {
 			t.Errorf("after the last share: %s", out.stdout)
 		}
 	}
-	expectCode(t, "test", o.does(t, "", "seal", "wrappers", "test"), 0)
+	list := o.does(t, "", page[2]...)
+	if !strings.Contains(list.stdout, "spare") {
+		t.Errorf("list: %s", list.stdout)
+	}
+	expectCode(t, "test", o.does(t, "", page[3]...), 0)
 	n.awaitWrapped(t)
 	for range 2 {
 		n.kill(t)
@@ -72,11 +77,30 @@ func TestUnattendedRestartOfAProcess(t *testing.T) {
 	for _, share := range keys.KeysB64[:2] {
 		expectCode(t, "unseal", n.operator(t, "unseal", share), 0)
 	}
-	expectCode(t, "remove", o.does(t, "", "seal", "wrappers", "remove", "rig"), 0)
-	list := o.does(t, "", "seal", "wrappers", "list")
+	expectCode(t, "remove", o.does(t, "", page[4]...), 0)
+	list = o.does(t, "", page[2]...)
 	if !strings.Contains(list.stdout+list.stderr, "no wrapper") {
 		t.Errorf("list: %s %s", list.stdout, list.stderr)
 	}
+}
+
+// wrapperCommands are those of docs/wrappers.md, in their order, without "keyquorum operator".
+func wrapperCommands(t *testing.T) (commands [][]string) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/wrappers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		command, _, _ := strings.Cut(line, "#")
+		if rest, ok := strings.CutPrefix(command, "keyquorum operator "); ok {
+			commands = append(commands, strings.Fields(rest))
+		}
+	}
+	if len(commands) != 5 {
+		t.Fatalf("the page has %d commands: this test knows what to do with five", len(commands))
+	}
+	return commands
 }
 
 func (n *lonelyNode) kill(t *testing.T) {
