@@ -29,6 +29,11 @@ const (
 // fileHeld is there while an operator keeps the member sealed.
 const fileHeld = "sealed"
 
+// heldWait is how long whoever seals a node waits until it has written that down.
+const heldWait = 5 * time.Second
+
+var errSlowDisk = errors.New("the disk does not answer")
+
 // What SealStatus.Unattended says.
 const (
 	UnattendedTrying = "trying" // this node tries to unseal itself by its wrappers
@@ -64,19 +69,39 @@ func (n *Node) readHeld() {
 	}
 }
 
-// hold keeps the member sealed from now on.
+// hold keeps the member sealed from now on. Nobody who comes after waits for the disk.
 func (n *Node) hold() error {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.held.Store(true)
-	err := storage.WriteFile(filepath.Join(n.memberDir(), fileHeld), nil)
-	if err != nil && len(n.config.Wrappers) > 0 {
-		n.logger().Error("this node is sealed, and could not write that down: its next start unseals it",
-			"error", err)
-		return fmt.Errorf("sealed, but at its next start this node unseals itself, as it could not "+
-			"write down that it shall not: %w", err)
+	if n.ctx.Err() != nil {
+		n.mu.Unlock()
+		return errClosed
 	}
-	return nil
+	n.held.Store(true)
+	written := make(chan error, 1)
+	n.wg.Go(func() { written <- n.writeHeld() })
+	n.mu.Unlock()
+	var err error
+	select {
+	case err = <-written:
+	case <-time.After(heldWait):
+		err = errSlowDisk
+	}
+	if err == nil || len(n.config.Wrappers) == 0 {
+		return nil
+	}
+	n.logger().Error("this node is sealed, and could not write that down: its next start unseals it",
+		"error", err)
+	return fmt.Errorf("sealed, but at its next start this node unseals itself, as it could not "+
+		"write down that it shall not: %w", err)
+}
+
+func (n *Node) writeHeld() error {
+	path := filepath.Join(n.memberDir(), fileHeld)
+	err := storage.WriteFile(path, nil)
+	if !n.held.Load() { // enough shares have come meanwhile
+		_ = os.Remove(path)
+	}
+	return err
 }
 
 // releaseLocked ends that: enough shares were given. If the mark can't be taken away, the member's
@@ -117,6 +142,10 @@ func (n *Node) openUnattended(m *member) {
 func (n *Node) tryUnattended(ctx context.Context, m *member, told map[string]string) error {
 	if n.isOpening() { // shares were faster
 		return ErrUnsealed
+	}
+	if why := m.cluster.Unfit(); why != nil {
+		n.tellOnce(told, "", why)
+		return why
 	}
 	root, w := n.openAny(ctx, m.sealRecord(), told)
 	if root == nil {

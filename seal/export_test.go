@@ -140,3 +140,6 @@ func Relist(r Record, revision uint64, list []Wrapper) (Record, error) {
 	r.revision, r.list = revision, string(tail)
 	return r, err
 }
+
+// Unlisted encodes a record without its list of wrappers.
+func Unlisted(r Record) []byte { return append(r.header(), r.wrappedRoot...) }
