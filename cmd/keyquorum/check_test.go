@@ -152,6 +152,9 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		{"warning", "--connections", "2000000000", "file descriptors", "LimitNOFILE"},
 		{"error", "--zone", "vault.localhost", "a zone is SUFFIX=LOGIN", ""},
 		{"error", "--attestation-authority", "http://a", "an https URL", ""},
+		{"error", "--seal-wrapper", "spare=tape:x", "no kind of wrapper", ""},
+		{"warning", "--seal-wrapper", "spare=age:none.txt", "spare does not unseal this node",
+			"needs shares"},
 		{"warning", "--api-addr", "https://10.1.2.3:8200", "does not cover this node's own address", ""},
 	} {
 		found, code := checked(t, config, row.flag, row.value)
