@@ -1,13 +1,15 @@
 package httpapi
 
-import "slices"
+import (
+	"slices"
 
-import "keyquorum/vault"
+	"keyquorum/vault"
+)
 
 // adminRoutes are the administration API (docs/administration-api.md). The domain's verbs write
 // their usage records.
 func adminRoutes() []route {
-	return append([]route{
+	return slices.Concat([]route{
 		{methods: get, shape: "keyquorum/state", operation: "admin/state",
 			serve: recorded(state, nothing, writeData)},
 		{methods: list, shape: "keyquorum/vaults", operation: "admin/vaults/list",
@@ -48,7 +50,7 @@ func adminRoutes() []route {
 			body: smallBody, serve: serve(addCredential, writeCredential)},
 		{methods: remove, shape: "keyquorum/apps/{app}/credentials/{id}",
 			operation: "admin/credentials/remove", serve: serve(removeCredential, noContent)},
-	}, slices.Concat(rotateRoutes(), relayRoutes())...)
+	}, rotateRoutes(), relayRoutes(), wrapperRoutes())
 }
 
 // each maps a list; the result is never nil, so that an empty one is [] on the wire.

@@ -235,6 +235,18 @@ var descriptions = underSecondNames(map[string]description{
 	"PUT keyquorum/rotate/authority": {"Change the authority that certifies the nodes' keys, and these with it",
 		empty, typed[rotationData](), nil},
 	"GET keyquorum/rotate/authority": {"Where that stands", empty, typed[rotationData](), nil},
+	"GET keyquorum/seal/wrappers": {"List the wrappers of the root key beside the shares", empty,
+		typed[wrapperList](), nil},
+	"PUT keyquorum/seal/wrappers/test": {"Open each that this node's configuration names", empty,
+		typed[wrapperList](), nil},
+	"DELETE keyquorum/seal/wrappers/{wrapper}": {"Take one off the list", empty, empty, nil},
+	"GET keyquorum/seal/addition": {"Where the addition of a wrapper at this node stands", empty,
+		typed[additionData](), nil},
+	"PUT keyquorum/seal/addition": {"Begin to add a wrapper", typed[additionRequest](),
+		typed[additionData](), nil},
+	"DELETE keyquorum/seal/addition": {"End that", empty, empty, nil},
+	"PUT keyquorum/seal/addition/share": {"Give one of the shares; the last one adds the wrapper",
+		typed[shareRequest](), typed[additionData](), nil},
 })
 
 // underSecondNames describes what two generations of clients call differently under both names.

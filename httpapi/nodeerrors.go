@@ -49,7 +49,7 @@ func nodeFailure(err error) error {
 		return refuse(http.StatusBadRequest, "", "invalid key: "+err.Error())
 	case errors.Is(err, node.ErrShares), errors.Is(err, node.ErrOtherCluster), errors.As(err, &peer),
 		errors.Is(err, node.ErrResealed), errors.Is(err, node.ErrSchedule), errors.As(err, &older),
-		errors.As(err, &ceremony), errors.As(err, &waiting):
+		errors.Is(err, node.ErrWrappersAltered), errors.As(err, &ceremony), errors.As(err, &waiting):
 		return refuse(http.StatusBadRequest, "", err.Error())
 	case errors.As(err, &short):
 		return unavailable("make room for this node first: " + short.Error())

@@ -74,6 +74,7 @@ type rekeyData struct {
 	Verify            bool      `json:"verification_required"`
 	VerificationNonce string    `json:"verification_nonce,omitempty"`
 	Complete          bool      `json:"complete"`
+	Dropped           []string  `json:"wrappers_dropped,omitempty"` // that don't open the new root key
 
 	// Once, in the answer to the share that completed it; writeRekeyed writes them.
 	Keys       []string `json:"keys,omitempty"`
@@ -82,7 +83,7 @@ type rekeyData struct {
 
 func rekeyDataOf(s node.RekeyStatus) rekeyData {
 	d := rekeyData{Nonce: s.Nonce, Started: s.Started, Threshold: s.Threshold, Shares: s.Shares,
-		Progress: s.Progress, Required: s.Required, Verify: s.Verify}
+		Progress: s.Progress, Required: s.Required, Verify: s.Verify, Dropped: s.Dropped}
 	if s.Verification != nil {
 		d.VerificationNonce = s.Verification.Nonce
 	}
@@ -173,11 +174,13 @@ type rekeyVerificationData struct {
 	Shares    int    `json:"n"`
 	Progress  int    `json:"progress"`
 	Complete  bool   `json:"complete"`
+
+	Dropped []string `json:"wrappers_dropped,omitempty"` // that don't open the new root key
 }
 
 func rekeyVerificationOf(s node.VerificationStatus, started bool) rekeyVerificationData {
 	return rekeyVerificationData{Nonce: s.Nonce, Started: started, Threshold: s.Threshold,
-		Shares: s.Shares, Progress: s.Progress}
+		Shares: s.Shares, Progress: s.Progress, Dropped: s.Dropped}
 }
 
 func rekeyVerification(c *call, _ *none) (rekeyVerificationData, error) {

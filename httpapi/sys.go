@@ -217,7 +217,8 @@ type sealStatusData struct {
 	Rootless bool   `json:"lacks_root_key,omitempty"` // that of new shares; it serves as before
 	Joining  string `json:"joining,omitempty"`        // what a node that is to join waits for
 
-	Snapshots string `json:"scheduled_snapshots,omitempty"` // that they fail, on the leader
+	Snapshots  string `json:"scheduled_snapshots,omitempty"` // that they fail, on the leader
+	Unattended string `json:"unattended_unseal,omitempty"`   // "trying", "held"; absent: by shares alone
 }
 
 func sealStatusOf(s node.SealStatus) sealStatusData {
@@ -225,7 +226,7 @@ func sealStatusOf(s node.SealStatus) sealStatusData {
 		Type: "shamir", StorageType: "raft", Initialized: s.Initialized, Sealed: s.Sealed, T: s.Threshold,
 		N:        s.Shares,
 		Progress: s.Progress, Version: s.Version, Trouble: s.Unfit, Waiting: s.Opening,
-		Rootless: s.Rootless,
+		Rootless: s.Rootless, Unattended: s.Unattended,
 	}
 	if s.Initialized && !s.Sealed {
 		d.ClusterID, d.ClusterName = s.ClusterID, clusterName(s.ClusterID)

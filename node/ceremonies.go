@@ -13,7 +13,7 @@ import (
 )
 
 // People give shares one by one for more than unsealing: to have other shares made (rekey.go), and
-// for another root token (rootgeneration.go). Such a ceremony is in the memory of the node that it
+// for another root token (rootgeneration.go) or seal wrapper (addwrapper.go). Such a ceremony is in the memory of the node that it
 // was begun at and nowhere else. It goes with the node's keys, and lapses.
 
 // ceremonyLife is how long a ceremony takes shares.
@@ -23,9 +23,10 @@ const ceremonyLife = time.Hour
 type ceremonies struct {
 	logger hclog.Logger
 
-	mu    sync.Mutex // held through each call, also while something is committed
-	rekey *rekey
-	root  *rootGeneration
+	mu       sync.Mutex // held through each call, also while something is committed
+	rekey    *rekey
+	root     *rootGeneration
+	addition *addition
 }
 
 // drop ends them all. The keys go.
@@ -42,6 +43,7 @@ func (c *ceremonies) drop() {
 	if c.root != nil {
 		c.root.end()
 	}
+	c.endAdditionLocked()
 	c.rekey, c.root = nil, nil
 }
 

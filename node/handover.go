@@ -231,12 +231,12 @@ func (k *keys) late(r cluster.RootKeyRequest, message []byte) bool {
 }
 
 // resealed says whether nothing came after a change of the shares that has changed the keyring:
-// both records are of one transaction then, as at the founding.
+// both records are of one transaction then, as at the founding, and after a change of the wrappers.
 func resealed(view fsm.View) bool {
 	s, _ := view.Get(pathSeal)
 	r, _ := view.Get(pathKeyring)
 	record, err := sealRecordIn(view)
-	return err == nil && s.Mod == r.Mod && record.Generation > 1
+	return err == nil && s.Mod == r.Mod && record.Generation > 1 && !record.WrappersChanged()
 }
 
 // driveReseal ends a change of the shares with one of the keyring. The leader does it.

@@ -142,6 +142,8 @@ func (n *Node) openMember() error {
 	}
 	n.member.Store(m)
 	n.ceremony = seal.NewCeremony(m.sealRecord())
+	n.readHeld()
+	n.wg.Go(func() { n.openUnattended(m) })
 	n.wg.Go(func() { n.watch(m) })
 	n.wg.Go(func() { n.placeLeader(m) })
 	n.wg.Go(func() { n.followKeys(m, n.followGossip) })
@@ -219,11 +221,11 @@ const (
 	pathSchedule = "sys/keyring-schedule" // scheduleRecord, sealed
 )
 
-// sealRecord is the state's seal record, or the folder's while that is of newer shares: after a
-// start the state is an old one, or none, until there is a leader.
+// sealRecord is the state's seal record, or the folder's while that is newer: after a start the
+// state is an old one, or none, until there is a leader.
 func (m *member) sealRecord() seal.Record {
 	mirror := *m.mirror.Load()
-	if r, err := sealRecordIn(m.cluster.View()); err == nil && r.Generation >= mirror.Generation {
+	if r, err := sealRecordIn(m.cluster.View()); err == nil && !mirror.Newer(r) {
 		return r
 	}
 	return mirror

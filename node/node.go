@@ -75,6 +75,7 @@ type Config struct {
 	// AuthorityKeys fetches the keys of an attestation authority (vault.Config); nil: no key is ever
 	// released.
 	AuthorityKeys func(ctx context.Context, authority, kid string) ([]byte, error)
+	Wrappers      map[string]ForeignKey // those that this node can use, by the names of the wrappers
 }
 
 // GossipConfig: an empty Bind switches gossip off.
@@ -119,6 +120,10 @@ type Node struct {
 	keysMu  sync.Mutex // never held over a call to others
 	opening *opening   // guarded by keysMu; nil unless a root key waits for the keyring
 
+	held           atomic.Bool     // an operator keeps it sealed; changes under mu
+	unattended     context.Context // ends when this node does not try to unseal itself any more
+	stopUnattended context.CancelFunc
+
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
@@ -162,6 +167,7 @@ func Open(config Config) (*Node, error) {
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.schedule = &schedule.Schedule{Now: config.Now, Logger: config.Logger.Named("snapshots")}
 	n.schedule.Change(config.Snapshots)
+	n.unattended, n.stopUnattended = context.WithCancel(n.ctx)
 	n.lookAtDisks()
 	if err := n.openExisting(); err != nil {
 		n.cancel()

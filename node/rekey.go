@@ -23,6 +23,7 @@ type RekeyStatus struct {
 	Progress, Required int // of the shares that are
 	Verify             bool
 	Fingerprints       []string            // of who gets the new shares encrypted; nil: nobody does
+	Dropped            []string            // names of wrappers that don't go over to the new root key
 	Verification       *VerificationStatus // nil until the new shares were shown
 }
 
@@ -31,6 +32,7 @@ type VerificationStatus struct {
 	Nonce             string
 	Shares, Threshold int
 	Progress          int
+	Dropped           []string // as in RekeyStatus
 }
 
 // A Rekeyed is what came of a share. The new shares are shown once: the caller zeroes them.
@@ -46,6 +48,7 @@ type rekey struct {
 	shares, threshold int    // that are to be
 	verify            bool
 	to                []Recipient // one for each new share, or none
+	dropped           []string    // wrappers that this node can't carry over; in the end, that it did not
 	lapse             *time.Timer
 	ends              time.Time // when it lapses
 
@@ -60,6 +63,8 @@ type newShares struct {
 	record seal.Record
 	shares []seal.Plaintext // nil once shown
 	root   *seal.Root       // nil while they are being given back
+
+	carried bool // the record has its wrappers
 }
 
 func (r *rekey) end() {
@@ -104,11 +109,11 @@ func (r *rekey) status() RekeyStatus {
 	s := RekeyStatus{
 		Started: true, Nonce: r.nonce, Shares: r.shares, Threshold: r.threshold,
 		Progress: r.gathering.shares.Progress(), Required: r.record.Threshold, Verify: r.verify,
-		Fingerprints: fingerprints(r.to),
+		Fingerprints: fingerprints(r.to), Dropped: r.dropped,
 	}
 	if r.back != nil {
 		s.Verification = &VerificationStatus{r.back.nonce, r.shares, r.threshold,
-			r.back.shares.Progress()}
+			r.back.shares.Progress(), r.dropped}
 	}
 	return s
 }
@@ -138,7 +143,8 @@ func (n *Node) BeginRekey(
 		return RekeyStatus{}, &CeremonyError{"rekey already in progress"}
 	}
 	r := &rekey{gathering: newGathering(calledRekey, record), from: now.Mod,
-		shares: shares, threshold: threshold, verify: verify, to: to}
+		shares: shares, threshold: threshold, verify: verify, to: to,
+		dropped: n.unconfigured(record)}
 	r.lapse = time.AfterFunc(ceremonyLife, func() { n.lapseRekey(k, r) })
 	r.ends = time.Now().Add(ceremonyLife)
 	c.rekey = r
@@ -257,7 +263,7 @@ func (r *rekey) take(share seal.Plaintext, begins func() error) (made bool, err 
 	if err != nil {
 		return false, err
 	}
-	r.made = &newShares{record, shares, root}
+	r.made = &newShares{record: record, shares: shares, root: root}
 	if err := encryptFor(r.to, shares); err != nil {
 		r.made.forget()
 		r.made = nil
@@ -286,6 +292,9 @@ func (n *Node) enforce(ctx context.Context, m *member, k *keys, r *rekey) error 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(k.working, cancel)()
+	if err := n.carryWrappers(ctx, k, r); err != nil {
+		return err
+	}
 	k.make(r.made.root)
 	err := n.reseal(ctx, m, k, r.from, r.made.record, r.made.root)
 	settled := err == nil || errors.Is(err, ErrResealed)
@@ -300,6 +309,19 @@ func (n *Node) enforce(ctx context.Context, m *member, k *keys, r *rekey) error 
 		k.ceremonies.finishLocked()
 	case err == nil:
 		n.logger().Info("the unseal shares were changed", "shares", r.shares, "threshold", r.threshold)
+	}
+	return err
+}
+
+// carryWrappers has the wrappers open the new root key, before it is in force. It is done once: what
+// may be in force already stays as it is.
+func (n *Node) carryWrappers(ctx context.Context, k *keys, r *rekey) (err error) {
+	if r.made.carried {
+		return nil
+	}
+	record, dropped, err := n.carryOver(ctx, k, r.record, r.made.record, r.made.root)
+	if err == nil {
+		r.made.record, r.dropped, r.made.carried = record, dropped, true
 	}
 	return err
 }

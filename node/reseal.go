@@ -68,7 +68,7 @@ func (k *keys) rewrap(view fsm.View, root *seal.Root) ([]byte, error) {
 
 // followSeal keeps a copy of the seal record in the folder, and has a sealed node take the shares
 // of now. It is for each member, sealed or not. A state that is read from the log again may have
-// the record of older shares: the copy never goes back to those.
+// an older record: the copy never goes back to that. What an unsealed node has is no older one.
 func (n *Node) followSeal(_ context.Context, m *member) error {
 	r, ok := m.cluster.View().Get(pathSeal)
 	if !ok {
@@ -78,7 +78,8 @@ func (n *Node) followSeal(_ context.Context, m *member) error {
 	if err != nil {
 		return err
 	}
-	if mirror := *m.mirror.Load(); record != mirror && record.Generation >= mirror.Generation {
+	mirror := *m.mirror.Load()
+	if record != mirror && (n.keys.Load() != nil || !mirror.Newer(record)) {
 		if err := storage.WriteFile(filepath.Join(n.memberDir(), fileSeal), r.Value); err != nil {
 			return err
 		}

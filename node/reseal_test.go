@@ -156,17 +156,22 @@ func TestRotationOnAStateFromBeforeARekey(t *testing.T) {
 	})
 }
 
-// A state that is older than the folder's seal record does not take it back to older shares.
+// A state that is older than the folder's seal record does not take it back to older shares. That of
+// an unsealed node is not older: such a record in its folder is somebody else's.
 func TestTheFolderKeepsTheNewestSealRecord(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {
 		s.start(1)
 		newer, err := seal.DecodeRecord(readFile(t, filepath.Join(s.root, "host0/cluster/seal.record")))
 		must(t, err)
+		own := newer
 		newer.Generation++
-		after, err := s.nodes[0].FollowSeal(t.Context(), newer)
-		must(t, err)
-		if after != newer {
-			t.Errorf("it went back to generation %d", after.Generation)
+		for _, want := range []seal.Record{own, newer} {
+			after, err := s.nodes[0].FollowSeal(t.Context(), newer)
+			must(t, err)
+			if after != want {
+				t.Errorf("it has generation %d, want %d", after.Generation, want.Generation)
+			}
+			must(t, s.nodes[0].Seal(t.Context()))
 		}
 	})
 }

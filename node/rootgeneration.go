@@ -167,7 +167,7 @@ func (n *Node) GiveRootGenerationShare(
 	if err := r.named(nonce); err != nil {
 		return GeneratedRoot{}, err
 	}
-	if m.sealRecord() != r.record { // these shares are no authority any more
+	if m.sealRecord().Lock != r.record.Lock { // these shares are no authority any more
 		c.endRootLocked()
 		return GeneratedRoot{}, ErrResealed
 	}

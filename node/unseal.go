@@ -24,7 +24,8 @@ type SealStatus struct {
 	Version             string
 	Unfit               string // why this node serves nobody, shares or not; "" when it may
 	// Rootless: the shares were changed, and nobody has told this unsealed node their root key yet.
-	Rootless bool
+	Rootless   bool
+	Unattended string // of a sealed node with wrappers: UnattendedTrying, UnattendedHeld, or ""
 }
 
 // SealStatus answers from memory; it never waits for a ceremony that is under way.
@@ -47,6 +48,7 @@ func (n *Node) SealStatus() SealStatus {
 	s.Sealed, s.Opening = k == nil, n.opening != nil
 	s.Rootless = k != nil && k.rootless.Load()
 	n.keysMu.Unlock()
+	s.Unattended = n.unattendedStatus()
 	if !s.Sealed {
 		s.Progress, s.Joining = 0, false
 	}
@@ -107,7 +109,8 @@ func (n *Node) giveShare(ctx context.Context, share seal.Plaintext) (s SealStatu
 	if err != nil {
 		return n.noteLocked(), nil, err
 	}
-	opened = n.openKeysLocked(root)
+	n.releaseLocked()
+	opened = n.openKeysLocked(root, seal.Wrapper{})
 	return n.noteLocked(), opened, nil
 }
 
@@ -141,8 +144,9 @@ type opening struct{ stop context.CancelFunc }
 
 // openKeysLocked unwraps the keyring and opens the domain. The keyring may not be here yet: after a
 // restart nothing is applied before there is a leader, a node that has just joined has an empty
-// state. So a goroutine waits for it, and tells how that ended.
-func (n *Node) openKeysLocked(root *seal.Root) (done <-chan error) {
+// state. So a goroutine waits for it, and tells how that ended. by is the wrapper that gave the root
+// key; without a name, shares did.
+func (n *Node) openKeysLocked(root *seal.Root, by seal.Wrapper) (done <-chan error) {
 	opened, stop := context.WithCancel(n.ctx)
 	o := &opening{stop}
 	n.stopOpening()
@@ -150,7 +154,7 @@ func (n *Node) openKeysLocked(root *seal.Root) (done <-chan error) {
 	n.opening = o
 	n.keysMu.Unlock()
 	m, ended := n.member.Load(), make(chan error, 1)
-	n.wg.Go(func() { ended <- n.openKeys(opened, o, m, root) })
+	n.wg.Go(func() { ended <- n.openKeys(opened, o, m, root, by) })
 	return ended
 }
 
@@ -168,11 +172,13 @@ func (n *Node) awaitOpened(ctx context.Context, opened <-chan error) (s SealStat
 }
 
 // openKeys takes over root.
-func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.Root) error {
+func (n *Node) openKeys(
+	ctx context.Context, o *opening, m *member, root *seal.Root, by seal.Wrapper,
+) error {
 	defer o.stop()
 	k, err := n.makeKeys(ctx, m, root)
 	if err != nil {
-		n.tellOfOldShares(err)
+		n.tellOfOldShares(err, by)
 		root.Close()
 		n.ended(o)
 		return err
@@ -187,6 +193,9 @@ func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.R
 	err = n.cleanse(ctx, m, k)
 	if err == nil { // on a state that has all that was acknowledged before
 		err = k.refresh(m.cluster.View())
+	}
+	if err == nil {
+		err = n.checkWrappers(k, m.cluster.View(), by)
 	}
 	if errors.Is(err, errNoRoot) || errors.Is(context.Cause(ctx), ErrOldShares) {
 		err = ErrOldShares
@@ -208,7 +217,7 @@ func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.R
 		err = ErrSealed
 	}
 	if err != nil {
-		n.tellOfOldShares(err)
+		n.tellOfOldShares(err, by)
 		m.cluster.Withdraw(k.keyring)
 		k.close()
 		return err
@@ -218,8 +227,8 @@ func (n *Node) openKeys(ctx context.Context, o *opening, m *member, root *seal.R
 }
 
 // tellOfOldShares: whoever gave them may have gone by now.
-func (n *Node) tellOfOldShares(err error) {
-	if errors.Is(err, ErrOldShares) {
+func (n *Node) tellOfOldShares(err error, by seal.Wrapper) {
+	if by.Name == "" && errors.Is(err, ErrOldShares) {
 		n.logger().Warn("this node stays sealed: it was given the shares of before a rekey")
 	}
 }
@@ -331,16 +340,18 @@ func (n *Node) ResetUnseal(share seal.Plaintext) (SealStatus, error) {
 }
 
 // Seal drops every key of this node, one that waits for the keyring too. A leader finds itself an
-// unsealed successor within seconds.
+// unsealed successor within seconds. The node stays sealed until it is given shares, also after a
+// restart: an error says that the keys are gone, and that this could not be written down.
 func (n *Node) Seal(context.Context) error {
 	if n.member.Load() == nil {
 		return ErrUninitialized
 	}
 	n.sealNow()
-	return nil
+	return n.hold()
 }
 
 func (n *Node) sealNow() {
+	n.stopUnattended()
 	early := n.dropKeys() // at once: whoever holds mu may be waiting for the cluster
 	n.mu.Lock()
 	defer n.mu.Unlock()

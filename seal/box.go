@@ -36,6 +36,9 @@ const (
 	labelKeyring = "keyquorum/v1/keyring" // a box that holds the keyring
 	labelRecord  = "keyquorum/v1/record"  // a box that holds a record
 
+	labelWrapped  = "keyquorum/v1/wrapped-root" // a box under a wrapping key, holds root and join key
+	labelWrappers = "keyquorum/v1/wrappers"     // vouches for the list of wrappers
+
 	labelHandover = "keyquorum/v1/handover" // HPKE's info, where a root key travels
 	labelRelay    = "keyquorum/v1/relay"    // and where a share does
 )

@@ -133,3 +133,13 @@ func montgomery(b []byte) []byte {
 func InCluster(k *Keyring, clusterID [16]byte) *Keyring {
 	return &Keyring{clusterID: clusterID, terms: k.terms, newest: k.newest}
 }
+
+// Relist puts a list into a record without the root key, under the word that vouched for another.
+func Relist(r Record, revision uint64, list []Wrapper) (Record, error) {
+	tail, err := appendWrappers(nil, list)
+	r.revision, r.list = revision, string(tail)
+	return r, err
+}
+
+// Unlisted encodes a record without its list of wrappers.
+func Unlisted(r Record) []byte { return append(r.header(), r.wrappedRoot...) }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -24,6 +25,7 @@ import (
 	"keyquorum/httpapi"
 	"keyquorum/internal/address"
 	"keyquorum/internal/space"
+	"keyquorum/internal/wrapper"
 )
 
 // A finding is one thing that --check prints.
@@ -68,9 +70,11 @@ func checkOf(config *serverConfig, told problems) *check {
 	c := &check{config: config, subject: ofSettings}
 	zones, wrong := config.zones()
 	plan, more := config.snapshots()
-	for _, p := range slices.Concat(told, wrong, more) {
+	wrappers, evenMore := config.wrappers()
+	for _, p := range slices.Concat(told, wrong, more, evenMore) {
 		c.wrong(p)
 	}
+	c.wrappers(wrappers)
 	if len(config.Zones) == 0 {
 		c.warn("zone", "there is none, so the node serves operators and no application",
 			"say which domain its vaults are in, as in vault.example.org=login.example.org")
@@ -415,4 +419,20 @@ func (c *check) print(cmd *cobra.Command, format *console.Format) error {
 		return nil
 	}
 	return fmt.Errorf("a node does not start with this configuration: errors: %d", c.errors)
+}
+
+// wrappers warns of keys that this node can't use as it is: it starts, and waits for shares.
+func (c *check) wrappers(keys map[string]wrapper.Key) {
+	for _, name := range slices.Sorted(maps.Keys(keys)) {
+		if err := keys[name].Check(); err != nil {
+			c.warn("seal-wrapper", fmt.Sprintf("%s does not unseal this node: %v", name, err),
+				"put that right, or a restart needs shares")
+		}
+		for _, file := range keys[name].Files() {
+			if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o007 != 0 {
+				c.warn("seal-wrapper", fmt.Sprintf("every user of the machine can use %s", file),
+					"take it from them with chmod o-rwx")
+			}
+		}
+	}
 }

@@ -156,6 +156,9 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			"open none.pem: no such file", "put it there"},
 		{"error", "--retry-join", "https://10.0.0.1:8200 leader_ca_cert_file=" + open,
 			"holds no PEM certificate", "the authority that signs"},
+		{"error", "--seal-wrapper", "spare=tape:x", "no kind of wrapper", ""},
+		{"warning", "--seal-wrapper", "spare=age:none.txt", "spare does not unseal this node",
+			"needs shares"},
 		{"warning", "--api-addr", "https://10.1.2.3:8200", "does not cover this node's own address", ""},
 	} {
 		found, code := checked(t, config, row.flag, row.value)

@@ -12,6 +12,7 @@ import (
 	"keyquorum/cmd/keyquorum/settings"
 	"keyquorum/httpapi"
 	"keyquorum/internal/address"
+	"keyquorum/internal/wrapper"
 	"keyquorum/node"
 )
 
@@ -38,6 +39,7 @@ type serverConfig struct {
 	Authorities   []string
 	Seeds         seedList
 	NonVoter      bool
+	Wrappers      []string
 	Timing        node.Timing
 	NoLeases      bool
 	Throttle      httpapi.Throttle
@@ -94,6 +96,9 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 			"\"NAME=VALUE ...\" with names of a stanza retry_join (repeatable)")
 	f.BoolVar(&s.NonVoter, "retry-join-as-non-voter", false,
 		"a node that joins by --retry-join replicates and serves reads, and does not vote")
+	f.StringSliceVar(&s.Wrappers, "seal-wrapper", nil,
+		"key that unseals this node when it starts, as `NAME=KIND:WHERE`; KIND is age, "+
+			"keyfile, keyvault or transit (repeatable)")
 	f.DurationVar(&s.Timing.Heartbeat, "raft-heartbeat", 0,
 		"Raft's heartbeat time-out (default that of a LAN)")
 	f.DurationVar(&s.Timing.Election, "raft-election", 0,
@@ -197,4 +202,22 @@ func (s *serverConfig) zones() (zones []httpapi.Zone, wrong problems) {
 		zones = append(zones, z)
 	}
 	return zones, wrong
+}
+
+// wrappers are the foreign keys that can be read, by the names of their wrappers, and what is wrong
+// with the others.
+func (s *serverConfig) wrappers() (keys map[string]wrapper.Key, wrong problems) {
+	keys = make(map[string]wrapper.Key)
+	for _, text := range s.Wrappers {
+		name, key, err := wrapper.Parse(text)
+		if err == nil && keys[name] != nil {
+			err = fmt.Errorf("%s stands twice", name)
+		}
+		if err != nil {
+			wrong = append(wrong, s.about("seal-wrapper", err.Error()))
+			continue
+		}
+		keys[name] = key
+	}
+	return keys, wrong
 }

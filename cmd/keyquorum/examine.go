@@ -59,7 +59,7 @@ var harmless = []string{
 	"x-forwarded-for-reject-not-present", "x-forwarded-for-reject-not-authorized",
 	"snapshots-every", "snapshots-keep", "snapshots-keep-for", "snapshots-folder",
 	"snapshots-s3-bucket", "snapshots-s3-ca", "snapshots-s3-credentials", "snapshots-s3-endpoint",
-	"snapshots-s3-path-style", "snapshots-s3-prefix", "snapshots-s3-region", "retry-join", "retry-join-as-non-voter",
+	"snapshots-s3-path-style", "snapshots-s3-prefix", "snapshots-s3-region", "retry-join", "retry-join-as-non-voter", "seal-wrapper",
 }
 
 const struckOut = "(struck out)"

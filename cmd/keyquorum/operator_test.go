@@ -37,6 +37,12 @@ func (n *lonelyNode) said(t *testing.T) string {
 func startNode(t *testing.T, flags ...string) *lonelyNode {
 	t.Helper()
 	n := &lonelyNode{folder: devCertificates(t, time.Now()), address: dev.Addresses(freeBase(t))[0]}
+	return n.start(t, flags...)
+}
+
+// start begins the process, on the folder that it had before if it was there before.
+func (n *lonelyNode) start(t *testing.T, flags ...string) *lonelyNode {
+	t.Helper()
 	n.cmd = keyquorum(context.Background(), string(n.folder),
 		append(n.folder.ServerArgs(n.address), flags...)...)
 	var err error

@@ -84,7 +84,8 @@ func (s *serverConfig) again() (fresh *serverConfig, wrong problems) {
 	wrong = fresh.fill(f, os.LookupEnv)
 	wrong = append(wrong, fresh.complete()...)
 	_, more := fresh.zones()
-	return fresh, append(wrong, more...)
+	_, yetMore := fresh.wrappers()
+	return fresh, slices.Concat(wrong, more, yetMore)
 }
 
 // changed are the settings that a reload does not take, by their names in a file.

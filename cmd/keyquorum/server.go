@@ -133,6 +133,10 @@ func serve(ctx context.Context, config *serverConfig) error {
 	if len(zones) == 0 {
 		logger.Warn("there is no --zone, so this node serves operators and no application")
 	}
+	wrappers, wrong := config.wrappers()
+	if err := wrong.err(); err != nil {
+		return err
+	}
 	authorities, err := httpapi.NewAuthorities(config.Authorities, nil)
 	if err != nil {
 		return err
@@ -147,6 +151,10 @@ func serve(ctx context.Context, config *serverConfig) error {
 	}
 	own := nodeConfig(config, cluster, logger)
 	own.AuthorityKeys, own.Snapshots = authorities.Keys, plan
+	own.Wrappers = make(map[string]node.ForeignKey)
+	for name, key := range wrappers {
+		own.Wrappers[name] = key
+	}
 	if config.shift != 0 {
 		own.Now = func() time.Time { return time.Now().Add(config.shift) }
 	}

@@ -32,6 +32,7 @@ var rooms = map[string][]string{
 		"cmd/keyquorum/session", "cmd/keyquorum/settings", "httpapi", "httpapi/forwarded", "node",
 		"internal/address", "internal/placement", "internal/space", "internal/terse",
 		"node/schedule", "node/schedule/s3", "httpapi/seeds", "internal/release",
+		"internal/wrapper",
 	},
 	"cmd/keyquorum/console": {},
 	"cmd/keyquorum/dev":     {"cmd/keyquorum/console", "cmd/keyquorum/operator"},
@@ -140,6 +141,7 @@ var rooms = map[string][]string{
 	"internal/throng":     {},
 	"internal/uuid":       {},
 	"internal/vectors":    {},
+	"internal/wrapper":    {},
 
 	"internal/leasemodel/one":   {"internal/leasemodel"},
 	"internal/leasemodel/rules": {"cluster/lease", "internal/leasemodel", "internal/overlay"},

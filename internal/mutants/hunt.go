@@ -25,8 +25,8 @@ type mutant struct {
 // everyMutant is all of them: of the product, and of the core of the lease protocol.
 func everyMutant() []mutant {
 	return slices.Concat(mutants, signedMutants, recoveryMutants, ceremonyMutants,
-		autopilotMutants, callerMutants, scheduledMutants, joiningMutants,
-		keyringMutants, leaseMutants)
+		autopilotMutants, callerMutants, scheduledMutants, joiningMutants, keyringMutants,
+		wrapperMutants, leaseMutants)
 }
 
 // A finding is what became of the test.

@@ -68,7 +68,7 @@ var statusRows = []struct{ name, member string }{
 	{"Takes no writes", "refuses_writes"}, {"Scheduled snapshots", "scheduled_snapshots"},
 	{"Joining", "joining"},
 	{"Unseal shares", "n"}, {"Needed to unseal", "t"}, {"Given so far", "progress"},
-	{"Waits for a leader", "waiting"}, {"Lacks the new root key", "lacks_root_key"},
+	{"Waits for a leader", "waiting"}, {"Unseals itself", "unattended_unseal"}, {"Lacks the new root key", "lacks_root_key"},
 	{"Cluster id", "cluster_id"}, {"Leads", "is_self"}, {"Leads since", "active_time"},
 	{"Leader", "leader_address"}, {"Leader's cluster port", "leader_cluster_address"},
 	{"Committed index", "raft_committed_index"}, {"Applied index", "raft_applied_index"},
@@ -101,6 +101,12 @@ func nextStep(status map[string]any) string {
 			"keyquorum operator raft join on each of the others."
 	case status["trouble"] != nil:
 		return fmt.Sprintf("This node serves nobody: %s", status["trouble"])
+	case status["unattended_unseal"] == "trying":
+		return fmt.Sprintf("The node tries to unseal itself, by its seal wrappers; its log says what it "+
+			"waits for. %v unseal shares unseal it too, at any time.", status["t"])
+	case status["unattended_unseal"] == "held":
+		return fmt.Sprintf("An operator has sealed this node: its seal wrappers don't open it. Give it "+
+			"%v of its unseal shares (keyquorum operator unseal).", status["t"])
 	case status["waiting"] == true:
 		return "The shares were good, and there are enough: don't give them again. The node unseals " +
 			"itself as soon as the cluster has a leader, for which a majority of its voters must run."

@@ -191,9 +191,13 @@ func shareFrom(c *cobra.Command, args []string) (string, error) {
 }
 
 func operatorSeal(k *Connection) *cobra.Command {
-	return &cobra.Command{Use: "seal", Short: "Make a node drop every key it holds",
+	c := &cobra.Command{Use: "seal", Short: "Make a node drop every key it holds",
+		Long: "Make a node drop every key it holds. It stays sealed until it is given its unseal " +
+			"shares, also after a restart, whatever wrappers there are.",
 		Args: console.Arguments(0, 0),
 		RunE: putting(k, "/v1/sys/seal", "Sealed: the node holds no key any more.")}
+	c.AddCommand(wrappersCommand(k))
+	return c
 }
 
 func operatorStepDown(k *Connection) *cobra.Command {

@@ -26,6 +26,7 @@ type rekey struct {
 	Fingerprints      []string `json:"pgp_fingerprints"` // null: the new shares are not encrypted
 	Keys              []string `json:"keys,omitempty"`
 	KeysBase64        []string `json:"keys_base64,omitempty"`
+	Dropped           []string `json:"wrappers_dropped,omitempty"` // they don't open the new root key
 }
 
 func rekeyCommand(k *Connection) *cobra.Command {
@@ -149,6 +150,7 @@ func (r rekey) begun(c *cobra.Command, format *console.Format) error {
 		return format.Print(c, r, console.Table{})
 	}
 	console.Tell(c, c.OutOrStdout(), "The rekey has begun, under the nonce %s.", r.Nonce)
+	tellDropped(c, r.Dropped, "will not go")
 	console.Tell(c, c.OutOrStdout(), "Next, keyquorum operator rekey takes %d of the unseal shares "+
 		"there are now, one by one, at this same node.", r.Required)
 	return nil
@@ -172,6 +174,7 @@ func (r rekey) taken(c *cobra.Command, format *console.Format) error {
 	if r.VerificationNonce == "" {
 		console.Tell(c, w, show+"Any %d of them unseal a node. The older shares do no more.", r.Shares,
 			r.Threshold)
+		tellDropped(c, r.Dropped, "did not go")
 		return nil
 	}
 	console.Tell(c, w, show+"They are not in force yet.", r.Shares)
@@ -188,6 +191,8 @@ type newShareTaken struct {
 	Shares    int    `json:"n"`
 	Progress  int    `json:"progress"`
 	Complete  bool   `json:"complete"`
+
+	Dropped []string `json:"wrappers_dropped,omitempty"`
 }
 
 func giveNewShare(c *cobra.Command, api *Client, s *stages, format *console.Format) error {
@@ -209,6 +214,16 @@ func giveNewShare(c *cobra.Command, api *Client, s *stages, format *console.Form
 	default:
 		console.Tell(c, c.OutOrStdout(), "The new shares are in force: any %d of these %d unseal a "+
 			"node. The older shares do no more.", v.Threshold, v.Shares)
+		tellDropped(c, v.Dropped, "did not go")
 	}
 	return nil
+}
+
+// tellDropped names the wrappers that don't open the new root key.
+func tellDropped(c *cobra.Command, names []string, what string) {
+	if len(names) > 0 {
+		console.Tell(c, c.OutOrStdout(), "These seal wrappers %s over to the new root key, as this node "+
+			"can't use their keys: %s. A node that can adds them again (keyquorum operator seal wrappers "+
+			"add).", what, strings.Join(names, ", "))
+	}
 }
