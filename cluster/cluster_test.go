@@ -148,7 +148,7 @@ func TestRemovedMemberIsOut(t *testing.T) {
 		g := newGroup(t, 3)
 		leader := g.leader()
 		gone := (leader + 1) % 3
-		must(t, g.members[leader].Remove(t.Context(), g.ids[gone]))
+		must(t, g.members[leader].Remove(t.Context(), g.ids[gone], nil))
 		for range 100 {
 			if g.members[gone].Removed() {
 				break

@@ -41,7 +41,7 @@ func TestRemovedNodeIsCutOff(t *testing.T) {
 		g.network.Hold(host(gone), host(leader))
 		shaken := make(chan struct{})
 		go func() { between.Handshake(); close(shaken) }() // it may take the end for an answer
-		must(t, g.members[1].Remove(t.Context(), g.ids[gone]))
+		must(t, g.members[1].Remove(t.Context(), g.ids[gone], nil))
 		g.network.Release(host(gone), host(leader))
 		<-shaken
 		after := g.dialRaft(gone, leader)

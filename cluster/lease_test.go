@@ -226,7 +226,7 @@ func TestRemovedMemberHasNoLease(t *testing.T) {
 		g, leader := settled(t, 4)
 		gone := (leader + 1) % 4
 		g.isolate(gone)
-		must(t, g.members[leader].Remove(t.Context(), g.ids[gone]))
+		must(t, g.members[leader].Remove(t.Context(), g.ids[gone], nil))
 		if got, err := g.get(gone, "x", time.Second); err == nil {
 			t.Errorf("after its removal it answers %q", got)
 		}

@@ -101,7 +101,7 @@ func TestDiskThatWasPutBackIsRefused(t *testing.T) {
 				g.stop(back) // its folder remembers
 				g.open(back)
 				g.servesNobody(back, "put back")
-				must(t, g.members[(back+1)%3].Remove(t.Context(), g.ids[back]))
+				must(t, g.members[(back+1)%3].Remove(t.Context(), g.ids[back], nil))
 			})
 		})
 	}
@@ -189,7 +189,7 @@ func TestWriteLostByADiskThatWasPutBackIsFoundOut(t *testing.T) {
 			if g.members[behind].Answers(t.Context(), g.ids[knows]) {
 				t.Error("who serves nobody counts for a majority")
 			}
-			must(t, g.members[behind].Remove(t.Context(), g.ids[knows]))
+			must(t, g.members[behind].Remove(t.Context(), g.ids[knows], nil))
 			must(t, g.put(back, "a", "7"))
 		})
 	}

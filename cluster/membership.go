@@ -187,14 +187,25 @@ func (c *Cluster) awaitConfiguration(ctx context.Context) error {
 	}
 }
 
+// ErrMembersChanged: somebody else has changed the members since a change was found good.
+var ErrMembersChanged = errors.New("cluster: the members have changed meanwhile: look at them, and " +
+	"ask again")
+
 // Remove takes nodeID out of the members and marks it as dead for ever, in one transaction. A
-// leader hands its office over first. This member must be unsealed.
-func (c *Cluster) Remove(ctx context.Context, nodeID string) error {
+// leader hands its office over first. This member must be unsealed. judged are the members by which
+// the removal was found good, nil where it does not matter: if they are others by then, nothing is
+// done, and the error is ErrMembersChanged.
+func (c *Cluster) Remove(ctx context.Context, nodeID string, judged fsm.Members) error {
 	if err := c.retire(ctx, nodeID); err != nil {
 		return err
 	}
 	err := c.changeMembers(ctx,
-		func(list fsm.Members) (fsm.Members, error) { return list.Without(nodeID), nil })
+		func(list fsm.Members) (fsm.Members, error) {
+			if _, there := list.Find(nodeID); there && judged != nil && !list.Equal(judged) {
+				return nil, ErrMembersChanged
+			}
+			return list.Without(nodeID), nil
+		})
 	if err == nil {
 		_, _ = c.fence(ctx) // so that whoever asked sees the configuration without it here; removed it is in any case
 	}
@@ -264,7 +275,7 @@ func (c *Cluster) askForVote(ctx context.Context) {
 	if _, err := c.fence(ctx); err != nil || !c.steady(ctx) {
 		return
 	}
-	if err := c.setVote(ctx, c.id, true); err != nil {
+	if err := c.setVote(ctx, c.id, true, nil); err != nil {
 		c.logger.Info("not a voter yet; asking again", "error", err)
 	}
 }

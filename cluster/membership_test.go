@@ -56,7 +56,7 @@ func TestRefusedAddIsNotAboutTheAsker(t *testing.T) {
 		entered := g.stalls[behind].close()
 		must(t, g.put(leader, "x", "1"))
 		<-entered
-		must(t, g.members[leader].Remove(t.Context(), g.ids[gone]))
+		must(t, g.members[leader].Remove(t.Context(), g.ids[gone], nil))
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		if err := g.members[behind].Add(ctx, g.ids[gone], address(gone),
@@ -86,7 +86,7 @@ func TestLeaderOfAPairIsRemovedUnderLoad(t *testing.T) {
 			stop := g.load(leader, 8)
 			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 			defer cancel()
-			err := g.members[other].Remove(ctx, g.ids[leader])
+			err := g.members[other].Remove(ctx, g.ids[leader], nil)
 			stop()
 			must(t, err)
 			must(t, g.put(other, "x", "1"))
@@ -159,7 +159,7 @@ func TestAddressTaken(t *testing.T) {
 		if took := time.Since(begun); took > 5*time.Second {
 			t.Errorf("the refusal took %v", took)
 		}
-		must(t, g.members[asked].Remove(t.Context(), strings.Repeat("a", 32)))
+		must(t, g.members[asked].Remove(t.Context(), strings.Repeat("a", 32), nil))
 		must(t, g.members[asked].Add(t.Context(), strings.Repeat("b", 32), "host9:8201",
 			g.authority.Certificate))
 	})

@@ -41,7 +41,7 @@ func TestRemovalFromAPairWhileLeadershipMoves(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 			defer cancel()
 			removed := make(chan error, 1)
-			go func() { removed <- g.members[0].Remove(ctx, g.ids[1]) }()
+			go func() { removed <- g.members[0].Remove(ctx, g.ids[1], nil) }()
 			time.Sleep(100 * time.Millisecond) // it waits for the lease of member 1
 			must(t, g.transfer(0, 1))
 			stop := g.load(1, 2)
@@ -81,7 +81,7 @@ func TestRemovalFromAPairInAnotherTerm(t *testing.T) {
 				disturb(g)
 				ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 				defer cancel()
-				must(t, g.members[0].Remove(ctx, g.ids[1]))
+				must(t, g.members[0].Remove(ctx, g.ids[1], nil))
 				g.goesOn(0, "after the removal")
 				g.stop(0)
 				g.open(0)
@@ -143,7 +143,7 @@ func TestLeaderDoesNotMarkItself(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 			defer cancel()
-			must(t, g.members[0].Remove(ctx, g.ids[1]))
+			must(t, g.members[0].Remove(ctx, g.ids[1], nil))
 			g.goesOn(0, "after the removal")
 		})
 	}

@@ -9,6 +9,7 @@ import (
 
 	"keyquorum/cluster/autopilot"
 	"keyquorum/fsm"
+	"keyquorum/internal/release"
 )
 
 // Autopilot: the leader, sealed or not, watches how its members are. A member without a vote asks
@@ -104,6 +105,7 @@ func (c *Cluster) removeDead(ctx context.Context, dead autopilot.Server) {
 	if c.signer.Load() == nil || c.unfit() != nil || c.Answers(ctx, dead.ID) {
 		return
 	}
+	judged := c.View().Members()
 	if dead.Voter {
 		if voters, answer := c.VotersWithout(ctx, dead.ID); answer < voters/2+1 {
 			return
@@ -111,7 +113,7 @@ func (c *Cluster) removeDead(ctx context.Context, dead autopilot.Server) {
 	}
 	c.logger.Warn("autopilot removes a member for ever", "member", c.nameOf(dead.ID),
 		"silent for", dead.Silent)
-	if err := c.Remove(ctx, dead.ID); err != nil {
+	if err := c.Remove(ctx, dead.ID, judged); err != nil {
 		c.logger.Warn("the dead member is not removed yet", "member", c.nameOf(dead.ID), "error", err)
 	}
 }
@@ -203,29 +205,37 @@ func (c *Cluster) hold(ctx context.Context, nodeID string, held bool) error {
 
 // Promote gives a member its vote, now. This member must be unsealed.
 func (c *Cluster) Promote(ctx context.Context, nodeID string) error {
-	if err := c.setVote(ctx, nodeID, true); err != nil {
+	if err := c.setVote(ctx, nodeID, true, nil); err != nil {
 		return err
 	}
 	return c.hold(ctx, nodeID, false)
 }
 
 // Demote takes a member's vote away, until it is promoted. A leader hands its office over first.
-// This member must be unsealed.
-func (c *Cluster) Demote(ctx context.Context, nodeID string) error {
+// This member must be unsealed. judged is as for Remove.
+func (c *Cluster) Demote(ctx context.Context, nodeID string, judged fsm.Members) error {
+	if err := c.Awaits(release.Demotion); err != nil {
+		return err
+	}
 	if err := c.hold(ctx, nodeID, true); err != nil { // else it asked for its vote again
 		return err
 	}
 	if _, err := c.awaitOther(ctx, nodeID); err != nil {
 		return err
 	}
-	return c.setVote(ctx, nodeID, false)
+	return c.setVote(ctx, nodeID, false, judged)
 }
 
-func (c *Cluster) setVote(ctx context.Context, nodeID string, voter bool) error {
+func (c *Cluster) setVote(
+	ctx context.Context, nodeID string, voter bool, judged fsm.Members,
+) error {
 	return c.changeMembers(ctx, func(list fsm.Members) (fsm.Members, error) {
 		m, ok := list.Find(nodeID)
 		if !ok {
 			return nil, fmt.Errorf("cluster: node %s is no member any more", c.nameOf(nodeID))
+		}
+		if m.Voter != voter && judged != nil && !list.Equal(judged) {
+			return nil, ErrMembersChanged
 		}
 		m.Voter = voter
 		return list.With(m), nil

@@ -150,11 +150,16 @@ func programs(members []Member) []release.Node {
 
 // mayWrite says why a transaction waits; nil where all members can apply it.
 func (c *Cluster) mayWrite(txn fsm.Txn) error {
-	view := c.View()
-	feature, level := release.Of(uint8(txn.Verb)), levelIn(view)
-	if txn.Verb == fsm.Change && takesVotes(view.Members(), txn) {
+	feature := release.Of(uint8(txn.Verb))
+	if txn.Verb == fsm.Change && takesVotes(c.View().Members(), txn) {
 		feature = release.Demotion
 	}
+	return c.Awaits(feature)
+}
+
+// Awaits says why a feature waits; nil where all members know it.
+func (c *Cluster) Awaits(feature release.Feature) error {
+	level := c.Level()
 	if level >= feature.Level {
 		return nil
 	}

@@ -244,7 +244,7 @@ var descriptions = underSecondNames(map[string]description{
 		typed[additionData](), nil},
 	"PUT keyquorum/seal/addition": {"Begin to add a wrapper", typed[additionRequest](),
 		typed[additionData](), nil},
-	"DELETE keyquorum/seal/addition": {"End that", empty, empty, nil},
+	"DELETE keyquorum/seal/addition": {"End that", empty, typed[additionData](), nil},
 	"PUT keyquorum/seal/addition/share": {"Give one of the shares; the last one adds the wrapper",
 		typed[shareRequest](), typed[additionData](), nil},
 })

@@ -152,7 +152,7 @@ func (r *joinRefused) Error() string {
 // Is: where a member has refused, and the same asked again would be refused again, nothing came
 // of it.
 func (r *joinRefused) Is(target error) bool {
-	return target == node.ErrNotAdmitted && r.status != http.StatusServiceUnavailable ||
+	return target == node.ErrNotAdmitted && r.status < http.StatusInternalServerError ||
 		target == node.ErrIDRemoved && r.status == http.StatusGone
 }
 

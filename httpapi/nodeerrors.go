@@ -37,7 +37,10 @@ func nodeFailure(err error) error {
 		return refuse(http.StatusBadRequest, "", uninitialized)
 	case errors.Is(err, node.ErrForeignSnapshot):
 		return refuse(http.StatusBadRequest, "", err.Error())
-	case errors.Is(err, node.ErrRestoredMeanwhile):
+	case errors.Is(err, node.ErrUnknown):
+		return unavailable(err.Error())
+	case errors.Is(err, node.ErrRestoredMeanwhile), errors.Is(err, node.ErrRestoreSwept),
+		errors.Is(err, node.ErrMembersChanged):
 		return refuse(http.StatusConflict, "", err.Error())
 	case errors.Is(err, node.ErrUnsealed):
 		return refuse(http.StatusBadRequest, "", "vault is unsealed")

@@ -23,7 +23,7 @@ func wrapperRoutes() []route {
 		{methods: write, shape: addition, operation: "admin/wrappers/init", body: tinyBody,
 			serve: recorded(beginAddition, (*additionRequest).object, writeData)},
 		{methods: remove, shape: addition, operation: "admin/wrappers/cancel",
-			serve: recorded(cancelAddition, nothing, noContent)},
+			serve: recorded(cancelAddition, nothing, writeData)},
 		{methods: write, shape: addition + "/share", operation: "admin/wrappers/add", body: tinyBody,
 			shares: true, serve: recorded(giveAdditionShare, nothing, writeData)},
 	}
@@ -120,8 +120,11 @@ func beginAddition(c *call, q *additionRequest) (additionData, error) {
 	return additionOf(s), nil
 }
 
-func cancelAddition(c *call, _ *none) (none, error) {
-	return none{}, nodeFailure(c.h.n.CancelAddition())
+func cancelAddition(c *call, q *none) (additionData, error) {
+	if err := c.h.n.CancelAddition(); err != nil {
+		return additionData{}, nodeFailure(err)
+	}
+	return additionStatus(c, q)
 }
 
 func giveAdditionShare(c *call, q *shareRequest) (additionData, error) {

@@ -79,8 +79,9 @@ func (n *Node) DemotePeer(ctx context.Context, who string, force bool) error {
 	if err != nil {
 		return err
 	}
+	judged := m.cluster.View().Members()
 	if err := m.dispensable(ctx, p, force); err != nil {
 		return err
 	}
-	return m.cluster.Demote(ctx, p.ID)
+	return m.cluster.Demote(ctx, p.ID, judged)
 }

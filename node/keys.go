@@ -11,6 +11,7 @@ import (
 
 	"keyquorum/cluster"
 	"keyquorum/fsm"
+	"keyquorum/internal/release"
 	"keyquorum/seal"
 )
 
@@ -111,6 +112,11 @@ func (n *Node) changeKeyring(
 		if err != nil || !c.due {
 			return view.Line().Newest().Term, err
 		}
+		if c.drop {
+			if err := m.cluster.Awaits(release.Dropping); err != nil {
+				return 0, err
+			}
+		}
 		txn, err := k.rotation(view, fsm.Rotate, c.drop)
 		if err != nil {
 			return 0, err
@@ -130,7 +136,10 @@ func (n *Node) changeKeyring(
 	if err := k.refresh(view); err != nil {
 		return 0, err
 	}
-	return view.Line().Newest().Term, n.noteRotation(ctx, m, k)
+	if err := n.noteRotation(ctx, m, k); err != nil { // it is changed all the same
+		n.logger().Warn("since when the keyring is what it is has not been noted yet", "error", err)
+	}
+	return view.Line().Newest().Term, nil
 }
 
 // noteRotation writes down since when the keyring has been what it is, where nobody has. That is

@@ -99,7 +99,7 @@ func (e *expectation) remove(ctx context.Context, m *member, id string) error {
 	}
 	e.n.logger().Warn("a node was admitted and has never come, so it is removed; it may join again",
 		"node", id, "waited", joinLapse)
-	return m.cluster.Remove(ctx, id)
+	return m.cluster.Remove(ctx, id, nil)
 }
 
 func (m *member) expectNoMore(ctx context.Context, id string) error {

@@ -11,6 +11,7 @@ import (
 
 	"keyquorum/cluster"
 	"keyquorum/fsm"
+	"keyquorum/internal/release"
 	"keyquorum/seal"
 	"keyquorum/vault"
 )
@@ -25,6 +26,10 @@ import (
 var ErrForeignSnapshot = errors.New("could not verify the snapshot: no unsealed node of this " +
 	"cluster wrote it, or terms of the keyring were dropped and the shares changed since. " +
 	"`keyquorum operator recover` makes a cluster of it, with the shares of its day")
+
+// ErrRestoreSwept: what was staged is gone, for this node was away for long.
+var ErrRestoreSwept = errors.New("this node was away from the others for so long that they took " +
+	"the restore for dead and removed what it had staged: nothing was restored; begin again")
 
 // ErrRestoredMeanwhile: another restore came first.
 var ErrRestoredMeanwhile = errors.New("another snapshot was restored meanwhile, and this one was not")
@@ -55,6 +60,9 @@ func (n *Node) Restore(
 		return Restored{}, ErrSealed
 	}
 	if err := k.refresh(m.cluster.View()); err != nil {
+		return Restored{}, err
+	}
+	if err := m.cluster.Awaits(release.Of(uint8(fsm.Restore))); err != nil {
 		return Restored{}, err
 	}
 	then := k.keyring
@@ -94,6 +102,8 @@ func (r *restore) run(ctx context.Context, now time.Time) (Restored, error) {
 		return Restored{}, err
 	}
 	at := uint64(0)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forceWait)
+	defer cancel()
 	err = r.insist(ctx, fsm.Restore, func(view fsm.View, txn *fsm.Txn) error {
 		last, index := view.Restored()
 		switch {
@@ -102,6 +112,9 @@ func (r *restore) run(ctx context.Context, now time.Time) (Restored, error) {
 			return nil // by an earlier attempt
 		case last.Number >= r.number:
 			return ErrRestoredMeanwhile
+		}
+		if stagedAt(view, r.id) != staged {
+			return ErrRestoreSwept
 		}
 		digest := r.from.Digest()
 		value, err := fsm.Restoration{
@@ -122,20 +135,37 @@ func (r *restore) run(ctx context.Context, now time.Time) (Restored, error) {
 	return Restored{Number: r.number, Index: at, Records: staged}, err
 }
 
+// stagedAt counts what waits in a view.
+func stagedAt(view fsm.View, id fsm.ID) (n int) {
+	for range view.Scan(fsm.StageDir(id), "") {
+		n++
+	}
+	return n
+}
+
+// forceWait bounds how long the last step of a restore is tried, whoever has stopped waiting for it:
+// the usage record is to say what became of it.
+const forceWait = time.Minute
+
 // insist makes a change that is good to make twice, whoever leads meanwhile, until the context ends.
 func (r *restore) insist(ctx context.Context, verb fsm.Verb,
 	decide func(fsm.View, *fsm.Txn) error) error {
-	for {
+	for unknown := error(nil); ; {
 		err := r.m.change(ctx, verb, decide)
-		if !errors.Is(err, cluster.ErrUnknown) && !errors.Is(err, cluster.ErrUnavailable) {
-			return err
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, cluster.ErrUnknown):
+			unknown = err // an earlier attempt may yet be applied, whatever becomes of the next
+		case !errors.Is(err, cluster.ErrUnavailable):
+			return errors.Join(unknown, err)
 		}
 		select {
 		case <-time.After(followRest):
 		case <-ctx.Done():
-			return err
+			return errors.Join(unknown, err)
 		case <-r.k.working.Done():
-			return errors.Join(ErrSealed, err)
+			return errors.Join(unknown, ErrSealed)
 		}
 	}
 }
@@ -233,7 +263,15 @@ func (r *restore) resealed(path string, logical uint64) ([]byte, error) {
 		return nil, err
 	}
 	defer plain.Zero()
-	return r.k.keyring.Seal(nil, path, logical, plain)
+	if !seal.InParts(record.Value) {
+		return r.k.keyring.Seal(nil, path, logical, plain)
+	}
+	first, err := r.then.OpenFirst(nil, path, record.Logical, record.Value)
+	if err != nil {
+		return nil, err
+	}
+	defer first.Zero()
+	return r.k.keyring.SealApart(nil, path, logical, plain[:len(first)], plain[len(first):])
 }
 
 // stagedRests is for how many passes of background work staged records lie untouched before the

@@ -3,10 +3,12 @@ package node
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"io"
 
 	"keyquorum/fsm"
 	"keyquorum/node/archive"
+	"keyquorum/seal"
 )
 
 // A Snapshot is the whole state at one moment, to be kept elsewhere. It holds nothing that was not
@@ -39,13 +41,25 @@ func (n *Node) Snapshot(ctx context.Context) (Snapshot, error) {
 	return s, nil
 }
 
+// errKeyringChanged ends a snapshot.
+var errKeyringChanged = errors.New("the keyring was changed while the snapshot was taken: take " +
+	"another one")
+
 // sumsPath is no record's path.
 const sumsPath = "snapshot"
 
 // Write writes the file. Its sums are sealed for its index, so that they fit no other. The error is
-// w's, or seal.ErrSealed if the node was sealed meanwhile.
+// w's, seal.ErrSealed if the node was sealed meanwhile, or says that the keyring was changed.
 func (s Snapshot) Write(w io.Writer) error {
 	return archive.Write(w, s.Meta, s.view.WriteSnapshot, func(sums []byte) ([]byte, error) {
-		return s.keys.keyring.Seal(nil, sumsPath, s.Meta.Index, sums)
+		sealed, err := s.keys.keyring.Seal(nil, sumsPath, s.Meta.Index, sums)
+		if err != nil {
+			return nil, err
+		}
+		// The snapshot's own keyring has to open the sums, and has no newer term than its view.
+		if term, err := seal.TermOf(sealed); err != nil || term != s.view.Line().Newest().Term {
+			return nil, errKeyringChanged
+		}
+		return sealed, nil
 	})
 }

@@ -46,10 +46,11 @@ func (n *Node) RemovePeer(ctx context.Context, who string, force bool) error {
 	if p.ID == m.identity.NodeID {
 		return &PeerError{"a node does not remove itself: ask another node"}
 	}
+	judged := m.cluster.View().Members()
 	if err := m.dispensable(ctx, p, force); err != nil {
 		return err
 	}
-	return m.cluster.Remove(ctx, p.ID)
+	return m.cluster.Remove(ctx, p.ID, judged)
 }
 
 // peer finds the peer that is called so. What the others are called gossip may not have brought:

@@ -9,4 +9,6 @@ var (
 	ErrUnknown     = cluster.ErrUnknown
 	ErrNoRoomHere  = cluster.ErrNoRoomHere
 	ErrNoRoom      = cluster.ErrNoRoom
+
+	ErrMembersChanged = cluster.ErrMembersChanged
 )

@@ -95,7 +95,7 @@ func TestDecodeRecordSaysWhatIsWrong(t *testing.T) {
 	}{
 		"empty":           {nil, "not a seal record"},
 		"other magic":     {with(0, 'X'), "not a seal record"},
-		"newer version":   {with(4, 2), "version 2"},
+		"newer version":   {with(4, 3), "version 3"},
 		"short":           {good[:len(good)-1], "bytes where"},
 		"long":            {append(record.Encode(), 0), "bytes where"},
 		"threshold zero":  {with(30, 0), "threshold 0 of 3"},

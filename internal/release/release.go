@@ -45,6 +45,10 @@ var verbs = map[uint8]Feature{
 // Of is what a verb waits for; the zero Feature, of level 0, waits for nothing.
 func Of(verb uint8) Feature { return verbs[verb] }
 
+// Dropping is of terms of the keyring: a program of level Silent may sign under a newer term what it
+// sealed under one that is dropped.
+var Dropping = Feature{"dropping terms of the keyring", Telling}
+
 // Demotion is a change of members that takes a vote away: programs of level Silent refuse it.
 var Demotion = Feature{"taking a member's vote away", Telling}
 

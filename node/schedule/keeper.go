@@ -45,7 +45,7 @@ func (k *keeper) look(ctx context.Context) {
 	leading, stop, leads := k.source.WhileLeading(ctx)
 	defer stop()
 	if !leads {
-		k.settled, k.failed, k.again = time.Time{}, 0, time.Time{}
+		k.settled, k.failed, k.again, k.doubted = time.Time{}, 0, time.Time{}, Name{}
 		k.account.note(func(f *Figures) { f.Trouble = "" })
 		return
 	}

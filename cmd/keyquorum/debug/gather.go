@@ -196,7 +196,7 @@ var questions = []struct{ path, file, what string }{
 // member takes all but its metrics. One that does not answer is not asked again.
 func (g *gathering) member(ctx context.Context, m member) (answers bool) {
 	g.doing.Store("Asking " + m.name)
-	api, err := g.connection.ClientOf(m.address)
+	api, err := g.connection.Member(m.address)
 	if err == nil {
 		within, cancel := context.WithTimeout(ctx, callTime)
 		err = api.Call(within, http.MethodGet, "/v1/sys/seal-status", nil, nil)
@@ -239,7 +239,7 @@ func (g *gathering) metrics(ctx context.Context, members []member) {
 
 // scrape takes a member's metrics of now. Why they can't be had is said once.
 func (g *gathering) scrape(ctx context.Context, m member, round int) {
-	api, err := g.connection.ClientOf(m.address)
+	api, err := g.connection.Member(m.address)
 	var text []byte
 	if err == nil {
 		text, err = fetchText(ctx, api, "/v1/sys/metrics")

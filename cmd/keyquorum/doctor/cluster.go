@@ -124,7 +124,7 @@ func (p *page) visit(ctx context.Context, k *operator.Connection, n operator.Nod
 	if n.API == "" || n.State == "unreachable" {
 		return // which was said
 	}
-	api, err := k.ClientOf(n.API)
+	api, err := k.Member(n.API)
 	var h health
 	if err == nil {
 		h, err = healthOf(ctx, api)

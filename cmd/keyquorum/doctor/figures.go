@@ -12,8 +12,11 @@ import (
 )
 
 // samples are the metrics of one scrape that have a single value: gauges and counters. Of one with
-// labels it is the least.
+// labels it is the greatest, but of free room the least: the worst of all.
 type samples map[string]float64
+
+// freeRoom has a value for each disk.
+const freeRoom = "keyquorum_disk_free_bytes"
 
 // samplesOf reads Prometheus' text format.
 func samplesOf(text []byte) (samples, error) {
@@ -26,7 +29,7 @@ func samplesOf(text []byte) (samples, error) {
 	for name, family := range families {
 		for i, m := range family.GetMetric() {
 			value := m.GetGauge().GetValue() + m.GetCounter().GetValue()
-			if i == 0 || value < found[name] {
+			if i == 0 || (name == freeRoom) == (value < found[name]) {
 				found[name] = value
 			}
 		}

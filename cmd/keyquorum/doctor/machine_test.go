@@ -54,11 +54,12 @@ func FuzzSamples(f *testing.F) {
 	})
 }
 
-// Of a metric with labels the least value counts: the fullest disk.
-func TestSamplesHaveTheLeast(t *testing.T) {
-	s, err := samplesOf([]byte("# TYPE free gauge\nfree{disk=\"a\"} 7\nfree{disk=\"b\"} 3\n" +
-		"# TYPE n counter\nn 5\n"))
-	if err != nil || s["free"] != 3 || s["n"] != 5 || s["none"] != 0 {
+// Of a metric with labels the worst value counts: the fullest disk, the store that fails.
+func TestSamplesHaveTheWorst(t *testing.T) {
+	s, err := samplesOf([]byte("# TYPE " + freeRoom + " gauge\n" + freeRoom + "{disk=\"a\"} 7\n" +
+		freeRoom + "{disk=\"b\"} 3\n" + "# TYPE failing gauge\nfailing{store=\"a\"} 0\n" +
+		"failing{store=\"b\"} 1\nfailing{store=\"c\"} 0\n# TYPE n counter\nn 5\n"))
+	if err != nil || s[freeRoom] != 3 || s["failing"] != 1 || s["n"] != 5 || s["none"] != 0 {
 		t.Errorf("%v, %v", s, err)
 	}
 }

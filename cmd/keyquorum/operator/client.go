@@ -110,6 +110,16 @@ func (k *Connection) ClientOf(address string) (*Client, error) {
 	return NewClient(address, fromEnvironment("TOKEN"), ca)
 }
 
+// Member is a client of a node at the address that the node says of itself. It has the token only
+// where a CA is named: else whoever says an address with a public certificate would be shown it.
+func (k *Connection) Member(address string) (*Client, error) {
+	c, err := k.ClientOf(address)
+	if err == nil && cmp.Or(k.caCert, fromEnvironment("CACERT")) == "" {
+		c.Token = ""
+	}
+	return c, err
+}
+
 // trusted is what the CA file holds, nothing where none is named.
 func (k *Connection) trusted() ([]byte, error) {
 	file := cmp.Or(k.caCert, fromEnvironment("CACERT"))

@@ -75,8 +75,8 @@ func (c *Client) Send(ctx context.Context, path string, r io.Reader) error {
 	unbounded.Timeout = 0 // the watch is instead
 	answer, err := unbounded.Do(request)
 	if err != nil {
-		return console.Exit(2, fmt.Errorf("%w; whether the node did it `keyquorum operator status` "+
-			"tells", cmp.Or(context.Cause(ctx), c.unreached(err))))
+		return console.Exit(2, fmt.Errorf("%w; whether the node did it its usage log tells "+
+			"(docs/usage-log.md)", cmp.Or(context.Cause(ctx), c.unreached(err))))
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode < 300 {

@@ -217,6 +217,10 @@ func (r *replacement) removeBefore() error {
 	if err != nil || r.old == nil || !now.Sealed || strings.TrimRight(r.old.API, "/") != r.at {
 		return err
 	}
+	if !now.isJoining() { // a sealed member says that it has joined: it is the old one, with its data
+		return console.Exit(2, fmt.Errorf("the node at %s has its data and is %s itself: nothing was "+
+			"removed. Start the new node with an empty folder", r.at, r.old.name()))
+	}
 	return r.removeBy(r.member)
 }
 

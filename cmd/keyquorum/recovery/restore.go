@@ -16,8 +16,8 @@ func restore(k *operator.Connection) *cobra.Command {
 		Long: "Go back to a snapshot of this cluster, while its nodes serve. Vaults, secrets, keys, " +
 			"applications and grants are those of the snapshot afterwards, on all nodes at once. " +
 			"What was written since is gone. What was purged or revoked since is back. Members, " +
-			"unseal shares and operators' tokens stay. If anything fails before the end, nothing " +
-			"was restored.\n\n" +
+			"unseal shares and operators' tokens stay. If it fails, nothing was restored, but " +
+			"where no answer comes: then the node's usage log says what was done.\n\n" +
 			"Save a snapshot of now first. A snapshot of another cluster makes a cluster of its " +
 			"own: see keyquorum operator recover.",
 		Example: "  keyquorum operator raft snapshot restore backup.snap",

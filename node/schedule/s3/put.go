@@ -40,6 +40,9 @@ func (s *Store) Put(ctx context.Context, name schedule.Name, write func(io.Write
 		return 0, errors.Join(err, u.abort())
 	}
 	if err := c.get(ctx, u.key, check); err != nil {
+		if ctx.Err() != nil { // whoever leads now may count on it
+			return 0, err
+		}
 		err = fmt.Errorf("what was sent reads back otherwise: %w", err)
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 		defer cancel()

@@ -131,6 +131,7 @@ func TestTrouble(t *testing.T) {
 
 	b.Answer(func(w http.ResponseWriter, r *http.Request) bool { // the second part fails
 		if r.URL.Query().Get("partNumber") == "2" {
+			_, _ = io.Copy(io.Discard, r.Body) // else the connection may be reset before it is read
 			fakes3.Refuse(w, http.StatusForbidden, "QuotaExceeded", "There is no room.")
 			return true
 		}
