@@ -24,7 +24,7 @@ HEAVY := TestPurgedIsGone|TestNodeKeysAndAuthorityRotateUnderLoad|TestTokenKeyRo
 BENCHED := ./audit ./fsm ./httpapi ./internal/bench ./prove ./seal ./storage ./vault
 
 .DEFAULT_GOAL := help
-.PHONY: help targets build run packages test racetests plaintests vectors timing failover succession chaos histories kills cuts leaks thief races geo upgrade siege deep model conformance mutants bench load gobench fuzz lint clean
+.PHONY: help targets build run packages test racetests plaintests vectors timing failover succession chaos histories kills cuts leaks thief races geo upgrade siege deep alerts model conformance mutants bench load gobench fuzz lint clean
 
 # What is needed every day has its explanation behind ##, the rest behind #: (make targets).
 help:
@@ -63,20 +63,19 @@ test: ## vet everything and run every test, under the race detector
 	@$(MAKE) --no-print-directory -j2 racetests plaintests
 
 racetests:
-	KEYQUORUM_HEAVY=later bin/gotest -race -cpu 1 -p $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) -timeout $(TEST_TIMEOUT) ./testcluster ./...
+	KEYQUORUM_HEAVY=later KEYQUORUM_HISTORIES=3 bin/gotest -race -cpu 1 -p $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) -timeout $(TEST_TIMEOUT) ./testcluster ./...
 
 # What takes minutes under the race detector runs beside the rest, where that leaves a processor free.
-# Packaging and monitoring are modules of their own, which ./... doesn't reach.
+# Packaging is a module of its own, which ./... doesn't reach.
 plaintests: export GOGC := 400
 plaintests:
 	cd internal/packaging && go vet ./... && nice -n 15 ../../bin/gotest -timeout $(TEST_TIMEOUT) ./...
-	cd internal/monitoring && go vet ./... && nice -n 15 ../../bin/gotest -timeout $(TEST_TIMEOUT) ./...
 	nice -n 15 bin/gotest -timeout $(TEST_TIMEOUT) ./internal/leasemodel/... ./internal/thiefmodel
 	nice -n 15 bin/gotest -timeout $(TEST_TIMEOUT) -run '^TestProcessAfterAPowerCutWaits$$' ./cluster
 	nice -n 15 bin/gotest -count=1 -timeout $(TEST_TIMEOUT) -run '^TestLeaseBugsAreFound$$' ./internal/mutants
 	@once=$$(nice -n 15 go test -timeout $(TEST_TIMEOUT) -short -run '^$$' -bench . -benchtime 1x $(BENCHED) 2>&1) || \
 		{ echo "$$once"; exit 1; }
-	KEYQUORUM_HISTORIES=30 KEYQUORUM_SEED=100 nice -n 15 bin/gotest -timeout $(TEST_TIMEOUT) -run '^(TestHistories|$(HEAVY))$$' ./testcluster
+	KEYQUORUM_HISTORIES=12 KEYQUORUM_SEED=100 nice -n 15 bin/gotest -timeout $(TEST_TIMEOUT) -run '^(TestHistories|$(HEAVY))$$' ./testcluster
 
 vectors: #: prove every algorithm against all published vectors, and print how many
 	KEYQUORUM_VECTORS=all go test -count=1 -v -run '^TestVectors' ./httpapi ./vault
@@ -123,9 +122,13 @@ siege: #: lay N (10000) strangers around a cluster under load, and print what op
 deep: #: look at every disk state and every damaged byte of a member's folder (minutes)
 	KEYQUORUM_DEEP=1 go test -count=1 -timeout 90m ./storage
 
+alerts: #: run docs/alerts.yml and its tests by Prometheus' own code (a module of its own; minutes the first time)
+	cd internal/monitoring && go vet ./... && go test -count=1 ./...
+
 model: #: check read leases, and signed transactions against a thief, in every state of small worlds (minutes; ARGS='-run Margin')
 	go run ./internal/leasemodel/run $(ARGS)
 	go run ./internal/thiefmodel $(ARGS)
+	KEYQUORUM_RULES=all go test -count=1 -timeout 60m ./internal/leasemodel/rules
 
 conformance: ## run Microsoft's SDK tests, and others', on every node
 	KEYQUORUM_CONFORMANCE=1 go test -count=1 -timeout 30m -v $(ARGS) ./internal/conformance

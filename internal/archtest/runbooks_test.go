@@ -34,3 +34,21 @@ func TestEachAlertHasItsRunbook(t *testing.T) {
 		}
 	}
 }
+
+// TestAlertsAndDashboardNameMetricsThatAreThere looks at names alone. make alerts runs the rules.
+func TestAlertsAndDashboardNameMetricsThatAreThere(t *testing.T) {
+	table := read(t, "docs/metrics.md")
+	part := regexp.MustCompile(`_(bucket|sum|count)$`)
+	for _, page := range []string{"docs/alerts.yml", "docs/dashboard.json"} {
+		names := regexp.MustCompile(`\b(keyquorum|vault)_[a-z0-9_]+`).FindAllString(read(t, page), -1)
+		if len(names) < 10 {
+			t.Errorf("%s names %d metrics", page, len(names))
+		}
+		for _, name := range names {
+			if !strings.Contains(table, "`"+name) &&
+				!strings.Contains(table, "`"+part.ReplaceAllString(name, "")) {
+				t.Errorf("%s names %s, which docs/metrics.md does not have", page, name)
+			}
+		}
+	}
+}

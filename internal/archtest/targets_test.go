@@ -37,7 +37,9 @@ var smallRuns = map[string]struct{ pkg, test, none string }{
 	"upgrade":    {pkg: "testcluster/rolling", test: "TestRollingRestart"},
 	"siege":      {pkg: "testcluster", test: "TestSiege"},
 	"deep":       {pkg: "storage", test: "TestPowerCutAtEveryWrite"},
-	"model":      {pkg: "internal/leasemodel", test: "TestWholeProtocol"},
+	"alerts": {none: "Prometheus takes a minute to compile; that metrics and runbooks are there is " +
+		"tested in internal/archtest"},
+	"model": {pkg: "internal/leasemodel", test: "TestWholeProtocol"},
 	"conformance": {none: "Microsoft's suites take minutes, and fetch what they need; the parts of the " +
 		"run that need no cluster are tested in internal/conformance"},
 	"mutants": {pkg: "internal/mutants", test: "TestLeaseBugsAreFound"},
