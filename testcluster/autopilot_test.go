@@ -122,6 +122,7 @@ func TestVoteComesAfterStabilisation(t *testing.T) {
 // Every node says the same of all: who is silent is not healthy, then dead, then gone, where that
 // is wanted, and while enough voters are left.
 func TestDeadMembersAreRemoved(t *testing.T) {
+	heavy(t)
 	bubble(t, 5, func(t *testing.T, c *testcluster.Cluster) {
 		configure(c, 1, map[string]any{
 			"last_contact_threshold": "2s", "dead_server_last_contact_threshold": "1m", "min_quorum": 3,
