@@ -358,6 +358,7 @@ func often(_ int, config *node.Config) { config.Compact = node.Compact{Weight: 1
 
 // The thief sends the others a snapshot.
 func TestThiefInstallsNothing(t *testing.T) {
+	heavy(t)
 	prepare := func(s *scene, t *testing.T) {
 		s.old = s.snapshot(t, s.right.Mod)
 		s.revoke(t)
