@@ -26,7 +26,7 @@ type ceremonies struct {
 // A Restore is a snapshot that was taken while the cluster suffered, and given back.
 type Restore struct {
 	Saved, Put Span
-	Done       bool     // else its outcome is not known
+	Done       bool // else its outcome is not known
 }
 
 // Restores are those that were made since Witness.
