@@ -19,9 +19,10 @@ const (
 
 // insteads are by path: each is for all that is below it, too.
 var insteads = []struct{ path, do string }{
-	{"sys/storage/raft/snapshot-force", "A snapshot of this cluster needs no force, and one of another " +
-		"is not put under nodes that run: keyquorum operator recover makes a new cluster of the file, " +
-		"with the shares of its day (docs/backup.md)."},
+	{"sys/storage/raft/snapshot-force",
+		"A snapshot of this cluster needs no force, and one of another " +
+			"is not put under nodes that run: keyquorum operator recover makes a new cluster of the file, " +
+			"with the shares of its day (docs/backup.md)."},
 	{"sys/storage/raft/bootstrap", "keyquorum operator init makes a cluster of its first node, and " +
 		"keyquorum operator raft join adds each other."},
 	{"sys/policies", noPolicies}, {"sys/policy", noPolicies}, {"sys/capabilities", noPolicies},

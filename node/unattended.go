@@ -245,7 +245,8 @@ func (n *Node) openAny(
 		}
 	}
 	if asked == 0 && len(list) > 0 {
-		n.tellOnce(told, "", errors.New("the cluster has no wrapper that this node's configuration names"))
+		n.tellOnce(told, "",
+			errors.New("the cluster has no wrapper that this node's configuration names"))
 	}
 	return first.root, first.wrapper
 }

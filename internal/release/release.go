@@ -99,10 +99,11 @@ func parseLevel(s string) (Level, error) {
 
 // sayable: a version has the characters of Semantic Versioning, and no others.
 func sayable(version string) bool {
-	return version != "" && len(version) <= maxVersion && strings.IndexFunc(version, func(c rune) bool {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		return !letter && (c < '0' || c > '9') && !strings.ContainsRune(".+-", c)
-	}) < 0
+	return version != "" && len(version) <= maxVersion &&
+		strings.IndexFunc(version, func(c rune) bool {
+			letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+			return !letter && (c < '0' || c > '9') && !strings.ContainsRune(".+-", c)
+		}) < 0
 }
 
 // String is for people: "0.1.0 (levels 1 to 2)".

@@ -274,7 +274,8 @@ func keep(t *testing.T, version string) {
 		map[string][]string{"keys": {"all"}, "secrets": {"all"}}, nil)
 	fill(t, d, &k)
 	await(t, "the log was cut", func() bool {
-		names, err := filepath.Glob(filepath.Join(dir, "data", "cluster", "snapshots", "*", "manifest.json"))
+		names, err := filepath.Glob(filepath.Join(dir, "data", "cluster", "snapshots", "*",
+			"manifest.json"))
 		return err == nil && len(names) > 0
 	})
 	_, err := d.application(k.App).secrets.SetSecret(t.Context(), "behind-the-snapshot",
@@ -289,7 +290,8 @@ func keep(t *testing.T, version string) {
 func fill(t *testing.T, d *door, k *kept) {
 	t.Helper()
 	a := d.application(k.App)
-	_, err := a.secrets.SetSecret(t.Context(), "stored", azsecrets.SetSecretParameters{Value: &k.Secret},
+	_, err := a.secrets.SetSecret(t.Context(), "stored",
+		azsecrets.SetSecretParameters{Value: &k.Secret},
 		nil)
 	must(t, err)
 	key, err := a.keys.CreateKey(t.Context(), "stored",
