@@ -12,6 +12,7 @@ import (
 
 	"github.com/openbao/openbao/api/v2"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/prove"
 	"keyquorum/testcluster"
 )
@@ -122,7 +123,7 @@ func TestVoteComesAfterStabilisation(t *testing.T) {
 // Every node says the same of all: who is silent is not healthy, then dead, then gone, where that
 // is wanted, and while enough voters are left.
 func TestDeadMembersAreRemoved(t *testing.T) {
-	heavy(t)
+	heavy.Test(t)
 	bubble(t, 5, func(t *testing.T, c *testcluster.Cluster) {
 		configure(c, 1, map[string]any{
 			"last_contact_threshold": "2s", "dead_server_last_contact_threshold": "1m", "min_quorum": 3,
@@ -232,7 +233,7 @@ func TestVotesThatStay(t *testing.T) {
 // TestVotesChangeUnderLoad takes votes away and gives them back while clients work and leaders
 // fall: nothing that they see is wrong.
 func TestVotesChangeUnderLoad(t *testing.T) {
-	heavy(t)
+	heavy.Test(t)
 	var l lived
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 5, ways(0))

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/testcluster"
 )
 
@@ -224,7 +225,7 @@ func TestFullDiskAtAnElection(t *testing.T) {
 // Far from each other, followers hear their leader at different times, and the farthest have the
 // shortest logs while somebody writes. They agree before one of them stands, so that it is elected.
 func TestDeadLeaderIsReplacedOverLongWays(t *testing.T) {
-	heavy(t)
+	heavy.Test(t)
 	bubble(t, 5, func(t *testing.T, c *testcluster.Cluster) {
 		spread(c)
 		time.Sleep(5 * time.Second)

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/prove"
 	"keyquorum/testcluster"
 )
@@ -13,7 +14,7 @@ import (
 // TestMembersChangeUnderLoad adds and removes voters and non-voters while clients work and leaders
 // fall, with a log that is cut all the time: each new node is sent a state first.
 func TestMembersChangeUnderLoad(t *testing.T) {
-	heavy(t)
+	heavy.Test(t)
 	var l lived
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 3, ways(0))

@@ -15,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/testcluster"
 )
 
@@ -23,7 +24,7 @@ import (
 // time, while its right is taken away and given back, in calm and with nodes or regions cut off.
 // KEYQUORUM_RACES sets how often (default 10; make races sets 1,000).
 func TestRevocationHoldsEverywhere(t *testing.T) {
-	heavy(t)
+	heavy.Test(t)
 	races := number(t, "KEYQUORUM_RACES", 10)
 	const length = 40 // of a bubble's life, in races
 	for first := 0; first < races; first += length {

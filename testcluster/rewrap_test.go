@@ -11,6 +11,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/node"
 	"keyquorum/testcluster"
 )
@@ -78,7 +79,7 @@ func seen(t *testing.T, k client, count int) (lines []string) {
 // meanwhile; a client sees nothing of it; what it writes at the same time stays; and then the older
 // term can be dropped, on all nodes.
 func TestRecordsAreSealedAnew(t *testing.T) {
-	heavy(t)
+	heavy.Test(t)
 	for seed := range uint64(number(t, "KEYQUORUM_REWRAPS", 2)) {
 		synctest.Test(t, func(t *testing.T) {
 			c := testcluster.New(t, 3, looksOften)

@@ -22,6 +22,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/node"
 	"keyquorum/testcluster"
 )
@@ -200,7 +201,7 @@ func awaitRotation(t *testing.T, c *testcluster.Cluster, i int, key string,
 // one node seals under a new term the next one reads at once, and what was on its way to the leader
 // under an older one is signed again.
 func TestKeyringRotatesUnderLoad(t *testing.T) {
-	heavy(t)
+	heavy.Test(t)
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 5)
 		c.Seal(3)
@@ -224,7 +225,7 @@ func TestKeyringRotatesUnderLoad(t *testing.T) {
 // another, one of them without leases. Then the older keys are forgotten: who keeps a token is told
 // to get another one.
 func TestTokenKeyRotatesUnderLoad(t *testing.T) {
-	heavy(t)
+	heavy.Test(t)
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 4, func(i int, config *node.Config) { config.Leases.Off = i == 1 })
 		c.Seal(3)
@@ -327,7 +328,7 @@ func inFolder(t *testing.T, c *testcluster.Cluster, i int, name string) string {
 // one that was away is waited for, and follows when it is back, sealed, though it has never heard
 // of the keys that the others show by then.
 func TestNodeKeysAndAuthorityRotateUnderLoad(t *testing.T) {
-	heavy(t)
+	heavy.Test(t)
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 5)
 		c.Seal(3)
@@ -442,7 +443,7 @@ func TestEveryKeyChangesUnderLoad(t *testing.T) {
 // What was begun goes on with whoever leads, and nodes that are killed while their keys change come
 // back with one or the other.
 func TestRotationsOutliveKills(t *testing.T) {
-	heavy(t)
+	heavy.Test(t)
 	for seed := range uint64(number(t, "KEYQUORUM_ROTATIONS", 3)) {
 		synctest.Test(t, func(t *testing.T) {
 			c := testcluster.New(t, 3)

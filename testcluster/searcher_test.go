@@ -12,6 +12,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/node"
 	"keyquorum/testcluster"
 )
@@ -91,7 +92,7 @@ func (r relic) mustNotBeIn(t *testing.T, i int) {
 // A3. Ten minutes after a purge nothing in the folder of a member opens to what was purged, also
 // where the log was never cut, and nothing in that of a member that was away, from when it serves.
 func TestPurgedIsGone(t *testing.T) {
-	heavy(t)
+	heavy.Test(t)
 	for name, configure := range map[string]func(int, *node.Config){
 		"from a log that is never cut": nil,
 		"from a log that is cut often": often,

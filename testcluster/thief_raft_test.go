@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/node"
 	"keyquorum/testcluster"
 )
@@ -358,7 +359,7 @@ func often(_ int, config *node.Config) { config.Compact = node.Compact{Weight: 1
 
 // The thief sends the others a snapshot.
 func TestThiefInstallsNothing(t *testing.T) {
-	heavy(t)
+	heavy.Test(t)
 	prepare := func(s *scene, t *testing.T) {
 		s.old = s.snapshot(t, s.right.Mod)
 		s.revoke(t)

@@ -117,6 +117,40 @@ func TestEveryBenchmarkIsRunOnce(t *testing.T) {
 	}
 }
 
+var heavyCall = regexp.MustCompile(`(?s)\nfunc (Test\w+)\(t \*testing\.T\) \{\n\theavy\.Test\(t\)\n`)
+
+// What is left to the run without the race detector is in that run, and nothing else is.
+func TestHeavyTestsAreRun(t *testing.T) {
+	_, list, _ := strings.Cut(makefile(t), "\nHEAVY := ")
+	list, rest, _ := strings.Cut(list, "\nHEAVYIN := ")
+	rooms, _, _ := strings.Cut(rest, "\n")
+	named := strings.Fields(strings.ReplaceAll(list, "\\\n", " "))
+	var marked []string
+	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		dir, _ := filepath.Rel(root, filepath.Dir(path))
+		for _, m := range heavyCall.FindAllStringSubmatch(string(b), -1) {
+			marked = append(marked, m[1])
+			if !slices.Contains(strings.Fields(rooms), "./"+dir) {
+				t.Errorf("%s has heavy tests, and the Makefile's HEAVYIN does not name ./%s", path, dir)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(marked)
+	slices.Sort(named)
+	if !slices.Equal(marked, named) {
+		t.Errorf("these tests call heavy.Test:\n%s\nthe Makefile's HEAVY names:\n%s",
+			strings.Join(marked, "\n"), strings.Join(named, "\n"))
+	}
+}
+
 // Plain make fits a terminal of 24 rows and 80 columns, names every target, and says with which of
 // them all are explained; what that prints is no wider.
 func TestHelpFits(t *testing.T) {
