@@ -17,13 +17,11 @@ RATE         ?= 200
 SEED         ?= $(shell date +%s)
 CHAOS        := GOGC=400 KEYQUORUM_SEED=$(SEED) go test -count=1 -timeout 0 -v ./testcluster
 
-# Tests that take long under the race detector: make test runs them without it.
-HEAVY := TestDeadLeaderIsReplacedOverLongWays TestDeadMembersAreRemoved TestKeyringRotatesUnderLoad \
-	TestMembersChangeUnderLoad TestNodeKeysAndAuthorityRotateUnderLoad TestPurgedIsGone \
-	TestRecordsAreSealedAnew TestRevocationHoldsEverywhere TestRotationsOutliveKills \
-	TestThiefInstallsNothing TestTokenKeyRotatesUnderLoad TestVotesChangeUnderLoad
-HEAVYIN := ./testcluster
-space := $(empty) $(empty)
+# Tests that take long under the race detector mark themselves by heavy.Test in their first line:
+# make test runs them without it.
+HEAVY   = $(shell grep -rhB1 --include='*_test.go' '^	heavy\.Test(t)' . | sed -n 's/^func \(Test[A-Za-z]*\).*/\1/p')
+HEAVYIN = $(sort $(dir $(shell grep -rl --include='*_test.go' '^	heavy\.Test(t)' .)))
+space  := $(empty) $(empty)
 
 # Packages with benchmarks, each of which make test runs once.
 BENCHED := ./audit ./fsm ./httpapi ./internal/bench ./prove ./seal ./storage ./vault
@@ -80,7 +78,7 @@ plaintests:
 	nice -n 15 bin/gotest -count=1 -timeout $(TEST_TIMEOUT) -run '^TestLeaseBugsAreFound$$' ./internal/mutants
 	@once=$$(nice -n 15 go test -timeout $(TEST_TIMEOUT) -short -run '^$$' -bench . -benchtime 1x $(BENCHED) 2>&1) || \
 		{ echo "$$once"; exit 1; }
-	KEYQUORUM_HISTORIES=12 KEYQUORUM_SEED=100 nice -n 15 bin/gotest -timeout $(TEST_TIMEOUT) -run '^(TestHistories|$(subst $(space),|,$(strip $(HEAVY))))$$' $(HEAVYIN)
+	KEYQUORUM_HISTORIES=12 KEYQUORUM_SEED=100 nice -n 15 bin/gotest -timeout $(TEST_TIMEOUT) -run '^(TestHistories|$(subst $(space),|,$(HEAVY)))$$' $(HEAVYIN)
 
 vectors: #: prove every algorithm against all published vectors, and print how many
 	KEYQUORUM_VECTORS=all go test -count=1 -v -run '^TestVectors' ./httpapi ./vault

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"keyquorum/cluster"
+	"keyquorum/internal/heavy"
 )
 
 // A rateClock is a lease clock whose rate can be changed.
@@ -35,6 +36,7 @@ func (c *rateClock) setRate(rate float64) {
 // out by its own node, or, where it is the leader's, by all others: there are no leases then, and
 // reads are right all the same.
 func TestClocksOfDifferentRates(t *testing.T) {
+	heavy.Test(t)
 	for _, row := range []struct {
 		name    string
 		rates   [3]float64 // of the leader and the others

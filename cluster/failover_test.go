@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"keyquorum/cluster"
+	"keyquorum/internal/heavy"
 )
 
 // A failover is a way for leaders to die. Members live in regions; between the first two a round
@@ -50,6 +51,7 @@ var failovers = []failover{
 // that takes any. KEYQUORUM_FAILOVERS is how many deaths of each kind are measured, with it all
 // kinds (`make succession`).
 func TestFailover(t *testing.T) {
+	heavy.Test(t)
 	kinds, deaths := failovers[:2], 3
 	if n, err := strconv.Atoi(os.Getenv("KEYQUORUM_FAILOVERS")); err == nil {
 		kinds, deaths = failovers, n

@@ -10,6 +10,7 @@ import (
 
 	"keyquorum/cluster"
 	"keyquorum/internal/fakenet"
+	"keyquorum/internal/heavy"
 )
 
 // Readers read a path through some members all the time, and remember when each last answered with
@@ -85,6 +86,7 @@ func TestReadUnderALeaseTakesNoMessage(t *testing.T) {
 // Who is cut off goes on answering for less than a lease, and a write is acknowledged no earlier:
 // no read that begins after a write was acknowledged misses it, on any node (I3, I4).
 func TestWriteWaitsForLeases(t *testing.T) {
+	heavy.Test(t)
 	quick := cluster.Timing{Heartbeat: 100 * time.Millisecond, Election: 100 * time.Millisecond,
 		LeaderLease: 100 * time.Millisecond}
 	patient := cluster.Timing{Heartbeat: 2 * time.Second, Election: 2 * time.Second}
@@ -252,6 +254,7 @@ func TestSealedMemberIsNotWaitedFor(t *testing.T) {
 // A link that brings hardly anything through must not be loaded with ever more questions, or what
 // waits on it outlasts its trouble.
 func TestBadLinkIsNotFlooded(t *testing.T) {
+	heavy.Test(t)
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 4)
 		far := (leader + 1) % 4

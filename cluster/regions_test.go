@@ -8,6 +8,7 @@ import (
 
 	"keyquorum/cluster"
 	"keyquorum/internal/fakenet"
+	"keyquorum/internal/heavy"
 )
 
 // far gives the link between two members a round trip.
@@ -92,6 +93,7 @@ func TestSurvey(t *testing.T) {
 // Nobody tunes a time-out: over ways of 300 ms the leader stays in office, and when they are short
 // again so are the time-outs.
 func TestTimeoutsFollowTheWays(t *testing.T) {
+	heavy.Test(t)
 	bubble(t, func(t *testing.T) {
 		g, leader := settled(t, 3)
 		term := g.members[leader].Raft().CurrentTerm()

@@ -12,6 +12,7 @@ import (
 
 	"keyquorum/cluster"
 	"keyquorum/fsm"
+	"keyquorum/internal/heavy"
 )
 
 const deleted = "the value that was deleted"
@@ -54,6 +55,7 @@ func (g *group) erase(i int, path string) {
 // Minutes after a deletion no folder holds what was deleted, on sealed members neither, and what
 // was written around it is there.
 func TestWhatIsDeletedLeavesTheFolders(t *testing.T) {
+	heavy.Test(t)
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)
 		leader := g.leader()
@@ -114,6 +116,7 @@ func (g *group) reseal(i int, record, keyring string) {
 // Minutes after a rekey no folder holds what the shares of before open, though something stands at
 // both paths all the time and the log is short.
 func TestOldSealLeavesTheFolders(t *testing.T) {
+	heavy.Test(t)
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 2)
 		leader := g.leader()
@@ -150,6 +153,7 @@ func TestOldSealLeavesTheFolders(t *testing.T) {
 // A member that was away rids its folder of what was deleted meanwhile before it serves, also when
 // it is the only one left to vouch for a state from after the deletion.
 func TestWhatWasDeletedMeanwhile(t *testing.T) {
+	heavy.Test(t)
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)
 		leader := g.leader()

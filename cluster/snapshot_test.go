@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"keyquorum/cluster"
+	"keyquorum/internal/heavy"
 )
 
 // The log since the last snapshot is bounded by bytes, and what lies before it goes: a member that
 // was away gets the snapshot.
 func TestSnapshotByWeight(t *testing.T) {
+	heavy.Test(t)
 	bubble(t, func(t *testing.T) {
 		g := newGroup(t, 3)
 		leader := g.leader()

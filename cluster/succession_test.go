@@ -10,12 +10,14 @@ import (
 	"github.com/hashicorp/raft"
 
 	"keyquorum/cluster"
+	"keyquorum/internal/heavy"
 )
 
 // Over long ways, reads on the members that are left are interrupted for less than one lease when
 // the leader dies, also when members were started again before, so that connections which were kept
 // for the next election have lost their other end.
 func TestReadsGoOnWhileALeaderIsReplaced(t *testing.T) {
+	heavy.Test(t)
 	const lease = 1250 * time.Millisecond // half a second and five of the longest round trips
 	regions := []int{0, 0, 1, 1, 2}
 	trips := map[[2]int]time.Duration{{0, 1}: 80 * time.Millisecond, {0, 2}: 150 * time.Millisecond,

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/internal/vectors"
 )
 
@@ -48,6 +49,7 @@ func newProver(t *testing.T) *prover {
 // TestVectors proves every algorithm against published vectors: keys come in by the import, and are
 // used over the wire.
 func TestVectors(t *testing.T) {
+	heavy.Test(t)
 	p := newProver(t)
 	for _, prove := range []func(){p.published, p.aes, p.hmac, p.rsaDecryption, p.threePrimes,
 		p.rsaSignatures, p.jws} {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/node"
 )
 
@@ -73,6 +74,7 @@ func (s *site) has(id string) bool {
 // A node that was admitted and never comes is removed after an hour, whoever leads then. One that
 // came is not, however long it is away, with a vote or without.
 func TestAdmittedNodeThatNeverComesIsRemoved(t *testing.T) {
+	heavy.Test(t)
 	bubble(t, func(t *testing.T, s *site) {
 		l := late(s, 3)
 		nonVoter := l.open(3)
@@ -124,6 +126,7 @@ func TestJoinThatGoesOnDoesNotLapse(t *testing.T) {
 
 // A clock that is a day ahead at the leader does not cut a join short that is under way.
 func TestClockAheadDoesNotCutAJoinShort(t *testing.T) {
+	heavy.Test(t)
 	bubble(t, func(t *testing.T, s *site) {
 		s.openWith(0, func(c *node.Config) {
 			c.Now = func() time.Time { return time.Now().Add(24 * time.Hour) }

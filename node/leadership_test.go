@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"keyquorum/internal/fakenet"
+	"keyquorum/internal/heavy"
 	"keyquorum/node"
 )
 
@@ -37,6 +38,7 @@ func region(_ int, c *node.Config) { c.Region = c.Label }
 // A leader that was told to goes where writes cost least: between the others. One that was not
 // stays where it is.
 func TestLeaderMovesToWhereWritesAreCheap(t *testing.T) {
+	heavy.Test(t)
 	for _, told := range []bool{true, false} {
 		bubble(t, func(t *testing.T, s *site) {
 			leader := s.startWith(func(i int, c *node.Config) { region(i, c); c.PlaceLeader = told })

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"keyquorum/cluster"
+	"keyquorum/internal/heavy"
 	"keyquorum/node"
 	"keyquorum/seal"
 )
@@ -346,6 +347,7 @@ func TestAwayWhileRekeyed(t *testing.T) {
 // A member that was cut off for a moment gets the root key when it is back; one that was cut off
 // for long is sealed, and takes the new shares.
 func TestCutOffWhileRekeyed(t *testing.T) {
+	heavy.Test(t)
 	for _, long := range []bool{false, true} {
 		t.Run(fmt.Sprint("long ", long), func(t *testing.T) {
 			bubble(t, func(t *testing.T, s *site) {

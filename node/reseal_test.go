@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/node"
 	"keyquorum/seal"
 )
@@ -121,6 +122,7 @@ func TestSealedBeforeTheOutcomeIsKnown(t *testing.T) {
 
 // The hour in which new shares are to be given back begins when they are shown.
 func TestRekeyVerificationHour(t *testing.T) {
+	heavy.Test(t)
 	bubble(t, func(t *testing.T, s *site) {
 		s.openWith(0, func(c *node.Config) {
 			c.Timing = node.Timing{Heartbeat: 20 * time.Second, Election: 20 * time.Second,

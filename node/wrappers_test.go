@@ -14,6 +14,7 @@ import (
 
 	"filippo.io/age"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/internal/wrapper"
 	"keyquorum/node"
 	"keyquorum/seal"
@@ -425,6 +426,7 @@ func TestSealedWhileItAsks(t *testing.T) {
 // The list in a folder that was put back to an older one, or altered, opens nothing; shares do, and
 // the folder has the cluster's list again.
 func TestListInTheFolderIsNotBelieved(t *testing.T) {
+	heavy.Test(t)
 	bubble(t, func(t *testing.T, s *site) {
 		keys := map[string]node.ForeignKey{"rig": s.rig("rig"), "spare": s.escrow("spare")}
 		for i := range 3 {

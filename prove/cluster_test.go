@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/prove"
 	"keyquorum/testcluster"
 )
@@ -158,6 +159,7 @@ var faults = map[string]func(c *testcluster.Cluster){
 }
 
 func TestFaultsLeaveItLinearizable(t *testing.T) {
+	heavy.Test(t)
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

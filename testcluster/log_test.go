@@ -7,12 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/testcluster"
 )
 
 // A node that is stopped in order logs no error, as text or as JSON, and a peer that is dead makes
 // the others log a few lines and not one for each call.
 func TestLogsStayShort(t *testing.T) {
+	heavy.Test(t)
 	c := testcluster.Processes(t, 3, func(i int) []string {
 		if i == 2 {
 			return []string{"--log-format", "json"}

@@ -12,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/node"
 	"keyquorum/testcluster"
 )
@@ -20,6 +21,7 @@ import (
 // on, and send it a snapshot that ends among those entries. It leads again, and hands its log to a
 // node that has none: what nobody took must not be in it.
 func TestWhatNobodyTookIsNotHandedOut(t *testing.T) {
+	heavy.Test(t)
 	for says, between := range map[string]func(*testcluster.Cluster, int){
 		"the node goes on":      func(*testcluster.Cluster, int) {},
 		"the node starts again": (*testcluster.Cluster).Restart, // with the rest of those entries behind the snapshot

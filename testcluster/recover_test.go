@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/node"
 	"keyquorum/prove"
 	"keyquorum/testcluster"
@@ -28,6 +29,7 @@ func (s tolerant) Errorf(format string, args ...any) {
 // What stays broken when the faults are over is found, whatever a node says of itself, and counts
 // as a violation.
 func TestStuckClusterIsFoundOut(t *testing.T) {
+	heavy.Test(t)
 	for name, c := range map[string]struct {
 		breaks func(i int, config *node.Config, broken *atomic.Bool)
 		says   string

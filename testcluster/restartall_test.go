@@ -4,6 +4,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/testcluster"
 )
 
@@ -12,6 +13,7 @@ import (
 // configuration by what is signed in its log, since the leader commits the change by an entry
 // behind both.
 func TestAllStartAnewAfterAChangeOfMembers(t *testing.T) {
+	heavy.Test(t)
 	for range 3 {
 		synctest.Test(t, func(t *testing.T) {
 			c := testcluster.New(t, 5)

@@ -154,6 +154,7 @@ func dropTerms(t *testing.T, c *testcluster.Cluster, i int) {
 // The schedule changes the keyring once when its time has come, though the leader goes and another
 // comes at that moment, and not again before its time.
 func TestKeyringChangesBySchedule(t *testing.T) {
+	heavy.Test(t)
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 3, looksOften)
 		for _, bad := range []map[string]any{

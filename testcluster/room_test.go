@@ -13,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/node"
 	"keyquorum/testcluster"
 )
@@ -32,6 +33,7 @@ func (d *disks) configure(i int, config *node.Config) {
 // writes as soon as there is room again. What is said of it is said on both planes, by health, by
 // status and by metrics.
 func TestShortOfRoom(t *testing.T) {
+	heavy.Test(t)
 	synctest.Test(t, func(t *testing.T) {
 		var disks disks
 		for i := range disks {

@@ -250,6 +250,7 @@ func TestTokenKeyRotatesUnderLoad(t *testing.T) {
 // node's too, and the nodes hear of each other as before. One that was away takes it over when it
 // is back, sealed.
 func TestGossipKeyRotatesUnderLoad(t *testing.T) {
+	heavy.Test(t)
 	c := testcluster.Loopback(t, 4, nil)
 	c.Seal(2)
 	old := inFolder(t, c, 0, "gossip.key")
@@ -424,6 +425,7 @@ func TestOldNodeKeyIsHeardNoMore(t *testing.T) {
 // all nodes of the real program, and none of them sees an error: not one that Microsoft's SDK would
 // not have tried again.
 func TestEveryKeyChangesUnderLoad(t *testing.T) {
+	heavy.Test(t)
 	c := testcluster.Processes(t, 4)
 	c.Seal(3)
 	u := newTraffic(t, c, 0, 1, 2)

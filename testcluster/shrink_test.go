@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/testcluster"
 )
 
@@ -17,6 +18,7 @@ import (
 // stays must go on when that is over, also where the removal was half done and is asked for again.
 // KEYQUORUM_SHRINKS sets how many, KEYQUORUM_SEED with which seed the first.
 func TestShrinkDuringFaults(t *testing.T) {
+	heavy.Test(t)
 	first, n := seed(t), number(t, "KEYQUORUM_SHRINKS", 12)
 	for s := first; s < first+uint64(n); s++ {
 		t.Run(fmt.Sprint("seed ", s), func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/node"
 	"keyquorum/testcluster"
 )
@@ -15,6 +16,7 @@ import (
 // What sys/ha-status tells of a cluster over three regions: who stands where and how, what a write
 // costs, and what may be lost.
 func TestStatusOfRegions(t *testing.T) {
+	heavy.Test(t)
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 3, func(i int, config *node.Config) { config.Region = threeRegions[i%3] })
 		c.AddNonvoter() // in the east

@@ -165,6 +165,7 @@ func conflict(t *testing.T, s *scene) {
 // any more: it will not have the thief's entries undone either, and says of who leads that he wants
 // it. When thief and voter are gone the others serve, and have everything.
 func TestThiefPutsNobodyAhead(t *testing.T) {
+	heavy.Test(t)
 	const behind = 1
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, testcluster.New(t, 3))
@@ -209,6 +210,7 @@ func TestThiefPutsNobodyAhead(t *testing.T) {
 // A node that starts again has its log, and is not told yet how much of it is committed. The thief
 // is the first to speak with it.
 func TestThiefUndoesNothingAtAStart(t *testing.T) {
+	heavy.Test(t)
 	heist(t, 3, func(t *testing.T, s *scene) {
 		s.revoke(t)
 		time.Sleep(2 * time.Second) // what is committed is noted within one

@@ -23,6 +23,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"keyquorum/fsm"
+	"keyquorum/internal/heavy"
 	"keyquorum/node"
 	"keyquorum/testcluster"
 )
@@ -355,6 +356,7 @@ func (s *scene) proposeData(t *testing.T, thief *testcluster.Thief, data []byte)
 // A1(a). The thief takes away the record that says that the application has no right, and puts back
 // the old one.
 func TestThiefBringsNoRightBack(t *testing.T) {
+	heavy.Test(t)
 	for name, revoke := range map[string]func(*scene, *testing.T){
 		"cut": (*scene).revoke,
 		"deleted": func(s *scene, t *testing.T) {
@@ -390,6 +392,7 @@ func TestThiefBringsNoPurgedKeyBack(t *testing.T) {
 // A1(c). A node was removed. With the key of another one the thief takes the mark away; then he
 // speaks with the key of the removed node.
 func TestThiefBringsNoNodeBack(t *testing.T) {
+	heavy.Test(t)
 	heist(t, 4, func(t *testing.T, s *scene) {
 		s.c.Remove(1)
 		removed := s.c.Steal(1)
@@ -445,6 +448,7 @@ func TestThiefRemovesNobody(t *testing.T) {
 
 // The thief changes what the shares open, and the members.
 func TestThiefLocksNobodyOut(t *testing.T) {
+	heavy.Test(t)
 	for name, txn := range map[string]func(testcluster.Loot) testcluster.Txn{
 		"another seal": func(l testcluster.Loot) testcluster.Txn {
 			r, _ := l.Now(testcluster.PathSeal)
@@ -569,6 +573,7 @@ func TestThiefRepeatsNothing(t *testing.T) {
 // A transaction was signed, and the thief, who was to order it, kept it. He brings it when others
 // were decided after it.
 func TestThiefBringsNothingTooLate(t *testing.T) {
+	heavy.Test(t)
 	for name, late := range map[string]func(*scene) testcluster.Txn{
 		"where something stood meanwhile": func(s *scene) testcluster.Txn {
 			return testcluster.PutBack(s.right)
@@ -619,6 +624,7 @@ func TestThiefBringsNothingOfAnOldKey(t *testing.T) {
 // Members are changed by who is unsealed. The thief says who is one, gives orders to the leader,
 // and says where he is.
 func TestThiefChangesNoMember(t *testing.T) {
+	heavy.Test(t)
 	nobody := fsm.Member{ID: strings.Repeat("ab", 16), Address: "thief:8201"}
 	for name, change := range map[string]func(l testcluster.Loot, other string) testcluster.Txn{
 		"adds a node": func(l testcluster.Loot, _ string) testcluster.Txn {
@@ -704,6 +710,7 @@ func (s *scene) address(t *testing.T, i int) string {
 
 // Nothing comes of what he says of himself and of others, but that he is not trusted.
 func TestThiefTellsLies(t *testing.T) {
+	heavy.Test(t)
 	heist(t, 3, func(t *testing.T, s *scene) {
 		s.revoke(t)
 		before := s.c.Configurations(0)
@@ -769,6 +776,7 @@ func TestKeysArePinned(t *testing.T) {
 
 // A thief at work as a fault leaves a cluster that comes together again.
 func TestThiefIsAFault(t *testing.T) {
+	heavy.Test(t)
 	for name, removed := range map[string]bool{"of a sealed node": false, "of a removed node": true} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/testcluster"
 )
 
@@ -55,6 +56,7 @@ func TestSealAndUnsealWithoutAMajority(t *testing.T) {
 // A node that died keeps its name, is removed by it, and when it comes back with its old folder
 // says what to do.
 func TestNamesOfNodesThatAreGone(t *testing.T) {
+	heavy.Test(t)
 	synctest.Test(t, func(t *testing.T) {
 		c := testcluster.New(t, 4, nil)
 		at, down := c.Leader(), (c.Leader()+1)%4

@@ -13,12 +13,14 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/testcluster"
 )
 
 // Sixty-four writers of one secret through three nodes are all served, by clients that ask once:
 // for three seconds, or for KEYQUORUM_WRITERS=1m.
 func TestWritersOfOneSecretAreAllServed(t *testing.T) {
+	heavy.Test(t)
 	limit := 3 * time.Second
 	if s := os.Getenv("KEYQUORUM_WRITERS"); s != "" {
 		var err error

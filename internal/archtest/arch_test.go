@@ -119,6 +119,7 @@ var rooms = map[string][]string{
 	"internal/mutants":     {"internal/overlay"},
 	"internal/address":     {},
 	"internal/gotest":      {},
+	"internal/heavy":       {},
 	"internal/latch":       {},
 	"internal/monitoring":  {},
 	"internal/packaging":   {},

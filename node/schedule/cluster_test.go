@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/node"
 	"keyquorum/node/schedule"
 	"keyquorum/testcluster"
@@ -109,6 +110,7 @@ func must(t *testing.T, err error) {
 // Leaders come and go, at the worst moments, and each interval has one snapshot. The old ones go,
 // and nothing else does.
 func TestLeadersKeepOneSchedule(t *testing.T) {
+	heavy.Test(t)
 	keeping(t, t.TempDir(), schedule.Plan{Keep: 3}, func(k *keep) {
 		foreign := []string{named(0).String(), named(1).String() + ".txt", "notes",
 			"keyquorum-" + cluster + "-old.snap"}
@@ -332,6 +334,7 @@ func (f flaky) Put(ctx context.Context, name schedule.Name, write func(io.Writer
 
 // What an attempt that failed may have left under the name is not taken for a snapshot.
 func TestWhatFailedIsNotTrusted(t *testing.T) {
+	heavy.Test(t)
 	dir := t.TempDir()
 	store := flaky{schedule.Folder(dir), new(int)}
 	keeping(t, dir, schedule.Plan{Keep: 3, Stores: []schedule.Store{store}}, func(k *keep) {
