@@ -139,7 +139,9 @@ func (d *draft) allow(o Outcome, before uint64, c *check) (Outcome, error) {
 			err = d.allowRecovery(t, c.kept)
 		}
 	case Restore:
-		err = d.allowRestoration(t)
+		if err = d.allowRestoration(t); err == nil && !d.wholly(t.restoration()) {
+			return Outcome{Kind: Conflict, Index: o.Index, Path: PathRestored, At: before}, nil
+		}
 	case Change:
 		if !d.members.Matches(d.configuration) {
 			return Outcome{Kind: Conflict, Index: o.Index, Path: PathMembers, At: before}, nil

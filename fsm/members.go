@@ -208,10 +208,7 @@ func (m Members) Configuration() (c raft.Configuration) {
 // follows from is committed, which after a start may only be when the configuration is in the log
 // too.
 func (v View) MembersAfter(entries iter.Seq2[uint64, []byte]) Members {
-	line, members, changed := v.state.line, v.state.members, uint64(0)
-	if r, ok := v.state.records.Get(PathMembers); ok {
-		changed = r.Mod
-	}
+	line, members, changed := v.state.line, v.state.members, v.reservedAt()
 	for index, data := range entries {
 		c := checkEntry(data, line, v.state.anchor)
 		if c.refused != nil || c.retired || c.fatal != nil {
@@ -224,22 +221,62 @@ func (v View) MembersAfter(entries iter.Seq2[uint64, []byte]) Members {
 		case Found:
 			line, _ = DecodeLine(c.txn.value(PathKeys))
 			members, _ = DecodeMembers(c.txn.value(PathMembers))
-			changed = index
 		case Rotate:
-			if next, err := DecodeLine(c.txn.value(PathKeys)); err == nil && next.extends(line) {
-				line = next
+			next, err := DecodeLine(c.txn.value(PathKeys))
+			if err != nil || !next.extends(line) || !changed.hold(c.txn) || v.refuses(index, c.txn) {
+				continue
+			}
+			line = next
+		case Reseal:
+			if !changed.hold(c.txn) || v.refuses(index, c.txn) {
+				continue
 			}
 		case Change: // a recovery is in no log
 			next, err := DecodeMembers(c.txn.value(PathMembers))
-			if err != nil || !c.txn.holdsTo(PathMembers, changed) || v.refuses(index, c.txn) {
+			if err != nil || !changed.hold(c.txn) || v.refuses(index, c.txn) {
 				continue
 			}
-			if _, err := members.change(next); err == nil {
-				members, changed = next, index
+			if _, err := members.change(next); err != nil {
+				continue
 			}
+			members = next
+		default:
+			continue // it writes no record that others are held to here
 		}
+		changed.note(index, c.txn)
 	}
 	return members
+}
+
+// A reservedAt is at which index each of the records was changed last that a verb of its own writes;
+// zero: there is none.
+type reservedAt map[string]uint64
+
+func (v View) reservedAt() reservedAt {
+	all := make(reservedAt)
+	for _, path := range []string{PathKeys, PathKeyring, PathSeal, PathMembers} {
+		all[path] = 0
+		if r, ok := v.state.records.Get(path); ok {
+			all[path] = r.Mod
+		}
+	}
+	return all
+}
+
+// hold says whether what a transaction is conditional on holds, as far as these records go.
+func (r reservedAt) hold(t Txn) bool {
+	return !slices.ContainsFunc(t.Conditions, func(c Condition) bool {
+		at, reserved := r[c.Path]
+		return reserved && (c.Kind == Absent && at != 0 || c.Kind == Unchanged && c.Index != at)
+	})
+}
+
+func (r reservedAt) note(index uint64, t Txn) {
+	for _, w := range t.Writes {
+		if _, reserved := r[w.Path]; reserved {
+			r[w.Path] = index
+		}
+	}
 }
 
 // refuses says whether it is known by now that a transaction will not be applied at index: it was
@@ -247,12 +284,4 @@ func (v View) MembersAfter(entries iter.Seq2[uint64, []byte]) Members {
 func (v View) refuses(index uint64, t Txn) bool {
 	return t.Generation != v.Generation() || tooOld(index, t) || t.Base <= v.Index() &&
 		v.state.doubts(t)
-}
-
-// holdsTo says whether the transaction is applied only if the record at path was changed at index
-// last.
-func (t Txn) holdsTo(path string, index uint64) bool {
-	return slices.ContainsFunc(t.Conditions, func(c Condition) bool {
-		return c.Kind == Unchanged && c.Path == path && c.Index == index
-	})
 }

@@ -31,7 +31,8 @@ func (d *draft) beginTail(anchor Line) error {
 // this one was.
 func (d *draft) hear(t Txn) {
 	keys, ok := d.records.Get(PathKeys)
-	if _, seen := d.past.Get(t.Base); ok && seen && keys.Mod <= t.Base {
+	own, seen := d.past.Get(t.Base)
+	if ok && seen && own == t.Digest && keys.Mod <= t.Base {
 		d.assured = d.line.Newest().Term
 	}
 }

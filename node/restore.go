@@ -126,9 +126,6 @@ func (r *restore) run(ctx context.Context, now time.Time) (Restored, error) {
 		}
 		return err
 	})
-	if errors.Is(err, cluster.ErrRefused) { // the other one has swept away what was staged here
-		err = ErrRestoredMeanwhile
-	}
 	if _, index := r.m.cluster.View().Restored(); at == 0 {
 		at = index
 	}

@@ -116,10 +116,20 @@ var recoveryMutants = []mutant{
 		name: "half-a-restoration", bug: "records are restored though not all of them are staged",
 		edits: []overlay.Edit{{
 			File: "keyquorum/fsm/restoration.go",
-			Old:  "	if staged != r.Records {\n",
-			New:  "	if staged > r.Records {\n",
+			Old:  "	return staged == r.Records\n",
+			New:  "	return staged <= r.Records\n",
 		}},
-		test: "./fsm TestRestorationsThatBreakARule",
+		test: "./fsm TestRestorationsOfWhatWasSweptAway",
+	},
+	{
+		name: "rotation-taken-for-applied",
+		bug:  "a rotation of the keys that will not be applied is taken for one that will",
+		edits: []overlay.Edit{{
+			File: "keyquorum/fsm/members.go",
+			Old:  "!next.extends(line) || !changed.hold(c.txn) || v.refuses(index, c.txn) {\n",
+			New:  "!next.extends(line) {\n",
+		}},
+		test: "./fsm TestMembersAfter",
 	},
 	{
 		name: "restore-of-anything", bug: "a node restores what no node of its cluster has written",
