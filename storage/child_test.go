@@ -17,6 +17,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/internal/powercut"
 	"keyquorum/storage"
 )
@@ -221,6 +222,7 @@ func TestFullDiskPoisonsAndARestartServesWhatWasAcknowledged(t *testing.T) {
 
 // The disk fails under bolt; the process ends; and then the power goes.
 func TestFailedDiskAndAPowerCutLoseNothingAcknowledged(t *testing.T) {
+	heavy.Test(t)
 	t.Parallel()
 	program, err := recorder()
 	if err != nil {

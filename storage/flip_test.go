@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/storage"
 )
 
@@ -24,6 +25,7 @@ var damages = []damage{
 // older copy of the right page is beyond what can be seen: see docs/formats-storage.md. None of the
 // pointers here is such a one.)
 func TestDamagedByteIsFoundOrHarmless(t *testing.T) {
+	heavy.Test(t)
 	t.Parallel()
 	dir := smallMember(t)
 	for _, file := range filesOf(t, dir) {
@@ -41,6 +43,7 @@ func TestDamagedByteIsFoundOrHarmless(t *testing.T) {
 
 // A log file of many pages has branches, and pages that were in use once.
 func TestDamagedByteInALargerLogIsFoundOrHarmless(t *testing.T) {
+	heavy.Test(t)
 	t.Parallel()
 	dir := largerMember(t)
 	wantFoundOrHarmless(t, dir, filepath.Join(dir, "raft.db"), headersAndEveryNth(ifDeep(7, 1999)))

@@ -76,6 +76,7 @@ func attacked(
 
 // The thief appends entries to the others' logs.
 func TestThiefAppendsNothing(t *testing.T) {
+	heavy.Test(t)
 	attacked(t, (*scene).revoke, map[string]attack{
 		"forged entries, after votes for a log that he lacks": {do: func(t *testing.T, s *scene) {
 			s.order(t, s.claim(t), s.forged()...)
@@ -235,6 +236,7 @@ func alone(s *scene) []raft.Server {
 
 // The thief says who is a member.
 func TestThiefConfiguresNothing(t *testing.T) {
+	heavy.Test(t)
 	stranger := strings.Repeat("ab", 16)
 	configure := func(change func(*scene, []raft.Server) []raft.Server) attack {
 		return attack{do: func(t *testing.T, s *scene) {

@@ -51,8 +51,7 @@ func (m mutant) hunt(ctx context.Context) (finding, error) {
 	}
 	defer os.RemoveAll(dir)
 	where, test, _ := strings.Cut(m.test, " ")
-	args := []string{"test", "-count=1", "-vet=off", "-ldflags=-w", "-timeout=15m",
-		"-run=^" + test + "$"}
+	args := []string{"test", "-count=1", "-vet=off", "-timeout=15m", "-run=^" + test + "$"}
 	env := append(os.Environ(), "GOGC=400")
 	if m.edits != nil {
 		env = append(env, "KEYQUORUM_HISTORIES=150")
