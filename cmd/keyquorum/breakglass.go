@@ -37,8 +37,12 @@ func listenBreakGlass(path string, logger hclog.Logger) (*glassSocket, error) {
 	}
 	logger = logger.Named("break-glass")
 	l, err := ownsocket.Listen(path, func(peer ownsocket.Peer, err error) {
+		from := peer.String()
+		if err != nil {
+			from = err.Error()
+		}
 		logger.Warn("a connection to the break-glass socket was closed, which is for root and the "+
-			"node's user", "from", peer.String(), "error", err)
+			"node's user", "from", from)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("the break-glass socket (--%s): %w", glassFlag, err)

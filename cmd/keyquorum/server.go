@@ -44,7 +44,8 @@ are needed; without --zone no application is served.
 The file is HCL, with the stanzas of Vault and OpenBao where they mean the same,
 or one JSON object. --check says all that is wrong, and ends with code 1 if a
 node would not start. SIGHUP has a node open its usage log anew, and read
-certificate, log level, throttle and balancers again.
+certificate, log level, throttle, balancers, scheduled snapshots and break-glass
+socket again.
 
 Next, keyquorum operator init makes a cluster of the first node. The others find
 it by --retry-join, or are told by keyquorum operator raft join, and become

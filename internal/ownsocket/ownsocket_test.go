@@ -176,7 +176,7 @@ func TestPlacesThatAreRefused(t *testing.T) {
 		{good + "/../s", "the whole path"},
 		{filepath.Join(good, strings.Repeat("a", 108-len(good)-1)), "has 108 bytes"},
 		{filepath.Join(good, "missing", "s"), "no such file"},
-		{filepath.Join(file, "s"), "not a directory"},
+		{filepath.Join(file, "s"), "is no folder"},
 		{file, "is no socket"},
 		{entered, "is no socket"},
 		{toSocket, "is no socket"},
