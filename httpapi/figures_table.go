@@ -89,6 +89,9 @@ var requestFigures = []figure{
 				e(c.took.Read(), c.name)
 			}
 		}),
+	counter(always, "keyquorum_break_glass_requests_total",
+		"Requests through the break-glass socket, which makes root tokens without one.",
+		func(f *facts) uint64 { return f.meters.glass.Load() }),
 	counter(always, "keyquorum_http_requests_throttled_total",
 		"Requests that were refused with 429, because an application sent more to a vault than --throttle lets through.",
 		func(f *facts) uint64 { return f.meters.throttled.Load() }),

@@ -11,13 +11,18 @@ import (
 	"keyquorum/node"
 )
 
-// generateRootRoutes make a root token of enough shares, under the names of two generations of
-// clients. They want a token too: who has lost all of them has lost the operator plane.
+// generateRootRoutes make a root token of enough shares, and want a token too. Who has lost all of
+// them has the break-glass socket (breakglass.go).
 func generateRootRoutes() []route {
-	return slices.Concat(generateRootRoutesAt("sys/generate-root/"),
-		generateRootRoutesAt("sys/generate-root-token/"),
+	return slices.Concat(rootGenerationRoutes(),
 		[]route{{methods: write, shape: "sys/decode-token", operation: "sys/decode-token",
 			body: tinyBody, open: true, shares: true, serve: recorded(decodeToken, nothing, writeData)}})
+}
+
+// rootGenerationRoutes are under the names of two generations of clients.
+func rootGenerationRoutes() []route {
+	return slices.Concat(generateRootRoutesAt("sys/generate-root/"),
+		generateRootRoutesAt("sys/generate-root-token/"))
 }
 
 func generateRootRoutesAt(at string) []route {
@@ -104,8 +109,12 @@ func giveGenerateRootShare(c *call, q *shareRequest) (generateRootData, error) {
 		return generateRootData{}, err
 	}
 	defer clear(share)
-	g, err := c.h.n.GiveRootGenerationShare(c.ctx, c.operator, q.Nonce, share,
-		c.begins("a root token is made"))
+	var g node.GeneratedRoot
+	err = c.given(func() (err error) {
+		g, err = c.h.n.GiveRootGenerationShare(c.ctx, c.operator, q.Nonce, share,
+			c.begins("a root token is made"))
+		return err
+	})
 	if err != nil {
 		return generateRootData{}, nodeFailure(err)
 	}

@@ -88,6 +88,7 @@ type Handler struct {
 	conns     *connections
 	metrics   *metrics
 	router    *mux.Router
+	glass     http.Handler // of the break-glass socket
 	joins     *joins
 	openapi   func() ([]byte, error) // the document, made when it is first asked for
 	profiling sync.Mutex             // held while somebody is told of all goroutines
@@ -139,6 +140,7 @@ func New(n *node.Node, c Config) *Handler {
 	h.openapi = sync.OnceValues(func() ([]byte, error) { return OpenAPI(h.version[0]) })
 	h.joins = newJoins(n, h.log, newSearch(n, c, h.dial, h.log))
 	h.router = h.planes(c.OpenMetrics)
+	h.glass = h.breakGlass()
 	return h
 }
 

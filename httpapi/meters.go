@@ -18,6 +18,7 @@ type meters struct {
 	unknown    *meter   // of requests that no route matches
 	inFlight   atomic.Int64
 	throttled  atomic.Uint64
+	glass      atomic.Uint64 // requests through the break-glass socket
 }
 
 // A meter is an operation's. Routes with the same operation share one.

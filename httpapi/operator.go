@@ -31,12 +31,7 @@ func (c *call) operate(routes []route) error {
 		return err
 	}
 	var segments [maxSegments]string
-	path := splitPath(c.r.URL.EscapedPath(), false, &segments)
-	if len(path) > 0 && path[0] == "v1" {
-		path = path[1:]
-	} else {
-		path = nil
-	}
+	path := c.operatorPath(&segments)
 	method, badQuery := c.method()
 	rt, allow, open := find(routes, method, path, exactly, &c.params)
 	c.route = rt
@@ -66,6 +61,15 @@ func (c *call) operate(routes []route) error {
 		return err
 	}
 	return c.perform()
+}
+
+// operatorPath is what follows /v1/; nothing where that is missing.
+func (c *call) operatorPath(segments *[maxSegments]string) []string {
+	path := splitPath(c.r.URL.EscapedPath(), false, segments)
+	if len(path) == 0 || path[0] != "v1" {
+		return nil
+	}
+	return path[1:]
 }
 
 func exactly(got, literal string) bool { return got == literal }
@@ -218,10 +222,7 @@ func (c *call) recordRefused(err error) error {
 // answered, on a node without keys too. What a stranger asks is recorded at a bounded rate,
 // unless it came with shares that opened something.
 func (c *call) record(object string, err error) error {
-	operation := "unknown"
-	if c.route != nil {
-		operation = c.route.operation
-	}
+	operation := c.operationName()
 	if !c.mayLog() {
 		return nil
 	}
@@ -235,6 +236,14 @@ func (c *call) record(object string, err error) error {
 		o = vault.Operator{Request: c.req}
 	}
 	return c.vaults.RecordOperation(o, operation, object, c.detail, err)
+}
+
+// operationName is what the usage log calls the operation.
+func (c *call) operationName() string {
+	if c.route == nil {
+		return "unknown"
+	}
+	return c.route.operation
 }
 
 // maxLogged is how many bytes of what a stranger chose go into one line of the program's log.

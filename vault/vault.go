@@ -159,9 +159,13 @@ type Identity struct {
 	key                    string // that signed the token
 }
 
-// An Operator is a verified token of the operator plane.
+// An Operator is a verified token of the operator plane, or nobody's (ByShares).
 type Operator struct {
 	Request
 	Accessor string
 	path     string // of the token's record
+	byShares bool
 }
+
+// ByShares is whoever has unseal shares and no token. NewRootToken takes that; every verb refuses it.
+func ByShares(r Request) Operator { return Operator{Request: r, byShares: true} }

@@ -59,10 +59,12 @@ const (
 	ofAddresses   = "addresses"
 	ofDescriptors = "descriptors"
 	ofSnapshots   = "scheduled snapshots"
+	ofBreakGlass  = "break-glass socket"
 )
 
 var subjects = []string{
 	ofSettings, ofCertificate, ofData, ofUsageLog, ofAddresses, ofDescriptors, ofSnapshots,
+	ofBreakGlass,
 }
 
 // checkOf is everything that is wrong; told is what reading the settings has found.
@@ -90,7 +92,7 @@ func checkOf(config *serverConfig, told problems) *check {
 		{ofCertificate, func() { c.certificate(zones) }}, {ofSettings, c.seeds}, {ofData, c.data},
 		{ofUsageLog, c.usageLog},
 		{ofAddresses, c.ports}, {ofDescriptors, c.descriptors},
-		{ofSnapshots, func() { c.snapshots(plan) }},
+		{ofSnapshots, func() { c.snapshots(plan) }}, {ofBreakGlass, c.breakGlass},
 	} {
 		c.subject = part.subject
 		part.look()

@@ -49,6 +49,7 @@ type serverConfig struct {
 	LogFormat     string
 	Balancers     balancers
 	Snapshots     snapshotSettings
+	BreakGlass    string
 
 	shift time.Duration             // of the wall clock; see shiftedCommand
 	said  map[string]settings.Place // where the file says what is in force, by flag
@@ -117,6 +118,8 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 	f.IntVar(&s.Connections, "connections", 8192,
 		"how many connections the API has at once, at most what the process's descriptors leave")
 	s.Balancers.bind(f)
+	f.StringVar(&s.BreakGlass, "break-glass-socket", "",
+		"unix `socket` for root and this user, where unseal shares alone make a root token; '': none")
 	s.LogLevel, s.LogFormat = "info", "text"
 	f.Var(console.Choice(&s.LogLevel, "trace", "debug", "info", "warn", "error"), "log-level",
 		"`level` below which nothing is logged: trace, debug, info, warn or error; /v1/sys/loggers "+

@@ -50,7 +50,8 @@ func examined(file string) doctor.Server {
 // harmless are the settings whose values may be shown to those who help. Of any other it is only
 // told that it has one: whoever adds a setting decides.
 var harmless = []string{
-	"config", "data", "usage-log", "disk-reserve", "label", "region", "place-leader", "listen",
+	"break-glass-socket", "config", "data", "usage-log", "disk-reserve", "label", "region",
+	"place-leader", "listen",
 	"cluster-listen", "gossip-listen", "api-addr", "cluster-addr", "gossip-addr", "tls-cert",
 	"tls-key", "zone", "raft-heartbeat", "raft-election", "raft-leader-lease", "raft-commit",
 	"no-leases", "throttle", "throttle-burst", "metrics-unauthenticated", "connections", "log-level",

@@ -12,7 +12,8 @@ import (
 // reloaded are the settings that SIGHUP reads again, beside those of scheduled snapshots. The others
 // need a restart.
 var reloaded = append(
-	[]string{"tls-cert", "tls-key", "log-level", "throttle", "throttle-burst"}, balancerFlags...)
+	[]string{"tls-cert", "tls-key", "log-level", "throttle", "throttle-burst", "break-glass-socket"},
+	balancerFlags...)
 
 // reload is what SIGHUP asks for. The usage log is opened anew whatever the configuration is like:
 // whoever rotates it waits for that, and the node serves nobody without it. Then the settings are
@@ -24,10 +25,17 @@ func (r *running) reload() {
 	fresh, wrong := r.config.again()
 	plan, more := fresh.snapshots()
 	err := append(wrong, more...).err()
+	glass := r.glass
+	if err == nil {
+		glass, err = r.glass.at(fresh.BreakGlass, r.server, r.logger)
+	}
 	if err == nil {
 		err = r.cert.use(fresh.TLSCert, fresh.TLSKey)
 	}
 	if err != nil {
+		if glass != r.glass {
+			glass.end(r.logger)
+		}
 		r.logger.Error("the configuration was not taken again; every setting stays as it is",
 			"error", err)
 		return
@@ -35,6 +43,10 @@ func (r *running) reload() {
 	r.logger.Info("the configuration was read again", "log_level", fresh.LogLevel,
 		"throttle", fresh.Throttle.Rate)
 	r.server.Change(fresh.Throttle, hclog.LevelFromString(fresh.LogLevel), fresh.Balancers.trust)
+	if glass != r.glass {
+		r.glass.end(r.logger)
+		r.glass = glass
+	}
 	if fresh.Snapshots != r.snapshots { // else one that is being taken goes on
 		r.n.ChangeSnapshots(plan)
 		r.snapshots = fresh.Snapshots

@@ -44,7 +44,8 @@ are needed; without --zone no application is served.
 The file is HCL, with the stanzas of Vault and OpenBao where they mean the same,
 or one JSON object. --check says all that is wrong, and ends with code 1 if a
 node would not start. SIGHUP has a node open its usage log anew, and read
-certificate, log level, throttle and balancers again.
+certificate, log level, throttle, balancers, scheduled snapshots and break-glass
+socket again.
 
 Next, keyquorum operator init makes a cluster of the first node. The others find
 it by --retry-join, or are told by keyquorum operator raft join, and become
@@ -149,6 +150,12 @@ func serve(ctx context.Context, config *serverConfig) error {
 	if err != nil {
 		return err
 	}
+	socket, err := listenBreakGlass(config.BreakGlass, logger)
+	if err != nil {
+		api.Close()
+		cluster.Close()
+		return err
+	}
 	own := nodeConfig(config, cluster, logger)
 	own.AuthorityKeys, own.Snapshots = authorities.Keys, plan
 	own.Wrappers = make(map[string]node.ForeignKey)
@@ -163,6 +170,7 @@ func serve(ctx context.Context, config *serverConfig) error {
 	n, err := node.Open(own)
 	if err != nil {
 		api.Close()
+		socket.close()
 		return err
 	}
 	server := httpapi.NewServer(n, httpapi.Config{
@@ -173,7 +181,8 @@ func serve(ctx context.Context, config *serverConfig) error {
 	}, logger.Named("api"))
 	shown := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.forHandshake}
 	r := &running{config: config, cert: cert, server: server, n: n, logger: logger,
-		repeats: repeats, manager: manager, snapshots: config.Snapshots}
+		repeats: repeats, manager: manager, snapshots: config.Snapshots,
+		glass: socket.serve(server, logger)}
 	return r.attend(ctx, hup, api, shown)
 }
 
@@ -222,6 +231,7 @@ type running struct {
 	manager *service.Manager
 
 	snapshots snapshotSettings // in force
+	glass     *breakGlass      // nil: there is none
 }
 
 // attend serves until something ends it. A sealed node is ready: it waits for its shares.
@@ -241,6 +251,7 @@ func (r *running) attend(
 		case <-ctx.Done():
 			return r.end()
 		case <-r.n.Failed():
+			r.glass.end(r.logger)
 			r.server.Close()
 			return fmt.Errorf("the node cannot go on: %w", r.n.Err())
 		case err := <-served:
@@ -264,6 +275,7 @@ func (r *running) end() error {
 	r.logger.Info("stopping: answering what was asked, then handing leadership over")
 	r.manager.Stopping()
 	r.repeats.End()
+	r.glass.end(r.logger)
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	if err := r.server.Shutdown(drain); err != nil {

@@ -30,7 +30,8 @@ var rooms = map[string][]string{
 		"cmd/keyquorum/mover", "cmd/keyquorum/objects", "cmd/keyquorum/operator", "cmd/keyquorum/proving",
 		"cmd/keyquorum/recovery", "cmd/keyquorum/runner", "cmd/keyquorum/service",
 		"cmd/keyquorum/session", "cmd/keyquorum/settings", "httpapi", "httpapi/forwarded", "node",
-		"internal/address", "internal/placement", "internal/space", "internal/terse",
+		"internal/address", "internal/ownsocket", "internal/placement", "internal/space",
+		"internal/terse",
 		"node/schedule", "node/schedule/s3", "httpapi/seeds", "internal/release",
 		"internal/wrapper",
 	},
@@ -62,7 +63,9 @@ var rooms = map[string][]string{
 		"cmd/keyquorum/console", "cmd/keyquorum/operator", "node", "node/schedule",
 	},
 	"cmd/keyquorum/terminal": {"internal/program"},
-	"cmd/keyquorum/operator": {"cmd/keyquorum/console", "httpapi", "internal/address"},
+	"cmd/keyquorum/operator": {
+		"cmd/keyquorum/console", "httpapi", "internal/address", "internal/ownsocket",
+	},
 	"cmd/keyquorum/proving": {
 		"cmd/keyquorum/console", "cmd/keyquorum/operator", "httpapi", "prove",
 	},
@@ -126,6 +129,7 @@ var rooms = map[string][]string{
 	"internal/placement":   {},
 	"internal/release":     {},
 	"internal/overlay":     {},
+	"internal/ownsocket":   {},
 	"internal/pgp":         {},
 	"internal/powercut":    {"internal/overlay"},
 	"internal/program": { // so that go test knows what the program is built from

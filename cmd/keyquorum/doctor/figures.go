@@ -82,6 +82,8 @@ func (p *page) figures(ctx context.Context, api *operator.Client, name string) {
 			"make room"},
 		{s["keyquorum_scheduled_snapshot_failing"] > 0, Warning, "its scheduled snapshots fail",
 			"see keyquorum operator status, and docs/runbooks.md#snapshots-fail"},
+		{s["keyquorum_break_glass_requests_total"] > 0, Warning, "its break-glass socket was used",
+			"see docs/runbooks.md#no-operators-token-is-left"},
 	} {
 		if f.is {
 			p.add(check, f.as, f.next, "%s", f.what)

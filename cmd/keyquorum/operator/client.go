@@ -22,6 +22,7 @@ import (
 
 	"keyquorum/cmd/keyquorum/console"
 	"keyquorum/internal/address"
+	"keyquorum/internal/ownsocket"
 )
 
 const (
@@ -30,11 +31,13 @@ const (
 	defaultServer = "https://127.0.0.1:8200"
 )
 
-// A Client calls the operator plane of one node: JSON over HTTPS.
+// A Client calls the operator plane of one node: JSON over HTTPS, or over its break-glass socket.
 type Client struct {
 	Base  string // https://host:port
 	Token string // sent as X-Vault-Token when not empty
 	HTTP  *http.Client
+
+	socket string // its path; "": none
 }
 
 // An Refusal is an answer that refuses.
@@ -50,8 +53,12 @@ func (e *Refusal) Error() string {
 	return fmt.Sprintf("%s (%d)", strings.Join(e.Messages, "; "), e.Status)
 }
 
-// NewClient trusts caPEM, or the system's roots when it is empty.
+// NewClient trusts caPEM, or the system's roots when it is empty. A socket is unix://PATH, as
+// clients of Vault and OpenBao have it, and sees no token.
 func NewClient(base, token string, caPEM []byte) (*Client, error) {
+	if path, isSocket := strings.CutPrefix(base, "unix://"); isSocket {
+		return socketClient(path), nil
+	}
 	if err := address.URL(base); err != nil {
 		return nil, fmt.Errorf("the address of the node: %w", err)
 	}
@@ -73,6 +80,25 @@ func NewClient(base, token string, caPEM []byte) (*Client, error) {
 		Token: token,
 		HTTP:  &http.Client{Transport: transport, Timeout: callTimeout},
 	}, nil
+}
+
+func socketClient(path string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return ownsocket.Dial(ctx, path)
+	}
+	return &Client{
+		Base:   "http://localhost",
+		HTTP:   &http.Client{Transport: &http.Transport{DialContext: dial}, Timeout: callTimeout},
+		socket: path,
+	}
+}
+
+// at is the node's address for people.
+func (c *Client) at() string {
+	if c.socket != "" {
+		return "unix://" + c.socket
+	}
+	return c.Base
 }
 
 // Connection is what the commands that talk to a node share: --address and --ca-cert, else the
@@ -166,16 +192,20 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 // explained adds what whoever typed the command can do.
 func (c *Client) explained(refused *Refusal) error {
 	switch text := refused.Error(); {
+	case c.socket != "" && strings.HasPrefix(text, "Vault is sealed"):
+		return fmt.Errorf("the node at %s is sealed: give it its unseal shares first, at its API "+
+			"address (keyquorum operator unseal): %w", c.at(), refused)
+	case c.socket != "":
 	case refused.Status == http.StatusForbidden && c.Token == "":
 		return fmt.Errorf("%w; set KEYQUORUM_TOKEN", refused)
 	case refused.Status == http.StatusForbidden && strings.Contains(text, "invalid token"):
 		return fmt.Errorf("%w; look at KEYQUORUM_TOKEN", refused)
 	case strings.HasPrefix(text, "Vault is already initialized"):
 		return fmt.Errorf("the node at %s is a member of a cluster already, and needs its unseal shares "+
-			"alone (keyquorum operator unseal): %w", c.Base, refused)
+			"alone (keyquorum operator unseal): %w", c.at(), refused)
 	case strings.HasPrefix(text, "Vault is sealed"): // the words are for other people's clients
 		return fmt.Errorf("the node at %s is sealed: give it its unseal shares "+
-			"(keyquorum operator unseal): %w", c.Base, refused)
+			"(keyquorum operator unseal): %w", c.at(), refused)
 	}
 	return refused
 }
@@ -187,6 +217,8 @@ func (c *Client) unreached(err error) error {
 	var lookup *net.DNSError
 	var advice string
 	switch {
+	case c.socket != "":
+		return fmt.Errorf("%s cannot be used: %w", c.at(), cause(err))
 	case errors.As(err, &authority):
 		advice = "say with --ca-cert (KEYQUORUM_CACERT) which authority signed the node's certificate"
 	case errors.As(err, &name):

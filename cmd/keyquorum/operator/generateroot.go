@@ -39,10 +39,14 @@ func generateRootCommand(k *Connection) *cobra.Command {
 			"that password: only who has both has the token. --decode takes the password off.\n\n" +
 			"All calls go to one node, and need a root token that is still good. The node forgets " +
 			"what it has not completed after an hour, and when it is sealed or stopped. Older root " +
-			"tokens stay good.",
+			"tokens stay good.\n\n" +
+			"Where no token is left, root or the node's user calls the node at its break-glass socket " +
+			"(break_glass in its configuration), on the node's machine. It wants the shares alone.",
 		Example: "  keyquorum operator generate-root --init\n" +
 			"  keyquorum operator generate-root\n" +
-			"  keyquorum operator generate-root --decode",
+			"  keyquorum operator generate-root --decode\n" +
+			"  keyquorum operator generate-root --init --address " +
+			"unix:///run/keyquorum/break-glass.sock",
 		Args: console.Arguments(0, 0),
 	}
 	format := console.FormatFlag(c)

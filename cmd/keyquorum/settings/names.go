@@ -17,13 +17,14 @@ var stanzas = map[string]bool{
 	"storage.raft":            true,
 	"storage.raft.retry_join": true,
 	"telemetry":               true,
+	"break_glass":             true,
 	"snapshots":               true,
 	"snapshots.s3":            true,
 }
 
 // grouped are stanzas of ours that hold settings by the rest of their names: every in snapshots is
 // snapshots_every.
-var grouped = []string{"snapshots", "snapshots.s3"}
+var grouped = []string{"break_glass", "snapshots", "snapshots.s3"}
 
 // ownName is the name that one of our settings would have that stands at a path.
 func ownName(path string) string {
