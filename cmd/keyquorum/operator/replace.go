@@ -27,7 +27,8 @@ Where the new node has the old one's address, the old one is removed first: it
 must be gone by then.
 
 What was done stays done when the command is stopped: run it again, with the
-same arguments.`
+same arguments. Where the new node is a member by then, add --continue. Without
+that, a member is never taken for the new node: nothing is removed.`
 
 // replacePoll is how often it is looked whether the new node is as far as is waited for.
 const replacePoll = 500 * time.Millisecond
@@ -45,6 +46,8 @@ func raftReplace(k *Connection) *cobra.Command {
 		"`URL` at which the new node reaches a member (default what the leader says of itself)")
 	c.Flags().BoolVar(&r.elsewhere, "shares-elsewhere", false,
 		"ask for no share, and wait until others have given theirs to the new node")
+	c.Flags().BoolVar(&r.goesOn, "continue", false,
+		"go on although the node at NEW_API_ADDR is a member: it became one to take the old one's place")
 	timeout := c.Flags().Duration("timeout", time.Hour,
 		"how long to wait for shares, and for the rest")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -65,6 +68,7 @@ type replacement struct {
 	format             *console.Format
 	leaderAPI, who, at string
 	elsewhere          bool
+	goesOn             bool // the new node may be a member already
 
 	c             *cobra.Command
 	ctx           context.Context
@@ -88,7 +92,8 @@ func (r *replacement) run() (err error) {
 	} {
 		if err := step(); err != nil {
 			if r.ctx.Err() == context.DeadlineExceeded {
-				return fmt.Errorf("this took longer than --timeout: %w; run the command again", err)
+				return fmt.Errorf("this took longer than --timeout: %w; run the command again (with "+
+					"--continue, where the new node is a member by now)", err)
 			}
 			return err
 		}
@@ -169,6 +174,9 @@ type freshStatus struct {
 // isJoining says whether shares would make it a member.
 func (s freshStatus) isJoining() bool { return s.Initialized && s.Sealed && s.Joining != "" }
 
+// isMember says whether it is one, sealed or not.
+func (s freshStatus) isMember() bool { return s.Initialized && !s.isJoining() }
+
 func (r *replacement) status() (s freshStatus, err error) {
 	err = r.fresh.Call(r.ctx, http.MethodGet, "/v1/sys/seal-status", nil, &s)
 	return s, err
@@ -177,8 +185,11 @@ func (r *replacement) status() (s freshStatus, err error) {
 // join has the new node ask to be let in, unless it does, or is a member.
 func (r *replacement) join() error {
 	now, err := r.status()
-	if err != nil || !now.Sealed || now.isJoining() {
+	switch {
+	case err != nil || now.isJoining():
 		return err
+	case now.isMember():
+		return r.mayGoOn(now)
 	}
 	in := JoinRequest{LeaderAPI: r.reachable(), NonVoter: r.old != nil && !r.old.Voter}
 	ca, err := r.k.trusted()
@@ -192,6 +203,28 @@ func (r *replacement) join() error {
 	r.say("The new node at %s joins, and needs its unseal shares.", r.at)
 	return nil
 }
+
+// mayGoOn refuses to take a member for the new node, unless it is said to be: with the URL of another
+// member, given by a slip, the cluster would end with a voter less.
+func (r *replacement) mayGoOn(now freshStatus) error {
+	switch {
+	case r.old == nil: // nothing is removed
+		return nil
+	case r.goesOn, now.Sealed && r.isAtOld(): // the old one itself is told of later
+		return nil
+	}
+	who := "a member"
+	for _, p := range r.peers {
+		if strings.TrimRight(p.API, "/") == r.at {
+			who = p.name() + ", a member"
+		}
+	}
+	return console.Exit(2, fmt.Errorf("the node at %s is %s already: nothing was removed. Name the "+
+		"URL of a new node with an empty data folder. If this is the one that came to take the place "+
+		"of %s, say --continue", r.at, who, r.old.name()))
+}
+
+func (r *replacement) isAtOld() bool { return strings.TrimRight(r.old.API, "/") == r.at }
 
 // reachable is where the new node finds a member that is not the old one, if any tells.
 func (r *replacement) reachable() string {
@@ -214,7 +247,7 @@ func (r *replacement) reachable() string {
 // node at an address.
 func (r *replacement) removeBefore() error {
 	now, err := r.status()
-	if err != nil || r.old == nil || !now.Sealed || strings.TrimRight(r.old.API, "/") != r.at {
+	if err != nil || r.old == nil || !now.Sealed || !r.isAtOld() {
 		return err
 	}
 	if !now.isJoining() { // a sealed member says that it has joined: it is the old one, with its data
