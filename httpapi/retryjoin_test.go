@@ -200,6 +200,34 @@ func TestSearchYields(t *testing.T) {
 	}
 }
 
+// Places that swallow what is sent there keep nobody waiting, least of all who gave the last share.
+func TestSilentPlacesHoldNobodyUp(t *testing.T) {
+	member := newService(t)
+	if err := member.begin(3, 2); err != nil {
+		t.Fatal(err)
+	}
+	addr, ca := member.listen(t)
+	trusted := " leader_ca_cert_file=" + caFile(t, ca)
+	var places []string
+	for range 8 {
+		silent, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts: the system does
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { silent.Close() })
+		places = append(places, "https://"+silent.Addr().String()+trusted)
+	}
+	joiner, _ := seek(t, "two", nil, append(places, addr+trusted)...)
+	joiner.awaitJoining(t, "enough unseal shares")
+	joiner.token, joiner.shares = member.token, member.shares
+	if err := joiner.unseal(2); err != nil {
+		t.Fatal(err)
+	}
+	if n := member.members(); n != 2 {
+		t.Errorf("there are %d members", n)
+	}
+}
+
 // offering is a member that is asked without HTTP.
 type offering struct{ n *node.Node }
 

@@ -15,10 +15,11 @@ import (
 )
 
 const (
-	lookupTime = 5 * time.Second  // for the records of one name
-	askTime    = 5 * time.Second  // for one call at one place
-	shortest   = time.Second      // between two rounds, before half of it is left to chance
-	longest    = 10 * time.Second // likewise, when rounds have failed for a while
+	lookupTime = 5 * time.Second        // for the records of one name
+	askTime    = 5 * time.Second        // for one call at one place
+	silence    = 250 * time.Millisecond // of one place, until the next one is asked beside it
+	shortest   = time.Second            // between two rounds, before half of it is left to chance
+	longest    = 10 * time.Second       // likewise, when rounds have failed for a while
 )
 
 // Config is what a Search needs.
@@ -96,55 +97,45 @@ func (s *Search) Why() error {
 // Places is how many the configuration names.
 func (s *Search) Places() int { return len(s.Seeds) }
 
-// Challenge asks place after place.
+// Challenge asks at all places, one after the other.
 func (s *Search) Challenge(ctx context.Context, serverID string) (node.Challenge, error) {
-	var failed failures
-	for _, seed := range s.Seeds {
-		challenge, err := s.askSeed(ctx, seed, serverID)
-		if err == nil {
-			return challenge, nil
+	from, err := inTurn(ctx, len(s.Seeds), func(ctx context.Context, i int) (answered, error) {
+		from, err := s.askSeed(ctx, s.Seeds[i], serverID)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", s.Seeds[i].place(), err)
 		}
-		failed = append(failed, fmt.Errorf("%s: %w", seed.place(), err))
-		if ctx.Err() != nil {
-			break
-		}
+		return from, err
+	})
+	if err == nil {
+		s.mu.Lock()
+		s.met = from.there
+		s.mu.Unlock()
 	}
-	return node.Challenge{}, failed.asOne()
+	return from.challenge, err
 }
 
 // askSeed asks at each place of one seed.
-func (s *Search) askSeed(ctx context.Context, seed Seed, serverID string) (node.Challenge, error) {
+func (s *Search) askSeed(ctx context.Context, seed Seed, serverID string) (answered, error) {
 	looking, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
 	places, err := seed.places(looking, s.Resolver)
 	if err != nil {
-		return node.Challenge{}, err
+		return answered{}, err
 	}
-	var failed failures
-	for _, place := range places {
-		challenge, err := s.ask(ctx, place, serverID)
-		if err == nil {
-			return challenge, nil
-		}
-		failed = append(failed, err)
-	}
-	return node.Challenge{}, failed.asOne()
+	return inTurn(ctx, len(places), func(ctx context.Context, i int) (answered, error) {
+		return s.ask(ctx, places[i], serverID)
+	})
 }
 
-func (s *Search) ask(ctx context.Context, place Place, serverID string) (node.Challenge, error) {
+func (s *Search) ask(ctx context.Context, place Place, serverID string) (answered, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	there, err := s.Reach(place)
 	if err != nil {
-		return node.Challenge{}, err
+		return answered{}, err
 	}
 	challenge, err := there.Challenge(ctx, serverID)
-	if err == nil {
-		s.mu.Lock()
-		s.met = there
-		s.mu.Unlock()
-	}
-	return challenge, err
+	return answered{there, challenge}, err
 }
 
 // failures are what went wrong at each place, in one line.
