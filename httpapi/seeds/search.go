@@ -47,12 +47,12 @@ type Search struct {
 func NewSearch(c Config) *Search { return &Search{Config: c} }
 
 // Run looks until the node is a member, or ctx ends. While the node waits for shares it looks now
-// and then whether they are still the ones that are wanted. It leaves a node alone that somebody
-// has asked to join.
+// and then whether they are still the ones that are wanted. What it finds goes before a join that
+// somebody has asked for: anybody can.
 func (s *Search) Run(ctx context.Context) {
 	found := false
 	for wait := shortest; !s.isOver(); wait = min(2*wait, longest) {
-		err := s.Node.JoinUnasked(ctx, s, s.NonVoter)
+		err := s.Node.JoinConfigured(ctx, s, s.NonVoter)
 		if ctx.Err() != nil {
 			return
 		}
