@@ -190,6 +190,42 @@ func TestMembersPage(t *testing.T) {
 	o.move("b", nodes, shares)
 	o.replaceTwice(nodes, shares)
 	o.replaceInPlace(nodes, shares)
+	o.replaceNonVoter(nodes, shares)
+}
+
+// replaceNonVoter has a node that finds the cluster by itself, and was given a share, take the
+// place of one without a vote.
+func (o *operations) replaceNonVoter(nodes map[string]*exec.Cmd, shares []string) {
+	o.t.Helper()
+	_ = nodes["d"].Process.Kill()
+	_ = nodes["d"].Wait()
+	for _, machine := range []string{"c", "d"} {
+		if err := os.RemoveAll(filepath.Join(o.dir, machine, "data")); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+	o.prepare("c", "10.0.0."+o.host["c"])
+	nodes["c"] = o.serve("c")
+	o.sh("c", o.at("c")+"keyquorum operator raft join --non-voter https://10.0.0.1:8200 "+
+		"--leader-ca-cert @/etc/keyquorum/ca.pem", "")
+	o.unseal("c", shares)
+	o.seeking("d")
+	nodes["d"] = o.serve("d")
+	o.awaitFound("d")
+	o.sh("d", o.at("d")+"keyquorum operator unseal - || true", shares[0])
+	o.sh("a", o.at("a")+"keyquorum operator raft replace c https://10.0.0."+o.host["d"]+":8200",
+		strings.Join(shares[1:], "\n")+"\n")
+	var autopilot struct {
+		Servers map[string]struct {
+			Demoted bool `json:"demoted"`
+		} `json:"servers"`
+	}
+	said := o.sh("a", o.at("a")+"keyquorum operator raft autopilot state --format json", "")
+	if err := json.Unmarshal([]byte(said), &autopilot); err != nil ||
+		!autopilot.Servers[o.idAt("a", "d")].Demoted {
+		o.t.Errorf("the new node would get a vote (%v): %s", err, said)
+	}
+	o.awaitVoters("a", "a", "b", "e")
 }
 
 // refuses has a command below operator raft say why it does not do what is asked.

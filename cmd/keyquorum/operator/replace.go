@@ -76,6 +76,7 @@ type replacement struct {
 	peers         []Peer
 	old           *Peer // nil: it is no member any more
 	votes         bool  // the old one had a vote; false where it was gone before
+	asked         bool  // this call had the new node join, and said whether it is to vote
 	newID         string
 }
 
@@ -185,13 +186,16 @@ func (r *replacement) status() (s freshStatus, err error) {
 // join has the new node ask to be let in, unless it does, or is a member.
 func (r *replacement) join() error {
 	now, err := r.status()
-	switch {
-	case err != nil || now.isJoining():
+	if err != nil {
 		return err
-	case now.isMember():
+	}
+	if now.isMember() {
 		return r.mayGoOn(now)
 	}
 	in := JoinRequest{LeaderAPI: r.reachable(), NonVoter: r.old != nil && !r.old.Voter}
+	if now.isJoining() && (!in.NonVoter || now.Progress != "0") { // asked again, shares are given anew
+		return nil
+	}
 	ca, err := r.k.trusted()
 	if err != nil {
 		return err
@@ -200,6 +204,7 @@ func (r *replacement) join() error {
 	if err := r.fresh.Call(r.ctx, http.MethodPut, "/v1/sys/storage/raft/join", in, nil); err != nil {
 		return err
 	}
+	r.asked = true
 	r.say("The new node at %s joins, and needs its unseal shares.", r.at)
 	return nil
 }
@@ -352,10 +357,15 @@ func stateAt(ctx context.Context, api *Client, index uint64) (s nodeState, err e
 	return out.Data, err
 }
 
-// vote waits until the new node votes, if the old one did.
+// vote waits until the new node votes, if the old one did, and sees to it that it does not, if the
+// old one did not.
 func (r *replacement) vote() error {
-	if !r.votes {
+	switch {
+	case r.votes:
+	case r.old == nil || r.asked:
 		return nil
+	default: // by its configuration it may want its vote
+		return r.withhold()
 	}
 	err := r.until("the new node gets its vote", func() (bool, error) {
 		listed, err := Configuration(r.ctx, r.fresh)
@@ -365,6 +375,18 @@ func (r *replacement) vote() error {
 	})
 	if err == nil {
 		r.say("The new node votes.")
+	}
+	return err
+}
+
+func (r *replacement) withhold() error {
+	in := map[string]string{"server_id": r.newID}
+	err := r.until("the new node has no vote", func() (bool, error) {
+		err := r.fresh.Call(r.ctx, http.MethodPut, "/v1/sys/storage/raft/demote", in, nil)
+		return err == nil, err
+	})
+	if err == nil {
+		r.say("The new node has no vote, like the old one.")
 	}
 	return err
 }
