@@ -1,6 +1,7 @@
 package seeds
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -39,9 +40,13 @@ type Search struct {
 	Config
 
 	mu  sync.Mutex
-	met node.Challenger // whose challenge was the last
-	why error           // for which the last round found nobody; nil: it did, or none has ended
+	met []answered // whose challenges were the last, at most mostMet
+	why error      // for which the last round found nobody; nil: it did, or none has ended
 }
+
+// mostMet is more challenges than are under way at a time: one of the search, and one of a node that
+// was given its last share.
+const mostMet = 8
 
 // NewSearch makes one. Run has it look.
 func NewSearch(c Config) *Search { return &Search{Config: c} }
@@ -108,7 +113,8 @@ func (s *Search) Challenge(ctx context.Context, serverID string) (node.Challenge
 	})
 	if err == nil {
 		s.mu.Lock()
-		s.met = from.there
+		s.met = append(s.met, from)
+		s.met = s.met[max(0, len(s.met)-mostMet):]
 		s.mu.Unlock()
 	}
 	return from.challenge, err
@@ -156,13 +162,22 @@ func (f failures) asOne() error {
 	return f
 }
 
-// Answer goes to whom the last challenge was from.
+// Answer goes to whom the challenge was from that it answers: the search may have met another since.
 func (s *Search) Answer(ctx context.Context, a node.Answer) (node.Admission, error) {
-	s.mu.Lock()
-	there := s.met
-	s.mu.Unlock()
-	if there == nil {
-		return node.Admission{}, errors.New("no member has given a challenge")
+	if there := s.author(a.Nonce); there != nil {
+		return there.Answer(ctx, a)
 	}
-	return there.Answer(ctx, a)
+	return node.Admission{}, errors.New("no member has given that challenge")
+}
+
+// author is who gave the challenge with a nonce, if that is not long ago.
+func (s *Search) author(nonce []byte) node.Challenger {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, met := range s.met {
+		if bytes.Equal(met.challenge.Nonce, nonce) {
+			return met.there
+		}
+	}
+	return nil
 }
