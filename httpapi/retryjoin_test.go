@@ -35,7 +35,13 @@ func named(label string) func(*node.Config) {
 func seek(t *testing.T, label string, resolver seeds.Resolver, texts ...string) (*service,
 	*logText) {
 	t.Helper()
-	s, log := newService(t, named(label)), new(logText)
+	return seekAs(t, named(label), resolver, texts...)
+}
+
+func seekAs(t *testing.T, change func(*node.Config), resolver seeds.Resolver,
+	texts ...string) (*service, *logText) {
+	t.Helper()
+	s, log := newService(t, change), new(logText)
 	c := httpapi.Config{Zones: []httpapi.Zone{zone}, Resolver: resolver, Logger: log.logger()}
 	for _, text := range texts {
 		seed, err := seeds.Parse(text)
@@ -174,29 +180,119 @@ func TestStrangersLearnNothingOfPlaces(t *testing.T) {
 	}
 }
 
-// A join that somebody asks for goes before, and one that was given a share is not begun anew.
-func TestSearchYields(t *testing.T) {
-	first, second := newService(t), newService(t, named("other"))
-	for _, s := range []*service{first, second} {
-		if err := s.begin(3, 2); err != nil {
-			t.Fatal(err)
-		}
-	}
-	firstAddr, firstCA := first.listen(t)
-	secondAddr, secondCA := second.listen(t)
-	joiner, _ := seek(t, "two", nil, firstAddr+" leader_ca_cert_file="+caFile(t, firstCA))
-	joiner.awaitJoining(t, "enough unseal shares")
-	asked := `{"leader_api_addr":"` + secondAddr + `","leader_ca_cert":"` +
-		strings.ReplaceAll(secondCA, "\n", `\n`) + `"}`
-	if a := joiner.operate("PUT", "/v1/sys/storage/raft/join", "", asked); a.status != 200 {
-		t.Fatalf("join: %d %s", a.status, a.body)
-	}
-	if err := joiner.n.JoinUnasked(t.Context(), offering{first.n}, false); err != nil {
+// joinTo is the body of a call that has a node join at an address.
+func joinTo(addr, ca string, more string) string {
+	return `{"leader_api_addr":"` + addr + `","leader_ca_cert":"` +
+		strings.ReplaceAll(ca, "\n", `\n`) + `"` + more + `}`
+}
+
+// Anybody can have a node without data join a cluster of his own, and give it his shares. That
+// keeps it from the cluster of its configuration no longer than until that answers.
+func TestConfigurationGoesBeforeStrangers(t *testing.T) {
+	ours, foreign := newService(t), newService(t, named("other"))
+	if err := foreign.begin(3, 2); err != nil {
 		t.Fatal(err)
 	}
-	joiner.token, joiner.shares = second.token, second.shares
+	addr, ca := ours.listen(t)
+	foreignAddr, foreignCA := foreign.listen(t)
+	dir := t.TempDir()
+	joiner, _ := seekAs(t, func(c *node.Config) { c.Label, c.Dir = "two", dir }, nil,
+		addr+" leader_ca_cert_file="+caFile(t, ca))
+	const join = "/v1/sys/storage/raft/join"
+	asked := joinTo(foreignAddr, foreignCA, "")
+	if a := joiner.operate("PUT", join, "", asked); a.status != 200 {
+		t.Fatalf("a node that has found nobody joins whom it is told: %d %s", a.status, a.body)
+	}
+	joiner.operate("PUT", "/v1/sys/unseal", "", `{"key":"`+foreign.shares[0]+`"}`)
+	joiner.awaitJoining(t, `"progress":1`)
+
+	if err := ours.begin(5, 3); err != nil {
+		t.Fatal(err)
+	}
+	joiner.awaitJoining(t, `"t":3`)
+	if a := joiner.operate("PUT", join, "", asked); a.status != 400 ||
+		!strings.Contains(a.body, "retry_join") {
+		t.Errorf("a stranger asks again, and is answered %d %s", a.status, a.body)
+	}
+	joiner.operate("PUT", "/v1/sys/unseal", "", `{"key":"`+ours.shares[0]+`"}`)
+	if a := joiner.operate("PUT", join, "", joinTo(addr, ca, `,"non_voter":true`)); a.status != 200 {
+		t.Errorf("it is told to join the cluster that it joins: %d %s", a.status, a.body)
+	}
+	joiner.awaitJoining(t, `"progress":1`)
+	joiner.token, joiner.shares = ours.token, ours.shares[1:]
 	if err := joiner.unseal(2); err != nil {
-		t.Fatalf("the join that was asked for: %v", err)
+		t.Fatal(err)
+	}
+	if n := ours.members(); n != 2 {
+		t.Errorf("there are %d members", n)
+	}
+	if folder, err := node.LookAt(dir); err != nil || folder.Voter {
+		t.Errorf("it was told to have no vote, and wants one: %v", err)
+	}
+}
+
+// A node that joins a member of its cluster's, whoever named that one, is brought to the places of
+// its configuration: what a stranger passes on has no end. Its shares stay.
+func TestConfigurationTakesOver(t *testing.T) {
+	member := newService(t)
+	if err := member.begin(3, 2); err != nil {
+		t.Fatal(err)
+	}
+	joiner := newService(t, named("two"))
+	stranger := &relay{to: offering{member.n}}
+	if err := joiner.n.Join(t.Context(), stranger, false); err != nil {
+		t.Fatal(err)
+	}
+	joiner.operate("PUT", "/v1/sys/unseal", "", `{"key":"`+member.shares[0]+`"}`)
+	if err := joiner.n.JoinConfigured(t.Context(), offering{member.n}, false); err != nil {
+		t.Fatal(err)
+	}
+	joiner.token, joiner.shares = member.token, member.shares[1:]
+	if err := joiner.unseal(1); err != nil {
+		t.Fatalf("%v; the stranger was asked %d times", err, stranger.asked)
+	}
+}
+
+// A relay passes challenges on, and no answer.
+type relay struct {
+	to    offering
+	asked int
+}
+
+func (r *relay) Challenge(ctx context.Context, serverID string) (node.Challenge, error) {
+	return r.to.Challenge(ctx, serverID)
+}
+
+func (r *relay) Answer(context.Context, node.Answer) (node.Admission, error) {
+	r.asked++
+	return node.Admission{}, fmt.Errorf("I am a stranger")
+}
+
+// Places that swallow what is sent there keep nobody waiting, least of all who gave the last share.
+func TestSilentPlacesHoldNobodyUp(t *testing.T) {
+	member := newService(t)
+	if err := member.begin(3, 2); err != nil {
+		t.Fatal(err)
+	}
+	addr, ca := member.listen(t)
+	trusted := " leader_ca_cert_file=" + caFile(t, ca)
+	var places []string
+	for range 8 {
+		silent, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts: the system does
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { silent.Close() })
+		places = append(places, "https://"+silent.Addr().String()+trusted)
+	}
+	joiner, _ := seek(t, "two", nil, append(places, addr+trusted)...)
+	joiner.awaitJoining(t, "enough unseal shares")
+	joiner.token, joiner.shares = member.token, member.shares
+	if err := joiner.unseal(2); err != nil {
+		t.Fatal(err)
+	}
+	if n := member.members(); n != 2 {
+		t.Errorf("there are %d members", n)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"keyquorum/node"
 )
@@ -282,6 +283,39 @@ func TestRestoreGoesBack(t *testing.T) {
 	}
 	if len(restores) != 2 || !strings.HasSuffix(fmt.Sprint(restores[1]), "restore 2") {
 		t.Errorf("the usage log has %v", restores)
+	}
+}
+
+// While a restore is under way, each status says so, and none does when it has ended.
+func TestRestoreIsSeen(t *testing.T) {
+	s := newService(t)
+	if err := s.begin(1, 1); err != nil {
+		t.Fatal(err)
+	}
+	s.application(t, "kept", everything)
+	file, err := node.ReadSnapshot(strings.NewReader(
+		s.operate("GET", snapshotPath, s.token, "").body), 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := func() (seal, cluster any) {
+		return s.operate("GET", "/v1/sys/seal-status", "", "").json["restoring"],
+			s.operate("GET", "/v1/sys/ha-status", s.token, "").at("data", "restoring")
+	}
+	_, err = s.n.Restore(t.Context(), file, func(int) {
+		for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
+			if seal, cluster := seen(); seal == true && cluster == true {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Error("no status tells of the restore")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seal, cluster := seen(); seal != nil || cluster != nil {
+		t.Errorf("when it has ended, the statuses say %v, %v", seal, cluster)
 	}
 }
 

@@ -24,6 +24,7 @@ type haStatusData struct {
 	Outlook    []string           `json:"outlook"`                   // and who needs attention
 	Accused    []accusation       `json:"accusations"`               // what nodes were caught at
 	Level      int                `json:"level"`                     // that all nodes have agreed on; 0: not known
+	Restoring  bool               `json:"restoring,omitempty"`       // a snapshot is
 }
 
 // accusation is what one node has caught another at, since it was started.
@@ -78,6 +79,10 @@ func haStatus(c *call, _ *none) (haStatusData, error) {
 	}
 	d := haStatusOf(s, c.h.n.Health().Now)
 	d.Outlook = append(d.Outlook, snapshotTroubles(c.h.n.Scheduled())...)
+	if d.Restoring = c.h.n.Restoring(); d.Restoring {
+		d.Outlook = append(d.Outlook, "A snapshot is being restored. Nothing has changed yet: all of it "+
+			"comes into force at once. What a restore leaves that ends before, the leader removes.")
+	}
 	return d, nil
 }
 

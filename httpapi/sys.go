@@ -219,6 +219,7 @@ type sealStatusData struct {
 
 	Snapshots  string `json:"scheduled_snapshots,omitempty"` // that they fail, on the leader
 	Unattended string `json:"unattended_unseal,omitempty"`   // "trying", "held"; absent: by shares alone
+	Restoring  bool   `json:"restoring,omitempty"`           // a snapshot is; an unsealed node says so
 }
 
 func sealStatusOf(s node.SealStatus) sealStatusData {
@@ -244,7 +245,7 @@ func sealStatus(c *call, _ *none) (sealStatusData, error) {
 		memory, cancel := context.WithCancel(c.ctx)
 		cancel() // Leader asks nobody
 		s.Trouble, s.NoRoom = troubleOf(h, c.h.n.Leader(memory).Known), noRoomOf(h)
-		s.Snapshots = snapshotsFail(c.h.n.Scheduled())
+		s.Snapshots, s.Restoring = snapshotsFail(c.h.n.Scheduled()), c.h.n.Restoring()
 	}
 	return s, nil
 }

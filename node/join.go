@@ -71,31 +71,35 @@ var ErrIDRemoved = cluster.ErrIDRemoved
 // joining is a node that collects shares to answer a challenge.
 type joining struct {
 	challenger Challenger
+	configured bool // the challenger is the configuration's
 	lock       seal.Lock
 	nodeID     string
 	nonVoter   bool
 }
 
+// ErrConfigured: a join was asked for to another cluster than the one that the configuration has
+// found.
+var ErrConfigured = &PeerError{"this node has found its cluster at the places that its " +
+	"configuration names in retry_join, and joins no other: change the configuration, and start the " +
+	"node again"}
+
 // Join makes this node, which has no data, collect shares to answer the challenge of the cluster
 // behind ch. On a member it does nothing and returns nil. Called again before the shares are
-// complete, it begins anew.
+// complete, it begins anew. Anybody can ask for it, so it changes nothing of a join that the
+// configuration has begun, but that the node is to have no vote. ErrConfigured.
 func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
-	return n.join(ctx, ch, nonVoter, func() bool { return true })
+	return n.join(ctx, &joining{challenger: ch, nonVoter: nonVoter})
 }
 
-// JoinUnasked is Join for whom nobody has asked: it leaves a node alone that joins through another
-// challenger, and one that was given a share. Repeated, it follows the cluster to other shares.
-func (n *Node) JoinUnasked(ctx context.Context, ch Challenger, nonVoter bool) error {
-	return n.join(ctx, ch, nonVoter, func() bool {
-		j := n.joining
-		return j == nil || j.challenger == ch && n.ceremony.Progress() == 0
-	})
+// JoinConfigured is Join for the configuration. It goes before what was asked for: a join to
+// another cluster ends, whoever was first. Repeated, it follows its cluster to other shares, but
+// for a node that was given some.
+func (n *Node) JoinConfigured(ctx context.Context, ch Challenger, nonVoter bool) error {
+	return n.join(ctx, &joining{challenger: ch, configured: true, nonVoter: nonVoter})
 }
 
-// join asks for the challenge, and collects shares for it if mayBegin, called with mu held.
-func (n *Node) join(
-	ctx context.Context, ch Challenger, nonVoter bool, mayBegin func() bool,
-) error {
+// join asks for the challenge, and collects shares for it if the join under way lets it.
+func (n *Node) join(ctx context.Context, j *joining) error {
 	if n.keys.Load() != nil {
 		return ErrUnsealed
 	}
@@ -105,8 +109,8 @@ func (n *Node) join(
 	if err := errors.Join(n.reachable(), n.short()); err != nil {
 		return err
 	}
-	j := &joining{challenger: ch, nonVoter: nonVoter}
-	challenge, err := ch.Challenge(ctx, newNodeID()) // for its lock; its nonce is good for nothing
+	// It is for its lock. The nonce is good for nothing.
+	challenge, err := j.challenger.Challenge(ctx, newNodeID())
 	if err != nil {
 		return fmt.Errorf("node: join: %w", err)
 	}
@@ -118,8 +122,11 @@ func (n *Node) join(
 	if n.ctx.Err() != nil {
 		return errClosed
 	}
-	if n.member.Load() != nil || !mayBegin() { // an init, or a join, was faster
+	if n.member.Load() != nil { // an init, or a join, was faster
 		return nil
+	}
+	if goesOn, err := n.goesOnLocked(j); goesOn || err != nil {
+		return err
 	}
 	kept, err := n.pending() // now: an answer that was lost may have left one a moment ago
 	if err != nil {
@@ -129,6 +136,24 @@ func (n *Node) join(
 	n.joining, n.ceremony = j, seal.NewLockCeremony(j.lock)
 	n.noteLocked()
 	return nil
+}
+
+// goesOnLocked says whether the join under way goes on where another one, next, is about to begin.
+func (n *Node) goesOnLocked(next *joining) (bool, error) {
+	now := n.joining
+	switch {
+	case now == nil || !now.configured && !next.configured:
+		return false, nil
+	case now.lock == next.lock: // the shares that were given are good for both
+		if next.configured {
+			now.challenger, now.configured = next.challenger, true
+		}
+		now.nonVoter = now.nonVoter || next.nonVoter
+		return true, nil
+	case !next.configured:
+		return false, ErrConfigured
+	}
+	return now.configured && n.ceremony.Progress() > 0, nil
 }
 
 // ErrOtherCluster: the node holds the data of another cluster than the one that it is to join.

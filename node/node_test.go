@@ -324,3 +324,30 @@ func TestRemovePeer(t *testing.T) {
 		}
 	})
 }
+
+// Each of two removals at once is good by itself, and both together leave a voter alone: one is not
+// done.
+func TestTwoRemovalsAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		s.start(3)
+		errs := make([]error, 3)
+		var both sync.WaitGroup
+		for i := 1; i < 3; i++ {
+			both.Go(func() {
+				errs[i] = s.nodes[0].RemovePeer(t.Context(), fmt.Sprint("host", i), false)
+			})
+		}
+		both.Wait()
+		if (errs[1] == nil) == (errs[2] == nil) {
+			t.Errorf("the two end with %v and %v", errs[1], errs[2])
+		}
+		var refused *node.PeerError
+		if err := errors.Join(errs...); !errors.Is(err, node.ErrMembersChanged) &&
+			!errors.As(err, &refused) {
+			t.Errorf("the one that is not done ends with %v", err)
+		}
+		if left, _, _ := s.nodes[0].Peers(); len(left) != 2 {
+			t.Errorf("%d members are left", len(left))
+		}
+	})
+}

@@ -85,6 +85,17 @@ func (n *Node) Restore(
 	return done, err
 }
 
+// Restoring says whether a restore is under way in the cluster, as far as this node has heard: its
+// records wait in the state. One that has died counts until the leader has cleaned up.
+func (n *Node) Restoring() bool {
+	if m := n.member.Load(); m != nil {
+		for range m.cluster.View().Staged {
+			return true
+		}
+	}
+	return false
+}
+
 // A restore is one under way on this node.
 type restore struct {
 	m      *member

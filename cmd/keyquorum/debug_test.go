@@ -112,6 +112,7 @@ $in key create key-in-the-clear --vault vault-in-the-clear`)
 	config := filepath.Join(c.dir, "keyquorum.hcl")
 	node1 := filepath.Join(c.dir, ".keyquorum-dev")
 	write(t, config, fmt.Sprintf("data = %q\ntls_cert = %q\ntls_key = %q\npassword = %q\n"+
+		"region = %[4]q\nusage_log = %[4]q\nsnapshots_folder = %[4]q\n"+
 		"attestation_authority = [\"https://user:%s@a.example\"]\nlisten = \"127.0.0.1:%d\"\n",
 		node1+"/node1", node1+"/tls.pem", node1+"/tls-key.pem", value, value, c.base))
 
@@ -140,7 +141,7 @@ $in key create key-in-the-clear --vault vault-in-the-clear`)
 	nothingSecret(t, c, files, value)
 	// The scan finds what is there.
 	for name, what := range map[string]string{"cluster/ha-status.json": "node2",
-		"settings.json": "(struck out)", "log.txt": "unsealed", "folder.json": "cluster/raft.db",
+		"settings.json": notShown, "log.txt": "unsealed", "folder.json": "cluster/raft.db",
 		"nodes/3/metrics-000.txt": "keyquorum_lease_held", "nodes/2/goroutines.txt": "httpapi"} {
 		if !bytes.Contains(files[name], []byte(what)) {
 			t.Errorf("%s has no %q:\n%s", name, what, files[name])
@@ -209,13 +210,58 @@ func nothingSecret(t *testing.T, c *runningCluster, files map[string][]byte, val
 
 // Of each setting somebody has decided whether its value may be shown.
 func TestSettingsThatAreShown(t *testing.T) {
-	struck := []string{"attestation-authority"}
+	struck := []string{"attestation-authority", "label", "region", "seal-wrapper",
+		"snapshots-s3-bucket", "snapshots-s3-prefix", "snapshots-s3-region"}
 	config := new(serverConfig)
 	config.bind(pflag.NewFlagSet("server", pflag.ContinueOnError))
 	for _, s := range config.shown() {
 		name := strings.ReplaceAll(s.Name, "_", "-")
-		if slices.Contains(harmless, name) == slices.Contains(struck, name) {
+		if (harmless[name] != nil) == slices.Contains(struck, name) {
 			t.Errorf("%s: is it harmless, or struck out of a bundle? Say so in harmless, or here", name)
 		}
 	}
+}
+
+// A value is shown where it is what its setting is for. A secret that was pasted into any of them
+// is not, whatever it looks like.
+func TestSettingsHideWhatTheyAreNotFor(t *testing.T) {
+	here := t.TempDir()
+	for name, value := range map[string]string{"data": here, "listen": "0.0.0.0:8200",
+		"api-addr": "https://node1.example.org:8200", "zone": "vault.example.org=login.example.org",
+		"retry-join": "https://10.0.0.1:8200 leader_ca_cert_file=" + here, "throttle": "100",
+		"proxy-protocol-authorized-addrs": "10.0.0.0/8,10.1.2.3", "snapshots-every": "6h0m0s",
+		"snapshots-s3-endpoint": "https://s3.example.org", "gossip-listen": ""} {
+		if said := shownAs(t, name, value); said == notShown {
+			t.Errorf("%s = %q is not shown", name, value)
+		}
+	}
+	secrets := []string{strings.Repeat("0123456789abcdef", 4) + "01", "s.CANARYofatoken0123456789",
+		"/CANARY+base64/that+begins/like+a/path=", "CANARY:8200x", "hunter2CANARY",
+		"https://user:CANARY@a.example", "CANARY=", "dns_name=CANARY"}
+	config := new(serverConfig)
+	config.bind(pflag.NewFlagSet("server", pflag.ContinueOnError))
+	config.flags.VisitAll(func(flag *pflag.Flag) {
+		for _, secret := range secrets {
+			if said := shownAs(t, flag.Name, secret); strings.Contains(said, secret) {
+				t.Errorf("%s shows %s", flag.Name, said)
+			}
+		}
+	})
+}
+
+// shownAs is what is shown of a setting with a value, "" where it does not take that.
+func shownAs(t *testing.T, name, value string) string {
+	t.Helper()
+	config := new(serverConfig)
+	config.bind(pflag.NewFlagSet("server", pflag.ContinueOnError))
+	if config.flags.Set(name, value) != nil {
+		return ""
+	}
+	for _, s := range config.shown() {
+		if s.Name == settingName(name) {
+			return s.Value
+		}
+	}
+	t.Fatalf("%s is not shown at all", name)
+	return ""
 }

@@ -188,6 +188,19 @@ func TestCeremony(t *testing.T) {
 		!strings.Contains(string(out), "node1") {
 		t.Errorf("list-peers (%v): %s", err, out)
 	}
+	survey := keyquorum(context.Background(), t.TempDir(), "status", "-address="+n.address.API(),
+		"-ca-cert="+n.folder.Path("ca.pem"), "-format=json")
+	survey.Env = rooted.Env
+	var levels struct {
+		Level int `json:"level"`
+		Nodes []struct {
+			Newest int `json:"newest_level"`
+		} `json:"nodes"`
+	}
+	if out, err := survey.Output(); err != nil || json.Unmarshal(out, &levels) != nil ||
+		levels.Level == 0 || len(levels.Nodes) != 1 || levels.Nodes[0].Newest == 0 {
+		t.Errorf("the cluster's status (%v) has no levels: %s", err, out)
+	}
 	refused := n.operator(t, "seal")
 	expectCode(t, "seal without a token", refused, 2)
 	if !strings.HasSuffix(refused.complaint(), "; set KEYQUORUM_TOKEN") {

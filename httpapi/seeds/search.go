@@ -1,6 +1,7 @@
 package seeds
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,10 +16,11 @@ import (
 )
 
 const (
-	lookupTime = 5 * time.Second  // for the records of one name
-	askTime    = 5 * time.Second  // for one call at one place
-	shortest   = time.Second      // between two rounds, before half of it is left to chance
-	longest    = 10 * time.Second // likewise, when rounds have failed for a while
+	lookupTime = 5 * time.Second        // for the records of one name
+	askTime    = 5 * time.Second        // for one call at one place
+	silence    = 250 * time.Millisecond // of one place, until the next one is asked beside it
+	shortest   = time.Second            // between two rounds, before half of it is left to chance
+	longest    = 10 * time.Second       // likewise, when rounds have failed for a while
 )
 
 // Config is what a Search needs.
@@ -38,20 +40,24 @@ type Search struct {
 	Config
 
 	mu  sync.Mutex
-	met node.Challenger // whose challenge was the last
-	why error           // for which the last round found nobody; nil: it did, or none has ended
+	met []answered // whose challenges were the last, at most mostMet
+	why error      // for which the last round found nobody; nil: it did, or none has ended
 }
+
+// mostMet is more challenges than are under way at a time: one of the search, and one of a node that
+// was given its last share.
+const mostMet = 8
 
 // NewSearch makes one. Run has it look.
 func NewSearch(c Config) *Search { return &Search{Config: c} }
 
 // Run looks until the node is a member, or ctx ends. While the node waits for shares it looks now
-// and then whether they are still the ones that are wanted. It leaves a node alone that somebody
-// has asked to join.
+// and then whether they are still the ones that are wanted. What it finds goes before a join that
+// somebody has asked for: anybody can.
 func (s *Search) Run(ctx context.Context) {
 	found := false
 	for wait := shortest; !s.isOver(); wait = min(2*wait, longest) {
-		err := s.Node.JoinUnasked(ctx, s, s.NonVoter)
+		err := s.Node.JoinConfigured(ctx, s, s.NonVoter)
 		if ctx.Err() != nil {
 			return
 		}
@@ -96,55 +102,46 @@ func (s *Search) Why() error {
 // Places is how many the configuration names.
 func (s *Search) Places() int { return len(s.Seeds) }
 
-// Challenge asks place after place.
+// Challenge asks at all places, one after the other.
 func (s *Search) Challenge(ctx context.Context, serverID string) (node.Challenge, error) {
-	var failed failures
-	for _, seed := range s.Seeds {
-		challenge, err := s.askSeed(ctx, seed, serverID)
-		if err == nil {
-			return challenge, nil
+	from, err := inTurn(ctx, len(s.Seeds), func(ctx context.Context, i int) (answered, error) {
+		from, err := s.askSeed(ctx, s.Seeds[i], serverID)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", s.Seeds[i].place(), err)
 		}
-		failed = append(failed, fmt.Errorf("%s: %w", seed.place(), err))
-		if ctx.Err() != nil {
-			break
-		}
+		return from, err
+	})
+	if err == nil {
+		s.mu.Lock()
+		s.met = append(s.met, from)
+		s.met = s.met[max(0, len(s.met)-mostMet):]
+		s.mu.Unlock()
 	}
-	return node.Challenge{}, failed.asOne()
+	return from.challenge, err
 }
 
 // askSeed asks at each place of one seed.
-func (s *Search) askSeed(ctx context.Context, seed Seed, serverID string) (node.Challenge, error) {
+func (s *Search) askSeed(ctx context.Context, seed Seed, serverID string) (answered, error) {
 	looking, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
 	places, err := seed.places(looking, s.Resolver)
 	if err != nil {
-		return node.Challenge{}, err
+		return answered{}, err
 	}
-	var failed failures
-	for _, place := range places {
-		challenge, err := s.ask(ctx, place, serverID)
-		if err == nil {
-			return challenge, nil
-		}
-		failed = append(failed, err)
-	}
-	return node.Challenge{}, failed.asOne()
+	return inTurn(ctx, len(places), func(ctx context.Context, i int) (answered, error) {
+		return s.ask(ctx, places[i], serverID)
+	})
 }
 
-func (s *Search) ask(ctx context.Context, place Place, serverID string) (node.Challenge, error) {
+func (s *Search) ask(ctx context.Context, place Place, serverID string) (answered, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	there, err := s.Reach(place)
 	if err != nil {
-		return node.Challenge{}, err
+		return answered{}, err
 	}
 	challenge, err := there.Challenge(ctx, serverID)
-	if err == nil {
-		s.mu.Lock()
-		s.met = there
-		s.mu.Unlock()
-	}
-	return challenge, err
+	return answered{there, challenge}, err
 }
 
 // failures are what went wrong at each place, in one line.
@@ -165,13 +162,22 @@ func (f failures) asOne() error {
 	return f
 }
 
-// Answer goes to whom the last challenge was from.
+// Answer goes to whom the challenge was from that it answers: the search may have met another since.
 func (s *Search) Answer(ctx context.Context, a node.Answer) (node.Admission, error) {
-	s.mu.Lock()
-	there := s.met
-	s.mu.Unlock()
-	if there == nil {
-		return node.Admission{}, errors.New("no member has given a challenge")
+	if there := s.author(a.Nonce); there != nil {
+		return there.Answer(ctx, a)
 	}
-	return there.Answer(ctx, a)
+	return node.Admission{}, errors.New("no member has given that challenge")
+}
+
+// author is who gave the challenge with a nonce, if that is not long ago.
+func (s *Search) author(nonce []byte) node.Challenger {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, met := range s.met {
+		if bytes.Equal(met.challenge.Nonce, nonce) {
+			return met.there
+		}
+	}
+	return nil
 }

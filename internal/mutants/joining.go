@@ -25,14 +25,14 @@ var joiningMutants = []mutant{
 		test: "./httpapi TestPlacesComeFromDNS",
 	},
 	{
-		name: "search-does-not-yield",
-		bug:  "a join that somebody asked for is begun anew by the places of the configuration",
+		name: "stranger-goes-before",
+		bug:  "a join that a stranger asked for goes before the places of the configuration",
 		edits: []overlay.Edit{{
 			File: "keyquorum/node/join.go",
-			Old:  "return j == nil || j.challenger == ch && n.ceremony.Progress() == 0\n",
-			New:  "return j == nil || true\n",
+			Old:  "	return now.configured && n.ceremony.Progress() > 0, nil\n",
+			New:  "	return true, nil\n",
 		}},
-		test: "./httpapi TestSearchYields",
+		test: "./httpapi TestConfigurationGoesBeforeStrangers",
 	},
 	{
 		name: "member-lapses", bug: "a member that came, and is away, is removed as if it never had come",

@@ -65,6 +65,16 @@ var scheduledMutants = []mutant{
 		test: "./node/schedule TestLeadersKeepOneSchedule",
 	},
 	{
+		name: "schedule-believes-the-clock",
+		bug:  "a clock far ahead has all older snapshots removed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/schedule/retention.go",
+			Old:  "	return max(p.Keep, intervals, leastByAge)\n",
+			New:  "	return max(p.Keep, min(intervals, 1))\n",
+		}},
+		test: "./node/schedule TestSurplus",
+	},
+	{
 		name: "schedule-repeats-the-store",
 		bug:  "an error of the store shows the credentials that it was sent",
 		edits: []overlay.Edit{{

@@ -5,6 +5,9 @@ package terse
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,13 +29,18 @@ const (
 // repeated is the line that says how many were held back. It is always written.
 const repeated = "lines like this were left out"
 
+// seldom are lines that one peer causes for as long as it runs, several a second. Of each, with all
+// that it names, one an hour is written.
+var seldom = []string{"a node is refused because of its release"}
+
 // A Filter holds repeated lines back. Its method Exclude goes into hclog's options.
 type Filter struct {
 	held   atomic.Uint64
 	ending atomic.Bool
 
-	mu    sync.Mutex
-	kinds map[kind]*tally
+	mu      sync.Mutex
+	kinds   map[kind]*tally
+	written map[string]time.Time // of seldom lines, within the last hour
 }
 
 type kind struct {
@@ -46,13 +54,15 @@ type tally struct {
 }
 
 // New returns a filter that has seen nothing yet.
-func New() *Filter { return &Filter{kinds: map[kind]*tally{}} }
+func New() *Filter {
+	return &Filter{kinds: map[kind]*tally{}, written: map[string]time.Time{}}
+}
 
 // Held is how many lines were not written.
 func (f *Filter) Held() uint64 { return f.held.Load() }
 
 // Exclude says whether a line is held back.
-func (f *Filter) Exclude(level hclog.Level, message string, _ ...any) bool {
+func (f *Filter) Exclude(level hclog.Level, message string, args ...any) bool {
 	if message == repeated {
 		return false
 	}
@@ -62,6 +72,10 @@ func (f *Filter) Exclude(level hclog.Level, message string, _ ...any) bool {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if slices.Contains(seldom, message) && f.isRecent(message+fmt.Sprint(args...)) {
+		f.held.Add(1)
+		return true
+	}
 	k := kind{level, sameText(message)}
 	t := f.kinds[k]
 	if t == nil {
@@ -81,6 +95,18 @@ func (f *Filter) Exclude(level hclog.Level, message string, _ ...any) bool {
 	t.last = message
 	f.held.Add(1)
 	return true
+}
+
+// isRecent says whether a seldom line was let through within the last hour, and notes it if not.
+// There are never more than maxKinds to remember: beyond these all pass for recent.
+func (f *Filter) isRecent(line string) bool {
+	now := time.Now()
+	maps.DeleteFunc(f.written, func(_ string, at time.Time) bool { return now.Sub(at) >= time.Hour })
+	if _, there := f.written[line]; there || len(f.written) >= maxKinds {
+		return true
+	}
+	f.written[line] = now
+	return false
 }
 
 func most(level hclog.Level) int {

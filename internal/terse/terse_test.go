@@ -3,7 +3,10 @@ package terse_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -72,6 +75,33 @@ func TestRepeatsAreSummedUp(t *testing.T) {
 		library.Error("memberlist: Decrypt packet failed: no key from=10.0.9.9:9")
 		if n := count(out, "from=10.0.9.9:9"); n != 1 {
 			t.Error("the next while has no line")
+		}
+	})
+}
+
+// A node that is refused asks several times a second, for as long as it runs. One line an hour says
+// so of each, and says so at once when the reason is another.
+func TestRefusedNodesAreSeldomTold(t *testing.T) {
+	const message = "a node is refused because of its release"
+	source, err := os.ReadFile("../../cluster/releases.go")
+	if err != nil || !strings.Contains(string(source), strconv.Quote(message)) {
+		t.Fatalf("no such line is logged any more (%v)", err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		_, logger, out := newLog(t)
+		hours := 3 * time.Hour
+		for range int(hours / time.Second) {
+			for _, node := range []string{"b", "c"} {
+				logger.Error(message, "node", node, "why", errors.New("it is too old"))
+			}
+			time.Sleep(time.Second)
+		}
+		if n := count(out, message); n != 6 {
+			t.Errorf("of two nodes that are refused for three hours %d lines tell", n)
+		}
+		logger.Error(message, "node", "b", "why", errors.New("it is too new"))
+		if count(out, "too new") != 1 {
+			t.Error("another reason is not told")
 		}
 	})
 }

@@ -387,3 +387,42 @@ func TestSealEndsASnapshot(t *testing.T) {
 		<-left
 	})
 }
+
+// A hung folder is on a server that is gone: a call there ends with no context, until it is back.
+type hung struct {
+	schedule.Folder
+	entered, back chan struct{}
+}
+
+func (h hung) List(ctx context.Context) ([]schedule.Kept, error) {
+	select {
+	case h.entered <- struct{}{}:
+	default:
+	}
+	<-h.back
+	return h.Folder.List(ctx)
+}
+
+// A store that hangs is told of, and holds up neither another plan nor the end of its node.
+func TestHungFolderHoldsUpNothing(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		h := hung{schedule.Folder(dir), make(chan struct{}, 1), make(chan struct{})}
+		plan := schedule.Plan{Every: every, Keep: 1, Stores: []schedule.Store{h}}
+		c := testcluster.New(t, 1, func(_ int, config *node.Config) { config.Snapshots = plan })
+		<-h.entered
+		time.Sleep(15 * time.Minute) // more than it is given
+		(&keep{t, c, dir}).says(0, true)
+
+		plan.Stores = append(plan.Stores, schedule.Folder(other))
+		c.Node(0).ChangeSnapshots(plan)
+		(&keep{t, c, other}).has(time.Now().UTC().Truncate(every))
+
+		begun := time.Now()
+		c.Stop(0)
+		if took := time.Since(begun); took > 10*time.Second {
+			t.Errorf("the node ends after %v", took)
+		}
+		close(h.back)
+	})
+}

@@ -21,6 +21,7 @@ type keeper struct {
 	now     func() time.Time
 	logger  hclog.Logger
 	account *account
+	calls   chan struct{} // of the store's: has room for the one attempt that may be under way
 
 	settled time.Time // the interval with which nothing is left to do, as long as this node leads
 	failed  int       // attempts in a row
@@ -55,7 +56,7 @@ func (k *keeper) look(ctx context.Context) {
 	}
 	attempt, cancel := context.WithTimeout(leading, k.plan.patience())
 	defer cancel()
-	err := k.attempt(attempt, Name{k.cluster, due})
+	err := k.try(attempt, Name{k.cluster, due})
 	switch {
 	case err == nil:
 		k.succeeded(due)
@@ -78,6 +79,43 @@ func (k *keeper) fails(err error) {
 	k.again = time.Now().Add(wait)
 	k.account.note(func(f *Figures) { f.Failures, f.Trouble = f.Failures+1, err.Error() })
 	k.logger.Error("a scheduled snapshot failed", "store", k.store, "error", err, "again in", wait)
+}
+
+// hangs is how long an attempt is waited for whose time is over.
+const hangs = 2 * time.Second
+
+var errHangs = errors.New("the store does not answer: what is below it hangs (a network file " +
+	"system whose server is gone?)")
+
+// try makes an attempt, and leaves it to itself where it hangs: in a folder of a server that is
+// gone a call ends with no context, and it may hold up neither a reload nor the end of the node.
+// Until that attempt has ended none other is made.
+func (k *keeper) try(ctx context.Context, name Name) error {
+	select {
+	case k.calls <- struct{}{}:
+	default:
+		return errHangs
+	}
+	own := *k
+	ended := make(chan error, 1)
+	go func() {
+		err := own.attempt(ctx, name)
+		<-own.calls
+		ended <- err
+	}()
+	var late <-chan time.Time // never, before the time is over
+	for over := ctx.Done(); ; {
+		select {
+		case err := <-ended:
+			k.doubted = own.doubted
+			return err
+		case <-over:
+			over, late = nil, time.After(hangs)
+		case <-late:
+			k.doubted = name // it may yet be kept
+			return errHangs
+		}
+	}
 }
 
 // attempt has the snapshot kept that is due, and removes those that are too old. It looks first: it
@@ -148,6 +186,9 @@ func (k *keeper) take(ctx context.Context, name Name) (bytes int64, err error) {
 
 func (k *keeper) remove(ctx context.Context, old []Kept) error {
 	for _, o := range old {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err := k.store.Remove(ctx, o.Name); err != nil {
 			return fmt.Errorf("the newest snapshot is kept, but older ones can't be removed: %w", err)
 		}

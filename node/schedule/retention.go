@@ -13,13 +13,28 @@ func ofCluster(kept []Kept, cluster string) []Kept {
 	return ours
 }
 
+// leastByAge is how many of the newest stay where age decides, whatever the clock says.
+const leastByAge = 3
+
+// byNumber is how many of the newest stay, however old they are. Where age decides, these are as
+// many as become so old: a leader whose clock is far ahead removes one for each that it keeps, as
+// ever, and not all that were kept before.
+func (p Plan) byNumber() int {
+	if p.KeepFor == 0 {
+		return max(p.Keep, 1)
+	}
+	intervals := int((p.KeepFor-1)/p.Every) + 1
+	return max(p.Keep, intervals, leastByAge)
+}
+
 // surplus are those that need not be kept any more, once the one that is due is kept. ours are of
-// one cluster, the newest first. One stays as long as its number or its age lets it; the newest
-// stays in any case, and so does what is not older than the one that is due.
+// one cluster, the newest first. One stays as long as its number or its age lets it, and what is
+// not older than the one that is due stays in any case.
 func (p Plan) surplus(ours []Kept, due time.Time) (old []Kept) {
+	stay := p.byNumber()
 	for i, k := range ours {
 		young := p.KeepFor > 0 && due.Sub(k.Due) < p.KeepFor
-		if i > 0 && i >= p.Keep && !young && k.Due.Before(due) {
+		if i >= stay && !young && k.Due.Before(due) {
 			old = append(old, k)
 		}
 	}

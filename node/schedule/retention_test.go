@@ -7,7 +7,8 @@ import (
 )
 
 // Retention: by number, by age, and by whichever keeps more; never the newest, and never what is
-// not older than the one that is due, as after a clock that was wrong.
+// not older than the one that is due, as after a clock that was wrong. By age nothing goes that is
+// among as many as that age has intervals, or among the newest three.
 func TestSurplus(t *testing.T) {
 	at := func(day int) time.Time { return time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC) }
 	var ours []Kept
@@ -17,18 +18,24 @@ func TestSurplus(t *testing.T) {
 	const days = 24 * time.Hour
 	for _, row := range []struct {
 		plan Plan
+		due  int
 		want []int // that go
 	}{
-		{Plan{Keep: 4}, []int{6, 5}},
-		{Plan{Keep: 1}, []int{8, 7, 6, 5}},
-		{Plan{Keep: 10}, nil},
-		{Plan{KeepFor: 2 * days}, []int{7, 6, 5}},
-		{Plan{KeepFor: time.Hour}, []int{8, 7, 6, 5}},
-		{Plan{Keep: 2, KeepFor: 3 * days}, []int{6, 5}},
-		{Plan{Keep: 5, KeepFor: days}, []int{5}},
+		{Plan{Keep: 4}, 9, []int{6, 5}},
+		{Plan{Keep: 1}, 9, []int{8, 7, 6, 5}},
+		{Plan{Keep: 10}, 9, nil},
+		{Plan{KeepFor: 2 * days}, 9, []int{7, 6, 5}},
+		{Plan{KeepFor: time.Hour}, 9, []int{7, 6, 5}},
+		{Plan{Keep: 2, KeepFor: 3 * days}, 9, []int{6, 5}},
+		{Plan{Keep: 5, KeepFor: days}, 9, []int{5}},
+		// The leader's clock is those three weeks ahead now.
+		{Plan{KeepFor: 7 * days}, 30, nil},
+		{Plan{KeepFor: 4*days + time.Hour}, 30, []int{5}},
+		{Plan{KeepFor: time.Hour}, 30, []int{7, 6, 5}},
 	} {
+		row.plan.Every = days
 		var got []int
-		for _, k := range row.plan.surplus(ours, at(9)) {
+		for _, k := range row.plan.surplus(ours, at(row.due)) {
 			got = append(got, k.Due.Day())
 		}
 		if !slices.Equal(got, row.want) {

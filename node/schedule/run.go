@@ -34,6 +34,7 @@ type Schedule struct {
 	plan    Plan
 	kept    []*account    // of the plan's stores
 	changed chan struct{} // closed when the plan is another
+	calls   map[string]chan struct{}
 }
 
 // Change gives it another plan.
@@ -50,7 +51,7 @@ func (s *Schedule) Change(plan Plan) {
 }
 
 // Run takes the snapshots of a cluster until ctx ends. Each store is served by itself: one that
-// hangs does not hold up the others.
+// hangs does not hold up the others, and no other plan or the end of Run for long.
 func (s *Schedule) Run(ctx context.Context, cluster string, source Source) {
 	for ctx.Err() == nil {
 		s.mu.Lock()
@@ -60,7 +61,7 @@ func (s *Schedule) Run(ctx context.Context, cluster string, source Source) {
 		var all sync.WaitGroup
 		for i, store := range plan.Stores {
 			k := keeper{plan: plan, store: store, cluster: cluster, source: source, now: s.Now,
-				logger: s.Logger, account: accounts[i]}
+				logger: s.Logger, account: accounts[i], calls: s.callsOf(store)}
 			all.Go(func() { k.run(running) })
 		}
 		select {
@@ -70,6 +71,20 @@ func (s *Schedule) Run(ctx context.Context, cluster string, source Source) {
 		stop()
 		all.Wait()
 	}
+}
+
+// callsOf is a store's, under every plan.
+func (s *Schedule) callsOf(store Store) chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := store.Kind() + " " + store.String()
+	if s.calls == nil {
+		s.calls = map[string]chan struct{}{}
+	}
+	if s.calls[name] == nil {
+		s.calls[name] = make(chan struct{}, 1)
+	}
+	return s.calls[name]
 }
 
 // Figures tell of each store of the plan. They are of use on the node that leads.

@@ -17,8 +17,8 @@ type bundle struct {
 	packed  *gzip.Writer
 	tar     *tar.Writer
 	folder  string
-	token   []byte // of the operators: struck out wherever it stands
-	left    int    // bytes that the bundle may yet take
+	secrets [][]byte // struck out wherever they stand
+	left    int      // bytes that the bundle may yet take
 	files   []file
 	missing []missing
 	err     error // the first, of the file
@@ -37,10 +37,16 @@ type missing struct {
 	Why  string `json:"why"`
 }
 
-func newBundle(w io.Writer, folder, token string) *bundle {
+func newBundle(w io.Writer, folder string) *bundle {
 	packed := gzip.NewWriter(w)
-	return &bundle{packed: packed, tar: tar.NewWriter(packed), folder: folder, token: []byte(token),
-		left: maxBundle}
+	return &bundle{packed: packed, tar: tar.NewWriter(packed), folder: folder, left: maxBundle}
+}
+
+// strikeOut has a text stand in no file that is added from now on.
+func (b *bundle) strikeOut(text string) {
+	if text != "" {
+		b.secrets = append(b.secrets, []byte(text))
+	}
 }
 
 // put adds a file, or says why it is missing.
@@ -65,8 +71,8 @@ func (b *bundle) add(name, what string, content []byte) {
 	if b.err != nil {
 		return
 	}
-	if len(b.token) > 0 {
-		content = bytes.ReplaceAll(content, b.token, []byte("(struck out)"))
+	for _, secret := range b.secrets {
+		content = bytes.ReplaceAll(content, secret, []byte("(struck out)"))
 	}
 	b.err = b.tar.WriteHeader(&tar.Header{Name: b.folder + "/" + name, Mode: 0o600,
 		Size: int64(len(content)), ModTime: time.Now().Truncate(time.Second), Typeflag: tar.TypeReg})

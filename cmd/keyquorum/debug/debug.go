@@ -31,6 +31,8 @@ const (
 	leastPause = time.Second
 	maxFile    = 8 << 20   // bytes of one file
 	maxBundle  = 128 << 20 // bytes of all, before they are packed
+
+	leastSecret = 20 // characters: shares, tokens and passwords that programs make have more
 )
 
 // options are what the command is told.
@@ -140,7 +142,15 @@ func (o *options) write(c *cobra.Command, s doctor.Server,
 	}
 	defer os.Remove(half.Name())
 	defer half.Close()
-	b := newBundle(half, strings.TrimSuffix(filepath.Base(o.output), ".tar.gz"), api.Token)
+	b := newBundle(half, strings.TrimSuffix(filepath.Base(o.output), ".tar.gz"))
+	b.strikeOut(api.Token)
+	for _, setting := range s.Settings {
+		for _, value := range setting.Hidden {
+			if len(value) >= leastSecret { // a shorter one is a name, which stands elsewhere with reason
+				b.strikeOut(value)
+			}
+		}
+	}
 	g := &gathering{bundle: b, options: o, connection: k, api: api, settings: s,
 		version: c.Root().Version}
 	g.doing.Store("Looking")

@@ -47,7 +47,7 @@ func (g *gathering) machine() {
 	}
 	all["files"] = files
 	g.putJSON("machine.json", "the machine on which the bundle was made", all, nil)
-	const what = "the settings of the node on this machine, those struck out that may hold a secret"
+	const what = "the settings of the node on this machine, without values that may be secrets"
 	if !g.settings.Told {
 		g.putJSON("settings.json", what, nil, errors.New("none were given: --config names their file"))
 		return

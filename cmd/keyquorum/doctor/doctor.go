@@ -50,6 +50,8 @@ type Setting struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 	From  string `json:"from,omitempty"` // where it was said; "" for a default
+	// Hidden are the values that Value does not show: each may be a secret in the wrong place.
+	Hidden []string `json:"-"`
 }
 
 // Settings reads a server's settings from a file and the environment, as the server does; "" is the

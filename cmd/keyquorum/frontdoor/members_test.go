@@ -166,6 +166,9 @@ func TestMembersPage(t *testing.T) {
 		}
 	}
 	o.awaitVoters("a", "a", "b", "c")
+	o.refuses("replace c https://10.0.0."+o.host["b"]+":8200", "", "is b (", "a member already",
+		"--continue")
+	o.awaitVoters("a", "a", "b", "c")
 
 	_ = nodes["c"].Process.Kill() // and its machine is gone
 	_ = nodes["c"].Wait()
@@ -187,11 +190,64 @@ func TestMembersPage(t *testing.T) {
 	o.move("b", nodes, shares)
 	o.replaceTwice(nodes, shares)
 	o.replaceInPlace(nodes, shares)
+	o.replaceNonVoter(nodes, shares)
+}
+
+// replaceNonVoter has a node that finds the cluster by itself, and was given a share, take the
+// place of one without a vote.
+func (o *operations) replaceNonVoter(nodes map[string]*exec.Cmd, shares []string) {
+	o.t.Helper()
+	_ = nodes["d"].Process.Kill()
+	_ = nodes["d"].Wait()
+	for _, machine := range []string{"c", "d"} {
+		if err := os.RemoveAll(filepath.Join(o.dir, machine, "data")); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+	o.prepare("c", "10.0.0."+o.host["c"])
+	nodes["c"] = o.serve("c")
+	o.sh("c", o.at("c")+"keyquorum operator raft join --non-voter https://10.0.0.1:8200 "+
+		"--leader-ca-cert @/etc/keyquorum/ca.pem", "")
+	o.unseal("c", shares)
+	o.seeking("d")
+	nodes["d"] = o.serve("d")
+	o.awaitFound("d")
+	o.sh("d", o.at("d")+"keyquorum operator unseal - || true", shares[0])
+	o.sh("a", o.at("a")+"keyquorum operator raft replace c https://10.0.0."+o.host["d"]+":8200",
+		strings.Join(shares[1:], "\n")+"\n")
+	var autopilot struct {
+		Servers map[string]struct {
+			Demoted bool `json:"demoted"`
+		} `json:"servers"`
+	}
+	said := o.sh("a", o.at("a")+"keyquorum operator raft autopilot state --format json", "")
+	if err := json.Unmarshal([]byte(said), &autopilot); err != nil ||
+		!autopilot.Servers[o.idAt("a", "d")].Demoted {
+		o.t.Errorf("the new node would get a vote (%v): %s", err, said)
+	}
+	o.awaitVoters("a", "a", "b", "e")
+}
+
+// refuses has a command below operator raft say why it does not do what is asked.
+func (o *operations) refuses(command, given string, says ...string) {
+	o.t.Helper()
+	said := o.sh("a", o.at("a")+"if keyquorum operator raft "+command+" 2>&1; then echo done; fi",
+		given)
+	said = strings.Join(strings.Fields(said), " ")
+	for _, want := range append(says, "nothing was removed") {
+		if !strings.Contains(said, want) {
+			o.t.Errorf("%s does not say %q: %s", command, want, said)
+		}
+	}
 }
 
 // replaceInPlace has a node take the place of one that was at its address, and lost its disk.
 func (o *operations) replaceInPlace(nodes map[string]*exec.Cmd, shares []string) {
 	o.t.Helper()
+	at := "https://10.0.0." + o.host["e"] + ":8200"
+	o.sh("e", o.at("e")+"keyquorum operator seal", "")
+	o.refuses("replace e "+at, "", "has its data and is e (")
+	o.refuses("replace e "+at+" --continue", "", "has its data and is e (")
 	_ = nodes["e"].Process.Kill()
 	_ = nodes["e"].Wait()
 	if err := os.RemoveAll(filepath.Join(o.dir, "e", "data")); err != nil {
@@ -199,8 +255,8 @@ func (o *operations) replaceInPlace(nodes map[string]*exec.Cmd, shares []string)
 	}
 	before := o.idAt("a", "e")
 	nodes["e"] = o.serve("e")
-	said := o.sh("a", o.at("a")+"keyquorum operator raft replace e https://10.0.0."+o.host["e"]+
-		":8200 --format json", strings.Join(shares, "\n")+"\n")
+	said := o.sh("a", o.at("a")+"keyquorum operator raft replace e "+at+" --format json",
+		strings.Join(shares, "\n")+"\n")
 	o.awaitVoters("e", "a", "b", "e")
 	var answer struct {
 		New string `json:"new_node_id"`
@@ -240,13 +296,13 @@ func (o *operations) move(machine string, nodes map[string]*exec.Cmd, shares []s
 }
 
 // replaceTwice has a node that runs, and may lead, replaced by a command that is killed while the
-// new node waits for its shares, and that is run again.
+// new node waits for its shares, and that is run again: before the new node is a member, and after.
 func (o *operations) replaceTwice(nodes map[string]*exec.Cmd, shares []string) {
 	o.t.Helper()
 	o.prepare("e", "10.0.0."+o.host["e"])
 	nodes["e"] = o.serve("e")
-	command := o.at("a") + "exec keyquorum operator raft replace d https://10.0.0." + o.host["e"] +
-		":8200 "
+	replace := "replace d https://10.0.0." + o.host["e"] + ":8200 "
+	command := o.at("a") + "exec keyquorum operator raft " + replace
 	first := exec.Command("sh", "-c", o.here(command+"--shares-elsewhere", "a"))
 	var out bytes.Buffer
 	first.Dir, first.Env, first.Stdout = filepath.Join(o.dir, "a"), o.env, &out
@@ -260,9 +316,12 @@ func (o *operations) replaceTwice(nodes map[string]*exec.Cmd, shares []string) {
 	if !strings.Contains(out.String(), "keyquorum operator unseal --address") {
 		o.t.Errorf("without shares it says %s", &out)
 	}
-	said := o.sh("a", command, strings.Join(shares[1:], "\n")+"\n")
-	if !strings.Contains(said, "is removed, for ever") {
-		o.t.Errorf("the second call says %s", said)
+	o.sh("a", strings.Replace(command, "exec ", "", 1)+"|| true", shares[1]+"\n") // it has no third one
+	o.unseal("e", shares[2:])
+	o.refuses(replace, "", "a member already", "the place of d (", "--continue")
+	if said := o.sh("a", command+"--continue", ""); !strings.Contains(said,
+		"is removed, for ever") {
+		o.t.Errorf("the last call says %s", said)
 	}
 	o.awaitVoters("e", "a", "b", "e")
 }

@@ -27,6 +27,8 @@ type ClusterStatus struct {
 	Writes     map[string]float64 `json:"write_ms_by_region"`
 	Outlook    []string           `json:"outlook"`
 	Accused    []json.RawMessage  `json:"accusations"`
+	Level      int                `json:"level"`
+	Restoring  bool               `json:"restoring,omitempty"`
 }
 
 // A NodeStatus is a member in it.
@@ -35,6 +37,7 @@ type NodeStatus struct {
 	API        string             `json:"api_address"`
 	ID         string             `json:"node_id"`
 	Region     string             `json:"region"`
+	Level      int                `json:"newest_level"`
 	Role       string             `json:"role"`
 	State      string             `json:"state"`
 	Trouble    string             `json:"trouble,omitempty"`

@@ -66,7 +66,7 @@ func printStatus(c *cobra.Command, api *Client, format *console.Format,
 var statusRows = []struct{ name, member string }{
 	{"Initialized", "initialized"}, {"Sealed", "sealed"}, {"Trouble", "trouble"},
 	{"Takes no writes", "refuses_writes"}, {"Scheduled snapshots", "scheduled_snapshots"},
-	{"Joining", "joining"},
+	{"Restores a snapshot", "restoring"}, {"Joining", "joining"},
 	{"Unseal shares", "n"}, {"Needed to unseal", "t"}, {"Given so far", "progress"},
 	{"Waits for a leader", "waiting"}, {"Unseals itself", "unattended_unseal"}, {"Lacks the new root key", "lacks_root_key"},
 	{"Cluster id", "cluster_id"}, {"Leads", "is_self"}, {"Leads since", "active_time"},

@@ -27,7 +27,8 @@ Where the new node has the old one's address, the old one is removed first: it
 must be gone by then.
 
 What was done stays done when the command is stopped: run it again, with the
-same arguments.`
+same arguments. Where the new node is a member by then, add --continue. Without
+that, a member is never taken for the new node: nothing is removed.`
 
 // replacePoll is how often it is looked whether the new node is as far as is waited for.
 const replacePoll = 500 * time.Millisecond
@@ -45,6 +46,8 @@ func raftReplace(k *Connection) *cobra.Command {
 		"`URL` at which the new node reaches a member (default what the leader says of itself)")
 	c.Flags().BoolVar(&r.elsewhere, "shares-elsewhere", false,
 		"ask for no share, and wait until others have given theirs to the new node")
+	c.Flags().BoolVar(&r.goesOn, "continue", false,
+		"go on although the node at NEW_API_ADDR is a member: it became one to take the old one's place")
 	timeout := c.Flags().Duration("timeout", time.Hour,
 		"how long to wait for shares, and for the rest")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -65,6 +68,7 @@ type replacement struct {
 	format             *console.Format
 	leaderAPI, who, at string
 	elsewhere          bool
+	goesOn             bool // the new node may be a member already
 
 	c             *cobra.Command
 	ctx           context.Context
@@ -72,6 +76,7 @@ type replacement struct {
 	peers         []Peer
 	old           *Peer // nil: it is no member any more
 	votes         bool  // the old one had a vote; false where it was gone before
+	asked         bool  // this call had the new node join, and said whether it is to vote
 	newID         string
 }
 
@@ -88,7 +93,8 @@ func (r *replacement) run() (err error) {
 	} {
 		if err := step(); err != nil {
 			if r.ctx.Err() == context.DeadlineExceeded {
-				return fmt.Errorf("this took longer than --timeout: %w; run the command again", err)
+				return fmt.Errorf("this took longer than --timeout: %w; run the command again (with "+
+					"--continue, where the new node is a member by now)", err)
 			}
 			return err
 		}
@@ -169,6 +175,9 @@ type freshStatus struct {
 // isJoining says whether shares would make it a member.
 func (s freshStatus) isJoining() bool { return s.Initialized && s.Sealed && s.Joining != "" }
 
+// isMember says whether it is one, sealed or not.
+func (s freshStatus) isMember() bool { return s.Initialized && !s.isJoining() }
+
 func (r *replacement) status() (s freshStatus, err error) {
 	err = r.fresh.Call(r.ctx, http.MethodGet, "/v1/sys/seal-status", nil, &s)
 	return s, err
@@ -177,10 +186,16 @@ func (r *replacement) status() (s freshStatus, err error) {
 // join has the new node ask to be let in, unless it does, or is a member.
 func (r *replacement) join() error {
 	now, err := r.status()
-	if err != nil || !now.Sealed || now.isJoining() {
+	if err != nil {
 		return err
 	}
+	if now.isMember() {
+		return r.mayGoOn(now)
+	}
 	in := JoinRequest{LeaderAPI: r.reachable(), NonVoter: r.old != nil && !r.old.Voter}
+	if now.isJoining() && (!in.NonVoter || now.Progress != "0") { // asked again, shares are given anew
+		return nil
+	}
 	ca, err := r.k.trusted()
 	if err != nil {
 		return err
@@ -189,9 +204,32 @@ func (r *replacement) join() error {
 	if err := r.fresh.Call(r.ctx, http.MethodPut, "/v1/sys/storage/raft/join", in, nil); err != nil {
 		return err
 	}
+	r.asked = true
 	r.say("The new node at %s joins, and needs its unseal shares.", r.at)
 	return nil
 }
+
+// mayGoOn refuses to take a member for the new node, unless it is said to be: with the URL of another
+// member, given by a slip, the cluster would end with a voter less.
+func (r *replacement) mayGoOn(now freshStatus) error {
+	switch {
+	case r.old == nil: // nothing is removed
+		return nil
+	case r.goesOn, now.Sealed && r.isAtOld(): // the old one itself is told of later
+		return nil
+	}
+	who := "a member"
+	for _, p := range r.peers {
+		if strings.TrimRight(p.API, "/") == r.at {
+			who = p.name() + ", a member"
+		}
+	}
+	return console.Exit(2, fmt.Errorf("the node at %s is %s already: nothing was removed. Name the "+
+		"URL of a new node with an empty data folder. If this is the one that came to take the place "+
+		"of %s, say --continue", r.at, who, r.old.name()))
+}
+
+func (r *replacement) isAtOld() bool { return strings.TrimRight(r.old.API, "/") == r.at }
 
 // reachable is where the new node finds a member that is not the old one, if any tells.
 func (r *replacement) reachable() string {
@@ -214,7 +252,7 @@ func (r *replacement) reachable() string {
 // node at an address.
 func (r *replacement) removeBefore() error {
 	now, err := r.status()
-	if err != nil || r.old == nil || !now.Sealed || strings.TrimRight(r.old.API, "/") != r.at {
+	if err != nil || r.old == nil || !now.Sealed || !r.isAtOld() {
 		return err
 	}
 	if !now.isJoining() { // a sealed member says that it has joined: it is the old one, with its data
@@ -319,10 +357,15 @@ func stateAt(ctx context.Context, api *Client, index uint64) (s nodeState, err e
 	return out.Data, err
 }
 
-// vote waits until the new node votes, if the old one did.
+// vote waits until the new node votes, if the old one did, and sees to it that it does not, if the
+// old one did not.
 func (r *replacement) vote() error {
-	if !r.votes {
+	switch {
+	case r.votes:
+	case r.old == nil || r.asked:
 		return nil
+	default: // by its configuration it may want its vote
+		return r.withhold()
 	}
 	err := r.until("the new node gets its vote", func() (bool, error) {
 		listed, err := Configuration(r.ctx, r.fresh)
@@ -332,6 +375,18 @@ func (r *replacement) vote() error {
 	})
 	if err == nil {
 		r.say("The new node votes.")
+	}
+	return err
+}
+
+func (r *replacement) withhold() error {
+	in := map[string]string{"server_id": r.newID}
+	err := r.until("the new node has no vote", func() (bool, error) {
+		err := r.fresh.Call(r.ctx, http.MethodPut, "/v1/sys/storage/raft/demote", in, nil)
+		return err == nil, err
+	})
+	if err == nil {
+		r.say("The new node has no vote, like the old one.")
 	}
 	return err
 }
