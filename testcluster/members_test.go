@@ -1,6 +1,8 @@
 package testcluster_test
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -56,4 +58,112 @@ func TestJoinedNodeCountsSoon(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A node whose disk is gone is replaced, at its address or at another, and whoever it was counts no
+// more.
+func TestLostDiskIsReplaced(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+		c.Witness(nil)
+		for round, elsewhere := range []bool{false, true} {
+			lost := c.Leader()
+			before := addresses(c, lost)
+			var state testcluster.State
+			c.Call(lost, "GET", "/v1/keyquorum/state", nil, &state)
+			create(c, lost, "before")
+			c.LoseDisk(lost, elsewhere)
+			if s := create(c, (lost+1)%3, "meanwhile"); s != 200 && s != 409 {
+				t.Errorf("the others answered %d", s)
+			}
+			must(t, c.Recover())
+			after := addresses(c, lost)
+			at, stays := after[state.NodeID]
+			if stays || len(after) != 3 {
+				t.Errorf("round %d: the lost one is a member at %q of %v", round, at, after)
+			}
+			was := slices.Contains(slices.Collect(maps.Values(after)), before[state.NodeID])
+			if was == elsewhere {
+				t.Errorf("round %d: members were at %v, and are at %v", round, before, after)
+			}
+			if found := c.Status(lost, "GET", "/v1/keyquorum/vaults/before", nil); found != 200 {
+				t.Errorf("round %d: the fresh node answers %d about what was before it", round, found)
+			}
+			if done := c.Ceremonies()["replace"]; done != (testcluster.Tally{Begun: round + 1,
+				Done: round + 1}) {
+				t.Errorf("round %d: counted %+v", round, done)
+			}
+		}
+		c.Digests()
+	})
+}
+
+// A node that moves is found where it is, also the second time, and also one that others have never
+// been told of while it is sealed.
+func TestMovedNodeIsFound(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+		c.Witness(nil)
+		first := addresses(c, 0)
+		for range 2 {
+			for i := range 3 {
+				c.Move(i)
+				must(t, c.Recover())
+			}
+		}
+		last := addresses(c, 1)
+		for id, at := range last {
+			if first[id] == "" || first[id] == at {
+				t.Errorf("%s was at %q, and is at %q after two moves", id, first[id], at)
+			}
+		}
+		if done := c.Ceremonies()["move"].Done; len(last) != 3 || done != 6 {
+			t.Errorf("members are %v after %d moves that were done", last, done)
+		}
+	})
+}
+
+// When all addresses have changed at once a cluster goes on from its folders, without a loss.
+func TestAllMoveAtOnce(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+		c.Witness(nil)
+		reader := c.AddNonvoter()
+		create(c, 1, "before")
+		first := addresses(c, 0)
+		c.MoveAll()
+		must(t, c.Recover())
+		for i := range 4 {
+			if s := c.Status(i, "GET", "/v1/keyquorum/vaults/before", nil); s != 200 {
+				t.Errorf("node %d answers %d about what was before", i, s)
+			}
+		}
+		last := addresses(c, reader)
+		for id, at := range last {
+			if slices.Contains(slices.Collect(maps.Values(first)), at) || first[id] != "" {
+				t.Errorf("%s at %s was a member before", id, at)
+			}
+		}
+		if done := c.Ceremonies()["move-all"].Done; len(last) != 4 || done != 1 {
+			t.Errorf("members are %v after %d moves that were done", last, done)
+		}
+		c.Digests()
+	})
+}
+
+// addresses are where the members are as node i knows them, by their ids.
+func addresses(c *testcluster.Cluster, i int) map[string]string {
+	var answer struct {
+		Data struct {
+			Config struct {
+				Servers []struct {
+					ID      string `json:"node_id"`
+					Address string `json:"address"`
+				} `json:"servers"`
+			} `json:"config"`
+		} `json:"data"`
+	}
+	c.Call(i, "GET", "/v1/sys/storage/raft/configuration", nil, &answer)
+	all := map[string]string{}
+	for _, s := range answer.Data.Config.Servers {
+		all[s.ID] = s.Address
+	}
+	return all
 }
