@@ -18,7 +18,7 @@ SEED         ?= $(shell date +%s)
 CHAOS        := GOGC=400 KEYQUORUM_SEED=$(SEED) go test -count=1 -timeout 0 -v ./testcluster
 
 # Tests of clusters that take minutes under the race detector: make test runs them without.
-HEAVY := TestPurgedIsGone|TestNodeKeysAndAuthorityRotateUnderLoad|TestTokenKeyRotatesUnderLoad|TestKeyringRotatesUnderLoad|TestRotationsOutliveKills|TestDeadLeaderIsReplacedOverLongWays|TestMembersChangeUnderLoad|TestVotesChangeUnderLoad|TestDeadMembersAreRemoved|TestThiefInstallsNothing|TestRecordsAreSealedAnew|TestRevocationHoldsEverywhere
+HEAVY := TestPurgedIsGone|TestNodeKeysAndAuthorityRotateUnderLoad|TestTokenKeyRotatesUnderLoad|TestKeyringRotatesUnderLoad|TestRotationsOutliveKills|TestDeadLeaderIsReplacedOverLongWays|TestMembersChangeUnderLoad|TestVotesChangeUnderLoad|TestDeadMembersAreRemoved|TestThiefInstallsNothing|TestRecordsAreSealedAnew|TestRevocationHoldsEverywhere|TestLostDiskIsReplaced|TestMovedNodeIsFound|TestAllMoveAtOnce
 
 # Packages with benchmarks, each of which make test runs once.
 BENCHED := ./audit ./fsm ./httpapi ./internal/bench ./prove ./seal ./storage ./vault
