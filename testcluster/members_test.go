@@ -122,13 +122,16 @@ func TestMovedNodeIsFound(t *testing.T) {
 	})
 }
 
-// When all addresses have changed at once a cluster goes on from its folders, without a loss.
+// When all addresses have changed at once a cluster goes on from its folders, without a loss, also of
+// what one of them lacks.
 func TestAllMoveAtOnce(t *testing.T) {
 	heavy(t)
 	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
 		c.Witness(nil)
 		reader := c.AddNonvoter()
-		create(c, 1, "before")
+		behind := (c.Leader() + 1) % 3
+		c.Isolate(behind)
+		create(c, (behind+1)%3, "before")
 		first := addresses(c, 0)
 		c.MoveAll()
 		must(t, c.Recover())

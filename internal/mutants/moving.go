@@ -2,7 +2,8 @@ package main
 
 import "keyquorum/internal/overlay"
 
-// movingMutants are bugs in how members change their addresses, and how others take their places.
+// movingMutants are bugs in how members change their addresses, alone and all at once, and how
+// others take their places.
 var movingMutants = []mutant{
 	{
 		name: "first-move-remembered",
@@ -25,13 +26,24 @@ var movingMutants = []mutant{
 		test: "./testcluster TestMovedNodeIsFound",
 	},
 	{
-		name: "name-of-the-lost-taken",
-		bug:  "a fresh node can't have the name of the member whose disk is lost",
+		name: "removed-keeps-its-address",
+		bug:  "a member that is removed loses its vote alone, and keeps its address",
 		edits: []overlay.Edit{{
-			File: "keyquorum/node/admit.go",
-			Old:  " || !p.Answers {\n",
-			New:  " {\n",
+			File: "keyquorum/cluster/membership.go",
+			Old:  "			return list.Without(nodeID), nil\n",
+			New: "			m, _ := list.Find(nodeID)\n			m.Voter = false\n" +
+				"			return list.With(m), nil\n",
 		}},
 		test: "./testcluster TestLostDiskIsReplaced",
+	},
+	{
+		name: "recovered-from-the-shortest",
+		bug:  "a cluster is recovered from the folder that lacks most",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/remnants.go",
+			Old:  "	return r.Term > than.Term || r.Term == than.Term && r.Index > than.Index\n",
+			New:  "	return r.Term < than.Term || r.Term == than.Term && r.Index < than.Index\n",
+		}},
+		test: "./testcluster TestAllMoveAtOnce",
 	},
 }
