@@ -122,8 +122,8 @@ func TestMovedNodeIsFound(t *testing.T) {
 	})
 }
 
-// When all addresses have changed at once a cluster goes on from its folders, without a loss, also of
-// what one of them lacks.
+// When all addresses have changed at once a cluster goes on from its folders, without a loss, also
+// of what one of them lacks.
 func TestAllMoveAtOnce(t *testing.T) {
 	heavy(t)
 	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {

@@ -97,9 +97,9 @@ func (c *Cluster) mayLose(i int) bool {
 	return c.placement == nil && (c.nonvoters[i] || c.voters() > 2)
 }
 
-// LoseDisk ends node i for good: its disk is gone. A fresh node begins to take its place, at another
-// address or at the same, and has it when Recover returns. At another one the lost member goes
-// last, at the same it goes first.
+// LoseDisk ends node i for good: its disk is gone. A fresh node begins to take its place, at
+// another address or at the same, and has it when Recover returns. At another one the lost member
+// goes last, at the same it goes first.
 func (c *Cluster) LoseDisk(i int, elsewhere bool) {
 	c.t.Helper()
 	c.mustHave("LoseDisk", i)
