@@ -2,6 +2,7 @@ package testcluster
 
 import (
 	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -98,7 +99,7 @@ func (p *processes) prepareFaults(i int, cmd *exec.Cmd) error {
 	if err := os.MkdirAll(p.faultsDir(i), 0o700); err != nil {
 		return err
 	}
-	front := relayHost(p.c.hosts[i]) + ":8201"
+	front := p.address(i)
 	cmd.Args = append(cmd.Args, "--cluster-addr", front)
 	cmd.Env = append(os.Environ(), powercut.Faults+"="+p.faultsDir(i),
 		"KEYQUORUM_SOURCE="+p.c.hosts[i])
@@ -113,12 +114,38 @@ func (p *processes) prepareFaults(i int, cmd *exec.Cmd) error {
 	return nil
 }
 
-// relayHost is a node's host a hundred addresses further.
-func relayHost(host string) string {
+// address is where the others find node i: its relay's, if it has one, a hundred addresses further.
+func (p *processes) address(i int) string {
+	host := p.c.hosts[i]
+	if p.faults {
+		host = furtherHost(movedHost(host, p.moves[i]), 100)
+	}
+	return net.JoinHostPort(host, clusterPort)
+}
+
+// move gives the cluster port of node i another relay. The node itself stays: nobody else knows
+// where that is.
+func (p *processes) move(i int) error {
+	if !p.faults {
+		return errNoHooks
+	}
+	if p.relays[i] != nil {
+		p.relays[i]()
+		p.relays[i] = nil
+	}
+	p.moves[i]++
+	return nil
+}
+
+func furtherHost(host string, by byte) string {
 	ip := net.ParseIP(host).To4()
-	ip[3] += 100
+	ip[3] += by
 	return ip.String()
 }
+
+// movedHost is where a host of onLoopback is after so many moves. Ten apart, none is another's; the
+// tenth move ends where the first began.
+func movedHost(host string, times int) string { return furtherHost(host, byte(times%10*10)) }
 
 func (p *processes) who(remote net.Addr) string {
 	host, _, _ := net.SplitHostPort(remote.String())
@@ -205,5 +232,9 @@ func (p *processes) powerCut(i int, dice *rand.Rand) (lost int, err error) {
 	if p.running(i) {
 		p.kill(i)
 	}
-	return powercut.Rollback(filepath.Join(p.c.Data(i), "cluster", "raft.db"), dice)
+	db := filepath.Join(p.c.Data(i), "cluster", "raft.db")
+	if _, err := os.Stat(db); errors.Is(err, fs.ErrNotExist) {
+		return 0, nil // it has not joined yet
+	}
+	return powercut.Rollback(db, dice)
 }

@@ -73,6 +73,29 @@ func TestBreakableProcesses(t *testing.T) {
 			wrote(i, "before-the-cut-"+string(rune('a'+i)), 409)
 		}
 	})
+	t.Run("members", func(t *testing.T) {
+		c.Witness(nil)
+		wrote(0, "before-the-moves", 200)
+		first := addresses(c, 0)
+		for _, change := range []func(){
+			func() { c.LoseDisk(1, true) }, func() { c.LoseDisk(2, false) }, func() { c.Move(0) }, c.MoveAll,
+		} {
+			change()
+			must(t, c.Recover())
+			c.Settled()
+		}
+		wrote(2, "before-the-moves", 409)
+		for id := range addresses(c, 1) {
+			if first[id] != "" {
+				t.Errorf("%s of %v is a member after all that", id, first)
+			}
+		}
+		for _, name := range []string{"replace", "move", "move-all"} {
+			if tally := c.Ceremonies()[name]; tally.Done == 0 || tally.Done < tally.Begun {
+				t.Errorf("%s was counted as %+v", name, tally)
+			}
+		}
+	})
 }
 
 // ended waits for a node whose disk failed: it must end by itself, and say why in a sentence.

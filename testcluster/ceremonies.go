@@ -5,19 +5,21 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
 )
 
-// What operators do to a whole cluster while it suffers: they change its keys, its shares, and go
-// back to a snapshot. Nobody waits for the end of it but Recover, so that other faults come in
-// between.
+// What operators do to a whole cluster while it suffers: they change its keys, its shares and its
+// members (placements.go), and go back to a snapshot. Nobody waits for the end of it but Recover,
+// so that other faults come in between.
 type ceremonies struct {
 	underWay sync.WaitGroup
 	now      func() int64 // places restores in a history; nil: nobody wants to know
 
 	mu       sync.Mutex
+	tallies  map[string]Tally
 	shares   [][]string // what rekeys have shown that may be in force, the oldest first
 	inForce  []string   // what the last one has shown that is; nil: c.Shares
 	restores []Restore
@@ -29,6 +31,30 @@ type Restore struct {
 	Done       bool // else its outcome is not known
 }
 
+// A Tally says how often something was begun, and how often it was done to its end.
+type Tally struct{ Begun, Done int }
+
+func (c *ceremonies) began(name string) { c.count(name, Tally{Begun: 1}) }
+func (c *ceremonies) did(name string)   { c.count(name, Tally{Done: 1}) }
+
+func (c *ceremonies) count(name string, more Tally) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.tallies == nil {
+		c.tallies = map[string]Tally{}
+	}
+	t := c.tallies[name]
+	c.tallies[name] = Tally{t.Begun + more.Begun, t.Done + more.Done}
+}
+
+// Ceremonies are what operators have begun since Witness, by the name of the fault. What could not
+// be begun as the cluster was then is not counted: a node that is to rotate the keys is down.
+func (c *Cluster) Ceremonies() map[string]Tally {
+	c.ceremonies.mu.Lock()
+	defer c.ceremonies.mu.Unlock()
+	return maps.Clone(c.ceremonies.tallies)
+}
+
 // Restores are those that were made since Witness.
 func (c *Cluster) Restores() []Restore {
 	c.ceremonies.mu.Lock()
@@ -36,8 +62,13 @@ func (c *Cluster) Restores() []Restore {
 	return c.ceremonies.restores
 }
 
-// Witness forgets the restores so far. Those that come are given their places in a history by now.
-func (c *Cluster) Witness(now func() int64) { c.ceremonies.now, c.ceremonies.restores = now, nil }
+// Witness forgets the ceremonies so far. Restores that come are given their places in a history by
+// now.
+func (c *Cluster) Witness(now func() int64) {
+	c.ceremonies.mu.Lock()
+	defer c.ceremonies.mu.Unlock()
+	c.ceremonies.now, c.ceremonies.restores, c.ceremonies.tallies = now, nil, nil
+}
 
 // A Span is the places of a call and its return in a history.
 type Span struct{ Called, Returned int64 }
@@ -50,6 +81,7 @@ func (c *Cluster) beginRestore(i, j int) {
 	if !c.present(i) || !c.present(j) || c.ceremonies.now == nil {
 		return
 	}
+	c.ceremonies.began("restore")
 	c.ceremonies.underWay.Go(func() {
 		const path = "/v1/sys/storage/raft/snapshot"
 		now, one := c.ceremonies.now, Restore{}
@@ -62,7 +94,9 @@ func (c *Cluster) beginRestore(i, j int) {
 		one.Put.Called = now()
 		_, status, err = c.raw(j, "POST", path, file)
 		one.Put.Returned = now()
-		one.Done = err == nil && status == http.StatusNoContent
+		if one.Done = err == nil && status == http.StatusNoContent; one.Done {
+			c.ceremonies.did("restore")
+		}
 		c.ceremonies.mu.Lock()
 		defer c.ceremonies.mu.Unlock()
 		c.ceremonies.restores = append(c.ceremonies.restores, one)
@@ -94,8 +128,10 @@ func (c *Cluster) beginRekey(i int) {
 		return
 	}
 	old := c.candidates()[0][:2]
+	c.ceremonies.began("rekey")
 	c.ceremonies.underWay.Go(func() {
 		if shown, err := c.rekey(i, old); err == nil {
+			c.ceremonies.did("rekey")
 			c.ceremonies.mu.Lock()
 			defer c.ceremonies.mu.Unlock()
 			c.ceremonies.shares, c.ceremonies.inForce = nil, shown
@@ -140,7 +176,18 @@ func (c *Cluster) rekey(i int, old []string) (shown []string, err error) {
 	return shown, nil
 }
 
-// candidates are shares that may be those of now. It is called from the test's own goroutine.
+// rotate changes the keyring at node i.
+func (c *Cluster) rotate(i int) {
+	if !c.present(i) {
+		return
+	}
+	c.ceremonies.began("rotate")
+	if c.ask(i, "/v1/sys/rotate") == nil {
+		c.ceremonies.did("rotate")
+	}
+}
+
+// candidates are shares that may be those of now.
 func (c *Cluster) candidates() (all [][]string) {
 	c.ceremonies.mu.Lock()
 	defer c.ceremonies.mu.Unlock()

@@ -75,6 +75,7 @@ type report struct {
 	violations, stuck, undecided, digests, lost        int
 	failures                                           map[string]int // by what was answered
 	faults                                             map[string]*suffering
+	ceremonies                                         map[string]testcluster.Tally
 }
 
 // suffering is what became of one kind of fault.
@@ -100,6 +101,11 @@ func (r *report) add(l lived) {
 	r.undecided += l.verdict.Undecided
 	if r.failures == nil {
 		r.failures, r.faults = map[string]int{}, map[string]*suffering{}
+		r.ceremonies = map[string]testcluster.Tally{}
+	}
+	for name, more := range l.ceremonies {
+		t := r.ceremonies[name]
+		r.ceremonies[name] = testcluster.Tally{Begun: t.Begun + more.Begun, Done: t.Done + more.Done}
 	}
 	for what, n := range l.verdict.Failures {
 		r.failures[what] += n
@@ -134,6 +140,10 @@ func (r *report) String() string {
 		r.digests, r.lost)
 	for _, what := range slices.Sorted(maps.Keys(r.failures)) {
 		fmt.Fprintf(&b, "%6d × %s\n", r.failures[what], what)
+	}
+	for _, name := range ceremonies {
+		fmt.Fprintf(&b, "%s: begun %d times, done %d times\n", name, r.ceremonies[name].Begun,
+			r.ceremonies[name].Done)
 	}
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "fault\ttimes\tlongest time without an acknowledged write: median\tworst")

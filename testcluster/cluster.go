@@ -24,6 +24,7 @@
 //	PowerCut                                                                       x
 //	Steal Stranger Burgle Searcher        x      x          x          x           x
 //	rekeys, rotations and restores        x      x          x          x           x
+//	LoseDisk Move MoveAll                 x      x                                 x
 //
 // Whoever tests an application, and has nothing to break, needs Start alone (start.go).
 //
@@ -112,9 +113,11 @@ type Cluster struct {
 	robbed    bool     // somebody spoke who is no member in good order
 	lost      int      // sectors, to power cuts
 	signs     int      // of life, that were asked for
+	nonvoters []bool   // added as such
 	clients   []*http.Client
 
 	ceremonies ceremonies // that operators have begun
+	placement  *placement // that is under way; nil: none
 }
 
 // A kind is a way to run nodes. What only some kinds can do has interfaces of its own, see
@@ -179,6 +182,7 @@ func newCluster(t testing.TB, nodes int, host func(i int) string) *Cluster {
 	}
 	c.removed = make([]bool, maxSize)
 	c.sealsLate = make([]bool, maxSize)
+	c.nonvoters = make([]bool, maxSize)
 	var err error
 	c.authority, err = newAuthority(c.hosts)
 	c.must(err)
@@ -214,10 +218,10 @@ const (
 	clusterPort = "8201"
 )
 
-// dialSocket reaches a port of a node that listens on real sockets.
-func (c *Cluster) dialSocket(ctx context.Context, i int, port string) (net.Conn, error) {
+// dialSocket reaches a node that listens on real sockets.
+func dialSocket(ctx context.Context, address string) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: 5 * time.Second}
-	return dialer.DialContext(ctx, "tcp", net.JoinHostPort(c.hosts[i], port))
+	return dialer.DialContext(ctx, "tcp", address)
 }
 
 // begin brings all nodes up as one unsealed cluster of voters.
@@ -254,6 +258,9 @@ func (c *Cluster) voteAtOnce() {
 
 func (c *Cluster) close() {
 	c.sendAway()
+	if c.placement != nil {
+		c.placement.end()
+	}
 	if c.t.Failed() {
 		c.tellLogs()
 	}

@@ -24,7 +24,11 @@ type (
 		mend(i int) error // ends them, and a usage log that fails
 	}
 	auditBreaker interface{ failUsageLog(i int) }
-	powerCutter  interface {
+	mover        interface {
+		address(i int) string // of node i's cluster port, as the others are to know it
+		move(i int) error     // node i, which does not run, has another one from its next start on
+	}
+	powerCutter interface {
 		powerCut(i int, dice *rand.Rand) (lost int, err error)
 	}
 )

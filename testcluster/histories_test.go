@@ -41,8 +41,8 @@ func TestHistories(t *testing.T) {
 	}
 }
 
-// judge wants of so many runs that clients gave up, and of more that nodes did. Else what comes of
-// what nobody waits for is not held to anything. (What is rarer has tests of its own:
+// judge wants of so many runs that clients gave up, of more that nodes did, and that each ceremony
+// was done. Else what comes of what nobody waits for, or has begun, is not held to anything. (What is rarer has tests of its own:
 // TestCutOffMemberAnswersNothing, TestWriteOfALeaderThatIsCutOff.)
 func (r *report) judge(t *testing.T, runs int) {
 	t.Helper()
@@ -52,7 +52,15 @@ func (r *report) judge(t *testing.T, runs int) {
 			t.Errorf("in %d runs no client was told %q", runs, how)
 		}
 	}
+	for _, name := range ceremonies {
+		if !t.Failed() && runs >= 100 && r.ceremonies[name].Done == 0 {
+			t.Errorf("in %d runs no %s was done", runs, name)
+		}
+	}
 }
+
+// ceremonies are faults that are done to their end when a cluster is well.
+var ceremonies = []string{"rotate", "rekey", "restore", "replace", "move", "move-all"}
 
 // A lived is a run and what happened to its cluster meanwhile.
 type lived struct {
@@ -61,6 +69,8 @@ type lived struct {
 	suffered []testcluster.Suffered
 	held     []testcluster.State // by all nodes, when it was compared after the steps
 	stuck    error               // why the cluster did not go on when its faults were over; nil: it did
+
+	ceremonies map[string]testcluster.Tally
 }
 
 // history lets one cluster live in a bubble.
@@ -190,6 +200,7 @@ func (l *lived) during(t *testing.T, c *testcluster.Cluster, o prove.Options, su
 	if l.stuck == nil {
 		l.stuck = c.Recover()
 	}
+	l.ceremonies = c.Ceremonies()
 	for _, one := range c.Restores() {
 		l.Restored(prove.Restore{Saved: prove.Span(one.Saved), Put: prove.Span(one.Put), Done: one.Done})
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,14 +51,16 @@ type inside struct {
 	nodes     [maxSize]*served          // nil: not started yet
 	logs      [maxSize]logBuffer
 	troubles  [maxSize]trouble
+	moves     [maxSize]atomic.Int32 // to other addresses
 }
 
 // A place is where nodes in this process meet.
 type place interface {
 	name() string
 	configure(i int, config *node.Config)
-	listen(i int, port string) (net.Listener, error)
-	dial(ctx context.Context, i int, port string) (net.Conn, error)
+	moved(i, times int) (host string) // of the cluster port, after so many moves
+	listen(i int, address string) (net.Listener, error)
+	dial(ctx context.Context, address string) (net.Conn, error)
 	joinDialer(i int) func(context.Context, string) (net.Conn, error)
 	vanish(i int)
 }
@@ -90,7 +93,7 @@ func (l *inside) name() string { return l.place.name() }
 func (l *inside) start(i int) error {
 	trouble := &l.troubles[i]
 	trouble.revive()
-	port, err := l.place.listen(i, "8201")
+	port, err := l.place.listen(i, l.address(i))
 	if err != nil {
 		return err
 	}
@@ -98,7 +101,7 @@ func (l *inside) start(i int) error {
 		Output: &l.logs[i]})
 	config := node.Config{
 		Dir: l.c.Data(i), Label: nodeName(i),
-		APIAddr: l.c.URL(i), ClusterAddr: l.c.hosts[i] + ":8201", ClusterListener: port,
+		APIAddr: l.c.URL(i), ClusterAddr: l.address(i), ClusterListener: port,
 		Disk: trouble.atDisk, Now: trouble.now, Leases: node.Leases{Clock: trouble.leaseNow},
 		Logger: logger, Version: "test",
 	}
@@ -119,7 +122,7 @@ func (l *inside) start(i int) error {
 		port.Close()
 		return err
 	}
-	api, err := l.place.listen(i, "8200")
+	api, err := l.place.listen(i, net.JoinHostPort(l.c.hosts[i], apiPort))
 	if err != nil {
 		n.Close(context.Background())
 		return err
@@ -188,7 +191,10 @@ func (l *inside) killServed(i int, s *served) {
 }
 
 func (l *inside) dial(ctx context.Context, i int, port string) (net.Conn, error) {
-	return l.place.dial(ctx, i, port)
+	if port == clusterPort {
+		return l.place.dial(ctx, l.address(i))
+	}
+	return l.place.dial(ctx, net.JoinHostPort(l.c.hosts[i], port))
 }
 
 func (l *inside) log(i int) ([]byte, error) { return l.logs[i].Bytes(), nil }
@@ -202,12 +208,14 @@ func (s sockets) configure(i int, config *node.Config) {
 	config.Gossip = node.GossipConfig{Bind: s.c.hosts[i] + ":8202"}
 }
 
-func (s sockets) listen(i int, port string) (net.Listener, error) {
-	return net.Listen("tcp", net.JoinHostPort(s.c.hosts[i], port))
+func (s sockets) moved(i, times int) string { return movedHost(s.c.hosts[i], times) }
+
+func (s sockets) listen(_ int, address string) (net.Listener, error) {
+	return net.Listen("tcp", address)
 }
 
-func (s sockets) dial(ctx context.Context, i int, port string) (net.Conn, error) {
-	return s.c.dialSocket(ctx, i, port)
+func (s sockets) dial(ctx context.Context, address string) (net.Conn, error) {
+	return dialSocket(ctx, address)
 }
 
 func (sockets) joinDialer(int) func(context.Context, string) (net.Conn, error) { return nil }
@@ -246,12 +254,20 @@ func (c *Cluster) ReplayLeases() (steps int, err error) {
 	return 0, nil
 }
 
-func (b *bubble) listen(i int, port string) (net.Listener, error) {
-	return b.network.Listen(nodeName(i), nodeName(i)+":"+port), nil
+func (*bubble) moved(i, times int) string {
+	if times == 0 {
+		return nodeName(i)
+	}
+	return fmt.Sprintf("%s-%d", nodeName(i), times)
 }
 
-func (b *bubble) dial(ctx context.Context, i int, port string) (net.Conn, error) {
-	return b.network.Dialer(tester)(ctx, nodeName(i)+":"+port)
+// listen makes node i reachable at an address. Links are between nodes, wherever they are.
+func (b *bubble) listen(i int, address string) (net.Listener, error) {
+	return b.network.Listen(nodeName(i), address), nil
+}
+
+func (b *bubble) dial(ctx context.Context, address string) (net.Conn, error) {
+	return b.network.Dialer(tester)(ctx, address)
 }
 
 func (b *bubble) joinDialer(i int) func(context.Context, string) (net.Conn, error) {

@@ -1,6 +1,9 @@
 package testcluster
 
-import "time"
+import (
+	"net"
+	"time"
+)
 
 // What stands behind the verbs of faults.go for nodes in this process.
 
@@ -18,6 +21,18 @@ func (b bubbled) pause(i int) {
 func (b bubbled) resume(i int) {
 	b.troubles[i].resume()
 	b.network.Resume(nodeName(i))
+}
+
+// Applications and operators go by names, which follow a node, so its API stays where it is for
+// them. Members go by addresses.
+
+func (l *inside) address(i int) string {
+	return net.JoinHostPort(l.place.moved(i, int(l.moves[i].Load())), clusterPort)
+}
+
+func (l *inside) move(i int) error {
+	l.moves[i].Add(1)
+	return nil
 }
 
 // The faults of nodes in this process.

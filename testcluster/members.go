@@ -41,10 +41,15 @@ func (c *Cluster) awaitVoters(at, n int) {
 // join makes node i, which runs without data, a member through node by.
 func (c *Cluster) join(i, by int, voter bool) {
 	c.t.Helper()
-	c.Call(i, "PUT", "/v1/sys/storage/raft/join", map[string]any{
-		"leader_api_addr": c.URL(by), "leader_ca_cert": string(c.authority.caPEM), "non_voter": !voter,
-	}, nil)
+	in := c.joinBy(by)
+	in["non_voter"] = !voter
+	c.Call(i, "PUT", "/v1/sys/storage/raft/join", in, nil)
 	c.Unseal(i)
+}
+
+// joinBy is the body of the call that has a node join through node by.
+func (c *Cluster) joinBy(by int) map[string]any {
+	return map[string]any{"leader_api_addr": c.URL(by), "leader_ca_cert": string(c.authority.caPEM)}
 }
 
 // AddVoter starts a node more and returns its number when it is an unsealed voter.
@@ -74,6 +79,7 @@ func (c *Cluster) add(voter bool) (i, by int) {
 	by = c.Leader()
 	i = c.size
 	c.size++
+	c.nonvoters[i] = !voter
 	c.Start(i)
 	c.join(i, by, voter)
 	return i, by

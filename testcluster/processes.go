@@ -83,6 +83,7 @@ type processes struct {
 	flags    []func(i int) []string
 	nodes    [maxSize]*process
 	relays   [maxSize]func() // each ends one
+	moves    [maxSize]int    // to other addresses
 }
 
 type process struct {
@@ -157,7 +158,7 @@ const outside = -1
 
 func (p *processes) dial(ctx context.Context, i int, port string) (conn net.Conn, err error) {
 	err = p.around(outside, func() (err error) {
-		conn, err = p.c.dialSocket(ctx, i, port)
+		conn, err = dialSocket(ctx, net.JoinHostPort(p.c.hosts[i], port))
 		return err
 	})
 	return conn, err

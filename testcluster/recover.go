@@ -32,7 +32,8 @@ func (c *Cluster) Recover() error {
 	return nil
 }
 
-// comeBack heals the faults, starts the dead, waits for a leader, and unseals the sealed.
+// comeBack heals the faults, starts the dead, waits for a leader, unseals the sealed, and waits for
+// those that are getting a place: for that the others have to be unsealed.
 func (c *Cluster) comeBack() error {
 	c.t.Helper()
 	c.Heal()
@@ -44,8 +45,22 @@ func (c *Cluster) comeBack() error {
 	if !until(recovery, func() bool { return c.leader() >= 0 }) {
 		return fmt.Errorf("nobody leads within %v", recovery)
 	}
+	if err := c.unsealThose(func(i int) bool { return !c.placing(i) }); err != nil {
+		return err
+	}
+	if c.placement == nil {
+		return nil
+	}
+	if err := c.placed(); err != nil {
+		return err
+	}
+	return c.unsealThose(func(int) bool { return true })
+}
+
+// unsealThose unseals members again.
+func (c *Cluster) unsealThose(are func(i int) bool) error {
 	for _, i := range c.members() {
-		if !until(recovery, func() bool { return c.unsealAgain(i) }) {
+		if are(i) && !until(recovery, func() bool { return c.unsealAgain(i) }) {
 			return fmt.Errorf("node %d can't be unsealed within %v", i, recovery)
 		}
 	}

@@ -163,10 +163,29 @@ var strikes = []strike{
 		c.DriftClock(j, 0.955+dice.Float64()*0.09)
 	}},
 	{"usage-log", is[auditBreaker], func(c *Cluster, i, _ int, _ *rand.Rand) { c.FailUsageLog(i) }},
-	{"thief", hasOthers, func(c *Cluster, i, _ int, dice *rand.Rand) { c.Burgle(i, dice) }},
-	{"rotate", always, func(c *Cluster, i, _ int, _ *rand.Rand) { _ = c.ask(i, "/v1/sys/rotate") }},
+	{"thief", hasOthers, func(c *Cluster, i, _ int, dice *rand.Rand) {
+		if !c.placing(i) { // else it may have no folder yet
+			c.Burgle(i, dice)
+		}
+	}},
+	{"rotate", always, func(c *Cluster, i, _ int, _ *rand.Rand) { c.rotate(i) }},
 	{"rekey", always, func(c *Cluster, i, _ int, _ *rand.Rand) { c.beginRekey(i) }},
 	{"restore", always, func(c *Cluster, i, j int, _ *rand.Rand) { c.beginRestore(i, j) }},
+	{"replace", canReplace, func(c *Cluster, i, _ int, dice *rand.Rand) {
+		if elsewhere := dice.IntN(2) == 0; c.mayLose(i) {
+			c.LoseDisk(i, elsewhere)
+		}
+	}},
+	{"move", canMove, func(c *Cluster, i, _ int, _ *rand.Rand) {
+		if c.placement == nil {
+			c.Move(i)
+		}
+	}},
+	{"move-all", canMove, func(c *Cluster, _, _ int, _ *rand.Rand) {
+		if c.placement == nil {
+			c.MoveAll()
+		}
+	}},
 	{"power-cut", powerCuttable, func(c *Cluster, _, _ int, dice *rand.Rand) { c.PowerCut(dice, c.all()...) }},
 }
 
@@ -186,6 +205,10 @@ func is[T any](c *Cluster) bool  { _, ok := c.kind.(T); return ok }
 
 // A thief talks with members other than the one that he robs.
 func hasOthers(c *Cluster) bool { return c.size > 1 }
+
+// Members that move, or are replaced, need others that they can be found by.
+func canMove(c *Cluster) bool    { return is[mover](c) && hasHooks(c) && hasOthers(c) }
+func canReplace(c *Cluster) bool { return canMove(c) && c.voters() > 2 }
 
 func canBeShaped(c *Cluster) bool { return hasNetwork(c) && c.links.unshapable() == nil }
 func hasRegions(c *Cluster) bool  { return hasNetwork(c) && len(c.regions) == c.size }

@@ -86,7 +86,9 @@ func (c *Cluster) giveShares(i int) bool {
 			_, _ = c.try(i, "PUT", "/v1/sys/unseal", map[string]string{"key": share}, nil)
 		}
 		if c.unsealed(i) {
+			c.ceremonies.mu.Lock()
 			c.Shares = shares
+			c.ceremonies.mu.Unlock()
 			return true
 		}
 	}

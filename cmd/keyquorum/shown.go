@@ -24,7 +24,7 @@ type likeness func(value string) bool
 var harmless = map[string]likeness{
 	"config": isFile, "data": isFile, "usage-log": isFile, "tls-cert": isFile, "tls-key": isFile,
 	"break-glass-socket": isFile,
-	"snapshots-folder": isFile, "snapshots-s3-ca": isFile, "snapshots-s3-credentials": isFile,
+	"snapshots-folder":   isFile, "snapshots-s3-ca": isFile, "snapshots-s3-credentials": isFile,
 
 	"listen": isListener, "cluster-listen": isListener, "gossip-listen": isListener,
 	"api-addr": isURL, "cluster-addr": isReachable, "gossip-addr": isReachable,
