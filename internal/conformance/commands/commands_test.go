@@ -35,7 +35,7 @@ func TestCommands(t *testing.T) {
 func (s *scene) firstDay() {
 	s.t.Helper()
 	const here = "new node"
-	s.health(s.node, probes(true, false, false, false))
+	s.health(here, s.node, probes(true, false, false, false))
 	s.once(here, append(blankRows(), initRow())...)
 	s.visit(here, unsealRows())
 	s.learn(s.node)
@@ -68,14 +68,14 @@ func (s *scene) pass(where string, node int) {
 	if s.other == s.c.Leader() {
 		s.other = (node + 2) % spares
 	}
-	s.health(node, probes(false, false, false, s.leads))
+	s.health(where, node, probes(false, false, false, s.leads))
 	s.visit(where, dailyRows(), raftRows(), snapshotRows(), rekeyRows(), rootRows(), insteadRows(),
 		[]command{healthRow()})
 	s.visit(where, joinRows(), memberRows())
 	s.removed()
 	s.visit(where, []command{sealRow()})
 	s.sealed = true
-	s.health(node, probes(false, false, true, s.leads))
+	s.health("sealed "+where, node, probes(false, false, true, s.leads))
 	s.visit("sealed "+where, dailyRows(), raftRows(), memberRows(), snapshotRows(), rekeyRows(),
 		rootRows(), insteadRows(), []command{healthRow(), stepDownRow()}, unsealRefusals())
 	s.sealed = false
@@ -86,21 +86,22 @@ func (s *scene) pass(where string, node int) {
 // removed ends the node that was removed, which has learned of it, and names the next to join.
 func (s *scene) removed() {
 	s.t.Helper()
-	s.health(s.spare, probes(false, true, false, false))
+	s.health("removed node", s.spare, probes(false, true, false, false))
 	s.c.Forget(s.spare)
 	s.spare++
 }
 
 // health may take a moment to be so: a node learns from others that it was removed.
-func (s *scene) health(node int, list []probe) {
+func (s *scene) health(where string, node int, list []probe) {
 	s.t.Helper()
 	err := s.probed(node, list)
 	for end := time.Now().Add(waiting); err != nil && time.Now().Before(end); {
 		time.Sleep(time.Second)
 		err = s.probed(node, list)
 	}
+	s.report.record(healthRow(), s.client, where, err)
 	if err != nil {
-		s.t.Errorf("node %d: %v", node, err)
+		s.t.Errorf("%s at a %s: %v", s.client, where, err)
 	}
 }
 

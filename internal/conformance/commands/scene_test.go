@@ -114,7 +114,7 @@ func (s *scene) play(c command, token string) error {
 
 // ask makes a call, and makes it again for a while where it may take one.
 func (s *scene) ask(c step, at session, want expectation) (answer any, err error) {
-	for end := time.Now().Add(waiting); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(waiting); ; time.Sleep(200 * time.Millisecond) {
 		answer, err = c.call(s, at)
 		if !c.eventually || want.met(s, answer, err) == nil || time.Now().After(end) {
 			return answer, err
