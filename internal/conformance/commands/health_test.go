@@ -36,8 +36,10 @@ func probes(blank, removed, sealed, leads bool) []probe {
 	others := "?activecode=298&standbycode=298&sealedcode=298&uninitcode=298&removedcode=298&" +
 		"performancestandbycode=298&haunhealthycode=298&drsecondarycode=298"
 	state := func(usual int, name string) []probe {
-		return []probe{{"", usual}, {"?" + name + "=299", 299}, {others, 298},
-			{others + "&" + name + "=", 298}, {"?" + name + "=none", 400}, {"?drsecondarycode=299", usual}}
+		return []probe{
+			{"", usual}, {"?" + name + "=299", 299}, {others, 298}, {others + "&" + name + "=", 298},
+			{"?" + name + "=none", 400}, {"?drsecondarycode=299", usual},
+		}
 	}
 	switch {
 	case blank:

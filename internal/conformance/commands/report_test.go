@@ -146,7 +146,7 @@ func TestPageHasTheList(t *testing.T) {
 		return
 	}
 	if os.Getenv("KEYQUORUM_WRITE") == "" {
-		t.Fatal("docs/vault-commands.md does not have the list of this package: KEYQUORUM_WRITE=1 writes it")
+		t.Fatal("docs/vault-commands.md does not have this package's list: KEYQUORUM_WRITE=1 writes it")
 	}
 	must(t, os.WriteFile(path, []byte(want), 0o644))
 }

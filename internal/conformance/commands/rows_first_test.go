@@ -22,7 +22,8 @@ func blankRows() []command {
 			{asks: "GET key-status", call: get((*bao.Sys).KeyStatus, (*vault.Sys).KeyStatus),
 				answers: refusal{503, "not initialized"}},
 		}},
-		initWith("operator init (a threshold above the shares)", 3, 4, refusal{400, "secret_threshold must be"}),
+		initWith("operator init (a threshold above the shares)", 3, 4,
+			refusal{400, "secret_threshold must be"}),
 		initWith("operator init (no shares)", 0, 0, refusal{400, "secret_shares must be"}),
 		recoveryShares(),
 	}
