@@ -40,15 +40,16 @@ var smallRuns = map[string]struct{ pkg, test, none string }{
 	"alerts": {none: "Prometheus takes a minute to compile; that metrics and runbooks are there is " +
 		"tested in internal/archtest"},
 	"model": {pkg: "internal/leasemodel", test: "TestWholeProtocol"},
-	"conformance": {none: "Microsoft's suites take minutes, and fetch what they need; the parts of the " +
-		"run that need no cluster are tested in internal/conformance"},
-	"mutants": {pkg: "internal/mutants", test: "TestLeaseBugsAreFound"},
-	"bench":   {pkg: "internal/bench", test: "TestSmallRuns"},
-	"load":    {pkg: "internal/bench", test: "TestSmallRuns"},
-	"gobench": {none: "plaintests has each benchmark run once"},
-	"fuzz":    {none: "go test runs every target on its seeds"},
-	"lint":    {none: "the linter need not be installed; go vet is part of test"},
-	"clean":   {none: "it removes a folder"},
+	// Microsoft's suites take minutes, and fetch what they need; the parts of the run that need no
+	// cluster are tested in internal/conformance.
+	"conformance": {pkg: "internal/conformance/commands", test: "TestCommands"},
+	"mutants":     {pkg: "internal/mutants", test: "TestLeaseBugsAreFound"},
+	"bench":       {pkg: "internal/bench", test: "TestSmallRuns"},
+	"load":        {pkg: "internal/bench", test: "TestSmallRuns"},
+	"gobench":     {none: "plaintests has each benchmark run once"},
+	"fuzz":        {none: "go test runs every target on its seeds"},
+	"lint":        {none: "the linter need not be installed; go vet is part of test"},
+	"clean":       {none: "it removes a folder"},
 }
 
 var targetLine = regexp.MustCompile(`(?m)^([a-z]+):`)
