@@ -72,6 +72,7 @@ plaintests:
 	cd internal/packaging && go vet ./... && nice -n 15 ../../bin/gotest -timeout $(TEST_TIMEOUT) ./...
 	nice -n 15 bin/gotest -timeout $(TEST_TIMEOUT) ./internal/leasemodel/... ./internal/thiefmodel
 	nice -n 15 bin/gotest -timeout $(TEST_TIMEOUT) -run '^TestProcessAfterAPowerCutWaits$$' ./cluster
+	nice -n 15 bin/gotest -timeout $(TEST_TIMEOUT) -run '^TestCommands$$' ./internal/conformance/commands
 	nice -n 15 bin/gotest -count=1 -timeout $(TEST_TIMEOUT) -run '^TestLeaseBugsAreFound$$' ./internal/mutants
 	@once=$$(nice -n 15 go test -timeout $(TEST_TIMEOUT) -short -run '^$$' -bench . -benchtime 1x $(BENCHED) 2>&1) || \
 		{ echo "$$once"; exit 1; }

@@ -102,15 +102,44 @@ func TestEveryBenchmarkIsRunOnce(t *testing.T) {
 	_, list, _ := strings.Cut(makefile(t), "\nBENCHED := ")
 	list, _, _ = strings.Cut(list, "\n")
 	benched := strings.Fields(list)
+	eachTestFile(t, func(dir, text string) {
+		if strings.Contains(text, "\nfunc Benchmark") && !slices.Contains(benched, dir) {
+			t.Errorf("%s has benchmarks, and the Makefile's BENCHED does not name it", dir)
+		}
+	})
+}
+
+var left = regexp.MustCompile(`KEYQUORUM_HEAVY.\) == "later"`)
+
+// What racetests leaves out, because it says KEYQUORUM_HEAVY=later, plaintests runs.
+func TestWhatRacetestsLeavesIsRun(t *testing.T) {
+	_, plain, _ := strings.Cut(makefile(t), "\nplaintests:\n")
+	plain, _, _ = strings.Cut(plain, "\n\n")
+	run, found := strings.Fields(plain), 0
+	eachTestFile(t, func(dir, text string) {
+		if !left.MatchString(text) {
+			return
+		}
+		found++
+		if !slices.Contains(run, dir) {
+			t.Errorf("%s leaves tests to plaintests, and the Makefile's does not run any of it", dir)
+		}
+	})
+	if found == 0 {
+		t.Error("no package leaves tests to plaintests: there is nothing to hold")
+	}
+}
+
+// eachTestFile shows every file of tests, and its package as go test is given it.
+func eachTestFile(t *testing.T, show func(dir, text string)) {
+	t.Helper()
 	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		b, err := os.ReadFile(path)
 		dir, _ := filepath.Rel(root, filepath.Dir(path))
-		if strings.Contains(string(b), "\nfunc Benchmark") && !slices.Contains(benched, "./"+dir) {
-			t.Errorf("%s has benchmarks, and the Makefile's BENCHED does not name ./%s", path, dir)
-		}
+		show("./"+dir, string(b))
 		return err
 	})
 	if err != nil {

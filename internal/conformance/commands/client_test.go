@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -144,6 +145,41 @@ func list(path string) call {
 		}
 		return vaultData(at.vault.Logical().List(path))
 	}
+}
+
+// remove is how commands delete what has no method.
+func remove(path string) call {
+	return func(_ *scene, at session) (any, error) {
+		if at.bao != nil {
+			return baoData(at.bao.Logical().Delete(path))
+		}
+		return vaultData(at.vault.Logical().Delete(path))
+	}
+}
+
+// raw is how commands read what may be no JSON: the answer is its text.
+func raw(path string) call {
+	return each(
+		func(_ *scene, on *bao.Client) (any, error) {
+			answer, err := on.Logical().ReadRaw(path)
+			if err != nil {
+				return nil, err
+			}
+			return bodyOf(answer.Response)
+		},
+		func(_ *scene, on *vault.Client) (any, error) {
+			answer, err := on.Logical().ReadRaw(path)
+			if err != nil {
+				return nil, err
+			}
+			return bodyOf(answer.Response)
+		})
+}
+
+func bodyOf(answer *http.Response) (any, error) {
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	return string(body), err
 }
 
 func baoData(s *bao.Secret, err error) (any, error) {

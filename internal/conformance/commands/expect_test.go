@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"time"
@@ -33,6 +34,13 @@ func (r refusal) met(_ *scene, answer any, err error) error {
 // prints are the fields that a command prints, by their names in the struct that the client has
 // decoded: each is a value, or a judge of one. The one called "" is the answer itself.
 type prints map[string]any
+
+// with is one field more.
+func with(p prints, name string, want any) prints {
+	more := maps.Clone(p)
+	more[name] = want
+	return more
+}
 
 // A judge says whether a field is as it must be.
 type judge func(s *scene, got any) bool

@@ -42,6 +42,14 @@ func (s *scene) publicKeys(n int) (all []string) {
 	return all
 }
 
+// decrypted opens what is encrypted for the holders of shares, in their order.
+func (s *scene) decrypted(messages []string) (all []string) {
+	for i, message := range messages {
+		all = append(all, decrypted(s.t, s.holders[i], message))
+	}
+	return all
+}
+
 func decrypted(t *testing.T, e *openpgp.Entity, message string) string {
 	t.Helper()
 	b, err := base64.StdEncoding.DecodeString(message)

@@ -3,6 +3,7 @@ package commands_test
 import (
 	"cmp"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,9 +34,10 @@ func newReport() *report {
 // everyRow is the whole list, in the order in which commands are explained.
 func everyRow() []command {
 	return slices.Concat([]command{statusRow(), initRow(), initAgain(), initStatus(true)},
-		unsealRows(), unsealRefusals(), joinRows(), dailyRows(), blankRows(), raftRows(),
-		memberRows(), snapshotRows(), rekeyRows(), rootRows(),
-		[]command{stepDownRow(), sealRow(), healthRow()}, insteadRows())
+		unsealRows(), unsealRefusals(), joinRows(true), joinRows(false), dailyRows(), blankRows(),
+		raftRows(), memberRows(true), snapshotRows(), rekeyRows(),
+		[]command{restoreRow(ofBefore)}, rootRows(), []command{stepDownRow(), sealRow(), healthRow()},
+		settingRows(), debugRows(), insteadRows())
 }
 
 func (r *report) record(c command, client, where string, err error) {
@@ -95,16 +97,20 @@ func (c command) calls() string {
 	return calls
 }
 
-// outcome is what the last step says to whoever may ask.
+// outcome is what the last step says to whoever may ask, and what is to be said beside that.
 func (c command) outcome() string {
+	outcome := "served"
 	r, refused := c.steps[len(c.steps)-1].answers.(refusal)
 	switch {
-	case !refused || r.words == sealedText:
-		return "served"
-	case r.status == 501:
-		return "says instead: " + r.words
+	case refused && r.status == http.StatusNotImplemented:
+		outcome = "says instead: " + r.words
+	case refused && r.words != sealedText:
+		outcome = fmt.Sprint("refused, ", r.status, ": ", r.words)
 	}
-	return fmt.Sprint("refused, ", r.status, ": ", r.words)
+	if c.note != "" {
+		outcome += "; " + c.note
+	}
+	return outcome
 }
 
 func aligned(lines [][]string) string {
@@ -131,7 +137,8 @@ const (
 	pageEnds   = "<!-- end of the table -->\n"
 )
 
-// TestPageHasTheList holds docs/vault-commands.md to the list. KEYQUORUM_WRITE=1 writes the table anew.
+// TestPageHasTheList holds docs/vault-commands.md to the list. KEYQUORUM_WRITE=1 writes the table
+// anew.
 func TestPageHasTheList(t *testing.T) {
 	path := filepath.Join("..", "..", "..", "docs", "vault-commands.md")
 	page, err := os.ReadFile(path)

@@ -47,10 +47,8 @@ func initRow() command {
 	c.steps[1].keep = func(s *scene, answer any) {
 		keys, err := field(answer, "KeysB64")
 		must(s.t, err)
-		for i, key := range keys.([]string) {
-			s.shares = append(s.shares, decrypted(s.t, s.holders[i], key))
-		}
-		s.c.Shares, s.c.Token = s.shares, decrypted(s.t, s.holders[3], text(answer, "RootToken"))
+		s.shares = s.decrypted(keys.([]string))
+		s.c.Token = decrypted(s.t, s.holders[3], text(answer, "RootToken"))
 	}
 	return c
 }
@@ -106,7 +104,7 @@ func unsealWith(name string, n int, answers, leader expectation) command {
 	key := func(s *scene) string { return s.shares[n] }
 	return command{name: name, open: true, steps: []step{
 		{asks: "PUT unseal", call: give(key, (*bao.Sys).Unseal, (*vault.Sys).Unseal),
-			answers: answers, eventually: !sealed},
+			answers: answers, eventually: true},
 		{asks: "GET leader", call: get((*bao.Sys).Leader, (*vault.Sys).Leader), answers: leader,
 			eventually: !sealed},
 	}}
@@ -120,12 +118,14 @@ func unsealRefusals() []command {
 			{asks: "PUT unseal", call: call, answers: refusal{400, why}},
 		}}
 	}
+	wrong := refused("operator unseal KEY (a wrong one)",
+		give(text(wrongShare), (*bao.Sys).Unseal, (*vault.Sys).Unseal), "invalid key")
+	wrong.note = "the others stay"
 	return []command{
 		refused("operator unseal KEY (no share)",
 			give(text("no share!"), (*bao.Sys).Unseal, (*vault.Sys).Unseal),
 			"'key' must be a valid hex or base64 string"),
-		refused("operator unseal KEY (a wrong one)",
-			give(text(wrongShare), (*bao.Sys).Unseal, (*vault.Sys).Unseal), "invalid key"),
+		wrong,
 		refused("operator unseal -reset",
 			get((*bao.Sys).ResetUnsealProcess, (*vault.Sys).ResetUnsealProcess),
 			"a reset takes a share too"),
@@ -139,10 +139,15 @@ func unsealRefusals() []command {
 	}
 }
 
-// joinRows make a node without data a member, through the one that is visited.
-func joinRows() []command {
-	rows := append([]command{{name: "operator raft join ADDRESS", open: true, steps: []step{
-		{asks: "POST storage/raft/join", call: join(func(s *scene) int { return s.node }),
+// joinRows make a node without data a member, through the one that is visited, with a vote or
+// without one.
+func joinRows(votes bool) []command {
+	name := "operator raft join ADDRESS"
+	if !votes {
+		name = "operator raft join -non-voter -retry ADDRESS"
+	}
+	rows := append([]command{{name: name, open: true, steps: []step{
+		{asks: "POST storage/raft/join", call: join(func(s *scene) int { return s.node }, votes),
 			answers: prints{"Joined": true}},
 	}}}, unsealRows()...)
 	for i := range rows {
@@ -153,21 +158,23 @@ func joinRows() []command {
 
 // joinedAlready: scripts tell a member at every start to join. That is right, while it is sealed.
 func joinedAlready() command {
-	return command{name: "operator raft join ADDRESS (a member)", open: true, steps: []step{
-		{asks: "POST storage/raft/join", call: join(func(s *scene) int { return s.other }),
-			answers: refusal{500, "node must be sealed before joining"},
-			sealed:  prints{"Joined": true}},
-	}}
+	return command{name: "operator raft join ADDRESS (a member)", open: true,
+		note: "sealed, it says that it has joined", steps: []step{
+			{asks: "POST storage/raft/join", call: join(func(s *scene) int { return s.other }, true),
+				answers: refusal{500, "node must be sealed before joining"},
+				sealed:  prints{"Joined": true}},
+		}}
 }
 
-func join(through func(s *scene) int) call {
+// join waits for nothing where the member is not to vote: the node tries until it is one.
+func join(through func(s *scene) int, votes bool) call {
 	return each(
 		func(s *scene, on *bao.Client) (any, error) {
 			return on.Sys().RaftJoin(&bao.RaftJoinRequest{LeaderAPIAddr: s.c.URL(through(s)),
-				LeaderCACert: s.ca})
+				LeaderCACert: s.ca, NonVoter: !votes, Retry: !votes})
 		},
 		func(s *scene, on *vault.Client) (any, error) {
 			return on.Sys().RaftJoin(&vault.RaftJoinRequest{LeaderAPIAddr: s.c.URL(through(s)),
-				LeaderCACert: s.ca})
+				LeaderCACert: s.ca, NonVoter: !votes, Retry: !votes})
 		})
 }

@@ -78,8 +78,12 @@ func insteadRows() []command {
 		row("kv get -mount=secret NAME", "GET internal/ui/mounts/secret",
 			read("sys/internal/ui/mounts/secret"), "There are no mounts"),
 		row("namespace list", "GET namespaces", list("sys/namespaces"), "There are no namespaces"),
-		row("monitor", "GET monitor", monitor, "A node's log goes to its standard error"),
-		row("debug", "GET host-info", read("sys/host-info"), "keyquorum status"),
+		row("write -f sys/rotate/root", "PUT rotate/root",
+			write("sys/rotate/root", body(nil)), "keyquorum operator rekey"),
+		row("write sys/storage/raft/snapshot-auto/config/NAME",
+			"PUT storage/raft/snapshot-auto/config/daily",
+			write("sys/storage/raft/snapshot-auto/config/daily", body(map[string]any{"interval": "6h"})),
+			"The configuration of each node"),
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 // A command is a row of the table: what bao and vault make of one command line.
 type command struct {
 	name  string // without bao or vault
+	note  string // what the page says of it beside that it is served, or refused
 	spare bool   // it is played at a node that joins, through the one that is visited
 	open  bool   // it takes no token
 	steps []step // in order; the first one that is refused ends it
@@ -31,6 +32,7 @@ type step struct {
 	sealed     expectation // of an open call to a sealed node, where it differs
 	eventually bool        // it may take a while, and is asked again until then
 	keep       func(s *scene, answer any)
+	then       func(s *scene) error // says what must be so now and is not
 }
 
 // A scene is a cluster that one client sees, from the first day on.
@@ -46,6 +48,7 @@ type scene struct {
 	node   int // that is visited
 	other  int // a member that is not visited, and does not lead
 	spare  int // a node that joins and is removed again
+	led    int // that leads while this one is visited
 	leads  bool
 	sealed bool
 	ids    map[int]string // what the cluster calls its nodes
@@ -53,7 +56,12 @@ type scene struct {
 	shares   []string // in force, hex
 	shown    []string // by a rekey, and not in force yet
 	nonce    string   // of what is under way
+	otp      string   // that masks the root token of now
+	encoded  string   // that token, masked
+	term     int      // of the keyring
 	snapshot []byte
+	made     int    // vaults, while there was a snapshot
+	vault    string // the path of the last one
 }
 
 const (
@@ -107,6 +115,11 @@ func (s *scene) play(c command, token string) error {
 		}
 		if step.keep != nil {
 			step.keep(s, answer)
+		}
+		if step.then != nil {
+			if err := step.then(s); err != nil {
+				return fmt.Errorf("%s: %w", step.asked(s.client), err)
+			}
 		}
 	}
 	return nil

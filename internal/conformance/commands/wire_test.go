@@ -32,7 +32,8 @@ func (w *wire) look(answer *http.Response) error {
 	switch {
 	case !strings.Contains(answer.Header.Get("Cache-Control"), "no-store"):
 		return fmt.Errorf("Cache-Control %q", answer.Header.Get("Cache-Control"))
-	case answer.StatusCode == http.StatusNoContent || kind == "application/gzip":
+	case answer.StatusCode == http.StatusNoContent || kind == "application/gzip",
+		strings.HasPrefix(kind, "text/plain"):
 		return nil
 	case !strings.HasPrefix(kind, "application/json"):
 		return fmt.Errorf("Content-Type %q", kind)
