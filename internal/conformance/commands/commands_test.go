@@ -15,7 +15,7 @@ import (
 // conformance shows the table.
 func TestCommands(t *testing.T) {
 	if os.Getenv("KEYQUORUM_HEAVY") == "later" {
-		t.Skip("make test runs this without the race detector: under it, it takes minutes")
+		t.Skip("make test runs this without the race detector: it is long under it")
 	}
 	forgetEnvironment(t)
 	r := newReport()

@@ -79,11 +79,11 @@ func insteadRows() []command {
 			read("sys/internal/ui/mounts/secret"), "There are no mounts"),
 		row("namespace list", "GET namespaces", list("sys/namespaces"), "There are no namespaces"),
 		row("write -f sys/rotate/root", "PUT rotate/root",
-			write("sys/rotate/root", body(nil)), "keyquorum operator rekey"),
+			write("sys/rotate/root", body(nil)), "A new root key has new shares: keyquorum operator rekey"),
 		row("write sys/storage/raft/snapshot-auto/config/NAME",
 			"PUT storage/raft/snapshot-auto/config/daily",
 			write("sys/storage/raft/snapshot-auto/config/daily", body(map[string]any{"interval": "6h"})),
-			"The configuration of each node"),
+			"The configuration of each node says how often the cluster takes snapshots"),
 	}
 }
 

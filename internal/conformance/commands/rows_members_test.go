@@ -37,7 +37,7 @@ func raftRows() []command {
 		}},
 		{name: "operator raft autopilot set-config (no quorum)", steps: []step{
 			{asks: "POST storage/raft/autopilot/configuration", call: configure(2),
-				answers: refusal{400, "min_quorum"}},
+				answers: refusal{400, "min_quorum must be set when cleanup_dead_servers is"}},
 		}},
 	}
 }
@@ -173,5 +173,6 @@ func change(verb string, who func(*scene) string, words string) command {
 }
 
 func nobodys(verb string) command {
-	return change(verb, func(*scene) string { return "nobody" }, "nobody")
+	return change(verb, func(*scene) string { return "nobody" },
+		"is not in the configuration; its servers are")
 }

@@ -43,11 +43,11 @@ func debugRows() []command {
 		refused("config", "GET config/state/sanitized", instead),
 		refused("host", "GET host-info", instead),
 		refused("requests", "GET in-flight-req", instead),
-		refused("replication-status", "GET replication/status", "Nodes in several regions are one"),
-		{name: "debug -target=metrics", note: "as text; the command keeps only JSON", steps: []step{
-			{asks: "GET metrics", call: raw("sys/metrics"),
-				answers: prints{"": has("# TYPE vault_core_unsealed gauge")}},
-		}},
+		refused("replication-status", "GET replication/status",
+			"Nodes in several regions are one cluster"),
+		{name: "debug -target=metrics", note: "as text, and the command keeps nothing but JSON",
+			steps: []step{{asks: "GET metrics", call: raw("sys/metrics"),
+				answers: prints{"": has("# TYPE vault_core_unsealed gauge")}}}},
 		{name: "debug -target=pprof", steps: []step{
 			{asks: "GET pprof/goroutine", call: raw("sys/pprof/goroutine"),
 				answers: prints{"": has("goroutine profile: total")}},
@@ -59,7 +59,8 @@ func debugRows() []command {
 				answers: prints{"Sealed": false}, sealed: prints{"Sealed": true}},
 		}},
 		{name: "monitor", steps: []step{
-			{asks: "GET monitor", call: monitor, answers: refusal{501, "A node's log goes to"}},
+			{asks: "GET monitor", call: monitor,
+				answers: refusal{501, "A node's log goes to its standard error"}},
 		}},
 	}
 }

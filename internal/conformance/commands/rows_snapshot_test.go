@@ -21,7 +21,7 @@ func snapshotRows() []command {
 		}},
 		{name: "operator raft snapshot restore -force FILE", steps: []step{
 			{asks: "POST storage/raft/snapshot-force", call: restore(true, (*scene).saved),
-				answers: refusal{501, "keyquorum operator recover"}},
+				answers: refusal{501, "keyquorum operator recover makes a new cluster of the file"}},
 		}},
 	}
 }
