@@ -134,7 +134,8 @@ model: #: check read leases, and signed transactions against a thief, in every s
 	go run ./internal/thiefmodel $(ARGS)
 	KEYQUORUM_RULES=all go test -count=1 -timeout 60m ./internal/leasemodel/rules
 
-conformance: ## run Microsoft's SDK tests, and others', on every node
+conformance: ## make the calls of bao and vault, and run Microsoft's tests
+	go test -count=1 -v -run '^TestCommands$$' ./internal/conformance/commands
 	KEYQUORUM_CONFORMANCE=1 go test -count=1 -timeout 30m -v $(ARGS) ./internal/conformance
 
 mutants: #: seed known bugs, one at a time, and run the tests that must find them (ARGS='-run name')

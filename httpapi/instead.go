@@ -15,6 +15,14 @@ const (
 	noMounts = "There are no mounts: keyquorum vault list shows the vaults, which hold secrets and keys."
 	noEngine = "Applications use Azure Key Vault's API, at a vault's own host name; so does keyquorum " +
 		"secret (docs/from-vault.md)."
+
+	noBackups = "No copies of new shares are kept: the answer that shows them is the only one. " +
+		"Encrypt them for their holders (pgp_keys), and verify them (require_verification)."
+	noProfiles = "Of Go's profiles there is sys/pprof/goroutine alone: what others show may be what the " +
+		"node holds."
+	noDebug = "keyquorum operator debug gathers what the nodes tell of themselves, without secrets " +
+		"(docs/running.md)."
+	noRecovery = "There are no recovery keys: rekey and generate-root take the unseal shares."
 )
 
 // insteads are by path: each is for all that is below it, too.
@@ -25,6 +33,12 @@ var insteads = []struct{ path, do string }{
 			"with the shares of its day (docs/backup.md)."},
 	{"sys/storage/raft/bootstrap", "keyquorum operator init makes a cluster of its first node, and " +
 		"keyquorum operator raft join adds each other."},
+	{"sys/storage/raft/snapshot-auto", "The configuration of each node says how often the cluster " +
+		"takes snapshots, and where to (docs/backup.md)."},
+	{"sys/rekey/backup", noBackups}, {"sys/rotate/root/backup", noBackups},
+	{"sys/rekey/recovery-key-backup", noRecovery}, {"sys/rekey-recovery-key", noRecovery},
+	{"sys/rotate/root", "A new root key has new shares: keyquorum operator rekey."},
+	{"sys/rotate/recovery", noRecovery}, {"sys/generate-recovery-token", noRecovery},
 	{"sys/policies", noPolicies}, {"sys/policy", noPolicies}, {"sys/capabilities", noPolicies},
 	{"sys/capabilities-self", noPolicies}, {"sys/capabilities-accessor", noPolicies},
 	{"sys/audit", noDevices}, {"sys/audit-hash", noDevices}, {"sys/config/auditing", noDevices},
@@ -38,6 +52,10 @@ var insteads = []struct{ path, do string }{
 	{"sys/quotas", "The server's settings throttle and throttle-burst bound requests (docs/limits.md)."},
 	{"sys/plugins", "There are no plugins."},
 	{"sys/config/cors", "No browser is served."}, {"sys/config/ui", "There is no user interface."},
+	{"sys/monitor", "A node's log goes to its standard error: journalctl -fu keyquorum follows it, " +
+		"and sys/loggers sets its level."},
+	{"sys/host-info", noDebug}, {"sys/in-flight-req", noDebug}, {"sys/config/state", noDebug},
+	{"sys/pprof", noProfiles},
 	{"sys/license", "It needs no licence."},
 }
 

@@ -117,7 +117,13 @@ func TestVaultsCallsThatAreNotServed(t *testing.T) {
 		status       int
 		says         string
 	}{
-		{"GET", "sys/monitor", 501, "GET /v1/sys/monitor is not served: Keyquorum has some of"},
+		{"GET", "sys/monitor", 501, "GET /v1/sys/monitor is not served: A node's log goes to"},
+		{"DELETE", "sys/rekey/backup", 501, "No copies of new shares are kept"},
+		{"GET", "sys/rotate/root/backup", 501, "No copies of new shares are kept"},
+		{"GET", "sys/rotate/recovery/init", 501, "There are no recovery keys"},
+		{"PUT", "sys/rotate/root", 501, "keyquorum operator rekey"},
+		{"GET", "sys/pprof/heap", 501, "sys/pprof/goroutine alone"},
+		{"PUT", "sys/storage/raft/snapshot-auto/config/x", 501, "The configuration of each node"},
 		{"PUT", "sys/storage/raft/snapshot-force", 501, "keyquorum operator recover"},
 		{"POST", "sys/storage/raft/bootstrap", 501, "keyquorum operator init"},
 		{"GET", "sys/policiesque", 501, "Keyquorum has some of"},

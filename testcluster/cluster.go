@@ -224,13 +224,19 @@ func dialSocket(ctx context.Context, address string) (net.Conn, error) {
 	return dialer.DialContext(ctx, "tcp", address)
 }
 
-// begin brings all nodes up as one unsealed cluster of voters.
-func (c *Cluster) begin() {
+// run has all nodes run until the test ends.
+func (c *Cluster) run() {
 	c.t.Helper()
 	c.t.Cleanup(c.close)
 	for i := range c.size {
 		c.Start(i)
 	}
+}
+
+// begin brings all nodes up as one unsealed cluster of voters.
+func (c *Cluster) begin() {
+	c.t.Helper()
+	c.run()
 	var shown struct {
 		Keys  []string `json:"keys"`
 		Token string   `json:"root_token"`

@@ -25,11 +25,26 @@ import (
 // before it is opened.
 func New(t testing.TB, n int, configure ...func(i int, config *node.Config)) *Cluster {
 	t.Helper()
+	c := inBubble(t, n, configure...)
+	c.begin()
+	return c
+}
+
+// Blank is New with nodes that run and were never initialised: none is a member of anything.
+// Whoever initialises one sets Token and Shares, before anything is asked that takes them.
+func Blank(t testing.TB, n int) *Cluster {
+	t.Helper()
+	c := inBubble(t, n)
+	c.run()
+	return c
+}
+
+func inBubble(t testing.TB, n int, configure ...func(i int, config *node.Config)) *Cluster {
+	t.Helper()
 	c := newCluster(t, n, nodeName)
 	network := NewNetwork()
 	c.links = nodesNetwork{network}
 	c.kind = bubbled{newInside(c, &bubble{network: network}, configure...), network}
-	c.begin()
 	return c
 }
 

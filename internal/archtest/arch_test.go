@@ -149,6 +149,8 @@ var rooms = map[string][]string{
 	"internal/vectors":    {},
 	"internal/wrapper":    {},
 
+	"internal/conformance/commands": {},
+
 	"internal/leasemodel/one":   {"internal/leasemodel"},
 	"internal/leasemodel/rules": {"cluster/lease", "internal/leasemodel", "internal/overlay"},
 	"internal/leasemodel/run": {"internal/leasemodel", "internal/leasemodel/rules",

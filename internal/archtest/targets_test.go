@@ -40,15 +40,16 @@ var smallRuns = map[string]struct{ pkg, test, none string }{
 	"alerts": {none: "Prometheus takes a minute to compile; that metrics and runbooks are there is " +
 		"tested in internal/archtest"},
 	"model": {pkg: "internal/leasemodel", test: "TestWholeProtocol"},
-	"conformance": {none: "Microsoft's suites take minutes, and fetch what they need; the parts of the " +
-		"run that need no cluster are tested in internal/conformance"},
-	"mutants": {pkg: "internal/mutants", test: "TestLeaseBugsAreFound"},
-	"bench":   {pkg: "internal/bench", test: "TestSmallRuns"},
-	"load":    {pkg: "internal/bench", test: "TestSmallRuns"},
-	"gobench": {none: "plaintests has each benchmark run once"},
-	"fuzz":    {none: "go test runs every target on its seeds"},
-	"lint":    {none: "the linter need not be installed; go vet is part of test"},
-	"clean":   {none: "it removes a folder"},
+	// Microsoft's suites take minutes, and fetch what they need; the parts of the run that need no
+	// cluster are tested in internal/conformance.
+	"conformance": {pkg: "internal/conformance/commands", test: "TestCommands"},
+	"mutants":     {pkg: "internal/mutants", test: "TestLeaseBugsAreFound"},
+	"bench":       {pkg: "internal/bench", test: "TestSmallRuns"},
+	"load":        {pkg: "internal/bench", test: "TestSmallRuns"},
+	"gobench":     {none: "plaintests has each benchmark run once"},
+	"fuzz":        {none: "go test runs every target on its seeds"},
+	"lint":        {none: "the linter need not be installed; go vet is part of test"},
+	"clean":       {none: "it removes a folder"},
 }
 
 var targetLine = regexp.MustCompile(`(?m)^([a-z]+):`)
@@ -101,15 +102,23 @@ func TestEveryBenchmarkIsRunOnce(t *testing.T) {
 	_, list, _ := strings.Cut(makefile(t), "\nBENCHED := ")
 	list, _, _ = strings.Cut(list, "\n")
 	benched := strings.Fields(list)
+	eachTestFile(t, func(dir, text string) {
+		if strings.Contains(text, "\nfunc Benchmark") && !slices.Contains(benched, dir) {
+			t.Errorf("%s has benchmarks, and the Makefile's BENCHED does not name it", dir)
+		}
+	})
+}
+
+// eachTestFile shows every file of tests, and its package as go test is given it.
+func eachTestFile(t *testing.T, show func(dir, text string)) {
+	t.Helper()
 	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		b, err := os.ReadFile(path)
 		dir, _ := filepath.Rel(root, filepath.Dir(path))
-		if strings.Contains(string(b), "\nfunc Benchmark") && !slices.Contains(benched, "./"+dir) {
-			t.Errorf("%s has benchmarks, and the Makefile's BENCHED does not name ./%s", path, dir)
-		}
+		show("./"+dir, string(b))
 		return err
 	})
 	if err != nil {
@@ -126,27 +135,18 @@ func TestHeavyTestsAreRun(t *testing.T) {
 		t.Skip("there is no make")
 	}
 	run := printed(t, "-n", "plaintests")
-	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, "_test.go") || strings.Contains(path, "archtest") {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		dir, _ := filepath.Rel(root, filepath.Dir(path))
-		for _, at := range heavyCall.FindAllIndex(b, -1) {
-			before := strings.Split(strings.TrimSpace(string(b[:at[0]])), "\n")
+	eachTestFile(t, func(dir, text string) {
+		for _, at := range heavyCall.FindAllStringIndex(text, -1) {
+			before := strings.Split(strings.TrimSpace(text[:at[0]]), "\n")
 			head := before[len(before)-1]
 			name, _, _ := strings.Cut(strings.TrimPrefix(head, "func "), "(")
-			word := regexp.MustCompile(`[(|]` + regexp.QuoteMeta(name) + `[|)].* ./` + dir + `/`)
+			word := regexp.MustCompile(`[(|]` + regexp.QuoteMeta(name) + `[|)].* ` + dir + `/`)
 			if !strings.HasPrefix(head, "func Test") || !word.MatchString(run) {
-				t.Errorf("%s: %s is not in make plaintests: heavy.Test(t) must be a test's first line",
-					path, name)
+				t.Errorf("%s: %s is not in make plaintests: its mark must be a test's first line",
+					dir, name)
 			}
 		}
-		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // Plain make fits a terminal of 24 rows and 80 columns, names every target, and says with which of
