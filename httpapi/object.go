@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"keyquorum/vault"
@@ -41,7 +42,8 @@ func (c *call) lookBack(verb func(*vault.Vaults, context.Context, vault.Operator
 	past, done, err := c.past()
 	if err != nil {
 		err = recordedHere(err)
-		if c.record(ref.Name, domainError(err)) != nil {
+		c.detail = "vault=" + ref.Vault
+		if c.record(strings.ToLower(ref.Name), domainError(err)) != nil {
 			err = unrecorded("")
 		}
 		return comparisonData{}, err

@@ -143,7 +143,7 @@ func TestObjectComesBackEverywhere(t *testing.T) {
 }
 
 // manyVersions take some steps to bring back.
-const manyVersions = 200
+const manyVersions = 120
 
 // awaitFirst waits until the first versions are at a node.
 func (a *applicant) awaitFirst(i int) {

@@ -125,8 +125,8 @@ func (r *relic) zero() {
 
 func lookBack[T described](ctx context.Context, v *Vaults, o Operator, w adminVerb,
 	k *collection[T], p Past, ref ObjectRef) (Comparison, error) {
-	var was *relic
-	defer func() { was.zero() }()
+	was, broken := k.dig(v, p, ref) // before a view of now is taken, which grows old
+	defer was.zero()
 	var found Comparison
 	return performAdmin(ctx, v, o, w, ref.Vault, fold(ref.Name),
 		func(d *decision) (_ Comparison, err error) {
@@ -135,13 +135,8 @@ func lookBack[T described](ctx context.Context, v *Vaults, o Operator, w adminVe
 			if err := d.enterVault(ref.Vault); err != nil {
 				return found, err
 			}
-			if err := ref.valid(); err != nil {
-				return found, err
-			}
-			if was == nil {
-				if was, err = k.dig(v, p, ref); err != nil {
-					return found, err
-				}
+			if broken != nil {
+				return found, broken
 			}
 			if !d.committed { // else the first step changed what is compared
 				if found, err = k.compare(d, was, p, ref); err != nil {
@@ -196,6 +191,9 @@ func (p Past) look(v *Vaults) *decision {
 
 // dig opens an object as it was. One that was deleted then is taken for what it was before that.
 func (k *collection[T]) dig(v *Vaults, p Past, ref ObjectRef) (*relic, error) {
+	if err := ref.valid(); err != nil {
+		return nil, err
+	}
 	d := p.look(v)
 	vault, ok, err := load(d, d.v.vaults, vaultNamePath(ref.Vault))
 	switch {
