@@ -270,7 +270,7 @@ func TestRunningPage(t *testing.T) {
 	saved := o.sh("a", address+"\n"+o.page["backup sh save"][0]+o.page["backup sh verify"][0], "")
 	purge()
 	for _, step := range [][2]string{{"object", "Now it is gone"},
-		{"bring-back", "is back: 1 of its versions"}, {"object", "lacks none of these"}} {
+		{"bring", "is back: 1 of its versions"}, {"object", "lacks none of these"}} {
 		shown := o.sh("a", address+"\n"+o.page["backup sh "+step[0]][0], "")
 		if !strings.Contains(shown, step[1]) {
 			t.Errorf("backup.md, %s: it says %s", step[0], shown)

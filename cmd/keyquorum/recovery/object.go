@@ -228,6 +228,9 @@ func (o comparison) outcome(word string) string {
 
 func (s objectState) words() string {
 	text := fmt.Sprintf("%s with %d versions", s.State, s.Versions)
+	if s.Versions == 1 {
+		text = s.State + " with 1 version"
+	}
 	if s.Deleted != nil {
 		text += ", deleted at " + console.TimeText(*s.Deleted)
 	}
