@@ -50,7 +50,7 @@ func adminRoutes() []route {
 			body: smallBody, serve: serve(addCredential, writeCredential)},
 		{methods: remove, shape: "keyquorum/apps/{app}/credentials/{id}",
 			operation: "admin/credentials/remove", serve: serve(removeCredential, noContent)},
-	}, rotateRoutes(), relayRoutes(), wrapperRoutes())
+	}, objectRoutes(), rotateRoutes(), relayRoutes(), wrapperRoutes())
 }
 
 // each maps a list; the result is never nil, so that an empty one is [] on the wire.

@@ -220,6 +220,11 @@ var descriptions = underSecondNames(map[string]description{
 	"PUT keyquorum/apps/{app}/credentials": {"Add a client secret", typed[credentialRequest](),
 		named("NewCredential"), nil},
 	"DELETE keyquorum/apps/{app}/credentials/{id}": {"Remove a client secret", empty, empty, nil},
+	"PUT keyquorum/snapshot/object": {
+		"Compare an object with what it was in a snapshot of this cluster", gzipped,
+		typed[comparisonData](), objectQuery},
+	"PUT keyquorum/snapshot/object/restore": {"Bring an object back out of a snapshot", gzipped,
+		typed[comparisonData](), objectQuery},
 	"PUT keyquorum/rotate/keyring": {"Change the keyring and the transaction key",
 		typed[rotateKeyringRequest](), typed[rotationData](), nil},
 	"GET keyquorum/rotate/keyring": {"Where that stands", empty, typed[rotationData](), nil},

@@ -51,24 +51,11 @@ const (
 	maxRestored = 2 << 30
 )
 
-// restoreSnapshot goes back to the snapshot that the body is. A node reads one at a time.
+// restoreSnapshot goes back to the snapshot that the body is.
 func restoreSnapshot(c *call, _ *none) (none, error) {
-	select {
-	case c.h.restoring <- struct{}{}:
-		c.room = c.h.restoring
-	default:
-		return none{}, refuse(http.StatusConflict, "",
-			"this node restores a snapshot already: wait until that has ended")
-	}
-	body := &arrival{r: c.r.Body, conn: http.NewResponseController(c.w),
-		end: c.req.Start.Add(restoreTime)}
-	s, err := node.ReadSnapshot(body, maxRestored)
-	if body.err != nil {
-		return none{}, refuse(http.StatusBadRequest, "", "the snapshot did not come as a whole: "+
-			"it was cut off, or nothing came for "+streamStall.String()+". Nothing was restored")
-	}
+	s, err := c.readSnapshot("Nothing was restored")
 	if err != nil {
-		return none{}, refuse(http.StatusBadRequest, "", err.Error()+". Nothing was restored")
+		return none{}, err
 	}
 	c.detail = "snapshot of index " + strconv.FormatUint(s.Meta.Index, 10)
 	done, err := c.h.n.Restore(c.ctx, s, func(int) {})
@@ -78,6 +65,29 @@ func restoreSnapshot(c *call, _ *none) (none, error) {
 	c.detail += ", " + strconv.Itoa(done.Records) + " records, restore " +
 		strconv.FormatUint(done.Number, 10)
 	return none{}, nil
+}
+
+// readSnapshot reads the snapshot that the body is. A node reads one at a time: it has the place
+// until the call is over. done says what was not done, where there is something wrong with it.
+func (c *call) readSnapshot(done string) (*node.SnapshotFile, error) {
+	select {
+	case c.h.restoring <- struct{}{}:
+		c.room = c.h.restoring
+	default:
+		return nil, refuse(http.StatusConflict, "",
+			"this node reads a snapshot already: wait until that has ended")
+	}
+	body := &arrival{r: c.r.Body, conn: http.NewResponseController(c.w),
+		end: c.req.Start.Add(restoreTime)}
+	s, err := node.ReadSnapshot(body, maxRestored)
+	if body.err != nil {
+		return nil, refuse(http.StatusBadRequest, "", "the snapshot did not come as a whole: "+
+			"it was cut off, or nothing came for "+streamStall.String()+". "+done)
+	}
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "", err.Error()+". "+done)
+	}
+	return s, nil
 }
 
 // An arrival is a body of any length. The client has its time for each piece.

@@ -65,24 +65,58 @@ func (n *Node) Restore(
 	if err := m.cluster.Awaits(release.Of(uint8(fsm.Restore))); err != nil {
 		return Restored{}, err
 	}
-	then := k.keyring
-	wrapped, _ := s.fsm.View().Get(pathKeyring)
-	if own, err := k.root.UnwrapKeyring(wrapped.Value); err == nil { // it has terms that were dropped since
-		defer own.Close()
-		then = own
+	then, done, err := s.keyring(m, k)
+	if err != nil {
+		return Restored{}, err
 	}
-	if s.Cluster != m.identity.ClusterID || !s.fsm.View().Line().Agrees(m.cluster.View().Line()) ||
-		s.written(then) != nil {
-		return Restored{}, ErrForeignSnapshot
-	}
+	defer done()
 	last, _ := m.cluster.View().Restored()
 	r := &restore{m: m, k: k, then: then, id: fsm.NewID(), from: s.fsm.View(),
 		number: last.Number + 1, tell: tell}
-	done, err := r.run(ctx, n.config.Now())
+	restored, err := r.run(ctx, n.config.Now())
 	if err != nil && !errors.Is(err, cluster.ErrUnknown) {
 		n.sweepStaged(m, k, fsm.StageDir(r.id))
 	}
-	return done, err
+	return restored, err
+}
+
+// keyring is what opens a snapshot of this cluster on an unsealed member: the one that the snapshot
+// holds, since it has terms that were dropped meanwhile, or the member's own, where the shares have
+// changed. It is closed when the node is sealed, or with done. The error is ErrForeignSnapshot.
+func (s *SnapshotFile) keyring(m *member, k *keys) (then *seal.Keyring, done func(), err error) {
+	then, done = k.keyring, func() {}
+	wrapped, _ := s.fsm.View().Get(pathKeyring)
+	if own, err := k.root.UnwrapKeyring(wrapped.Value); err == nil {
+		stop := context.AfterFunc(k.working, own.Close)
+		then, done = own, func() {
+			if stop() {
+				own.Close()
+			}
+		}
+	}
+	if s.Cluster != m.identity.ClusterID || !s.fsm.View().Line().Agrees(m.cluster.View().Line()) ||
+		s.written(then) != nil {
+		done()
+		return nil, nil, ErrForeignSnapshot
+	}
+	return then, done, nil
+}
+
+// Past opens a snapshot of this cluster, so that single objects can be brought back out of it
+// (vault.BringBackObject). done forgets its keys. Errors: ErrSealed, ErrForeignSnapshot.
+func (n *Node) Past(s *SnapshotFile) (p vault.Past, done func(), err error) {
+	m, k := n.member.Load(), n.keys.Load()
+	switch {
+	case m == nil:
+		return vault.Past{}, nil, ErrUninitialized
+	case k == nil:
+		return vault.Past{}, nil, ErrSealed
+	}
+	if err := k.refresh(m.cluster.View()); err != nil {
+		return vault.Past{}, nil, err
+	}
+	then, done, err := s.keyring(m, k)
+	return vault.Past{View: s.fsm.View(), Keyring: then}, done, err
 }
 
 // Restoring says whether a restore is under way in the cluster, as far as this node has heard: its

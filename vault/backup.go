@@ -1,9 +1,11 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"slices"
 
 	"keyquorum/seal"
@@ -55,8 +57,12 @@ func (k *collection[T]) performBackup(ctx context.Context, v *Vaults, c Caller,
 		if err != nil {
 			return nil, err
 		}
-		b, err := k.collect(d, o)
+		b, err := k.collect(d, o, "")
 		defer b.zero()
+		if errors.Is(err, errTooManyVersions) {
+			err = badParameter("%s %s has more than %d versions and can't be backed up.", k.noun,
+				o.head.Name, maxBackupVersions)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -69,14 +75,20 @@ func (k *collection[T]) performBackup(ctx context.Context, v *Vaults, c Caller,
 	})
 }
 
-// collect opens everything that an object has.
-func (k *collection[T]) collect(d *decision, o object) (*openedBackup, error) {
-	b := &openedBackup{backupRecord: backupRecord{Name: o.head.Name, Current: o.head.Current}}
+var errTooManyVersions = errors.New("vault: more versions than are held in memory at a time")
+
+// collect opens everything that an object has; of its versions only one, if it is named. The error
+// may be errTooManyVersions.
+func (k *collection[T]) collect(d *decision, o object, only string) (*openedBackup, error) {
+	b := &openedBackup{backupRecord: backupRecord{Name: o.head.Name,
+		Current: cmp.Or(only, o.head.Current)}}
 	dir := versionDir(o.path)
 	for path, record := range d.view.Scan(dir, "") {
+		if only != "" && path[len(dir):] != only {
+			continue
+		}
 		if len(b.Versions) == maxBackupVersions {
-			return b, badParameter("%s %s has more than %d versions and can't be backed up.", k.noun,
-				o.head.Name, maxBackupVersions)
+			return b, errTooManyVersions
 		}
 		plain, err := d.open(path, record)
 		if err != nil {

@@ -18,7 +18,7 @@ import (
 // whose shape is the kind's own, and whatever else the kind keeps of an object. Whoever writes a
 // version holds the transaction to the head; whoever adds one, deletes, recovers or purges changes
 // it.
-type collection[T any] struct {
+type collection[T described] struct {
 	kind    string // path segment, "secret"
 	noun    string // "Secret"
 	article string // "A secret"

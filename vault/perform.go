@@ -106,7 +106,7 @@ func performAdmin[T any](ctx context.Context, v *Vaults, o Operator, w adminVerb
 		err = conflict("Contended", "Others kept changing the same records.")
 	}
 	e := v.operatorEntry(o, w.operation, object)
-	e.Vault, e.Detail = clip(vaultName), d.detail
+	e.Vault, e.Version, e.Detail = clip(vaultName), clip(d.version), d.detail
 	if d.subject != nil {
 		e.SubjectOID, e.SubjectAppID = d.subject.OID, d.subject.ClientID
 	}

@@ -63,6 +63,7 @@ func newRoot(calledAs string) *cobra.Command {
 		session.LogoutCommand())
 	add(root, "Operate a cluster:", operator.StatusCommand(), operate,
 		operator.VaultCommand(), operator.AppCommand(), operator.GrantCommand(),
+		recovery.RestoreObjectCommand(),
 		proving.Command(dev.Suffix+"="+dev.Login), planCommand(), doctor.Command(examined))
 	add(root, "Run nodes:", serverCommand(), dev.Command(shiftedCommand()))
 	root.AddCommand(openapiCommand(), versionCommand(), completionCommand())

@@ -63,9 +63,13 @@ var misuse = []struct {
 		vaultURL + " keyquorum key random 500",
 		"keyquorum secret list --vault no_name", "keyquorum secret list --vault http://demo.vault.test",
 		"keyquorum run --env PASSWORD -- true", "keyquorum run --env PASSWORD=two_words -- true",
+		"keyquorum restore-object hello --vault demo --snapshot backup.snap",
+		"keyquorum restore-object secrets/hello --vault demo --snapshot nothing.snap",
 		"keyquorum run --env-file nothing.env -- true",
 	}},
 	{"things that are asked for", []string{
+		"keyquorum restore-object secrets/hello --snapshot backup.snap",
+		"keyquorum restore-object secrets/hello --vault demo",
 		"keyquorum server", "keyquorum server --data d", "keyquorum secret list",
 		"keyquorum secret list --vault demo", vaultURL + " keyquorum secret list",
 		vaultURL + " AZURE_CLIENT_SECRET=x keyquorum secret list", "keyquorum login",

@@ -140,4 +140,14 @@ var recoveryMutants = []mutant{
 		}},
 		test: "./httpapi TestRestoreRefusesWhatItCannotVerify",
 	},
+	{
+		name: "brought-back-over-what-is-there",
+		bug:  "what is brought back of a live object replaces what was changed since",
+		edits: []overlay.Edit{{
+			File: "keyquorum/vault/past.go",
+			Old:  "		if _, there := d.view.Get(path); there {\n",
+			New:  "		if false {\n",
+		}},
+		test: "./httpapi TestWhatIsThereStays",
+	},
 }

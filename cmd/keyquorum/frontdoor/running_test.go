@@ -2,10 +2,12 @@ package frontdoor
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -141,8 +143,8 @@ func (o *operations) serve(machine string, env ...string) *exec.Cmd {
 	return cmd
 }
 
-// await waits until a node answers 200.
-func (o *operations) await(machine, path string) {
+// client is an HTTP client for whom every name is that of a machine.
+func (o *operations) client(machine string) *http.Client {
 	o.t.Helper()
 	ca, err := os.ReadFile(filepath.Join(o.dir, "a", "ca.pem"))
 	if err != nil {
@@ -150,9 +152,19 @@ func (o *operations) await(machine, path string) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
-	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, Timeout: 5 * time.Second}
+	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, o.net+o.host[machine]+":8200")
+	}
+	transport := &http.Transport{DialContext: dial, TLSClientConfig: &tls.Config{RootCAs: roots}}
+	o.t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: 5 * time.Second}
+}
+
+// await waits until a node answers 200.
+func (o *operations) await(machine, path string) {
+	o.t.Helper()
+	client := o.client(machine)
+	defer client.CloseIdleConnections()
 	address := o.net + o.host[machine]
 	var last any
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -240,9 +252,9 @@ func TestRunningPage(t *testing.T) {
 	if !strings.Contains(said, "Client secret") {
 		t.Errorf("no client secret is shown: %s", said)
 	}
-	said = o.sh("b", address+"\nkeyquorum grant list payments", "")
-	if !strings.Contains(said, "billing") {
-		t.Errorf("billing has no grant: %s", said)
+	if granted := o.sh("b", address+"\nkeyquorum grant list payments", ""); !strings.Contains(granted,
+		"billing") {
+		t.Errorf("billing has no grant: %s", granted)
 	}
 
 	well := o.sh("a", address+"\n"+o.page["running sh doctor"][0], "")
@@ -254,7 +266,19 @@ func TestRunningPage(t *testing.T) {
 		t.Errorf("of the bundle it is said %s", bundle)
 	}
 
+	purge, read := o.lose(said, address)
 	saved := o.sh("a", address+"\n"+o.page["backup sh save"][0]+o.page["backup sh verify"][0], "")
+	purge()
+	for _, step := range [][2]string{{"object", "Now it is gone"},
+		{"bring", "is back: 1 of its versions"}, {"object", "lacks none of these"}} {
+		shown := o.sh("a", address+"\n"+o.page["backup sh "+step[0]][0], "")
+		if !strings.Contains(shown, step[1]) {
+			t.Errorf("backup.md, %s: it says %s", step[0], shown)
+		}
+	}
+	if got := read(); got != "the value" {
+		t.Errorf("what was brought back is %s", got)
+	}
 	o.sh("a", address+"\n"+o.page["backup sh back"][0], "")
 	if !strings.Contains(saved, "backup.snap is whole") {
 		t.Errorf("the snapshot is %s", saved)

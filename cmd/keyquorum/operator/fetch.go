@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -57,9 +58,9 @@ func (c *Client) Fetch(ctx context.Context, path string, w io.Writer) error {
 // it takes inside.
 const sendEnd = 31 * time.Minute
 
-// Send posts what is read from r, of any length. An error that is no *Refusal leaves open what the
-// node did.
-func (c *Client) Send(ctx context.Context, path string, r io.Reader) error {
+// Send posts what is read from r, of any length, and decodes the answer into out (nil: not wanted).
+// An error that is no *Refusal leaves open what the node did.
+func (c *Client) Send(ctx context.Context, path string, r io.Reader, out any) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	watch := time.AfterFunc(sendEnd, func() { stop(errStalled) })
@@ -79,11 +80,20 @@ func (c *Client) Send(ctx context.Context, path string, r io.Reader) error {
 			"(docs/usage-log.md)", cmp.Or(context.Cause(ctx), c.unreached(err))))
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode < 300 {
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	switch {
+	case answer.StatusCode >= 300:
+		return console.Exit(2, c.explained(refusal(answer.StatusCode, body)))
+	case out == nil:
 		return nil
+	case err == nil:
+		err = json.Unmarshal(body, out)
 	}
-	body, _ := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
-	return console.Exit(2, c.explained(refusal(answer.StatusCode, body)))
+	if err != nil {
+		return console.Exit(2, fmt.Errorf("the node did what was asked, and its answer to %s is not what "+
+			"this version understands: %w", path, err))
+	}
+	return nil
 }
 
 // progressing winds up a watch with whatever comes.

@@ -39,7 +39,7 @@ func restore(k *operator.Connection) *cobra.Command {
 		}
 		defer file.Close()
 		done := console.Waiting(c.ErrOrStderr(), fmt.Sprintf("Restoring %d records", s.Census.Records))
-		err = api.Send(c.Context(), "/v1/sys/storage/raft/snapshot", file)
+		err = api.Send(c.Context(), "/v1/sys/storage/raft/snapshot", file, nil)
 		done()
 		if err != nil {
 			return err
