@@ -31,7 +31,8 @@ func TestSmallRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.print()
-	if len(v.Listings) != 2 || v.Listings[1].Secrets != 200 || v.Applied < 200 {
+	if len(v.Listings) != 2 || v.Listings[1].Secrets != 200 || v.Applied < 200 ||
+		v.Backup.Size < 200<<10 || v.Backup.Restore == 0 {
 		t.Errorf("200 secrets were written: %+v", v)
 	}
 }

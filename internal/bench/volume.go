@@ -37,8 +37,9 @@ type volume struct {
 	Applied    uint64        `json:"applied_index"`
 	Start      time.Duration `json:"start_ns"` // from the start of the process until it answers seal-status
 	StartCPU   time.Duration `json:"start_cpu_ns"`
-	Lead       time.Duration `json:"leads_ns"`    // until it leads, still sealed
-	Unseal     time.Duration `json:"unseal_ns"`   // from the first share until a secret is read
+	Lead       time.Duration `json:"leads_ns"`  // until it leads, still sealed
+	Unseal     time.Duration `json:"unseal_ns"` // from the first share until a secret is read
+	Backup     backup        `json:"backup"`
 	Listings   []listing     `json:"listings"`    // whole vaults, in pages
 	PageMemory []pageMemory  `json:"page_memory"` // first pages, and last ones
 }
@@ -93,6 +94,7 @@ func (v *volume) measure(h *harness) {
 	v.Applied = b.applied()
 	v.Disk, v.Snapshot = diskOf(h, b.Data(0)), newestSnapshot(h, b.Data(0))
 	v.restart(h, b)
+	v.keep(h, b)
 }
 
 // eachOf yields ranges that end with each of marks.

@@ -29,6 +29,10 @@ func (v *volume) print() {
 	} else {
 		row("newest snapshot", "none: the log weighs too little")
 	}
+	row("a snapshot saved, and verified", "%s in %s ms, %s ms", mib(v.Backup.Size),
+		whole(v.Backup.Save), whole(v.Backup.Verify))
+	row("the snapshot restored", "%s ms, %s of CPU", whole(v.Backup.Restore),
+		whole(v.Backup.RestoreCPU))
 	t.print()
 	t = newTable("Listing a vault in pages of 25", "secrets", "seconds", "node's CPU µs a page",
 		"first pages ms", "last pages ms")
