@@ -9,8 +9,10 @@ import (
 
 // The state that a node snapshots is one that an unsealed member vouched for, and the entries
 // behind it (fsm.Checkpoint). So that those are few, and that what was erased is in no such state
-// for long, an unsealed member makes a checkpoint now and then, and vouches for it. The leader
-// does, if it is unsealed; the others do what it has left undone for a while. Twice does no harm.
+// for long, an unsealed member makes a checkpoint now and then, and vouches for it. It does so too
+// when a new transaction key has signed nothing yet, and new members would need a snapshot. The
+// leader does, if it is unsealed; the others do what it has left undone for a while. Twice does no
+// harm.
 
 const (
 	checkpointWeight = 1 << 20 // bytes of entries behind the vouched state that are worth a checkpoint
@@ -34,7 +36,8 @@ func (c *Cluster) checkpoints() {
 		b := view.Backing()
 		erased.note(view.Erased() > b.Vouched)
 		due.note(c.signer.Load() != nil &&
-			(b.Candidate != 0 || b.Tail >= c.tailWorth() || erased.longerThan(checkpointErased)))
+			(b.Candidate != 0 || b.Tail >= c.tailWorth() || erased.longerThan(checkpointErased) ||
+				b.Assured == 0 && c.snapshotIndex() > 0))
 		if due.longerThan(0) && c.leads() || due.longerThan(checkpointDefer) {
 			c.checkpoint(view)
 			due = stretch{}

@@ -23,7 +23,7 @@ func (c *Cluster) beginDuties() {
 		c.tasks.begin(func() { c.every(dutyEvery, func() { c.withinDutyTime(duty) }) })
 	}
 	c.tasks.begin(func() { c.every(dutyEvery, c.follow) })
-	c.tasks.begin(func() { c.every(dutyEvery, c.snapshotByWeight) })
+	c.tasks.begin(func() { c.every(dutyEvery, c.snapshotWhenDue) })
 }
 
 // every does a duty again and again, and ends with the member. What takes longer than the interval

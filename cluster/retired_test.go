@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -45,14 +46,7 @@ func behindARotation(
 	stored := g.stalls[leader].close()
 	rotated, wrote := make(chan error, 1), make(chan error, 1)
 	go func() {
-		view := g.members[leader].View()
-		line, err := g.key.Extend(view.Line(), next).Encode()
-		must(t, err)
-		txn := view.Begin(fsm.Rotate)
-		cluster.Put(&txn, view, fsm.PathKeys, line)
-		cluster.Put(&txn, view, fsm.PathKeyring, []byte{2})
-		_, err = g.members[leader].Commit(t.Context(), txn)
-		rotated <- err
+		rotated <- g.rotate(leader, next)
 	}()
 	<-stored
 	before := f.made[1].Load()
@@ -110,4 +104,54 @@ func TestOutcomeOfAWriteThatIsSignedAgainMayBeUnknown(t *testing.T) {
 		_, _, err := behindARotation(t, ofAnotherGeneration, func(*group, int, int) {})
 		must(t, err)
 	})
+}
+
+// A new member takes no snapshot of before the newest transaction key was used. So every member has
+// one of later soon, also where nobody writes.
+func TestNewKeyIsUsedWhereNobodyWrites(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGroup(t, 3)
+		next := testkey.New(2, 0)
+		for i := range 3 {
+			g.stop(i)
+			g.configs[i].Compact = cluster.Compact{Weight: 64 << 10, Entries: 1}
+			g.open(i)
+			g.members[i].Unseal(following{g.members[i].View,
+				map[uint32]*testkey.Key{1: g.key, 2: next},
+				map[uint32]*atomic.Int64{1: {}, 2: {}}})
+		}
+		leader := g.leader()
+		for i := range 30 {
+			must(t, g.put(leader, "x", fmt.Sprint(i, string(make([]byte, 4<<10)))))
+		}
+		time.Sleep(3 * time.Second)
+		before, _ := g.stores[leader].NewestSnapshot()
+		if before == 0 {
+			t.Fatal("there is no snapshot before the rotation")
+		}
+		must(t, g.rotate(leader, next))
+		time.Sleep(checkpointed)
+		for i := range 3 {
+			assured := g.members[i].View().Backing().Assured
+			if at, _ := g.stores[i].NewestSnapshot(); assured == 0 || at < assured {
+				t.Errorf("member %d: the newest snapshot is of %d, and the key was used at %d", i, at,
+					assured)
+			}
+		}
+	})
+}
+
+// checkpointed is longer than it takes until a checkpoint that is due is in each member's snapshot.
+const checkpointed = 5 * time.Second
+
+// rotate has member i give the transaction key a successor.
+func (g *group) rotate(i int, next *testkey.Key) error {
+	view := g.members[i].View()
+	line, err := g.key.Extend(view.Line(), next).Encode()
+	must(g.t, err)
+	txn := view.Begin(fsm.Rotate)
+	cluster.Put(&txn, view, fsm.PathKeys, line)
+	cluster.Put(&txn, view, fsm.PathKeyring, []byte{2})
+	_, err = g.members[i].Commit(g.t.Context(), txn)
+	return err
 }

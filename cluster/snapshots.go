@@ -12,14 +12,14 @@ const (
 	compactEntries = 256
 )
 
-// snapshotByWeight takes a snapshot when the log since the last one outweighs the state, so that
-// writing costs stay proportional (decision 27). As much log as that stays behind it for followers
-// that are a little late.
-func (c *Cluster) snapshotByWeight() {
+// snapshotWhenDue takes a snapshot when the log since the last one outweighs the state, so that
+// writing costs stay proportional (decision 27), and when the last one is good for no new member. As
+// much log as the first takes stays behind it for followers that are a little late.
+func (c *Cluster) snapshotWhenDue() {
 	weight := c.Store.Stats().LogBytesSinceSnapshot
 	state, _ := c.fsm.View().Size()
 	least := or(c.Compact.Weight, compactWeight)
-	if weight < max(state, least) {
+	if weight < max(state, least) && !c.outdated() {
 		return
 	}
 	entries := c.raft.LastIndex() - c.snapshotIndex()
@@ -27,6 +27,13 @@ func (c *Cluster) snapshotByWeight() {
 	if err := c.snapshot(c.ctx, kept); err != nil && c.ctx.Err() == nil {
 		c.logger.Error("no snapshot could be taken; the log goes on growing", "error", err)
 	}
+}
+
+// outdated says whether the newest snapshot is from before anybody used the newest transaction key.
+// A new member knows that key, and takes no snapshot that does not (fsm.FSM.Vet).
+func (c *Cluster) outdated() bool {
+	at := c.snapshotIndex()
+	return at > 0 && at < c.fsm.View().Backing().Assured
 }
 
 // snapshot has Raft take one, and leave so many entries behind it. One at a time: how many is a

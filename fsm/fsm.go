@@ -162,7 +162,7 @@ func (f *FSM) applyOne(l *raft.Log, c *check) any {
 // vouched state before it in memory, and that the one before.
 func (f *FSM) publish() {
 	s := f.draft.freeze()
-	s.backing, s.source = f.draft.vouching.backing(), f.draft.source()
+	s.backing, s.source = f.draft.backing(), f.draft.source()
 	f.current.Store(s)
 	f.waiters.release(s.index)
 }
@@ -248,7 +248,7 @@ func (f *FSM) Vet(r io.Reader) (View, error) {
 		err = fmt.Errorf("at index %d it was another state than this member's", own.Index())
 	case f.options.Place.Index > 0 && !d.leadsThrough(f.options.Place.Index, f.options.Place.Digest):
 		err = fmt.Errorf("at index %d it was another state than the cluster's", f.options.Place.Index)
-	case d.assured < term:
+	case d.assured.term < term:
 		err = fmt.Errorf("nobody with the transaction key of term %d vouches for it", term)
 	}
 	if err != nil {

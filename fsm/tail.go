@@ -16,7 +16,7 @@ func (d *draft) beginTail(anchor Line) error {
 	if d.free {
 		d.vouched = d.freeze()
 	}
-	d.assured = 0
+	d.assured = assurance{}
 	if !d.line.Agrees(anchor) {
 		return fmt.Errorf("%w: it is another cluster's", errRule)
 	}
@@ -25,16 +25,6 @@ func (d *draft) beginTail(anchor Line) error {
 	}
 	d.vouched, d.candidate = nil, d.freeze()
 	return nil
-}
-
-// hear notes the newest term of which a signer, by then knowing that key, had seen a state that
-// this one was.
-func (d *draft) hear(t Txn) {
-	keys, ok := d.records.Get(PathKeys)
-	own, seen := d.past.Get(t.Base)
-	if ok && seen && own == t.Digest && keys.Mod <= t.Base {
-		d.assured = d.line.Newest().Term
-	}
 }
 
 // tailBatch is how many entries are read, and checked beside each other, before they are applied.
@@ -106,15 +96,11 @@ func (d *draft) replay(batch []tailEntry, c *checker) error {
 			made = c.take(checked[i], l.Data, d.line).ofSnapshot()
 		}
 		refused := d.account.refused
-		result, err := d.apply(l, made)
-		if err != nil {
+		if _, err := d.apply(l, made); err != nil {
 			return err
 		}
 		if d.account.refused != refused {
 			return fmt.Errorf("entry %d: %w", l.Index, d.refused)
-		}
-		if o, ok := result.(Outcome); ok && o.Kind != Retired && o.Kind != Foreign {
-			d.hear(made.txn)
 		}
 	}
 	return nil

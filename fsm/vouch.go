@@ -16,7 +16,7 @@ type vouching struct {
 	candidate *state // nil: none
 	tail      []tailEntry
 	tailBytes int64
-	assured   uint32 // of a tail that is replayed: see hear
+	assured   assurance
 
 	free    bool  // checker.free
 	refused error // why the newest entry that was refused was
@@ -48,12 +48,31 @@ func (d *draft) remember(l *raft.Log, o Outcome, c *check) {
 	if c == nil || o.Index != l.Index || o.Kind == Refused || o.Kind == Retired || o.Kind == Foreign {
 		return // a copy of an old entry says nothing of today
 	}
+	d.hear(l.Index, c.txn)
 	s := d.candidate
 	if s != nil && c.txn.Base == s.index && c.txn.Digest == s.digest {
 		d.vouch()
 	}
 	if c.txn.Verb == Checkpoint && o.Kind == Applied {
 		d.candidate = d.freeze()
+	}
+}
+
+// An assurance is the newest term of which a signer, by then knowing that key, has seen a state that
+// this one was, and the index at which that was first so. A snapshot up to that index or beyond shows
+// it: the signer's entry is behind the vouched state, for nobody vouches for a later one without
+// being such a signer.
+type assurance struct {
+	term  uint32
+	index uint64
+}
+
+func (d *draft) hear(index uint64, t Txn) {
+	keys, ok := d.records.Get(PathKeys)
+	if newest := d.line.Newest().Term; d.assured.term < newest && ok && keys.Mod <= t.Base {
+		if own, seen := d.past.Get(t.Base); seen && own == t.Digest {
+			d.assured = assurance{newest, index}
+		}
 	}
 }
 
@@ -77,12 +96,19 @@ type Backing struct {
 	Tail      int64    // bytes of entries behind it
 	Candidate uint64   // index of the candidate, 0 for none
 	Digest    [32]byte // of the candidate
+
+	// Assured is the index from which on a snapshot is good for members that know the newest
+	// transaction key (FSM.Vet). 0: nobody with that key has signed anything that shows it.
+	Assured uint64
 }
 
-func (v *vouching) backing() Backing {
-	b := Backing{Vouched: v.vouched.index, Tail: v.tailBytes}
-	if v.candidate != nil {
-		b.Candidate, b.Digest = v.candidate.index, v.candidate.digest
+func (d *draft) backing() Backing {
+	b := Backing{Vouched: d.vouched.index, Tail: d.tailBytes}
+	if d.candidate != nil {
+		b.Candidate, b.Digest = d.candidate.index, d.candidate.digest
+	}
+	if d.assured.term == d.line.Newest().Term {
+		b.Assured = d.assured.index
 	}
 	return b
 }

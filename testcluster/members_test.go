@@ -154,6 +154,26 @@ func TestAllMoveAtOnce(t *testing.T) {
 	})
 }
 
+// A cluster that was recovered begins with a snapshot, and then the transaction key gets a successor.
+// A fresh node knows that one, and needs a snapshot that was made under it.
+func TestLostDiskIsReplacedAfterAMove(t *testing.T) {
+	heavy.Test(t)
+	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {
+		c.Witness(nil)
+		c.MoveAll()
+		must(t, c.Recover())
+		create(c, 0, "before")
+		c.Call(0, "POST", "/v1/sys/rotate", nil, nil)
+		lost := c.Leader()
+		c.LoseDisk(lost, false)
+		must(t, c.Recover())
+		if s := c.Status(lost, "GET", "/v1/keyquorum/vaults/before", nil); s != 200 {
+			t.Errorf("the fresh node answers %d about what was before it", s)
+		}
+		c.Digests()
+	})
+}
+
 // addresses are where the members are as node i knows them, by their ids.
 func addresses(c *testcluster.Cluster, i int) map[string]string {
 	var answer struct {

@@ -122,6 +122,26 @@ var recoveryMutants = []mutant{
 		test: "./fsm TestRestorationsOfWhatWasSweptAway",
 	},
 	{
+		name: "snapshot-of-an-older-key",
+		bug:  "the newest snapshot stays that though no new member may take it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/snapshots.go",
+			Old:  "	if weight < max(state, least) && !c.outdated() {\n",
+			New:  "	if weight < max(state, least) {\n",
+		}},
+		test: "./testcluster TestLostDiskIsReplacedAfterAMove",
+	},
+	{
+		name: "new-key-unused",
+		bug:  "nobody shows that a new transaction key is known, where nobody writes",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/checkpoint.go",
+			Old:  " ||\n				b.Assured == 0 && c.snapshotIndex() > 0))\n",
+			New:  "))\n",
+		}},
+		test: "./cluster TestNewKeyIsUsedWhereNobodyWrites",
+	},
+	{
 		name: "rotation-taken-for-applied",
 		bug:  "a rotation of the keys that will not be applied is taken for one that will",
 		edits: []overlay.Edit{{

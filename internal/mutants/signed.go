@@ -233,8 +233,8 @@ var signedMutants = []mutant{
 			},
 			{
 				File: "keyquorum/fsm/fsm.go",
-				Old:  "	case d.assured < term:\n",
-				New:  "	case d.assured > term:\n",
+				Old:  "	case d.assured.term < term:\n",
+				New:  "	case d.assured.term > term:\n",
 			},
 		},
 		test: "./testcluster TestThiefInstallsNothing",
