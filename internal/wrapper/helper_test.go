@@ -44,7 +44,7 @@ func TestAnswersOfAHelper(t *testing.T) {
 		{`echo '{"pin":true}'`, "gives no answer"},
 		{`echo '{"data":"AAA=","more":1}'`, "gives no answer"},
 		{fmt.Sprintf(`echo '{"data":%q}'`, data(31)), "is no wrapping key"},
-		{`echo '{"error":"the token\n\u0007sleeps"}'`, "the token sleeps"},
+		{`printf %s '{"error":"the token\n\u0007sleeps"}'`, "the token sleeps"},
 		{"while :; do echo 0123456789012345678901234567890123456789; done", "more than 65536 bytes"},
 		{"echo 'lib not found' >&2; exit 3", "exit status 3 lib not found"},
 		{"kill -SEGV $$", "signal: segmentation fault"},
