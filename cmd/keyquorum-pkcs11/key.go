@@ -8,8 +8,8 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// What is wrapped is nonce 12 ‖ AES-256-GCM of the key 32 and its tag 16, under words of its own: a
-// key of the token that is used for something else too opens nothing of that here.
+// What is wrapped is nonce 12 ‖ AES-256-GCM of the key 32 and its tag 16, under words of its own:
+// with a key of the token that is used for something else too, nothing of that is opened here.
 const (
 	keySize   = 32
 	nonceSize = 12
@@ -21,7 +21,8 @@ const (
 func (t *token) wrap(key pkcs11.ObjectHandle, plain []byte) ([]byte, error) {
 	switch {
 	case len(plain) != keySize:
-		return nil, fmt.Errorf("a key of %d bytes was asked to be wrapped: it has %d", len(plain), keySize)
+		return nil, fmt.Errorf("what is to be wrapped has %d bytes, and a key has %d", len(plain),
+			keySize)
 	case !t.is(key, pkcs11.CKA_SENSITIVE, true) || !t.is(key, pkcs11.CKA_EXTRACTABLE, false):
 		return nil, fmt.Errorf("the key of %s can be read out of it: use one that can't be "+
 			"(\"keyquorum-pkcs11 make-key\" makes one)", t.about)

@@ -1,9 +1,9 @@
-// Command keyquorum-pkcs11 uses a key in a PKCS#11 token for a Keyquorum node. A PKCS#11 module is a
-// library in C, and the node is built without C: so the module is loaded here, in a process that
-// lives for one operation. This is a module of its own, so that `make build` needs no C compiler.
+// Command keyquorum-pkcs11 uses a key in a PKCS#11 token for a Keyquorum node. A token's library is
+// in C, and the node is built without C: so the library is loaded here, in a process that lives for
+// one operation. This is a Go module of its own, so that the node's build needs no C compiler.
 //
-// A node runs "keyquorum-pkcs11 use", writes one request to its standard input, and reads one answer
-// from its standard output (protocol.go). People run "keyquorum-pkcs11 make-key".
+// A node runs "keyquorum-pkcs11 use", writes one request to its standard input, and reads one
+// answer from its standard output (protocol.go). People run "keyquorum-pkcs11 make-key".
 package main
 
 import (
@@ -99,7 +99,7 @@ func makeKey(args []string) error {
 	flags := flag.NewFlagSet("make-key", flag.ContinueOnError)
 	flags.StringVar(&w.Library, "module", "", "the token's PKCS#11 library, a `file`")
 	flags.StringVar(&w.Token, "token", "", "`label` of the token")
-	flags.StringVar(&w.Serial, "serial", "", "serial `number` of the token, if its label is not enough")
+	flags.StringVar(&w.Serial, "serial", "", "serial `number` of the token, beside its label or alone")
 	flags.StringVar(&w.Object, "object", "", "`label` of the key")
 	flags.StringVar(&w.PINFile, "pin-file", "", "`file` with the PIN of the token's user")
 	err := flags.Parse(args)
@@ -120,7 +120,7 @@ func makeKey(args []string) error {
 	if err := t.generate(w.Object); err != nil {
 		return err
 	}
-	fmt.Printf("The token has made an AES key of 256 bits that never leaves it. A node names it by\n\n"+
-		"  seal_wrapper = [\"hsm=%s\"]\n", w.line())
+	fmt.Printf("The token has made an AES key of 256 bits that never leaves it. A node names it by\n"+
+		"\n  seal_wrapper = [\"hsm=%s\"]\n", w.line())
 	return nil
 }

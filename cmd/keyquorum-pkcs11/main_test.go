@@ -36,7 +36,8 @@ func file(t *testing.T, mode os.FileMode, content string) string {
 }
 
 func TestPINFile(t *testing.T) {
-	for content, want := range map[string]string{"1234": "1234", "a b\n": "a b", "user:1 \r\n": "user:1 "} {
+	for content, want := range map[string]string{"1234": "1234", "a b\n": "a b",
+		"user:1 \r\n": "user:1 "} {
 		if pin, err := readPIN(file(t, 0o640, content)); err != nil || pin != want {
 			t.Errorf("%q gives %q, %v", content, pin, err)
 		}
@@ -75,7 +76,8 @@ func TestProtocol(t *testing.T) {
 			t.Errorf("%.40q is taken", text)
 		}
 	}
-	text := `{"do":"wrap","library":"/l","token":"t","object":"o","id":"AQ==","pin_file":"/p","data":"AAA="}`
+	text := `{"do":"wrap","library":"/l","token":"t","object":"o","id":"AQ==","pin_file":"/p",` +
+		`"data":"AAA="}`
 	q, err := readRequest(strings.NewReader(text))
 	check(t, err)
 	if q.Do != "wrap" || q.Library != "/l" || q.Object != "o" || len(q.Data) != 2 || q.ID[0] != 1 {

@@ -69,7 +69,7 @@ func locked(about string) string {
 
 // refused says why a login failed.
 func (t *token) refused(err error, file string) error {
-	again := "; this is not tried again without being asked, as a token locks after a few wrong PINs"
+	again := "; it is not shown to the token again by itself, which locks after a few wrong PINs"
 	var code pkcs11.Error
 	_ = errors.As(err, &code)
 	switch code {

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// The other side of this protocol is internal/wrapper/helper.go of the node. Both refuse a field that
-// they don't know, so that a helper and a node that differ say so instead of guessing.
+// The other side of this protocol is internal/wrapper/helper.go of the node. Both refuse a field
+// that they don't know: a program and a node that differ say so, and don't guess.
 
 // maxRequest bounds what is read, in bytes.
 const maxRequest = 64 << 10

@@ -45,15 +45,15 @@ func newTokenRig(t *testing.T) tokenRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := regexp.MustCompile("(?s)```sh token\n(.*?)```.*?```hcl\nseal_wrapper = \\[\"(.*?)\"\\]\n```").
-		FindSubmatch(page)
+	shown := regexp.MustCompile("(?s)```sh token\n(.*?)```.*?```hcl\n" +
+		"seal_wrapper = \\[\"(.*?)\"\\]\n```").FindSubmatch(page)
 	if shown == nil {
 		t.Fatal("docs/wrappers.md does not show how a token is made, and named")
 	}
 	here := strings.NewReplacer("/usr/lib/softhsm/libsofthsm2.so", library, "/etc/keyquorum", r.dir)
-	make := exec.Command("sh", "-ec", here.Replace(string(shown[1])))
-	make.Env = append(os.Environ(), "SOFTHSM2_CONF="+conf, "PATH="+bin+":"+os.Getenv("PATH"))
-	out, err := make.CombinedOutput()
+	typed := exec.Command("sh", "-ec", here.Replace(string(shown[1])))
+	typed.Env = append(os.Environ(), "SOFTHSM2_CONF="+conf, "PATH="+bin+":"+os.Getenv("PATH"))
+	out, err := typed.CombinedOutput()
 	line := here.Replace(string(shown[2]))
 	if err != nil || !strings.Contains(string(out), `seal_wrapper = ["`+line+`"]`) {
 		t.Fatalf("the page's commands: %v, and they don't show the page's line:\n%s", err, out)
@@ -132,8 +132,8 @@ func (r tokenRig) times(t *testing.T) int {
 	return bytes.Count(b, []byte("\n"))
 }
 
-// A process unseals itself by a key in a token. When the token is gone it waits, and shares open it.
-// A PIN that the token refuses is shown to it once.
+// A process unseals itself by a key in a token. When the token is gone it waits, and shares open
+// it. A PIN that the token refuses is shown to it once.
 func TestUnattendedRestartByAToken(t *testing.T) {
 	r := newTokenRig(t)
 	n := startNode(t, r.flag)

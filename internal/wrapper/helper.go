@@ -92,10 +92,11 @@ func (h helper) ask(ctx context.Context, q tokenRequest) ([]byte, error) {
 		return nil, fmt.Errorf("%s was not done in time: is the token there, and awake? (%w)", h.path,
 			ctx.Err())
 	case out.full:
-		return nil, fmt.Errorf("%s has answered more than %d bytes: it is no helper of Keyquorum", h.path,
-			maxAnswer)
+		return nil, fmt.Errorf("%s has answered more than %d bytes: it is no helper of Keyquorum",
+			h.path, maxAnswer)
 	case err != nil:
-		return nil, fmt.Errorf("%s has failed: %w %s", h.path, err, plain(string(complaints.content)))
+		return nil, fmt.Errorf("%s has failed: %w %s", h.path, err,
+			plain(string(complaints.content)))
 	}
 	return decodeAnswer(out.content)
 }

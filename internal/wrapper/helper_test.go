@@ -20,12 +20,12 @@ func helped(t *testing.T, script string, options ...string) wrapper.Key {
 	t.Helper()
 	path := file(t, "helper", "#!/bin/sh\n"+script+"\n")
 	check(t, os.Chmod(path, 0o700))
-	return parse(t, "hsm=pkcs11:token=keys;object=root;id=%01%ff?module-path="+path+"&pin-source=file:"+
-		file(t, "pin", "1234")+"&helper="+path+strings.Join(options, ""))
+	return parse(t, "hsm=pkcs11:token=keys;object=root;id=%01%ff?module-path="+path+
+		"&pin-source=file:"+file(t, "pin", "1234")+"&helper="+path+strings.Join(options, ""))
 }
 
-// What a helper answers is taken if it is one object with a key of 32 bytes, and the error says what
-// happened otherwise.
+// What a helper answers is taken if it is one object with a key of 32 bytes. Otherwise the error
+// says what happened.
 func TestAnswersOfAHelper(t *testing.T) {
 	data := func(n int) string {
 		return base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0xA7}, n))
@@ -92,6 +92,11 @@ func TestWhatAHelperGets(t *testing.T) {
 	}
 	if e := got("environ"); e != "A_CONF=/etc/a b.conf\x00B=\x00" {
 		t.Errorf("its environment is %q", e)
+	}
+	_, err = helped(t, script).Wrap(t.Context(), secret)
+	check(t, err)
+	if e := got("environ"); e != "" {
+		t.Errorf("where none is named its environment is %q", e)
 	}
 	if _, args, _ := strings.Cut(got("cmdline"), "helper\x00"); args != "use\x00" {
 		t.Errorf("its arguments are %q", args)
@@ -170,11 +175,12 @@ func TestCheckOfAHelper(t *testing.T) {
 func TestParseToken(t *testing.T) {
 	const files = "?module-path=/l&pin-source=/p"
 	for _, where := range []string{
-		files, "token=a" + files, "object=a" + files, "token=a;object=b", "token=a;object=b?pin-source=/p",
-		"token=a;object=b?module-path=l&pin-source=/p", "token=a;object=b?module-path=/l&pin-source=p",
-		"token=a;object=b;model=c" + files, "token=a;token=a;object=b" + files, "token=;object=b" + files,
-		"token=%zz;object=b" + files, "token=%00;object=b" + files,
-		"token=a;object=" + strings.Repeat("b", 65) + files, "token=a;object=b" + files + "&pin-value=1234",
+		files, "token=a" + files, "object=a" + files, "token=a;object=b",
+		"token=a;object=b?pin-source=/p", "token=a;object=b?module-path=l&pin-source=/p",
+		"token=a;object=b?module-path=/l&pin-source=p", "token=a;object=b;model=c" + files,
+		"token=a;token=a;object=b" + files, "token=;object=b" + files, "token=%zz;object=b" + files,
+		"token=%00;object=b" + files, "token=a;object=" + strings.Repeat("b", 65) + files,
+		"token=a;object=b" + files + "&pin-value=1234",
 		"token=a;object=b" + files + "&helper=h", "token=a;object=b" + files + "&env=A",
 		"token=a;object=b" + files + "&env==A",
 	} {
@@ -191,10 +197,11 @@ func TestParseToken(t *testing.T) {
 
 // Whatever a helper answers, it is a key or an error of one printable line.
 func FuzzAnswer(f *testing.F) {
-	for _, seed := range []string{`{"data":"AAA="}`, `{"error":"no","pin":true}`, `{"data":null}`, "{}",
-		`{"error":"\ud800"}`, `{"data":"AA==","error":""}{}`} {
+	for _, seed := range []string{`{"data":"AAA="}`, `{"error":"no","pin":true}`, `{"data":null}`,
+		"{}", `{"error":"\ud800"}`, `{"data":"AA==","error":""}{}`} {
 		f.Add([]byte(seed))
 	}
+	strange := func(c rune) bool { return c < ' ' || c > '~' }
 	f.Fuzz(func(t *testing.T, b []byte) {
 		data, err := wrapper.DecodeAnswer(b)
 		switch {
@@ -202,7 +209,7 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("%q: %x, %v", b, data, err)
 		case err != nil && (err.Error() == "" || len(err.Error()) > 500):
 			t.Errorf("%q: %q", b, err)
-		case err != nil && strings.ContainsFunc(err.Error(), func(c rune) bool { return c < ' ' || c > '~' }):
+		case err != nil && strings.ContainsFunc(err.Error(), strange):
 			t.Errorf("%q: %q", b, err)
 		case err == nil && !json.Valid(bytes.TrimSpace(b)):
 			t.Errorf("%q is taken", b)
