@@ -27,7 +27,7 @@ space  := $(empty) $(empty)
 BENCHED := ./audit ./fsm ./httpapi ./internal/bench ./prove ./seal ./storage ./vault
 
 .DEFAULT_GOAL := help
-.PHONY: help targets build run packages test racetests plaintests vectors timing failover succession chaos histories kills cuts leaks thief races geo upgrade siege deep alerts model conformance mutants bench load gobench fuzz lint clean
+.PHONY: help targets build run packages hsm test racetests plaintests vectors timing failover succession chaos histories kills cuts leaks thief races geo upgrade siege deep alerts model conformance mutants bench load gobench fuzz lint clean
 
 # What is needed every day has its explanation behind ##, the rest behind #: (make targets).
 help:
@@ -51,6 +51,10 @@ run: build ## run three nodes on this machine, in the foreground (ARGS=-h)
 	$(BUILD) -o bin/azure-app ./examples/azure-app
 	@exec bin/keyquorum dev $(ARGS)
 
+# A module of its own, which ./... doesn't reach: the library of a token is in C.
+hsm: #: leave bin/keyquorum-pkcs11, by which a node uses a PKCS#11 token (needs a C compiler)
+	cd cmd/keyquorum-pkcs11 && CGO_ENABLED=1 go build -trimpath -o ../../bin/keyquorum-pkcs11 .
+
 # The same source gives the same packages: their files have the commit's time.
 packages: build #: leave a deb and an rpm in bin/
 	cd internal/packaging && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
@@ -70,10 +74,11 @@ racetests:
 	KEYQUORUM_HEAVY=later KEYQUORUM_HISTORIES=3 bin/gotest -vet=off -race -cpu 1 -p $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) -timeout $(TEST_TIMEOUT) ./testcluster ./...
 
 # What takes minutes under the race detector runs beside the rest, where that leaves a processor free.
-# Packaging is a module of its own, which ./... doesn't reach.
+# Packaging and keyquorum-pkcs11 are modules of their own, which ./... doesn't reach.
 plaintests: export GOGC := 400
 plaintests:
 	cd internal/packaging && go vet ./... && nice -n 15 ../../bin/gotest -vet=off -timeout $(TEST_TIMEOUT) ./...
+	cd cmd/keyquorum-pkcs11 && go vet ./... && nice -n 15 ../../bin/gotest -vet=off -timeout $(TEST_TIMEOUT) ./...
 	nice -n 15 bin/gotest -vet=off -timeout $(TEST_TIMEOUT) ./internal/leasemodel/... ./internal/thiefmodel
 	nice -n 15 bin/gotest -vet=off -timeout $(TEST_TIMEOUT) -run '^TestProcessAfterAPowerCutWaits$$' ./cluster
 	nice -n 15 bin/gotest -vet=off -count=1 -timeout $(TEST_TIMEOUT) -run '^TestLeaseBugsAreFound$$' ./internal/mutants

@@ -117,16 +117,33 @@ func (n *Node) releaseLocked() {
 	}
 }
 
-// openUnattended ends when the node is unsealed, or sealed, or closed. It is for each member.
+// attempts are what is remembered from one attempt to the next, by the names of wrappers.
+type attempts struct {
+	told  map[string]string // why one does not open, as the log has it
+	ended map[string]bool   // those that must not be asked again: isFinal
+}
+
+// isFinal says whether an error of a foreign key forbids to ask again. People may, by a command or
+// another start.
+func isFinal(err error) bool {
+	var final interface{ Final() bool }
+	return errors.As(err, &final) && final.Final()
+}
+
+// errNoneLeft: each wrapper that this node could ask has ended.
+var errNoneLeft = errors.New("no wrapper of this node may be asked again")
+
+// openUnattended ends when the node is unsealed, or sealed, or closed, or when no wrapper is left
+// that may be asked. It is for each member.
 func (n *Node) openUnattended(m *member) {
 	if len(n.config.Wrappers) == 0 {
 		return
 	}
 	ctx := n.unattended
 	defer n.stopUnattended()
-	told := make(map[string]string)
+	a := &attempts{make(map[string]string), make(map[string]bool)}
 	for rest := unattendedRest; ctx.Err() == nil && n.keys.Load() == nil; {
-		if n.tryUnattended(ctx, m, told) == nil {
+		if err := n.tryUnattended(ctx, m, a); err == nil || errors.Is(err, errNoneLeft) {
 			return
 		}
 		select {
@@ -139,23 +156,23 @@ func (n *Node) openUnattended(m *member) {
 
 // tryUnattended makes one attempt. It waits, without an end of its own, for the cluster to bring the
 // keyring once a wrapper has opened.
-func (n *Node) tryUnattended(ctx context.Context, m *member, told map[string]string) error {
+func (n *Node) tryUnattended(ctx context.Context, m *member, a *attempts) error {
 	if n.isOpening() { // shares were faster
 		return ErrUnsealed
 	}
 	if why := m.cluster.Unfit(); why != nil {
-		n.tellOnce(told, "", why)
+		n.tellOnce(a, "", why)
 		return why
 	}
-	root, w := n.openAny(ctx, m.sealRecord(), told)
-	if root == nil {
-		return errNoWrapper
+	root, w, err := n.openAny(ctx, m.sealRecord(), a)
+	if err != nil {
+		return err
 	}
 	id := uuid.New() // of both usage records
 	opened, err := n.beginUnattended(ctx, root, w, id)
 	if err != nil {
 		root.Close()
-		n.tellOnce(told, w.Name, err)
+		n.tellOnce(a, w.Name, err)
 		return err
 	}
 	select {
@@ -164,7 +181,7 @@ func (n *Node) tryUnattended(ctx context.Context, m *member, told map[string]str
 		return ctx.Err()
 	}
 	if err != nil {
-		n.tellOnce(told, w.Name, err)
+		n.tellOnce(a, w.Name, err)
 		return err
 	}
 	n.logger().Info("this node has unsealed itself", "wrapper", w.Name)
@@ -207,8 +224,8 @@ func (n *Node) beginUnattended(
 
 // openAny tries all wrappers at once, and takes the root key of the first that opens.
 func (n *Node) openAny(
-	ctx context.Context, record seal.Record, told map[string]string,
-) (*seal.Root, seal.Wrapper) {
+	ctx context.Context, record seal.Record, a *attempts,
+) (*seal.Root, seal.Wrapper, error) {
 	type result struct {
 		root    *seal.Root
 		wrapper seal.Wrapper
@@ -216,26 +233,26 @@ func (n *Node) openAny(
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	list := record.Wrappers()
+	list, err := n.askable(record, a)
+	if err != nil {
+		return nil, seal.Wrapper{}, err
+	}
 	results := make(chan result)
-	asked := 0
 	for _, w := range list {
-		if _, err := n.foreignKey(w); err != nil {
-			n.tellOnce(told, w.Name, err)
-			continue
-		}
-		asked++
 		n.wg.Go(func() {
 			root, err := n.openVouched(ctx, w, record)
 			results <- result{root, w, err}
 		})
 	}
 	var first result
-	for range asked {
+	for range list {
 		r := <-results
 		switch {
+		case isFinal(r.err):
+			a.ended[r.wrapper.Name] = true
+			n.tellEnd(r.wrapper.Name, r.err)
 		case r.err != nil && ctx.Err() == nil:
-			n.tellOnce(told, r.wrapper.Name, r.err)
+			n.tellOnce(a, r.wrapper.Name, r.err)
 		case r.err != nil:
 		case first.root != nil:
 			r.root.Close()
@@ -244,11 +261,36 @@ func (n *Node) openAny(
 			stop()
 		}
 	}
-	if asked == 0 && len(list) > 0 {
-		n.tellOnce(told, "",
+	if first.root == nil {
+		return nil, seal.Wrapper{}, errNoWrapper
+	}
+	return first.root, first.wrapper, nil
+}
+
+// askable are those of a list that this node can ask, and may.
+func (n *Node) askable(record seal.Record, a *attempts) (list []seal.Wrapper, err error) {
+	ended := 0
+	for _, w := range record.Wrappers() {
+		_, err := n.foreignKey(w)
+		switch {
+		case err != nil:
+			n.tellOnce(a, w.Name, err)
+		case a.ended[w.Name]:
+			ended++
+		default:
+			list = append(list, w)
+		}
+	}
+	switch {
+	case len(list) > 0:
+		return list, nil
+	case ended > 0:
+		return nil, errNoneLeft
+	case len(record.Wrappers()) > 0:
+		n.tellOnce(a, "",
 			errors.New("the cluster has no wrapper that this node's configuration names"))
 	}
-	return first.root, first.wrapper
+	return nil, errNoWrapper
 }
 
 // openVouched takes no root key that does not vouch for the list.
@@ -275,13 +317,20 @@ func (n *Node) recordUnattended(w seal.Wrapper, id string, status int) error {
 }
 
 // tellOnce logs why a wrapper does not open, each time that it is for another reason.
-func (n *Node) tellOnce(told map[string]string, wrapper string, err error) {
-	if told[wrapper] == err.Error() {
+func (n *Node) tellOnce(a *attempts, wrapper string, err error) {
+	if a.told[wrapper] == err.Error() {
 		return
 	}
-	told[wrapper] = err.Error()
+	a.told[wrapper] = err.Error()
 	n.logger().Warn("this node waits: a seal wrapper does not unseal it, and neither have enough "+
 		"unseal shares; it tries again", "wrapper", wrapper, "error", err)
+}
+
+// tellEnd logs that a wrapper is not asked again.
+func (n *Node) tellEnd(wrapper string, err error) {
+	n.logger().Error("a seal wrapper does not unseal this node, and it is not asked again until the "+
+		"next start: put right what it says, and start the node again, or give it its unseal shares",
+		"wrapper", wrapper, "error", err)
 }
 
 // checkWrappers refuses what a wrapper has opened that the cluster has taken off its list: the copy

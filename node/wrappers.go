@@ -20,7 +20,9 @@ import (
 // that nobody who can write to a sealed node's folder can have its credentials sent to him.
 
 // A ForeignKey is a key that is not the cluster's, as this node's configuration names it. Its calls
-// end with their context, and their errors hold no secrets.
+// end with their context, and their errors hold no secrets. One of their errors may have a method
+// Final() bool that says true: whoever asks by himself does not ask again, as a token in hardware
+// locks after a few wrong PINs.
 type ForeignKey interface {
 	Kind() string  // such as "age"; the list has it
 	About() string // which key it is, in printable ASCII, for people; the list has it

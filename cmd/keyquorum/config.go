@@ -99,7 +99,7 @@ func (s *serverConfig) bind(f *pflag.FlagSet) {
 		"a node that joins by --retry-join replicates and serves reads, and does not vote")
 	f.StringSliceVar(&s.Wrappers, "seal-wrapper", nil,
 		"key that unseals this node when it starts, as `NAME=KIND:WHERE`; KIND is age, "+
-			"keyfile, keyvault or transit (repeatable)")
+			"keyfile, keyvault, pkcs11 or transit (repeatable)")
 	f.DurationVar(&s.Timing.Heartbeat, "raft-heartbeat", 0,
 		"Raft's heartbeat time-out (default that of a LAN)")
 	f.DurationVar(&s.Timing.Election, "raft-election", 0,

@@ -58,6 +58,7 @@ var rooms = map[string][]string{
 	},
 	"cmd/keyquorum/session":  {"cmd/keyquorum/console", "cmd/keyquorum/reference"},
 	"cmd/keyquorum/service":  {},
+	"cmd/keyquorum-pkcs11":   {},
 	"cmd/keyquorum/settings": {"cmd/keyquorum/console"},
 	"cmd/keyquorum/recovery": {
 		"cmd/keyquorum/console", "cmd/keyquorum/operator", "node", "node/schedule",

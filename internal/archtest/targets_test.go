@@ -19,6 +19,7 @@ var smallRuns = map[string]struct{ pkg, test, none string }{
 	"build":      {pkg: "testcluster", test: "TestProgramsThatNobodyUsesAreRemoved"},
 	"run":        {pkg: "cmd/keyquorum", test: "TestTour"},
 	"packages":   {pkg: "internal/packaging", test: "TestDebHoldsANode"},
+	"hsm":        {pkg: "cmd/keyquorum-pkcs11", test: "TestKeyOfAToken"},
 	"test":       {none: "it is the run itself"},
 	"racetests":  {none: "part of test"},
 	"plaintests": {none: "part of test"},

@@ -63,6 +63,16 @@ var wrapperMutants = []mutant{
 		test: "./node TestAdditionTakesShares",
 	},
 	{
+		name: "refused-pin-again",
+		bug:  "a node that starts shows a token the PIN that it has refused until the token locks",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/unattended.go",
+			Old:  "			a.ended[r.wrapper.Name] = true\n",
+			New:  "",
+		}},
+		test: "./node TestRefusedPINIsNotTriedAgain",
+	},
+	{
 		name: "wrapper-lacks-its-place",
 		bug:  "a wrapper opens under other words than it was made with",
 		edits: []overlay.Edit{{

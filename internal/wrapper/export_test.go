@@ -8,3 +8,6 @@ func Through(key Key, client *http.Client) Key {
 	k.http = client
 	return k
 }
+
+// DecodeAnswer reads what a helper answers.
+var DecodeAnswer = decodeAnswer

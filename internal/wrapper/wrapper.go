@@ -11,11 +11,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 )
 
-// A Key is a foreign key. Its errors hold no secrets; what to do is in them.
+// A Key is a foreign key. Its errors hold no secrets; what to do is in them. One with a method
+// Final() bool that says true forbids to ask again without being told to (PINError).
 type Key interface {
 	Kind() string
 	About() string // which key it is, for people; it may read a file
@@ -39,6 +42,7 @@ var kinds = map[string]func(where string) (Key, error){
 	"age":      newAge,
 	"keyfile":  newKeyFile,
 	"keyvault": newKeyVault,
+	"pkcs11":   newTokenKey,
 	"transit":  newTransit,
 }
 
@@ -55,7 +59,8 @@ func Parse(text string) (name string, key Key, err error) {
 	}
 	make := kinds[kind]
 	if make == nil {
-		return "", nil, fmt.Errorf("%q is no kind of wrapper: age, keyfile, keyvault, transit", kind)
+		return "", nil, fmt.Errorf("%q is no kind of wrapper: %s", kind,
+			strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 	}
 	key, err = make(where)
 	if err != nil {

@@ -53,7 +53,8 @@ var instead = map[string]map[string]string{
 		"plugin_tmpdir":        noPlugins,
 		"raw_storage_endpoint": "leave it out: nobody gets at stored records past the API",
 		"seal": "leave it out: a node is unsealed with shares " +
-			"(keyquorum operator unseal); seal_wrapper names what may stand for them",
+			"(keyquorum operator unseal); seal_wrapper names what may stand for them, " +
+			"such as a key in a PKCS#11 token",
 		"service_registration": "leave it out: ask each node for " +
 			"/v1/sys/health?standbyok=true",
 		"storage": ownStorage,
