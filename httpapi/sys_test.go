@@ -364,6 +364,7 @@ func TestStrangersCannotFillTheUsageLog(t *testing.T) {
 	}
 	s.usage.take()
 	const calls = 1000
+	begun := time.Now()
 	for range calls {
 		s.operate("PUT", "/v1/sys/unseal", "", `{"key":"00"}`)
 		s.operate("PUT", "/v1/sys/unseal", "", `{`)
@@ -372,8 +373,9 @@ func TestStrangersCannotFillTheUsageLog(t *testing.T) {
 		s.operate("GET", "/v1/keyquorum/vaults", "", "")
 		(&client{t: t, s: s, host: "any.vault.localhost"}).call("GET", "/secrets", "")
 	}
-	if n := len(s.usage.take()); n == 0 || n > calls {
-		t.Errorf("%d records of %d calls", n, 6*calls)
+	most := 500 + int(100*time.Since(begun).Seconds()) // the rates that bound them are by the clock
+	if n := len(s.usage.take()); n == 0 || n > most {
+		t.Errorf("%d records of %d calls, at most %d were to be", n, 6*calls, most)
 	}
 }
 
