@@ -119,7 +119,7 @@ func TestRefusedPINIsNotTriedAgain(t *testing.T) {
 		s.awaitUnsealed(0)
 
 		hsm.refuses.Store(false)
-		delete(keys, "spare")
+		keys = map[string]node.ForeignKey{"hsm": hsm} // the node that runs has the other map
 		restart()
 		s.awaitUnsealed(0)
 	})
