@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -153,6 +154,14 @@ func (f failures) Error() string {
 		texts[i] = err.Error()
 	}
 	return strings.Join(texts, "; ")
+}
+
+// Is: one place that has heard that an id was removed is enough for another to be taken. Nothing else
+// that one place says holds for all: where it refuses, another may have admitted the node.
+func (f failures) Is(target error) bool {
+	return target == node.ErrIDRemoved && slices.ContainsFunc(f, func(err error) bool {
+		return errors.Is(err, target)
+	})
 }
 
 func (f failures) asOne() error {
