@@ -78,6 +78,9 @@ func join(c *call, q *joinRequest) (joinData, error) {
 	if h.Initialized {
 		return c.joinedAlready(ch)
 	}
+	if err := c.searching(); err != nil {
+		return joinData{}, err
+	}
 	if q.Retry {
 		c.h.joins.start(ch, q.NonVoter)
 		return joinData{Joined: true}, nil
@@ -90,6 +93,22 @@ func join(c *call, q *joinRequest) (joinData, error) {
 		return joinData{}, c.unjoined(err)
 	}
 	return joinData{Joined: true}, nil
+}
+
+// searching refuses what another machine asks of a node whose configuration names places, until one
+// of these has let it join. With shares of his own, whoever asks would make it a member of his
+// cluster for good. From then on the node refuses by itself what is not the same cluster.
+func (c *call) searching() error {
+	search := c.h.joins.search
+	if search == nil || search.Found() || c.nearby() {
+		return nil
+	}
+	c.h.log.Warn("refused a join that another machine asked for: no place that the configuration "+
+		"names in retry_join has let this node join yet", "request_id", c.req.ID)
+	return refuse(http.StatusBadRequest, "", "this node joins the cluster that it finds at the "+
+		"places that its configuration names in retry_join, and none has let it join yet: its status "+
+		"and its log say why. To have it join another cluster, change the configuration, or ask from "+
+		"its own machine (keyquorum operator raft join, at its loopback address)")
 }
 
 // joinedAlready answers a sealed member that is told to join, as scripts tell it at every start:

@@ -170,6 +170,56 @@ func TestJoinGoesOnAtAnotherPlace(t *testing.T) {
 	}
 }
 
+// A node that was admitted, did not hear of it, and was removed meanwhile is a member with its
+// shares, under another id that it takes by itself.
+func TestRemovedIDIsReplacedByItself(t *testing.T) {
+	member, dir := newService(t), t.TempDir()
+	if err := member.begin(3, 2); err != nil {
+		t.Fatal(err)
+	}
+	addr, ca := member.listen(t)
+	two := func(c *node.Config) { c.Label, c.Dir = "two", dir }
+	removed := ""
+	t.Run("its admission is lost", func(t *testing.T) {
+		killed, lost := newService(t, two), &lossy{offering: offering{member.n}}
+		if err := killed.n.Join(t.Context(), lost, false); err != nil {
+			t.Fatal(err)
+		}
+		killed.shares = member.shares
+		if err := killed.unseal(2); err == nil || lost.id == "" {
+			t.Fatalf("it is a member: %v", err)
+		}
+		removed = lost.id
+	})
+	if a := member.operate("PUT", "/v1/sys/storage/raft/remove-peer", member.token,
+		`{"server_id":"`+removed+`"}`); a.status != 204 {
+		t.Fatalf("remove-peer: %d %s", a.status, a.body)
+	}
+	joiner, _ := seekAs(t, two, nil, addr+" leader_ca_cert_file="+caFile(t, ca))
+	joiner.awaitJoining(t, "enough unseal shares")
+	joiner.token, joiner.shares = member.token, member.shares
+	if err := joiner.unseal(2); err != nil {
+		t.Fatal(err)
+	}
+	if folder, err := node.LookAt(dir); err != nil || folder.NodeID == removed {
+		t.Errorf("the removed node is back: %v", err)
+	}
+}
+
+// A lossy place admits, and what it says gets lost.
+type lossy struct {
+	offering
+	id string // that was admitted
+}
+
+func (l *lossy) Answer(ctx context.Context, a node.Answer) (node.Admission, error) {
+	if _, err := l.offering.Answer(ctx, a); err != nil {
+		return node.Admission{}, err
+	}
+	l.id = a.ServerID
+	return node.Admission{}, fmt.Errorf("the connection is gone")
+}
+
 // Strangers are not told what was found at other machines.
 func TestStrangersLearnNothingOfPlaces(t *testing.T) {
 	joiner, _ := seek(t, "two", nil, "https://127.0.0.1:1")
@@ -186,8 +236,16 @@ func joinTo(addr, ca string, more string) string {
 		strings.ReplaceAll(ca, "\n", `\n`) + `"` + more + `}`
 }
 
-// Anybody can have a node without data join a cluster of his own, and give it his shares. That
-// keeps it from the cluster of its configuration no longer than until that answers.
+// joinHere asks a node to join from its own machine.
+func (s *service) joinHere(body string) answer {
+	r := httptest.NewRequest("PUT", "/v1/sys/storage/raft/join", strings.NewReader(body))
+	r.Host, r.RemoteAddr = nodeHost, "127.0.0.1:1234"
+	return s.serve(r)
+}
+
+// Where the configuration names places, no other machine has a node join a cluster of its own, and
+// give it that one's shares, before a place answers or after. Somebody on the machine may, until a
+// place answers. Whether the node votes is nothing that strangers say either.
 func TestConfigurationGoesBeforeStrangers(t *testing.T) {
 	ours, foreign := newService(t), newService(t, named("other"))
 	if err := foreign.begin(3, 2); err != nil {
@@ -196,12 +254,21 @@ func TestConfigurationGoesBeforeStrangers(t *testing.T) {
 	addr, ca := ours.listen(t)
 	foreignAddr, foreignCA := foreign.listen(t)
 	dir := t.TempDir()
-	joiner, _ := seekAs(t, func(c *node.Config) { c.Label, c.Dir = "two", dir }, nil,
+	joiner, log := seekAs(t, func(c *node.Config) { c.Label, c.Dir = "two", dir }, nil,
 		addr+" leader_ca_cert_file="+caFile(t, ca))
 	const join = "/v1/sys/storage/raft/join"
 	asked := joinTo(foreignAddr, foreignCA, "")
-	if a := joiner.operate("PUT", join, "", asked); a.status != 200 {
-		t.Fatalf("a node that has found nobody joins whom it is told: %d %s", a.status, a.body)
+	for _, body := range []string{asked, joinTo(foreignAddr, foreignCA, `,"retry":true`)} {
+		if a := joiner.operate("PUT", join, "", body); a.status != 400 ||
+			!strings.Contains(a.body, "none has let it join yet") {
+			t.Errorf("a stranger asks a node that has found nobody: %d %s", a.status, a.body)
+		}
+	}
+	if said := log.String(); !strings.Contains(said, "refused a join that another machine asked") {
+		t.Errorf("the log says %s", said)
+	}
+	if a := joiner.joinHere(asked); a.status != 200 {
+		t.Fatalf("a node that has found nobody is told on its machine: %d %s", a.status, a.body)
 	}
 	joiner.operate("PUT", "/v1/sys/unseal", "", `{"key":"`+foreign.shares[0]+`"}`)
 	joiner.awaitJoining(t, `"progress":1`)
@@ -215,8 +282,12 @@ func TestConfigurationGoesBeforeStrangers(t *testing.T) {
 		t.Errorf("a stranger asks again, and is answered %d %s", a.status, a.body)
 	}
 	joiner.operate("PUT", "/v1/sys/unseal", "", `{"key":"`+ours.shares[0]+`"}`)
-	if a := joiner.operate("PUT", join, "", joinTo(addr, ca, `,"non_voter":true`)); a.status != 200 {
+	if a := joiner.operate("PUT", join, "", joinTo(addr, ca, "")); a.status != 200 {
 		t.Errorf("it is told to join the cluster that it joins: %d %s", a.status, a.body)
+	}
+	if a := joiner.operate("PUT", join, "", joinTo(addr, ca, `,"non_voter":true`)); a.status != 400 ||
+		!strings.Contains(a.body, "retry_join_as_non_voter") {
+		t.Errorf("it is told to have no vote: %d %s", a.status, a.body)
 	}
 	joiner.awaitJoining(t, `"progress":1`)
 	joiner.token, joiner.shares = ours.token, ours.shares[1:]
@@ -226,8 +297,8 @@ func TestConfigurationGoesBeforeStrangers(t *testing.T) {
 	if n := ours.members(); n != 2 {
 		t.Errorf("there are %d members", n)
 	}
-	if folder, err := node.LookAt(dir); err != nil || folder.Voter {
-		t.Errorf("it was told to have no vote, and wants one: %v", err)
+	if folder, err := node.LookAt(dir); err != nil || !folder.Voter {
+		t.Errorf("a stranger has taken its vote: %v", err)
 	}
 }
 

@@ -59,7 +59,8 @@ var ErrInvalidAnswer = errors.New("node: invalid answer given")
 // joiner are older than the cluster's of now.
 var ErrJoinAgain = &PeerError{"the one that answers now has another seal than the one that was " +
 	"asked to join: its shares were changed meanwhile, or it is of another cluster. Join again " +
-	"(keyquorum operator raft join), and give the shares that are good there"}
+	"(keyquorum operator raft join; with retry_join the node does so by itself within ten seconds), " +
+	"and give the shares that are good there"}
 
 // ErrNotAdmitted: the member that was asked has refused the joiner, and nothing came of it. A
 // Challenger gives it where that is sure.
@@ -83,17 +84,32 @@ var ErrConfigured = &PeerError{"this node has found its cluster at the places th
 	"configuration names in retry_join, and joins no other: change the configuration, and start the " +
 	"node again"}
 
+// ErrConfiguredShares: a join was asked for to the cluster that the configuration has found, with
+// other shares than were found there.
+var ErrConfiguredShares = &PeerError{"this node has found this cluster at the places that its " +
+	"configuration names in retry_join, but with other unseal shares than the member that was named " +
+	"now tells of. It looks there again within ten seconds, and takes the newer ones by itself: " +
+	"give it those then"}
+
+// ErrConfiguredVote: a join without a vote was asked for, and the configuration has found the same
+// cluster and wants a vote.
+var ErrConfiguredVote = &PeerError{"this node has found its cluster at the places that its " +
+	"configuration names in retry_join, and the configuration says whether it votes: set " +
+	"retry_join_as_non_voter there and start the node again, or take its vote away when it is a " +
+	"member (keyquorum operator raft demote)"}
+
 // Join makes this node, which has no data, collect shares to answer the challenge of the cluster
 // behind ch. On a member it does nothing and returns nil. Called again before the shares are
 // complete, it begins anew. Anybody can ask for it, so it changes nothing of a join that the
-// configuration has begun, but that the node is to have no vote. ErrConfigured.
+// configuration has begun. ErrConfigured, ErrConfiguredShares, ErrConfiguredVote.
 func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	return n.join(ctx, &joining{challenger: ch, nonVoter: nonVoter})
 }
 
 // JoinConfigured is Join for the configuration. It goes before what was asked for: a join to
-// another cluster ends, whoever was first. Repeated, it follows its cluster to other shares, but
-// for a node that was given some.
+// another cluster ends, whoever was first. One to the same goes on, without a vote if that was asked
+// for. Repeated, it follows its cluster to newer shares. To anything else it leads a node only while
+// that was given none.
 func (n *Node) JoinConfigured(ctx context.Context, ch Challenger, nonVoter bool) error {
 	return n.join(ctx, &joining{challenger: ch, configured: true, nonVoter: nonVoter})
 }
@@ -145,15 +161,37 @@ func (n *Node) goesOnLocked(next *joining) (bool, error) {
 	case now == nil || !now.configured && !next.configured:
 		return false, nil
 	case now.lock == next.lock: // the shares that were given are good for both
-		if next.configured {
-			now.challenger, now.configured = next.challenger, true
-		}
-		now.nonVoter = now.nonVoter || next.nonVoter
-		return true, nil
+		return true, now.meet(next)
+	case !next.configured && now.lock.ClusterID == next.lock.ClusterID:
+		return false, ErrConfiguredShares
 	case !next.configured:
 		return false, ErrConfigured
+	case !now.configured || n.ceremony.Progress() == 0:
+		return false, nil
+	case !renews(next.lock, now.lock):
+		return true, nil
 	}
-	return now.configured && n.ceremony.Progress() > 0, nil
+	n.logger().Warn("the unseal shares of the cluster that this node joins were changed, and those " +
+		"that it was given are forgotten: give it the new ones")
+	return false, nil
+}
+
+// renews says whether a lock makes the shares of another useless. One of an older generation does
+// not: a member that is late still has it. Nor does that of another cluster.
+func renews(lock, other seal.Lock) bool {
+	return lock.ClusterID == other.ClusterID && lock.Generation >= other.Generation
+}
+
+// meet has a join go on where another one to the same shares is about to begin.
+func (j *joining) meet(next *joining) error {
+	switch {
+	case next.configured:
+		j.challenger, j.configured = next.challenger, true
+		j.nonVoter = j.nonVoter || next.nonVoter
+	case next.nonVoter && !j.nonVoter:
+		return ErrConfiguredVote
+	}
+	return nil
 }
 
 // ErrOtherCluster: the node holds the data of another cluster than the one that it is to join.

@@ -129,6 +129,48 @@ func TestForgedLockIsRefused(t *testing.T) {
 	})
 }
 
+// A node that joins by its configuration follows its cluster to newer shares, though it was given one
+// of before. It keeps that one where another cluster answers, or a member that is late; and nobody
+// who asks from outside takes it away.
+func TestConfiguredJoinFollowsItsClusterToNewerShares(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site) {
+		s.start(1)
+		joiner, place := s.open(1), &forger{direct: direct{s.nodes[0]}}
+		must(t, joiner.JoinConfigured(t.Context(), place, false))
+		give := func(share seal.Plaintext) {
+			_, err := joiner.Unseal(t.Context(), share)
+			must(t, err)
+		}
+		stays := func(what string) {
+			must(t, joiner.JoinConfigured(t.Context(), place, false))
+			if given := joiner.SealStatus().Progress; given != 1 {
+				t.Errorf("%s has answered, and %d shares are left of one", what, given)
+			}
+		}
+		give(s.shares[0])
+		before, err := place.Challenge(t.Context(), strings.Repeat("0", 32))
+		must(t, err)
+		place.lock = func(lock []byte) []byte { lock[5] ^= 1; return lock }
+		stays("another cluster")
+		place.lock = nil
+
+		made := s.rekey(0, 3, 2, false)
+		s.awaitTerm(2, 0)
+		err = joiner.Join(t.Context(), direct{s.nodes[0]}, false)
+		if !errors.Is(err, node.ErrConfiguredShares) {
+			t.Errorf("somebody tells of other shares: %v", err)
+		}
+		must(t, joiner.JoinConfigured(t.Context(), place, false))
+		give(made[0])
+		place.lock = func([]byte) []byte { return before.Lock }
+		stays("a member that is late")
+		place.lock = nil
+		if !s.opens(1, made[1]) {
+			t.Fatal("it does not take the newer shares")
+		}
+	})
+}
+
 // Shares that were changed while people gave them at a joiner come to nothing there, and it says
 // what to do.
 func TestSharesThatChangeWhileANodeJoins(t *testing.T) {

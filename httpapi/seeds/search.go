@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,6 +43,7 @@ type Search struct {
 	mu  sync.Mutex
 	met []answered // whose challenges were the last, at most mostMet
 	why error      // for which the last round found nobody; nil: it did, or none has ended
+	has bool       // some round found somebody
 }
 
 // mostMet is more challenges than are under way at a time: one of the search, and one of a node that
@@ -53,7 +55,7 @@ func NewSearch(c Config) *Search { return &Search{Config: c} }
 
 // Run looks until the node is a member, or ctx ends. While the node waits for shares it looks now
 // and then whether they are still the ones that are wanted. What it finds goes before a join that
-// somebody has asked for: anybody can.
+// somebody has asked for.
 func (s *Search) Run(ctx context.Context) {
 	found := false
 	for wait := shortest; !s.isOver(); wait = min(2*wait, longest) {
@@ -89,7 +91,14 @@ func (s *Search) isOver() bool {
 func (s *Search) note(why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.why = why
+	s.why, s.has = why, s.has || why == nil
+}
+
+// Found says whether a place has let this node join. From then on the join is the configuration's.
+func (s *Search) Found() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.has
 }
 
 // Why is what the last round found instead of a member, nil where it found one or has not ended.
@@ -153,6 +162,14 @@ func (f failures) Error() string {
 		texts[i] = err.Error()
 	}
 	return strings.Join(texts, "; ")
+}
+
+// Is: one place that has heard that an id was removed is enough for another to be taken. Nothing else
+// that one place says holds for all: where it refuses, another may have admitted the node.
+func (f failures) Is(target error) bool {
+	return target == node.ErrIDRemoved && slices.ContainsFunc(f, func(err error) bool {
+		return errors.Is(err, target)
+	})
 }
 
 func (f failures) asOne() error {

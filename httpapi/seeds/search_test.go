@@ -3,6 +3,7 @@ package seeds_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"keyquorum/httpapi/seeds"
@@ -13,6 +14,7 @@ import (
 type door struct {
 	name     string
 	shut     bool
+	refuses  error
 	answered int
 }
 
@@ -20,12 +22,35 @@ func (d *door) Challenge(context.Context, string) (node.Challenge, error) {
 	if d.shut {
 		return node.Challenge{}, errors.New("it is shut")
 	}
+	if d.refuses != nil {
+		return node.Challenge{}, fmt.Errorf("it refuses: %w", d.refuses)
+	}
 	return node.Challenge{Nonce: []byte(d.name)}, nil
 }
 
 func (d *door) Answer(context.Context, node.Answer) (node.Admission, error) {
 	d.answered++
 	return node.Admission{}, nil
+}
+
+// A place that knows an id as removed is enough for another id. A place that refuses the node speaks
+// for itself alone: another may have admitted it under its id.
+func TestOnePlaceIsEnoughForARemovedID(t *testing.T) {
+	first, second := &door{name: "a", shut: true}, &door{name: "b", refuses: node.ErrIDRemoved}
+	doors := map[string]*door{"https://a.test:1": first, "https://b.test:1": second}
+	s := seeds.NewSearch(seeds.Config{
+		Seeds: []seeds.Seed{{API: "https://a.test:1"}, {API: "https://b.test:1"}},
+		Reach: func(p seeds.Place) (node.Challenger, error) { return doors[p.API], nil },
+	})
+	_, err := s.Challenge(t.Context(), "")
+	if !errors.Is(err, node.ErrIDRemoved) || errors.Is(err, node.ErrNotAdmitted) {
+		t.Errorf("a removed id: %v", err)
+	}
+	second.refuses = node.ErrNotAdmitted
+	if _, err = s.Challenge(t.Context(), ""); err == nil || errors.Is(err, node.ErrNotAdmitted) ||
+		errors.Is(err, node.ErrIDRemoved) {
+		t.Errorf("a node that is refused: %v", err)
+	}
 }
 
 // An answer goes to whom its challenge was from, though the search has asked somebody else since.

@@ -29,8 +29,8 @@ var joiningMutants = []mutant{
 		bug:  "a join that a stranger asked for goes before the places of the configuration",
 		edits: []overlay.Edit{{
 			File: "keyquorum/node/join.go",
-			Old:  "	return now.configured && n.ceremony.Progress() > 0, nil\n",
-			New:  "	return true, nil\n",
+			Old:  "	case !now.configured || n.ceremony.Progress() == 0:\n		return false, nil\n",
+			New:  "	case !now.configured:\n		return true, nil\n",
 		}},
 		test: "./httpapi TestConfigurationGoesBeforeStrangers",
 	},

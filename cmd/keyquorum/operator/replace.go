@@ -76,7 +76,6 @@ type replacement struct {
 	peers         []Peer
 	old           *Peer // nil: it is no member any more
 	votes         bool  // the old one had a vote; false where it was gone before
-	asked         bool  // this call had the new node join, and said whether it is to vote
 	newID         string
 }
 
@@ -175,6 +174,9 @@ type freshStatus struct {
 // isJoining says whether shares would make it a member.
 func (s freshStatus) isJoining() bool { return s.Initialized && s.Sealed && s.Joining != "" }
 
+// isSearching says whether it asks at the places of its configuration, and none has answered.
+func (s freshStatus) isSearching() bool { return !s.Initialized && s.Joining != "" }
+
 // isMember says whether it is one, sealed or not.
 func (s freshStatus) isMember() bool { return s.Initialized && !s.isJoining() }
 
@@ -192,21 +194,34 @@ func (r *replacement) join() error {
 	if now.isMember() {
 		return r.mayGoOn(now)
 	}
-	in := JoinRequest{LeaderAPI: r.reachable(), NonVoter: r.old != nil && !r.old.Voter}
-	if now.isJoining() && (!in.NonVoter || now.Progress != "0") { // asked again, shares are given anew
+	if now.isJoining() {
 		return nil
 	}
+	in := JoinRequest{LeaderAPI: r.reachable(), NonVoter: r.old != nil && !r.old.Voter}
 	ca, err := r.k.trusted()
 	if err != nil {
 		return err
 	}
 	in.CACert = string(ca)
-	if err := r.fresh.Call(r.ctx, http.MethodPut, "/v1/sys/storage/raft/join", in, nil); err != nil {
+	err = r.fresh.Call(r.ctx, http.MethodPut, "/v1/sys/storage/raft/join", in, nil)
+	var refused *Refusal
+	if now.isSearching() && errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
+		err = r.awaitFound()
+	}
+	if err != nil {
 		return err
 	}
-	r.asked = true
 	r.say("The new node at %s joins, and needs its unseal shares.", r.at)
 	return nil
+}
+
+// awaitFound waits for a node that joins what its configuration finds, and nobody else's choice.
+func (r *replacement) awaitFound() error {
+	return r.until("the new node finds its cluster at the places in its retry_join",
+		func() (bool, error) {
+			now, err := r.status()
+			return now.Initialized, err
+		})
 }
 
 // mayGoOn refuses to take a member for the new node, unless it is said to be: with the URL of another
@@ -362,9 +377,9 @@ func stateAt(ctx context.Context, api *Client, index uint64) (s nodeState, err e
 func (r *replacement) vote() error {
 	switch {
 	case r.votes:
-	case r.old == nil || r.asked:
+	case r.old == nil:
 		return nil
-	default: // by its configuration it may want its vote
+	default: // whatever it was asked: by its configuration it may want its vote
 		return r.withhold()
 	}
 	err := r.until("the new node gets its vote", func() (bool, error) {
