@@ -155,7 +155,13 @@ func TestRootTokenOfSharesAlone(t *testing.T) {
 	w.reload(t, "")
 	w.leftTraces(t)
 
-	w.reload(t, w.blocks(t, "hcl break-glass")[0])
+	config := w.blocks(t, "hcl break-glass")[0]
+	w.reload(t, config)
+	if err := os.Remove(w.socket()); err != nil {
+		t.Fatal(err)
+	}
+	w.reload(t, config) // has a socket that somebody removed made anew
+	expectCode(t, "at the new socket", w.at(t, "generate-root", "-status"), 0)
 	_ = follower.cmd.Process.Signal(syscall.SIGTERM)
 	if err := follower.cmd.Wait(); err != nil {
 		t.Errorf("the follower ended with %v", err)

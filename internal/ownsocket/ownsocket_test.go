@@ -126,10 +126,19 @@ func TestOneOfManyListens(t *testing.T) {
 func TestCloseLeavesWhatOthersMade(t *testing.T) {
 	path := filepath.Join(ownfolder.New(t), "s")
 	l := listen(t, path)
+	if !l.Stands() {
+		t.Error("the socket that was just made is gone")
+	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
+	if l.Stands() {
+		t.Error("the socket that was removed is there")
+	}
 	second := listen(t, path)
+	if l.Stands() || !second.Stands() {
+		t.Error("another's socket passes for its own, or its own for another's")
+	}
 	if err := l.Close(); err != nil {
 		t.Error(err)
 	}
