@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"time"
 
 	"keyquorum/seal"
@@ -190,7 +191,11 @@ func (k *keys) makeRootLocked(
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(k.working, cancel)() // sealing waits for nobody
-	token, accessor, err := k.vaults.NewRootToken(ctx, o)
+	token, accessor, err := k.vaults.NewRootToken(ctx, o, r.record.Lock)
+	if errors.Is(err, vault.ErrOtherShares) {
+		k.ceremonies.endRootLocked()
+		return nil, "", ErrResealed
+	}
 	if err != nil {
 		return nil, "", err
 	}

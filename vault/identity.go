@@ -315,12 +315,16 @@ func newRootToken(now time.Time) (seal.Plaintext, *tokenRecord) {
 }
 
 // NewRootToken gives the cluster one root token more, in the name of the operator, whose own stays
-// good, or on the word of the caller alone (ByShares). The caller has been given shares for it,
-// writes the usage record, and shows the token once.
-func (v *Vaults) NewRootToken(ctx context.Context, o Operator) (token seal.Plaintext,
-	accessor string, err error) {
+// good, or on the word of the caller alone (ByShares). The caller has been given shares for it, that
+// the lock was made for, writes the usage record, and shows the token once. If the cluster has other
+// shares by now the error is ErrOtherShares.
+func (v *Vaults) NewRootToken(ctx context.Context, o Operator, given seal.Lock) (
+	token seal.Plaintext, accessor string, err error) {
 	_, err = v.settle(ctx, o.Fenced, true, func(d *decision) error {
 		d.operator = true
+		if err := d.holdTo(given); err != nil {
+			return err
+		}
 		if !o.byShares {
 			if err := d.admitOperator(o); err != nil {
 				return err
@@ -334,9 +338,32 @@ func (v *Vaults) NewRootToken(ctx context.Context, o Operator) (token seal.Plain
 	})
 	if err != nil {
 		token.Zero()
+		if errors.Is(err, ErrOtherShares) {
+			return nil, "", err
+		}
 		return nil, "", refusal(err)
 	}
 	return token, accessor, nil
+}
+
+// ErrOtherShares: shares were given that are no authority any more.
+var ErrOtherShares = errors.New("vault: the cluster has other unseal shares by now")
+
+// holdTo refuses shares of another lock than that of now, and holds the transaction to it: a node
+// that is behind learns of other shares only when it commits.
+func (d *decision) holdTo(given seal.Lock) error {
+	r, ok := d.read(fsm.PathSeal)
+	if !ok {
+		return damaged(fsm.PathSeal)
+	}
+	now, err := seal.DecodeRecord(r.Value)
+	if err != nil {
+		return damaged(fsm.PathSeal)
+	}
+	if now.Lock != given {
+		return ErrOtherShares
+	}
+	return nil
 }
 
 // validUUID says whether s has the form of a UUID in lower case (RFC 9562 section 4), which client

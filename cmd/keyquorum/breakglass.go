@@ -19,9 +19,10 @@ const glassFlag = "break-glass-socket"
 
 // A breakGlass is the break-glass socket of a node that runs. nil is none: its methods do nothing.
 type breakGlass struct {
-	path   string
-	server httpapi.BreakGlass
-	served chan struct{} // closed when it has ended
+	path     string
+	listener *ownsocket.Listener
+	server   httpapi.BreakGlass
+	served   chan struct{} // closed when it has ended
 }
 
 // A glassSocket listens and is not served yet. nil is none.
@@ -61,7 +62,8 @@ func (s *glassSocket) serve(server *httpapi.Server, logger hclog.Logger) *breakG
 	if s == nil {
 		return nil
 	}
-	b := &breakGlass{path: s.path, server: server.BreakGlass(), served: make(chan struct{})}
+	b := &breakGlass{path: s.path, listener: s.listener, server: server.BreakGlass(),
+		served: make(chan struct{})}
 	logger.Warn("the break-glass socket is open: root and the node's user make root tokens there "+
 		"with unseal shares alone", "socket", s.path)
 	go func() {
@@ -73,11 +75,22 @@ func (s *glassSocket) serve(server *httpapi.Server, logger hclog.Logger) *breakG
 	return b
 }
 
-// at is the socket at another path, which serves at once; the same one where the path is the same.
+// stands says whether the socket can be reached: it is served, and nobody has removed it.
+func (b *breakGlass) stands() bool {
+	select {
+	case <-b.served:
+		return false
+	default:
+		return b.listener.Stands()
+	}
+}
+
+// at is the socket at a path, which serves at once. Where the path is the same it is the same one,
+// unless that can't be reached any more.
 func (b *breakGlass) at(
 	path string, server *httpapi.Server, logger hclog.Logger,
 ) (*breakGlass, error) {
-	if b != nil && path == b.path {
+	if b != nil && path == b.path && b.stands() {
 		return b, nil
 	}
 	socket, err := listenBreakGlass(path, logger)

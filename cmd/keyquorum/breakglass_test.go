@@ -21,6 +21,7 @@ import (
 
 	"keyquorum/cmd/keyquorum/dev"
 	"keyquorum/cmd/keyquorum/operator"
+	"keyquorum/internal/ownsocket/ownfolder"
 )
 
 // A withoutToken is a cluster of three whose root token nobody has any more. The second node, a
@@ -34,7 +35,7 @@ type withoutToken struct {
 
 func startWithoutToken(t *testing.T) *withoutToken {
 	t.Helper()
-	w := &withoutToken{config: filepath.Join(t.TempDir(), "keyquorum.hcl"), run: ownFolder(t)}
+	w := &withoutToken{config: filepath.Join(t.TempDir(), "keyquorum.hcl"), run: ownfolder.New(t)}
 	write(t, w.config, "")
 	folder := devCertificates(t, time.Now())
 	for _, address := range dev.Addresses(freeBase(t)) {
@@ -62,17 +63,6 @@ func startWithoutToken(t *testing.T) *withoutToken {
 		n.awaitUnsealed(t)
 	}
 	return w
-}
-
-// ownFolder is one that only this user can enter, with a short path.
-func ownFolder(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "run")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
 }
 
 func (w *withoutToken) socket() string { return filepath.Join(w.run, "break-glass.sock") }
@@ -165,7 +155,13 @@ func TestRootTokenOfSharesAlone(t *testing.T) {
 	w.reload(t, "")
 	w.leftTraces(t)
 
-	w.reload(t, w.blocks(t, "hcl break-glass")[0])
+	config := w.blocks(t, "hcl break-glass")[0]
+	w.reload(t, config)
+	if err := os.Remove(w.socket()); err != nil {
+		t.Fatal(err)
+	}
+	w.reload(t, config) // has a socket that somebody removed made anew
+	expectCode(t, "at the new socket", w.at(t, "generate-root", "-status"), 0)
 	_ = follower.cmd.Process.Signal(syscall.SIGTERM)
 	if err := follower.cmd.Wait(); err != nil {
 		t.Errorf("the follower ended with %v", err)
@@ -330,7 +326,7 @@ func (w *withoutToken) leftTraces(t *testing.T) {
 
 // TestBreakGlassSettings are those with which a node does not start, and what --check says of them.
 func TestBreakGlassSettings(t *testing.T) {
-	run := ownFolder(t)
+	run := ownfolder.New(t)
 	file := filepath.Join(run, "file")
 	write(t, file, "")
 	open := filepath.Join(run, "open")

@@ -152,6 +152,8 @@ var rooms = map[string][]string{
 
 	"internal/conformance/commands": {},
 
+	"internal/ownsocket/ownfolder": {"internal/ownsocket"},
+
 	"internal/leasemodel/one":   {"internal/leasemodel"},
 	"internal/leasemodel/rules": {"cluster/lease", "internal/leasemodel", "internal/overlay"},
 	"internal/leasemodel/run": {"internal/leasemodel", "internal/leasemodel/rules",

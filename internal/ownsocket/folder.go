@@ -43,49 +43,8 @@ func checkFolder(dir string) error {
 		return fmt.Errorf("other users can enter the folder %s: take it from them with chmod 700, or "+
 			"choose another one", dir)
 	}
-	return guarded(dir, own)
-}
-
-// guarded refuses a folder that another user than root and its owner could put another one in the
-// place of, by a folder above it or a link on the way.
-func guarded(dir string, owner uint32) error {
-	real, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return err
-	}
-	for _, path := range []string{dir, real} {
-		for ; ; path = filepath.Dir(path) {
-			if err := replacedByNobody(path, owner); err != nil {
-				return err
-			}
-			if path == "/" {
-				break
-			}
-		}
-	}
-	return nil
-}
-
-func replacedByNobody(path string, owner uint32) error {
-	name, err := os.Lstat(path)
-	if err != nil {
-		return err
-	}
-	in, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	for _, info := range []fs.FileInfo{name, in} {
-		if of := ownerOf(info); of != 0 && of != owner {
-			return fmt.Errorf("%s belongs to user %d, who could put another socket in the place of this "+
-				"one: choose a path in folders of root, or of the node's user", path, of)
-		}
-	}
-	if in.Mode().Perm()&0o022 != 0 && in.Mode()&fs.ModeSticky == 0 {
-		return fmt.Errorf("other users can write to the folder %s, and put another socket in the "+
-			"place of this one: take it from them with chmod go-w, or choose another path", path)
-	}
-	return nil
+	_, err = guarded(dir, own)
+	return err
 }
 
 func ownerOf(info fs.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }

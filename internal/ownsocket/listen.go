@@ -78,6 +78,12 @@ func (l *Listener) Accept() (net.Conn, error) {
 // Addr is the socket's path.
 func (l *Listener) Addr() net.Addr { return l.socket.Addr() }
 
+// Stands says whether the path still has the socket that was made.
+func (l *Listener) Stands() bool {
+	there, err := os.Lstat(l.path)
+	return err == nil && os.SameFile(there, l.made)
+}
+
 // Close may be called again.
 func (l *Listener) Close() error {
 	l.closing.Do(func() { l.closed = errors.Join(l.remove(), l.socket.Close()) })

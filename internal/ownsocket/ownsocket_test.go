@@ -1,4 +1,4 @@
-package ownsocket
+package ownsocket_test
 
 import (
 	"errors"
@@ -12,24 +12,16 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"keyquorum/internal/ownsocket"
+	"keyquorum/internal/ownsocket/ownfolder"
 )
 
-// folder is one that only this user can enter, with a path that leaves room for a name.
-func folder(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "own")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
+func ignored(ownsocket.Peer, error) {}
 
-func ignored(Peer, error) {}
-
-func listen(t *testing.T, path string) *Listener {
+func listen(t *testing.T, path string) *ownsocket.Listener {
 	t.Helper()
-	l, err := Listen(path, ignored)
+	l, err := ownsocket.Listen(path, ignored)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,9 +41,9 @@ func leave(t *testing.T, path string) {
 }
 
 func TestListenTakesThePlaceOfTheDead(t *testing.T) {
-	path := filepath.Join(folder(t), "s")
+	path := filepath.Join(ownfolder.New(t), "s")
 	leave(t, path)
-	if err := Check(path); err != nil {
+	if err := ownsocket.Check(path); err != nil {
 		t.Errorf("the check of a place with a stale socket: %v", err)
 	}
 	l := listen(t, path)
@@ -59,14 +51,14 @@ func TestListenTakesThePlaceOfTheDead(t *testing.T) {
 	if err != nil || info.Mode() != fs.ModeSocket|0o600 {
 		t.Errorf("the socket has mode %v (%v)", info.Mode(), err)
 	}
-	if _, err := Listen(path, ignored); !errors.Is(err, ErrInUse) {
+	if _, err := ownsocket.Listen(path, ignored); !errors.Is(err, ownsocket.ErrInUse) {
 		t.Errorf("a second listener: %v", err)
 	}
-	if err := Check(path); !errors.Is(err, ErrInUse) {
+	if err := ownsocket.Check(path); !errors.Is(err, ownsocket.ErrInUse) {
 		t.Errorf("the check of a place with a listener: %v", err)
 	}
 	go func() {
-		if c, err := Dial(t.Context(), path); err == nil {
+		if c, err := ownsocket.Dial(t.Context(), path); err == nil {
 			defer c.Close()
 			_, _ = c.Write([]byte("x"))
 		}
@@ -82,7 +74,7 @@ func TestListenTakesThePlaceOfTheDead(t *testing.T) {
 		if n == 0 {
 			continue
 		}
-		if at.(Peer).UID != uint32(os.Getuid()) || !strings.HasPrefix(at.String(), "uid ") {
+		if at.(ownsocket.Peer).UID != uint32(os.Getuid()) || !strings.HasPrefix(at.String(), "uid ") {
 			t.Errorf("the peer is %v", at)
 		}
 		break
@@ -93,7 +85,7 @@ func TestListenTakesThePlaceOfTheDead(t *testing.T) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("after Close the socket is there (%v)", err)
 	}
-	if _, err := Dial(t.Context(), path); err == nil ||
+	if _, err := ownsocket.Dial(t.Context(), path); err == nil ||
 		!strings.Contains(err.Error(), "no node listens there") {
 		t.Errorf("a call to nobody: %v", err)
 	}
@@ -101,19 +93,19 @@ func TestListenTakesThePlaceOfTheDead(t *testing.T) {
 
 // Of many who find the same stale socket at the same time, one listens.
 func TestOneOfManyListens(t *testing.T) {
-	path := filepath.Join(folder(t), "s")
+	path := filepath.Join(ownfolder.New(t), "s")
 	for range 20 {
 		leave(t, path)
 		var all sync.WaitGroup
-		var won atomic.Pointer[Listener]
+		var won atomic.Pointer[ownsocket.Listener]
 		var winners atomic.Int32
 		for range 8 {
 			all.Go(func() {
-				l, err := Listen(path, ignored)
+				l, err := ownsocket.Listen(path, ignored)
 				if err == nil {
 					winners.Add(1)
 					won.Store(l)
-				} else if !errors.Is(err, ErrInUse) {
+				} else if !errors.Is(err, ownsocket.ErrInUse) {
 					t.Error(err)
 				}
 			})
@@ -132,12 +124,21 @@ func TestOneOfManyListens(t *testing.T) {
 }
 
 func TestCloseLeavesWhatOthersMade(t *testing.T) {
-	path := filepath.Join(folder(t), "s")
+	path := filepath.Join(ownfolder.New(t), "s")
 	l := listen(t, path)
+	if !l.Stands() {
+		t.Error("the socket that was just made is gone")
+	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
+	if l.Stands() {
+		t.Error("the socket that was removed is there")
+	}
 	second := listen(t, path)
+	if l.Stands() || !second.Stands() {
+		t.Error("another's socket passes for its own, or its own for another's")
+	}
 	if err := l.Close(); err != nil {
 		t.Error(err)
 	}
@@ -148,7 +149,7 @@ func TestCloseLeavesWhatOthersMade(t *testing.T) {
 }
 
 func TestPlacesThatAreRefused(t *testing.T) {
-	good := folder(t)
+	good := ownfolder.New(t)
 	sub := func(name string, mode fs.FileMode) string {
 		dir := filepath.Join(good, name)
 		if err := errors.Join(os.MkdirAll(dir, 0o700), os.Chmod(dir, mode)); err != nil {
@@ -163,8 +164,14 @@ func TestPlacesThatAreRefused(t *testing.T) {
 	inSticky := sub("sticky/in", 0o700)
 	file := filepath.Join(good, "file")
 	link, toSocket := filepath.Join(good, "link"), filepath.Join(good, "to-socket")
+	sub("a/way", 0o700)
+	toGood, toSticky := filepath.Join(good, "to-good"), filepath.Join(good, "to-sticky")
+	circle := filepath.Join(good, "circle")
 	if err := errors.Join(os.WriteFile(file, []byte("kept"), 0o600), os.Symlink(inSticky, link),
-		os.Symlink(filepath.Join(good, "elsewhere"), toSocket)); err != nil {
+		os.Symlink(filepath.Join(good, "elsewhere"), toSocket),
+		os.Symlink("../"+filepath.Base(good)+"/a", toGood),
+		os.Symlink(filepath.Join(sticky, "hop"), toSticky), os.Symlink(toGood,
+			filepath.Join(sticky, "hop")), os.Symlink("circle", circle)); err != nil {
 		t.Fatal(err)
 	}
 	leave(t, filepath.Join(good, "elsewhere"))
@@ -184,11 +191,14 @@ func TestPlacesThatAreRefused(t *testing.T) {
 		{filepath.Join(entered, "s"), "chmod 700"},
 		{filepath.Join(written, "s"), "chmod 700"},
 		{filepath.Join(inWritten, "s"), "other users can write to the folder " + written},
+		{filepath.Join(inSticky, "s"), "other users can write to the folder " + sticky},
+		{filepath.Join(toSticky, "way", "s"), "other users can write to the folder " + sticky},
+		{filepath.Join(circle, "way", "s"), "too many levels of symbolic links"},
 	} {
-		if err := Check(row.path); err == nil || !strings.Contains(err.Error(), row.says) {
+		if err := ownsocket.Check(row.path); err == nil || !strings.Contains(err.Error(), row.says) {
 			t.Errorf("the check of %q says %v, want %q", row.path, err, row.says)
 		}
-		if l, err := Listen(row.path, ignored); err == nil {
+		if l, err := ownsocket.Listen(row.path, ignored); err == nil {
 			t.Errorf("somebody listens at %q", row.path)
 			l.Close()
 		}
@@ -199,8 +209,8 @@ func TestPlacesThatAreRefused(t *testing.T) {
 	if _, err := os.Lstat(toSocket); err != nil {
 		t.Errorf("the link at a socket's path: %v", err)
 	}
-	if err := Check(filepath.Join(sticky, "in", "s")); err != nil {
-		t.Errorf("below a folder like /tmp: %v", err)
+	if err := ownsocket.Check(filepath.Join(toGood, "way", "s")); err != nil {
+		t.Errorf("behind links that nobody else can change: %v", err)
 	}
 	longest := filepath.Join(good, strings.Repeat("a", 107-len(good)-1))
 	listen(t, longest)
@@ -208,7 +218,7 @@ func TestPlacesThatAreRefused(t *testing.T) {
 
 // TestDialMistrusts: who calls makes sure that it is a node which listens.
 func TestDialMistrusts(t *testing.T) {
-	dir := folder(t)
+	dir := ownfolder.New(t)
 	in := filepath.Join(dir, "in")
 	path := filepath.Join(in, "s")
 	if err := os.Mkdir(in, 0o700); err != nil {
@@ -218,19 +228,79 @@ func TestDialMistrusts(t *testing.T) {
 	if err := os.Chmod(in, 0o722); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Dial(t.Context(), path); err == nil ||
+	if _, err := ownsocket.Dial(t.Context(), path); err == nil ||
 		!strings.Contains(err.Error(), "other users can write to the folder") {
 		t.Errorf("in a folder that others can write to: %v", err)
 	}
+}
+
+// listenAs makes the socket of a process of another user.
+func listenAs(t *testing.T, uid uintptr, path string) {
+	t.Helper()
+	as(t, uid, func() {
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		t.Cleanup(func() { l.Close() })
+	})
+}
+
+// TestDialOfOtherUsers has sockets of other users of the machine, who listen wherever they can.
+func TestDialOfOtherUsers(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("only root can give a folder to another user")
+		t.Skip("only root can be another user")
 	}
-	if err := errors.Join(os.Chmod(in, 0o700), os.Chown(in, 1, 1)); err != nil {
+	const node, stranger, caller = 65534, 65533, 65532
+	dir := ownfolder.New(t)
+	in := func(name string, owner int, mode fs.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(path, 0o700), os.Chmod(path, mode),
+			os.Chown(path, owner, owner)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	in("", 0, 0o755)
+	in("tmp", 0, 0o777|fs.ModeSticky)
+	in("home", stranger, 0o755)
+	if err := os.Symlink(in("tmp/kq-4", stranger, 0o777), filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Dial(t.Context(), path); err == nil ||
-		!strings.Contains(err.Error(), "it is no node that listens there") {
-		t.Errorf("a listener that does not own the folder: %v", err)
+	const nobody, open = "it is no node that listens there", "other users can write to the folder"
+	for _, row := range []struct {
+		name, folder  string
+		owner, listen int
+		call          uintptr
+		says          string
+	}{
+		{"root, of the node", "run", node, node, 0, ""},
+		{"the node's user, of the node", "run-own", node, node, node, ""},
+		{"the node's user, of root", "run-root", node, 0, node, ""},
+		{"root, of a stranger in the node's folder", "run-other", node, stranger, 0, nobody},
+		{"root, of a stranger in root's folder", "root", 0, stranger, 0, nobody},
+		{"root, of a stranger below /tmp", "tmp/kq", stranger, stranger, 0, open},
+		{"a user, of a stranger below /tmp", "tmp/kq-2", stranger, stranger, caller, open},
+		{"root, of the node below /tmp", "tmp/kq-3", node, node, 0, open},
+		{"root, of a stranger by a link", "link", stranger, stranger, 0, open},
+		{"root, in a stranger's folder", "home/kq", 0, 0, 0, "who could put another socket"},
+	} {
+		folder := in(row.folder, row.owner, 0o777)
+		path := filepath.Join(folder, "s")
+		listenAs(t, uintptr(row.listen), path)
+		if err := errors.Join(os.Chmod(folder, 0o755), os.Chmod(path, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+		as(t, row.call, func() {
+			c, err := ownsocket.Dial(t.Context(), path)
+			if err == nil {
+				c.Close()
+			}
+			if (err == nil) != (row.says == "") || err != nil && !strings.Contains(err.Error(), row.says) {
+				t.Errorf("%s: %v, want %q", row.name, err, row.says)
+			}
+		})
 	}
 }
 
@@ -257,10 +327,10 @@ func TestOnlyRootAndItsUserGetAConnection(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can be another user")
 	}
-	dir := folder(t)
+	dir := ownfolder.New(t)
 	path := filepath.Join(dir, "s")
-	told := make(chan Peer, 1)
-	l, err := Listen(path, func(p Peer, _ error) { told <- p })
+	told := make(chan ownsocket.Peer, 1)
+	l, err := ownsocket.Listen(path, func(p ownsocket.Peer, _ error) { told <- p })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +369,7 @@ func TestOnlyRootAndItsUserGetAConnection(t *testing.T) {
 	}
 	defer own.Close()
 	c := <-accepted
-	if c == nil || c.RemoteAddr().(Peer).UID != 0 {
+	if c == nil || c.RemoteAddr().(ownsocket.Peer).UID != 0 {
 		t.Errorf("root's connection is %v", c)
 	}
 	if c != nil {

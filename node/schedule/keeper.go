@@ -27,6 +27,14 @@ type keeper struct {
 	failed  int       // attempts in a row
 	again   time.Time // before then no other attempt is made
 	doubted Name      // of a snapshot that may be there, though keeping it failed
+
+	left chan ending // of an attempt that hung and was left to itself; nil: none was
+}
+
+// An ending is what came of an attempt, and which snapshot it leaves in doubt.
+type ending struct {
+	err     error
+	doubted Name
 }
 
 func (k *keeper) run(ctx context.Context) {
@@ -47,6 +55,7 @@ func (k *keeper) look(ctx context.Context) {
 	defer stop()
 	if !leads {
 		k.settled, k.failed, k.again, k.doubted = time.Time{}, 0, time.Time{}, Name{}
+		k.left = nil
 		k.account.note(func(f *Figures) { f.Trouble = "" })
 		return
 	}
@@ -89,30 +98,34 @@ var errHangs = errors.New("the store does not answer: what is below it hangs (a 
 
 // try makes an attempt, and leaves it to itself where it hangs: in a folder of a server that is
 // gone a call ends with no context, and it may hold up neither a reload nor the end of the node.
-// Until that attempt has ended none other is made.
+// Until that attempt has ended none other is made. Then it is known what it has kept: what it kept
+// well is in no doubt, so it is not removed for another.
 func (k *keeper) try(ctx context.Context, name Name) error {
 	select {
 	case k.calls <- struct{}{}:
 	default:
 		return errHangs
 	}
+	if k.left != nil {
+		k.doubted, k.left = (<-k.left).doubted, nil
+	}
 	own := *k
-	ended := make(chan error, 1)
+	ended := make(chan ending, 1)
 	go func() {
 		err := own.attempt(ctx, name)
 		<-own.calls
-		ended <- err
+		ended <- ending{err, own.doubted}
 	}()
 	var late <-chan time.Time // never, before the time is over
 	for over := ctx.Done(); ; {
 		select {
-		case err := <-ended:
-			k.doubted = own.doubted
-			return err
+		case e := <-ended:
+			k.doubted = e.doubted
+			return e.err
 		case <-over:
 			over, late = nil, time.After(hangs)
 		case <-late:
-			k.doubted = name // it may yet be kept
+			k.left = ended
 			return errHangs
 		}
 	}

@@ -3,11 +3,13 @@ package debug
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -42,11 +44,13 @@ func newBundle(w io.Writer, folder string) *bundle {
 	return &bundle{packed: packed, tar: tar.NewWriter(packed), folder: folder, left: maxBundle}
 }
 
-// strikeOut has a text stand in no file that is added from now on.
+// strikeOut has a text stand in no file that is added from now on, however it is spelt there. The
+// longest go first: a part of one that is gone would hide the rest of it.
 func (b *bundle) strikeOut(text string) {
-	if text != "" {
-		b.secrets = append(b.secrets, []byte(text))
+	for _, spelt := range spellings(text) {
+		b.secrets = append(b.secrets, []byte(spelt))
 	}
+	slices.SortFunc(b.secrets, func(x, y []byte) int { return cmp.Compare(len(y), len(x)) })
 }
 
 // put adds a file, or says why it is missing.

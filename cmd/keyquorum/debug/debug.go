@@ -151,7 +151,7 @@ func (o *options) write(c *cobra.Command, s doctor.Server,
 			}
 		}
 	}
-	g := &gathering{bundle: b, options: o, connection: k, api: api, settings: s,
+	g := &gathering{bundle: b, options: o, connection: k, api: api, settings: unquoted(s),
 		version: c.Root().Version}
 	g.doing.Store("Looking")
 	done := console.Progress(c.ErrOrStderr(), tellEvery(c.ErrOrStderr()), g.progress)

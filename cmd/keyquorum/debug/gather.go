@@ -53,6 +53,11 @@ func (g *gathering) machine() {
 		return
 	}
 	g.putJSON("settings.json", what, g.settings.Settings, nil)
+	if g.settings.Data == "" {
+		g.putJSON("folder.json", "names and sizes of the files in the data folder", nil,
+			errors.New("the settings name no folder that is there"))
+		return
+	}
 	names, err := filesOf(g.settings.Data)
 	g.putJSON("folder.json", "names and sizes of the files in the data folder", names, err)
 }
@@ -85,19 +90,36 @@ func filesOf(dir string) (all []stored, err error) {
 	return all, err
 }
 
-// doctor examines, and leaves out what is quoted of the settings: one that is wrong may be a secret
-// in the wrong place.
+// doctor examines.
 func (g *gathering) doctor(ctx context.Context) {
 	g.doing.Store("Examining (keyquorum doctor)")
-	s := g.settings
+	r, err := doctor.Examine(ctx, g.settings, g.connection)
+	g.putJSON("doctor.json", "what keyquorum doctor finds", r, err)
+}
+
+// unquoted leaves out what may quote a setting that is wrong: it may be a secret in the wrong place,
+// however short.
+func unquoted(s doctor.Server) doctor.Server {
+	var hidden []string
+	for _, setting := range s.Settings {
+		hidden = append(hidden, setting.Hidden...)
+	}
 	s.Findings = slices.Clone(s.Findings)
 	for i := range s.Findings {
-		if s.Findings[i].Quotes {
-			s.Findings[i].Found = "something is wrong (keyquorum server --check says what)"
+		f := &s.Findings[i]
+		if f.Quotes || holds(hidden, f.Found, f.Next) {
+			f.Found, f.Next = "something is wrong (keyquorum server --check says what)", ""
 		}
 	}
-	r, err := doctor.Examine(ctx, s, g.connection)
-	g.putJSON("doctor.json", "what keyquorum doctor finds", r, err)
+	s.Reached = slices.DeleteFunc(slices.Clone(s.Reached), func(at string) bool {
+		return holds(hidden, at)
+	})
+	for _, path := range []*string{&s.Data, &s.TLSCert, &s.UsageLog} {
+		if slices.Contains(hidden, *path) {
+			*path = ""
+		}
+	}
+	return s
 }
 
 // maxLog is how much of a log's end is taken, in bytes.
