@@ -309,6 +309,12 @@ func (o *operations) recover(address, unseal string, shares []string) {
 		"No acknowledged write is missing") {
 		o.t.Errorf("of one folder of two it says %s", left)
 	}
+	o.sh("b", o.page["backup sh pack"][0]+"mv b.tar ../a\n", "")
+	both := o.page["backup sh unpack"][0] +
+		"keyquorum operator recover /var/lib/keyquorum /var/lib/keyquorum.b\n"
+	if left := o.sh("a", both, ""); !strings.Contains(left, "No acknowledged write is missing") {
+		o.t.Errorf("of both folders it says %s", left)
+	}
 	given := strings.Join(shares[:3], "\n") + "\n"
 	for _, block := range []string{"backup sh drill", "backup sh newest"} {
 		if said := o.sh("a", o.page[block][0], given); !strings.Contains(said, "it takes writes") {
