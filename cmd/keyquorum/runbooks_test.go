@@ -12,7 +12,8 @@ import (
 
 // ofTheSystem are the programs of the system that runbooks call.
 var ofTheSystem = []string{
-	"chronyc", "df", "export", "iostat", "journalctl", "ls", "openssl", "systemctl", "timedatectl",
+	"chronyc", "df", "export", "iostat", "journalctl", "ls", "openssl", "read", "systemctl",
+	"timedatectl",
 }
 
 // TestCommandsOfRunbooksAreThere: whoever is woken by an alert copies a command, so each is one of

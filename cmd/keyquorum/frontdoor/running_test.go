@@ -88,11 +88,12 @@ func (o *operations) sh(machine, lines, stdin string) string {
 // prepare makes a machine with its certificate and its configuration.
 func (o *operations) prepare(machine, address string) {
 	o.t.Helper()
-	for _, dir := range []string{machine + "/data", machine + "/log", "kept"} {
+	for _, dir := range []string{machine, "kept"} {
 		if err := os.MkdirAll(filepath.Join(o.dir, dir), 0o700); err != nil {
 			o.t.Fatal(err)
 		}
 	}
+	o.sh(machine, o.page["running sh folders"][0], "")
 	at := func(text string) string { return strings.ReplaceAll(text, "10.0.0.1", address) }
 	authority, certificate, ok := strings.Cut(o.page["running sh openssl"][0], "\n\n")
 	if !ok {
@@ -222,6 +223,7 @@ func TestRunningPage(t *testing.T) {
 	a, b := o.serve("a"), o.serve("b")
 
 	initialise, unseal := o.cut(o.page["running sh"][2])
+	address := strings.Split(initialise, "\n")[0]
 	said := o.sh("a", initialise, "")
 	var shares []string
 	share := regexp.MustCompile(`(?m)^Unseal Key \d+:\s+(\S+)$`)
@@ -238,6 +240,8 @@ func TestRunningPage(t *testing.T) {
 		o.sh("a", unseal, share)
 	}
 	o.await("a", "/v1/sys/health?standbyok=true")
+	typed := address + "\n" + o.page["running sh token"][0] + "keyquorum operator raft list-peers"
+	o.sh("a", "bash -ec '"+typed+"'", token[1]+"\n")
 
 	join, unseal := o.cut(o.page["running sh"][3])
 	o.sh("b", join, "")
@@ -246,7 +250,6 @@ func TestRunningPage(t *testing.T) {
 	}
 	o.await("b", "/v1/sys/health?standbyok=true")
 
-	address := strings.Split(initialise, "\n")[0]
 	o.env = append(o.env, "KEYQUORUM_TOKEN="+token[1])
 	said = o.sh("a", address+"\n"+o.page["running sh"][4], "")
 	if !strings.Contains(said, "Client secret") {
@@ -308,6 +311,12 @@ func (o *operations) recover(address, unseal string, shares []string) {
 	if left := o.sh("a", o.page["backup sh look"][0], ""); !strings.Contains(left,
 		"No acknowledged write is missing") {
 		o.t.Errorf("of one folder of two it says %s", left)
+	}
+	o.sh("b", o.page["backup sh pack"][0]+"mv b.tar ../a\n", "")
+	both := o.page["backup sh unpack"][0] +
+		"keyquorum operator recover /var/lib/keyquorum /var/lib/keyquorum.b\n"
+	if left := o.sh("a", both, ""); !strings.Contains(left, "No acknowledged write is missing") {
+		o.t.Errorf("of both folders it says %s", left)
 	}
 	given := strings.Join(shares[:3], "\n") + "\n"
 	for _, block := range []string{"backup sh drill", "backup sh newest"} {
