@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keyquorum/internal/heavy"
 	"keyquorum/node"
 	"keyquorum/node/schedule"
 	"keyquorum/testcluster"
@@ -40,6 +41,7 @@ func (l late) Remove(ctx context.Context, name schedule.Name) error {
 
 // A snapshot that was kept well in an attempt which hung is not removed for another.
 func TestLateSnapshotStays(t *testing.T) {
+	heavy.Test(t)
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		store := late{schedule.Folder(dir), make(chan struct{}), make(chan struct{}),
