@@ -109,8 +109,10 @@ func TestDoctorLooksAtANodeThatDoesNotRun(t *testing.T) {
 			config := content(t, path("keyquorum.hcl"))
 			write(t, path("keyquorum.hcl"), strings.Replace(config, "1MiB", "9000GiB", 1))
 		}, want: sight{"server", "data folder", doctor.Warning, "takes no writes", "make room"}},
-		"no folder for the usage log": {more: `usage_log = "/tmp/none/log"`, want: sight{"server",
-			"usage log", doctor.Failed, "there is no folder", "make it"}},
+		"no folder for the usage log": {spoil: func(t *testing.T, path func(string) string) {
+			write(t, path("keyquorum.hcl"), content(t, path("keyquorum.hcl"))+
+				fmt.Sprintf("\nusage_log = %q\n", path("none/log")))
+		}, want: sight{"server", "usage log", doctor.Failed, "there is no folder", "make it"}},
 		"an address that is not here": {spoil: func(t *testing.T, path func(string) string) {
 			config := content(t, path("keyquorum.hcl"))
 			write(t, path("keyquorum.hcl"), strings.Replace(config, `gossip_listen = "127.0.0.1`,
