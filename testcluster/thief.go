@@ -29,7 +29,7 @@ import (
 // speaks with them as a Raft peer (thief_raft.go), whatever the member itself does meanwhile. He
 // reaches every node, also one that is cut off from the others.
 //
-// What he knows of formats is in thief_formats.go alone.
+// What he knows of formats is in thief_formats.go and thief_snapshots.go alone.
 type Thief struct {
 	Node int    // whose folder he took
 	ID   string // that node's
