@@ -13,8 +13,8 @@ const (
 )
 
 // snapshotWhenDue takes a snapshot when the log since the last one outweighs the state, so that
-// writing costs stay proportional (decision 27), and when the last one is good for no new member. As
-// much log as the first takes stays behind it for followers that are a little late.
+// writing costs stay proportional (decision 27), and when the last one is good for no new member.
+// As much log as the first takes stays behind it for followers that are a little late.
 func (c *Cluster) snapshotWhenDue() {
 	weight := c.Store.Stats().LogBytesSinceSnapshot
 	state, _ := c.fsm.View().Size()

@@ -248,8 +248,8 @@ func (v View) MembersAfter(entries iter.Seq2[uint64, []byte]) Members {
 	return members
 }
 
-// A reservedAt is at which index each of the records was changed last that a verb of its own writes;
-// zero: there is none.
+// A reservedAt is at which index each of the records was changed last that a verb of its own
+// writes; zero: there is none.
 type reservedAt map[string]uint64
 
 func (v View) reservedAt() reservedAt {

@@ -58,10 +58,10 @@ func (d *draft) remember(l *raft.Log, o Outcome, c *check) {
 	}
 }
 
-// An assurance is the newest term of which a signer, by then knowing that key, has seen a state that
-// this one was, and the index at which that was first so. A snapshot up to that index or beyond shows
-// it: the signer's entry is behind the vouched state, for nobody vouches for a later one without
-// being such a signer.
+// An assurance is the newest term of which a signer, by then knowing that key, has seen a state
+// that this one was, and the index at which that was first so. A snapshot up to that index or
+// beyond shows it: the signer's entry is behind the vouched state, for nobody vouches for a later
+// one without being such a signer.
 type assurance struct {
 	term  uint32
 	index uint64

@@ -18,8 +18,8 @@ const (
 
 	noBackups = "No copies of new shares are kept: the answer that shows them is the only one. " +
 		"Encrypt them for their holders (pgp_keys), and verify them (require_verification)."
-	noProfiles = "Of Go's profiles there is sys/pprof/goroutine alone: what others show may be what the " +
-		"node holds."
+	noProfiles = "Of Go's profiles there is sys/pprof/goroutine alone: what others show may be what " +
+		"the node holds."
 	noDebug = "keyquorum operator debug gathers what the nodes tell of themselves, without secrets " +
 		"(docs/running.md)."
 	noRecovery = "There are no recovery keys: rekey and generate-root take the unseal shares."

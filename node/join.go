@@ -107,9 +107,9 @@ func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 }
 
 // JoinConfigured is Join for the configuration. It goes before what was asked for: a join to
-// another cluster ends, whoever was first. One to the same goes on, without a vote if that was asked
-// for. Repeated, it follows its cluster to newer shares. To anything else it leads a node only while
-// that was given none.
+// another cluster ends, whoever was first. One to the same goes on, without a vote if that was
+// asked for. Repeated, it follows its cluster to newer shares. To anything else it leads a node
+// only while that was given none.
 func (n *Node) JoinConfigured(ctx context.Context, ch Challenger, nonVoter bool) error {
 	return n.join(ctx, &joining{challenger: ch, configured: true, nonVoter: nonVoter})
 }

@@ -129,9 +129,9 @@ func TestForgedLockIsRefused(t *testing.T) {
 	})
 }
 
-// A node that joins by its configuration follows its cluster to newer shares, though it was given one
-// of before. It keeps that one where another cluster answers, or a member that is late; and nobody
-// who asks from outside takes it away.
+// A node that joins by its configuration follows its cluster to newer shares, though it was given
+// one of before. It keeps that one where another cluster answers, or a member that is late; and
+// nobody who asks from outside takes it away.
 func TestConfiguredJoinFollowsItsClusterToNewerShares(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {
 		s.start(1)

@@ -72,8 +72,8 @@ func (k *lockable) Unwrap(ctx context.Context, wrapped []byte) ([]byte, error) {
 	return k.ForeignKey.Unwrap(ctx, wrapped)
 }
 
-// A node that starts asks a token once that refuses its PIN. It goes on asking the others, and stops
-// where there is none. A command asks it again, and so does the next start.
+// A node that starts asks a token once that refuses its PIN. It goes on asking the others, and
+// stops where there is none. A command asks it again, and so does the next start.
 func TestRefusedPINIsNotTriedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {
 		var j journal

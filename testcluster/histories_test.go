@@ -42,8 +42,8 @@ func TestHistories(t *testing.T) {
 }
 
 // judge wants of so many runs that clients gave up, of more that nodes did, and that each ceremony
-// was done. Else what comes of what nobody waits for, or has begun, is not held to anything. (What is rarer has tests of its own:
-// TestCutOffMemberAnswersNothing, TestWriteOfALeaderThatIsCutOff.)
+// was done. Else what comes of what nobody waits for, or has begun, is not held to anything. (What
+// is rarer has tests of its own: TestCutOffMemberAnswersNothing, TestWriteOfALeaderThatIsCutOff.)
 func (r *report) judge(t *testing.T, runs int) {
 	t.Helper()
 	t.Logf("\n%s", r)

@@ -154,8 +154,8 @@ func TestAllMoveAtOnce(t *testing.T) {
 	})
 }
 
-// A cluster that was recovered begins with a snapshot, and then the transaction key gets a successor.
-// A fresh node knows that one, and needs a snapshot that was made under it.
+// A cluster that was recovered begins with a snapshot, and then the transaction key gets a
+// successor. A fresh node knows that one, and needs a snapshot that was made under it.
 func TestLostDiskIsReplacedAfterAMove(t *testing.T) {
 	heavy.Test(t)
 	bubble(t, 3, func(t *testing.T, c *testcluster.Cluster) {

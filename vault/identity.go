@@ -315,9 +315,9 @@ func newRootToken(now time.Time) (seal.Plaintext, *tokenRecord) {
 }
 
 // NewRootToken gives the cluster one root token more, in the name of the operator, whose own stays
-// good, or on the word of the caller alone (ByShares). The caller has been given shares for it, that
-// the lock was made for, writes the usage record, and shows the token once. If the cluster has other
-// shares by now the error is ErrOtherShares.
+// good, or on the word of the caller alone (ByShares). The caller has been given shares for it,
+// that the lock was made for, writes the usage record, and shows the token once. If the cluster has
+// other shares by now the error is ErrOtherShares.
 func (v *Vaults) NewRootToken(ctx context.Context, o Operator, given seal.Lock) (
 	token seal.Plaintext, accessor string, err error) {
 	_, err = v.settle(ctx, o.Fenced, true, func(d *decision) error {

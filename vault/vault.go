@@ -167,5 +167,6 @@ type Operator struct {
 	byShares bool
 }
 
-// ByShares is whoever has unseal shares and no token. NewRootToken takes that; every verb refuses it.
+// ByShares is whoever has unseal shares and no token. NewRootToken takes that; every verb refuses
+// it.
 func ByShares(r Request) Operator { return Operator{Request: r, byShares: true} }

@@ -78,7 +78,8 @@ func (t *token) refused(err error, file string) error {
 	case pkcs11.CKR_PIN_LOCKED:
 		return pinError{locked(t.about)}
 	case pkcs11.CKR_PIN_EXPIRED:
-		return pinError{t.about + " says that its PIN has expired: set another one with the token's own " +
+		return pinError{t.about +
+			" says that its PIN has expired: set another one with the token's own " +
 			"tool (pkcs11-tool --change-pin), and put it into " + file + again}
 	case pkcs11.CKR_USER_PIN_NOT_INITIALIZED:
 		return pinError{t.about + " has no PIN for its user yet: its security officer sets one " +

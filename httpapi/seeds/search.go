@@ -46,8 +46,8 @@ type Search struct {
 	has bool       // some round found somebody
 }
 
-// mostMet is more challenges than are under way at a time: one of the search, and one of a node that
-// was given its last share.
+// mostMet is more challenges than are under way at a time: one of the search, and one of a node
+// that was given its last share.
 const mostMet = 8
 
 // NewSearch makes one. Run has it look.
@@ -164,8 +164,8 @@ func (f failures) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// Is: one place that has heard that an id was removed is enough for another to be taken. Nothing else
-// that one place says holds for all: where it refuses, another may have admitted the node.
+// Is: one place that has heard that an id was removed is enough for another to be taken. Nothing
+// else that one place says holds for all: where it refuses, another may have admitted the node.
 func (f failures) Is(target error) bool {
 	return target == node.ErrIDRemoved && slices.ContainsFunc(f, func(err error) bool {
 		return errors.Is(err, target)
@@ -179,7 +179,8 @@ func (f failures) asOne() error {
 	return f
 }
 
-// Answer goes to whom the challenge was from that it answers: the search may have met another since.
+// Answer goes to whom the challenge was from that it answers: the search may have met another
+// since.
 func (s *Search) Answer(ctx context.Context, a node.Answer) (node.Admission, error) {
 	if there := s.author(a.Nonce); there != nil {
 		return there.Answer(ctx, a)

@@ -33,8 +33,8 @@ func (d *door) Answer(context.Context, node.Answer) (node.Admission, error) {
 	return node.Admission{}, nil
 }
 
-// A place that knows an id as removed is enough for another id. A place that refuses the node speaks
-// for itself alone: another may have admitted it under its id.
+// A place that knows an id as removed is enough for another id. A place that refuses the node
+// speaks for itself alone: another may have admitted it under its id.
 func TestOnePlaceIsEnoughForARemovedID(t *testing.T) {
 	first, second := &door{name: "a", shut: true}, &door{name: "b", refuses: node.ErrIDRemoved}
 	doors := map[string]*door{"https://a.test:1": first, "https://b.test:1": second}

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Test leaves the test that calls it to make test's run without the race detector. The Makefile finds
-// the test by this call, which must be its first line. A plain go test -race runs it.
+// Test leaves the test that calls it to make test's run without the race detector. The Makefile
+// finds the test by this call, which must be its first line. A plain go test -race runs it.
 func Test(t *testing.T) {
 	t.Helper()
 	if os.Getenv("KEYQUORUM_HEAVY") == "later" {

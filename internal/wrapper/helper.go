@@ -101,8 +101,8 @@ func (h helper) ask(ctx context.Context, q tokenRequest) ([]byte, error) {
 	return decodeAnswer(out.content)
 }
 
-var errNoAnswer = errors.New("the helper for PKCS#11 gives no answer that this node knows: is it of " +
-	"another version?")
+var errNoAnswer = errors.New("the helper for PKCS#11 gives no answer that this node knows: is it " +
+	"of another version?")
 
 // decodeAnswer takes one JSON object that has either data or an error.
 func decodeAnswer(text []byte) ([]byte, error) {

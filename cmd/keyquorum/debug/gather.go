@@ -97,8 +97,8 @@ func (g *gathering) doctor(ctx context.Context) {
 	g.putJSON("doctor.json", "what keyquorum doctor finds", r, err)
 }
 
-// unquoted leaves out what may quote a setting that is wrong: it may be a secret in the wrong place,
-// however short.
+// unquoted leaves out what may quote a setting that is wrong: it may be a secret in the wrong
+// place, however short.
 func unquoted(s doctor.Server) doctor.Server {
 	var hidden []string
 	for _, setting := range s.Settings {

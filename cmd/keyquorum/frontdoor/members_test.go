@@ -316,7 +316,8 @@ func (o *operations) replaceTwice(nodes map[string]*exec.Cmd, shares []string) {
 	if !strings.Contains(out.String(), "keyquorum operator unseal --address") {
 		o.t.Errorf("without shares it says %s", &out)
 	}
-	o.sh("a", strings.Replace(command, "exec ", "", 1)+"|| true", shares[1]+"\n") // it has no third one
+	o.sh("a", strings.Replace(command, "exec ", "", 1)+"|| true",
+		shares[1]+"\n") // it has no third one
 	o.unseal("e", shares[2:])
 	o.refuses(replace, "", "a member already", "the place of d (", "--continue")
 	if said := o.sh("a", command+"--continue", ""); !strings.Contains(said,

@@ -90,8 +90,9 @@ func (c *Client) Send(ctx context.Context, path string, r io.Reader, out any) er
 		err = json.Unmarshal(body, out)
 	}
 	if err != nil {
-		return console.Exit(2, fmt.Errorf("the node did what was asked, and its answer to %s is not what "+
-			"this version understands: %w", path, err))
+		return console.Exit(2,
+			fmt.Errorf("the node did what was asked, and its answer to %s is not what "+
+				"this version understands: %w", path, err))
 	}
 	return nil
 }

@@ -224,8 +224,8 @@ func (r *replacement) awaitFound() error {
 		})
 }
 
-// mayGoOn refuses to take a member for the new node, unless it is said to be: with the URL of another
-// member, given by a slip, the cluster would end with a voter less.
+// mayGoOn refuses to take a member for the new node, unless it is said to be: with the URL of
+// another member, given by a slip, the cluster would end with a voter less.
 func (r *replacement) mayGoOn(now freshStatus) error {
 	switch {
 	case r.old == nil: // nothing is removed
