@@ -131,6 +131,18 @@ func (c *Cluster) AppendOld(nodeID string, term uint64) error {
 		&raft.AppendEntriesResponse{})
 }
 
+// AppendAnother sends a node, as the leader of the next term, an entry of that term for an index.
+func (c *Cluster) AppendAnother(nodeID string, index uint64) error {
+	term := c.raft.CurrentTerm() + 1
+	request := raft.AppendEntriesRequest{
+		RPCHeader: c.header(), Term: term, Leader: []byte(c.id),
+		PrevLogEntry: index - 1, PrevLogTerm: c.raft.CurrentTerm(),
+		Entries: []*raft.Log{{Index: index, Term: term, Type: raft.LogNoop}},
+	}
+	return c.transport.AppendEntries(raft.ServerID(nodeID), raft.ServerAddress(nodeID), &request,
+		&raft.AppendEntriesResponse{})
+}
+
 // Accuse has the member see a deed of a node, and says whether it says so in its log.
 func (c *Cluster) Accuse(node, word string, now time.Time) (told bool) {
 	return c.accused.note(node, deed{word, "did " + word}, now)
@@ -149,7 +161,12 @@ func (c *Cluster) SurveyBy(ctx context.Context, from string) (Survey, error) {
 // SendSnapshot says to a node that size bytes of a snapshot come from the leader of the next term,
 // and sends body.
 func (c *Cluster) SendSnapshot(nodeID string, size int64, body io.Reader) error {
-	term, index := c.raft.CurrentTerm()+1, c.raft.LastIndex()+1000
+	return c.SendSnapshotOf(nodeID, c.raft.LastIndex()+1000, size, body)
+}
+
+// SendSnapshotOf is SendSnapshot for a snapshot that ends at an index.
+func (c *Cluster) SendSnapshotOf(nodeID string, index uint64, size int64, body io.Reader) error {
+	term := c.raft.CurrentTerm() + 1
 	request := raft.InstallSnapshotRequest{
 		RPCHeader: c.header(), SnapshotVersion: raft.SnapshotVersionMax, Term: term, Leader: []byte(c.id),
 		LastLogIndex: index, LastLogTerm: term, Size: size, ConfigurationIndex: 1,

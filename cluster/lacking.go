@@ -76,9 +76,19 @@ func (l *lack) Error() string {
 // Is has callers treat it as any other state that nobody may be shown.
 func (l *lack) Is(target error) bool { return target == ErrDiverged }
 
-// contradicts says whether a snapshot of a leader ends with another entry than this member's log
-// has there.
+// contradicts says whether a snapshot of a leader ends with another entry than this member has
+// there.
 func (c *Cluster) contradicts(r *raft.InstallSnapshotRequest) bool {
-	own := c.termAt(r.LastLogIndex)
-	return own != 0 && own != r.LastLogTerm && r.LastLogIndex <= c.committed()
+	return r.LastLogIndex <= c.committed() && c.hasAnother(r.LastLogIndex, r.LastLogTerm)
+}
+
+// hasAnother says whether this member has another entry at an index than one of this term. Where a
+// snapshot has taken the place of the entry, terms tell: they never fall along a log, so nothing
+// before a snapshot's end is of a later term.
+func (c *Cluster) hasAnother(index, term uint64) bool {
+	if own := c.termAt(index); own != 0 {
+		return own != term
+	}
+	at, last := c.Store.NewestSnapshot()
+	return index < at && term > last
 }

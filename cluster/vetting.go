@@ -84,7 +84,7 @@ func (c *Cluster) vet(peer string, r *raft.AppendEntriesRequest) (keep int, err 
 		}
 		before = e.Index
 		if e.Index <= committed {
-			if c.rewritten(e) {
+			if c.hasAnother(e.Index, e.Term) {
 				c.accuse(peer, deedRewrite, "index", e.Index, "term", e.Term)
 				c.lacks(peer, r.Term, e.Index)
 				return 0, errors.New("cluster: that entry is committed, and another one")
@@ -106,12 +106,6 @@ func (c *Cluster) vet(peer string, r *raft.AppendEntriesRequest) (keep int, err 
 }
 
 var errBesides = errors.New("cluster: another node leads in this term")
-
-// rewritten says whether this member's log has another entry in the place of a committed one.
-func (c *Cluster) rewritten(e *raft.Log) bool {
-	var own raft.Log
-	return c.Store.Logs().GetLog(e.Index, &own) == nil && own.Term != e.Term
-}
 
 // vetConfiguration says whether a configuration is what the members are, by this member's state, or
 // will be, by what is signed in the log before it. When the state has everything before the entry

@@ -53,12 +53,15 @@
 //	             TestFollowerThatRefusedEntriesCatchesUp
 //	    delete   when pipelineReplicate reads answers until its pipeline is closed; or see below
 //
-//	transport.go, mend: no question about the last entry of a follower's own snapshot
+//	transport.go, mend: no question about what a follower's own snapshot holds
 //	    issue    #205, closed without a change
 //	    without  a follower that was sent a snapshot, stored what follows, and ended before it
-//	             could say so refuses all after its start: it is sent that snapshot for ever
-//	    tests    TestRequestsAreMended, TestFollowerThatEndedRightAfterASnapshotComesBack
-//	    delete   when appendEntries compares with the last snapshot as it does with the last entry
+//	             could say so refuses all after its start: it is sent that snapshot for ever.
+//	             One whose answers were lost, and that has taken a snapshot past the leader's,
+//	             refuses too, and they ask and refuse without a pause.
+//	    tests    TestRequestsAreMended, TestFollowerThatEndedRightAfterASnapshotComesBack,
+//	             TestFollowerIsPastWhatTheLeaderKnowsOfIt
+//	    delete   when appendEntries passes over what the last snapshot holds
 //
 //	transport.go, mend: no commit beyond the entries of the request
 //	    issue    none filed; 1.8.0 works the right index out, for logs that keep it, and

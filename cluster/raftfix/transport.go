@@ -78,10 +78,11 @@ func (t *Transport) Forward(rpc raft.RPC) {
 
 // mend takes two things out of a leader's request.
 //
-// Before a follower appends entries it compares the one before them with the leader's. Where that
-// is the last entry of its newest snapshot it is in the log no more, and the library remembers its
-// term only while nothing follows it. The entry is the one that the leader means, the snapshot's
-// own index and term say so; the question is taken out.
+// Before a follower appends entries it compares the one before them with the leader's. What its
+// newest snapshot holds may be in its log no more, and the library remembers the snapshot's own last
+// entry only while nothing follows it. All that a snapshot holds is committed, so a leader that
+// stands crashes has the same: entries up to the snapshot's end are left out, and the question about
+// the one before them is taken out.
 //
 // And a follower commits no further than a request reaches. The library commits up to the leader's
 // commit index as far as its own log goes, also entries behind those of the request, which nobody
@@ -92,10 +93,28 @@ func (t *Transport) mend(r *raft.AppendEntriesRequest) {
 		reach = r.Entries[n-1].Index
 	}
 	r.LeaderCommitIndex = min(r.LeaderCommitIndex, reach)
-	index, term := t.config.Newest()
-	if index > 0 && r.PrevLogEntry == index && r.PrevLogTerm == term {
+	if index, term := t.config.Newest(); agrees(r, index, term) {
+		for len(r.Entries) > 0 && r.Entries[0].Index <= index {
+			r.Entries = r.Entries[1:]
+		}
 		r.PrevLogEntry, r.PrevLogTerm = 0, 0 // the library does not compare an entry 0
 	}
+}
+
+// agrees says whether a request begins within a snapshot, and does not contradict its last entry.
+// Terms never fall along a log.
+func agrees(r *raft.AppendEntriesRequest, index, term uint64) bool {
+	if r.PrevLogEntry >= index {
+		return index > 0 && r.PrevLogEntry == index && r.PrevLogTerm == term
+	}
+	before := r.PrevLogTerm
+	for _, e := range r.Entries {
+		if e.Index == index {
+			return e.Term == term
+		}
+		before = e.Term
+	}
+	return before <= term
 }
 
 // Stand has a follower stand for election now, as if its leader had told it to: voters do not

@@ -105,12 +105,32 @@ var signedMutants = []mutant{
 		test: "./cluster TestDeposedLeaderIsNotAccused",
 	},
 	{
+		name: "forgotten-behind-a-snapshot",
+		bug:  "what a snapshot has taken the place of is taken from a leader that has another",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/lacking.go",
+			Old:  "	return index < at && term > last\n",
+			New:  "	return index < at && term > last && false\n",
+		}},
+		test: "./cluster TestForgottenEntriesBehindASnapshotAreFoundOut",
+	},
+	{
+		name: "asked-behind-a-snapshot",
+		bug:  "a follower is asked what its snapshot holds, and refuses for ever",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/raftfix/transport.go",
+			Old:  "	if r.PrevLogEntry >= index {\n",
+			New:  "	if true {\n",
+		}},
+		test: "./cluster/raftfix TestRequestsAreMended",
+	},
+	{
 		name: "committed-rewritten",
 		bug:  "a leader replaces entries that a follower knows to be committed",
 		edits: []overlay.Edit{{
 			File: "keyquorum/cluster/vetting.go",
-			Old:  "			if c.rewritten(e) {\n",
-			New:  "			if false && c.rewritten(e) {\n",
+			Old:  "			if c.hasAnother(e.Index, e.Term) {\n",
+			New:  "			if false && c.hasAnother(e.Index, e.Term) {\n",
 		}, unguardedLog},
 		test: "./testcluster TestThiefAppendsNothing",
 	},
