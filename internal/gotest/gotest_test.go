@@ -69,6 +69,8 @@ func TestRealRun(t *testing.T) {
 		`broken_test.go:3:\d+: cannot use "text"`,
 		`(?m)^  tried/good TestParts/part: no reason is given$`,
 		`(?m)^  tried/good TestSkipped: well, there is no moon tonight$`,
+		`(?m)^  tried/bad TestBad/part: one isn't two$`,
+		`(?m)^  tried/crash TestCrash: so far$`,
 		`(?m)^5 packages in \d+ s: 3 tests passed, 3 failed, 2 skipped$`,
 	} {
 		if !regexp.MustCompile(want).Match(out.Bytes()) {
@@ -103,6 +105,14 @@ func TestProgress(t *testing.T) {
 	want := "... 1 packages ended, 1 tests passed, 60 s; running: a TestLong (58 s), b (59 s)\n"
 	if out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)
+	}
+}
+
+// TestReasonsAreShort has a failed test whose nodes show their logs.
+func TestReasonsAreShort(t *testing.T) {
+	got := shortened(reason("    a_test.go:7: one isn't two\n" + strings.Repeat("log \n", 1000)))
+	if !strings.HasPrefix(got, "one isn't two log log ") || len(got) > 310 {
+		t.Errorf("%q", got)
 	}
 }
 

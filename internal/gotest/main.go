@@ -1,6 +1,6 @@
 // Command gotest runs go test with the arguments that it is given, and shows what go test keeps to
 // itself: a package's line when the package ends and not when all before it in the list have, what
-// is still running, and at the end each test that was skipped, with its reason.
+// is still running, and at the end each test that was skipped or has failed, with its reason.
 package main
 
 import (

@@ -37,10 +37,10 @@ type report struct {
 	begun time.Time
 	since map[name]time.Time // of packages and top tests that run
 	text  map[name][]byte    // what tests that run have said, by top test
-	said  map[name][]byte    // the same by test, for the reasons of those that are skipped
+	said  map[name][]byte    // the same by test, for the reasons of those that don't pass
 
-	packages, passed, failed int
-	skipped                  []string
+	packages, passed  int
+	failures, skipped []string
 }
 
 func newReport(out io.Writer, now time.Time) *report {
@@ -107,7 +107,7 @@ func (r *report) ended(n name, how string) (printed bool) {
 	case "pass":
 		r.passed++
 	case "fail":
-		r.failed++
+		r.failures = append(r.failures, n.String()+": "+shortened(reason(string(r.said[n]))))
 	case "skip":
 		r.skipped = append(r.skipped, n.String()+": "+reason(string(r.said[n])))
 	}
@@ -149,10 +149,22 @@ func byName(a, b name) int {
 // place is where in the code a test has said something.
 var place = regexp.MustCompile(`\w+\.go:\d+: `)
 
-// reason is what a test has said before it was skipped.
+// verdict begins the line with which go test ends what a test says.
+var verdict = regexp.MustCompile(`--- (SKIP|FAIL): `)
+
+// reason is what a test has said before it was skipped, or had failed.
 func reason(text string) string {
-	text, _, _ = strings.Cut(place.ReplaceAllString(text, ""), "--- SKIP: ")
+	text = place.ReplaceAllString(verdict.Split(text, 2)[0], "")
 	return cmp.Or(strings.Join(strings.Fields(text), " "), "no reason is given")
+}
+
+// shortened is the beginning, which says what was wrong. What follows may be the logs of nodes.
+func shortened(reason string) string {
+	const most = 300 // bytes
+	if len(reason) <= most {
+		return reason
+	}
+	return strings.ToValidUTF8(reason[:most], "") + "..."
 }
 
 func (r *report) print(text string) { io.WriteString(r.out, text) }
@@ -180,12 +192,17 @@ func (r *report) progress(now time.Time) {
 
 func (r *report) seconds(now time.Time) int { return int(now.Sub(r.begun).Seconds()) }
 
-// end names what was skipped, and counts.
+// end names what was skipped and what has failed, and counts.
 func (r *report) end(now time.Time) {
-	if len(r.skipped) > 0 {
-		slices.Sort(r.skipped)
-		fmt.Fprintf(r.out, "\nSkipped:\n  %s\n", strings.Join(r.skipped, "\n  "))
-	}
+	r.list("Skipped", r.skipped)
+	r.list("Failed", r.failures)
 	fmt.Fprintf(r.out, "\n%d packages in %d s: %d tests passed, %d failed, %d skipped\n",
-		r.packages, r.seconds(now), r.passed, r.failed, len(r.skipped))
+		r.packages, r.seconds(now), r.passed, len(r.failures), len(r.skipped))
+}
+
+func (r *report) list(title string, tests []string) {
+	if len(tests) > 0 {
+		slices.Sort(tests)
+		fmt.Fprintf(r.out, "\n%s:\n  %s\n", title, strings.Join(tests, "\n  "))
+	}
 }
