@@ -109,6 +109,7 @@ type Cluster struct {
 	foreseen     chan []*raft.Log
 	accused      accusations
 	held         heldBack
+	older        older
 	moved        moved
 	rooms        rooms
 	told         sync.Map // node id → About, of members that were asked how they are

@@ -10,6 +10,7 @@ import (
 
 	"keyquorum/cluster"
 	"keyquorum/fsm"
+	"keyquorum/internal/heavy"
 	"keyquorum/internal/testkey"
 )
 
@@ -139,6 +140,55 @@ func TestNewKeyIsUsedWhereNobodyWrites(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Whoever joins right after a rotation knows the new key, and the leader's newest snapshot is of
+// before anybody used it. It waits for the next, and accuses nobody. A leader that has none after
+// minutes is named.
+func TestJoinRightAfterARotation(t *testing.T) {
+	heavy.Test(t)
+	join := func(t *testing.T, hold time.Duration, want int) {
+		g := newGroup(t, 3, func(c *cluster.Config) {
+			c.Compact = cluster.Compact{Weight: 64 << 10, Entries: 1}
+		})
+		leader := g.leader()
+		for i := range 30 {
+			must(t, g.put(leader, "x", fmt.Sprint(i, string(make([]byte, 4<<10)))))
+		}
+		time.Sleep(3 * time.Second)
+		next := testkey.New(2, 0)
+		slow := newSlowSnapshot()
+		g.stores[leader].Gate(slow.gate)
+		slow.armed.Store(hold > 0)
+		must(t, g.rotate(leader, next))
+		before, _ := g.stores[leader].NewestSnapshot()
+		for i := range 3 {
+			g.members[i].Unseal(next)
+		}
+		g.ids = append(g.ids, fmt.Sprintf("%032x", 4))
+		joiner := g.prepare(3, g.authority, nil)
+		joiner.Trust.Line = g.members[leader].View().Line()
+		g.configs, g.stores, g.members = append(g.configs, joiner), append(g.stores, nil),
+			append(g.members, nil)
+		must(t, g.members[leader].Add(t.Context(), g.ids[3], address(3),
+			joiner.Identity.Certificate.Leaf))
+		g.open(3)
+		time.Sleep(hold)
+		if after, _ := g.stores[leader].NewestSnapshot(); hold > 0 && after != before {
+			t.Fatal("the leader has another snapshot: the schedule tests nothing")
+		}
+		close(slow.release)
+		time.Sleep(15 * time.Second) // the leader pauses between attempts for ten at most
+		if value, err := g.get(3, "x", 5*time.Second); err != nil || value[:2] != "29" {
+			t.Errorf("the new member reads %.5q, %v", value, err)
+		}
+		if accused := g.members[3].Accusations(); len(accused) != want {
+			t.Errorf("the new member accuses %+v, want %d", accused, want)
+		}
+	}
+	bubble(t, func(t *testing.T) { join(t, 0, 0) })
+	bubble(t, func(t *testing.T) { join(t, time.Minute, 0) })
+	bubble(t, func(t *testing.T) { join(t, 6*time.Minute, 1) })
 }
 
 // checkpointed is longer than it takes until a checkpoint that is due is in each member's snapshot.

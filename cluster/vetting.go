@@ -190,10 +190,32 @@ func (c *Cluster) judgeSnapshot(sender string, meta raft.SnapshotMeta, state io.
 	if err == nil {
 		err = fits(meta, view)
 	}
-	if err != nil {
+	if err != nil && !(errors.Is(err, fsm.ErrOlderKey) && c.older.mayBeReplaced(time.Now())) {
 		c.accuse(sender, deedSnapshot, "index", meta.Index, "why", err)
 	}
 	return err
+}
+
+// older is since when snapshots come that are of before the newest transaction key was used. A
+// leader has no other in the first seconds after a rotation, until somebody has used the key, and
+// until the next snapshot is written. They are refused, and nobody is accused.
+type older struct {
+	mu          sync.Mutex
+	first, last time.Time
+}
+
+// olderLong is how long a leader may take to have a snapshot of after a rotation. Whoever has none
+// by then is named, and goes on being refused.
+const olderLong = 5 * time.Minute
+
+func (o *older) mayBeReplaced(now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if now.Sub(o.last) > olderLong {
+		o.first = now
+	}
+	o.last = now
+	return now.Sub(o.first) <= olderLong
 }
 
 // applyWait is how long a snapshot waits for entries to be applied.

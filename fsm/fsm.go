@@ -225,6 +225,10 @@ func (s *state) leadsThrough(index uint64, digest [32]byte) bool {
 	return was || !known || index > s.index
 }
 
+// ErrOlderKey: a snapshot is of before the newest transaction key that a member knows was used. It
+// may be one of the cluster's, which the next takes the place of soon.
+var ErrOlderKey = errors.New("nobody vouches for it with the newest transaction key")
+
 // Vet reads a snapshot that somebody else sent, before it is put into place: whether it is this
 // cluster's, vouched for under the newest transaction key that this member knows, not older than
 // what this member holds, and leads through it: entries behind the vouched state that this member
@@ -249,7 +253,7 @@ func (f *FSM) Vet(r io.Reader) (View, error) {
 	case f.options.Place.Index > 0 && !d.leadsThrough(f.options.Place.Index, f.options.Place.Digest):
 		err = fmt.Errorf("at index %d it was another state than the cluster's", f.options.Place.Index)
 	case d.assured.term < term:
-		err = fmt.Errorf("nobody with the transaction key of term %d vouches for it", term)
+		err = fmt.Errorf("%w, of term %d", ErrOlderKey, term)
 	}
 	if err != nil {
 		return View{}, fmt.Errorf("fsm: snapshot: %w: %w", errRule, err)

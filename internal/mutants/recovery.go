@@ -132,6 +132,16 @@ var recoveryMutants = []mutant{
 		test: "./testcluster TestLostDiskIsReplacedAfterAMove",
 	},
 	{
+		name: "snapshot-of-a-rotation-accused",
+		bug:  "a leader is accused that has no snapshot of after a rotation yet",
+		edits: []overlay.Edit{{
+			File: "keyquorum/cluster/vetting.go",
+			Old:  "	return now.Sub(o.first) <= olderLong\n",
+			New:  "	return false\n",
+		}},
+		test: "./cluster TestJoinRightAfterARotation",
+	},
+	{
 		name: "new-key-unused",
 		bug:  "nobody shows that a new transaction key is known, where nobody writes",
 		edits: []overlay.Edit{{
