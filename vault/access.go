@@ -2,119 +2,27 @@ package vault
 
 import (
 	"context"
-	"math/bits"
 	"slices"
 	"strings"
 	"time"
+
+	"keyquorum/vault/access"
 )
 
-// A permission is one thing that an access policy can allow; its bit in a set is 1 << permission.
-type permission uint8
+var everyKeys = access.Every("keys")
 
-const (
-	keysGet permission = iota
-	keysList
-	keysUpdate
-	keysCreate
-	keysImport
-	keysDelete
-	keysBackup
-	keysRestore
-	keysRecover
-	keysPurge
-	keysEncrypt
-	keysDecrypt
-	keysUnwrapKey
-	keysWrapKey
-	keysVerify
-	keysSign
-	keysRelease
-	keysRotate
-	keysGetRotationPolicy
-	keysSetRotationPolicy
-	secretsGet
-	secretsList
-	secretsSet
-	secretsDelete
-	secretsBackup
-	secretsRestore
-	secretsRecover
-	secretsPurge
-	permissions
-)
-
-// permissionNames are Azure's, as access policies spell them. The keys' come first.
-var permissionNames = [permissions]string{
-	keysGet: "get", keysList: "list", keysUpdate: "update", keysCreate: "create", keysImport: "import",
-	keysDelete: "delete",
-	keysBackup: "backup", keysRestore: "restore", keysRecover: "recover", keysPurge: "purge",
-	keysEncrypt: "encrypt",
-	keysDecrypt: "decrypt", keysUnwrapKey: "unwrapKey", keysWrapKey: "wrapKey", keysVerify: "verify",
-	keysSign:    "sign",
-	keysRelease: "release", keysRotate: "rotate", keysGetRotationPolicy: "getrotationpolicy",
-	keysSetRotationPolicy: "setrotationpolicy",
-	secretsGet:            "get", secretsList: "list", secretsSet: "set", secretsDelete: "delete",
-	secretsBackup:  "backup",
-	secretsRestore: "restore", secretsRecover: "recover", secretsPurge: "purge",
-}
-
-// everyPermission is Azure's word for all permissions of a collection, those of later versions
-// included.
-const everyPermission = "all"
-
-func (p permission) collection() string {
-	if p >= secretsGet {
-		return "secrets"
-	}
-	return "keys"
-}
-
-// A permissionSet is what a principal may do in a vault. The zero set denies everything.
-type permissionSet uint64
-
-func (s permissionSet) has(p permission) bool { return s&(1<<p) != 0 }
-
-const (
-	everyKeys    permissionSet = 1<<secretsGet - 1
-	everySecrets permissionSet = 1<<permissions - 1 - everyKeys
-)
-
-// compile turns names of one collection into a set; ok is false if one of them is unknown.
-func compile(every permissionSet, names []string) (s permissionSet, ok bool) {
-	for _, name := range names {
-		bits := named(every, name)
-		if bits == 0 {
-			return 0, false
-		}
-		s |= bits
-	}
-	return s, true
-}
-
-func named(every permissionSet, name string) permissionSet {
-	if name == everyPermission {
-		return every
-	}
-	for p, known := range permissionNames {
-		if every.has(permission(p)) && name == known {
-			return 1 << p
-		}
-	}
-	return 0
-}
-
-// canonical returns names as Azure spells them, in the table's order and once each; "all" stands
-// for the rest. An unknown one is refused.
-func canonical(every permissionSet, names []string) ([]string, error) {
-	known := namesIn(every)
+// canonical returns permissions on a collection as Azure spells them, in the table's order and once
+// each; "all" stands for the rest. An unknown one is refused.
+func canonical(collection string, names []string) ([]string, error) {
+	known := access.Permissions(collection)
 	for _, name := range names {
 		if !spelt(known, name) {
 			return nil, badParameter("There is no permission %q on %s; there are %s.", clip(name),
-				permission(bits.TrailingZeros64(uint64(every))).collection(), strings.Join(known, ", "))
+				collection, strings.Join(known, ", "))
 		}
 	}
 	out := slices.DeleteFunc(known, func(k string) bool { return !spelt(names, k) })
-	if len(out) > 0 && out[0] == everyPermission {
+	if len(out) > 0 && out[0] == access.Permissions(collection)[0] { // "all"
 		out = out[:1]
 	}
 	return out, nil
@@ -122,16 +30,8 @@ func canonical(every permissionSet, names []string) ([]string, error) {
 
 // PermissionNames are the permissions on keys and on secrets, as Azure spells them; the first of
 // each is "all".
-func PermissionNames() (keys, secrets []string) { return namesIn(everyKeys), namesIn(everySecrets) }
-
-func namesIn(every permissionSet) []string {
-	known := []string{everyPermission}
-	for p, name := range permissionNames {
-		if every.has(permission(p)) {
-			known = append(known, name)
-		}
-	}
-	return known
+func PermissionNames() (keys, secrets []string) {
+	return access.Permissions("keys"), access.Permissions("secrets")
 }
 
 // spelt says whether names has name, in whatever case.
@@ -139,23 +39,29 @@ func spelt(names []string, name string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
-// access is an access record, compiled.
-type access struct {
+// grant is an access record, with what it comes to.
+type grant struct {
 	record  *accessRecord
-	allowed permissionSet
+	allowed access.Set
 }
 
-func decodeAccess(b []byte) (*access, error) {
+func decodeGrant(b []byte) (*grant, error) {
 	r, err := decodeWhole[accessRecord](b)
 	if err != nil {
 		return nil, err
 	}
-	keys, ok := compile(everyKeys, r.Keys)
-	secrets, ok2 := compile(everySecrets, r.Secrets)
-	if !ok || !ok2 {
+	allowed, ok := r.allows()
+	if !ok {
 		return nil, errRecordForm
 	}
-	return &access{record: r, allowed: keys | secrets}, nil
+	return &grant{record: r, allowed: allowed}, nil
+}
+
+// allows is false where a permission is unknown.
+func (r *accessRecord) allows() (access.Set, bool) {
+	keys, ok := access.Permitted("keys", r.Keys)
+	secrets, ok2 := access.Permitted("secrets", r.Secrets)
+	return keys | secrets, ok && ok2
 }
 
 // principal is an application's record.
@@ -215,8 +121,8 @@ func (d *decision) admit(c Caller, w verb, t target) error {
 	switch {
 	case w.any != 0 && (!ok || a.allowed&w.any == 0):
 		return d.denyAny(c, w.any)
-	case w.any == 0 && (!ok || !a.allowed.has(w.permission)):
-		return d.deny(c, w.permission)
+	case w.any == 0 && (!ok || !a.allowed.Has(w.action)):
+		return d.deny(c, w.action)
 	}
 	d.allowed = a.allowed
 	return nil
@@ -289,13 +195,16 @@ func (d *decision) enter(name string, alive bool) error {
 	return nil
 }
 
-func (d *decision) deny(c Caller, p permission) error {
-	return d.lacks(c, p.collection()+" "+permissionNames[p])
+func (d *decision) deny(c Caller, a access.Action) error {
+	return d.lacks(c, a.Collection()+" "+a.Permission())
 }
 
 // denyAny is for whoever has none of these, which are one collection's.
-func (d *decision) denyAny(c Caller, these permissionSet) error {
-	return d.lacks(c, "any "+permission(bits.TrailingZeros64(uint64(these))).collection())
+func (d *decision) denyAny(c Caller, these access.Set) error {
+	for a := range these.All() {
+		return d.lacks(c, "any "+a.Collection())
+	}
+	return nil
 }
 
 func (d *decision) lacks(c Caller, what string) error {

@@ -19,6 +19,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/kwp/subtle"
 
 	"keyquorum/seal"
+	"keyquorum/vault/access"
 )
 
 // A ReleaseRequest asks for a key to be handed to an environment that proves what it is. Target is
@@ -30,7 +31,7 @@ type ReleaseRequest struct {
 	Payload     func(k Key, wrapped []byte) []byte
 }
 
-var releaseKey = verb{operation: "keys/release", permission: keysRelease}
+var releaseKey = verb{operation: "keys/release", action: access.KeysRelease}
 
 // releaseHashes are the OAEP hashes of the ways to wrap.
 var releaseHashes = map[string]func() hash.Hash{

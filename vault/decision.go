@@ -9,6 +9,7 @@ import (
 	"keyquorum/cluster"
 	"keyquorum/fsm"
 	"keyquorum/seal"
+	"keyquorum/vault/access"
 )
 
 // A decision is what one view says about one request, and what should change. Everything that it
@@ -28,13 +29,13 @@ type decision struct {
 	relieves  bool // it frees room or takes a right away: it is done where no room is left
 	mustFind  bool // NotFound is a failure in a step after the first too; to a duty it is not
 
-	turn    *turn         // at a core; nil: none is needed
-	vault   *vaultRecord  // set by admit
-	allowed permissionSet // of the caller, in that vault; set by admit
-	version string        // that was used or made, for the usage record
-	with    string        // the other key that was used, for the usage record
-	subject *principal    // whom an operator's act is about, for the usage record
-	detail  string        // what it makes so, likewise
+	turn    *turn        // at a core; nil: none is needed
+	vault   *vaultRecord // set by admit
+	allowed access.Set   // of the caller, in that vault; set by admit
+	version string       // that was used or made, for the usage record
+	with    string       // the other key that was used, for the usage record
+	subject *principal   // whom an operator's act is about, for the usage record
+	detail  string       // what it makes so, likewise
 }
 
 // read returns the record at path, and holds the transaction to it.

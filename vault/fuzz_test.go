@@ -111,7 +111,7 @@ func FuzzStoredRecords(f *testing.F) {
 			}
 		}
 		decodeVault(b)
-		decodeAccess(b)
+		decodeGrant(b)
 		decodePrincipal(b)
 		decodeHead(b)
 		decodeTokenKeys(b)

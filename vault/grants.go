@@ -3,6 +3,8 @@ package vault
 import (
 	"context"
 	"strings"
+
+	"keyquorum/vault/access"
 )
 
 // A Grant is what a principal may do in a vault, by Azure's permission names.
@@ -44,21 +46,20 @@ func (d *decision) narrows(path string, r *accessRecord) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	had := permissionSet(0)
+	var had access.Set
 	if ok {
 		had = before.allowed
 	}
-	keys, _ := compile(everyKeys, r.Keys)
-	secrets, _ := compile(everySecrets, r.Secrets)
-	return (keys|secrets)&^had == 0, nil
+	has, _ := r.allows()
+	return has&^had == 0, nil
 }
 
 func newAccessRecord(p *principal, keys, secrets []string) (r *accessRecord, err error) {
 	r = &accessRecord{ClientID: p.ClientID}
-	if r.Keys, err = canonical(everyKeys, keys); err != nil {
+	if r.Keys, err = canonical("keys", keys); err != nil {
 		return nil, err
 	}
-	r.Secrets, err = canonical(everySecrets, secrets)
+	r.Secrets, err = canonical("secrets", secrets)
 	return r, err
 }
 

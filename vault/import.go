@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"keyquorum/seal"
+	"keyquorum/vault/access"
 )
 
 // A JWK is a private or symmetric key from outside (RFC 7517); numbers are big-endian. What is not
@@ -19,7 +20,7 @@ type JWK struct {
 	HardwareBacked bool // Azure's Hsm: the kty is kept with "-HSM"
 }
 
-var importKey = verb{operation: "keys/import", permission: keysImport, writes: true}
+var importKey = verb{operation: "keys/import", action: access.KeysImport, writes: true}
 
 // ImportKey adds a version with a key that the caller brings, and with the first one the key. The
 // JWK is the caller's to clear.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"keyquorum/seal"
+	"keyquorum/vault/access"
 )
 
 // A PublicKey is the public half as a JWK has it; unused members are nil or "".
@@ -36,9 +37,9 @@ type KeySpec struct {
 }
 
 var (
-	createKey = verb{operation: "keys/create", permission: keysCreate, writes: true}
-	getKey    = verb{operation: "keys/get", permission: keysGet}
-	updateKey = verb{operation: "keys/update", permission: keysUpdate, writes: true}
+	createKey = verb{operation: "keys/create", action: access.KeysCreate, writes: true}
+	getKey    = verb{operation: "keys/get", action: access.KeysGet}
+	updateKey = verb{operation: "keys/update", action: access.KeysUpdate, writes: true}
 )
 
 // keyKind is what keys are called in paths.
@@ -46,16 +47,16 @@ const keyKind = "key"
 
 var keyCollection = collection[Key]{
 	kind: keyKind, noun: "Key", article: "A key", missing: "KeyNotFound",
-	list:        verb{operation: "keys/list", permission: keysList, unnamed: true},
-	versions:    verb{operation: "keys/versions", permission: keysList},
-	delete:      verb{operation: "keys/delete", permission: keysDelete, writes: true, relieves: true},
-	getDeleted:  verb{operation: "keys/getdeleted", permission: keysGet},
-	listDeleted: verb{operation: "keys/listdeleted", permission: keysList, unnamed: true},
-	recover:     verb{operation: "keys/recover", permission: keysRecover, writes: true},
-	purge: verb{operation: "keys/purge", permission: keysPurge, writes: true, removes: true,
+	list:        verb{operation: "keys/list", action: access.KeysList, unnamed: true},
+	versions:    verb{operation: "keys/versions", action: access.KeysList},
+	delete:      verb{operation: "keys/delete", action: access.KeysDelete, writes: true, relieves: true},
+	getDeleted:  verb{operation: "keys/getdeleted", action: access.KeysGet},
+	listDeleted: verb{operation: "keys/listdeleted", action: access.KeysList, unnamed: true},
+	recover:     verb{operation: "keys/recover", action: access.KeysRecover, writes: true},
+	purge: verb{operation: "keys/purge", action: access.KeysPurge, writes: true, removes: true,
 		relieves: true},
-	backup:  verb{operation: "keys/backup", permission: keysBackup},
-	restore: verb{operation: "keys/restore", permission: keysRestore, writes: true},
+	backup:  verb{operation: "keys/backup", action: access.KeysBackup},
+	restore: verb{operation: "keys/restore", action: access.KeysRestore, writes: true},
 	extra:   "/rotation",
 	readExtra: func(b []byte) error {
 		_, err := decodeWhole[rotationRecord](b)

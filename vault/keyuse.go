@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"keyquorum/vault/access"
 )
 
 // A CryptoResult is what a key operation gives. Name is as first spelt, Version the one that was
@@ -21,13 +23,13 @@ type use struct {
 }
 
 var (
-	useSign    = use{verb{operation: "keys/sign", permission: keysSign, secret: true}, opSign, true}
-	useVerify  = use{verb{operation: "keys/verify", permission: keysVerify}, opVerify, false}
-	useEncrypt = use{verb{operation: "keys/encrypt", permission: keysEncrypt}, opEncrypt, true}
-	useDecrypt = use{verb{operation: "keys/decrypt", permission: keysDecrypt, secret: true}, opDecrypt,
+	useSign    = use{verb{operation: "keys/sign", action: access.KeysSign, secret: true}, opSign, true}
+	useVerify  = use{verb{operation: "keys/verify", action: access.KeysVerify}, opVerify, false}
+	useEncrypt = use{verb{operation: "keys/encrypt", action: access.KeysEncrypt}, opEncrypt, true}
+	useDecrypt = use{verb{operation: "keys/decrypt", action: access.KeysDecrypt, secret: true}, opDecrypt,
 		false}
-	useWrap   = use{verb{operation: "keys/wrapKey", permission: keysWrapKey}, opWrapKey, true}
-	useUnwrap = use{verb{operation: "keys/unwrapKey", permission: keysUnwrapKey, secret: true},
+	useWrap   = use{verb{operation: "keys/wrapKey", action: access.KeysWrapKey}, opWrapKey, true}
+	useUnwrap = use{verb{operation: "keys/unwrapKey", action: access.KeysUnwrapKey, secret: true},
 		opUnwrapKey, false}
 )
 
@@ -164,8 +166,8 @@ func (d *decision) allowedBare(c Caller, a *algorithm, op keyOp, r *keyRecord) e
 		case !has && u.op == opDecrypt:
 			return forbidden("KeyOperationForbidden",
 				"Operation %s with %s is not permitted on this key, since decrypt isn't.", op, a.name)
-		case has && !d.allowed.has(u.permission):
-			return d.deny(c, u.permission)
+		case has && !d.allowed.Has(u.action):
+			return d.deny(c, u.action)
 		}
 	}
 	return nil

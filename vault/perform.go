@@ -9,18 +9,19 @@ import (
 	"keyquorum/cluster"
 	"keyquorum/fsm"
 	"keyquorum/seal"
+	"keyquorum/vault/access"
 )
 
 // A verb is an operation of the application plane as the funnel sees it.
 type verb struct {
-	operation  string // of the usage record: "secrets/get"
-	permission permission
-	writes     bool          // decides into a transaction
-	unnamed    bool          // asks about a collection, not about one object
-	secret     bool          // uses a private key
-	any        permissionSet // not empty: one of these is enough, whatever permission says
-	removes    bool          // in steps: that there is nothing left after the first is what it wanted
-	relieves   bool          // it frees room, and is done where none is left
+	operation string        // of the usage record: "secrets/get"
+	action    access.Action // that the caller must be allowed
+	writes    bool          // decides into a transaction
+	unnamed   bool          // asks about a collection, not about one object
+	secret    bool          // uses a private key
+	any       access.Set    // not empty: one of these is enough, whatever action says
+	removes   bool          // in steps: that there is nothing left after the first is what it wanted
+	relieves  bool          // it frees room, and is done where none is left
 }
 
 // A target is the object that a verb is about, as the caller spelt it. Version "" is the latest.

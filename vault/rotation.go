@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"keyquorum/vault/access"
 )
 
 // A RotationPolicy says when a key gets a new version by itself, and how long versions live.
@@ -45,9 +47,9 @@ const (
 func rotationPath(head string) string { return head + keyCollection.extra }
 
 var (
-	rotateKey         = verb{operation: "keys/rotate", permission: keysRotate, writes: true}
-	getRotationPolicy = verb{operation: "keys/getrotationpolicy", permission: keysGetRotationPolicy}
-	setRotationPolicy = verb{operation: "keys/setrotationpolicy", permission: keysSetRotationPolicy,
+	rotateKey         = verb{operation: "keys/rotate", action: access.KeysRotate, writes: true}
+	getRotationPolicy = verb{operation: "keys/getrotationpolicy", action: access.KeysGetRotationPolicy}
+	setRotationPolicy = verb{operation: "keys/setrotationpolicy", action: access.KeysSetRotationPolicy,
 		writes: true}
 )
 

@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"keyquorum/seal"
+	"keyquorum/vault/access"
 )
 
 // Attributes are the times and switches of one version. Times are Unix seconds; nil means not set.
@@ -66,24 +67,24 @@ const (
 )
 
 var (
-	setSecret    = verb{operation: "secrets/set", permission: secretsSet, writes: true}
-	getSecret    = verb{operation: "secrets/get", permission: secretsGet}
-	updateSecret = verb{operation: "secrets/update", permission: secretsSet, writes: true}
+	setSecret    = verb{operation: "secrets/set", action: access.SecretsSet, writes: true}
+	getSecret    = verb{operation: "secrets/get", action: access.SecretsGet}
+	updateSecret = verb{operation: "secrets/update", action: access.SecretsUpdate, writes: true}
 )
 
 var secretCollection = collection[Secret]{
 	kind: "secret", noun: "Secret", article: "A secret", missing: "SecretNotFound",
-	list:     verb{operation: "secrets/list", permission: secretsList, unnamed: true},
-	versions: verb{operation: "secrets/versions", permission: secretsList},
-	delete: verb{operation: "secrets/delete", permission: secretsDelete, writes: true,
+	list:     verb{operation: "secrets/list", action: access.SecretsList, unnamed: true},
+	versions: verb{operation: "secrets/versions", action: access.SecretsList},
+	delete: verb{operation: "secrets/delete", action: access.SecretsDelete, writes: true,
 		relieves: true},
-	getDeleted:  verb{operation: "secrets/getdeleted", permission: secretsGet},
-	listDeleted: verb{operation: "secrets/listdeleted", permission: secretsList, unnamed: true},
-	recover:     verb{operation: "secrets/recover", permission: secretsRecover, writes: true},
-	purge: verb{operation: "secrets/purge", permission: secretsPurge, writes: true,
+	getDeleted:  verb{operation: "secrets/getdeleted", action: access.SecretsGetDeleted},
+	listDeleted: verb{operation: "secrets/listdeleted", action: access.SecretsList, unnamed: true},
+	recover:     verb{operation: "secrets/recover", action: access.SecretsRecover, writes: true},
+	purge: verb{operation: "secrets/purge", action: access.SecretsPurge, writes: true,
 		removes: true, relieves: true},
-	backup:  verb{operation: "secrets/backup", permission: secretsBackup},
-	restore: verb{operation: "secrets/restore", permission: secretsRestore, writes: true},
+	backup:  verb{operation: "secrets/backup", action: access.SecretsBackup},
+	restore: verb{operation: "secrets/restore", action: access.SecretsRestore, writes: true},
 	bundle: func(d *decision, o object, record seal.Plaintext) (Secret, error) {
 		r, _, err := decodeRecord[secretRecord](record)
 		if err != nil {

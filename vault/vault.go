@@ -78,7 +78,7 @@ type Vaults struct {
 
 	vaults     *cache[*vaultRecord]
 	principals *cache[*principal]
-	grants     *cache[*access]
+	grants     *cache[*grant]
 	heads      *cache[*head]
 	secrets    *cache[secretRecord] // what versions have beside their values
 	operators  *cache[*tokenRecord]
@@ -107,7 +107,7 @@ func New(cfg Config) (*Vaults, error) {
 		issuer:     "https://sts.keyquorum/" + cfg.ClusterID + "/",
 		vaults:     newCache(1<<12, decodeVault),
 		principals: newCache(1<<14, decodePrincipal),
-		grants:     newCache(1<<14, decodeAccess),
+		grants:     newCache(1<<14, decodeGrant),
 		heads:      newCache(1<<14, decodeHead),
 		secrets:    newCache[secretRecord](1<<14, nil),
 		operators:  newCache(1<<8, decodeToken),

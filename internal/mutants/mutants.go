@@ -203,14 +203,14 @@ var mutants = []mutant{
 		name: "access-remembered", bug: "an access decision outlives the record that it was made from",
 		edits: []overlay.Edit{
 			{File: "keyquorum/vault/remembered.go",
-				New: "package vault\n\nimport \"sync\"\n\nvar remembered sync.Map\n\ntype decided struct {\n	v    *Vaults\n	path string\n	p    permission\n}\n"},
+				New: "package vault\n\nimport (\n	\"sync\"\n\n	\"keyquorum/vault/access\"\n)\n\nvar remembered sync.Map\n\ntype decided struct {\n	v    *Vaults\n	path string\n	a    access.Action\n}\n"},
 			{
 				File: "keyquorum/vault/access.go",
 				Old: "	switch {\n	case w.any != 0 && (!ok || a.allowed&w.any == 0):\n		return d.denyAny(c, w.any)\n" +
-					"	case w.any == 0 && (!ok || !a.allowed.has(w.permission)):\n		return d.deny(c, w.permission)\n	}\n	d.allowed = a.allowed\n	return nil\n",
-				New: "	key := decided{d.v, accessPath(d.vault.ID, c.Identity.OID), w.permission}\n	if _, before := remembered.Load(key); before {\n		return nil\n	}\n" +
+					"	case w.any == 0 && (!ok || !a.allowed.Has(w.action)):\n		return d.deny(c, w.action)\n	}\n	d.allowed = a.allowed\n	return nil\n",
+				New: "	key := decided{d.v, accessPath(d.vault.ID, c.Identity.OID), w.action}\n	if _, before := remembered.Load(key); before {\n		return nil\n	}\n" +
 					"	switch {\n	case w.any != 0 && (!ok || a.allowed&w.any == 0):\n		return d.denyAny(c, w.any)\n" +
-					"	case w.any == 0 && (!ok || !a.allowed.has(w.permission)):\n		return d.deny(c, w.permission)\n	}\n" +
+					"	case w.any == 0 && (!ok || !a.allowed.Has(w.action)):\n		return d.deny(c, w.action)\n	}\n" +
 					"	d.allowed = a.allowed\n	remembered.Store(key, true)\n	return nil\n",
 			},
 		},
@@ -277,7 +277,7 @@ var mutants = []mutant{
 		edits: []overlay.Edit{{
 			File: "keyquorum/vault/access.go",
 			Old:  "	a, ok, err := load(d, d.v.grants, accessPath(d.vault.ID, c.Identity.OID))\n",
-			New: "	held, ok := d.view.Get(accessPath(d.vault.ID, c.Identity.OID))\n	a := &access{}\n	if ok {\n" +
+			New: "	held, ok := d.view.Get(accessPath(d.vault.ID, c.Identity.OID))\n	a := &grant{}\n	if ok {\n" +
 				"		a, err = decoded(d, d.v.grants, accessPath(d.vault.ID, c.Identity.OID), held)\n	}\n",
 		}},
 		test: "./vault TestRevokedBetweenDecisionAndCommit",
