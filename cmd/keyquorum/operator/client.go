@@ -241,7 +241,13 @@ func cause(err error) error {
 	return err
 }
 
+// send waits for an answer, and tells so whoever sits there.
 func (c *Client) send(ctx context.Context, method, path string, in any) (int, []byte, error) {
+	defer c.telling(ctx)()
+	return c.exchange(ctx, method, path, in)
+}
+
+func (c *Client) exchange(ctx context.Context, method, path string, in any) (int, []byte, error) {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
