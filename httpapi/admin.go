@@ -10,7 +10,7 @@ import (
 // their usage records.
 func adminRoutes() []route {
 	return slices.Concat([]route{
-		{methods: get, shape: "keyquorum/state", operation: "admin/state",
+		{methods: get, shape: "keyquorum/state", operation: "admin/state", held: true,
 			serve: recorded(state, nothing, writeData)},
 		{methods: list, shape: "keyquorum/vaults", operation: "admin/vaults/list",
 			serve: serve(listVaults, writeData)},

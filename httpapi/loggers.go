@@ -12,7 +12,8 @@ import (
 func loggerRoutes() []route {
 	const shape, operation = "sys/loggers", "sys/loggers"
 	return []route{
-		{methods: get, shape: shape, operation: operation, serve: recorded(logLevel, nothing, writeData)},
+		{methods: get, shape: shape, operation: operation, alone: true,
+			serve: recorded(logLevel, nothing, writeData)},
 		{methods: write, shape: shape, operation: operation, body: tinyBody,
 			serve: recorded(setLogLevel, func(q *logLevelData) string { return q.Level }, noContent)},
 		{methods: remove, shape: shape, operation: operation,

@@ -18,7 +18,7 @@ import (
 // no usage record: one every few seconds would say nothing.
 func metricsRoutes(open bool) []route {
 	return []route{{methods: get, shape: "sys/metrics", operation: "sys/metrics", open: open,
-		probe: true,
+		probe: true, alone: true,
 		serve: showMetrics}}
 }
 

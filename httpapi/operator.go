@@ -143,12 +143,18 @@ func (c *call) identify(token []byte) error {
 	return &failure{status: http.StatusForbidden, message: denied(token)}
 }
 
-// operatorOf asks nobody where the operation is this node's alone.
+// operatorOf asks nobody where the operation is this node's alone. Where that tells what this node
+// holds, it asks, and does without an answer unless the caller has demanded one.
 func (c *call) operatorOf(token []byte) (vault.Operator, error) {
 	if c.route != nil && c.route.alone {
 		return c.vaults.AuthenticateOperatorHere(c.req, token)
 	}
-	return c.vaults.AuthenticateOperator(c.ctx, c.req, token)
+	o, err := c.vaults.AuthenticateOperator(c.ctx, c.req, token)
+	if err != nil && c.route != nil && c.route.held && !c.fenced() &&
+		failureOf(err).status == http.StatusServiceUnavailable {
+		return c.vaults.AuthenticateOperatorHere(c.req, token)
+	}
+	return o, err
 }
 
 // denied has the words that clients look for.

@@ -25,7 +25,7 @@ func raftRoutes() []route {
 			open:  true,
 			serve: recorded(bootstrapAnswer, func(q *answerBody) string { return q.ServerID }, writeData)},
 		{methods: get, shape: at + "configuration", operation: "sys/raft/configuration",
-			serve: recorded(configuration, nothing, writeData)},
+			held: true, serve: recorded(configuration, nothing, writeData)},
 		{methods: write, shape: at + "remove-peer", operation: "sys/raft/remove-peer", body: tinyBody,
 			serve: recorded(removePeer, func(q *removeRequest) string { return q.ServerID }, noContent)},
 		{methods: get, shape: at + "snapshot", operation: "sys/raft/snapshot",

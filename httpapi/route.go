@@ -20,6 +20,7 @@ type route struct {
 	shares    bool          // takes or shows unseal shares: the connection forgets it, and ends
 	probe     bool          // asks how this node is: its connection has a share that strangers' have not
 	alone     bool          // operator plane: needs no other node's consent, so the token is verified without asking any
+	held      bool          // operator plane: tells what this node holds. Without a leader the token is verified on that, too
 	idle      bool          // operator plane: a sealed node has nothing to do and answers 204
 	within    time.Duration // from its headers to its answer; 0: requestTime
 	serve     endpoint

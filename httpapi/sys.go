@@ -35,7 +35,7 @@ func sysRoutes() []route {
 			serve: recorded(sealNode, nothing, noContent)},
 		{methods: write, shape: "sys/step-down", operation: "sys/step-down",
 			serve: recorded(stepDown, nothing, noContent)},
-		{methods: get, shape: "sys/key-status", operation: "sys/key-status",
+		{methods: get, shape: "sys/key-status", operation: "sys/key-status", held: true,
 			serve: recorded(keyStatus, nothing, writeData)},
 		{methods: write, shape: "sys/rotate", operation: "sys/rotate",
 			serve: recorded(rotateKeyring, nothing, noContent)},

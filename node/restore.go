@@ -32,7 +32,8 @@ var ErrRestoreSwept = errors.New("this node was away from the others for so long
 	"the restore for dead and removed what it had staged: nothing was restored; begin again")
 
 // ErrRestoredMeanwhile: another restore came first.
-var ErrRestoredMeanwhile = errors.New("another snapshot was restored meanwhile, and this one was not")
+var ErrRestoredMeanwhile = errors.New("another snapshot was restored meanwhile, and this one " +
+	"was not: look at what is there now, and begin again if that is not what you want")
 
 // A Restored says what was restored.
 type Restored struct {

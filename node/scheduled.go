@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +48,19 @@ type scheduled struct {
 
 func (s scheduled) WhileLeading(ctx context.Context) (context.Context, func(), bool) {
 	return s.m.cluster.WhileLeading(ctx)
+}
+
+// History goes by what the state says of both. Each recovery makes a transaction key of its own; a
+// rotation of the keyring makes another one, so then there is a snapshot more.
+func (s scheduled) History() (h schedule.History) {
+	view := s.m.cluster.View()
+	if h.Generation = view.Generation(); h.Generation > 0 {
+		key := sha256.Sum256(view.Line().Newest().Public)
+		h.Recovered = hex.EncodeToString(key[:4])
+	}
+	last, _ := view.Restored()
+	h.Restores = last.Number
+	return h
 }
 
 // Take records that it begins: no answer could be held back where the record can't be written.

@@ -221,8 +221,8 @@ func (v *Vaults) AuthenticateOperator(ctx context.Context, r Request,
 }
 
 // AuthenticateOperatorHere verifies it on what this node holds, and asks nobody. It is for what
-// takes only from this node and must be possible while the others can't be asked: sealing it. A
-// token that was revoked meanwhile, elsewhere, is taken.
+// takes only from this node and must be possible while the others can't be asked: sealing it, and
+// finding out why they can't. A token that was revoked meanwhile, elsewhere, is taken.
 func (v *Vaults) AuthenticateOperatorHere(r Request, token seal.Plaintext) (Operator, error) {
 	if v.closed.Load() {
 		return Operator{}, refusal(seal.ErrSealed)

@@ -166,6 +166,30 @@ $in key create key-in-the-clear --vault vault-in-the-clear`)
 	}
 	nothingSecret(t, c, files, value)
 
+	// Without a leader each node tells what it knows by itself.
+	other := c.pids(t)[1]
+	if err := syscall.Kill(other, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Kill(other, syscall.SIGCONT)
+	c.shell(t, `. .keyquorum-dev/env
+until bin/keyquorum operator status | grep -q "no leader answers"; do :; done
+bin/keyquorum operator debug -duration=0s -output=lone.tar.gz`)
+	files = bundled(t, filepath.Join(c.dir, "lone.tar.gz"))
+	missing = indexOf(t, files)
+	for _, name := range []string{"nodes/1/state.json", "nodes/1/loggers.json",
+		"nodes/1/key-status.json", "nodes/1/goroutines.txt", "nodes/1/metrics-000.txt",
+		"cluster/raft-configuration.json", "doctor.json"} {
+		if len(files[name]) < 10 {
+			t.Errorf("without a leader %s is missing: %s", name, missing[name])
+		}
+	}
+	for _, name := range []string{"nodes/2", "nodes/3", "cluster/ha-status.json"} {
+		if missing[name] == "" {
+			t.Errorf("without a leader there is %s", name)
+		}
+	}
+
 	// Whoever is tired of waiting has what there is until then.
 	c.shell(t, ". .keyquorum-dev/env\ntimeout --preserve-status -s INT 3 bin/keyquorum operator "+
 		"debug -duration=1h -interval=1m -output=early.tar.gz")

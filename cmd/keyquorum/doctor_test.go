@@ -16,6 +16,7 @@ import (
 
 	"keyquorum/cmd/keyquorum/doctor"
 	"keyquorum/cmd/keyquorum/operator"
+	"keyquorum/internal/ownsocket/ownfolder"
 	"keyquorum/internal/program"
 )
 
@@ -105,6 +106,14 @@ func TestDoctorLooksAtANodeThatDoesNotRun(t *testing.T) {
 		"a folder that others see": {spoil: func(t *testing.T, path func(string) string) {
 			makeFolder(t, path("data"), 0o755)
 		}, want: sight{"server", "data folder", doctor.Warning, "other users", "chmod 700"}},
+		"no break-glass socket": {want: sight{"server", "break-glass socket", doctor.OK,
+			"none is configured", ""}},
+		"no schedule of snapshots": {want: sight{"server", "scheduled snapshots", doctor.OK,
+			"none is configured", ""}},
+		"a break-glass socket": {spoil: func(t *testing.T, path func(string) string) {
+			write(t, path("keyquorum.hcl"), content(t, path("keyquorum.hcl"))+
+				fmt.Sprintf("\nbreak_glass_socket = %q\n", filepath.Join(ownfolder.New(t), "socket")))
+		}, want: sight{"server", "break-glass socket", doctor.OK, "in order", ""}},
 		"no room": {spoil: func(t *testing.T, path func(string) string) {
 			config := content(t, path("keyquorum.hcl"))
 			write(t, path("keyquorum.hcl"), strings.Replace(config, "1MiB", "9000GiB", 1))

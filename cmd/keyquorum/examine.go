@@ -28,6 +28,7 @@ func examined(file string) doctor.Server {
 	s := doctor.Server{
 		Told: true, Subjects: subjects, Running: c.running, Data: config.Data,
 		UsageLog: config.UsageLog, TLSCert: config.TLSCert, Settings: config.shown(),
+		Without: config.without(),
 	}
 	if u, err := url.Parse(config.APIAddr); err == nil && u.Host != "" {
 		s.Address, s.Reached = config.APIAddr, []string{u.Host}
@@ -44,4 +45,15 @@ func examined(file string) doctor.Server {
 			Quotes: found.subject == ofSettings})
 	}
 	return s
+}
+
+// without are the subjects of a check that a node can do without, and is told nothing of.
+func (s *serverConfig) without() (subjects []string) {
+	if plan, wrong := s.snapshots(); len(plan.Stores) == 0 && len(wrong) == 0 {
+		subjects = append(subjects, ofSnapshots)
+	}
+	if s.BreakGlass == "" {
+		subjects = append(subjects, ofBreakGlass)
+	}
+	return subjects
 }

@@ -50,6 +50,7 @@ func newRoot(calledAs string) *cobra.Command {
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: calledAs},
 	}
 	console.Holding(root)
+	console.Hearing(root)
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	operate := operator.Command(func(k *operator.Connection) *cobra.Command {
 		return recovery.SnapshotCommand(k, scheduled)

@@ -47,8 +47,14 @@ func TestSnapshotCommands(t *testing.T) {
 		o["unseal_threshold"] != 2.0 || o["cluster"] == "" {
 		t.Errorf("inspect: %v", o)
 	}
-	again := run("", "save", "backup.snap")
-	expectCode(t, "save over a file that is there", again, 0)
+	first := content(t, file)
+	refused := run("", "save", "backup.snap")
+	expectCode(t, "save over a file that is there", refused, 1)
+	if !strings.Contains(refused.complaint(), "--overwrite") || content(t, file) != first {
+		t.Errorf("over a file that is there: %s", refused.stderr)
+	}
+	again := run("", "save", "backup.snap", "--overwrite")
+	expectCode(t, "save --overwrite", again, 0)
 	info, err := os.Stat(file)
 	if err != nil || !strings.Contains(again.stdout, fmt.Sprintf("Bytes       %d\n", info.Size())) {
 		t.Errorf("save says %s of a file of %d bytes (%v)", again.stdout, info.Size(), err)
@@ -100,7 +106,7 @@ func TestSnapshotCommands(t *testing.T) {
 
 	// What can't be saved leaves the file that was there, and nothing beside it.
 	expectCode(t, "seal", asRoot(t, n, keys.RootToken, "seal"), 0)
-	late := run("", "save", "backup.snap")
+	late := run("", "save", "backup.snap", "--overwrite")
 	expectCode(t, "save of a sealed node", late, 2)
 	if after, err := os.ReadFile(file); err != nil || !bytes.Equal(after, whole) {
 		t.Errorf("the snapshot from before has %d bytes (%v)", len(after), err)

@@ -59,8 +59,8 @@ var scheduledMutants = []mutant{
 		bug:  "retention removes the snapshots of another cluster",
 		edits: []overlay.Edit{{
 			File: "keyquorum/node/schedule/retention.go",
-			Old:  "return k.Cluster != cluster })",
-			New:  "return false })",
+			Old:  "		return k.Cluster != name.Cluster || k.after(name.History)\n",
+			New:  "		return k.after(name.History)\n",
 		}},
 		test: "./node/schedule TestLeadersKeepOneSchedule",
 	},
@@ -73,6 +73,16 @@ var scheduledMutants = []mutant{
 			New:  "	return max(p.Keep, min(intervals, 1))\n",
 		}},
 		test: "./node/schedule TestSurplus",
+	},
+	{
+		name: "schedule-forgets-recoveries",
+		bug:  "the snapshot of before a recovery counts as the interval's, and none is taken after it",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/schedule/keeper.go",
+			Old:  "k.source.History()}\n",
+			New:  "History{}}\n",
+		}},
+		test: "./node/schedule TestEachHistoryHasItsOwn",
 	},
 	{
 		name: "schedule-repeats-the-store",

@@ -146,10 +146,39 @@ func TestOnlyWholesAreKept(t *testing.T) {
 	}
 }
 
+// later is what a name has of a history, behind its time.
+func later(history string) string {
+	return "keyquorum-" + cluster + "-20260102T010000Z" + history + ".snap"
+}
+
+// A name says of which history a snapshot is, in one way.
+func TestNamesTellHistories(t *testing.T) {
+	for history, want := range map[string]schedule.History{
+		"":                   {},
+		"-r2":                {Restores: 2},
+		"-g1-0a1b2c3d":       {Generation: 1, Recovered: "0a1b2c3d"},
+		"-g12-00000000-r345": {Generation: 12, Recovered: "00000000", Restores: 345},
+	} {
+		name := named(1)
+		name.History = want
+		if got, ours := schedule.ParseName(later(history)); !ours || got != name ||
+			name.String() != later(history) {
+			t.Errorf("%q is %+v, and %+v is %v", history, got, want, name)
+		}
+	}
+	for _, history := range []string{"-g0-0a1b2c3d", "-g1", "-g1-0a1b2c3", "-g1-0A1B2C3D", "-r0", "-r01",
+		"-r1-g1-0a1b2c3d", "-g1-0a1b2c3d-r1-r1", "-", "-r", "-r+1", "-r99999999999999999999"} {
+		if got, ours := schedule.ParseName(later(history)); ours {
+			t.Errorf("%q is taken for %+v", history, got)
+		}
+	}
+}
+
 // A name is what a schedule writes, and nothing else is one.
 func FuzzParseName(f *testing.F) {
 	for _, s := range []string{named(1).String(), "keyquorum-.snap", "keyquorum-" + cluster + "-.snap",
-		"keyquorum-" + cluster + "-20260102T010000Z.snap.part", "../" + named(1).String()} {
+		"keyquorum-" + cluster + "-20260102T010000Z.snap.part", "../" + named(1).String(),
+		later("-g1-0a1b2c3d-r2"), later("-r1"), later("-g0-0a1b2c3d")} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, file string) {

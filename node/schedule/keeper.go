@@ -23,7 +23,7 @@ type keeper struct {
 	account *account
 	calls   chan struct{} // of the store's: has room for the one attempt that may be under way
 
-	settled time.Time // the interval with which nothing is left to do, as long as this node leads
+	settled Name      // with whose interval nothing is left to do, as long as this node leads
 	failed  int       // attempts in a row
 	again   time.Time // before then no other attempt is made
 	doubted Name      // of a snapshot that may be there, though keeping it failed
@@ -54,31 +54,31 @@ func (k *keeper) look(ctx context.Context) {
 	leading, stop, leads := k.source.WhileLeading(ctx)
 	defer stop()
 	if !leads {
-		k.settled, k.failed, k.again, k.doubted = time.Time{}, 0, time.Time{}, Name{}
+		k.settled, k.failed, k.again, k.doubted = Name{}, 0, time.Time{}, Name{}
 		k.left = nil
 		k.account.note(func(f *Figures) { f.Trouble = "" })
 		return
 	}
-	due := k.now().UTC().Truncate(k.plan.Every)
-	if due.Equal(k.settled) || time.Now().Before(k.again) {
+	name := Name{k.cluster, k.now().UTC().Truncate(k.plan.Every), k.source.History()}
+	if name == k.settled || time.Now().Before(k.again) {
 		return
 	}
 	attempt, cancel := context.WithTimeout(leading, k.plan.patience())
 	defer cancel()
-	err := k.try(attempt, Name{k.cluster, due})
+	err := k.try(attempt, name)
 	switch {
 	case err == nil:
-		k.succeeded(due)
+		k.succeeded(name)
 	case leading.Err() == nil: // else the successor does it, or this node after its next unsealing
 		k.fails(err)
 	}
 }
 
-func (k *keeper) succeeded(due time.Time) {
+func (k *keeper) succeeded(name Name) {
 	if k.failed > 0 {
 		k.logger.Info("the schedule of snapshots is kept again", "store", k.store)
 	}
-	k.settled, k.failed = due, 0
+	k.settled, k.failed = name, 0
 	k.account.note(func(f *Figures) { f.Trouble = "" })
 }
 
@@ -138,13 +138,13 @@ func (k *keeper) attempt(ctx context.Context, name Name) error {
 	if err != nil {
 		return fmt.Errorf("the store can't be read: %w", err)
 	}
-	ours := ofCluster(kept, k.cluster)
+	ours := of(kept, name)
 	if k.doubted == name || !has(ours, name) {
 		bytes, err := k.take(ctx, name)
 		if err != nil {
 			return err
 		}
-		ours = ofCluster(append(ours, Kept{name, bytes}), k.cluster)
+		ours = of(append(ours, Kept{name, bytes}), name)
 	}
 	k.account.note(func(f *Figures) { f.Newest = newest(ours, name.Due) })
 	return k.remove(ctx, k.plan.surplus(ours, name.Due))
@@ -152,7 +152,7 @@ func (k *keeper) attempt(ctx context.Context, name Name) error {
 
 func has(ours []Kept, name Name) bool {
 	for _, k := range ours {
-		if k.Due.Equal(name.Due) {
+		if k.Name == name {
 			return true
 		}
 	}

@@ -1,16 +1,26 @@
 package schedule
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
 
-// ofCluster are the snapshots of one cluster, the newest first. Whatever else lies in a store is
-// none of ours.
-func ofCluster(kept []Kept, cluster string) []Kept {
-	ours := slices.DeleteFunc(slices.Clone(kept), func(k Kept) bool { return k.Cluster != cluster })
-	slices.SortFunc(ours, func(a, b Kept) int { return b.Due.Compare(a.Due) })
+// of are the snapshots of one cluster, the newest first. Whatever else lies in a store is none of
+// ours; neither is what is of a later history: a node that is left of before a recovery must not
+// count it, nor remove it.
+func of(kept []Kept, name Name) []Kept {
+	ours := slices.DeleteFunc(slices.Clone(kept), func(k Kept) bool {
+		return k.Cluster != name.Cluster || k.after(name.History)
+	})
+	slices.SortFunc(ours, func(a, b Kept) int { return Newer(a.Name, b.Name) })
 	return ours
+}
+
+// Newer has the newer of two snapshots first: by when they were due, and then by their histories.
+func Newer(a, b Name) int {
+	return cmp.Or(b.Due.Compare(a.Due), cmp.Compare(b.Generation, a.Generation),
+		cmp.Compare(b.Restores, a.Restores))
 }
 
 // leastByAge is how many of the newest stay where age decides, whatever the clock says.

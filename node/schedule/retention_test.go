@@ -44,6 +44,31 @@ func TestSurplus(t *testing.T) {
 	}
 }
 
+// Of one interval the newest history comes first. One of later than this node's own is no business
+// of that, and stays.
+func TestHistoriesInOrder(t *testing.T) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	name := func(due time.Time, generation, restores uint64) Name {
+		return Name{Cluster: "a", Due: due, History: History{Generation: generation, Restores: restores}}
+	}
+	newest, before := name(at, 1, 0), name(at, 0, 2)
+	older, another := name(at.Add(-time.Hour), 1, 0), name(at, 0, 0)
+	another.Cluster = "b"
+	var kept []Kept
+	for _, n := range []Name{older, before, another, newest} {
+		kept = append(kept, Kept{Name: n})
+	}
+	for own, want := range map[Name][]Name{newest: {newest, before, older}, before: {before}} {
+		var got []Name
+		for _, k := range of(kept, own) {
+			got = append(got, k.Name)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("to %v there are %v, want %v", own, got, want)
+		}
+	}
+}
+
 // An attempt that failed is made again before the next one is due, and ever more seldom.
 func TestRetry(t *testing.T) {
 	for _, every := range []time.Duration{Least, time.Hour, 24 * time.Hour} {

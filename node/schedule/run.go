@@ -14,6 +14,9 @@ type Source interface {
 	// WhileLeading is cluster.Cluster's: what it gives ends when the node no longer leads.
 	WhileLeading(ctx context.Context) (_ context.Context, stop func(), leads bool)
 
+	// History is the cluster's of now.
+	History() History
+
 	// Take takes one that is to be kept under that name in that store.
 	Take(ctx context.Context, name Name, store string) (Snapshot, error)
 }

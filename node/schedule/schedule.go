@@ -7,13 +7,16 @@
 // that time in its name. So whoever leads sees by the names alone whether there is something to do.
 // A new leader needs to be told nothing, two that lead for a moment can't keep two, and a node whose
 // clock was wrong keeps no later leader from its work.
+//
+// A cluster that was recovered, or has gone back to a snapshot, has another History, which stands in
+// the names too. So the one of before is none of the interval's, is not written over, and a new one
+// is taken at once.
 package schedule
 
 import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"time"
 )
 
@@ -55,42 +58,8 @@ type Store interface {
 // ErrThere: a snapshot of that name is kept already.
 var ErrThere = errors.New("schedule: that snapshot is kept already")
 
-// A Name tells a snapshot from all others. There is no secret in it.
-type Name struct {
-	Cluster string    // id, 32 hex digits
-	Due     time.Time // UTC, in whole seconds
-}
-
 // Kept is a snapshot in a store.
 type Kept struct {
 	Name
 	Bytes int64
-}
-
-const (
-	prefix     = "keyquorum-"
-	suffix     = ".snap"
-	dueLayout  = "20060102T150405Z"
-	clusterLen = 32
-)
-
-// String is the name of the file: "keyquorum-CLUSTER-20060102T150405Z.snap".
-func (n Name) String() string {
-	return prefix + n.Cluster + "-" + n.Due.UTC().Format(dueLayout) + suffix
-}
-
-// ParseName reads what String wrote, and nothing else.
-func ParseName(file string) (n Name, ok bool) {
-	rest, ours := strings.CutPrefix(file, prefix)
-	rest, ends := strings.CutSuffix(rest, suffix)
-	cluster, due, parts := strings.Cut(rest, "-")
-	if !ours || !ends || !parts || len(cluster) != clusterLen ||
-		strings.Trim(cluster, "0123456789abcdef") != "" {
-		return Name{}, false
-	}
-	at, err := time.Parse(dueLayout, due)
-	if n = (Name{cluster, at}); err != nil || n.String() != file {
-		return Name{}, false
-	}
-	return n, true
 }

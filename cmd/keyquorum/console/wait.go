@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"io"
+	"sync"
 	"time"
 )
 
@@ -21,9 +22,24 @@ func Waiting(w io.Writer, what string) (done func()) {
 	})
 }
 
+// lastLine is had by who writes the terminal's last line anew. There is one terminal, and one such
+// line: what waits for something meanwhile, as a part of it, is silent.
+var lastLine sync.Mutex
+
 // Progress tells from time to time how far something is, until done is called. On a terminal it is
 // one line that is written anew, and is gone in the end; elsewhere it is a line each time.
 func Progress(w io.Writer, every time.Duration, line func() string) (done func()) {
+	if !rewrites(w) {
+		return progress(w, every, line)
+	}
+	if !lastLine.TryLock() {
+		return func() {}
+	}
+	end := progress(w, every, line)
+	return func() { end(); lastLine.Unlock() }
+}
+
+func progress(w io.Writer, every time.Duration, line func() string) (done func()) {
 	ended, gone := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(gone)

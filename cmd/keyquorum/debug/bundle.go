@@ -10,12 +10,14 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
 )
 
 // A bundle is the file as it is written: a gzip of a tar with one folder. It keeps what is in it,
-// and what is not, for the index.
+// and what is not, for the index. Files are put into it by several at once.
 type bundle struct {
+	mu      sync.Mutex
 	packed  *gzip.Writer
 	tar     *tar.Writer
 	folder  string
@@ -55,6 +57,8 @@ func (b *bundle) strikeOut(text string) {
 
 // put adds a file, or says why it is missing.
 func (b *bundle) put(name, what string, content []byte, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if err == nil && (len(content) > maxFile || len(content) > b.left) {
 		err = fmt.Errorf("it is too long for a bundle: %d bytes", len(content))
 	}
@@ -98,8 +102,10 @@ type index struct {
 	Missing  []missing `json:"missing"`
 }
 
-// close adds the index, and ends the file.
+// close adds the index, and ends the file. Nobody puts anything into it any more.
 func (b *bundle) close(i index) error {
+	slices.SortFunc(b.files, func(x, y file) int { return cmp.Compare(x.Name, y.Name) })
+	slices.SortFunc(b.missing, func(x, y missing) int { return cmp.Compare(x.Name, y.Name) })
 	i.Files = append([]file{}, b.files...)
 	i.Missing = append([]missing{}, b.missing...)
 	content, err := json.MarshalIndent(i, "", "  ")

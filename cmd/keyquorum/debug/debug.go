@@ -11,8 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -192,12 +192,21 @@ type gathering struct {
 	doing      atomic.Value // string: what is told meanwhile
 }
 
+// together does all at once, and waits for the last.
+func together(all ...func()) {
+	var working sync.WaitGroup
+	for _, do := range all {
+		working.Go(do)
+	}
+	working.Wait()
+}
+
 // gather takes what there is. Of what there is not the bundle says why; the error is of the file.
 func (g *gathering) gather(ctx context.Context) error {
 	g.machine()
-	g.doctor(ctx)
 	g.log()
-	members := slices.DeleteFunc(g.cluster(ctx), func(m member) bool { return !g.member(ctx, m) })
+	var members []member
+	together(func() { g.doctor(ctx) }, func() { members = g.membersThatAnswer(ctx) })
 	g.metrics(ctx, members)
 	return g.err
 }

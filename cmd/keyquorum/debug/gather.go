@@ -92,7 +92,6 @@ func filesOf(dir string) (all []stored, err error) {
 
 // doctor examines.
 func (g *gathering) doctor(ctx context.Context) {
-	g.doing.Store("Examining (keyquorum doctor)")
 	r, err := doctor.Examine(ctx, g.settings, g.connection)
 	g.putJSON("doctor.json", "what keyquorum doctor finds", r, err)
 }
@@ -182,25 +181,56 @@ type member struct {
 	folder, name, address string
 }
 
-// cluster takes what one node says of all, and gives those that there are; where it says nothing,
-// itself.
+// maxMembers bounds how many are asked. No cluster has as many.
+const maxMembers = 64
+
+// membersThatAnswer takes what there is of the cluster and of each member, and says which of them
+// answered.
+func (g *gathering) membersThatAnswer(ctx context.Context) (answering []member) {
+	all := g.cluster(ctx)
+	all = all[:min(len(all), maxMembers)]
+	g.doing.Store(fmt.Sprintf("Asking %d nodes", len(all)))
+	answers := make([]bool, len(all))
+	var asks []func()
+	for i, m := range all {
+		asks = append(asks, func() { answers[i] = g.member(ctx, m) })
+	}
+	together(asks...)
+	for i, m := range all {
+		if answers[i] {
+			answering = append(answering, m)
+		}
+	}
+	return answering
+}
+
+// cluster takes what one node says of all, and gives those that there are: as the leader sees them,
+// else as that node knows them; where it says nothing, itself.
 func (g *gathering) cluster(ctx context.Context) (members []member) {
 	g.doing.Store("Asking for the members")
-	g.fetchJSON(ctx, g.api, "/v1/sys/ha-status", "cluster/ha-status.json",
-		"all members, by the leader")
-	g.fetchJSON(ctx, g.api, "/v1/sys/storage/raft/configuration", "cluster/raft-configuration.json",
-		"Raft's configuration")
-	within, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	s, err := operator.Survey(within, g.api)
-	if err != nil {
-		return []member{{"nodes/1", "the node that was asked", g.api.Base}}
-	}
-	slices.SortFunc(s.Nodes, func(a, b operator.NodeStatus) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	var surveyed operator.ClusterStatus
+	var known operator.RaftConfiguration
+	together(func() {
+		g.fetchJSON(ctx, g.api, "/v1/sys/ha-status", "cluster/ha-status.json",
+			"all members, by the leader", &surveyed)
+	}, func() {
+		g.fetchJSON(ctx, g.api, "/v1/sys/storage/raft/configuration",
+			"cluster/raft-configuration.json", "Raft's configuration", &known.Data)
 	})
-	for i, n := range s.Nodes {
-		members = append(members, member{fmt.Sprintf("nodes/%d", i+1), cmp.Or(n.Name, n.ID), n.API})
+	for _, n := range surveyed.Nodes {
+		members = append(members, member{name: cmp.Or(n.Name, n.ID), address: n.API})
+	}
+	if len(members) == 0 {
+		for _, p := range known.Data.Config.Servers {
+			members = append(members, member{name: cmp.Or(p.Label, p.ID), address: p.API})
+		}
+	}
+	if len(members) == 0 {
+		members = []member{{name: "the node that was asked", address: g.api.Base}}
+	}
+	slices.SortStableFunc(members, func(a, b member) int { return cmp.Compare(a.name, b.name) })
+	for i := range members {
+		members[i].folder = fmt.Sprintf("nodes/%d", i+1)
 	}
 	return members
 }
@@ -215,35 +245,51 @@ var questions = []struct{ path, file, what string }{
 	{"/v1/sys/key-status", "key-status.json", "since when the keyring is what it is"},
 }
 
-// member takes all but its metrics. One that does not answer is not asked again.
+// member takes all but its metrics, each within its own time. One that does not answer is not asked
+// again.
 func (g *gathering) member(ctx context.Context, m member) (answers bool) {
-	g.doing.Store("Asking " + m.name)
-	api, err := g.connection.Member(m.address)
-	if err == nil {
-		within, cancel := context.WithTimeout(ctx, callTime)
-		err = api.Call(within, http.MethodGet, "/v1/sys/seal-status", nil, nil)
-		cancel()
-	}
+	api, err := g.answering(ctx, m)
 	if err != nil {
 		g.put(m.folder, m.name+": all that it tells of itself", nil, err)
 		return false
 	}
+	asks := []func(){func() {
+		text, err := fetchText(ctx, api, "/v1/sys/pprof/goroutine")
+		g.put(m.folder+"/goroutines.txt",
+			m.name+": where its goroutines are, without what they hold", text, err)
+	}}
 	for _, a := range questions {
-		g.fetchJSON(ctx, api, a.path, m.folder+"/"+a.file, m.name+": "+a.what)
+		asks = append(asks, func() {
+			g.fetchJSON(ctx, api, a.path, m.folder+"/"+a.file, m.name+": "+a.what, nil)
+		})
 	}
-	text, err := fetchText(ctx, api, "/v1/sys/pprof/goroutine")
-	g.put(m.folder+"/goroutines.txt",
-		m.name+": where its goroutines are, without what they hold", text, err)
+	together(asks...)
 	return true
+}
+
+// answering is a client of a member that answers.
+func (g *gathering) answering(ctx context.Context, m member) (*operator.Client, error) {
+	if m.address == "" {
+		return nil, errors.New("at which address it serves is not known here")
+	}
+	api, err := g.connection.Member(m.address)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	return api, api.Call(ctx, http.MethodGet, "/v1/sys/seal-status", nil, nil)
 }
 
 // metrics are fetched from all members, at intervals.
 func (g *gathering) metrics(ctx context.Context, members []member) {
 	begun := time.Now()
 	for round := 0; ; round++ {
+		var scrapes []func()
 		for _, m := range members {
-			g.scrape(ctx, m, round)
+			scrapes = append(scrapes, func() { g.scrape(ctx, m, round) })
 		}
+		together(scrapes...)
 		next := begun.Add(time.Duration(round+1) * g.options.interval)
 		if next.Sub(begun) > g.options.duration {
 			return
@@ -273,8 +319,10 @@ func (g *gathering) scrape(ctx context.Context, m member, round int) {
 		fmt.Sprintf("%s: metrics at %s", m.name, time.Now().UTC().Format(time.RFC3339)), text, err)
 }
 
-// fetchJSON adds a node's answer, without what is the same in each.
-func (g *gathering) fetchJSON(ctx context.Context, api *operator.Client, path, name, what string) {
+// fetchJSON adds a node's answer, without what is the same in each, and decodes it (nil: not
+// wanted).
+func (g *gathering) fetchJSON(ctx context.Context, api *operator.Client, path, name, what string,
+	out any) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	var answer struct {
@@ -282,6 +330,9 @@ func (g *gathering) fetchJSON(ctx context.Context, api *operator.Client, path, n
 	}
 	err := api.Call(ctx, http.MethodGet, path, nil, &answer)
 	g.putJSON(name, what, answer.Data, err)
+	if err == nil && out != nil {
+		_ = json.Unmarshal(answer.Data, out) // what is not understood is in the file
+	}
 }
 
 // fetchText is a node's answer that is no JSON.

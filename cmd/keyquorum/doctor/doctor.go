@@ -26,6 +26,7 @@ type Server struct {
 	Told     bool
 	Findings []Finding // of server --check, by what they are about
 	Subjects []string  // all that it has looked at, in order
+	Without  []string  // those of which the settings name none
 	Settings []Setting // all of them
 	Data     string    // data folder; "" where none was said
 	UsageLog string    // its file; "" for the one in the data folder

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,7 +55,11 @@ func (p *page) settings(s Server, subject string) {
 		}
 		p.add(subject, result, f.Next, "%s: %s", f.At, f.Found)
 	}
-	if well {
+	switch {
+	case !well:
+	case slices.Contains(s.Without, subject):
+		p.ok(subject, "none is configured")
+	default:
 		p.ok(subject, "in order")
 	}
 }

@@ -199,13 +199,17 @@ func (c *Client) explained(refused *Refusal) error {
 	case refused.Status == http.StatusForbidden && c.Token == "":
 		return fmt.Errorf("%w; set KEYQUORUM_TOKEN", refused)
 	case refused.Status == http.StatusForbidden && strings.Contains(text, "invalid token"):
-		return fmt.Errorf("%w; look at KEYQUORUM_TOKEN", refused)
+		return fmt.Errorf("%w; look at KEYQUORUM_TOKEN. If no token is left, keyquorum operator "+
+			"generate-root makes one of the unseal shares", refused)
 	case strings.HasPrefix(text, "Vault is already initialized"):
 		return fmt.Errorf("the node at %s is a member of a cluster already, and needs its unseal shares "+
 			"alone (keyquorum operator unseal): %w", c.at(), refused)
 	case strings.HasPrefix(text, "Vault is sealed"): // the words are for other people's clients
 		return fmt.Errorf("the node at %s is sealed: give it its unseal shares "+
 			"(keyquorum operator unseal): %w", c.at(), refused)
+	}
+	if next := adviceOn(refused.Error()); next != "" {
+		return fmt.Errorf("%w; %s", refused, next)
 	}
 	return refused
 }
@@ -215,19 +219,25 @@ func (c *Client) unreached(err error) error {
 	var name x509.HostnameError
 	var authority x509.UnknownAuthorityError
 	var lookup *net.DNSError
+	var ended x509.CertificateInvalidError
 	var advice string
 	switch {
 	case c.socket != "":
 		return fmt.Errorf("%s cannot be used: %w", c.at(), cause(err))
 	case errors.As(err, &authority):
 		advice = "say with --ca-cert (KEYQUORUM_CACERT) which authority signed the node's certificate"
+	case errors.As(err, &ended):
+		advice = "renew the node's certificate, whose file it reads again by itself; if it is good, this " +
+			"machine's clock is wrong"
 	case errors.As(err, &name):
 		advice = "name the node with --address (KEYQUORUM_ADDR) as its certificate does"
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH),
 		errors.Is(err, syscall.ENETUNREACH), errors.As(err, &lookup), os.IsTimeout(err):
 		advice = "is a node running there? Say with --address (KEYQUORUM_ADDR) where one is"
-	default:
+	case errors.Is(err, context.Canceled):
 		return err
+	default:
+		advice = "the node's log, and keyquorum doctor, may say why"
 	}
 	return fmt.Errorf("%s cannot be reached: %w; %s", c.Base, cause(err), advice)
 }
@@ -241,7 +251,13 @@ func cause(err error) error {
 	return err
 }
 
+// send waits for an answer, and tells so whoever sits there.
 func (c *Client) send(ctx context.Context, method, path string, in any) (int, []byte, error) {
+	defer c.telling(ctx)()
+	return c.exchange(ctx, method, path, in)
+}
+
+func (c *Client) exchange(ctx context.Context, method, path string, in any) (int, []byte, error) {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)

@@ -91,14 +91,22 @@ func (r *replacement) run() (err error) {
 		r.look, r.join, r.removeBefore, r.unseal, r.catchUp, r.vote, r.remove,
 	} {
 		if err := step(); err != nil {
-			if r.ctx.Err() == context.DeadlineExceeded {
-				return fmt.Errorf("this took longer than --timeout: %w; run the command again (with "+
-					"--continue, where the new node is a member by now)", err)
-			}
-			return err
+			return r.stopped(err)
 		}
 	}
 	return r.report()
+}
+
+// stopped says how to go on where the command could not: what was done stays done.
+func (r *replacement) stopped(err error) error {
+	switch {
+	case r.ctx.Err() == context.DeadlineExceeded:
+		err = fmt.Errorf("this took longer than --timeout: %w", err)
+	case r.newID == "": // nothing but the usage was wrong, or the shares are missing
+		return err
+	}
+	return fmt.Errorf("%w; run the command again (with --continue, where the new node is a member by "+
+		"now)", err)
 }
 
 // say tells of a step that was done.
@@ -344,11 +352,11 @@ func (r *replacement) catchUp() error {
 		return fmt.Errorf("the new node holds something else than the member at %s, or is of another "+
 			"cluster: nothing was removed", r.member.Base)
 	}
-	r.newID = ours.NodeID
-	if r.old != nil && r.old.ID == r.newID {
+	if r.old != nil && r.old.ID == ours.NodeID {
 		return console.Exit(2, fmt.Errorf("the node at %s is %s itself: name the address of a new node",
 			r.at, r.old.name()))
 	}
+	r.newID = ours.NodeID
 	r.say("The new node is %s, and holds what the others hold.", r.newID)
 	return nil
 }
@@ -372,40 +380,6 @@ func stateAt(ctx context.Context, api *Client, index uint64) (s nodeState, err e
 	return out.Data, err
 }
 
-// vote waits until the new node votes, if the old one did, and sees to it that it does not, if the
-// old one did not.
-func (r *replacement) vote() error {
-	switch {
-	case r.votes:
-	case r.old == nil:
-		return nil
-	default: // whatever it was asked: by its configuration it may want its vote
-		return r.withhold()
-	}
-	err := r.until("the new node gets its vote", func() (bool, error) {
-		listed, err := Configuration(r.ctx, r.fresh)
-		return slices.ContainsFunc(listed.Data.Config.Servers, func(p Peer) bool {
-			return p.ID == r.newID && p.Voter
-		}), err
-	})
-	if err == nil {
-		r.say("The new node votes.")
-	}
-	return err
-}
-
-func (r *replacement) withhold() error {
-	in := map[string]string{"server_id": r.newID}
-	err := r.until("the new node has no vote", func() (bool, error) {
-		err := r.fresh.Call(r.ctx, http.MethodPut, "/v1/sys/storage/raft/demote", in, nil)
-		return err == nil, err
-	})
-	if err == nil {
-		r.say("The new node has no vote, like the old one.")
-	}
-	return err
-}
-
 // remove ends with the old member gone. The new node is asked: it is never the one that goes.
 func (r *replacement) remove() error {
 	if r.old == nil {
@@ -418,7 +392,7 @@ func (r *replacement) removeBy(asked *Client) error {
 	in := map[string]string{"server_id": r.old.ID}
 	err := r.until("the old node is removed", func() (bool, error) {
 		err := asked.Call(r.ctx, http.MethodPut, "/v1/sys/storage/raft/remove-peer", in, nil)
-		return err == nil, err
+		return err == nil || r.isGone(asked), err
 	})
 	if err != nil {
 		return err
@@ -428,18 +402,35 @@ func (r *replacement) removeBy(asked *Client) error {
 	return nil
 }
 
+// isGone says whether the old member is none any more: a removal whose answer was lost is refused
+// when it is asked for again.
+func (r *replacement) isGone(asked *Client) bool {
+	listed, err := Configuration(r.ctx, asked)
+	return err == nil && !slices.ContainsFunc(listed.Data.Config.Servers, func(p Peer) bool {
+		return p.ID == r.old.ID
+	})
+}
+
 // until asks until done says yes. A node without a leader is asked again.
 func (r *replacement) until(what string, done func() (bool, error)) error {
+	return r.within(r.ctx, what, done)
+}
+
+// within is until with an end of its own.
+func (r *replacement) within(ctx context.Context, what string, done func() (bool, error)) error {
 	told := console.Waiting(r.c.ErrOrStderr(), "Waiting: "+what)
 	defer told()
 	for {
 		yes, err := done()
+		if yes {
+			return nil
+		}
 		var refused *Refusal
 		noLeader := errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable
-		if yes || err != nil && !noLeader {
+		if err != nil && !noLeader {
 			return err
 		}
-		if ended := sleep(r.ctx, replacePoll); ended != nil {
+		if ended := sleep(ctx, replacePoll); ended != nil {
 			return fmt.Errorf("waiting: %s: %w", what, cmp.Or(err, ended))
 		}
 	}

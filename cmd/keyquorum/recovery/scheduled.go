@@ -65,7 +65,8 @@ func (s *source) all(c *cobra.Command) (all []kept, err error) {
 	for _, store := range stores {
 		found, unread := listOf(c, store)
 		if unread != nil {
-			err = errors.Join(err, fmt.Errorf("%s: %w", store, unread))
+			err = errors.Join(err, fmt.Errorf("%s: %w; look whether it is there, and in reach from this "+
+				"machine (keyquorum server --check looks at what its settings say)", store, unread))
 		}
 		for _, k := range found {
 			if s.cluster == "" || s.cluster == k.Cluster {
@@ -73,7 +74,7 @@ func (s *source) all(c *cobra.Command) (all []kept, err error) {
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b kept) int { return b.Due.Compare(a.Due) })
+	slices.SortStableFunc(all, func(a, b kept) int { return schedule.Newer(a.Name, b.Name) })
 	return all, err
 }
 
@@ -135,11 +136,13 @@ func (k kept) fetch(c *cobra.Command, scratch string) (path string, remove func(
 
 // listed is what list says of one snapshot.
 type listed struct {
-	Store   string    `json:"store"`
-	Name    string    `json:"name"`
-	Cluster string    `json:"cluster"`
-	Due     time.Time `json:"due"`
-	Bytes   int64     `json:"bytes"`
+	Store      string    `json:"store"`
+	Name       string    `json:"name"`
+	Cluster    string    `json:"cluster"`
+	Due        time.Time `json:"due"`
+	Generation uint64    `json:"generation"` // of recoveries
+	Restores   uint64    `json:"restores"`
+	Bytes      int64     `json:"bytes"`
 }
 
 func list(stores Stores) *cobra.Command {
@@ -160,8 +163,8 @@ func list(stores Stores) *cobra.Command {
 		}{[]listed{}}
 		t := console.NewTable("Due", "Bytes", "Where").WhenEmpty("No snapshot is kept yet.")
 		for _, k := range all {
-			out.Kept = append(out.Kept,
-				listed{k.store.String(), k.Name.String(), k.Cluster, k.Due, k.Bytes})
+			out.Kept = append(out.Kept, listed{k.store.String(), k.Name.String(), k.Cluster, k.Due,
+				k.Generation, k.Restores, k.Bytes})
 			t.Add(console.TimeText(k.Due), k.Bytes, k.place())
 		}
 		if len(all) == 0 && unread != nil {

@@ -28,18 +28,19 @@ func save(k *operator.Connection) *cobra.Command {
 		Use: "save FILE", Short: "Save a snapshot of everything in the cluster to a file",
 		Long: "Save a snapshot of everything in the cluster to a file. It holds all that was " +
 			"acknowledged before, encrypted: it is worth nothing without the unseal shares, " +
-			"and they open it for ever. FILE is replaced when the snapshot is whole, and not " +
-			"before.",
+			"and they open it for ever. A FILE that is there already is kept, and nothing is " +
+			"saved. With --overwrite it is replaced when the snapshot is whole, and not before.",
 		Example: "  keyquorum operator raft snapshot save backup.snap",
 		Args:    console.Arguments(1, 1), ValidArgsFunction: console.Files,
 	}
 	format := console.FormatFlag(c)
+	overwrite := c.Flags().Bool("overwrite", false, "replace FILE if it is there")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := k.Client()
 		if err != nil {
 			return err
 		}
-		into, err := newFile(args[0])
+		into, err := newFile(args[0], *overwrite)
 		if err != nil {
 			return err
 		}
@@ -65,14 +66,24 @@ func save(k *operator.Connection) *cobra.Command {
 
 // A file is written beside its name, and gets that when it is whole.
 type file struct {
-	part  *os.File // no part of its methods: what is copied to it is to be counted
-	name  string
-	bytes atomic.Int64
+	part      *os.File // no part of its methods: what is copied to it is to be counted
+	name      string
+	overwrite bool // replace what has the name
+	bytes     atomic.Int64
 }
 
-func newFile(name string) (*file, error) {
+// newFile refuses a name that is taken at once, and not when a long snapshot is there.
+func newFile(name string, overwrite bool) (*file, error) {
+	if _, err := os.Lstat(name); err == nil && !overwrite {
+		return nil, errTaken(name)
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".part-*") // mode 0600
-	return &file{part: f, name: name}, err
+	return &file{part: f, name: name, overwrite: overwrite}, err
+}
+
+func errTaken(name string) error {
+	return fmt.Errorf("%s is there already, and was kept: name another file, or say --overwrite to "+
+		"replace it", name)
 }
 
 func (f *file) Write(b []byte) (int, error) {
@@ -94,7 +105,7 @@ func (f *file) keep() (meta node.SnapshotMeta, err error) {
 			fmt.Errorf("the node sent no whole snapshot, and %s is as it was: %w",
 				f.name, err))
 	}
-	if err = os.Rename(f.part.Name(), f.name); err != nil {
+	if err = f.give(); err != nil {
 		return meta, err
 	}
 	dir, err := os.Open(filepath.Dir(f.name))
@@ -105,7 +116,23 @@ func (f *file) keep() (meta node.SnapshotMeta, err error) {
 	return meta, dir.Sync() // else a power cut takes the name, and who removes older ones has neither
 }
 
-// discard closes the file, and removes it if it has no name yet.
+// give gives the file its name. A link is never made over a name that somebody took meanwhile; on a
+// file system without links that is looked at before.
+func (f *file) give() error {
+	if f.overwrite {
+		return os.Rename(f.part.Name(), f.name)
+	}
+	err := os.Link(f.part.Name(), f.name)
+	if err == nil {
+		return nil // discard removes the other name
+	}
+	if _, taken := os.Lstat(f.name); taken == nil {
+		return errTaken(f.name)
+	}
+	return os.Rename(f.part.Name(), f.name)
+}
+
+// discard closes the file, and removes the name that it was written under.
 func (f *file) discard() {
 	f.part.Close()
 	os.Remove(f.part.Name())
@@ -203,7 +230,8 @@ func read(c *cobra.Command, name string) (*node.SnapshotFile, error) {
 	defer console.Waiting(c.ErrOrStderr(), "Reading "+name)()
 	s, err := node.ReadSnapshotFile(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w; take another one (keyquorum operator raft snapshot list shows "+
+			"what a schedule has kept)", name, err)
 	}
 	return s, nil
 }

@@ -26,6 +26,19 @@ func TestWaitingIsToldAndCleared(t *testing.T) {
 	}
 }
 
+// TestAnOperatorIsToldWhatIsWaitedFor, and in the end only the answer stands there.
+func TestAnOperatorIsToldWhatIsWaitedFor(t *testing.T) {
+	c := running(t)
+	gate := newGate(t, c.environment["KEYQUORUM_ADDR"])
+	node := "https://127.0.0.1:" + gate.port
+	s := c.sit(t, "vault list --address "+node)
+	s.await("Waiting for " + node + " to answer (")
+	close(gate.open)
+	if shown := s.ends(0); shown.has("Waiting") || !shown.has("demo") {
+		t.Errorf("in the end there is\n%s", shown)
+	}
+}
+
 // TestProgressIsTold of a proof, and cleared, when it is cut short too.
 func TestProgressIsTold(t *testing.T) {
 	c := running(t)
