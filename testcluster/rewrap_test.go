@@ -94,13 +94,12 @@ func TestRecordsAreSealedAnew(t *testing.T) {
 			rotate(t, c, 1, "keyring")
 			if status := c.Status(1, "PUT", "/v1/keyquorum/rotate/keyring",
 				map[string]any{"drop": true}); status != 400 {
-				t.Errorf("a term is dropped while records are sealed under it: %d", status)
+				t.Fatalf("a term is dropped while records are sealed under it: %d", status)
 			}
 			all := statusOfKeys(c, 0).UnderOlder
-			left := all
-			for until := all - 1 - dice.IntN(all/2); left > until; left = statusOfKeys(c, 0).UnderOlder {
-				time.Sleep(5 * time.Millisecond)
-			}
+			awaitLeft(t, c, all-1)
+			write(t, k, 0, count) // beside the pass, which has begun
+			left := awaitLeft(t, c, all-1-dice.IntN(all/2))
 			c.Kill(c.Leader())
 			for i := range 3 {
 				if !c.Running(i) {
@@ -109,20 +108,15 @@ func TestRecordsAreSealedAnew(t *testing.T) {
 				}
 			}
 			k = at(t, c, 0, "demo")
-			for n := range count / 2 { // a writer beside the pass
-				value := fmt.Sprint("later ", n)
-				_, err := k.secrets.SetSecret(t.Context(), fmt.Sprint("s", 2*n),
-					azsecrets.SetSecretParameters{Value: &value}, nil)
-				must(t, err)
-			}
+			write(t, k, 1, count) // beside the pass of the next leader
 			awaitRewrapped(t, c, 0, 1, 2)
 			t.Logf("seed %d: %d of %d records were left when the leader was killed", seed, left, all)
 			after := seen(t, k, count)
 			for n := range count {
 				switch {
-				case n%2 == 0 && !strings.Contains(after[n], fmt.Sprint("later ", n/2)):
+				case n%3 < 2 && !strings.Contains(after[n], fmt.Sprintf(`"later %d"`, n)):
 					t.Errorf("a write beside the pass is gone: %s", after[n])
-				case n%2 == 1 && after[n] != before[n]:
+				case n%3 == 2 && after[n] != before[n]:
 					t.Errorf("a client sees that %s became %s", before[n], after[n])
 				}
 			}
@@ -141,6 +135,32 @@ func TestRecordsAreSealedAnew(t *testing.T) {
 				t.Error("something is lost with the dropped term")
 			}
 		})
+	}
+}
+
+// awaitLeft waits until no more than some records are sealed under an older term, as node 0 sees it.
+func awaitLeft(t *testing.T, c *testcluster.Cluster, most int) (left int) {
+	t.Helper()
+	for begun := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		if left = statusOfKeys(c, 0).UnderOlder; left <= most {
+			return left
+		}
+		if time.Since(begun) > 2*time.Minute {
+			t.Fatalf("not within two minutes: %d records are left, want %d", left, most)
+		}
+	}
+}
+
+// write gives every third of the secrets that sow has written another version, with pauses, so that
+// some are written between a look of a pass at them and what it does then.
+func write(t *testing.T, k client, from, count int) {
+	t.Helper()
+	for n := from; n < count; n += 3 {
+		time.Sleep(7 * time.Millisecond)
+		value := fmt.Sprint("later ", n)
+		_, err := k.secrets.SetSecret(t.Context(), fmt.Sprint("s", n),
+			azsecrets.SetSecretParameters{Value: &value}, nil)
+		must(t, err)
 	}
 }
 

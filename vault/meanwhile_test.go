@@ -2,12 +2,15 @@ package vault_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"keyquorum/audit"
+	"keyquorum/cluster"
+	"keyquorum/fsm"
 	"keyquorum/seal"
 	"keyquorum/vault"
 )
@@ -94,6 +97,42 @@ func TestListingsAreCurrentWhereTheCopyLags(t *testing.T) {
 				t.Errorf("listed %v (%v), want %s alone", listed, err, listing.want)
 			}
 		})
+	}
+}
+
+// Shares of before a rekey make no root token, also on a node whose own copy knows of no rekey.
+func TestSharesOfBeforeMakeNoRootTokenWhereTheCopyLags(t *testing.T) {
+	w := newWorld(t)
+	before, _, _, err := seal.Init([16]byte{1}, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, _, _, err := seal.Rekey(before.Lock, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.reseal(before)
+	give := func() error {
+		_, _, err := w.NewRootToken(ctx, vault.ByShares(vault.Request{}), before.Lock)
+		return err
+	}
+	if err := give(); err != nil {
+		t.Fatalf("with the shares of now: %v", err)
+	}
+	if err := w.behind(func() { w.reseal(after) }, give); !errors.Is(err, vault.ErrOtherShares) {
+		t.Errorf("with the shares of before: %v", err)
+	}
+}
+
+// reseal has the cluster have other shares.
+func (w *world) reseal(record seal.Record) {
+	w.t.Helper()
+	view := w.replica.View()
+	txn := view.Begin(fsm.Reseal)
+	cluster.Put(&txn, view, fsm.PathSeal, record.Encode())
+	cluster.Put(&txn, view, fsm.PathKeyring, []byte("wrapped anew"))
+	if o := must(w.replica.Commit(ctx, txn))(w.t); o.Kind != fsm.Applied {
+		w.t.Fatalf("the reseal: %+v", o)
 	}
 }
 

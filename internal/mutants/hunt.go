@@ -26,7 +26,7 @@ type mutant struct {
 func everyMutant() []mutant {
 	return slices.Concat(mutants, signedMutants, recoveryMutants, ceremonyMutants,
 		autopilotMutants, callerMutants, scheduledMutants, joiningMutants, keyringMutants,
-		wrapperMutants, movingMutants, leaseMutants)
+		wrapperMutants, movingMutants, breakGlassMutants, leaseMutants)
 }
 
 // A finding is what became of the test.

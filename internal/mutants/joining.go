@@ -35,6 +35,36 @@ var joiningMutants = []mutant{
 		test: "./httpapi TestConfigurationGoesBeforeStrangers",
 	},
 	{
+		name: "strangers-have-it-join",
+		bug:  "another machine has a node join a cluster before its configuration has found one",
+		edits: []overlay.Edit{{
+			File: "keyquorum/httpapi/raft.go",
+			Old:  "	if search == nil || search.Found() || c.nearby() {\n",
+			New:  "	if search == nil || search.Places() > 0 || c.nearby() {\n",
+		}},
+		test: "./httpapi TestConfigurationGoesBeforeStrangers",
+	},
+	{
+		name: "strangers-take-its-vote",
+		bug:  "anybody has a node that joins by its configuration become a member without a vote",
+		edits: []overlay.Edit{{
+			File: "keyquorum/node/join.go",
+			Old:  "		return ErrConfiguredVote\n",
+			New:  "		j.nonVoter = true\n",
+		}},
+		test: "./httpapi TestConfigurationGoesBeforeStrangers",
+	},
+	{
+		name: "removal-unheard",
+		bug:  "a node that joins by its configuration keeps to an id that was removed",
+		edits: []overlay.Edit{{
+			File: "keyquorum/httpapi/seeds/search.go",
+			Old:  "	return target == node.ErrIDRemoved && slices",
+			New:  "	return target == nil && slices",
+		}},
+		test: "./httpapi TestRemovedIDIsReplacedByItself",
+	},
+	{
 		name: "member-lapses", bug: "a member that came, and is away, is removed as if it never had come",
 		edits: []overlay.Edit{{
 			File: "keyquorum/node/lapse.go",

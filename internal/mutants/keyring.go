@@ -33,11 +33,12 @@ var keyringMutants = []mutant{
 				"			if err := n.commitBatch(ctx, m, b.txn); err != nil {\n",
 			New: "		if len(b.txn.Writes) > 0 {\n" +
 				"			if err := pauseFor(ctx, time.Second/10); err != nil {\n				return err\n			}\n" +
+				"			begun = time.Now()\n" +
 				"			now := m.cluster.View()\n			txn := now.Begin(fsm.Ordinary)\n" +
 				"			for _, w := range b.txn.Writes {\n" +
 				"				r, _ := view.Get(w.Path)\n				is, _ := now.Get(w.Path)\n" +
 				"				if r.Mod == is.Mod || strings.Contains(w.Path, \"/secret/\") {\n" +
-				"					v, _ := k.keyring.Reseal(w.Path, r.Logical, is.Mod, r.Value)\n" +
+				"					r.Mod = is.Mod\n					v, _ := k.reseal(w.Path, r)\n" +
 				"					cluster.Put(&txn, now, w.Path, v)\n				}\n			}\n" +
 				"			b.txn = txn\n" +
 				"			if err := n.commitBatch(ctx, m, b.txn); err != nil {\n",
