@@ -96,7 +96,7 @@ func (n *Node) giveShare(ctx context.Context, share seal.Plaintext) (s SealStatu
 		return n.SealStatus(), nil, nil
 	}
 	if n.ceremony == nil {
-		return n.SealStatus(), nil, ErrUninitialized
+		return n.SealStatus(), nil, n.absent()
 	}
 	if m := n.member.Load(); m != nil {
 		n.collectLocked(m)
@@ -329,7 +329,7 @@ func (n *Node) ResetUnseal(share seal.Plaintext) (SealStatus, error) {
 	case n.keys.Load() != nil:
 		return n.SealStatus(), ErrUnsealed
 	case n.ceremony == nil:
-		return n.SealStatus(), ErrUninitialized
+		return n.SealStatus(), n.absent()
 	}
 	if err := n.ceremony.Check(share); err != nil {
 		return n.SealStatus(), err
@@ -344,7 +344,7 @@ func (n *Node) ResetUnseal(share seal.Plaintext) (SealStatus, error) {
 // restart: an error says that the keys are gone, and that this could not be written down.
 func (n *Node) Seal(context.Context) error {
 	if n.member.Load() == nil {
-		return ErrUninitialized
+		return n.absent()
 	}
 	n.sealNow()
 	return n.hold()
