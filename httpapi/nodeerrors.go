@@ -55,7 +55,7 @@ func nodeFailure(err error) error {
 	case errors.Is(err, node.ErrInvalidAnswer):
 		return refuse(http.StatusBadRequest, "", "invalid answer given")
 	case node.IsBadShare(err):
-		return refuse(http.StatusBadRequest, "", "invalid key: "+err.Error())
+		return refuse(http.StatusBadRequest, "", "invalid key: "+node.ShareFault(err))
 	case errors.Is(err, node.ErrShares), errors.Is(err, node.ErrOtherCluster), errors.As(err, &peer),
 		errors.Is(err, node.ErrResealed), errors.Is(err, node.ErrSchedule), errors.As(err, &older),
 		errors.Is(err, node.ErrWrappersAltered), errors.As(err, &ceremony), errors.As(err, &waiting):

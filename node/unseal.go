@@ -396,6 +396,26 @@ func IsBadShare(err error) bool {
 		errors.Is(err, seal.ErrShareForeign) || errors.Is(err, seal.ErrShareDuplicate)
 }
 
+// ShareFault says to the holder of such a share what is wrong with it, and what to do.
+func ShareFault(err error) string {
+	switch {
+	case errors.Is(err, seal.ErrShareDuplicate):
+		return "this share was given already"
+	case errors.Is(err, errInForce):
+		return "this share is in force still, and the rekey waits for the new ones that it has " +
+			"shown: give one of those"
+	case errors.Is(err, errNotOfItsDay):
+		return "this is none of the shares that open it. What was written before a rekey takes the " +
+			"shares of its day, which were in force then. It may also be another cluster's, or mistyped"
+	case errors.Is(err, seal.ErrShareForeign):
+		return "this is none of the shares that unseal this cluster now: it may be another " +
+			"cluster's, one of before a rekey, or mistyped. While a rekey is under way it may be one of the new " +
+			"shares, which are not in force yet: keep it"
+	}
+	return "this is no unseal share: one is 66 hex digits, or 44 characters of base64. It may be " +
+		"cut off or mistyped"
+}
+
 // IsDuplicateShare says that the share was given already.
 func IsDuplicateShare(err error) bool { return errors.Is(err, seal.ErrShareDuplicate) }
 
