@@ -236,3 +236,6 @@ func NewForgetfulConn(conn net.Conn, slow *atomic.Uint64) net.Conn {
 
 // Outlook is what sys/ha-status says in words of a survey.
 func Outlook(s node.Survey) []string { return haStatusOf(s, time.Now()).Outlook }
+
+// SeriesEnds is closed when the attempts to join have ended that somebody asked for.
+func (h *Handler) SeriesEnds() <-chan struct{} { return h.joins.series.Load().done }

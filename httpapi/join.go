@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -28,7 +29,8 @@ const (
 	joinCallTime = 30 * time.Second
 	attemptTime  = 10 * time.Second // of one in a series: nothing else can be done with the node meanwhile
 	joinPause    = 2 * time.Second
-	maxJoinBody  = 1 << 20 // bytes of an answer
+	firstWait    = time.Second // for the first attempt of a series, before whoever asked is answered
+	maxJoinBody  = 1 << 20     // bytes of an answer
 )
 
 // A dialer reaches host:port.
@@ -69,6 +71,7 @@ func newChallenger(
 			Timeout: joinCallTime,
 			Transport: &http.Transport{
 				TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true,
+				TLSHandshakeTimeout: attemptTime, // of a call that was given up too
 				DialContext: func(ctx context.Context, _, addr string) (net.Conn,
 					error) {
 					return dial(ctx, addr)
@@ -110,8 +113,14 @@ func (ch *challenger) call(ctx context.Context, name string, in, out any) error 
 	req.Header.Set(releaseHeader, ch.said)
 	resp, err := ch.client.Do(req)
 	if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) {
+		if isClusterPort(unknown.Cert) {
+			return errClusterPort
+		}
 		return fmt.Errorf("%w; give --leader-ca-cert (leader_ca_cert): the authority that signed the certificate there",
 			err)
+	}
+	if name := (x509.HostnameError{}); errors.As(err, &name) && isClusterPort(name.Certificate) {
+		return errClusterPort
 	}
 	if request := (*url.Error)(nil); errors.As(err, &request) {
 		return request.Err // whom was asked is known
@@ -138,6 +147,16 @@ func (ch *challenger) call(ctx context.Context, name string, in, out any) error 
 	return json.Unmarshal(envelope.Data, out)
 }
 
+// errClusterPort: members speak to each other there, and to nobody else.
+var errClusterPort = errors.New("that is a member's cluster port, by its certificate: name its " +
+	"API address (usually port 8200)")
+
+// isClusterPort says whether a certificate is one that a cluster gave its member. It proves
+// nothing, and only chooses the words of a refusal.
+func isClusterPort(cert *x509.Certificate) bool {
+	return cert != nil && len(cert.URIs) == 1 && cert.URIs[0].Scheme == "keyquorum"
+}
+
 // joinRefused is a join call that the member answered, and refused.
 type joinRefused struct {
 	name   string
@@ -146,6 +165,9 @@ type joinRefused struct {
 }
 
 func (r *joinRefused) Error() string {
+	if r.status == http.StatusServiceUnavailable && r.text == "Vault is sealed" {
+		return "the node there is sealed: give it its unseal shares first, or name another member"
+	}
 	return fmt.Sprintf("the %s call was refused with %d: %s", r.name, r.status, r.text)
 }
 
@@ -163,12 +185,23 @@ type joins struct {
 	log    hclog.Logger
 	search *seeds.Search // nil: the configuration names no place
 
-	mu        sync.Mutex // guards what follows
-	stop      context.CancelFunc
-	done      chan struct{} // closed when the series has ended; nil when there was none
+	mu        sync.Mutex             // held to begin and to end a series
+	series    atomic.Pointer[series] // nil: nobody asked for one, or another join has ended it
 	closed    bool
 	searching sync.WaitGroup
 	endSearch context.CancelFunc
+}
+
+// A series is attempts to join at one address, until one succeeds or is refused for good.
+type series struct {
+	at    string // a URL
+	stop  context.CancelFunc
+	first chan struct{} // closed when the first attempt has ended
+	done  chan struct{} // closed when the series has
+
+	mu   sync.Mutex
+	why  error // for which the last attempt has failed
+	over bool  // it was refused for good
 }
 
 func newJoins(n *node.Node, log hclog.Logger, search *seeds.Search) *joins {
@@ -201,11 +234,15 @@ func newSearch(n *node.Node, c Config, dial dialer, log hclog.Logger) *seeds.Sea
 // joinWaits says what this node waits for on its way to become a member, "" where it is not on it.
 // What was found at other machines it tells nobody who is not on this one.
 func (c *call) joinWaits() string {
-	now, search := c.h.n.SealStatus(), c.h.joins.search
+	now, search, asked := c.h.n.SealStatus(), c.h.joins.search, c.h.joins.series.Load()
 	switch {
 	case now.Joining:
 		return "this node has found its cluster, and becomes a member with enough unseal shares"
-	case now.Initialized || search == nil:
+	case now.Initialized:
+		return ""
+	case asked != nil:
+		return asked.says(c.nearby())
+	case search == nil:
 		return ""
 	}
 	waits := fmt.Sprintf("this node asks at the places that its configuration names in retry_join "+
@@ -220,39 +257,80 @@ func (c *call) joinWaits() string {
 	return waits + "; none has yet, and its log says why"
 }
 
-// start ends the series under way and begins another.
-func (j *joins) start(ch node.Challenger, nonVoter bool) {
+// says is what a status tells of the series. What came of it is for whoever is on this machine.
+func (s *series) says(nearby bool) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := "this node asks at " + s.at + " until a member there lets it join"
+	if s.over {
+		text = "this node was refused at " + s.at + ", and asks no more"
+	}
+	switch {
+	case s.why == nil:
+		return text
+	case nearby:
+		return text + "; at last: " + s.why.Error()
+	}
+	return text + "; its log says what came of it"
+}
+
+func (s *series) note(why error, over bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.why, s.over = why, over
+}
+
+// refused is why there are no more attempts, nil where there are, or one has succeeded.
+func (s *series) refused() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return s.why
+	}
+	return nil
+}
+
+// start ends the series under way and begins another, nil after the end of all.
+func (j *joins) start(ch node.Challenger, at string, nonVoter bool) *series {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.closed {
-		return
+		return nil
 	}
 	j.endLocked()
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	j.stop, j.done = cancel, done
+	s := &series{at: at, stop: cancel, first: make(chan struct{}), done: make(chan struct{})}
+	j.series.Store(s)
 	go func() {
-		defer close(done)
-		j.try(ctx, ch, nonVoter)
+		defer close(s.done)
+		j.try(ctx, s, ch, nonVoter)
 	}()
+	return s
 }
 
-// try attempts until one succeeds, one is refused for good, or ctx ends.
-func (j *joins) try(ctx context.Context, ch node.Challenger, nonVoter bool) {
+// try attempts until one succeeds, one is refused for good, the node has become a member in another
+// way, or ctx ends.
+func (j *joins) try(ctx context.Context, s *series, ch node.Challenger, nonVoter bool) {
 	pause := time.NewTicker(joinPause)
 	defer pause.Stop()
+	begun := sync.OnceFunc(func() { close(s.first) })
+	defer begun()
 	for {
 		attempt, cancel := context.WithTimeout(ctx, attemptTime)
 		err := j.n.Join(attempt, ch, nonVoter)
 		cancel()
-		if err == nil || ctx.Err() != nil {
+		if err == nil || errors.Is(err, node.ErrUnsealed) || ctx.Err() != nil {
 			return
 		}
-		if peer := new(node.PeerError); errors.As(err, &peer) {
+		peer := new(node.PeerError)
+		over := errors.As(err, &peer)
+		s.note(err, over)
+		begun()
+		if over {
 			j.log.Error("this node can't join the cluster; not trying again", "error", err)
 			return
 		}
-		j.log.Warn("joining the cluster failed; trying again", "error", err)
+		j.log.Warn("joining the cluster failed; trying again", "address", s.at, "error", err)
 		select {
 		case <-ctx.Done():
 			return
@@ -261,10 +339,17 @@ func (j *joins) try(ctx context.Context, ch node.Challenger, nonVoter bool) {
 	}
 }
 
+// end ends the series under way, for another join.
+func (j *joins) end() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.endLocked()
+}
+
 func (j *joins) endLocked() {
-	if j.done != nil {
-		j.stop()
-		<-j.done
+	if s := j.series.Swap(nil); s != nil {
+		s.stop()
+		<-s.done
 	}
 }
 

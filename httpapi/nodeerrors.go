@@ -13,6 +13,10 @@ import (
 const uninitialized = "this node is not initialized: run `keyquorum operator init` " +
 	"on the first node of a cluster, `keyquorum operator raft join` on each of the others"
 
+// joiningNow is said likewise by a node that has found its cluster.
+const joiningNow = "this node is joining a cluster, and waits for its unseal shares " +
+	"(keyquorum operator unseal): until it is a member, ask one that is"
+
 // nodeFailure says in the operator plane's words what node refused. Texts of node's errors hold no
 // secrets, and an operator needs them: what is not in the table is answered 500 with its text, as
 // these clients are used to.
@@ -33,6 +37,8 @@ func nodeFailure(err error) error {
 		return domain
 	case errors.Is(err, node.ErrInitialized):
 		return refuse(http.StatusBadRequest, "", "Vault is already initialized")
+	case errors.Is(err, node.ErrJoining):
+		return refuse(http.StatusBadRequest, "", joiningNow)
 	case errors.Is(err, node.ErrUninitialized):
 		return refuse(http.StatusBadRequest, "", uninitialized)
 	case errors.Is(err, node.ErrForeignSnapshot):
@@ -49,7 +55,7 @@ func nodeFailure(err error) error {
 	case errors.Is(err, node.ErrInvalidAnswer):
 		return refuse(http.StatusBadRequest, "", "invalid answer given")
 	case node.IsBadShare(err):
-		return refuse(http.StatusBadRequest, "", "invalid key: "+err.Error())
+		return refuse(http.StatusBadRequest, "", "invalid key: "+node.ShareFault(err))
 	case errors.Is(err, node.ErrShares), errors.Is(err, node.ErrOtherCluster), errors.As(err, &peer),
 		errors.Is(err, node.ErrResealed), errors.Is(err, node.ErrSchedule), errors.As(err, &older),
 		errors.Is(err, node.ErrWrappersAltered), errors.As(err, &ceremony), errors.As(err, &waiting):

@@ -168,6 +168,8 @@ func denied(token []byte) string {
 // notServing: sealed is the one reason with words that clients look for.
 func (c *call) notServing(err error) error {
 	switch h := c.h.n.Health(); {
+	case !h.Initialized && c.h.n.SealStatus().Joining:
+		return unavailable(joiningNow)
 	case !h.Initialized:
 		return unavailable(uninitialized)
 	case h.Sealed:

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"keyquorum/node"
 )
@@ -52,17 +53,21 @@ type joinRequest struct {
 type joinData struct {
 	Joined bool `json:"joined"`
 	Member bool `json:"member,omitempty"` // it was a member already, and needs no join
+
+	Waits  string `json:"waits,omitempty"`         // with retry: what it does until it finds somebody
+	Forgot int    `json:"forgot_shares,omitempty"` // so many that it was given for another join
 }
 
 // join makes this node collect shares for the cluster behind an address. With retry the answer
-// comes at once, and the attempts go on until one succeeds, another join is asked for, or the
-// handler is closed.
+// comes soon, and the attempts go on until one succeeds, another join is asked for, the node is a
+// member in another way, or the handler is closed.
 func join(c *call, q *joinRequest) (joinData, error) {
 	h := c.h.n.Health()
 	switch {
 	case h.Initialized && !h.Sealed && !h.Removed:
 		return joinData{}, &failure{status: http.StatusInternalServerError,
-			message: "node must be sealed before joining"}
+			message: "this node is a member of a cluster already, and unsealed: it joins nothing, and " +
+				"need not be sealed. Ask the new node to join (--address, KEYQUORUM_ADDR)"}
 	case q.AutoJoin != "" || q.ClientCert != "" || q.ClientKey != "":
 		return joinData{}, refuse(http.StatusBadRequest, "",
 			"auto_join and leader_client_cert are not supported")
@@ -81,10 +86,11 @@ func join(c *call, q *joinRequest) (joinData, error) {
 	if err := c.searching(); err != nil {
 		return joinData{}, err
 	}
+	given := c.h.n.SealStatus().Progress
 	if q.Retry {
-		c.h.joins.start(ch, q.NonVoter)
-		return joinData{Joined: true}, nil
+		return c.retries(ch, q, given)
 	}
+	c.h.joins.end()
 	if err := c.h.n.Join(c.ctx, ch, q.NonVoter); err != nil {
 		if f := failureOf(nodeFailure(err)); f.status == http.StatusBadRequest {
 			return joinData{}, f
@@ -92,7 +98,36 @@ func join(c *call, q *joinRequest) (joinData, error) {
 		c.h.log.Warn("joining the cluster failed", "request_id", c.req.ID, "error", err)
 		return joinData{}, c.unjoined(err)
 	}
-	return joinData{Joined: true}, nil
+	return joinData{Joined: true, Forgot: c.forgot(given)}, nil
+}
+
+// retries begins a series. What its first attempt comes to is told where that takes no time.
+func (c *call) retries(ch node.Challenger, q *joinRequest, given int) (joinData, error) {
+	s := c.h.joins.start(ch, q.Leader, q.NonVoter)
+	if s == nil {
+		return joinData{}, unavailable("this node is closing")
+	}
+	select {
+	case <-s.first:
+	case <-time.After(firstWait):
+	case <-c.ctx.Done():
+	}
+	if err := s.refused(); err != nil {
+		return joinData{}, nodeFailure(err)
+	}
+	if !c.h.n.SealStatus().Initialized {
+		return joinData{Joined: true, Waits: s.says(c.nearby())}, nil
+	}
+	return joinData{Joined: true, Forgot: c.forgot(given)}, nil
+}
+
+// forgot is how many of the shares that were given before are lost: they don't open the cluster
+// that the node joins now.
+func (c *call) forgot(given int) int {
+	if now := c.h.n.SealStatus(); now.Joining && now.Progress < given {
+		return given - now.Progress
+	}
+	return 0
 }
 
 // searching refuses what another machine asks of a node whose configuration names places, until one
@@ -120,7 +155,8 @@ func (c *call) joinedAlready(ch node.Challenger) (joinData, error) {
 	var refused *joinRefused
 	switch {
 	case err == nil, errors.As(err, &refused) && refused.status == http.StatusServiceUnavailable:
-		return joinData{true, true}, nil // a sealed one can't tell: all are, after a power cut
+		// A sealed one can't tell: all are sealed, after a power cut.
+		return joinData{Joined: true, Member: true}, nil
 	case errors.Is(err, node.ErrOtherCluster):
 		return joinData{}, nodeFailure(err)
 	}
@@ -182,7 +218,7 @@ type sealConfigData struct {
 // anyone could fill the log.
 func bootstrapChallenge(c *call, q *challengeBody) (challengeData, error) {
 	if c.vaults == nil {
-		return challengeData{}, unavailable("Vault is sealed")
+		return challengeData{}, c.admitsNobody()
 	}
 	if !validServerID(q.ServerID) {
 		return challengeData{},
@@ -197,6 +233,15 @@ func bootstrapChallenge(c *call, q *challengeBody) (challengeData, error) {
 	s := c.h.n.SealStatus()
 	return challengeData{ch.Lock, ch.Nonce, sealConfigData{"shamir", s.Shares, s.Threshold},
 		ch.Version}, nodeFailure(err)
+}
+
+// admitsNobody says to a joiner why this node can't let it join.
+func (c *call) admitsNobody() error {
+	if c.h.n.Health().Initialized {
+		return unavailable("Vault is sealed")
+	}
+	return unavailable("this node is no member of a cluster yet: name one that is, or make a " +
+		"cluster of this one first (keyquorum operator init)")
 }
 
 // answerBody is node.Answer on the wire; bytes are standard base64.
@@ -221,7 +266,7 @@ type admissionData struct {
 // bootstrapAnswer admits a node that has proved that it was given the unseal shares (decision 17).
 func bootstrapAnswer(c *call, q *answerBody) (admissionData, error) {
 	if c.vaults == nil {
-		return admissionData{}, unavailable("Vault is sealed")
+		return admissionData{}, c.admitsNobody()
 	}
 	if !validServerID(q.ServerID) {
 		return admissionData{},

@@ -74,7 +74,8 @@ type rekeyData struct {
 	Verify            bool      `json:"verification_required"`
 	VerificationNonce string    `json:"verification_nonce,omitempty"`
 	Complete          bool      `json:"complete"`
-	Dropped           []string  `json:"wrappers_dropped,omitempty"` // that don't open the new root key
+	Dropped           []string  `json:"wrappers_dropped,omitempty"`      // that don't open the new root key
+	Returned          int       `json:"verification_progress,omitempty"` // new shares given back
 
 	// Once, in the answer to the share that completed it; writeRekeyed writes them.
 	Keys       []string `json:"keys,omitempty"`
@@ -85,7 +86,7 @@ func rekeyDataOf(s node.RekeyStatus) rekeyData {
 	d := rekeyData{Nonce: s.Nonce, Started: s.Started, Threshold: s.Threshold, Shares: s.Shares,
 		Progress: s.Progress, Required: s.Required, Verify: s.Verify, Dropped: s.Dropped}
 	if s.Verification != nil {
-		d.VerificationNonce = s.Verification.Nonce
+		d.VerificationNonce, d.Returned = s.Verification.Nonce, s.Verification.Progress
 	}
 	if s.Fingerprints != nil {
 		d.Fingerprints = &s.Fingerprints

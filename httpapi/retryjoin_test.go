@@ -115,7 +115,7 @@ func TestNodeFindsItsClusterByItself(t *testing.T) {
 	trusted := " leader_ca_cert_file=" + caFile(t, ca)
 	foreign, asked := impostor(t)
 	joiner, log := seek(t, "two", nil, foreign+trusted, "https://127.0.0.1:1", addr+trusted)
-	joiner.awaitJoining(t, "Vault is sealed") // the member has no cluster yet
+	joiner.awaitJoining(t, "no member of a cluster yet")
 	for _, want := range []string{"retry_join (3)", "https://127.0.0.1:1: ", "certificate"} {
 		joiner.awaitJoining(t, want)
 	}

@@ -93,7 +93,7 @@ func TestJoin(t *testing.T) {
 		}
 	}
 	if a := joiner.operate("PUT", "/v1/sys/storage/raft/join", "", `{}`); a.status != 500 ||
-		!strings.Contains(a.body, "node must be sealed before joining") {
+		!strings.Contains(a.body, "a member of a cluster already, and unsealed") {
 		t.Errorf("join of an unsealed node: %d %s", a.status, a.body)
 	}
 	joiner.n.Seal(context.Background())
@@ -134,7 +134,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-func TestJoinWithRetryAnswersAtOnceAndEndsWithTheHandler(t *testing.T) {
+func TestJoinWithRetryAnswersSoonAndEndsWithTheHandler(t *testing.T) {
 	hanging, err := net.Listen("tcp", "127.0.0.1:0") // accepts and says nothing
 	if err != nil {
 		t.Fatal(err)

@@ -217,6 +217,8 @@ type sealStatusData struct {
 	Rootless bool   `json:"lacks_root_key,omitempty"` // that of new shares; it serves as before
 	Joining  string `json:"joining,omitempty"`        // what a node that is to join waits for
 
+	Repeated bool `json:"given_already,omitempty"` // the share that was given now
+
 	Snapshots  string `json:"scheduled_snapshots,omitempty"` // that they fail, on the leader
 	Unattended string `json:"unattended_unseal,omitempty"`   // "trying", "held"; absent: by shares alone
 	Restoring  bool   `json:"restoring,omitempty"`           // a snapshot is; an unsealed node says so
@@ -422,7 +424,9 @@ func (c *call) give(share []byte) (sealStatusData, error) {
 		return err
 	})
 	if node.IsDuplicateShare(err) {
-		return sealStatusOf(c.h.n.SealStatus()), nil
+		d := sealStatusOf(c.h.n.SealStatus())
+		d.Repeated = d.Sealed
+		return d, nil
 	}
 	switch {
 	case err != nil:
@@ -441,7 +445,8 @@ func decodeShare(text []byte) ([]byte, error) {
 	if share, ok := node.DecodeShare(text); ok {
 		return share, nil
 	}
-	return nil, refuse(http.StatusBadRequest, "", "'key' must be a valid hex or base64 string")
+	return nil, refuse(http.StatusBadRequest, "", "'key' must be a valid hex or base64 string: an "+
+		"unseal share is 66 hex digits, or 44 characters of base64. It may be cut off or mistyped")
 }
 
 func sealNode(c *call, _ *none) (none, error) {

@@ -24,8 +24,8 @@ func (c *call) given(give func() error) error {
 	if t.take(source, c.req.Start, func(string) bool { return true }) {
 		return err
 	}
-	f := refuse(http.StatusTooManyRequests, "", "invalid key: "+err.Error()+
-		"; many wrong ones came from your address, so wait a moment, and look at the share with "+
+	f := refuse(http.StatusTooManyRequests, "", "invalid key: "+node.ShareFault(err)+
+		". Many wrong ones came from your address: wait a moment, and look at the share with "+
 		"keyquorum operator check-share")
 	f.retryAfter = t.pause()
 	return f

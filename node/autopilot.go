@@ -19,7 +19,7 @@ type (
 func (n *Node) Autopilot(ctx context.Context) (AutopilotState, error) {
 	m := n.member.Load()
 	if m == nil {
-		return AutopilotState{}, ErrUninitialized
+		return AutopilotState{}, n.absent()
 	}
 	return m.cluster.Autopilot(ctx)
 }
@@ -28,7 +28,7 @@ func (n *Node) Autopilot(ctx context.Context) (AutopilotState, error) {
 func (n *Node) AutopilotConfig(ctx context.Context) (AutopilotConfig, error) {
 	m := n.member.Load()
 	if m == nil {
-		return AutopilotConfig{}, ErrUninitialized
+		return AutopilotConfig{}, n.absent()
 	}
 	return m.cluster.AutopilotConfig(ctx)
 }
@@ -38,7 +38,7 @@ func (n *Node) AutopilotConfig(ctx context.Context) (AutopilotConfig, error) {
 func (n *Node) SetAutopilotConfig(ctx context.Context, edit func(*AutopilotConfig) error) error {
 	m := n.member.Load()
 	if m == nil {
-		return ErrUninitialized
+		return n.absent()
 	}
 	return m.cluster.SetAutopilotConfig(ctx, edit)
 }
@@ -48,7 +48,7 @@ func (n *Node) SetAutopilotConfig(ctx context.Context, edit func(*AutopilotConfi
 func (n *Node) PromotePeer(ctx context.Context, who string, force bool) error {
 	m := n.member.Load()
 	if m == nil {
-		return ErrUninitialized
+		return n.absent()
 	}
 	p, err := m.peer(ctx, who)
 	if err != nil {
@@ -73,7 +73,7 @@ func (n *Node) PromotePeer(ctx context.Context, who string, force bool) error {
 func (n *Node) DemotePeer(ctx context.Context, who string, force bool) error {
 	m := n.member.Load()
 	if m == nil {
-		return ErrUninitialized
+		return n.absent()
 	}
 	p, err := m.peer(ctx, who)
 	if err != nil {

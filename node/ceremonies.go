@@ -99,7 +99,7 @@ func (n *Node) unsealed() (*member, *keys, error) {
 	m, k := n.member.Load(), n.keys.Load()
 	switch {
 	case m == nil:
-		return nil, nil, ErrUninitialized
+		return nil, nil, n.absent()
 	case k == nil:
 		return nil, nil, ErrSealed
 	}

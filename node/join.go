@@ -100,7 +100,8 @@ var ErrConfiguredVote = &PeerError{"this node has found its cluster at the place
 
 // Join makes this node, which has no data, collect shares to answer the challenge of the cluster
 // behind ch. On a member it does nothing and returns nil. Called again before the shares are
-// complete, it begins anew. Anybody can ask for it, so it changes nothing of a join that the
+// complete, it goes on with those that were given, if they open that cluster too, and begins anew
+// otherwise. Anybody can ask for it, so it changes nothing of a join that the
 // configuration has begun. ErrConfigured, ErrConfiguredShares, ErrConfiguredVote.
 func (n *Node) Join(ctx context.Context, ch Challenger, nonVoter bool) error {
 	return n.join(ctx, &joining{challenger: ch, nonVoter: nonVoter})
@@ -158,10 +159,12 @@ func (n *Node) join(ctx context.Context, j *joining) error {
 func (n *Node) goesOnLocked(next *joining) (bool, error) {
 	now := n.joining
 	switch {
-	case now == nil || !now.configured && !next.configured:
+	case now == nil:
 		return false, nil
 	case now.lock == next.lock: // the shares that were given are good for both
 		return true, now.meet(next)
+	case !now.configured && !next.configured:
+		return false, nil
 	case !next.configured && now.lock.ClusterID == next.lock.ClusterID:
 		return false, ErrConfiguredShares
 	case !next.configured:
@@ -188,6 +191,8 @@ func (j *joining) meet(next *joining) error {
 	case next.configured:
 		j.challenger, j.configured = next.challenger, true
 		j.nonVoter = j.nonVoter || next.nonVoter
+	case !j.configured: // the last word holds
+		j.challenger, j.nonVoter = next.challenger, next.nonVoter
 	case next.nonVoter && !j.nonVoter:
 		return ErrConfiguredVote
 	}
@@ -203,7 +208,7 @@ var ErrOtherCluster = errors.New("node: this node is a member of another cluster
 func (n *Node) JoinedAlready(ctx context.Context, ch Challenger) error {
 	m := n.member.Load()
 	if m == nil {
-		return ErrUninitialized
+		return n.absent()
 	}
 	if why := m.cluster.Unfit(); why != nil {
 		return &PeerError{why.Error()}

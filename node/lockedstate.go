@@ -41,8 +41,15 @@ func lockedState(f *fsm.FSM) (LockedState, error) {
 // Share takes an unseal share and says how many are good by now. A wrong one is refused by name, as
 // at Unseal, and the progress stays. The share stays the caller's to erase.
 func (s *LockedState) Share(share seal.Plaintext) (progress int, err error) {
-	return s.ceremony.Add(share)
+	progress, err = s.ceremony.Add(share)
+	if errors.Is(err, seal.ErrShareForeign) {
+		err = errNotOfItsDay
+	}
+	return progress, err
 }
+
+// errNotOfItsDay: the share opens another state than this one, or nothing.
+var errNotOfItsDay = fmt.Errorf("%w: it does not open this state", seal.ErrShareForeign)
 
 // Progress is how many shares are good by now.
 func (s *LockedState) Progress() int { return s.ceremony.Progress() }

@@ -36,6 +36,9 @@ var (
 	ErrInitialized = errors.New("node: already initialized")
 	// ErrUninitialized: the node holds no data; it needs init or join.
 	ErrUninitialized = errors.New("node: not initialized: run init on the first node, join on the others")
+	// ErrJoining is an ErrUninitialized of a node that waits for shares, to be a member with them.
+	ErrJoining = fmt.Errorf("%w: it is joining a cluster, and waits for its unseal shares",
+		ErrUninitialized)
 	// ErrSealed: the node has no keys.
 	ErrSealed = errors.New("node: sealed: it needs its unseal shares")
 	// ErrUnsealed: the node has its keys already.
@@ -223,6 +226,14 @@ func (n *Node) fail(err error) {
 	})
 }
 
+// absent says why there is no member.
+func (n *Node) absent() error {
+	if n.SealStatus().Joining {
+		return ErrJoining
+	}
+	return ErrUninitialized
+}
+
 // Vaults returns the domain, or the error that says why this node can't serve: ErrUninitialized,
 // ErrSealed.
 func (n *Node) Vaults() (*vault.Vaults, error) {
@@ -230,7 +241,7 @@ func (n *Node) Vaults() (*vault.Vaults, error) {
 		return k.vaults, nil
 	}
 	if n.member.Load() == nil {
-		return nil, ErrUninitialized
+		return nil, n.absent()
 	}
 	return nil, ErrSealed
 }
@@ -239,7 +250,7 @@ func (n *Node) Vaults() (*vault.Vaults, error) {
 func (n *Node) Wait(ctx context.Context, index uint64) error {
 	m := n.member.Load()
 	if m == nil {
-		return ErrUninitialized
+		return n.absent()
 	}
 	return m.cluster.Wait(ctx, index)
 }

@@ -308,7 +308,7 @@ func (n *Node) AuthorityRotation(ctx context.Context) (Rotation, error) {
 func (n *Node) nodesBehind(ctx context.Context) (identity.NodeKeys, []Laggard, error) {
 	m := n.member.Load()
 	if m == nil {
-		return identity.NodeKeys{}, nil, ErrUninitialized
+		return identity.NodeKeys{}, nil, n.absent()
 	}
 	view := m.cluster.View()
 	wanted, err := identity.NodeKeysOf(view)

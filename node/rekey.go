@@ -377,12 +377,19 @@ func (n *Node) GiveNewShare(
 	return s, complete, nil
 }
 
+// errInForce: one of the shares that are was given where the new ones are waited for.
+var errInForce = fmt.Errorf("%w: it is one that is in force", seal.ErrShareForeign)
+
 // takeBack takes one of the new shares, and says whether they gave the new root key.
 func (r *rekey) takeBack(share seal.Plaintext) (complete bool, err error) {
 	if r.made.root != nil {
 		return true, r.back.shares.Check(share)
 	}
-	if complete, err = r.back.add(share); err != nil || !complete {
+	complete, err = r.back.add(share)
+	if errors.Is(err, seal.ErrShareForeign) && r.gathering.shares.Check(share) == nil {
+		err = errInForce
+	}
+	if err != nil || !complete {
 		return false, err
 	}
 	r.made.root, err = r.back.shares.Open()

@@ -78,7 +78,7 @@ func newRelays() relays {
 func (n *Node) UnsealCluster(ctx context.Context, share seal.Plaintext) ([]RelayedTo, error) {
 	m := n.member.Load()
 	if m == nil {
-		return nil, ErrUninitialized
+		return nil, n.absent()
 	}
 	lock := m.sealRecord().Lock
 	if err := seal.NewLockCeremony(lock).Check(share); err != nil {
@@ -311,7 +311,7 @@ func (m *member) labelOf(nodeID string) string {
 func (n *Node) SealLock() ([]byte, error) {
 	m := n.member.Load()
 	if m == nil {
-		return nil, ErrUninitialized
+		return nil, n.absent()
 	}
 	return m.sealRecord().Lock.Encode(), nil
 }

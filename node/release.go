@@ -13,7 +13,7 @@ func (n *Node) Says() string { return n.config.Release.Encode() }
 func (n *Node) WorksWith(said string) error {
 	m := n.member.Load()
 	if m == nil {
-		return ErrUninitialized
+		return n.absent()
 	}
 	if why := m.cluster.Refuses(said); why != nil {
 		return &PeerError{"the node that wants to join can't: " + why.Error()}

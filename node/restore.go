@@ -56,7 +56,7 @@ func (n *Node) Restore(
 	m, k := n.member.Load(), n.keys.Load()
 	switch {
 	case m == nil:
-		return Restored{}, ErrUninitialized
+		return Restored{}, n.absent()
 	case k == nil:
 		return Restored{}, ErrSealed
 	}
@@ -109,7 +109,7 @@ func (n *Node) Past(s *SnapshotFile) (p vault.Past, done func(), err error) {
 	m, k := n.member.Load(), n.keys.Load()
 	switch {
 	case m == nil:
-		return vault.Past{}, nil, ErrUninitialized
+		return vault.Past{}, nil, n.absent()
 	case k == nil:
 		return vault.Past{}, nil, ErrSealed
 	}

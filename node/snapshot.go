@@ -25,7 +25,7 @@ func (n *Node) Snapshot(ctx context.Context) (Snapshot, error) {
 	m, k := n.member.Load(), n.keys.Load()
 	switch {
 	case m == nil:
-		return Snapshot{}, ErrUninitialized
+		return Snapshot{}, n.absent()
 	case k == nil:
 		return Snapshot{}, ErrSealed
 	}

@@ -20,7 +20,7 @@ type Peer = cluster.Member
 func (n *Node) Peers() (peers []Peer, index uint64, err error) {
 	m := n.member.Load()
 	if m == nil {
-		return nil, 0, ErrUninitialized
+		return nil, 0, n.absent()
 	}
 	peers, index = m.cluster.Members()
 	return peers, index, nil
@@ -37,7 +37,7 @@ func (e *PeerError) Error() string { return e.text }
 func (n *Node) RemovePeer(ctx context.Context, who string, force bool) error {
 	m := n.member.Load()
 	if m == nil {
-		return ErrUninitialized
+		return n.absent()
 	}
 	p, err := m.peer(ctx, who)
 	if err != nil {
@@ -181,7 +181,7 @@ func (n *Node) Region() string { return n.config.Region }
 func (n *Node) Survey(ctx context.Context) (Survey, error) {
 	m := n.member.Load()
 	if m == nil {
-		return Survey{}, ErrUninitialized
+		return Survey{}, n.absent()
 	}
 	return m.cluster.Survey(ctx), nil
 }
@@ -203,7 +203,7 @@ var ErrForgotten = errors.New(
 func (n *Node) State(ctx context.Context, index uint64) (State, error) {
 	m := n.member.Load()
 	if m == nil {
-		return State{}, ErrUninitialized
+		return State{}, n.absent()
 	}
 	view := m.cluster.View()
 	s := State{NodeID: m.identity.NodeID}
@@ -223,7 +223,7 @@ func (n *Node) State(ctx context.Context, index uint64) (State, error) {
 func (n *Node) StepDown(ctx context.Context) error {
 	m := n.member.Load()
 	if m == nil {
-		return ErrUninitialized
+		return n.absent()
 	}
 	return m.cluster.StepDown(ctx)
 }

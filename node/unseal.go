@@ -96,7 +96,7 @@ func (n *Node) giveShare(ctx context.Context, share seal.Plaintext) (s SealStatu
 		return n.SealStatus(), nil, nil
 	}
 	if n.ceremony == nil {
-		return n.SealStatus(), nil, ErrUninitialized
+		return n.SealStatus(), nil, n.absent()
 	}
 	if m := n.member.Load(); m != nil {
 		n.collectLocked(m)
@@ -329,7 +329,7 @@ func (n *Node) ResetUnseal(share seal.Plaintext) (SealStatus, error) {
 	case n.keys.Load() != nil:
 		return n.SealStatus(), ErrUnsealed
 	case n.ceremony == nil:
-		return n.SealStatus(), ErrUninitialized
+		return n.SealStatus(), n.absent()
 	}
 	if err := n.ceremony.Check(share); err != nil {
 		return n.SealStatus(), err
@@ -344,7 +344,7 @@ func (n *Node) ResetUnseal(share seal.Plaintext) (SealStatus, error) {
 // restart: an error says that the keys are gone, and that this could not be written down.
 func (n *Node) Seal(context.Context) error {
 	if n.member.Load() == nil {
-		return ErrUninitialized
+		return n.absent()
 	}
 	n.sealNow()
 	return n.hold()
@@ -394,6 +394,26 @@ func (n *Node) stopOpening() bool {
 func IsBadShare(err error) bool {
 	return errors.Is(err, seal.ErrShareLength) || errors.Is(err, seal.ErrShareMalformed) ||
 		errors.Is(err, seal.ErrShareForeign) || errors.Is(err, seal.ErrShareDuplicate)
+}
+
+// ShareFault says to the holder of such a share what is wrong with it, and what to do.
+func ShareFault(err error) string {
+	switch {
+	case errors.Is(err, seal.ErrShareDuplicate):
+		return "this share was given already"
+	case errors.Is(err, errInForce):
+		return "this share is in force still, and the rekey waits for the new ones that it has " +
+			"shown: give one of those"
+	case errors.Is(err, errNotOfItsDay):
+		return "this is none of the shares that open it. What was written before a rekey takes the " +
+			"shares of its day, which were in force then. It may also be another cluster's, or mistyped"
+	case errors.Is(err, seal.ErrShareForeign):
+		return "this is none of the shares that unseal this cluster now: it may be another " +
+			"cluster's, one of before a rekey, or mistyped. While a rekey is under way it may be one of the new " +
+			"shares, which are not in force yet: keep it"
+	}
+	return "this is no unseal share: one is 66 hex digits, or 44 characters of base64. It may be " +
+		"cut off or mistyped"
 }
 
 // IsDuplicateShare says that the share was given already.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -39,6 +40,16 @@ func (o operating) gives(t *testing.T, command, share string, says string) outco
 	return out
 }
 
+// isRefused: a command fails with what is typed, and says why.
+func (o operating) isRefused(t *testing.T, typed, says string, args ...string) {
+	t.Helper()
+	out := o.does(t, typed+"\n", args...)
+	if said := strings.Join(strings.Fields(out.stderr), " "); out.code == 0 ||
+		!strings.Contains(said, says) {
+		t.Errorf("%v: code %d, and it is not said that %s: %s", args, out.code, says, said)
+	}
+}
+
 // TestRekeyAndRootTokenByCommand changes the shares with the operator's commands, and makes a root
 // token with the new ones.
 func TestRekeyAndRootTokenByCommand(t *testing.T) {
@@ -52,6 +63,8 @@ func TestRekeyAndRootTokenByCommand(t *testing.T) {
 		expectCode(t, "unseal", n.operator(t, "unseal", share), 0)
 	}
 	o := operating{n, keys.RootToken}
+	before := filepath.Join(t.TempDir(), "before.snap")
+	expectCode(t, "save", o.does(t, "", "raft", "snapshot", "save", before), 0)
 	none := o.does(t, "x\n", "rekey")
 	expectCode(t, "a share without a rekey", none, 2)
 	if !strings.Contains(none.complaint(), "operator rekey --init begins one") {
@@ -68,6 +81,7 @@ func TestRekeyAndRootTokenByCommand(t *testing.T) {
 	if other.code == 0 || !strings.Contains(other.stderr, nonce) {
 		t.Errorf("a share for another rekey: %d %s", other.code, other.stderr)
 	}
+	o.isRefused(t, "", "--cancel", "rekey", "-init")
 	first := o.gives(t, "rekey", keys.KeysHex[0], "Share 1 of 2 was taken.")
 	for _, told := range []string{nonce, "2 new shares, of which 2 unseal",
 		"when they were given back"} {
@@ -86,11 +100,21 @@ func TestRekeyAndRootTokenByCommand(t *testing.T) {
 	if err := json.Unmarshal([]byte(last.stdout), &shown); err != nil || len(shown.Keys) != 2 {
 		t.Fatalf("rekey gave %s %s", last.stdout, last.stderr)
 	}
+	o.isRefused(t, keys.KeysB64[0], "is in force still, and the rekey waits for the new", "rekey")
+	o.isRefused(t, shown.Keys[0], "it may be one of the new shares", "check-share")
 	o.gives(t, "rekey", shown.Keys[0], "New share 1 of 2 was taken.")
+	status = o.does(t, "", "rekey", "-status")
+	if !strings.Contains(status.stdout, "1 of 2 were given back") {
+		t.Errorf("status: %s", status.stdout)
+	}
 	o.gives(t, "rekey", shown.Keys[1], "The new shares are in force: any 2 of these 2 unseal a node.")
+
+	o.isRefused(t, shown.Keys[0], "takes the shares of its day", "raft", "snapshot", "verify",
+		"--open", before)
 
 	root := o.does(t, "", "generate-root", "-init", "-format=json")
 	otp := root.object(t)["otp"].(string)
+	o.isRefused(t, "", "--cancel", "generate-root", "-init")
 	o.gives(t, "generate-root", shown.Keys[1], "Share 1 of 2 was taken.")
 	encoded := o.gives(t, "generate-root", shown.Keys[0], "Encoded Token: ")
 	masked := strings.Fields(strings.TrimPrefix(encoded.stdout, "Encoded Token: "))[0]
@@ -98,6 +122,8 @@ func TestRekeyAndRootTokenByCommand(t *testing.T) {
 	expectCode(t, "decode", token, 0)
 	again := operating{n, strings.TrimSpace(token.stdout)}
 	expectCode(t, "with the new token", again.does(t, "", "raft", "list-peers"), 0)
+	o.isRefused(t, masked+"\n"+strings.Repeat("x", len(otp)), "not masked with this password",
+		"generate-root", "-decode")
 	expectCode(t, "decode with half a password",
 		o.does(t, masked+"\n"+otp[1:]+"\n", "generate-root", "-decode"), 1)
 }

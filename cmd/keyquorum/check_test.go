@@ -328,10 +328,13 @@ func TestCheckOfSnapshots(t *testing.T) {
 	} {
 		here := strings.NewReplacer("KEPT", kept).Replace
 		_, config := checkable(t, "snapshots {\n"+here(row.stanza)+"\n}\n")
-		found, _ := checked(t, config)
+		found, code := checked(t, config)
 		var all []string
 		for _, f := range found {
 			all = append(all, fmt.Sprintf(":%d: %s; %s", f.Line, f.Problem, f.Next))
+		}
+		if strings.Contains(row.says, "KEPT/no") && code != 0 {
+			t.Errorf("%s\nends with code %d, and a node starts with it", row.stanza, code)
 		}
 		if said := strings.Join(all, "\n"); row.says == "" && said != "" ||
 			!strings.Contains(said, here(row.says)) {

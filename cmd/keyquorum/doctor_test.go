@@ -380,6 +380,11 @@ func TestDoctorInATable(t *testing.T) {
 			t.Errorf("it says nothing of the %s:\n%s", subject, o.stdout)
 		}
 	}
+	nowhere := call(t, filepath.Dir(config), "doctor", "-config=nowhere.hcl")
+	if nowhere.code != 2 || !strings.Contains(nowhere.stdout, "nowhere.hcl") ||
+		strings.Contains(nowhere.stdout, "server   "+ofCertificate+" ") {
+		t.Errorf("of a file that is not there it says, with code %d:\n%s", nowhere.code, nowhere.stdout)
+	}
 	usage := call(t, t.TempDir(), "doctor", "-address=http://x")
 	expectCode(t, "a wrong address", usage, 1)
 }

@@ -23,10 +23,18 @@ func examined(file string) doctor.Server {
 	if config.File == "" && config.Data == "" {
 		return doctor.Server{} // this is nowhere near a server
 	}
+	if config.mute { // what is asked of settings that nobody could read is asked of others
+		c := &check{config: config, subject: ofSettings}
+		for _, p := range told {
+			c.wrong(p)
+		}
+		return doctor.Server{Told: true, Subjects: []string{ofSettings}, Settings: config.shown(),
+			Findings: findingsOf(c)}
+	}
 	told = append(told, config.complete()...)
 	c := checkOf(config, told)
 	s := doctor.Server{
-		Told: true, Subjects: subjects, Running: c.running, Data: config.Data,
+		Told: true, Findings: findingsOf(c), Subjects: subjects, Running: c.running, Data: config.Data,
 		UsageLog: config.UsageLog, TLSCert: config.TLSCert, Settings: config.shown(),
 		Without: config.without(),
 	}
@@ -38,13 +46,17 @@ func examined(file string) doctor.Server {
 			s.Reached = append(s.Reached, at)
 		}
 	}
+	return s
+}
+
+func findingsOf(c *check) (all []doctor.Finding) {
 	for _, found := range c.found {
 		at := settings.Place{From: found.At, Line: found.Line, Column: found.Column}
-		s.Findings = append(s.Findings, doctor.Finding{Subject: found.subject,
+		all = append(all, doctor.Finding{Subject: found.subject,
 			Bad: found.Level == "error", At: at.String(), Found: found.Problem, Next: found.Next,
 			Quotes: found.subject == ofSettings})
 	}
-	return s
+	return all
 }
 
 // without are the subjects of a check that a node can do without, and is told nothing of.

@@ -131,6 +131,17 @@ func TestCeremony(t *testing.T) {
 	if !strings.Contains(joins.complaint(), "give --leader-ca-cert") {
 		t.Errorf("a join whose authority nobody knows: %s", joins.stderr)
 	}
+	asks := n.operator(t, "raft", "join", "--retry", "https://127.0.0.1:1")
+	expectCode(t, "a join where nobody is", asks, 0)
+	for _, o := range []outcome{asks, n.operator(t, "status")} {
+		said := strings.Join(strings.Fields(o.stdout), " ")
+		for _, want := range []string{"asks at https://127.0.0.1:1 until", "connection refused",
+			"unseal shares are for later"} {
+			if !strings.Contains(said, want) {
+				t.Errorf("where nobody is, it is not said that %s: %s", want, said)
+			}
+		}
+	}
 
 	made := n.operator(t, "init", "-key-shares=3", "-key-threshold=2", "-format=json")
 	expectCode(t, "init", made, 0)

@@ -73,6 +73,9 @@ func TestSnapshotCommands(t *testing.T) {
 	expectCode(t, "verify with a wrong share", wrong, 1)
 	twice := run(keys.KeysHex[1]+"\n"+keys.KeysHex[1]+"\n", "verify", "--open", "backup.snap")
 	expectCode(t, "verify with a share given twice", twice, 1)
+	if !strings.Contains(twice.complaint(), "this share was given already") {
+		t.Errorf("a share given twice: %s", twice.stderr)
+	}
 	none := run("no share\n", "verify", "--open", "backup.snap")
 	expectCode(t, "verify with what is no share", none, 1)
 	if !strings.Contains(none.complaint(), "66 hex digits") {
@@ -86,7 +89,8 @@ func TestSnapshotCommands(t *testing.T) {
 	damaged := bytes.Clone(whole)
 	damaged[len(damaged)/2] ^= 1
 	for name, content := range map[string][]byte{
-		"damaged": damaged, "cut": whole[:len(whole)-30], "empty": nil, "foreign": []byte("hello, hello"),
+		"damaged": damaged, "cut": whole[:len(whole)-30], "half": whole[:len(whole)/2],
+		"empty": nil, "foreign": []byte("hello, hello"),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)
@@ -96,10 +100,17 @@ func TestSnapshotCommands(t *testing.T) {
 		if !strings.HasPrefix(o.complaint(), name+": ") {
 			t.Errorf("a file that is %s: %s", name, o.stderr)
 		}
+		if name == "half" && !strings.Contains(o.complaint(), "it was cut off") {
+			t.Errorf("a file that is %s: %s", name, o.stderr)
+		}
 	}
 
 	// Only what a node of this cluster has written is restored.
-	expectCode(t, "restore", run("", "restore", "backup.snap"), 0)
+	restored := run("", "restore", "backup.snap")
+	expectCode(t, "restore", restored, 0)
+	if !strings.Contains(restored.stdout, "\nRestored: all nodes serve") {
+		t.Errorf("restore: %s", restored.stdout)
+	}
 	if o := run("", "restore", "cut"); o.code == 0 || !strings.HasPrefix(o.complaint(), "cut: ") {
 		t.Errorf("restore of what was cut: %s", o.stderr)
 	}

@@ -109,7 +109,8 @@ func (s *serverConfig) incomplete(what, next string) settings.Problem {
 	return p
 }
 
-// snapshots looks at the places that the schedule names.
+// snapshots looks at the places that the schedule names. A node starts without them, tries again
+// each time, and says that its snapshots fail.
 func (c *check) snapshots(plan schedule.Plan) {
 	for _, store := range plan.Stores {
 		switch store := store.(type) {
@@ -117,24 +118,24 @@ func (c *check) snapshots(plan schedule.Plan) {
 			c.snapshotFolder(string(store))
 		case *s3.Store:
 			if err := store.Ready(); err != nil {
-				c.refuse("snapshots-s3-bucket", err.Error(),
+				c.warn("snapshots-s3-bucket", err.Error(),
 					"give the key in a file, or in the node's environment")
 			}
 		}
 	}
 }
 
-// snapshotFolder has to be there. Nobody but the node need look into it, but others may.
+// snapshotFolder should be there. Nobody but the node need look into it, but others may.
 func (c *check) snapshotFolder(dir string) {
 	const flag = "snapshots-folder"
 	info, err := os.Stat(dir)
 	switch {
 	case err != nil:
-		c.refuse(flag, err.Error(), "make it, for the node's user, or mount what is there")
+		c.warn(flag, err.Error(), "make it, for the node's user, or mount what is there")
 	case !info.IsDir():
-		c.refuse(flag, dir+" is a file, and no folder", "choose another place")
+		c.warn(flag, dir+" is a file, and no folder", "choose another place")
 	case unix.Access(dir, unix.R_OK|unix.W_OK|unix.X_OK) != nil:
-		c.refuse(flag, fmt.Sprintf("user %d may not write to %s", os.Getuid(), dir),
+		c.warn(flag, fmt.Sprintf("user %d may not write to %s", os.Getuid(), dir),
 			"give the folder to the user that runs the node, or check as that user")
 	case onOneDisk(dir, existing(c.config.Data)):
 		c.warn(flag, "it is on the disk of the data: what takes the one takes the other",

@@ -99,7 +99,11 @@ func readState(t *tar.Reader, m Meta, maxState int64, sum io.Writer,
 		return fmt.Errorf("the state has %d bytes, and at most %d are read", size, maxState)
 	}
 	content := &counter{w: sum}
-	if err := state(m, io.TeeReader(t, content)); err != nil {
+	err = state(m, io.TeeReader(t, content))
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w (%w)", errIncomplete, io.ErrUnexpectedEOF)
+	}
+	if err != nil {
 		return err
 	}
 	if content.n != size {

@@ -31,7 +31,9 @@ func serverChecks(s Server) []Check {
 	for _, subject := range s.Subjects {
 		p.settings(s, subject)
 	}
-	p.names(s.Reached)
+	if len(s.Reached) > 0 {
+		p.names(s.Reached)
+	}
 	if s.TLSCert != "" {
 		p.chain(s.TLSCert)
 	}

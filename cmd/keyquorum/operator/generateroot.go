@@ -171,6 +171,10 @@ func decodeToken(c *cobra.Command) error {
 		return errors.New("this token was not masked with this password: one of them is not whole")
 	}
 	subtle.XORBytes(token, token, []byte(otp))
+	if !strings.HasPrefix(string(token), "kq.") {
+		return errors.New("this token was not masked with this password: take the one that was shown " +
+			"when the making of this token was begun")
+	}
 	fmt.Fprintln(c.OutOrStdout(), string(token))
 	return nil
 }

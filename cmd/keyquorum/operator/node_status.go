@@ -94,8 +94,8 @@ func statusTable(status map[string]any) console.Table {
 func nextStep(status map[string]any) string {
 	switch {
 	case status["initialized"] != true && status["joining"] != nil:
-		return "Not a member yet: it goes on by itself when a member lets it join. For a new cluster, " +
-			"run keyquorum operator init on the first node."
+		return "Not a member yet: its unseal shares are for later, when a member lets it join. For a " +
+			"new cluster, run keyquorum operator init on the first node."
 	case status["initialized"] != true:
 		return "Not initialized: run keyquorum operator init on the first node of a cluster, " +
 			"keyquorum operator raft join on each of the others."

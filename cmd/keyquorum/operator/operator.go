@@ -173,8 +173,11 @@ func operatorUnseal(k *Connection) *cobra.Command {
 		if err := printStatus(c, api, format, status); err != nil || *format != "table" {
 			return err
 		}
-		if status["sealed"] == false {
+		switch {
+		case status["sealed"] == false:
 			console.Tell(c, c.OutOrStdout(), "\nUnsealed: this node needs no more shares.")
+		case status["given_already"] == true:
+			console.Tell(c, c.OutOrStdout(), "\nThis share was given already: give another one.")
 		}
 		return nil
 	}

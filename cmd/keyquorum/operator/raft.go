@@ -61,22 +61,38 @@ func raftJoin(k *Connection) *cobra.Command {
 			}
 			in.CACert = string(pem)
 		}
-		var out struct {
-			Member bool `json:"member"`
-		}
+		var out joined
 		err = api.Call(c.Context(), http.MethodPut, "/v1/sys/storage/raft/join", in, &out)
 		if err != nil {
 			return err
 		}
-		said := "Joining: give this node its unseal shares now (keyquorum operator unseal)."
-		if out.Member {
-			said = "This node is a member already, and sealed: it needs no join, only its unseal shares " +
-				"(keyquorum operator unseal)."
-		}
-		console.Tell(c, c.OutOrStdout(), "%s", said)
+		console.Tell(c, c.OutOrStdout(), "%s", out.text())
 		return nil
 	}
 	return c
+}
+
+// joined is what came of a join.
+type joined struct {
+	Member bool   `json:"member"`
+	Waits  string `json:"waits"` // a sentence without its end: nobody lets it join yet
+	Forgot int    `json:"forgot_shares"`
+}
+
+func (j joined) text() string {
+	const now = "Joining: give this node its unseal shares now (keyquorum operator unseal)."
+	switch {
+	case j.Member:
+		return "This node is a member already, and sealed: it needs no join, only its unseal shares " +
+			"(keyquorum operator unseal)."
+	case j.Waits != "":
+		return "Not joining yet: " + j.Waits + ". Its unseal shares are for later: keyquorum " +
+			"operator status says when it has found its cluster."
+	case j.Forgot > 0:
+		return fmt.Sprintf("%s Those that it was given before are forgotten (%d): they don't open the "+
+			"cluster that it joins now.", now, j.Forgot)
+	}
+	return now
 }
 
 // A Peer is a row of sys/storage/raft/configuration. Label and API are what gossip says, where it

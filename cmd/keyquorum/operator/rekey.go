@@ -27,6 +27,8 @@ type rekey struct {
 	Keys              []string `json:"keys,omitempty"`
 	KeysBase64        []string `json:"keys_base64,omitempty"`
 	Dropped           []string `json:"wrappers_dropped,omitempty"` // they don't open the new root key
+
+	Returned int `json:"verification_progress,omitempty"` // new shares that were given back
 }
 
 func rekeyCommand(k *Connection) *cobra.Command {
@@ -131,7 +133,8 @@ func (r rekey) table() console.Table {
 	}
 	stage := fmt.Sprintf("%d of %d shares were given", r.Progress, r.Required)
 	if r.VerificationNonce != "" {
-		stage = "the new shares were shown, and are to be given back"
+		stage = fmt.Sprintf("the new shares were shown, and %d of %d were given back", r.Returned,
+			r.Threshold)
 	}
 	verify, encrypted := "no", "for nobody"
 	if r.Verify {

@@ -92,6 +92,11 @@ func rotate(k *Connection, key, short, long string) *cobra.Command {
 		if !r.Done {
 			return console.Exit(1, errors.New(r.missing()))
 		}
+		if in["drop"] == true && *format == "table" {
+			console.Tell(c, c.OutOrStdout(), "\nOlder terms were dropped. The term that was the newest "+
+				"until now stays: what is sealed under it is sealed anew in the background (keyquorum "+
+				"operator key-status).")
+		}
 		return nil
 	}
 	return c

@@ -75,8 +75,7 @@ func askToCheck(c *cobra.Command, lock []byte) (checkedShare, error) {
 	s, err := node.CheckShare(lock, share)
 	switch {
 	case node.IsBadShare(err):
-		return checkedShare{}, errors.New("not good: this is none of the shares that unseal this " +
-			"cluster now; it may be another cluster's, one of before a rekey, or mistyped")
+		return checkedShare{}, errors.New("not good: " + node.ShareFault(err))
 	case err != nil:
 		return checkedShare{}, err
 	}

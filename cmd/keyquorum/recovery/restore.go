@@ -45,7 +45,13 @@ func restore(k *operator.Connection) *cobra.Command {
 			return err
 		}
 		out := contentsOf(s)
-		return format.Print(c, out, out.table())
+		if err := format.Print(c, out, out.table()); err != nil || *format != "table" {
+			return err
+		}
+		console.Tell(c, c.OutOrStdout(), "\nRestored: all nodes serve what %s holds. What was revoked "+
+			"since it was taken is back, grants and client secrets too: the usage log says what that "+
+			"is. Take it away again.", args[0])
+		return nil
 	}
 	return console.Asking(c, func(args []string) string {
 		return "This puts all vaults, objects, applications and grants of " + args[0] +

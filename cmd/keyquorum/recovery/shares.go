@@ -49,6 +49,9 @@ func give(s *node.LockedState, text string) ([]byte, error) {
 	if err != nil {
 		clear(share)
 	}
+	if node.IsBadShare(err) {
+		err = errors.New(node.ShareFault(err))
+	}
 	return share, err
 }
 

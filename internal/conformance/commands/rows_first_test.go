@@ -161,7 +161,7 @@ func joinedAlready() command {
 	return command{name: "operator raft join ADDRESS (a member)", open: true,
 		note: "sealed, it says that it has joined", steps: []step{
 			{asks: "POST storage/raft/join", call: join(func(s *scene) int { return s.other }, true),
-				answers: refusal{500, "node must be sealed before joining"},
+				answers: refusal{500, "this node is a member of a cluster already, and unsealed"},
 				sealed:  prints{"Joined": true}},
 		}}
 }
