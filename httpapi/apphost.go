@@ -65,24 +65,6 @@ func cutZone(name, suffix string) (below string, ok bool) {
 	return name[:dot], true
 }
 
-// equalFold compares ASCII letters without case and all else byte for byte, as DNS does. lower must
-// be lower case.
-func equalFold(s, lower string) bool {
-	if len(s) != len(lower) {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
-}
-
 // validLabel: one DNS label of letters, digits and hyphens, so that it can be echoed anywhere.
 // Which of them name a vault is the domain's business.
 func validLabel(s string) bool {
@@ -103,17 +85,4 @@ func validPort(p string) bool {
 		return true
 	}
 	return len(p) >= 2 && len(p) <= 6 && allDigits(p[1:])
-}
-
-func alphanumeric(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-}
-
-func allDigits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return s != ""
 }

@@ -9,7 +9,7 @@ import (
 // valueRequest is the body of a restore: what a backup answered.
 type valueRequest struct{ value []byte }
 
-func (q *valueRequest) member(name, value []byte) error {
+func (q *valueRequest) Member(name, value []byte) error {
 	if string(name) == "value" {
 		return binaryValue("value", value, &q.value)
 	}
@@ -64,7 +64,7 @@ func writeValue(c *call, value *[]byte) error {
 // countRequest is the body of a request for random bytes.
 type countRequest struct{ count int }
 
-func (q *countRequest) member(name, value []byte) error {
+func (q *countRequest) Member(name, value []byte) error {
 	if string(name) == "count" {
 		return smallInt("count", value, &q.count)
 	}

@@ -246,15 +246,3 @@ func (c *call) commonHeaders() http.Header {
 	h["X-Content-Type-Options"] = nosniff
 	return h
 }
-
-// printable cuts what a client calls its request to 64 characters, and drops it if any is not
-// printable ASCII: it is echoed, and written to the usage log.
-func printable(s string) string {
-	s = s[:min(len(s), 64)]
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return ""
-		}
-	}
-	return s
-}

@@ -9,7 +9,7 @@ type importRequest struct {
 	vault.Change
 }
 
-func (q *importRequest) member(name, value []byte) error {
+func (q *importRequest) Member(name, value []byte) error {
 	switch string(name) {
 	case "key":
 		if !isNull(value) && value[0] != '{' {

@@ -64,7 +64,7 @@ type keyRequest struct {
 	vault.Change
 }
 
-func (q *keyRequest) member(name, value []byte) error {
+func (q *keyRequest) Member(name, value []byte) error {
 	switch string(name) {
 	case "kty":
 		return textValue("kty", value, &q.Kty)
@@ -113,29 +113,6 @@ func keyChangeMember(ch *vault.Change, name, value []byte) error {
 		}
 		return nil
 	})
-}
-
-// smallInt sets an int that fits 32 bits; null leaves it.
-func smallInt(name string, value []byte, into *int) error {
-	var n *int64
-	if err := intValue(name, value, &n); err != nil || n == nil {
-		return err
-	}
-	if int64(int32(*n)) != *n {
-		return invalidProperty(name)
-	}
-	*into = int(*n)
-	return nil
-}
-
-// givenInt is smallInt for numbers of which zero means to the domain that none is given: a zero
-// that is given is none of them either.
-func givenInt(name string, value []byte, into *int) error {
-	err := smallInt(name, value, into)
-	if *into == 0 && !isNull(value) {
-		*into = -1
-	}
-	return err
 }
 
 func createKey(c *call, q *keyRequest) (vault.Key, error) {
@@ -197,7 +174,7 @@ type cryptoRequest struct {
 	in     vault.Cipher
 }
 
-func (q *cryptoRequest) member(name, value []byte) error {
+func (q *cryptoRequest) Member(name, value []byte) error {
 	switch string(name) {
 	case "alg":
 		return textValue("alg", value, &q.alg)

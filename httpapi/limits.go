@@ -1,12 +1,7 @@
 package httpapi
 
 import (
-	"errors"
-	"io"
 	"net/http"
-	"os"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -91,79 +86,6 @@ var once = []string{
 	"Content-Type", "Content-Encoding",
 }
 
-// buffers are for bodies and answers. They are cleared before they are put back, since they hold
-// secrets.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
-
-// maxKept is the size above which a buffer is left to the collector: one big body shall not stay in
-// every pool.
-const maxKept = 64 << 10
-
-func takeBuffer() *[]byte { return buffers.Get().(*[]byte) }
-
-func giveBuffer(b *[]byte) {
-	clear((*b)[:cap(*b)])
-	if cap(*b) <= maxKept {
-		*b = (*b)[:0]
-		buffers.Put(b)
-	}
-}
-
-// readBody appends the request's body to dst, at most limit bytes of it. It asks room before dst
-// grows beyond smallBody.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64, dst []byte,
-	room func(bytes int) error) ([]byte, error) {
-	if r.ContentLength == 0 || r.Body == http.NoBody {
-		return dst, nil
-	}
-	if r.ContentLength > limit {
-		return dst, tooLarge()
-	}
-	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return dst, encoded()
-	}
-	body := http.MaxBytesReader(w, r.Body, limit)
-	for {
-		if len(dst) == cap(dst) {
-			if len(dst) > smallBody {
-				if err := room(len(dst)); err != nil {
-					return dst, err
-				}
-			}
-			dst = grow(dst)
-		}
-		n, err := body.Read(dst[len(dst):cap(dst)])
-		dst = dst[:len(dst)+n]
-		if err == io.EOF {
-			return dst, nil
-		}
-		if err != nil {
-			return dst, bodyFailure(err)
-		}
-	}
-}
-
-// grow doubles a buffer and clears what it leaves behind.
-func grow(b []byte) []byte {
-	bigger := make([]byte, len(b), 2*cap(b)+512)
-	copy(bigger, b)
-	clear(b)
-	return bigger
-}
-
-func bodyFailure(err error) error {
-	var max *http.MaxBytesError
-	switch {
-	case errors.As(err, &max):
-		return tooLarge()
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return refuse(http.StatusRequestTimeout, "RequestTimeout",
-			"The request body did not arrive in time.")
-	default:
-		return refuse(http.StatusBadRequest, "BadParameter", "The request body ended early.")
-	}
-}
-
 // maxLarge is how many bodies over smallBody may be in memory at once: anyone with a token could
 // otherwise fill it with requests that are never completed, one for each connection. Nobody has to
 // wait for such a place: it is given or refused. Of the maxHuge for bodies over maxBody no
@@ -177,13 +99,4 @@ func tooManyLarge() error {
 	f := unavailable("Too many large requests are being read.")
 	f.early = true
 	return f
-}
-
-func encoded() error {
-	return refuse(http.StatusUnsupportedMediaType, "UnsupportedMediaType",
-		"Request bodies are taken as they are, without Content-Encoding.")
-}
-
-func tooLarge() error {
-	return refuse(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "request body too large")
 }

@@ -5,7 +5,7 @@ import "keyquorum/vault"
 // releaseRequest is the body of a release.
 type releaseRequest struct{ target, nonce, enc string }
 
-func (q *releaseRequest) member(name, value []byte) error {
+func (q *releaseRequest) Member(name, value []byte) error {
 	switch string(name) {
 	case "target":
 		return textValue("target", value, &q.target)

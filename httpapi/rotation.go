@@ -16,7 +16,7 @@ type rotationPolicy struct {
 	unknown error // what it has beside these
 }
 
-func (p *rotationPolicy) refuseLater(why error) { p.unknown = why }
+func (p *rotationPolicy) RefuseLater(why error) { p.unknown = why }
 
 type lifetimeAction struct {
 	Trigger struct {

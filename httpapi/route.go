@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -134,40 +133,6 @@ func splitPath(escaped string, collapse bool, into *[maxSegments]string) []strin
 		into[n], n = s, n+1
 	}
 	return into[:n]
-}
-
-// query returns the first value of a query parameter. Names may be escaped too ("api%2Dversion",
-// from JavaScript), and written in capitals, as Azure takes them. name is lower case.
-func query(raw, name string) string {
-	for pair := range strings.SplitSeq(raw, "&") {
-		k, v, _ := strings.Cut(pair, "=")
-		if !equalFold(k, name) {
-			if strings.IndexByte(k, '%') < 0 {
-				continue
-			}
-			if k, err := url.QueryUnescape(k); err != nil || !equalFold(k, name) {
-				continue
-			}
-		}
-		if v, err := url.QueryUnescape(v); err == nil {
-			return v
-		}
-	}
-	return ""
-}
-
-// queryBool reads a query parameter that is yes or no, as Vault does (strconv.ParseBool); false
-// where it is missing or empty. Anything else is refused, lest a slip pass for no.
-func queryBool(raw, name string) (bool, error) {
-	v := query(raw, name)
-	if v == "" {
-		return false, nil
-	}
-	yes, err := strconv.ParseBool(v)
-	if err != nil {
-		return false, refuse(http.StatusBadRequest, "", "bad value for "+name+": it is true or false")
-	}
-	return yes, nil
 }
 
 // Methods of routes. PUT and POST are one thing on the operator plane, and two on the application

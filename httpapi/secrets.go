@@ -42,7 +42,7 @@ type secretRequest struct {
 	vault.Change
 }
 
-func (q *secretRequest) member(name, value []byte) (err error) {
+func (q *secretRequest) Member(name, value []byte) (err error) {
 	switch string(name) {
 	case "value":
 		q.value, err = textBytes("value", value)

@@ -19,7 +19,7 @@ func (e *unknownMember) Error() string { return e.says }
 
 // A laterRefuser is a request of the application plane, where what a body means is looked at last:
 // after the vault, the caller's rights and the object.
-type laterRefuser interface{ refuseLater(why error) }
+type laterRefuser interface{ RefuseLater(why error) }
 
 // onlyKnown checks a body whose members are those of a struct, down to the last, as encoding/json
 // finds them.
