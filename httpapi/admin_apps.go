@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
@@ -63,7 +64,7 @@ type enabledRequest struct {
 
 func updateApp(c *call, q *enabledRequest) (appData, error) {
 	if q.Enabled == nil {
-		return appData{}, refuse(http.StatusBadRequest, "", "'enabled' must be given")
+		return appData{}, wire.Refuse(http.StatusBadRequest, "", "'enabled' must be given")
 	}
 	a, err := c.vaults.SetAppEnabled(c.ctx, c.operator, c.params[0], *q.Enabled)
 	return appOf(a), err
@@ -82,7 +83,7 @@ type life time.Duration
 
 // UnmarshalJSON takes a number of seconds or a string.
 func (l *life) UnmarshalJSON(b []byte) error {
-	if isNull(b) {
+	if wire.IsNull(b) {
 		return nil
 	}
 	text := strings.Trim(string(b), `"`)
@@ -110,8 +111,8 @@ func writeCredential(c *call, k *vault.NewCredential) error {
 	}
 	data := make([]byte, 0, len(b)+len(k.ClientID)+6*len(k.Secret)+64)
 	data = append(data, b[:len(b)-1]...)
-	data = appendString(append(data, `,"client_id":`...), k.ClientID)
-	data = appendString(append(data, `,"secret":`...), k.Secret)
+	data = wire.AppendString(append(data, `,"client_id":`...), k.ClientID)
+	data = wire.AppendString(append(data, `,"secret":`...), k.Secret)
 	data = append(data, '}')
 	*c.out = appendEnvelope(*c.out, c.req.ID, data)
 	clear(data)

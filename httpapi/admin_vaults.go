@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
@@ -72,7 +73,7 @@ type vaultChange struct {
 
 func updateVault(c *call, q *vaultChange) (vaultData, error) {
 	if *q == (vaultChange{}) {
-		return vaultData{}, refuse(http.StatusBadRequest, "",
+		return vaultData{}, wire.Refuse(http.StatusBadRequest, "",
 			"'purge_protection' or 'weak_algorithms' must be given")
 	}
 	v, err := c.vaults.UpdateVault(c.ctx, c.operator, c.params[0], vault.VaultChange(*q))

@@ -1,6 +1,10 @@
 package httpapi
 
-import "strings"
+import (
+	"strings"
+
+	"keyquorum/httpapi/wire"
+)
 
 // A plane is what a Host asks for.
 type plane uint8
@@ -28,7 +32,7 @@ func (h *Handler) placeOf(host string) (plane, place) {
 	oneDot := len(written)-len(name) <= 1 // a name may end in one (RFC 1034 section 3.1)
 	for i := range h.zones {
 		z := &h.zones[i]
-		if equalFold(name, z.Login) {
+		if wire.EqualFold(name, z.Login) {
 			return loginPlane, place{zone: z, authority: host, port: port}
 		}
 		if below, ok := cutZone(name, z.Suffix); ok {
@@ -55,11 +59,11 @@ func splitPort(host string) (name, port string) {
 
 // cutZone says whether name is suffix or below it, and what stands before it.
 func cutZone(name, suffix string) (below string, ok bool) {
-	if equalFold(name, suffix) {
+	if wire.EqualFold(name, suffix) {
 		return "", true
 	}
 	dot := len(name) - len(suffix) - 1
-	if dot < 0 || name[dot] != '.' || !equalFold(name[dot+1:], suffix) {
+	if dot < 0 || name[dot] != '.' || !wire.EqualFold(name[dot+1:], suffix) {
 		return "", false
 	}
 	return name[:dot], true
@@ -72,7 +76,7 @@ func validLabel(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		if !alphanumeric(s[i]) && s[i] != '-' {
+		if !wire.Alphanumeric(s[i]) && s[i] != '-' {
 			return false
 		}
 	}
@@ -84,5 +88,5 @@ func validPort(p string) bool {
 	if p == "" {
 		return true
 	}
-	return len(p) >= 2 && len(p) <= 6 && allDigits(p[1:])
+	return len(p) >= 2 && len(p) <= 6 && wire.AllDigits(p[1:])
 }

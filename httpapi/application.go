@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
@@ -36,7 +37,7 @@ func (c *call) apply(routes []route) error {
 	}
 	var err error
 	if c.vaults, err = c.h.n.Vaults(); err != nil {
-		return unavailable("The vault service is sealed or not ready on this node.")
+		return wire.Unavailable("The vault service is sealed or not ready on this node.")
 	}
 	if err = c.admit(routes); err == nil {
 		err = c.perform()
@@ -52,12 +53,12 @@ func (c *call) admit(routes []route) error {
 		return c.h.misdirected()
 	}
 	if c.place.vault == "" {
-		return refuse(http.StatusNotFound, "VaultNotFound", "No vault has this host name.")
+		return wire.Refuse(http.StatusNotFound, "VaultNotFound", "No vault has this host name.")
 	}
 	c.caller = vault.Caller{Request: c.req, Vault: c.place.vault}
 	var segments [maxSegments]string
 	path := splitPath(c.r.URL.EscapedPath(), true, &segments)
-	rt, allow, _ := find(routes, c.r.Method, path, equalFold, &c.params)
+	rt, allow, _ := find(routes, c.r.Method, path, wire.EqualFold, &c.params)
 	c.route = rt
 	if err := c.authenticate(); err != nil {
 		return err
@@ -74,9 +75,9 @@ func (c *call) admit(routes []route) error {
 	case unbuilt(c.r.Method, path):
 		return notBuilt()
 	case allow != nil:
-		return methodNotAllowed(allow)
+		return wire.MethodNotAllowed(allow)
 	default:
-		return notFound()
+		return wire.NotFound()
 	}
 }
 
@@ -84,16 +85,16 @@ func (c *call) admit(routes []route) error {
 func (c *call) authenticate() error {
 	scheme, token, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
 	if token = strings.TrimSpace(token); token == "" || !strings.EqualFold(scheme, "Bearer") {
-		return refuse(http.StatusUnauthorized, "Unauthorized",
+		return wire.Refuse(http.StatusUnauthorized, "Unauthorized",
 			"AKV10000: Request is missing a Bearer or PoP token.")
 	}
-	b := takeBuffer()
-	defer giveBuffer(b)
+	b := wire.TakeBuffer()
+	defer wire.GiveBuffer(b)
 	*b = append(*b, token...)
 	id, err := c.vaults.Authenticate(c.ctx, *b, c.place.zone.Suffix)
 	if err != nil {
-		f := *failureOf(err)
-		f.early = true
+		f := *wire.FailureOf(err)
+		f.Early = true
 		return &f
 	}
 	c.caller.Identity = id
@@ -101,8 +102,8 @@ func (c *call) authenticate() error {
 }
 
 func (c *call) checkQuery() error {
-	if c.version = query(c.r.URL.RawQuery, "api-version"); !validVersion(c.version) {
-		return badParameter("The api-version query parameter is missing or not supported: " +
+	if c.version = wire.Query(c.r.URL.RawQuery, "api-version"); !validVersion(c.version) {
+		return wire.BadParameter("The api-version query parameter is missing or not supported: " +
 			"it is 7.0 or a later 7.N, a date from 2025 on, each also as a preview, or one of " +
 			strings.Join(oldVersions, " and ") + ".")
 	}
@@ -110,7 +111,7 @@ func (c *call) checkQuery() error {
 	case "", "fenced":
 		return nil
 	default:
-		return badParameter("The only consistency that can be asked for is \"fenced\".")
+		return wire.BadParameter("The only consistency that can be asked for is \"fenced\".")
 	}
 }
 
@@ -124,14 +125,15 @@ func validVersion(v string) bool {
 		return true
 	}
 	base, preview, pre := strings.Cut(v, "-preview")
-	if pre && preview != "" && (preview[0] != '.' || !allDigits(preview[1:])) || len(v) > 32 {
+	if pre && preview != "" && (preview[0] != '.' || !wire.AllDigits(preview[1:])) || len(v) > 32 {
 		return false
 	}
 	if minor, ok := strings.CutPrefix(base, "7."); ok {
-		return allDigits(minor)
+		return wire.AllDigits(minor)
 	}
 	return len(base) == 10 && base[4] == '-' && base[7] == '-' &&
-		allDigits(base[:4]) && allDigits(base[5:7]) && allDigits(base[8:]) && base >= "2025"
+		wire.AllDigits(base[:4]) && wire.AllDigits(base[5:7]) && wire.AllDigits(base[8:]) &&
+		base >= "2025"
 }
 
 // recordEarly writes the usage record of a refusal that no verb has recorded.
@@ -139,8 +141,8 @@ func (c *call) recordEarly(err error) error {
 	if err == nil {
 		return nil
 	}
-	f := failureOf(err)
-	if !f.early {
+	f := wire.FailureOf(err)
+	if !f.Early {
 		return err
 	}
 	operation := "unknown"
@@ -151,8 +153,8 @@ func (c *call) recordEarly(err error) error {
 	if c.caller.Identity != (vault.Identity{}) {
 		id = &c.caller.Identity
 	}
-	if c.vaults.RecordRefusal(c.req, id, operation, c.place.vault, f.domain()) != nil {
-		return unrecorded("")
+	if c.vaults.RecordRefusal(c.req, id, operation, c.place.vault, f.Domain()) != nil {
+		return wire.Unrecorded("")
 	}
 	return err
 }
@@ -172,9 +174,9 @@ func (c *call) applicationHeaders() {
 
 // azureFormat writes a failure; every 401 carries the challenge that tells a client where to get a
 // token.
-func azureFormat(c *call, f *failure, dst []byte) []byte {
-	if f.status == http.StatusUnauthorized {
+func azureFormat(c *call, f *wire.Failure, dst []byte) []byte {
+	if f.Status == http.StatusUnauthorized {
 		c.w.Header()["Www-Authenticate"] = []string{challenge(&c.place) + c.another(f)}
 	}
-	return f.appendAzure(dst)
+	return f.AppendAzure(dst)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
@@ -39,7 +40,7 @@ type voteRequest struct {
 
 func (q *voteRequest) check() error {
 	if q.ServerID == "" {
-		return refuse(http.StatusBadRequest, "", "no server id provided")
+		return wire.Refuse(http.StatusBadRequest, "", "no server id provided")
 	}
 	return nil
 }
@@ -162,7 +163,7 @@ func (q *autopilotConfigRequest) edit(a *node.AutopilotConfig) error {
 	set(&a.MinQuorum, q.MinQuorum)
 	set(&a.Stabilization, (*time.Duration)(q.Stabilization))
 	if err := a.Check(); err != nil {
-		return refuse(http.StatusBadRequest, "", err.Error())
+		return wire.Refuse(http.StatusBadRequest, "", err.Error())
 	}
 	return nil
 }
@@ -196,7 +197,7 @@ func said[T any](name string, value *T) []string {
 func setAutopilotConfig(c *call, q *autopilotConfigRequest) (none, error) {
 	c.detail = q.says()
 	if q.NoMigration {
-		return none{}, refuse(http.StatusBadRequest, "",
+		return none{}, wire.Refuse(http.StatusBadRequest, "",
 			"disable_upgrade_migration is not supported: autopilot here replaces no nodes by others")
 	}
 	return none{}, nodeFailure(c.h.n.SetAutopilotConfig(c.ctx, q.edit))

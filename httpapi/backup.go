@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
@@ -13,7 +14,7 @@ func (q *valueRequest) Member(name, value []byte) error {
 	if string(name) == "value" {
 		return binaryValue("value", value, &q.value)
 	}
-	return errUnknownMember
+	return wire.ErrUnknownMember
 }
 
 func backupKey(c *call, _ *none) ([]byte, error) {
@@ -39,8 +40,8 @@ func (c *call) backup(make func(context.Context, vault.Caller, string) ([]byte, 
 	case c.h.backups <- struct{}{}:
 		c.room = c.h.backups
 	case <-c.ctx.Done():
-		f := unavailable("Too many backups are being made.")
-		f.early = true
+		f := wire.Unavailable("Too many backups are being made.")
+		f.Early = true
 		return nil, f
 	}
 	blob, err := make(c.ctx, c.caller, c.params[0])
@@ -56,7 +57,7 @@ func restoreSecret(c *call, q *valueRequest) (vault.Secret, error) {
 
 // writeValue answers with bytes; they are cleared when they have been copied.
 func writeValue(c *call, value *[]byte) error {
-	*c.out = append(appendBinary(append(*c.out, `{"value":`...), *value), '}')
+	*c.out = append(wire.AppendBinary(append(*c.out, `{"value":`...), *value), '}')
 	clear(*value)
 	return nil
 }
@@ -68,7 +69,7 @@ func (q *countRequest) Member(name, value []byte) error {
 	if string(name) == "count" {
 		return smallInt("count", value, &q.count)
 	}
-	return errUnknownMember
+	return wire.ErrUnknownMember
 }
 
 func randomBytes(c *call, q *countRequest) ([]byte, error) {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+
+	"keyquorum/httpapi/wire"
 )
 
 // decode reads the body and decodes it into req, a pointer to a struct. What is done with members
@@ -20,7 +22,7 @@ func (c *call) decode(req any) error {
 	if err := c.readBody(); err != nil {
 		return err
 	}
-	return decodeBody(*c.body, req)
+	return wire.Decode(*c.body, req)
 }
 
 // readBody appends the request's body to dst, at most limit bytes of it. It asks room before dst
@@ -71,18 +73,19 @@ func bodyFailure(err error) error {
 	case errors.As(err, &max):
 		return tooLarge()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return refuse(http.StatusRequestTimeout, "RequestTimeout",
+		return wire.Refuse(http.StatusRequestTimeout, "RequestTimeout",
 			"The request body did not arrive in time.")
 	default:
-		return refuse(http.StatusBadRequest, "BadParameter", "The request body ended early.")
+		return wire.Refuse(http.StatusBadRequest, "BadParameter", "The request body ended early.")
 	}
 }
 
 func encoded() error {
-	return refuse(http.StatusUnsupportedMediaType, "UnsupportedMediaType",
+	return wire.Refuse(http.StatusUnsupportedMediaType, "UnsupportedMediaType",
 		"Request bodies are taken as they are, without Content-Encoding.")
 }
 
 func tooLarge() error {
-	return refuse(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "request body too large")
+	return wire.Refuse(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge",
+		"request body too large")
 }

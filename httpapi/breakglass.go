@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/net/netutil"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
@@ -83,11 +84,12 @@ func (c *call) throughGlass(routes []route) error {
 		"operation", c.operationName(), "request_id", c.req.ID)
 	switch {
 	case allow != nil:
-		return methodNotAllowed(allow)
+		return wire.MethodNotAllowed(allow)
 	case rt == nil:
-		return refuse(http.StatusNotFound, "NotFound", "This is the break-glass socket, where a root "+
-			"token is made of unseal shares (keyquorum operator generate-root). Everything else is "+
-			"at the node's API address, with a token.")
+		return wire.Refuse(http.StatusNotFound, "NotFound",
+			"This is the break-glass socket, where a root "+
+				"token is made of unseal shares (keyquorum operator generate-root). Everything else is "+
+				"at the node's API address, with a token.")
 	case err != nil:
 		return c.notServing(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/internal/uuid"
 	"keyquorum/vault"
 )
@@ -40,14 +41,14 @@ type call struct {
 }
 
 // A format is how a plane writes a failure: it appends the body.
-type format func(c *call, f *failure, dst []byte) []byte
+type format func(c *call, f *wire.Failure, dst []byte) []byte
 
 func (h *Handler) newCall(w http.ResponseWriter, r *http.Request, f format) *call {
 	c := &call{
-		h: h, w: w, r: r, ctx: r.Context(), out: takeBuffer(), status: http.StatusOK, format: f,
+		h: h, w: w, r: r, ctx: r.Context(), out: wire.TakeBuffer(), status: http.StatusOK, format: f,
 		req: vault.Request{
 			ID:            uuid.New(),
-			ClientRequest: printable(r.Header.Get("X-Ms-Client-Request-Id")),
+			ClientRequest: wire.Printable(r.Header.Get("X-Ms-Client-Request-Id")),
 			Start:         time.Now(),
 		},
 	}
@@ -111,8 +112,8 @@ func (c *call) guarded(do func(c *call) error) (err error) {
 		if p := recover(); p != nil {
 			c.h.log.Error("a request panicked", "request_id", c.req.ID, "panic", p, "stack",
 				string(debug.Stack()))
-			err = &failure{status: http.StatusInternalServerError, code: "InternalServerError",
-				message: "internal error"}
+			err = &wire.Failure{Status: http.StatusInternalServerError, Code: "InternalServerError",
+				Message: "internal error"}
 		}
 	}()
 	return do(c)
@@ -120,13 +121,13 @@ func (c *call) guarded(do func(c *call) error) (err error) {
 
 // fail makes the answer a refusal.
 func (c *call) fail(err error) {
-	f := failureOf(err)
-	if f.status >= http.StatusInternalServerError && f.status != http.StatusServiceUnavailable &&
-		f.status != http.StatusNotImplemented && f.inner != unrecordedCode && c.mayLog() {
+	f := wire.FailureOf(err)
+	if f.Status >= http.StatusInternalServerError && f.Status != http.StatusServiceUnavailable &&
+		f.Status != http.StatusNotImplemented && f.Inner != wire.UnrecordedCode && c.mayLog() {
 		c.h.log.Error("a request failed", "request_id", c.req.ID, "path", c.r.URL.Path, "error", err)
 	}
-	c.status = f.status
-	f.headers(c.w.Header())
+	c.status = f.Status
+	f.Headers(c.w.Header())
 	c.shared, c.stream = nil, nil
 	*c.out = c.format(c, f, (*c.out)[:0])
 }
@@ -168,7 +169,7 @@ func (c *call) write() {
 func (c *call) fenced() bool { return c.r.Header.Get("X-Keyquorum-Consistency") == "fenced" }
 
 func (c *call) readBody() (err error) {
-	c.body = takeBuffer()
+	c.body = wire.TakeBuffer()
 	*c.body, err = readBody(c.w, c.r, c.route.body, *c.body, c.enlarge)
 	return err
 }
@@ -221,9 +222,9 @@ func (c *call) release() {
 	c.h.meters.count(c)
 	c.h.meters.inFlight.Add(-1)
 	c.leaveRoom()
-	giveBuffer(c.out)
+	wire.GiveBuffer(c.out)
 	if c.body != nil {
-		giveBuffer(c.body)
+		wire.GiveBuffer(c.body)
 	}
 }
 

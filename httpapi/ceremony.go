@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/internal/pgp"
 	"keyquorum/node"
 )
@@ -24,9 +25,11 @@ func (q *shareRequest) share() ([]byte, error) {
 	defer clear(q.Key)
 	switch {
 	case len(q.Key) == 0:
-		return nil, refuse(http.StatusBadRequest, "", "'key' must be specified in request body as JSON")
+		return nil, wire.Refuse(http.StatusBadRequest, "",
+			"'key' must be specified in request body as JSON")
 	case q.Nonce == "":
-		return nil, refuse(http.StatusBadRequest, "", "'nonce' must be specified in request body as JSON")
+		return nil, wire.Refuse(http.StatusBadRequest, "",
+			"'nonce' must be specified in request body as JSON")
 	}
 	return decodeShare(q.Key)
 }
@@ -35,7 +38,7 @@ func (q *shareRequest) share() ([]byte, error) {
 func (c *call) begins(detail string) func() error {
 	return func() error {
 		if c.vaults.RecordBeginning(c.operator, c.route.operation, detail) != nil {
-			return unrecorded(" Nothing was done.")
+			return wire.Unrecorded(" Nothing was done.")
 		}
 		return nil
 	}
@@ -53,9 +56,10 @@ func shownOnce[Req, Resp any](act func(c *call, req *Req) (Resp, error), shows f
 		case err == nil && shows(&resp):
 			c.h.log.Error("done, and the usage record of it could not be written", "operation",
 				c.route.operation, "error", rerr)
-		case err != nil && failureOf(err).inner == unrecordedCode: // it says that nothing was done
+		case err != nil &&
+			wire.FailureOf(err).Inner == wire.UnrecordedCode: // it says that nothing was done
 		default:
-			return resp, unrecorded(c.mayHaveHappened())
+			return resp, wire.Unrecorded(c.mayHaveHappened())
 		}
 		return resp, err
 	}, write)
@@ -86,8 +90,9 @@ func appendShares[Share ~[]byte](data []byte, shares []Share) []byte {
 // be.
 func recipients(keys []string, shares int) ([]node.Recipient, error) {
 	if len(keys) != 0 && len(keys) != shares {
-		return nil, refuse(http.StatusBadRequest, "", "incorrect number of PGP keys: there must be as "+
-			"many as shares, one for each")
+		return nil, wire.Refuse(http.StatusBadRequest, "",
+			"incorrect number of PGP keys: there must be as "+
+				"many as shares, one for each")
 	}
 	var to []node.Recipient
 	for i, key := range keys {
@@ -103,7 +108,7 @@ func recipients(keys []string, shares int) ([]node.Recipient, error) {
 func recipient(member, key string) (node.Recipient, error) {
 	r, err := pgp.Parse(key, time.Now)
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "", "error parsing "+member+": "+err.Error())
+		return nil, wire.Refuse(http.StatusBadRequest, "", "error parsing "+member+": "+err.Error())
 	}
 	return r, nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
@@ -23,8 +24,8 @@ func challenge(p *place) string {
 // another asks, in the way of Azure's continuous access evaluation, for a token that is newer than
 // the one the client keeps: without it SDKs would show that one again until it ends. It is for
 // tokens that no time makes good again: their key is gone, or they were revoked.
-func (c *call) another(f *failure) string {
-	if f.inner != vault.TokenKeyGone && f.inner != vault.TokenRevoked {
+func (c *call) another(f *wire.Failure) string {
+	if f.Inner != vault.TokenKeyGone && f.Inner != vault.TokenRevoked {
 		return ""
 	}
 	claims := fmt.Appendf(nil, `{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`,

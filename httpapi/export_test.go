@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
@@ -42,9 +43,9 @@ func OperatorRows() []RouteRow {
 	return rows(slices.Concat(operatorRoutes(false), adminRoutes()))
 }
 
-func EachMember(b []byte, f func(name, value []byte) error) error { return eachMember(b, f) }
-func Unquote(b []byte) []byte                                     { return unquote(b) }
-func AppendString(dst []byte, s string) []byte                    { return appendString(dst, s) }
+func EachMember(b []byte, f func(name, value []byte) error) error { return wire.EachMember(b, f) }
+func Unquote(b []byte) []byte                                     { return wire.Unquote(b) }
+func AppendString(dst []byte, s string) []byte                    { return wire.AppendString(dst, s) }
 func DecodeShare(text []byte) ([]byte, error)                     { return decodeShare(text) }
 func ValidVersion(v string) bool                                  { return validVersion(v) }
 func HealthCode(h node.Health, leaderKnown bool, query string) (int, error) {
@@ -54,7 +55,7 @@ func HealthCode(h node.Health, leaderKnown bool, query string) (int, error) {
 // BodyTypes are all types that a request body is decoded into.
 func BodyTypes() map[string]func(body []byte) error {
 	into := func(req func() any) func([]byte) error {
-		return func(b []byte) error { return decodeBody(b, req()) }
+		return func(b []byte) error { return wire.Decode(b, req()) }
 	}
 	return map[string]func([]byte) error{
 		"secret":     into(func() any { return new(secretRequest) }),
@@ -82,7 +83,7 @@ func BodyTypes() map[string]func(body []byte) error {
 // DecodeSecret decodes the body of a set.
 func DecodeSecret(b []byte) (value []byte, err error) {
 	var q secretRequest
-	err = decodeBody(b, &q)
+	err = wire.Decode(b, &q)
 	return q.value, err
 }
 
@@ -97,7 +98,7 @@ func Place(host string, z Zone) (plane, vault, parent string) {
 func Find(method, escapedPath string) (shape string, params [2]string) {
 	var segments [maxSegments]string
 	var p [2]string
-	rt, _, _ := find(applicationRoutes(), method, splitPath(escapedPath, true, &segments), equalFold,
+	rt, _, _ := find(applicationRoutes(), method, splitPath(escapedPath, true, &segments), wire.EqualFold,
 		(*pair)(&p))
 	if rt == nil {
 		return "", params
@@ -130,7 +131,7 @@ func Documented(host, method, escapedPath string, z Zone) string {
 	s := theSurfaces()[plane]
 	same := exactly
 	if plane != operatorPlane {
-		same = equalFold
+		same = wire.EqualFold
 	}
 	path, ok := strings.CutPrefix(escapedPath, s.prefix)
 	if !ok {

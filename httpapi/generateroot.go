@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
@@ -76,7 +77,7 @@ func beginGenerateRoot(c *call, q *generateRootRequest) (generateRootData, error
 	defer clear(q.OTP)
 	switch {
 	case len(q.OTP) > 0 && q.PGPKey != "":
-		return generateRootData{}, refuse(http.StatusBadRequest, "",
+		return generateRootData{}, wire.Refuse(http.StatusBadRequest, "",
 			"otp and pgp_key can't be given together: the token is masked with one of them")
 	case q.PGPKey != "":
 		to, err := recipient("pgp_key", q.PGPKey)
@@ -144,10 +145,10 @@ func decodeToken(_ *call, q *decodeTokenRequest) (decodedTokenData, error) {
 	token, err := base64.RawStdEncoding.AppendDecode(nil, encoded)
 	switch {
 	case err != nil || len(token) == 0:
-		return decodedTokenData{}, refuse(http.StatusBadRequest, "",
+		return decodedTokenData{}, wire.Refuse(http.StatusBadRequest, "",
 			"'encoded_token' must be a base64 string")
 	case len(token) != len(q.OTP):
-		return decodedTokenData{}, refuse(http.StatusBadRequest, "",
+		return decodedTokenData{}, wire.Refuse(http.StatusBadRequest, "",
 			"'otp' has another length than the token")
 	}
 	defer clear(token)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"net/http"
 	"runtime/pprof"
+
+	"keyquorum/httpapi/wire"
 )
 
 // profileRoutes are the one of Vault's profiles that shows where a node hangs, and nothing of what
@@ -18,7 +20,8 @@ func profileRoutes() []route {
 // goroutines stops the process for as long as it takes to look at each, so one may ask at a time.
 func goroutines(c *call, _ *none) ([]byte, error) {
 	if !c.h.profiling.TryLock() {
-		return nil, refuse(http.StatusTooManyRequests, "", "somebody else asks for it now: ask again")
+		return nil, wire.Refuse(http.StatusTooManyRequests, "",
+			"somebody else asks for it now: ask again")
 	}
 	defer c.h.profiling.Unlock()
 	var text bytes.Buffer

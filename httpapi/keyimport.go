@@ -1,6 +1,9 @@
 package httpapi
 
-import "keyquorum/vault"
+import (
+	"keyquorum/httpapi/wire"
+	"keyquorum/vault"
+)
 
 // importRequest is the body of an import. The key lies in the request's own buffer, which is
 // cleared after it.
@@ -12,10 +15,10 @@ type importRequest struct {
 func (q *importRequest) Member(name, value []byte) error {
 	switch string(name) {
 	case "key":
-		if !isNull(value) && value[0] != '{' {
-			return invalidProperty("key")
+		if !wire.IsNull(value) && value[0] != '{' {
+			return wire.InvalidProperty("key")
 		}
-		return eachKnown(value, q.keyMember)
+		return wire.EachKnown(value, q.keyMember)
 	case "Hsm", "hsm":
 		var hsm *bool
 		if err := boolValue("Hsm", value, &hsm); err != nil || hsm == nil {
@@ -48,7 +51,7 @@ func (q *importRequest) keyMember(name, value []byte) error {
 			return binaryValue("key."+m.name, value, m.into)
 		}
 	}
-	return errUnknownMember
+	return wire.ErrUnknownMember
 }
 
 func importKey(c *call, q *importRequest) (vault.Key, error) {

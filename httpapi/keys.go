@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
@@ -86,13 +87,13 @@ func keyChangeMember(ch *vault.Change, name, value []byte) error {
 	if string(name) != "release_policy" {
 		return changeMember(ch, name, value)
 	}
-	if isNull(value) {
+	if wire.IsNull(value) {
 		return nil
 	}
 	if value[0] != '{' {
-		return invalidProperty("release_policy")
+		return wire.InvalidProperty("release_policy")
 	}
-	return eachKnown(value, func(name, value []byte) error {
+	return wire.EachKnown(value, func(name, value []byte) error {
 		if ch.Release == nil { // an empty object is not supplied
 			ch.Release = new(vault.ReleasePolicy)
 		}
@@ -109,7 +110,7 @@ func keyChangeMember(ch *vault.Change, name, value []byte) error {
 			}
 			ch.Release.Immutable = *immutable
 		default:
-			return errUnknownMember
+			return wire.ErrUnknownMember
 		}
 		return nil
 	})
@@ -189,7 +190,7 @@ func (q *cryptoRequest) Member(name, value []byte) error {
 	case "digest":
 		return binaryValue("digest", value, &q.digest)
 	default:
-		return errUnknownMember
+		return wire.ErrUnknownMember
 	}
 }
 
@@ -224,13 +225,13 @@ func writeVerdict(c *call, valid *bool) error {
 func writeCrypto(c *call, r *vault.CryptoResult) error {
 	dst := append(*c.out, `{"kid":`...)
 	dst = appendID(dst, c.place.authority, "keys", r.Name, r.Version)
-	dst = appendBinary(append(dst, `,"value":`...), r.Value)
+	dst = wire.AppendBinary(append(dst, `,"value":`...), r.Value)
 	for _, m := range [...]struct {
 		name  string
 		value []byte
 	}{{`,"iv":`, r.IV}, {`,"tag":`, r.Tag}, {`,"aad":`, r.AAD}} {
 		if m.value != nil {
-			dst = appendBinary(append(dst, m.name...), m.value)
+			dst = wire.AppendBinary(append(dst, m.name...), m.value)
 		}
 	}
 	*c.out = append(dst, '}')
@@ -254,23 +255,23 @@ func (c *call) appendJWK(dst []byte, k *vault.Key) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendString(dst, op)
+		dst = wire.AppendString(dst, op)
 	}
 	return append(dst, `]}`...)
 }
 
 // appendPublic appends the members of a JWK (RFC 7518 section 6), with their comma before them.
 func appendPublic(dst []byte, p *vault.PublicKey) []byte {
-	dst = appendString(append(dst, `,"kty":`...), p.Kty)
+	dst = wire.AppendString(append(dst, `,"kty":`...), p.Kty)
 	if p.Crv != "" {
-		dst = appendString(append(dst, `,"crv":`...), p.Crv)
+		dst = wire.AppendString(append(dst, `,"crv":`...), p.Crv)
 	}
 	for _, m := range [...]struct {
 		name  string
 		value []byte
 	}{{`,"n":`, p.N}, {`,"e":`, p.E}, {`,"x":`, p.X}, {`,"y":`, p.Y}} {
 		if m.value != nil {
-			dst = appendBinary(append(dst, m.name...), m.value)
+			dst = wire.AppendBinary(append(dst, m.name...), m.value)
 		}
 	}
 	return dst

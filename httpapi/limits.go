@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
@@ -57,14 +58,14 @@ func NewServer(n *node.Node, c Config, logger hclog.Logger) *Server {
 func (c *call) headLimits() error {
 	r := c.r
 	if c.nowhere != nil {
-		return refuse(http.StatusBadRequest, "BadParameter", c.nowhere.Error())
+		return wire.Refuse(http.StatusBadRequest, "BadParameter", c.nowhere.Error())
 	}
 	if len(r.RequestURI) > maxURL {
-		return refuse(http.StatusRequestURITooLong, "RequestUriTooLong", "The URL is too long.")
+		return wire.Refuse(http.StatusRequestURITooLong, "RequestUriTooLong", "The URL is too long.")
 	}
 	for _, name := range once {
 		if len(r.Header[name]) > 1 {
-			return refuse(http.StatusBadRequest, "BadParameter", "The header "+name+" is given twice.")
+			return wire.Refuse(http.StatusBadRequest, "BadParameter", "The header "+name+" is given twice.")
 		}
 	}
 	size := 0
@@ -74,7 +75,7 @@ func (c *call) headLimits() error {
 		}
 	}
 	if size > maxHeaders {
-		return refuse(http.StatusRequestHeaderFieldsTooLarge, "RequestHeadersTooLarge",
+		return wire.Refuse(http.StatusRequestHeaderFieldsTooLarge, "RequestHeadersTooLarge",
 			"The request headers are too large.")
 	}
 	return nil
@@ -96,7 +97,7 @@ const (
 )
 
 func tooManyLarge() error {
-	f := unavailable("Too many large requests are being read.")
-	f.early = true
+	f := wire.Unavailable("Too many large requests are being read.")
+	f.Early = true
 	return f
 }

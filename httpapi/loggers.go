@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/go-hclog"
+
+	"keyquorum/httpapi/wire"
 )
 
 // The level of a node's log can be changed while it runs, by the calls that Vault has for it. All
@@ -37,7 +39,7 @@ func logLevel(c *call, _ *none) (logLevelData, error) {
 func setLogLevel(c *call, q *logLevelData) (none, error) {
 	level := hclog.LevelFromString(strings.TrimSpace(q.Level))
 	if level == hclog.NoLevel || level == hclog.Off {
-		return none{}, refuse(http.StatusBadRequest, "",
+		return none{}, wire.Refuse(http.StatusBadRequest, "",
 			"level must be trace, debug, info, warn or error")
 	}
 	c.h.log.SetLevel(level)

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"golang.org/x/time/rate"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
@@ -43,8 +44,8 @@ var textFormat = []string{string(expfmt.NewFormat(expfmt.TypeTextPlain))}
 // showMetrics answers in Prometheus' text format, with and without format=prometheus. Vault's JSON
 // is not there.
 func showMetrics(c *call) error {
-	if f := query(c.r.URL.RawQuery, "format"); f != "" && f != "prometheus" {
-		return refuse(http.StatusBadRequest, "", "the only metric format is prometheus")
+	if f := wire.Query(c.r.URL.RawQuery, "format"); f != "" && f != "prometheus" {
+		return wire.Refuse(http.StatusBadRequest, "", "the only metric format is prometheus")
 	}
 	text, err := c.h.metrics.text(c.authorized)
 	if err != nil {

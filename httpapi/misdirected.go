@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
+
+	"keyquorum/httpapi/wire"
 )
 
 // Requests for a vault, or for a token, may come to a host that is neither a vault's nor a login
@@ -31,13 +33,13 @@ func forLogin(r *http.Request, _ *mux.RouteMatch) bool {
 	var segments [maxSegments]string
 	path := splitPath(r.URL.EscapedPath(), true, &segments)
 	var ignored params
-	rt, allow, _ := find(loginPaths, r.Method, path, equalFold, &ignored)
+	rt, allow, _ := find(loginPaths, r.Method, path, wire.EqualFold, &ignored)
 	return (rt != nil || allow != nil) && path[0] != "v1"
 }
 
 var loginPaths = tokenRoutes()
 
-func (h *Handler) misdirected() *failure {
+func (h *Handler) misdirected() *wire.Failure {
 	message := "This node serves no vaults: it was started without a zone."
 	if len(h.zones) > 0 {
 		var hosts []string
@@ -47,5 +49,5 @@ func (h *Handler) misdirected() *failure {
 		message = "This host is no vault's and no login host. Those of this server are " +
 			strings.Join(hosts, ", ") + "."
 	}
-	return refuse(http.StatusMisdirectedRequest, "MisdirectedRequest", message)
+	return wire.Refuse(http.StatusMisdirectedRequest, "MisdirectedRequest", message)
 }

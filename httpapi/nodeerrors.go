@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 	"keyquorum/vault"
 )
@@ -17,7 +18,7 @@ const uninitialized = "this node is not initialized: run `keyquorum operator ini
 // secrets, and an operator needs them: what is not in the table is answered 500 with its text, as
 // these clients are used to.
 func nodeFailure(err error) error {
-	var known *failure
+	var known *wire.Failure
 	var peer *node.PeerError
 	var short *node.ShortError
 	var ceremony *node.CeremonyError
@@ -32,38 +33,38 @@ func nodeFailure(err error) error {
 	case errors.As(err, &domain):
 		return domain
 	case errors.Is(err, node.ErrInitialized):
-		return refuse(http.StatusBadRequest, "", "Vault is already initialized")
+		return wire.Refuse(http.StatusBadRequest, "", "Vault is already initialized")
 	case errors.Is(err, node.ErrUninitialized):
-		return refuse(http.StatusBadRequest, "", uninitialized)
+		return wire.Refuse(http.StatusBadRequest, "", uninitialized)
 	case errors.Is(err, node.ErrForeignSnapshot):
-		return refuse(http.StatusBadRequest, "", err.Error())
+		return wire.Refuse(http.StatusBadRequest, "", err.Error())
 	case errors.Is(err, node.ErrUnknown):
-		return unavailable(err.Error())
+		return wire.Unavailable(err.Error())
 	case errors.Is(err, node.ErrRestoredMeanwhile), errors.Is(err, node.ErrRestoreSwept),
 		errors.Is(err, node.ErrMembersChanged):
-		return refuse(http.StatusConflict, "", err.Error())
+		return wire.Refuse(http.StatusConflict, "", err.Error())
 	case errors.Is(err, node.ErrUnsealed):
-		return refuse(http.StatusBadRequest, "", "vault is unsealed")
+		return wire.Refuse(http.StatusBadRequest, "", "vault is unsealed")
 	case errors.Is(err, node.ErrIDRemoved):
-		return refuse(http.StatusGone, "", err.Error())
+		return wire.Refuse(http.StatusGone, "", err.Error())
 	case errors.Is(err, node.ErrInvalidAnswer):
-		return refuse(http.StatusBadRequest, "", "invalid answer given")
+		return wire.Refuse(http.StatusBadRequest, "", "invalid answer given")
 	case node.IsBadShare(err):
-		return refuse(http.StatusBadRequest, "", "invalid key: "+err.Error())
+		return wire.Refuse(http.StatusBadRequest, "", "invalid key: "+err.Error())
 	case errors.Is(err, node.ErrShares), errors.Is(err, node.ErrOtherCluster), errors.As(err, &peer),
 		errors.Is(err, node.ErrResealed), errors.Is(err, node.ErrSchedule), errors.As(err, &older),
 		errors.Is(err, node.ErrWrappersAltered), errors.As(err, &ceremony), errors.As(err, &waiting):
-		return refuse(http.StatusBadRequest, "", err.Error())
+		return wire.Refuse(http.StatusBadRequest, "", err.Error())
 	case errors.As(err, &short):
-		return unavailable("make room for this node first: " + short.Error())
+		return wire.Unavailable("make room for this node first: " + short.Error())
 	case errors.Is(err, node.ErrNoRoomHere), errors.Is(err, node.ErrNoRoom):
-		return unavailable(err.Error() + ": make room on its disk first")
+		return wire.Unavailable(err.Error() + ": make room on its disk first")
 	case errors.Is(err, node.ErrSealed):
-		return unavailable("Vault is sealed")
+		return wire.Unavailable("Vault is sealed")
 	case errors.Is(err, node.ErrUnavailable), errors.Is(err, node.ErrUnknown),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return unavailable(err.Error())
+		return wire.Unavailable(err.Error())
 	default:
-		return &failure{status: http.StatusInternalServerError, message: err.Error()}
+		return &wire.Failure{Status: http.StatusInternalServerError, Message: err.Error()}
 	}
 }

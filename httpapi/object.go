@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
@@ -36,15 +37,15 @@ func bringBackObject(c *call, _ *none) (comparisonData, error) {
 func (c *call) lookBack(verb func(*vault.Vaults, context.Context, vault.Operator, vault.Past,
 	vault.ObjectRef) (vault.Comparison, error)) (comparisonData, error) {
 	ref := vault.ObjectRef{
-		Vault: query(c.r.URL.RawQuery, "vault"), Type: query(c.r.URL.RawQuery, "type"),
-		Name: query(c.r.URL.RawQuery, "name"), Version: query(c.r.URL.RawQuery, "version"),
+		Vault: wire.Query(c.r.URL.RawQuery, "vault"), Type: wire.Query(c.r.URL.RawQuery, "type"),
+		Name: wire.Query(c.r.URL.RawQuery, "name"), Version: wire.Query(c.r.URL.RawQuery, "version"),
 	}
 	past, done, err := c.past()
 	if err != nil {
 		err = recordedHere(err)
 		c.detail = "vault=" + ref.Vault
 		if c.record(strings.ToLower(ref.Name), domainError(err)) != nil {
-			err = unrecorded("")
+			err = wire.Unrecorded("")
 		}
 		return comparisonData{}, err
 	}

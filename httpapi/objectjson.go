@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
@@ -33,16 +34,16 @@ func appendAttributes(dst []byte, a *vault.Attributes, extra string) []byte {
 	dst = append(dst, `,"attributes":{"enabled":`...)
 	dst = strconv.AppendBool(dst, a.Enabled)
 	if a.NotBefore != nil {
-		dst = appendInt(append(dst, `,"nbf":`...), *a.NotBefore)
+		dst = wire.AppendInt(append(dst, `,"nbf":`...), *a.NotBefore)
 	}
 	if a.Expires != nil {
-		dst = appendInt(append(dst, `,"exp":`...), *a.Expires)
+		dst = wire.AppendInt(append(dst, `,"exp":`...), *a.Expires)
 	}
-	dst = appendInt(append(dst, `,"created":`...), a.Created)
-	dst = appendInt(append(dst, `,"updated":`...), a.Updated)
+	dst = wire.AppendInt(append(dst, `,"created":`...), a.Created)
+	dst = wire.AppendInt(append(dst, `,"updated":`...), a.Updated)
 	dst = append(dst, `,"recoveryLevel":`...)
-	dst = appendString(dst, a.RecoveryLevel)
-	dst = appendInt(append(dst, `,"recoverableDays":`...), int64(a.RecoverableDays))
+	dst = wire.AppendString(dst, a.RecoveryLevel)
+	dst = wire.AppendInt(append(dst, `,"recoverableDays":`...), int64(a.RecoverableDays))
 	dst = append(dst, extra...)
 	return append(dst, '}')
 }
@@ -57,9 +58,9 @@ func appendTags(dst []byte, tags map[string]string) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendString(dst, name)
+		dst = wire.AppendString(dst, name)
 		dst = append(dst, ':')
-		dst = appendString(dst, tags[name])
+		dst = wire.AppendString(dst, tags[name])
 	}
 	return append(dst, '}')
 }
@@ -71,6 +72,6 @@ func appendDeletion(dst []byte, d *vault.Deletion, authority, collection, name s
 	}
 	dst = append(dst, `,"recoveryId":`...)
 	dst = appendID(dst, authority, "deleted"+collection, name, "")
-	dst = appendInt(append(dst, `,"deletedDate":`...), d.Deleted)
-	return appendInt(append(dst, `,"scheduledPurgeDate":`...), d.Purge)
+	dst = wire.AppendInt(append(dst, `,"deletedDate":`...), d.Deleted)
+	return wire.AppendInt(append(dst, `,"scheduledPurgeDate":`...), d.Purge)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
@@ -22,7 +23,7 @@ func (h *Handler) operators(routes []route) http.Handler {
 	})
 }
 
-func sysFormat(_ *call, f *failure, dst []byte) []byte { return f.appendSys(dst) }
+func sysFormat(_ *call, f *wire.Failure, dst []byte) []byte { return f.AppendSys(dst) }
 
 // operate does what comes before an operation. Whatever is not on the allow-list (route.open) needs
 // a token, paths that do not exist too.
@@ -81,14 +82,14 @@ func (c *call) absent(path, allow []string) error {
 	do := instead(called)
 	switch {
 	case allow != nil:
-		return methodNotAllowed(allow)
+		return wire.MethodNotAllowed(allow)
 	case len(path) == 0 || path[0] == "keyquorum" || slices.ContainsFunc(path, odd):
-		return refuse(http.StatusNotFound, "NotFound", "No such path. "+whereAllAre)
+		return wire.Refuse(http.StatusNotFound, "NotFound", "No such path. "+whereAllAre)
 	case do == "":
 		do = "Keyquorum has some of Vault's calls, and not this one."
 	}
 	called = called[:min(len(called), maxLogged)]
-	return refuse(http.StatusNotImplemented, "NotImplemented",
+	return wire.Refuse(http.StatusNotImplemented, "NotImplemented",
 		c.r.Method+" /v1/"+called+" is not served: "+do+" "+whereAllAre)
 }
 
@@ -104,7 +105,7 @@ func (c *call) method() (string, error) {
 	if c.r.Method != http.MethodGet {
 		return c.r.Method, nil
 	}
-	list, err := queryBool(c.r.URL.RawQuery, "list")
+	list, err := wire.QueryBool(c.r.URL.RawQuery, "list")
 	if list {
 		return "LIST", nil
 	}
@@ -137,10 +138,11 @@ func (c *call) identify(token []byte) error {
 		return nil
 	}
 	c.operator, c.authorized = vault.Operator{}, false
-	if f := failureOf(err); f.status != http.StatusUnauthorized && f.status != http.StatusForbidden {
+	if f := wire.FailureOf(err); f.Status != http.StatusUnauthorized &&
+		f.Status != http.StatusForbidden {
 		return err
 	}
-	return &failure{status: http.StatusForbidden, message: denied(token)}
+	return &wire.Failure{Status: http.StatusForbidden, Message: denied(token)}
 }
 
 // operatorOf asks nobody where the operation is this node's alone.
@@ -163,11 +165,11 @@ func denied(token []byte) string {
 func (c *call) notServing(err error) error {
 	switch h := c.h.n.Health(); {
 	case !h.Initialized:
-		return unavailable(uninitialized)
+		return wire.Unavailable(uninitialized)
 	case h.Sealed:
-		return unavailable("Vault is sealed")
+		return wire.Unavailable("Vault is sealed")
 	}
-	return unavailable(err.Error())
+	return wire.Unavailable(err.Error())
 }
 
 // token reads the header that Vault's clients send, or the usual one.
@@ -190,12 +192,12 @@ func (c *call) conditions() error {
 	ns := strings.Trim(c.r.Header.Get("X-Vault-Namespace"), "/")
 	if ns != "" && ns != "root" {
 		if strings.HasPrefix(c.route.shape, "sys/") {
-			return refuse(http.StatusBadRequest, "", "operation unavailable in namespaces")
+			return wire.Refuse(http.StatusBadRequest, "", "operation unavailable in namespaces")
 		}
-		return refuse(http.StatusNotFound, "", "no such namespace")
+		return wire.Refuse(http.StatusNotFound, "", "no such namespace")
 	}
 	if ttl := c.r.Header.Get("X-Vault-Wrap-TTL"); ttl != "" && ttl != "0" {
-		return refuse(http.StatusBadRequest, "", "response wrapping is not supported")
+		return wire.Refuse(http.StatusBadRequest, "", "response wrapping is not supported")
 	}
 	if !c.authorized {
 		return nil // X-Vault-Index holds a connection for seconds: not of somebody unknown
@@ -208,12 +210,12 @@ func (c *call) recordRefused(err error) error {
 	if err == nil || c.vaults == nil && (c.route == nil || !c.route.open) {
 		return err // without keys there is no telling who asked, and nothing but open routes is served
 	}
-	f := failureOf(err)
-	if !f.early {
+	f := wire.FailureOf(err)
+	if !f.Early {
 		return err
 	}
-	if c.record("", f.domain()) != nil {
-		return unrecorded("")
+	if c.record("", f.Domain()) != nil {
+		return wire.Unrecorded("")
 	}
 	return err
 }
@@ -257,7 +259,7 @@ func recorded[Req, Resp any](act func(c *call, req *Req) (Resp, error),
 		resp, err := act(c, req)
 		err = recordedHere(err)
 		if rerr := c.record(object(req), domainError(err)); rerr != nil {
-			return resp, unrecorded(c.mayHaveHappened())
+			return resp, wire.Unrecorded(c.mayHaveHappened())
 		}
 		return resp, err
 	}, write)
@@ -268,8 +270,8 @@ func recordedHere(err error) error {
 	if err == nil {
 		return nil
 	}
-	f := *failureOf(err)
-	f.early = false
+	f := *wire.FailureOf(err)
+	f.Early = false
 	return &f
 }
 
@@ -286,7 +288,7 @@ func domainError(err error) error {
 	if err == nil {
 		return nil
 	}
-	return failureOf(err).domain()
+	return wire.FailureOf(err).Domain()
 }
 
 // nothing is the object of an operation on the node itself.
@@ -306,7 +308,7 @@ func writeData[Resp any](c *call, data *Resp) error {
 // it: under "data", and each of its members at top level. No data of ours has a member called as
 // one of the envelope's.
 func appendEnvelope(dst []byte, requestID string, data []byte) []byte {
-	dst = appendString(append(dst, `{"request_id":`...), requestID)
+	dst = wire.AppendString(append(dst, `{"request_id":`...), requestID)
 	dst = append(dst, `,"lease_id":"","renewable":false,"lease_duration":0,"data":`...)
 	dst = append(dst, data...)
 	dst = append(dst, `,"wrap_info":null,"warnings":null,"auth":null`...)
@@ -326,12 +328,12 @@ func (c *call) awaitIndex(header string) error {
 	}
 	index, err := strconv.ParseUint(header, 10, 64)
 	if err != nil {
-		return refuse(http.StatusBadRequest, "", "X-Vault-Index is not an index of this cluster")
+		return wire.Refuse(http.StatusBadRequest, "", "X-Vault-Index is not an index of this cluster")
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, indexWait)
 	defer cancel()
 	if err := c.h.n.Wait(ctx, index); err != nil {
-		return refuse(http.StatusPreconditionFailed, "", "required index state not present")
+		return wire.Refuse(http.StatusPreconditionFailed, "", "required index state not present")
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
@@ -12,11 +13,11 @@ const pageSize = 25
 
 // page reads what a listing was asked for.
 func (c *call) page() (vault.PageRequest, error) {
-	p := vault.PageRequest{After: query(c.r.URL.RawQuery, "$skiptoken"), Max: pageSize}
-	if m := query(c.r.URL.RawQuery, "maxresults"); m != "" {
+	p := vault.PageRequest{After: wire.Query(c.r.URL.RawQuery, "$skiptoken"), Max: pageSize}
+	if m := wire.Query(c.r.URL.RawQuery, "maxresults"); m != "" {
 		n, err := strconv.Atoi(m)
 		if err != nil || n < 1 || n > pageSize {
-			return p, badParameter("maxresults must be between 1 and 25.")
+			return p, wire.BadParameter("maxresults must be between 1 and 25.")
 		}
 		p.Max = n
 	}
@@ -37,7 +38,7 @@ func writePage[T any](c *call, p *vault.Page[T], item func([]byte, *T) []byte) e
 	if p.Next == "" {
 		dst = append(dst, "null"...)
 	} else {
-		dst = appendString(dst, c.nextLink(p.Next))
+		dst = wire.AppendString(dst, c.nextLink(p.Next))
 	}
 	*c.out = append(dst, '}')
 	return nil
@@ -47,7 +48,7 @@ func (c *call) nextLink(token string) string {
 	link := "https://" + c.place.authority + c.r.URL.EscapedPath() + "?api-version=" +
 		url.QueryEscape(c.version) +
 		"&$skiptoken=" + url.QueryEscape(token)
-	if m := query(c.r.URL.RawQuery, "maxresults"); m != "" {
+	if m := wire.Query(c.r.URL.RawQuery, "maxresults"); m != "" {
 		link += "&maxresults=" + url.QueryEscape(m)
 	}
 	return link

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
+
+	"keyquorum/httpapi/wire"
 )
 
 // planes builds the router. Its matchers are functions: gorilla's patterns are regular expressions
@@ -63,6 +65,6 @@ func under(collection string) mux.MatcherFunc {
 		if strings.IndexByte(first, '%') >= 0 {
 			first, _ = url.PathUnescape(first)
 		}
-		return equalFold(first, collection)
+		return wire.EqualFold(first, collection)
 	}
 }

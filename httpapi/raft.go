@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
@@ -61,19 +62,19 @@ func join(c *call, q *joinRequest) (joinData, error) {
 	h := c.h.n.Health()
 	switch {
 	case h.Initialized && !h.Sealed && !h.Removed:
-		return joinData{}, &failure{status: http.StatusInternalServerError,
-			message: "node must be sealed before joining"}
+		return joinData{}, &wire.Failure{Status: http.StatusInternalServerError,
+			Message: "node must be sealed before joining"}
 	case q.AutoJoin != "" || q.ClientCert != "" || q.ClientKey != "":
-		return joinData{}, refuse(http.StatusBadRequest, "",
+		return joinData{}, wire.Refuse(http.StatusBadRequest, "",
 			"auto_join and leader_client_cert are not supported")
 	}
 	ch, err := newChallenger(q.Leader, []byte(q.CACert), q.ServerName, c.h.dial, c.h.n.Says())
 	if err != nil {
-		return joinData{}, refuse(http.StatusBadRequest, "", err.Error())
+		return joinData{}, wire.Refuse(http.StatusBadRequest, "", err.Error())
 	}
 	if !c.nearby() && !c.h.askers.Allow() {
-		return joinData{}, &failure{status: http.StatusTooManyRequests,
-			message: "too many attempts to join"}
+		return joinData{}, &wire.Failure{Status: http.StatusTooManyRequests,
+			Message: "too many attempts to join"}
 	}
 	if h.Initialized {
 		return c.joinedAlready(ch)
@@ -86,7 +87,7 @@ func join(c *call, q *joinRequest) (joinData, error) {
 		return joinData{Joined: true}, nil
 	}
 	if err := c.h.n.Join(c.ctx, ch, q.NonVoter); err != nil {
-		if f := failureOf(nodeFailure(err)); f.status == http.StatusBadRequest {
+		if f := wire.FailureOf(nodeFailure(err)); f.Status == http.StatusBadRequest {
 			return joinData{}, f
 		}
 		c.h.log.Warn("joining the cluster failed", "request_id", c.req.ID, "error", err)
@@ -105,7 +106,7 @@ func (c *call) searching() error {
 	}
 	c.h.log.Warn("refused a join that another machine asked for: no place that the configuration "+
 		"names in retry_join has let this node join yet", "request_id", c.req.ID)
-	return refuse(http.StatusBadRequest, "", "this node joins the cluster that it finds at the "+
+	return wire.Refuse(http.StatusBadRequest, "", "this node joins the cluster that it finds at the "+
 		"places that its configuration names in retry_join, and none has let it join yet: its status "+
 		"and its log say why. To have it join another cluster, change the configuration, or ask from "+
 		"its own machine (keyquorum operator raft join, at its loopback address)")
@@ -130,9 +131,9 @@ func (c *call) joinedAlready(ch node.Challenger) (joinData, error) {
 	}
 	c.h.log.Warn("a member was told to join again, and the one that was named could not be asked",
 		"error", err)
-	return joinData{}, &failure{
-		status: http.StatusInternalServerError,
-		message: "failed to join raft cluster: this node is a member of a cluster already, " +
+	return joinData{}, &wire.Failure{
+		Status: http.StatusInternalServerError,
+		Message: "failed to join raft cluster: this node is a member of a cluster already, " +
 			"and the one to join did not answer; this node's log says more",
 	}
 }
@@ -145,8 +146,8 @@ func (c *call) unjoined(err error) error {
 	if c.nearby() {
 		why = err.Error()
 	}
-	return &failure{status: http.StatusInternalServerError,
-		message: "failed to join raft cluster: " + why}
+	return &wire.Failure{Status: http.StatusInternalServerError,
+		Message: "failed to join raft cluster: " + why}
 }
 
 // nearby: the caller is on this machine, and nobody else had to say so.
@@ -182,11 +183,11 @@ type sealConfigData struct {
 // anyone could fill the log.
 func bootstrapChallenge(c *call, q *challengeBody) (challengeData, error) {
 	if c.vaults == nil {
-		return challengeData{}, unavailable("Vault is sealed")
+		return challengeData{}, wire.Unavailable("Vault is sealed")
 	}
 	if !validServerID(q.ServerID) {
 		return challengeData{},
-			refuse(http.StatusBadRequest, "", "server_id must be 32 hexadecimal digits")
+			wire.Refuse(http.StatusBadRequest, "", "server_id must be 32 hexadecimal digits")
 	}
 	if said := c.r.Header.Get(releaseHeader); said != "" { // else the second call tells
 		if err := c.h.n.WorksWith(said); err != nil {
@@ -221,11 +222,11 @@ type admissionData struct {
 // bootstrapAnswer admits a node that has proved that it was given the unseal shares (decision 17).
 func bootstrapAnswer(c *call, q *answerBody) (admissionData, error) {
 	if c.vaults == nil {
-		return admissionData{}, unavailable("Vault is sealed")
+		return admissionData{}, wire.Unavailable("Vault is sealed")
 	}
 	if !validServerID(q.ServerID) {
 		return admissionData{},
-			refuse(http.StatusBadRequest, "", "server_id must be 32 hexadecimal digits")
+			wire.Refuse(http.StatusBadRequest, "", "server_id must be 32 hexadecimal digits")
 	}
 	if err := c.h.n.WorksWith(c.r.Header.Get(releaseHeader)); err != nil {
 		return admissionData{}, nodeFailure(err)
@@ -287,7 +288,7 @@ type removeRequest struct {
 
 func removePeer(c *call, q *removeRequest) (none, error) {
 	if q.ServerID == "" {
-		return none{}, refuse(http.StatusBadRequest, "", "no server id provided")
+		return none{}, wire.Refuse(http.StatusBadRequest, "", "no server id provided")
 	}
 	return none{}, nodeFailure(c.h.n.RemovePeer(c.ctx, q.ServerID, q.Force))
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
@@ -58,7 +59,7 @@ func (q *rekeyRequest) check() error {
 	case text == "":
 		return nil
 	}
-	return refuse(http.StatusBadRequest, "", text)
+	return wire.Refuse(http.StatusBadRequest, "", text)
 }
 
 // rekeyData is where a rekey stands, and what came of a share.

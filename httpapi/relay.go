@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
@@ -38,7 +39,7 @@ type relayedData struct {
 func relay(c *call, q *relayRequest) (relayData, error) {
 	defer clear(q.Key)
 	if len(q.Key) == 0 {
-		return relayData{}, refuse(http.StatusBadRequest, "",
+		return relayData{}, wire.Refuse(http.StatusBadRequest, "",
 			"'key' must be specified in request body as JSON")
 	}
 	share, err := decodeShare(q.Key)

@@ -1,6 +1,9 @@
 package httpapi
 
-import "keyquorum/vault"
+import (
+	"keyquorum/httpapi/wire"
+	"keyquorum/vault"
+)
 
 // releaseRequest is the body of a release.
 type releaseRequest struct{ target, nonce, enc string }
@@ -14,7 +17,7 @@ func (q *releaseRequest) Member(name, value []byte) error {
 	case "enc":
 		return textValue("enc", value, &q.enc)
 	default:
-		return errUnknownMember
+		return wire.ErrUnknownMember
 	}
 }
 
@@ -27,19 +30,19 @@ func releaseKey(c *call, q *releaseRequest) (string, error) {
 
 // releasePayload is what a released key's JWS says.
 func (c *call) releasePayload(q *releaseRequest, k *vault.Key, wrapped []byte) []byte {
-	dst := appendString([]byte(`{"request":{"api-version":`), c.version)
-	dst = appendString(append(dst, `,"enc":`...), q.enc)
+	dst := wire.AppendString([]byte(`{"request":{"api-version":`), c.version)
+	dst = wire.AppendString(append(dst, `,"enc":`...), q.enc)
 	dst = appendID(append(dst, `,"kid":`...), c.place.authority, "keys", k.Name, k.Version)
-	dst = appendString(append(dst, `,"nonce":`...), q.nonce)
+	dst = wire.AppendString(append(dst, `,"nonce":`...), q.nonce)
 	dst = append(dst, `},"response":{"key":{`...)
 	dst = c.appendJWK(dst, k)
-	dst = appendBinary(append(dst[:len(dst)-1], `,"key_hsm":`...), wrapped)
+	dst = wire.AppendBinary(append(dst[:len(dst)-1], `,"key_hsm":`...), wrapped)
 	return append(c.appendKeyRest(append(dst, '}'), k), `}}}`...)
 }
 
 // writeToken answers with a compact JWS.
 func writeToken(c *call, token *string) error {
-	*c.out = append(appendString(append(*c.out, `{"value":`...), *token), '}')
+	*c.out = append(wire.AppendString(append(*c.out, `{"value":`...), *token), '}')
 	return nil
 }
 
@@ -48,8 +51,8 @@ func appendReleasePolicy(dst []byte, p *vault.ReleasePolicy) []byte {
 	if p == nil {
 		return dst
 	}
-	dst = appendString(append(dst, `,"release_policy":{"contentType":`...), p.ContentType)
-	dst = appendBinary(append(dst, `,"data":`...), p.Data)
+	dst = wire.AppendString(append(dst, `,"release_policy":{"contentType":`...), p.ContentType)
+	dst = wire.AppendBinary(append(dst, `,"data":`...), p.Data)
 	if p.Immutable {
 		return append(dst, `,"immutable":true}`...)
 	}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"slices"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
@@ -45,7 +46,7 @@ type secretRequest struct {
 func (q *secretRequest) Member(name, value []byte) (err error) {
 	switch string(name) {
 	case "value":
-		q.value, err = textBytes("value", value)
+		q.value, err = wire.TextBytes("value", value)
 	case "contentType":
 		err = optionalText("contentType", value, &q.ContentType)
 	default:
@@ -60,10 +61,10 @@ func changeMember(ch *vault.Change, name, value []byte) error {
 	case "tags":
 		return textMap("tags", value, &ch.Tags)
 	case "attributes":
-		if !isNull(value) && value[0] != '{' {
-			return invalidProperty("attributes")
+		if !wire.IsNull(value) && value[0] != '{' {
+			return wire.InvalidProperty("attributes")
 		}
-		return eachKnown(value, func(name, value []byte) error {
+		return wire.EachKnown(value, func(name, value []byte) error {
 			switch string(name) {
 			case "enabled":
 				return boolValue("attributes.enabled", value, &ch.Enabled)
@@ -74,10 +75,10 @@ func changeMember(ch *vault.Change, name, value []byte) error {
 			case "exportable":
 				return boolValue("attributes.exportable", value, &ch.Exportable)
 			}
-			return errUnknownMember
+			return wire.ErrUnknownMember
 		})
 	}
-	return errUnknownMember
+	return wire.ErrUnknownMember
 }
 
 func setSecret(c *call, q *secretRequest) (vault.Secret, error) {
@@ -87,7 +88,7 @@ func setSecret(c *call, q *secretRequest) (vault.Secret, error) {
 // getSecret has the value opened in the buffer of the request's body, which has none.
 func getSecret(c *call, _ *none) (vault.Secret, error) {
 	if c.body == nil {
-		c.body = takeBuffer()
+		c.body = wire.TakeBuffer()
 	}
 	return c.vaults.GetSecret(c.ctx, c.caller, c.params[0], c.params[1], *c.body)
 }
@@ -142,7 +143,7 @@ func writeSecretValue(c *call, s *vault.Secret) error {
 	dst := slices.Grow(*c.out, 6*len(s.Value)+4<<10)
 	*c.out = dst
 	dst = append(dst, `{"value":`...)
-	dst = appendString(dst, s.Value)
+	dst = wire.AppendString(dst, s.Value)
 	*c.out = append(c.appendSecret(append(dst, ','), s, s.Version), '}')
 	s.Value.Zero()
 	return nil
@@ -171,7 +172,7 @@ func (c *call) appendSecret(dst []byte, s *vault.Secret, version string) []byte 
 	dst = append(dst, `"id":`...)
 	dst = appendID(dst, c.place.authority, "secrets", s.Name, version)
 	if s.ContentType != "" {
-		dst = appendString(append(dst, `,"contentType":`...), s.ContentType)
+		dst = wire.AppendString(append(dst, `,"contentType":`...), s.ContentType)
 	}
 	dst = appendAttributes(dst, &s.Attributes, "")
 	dst = appendTags(dst, s.Tags)

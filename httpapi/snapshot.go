@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
@@ -21,9 +22,9 @@ func saveSnapshot(c *call, _ *none) (node.Snapshot, error) {
 	case c.h.saving <- struct{}{}:
 		c.room = c.h.saving
 	default:
-		f := refuse(http.StatusTooManyRequests, "", "this node sends "+strconv.Itoa(maxSaving)+
+		f := wire.Refuse(http.StatusTooManyRequests, "", "this node sends "+strconv.Itoa(maxSaving)+
 			" snapshots already: wait until one has ended, or ask another node")
-		f.retryAfter = 5 * time.Second
+		f.RetryAfter = 5 * time.Second
 		return node.Snapshot{}, f
 	}
 	s, err := c.h.n.Snapshot(c.ctx)
@@ -74,18 +75,18 @@ func (c *call) readSnapshot(done string) (*node.SnapshotFile, error) {
 	case c.h.restoring <- struct{}{}:
 		c.room = c.h.restoring
 	default:
-		return nil, refuse(http.StatusConflict, "",
+		return nil, wire.Refuse(http.StatusConflict, "",
 			"this node reads a snapshot already: wait until that has ended")
 	}
 	body := &arrival{r: c.r.Body, conn: http.NewResponseController(c.w),
 		end: c.req.Start.Add(restoreTime)}
 	s, err := node.ReadSnapshot(body, maxRestored)
 	if body.err != nil {
-		return nil, refuse(http.StatusBadRequest, "", "the snapshot did not come as a whole: "+
+		return nil, wire.Refuse(http.StatusBadRequest, "", "the snapshot did not come as a whole: "+
 			"it was cut off, or nothing came for "+streamStall.String()+". "+done)
 	}
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "", err.Error()+". "+done)
+		return nil, wire.Refuse(http.StatusBadRequest, "", err.Error()+". "+done)
 	}
 	return s, nil
 }

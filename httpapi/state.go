@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
@@ -20,16 +21,16 @@ type stateData struct {
 // is given: whoever asks all nodes for one index can compare them (I9).
 func state(c *call, _ *none) (stateData, error) {
 	var index uint64
-	if q := query(c.r.URL.RawQuery, "index"); q != "" {
+	if q := wire.Query(c.r.URL.RawQuery, "index"); q != "" {
 		var err error
 		if index, err = strconv.ParseUint(q, 10, 64); err != nil {
-			return stateData{}, refuse(http.StatusBadRequest, "",
+			return stateData{}, wire.Refuse(http.StatusBadRequest, "",
 				"bad value for index: it is a number, 0 or more")
 		}
 	}
 	s, err := c.h.n.State(c.ctx, index)
 	if errors.Is(err, node.ErrForgotten) {
-		return stateData{}, refuse(http.StatusGone, "", err.Error())
+		return stateData{}, wire.Refuse(http.StatusGone, "", err.Error())
 	}
 	return stateData{s.NodeID, s.Index, s.Generation, hex.EncodeToString(s.Digest[:])},
 		nodeFailure(err)

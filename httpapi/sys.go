@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 	"keyquorum/vault"
 )
@@ -161,7 +162,7 @@ type healthQuery struct {
 func readHealthQuery(raw string) (healthQuery, error) {
 	q := healthQuery{statuses: map[string]int{}}
 	for _, name := range []string{"standbyok", "perfstandbyok"} {
-		yes, err := queryBool(raw, name)
+		yes, err := wire.QueryBool(raw, name)
 		if err != nil {
 			return q, err
 		}
@@ -171,13 +172,14 @@ func readHealthQuery(raw string) (healthQuery, error) {
 		"activecode", "standbycode", "performancestandbycode", "drsecondarycode",
 		"removedcode", "haunhealthycode", "uninitcode", "sealedcode",
 	} {
-		v := query(raw, name)
+		v := wire.Query(raw, name)
 		if v == "" {
 			continue
 		}
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 200 || n > 599 {
-			return q, refuse(http.StatusBadRequest, "", "bad value for "+name+": it is a status, 200 to 599")
+			return q, wire.Refuse(http.StatusBadRequest, "",
+				"bad value for "+name+": it is a status, 200 to 599")
 		}
 		q.statuses[name] = n
 	}
@@ -267,7 +269,7 @@ type leaderData struct {
 func leader(c *call, _ *none) (leaderData, error) {
 	h := c.h.n.Health()
 	if h.Sealed || !h.Initialized {
-		return leaderData{}, unavailable("Vault is sealed")
+		return leaderData{}, wire.Unavailable("Vault is sealed")
 	}
 	l := c.h.n.Leader(c.asking())
 	if l.ClusterAddr != "" {
@@ -321,7 +323,7 @@ func (q *initRequest) check() error {
 			return nil
 		}
 	}
-	return refuse(http.StatusBadRequest, "", text)
+	return wire.Refuse(http.StatusBadRequest, "", text)
 }
 
 func (q *initRequest) recipients() (to node.InitRecipients, err error) {
@@ -345,7 +347,7 @@ func initialize(c *call, q *initRequest) (node.InitResult, error) {
 	c.detail = fmt.Sprintf("shares=%d threshold=%d", q.Shares, q.Threshold)
 	begins := vault.Unkeyed{Request: c.req, Operation: "sys/init", Detail: c.detail, Begins: true}
 	if err := c.h.n.Record(begins); err != nil {
-		return node.InitResult{}, unrecorded(" Nothing was done.")
+		return node.InitResult{}, wire.Unrecorded(" Nothing was done.")
 	}
 	r, err := c.h.n.InitFor(c.ctx, q.Shares, q.Threshold, to)
 	return r, nodeFailure(err)
@@ -358,7 +360,7 @@ func initShows(*node.InitResult) bool { return true }
 func writeInit(c *call, r *node.InitResult) error {
 	data := make([]byte, 0, 128*len(r.Shares)+len(r.RootToken)*6+256)
 	data = appendShares(append(data, '{'), r.Shares)
-	data = append(appendString(append(data, `,"root_token":`...), r.RootToken), '}')
+	data = append(wire.AppendString(append(data, `,"root_token":`...), r.RootToken), '}')
 	r.RootToken.Zero()
 	*c.out = appendEnvelope(*c.out, c.req.ID, data)
 	clear(data)
@@ -370,7 +372,7 @@ type secretText []byte
 
 // UnmarshalJSON copies the unquoted bytes: b belongs to the decoder.
 func (s *secretText) UnmarshalJSON(b []byte) error {
-	text, err := textBytes("key", append([]byte(nil), b...))
+	text, err := wire.TextBytes("key", append([]byte(nil), b...))
 	*s = text
 	return err
 }
@@ -385,14 +387,14 @@ func unseal(c *call, q *unsealRequest) (sealStatusData, error) {
 	defer clear(q.Key)
 	switch sealed := c.h.n.SealStatus().Sealed; {
 	case q.Migrate:
-		return sealStatusData{}, refuse(http.StatusBadRequest, "", "seal migration is not supported")
+		return sealStatusData{}, wire.Refuse(http.StatusBadRequest, "", "seal migration is not supported")
 	case q.Reset && !sealed:
-		return sealStatusData{}, refuse(http.StatusBadRequest, "", "vault is unsealed")
+		return sealStatusData{}, wire.Refuse(http.StatusBadRequest, "", "vault is unsealed")
 	case q.Reset && len(q.Key) == 0:
-		return sealStatusData{}, refuse(http.StatusBadRequest, "",
+		return sealStatusData{}, wire.Refuse(http.StatusBadRequest, "",
 			"a reset takes a share too, as 'key': otherwise any stranger could throw the progress away")
 	case len(q.Key) == 0:
-		return sealStatusData{}, refuse(http.StatusBadRequest, "",
+		return sealStatusData{}, wire.Refuse(http.StatusBadRequest, "",
 			"'key' must be specified in request body as JSON, with 'reset' to forget the shares given so far")
 	case !sealed:
 		return sealStatusOf(c.h.n.SealStatus()), nil
@@ -441,12 +443,12 @@ func decodeShare(text []byte) ([]byte, error) {
 	if share, ok := node.DecodeShare(text); ok {
 		return share, nil
 	}
-	return nil, refuse(http.StatusBadRequest, "", "'key' must be a valid hex or base64 string")
+	return nil, wire.Refuse(http.StatusBadRequest, "", "'key' must be a valid hex or base64 string")
 }
 
 func sealNode(c *call, _ *none) (none, error) {
-	if query(c.r.URL.RawQuery, "scope") != "" {
-		return none{}, refuse(http.StatusBadRequest, "",
+	if wire.Query(c.r.URL.RawQuery, "scope") != "" {
+		return none{}, wire.Refuse(http.StatusBadRequest, "",
 			"a seal call seals the node that gets it; 'scope' is not supported")
 	}
 	return none{}, nodeFailure(c.h.n.Seal(c.ctx))

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"keyquorum/httpapi/wire"
 )
 
 // A Throttle bounds how many requests this node takes from one application to one vault.
@@ -100,8 +102,8 @@ func (c *call) unthrottled() error {
 		return nil
 	}
 	c.h.meters.throttled.Add(1)
-	f := refuse(http.StatusTooManyRequests, "Throttled",
+	f := wire.Refuse(http.StatusTooManyRequests, "Throttled",
 		"Request was not processed because too many requests were received. Reason: this application sends more to this vault than a node takes.")
-	f.retryAfter = t.pause()
+	f.RetryAfter = t.pause()
 	return f
 }

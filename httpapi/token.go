@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
@@ -57,12 +58,12 @@ func (c *call) login(routes []route) error {
 	var segments [maxSegments]string
 	// Of an authority with a slash at its end come two slashes.
 	path := splitPath(c.r.URL.EscapedPath(), true, &segments)
-	rt, allow, _ := find(routes, c.r.Method, path, equalFold, &c.params)
+	rt, allow, _ := find(routes, c.r.Method, path, wire.EqualFold, &c.params)
 	if rt == nil {
 		return missing(allow)
 	}
 	if !validTenant(c.params[0]) || !validPort(c.place.port) {
-		return notFound()
+		return wire.NotFound()
 	}
 	c.route = rt
 	return c.perform()
@@ -71,7 +72,7 @@ func (c *call) login(routes []route) error {
 // validTenant: what a tenant can be called, since it is echoed in URLs.
 func validTenant(s string) bool {
 	for i := range len(s) {
-		if !alphanumeric(s[i]) && s[i] != '-' && s[i] != '.' {
+		if !wire.Alphanumeric(s[i]) && s[i] != '-' && s[i] != '.' {
 			return false
 		}
 	}
@@ -90,7 +91,7 @@ func openidConfiguration(c *call) error {
 		{`,"token_endpoint":`, "/oauth2/token"},
 		{`,"jwks_uri":`, "/discovery/keys"},
 	} {
-		dst = appendString(append(dst, m[0]...), authority+m[1])
+		dst = wire.AppendString(append(dst, m[0]...), authority+m[1])
 	}
 	*c.out = append(dst, `,"token_endpoint_auth_methods_supported":`+
 		`["client_secret_post","client_secret_basic"]}`...)
@@ -100,7 +101,7 @@ func openidConfiguration(c *call) error {
 func signingKeys(c *call) error {
 	v, err := c.h.n.Vaults()
 	if err != nil {
-		return unavailable("sealed")
+		return wire.Unavailable("sealed")
 	}
 	keys, err := v.JWKS()
 	*c.out = append(*c.out, keys...)
@@ -112,7 +113,7 @@ func signingKeys(c *call) error {
 func issueToken(c *call) error {
 	var err error
 	if c.vaults, err = c.h.n.Vaults(); err != nil {
-		return unavailable("sealed")
+		return wire.Unavailable("sealed")
 	}
 	token, life, err := c.issue()
 	if err != nil {
@@ -120,9 +121,9 @@ func issueToken(c *call) error {
 	}
 	c.shown(application)
 	seconds := int64(life / time.Second)
-	dst := appendInt(append(*c.out, `{"token_type":"Bearer","expires_in":`...), seconds)
-	dst = appendInt(append(dst, `,"ext_expires_in":`...), seconds)
-	dst = appendString(append(dst, `,"access_token":`...), token)
+	dst := wire.AppendInt(append(*c.out, `{"token_type":"Bearer","expires_in":`...), seconds)
+	dst = wire.AppendInt(append(dst, `,"ext_expires_in":`...), seconds)
+	dst = wire.AppendString(append(dst, `,"access_token":`...), token)
 	*c.out = append(dst, '}')
 	return nil
 }
@@ -135,8 +136,8 @@ func (c *call) issue() (string, time.Duration, error) {
 	if err := eachField(*c.body, q.field); err != nil {
 		return "", 0, err
 	}
-	credentials := takeBuffer()
-	defer giveBuffer(credentials)
+	credentials := wire.TakeBuffer()
+	defer wire.GiveBuffer(credentials)
 	if err := q.basic(c.r.Header.Get("Authorization"), credentials); err != nil {
 		return "", 0, err
 	}
@@ -215,7 +216,7 @@ func (q *tokenRequest) basic(header string, room *[]byte) error {
 // that grows leaves what it held behind.
 const maxBasic = 2 << 10
 
-func badBasic(message string) *failure {
+func badBasic(message string) *wire.Failure {
 	return oauthRefusal("invalid_request", "AADSTS900144: "+message)
 }
 
@@ -262,7 +263,7 @@ func (h *Handler) isResource(s string) bool {
 	}
 	host := strings.TrimSuffix(u.Hostname(), ".")
 	for i := range h.zones {
-		if equalFold(host, h.zones[i].Suffix) {
+		if wire.EqualFold(host, h.zones[i].Suffix) {
 			return true
 		}
 	}
@@ -297,7 +298,7 @@ func unescapeForm(b []byte) ([]byte, bool) {
 			if i+2 >= len(b) {
 				return nil, false
 			}
-			r, ok := hex4([]byte{'0', '0', b[i+1], b[i+2]})
+			r, ok := wire.Hex4([]byte{'0', '0', b[i+1], b[i+2]})
 			if !ok {
 				return nil, false
 			}
@@ -310,35 +311,35 @@ func unescapeForm(b []byte) ([]byte, bool) {
 	return b[:out], true
 }
 
-func oauthRefusal(code, message string) *failure {
-	return refuse(http.StatusBadRequest, code, message)
+func oauthRefusal(code, message string) *wire.Failure {
+	return wire.Refuse(http.StatusBadRequest, code, message)
 }
 
 // oauthFormat writes an error as RFC 6749 section 5.2 has it, with the members that the Microsoft
 // libraries show.
-func oauthFormat(c *call, f *failure, dst []byte) []byte {
+func oauthFormat(c *call, f *wire.Failure, dst []byte) []byte {
 	_, basic := basicCredentials(c.r.Header.Get("Authorization"))
-	if basic && f.status == http.StatusUnauthorized { // RFC 6749 section 5.2
+	if basic && f.Status == http.StatusUnauthorized { // RFC 6749 section 5.2
 		c.w.Header()["Www-Authenticate"] = []string{`Basic realm="` + c.place.zone.Login + `"`}
 	}
-	dst = appendString(append(dst, `{"error":`...), oauthCode(f))
-	dst = appendString(append(dst, `,"error_description":`...), f.message)
-	dst = append(append(append(dst, `,"error_codes":[`...), aadCode(f.message)...), ']')
-	dst = appendString(append(dst, `,"trace_id":`...), c.req.ID)
-	dst = appendString(append(dst, `,"correlation_id":`...), c.req.ID)
-	dst = appendString(append(dst, `,"timestamp":`...),
+	dst = wire.AppendString(append(dst, `{"error":`...), oauthCode(f))
+	dst = wire.AppendString(append(dst, `,"error_description":`...), f.Message)
+	dst = append(append(append(dst, `,"error_codes":[`...), aadCode(f.Message)...), ']')
+	dst = wire.AppendString(append(dst, `,"trace_id":`...), c.req.ID)
+	dst = wire.AppendString(append(dst, `,"correlation_id":`...), c.req.ID)
+	dst = wire.AppendString(append(dst, `,"timestamp":`...),
 		c.req.Start.UTC().Format("2006-01-02 15:04:05Z"))
 	return append(dst, '}')
 }
 
 // oauthCode: codes of OAuth are lower case; everything else of ours has a capital.
-func oauthCode(f *failure) string {
+func oauthCode(f *wire.Failure) string {
 	switch {
-	case f.code != "" && f.code == strings.ToLower(f.code):
-		return f.code
-	case f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests:
+	case f.Code != "" && f.Code == strings.ToLower(f.Code):
+		return f.Code
+	case f.Status == http.StatusServiceUnavailable || f.Status == http.StatusTooManyRequests:
 		return "temporarily_unavailable"
-	case f.status >= http.StatusInternalServerError:
+	case f.Status >= http.StatusInternalServerError:
 		return "server_error"
 	default:
 		return "invalid_request"
@@ -360,7 +361,7 @@ func aadCode(message string) string {
 
 func missing(allow []string) error {
 	if allow == nil {
-		return notFound()
+		return wire.NotFound()
 	}
-	return methodNotAllowed(allow)
+	return wire.MethodNotAllowed(allow)
 }

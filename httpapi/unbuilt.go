@@ -3,6 +3,8 @@ package httpapi
 import (
 	"net/http"
 	"slices"
+
+	"keyquorum/httpapi/wire"
 )
 
 // What Azure's contract has and this server has not. A client must not take its absence for an
@@ -35,17 +37,17 @@ func unbuilt(method string, path []string) bool {
 	if len(path) == 0 {
 		return false
 	}
-	in := func(collection string) bool { return equalFold(path[0], collection) }
+	in := func(collection string) bool { return wire.EqualFold(path[0], collection) }
 	if slices.ContainsFunc(unbuiltCollections, in) {
 		return true
 	}
 	var ignored params
-	rt, _, _ := find(unbuiltRoutes, method, path, equalFold, &ignored)
+	rt, _, _ := find(unbuiltRoutes, method, path, wire.EqualFold, &ignored)
 	return rt != nil
 }
 
 // notBuilt has a status that SDKs don't try again.
-func notBuilt() *failure {
-	return refuse(http.StatusNotImplemented, "NotImplemented",
+func notBuilt() *wire.Failure {
+	return wire.Refuse(http.StatusNotImplemented, "NotImplemented",
 		"Azure has this operation; this server does not.")
 }

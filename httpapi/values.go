@@ -5,11 +5,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
+
+	"keyquorum/httpapi/wire"
 )
 
 // textValue sets a string; null leaves it.
 func textValue(name string, value []byte, into *string) error {
-	b, err := textBytes(name, value)
+	b, err := wire.TextBytes(name, value)
 	if b != nil {
 		*into = string(b)
 	}
@@ -18,7 +20,7 @@ func textValue(name string, value []byte, into *string) error {
 
 // optionalText sets a pointer; null leaves it nil, which means not supplied.
 func optionalText(name string, value []byte, into **string) error {
-	b, err := textBytes(name, value)
+	b, err := wire.TextBytes(name, value)
 	if b != nil {
 		s := string(b)
 		*into = &s
@@ -33,19 +35,19 @@ func boolValue(name string, value []byte, into **bool) error {
 		*into = &b
 	case "null":
 	default:
-		return invalidProperty(name)
+		return wire.InvalidProperty(name)
 	}
 	return nil
 }
 
 // intValue takes JSON integers. 1.0 and 1e3 are not: they would have to be given back as they came.
 func intValue(name string, value []byte, into **int64) error {
-	if isNull(value) {
+	if wire.IsNull(value) {
 		return nil
 	}
 	n, err := strconv.ParseInt(string(value), 10, 64)
 	if err != nil {
-		return invalidProperty(name)
+		return wire.InvalidProperty(name)
 	}
 	*into = &n
 	return nil
@@ -54,7 +56,7 @@ func intValue(name string, value []byte, into **int64) error {
 // textList decodes an array of strings; null leaves nil.
 func textList(name string, value []byte, into *[]string) error {
 	if err := json.Unmarshal(value, into); err != nil {
-		return invalidProperty(name)
+		return wire.InvalidProperty(name)
 	}
 	return nil
 }
@@ -63,15 +65,15 @@ func textList(name string, value []byte, into *[]string) error {
 // Go's SDK may send them. An object of nothing else is refused: it would empty what it seems to
 // leave.
 func textMap(name string, value []byte, into *map[string]string) error {
-	if isNull(value) {
+	if wire.IsNull(value) {
 		return nil
 	}
 	if value[0] != '{' {
-		return invalidProperty(name)
+		return wire.InvalidProperty(name)
 	}
 	m := make(map[string]*string)
 	if err := json.Unmarshal(value, &m); err != nil {
-		return invalidProperty(name)
+		return wire.InvalidProperty(name)
 	}
 	out := make(map[string]string, len(m))
 	for k, v := range m {
@@ -80,7 +82,7 @@ func textMap(name string, value []byte, into *map[string]string) error {
 		}
 	}
 	if len(out) == 0 && len(m) > 0 {
-		return badParameter("Property " + name + " has members, and all of them are null.")
+		return wire.BadParameter("Property " + name + " has members, and all of them are null.")
 	}
 	*into = out
 	return nil
@@ -89,7 +91,7 @@ func textMap(name string, value []byte, into *map[string]string) error {
 // binaryValue decodes base64url in place. Clients are known to pad it, and to use the standard
 // alphabet.
 func binaryValue(name string, value []byte, into *[]byte) error {
-	b, err := textBytes(name, value)
+	b, err := wire.TextBytes(name, value)
 	if err != nil || b == nil {
 		return err
 	}
@@ -101,12 +103,12 @@ func binaryValue(name string, value []byte, into *[]byte) error {
 		case '/':
 			b[i] = '_'
 		case '\r', '\n':
-			return invalidProperty(name) // the decoder would skip them
+			return wire.InvalidProperty(name) // the decoder would skip them
 		}
 	}
 	n, err := base64.RawURLEncoding.Decode(b, b)
 	if err != nil {
-		return invalidProperty(name)
+		return wire.InvalidProperty(name)
 	}
 	*into = b[:n:n]
 	return nil
@@ -119,7 +121,7 @@ func smallInt(name string, value []byte, into *int) error {
 		return err
 	}
 	if int64(int32(*n)) != *n {
-		return invalidProperty(name)
+		return wire.InvalidProperty(name)
 	}
 	*into = int(*n)
 	return nil
@@ -129,7 +131,7 @@ func smallInt(name string, value []byte, into *int) error {
 // that is given is none of them either.
 func givenInt(name string, value []byte, into *int) error {
 	err := smallInt(name, value, into)
-	if *into == 0 && !isNull(value) {
+	if *into == 0 && !wire.IsNull(value) {
 		*into = -1
 	}
 	return err

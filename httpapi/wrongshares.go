@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 
+	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
@@ -24,10 +25,10 @@ func (c *call) given(give func() error) error {
 	if t.take(source, c.req.Start, func(string) bool { return true }) {
 		return err
 	}
-	f := refuse(http.StatusTooManyRequests, "", "invalid key: "+err.Error()+
+	f := wire.Refuse(http.StatusTooManyRequests, "", "invalid key: "+err.Error()+
 		"; many wrong ones came from your address, so wait a moment, and look at the share with "+
 		"keyquorum operator check-share")
-	f.retryAfter = t.pause()
+	f.RetryAfter = t.pause()
 	return f
 }
 

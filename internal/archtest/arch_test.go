@@ -73,9 +73,11 @@ var rooms = map[string][]string{
 	"httpapi": {
 		"node", "vault", "internal/address", "internal/pgp", "internal/placement",
 		"internal/tally", "internal/throng", "internal/uuid", "httpapi/forwarded", "httpapi/seeds",
+		"httpapi/wire",
 	},
 	"httpapi/forwarded": {},
 	"httpapi/seeds":     {"internal/address", "node"},
+	"httpapi/wire":      {"vault"},
 	"node": {
 		"node/archive", "vault", "seal", "audit", "cluster", "cluster/autopilot", "cluster/gossip",
 		"cluster/identity", "fsm", "storage", "internal/address", "internal/latch",

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"encoding/json"
@@ -24,10 +24,10 @@ type laterRefuser interface{ RefuseLater(why error) }
 // onlyKnown checks a body whose members are those of a struct, down to the last, as encoding/json
 // finds them.
 func onlyKnown(body []byte, of reflect.Type) error {
-	return eachMember(body, func(name, value []byte) error {
+	return EachMember(body, func(name, value []byte) error {
 		field, ok := fieldCalled(string(name), of)
 		if !ok {
-			return &unknownMember{"Property " + printable(string(name)) +
+			return &unknownMember{"Property " + Printable(string(name)) +
 				" is not known: the body may have " + strings.Join(fieldNames(of), ", ") + "."}
 		}
 		return onlyKnownIn(value, field)

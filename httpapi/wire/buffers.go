@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import "sync"
 
@@ -10,9 +10,9 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b
 // every pool.
 const maxKept = 64 << 10
 
-func takeBuffer() *[]byte { return buffers.Get().(*[]byte) }
+func TakeBuffer() *[]byte { return buffers.Get().(*[]byte) }
 
-func giveBuffer(b *[]byte) {
+func GiveBuffer(b *[]byte) {
 	clear((*b)[:cap(*b)])
 	if cap(*b) <= maxKept {
 		*b = (*b)[:0]

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"unicode/utf16"
@@ -13,20 +13,20 @@ const (
 )
 
 var (
-	errSyntax  = badParameter("The request body is not valid JSON.")
-	errDepth   = badParameter("The request body is nested too deeply.")
-	errMembers = badParameter("The request body has too many members.")
-	errObject  = badParameter("The request body is not a JSON object.")
+	errSyntax  = BadParameter("The request body is not valid JSON.")
+	errDepth   = BadParameter("The request body is nested too deeply.")
+	errMembers = BadParameter("The request body has too many members.")
+	errObject  = BadParameter("The request body is not a JSON object.")
 )
 
-// eachMember checks all of body against RFC 8259, UTF-8, and the limits, and calls f for each
+// EachMember checks all of body against RFC 8259, UTF-8, and the limits, and calls f for each
 // member of the object that it is, with the member's name and its raw value. An empty body and null
 // are objects without members. Where a name comes twice, f is called twice. f may change the bytes
 // of value.
 //
 // It allocates nothing and bounds its recursion, so nothing that arrives costs more than reading it
 // once.
-func eachMember(body []byte, f func(name, value []byte) error) error {
+func EachMember(body []byte, f func(name, value []byte) error) error {
 	if !utf8.Valid(body) {
 		return errSyntax
 	}
@@ -222,7 +222,7 @@ func escapeLen(b []byte) int {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return 2
 	case 'u':
-		r, ok := hex4(b[2:])
+		r, ok := Hex4(b[2:])
 		if !ok {
 			return 0
 		}
@@ -232,15 +232,15 @@ func escapeLen(b []byte) int {
 		if len(b) < 12 || b[6] != '\\' || b[7] != 'u' {
 			return 0
 		}
-		if low, ok := hex4(b[8:]); ok && utf16.DecodeRune(r, low) != utf8.RuneError {
+		if low, ok := Hex4(b[8:]); ok && utf16.DecodeRune(r, low) != utf8.RuneError {
 			return 12
 		}
 	}
 	return 0
 }
 
-// hex4 reads the four digits of a \u escape.
-func hex4(b []byte) (rune, bool) {
+// Hex4 reads the four digits of a \u escape.
+func Hex4(b []byte) (rune, bool) {
 	if len(b) < 4 {
 		return 0, false
 	}

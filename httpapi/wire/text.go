@@ -1,10 +1,10 @@
-package httpapi
+package wire
 
 // What texts of a request are made of. All of these look at ASCII alone.
 
-// printable cuts what a client calls its request to 64 characters, and drops it if any is not
+// Printable cuts what a client calls its request to 64 characters, and drops it if any is not
 // printable ASCII: it is echoed, and written to the usage log.
-func printable(s string) string {
+func Printable(s string) string {
 	s = s[:min(len(s), 64)]
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
@@ -14,9 +14,9 @@ func printable(s string) string {
 	return s
 }
 
-// equalFold compares ASCII letters without case and all else byte for byte, as DNS does. lower must
+// EqualFold compares ASCII letters without case and all else byte for byte, as DNS does. lower must
 // be lower case.
-func equalFold(s, lower string) bool {
+func EqualFold(s, lower string) bool {
 	if len(s) != len(lower) {
 		return false
 	}
@@ -32,11 +32,11 @@ func equalFold(s, lower string) bool {
 	return true
 }
 
-func alphanumeric(c byte) bool {
+func Alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-func allDigits(s string) bool {
+func AllDigits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {
 			return false

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"encoding/base64"
@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// appendString appends a JSON string. Bytes that are not UTF-8 become U+FFFD.
-func appendString[T ~string | ~[]byte](dst []byte, s T) []byte {
+// AppendString appends a JSON string. Bytes that are not UTF-8 become U+FFFD.
+func AppendString[T ~string | ~[]byte](dst []byte, s T) []byte {
 	const digits = "0123456789abcdef"
 	dst = append(dst, '"')
 	start := 0
@@ -58,12 +58,12 @@ func runeLen[T ~string | ~[]byte](s T, i int) int {
 	return size
 }
 
-// appendBinary appends bytes as base64url without padding, the encoding of nearly all binary
+// AppendBinary appends bytes as base64url without padding, the encoding of nearly all binary
 // members.
-func appendBinary(dst []byte, b []byte) []byte {
+func AppendBinary(dst []byte, b []byte) []byte {
 	dst = append(dst, '"')
 	dst = base64.RawURLEncoding.AppendEncode(dst, b)
 	return append(dst, '"')
 }
 
-func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }
+func AppendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }

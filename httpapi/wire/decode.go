@@ -1,4 +1,7 @@
-package httpapi
+// Package wire has what both planes hear and say: JSON that is read without copies and bounded
+// while it is read, JSON that is appended to pooled buffers, and refusals, which each plane writes
+// in its own format. It knows no route and no node.
+package wire
 
 import (
 	"bytes"
@@ -18,11 +21,11 @@ type memberDecoder interface {
 	Member(name, value []byte) error
 }
 
-func decodeBody(body []byte, req any) error {
+func Decode(body []byte, req any) error {
 	hand, ok := req.(memberDecoder)
 	var err error
 	if ok {
-		err = eachKnown(body, hand.Member)
+		err = EachKnown(body, hand.Member)
 	} else {
 		err = onlyKnown(body, reflect.TypeOf(req).Elem())
 	}
@@ -42,23 +45,23 @@ func decodeBody(body []byte, req any) error {
 	return nil
 }
 
-// errUnknownMember is what a memberDecoder says to a name that it does not know.
-var errUnknownMember = errors.New("unknown member")
+// ErrUnknownMember is what a memberDecoder says to a name that it does not know.
+var ErrUnknownMember = errors.New("unknown member")
 
-// eachKnown is eachMember for a decoder that knows some names. Others are ignored, as in Azure, but
+// EachKnown is eachMember for a decoder that knows some names. Others are ignored, as in Azure, but
 // for those that differ from a known one in case alone: whoever wrote "Enabled" meant something,
 // and must not be told that it was done.
-func eachKnown(body []byte, decode func(name, value []byte) error) error {
-	return eachMember(body, func(name, value []byte) error {
+func EachKnown(body []byte, decode func(name, value []byte) error) error {
+	return EachMember(body, func(name, value []byte) error {
 		err := decode(name, value)
-		if err != errUnknownMember {
+		if err != ErrUnknownMember {
 			return err
 		}
 		known := usualSpelling(name)
 		if known == string(name) || decode([]byte(known), []byte("null")) != nil {
 			return nil
 		}
-		return badParameter("Property " + known + " is written with other letters, as " +
+		return BadParameter("Property " + known + " is written with other letters, as " +
 			string(name) + ".")
 	})
 }
@@ -76,42 +79,42 @@ func usualSpelling(name []byte) string {
 
 // bodyError never repeats a value: it may be a secret.
 func bodyError(err error) error {
-	var f *failure
+	var f *Failure
 	var kind *json.UnmarshalTypeError
 	var unknown *unknownMember
 	switch {
 	case errors.As(err, &f):
 		return f
 	case errors.As(err, &unknown):
-		return badParameter(unknown.says)
+		return BadParameter(unknown.says)
 	case errors.As(err, &kind):
-		return invalidProperty(kind.Field)
+		return InvalidProperty(kind.Field)
 	default:
-		return badParameter("The request body has an invalid value.")
+		return BadParameter("The request body has an invalid value.")
 	}
 }
 
-func invalidProperty(name string) *failure {
-	return badParameter("Property " + name + " has invalid value")
+func InvalidProperty(name string) *Failure {
+	return BadParameter("Property " + name + " has invalid value")
 }
 
-func isNull(value []byte) bool { return string(value) == "null" }
+func IsNull(value []byte) bool { return string(value) == "null" }
 
-// textBytes unquotes a JSON string inside its own bytes, so that no copy is left behind. The result
+// TextBytes unquotes a JSON string inside its own bytes, so that no copy is left behind. The result
 // is nil for null.
-func textBytes(name string, value []byte) ([]byte, error) {
-	if isNull(value) {
+func TextBytes(name string, value []byte) ([]byte, error) {
+	if IsNull(value) {
 		return nil, nil
 	}
 	if value[0] != '"' {
-		return nil, invalidProperty(name)
+		return nil, InvalidProperty(name)
 	}
-	return unquote(value[1 : len(value)-1]), nil
+	return Unquote(value[1 : len(value)-1]), nil
 }
 
-// unquote replaces the escapes of b, which a scanner has found valid, in place: none is shorter
+// Unquote replaces the escapes of b, which a scanner has found valid, in place: none is shorter
 // than what it stands for.
-func unquote(b []byte) []byte {
+func Unquote(b []byte) []byte {
 	out := bytes.IndexByte(b, '\\')
 	if out < 0 {
 		return b
@@ -143,11 +146,11 @@ func escaped(b []byte) (r rune, n int) {
 	case 't':
 		return '\t', 2
 	case 'u':
-		r, _ := hex4(b[2:])
+		r, _ := Hex4(b[2:])
 		if !utf16.IsSurrogate(r) {
 			return r, 6
 		}
-		low, _ := hex4(b[8:])
+		low, _ := Hex4(b[8:])
 		return utf16.DecodeRune(r, low), 12
 	default: // quote, backslash, slash
 		return rune(b[1]), 2
