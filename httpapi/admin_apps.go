@@ -43,17 +43,17 @@ type appRequest struct {
 	Name string `json:"name"`
 }
 
-func createApp(c *call, q *appRequest) (appData, error) {
+func createApp(c *opCall, q *appRequest) (appData, error) {
 	a, err := c.vaults.CreateApp(c.ctx, c.operator, q.Name)
 	return appOf(a), err
 }
 
-func getApp(c *call, _ *none) (appData, error) {
+func getApp(c *opCall, _ *none) (appData, error) {
 	a, err := c.vaults.GetApp(c.ctx, c.operator, c.params[0])
 	return appOf(a), err
 }
 
-func listApps(c *call, _ *none) (appList, error) {
+func listApps(c *opCall, _ *none) (appList, error) {
 	as, err := c.vaults.ListApps(c.ctx, c.operator)
 	return appList{each(as, appOf)}, err
 }
@@ -62,7 +62,7 @@ type enabledRequest struct {
 	Enabled *bool `json:"enabled"`
 }
 
-func updateApp(c *call, q *enabledRequest) (appData, error) {
+func updateApp(c *opCall, q *enabledRequest) (appData, error) {
 	if q.Enabled == nil {
 		return appData{}, wire.Refuse(http.StatusBadRequest, "", "'enabled' must be given")
 	}
@@ -70,7 +70,7 @@ func updateApp(c *call, q *enabledRequest) (appData, error) {
 	return appOf(a), err
 }
 
-func deleteApp(c *call, _ *none) (none, error) {
+func deleteApp(c *opCall, _ *none) (none, error) {
 	return none{}, c.vaults.DeleteApp(c.ctx, c.operator, c.params[0])
 }
 
@@ -98,12 +98,12 @@ func (l *life) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-func addCredential(c *call, q *credentialRequest) (vault.NewCredential, error) {
+func addCredential(c *opCall, q *credentialRequest) (vault.NewCredential, error) {
 	return c.vaults.AddCredential(c.ctx, c.operator, c.params[0], time.Duration(q.TTL))
 }
 
 // writeCredential shows a secret for the only time: it is copied into the answer and cleared.
-func writeCredential(c *call, k *vault.NewCredential) error {
+func writeCredential(c *opCall, k *vault.NewCredential) error {
 	defer k.Secret.Zero()
 	b, err := json.Marshal(credentialOf(k.Credential))
 	if err != nil {
@@ -119,6 +119,6 @@ func writeCredential(c *call, k *vault.NewCredential) error {
 	return nil
 }
 
-func removeCredential(c *call, _ *none) (none, error) {
+func removeCredential(c *opCall, _ *none) (none, error) {
 	return none{}, c.vaults.RemoveCredential(c.ctx, c.operator, c.params[0], c.params[1])
 }

@@ -46,7 +46,7 @@ type vaultRequest struct {
 
 const defaultRetention = 90 // days, Azure's
 
-func createVault(c *call, q *vaultRequest) (vaultData, error) {
+func createVault(c *opCall, q *vaultRequest) (vaultData, error) {
 	days := defaultRetention
 	if q.RetentionDays != nil {
 		days = *q.RetentionDays
@@ -55,12 +55,12 @@ func createVault(c *call, q *vaultRequest) (vaultData, error) {
 	return vaultOf(v), err
 }
 
-func getVault(c *call, _ *none) (vaultData, error) {
+func getVault(c *opCall, _ *none) (vaultData, error) {
 	v, err := c.vaults.GetVault(c.ctx, c.operator, c.params[0])
 	return vaultOf(v), err
 }
 
-func listVaults(c *call, _ *none) (vaultList, error) {
+func listVaults(c *opCall, _ *none) (vaultList, error) {
 	vs, err := c.vaults.ListVaults(c.ctx, c.operator)
 	return vaultList{each(vs, vaultOf)}, err
 }
@@ -71,7 +71,7 @@ type vaultChange struct {
 	WeakAlgorithms  *bool `json:"weak_algorithms"`
 }
 
-func updateVault(c *call, q *vaultChange) (vaultData, error) {
+func updateVault(c *opCall, q *vaultChange) (vaultData, error) {
 	if *q == (vaultChange{}) {
 		return vaultData{}, wire.Refuse(http.StatusBadRequest, "",
 			"'purge_protection' or 'weak_algorithms' must be given")
@@ -80,27 +80,27 @@ func updateVault(c *call, q *vaultChange) (vaultData, error) {
 	return vaultOf(v), err
 }
 
-func deleteVault(c *call, _ *none) (vaultData, error) {
+func deleteVault(c *opCall, _ *none) (vaultData, error) {
 	v, err := c.vaults.DeleteVault(c.ctx, c.operator, c.params[0])
 	return vaultOf(v), err
 }
 
-func listDeletedVaults(c *call, _ *none) (vaultList, error) {
+func listDeletedVaults(c *opCall, _ *none) (vaultList, error) {
 	vs, err := c.vaults.ListDeletedVaults(c.ctx, c.operator)
 	return vaultList{each(vs, vaultOf)}, err
 }
 
-func getDeletedVault(c *call, _ *none) (vaultData, error) {
+func getDeletedVault(c *opCall, _ *none) (vaultData, error) {
 	v, err := c.vaults.GetDeletedVault(c.ctx, c.operator, c.params[0])
 	return vaultOf(v), err
 }
 
-func recoverVault(c *call, _ *none) (vaultData, error) {
+func recoverVault(c *opCall, _ *none) (vaultData, error) {
 	v, err := c.vaults.RecoverVault(c.ctx, c.operator, c.params[0])
 	return vaultOf(v), err
 }
 
-func purgeVault(c *call, _ *none) (none, error) {
+func purgeVault(c *opCall, _ *none) (none, error) {
 	return none{}, c.vaults.PurgeVault(c.ctx, c.operator, c.params[0])
 }
 
@@ -126,17 +126,17 @@ type grantRequest struct {
 	Secrets []string `json:"secrets"`
 }
 
-func setGrant(c *call, q *grantRequest) (grantData, error) {
+func setGrant(c *opCall, q *grantRequest) (grantData, error) {
 	g, err := c.vaults.SetGrant(c.ctx, c.operator, c.params[0], c.params[1], q.Keys, q.Secrets)
 	return grantOf(g), err
 }
 
-func revokeGrant(c *call, _ *none) (none, error) {
+func revokeGrant(c *opCall, _ *none) (none, error) {
 	_, err := c.vaults.SetGrant(c.ctx, c.operator, c.params[0], c.params[1], nil, nil)
 	return none{}, err
 }
 
-func listGrants(c *call, _ *none) (grantList, error) {
+func listGrants(c *opCall, _ *none) (grantList, error) {
 	gs, err := c.vaults.ListGrants(c.ctx, c.operator, c.params[0])
 	return grantList{each(gs, grantOf)}, err
 }

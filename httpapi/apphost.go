@@ -24,14 +24,24 @@ type place struct {
 	port      string // ":8200", or "" for none
 }
 
+// zones are those of a node, folded to lower case.
+type zones []Zone
+
+func newZones(given []Zone) (all zones) {
+	for _, z := range given {
+		all = append(all, Zone{Suffix: strings.ToLower(z.Suffix), Login: strings.ToLower(z.Login)})
+	}
+	return all
+}
+
 // placeOf tells which plane a Host belongs to. A host under a zone is the application plane
 // whatever else is wrong with it: it must never reach the operator plane.
-func (h *Handler) placeOf(host string) (plane, place) {
+func (all zones) placeOf(host string) (plane, place) {
 	written, port := splitPort(host)
 	name := strings.TrimRight(written, ".")
 	oneDot := len(written)-len(name) <= 1 // a name may end in one (RFC 1034 section 3.1)
-	for i := range h.zones {
-		z := &h.zones[i]
+	for i := range all {
+		z := &all[i]
 		if wire.EqualFold(name, z.Login) {
 			return loginPlane, place{zone: z, authority: host, port: port}
 		}

@@ -1,12 +1,25 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"keyquorum/httpapi/wire"
+	"keyquorum/node"
 	"keyquorum/vault"
+)
+
+// Methods of the plane's routes.
+var (
+	appGet    = []string{http.MethodGet}
+	appPut    = []string{http.MethodPut}
+	appPost   = []string{http.MethodPost}
+	appPatch  = []string{http.MethodPatch}
+	appRemove = []string{http.MethodDelete}
 )
 
 // collections are the routes of the application plane by the first segment of their paths.
@@ -21,22 +34,70 @@ func collections() map[string][]route {
 
 func applicationRoutes() []route { return append(secretRoutes(), keyRoutes()...) }
 
+// applications serves the application plane, and the login host that gives its tokens.
+type applications struct {
+	*desk
+	n        *node.Node
+	zones    zones
+	version  []string                 // value of the header x-ms-keyvault-service-version
+	region   []string                 // and of x-ms-keyvault-region
+	large    chan struct{}            // holds one for each large body in memory
+	huge     chan struct{}            // and for each that is over maxBody
+	hugeOf   sync.Map                 // object id of the application → the *appCall that has one of these
+	backups  chan struct{}            // and for each backup
+	throttle atomic.Pointer[throttle] // nil: nobody is throttled
+}
+
+// newApplications returns the plane of a node, for these zones. No application is throttled yet.
+func newApplications(n *node.Node, d *desk, z zones) *applications {
+	return &applications{
+		desk: d, n: n, zones: z, version: []string{n.SealStatus().Version},
+		region:  []string{cmp.Or(n.Region(), "keyquorum")},
+		large:   make(chan struct{}, maxLarge),
+		huge:    make(chan struct{}, maxHuge),
+		backups: make(chan struct{}, maxBackups),
+	}
+}
+
+// An appCall is a call of the application plane, or of the login host.
+type appCall struct {
+	call
+	apps    *applications
+	format  format
+	place   place
+	caller  vault.Caller
+	version string // the api-version asked for
+}
+
+// A format is how a failure is written: it appends the body.
+type format func(c *appCall, f *wire.Failure, dst []byte) []byte
+
+func (p *applications) newCall(w http.ResponseWriter, r *http.Request, f format) *appCall {
+	c := &appCall{apps: p, format: f}
+	c.begin(p.desk, w, r, c)
+	return c
+}
+
+func (c *appCall) Known() bool { return c.caller.Identity != (vault.Identity{}) }
+
+func (c *appCall) AppendFailure(f *wire.Failure, dst []byte) []byte { return c.format(c, f, dst) }
+
 // application serves the routes of one collection.
-func (h *Handler) application(routes []route) http.Handler {
+func (p *applications) application(routes []route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := h.newCall(w, r, azureFormat)
+		c := p.newCall(w, r, azureFormat)
 		c.applicationHeaders()
-		c.run(func(c *call) error { return c.apply(routes) })
+		c.run(func() error { return c.apply(routes) })
 	})
 }
 
 // apply does what comes before a verb, in the order of decision 10; the verb does the rest.
-func (c *call) apply(routes []route) error {
+func (c *appCall) apply(routes []route) error {
 	if err := c.headLimits(); err != nil {
 		return err
 	}
 	var err error
-	if c.vaults, err = c.h.n.Vaults(); err != nil {
+	if c.vaults, err = c.apps.n.Vaults(); err != nil {
 		return wire.Unavailable("The vault service is sealed or not ready on this node.")
 	}
 	if err = c.admit(routes); err == nil {
@@ -47,10 +108,10 @@ func (c *call) apply(routes []route) error {
 
 // admit authenticates before it says anything of the request, its path included: clients send the
 // first request without a token and without a body.
-func (c *call) admit(routes []route) error {
-	_, c.place = c.h.placeOf(c.r.Host)
+func (c *appCall) admit(routes []route) error {
+	_, c.place = c.apps.zones.placeOf(c.r.Host)
 	if c.place.zone == nil {
-		return c.h.misdirected()
+		return c.apps.misdirected()
 	}
 	if c.place.vault == "" {
 		return wire.Refuse(http.StatusNotFound, "VaultNotFound", "No vault has this host name.")
@@ -82,7 +143,7 @@ func (c *call) admit(routes []route) error {
 }
 
 // authenticate reads the bearer token (RFC 6750 section 2.1).
-func (c *call) authenticate() error {
+func (c *appCall) authenticate() error {
 	scheme, token, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
 	if token = strings.TrimSpace(token); token == "" || !strings.EqualFold(scheme, "Bearer") {
 		return wire.Refuse(http.StatusUnauthorized, "Unauthorized",
@@ -101,7 +162,7 @@ func (c *call) authenticate() error {
 	return nil
 }
 
-func (c *call) checkQuery() error {
+func (c *appCall) checkQuery() error {
 	if c.version = wire.Query(c.r.URL.RawQuery, "api-version"); !validVersion(c.version) {
 		return wire.BadParameter("The api-version query parameter is missing or not supported: " +
 			"it is 7.0 or a later 7.N, a date from 2025 on, each also as a preview, or one of " +
@@ -137,7 +198,7 @@ func validVersion(v string) bool {
 }
 
 // recordEarly writes the usage record of a refusal that no verb has recorded.
-func (c *call) recordEarly(err error) error {
+func (c *appCall) recordEarly(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -160,13 +221,13 @@ func (c *call) recordEarly(err error) error {
 }
 
 // applicationHeaders are those that Azure Key Vault sends.
-func (c *call) applicationHeaders() {
+func (c *appCall) applicationHeaders() {
 	h := c.commonHeaders()
 	h["Pragma"] = noCache
 	h["Expires"] = expired
 	h["X-Ms-Request-Id"] = []string{c.req.ID}
-	h["X-Ms-Keyvault-Service-Version"] = c.h.version
-	h["X-Ms-Keyvault-Region"] = c.h.region
+	h["X-Ms-Keyvault-Service-Version"] = c.apps.version
+	h["X-Ms-Keyvault-Region"] = c.apps.region
 	if c.req.ClientRequest != "" {
 		h["X-Ms-Client-Request-Id"] = []string{c.req.ClientRequest}
 	}
@@ -174,7 +235,7 @@ func (c *call) applicationHeaders() {
 
 // azureFormat writes a failure; every 401 carries the challenge that tells a client where to get a
 // token.
-func azureFormat(c *call, f *wire.Failure, dst []byte) []byte {
+func azureFormat(c *appCall, f *wire.Failure, dst []byte) []byte {
 	if f.Status == http.StatusUnauthorized {
 		c.w.Header()["Www-Authenticate"] = []string{challenge(&c.place) + c.another(f)}
 	}

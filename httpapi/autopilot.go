@@ -17,17 +17,17 @@ func autopilotRoutes() []route {
 	const at = "sys/storage/raft/"
 	named := func(q *voteRequest) string { return q.ServerID }
 	return []route{
-		{methods: get, shape: at + "autopilot/state", operation: "sys/raft/autopilot-state",
+		{methods: opGet, shape: at + "autopilot/state", operation: "sys/raft/autopilot-state",
 			serve: recorded(autopilotState, nothing, writeData)},
-		{methods: get, shape: at + "autopilot/configuration",
+		{methods: opGet, shape: at + "autopilot/configuration",
 			operation: "sys/raft/autopilot-configuration",
 			serve:     recorded(autopilotConfig, nothing, writeData)},
-		{methods: write, shape: at + "autopilot/configuration",
+		{methods: opWrite, shape: at + "autopilot/configuration",
 			operation: "sys/raft/autopilot-configure", body: tinyBody,
 			serve: recorded(setAutopilotConfig, nothing, noContent)},
-		{methods: write, shape: at + "promote", operation: "sys/raft/promote", body: tinyBody,
+		{methods: opWrite, shape: at + "promote", operation: "sys/raft/promote", body: tinyBody,
 			serve: recorded(promotePeer, named, noContent)},
-		{methods: write, shape: at + "demote", operation: "sys/raft/demote", body: tinyBody,
+		{methods: opWrite, shape: at + "demote", operation: "sys/raft/demote", body: tinyBody,
 			serve: recorded(demotePeer, named, noContent)},
 	}
 }
@@ -45,18 +45,18 @@ func (q *voteRequest) check() error {
 	return nil
 }
 
-func promotePeer(c *call, q *voteRequest) (none, error) {
+func promotePeer(c *opCall, q *voteRequest) (none, error) {
 	if err := q.check(); err != nil {
 		return none{}, err
 	}
-	return none{}, nodeFailure(c.h.n.PromotePeer(c.ctx, q.ServerID, q.Force))
+	return none{}, nodeFailure(c.ops.n.PromotePeer(c.ctx, q.ServerID, q.Force))
 }
 
-func demotePeer(c *call, q *voteRequest) (none, error) {
+func demotePeer(c *opCall, q *voteRequest) (none, error) {
 	if err := q.check(); err != nil {
 		return none{}, err
 	}
-	return none{}, nodeFailure(c.h.n.DemotePeer(c.ctx, q.ServerID, q.Force))
+	return none{}, nodeFailure(c.ops.n.DemotePeer(c.ctx, q.ServerID, q.Force))
 }
 
 // autopilotData has the names of Vault and OpenBao. Nothing here changes what may be lost in the
@@ -87,8 +87,8 @@ type autopilotServerData struct {
 	Demoted     bool      `json:"demoted,omitempty"` // it gets a vote by promote alone
 }
 
-func autopilotState(c *call, _ *none) (autopilotData, error) {
-	s, err := c.h.n.Autopilot(c.ctx)
+func autopilotState(c *opCall, _ *none) (autopilotData, error) {
+	s, err := c.ops.n.Autopilot(c.ctx)
 	d := autopilotData{
 		Healthy: s.Healthy, Tolerance: s.Tolerance, Optimistic: s.Tolerance, Leader: s.Leader,
 		Voters: []string{}, NonVoters: []string{},
@@ -134,8 +134,8 @@ type autopilotConfigData struct {
 	Stabilization string `json:"server_stabilization_time"`
 }
 
-func autopilotConfig(c *call, _ *none) (autopilotConfigData, error) {
-	a, err := c.h.n.AutopilotConfig(c.ctx)
+func autopilotConfig(c *opCall, _ *none) (autopilotConfigData, error) {
+	a, err := c.ops.n.AutopilotConfig(c.ctx)
 	return autopilotConfigData{
 		CleanUp: a.CleanUp, LastContact: a.LastContact.String(), DeadAfter: a.DeadAfter.String(),
 		MaxTrailing: a.MaxTrailing, MinQuorum: a.MinQuorum, Stabilization: a.Stabilization.String(),
@@ -194,11 +194,11 @@ func said[T any](name string, value *T) []string {
 	return []string{fmt.Sprintf("%s=%v", name, *value)}
 }
 
-func setAutopilotConfig(c *call, q *autopilotConfigRequest) (none, error) {
+func setAutopilotConfig(c *opCall, q *autopilotConfigRequest) (none, error) {
 	c.detail = q.says()
 	if q.NoMigration {
 		return none{}, wire.Refuse(http.StatusBadRequest, "",
 			"disable_upgrade_migration is not supported: autopilot here replaces no nodes by others")
 	}
-	return none{}, nodeFailure(c.h.n.SetAutopilotConfig(c.ctx, q.edit))
+	return none{}, nodeFailure(c.ops.n.SetAutopilotConfig(c.ctx, q.edit))
 }

@@ -17,15 +17,15 @@ func (q *valueRequest) Member(name, value []byte) error {
 	return wire.ErrUnknownMember
 }
 
-func backupKey(c *call, _ *none) ([]byte, error) {
+func backupKey(c *appCall, _ *none) ([]byte, error) {
 	return c.backup(c.vaults.BackupKey)
 }
 
-func restoreKey(c *call, q *valueRequest) (vault.Key, error) {
+func restoreKey(c *appCall, q *valueRequest) (vault.Key, error) {
 	return c.vaults.RestoreKey(c.ctx, c.caller, q.value)
 }
 
-func backupSecret(c *call, _ *none) ([]byte, error) {
+func backupSecret(c *appCall, _ *none) ([]byte, error) {
 	return c.backup(c.vaults.BackupSecret)
 }
 
@@ -34,11 +34,11 @@ func backupSecret(c *call, _ *none) ([]byte, error) {
 // once, a large one when it is answered.
 const maxBackups = 2
 
-func (c *call) backup(make func(context.Context, vault.Caller, string) ([]byte, error)) ([]byte,
+func (c *appCall) backup(make func(context.Context, vault.Caller, string) ([]byte, error)) ([]byte,
 	error) {
 	select {
-	case c.h.backups <- struct{}{}:
-		c.room = c.h.backups
+	case c.apps.backups <- struct{}{}:
+		c.occupy(c.apps.backups)
 	case <-c.ctx.Done():
 		f := wire.Unavailable("Too many backups are being made.")
 		f.Early = true
@@ -51,12 +51,12 @@ func (c *call) backup(make func(context.Context, vault.Caller, string) ([]byte, 
 	return blob, err
 }
 
-func restoreSecret(c *call, q *valueRequest) (vault.Secret, error) {
+func restoreSecret(c *appCall, q *valueRequest) (vault.Secret, error) {
 	return c.vaults.RestoreSecret(c.ctx, c.caller, q.value)
 }
 
 // writeValue answers with bytes; they are cleared when they have been copied.
-func writeValue(c *call, value *[]byte) error {
+func writeValue(c *appCall, value *[]byte) error {
 	*c.out = append(wire.AppendBinary(append(*c.out, `{"value":`...), *value), '}')
 	clear(*value)
 	return nil
@@ -72,6 +72,6 @@ func (q *countRequest) Member(name, value []byte) error {
 	return wire.ErrUnknownMember
 }
 
-func randomBytes(c *call, q *countRequest) ([]byte, error) {
+func randomBytes(c *appCall, q *countRequest) ([]byte, error) {
 	return c.vaults.RandomBytes(c.ctx, c.caller, q.count)
 }

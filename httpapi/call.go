@@ -4,9 +4,13 @@ import (
 	"context"
 	"net/http"
 	"runtime/debug"
-	"strconv"
+	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/time/rate"
+
+	"keyquorum/httpapi/forwarded"
 	"keyquorum/httpapi/wire"
 	"keyquorum/internal/uuid"
 	"keyquorum/vault"
@@ -14,7 +18,7 @@ import (
 
 // A call is one HTTP request on its way through a plane.
 type call struct {
-	h      *Handler
+	desk   *desk
 	w      http.ResponseWriter
 	r      *http.Request
 	ctx    context.Context
@@ -28,24 +32,44 @@ type call struct {
 	shared []byte        // the answer's body instead, where many answers have the same; never written to
 	stream streamer      // the answer's body instead, of any length
 	status int           // of the answer
-	format format
+	plane  planeCall
+	left   func() // called before the call gives its room up; nil: nothing is to be done
 
-	place      place          // application plane
-	caller     vault.Caller   // application plane
-	version    string         // application plane: the api-version asked for
-	operator   vault.Operator // operator plane
-	authorized bool           // operator plane: operator is one
-	proved     bool           // operator plane: no token, but the unseal shares
-	detail     string         // operator plane: what was made so, for the usage record
-	nowhere    error          // why it can't be said where the call comes from
+	nowhere error // why it can't be said where the call comes from
 }
 
-// A format is how a plane writes a failure: it appends the body.
-type format func(c *call, f *wire.Failure, dst []byte) []byte
+// A planeCall is what a plane makes of a call.
+type planeCall interface {
+	// Known says that the caller has shown who it is, or that it may be here.
+	Known() bool
+	// AppendFailure writes a refusal in the plane's format.
+	AppendFailure(f *wire.Failure, dst []byte) []byte
+	// MakeRoom makes room for a body of so many bytes and more, beyond smallBody.
+	MakeRoom(bytes int) error
 
-func (h *Handler) newCall(w http.ResponseWriter, r *http.Request, f format) *call {
-	c := &call{
-		h: h, w: w, r: r, ctx: r.Context(), out: wire.TakeBuffer(), status: http.StatusOK, format: f,
+	self() *call // who embeds a call has it
+}
+
+func (c *call) self() *call { return c }
+
+// A desk is what all calls of a node have in common.
+type desk struct {
+	log       hclog.Logger
+	meters    *meters
+	trust     atomic.Pointer[forwarded.Trust] // whose word on a caller's address counts; nil: nobody's
+	strangers *rate.Limiter                   // bounds usage records and log lines of people without a token
+}
+
+// newDesk returns one that logs there and counts there.
+func newDesk(log hclog.Logger, m *meters) *desk {
+	return &desk{log: log, meters: m, strangers: rate.NewLimiter(10, 100)}
+}
+
+// begin makes a call of a request that has just come. plane is what embeds it.
+func (c *call) begin(d *desk, w http.ResponseWriter, r *http.Request, plane planeCall) {
+	*c = call{
+		desk: d, w: w, r: r, ctx: r.Context(), out: wire.TakeBuffer(), status: http.StatusOK,
+		plane: plane,
 		req: vault.Request{
 			ID:            uuid.New(),
 			ClientRequest: wire.Printable(r.Header.Get("X-Ms-Client-Request-Id")),
@@ -53,18 +77,17 @@ func (h *Handler) newCall(w http.ResponseWriter, r *http.Request, f format) *cal
 		},
 	}
 	c.locate()
-	return c
 }
 
 // locate finds out where the call comes from. From here on the request's RemoteAddr, too, is the
 // caller's address: nothing else in this package asks a connection for one.
 func (c *call) locate() {
 	peer := c.r.RemoteAddr
-	if conn, ok := c.r.Context().Value(connKey{}).(*apiConn); ok {
-		peer = conn.peer
+	if other, ok := peerOf(c.r); ok {
+		peer = other
 	}
 	var client string
-	client, c.nowhere = c.h.trust.Load().Client(c.r.RemoteAddr, c.r.Header["X-Forwarded-For"])
+	client, c.nowhere = c.desk.trust.Load().Client(c.r.RemoteAddr, c.r.Header["X-Forwarded-For"])
 	if c.nowhere == nil {
 		c.r.RemoteAddr = client
 	}
@@ -76,8 +99,8 @@ func (c *call) locate() {
 
 // run does the call and answers it in time, whatever happens in it. What comes before its route has
 // requestTime.
-func (c *call) run(do func(c *call) error) {
-	c.h.meters.inFlight.Add(1)
+func (c *call) run(do func() error) {
+	c.desk.meters.inFlight.Add(1)
 	defer c.release()
 	ctx, cancel := context.WithTimeout(c.ctx, requestTime)
 	defer cancel()
@@ -107,61 +130,21 @@ func (c *call) perform() error {
 
 // guarded turns a panic into an error. Its text goes to the log with the stack, never into the
 // answer.
-func (c *call) guarded(do func(c *call) error) (err error) {
+func (c *call) guarded(do func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.h.log.Error("a request panicked", "request_id", c.req.ID, "panic", p, "stack",
+			c.desk.log.Error("a request panicked", "request_id", c.req.ID, "panic", p, "stack",
 				string(debug.Stack()))
 			err = &wire.Failure{Status: http.StatusInternalServerError, Code: "InternalServerError",
 				Message: "internal error"}
 		}
 	}()
-	return do(c)
-}
-
-// fail makes the answer a refusal.
-func (c *call) fail(err error) {
-	f := wire.FailureOf(err)
-	if f.Status >= http.StatusInternalServerError && f.Status != http.StatusServiceUnavailable &&
-		f.Status != http.StatusNotImplemented && f.Inner != wire.UnrecordedCode && c.mayLog() {
-		c.h.log.Error("a request failed", "request_id", c.req.ID, "path", c.r.URL.Path, "error", err)
-	}
-	c.status = f.Status
-	f.Headers(c.w.Header())
-	c.shared, c.stream = nil, nil
-	*c.out = c.format(c, f, (*c.out)[:0])
+	return do()
 }
 
 // mayLog bounds what strangers can make us write.
 func (c *call) mayLog() bool {
-	return c.authorized || c.proved || c.caller.Identity != (vault.Identity{}) || c.h.strangers.Allow()
-}
-
-// write sends status and body at once. What goes wrong now is the connection's trouble.
-func (c *call) write() {
-	h := c.w.Header()
-	if c.status == http.StatusNoContent {
-		delete(h, "Content-Type")
-		c.w.WriteHeader(c.status)
-		return
-	}
-	if c.stream != nil {
-		c.writeStream()
-		return
-	}
-	body := *c.out
-	if c.shared != nil {
-		body = c.shared
-	}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	if c.route != nil && c.route.shares {
-		c.writeAndForget()
-		return
-	}
-	c.w.WriteHeader(c.status)
-	if c.r.Method != http.MethodHead {
-		_, _ = c.w.Write(body)
-	}
+	return c.plane.Known() || c.desk.strangers.Allow()
 }
 
 // fenced says whether the caller asks for fences. It is obeyed once it is known who that is: a
@@ -170,57 +153,36 @@ func (c *call) fenced() bool { return c.r.Header.Get("X-Keyquorum-Consistency") 
 
 func (c *call) readBody() (err error) {
 	c.body = wire.TakeBuffer()
-	*c.body, err = readBody(c.w, c.r, c.route.body, *c.body, c.enlarge)
+	*c.body, err = readBody(c.w, c.r, c.route.body, *c.body, c.plane.MakeRoom)
 	return err
 }
 
-// enlarge takes one of the places for bodies of so many bytes and more, until the call is released.
-// Only routes of the application plane have any so large. They go to whoever may do what the body
-// is for, and of the few huge ones an application has one at a time: otherwise any token could keep
-// all others from theirs with bodies that never end.
-func (c *call) enlarge(bytes int) error {
-	if c.room == nil {
-		if err := c.vaults.Admits(c.ctx, c.caller, c.route.operation, c.params[0]); err != nil {
-			return err
-		}
-	}
-	places := c.h.large
-	if bytes > maxBody {
-		places = c.h.huge
-	}
-	if c.room == places {
-		return nil
-	}
-	if places == c.h.huge {
-		if _, another := c.h.hugeOf.LoadOrStore(c.caller.Identity.OID, c); another {
-			return tooManyLarge()
-		}
-	}
-	select {
-	case places <- struct{}{}:
-	default:
-		c.h.hugeOf.CompareAndDelete(c.caller.Identity.OID, c)
-		return tooManyLarge()
-	}
+// occupy notes that the call has got one of these places, instead of the one that it had, until it
+// is over.
+func (c *call) occupy(places chan struct{}) {
 	c.leaveRoom()
 	c.room = places
-	return nil
 }
 
 func (c *call) leaveRoom() {
 	if c.room == nil {
 		return
 	}
-	if c.room == c.h.huge {
-		c.h.hugeOf.CompareAndDelete(c.caller.Identity.OID, c)
+	if c.left != nil {
+		c.left()
+		c.left = nil
 	}
 	<-c.room
 	c.room = nil
 }
 
 func (c *call) release() {
-	c.h.meters.count(c)
-	c.h.meters.inFlight.Add(-1)
+	meter := c.desk.meters.unknown
+	if c.route != nil {
+		meter = c.route.meter
+	}
+	meter.count(c.status, c.req.Start)
+	c.desk.meters.inFlight.Add(-1)
 	c.leaveRoom()
 	wire.GiveBuffer(c.out)
 	if c.body != nil {
@@ -246,4 +208,9 @@ func (c *call) commonHeaders() http.Header {
 	h["Strict-Transport-Security"] = transportStrict
 	h["X-Content-Type-Options"] = nosniff
 	return h
+}
+
+// shown gives the call's connection the standing of what the caller has shown.
+func (c *call) shown(standing int) {
+	rise(c.r, standing)
 }

@@ -35,7 +35,7 @@ func (q *shareRequest) share() ([]byte, error) {
 }
 
 // begins writes the usage record that comes before something is made that can be shown once only.
-func (c *call) begins(detail string) func() error {
+func (c *opCall) begins(detail string) func() error {
 	return func() error {
 		if c.vaults.RecordBeginning(c.operator, c.route.operation, detail) != nil {
 			return wire.Unrecorded(" Nothing was done.")
@@ -46,15 +46,15 @@ func (c *call) begins(detail string) func() error {
 
 // shownOnce is recorded, but that the record before it counts where the answer shows what is shown
 // in no other: that must be answered.
-func shownOnce[Req, Resp any](act func(c *call, req *Req) (Resp, error), shows func(*Resp) bool,
-	write func(c *call, resp *Resp) error) endpoint {
-	return serve(func(c *call, req *Req) (Resp, error) {
+func shownOnce[Req, Resp any](act func(c *opCall, req *Req) (Resp, error), shows func(*Resp) bool,
+	write func(c *opCall, resp *Resp) error) endpoint {
+	return serve(func(c *opCall, req *Req) (Resp, error) {
 		resp, err := act(c, req)
 		err = recordedHere(err)
 		switch rerr := c.record("", domainError(err)); {
 		case rerr == nil:
 		case err == nil && shows(&resp):
-			c.h.log.Error("done, and the usage record of it could not be written", "operation",
+			c.ops.log.Error("done, and the usage record of it could not be written", "operation",
 				c.route.operation, "error", rerr)
 		case err != nil &&
 			wire.FailureOf(err).Inner == wire.UnrecordedCode: // it says that nothing was done

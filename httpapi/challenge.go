@@ -24,7 +24,7 @@ func challenge(p *place) string {
 // another asks, in the way of Azure's continuous access evaluation, for a token that is newer than
 // the one the client keeps: without it SDKs would show that one again until it ends. It is for
 // tokens that no time makes good again: their key is gone, or they were revoked.
-func (c *call) another(f *wire.Failure) string {
+func (c *appCall) another(f *wire.Failure) string {
 	if f.Inner != vault.TokenKeyGone && f.Inner != vault.TokenRevoked {
 		return ""
 	}

@@ -70,31 +70,20 @@ func newConnections(places int) *connections {
 	return &connections{throng: throng.New(crowd(places))}
 }
 
-// A Server is net/http's, behind connections that are bounded.
-type Server struct {
-	*http.Server
-	handler *Handler
-}
-
-// Change takes other settings while it serves. A connection keeps the caller that it came with.
-func (s *Server) Change(throttle Throttle, level hclog.Level, trust *forwarded.Trust) {
-	s.handler.SetThrottle(throttle)
-	s.handler.SetLogLevel(level)
-	s.handler.trust.Store(trust)
-}
-
-// ServeTLS serves the connections that come in at l, until the server is closed. It does the
-// handshakes itself: who has done none costs no more than a place.
-func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
+// listen accepts the connections that come in at l, until the listener that it returns is closed.
+// It does the handshakes itself: who has done none costs no more than a place. It offers HTTP/1.1
+// alone (see forget.go). trust is asked for each connection, and may answer nil: nobody's.
+func (c *connections) listen(l net.Listener, config *tls.Config, trust func() *forwarded.Trust,
+	log hclog.Logger) net.Listener {
 	config = config.Clone()
-	config.NextProtos = []string{"http/1.1"} // see forget.go
+	config.NextProtos = []string{"http/1.1"}
 	api := &apiListener{
-		Listener: l, connections: s.handler.conns, config: config, h: s.handler,
+		Listener: l, connections: c, config: config, trust: trust, log: log,
 		ready: make(chan net.Conn), failed: make(chan error),
 	}
 	api.open, api.close = context.WithCancel(context.Background())
 	go api.accept()
-	return s.Serve(api)
+	return api
 }
 
 // An apiListener gives out connections that have done their handshake.
@@ -102,7 +91,8 @@ type apiListener struct {
 	net.Listener
 	*connections
 	config *tls.Config
-	h      *Handler
+	trust  func() *forwarded.Trust // whose word on a caller's address counts
+	log    hclog.Logger
 	ready  chan net.Conn
 	failed chan error
 	open   context.Context // ends with Close
@@ -129,11 +119,11 @@ func (l *apiListener) accept() {
 func (l *apiListener) welcome(raw net.Conn, place *throng.Place) {
 	ctx, cancel := context.WithTimeout(l.open, handshakeTime)
 	defer cancel()
-	from, err := l.h.trust.Load().Open(ctx, raw)
+	from, err := l.trust().Open(ctx, raw)
 	if err != nil {
 		l.unknown.Add(1)
 		if errors.Is(err, forwarded.ErrNoHeader) && l.open.Err() == nil { // a balancer's settings
-			l.h.log.Warn("a connection was closed", "peer", raw.RemoteAddr().String(), "error", err)
+			l.log.Warn("a connection was closed", "peer", raw.RemoteAddr().String(), "error", err)
 		}
 		place.Leave()
 		return
@@ -230,9 +220,18 @@ func used(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// shown gives the call's connection the standing of what the caller has shown.
-func (c *call) shown(standing int) {
-	if conn, ok := c.r.Context().Value(connKey{}).(*apiConn); ok {
+// peerOf is the other end of the wire that a request came by, if that is a connection of ours.
+func peerOf(r *http.Request) (peer string, ok bool) {
+	conn, ok := r.Context().Value(connKey{}).(*apiConn)
+	if !ok {
+		return "", false
+	}
+	return conn.peer, true
+}
+
+// rise gives a request's connection the standing of what the caller has shown.
+func rise(r *http.Request, standing int) {
+	if conn, ok := r.Context().Value(connKey{}).(*apiConn); ok {
 		conn.place.Rise(standing)
 	}
 }

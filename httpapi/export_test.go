@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
@@ -89,8 +91,7 @@ func DecodeSecret(b []byte) (value []byte, err error) {
 
 // Place takes a Host apart under one zone. Plane is "operator", "application" or "login".
 func Place(host string, z Zone) (plane, vault, parent string) {
-	h := &Handler{zones: []Zone{z}}
-	p, place := h.placeOf(host)
+	p, place := zones{z}.placeOf(host)
 	return [...]string{"operator", "application", "login"}[p], place.vault, place.parent
 }
 
@@ -127,7 +128,7 @@ var theSurfaces = sync.OnceValue(surfaces)
 
 // Documented is the document's path for one that is asked for, "" where no route has it.
 func Documented(host, method, escapedPath string, z Zone) string {
-	plane, _ := (&Handler{zones: []Zone{z}}).placeOf(host)
+	plane, _ := zones{z}.placeOf(host)
 	s := theSurfaces()[plane]
 	same := exactly
 	if plane != operatorPlane {
@@ -154,12 +155,21 @@ func Documented(host, method, escapedPath string, z Zone) string {
 // Panicking are handlers of the three formats whose every request panics.
 func (h *Handler) Panicking() map[string]http.Handler {
 	out := make(map[string]http.Handler)
-	for name, f := range map[string]format{"application": azureFormat, "operator": sysFormat,
-		"login": oauthFormat} {
+	for name, begin := range map[string]func(w http.ResponseWriter, r *http.Request) *call{
+		"application": func(w http.ResponseWriter, r *http.Request) *call {
+			return &h.apps.newCall(w, r, azureFormat).call
+		},
+		"operator": func(w http.ResponseWriter, r *http.Request) *call {
+			return &h.ops.newCall(w, r).call
+		},
+		"login": func(w http.ResponseWriter, r *http.Request) *call {
+			return &h.apps.newCall(w, r, oauthFormat).call
+		},
+	} {
 		out[name] = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			c := h.newCall(w, r, f)
+			c := begin(w, r)
 			c.commonHeaders()
-			c.run(func(c *call) error {
+			c.run(func() error {
 				*c.out = append(*c.out, `{"value":"half an answer`...)
 				panic("the canary")
 			})
@@ -198,20 +208,21 @@ func (b Buckets) Len() int { return len(b.t.young) + len(b.t.old) }
 // Counting is what each request pays for being counted and throttled, and nothing else of it.
 func Counting(t Throttle) (request func()) {
 	m := newMeters()
-	routes := m.metered(secretRoutes())
-	h := &Handler{meters: m}
-	h.SetThrottle(t)
-	c := &call{h: h, route: &routes[0], status: http.StatusOK}
+	routes := metered(m, secretRoutes())
+	p := &applications{desk: newDesk(hclog.NewNullLogger(), m)}
+	p.SetThrottle(t)
+	c := &appCall{apps: p}
+	c.route, c.status = &routes[0], http.StatusOK
 	c.caller.Vault, c.caller.Identity.OID = "demo", "11111111-2222-3333-4444-555555555555"
 	c.req.Start = time.Now()
-	h.throttle.Load().take(who{c.caller.Identity.OID, c.caller.Vault}, c.req.Start,
+	p.throttle.Load().take(who{c.caller.Identity.OID, c.caller.Vault}, c.req.Start,
 		func(string) bool { return true })
 	return func() {
 		m.inFlight.Add(1)
 		if err := c.unthrottled(); err != nil {
 			panic(err)
 		}
-		m.count(c)
+		routes[0].meter.count(c.status, c.req.Start)
 		m.inFlight.Add(-1)
 	}
 }

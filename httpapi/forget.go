@@ -3,10 +3,8 @@ package httpapi
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"math"
 	"net"
-	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -109,23 +107,9 @@ func (c *forgetfulConn) forget() {
 	}
 }
 
-// writeAndForget answers, closes the connection and clears what it has read and written.
-func (c *call) writeAndForget() {
-	conn, buffered, err := http.NewResponseController(c.w).Hijack()
-	if err != nil { // not a connection of our server: a test's recorder
-		c.w.WriteHeader(c.status)
-		_, _ = c.w.Write(*c.out)
-		return
-	}
-	defer conn.Close()
-	head := bufio.NewWriterSize(conn, 1<<10)
-	fmt.Fprintf(head, "HTTP/1.1 %d %s\r\nConnection: close\r\n", c.status, http.StatusText(c.status))
-	_ = c.w.Header().Write(head)
-	_, _ = head.WriteString("\r\n")
-	if head.Flush() == nil {
-		_, _ = conn.Write(*c.out)
-	}
-	overwrite(buffered.Reader)
+// forgetRead overwrites what a connection has read, in what was read ahead and below the TLS layer.
+func forgetRead(conn net.Conn, ahead *bufio.Reader) {
+	overwrite(ahead)
 	if ours, ok := conn.(*apiConn); ok {
 		ours.raw.forget()
 	}

@@ -16,7 +16,7 @@ import (
 // them has the break-glass socket (breakglass.go).
 func generateRootRoutes() []route {
 	return slices.Concat(rootGenerationRoutes(),
-		[]route{{methods: write, shape: "sys/decode-token", operation: "sys/decode-token",
+		[]route{{methods: opWrite, shape: "sys/decode-token", operation: "sys/decode-token",
 			body: tinyBody, open: true, shares: true, serve: recorded(decodeToken, nothing, writeData)}})
 }
 
@@ -28,14 +28,14 @@ func rootGenerationRoutes() []route {
 
 func generateRootRoutesAt(at string) []route {
 	return []route{
-		{methods: get, shape: at + "attempt", operation: "sys/generate-root/status",
+		{methods: opGet, shape: at + "attempt", operation: "sys/generate-root/status",
 			serve: recorded(generateRootStatus, nothing, writeData)},
-		{methods: write, shape: at + "attempt", operation: "sys/generate-root/init", body: openBody,
+		{methods: opWrite, shape: at + "attempt", operation: "sys/generate-root/init", body: openBody,
 			shares: true,
 			serve:  recorded(beginGenerateRoot, nothing, writeData)},
-		{methods: remove, shape: at + "attempt", operation: "sys/generate-root/cancel",
+		{methods: opRemove, shape: at + "attempt", operation: "sys/generate-root/cancel",
 			serve: recorded(cancelGenerateRoot, nothing, noContent)},
-		{methods: write, shape: at + "update", operation: "sys/generate-root/update", body: tinyBody,
+		{methods: opWrite, shape: at + "update", operation: "sys/generate-root/update", body: tinyBody,
 			shares: true,
 			serve:  shownOnce(giveGenerateRootShare, (*generateRootData).shows, writeData)},
 	}
@@ -68,12 +68,12 @@ func generateRootDataOf(s node.RootGenerationStatus) generateRootData {
 		Required: s.Required, Fingerprint: s.Fingerprint, OTPLength: node.OTPLength}
 }
 
-func generateRootStatus(c *call, _ *none) (generateRootData, error) {
-	s, err := c.h.n.RootGenerationStatus()
+func generateRootStatus(c *opCall, _ *none) (generateRootData, error) {
+	s, err := c.ops.n.RootGenerationStatus()
 	return generateRootDataOf(s), nodeFailure(err)
 }
 
-func beginGenerateRoot(c *call, q *generateRootRequest) (generateRootData, error) {
+func beginGenerateRoot(c *opCall, q *generateRootRequest) (generateRootData, error) {
 	defer clear(q.OTP)
 	switch {
 	case len(q.OTP) > 0 && q.PGPKey != "":
@@ -85,10 +85,10 @@ func beginGenerateRoot(c *call, q *generateRootRequest) (generateRootData, error
 			return generateRootData{}, err
 		}
 		c.detail = "for=" + to.Fingerprint()
-		s, err := c.h.n.BeginRootGenerationFor(to)
+		s, err := c.ops.n.BeginRootGenerationFor(to)
 		return generateRootDataOf(s), nodeFailure(err)
 	}
-	s, otp, err := c.h.n.BeginRootGeneration(q.OTP)
+	s, otp, err := c.ops.n.BeginRootGeneration(q.OTP)
 	if err != nil {
 		return generateRootData{}, nodeFailure(err)
 	}
@@ -100,11 +100,11 @@ func beginGenerateRoot(c *call, q *generateRootRequest) (generateRootData, error
 	return d, nil
 }
 
-func cancelGenerateRoot(c *call, _ *none) (none, error) {
-	return none{}, nodeFailure(c.h.n.CancelRootGeneration())
+func cancelGenerateRoot(c *opCall, _ *none) (none, error) {
+	return none{}, nodeFailure(c.ops.n.CancelRootGeneration())
 }
 
-func giveGenerateRootShare(c *call, q *shareRequest) (generateRootData, error) {
+func giveGenerateRootShare(c *opCall, q *shareRequest) (generateRootData, error) {
 	share, err := q.share()
 	if err != nil {
 		return generateRootData{}, err
@@ -112,7 +112,7 @@ func giveGenerateRootShare(c *call, q *shareRequest) (generateRootData, error) {
 	defer clear(share)
 	var g node.GeneratedRoot
 	err = c.given(func() (err error) {
-		g, err = c.h.n.GiveRootGenerationShare(c.ctx, c.operator, q.Nonce, share,
+		g, err = c.ops.n.GiveRootGenerationShare(c.ctx, c.operator, q.Nonce, share,
 			c.begins("a root token is made"))
 		return err
 	})
@@ -138,7 +138,7 @@ type decodedTokenData struct {
 }
 
 // decodeToken takes the one-time password off a token. It looks nothing up, so it needs no token.
-func decodeToken(_ *call, q *decodeTokenRequest) (decodedTokenData, error) {
+func decodeToken(_ *opCall, q *decodeTokenRequest) (decodedTokenData, error) {
 	defer clear(q.Encoded)
 	defer clear(q.OTP)
 	encoded := bytes.TrimRight(q.Encoded, "=")

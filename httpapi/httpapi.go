@@ -8,19 +8,16 @@
 package httpapi
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/mux"
 	"github.com/hashicorp/go-hclog"
-	"golang.org/x/time/rate"
 
 	"keyquorum/httpapi/forwarded"
 	"keyquorum/httpapi/seeds"
@@ -70,82 +67,49 @@ type Config struct {
 
 // A Handler serves a node's API listener. Close ends what it does in the background.
 type Handler struct {
-	n         *node.Node
-	zones     []Zone // folded to lower case
-	log       hclog.Logger
-	dial      dialer
-	version   []string      // value of the header x-ms-keyvault-service-version
-	region    []string      // and of x-ms-keyvault-region
-	strangers *rate.Limiter // bounds usage records and log lines that people without a token can cause
-	askers    *rate.Limiter // bounds what they can make us ask of other nodes
-	large     chan struct{} // holds one for each large body in memory
-	huge      chan struct{} // and for each that is over maxBody
-	saving    chan struct{} // and for each snapshot on its way to an operator
-	restoring chan struct{} // and for the one that an operator sends
-	hugeOf    sync.Map      // object id of the application → the *call that has one of these
-	backups   chan struct{} // and for each backup
-	meters    *meters
-	conns     *connections
-	metrics   *metrics
-	router    *mux.Router
-	glass     http.Handler // of the break-glass socket
-	joins     *joins
-	openapi   func() ([]byte, error) // the document, made when it is first asked for
-	profiling sync.Mutex             // held while somebody is told of all goroutines
-
-	// Settings that change while it serves (Server.Change).
-	logLevel atomic.Int32                    // the hclog.Level to come back to
-	throttle atomic.Pointer[throttle]        // nil: nobody is throttled
-	trust    atomic.Pointer[forwarded.Trust] // nil: nobody is believed
-
-	wrongShares *throttle
+	desk    *desk
+	conns   *connections
+	apps    *applications
+	ops     *operators
+	joins   *joins
+	router  *mux.Router
+	glass   http.Handler           // of the break-glass socket
+	openapi func() ([]byte, error) // the document, made when it is first asked for
 }
 
 // New returns the handler for a node's API listener.
 func New(n *node.Node, c Config) *Handler {
-	h := &Handler{
-		n:         n,
-		log:       c.Logger,
-		dial:      c.Dial,
-		version:   []string{n.SealStatus().Version},
-		region:    []string{cmp.Or(n.Region(), "keyquorum")},
-		strangers: rate.NewLimiter(10, 100),
-		askers:    rate.NewLimiter(10, 20),
-		large:     make(chan struct{}, maxLarge),
-		huge:      make(chan struct{}, maxHuge),
-		saving:    make(chan struct{}, maxSaving),
-		restoring: make(chan struct{}, 1),
-		backups:   make(chan struct{}, maxBackups),
-		meters:    newMeters(),
-		conns:     newConnections(c.Connections),
-
-		wrongShares: newThrottle(wrongShares),
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
 	}
-	h.metrics = newMetrics(n, h.meters, h.conns, c.LinesHeld, c.CertificateEnd)
-	if h.dial == nil {
-		h.dial = func(ctx context.Context, addr string) (net.Conn, error) {
+	if c.Dial == nil {
+		c.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
 		}
 	}
-	if h.log == nil {
-		h.log = hclog.NewNullLogger()
-	}
-	h.throttle.Store(newThrottle(c.Throttle))
-	h.trust.Store(c.Trust)
-	h.logLevel.Store(int32(h.log.GetLevel()))
-	for _, z := range c.Zones {
-		h.zones = append(h.zones,
-			Zone{Suffix: strings.ToLower(z.Suffix), Login: strings.ToLower(z.Login)})
-	}
-	h.openapi = sync.OnceValues(func() ([]byte, error) { return OpenAPI(h.version[0]) })
-	h.joins = newJoins(n, h.log, newSearch(n, c, h.dial, h.log))
+	m := newMeters()
+	h := &Handler{desk: newDesk(c.Logger, m), conns: newConnections(c.Connections)}
+	h.desk.trust.Store(c.Trust)
+	h.apps = newApplications(n, h.desk, newZones(c.Zones))
+	h.apps.SetThrottle(c.Throttle)
+	h.joins = newJoins(n, c.Logger, newSearch(n, c, c.Dial, c.Logger))
+	h.ops = newOperators(n, h.desk, c.Dial, h.joins,
+		newMetrics(n, m, h.conns, c.LinesHeld, c.CertificateEnd))
+	version := n.SealStatus().Version
+	h.openapi = sync.OnceValues(func() ([]byte, error) { return OpenAPI(version) })
 	h.router = h.planes(c.OpenMetrics)
-	h.glass = h.breakGlass()
+	h.glass = h.ops.breakGlass()
 	return h
 }
 
 // Close stops trying to join and returns when the attempt under way has ended.
 func (h *Handler) Close() { h.joins.close() }
+
+// SetThrottle sets another bound for applications, from the next request on.
+func (h *Handler) SetThrottle(t Throttle) { h.apps.SetThrottle(t) }
+
+// SetLogLevel sets another level for the whole node, which is also the one to come back to.
+func (h *Handler) SetLogLevel(level hclog.Level) { h.ops.SetLogLevel(level) }
 
 // ServeHTTP lets mux pick plane and collection; the tables do the rest. Something always matches:
 // the root has a handler for what it doesn't find. The router's own ServeHTTP would copy the

@@ -54,6 +54,6 @@ func (q *importRequest) keyMember(name, value []byte) error {
 	return wire.ErrUnknownMember
 }
 
-func importKey(c *call, q *importRequest) (vault.Key, error) {
+func importKey(c *appCall, q *importRequest) (vault.Key, error) {
 	return c.vaults.ImportKey(c.ctx, c.caller, c.params[0], &q.key, q.Change)
 }

@@ -10,49 +10,49 @@ import (
 
 func keyRoutes() []route {
 	routes := []route{
-		{methods: get, shape: "keys/{name}/versions", operation: "keys/versions",
+		{methods: appGet, shape: "keys/{name}/versions", operation: "keys/versions",
 			serve: serve(listKeyVersions, writeKeyVersions)},
-		{methods: get, shape: "keys/{name}/rotationpolicy", operation: "keys/getrotationpolicy",
+		{methods: appGet, shape: "keys/{name}/rotationpolicy", operation: "keys/getrotationpolicy",
 			serve: serve(getRotationPolicy, writeRotationPolicy)},
-		{methods: put, shape: "keys/{name}/rotationpolicy", operation: "keys/setrotationpolicy",
+		{methods: appPut, shape: "keys/{name}/rotationpolicy", operation: "keys/setrotationpolicy",
 			body: smallBody, serve: serve(setRotationPolicy, writeRotationPolicy)},
-		{methods: get, shape: "keys/{name}/[version]", operation: "keys/get",
+		{methods: appGet, shape: "keys/{name}/[version]", operation: "keys/get",
 			serve: serve(getKey, writeKey)},
-		{methods: get, shape: "keys", operation: "keys/list", serve: serve(listKeys, writeKeyPage)},
-		{methods: post, shape: "keys/{name}/create", operation: "keys/create", body: maxBody,
+		{methods: appGet, shape: "keys", operation: "keys/list", serve: serve(listKeys, writeKeyPage)},
+		{methods: appPost, shape: "keys/{name}/create", operation: "keys/create", body: maxBody,
 			serve: serve(createKey, writeKey)},
-		{methods: put, shape: "keys/{name}", operation: "keys/import", body: maxBody,
+		{methods: appPut, shape: "keys/{name}", operation: "keys/import", body: maxBody,
 			serve: serve(importKey, writeKey)},
-		{methods: post, shape: "keys/{name}/rotate", operation: "keys/rotate",
+		{methods: appPost, shape: "keys/{name}/rotate", operation: "keys/rotate",
 			serve: serve(rotateKey, writeKey)},
-		{methods: post, shape: "keys/{name}/backup", operation: "keys/backup",
+		{methods: appPost, shape: "keys/{name}/backup", operation: "keys/backup",
 			within: transferTime, serve: serve(backupKey, writeValue)},
-		{methods: post, shape: "keys/restore", operation: "keys/restore", body: restoreBody,
+		{methods: appPost, shape: "keys/restore", operation: "keys/restore", body: restoreBody,
 			within: transferTime, serve: serve(restoreKey, writeKey)},
-		{methods: post, shape: "keys/{name}/[version]/release", operation: "keys/release",
+		{methods: appPost, shape: "keys/{name}/[version]/release", operation: "keys/release",
 			body: smallBody, serve: serve(releaseKey, writeToken)},
-		{methods: post, shape: "rng", operation: "rng", body: tinyBody,
+		{methods: appPost, shape: "rng", operation: "rng", body: tinyBody,
 			serve: serve(randomBytes, writeValue)},
-		{methods: patch, shape: "keys/{name}/[version]", operation: "keys/update", body: maxBody,
+		{methods: appPatch, shape: "keys/{name}/[version]", operation: "keys/update", body: maxBody,
 			serve: serve(updateKey, writeKey)},
-		{methods: remove, shape: "keys/{name}", operation: "keys/delete",
+		{methods: appRemove, shape: "keys/{name}", operation: "keys/delete",
 			serve: serve(deleteKey, writeKey)},
-		{methods: get, shape: "deletedkeys", operation: "keys/listdeleted",
+		{methods: appGet, shape: "deletedkeys", operation: "keys/listdeleted",
 			serve: serve(listDeletedKeys, writeKeyPage)},
-		{methods: get, shape: "deletedkeys/{name}", operation: "keys/getdeleted",
+		{methods: appGet, shape: "deletedkeys/{name}", operation: "keys/getdeleted",
 			serve: serve(getDeletedKey, writeKey)},
-		{methods: post, shape: "deletedkeys/{name}/recover", operation: "keys/recover",
+		{methods: appPost, shape: "deletedkeys/{name}/recover", operation: "keys/recover",
 			serve: serve(recoverKey, writeKey)},
-		{methods: remove, shape: "deletedkeys/{name}", operation: "keys/purge",
+		{methods: appRemove, shape: "deletedkeys/{name}", operation: "keys/purge",
 			serve: serve(purgeKey, noContent)},
-		{methods: post, shape: "keys/{name}/[version]/verify", operation: "keys/verify", body: smallBody,
+		{methods: appPost, shape: "keys/{name}/[version]/verify", operation: "keys/verify", body: smallBody,
 			serve: serve(verifyDigest, writeVerdict)},
 	}
 	for name, verb := range map[string]cryptoVerb{
 		"sign": signDigest, "encrypt": (*vault.Vaults).Encrypt, "decrypt": (*vault.Vaults).Decrypt,
 		"wrapKey": (*vault.Vaults).WrapKey, "unwrapKey": (*vault.Vaults).UnwrapKey,
 	} {
-		routes = append(routes, route{methods: post,
+		routes = append(routes, route{methods: appPost,
 			shape: "keys/{name}/[version]/" + strings.ToLower(name), operation: "keys/" + name,
 			body: smallBody, serve: serve(verb.call, writeCrypto)})
 	}
@@ -116,35 +116,35 @@ func keyChangeMember(ch *vault.Change, name, value []byte) error {
 	})
 }
 
-func createKey(c *call, q *keyRequest) (vault.Key, error) {
+func createKey(c *appCall, q *keyRequest) (vault.Key, error) {
 	return c.vaults.CreateKey(c.ctx, c.caller, c.params[0], q.KeySpec, q.Change)
 }
 
-func getKey(c *call, _ *none) (vault.Key, error) {
+func getKey(c *appCall, _ *none) (vault.Key, error) {
 	return c.vaults.GetKey(c.ctx, c.caller, c.params[0], c.params[1])
 }
 
-func updateKey(c *call, q *keyRequest) (vault.Key, error) {
+func updateKey(c *appCall, q *keyRequest) (vault.Key, error) {
 	return c.vaults.UpdateKey(c.ctx, c.caller, c.params[0], c.params[1], q.Change)
 }
 
-func deleteKey(c *call, _ *none) (vault.Key, error) {
+func deleteKey(c *appCall, _ *none) (vault.Key, error) {
 	return c.vaults.DeleteKey(c.ctx, c.caller, c.params[0])
 }
 
-func getDeletedKey(c *call, _ *none) (vault.Key, error) {
+func getDeletedKey(c *appCall, _ *none) (vault.Key, error) {
 	return c.vaults.GetDeletedKey(c.ctx, c.caller, c.params[0])
 }
 
-func recoverKey(c *call, _ *none) (vault.Key, error) {
+func recoverKey(c *appCall, _ *none) (vault.Key, error) {
 	return c.vaults.RecoverKey(c.ctx, c.caller, c.params[0])
 }
 
-func purgeKey(c *call, _ *none) (none, error) {
+func purgeKey(c *appCall, _ *none) (none, error) {
 	return none{}, c.vaults.PurgeKey(c.ctx, c.caller, c.params[0])
 }
 
-func listKeys(c *call, _ *none) (vault.Page[vault.Key], error) {
+func listKeys(c *appCall, _ *none) (vault.Page[vault.Key], error) {
 	p, err := c.page()
 	if err != nil {
 		return vault.Page[vault.Key]{}, err
@@ -152,7 +152,7 @@ func listKeys(c *call, _ *none) (vault.Page[vault.Key], error) {
 	return c.vaults.ListKeys(c.ctx, c.caller, p)
 }
 
-func listKeyVersions(c *call, _ *none) (vault.Page[vault.Key], error) {
+func listKeyVersions(c *appCall, _ *none) (vault.Page[vault.Key], error) {
 	p, err := c.page()
 	if err != nil {
 		return vault.Page[vault.Key]{}, err
@@ -160,7 +160,7 @@ func listKeyVersions(c *call, _ *none) (vault.Page[vault.Key], error) {
 	return c.vaults.ListKeyVersions(c.ctx, c.caller, c.params[0], p)
 }
 
-func listDeletedKeys(c *call, _ *none) (vault.Page[vault.Key], error) {
+func listDeletedKeys(c *appCall, _ *none) (vault.Page[vault.Key], error) {
 	p, err := c.page()
 	if err != nil {
 		return vault.Page[vault.Key]{}, err
@@ -198,7 +198,7 @@ func (q *cryptoRequest) Member(name, value []byte) error {
 type cryptoVerb func(v *vault.Vaults, ctx context.Context, c vault.Caller, name, version,
 	alg string, in vault.Cipher) (vault.CryptoResult, error)
 
-func (verb cryptoVerb) call(c *call, q *cryptoRequest) (vault.CryptoResult, error) {
+func (verb cryptoVerb) call(c *appCall, q *cryptoRequest) (vault.CryptoResult, error) {
 	return verb(c.vaults, c.ctx, c.caller, c.params[0], c.params[1], q.alg, q.in)
 }
 
@@ -207,11 +207,11 @@ func signDigest(v *vault.Vaults, ctx context.Context, c vault.Caller, name, vers
 	return v.Sign(ctx, c, name, version, alg, in.Value)
 }
 
-func verifyDigest(c *call, q *cryptoRequest) (bool, error) {
+func verifyDigest(c *appCall, q *cryptoRequest) (bool, error) {
 	return c.vaults.Verify(c.ctx, c.caller, c.params[0], c.params[1], q.alg, q.digest, q.in.Value)
 }
 
-func writeVerdict(c *call, valid *bool) error {
+func writeVerdict(c *appCall, valid *bool) error {
 	if *valid {
 		*c.out = append(*c.out, `{"value":true}`...)
 	} else {
@@ -222,7 +222,7 @@ func writeVerdict(c *call, valid *bool) error {
 
 // writeCrypto answers a key operation; the result is cleared when it has been copied, since it may
 // be plaintext.
-func writeCrypto(c *call, r *vault.CryptoResult) error {
+func writeCrypto(c *appCall, r *vault.CryptoResult) error {
 	dst := append(*c.out, `{"kid":`...)
 	dst = appendID(dst, c.place.authority, "keys", r.Name, r.Version)
 	dst = wire.AppendBinary(append(dst, `,"value":`...), r.Value)
@@ -239,14 +239,14 @@ func writeCrypto(c *call, r *vault.CryptoResult) error {
 	return nil
 }
 
-func writeKey(c *call, k *vault.Key) error {
+func writeKey(c *appCall, k *vault.Key) error {
 	dst := c.appendJWK(append(*c.out, '{'), k)
 	*c.out = append(c.appendKeyRest(dst, k), '}')
 	return nil
 }
 
 // appendJWK appends the member "key".
-func (c *call) appendJWK(dst []byte, k *vault.Key) []byte {
+func (c *appCall) appendJWK(dst []byte, k *vault.Key) []byte {
 	dst = append(dst, `"key":{"kid":`...)
 	dst = appendID(dst, c.place.authority, "keys", k.Name, k.Version)
 	dst = appendPublic(dst, &k.Public)
@@ -277,7 +277,7 @@ func appendPublic(dst []byte, p *vault.PublicKey) []byte {
 	return dst
 }
 
-func (c *call) appendKeyRest(dst []byte, k *vault.Key) []byte {
+func (c *appCall) appendKeyRest(dst []byte, k *vault.Key) []byte {
 	extra := `,"exportable":false,"hsmPlatform":"0"`
 	if k.Exportable {
 		extra = `,"exportable":true,"hsmPlatform":"0"`
@@ -288,18 +288,18 @@ func (c *call) appendKeyRest(dst []byte, k *vault.Key) []byte {
 	return appendDeletion(dst, k.Deletion, c.place.authority, "keys", k.Name)
 }
 
-func writeKeyPage(c *call, p *vault.Page[vault.Key]) error {
+func writeKeyPage(c *appCall, p *vault.Page[vault.Key]) error {
 	return writePage(c, p,
 		func(dst []byte, k *vault.Key) []byte { return c.appendKeyItem(dst, k, "") })
 }
 
-func writeKeyVersions(c *call, p *vault.Page[vault.Key]) error {
+func writeKeyVersions(c *appCall, p *vault.Page[vault.Key]) error {
 	return writePage(c, p,
 		func(dst []byte, k *vault.Key) []byte { return c.appendKeyItem(dst, k, k.Version) })
 }
 
 // appendKeyItem appends a key as lists have it. version "" leaves it out of the id.
-func (c *call) appendKeyItem(dst []byte, k *vault.Key, version string) []byte {
+func (c *appCall) appendKeyItem(dst []byte, k *vault.Key, version string) []byte {
 	dst = append(dst, `{"kid":`...)
 	dst = appendID(dst, c.place.authority, "keys", k.Name, version)
 	return append(c.appendKeyRest(dst, k), '}')

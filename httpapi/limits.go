@@ -4,10 +4,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
 	"keyquorum/httpapi/wire"
-	"keyquorum/node"
 )
 
 // Limits of a request (decision 22).
@@ -27,32 +24,6 @@ const (
 	openBody      = 32 << 10 // of routes that strangers may call: a chain of certificates, a form
 	tinyBody      = 4 << 10  // of those that take a share or a name
 )
-
-// NewServer returns a server with the limits of decision 22 around New's handler, which it closes
-// at Shutdown. Errors of connections go to logger.
-func NewServer(n *node.Node, c Config, logger hclog.Logger) *Server {
-	c.Logger = logger
-	h := New(n, c)
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true) // see forget.go
-	s := &http.Server{
-		Handler:           h,
-		Protocols:         protocols,
-		ReadHeaderTimeout: headerTime,
-		ReadTimeout:       requestTime,
-		WriteTimeout:      requestTime + answerTime,
-		IdleTimeout:       idleTime,
-		MaxHeaderBytes:    maxHeaderRead,
-		ConnContext:       remember,
-		ConnState:         used,
-
-		DisableGeneralOptionsHandler: true, // it answers "OPTIONS *" without a word to us
-		ErrorLog: h.log.StandardLogger(&hclog.StandardLoggerOptions{
-			ForceLevel: hclog.Debug}),
-	}
-	s.RegisterOnShutdown(h.Close)
-	return &Server{s, h}
-}
 
 // headLimits refuses what no route needs, before anything is looked at.
 func (c *call) headLimits() error {
@@ -85,19 +56,4 @@ func (c *call) headLimits() error {
 var once = []string{
 	"Authorization", "X-Vault-Token", "X-Vault-Namespace", "X-Vault-Index", "X-Keyquorum-Consistency",
 	"Content-Type", "Content-Encoding",
-}
-
-// maxLarge is how many bodies over smallBody may be in memory at once: anyone with a token could
-// otherwise fill it with requests that are never completed, one for each connection. Nobody has to
-// wait for such a place: it is given or refused. Of the maxHuge for bodies over maxBody no
-// application gets a second one.
-const (
-	maxLarge = 32
-	maxHuge  = 2
-)
-
-func tooManyLarge() error {
-	f := wire.Unavailable("Too many large requests are being read.")
-	f.Early = true
-	return f
 }

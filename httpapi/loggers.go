@@ -14,39 +14,39 @@ import (
 func loggerRoutes() []route {
 	const shape, operation = "sys/loggers", "sys/loggers"
 	return []route{
-		{methods: get, shape: shape, operation: operation, serve: recorded(logLevel, nothing, writeData)},
-		{methods: write, shape: shape, operation: operation, body: tinyBody,
+		{methods: opGet, shape: shape, operation: operation, serve: recorded(logLevel, nothing, writeData)},
+		{methods: opWrite, shape: shape, operation: operation, body: tinyBody,
 			serve: recorded(setLogLevel, func(q *logLevelData) string { return q.Level }, noContent)},
-		{methods: remove, shape: shape, operation: operation,
+		{methods: opRemove, shape: shape, operation: operation,
 			serve: recorded(resetLogLevel, nothing, noContent)},
 	}
 }
 
 // SetLogLevel sets another level for the whole node, which is also the one to come back to.
-func (h *Handler) SetLogLevel(level hclog.Level) {
-	h.logLevel.Store(int32(level))
-	h.log.SetLevel(level)
+func (p *operators) SetLogLevel(level hclog.Level) {
+	p.logLevel.Store(int32(level))
+	p.log.SetLevel(level)
 }
 
 type logLevelData struct {
 	Level string `json:"level"` // "trace", "debug", "info", "warn" or "error"
 }
 
-func logLevel(c *call, _ *none) (logLevelData, error) {
-	return logLevelData{c.h.log.GetLevel().String()}, nil
+func logLevel(c *opCall, _ *none) (logLevelData, error) {
+	return logLevelData{c.ops.log.GetLevel().String()}, nil
 }
 
-func setLogLevel(c *call, q *logLevelData) (none, error) {
+func setLogLevel(c *opCall, q *logLevelData) (none, error) {
 	level := hclog.LevelFromString(strings.TrimSpace(q.Level))
 	if level == hclog.NoLevel || level == hclog.Off {
 		return none{}, wire.Refuse(http.StatusBadRequest, "",
 			"level must be trace, debug, info, warn or error")
 	}
-	c.h.log.SetLevel(level)
+	c.ops.log.SetLevel(level)
 	return none{}, nil
 }
 
-func resetLogLevel(c *call, _ *none) (none, error) {
-	c.h.log.SetLevel(hclog.Level(c.h.logLevel.Load()))
+func resetLogLevel(c *opCall, _ *none) (none, error) {
+	c.ops.log.SetLevel(hclog.Level(c.ops.logLevel.Load()))
 	return none{}, nil
 }

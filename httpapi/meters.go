@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -40,14 +39,6 @@ func newMeters() *meters {
 	return m
 }
 
-// metered binds routes to their meters.
-func (m *meters) metered(routes []route) []route {
-	for i := range routes {
-		routes[i].meter = m.of(routes[i].operation, classOf(&routes[i]))
-	}
-	return routes
-}
-
 func (m *meters) of(operation, className string) *meter {
 	i, there := slices.BinarySearchFunc(m.operations, operation,
 		func(x *meter, name string) int { return strings.Compare(x.operation, name) })
@@ -67,28 +58,8 @@ func (m *meters) class(name string) *class {
 	return m.classes[i]
 }
 
-// classOf: the collection, and whether the route reads, writes or uses a key. What belongs to no
-// vault is one class for each plane.
-func classOf(r *route) string {
-	collection, _, _ := strings.Cut(r.operation, "/")
-	switch {
-	case collection != "secrets" && collection != "keys":
-		return collection
-	case slices.Contains(r.methods, http.MethodGet):
-		return collection + "_read"
-	case strings.Contains(r.shape, "[version]/"):
-		return collection + "_use"
-	default:
-		return collection + "_write"
-	}
-}
-
 // count notes a request that is answered, and the time from its headers to its answer.
-func (m *meters) count(c *call) {
-	meter := m.unknown
-	if c.route != nil {
-		meter = c.route.meter
-	}
-	meter.statuses[c.status/100%len(meter.statuses)].Add(1)
-	meter.class.took.Note(time.Since(c.req.Start))
+func (m *meter) count(status int, start time.Time) {
+	m.statuses[status/100%len(m.statuses)].Add(1)
+	m.class.took.Note(time.Since(start))
 }

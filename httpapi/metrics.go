@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"bytes"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -11,17 +10,8 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"golang.org/x/time/rate"
 
-	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
-
-// metricsRoutes are the one that Prometheus asks. It touches no key, secret or right, so it leaves
-// no usage record: one every few seconds would say nothing.
-func metricsRoutes(open bool) []route {
-	return []route{{methods: get, shape: "sys/metrics", operation: "sys/metrics", open: open,
-		probe: true,
-		serve: showMetrics}}
-}
 
 // metrics are a node's own registry: several nodes may live in one process.
 type metrics struct {
@@ -36,24 +26,6 @@ func newMetrics(n *node.Node, m *meters, c *connections, held func() uint64,
 	r.MustRegister(&collector{n, m, c, held, end}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return &metrics{registry: r, strangers: rate.NewLimiter(5, 20)}
-}
-
-// textFormat is what every Prometheus reads, whatever else it says that it accepts.
-var textFormat = []string{string(expfmt.NewFormat(expfmt.TypeTextPlain))}
-
-// showMetrics answers in Prometheus' text format, with and without format=prometheus. Vault's JSON
-// is not there.
-func showMetrics(c *call) error {
-	if f := wire.Query(c.r.URL.RawQuery, "format"); f != "" && f != "prometheus" {
-		return wire.Refuse(http.StatusBadRequest, "", "the only metric format is prometheus")
-	}
-	text, err := c.h.metrics.text(c.authorized)
-	if err != nil {
-		return err
-	}
-	c.w.Header()["Content-Type"] = textFormat
-	c.shared = text
-	return nil
 }
 
 // text gives the metrics of now; to strangers who ask too often what was last given, so that none

@@ -39,11 +39,11 @@ func forLogin(r *http.Request, _ *mux.RouteMatch) bool {
 
 var loginPaths = tokenRoutes()
 
-func (h *Handler) misdirected() *wire.Failure {
+func (p *applications) misdirected() *wire.Failure {
 	message := "This node serves no vaults: it was started without a zone."
-	if len(h.zones) > 0 {
+	if len(p.zones) > 0 {
 		var hosts []string
-		for _, z := range h.zones {
+		for _, z := range p.zones {
 			hosts = append(hosts, "<vault>."+z.Suffix+" and "+z.Login)
 		}
 		message = "This host is no vault's and no login host. Those of this server are " +

@@ -13,9 +13,9 @@ import (
 // back. The object is named in the query: the body is the file as it lies on a disk.
 func objectRoutes() []route {
 	return []route{
-		{methods: write, shape: "keyquorum/snapshot/object", operation: "admin/objects/compare",
+		{methods: opWrite, shape: "keyquorum/snapshot/object", operation: "admin/objects/compare",
 			body: maxRestored, within: restoreTime, serve: serve(compareObject, writeData)},
-		{methods: write, shape: "keyquorum/snapshot/object/restore",
+		{methods: opWrite, shape: "keyquorum/snapshot/object/restore",
 			operation: "admin/objects/bring-back", body: maxRestored, within: restoreTime,
 			serve: serve(bringBackObject, writeData)},
 	}
@@ -24,17 +24,17 @@ func objectRoutes() []route {
 // objectQuery are the parameters that name an object, as openapi.json calls them.
 var objectQuery = []string{"in-vault", "object-type", "object-name", "object-version"}
 
-func compareObject(c *call, _ *none) (comparisonData, error) {
+func compareObject(c *opCall, _ *none) (comparisonData, error) {
 	return c.lookBack((*vault.Vaults).CompareObject)
 }
 
-func bringBackObject(c *call, _ *none) (comparisonData, error) {
+func bringBackObject(c *opCall, _ *none) (comparisonData, error) {
 	return c.lookBack((*vault.Vaults).BringBackObject)
 }
 
 // lookBack has the domain look at an object in the snapshot that the body is. The domain's verb
 // writes the usage record; where it comes to none, this does.
-func (c *call) lookBack(verb func(*vault.Vaults, context.Context, vault.Operator, vault.Past,
+func (c *opCall) lookBack(verb func(*vault.Vaults, context.Context, vault.Operator, vault.Past,
 	vault.ObjectRef) (vault.Comparison, error)) (comparisonData, error) {
 	ref := vault.ObjectRef{
 		Vault: wire.Query(c.r.URL.RawQuery, "vault"), Type: wire.Query(c.r.URL.RawQuery, "type"),
@@ -55,12 +55,12 @@ func (c *call) lookBack(verb func(*vault.Vaults, context.Context, vault.Operator
 }
 
 // past opens the snapshot that the body is.
-func (c *call) past() (p vault.Past, done func(), err error) {
+func (c *opCall) past() (p vault.Past, done func(), err error) {
 	s, err := c.readSnapshot("Nothing was brought back")
 	if err != nil {
 		return p, nil, err
 	}
-	if p, done, err = c.h.n.Past(s); err != nil {
+	if p, done, err = c.ops.n.Past(s); err != nil {
 		return p, nil, nodeFailure(err)
 	}
 	return p, done, nil

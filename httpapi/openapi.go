@@ -3,7 +3,6 @@ package httpapi
 import (
 	_ "embed"
 	"encoding/json"
-	"net/http"
 	"slices"
 	"strings"
 )
@@ -54,22 +53,6 @@ func surfaces() [3]surface {
 			envelope: true,
 		},
 	}
-}
-
-// document is as much of OpenAPI 3.1 as is filled in.
-type document struct {
-	OpenAPI    string            `json:"openapi"`
-	Info       object            `json:"info"`
-	Servers    []object          `json:"servers"`
-	Tags       []object          `json:"tags"`
-	Paths      map[string]object `json:"paths"`
-	Components struct {
-		SecuritySchemes object  `json:"securitySchemes"`
-		Parameters      object  `json:"parameters"`
-		Headers         object  `json:"headers"`
-		Responses       object  `json:"responses"`
-		Schemas         schemas `json:"schemas"`
-	} `json:"components"`
 }
 
 // OpenAPI describes both planes as an OpenAPI 3.1 document in JSON. version is the program's.
@@ -210,22 +193,18 @@ func jsonResponse(schema object) object {
 		"content": object{"application/json": object{"schema": schema}}}
 }
 
-// documentPath is on every host, in front of both planes.
-const documentPath = "/openapi.json"
-
-func asksForDocument(r *http.Request) bool {
-	return r.URL.Path == documentPath && (r.Method == http.MethodGet || r.Method == http.MethodHead)
-}
-
-// document serves what anybody may know; it leaves no usage record, and a sealed node answers too.
-func (h *Handler) document(w http.ResponseWriter, r *http.Request) {
-	c := h.newCall(w, r, sysFormat)
-	c.commonHeaders()
-	c.run(func(c *call) (err error) {
-		if err := c.headLimits(); err != nil {
-			return err
-		}
-		c.shared, err = h.openapi()
-		return err
-	})
+// document is as much of OpenAPI 3.1 as is filled in.
+type document struct {
+	OpenAPI    string            `json:"openapi"`
+	Info       object            `json:"info"`
+	Servers    []object          `json:"servers"`
+	Tags       []object          `json:"tags"`
+	Paths      map[string]object `json:"paths"`
+	Components struct {
+		SecuritySchemes object  `json:"securitySchemes"`
+		Parameters      object  `json:"parameters"`
+		Headers         object  `json:"headers"`
+		Responses       object  `json:"responses"`
+		Schemas         schemas `json:"schemas"`
+	} `json:"components"`
 }

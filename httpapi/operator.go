@@ -8,26 +8,83 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"keyquorum/httpapi/wire"
+	"keyquorum/node"
 	"keyquorum/vault"
 )
 
-// operators serves routes of the operator plane, the administration API included.
-func (h *Handler) operators(routes []route) http.Handler {
+// operators serves the operator plane, the administration API included.
+type operators struct {
+	*desk
+	n           *node.Node
+	version     string
+	dial        dialer
+	askers      *rate.Limiter // bounds what people without a token can make us ask of other nodes
+	saving      chan struct{} // holds one for each snapshot on its way to an operator
+	restoring   chan struct{} // and for the one that an operator sends
+	joins       *joins
+	metrics     *metrics
+	wrongShares *throttle
+	profiling   sync.Mutex   // held while somebody is told of all goroutines
+	logLevel    atomic.Int32 // the hclog.Level to come back to
+}
+
+// newOperators returns the plane of a node. dial reaches the member that is asked to let the node
+// join.
+func newOperators(n *node.Node, d *desk, dial dialer, j *joins, m *metrics) *operators {
+	p := &operators{
+		desk: d, n: n, version: n.SealStatus().Version, dial: dial, joins: j, metrics: m,
+		askers:      rate.NewLimiter(10, 20),
+		saving:      make(chan struct{}, maxSaving),
+		restoring:   make(chan struct{}, 1),
+		wrongShares: newThrottle(wrongShares),
+	}
+	p.logLevel.Store(int32(d.log.GetLevel()))
+	return p
+}
+
+// An opCall is a call of the operator plane.
+type opCall struct {
+	call
+	ops        *operators
+	operator   vault.Operator
+	authorized bool   // operator is one
+	proved     bool   // no token, but the unseal shares
+	detail     string // what was made so, for the usage record
+}
+
+func (p *operators) newCall(w http.ResponseWriter, r *http.Request) *opCall {
+	c := &opCall{ops: p}
+	c.begin(p.desk, w, r, c)
+	return c
+}
+
+func (c *opCall) Known() bool { return c.authorized || c.proved }
+
+func (c *opCall) AppendFailure(f *wire.Failure, dst []byte) []byte { return f.AppendSys(dst) }
+
+// MakeRoom has nothing to do: no body of this plane is large, but those that are read piece by
+// piece.
+func (c *opCall) MakeRoom(int) error { return nil }
+
+// handler serves routes of the plane.
+func (p *operators) handler(routes []route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := h.newCall(w, r, sysFormat)
+		c := p.newCall(w, r)
 		c.commonHeaders()
-		c.run(func(c *call) error { return c.recordRefused(c.operate(routes)) })
+		c.run(func() error { return c.recordRefused(c.operate(routes)) })
 	})
 }
 
-func sysFormat(_ *call, f *wire.Failure, dst []byte) []byte { return f.AppendSys(dst) }
-
 // operate does what comes before an operation. Whatever is not on the allow-list (route.open) needs
 // a token, paths that do not exist too.
-func (c *call) operate(routes []route) error {
+func (c *opCall) operate(routes []route) error {
 	if err := c.headLimits(); err != nil {
 		return err
 	}
@@ -37,7 +94,7 @@ func (c *call) operate(routes []route) error {
 	rt, allow, open := find(routes, method, path, exactly, &c.params)
 	c.route = rt
 	var err error
-	if c.vaults, err = c.h.n.Vaults(); err != nil {
+	if c.vaults, err = c.ops.n.Vaults(); err != nil {
 		c.vaults = nil
 		if rt != nil && rt.idle {
 			c.status = http.StatusNoContent
@@ -65,7 +122,7 @@ func (c *call) operate(routes []route) error {
 }
 
 // operatorPath is what follows /v1/; nothing where that is missing.
-func (c *call) operatorPath(segments *[maxSegments]string) []string {
+func (c *opCall) operatorPath(segments *[maxSegments]string) []string {
 	path := splitPath(c.r.URL.EscapedPath(), false, segments)
 	if len(path) == 0 || path[0] != "v1" {
 		return nil
@@ -77,7 +134,7 @@ func exactly(got, literal string) bool { return got == literal }
 
 // absent says that there is no such call. For what is Vault's that is 501: its clients take a 404
 // for "there is no such thing", print nothing and end well, whatever text comes with it.
-func (c *call) absent(path, allow []string) error {
+func (c *opCall) absent(path, allow []string) error {
 	called := strings.Join(path, "/")
 	do := instead(called)
 	switch {
@@ -101,7 +158,7 @@ func odd(segment string) bool {
 }
 
 // method is what the request means: a list may be asked for with GET.
-func (c *call) method() (string, error) {
+func (c *opCall) method() (string, error) {
 	if c.r.Method != http.MethodGet {
 		return c.r.Method, nil
 	}
@@ -113,7 +170,7 @@ func (c *call) method() (string, error) {
 }
 
 // authorize verifies the operator's token on this node; notReady is why it can't, or nil.
-func (c *call) authorize(notReady error) error {
+func (c *opCall) authorize(notReady error) error {
 	if notReady != nil {
 		return c.notServing(notReady)
 	}
@@ -131,7 +188,7 @@ func (c *call) authorize(notReady error) error {
 }
 
 // identify finds whose token it is. Having none is recorded as a refusal too.
-func (c *call) identify(token []byte) error {
+func (c *opCall) identify(token []byte) error {
 	o, err := c.operatorOf(token)
 	if err == nil {
 		c.operator, c.authorized = o, true
@@ -146,7 +203,7 @@ func (c *call) identify(token []byte) error {
 }
 
 // operatorOf asks nobody where the operation is this node's alone.
-func (c *call) operatorOf(token []byte) (vault.Operator, error) {
+func (c *opCall) operatorOf(token []byte) (vault.Operator, error) {
 	if c.route != nil && c.route.alone {
 		return c.vaults.AuthenticateOperatorHere(c.req, token)
 	}
@@ -162,8 +219,8 @@ func denied(token []byte) string {
 }
 
 // notServing: sealed is the one reason with words that clients look for.
-func (c *call) notServing(err error) error {
-	switch h := c.h.n.Health(); {
+func (c *opCall) notServing(err error) error {
+	switch h := c.ops.n.Health(); {
 	case !h.Initialized:
 		return wire.Unavailable(uninitialized)
 	case h.Sealed:
@@ -173,7 +230,7 @@ func (c *call) notServing(err error) error {
 }
 
 // token reads the header that Vault's clients send, or the usual one.
-func (c *call) token() []byte {
+func (c *opCall) token() []byte {
 	for _, v := range c.r.Header["X-Vault-Token"] {
 		if v != "" {
 			return []byte(v)
@@ -188,7 +245,7 @@ func (c *call) token() []byte {
 
 // conditions refuses what a request asks of us by header that we don't do, and waits for the index
 // it names.
-func (c *call) conditions() error {
+func (c *opCall) conditions() error {
 	ns := strings.Trim(c.r.Header.Get("X-Vault-Namespace"), "/")
 	if ns != "" && ns != "root" {
 		if strings.HasPrefix(c.route.shape, "sys/") {
@@ -206,7 +263,7 @@ func (c *call) conditions() error {
 }
 
 // recordRefused writes the usage record of a refusal that came before an operation.
-func (c *call) recordRefused(err error) error {
+func (c *opCall) recordRefused(err error) error {
 	if err == nil || c.vaults == nil && (c.route == nil || !c.route.open) {
 		return err // without keys there is no telling who asked, and nothing but open routes is served
 	}
@@ -223,13 +280,13 @@ func (c *call) recordRefused(err error) error {
 // record writes the usage record of an operation that node has carried out, before it is
 // answered, on a node without keys too. What a stranger asks is recorded at a bounded rate,
 // unless it came with shares that opened something.
-func (c *call) record(object string, err error) error {
+func (c *opCall) record(object string, err error) error {
 	operation := c.operationName()
 	if !c.mayLog() {
 		return nil
 	}
 	if c.vaults == nil {
-		return c.h.n.Record(vault.Unkeyed{
+		return c.ops.n.Record(vault.Unkeyed{
 			Request: c.req, Operation: operation, Object: object, Detail: c.detail, Err: err,
 		})
 	}
@@ -241,7 +298,7 @@ func (c *call) record(object string, err error) error {
 }
 
 // operationName is what the usage log calls the operation.
-func (c *call) operationName() string {
+func (c *opCall) operationName() string {
 	if c.route == nil {
 		return "unknown"
 	}
@@ -252,10 +309,10 @@ func (c *call) operationName() string {
 const maxLogged = 256
 
 // recorded makes an endpoint of an act of node. object says what it was done to.
-func recorded[Req, Resp any](act func(c *call, req *Req) (Resp, error),
+func recorded[Req, Resp any](act func(c *opCall, req *Req) (Resp, error),
 	object func(req *Req) string,
-	write func(c *call, resp *Resp) error) endpoint {
-	return serve(func(c *call, req *Req) (Resp, error) {
+	write func(c *opCall, resp *Resp) error) endpoint {
+	return serve(func(c *opCall, req *Req) (Resp, error) {
 		resp, err := act(c, req)
 		err = recordedHere(err)
 		if rerr := c.record(object(req), domainError(err)); rerr != nil {
@@ -276,7 +333,7 @@ func recordedHere(err error) error {
 }
 
 // mayHaveHappened is to be said of an operation that is carried out and can't be recorded.
-func (c *call) mayHaveHappened() string {
+func (c *opCall) mayHaveHappened() string {
 	if c.r.Method == http.MethodGet {
 		return ""
 	}
@@ -295,7 +352,7 @@ func domainError(err error) error {
 func nothing[Req any](*Req) string { return "" }
 
 // writeData answers with the envelope around data, a struct.
-func writeData[Resp any](c *call, data *Resp) error {
+func writeData[Resp any](c *opCall, data *Resp) error {
 	b, err := json.Marshal(data)
 	if err != nil {
 		return err
@@ -322,7 +379,7 @@ func appendEnvelope(dst []byte, requestID string, data []byte) []byte {
 // awaitIndex waits until this node has applied the index that a request names in X-Vault-Index, in
 // decimal. It waits for less than clients do before they try again, which they do on 412 by
 // themselves.
-func (c *call) awaitIndex(header string) error {
+func (c *opCall) awaitIndex(header string) error {
 	if header == "" {
 		return nil
 	}
@@ -332,7 +389,7 @@ func (c *call) awaitIndex(header string) error {
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, indexWait)
 	defer cancel()
-	if err := c.h.n.Wait(ctx, index); err != nil {
+	if err := c.ops.n.Wait(ctx, index); err != nil {
 		return wire.Refuse(http.StatusPreconditionFailed, "", "required index state not present")
 	}
 	return nil

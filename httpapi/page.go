@@ -12,7 +12,7 @@ import (
 const pageSize = 25
 
 // page reads what a listing was asked for.
-func (c *call) page() (vault.PageRequest, error) {
+func (c *appCall) page() (vault.PageRequest, error) {
 	p := vault.PageRequest{After: wire.Query(c.r.URL.RawQuery, "$skiptoken"), Max: pageSize}
 	if m := wire.Query(c.r.URL.RawQuery, "maxresults"); m != "" {
 		n, err := strconv.Atoi(m)
@@ -26,7 +26,7 @@ func (c *call) page() (vault.PageRequest, error) {
 
 // writePage answers a listing. nextLink is absolute, at the authority that the client used: it is
 // called verbatim.
-func writePage[T any](c *call, p *vault.Page[T], item func([]byte, *T) []byte) error {
+func writePage[T any](c *appCall, p *vault.Page[T], item func([]byte, *T) []byte) error {
 	dst := append(*c.out, `{"value":[`...)
 	for i := range p.Items {
 		if i > 0 {
@@ -44,7 +44,7 @@ func writePage[T any](c *call, p *vault.Page[T], item func([]byte, *T) []byte) e
 	return nil
 }
 
-func (c *call) nextLink(token string) string {
+func (c *appCall) nextLink(token string) string {
 	link := "https://" + c.place.authority + c.r.URL.EscapedPath() + "?api-version=" +
 		url.QueryEscape(c.version) +
 		"&$skiptoken=" + url.QueryEscape(token)

@@ -16,22 +16,22 @@ import (
 func raftRoutes() []route {
 	const at = "sys/storage/raft/"
 	return append(autopilotRoutes(), []route{
-		{methods: write, shape: at + "join", operation: "sys/raft/join", body: openBody, open: true,
+		{methods: opWrite, shape: at + "join", operation: "sys/raft/join", body: openBody, open: true,
 			within: attemptTime,
 			serve:  recorded(join, func(q *joinRequest) string { return q.Leader }, writeData)},
-		{methods: write, shape: at + "bootstrap/challenge", operation: "sys/raft/challenge",
+		{methods: opWrite, shape: at + "bootstrap/challenge", operation: "sys/raft/challenge",
 			body: tinyBody, open: true,
 			serve: serve(bootstrapChallenge, writeData)},
-		{methods: write, shape: at + "bootstrap/answer", operation: "sys/raft/answer", body: openBody,
+		{methods: opWrite, shape: at + "bootstrap/answer", operation: "sys/raft/answer", body: openBody,
 			open:  true,
 			serve: recorded(bootstrapAnswer, func(q *answerBody) string { return q.ServerID }, writeData)},
-		{methods: get, shape: at + "configuration", operation: "sys/raft/configuration",
+		{methods: opGet, shape: at + "configuration", operation: "sys/raft/configuration",
 			serve: recorded(configuration, nothing, writeData)},
-		{methods: write, shape: at + "remove-peer", operation: "sys/raft/remove-peer", body: tinyBody,
+		{methods: opWrite, shape: at + "remove-peer", operation: "sys/raft/remove-peer", body: tinyBody,
 			serve: recorded(removePeer, func(q *removeRequest) string { return q.ServerID }, noContent)},
-		{methods: get, shape: at + "snapshot", operation: "sys/raft/snapshot",
+		{methods: opGet, shape: at + "snapshot", operation: "sys/raft/snapshot",
 			serve: recorded(saveSnapshot, nothing, writeSnapshot)},
-		{methods: write, shape: at + "snapshot", operation: "sys/raft/restore", body: maxRestored,
+		{methods: opWrite, shape: at + "snapshot", operation: "sys/raft/restore", body: maxRestored,
 			within: restoreTime,
 			serve:  recorded(restoreSnapshot, nothing, noContent)},
 	}...)
@@ -58,8 +58,8 @@ type joinData struct {
 // join makes this node collect shares for the cluster behind an address. With retry the answer
 // comes at once, and the attempts go on until one succeeds, another join is asked for, or the
 // handler is closed.
-func join(c *call, q *joinRequest) (joinData, error) {
-	h := c.h.n.Health()
+func join(c *opCall, q *joinRequest) (joinData, error) {
+	h := c.ops.n.Health()
 	switch {
 	case h.Initialized && !h.Sealed && !h.Removed:
 		return joinData{}, &wire.Failure{Status: http.StatusInternalServerError,
@@ -68,11 +68,11 @@ func join(c *call, q *joinRequest) (joinData, error) {
 		return joinData{}, wire.Refuse(http.StatusBadRequest, "",
 			"auto_join and leader_client_cert are not supported")
 	}
-	ch, err := newChallenger(q.Leader, []byte(q.CACert), q.ServerName, c.h.dial, c.h.n.Says())
+	ch, err := newChallenger(q.Leader, []byte(q.CACert), q.ServerName, c.ops.dial, c.ops.n.Says())
 	if err != nil {
 		return joinData{}, wire.Refuse(http.StatusBadRequest, "", err.Error())
 	}
-	if !c.nearby() && !c.h.askers.Allow() {
+	if !c.nearby() && !c.ops.askers.Allow() {
 		return joinData{}, &wire.Failure{Status: http.StatusTooManyRequests,
 			Message: "too many attempts to join"}
 	}
@@ -83,14 +83,14 @@ func join(c *call, q *joinRequest) (joinData, error) {
 		return joinData{}, err
 	}
 	if q.Retry {
-		c.h.joins.start(ch, q.NonVoter)
+		c.ops.joins.start(ch, q.NonVoter)
 		return joinData{Joined: true}, nil
 	}
-	if err := c.h.n.Join(c.ctx, ch, q.NonVoter); err != nil {
+	if err := c.ops.n.Join(c.ctx, ch, q.NonVoter); err != nil {
 		if f := wire.FailureOf(nodeFailure(err)); f.Status == http.StatusBadRequest {
 			return joinData{}, f
 		}
-		c.h.log.Warn("joining the cluster failed", "request_id", c.req.ID, "error", err)
+		c.ops.log.Warn("joining the cluster failed", "request_id", c.req.ID, "error", err)
 		return joinData{}, c.unjoined(err)
 	}
 	return joinData{Joined: true}, nil
@@ -99,12 +99,12 @@ func join(c *call, q *joinRequest) (joinData, error) {
 // searching refuses what another machine asks of a node whose configuration names places, until one
 // of these has let it join. With shares of his own, whoever asks would make it a member of his
 // cluster for good. From then on the node refuses by itself what is not the same cluster.
-func (c *call) searching() error {
-	search := c.h.joins.search
+func (c *opCall) searching() error {
+	search := c.ops.joins.search
 	if search == nil || search.Found() || c.nearby() {
 		return nil
 	}
-	c.h.log.Warn("refused a join that another machine asked for: no place that the configuration "+
+	c.ops.log.Warn("refused a join that another machine asked for: no place that the configuration "+
 		"names in retry_join has let this node join yet", "request_id", c.req.ID)
 	return wire.Refuse(http.StatusBadRequest, "", "this node joins the cluster that it finds at the "+
 		"places that its configuration names in retry_join, and none has let it join yet: its status "+
@@ -116,8 +116,8 @@ func (c *call) searching() error {
 // it has joined, if the one at the address is of its cluster. That is looked at now and then, and
 // said in few words: whoever asks has no token, and must not learn which ports of others are
 // open.
-func (c *call) joinedAlready(ch node.Challenger) (joinData, error) {
-	err := c.h.n.JoinedAlready(c.ctx, ch)
+func (c *opCall) joinedAlready(ch node.Challenger) (joinData, error) {
+	err := c.ops.n.JoinedAlready(c.ctx, ch)
 	var refused *joinRefused
 	switch {
 	case err == nil, errors.As(err, &refused) && refused.status == http.StatusServiceUnavailable:
@@ -129,7 +129,7 @@ func (c *call) joinedAlready(ch node.Challenger) (joinData, error) {
 	if errors.As(err, &peer) {
 		return joinData{}, nodeFailure(err)
 	}
-	c.h.log.Warn("a member was told to join again, and the one that was named could not be asked",
+	c.ops.log.Warn("a member was told to join again, and the one that was named could not be asked",
 		"error", err)
 	return joinData{}, &wire.Failure{
 		Status: http.StatusInternalServerError,
@@ -141,7 +141,7 @@ func (c *call) joinedAlready(ch node.Challenger) (joinData, error) {
 // unjoined tells why joining failed where the caller could have looked himself. Nobody is known at
 // a node without data: to tell strangers would have it scan, for anybody, ports that it alone
 // reaches.
-func (c *call) unjoined(err error) error {
+func (c *opCall) unjoined(err error) error {
 	why := "the log of this node says why"
 	if c.nearby() {
 		why = err.Error()
@@ -151,7 +151,7 @@ func (c *call) unjoined(err error) error {
 }
 
 // nearby: the caller is on this machine, and nobody else had to say so.
-func (c *call) nearby() bool {
+func (c *opCall) nearby() bool {
 	from, err := netip.ParseAddrPort(c.req.Remote)
 	return err == nil && c.req.Via == "" && from.Addr().Unmap().IsLoopback()
 }
@@ -181,7 +181,7 @@ type sealConfigData struct {
 
 // bootstrapChallenge gives nothing away and leaves nothing behind, so it writes no usage record:
 // anyone could fill the log.
-func bootstrapChallenge(c *call, q *challengeBody) (challengeData, error) {
+func bootstrapChallenge(c *opCall, q *challengeBody) (challengeData, error) {
 	if c.vaults == nil {
 		return challengeData{}, wire.Unavailable("Vault is sealed")
 	}
@@ -190,12 +190,12 @@ func bootstrapChallenge(c *call, q *challengeBody) (challengeData, error) {
 			wire.Refuse(http.StatusBadRequest, "", "server_id must be 32 hexadecimal digits")
 	}
 	if said := c.r.Header.Get(releaseHeader); said != "" { // else the second call tells
-		if err := c.h.n.WorksWith(said); err != nil {
+		if err := c.ops.n.WorksWith(said); err != nil {
 			return challengeData{}, nodeFailure(err)
 		}
 	}
-	ch, err := c.h.n.MakeChallenge(q.ServerID)
-	s := c.h.n.SealStatus()
+	ch, err := c.ops.n.MakeChallenge(q.ServerID)
+	s := c.ops.n.SealStatus()
 	return challengeData{ch.Lock, ch.Nonce, sealConfigData{"shamir", s.Shares, s.Threshold},
 		ch.Version}, nodeFailure(err)
 }
@@ -220,7 +220,7 @@ type admissionData struct {
 }
 
 // bootstrapAnswer admits a node that has proved that it was given the unseal shares (decision 17).
-func bootstrapAnswer(c *call, q *answerBody) (admissionData, error) {
+func bootstrapAnswer(c *opCall, q *answerBody) (admissionData, error) {
 	if c.vaults == nil {
 		return admissionData{}, wire.Unavailable("Vault is sealed")
 	}
@@ -228,10 +228,10 @@ func bootstrapAnswer(c *call, q *answerBody) (admissionData, error) {
 		return admissionData{},
 			wire.Refuse(http.StatusBadRequest, "", "server_id must be 32 hexadecimal digits")
 	}
-	if err := c.h.n.WorksWith(c.r.Header.Get(releaseHeader)); err != nil {
+	if err := c.ops.n.WorksWith(c.r.Header.Get(releaseHeader)); err != nil {
 		return admissionData{}, nodeFailure(err)
 	}
-	a, err := c.h.n.AdmitAnswer(c.ctx, node.Answer{
+	a, err := c.ops.n.AdmitAnswer(c.ctx, node.Answer{
 		ServerID: q.ServerID, Nonce: q.Nonce, MAC: q.Answer, CSR: q.CSR, ClusterAddr: q.ClusterAddr,
 		Label: q.Label,
 	})
@@ -263,8 +263,8 @@ type raftServer struct {
 	Applied         uint64 `json:"applied_index,omitempty"`
 }
 
-func configuration(c *call, _ *none) (configurationData, error) {
-	peers, index, err := c.h.n.Peers()
+func configuration(c *opCall, _ *none) (configurationData, error) {
+	peers, index, err := c.ops.n.Peers()
 	return configurationData{raftConfig{index, each(peers, raftServerOf)}}, nodeFailure(err)
 }
 
@@ -286,9 +286,9 @@ type removeRequest struct {
 	DRToken  string `json:"dr_operation_token"` // Vault's command sends it; it is nothing here
 }
 
-func removePeer(c *call, q *removeRequest) (none, error) {
+func removePeer(c *opCall, q *removeRequest) (none, error) {
 	if q.ServerID == "" {
 		return none{}, wire.Refuse(http.StatusBadRequest, "", "no server id provided")
 	}
-	return none{}, nodeFailure(c.h.n.RemovePeer(c.ctx, q.ServerID, q.Force))
+	return none{}, nodeFailure(c.ops.n.RemovePeer(c.ctx, q.ServerID, q.Force))
 }

@@ -19,21 +19,21 @@ func rekeyRoutes() []route {
 
 func rekeyRoutesAt(at string) []route {
 	return []route{
-		{methods: get, shape: at + "init", operation: "sys/rekey/status",
+		{methods: opGet, shape: at + "init", operation: "sys/rekey/status",
 			serve: recorded(rekeyStatus, nothing, writeData)},
-		{methods: write, shape: at + "init", operation: "sys/rekey/init", body: openBody,
+		{methods: opWrite, shape: at + "init", operation: "sys/rekey/init", body: openBody,
 			serve: recorded(beginRekey, nothing, writeData)},
-		{methods: remove, shape: at + "init", operation: "sys/rekey/cancel", body: tinyBody,
+		{methods: opRemove, shape: at + "init", operation: "sys/rekey/cancel", body: tinyBody,
 			serve: recorded(cancelRekey, nothing, noContent)},
-		{methods: write, shape: at + "update", operation: "sys/rekey/update", body: tinyBody,
+		{methods: opWrite, shape: at + "update", operation: "sys/rekey/update", body: tinyBody,
 			shares: true,
 			serve:  shownOnce(giveRekeyShare, (*rekeyed).shows, writeRekeyed)},
-		{methods: get, shape: at + "verify", operation: "sys/rekey/verify-status",
+		{methods: opGet, shape: at + "verify", operation: "sys/rekey/verify-status",
 			serve: recorded(rekeyVerification, nothing, writeData)},
-		{methods: write, shape: at + "verify", operation: "sys/rekey/verify", body: tinyBody,
+		{methods: opWrite, shape: at + "verify", operation: "sys/rekey/verify", body: tinyBody,
 			shares: true,
 			serve:  recorded(giveNewShare, nothing, writeData)},
-		{methods: remove, shape: at + "verify", operation: "sys/rekey/verify-restart",
+		{methods: opRemove, shape: at + "verify", operation: "sys/rekey/verify-restart",
 			serve: recorded(restartVerification, nothing, writeData)},
 	}
 }
@@ -94,12 +94,12 @@ func rekeyDataOf(s node.RekeyStatus) rekeyData {
 	return d
 }
 
-func rekeyStatus(c *call, _ *none) (rekeyData, error) {
-	s, err := c.h.n.RekeyStatus()
+func rekeyStatus(c *opCall, _ *none) (rekeyData, error) {
+	s, err := c.ops.n.RekeyStatus()
 	return rekeyDataOf(s), nodeFailure(err)
 }
 
-func beginRekey(c *call, q *rekeyRequest) (rekeyData, error) {
+func beginRekey(c *opCall, q *rekeyRequest) (rekeyData, error) {
 	if err := q.check(); err != nil {
 		return rekeyData{}, err
 	}
@@ -108,7 +108,7 @@ func beginRekey(c *call, q *rekeyRequest) (rekeyData, error) {
 		return rekeyData{}, err
 	}
 	c.detail = fmt.Sprintf("shares=%d threshold=%d verification=%t", q.Shares, q.Threshold, q.Verify)
-	s, err := c.h.n.BeginRekey(q.Shares, q.Threshold, q.Verify, to...)
+	s, err := c.ops.n.BeginRekey(q.Shares, q.Threshold, q.Verify, to...)
 	if len(s.Fingerprints) > 0 {
 		c.detail += " for=" + strings.Join(s.Fingerprints, ",")
 	}
@@ -119,8 +119,8 @@ type cancelRequest struct {
 	Nonce string `json:"nonce"` // given, it must be that of what is cancelled
 }
 
-func cancelRekey(c *call, q *cancelRequest) (none, error) {
-	return none{}, nodeFailure(c.h.n.CancelRekey(q.Nonce))
+func cancelRekey(c *opCall, q *cancelRequest) (none, error) {
+	return none{}, nodeFailure(c.ops.n.CancelRekey(q.Nonce))
 }
 
 // rekeyed is an answer that may show shares.
@@ -131,13 +131,13 @@ type rekeyed struct {
 
 func (r *rekeyed) shows() bool { return r.Shares != nil }
 
-func giveRekeyShare(c *call, q *shareRequest) (rekeyed, error) {
+func giveRekeyShare(c *opCall, q *shareRequest) (rekeyed, error) {
 	share, err := q.share()
 	if err != nil {
 		return rekeyed{}, err
 	}
 	defer clear(share)
-	r, err := c.h.n.GiveRekeyShare(c.ctx, q.Nonce, share, c.begins("new shares are made"))
+	r, err := c.ops.n.GiveRekeyShare(c.ctx, q.Nonce, share, c.begins("new shares are made"))
 	if err != nil {
 		return rekeyed{}, nodeFailure(err)
 	}
@@ -155,7 +155,7 @@ func giveRekeyShare(c *call, q *shareRequest) (rekeyed, error) {
 
 // writeRekeyed copies new shares into the answer, the only place they are ever shown, and clears
 // them.
-func writeRekeyed(c *call, r *rekeyed) error {
+func writeRekeyed(c *opCall, r *rekeyed) error {
 	data, err := json.Marshal(&r.data)
 	if err != nil || r.Shares == nil {
 		return writeData(c, &r.data)
@@ -184,18 +184,18 @@ func rekeyVerificationOf(s node.VerificationStatus, started bool) rekeyVerificat
 		Shares: s.Shares, Progress: s.Progress, Dropped: s.Dropped}
 }
 
-func rekeyVerification(c *call, _ *none) (rekeyVerificationData, error) {
-	s, started, err := c.h.n.RekeyVerification()
+func rekeyVerification(c *opCall, _ *none) (rekeyVerificationData, error) {
+	s, started, err := c.ops.n.RekeyVerification()
 	return rekeyVerificationOf(s, started), nodeFailure(err)
 }
 
-func giveNewShare(c *call, q *shareRequest) (rekeyVerificationData, error) {
+func giveNewShare(c *opCall, q *shareRequest) (rekeyVerificationData, error) {
 	share, err := q.share()
 	if err != nil {
 		return rekeyVerificationData{}, err
 	}
 	defer clear(share)
-	s, complete, err := c.h.n.GiveNewShare(c.ctx, q.Nonce, share)
+	s, complete, err := c.ops.n.GiveNewShare(c.ctx, q.Nonce, share)
 	if err != nil {
 		return rekeyVerificationData{}, nodeFailure(err)
 	}
@@ -208,7 +208,7 @@ func giveNewShare(c *call, q *shareRequest) (rekeyVerificationData, error) {
 	return d, nil
 }
 
-func restartVerification(c *call, _ *none) (rekeyVerificationData, error) {
-	s, err := c.h.n.RestartRekeyVerification()
+func restartVerification(c *opCall, _ *none) (rekeyVerificationData, error) {
+	s, err := c.ops.n.RestartRekeyVerification()
 	return rekeyVerificationOf(s, err == nil), nodeFailure(err)
 }

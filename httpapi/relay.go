@@ -12,9 +12,9 @@ import (
 // checks it without giving it to anybody. Neither takes a token, as sys/unseal takes none.
 func relayRoutes() []route {
 	return []route{
-		{methods: write, shape: "keyquorum/unseal", operation: "sys/unseal-cluster", body: tinyBody,
+		{methods: opWrite, shape: "keyquorum/unseal", operation: "sys/unseal-cluster", body: tinyBody,
 			open: true, shares: true, serve: recorded(relay, nothing, writeData)},
-		{methods: get, shape: "keyquorum/seal-lock", operation: "sys/seal-lock", open: true,
+		{methods: opGet, shape: "keyquorum/seal-lock", operation: "sys/seal-lock", open: true,
 			serve: serve(sealLock, writeData)},
 	}
 }
@@ -36,7 +36,7 @@ type relayedData struct {
 	Why       string `json:"why,omitempty"` // it was refused
 }
 
-func relay(c *call, q *relayRequest) (relayData, error) {
+func relay(c *opCall, q *relayRequest) (relayData, error) {
 	defer clear(q.Key)
 	if len(q.Key) == 0 {
 		return relayData{}, wire.Refuse(http.StatusBadRequest, "",
@@ -49,7 +49,7 @@ func relay(c *call, q *relayRequest) (relayData, error) {
 	defer clear(share)
 	var list []node.RelayedTo
 	err = c.given(func() (err error) {
-		list, err = c.h.n.UnsealCluster(c.ctx, share)
+		list, err = c.ops.n.UnsealCluster(c.ctx, share)
 		return err
 	})
 	if err != nil {
@@ -74,7 +74,7 @@ type sealLockData struct {
 
 // sealLock gives what a challenge of a join has too. It leaves nothing behind, so it writes no
 // usage record: anyone could fill the log.
-func sealLock(c *call, _ *none) (sealLockData, error) {
-	lock, err := c.h.n.SealLock()
+func sealLock(c *opCall, _ *none) (sealLockData, error) {
+	lock, err := c.ops.n.SealLock()
 	return sealLockData{lock}, nodeFailure(err)
 }

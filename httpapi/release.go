@@ -21,7 +21,7 @@ func (q *releaseRequest) Member(name, value []byte) error {
 	}
 }
 
-func releaseKey(c *call, q *releaseRequest) (string, error) {
+func releaseKey(c *appCall, q *releaseRequest) (string, error) {
 	return c.vaults.ReleaseKey(c.ctx, c.caller, c.params[0], c.params[1], vault.ReleaseRequest{
 		Target: q.target, Enc: q.enc,
 		Payload: func(k vault.Key, wrapped []byte) []byte { return c.releasePayload(q, &k, wrapped) },
@@ -29,7 +29,7 @@ func releaseKey(c *call, q *releaseRequest) (string, error) {
 }
 
 // releasePayload is what a released key's JWS says.
-func (c *call) releasePayload(q *releaseRequest, k *vault.Key, wrapped []byte) []byte {
+func (c *appCall) releasePayload(q *releaseRequest, k *vault.Key, wrapped []byte) []byte {
 	dst := wire.AppendString([]byte(`{"request":{"api-version":`), c.version)
 	dst = wire.AppendString(append(dst, `,"enc":`...), q.enc)
 	dst = appendID(append(dst, `,"kid":`...), c.place.authority, "keys", k.Name, k.Version)
@@ -41,7 +41,7 @@ func (c *call) releasePayload(q *releaseRequest, k *vault.Key, wrapped []byte) [
 }
 
 // writeToken answers with a compact JWS.
-func writeToken(c *call, token *string) error {
+func writeToken(c *appCall, token *string) error {
 	*c.out = append(wire.AppendString(append(*c.out, `{"value":`...), *token), '}')
 	return nil
 }

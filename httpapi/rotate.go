@@ -14,9 +14,9 @@ func rotateRoutes() []route {
 	var routes []route
 	for _, k := range clusterKeys {
 		routes = append(routes,
-			route{methods: write, shape: at + k.name, operation: "admin/rotate/" + k.name, body: k.body,
+			route{methods: opWrite, shape: at + k.name, operation: "admin/rotate/" + k.name, body: k.body,
 				serve: k.begin},
-			route{methods: get, shape: at + k.name, operation: "admin/rotation/" + k.name, serve: k.look})
+			route{methods: opGet, shape: at + k.name, operation: "admin/rotation/" + k.name, serve: k.look})
 	}
 	return routes
 }
@@ -57,17 +57,17 @@ type laggardData struct {
 	Answers bool   `json:"answers"` // one that does not is away, and follows when it is back
 }
 
-func writeRotation(c *call, r *node.Rotation) error {
+func writeRotation(c *opCall, r *node.Rotation) error {
 	return writeData(c, &rotationData{r.ID, r.Since, r.Older, r.Step == "", r.Step,
 		each(r.Waiting, func(l node.Laggard) laggardData { return laggardData(l) })})
 }
 
-func rotateTokenKey(c *call, q *rotateTokensRequest) (node.Rotation, error) {
+func rotateTokenKey(c *opCall, q *rotateTokensRequest) (node.Rotation, error) {
 	k, err := c.vaults.RotateTokenKey(c.ctx, c.operator, q.Forget)
 	return node.Rotation{ID: k.ID, Since: k.Since, Older: k.Older}, err
 }
 
-func tokenKeyStatus(c *call, _ *none) (node.Rotation, error) {
+func tokenKeyStatus(c *opCall, _ *none) (node.Rotation, error) {
 	k, err := c.vaults.TokenKeyStatus(c.ctx, c.operator)
 	return node.Rotation{ID: k.ID, Since: k.Since, Older: k.Older}, err
 }
@@ -76,16 +76,16 @@ func tokenKeyStatus(c *call, _ *none) (node.Rotation, error) {
 func byNode(name string, begin,
 	look func(*node.Node, context.Context) (node.Rotation, error)) clusterKey {
 	asked := func(ask func(*node.Node, context.Context) (node.Rotation, error)) endpoint {
-		return recorded(func(c *call, _ *none) (node.Rotation, error) {
-			r, err := ask(c.h.n, c.ctx)
+		return recorded(func(c *opCall, _ *none) (node.Rotation, error) {
+			r, err := ask(c.ops.n, c.ctx)
 			return r, nodeFailure(err)
 		}, nothing, writeRotation)
 	}
 	return clusterKey{name, 0, asked(begin), asked(look)}
 }
 
-func lookKeyring(c *call, _ *none) (node.Rotation, error) {
-	r, err := c.h.n.KeyringRotation()
+func lookKeyring(c *opCall, _ *none) (node.Rotation, error) {
+	r, err := c.ops.n.KeyringRotation()
 	return r, nodeFailure(err)
 }
 
@@ -97,12 +97,12 @@ type keyStatusData struct {
 	OlderSealed int       `json:"sealed_under_older_terms"` // records; the leader seals them anew
 }
 
-func keyStatus(c *call, _ *none) (keyStatusData, error) {
-	s, err := c.h.n.KeyStatus()
+func keyStatus(c *opCall, _ *none) (keyStatusData, error) {
+	s, err := c.ops.n.KeyStatus()
 	return keyStatusData{uint64(s.Term), s.Since, s.Entries, s.Older, s.Left}, nodeFailure(err)
 }
 
-func rotateKeyring(c *call, _ *none) (none, error) {
-	_, err := c.h.n.RotateKeyring(c.ctx)
+func rotateKeyring(c *opCall, _ *none) (none, error) {
+	_, err := c.ops.n.RotateKeyring(c.ctx)
 	return none{}, nodeFailure(err)
 }

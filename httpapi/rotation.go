@@ -34,11 +34,11 @@ type rotationAttributes struct {
 	Updated    int64  `json:"updated,omitempty"`
 }
 
-func rotateKey(c *call, _ *none) (vault.Key, error) {
+func rotateKey(c *appCall, _ *none) (vault.Key, error) {
 	return c.vaults.RotateKey(c.ctx, c.caller, c.params[0])
 }
 
-func getRotationPolicy(c *call, _ *none) (vault.RotationPolicy, error) {
+func getRotationPolicy(c *appCall, _ *none) (vault.RotationPolicy, error) {
 	return c.vaults.GetRotationPolicy(c.ctx, c.caller, c.params[0])
 }
 
@@ -46,7 +46,7 @@ func getRotationPolicy(c *call, _ *none) (vault.RotationPolicy, error) {
 // send either.
 var actionNames = map[string]string{"rotate": "Rotate", "notify": "Notify"}
 
-func setRotationPolicy(c *call, q *rotationPolicy) (vault.RotationPolicy, error) {
+func setRotationPolicy(c *appCall, q *rotationPolicy) (vault.RotationPolicy, error) {
 	p := vault.RotationPolicy{ExpiryTime: q.Attributes.ExpiryTime, Wrong: q.unknown}
 	for _, a := range q.LifetimeActions {
 		p.Actions = append(p.Actions,
@@ -56,7 +56,7 @@ func setRotationPolicy(c *call, q *rotationPolicy) (vault.RotationPolicy, error)
 	return c.vaults.SetRotationPolicy(c.ctx, c.caller, c.params[0], p)
 }
 
-func writeRotationPolicy(c *call, p *vault.RotationPolicy) error {
+func writeRotationPolicy(c *appCall, p *vault.RotationPolicy) error {
 	answer := rotationPolicy{
 		ID:              "https://" + c.place.authority + "/keys/" + p.Name + "/rotationpolicy",
 		LifetimeActions: make([]lifetimeAction, len(p.Actions)),

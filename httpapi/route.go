@@ -29,11 +29,12 @@ type route struct {
 type endpoint func(c *call) error
 
 // serve makes an endpoint of an act between decoded request and encoded answer.
-func serve[Req, Resp any](act func(c *call, req *Req) (Resp, error),
-	write func(c *call, resp *Resp) error) endpoint {
-	return func(c *call) error {
+// C is the plane's call.
+func serve[C planeCall, Req, Resp any](act func(c C, req *Req) (Resp, error),
+	write func(c C, resp *Resp) error) endpoint {
+	return directly(func(c C) error {
 		var req Req
-		if err := c.decode(&req); err != nil {
+		if err := c.self().decode(&req); err != nil {
 			return err
 		}
 		resp, err := act(c, &req)
@@ -41,15 +42,20 @@ func serve[Req, Resp any](act func(c *call, req *Req) (Resp, error),
 			return err
 		}
 		return write(c, &resp)
-	}
+	})
+}
+
+// directly makes an endpoint of what reads its request and writes its answer itself.
+func directly[C planeCall](do func(c C) error) endpoint {
+	return func(c *call) error { return do(c.plane.(C)) }
 }
 
 // none is the request or answer without a body.
 type none struct{}
 
 // noContent writes 204.
-func noContent(c *call, _ *none) error {
-	c.status = http.StatusNoContent
+func noContent[C planeCall](c C, _ *none) error {
+	c.self().status = http.StatusNoContent
 	return nil
 }
 
@@ -135,15 +141,26 @@ func splitPath(escaped string, collapse bool, into *[maxSegments]string) []strin
 	return into[:n]
 }
 
-// Methods of routes. PUT and POST are one thing on the operator plane, and two on the application
-// plane.
-var (
-	get    = []string{http.MethodGet}
-	put    = []string{http.MethodPut}
-	post   = []string{http.MethodPost}
-	patch  = []string{http.MethodPatch}
-	remove = []string{http.MethodDelete}
-	write  = []string{http.MethodPut, http.MethodPost}
-	list   = []string{http.MethodGet, "LIST"}
-	probe  = []string{http.MethodGet, http.MethodHead}
-)
+// metered binds routes to their meters.
+func metered(m *meters, routes []route) []route {
+	for i := range routes {
+		routes[i].meter = m.of(routes[i].operation, classOf(&routes[i]))
+	}
+	return routes
+}
+
+// classOf: the collection, and whether the route reads, writes or uses a key. What belongs to no
+// vault is one class for each plane.
+func classOf(r *route) string {
+	collection, _, _ := strings.Cut(r.operation, "/")
+	switch {
+	case collection != "secrets" && collection != "keys":
+		return collection
+	case slices.Contains(r.methods, http.MethodGet):
+		return collection + "_read"
+	case strings.Contains(r.shape, "[version]/"):
+		return collection + "_use"
+	default:
+		return collection + "_write"
+	}
+}

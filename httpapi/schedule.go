@@ -13,9 +13,9 @@ func scheduleRoutes() []route {
 	var routes []route
 	for _, shape := range []string{"sys/rotate/config", "sys/rotate/keyring/config"} {
 		routes = append(routes,
-			route{methods: get, shape: shape, operation: "sys/rotate/config",
+			route{methods: opGet, shape: shape, operation: "sys/rotate/config",
 				serve: recorded(schedule, nothing, writeData)},
-			route{methods: write, shape: shape, operation: "sys/rotate/set-config", body: tinyBody,
+			route{methods: opWrite, shape: shape, operation: "sys/rotate/set-config", body: tinyBody,
 				serve: recorded(setSchedule, nothing, noContent)})
 	}
 	return routes
@@ -27,8 +27,8 @@ type scheduleData struct {
 	Interval      int64  `json:"interval"` // seconds; 0: however long
 }
 
-func schedule(c *call, _ *none) (scheduleData, error) {
-	s, err := c.h.n.KeyringSchedule()
+func schedule(c *opCall, _ *none) (scheduleData, error) {
+	s, err := c.ops.n.KeyringSchedule()
 	return scheduleData{s.Enabled, s.MaxOperations, int64(s.Interval / time.Second)}, nodeFailure(err)
 }
 
@@ -39,8 +39,8 @@ type scheduleRequest struct {
 	Interval      *life   `json:"interval"`
 }
 
-func setSchedule(c *call, q *scheduleRequest) (none, error) {
-	err := c.h.n.SetKeyringSchedule(c.ctx,
+func setSchedule(c *opCall, q *scheduleRequest) (none, error) {
+	err := c.ops.n.SetKeyringSchedule(c.ctx,
 		func(s node.KeyringSchedule) (node.KeyringSchedule, error) {
 			if q.Enabled != nil {
 				s.Enabled = *q.Enabled
@@ -66,10 +66,10 @@ type rotateKeyringRequest struct {
 	Drop bool `json:"drop"` // older terms, if nothing is sealed under them any more
 }
 
-func beginKeyring(c *call, q *rotateKeyringRequest) (node.Rotation, error) {
-	begin := c.h.n.RotateKeyring
+func beginKeyring(c *opCall, q *rotateKeyringRequest) (node.Rotation, error) {
+	begin := c.ops.n.RotateKeyring
 	if q.Drop {
-		begin, c.detail = c.h.n.DropTerms, "drop"
+		begin, c.detail = c.ops.n.DropTerms, "drop"
 	}
 	if _, err := begin(c.ctx); err != nil {
 		return node.Rotation{}, nodeFailure(err)

@@ -9,29 +9,29 @@ import (
 
 func secretRoutes() []route {
 	return []route{
-		{methods: get, shape: "secrets/{name}/versions", operation: "secrets/versions",
+		{methods: appGet, shape: "secrets/{name}/versions", operation: "secrets/versions",
 			serve: serve(listSecretVersions, writeSecretVersions)},
-		{methods: get, shape: "secrets/{name}/[version]", operation: "secrets/get",
+		{methods: appGet, shape: "secrets/{name}/[version]", operation: "secrets/get",
 			serve: serve(getSecret, writeSecretValue)},
-		{methods: get, shape: "secrets", operation: "secrets/list",
+		{methods: appGet, shape: "secrets", operation: "secrets/list",
 			serve: serve(listSecrets, writeSecretPage)},
-		{methods: put, shape: "secrets/{name}", operation: "secrets/set", body: maxBody,
+		{methods: appPut, shape: "secrets/{name}", operation: "secrets/set", body: maxBody,
 			serve: serve(setSecret, writeSecretValue)},
-		{methods: patch, shape: "secrets/{name}/[version]", operation: "secrets/update", body: maxBody,
+		{methods: appPatch, shape: "secrets/{name}/[version]", operation: "secrets/update", body: maxBody,
 			serve: serve(updateSecret, writeSecret)},
-		{methods: remove, shape: "secrets/{name}", operation: "secrets/delete",
+		{methods: appRemove, shape: "secrets/{name}", operation: "secrets/delete",
 			serve: serve(deleteSecret, writeSecret)},
-		{methods: post, shape: "secrets/{name}/backup", operation: "secrets/backup",
+		{methods: appPost, shape: "secrets/{name}/backup", operation: "secrets/backup",
 			within: transferTime, serve: serve(backupSecret, writeValue)},
-		{methods: post, shape: "secrets/restore", operation: "secrets/restore", body: restoreBody,
+		{methods: appPost, shape: "secrets/restore", operation: "secrets/restore", body: restoreBody,
 			within: transferTime, serve: serve(restoreSecret, writeSecret)},
-		{methods: get, shape: "deletedsecrets", operation: "secrets/listdeleted",
+		{methods: appGet, shape: "deletedsecrets", operation: "secrets/listdeleted",
 			serve: serve(listDeletedSecrets, writeSecretPage)},
-		{methods: get, shape: "deletedsecrets/{name}", operation: "secrets/getdeleted",
+		{methods: appGet, shape: "deletedsecrets/{name}", operation: "secrets/getdeleted",
 			serve: serve(getDeletedSecret, writeSecret)},
-		{methods: post, shape: "deletedsecrets/{name}/recover", operation: "secrets/recover",
+		{methods: appPost, shape: "deletedsecrets/{name}/recover", operation: "secrets/recover",
 			serve: serve(recoverSecret, writeSecret)},
-		{methods: remove, shape: "deletedsecrets/{name}", operation: "secrets/purge",
+		{methods: appRemove, shape: "deletedsecrets/{name}", operation: "secrets/purge",
 			serve: serve(purgeSecret, noContent)},
 	}
 }
@@ -81,39 +81,39 @@ func changeMember(ch *vault.Change, name, value []byte) error {
 	return wire.ErrUnknownMember
 }
 
-func setSecret(c *call, q *secretRequest) (vault.Secret, error) {
+func setSecret(c *appCall, q *secretRequest) (vault.Secret, error) {
 	return c.vaults.SetSecret(c.ctx, c.caller, c.params[0], q.value, q.Change)
 }
 
 // getSecret has the value opened in the buffer of the request's body, which has none.
-func getSecret(c *call, _ *none) (vault.Secret, error) {
+func getSecret(c *appCall, _ *none) (vault.Secret, error) {
 	if c.body == nil {
 		c.body = wire.TakeBuffer()
 	}
 	return c.vaults.GetSecret(c.ctx, c.caller, c.params[0], c.params[1], *c.body)
 }
 
-func updateSecret(c *call, q *secretRequest) (vault.Secret, error) {
+func updateSecret(c *appCall, q *secretRequest) (vault.Secret, error) {
 	return c.vaults.UpdateSecret(c.ctx, c.caller, c.params[0], c.params[1], q.Change)
 }
 
-func deleteSecret(c *call, _ *none) (vault.Secret, error) {
+func deleteSecret(c *appCall, _ *none) (vault.Secret, error) {
 	return c.vaults.DeleteSecret(c.ctx, c.caller, c.params[0])
 }
 
-func getDeletedSecret(c *call, _ *none) (vault.Secret, error) {
+func getDeletedSecret(c *appCall, _ *none) (vault.Secret, error) {
 	return c.vaults.GetDeletedSecret(c.ctx, c.caller, c.params[0])
 }
 
-func recoverSecret(c *call, _ *none) (vault.Secret, error) {
+func recoverSecret(c *appCall, _ *none) (vault.Secret, error) {
 	return c.vaults.RecoverSecret(c.ctx, c.caller, c.params[0])
 }
 
-func purgeSecret(c *call, _ *none) (none, error) {
+func purgeSecret(c *appCall, _ *none) (none, error) {
 	return none{}, c.vaults.PurgeSecret(c.ctx, c.caller, c.params[0])
 }
 
-func listSecrets(c *call, _ *none) (vault.Page[vault.Secret], error) {
+func listSecrets(c *appCall, _ *none) (vault.Page[vault.Secret], error) {
 	p, err := c.page()
 	if err != nil {
 		return vault.Page[vault.Secret]{}, err
@@ -121,7 +121,7 @@ func listSecrets(c *call, _ *none) (vault.Page[vault.Secret], error) {
 	return c.vaults.ListSecrets(c.ctx, c.caller, p)
 }
 
-func listSecretVersions(c *call, _ *none) (vault.Page[vault.Secret], error) {
+func listSecretVersions(c *appCall, _ *none) (vault.Page[vault.Secret], error) {
 	p, err := c.page()
 	if err != nil {
 		return vault.Page[vault.Secret]{}, err
@@ -129,7 +129,7 @@ func listSecretVersions(c *call, _ *none) (vault.Page[vault.Secret], error) {
 	return c.vaults.ListSecretVersions(c.ctx, c.caller, c.params[0], p)
 }
 
-func listDeletedSecrets(c *call, _ *none) (vault.Page[vault.Secret], error) {
+func listDeletedSecrets(c *appCall, _ *none) (vault.Page[vault.Secret], error) {
 	p, err := c.page()
 	if err != nil {
 		return vault.Page[vault.Secret]{}, err
@@ -138,7 +138,7 @@ func listDeletedSecrets(c *call, _ *none) (vault.Page[vault.Secret], error) {
 }
 
 // writeSecretValue answers with the value, which is cleared when it has been copied.
-func writeSecretValue(c *call, s *vault.Secret) error {
+func writeSecretValue(c *appCall, s *vault.Secret) error {
 	// Room for all of it now: a buffer that grows leaves the value behind where it was.
 	dst := slices.Grow(*c.out, 6*len(s.Value)+4<<10)
 	*c.out = dst
@@ -149,18 +149,18 @@ func writeSecretValue(c *call, s *vault.Secret) error {
 	return nil
 }
 
-func writeSecret(c *call, s *vault.Secret) error {
+func writeSecret(c *appCall, s *vault.Secret) error {
 	*c.out = append(c.appendSecret(append(*c.out, '{'), s, s.Version), '}')
 	return nil
 }
 
-func writeSecretPage(c *call, p *vault.Page[vault.Secret]) error {
+func writeSecretPage(c *appCall, p *vault.Page[vault.Secret]) error {
 	return writePage(c, p, func(dst []byte, s *vault.Secret) []byte {
 		return append(c.appendSecret(append(dst, '{'), s, ""), '}')
 	})
 }
 
-func writeSecretVersions(c *call, p *vault.Page[vault.Secret]) error {
+func writeSecretVersions(c *appCall, p *vault.Page[vault.Secret]) error {
 	return writePage(c, p, func(dst []byte, s *vault.Secret) []byte {
 		return append(c.appendSecret(append(dst, '{'), s, s.Version), '}')
 	})
@@ -168,7 +168,7 @@ func writeSecretVersions(c *call, p *vault.Page[vault.Secret]) error {
 
 // appendSecret appends the members that every shape of a secret has. version "" leaves it out of
 // the id.
-func (c *call) appendSecret(dst []byte, s *vault.Secret, version string) []byte {
+func (c *appCall) appendSecret(dst []byte, s *vault.Secret, version string) []byte {
 	dst = append(dst, `"id":`...)
 	dst = appendID(dst, c.place.authority, "secrets", s.Name, version)
 	if s.ContentType != "" {

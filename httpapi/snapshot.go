@@ -17,17 +17,17 @@ const maxSaving = 2
 
 // saveSnapshot takes a snapshot on the node that was asked, which holds all that was acknowledged;
 // so nobody is sent to the leader for it.
-func saveSnapshot(c *call, _ *none) (node.Snapshot, error) {
+func saveSnapshot(c *opCall, _ *none) (node.Snapshot, error) {
 	select {
-	case c.h.saving <- struct{}{}:
-		c.room = c.h.saving
+	case c.ops.saving <- struct{}{}:
+		c.occupy(c.ops.saving)
 	default:
 		f := wire.Refuse(http.StatusTooManyRequests, "", "this node sends "+strconv.Itoa(maxSaving)+
 			" snapshots already: wait until one has ended, or ask another node")
 		f.RetryAfter = 5 * time.Second
 		return node.Snapshot{}, f
 	}
-	s, err := c.h.n.Snapshot(c.ctx)
+	s, err := c.ops.n.Snapshot(c.ctx)
 	if err != nil {
 		return s, nodeFailure(err)
 	}
@@ -35,7 +35,7 @@ func saveSnapshot(c *call, _ *none) (node.Snapshot, error) {
 	return s, nil
 }
 
-func writeSnapshot(c *call, s *node.Snapshot) error {
+func writeSnapshot(c *opCall, s *node.Snapshot) error {
 	h := c.w.Header()
 	h["Content-Type"] = []string{"application/gzip"}
 	h.Set("Content-Disposition", `attachment; filename="keyquorum-`+
@@ -53,13 +53,13 @@ const (
 )
 
 // restoreSnapshot goes back to the snapshot that the body is.
-func restoreSnapshot(c *call, _ *none) (none, error) {
+func restoreSnapshot(c *opCall, _ *none) (none, error) {
 	s, err := c.readSnapshot("Nothing was restored")
 	if err != nil {
 		return none{}, err
 	}
 	c.detail = "snapshot of index " + strconv.FormatUint(s.Meta.Index, 10)
-	done, err := c.h.n.Restore(c.ctx, s, func(int) {})
+	done, err := c.ops.n.Restore(c.ctx, s, func(int) {})
 	if err != nil {
 		return none{}, nodeFailure(err)
 	}
@@ -70,10 +70,10 @@ func restoreSnapshot(c *call, _ *none) (none, error) {
 
 // readSnapshot reads the snapshot that the body is. A node reads one at a time: it has the place
 // until the call is over. done says what was not done, where there is something wrong with it.
-func (c *call) readSnapshot(done string) (*node.SnapshotFile, error) {
+func (c *opCall) readSnapshot(done string) (*node.SnapshotFile, error) {
 	select {
-	case c.h.restoring <- struct{}{}:
-		c.room = c.h.restoring
+	case c.ops.restoring <- struct{}{}:
+		c.occupy(c.ops.restoring)
 	default:
 		return nil, wire.Refuse(http.StatusConflict, "",
 			"this node reads a snapshot already: wait until that has ended")

@@ -19,7 +19,7 @@ type stateData struct {
 
 // state answers with the digest of what this node holds, after the entry that ?index names where it
 // is given: whoever asks all nodes for one index can compare them (I9).
-func state(c *call, _ *none) (stateData, error) {
+func state(c *opCall, _ *none) (stateData, error) {
 	var index uint64
 	if q := wire.Query(c.r.URL.RawQuery, "index"); q != "" {
 		var err error
@@ -28,7 +28,7 @@ func state(c *call, _ *none) (stateData, error) {
 				"bad value for index: it is a number, 0 or more")
 		}
 	}
-	s, err := c.h.n.State(c.ctx, index)
+	s, err := c.ops.n.State(c.ctx, index)
 	if errors.Is(err, node.ErrForgotten) {
 		return stateData{}, wire.Refuse(http.StatusGone, "", err.Error())
 	}

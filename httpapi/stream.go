@@ -26,7 +26,7 @@ func (c *call) writeStream() {
 	if err == nil {
 		return
 	}
-	c.h.log.Warn("an answer ended too early", "request_id", c.req.ID, "path", c.r.URL.Path,
+	c.desk.log.Warn("an answer ended too early", "request_id", c.req.ID, "path", c.r.URL.Path,
 		"error", err)
 	panic(http.ErrAbortHandler) // net/http closes the connection, and says nothing
 }

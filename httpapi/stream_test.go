@@ -14,9 +14,10 @@ import (
 func TestStreamThatFailsBreaksTheConnection(t *testing.T) {
 	fails := errors.New("sealed")
 	for _, want := range []error{nil, fails} {
-		h := &Handler{log: hclog.NewNullLogger()}
+		d := newDesk(hclog.NewNullLogger(), newMeters())
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			c := h.newCall(w, r, sysFormat)
+			c := new(documentCall)
+			c.begin(d, w, r, c)
 			c.stream = func(w io.Writer) error {
 				_, err := w.Write(make([]byte, 3*streamPiece))
 				return errors.Join(err, want)

@@ -72,14 +72,14 @@ type cheapestLeader struct {
 }
 
 // haStatus looks at the whole cluster. It takes a second where a member does not answer.
-func haStatus(c *call, _ *none) (haStatusData, error) {
-	s, err := c.h.n.Survey(c.ctx)
+func haStatus(c *opCall, _ *none) (haStatusData, error) {
+	s, err := c.ops.n.Survey(c.ctx)
 	if err != nil {
 		return haStatusData{}, nodeFailure(err)
 	}
-	d := haStatusOf(s, c.h.n.Health().Now)
-	d.Outlook = append(d.Outlook, snapshotTroubles(c.h.n.Scheduled())...)
-	if d.Restoring = c.h.n.Restoring(); d.Restoring {
+	d := haStatusOf(s, c.ops.n.Health().Now)
+	d.Outlook = append(d.Outlook, snapshotTroubles(c.ops.n.Scheduled())...)
+	if d.Restoring = c.ops.n.Restoring(); d.Restoring {
 		d.Outlook = append(d.Outlook, "A snapshot is being restored. Nothing has changed yet: all of it "+
 			"comes into force at once. What a restore leaves that ends before, the leader removes.")
 	}

@@ -16,33 +16,33 @@ import (
 // sysRoutes are /v1/sys but for raft, and the one token call that clients make to log in.
 func sysRoutes() []route {
 	return []route{
-		{methods: probe, shape: "sys/health", operation: "sys/health", open: true, probe: true,
-			within: probeTime, serve: health},
-		{methods: get, shape: "sys/seal-status", operation: "sys/seal-status", open: true, probe: true,
+		{methods: opProbe, shape: "sys/health", operation: "sys/health", open: true, probe: true,
+			within: probeTime, serve: directly(health)},
+		{methods: opGet, shape: "sys/seal-status", operation: "sys/seal-status", open: true, probe: true,
 			within: probeTime, serve: serve(sealStatus, writeData)},
-		{methods: get, shape: "sys/leader", operation: "sys/leader", open: true, probe: true,
+		{methods: opGet, shape: "sys/leader", operation: "sys/leader", open: true, probe: true,
 			within: probeTime, serve: serve(leader, writeData)},
-		{methods: get, shape: "sys/ha-status", operation: "sys/ha-status",
+		{methods: opGet, shape: "sys/ha-status", operation: "sys/ha-status",
 			serve: recorded(haStatus, nothing, writeData)},
-		{methods: get, shape: "sys/init", operation: "sys/init", open: true, probe: true,
+		{methods: opGet, shape: "sys/init", operation: "sys/init", open: true, probe: true,
 			within: probeTime, serve: serve(initialized, writeData)},
-		{methods: write, shape: "sys/init", operation: "sys/init", body: openBody, open: true,
+		{methods: opWrite, shape: "sys/init", operation: "sys/init", body: openBody, open: true,
 			shares: true,
 			serve:  shownOnce(initialize, initShows, writeInit)},
-		{methods: write, shape: "sys/unseal", operation: "sys/unseal", body: tinyBody, open: true,
+		{methods: opWrite, shape: "sys/unseal", operation: "sys/unseal", body: tinyBody, open: true,
 			shares: true,
 			serve:  recorded(unseal, nothing, writeData)},
-		{methods: write, shape: "sys/seal", operation: "sys/seal", alone: true, idle: true,
+		{methods: opWrite, shape: "sys/seal", operation: "sys/seal", alone: true, idle: true,
 			serve: recorded(sealNode, nothing, noContent)},
-		{methods: write, shape: "sys/step-down", operation: "sys/step-down",
+		{methods: opWrite, shape: "sys/step-down", operation: "sys/step-down",
 			serve: recorded(stepDown, nothing, noContent)},
-		{methods: get, shape: "sys/key-status", operation: "sys/key-status",
+		{methods: opGet, shape: "sys/key-status", operation: "sys/key-status",
 			serve: recorded(keyStatus, nothing, writeData)},
-		{methods: write, shape: "sys/rotate", operation: "sys/rotate",
+		{methods: opWrite, shape: "sys/rotate", operation: "sys/rotate",
 			serve: recorded(rotateKeyring, nothing, noContent)},
-		{methods: write, shape: "sys/rotate/keyring", operation: "sys/rotate",
+		{methods: opWrite, shape: "sys/rotate/keyring", operation: "sys/rotate",
 			serve: recorded(rotateKeyring, nothing, noContent)},
-		{methods: get, shape: "auth/token/lookup-self", operation: "token/lookup-self",
+		{methods: opGet, shape: "auth/token/lookup-self", operation: "token/lookup-self",
 			serve: serve(lookupSelf, writeData)},
 	}
 }
@@ -66,10 +66,10 @@ type healthData struct {
 }
 
 // health answers probes from memory. It needs no usage record (decision 21).
-func health(c *call) error {
+func health(c *opCall) error {
 	memory, cancel := context.WithCancel(c.ctx)
 	cancel() // with a context that has ended, Leader asks nobody
-	h, led := c.h.n.Health(), c.h.n.Leader(memory).Known
+	h, led := c.ops.n.Health(), c.ops.n.Leader(memory).Known
 	code, err := healthCode(h, led, c.r.URL.RawQuery)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func health(c *call) error {
 		Initialized: h.Initialized, Sealed: h.Sealed, Standby: !h.Leader, PerformanceStandby: standsBy(h),
 		Removed:         h.Removed,
 		ReplicationMode: "disabled", ReplicationDRMode: "disabled", ServerTime: h.Now.Unix(),
-		Version: c.h.version[0],
+		Version: c.ops.version,
 	}
 	if h.Initialized && !h.Sealed {
 		d.ClusterID, d.ClusterName = h.ClusterID, clusterName(h.ClusterID)
@@ -240,14 +240,14 @@ func sealStatusOf(s node.SealStatus) sealStatusData {
 	return d
 }
 
-func sealStatus(c *call, _ *none) (sealStatusData, error) {
-	s := sealStatusOf(c.h.n.SealStatus())
+func sealStatus(c *opCall, _ *none) (sealStatusData, error) {
+	s := sealStatusOf(c.ops.n.SealStatus())
 	s.Joining = c.joinWaits()
-	if h := c.h.n.Health(); s.Trouble == "" && !s.Sealed {
+	if h := c.ops.n.Health(); s.Trouble == "" && !s.Sealed {
 		memory, cancel := context.WithCancel(c.ctx)
 		cancel() // Leader asks nobody
-		s.Trouble, s.NoRoom = troubleOf(h, c.h.n.Leader(memory).Known), noRoomOf(h)
-		s.Snapshots, s.Restoring = snapshotsFail(c.h.n.Scheduled()), c.h.n.Restoring()
+		s.Trouble, s.NoRoom = troubleOf(h, c.ops.n.Leader(memory).Known), noRoomOf(h)
+		s.Snapshots, s.Restoring = snapshotsFail(c.ops.n.Scheduled()), c.ops.n.Restoring()
 	}
 	return s, nil
 }
@@ -266,12 +266,12 @@ type leaderData struct {
 
 // leader answers only when unsealed: "Vault is sealed" is what clients look for to report a sealed
 // node with HA.
-func leader(c *call, _ *none) (leaderData, error) {
-	h := c.h.n.Health()
+func leader(c *opCall, _ *none) (leaderData, error) {
+	h := c.ops.n.Health()
 	if h.Sealed || !h.Initialized {
 		return leaderData{}, wire.Unavailable("Vault is sealed")
 	}
-	l := c.h.n.Leader(c.asking())
+	l := c.ops.n.Leader(c.asking())
 	if l.ClusterAddr != "" {
 		l.ClusterAddr = "https://" + l.ClusterAddr // clients show a URL
 	}
@@ -284,8 +284,8 @@ func leader(c *call, _ *none) (leaderData, error) {
 
 // asking is the context in which a stranger's call may ask other nodes: one that has ended when too
 // many have.
-func (c *call) asking() context.Context {
-	if c.h.askers.Allow() {
+func (c *opCall) asking() context.Context {
+	if c.ops.askers.Allow() {
 		return c.ctx
 	}
 	memory, cancel := context.WithCancel(c.ctx)
@@ -297,8 +297,8 @@ type initializedData struct {
 	Initialized bool `json:"initialized"`
 }
 
-func initialized(c *call, _ *none) (initializedData, error) {
-	return initializedData{c.h.n.SealStatus().Initialized}, nil
+func initialized(c *opCall, _ *none) (initializedData, error) {
+	return initializedData{c.ops.n.SealStatus().Initialized}, nil
 }
 
 type initRequest struct {
@@ -333,8 +333,8 @@ func (q *initRequest) recipients() (to node.InitRecipients, err error) {
 	return to, err
 }
 
-func initialize(c *call, q *initRequest) (node.InitResult, error) {
-	if c.h.n.SealStatus().Initialized { // said before anything is said of the body
+func initialize(c *opCall, q *initRequest) (node.InitResult, error) {
+	if c.ops.n.SealStatus().Initialized { // said before anything is said of the body
 		return node.InitResult{}, nodeFailure(node.ErrInitialized)
 	}
 	if err := q.check(); err != nil {
@@ -346,10 +346,10 @@ func initialize(c *call, q *initRequest) (node.InitResult, error) {
 	}
 	c.detail = fmt.Sprintf("shares=%d threshold=%d", q.Shares, q.Threshold)
 	begins := vault.Unkeyed{Request: c.req, Operation: "sys/init", Detail: c.detail, Begins: true}
-	if err := c.h.n.Record(begins); err != nil {
+	if err := c.ops.n.Record(begins); err != nil {
 		return node.InitResult{}, wire.Unrecorded(" Nothing was done.")
 	}
-	r, err := c.h.n.InitFor(c.ctx, q.Shares, q.Threshold, to)
+	r, err := c.ops.n.InitFor(c.ctx, q.Shares, q.Threshold, to)
 	return r, nodeFailure(err)
 }
 
@@ -357,7 +357,7 @@ func initShows(*node.InitResult) bool { return true }
 
 // writeInit copies shares and root token into the answer, the only place they are ever shown, and
 // clears them.
-func writeInit(c *call, r *node.InitResult) error {
+func writeInit(c *opCall, r *node.InitResult) error {
 	data := make([]byte, 0, 128*len(r.Shares)+len(r.RootToken)*6+256)
 	data = appendShares(append(data, '{'), r.Shares)
 	data = append(wire.AppendString(append(data, `,"root_token":`...), r.RootToken), '}')
@@ -383,9 +383,9 @@ type unsealRequest struct {
 	Migrate bool       `json:"migrate"`
 }
 
-func unseal(c *call, q *unsealRequest) (sealStatusData, error) {
+func unseal(c *opCall, q *unsealRequest) (sealStatusData, error) {
 	defer clear(q.Key)
-	switch sealed := c.h.n.SealStatus().Sealed; {
+	switch sealed := c.ops.n.SealStatus().Sealed; {
 	case q.Migrate:
 		return sealStatusData{}, wire.Refuse(http.StatusBadRequest, "", "seal migration is not supported")
 	case q.Reset && !sealed:
@@ -397,7 +397,7 @@ func unseal(c *call, q *unsealRequest) (sealStatusData, error) {
 		return sealStatusData{}, wire.Refuse(http.StatusBadRequest, "",
 			"'key' must be specified in request body as JSON, with 'reset' to forget the shares given so far")
 	case !sealed:
-		return sealStatusOf(c.h.n.SealStatus()), nil
+		return sealStatusOf(c.ops.n.SealStatus()), nil
 	}
 	share, err := decodeShare(q.Key)
 	if err != nil {
@@ -407,7 +407,7 @@ func unseal(c *call, q *unsealRequest) (sealStatusData, error) {
 	if q.Reset {
 		var s node.SealStatus
 		err := c.given(func() (err error) {
-			s, err = c.h.n.ResetUnseal(share)
+			s, err = c.ops.n.ResetUnseal(share)
 			return err
 		})
 		return sealStatusOf(s), nodeFailure(err)
@@ -417,14 +417,14 @@ func unseal(c *call, q *unsealRequest) (sealStatusData, error) {
 
 // give hands one share to the node. One that was given already changes nothing, which is no error
 // to its holder.
-func (c *call) give(share []byte) (sealStatusData, error) {
+func (c *opCall) give(share []byte) (sealStatusData, error) {
 	var s node.SealStatus
 	err := c.given(func() (err error) {
-		s, err = c.h.n.Unseal(c.ctx, share)
+		s, err = c.ops.n.Unseal(c.ctx, share)
 		return err
 	})
 	if node.IsDuplicateShare(err) {
-		return sealStatusOf(c.h.n.SealStatus()), nil
+		return sealStatusOf(c.ops.n.SealStatus()), nil
 	}
 	switch {
 	case err != nil:
@@ -446,16 +446,16 @@ func decodeShare(text []byte) ([]byte, error) {
 	return nil, wire.Refuse(http.StatusBadRequest, "", "'key' must be a valid hex or base64 string")
 }
 
-func sealNode(c *call, _ *none) (none, error) {
+func sealNode(c *opCall, _ *none) (none, error) {
 	if wire.Query(c.r.URL.RawQuery, "scope") != "" {
 		return none{}, wire.Refuse(http.StatusBadRequest, "",
 			"a seal call seals the node that gets it; 'scope' is not supported")
 	}
-	return none{}, nodeFailure(c.h.n.Seal(c.ctx))
+	return none{}, nodeFailure(c.ops.n.Seal(c.ctx))
 }
 
-func stepDown(c *call, _ *none) (none, error) {
-	return none{}, nodeFailure(c.h.n.StepDown(c.ctx))
+func stepDown(c *opCall, _ *none) (none, error) {
+	return none{}, nodeFailure(c.ops.n.StepDown(c.ctx))
 }
 
 type tokenData struct {
@@ -478,7 +478,7 @@ type tokenData struct {
 
 // lookupSelf tells a client about its own token. It gets its token back as the id: `login` wants
 // it.
-func lookupSelf(c *call, _ *none) (tokenData, error) {
+func lookupSelf(c *opCall, _ *none) (tokenData, error) {
 	t, err := c.vaults.LookupSelf(c.ctx, c.operator)
 	return tokenData{
 		ID: string(c.token()), Accessor: t.Accessor,

@@ -2,14 +2,11 @@ package httpapi
 
 import (
 	"math"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
-
-	"keyquorum/httpapi/wire"
 )
 
 // A Throttle bounds how many requests this node takes from one application to one vault.
@@ -47,16 +44,6 @@ func newThrottle(t Throttle) *throttle {
 	return &throttle{rate: rate.Limit(t.Rate), burst: burst, young: map[who]*rate.Limiter{}}
 }
 
-// SetThrottle sets another bound, from the next request on. If it is another one, everybody begins
-// with a full bucket.
-func (h *Handler) SetThrottle(t Throttle) {
-	was, is := h.throttle.Load(), newThrottle(t)
-	if was != nil && is != nil && was.rate == is.rate && was.burst == is.burst {
-		return
-	}
-	h.throttle.Store(is)
-}
-
 // take says whether one more request is taken now. exists is asked about the vault of a bucket that
 // is not there yet.
 func (t *throttle) take(w who, now time.Time, exists func(vault string) bool) bool {
@@ -92,18 +79,4 @@ func (t *throttle) bucket(w who) *rate.Limiter {
 // pause is after how long a bucket that is empty has one request more.
 func (t *throttle) pause() time.Duration {
 	return time.Duration(math.Min(float64(time.Second)/float64(t.rate), float64(time.Hour)))
-}
-
-// unthrottled lets a call go on, or refuses it before it costs more than its authentication: no
-// lease, no fence, no key, no body.
-func (c *call) unthrottled() error {
-	t := c.h.throttle.Load()
-	if t == nil || t.take(who{c.caller.Identity.OID, c.caller.Vault}, c.req.Start, c.vaults.HasVault) {
-		return nil
-	}
-	c.h.meters.throttled.Add(1)
-	f := wire.Refuse(http.StatusTooManyRequests, "Throttled",
-		"Request was not processed because too many requests were received. Reason: this application sends more to this vault than a node takes.")
-	f.RetryAfter = t.pause()
-	return f
 }

@@ -21,11 +21,12 @@ const tokenV1 = "{tenant}/oauth2/token"
 // told of.
 func tokenRoutes() []route {
 	issue := func(shape string) route {
-		return route{methods: post, shape: shape, operation: "token/issue", body: openBody, open: true,
-			serve: issueToken}
+		return route{methods: appPost, shape: shape, operation: "token/issue", body: openBody, open: true,
+			serve: directly(issueToken)}
 	}
-	open := func(shape, operation string, serve endpoint) route {
-		return route{methods: get, shape: shape, operation: operation, open: true, serve: serve}
+	open := func(shape, operation string, serve func(c *appCall) error) route {
+		return route{methods: appGet, shape: shape, operation: operation, open: true,
+			serve: directly(serve)}
 	}
 	return []route{
 		open("{tenant}/.well-known/openid-configuration", "token/configuration", openidConfiguration),
@@ -39,21 +40,21 @@ func tokenRoutes() []route {
 }
 
 // tokens serves the login host.
-func (h *Handler) tokens(routes []route) http.Handler {
+func (p *applications) tokens(routes []route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := h.newCall(w, r, oauthFormat)
+		c := p.newCall(w, r, oauthFormat)
 		c.commonHeaders()["Pragma"] = noCache
-		c.run(func(c *call) error { return c.login(routes) })
+		c.run(func() error { return c.login(routes) })
 	})
 }
 
-func (c *call) login(routes []route) error {
+func (c *appCall) login(routes []route) error {
 	if err := c.headLimits(); err != nil {
 		return err
 	}
-	_, c.place = c.h.placeOf(c.r.Host)
+	_, c.place = c.apps.zones.placeOf(c.r.Host)
 	if c.place.zone == nil {
-		return c.h.misdirected()
+		return c.apps.misdirected()
 	}
 	var segments [maxSegments]string
 	// Of an authority with a slash at its end come two slashes.
@@ -82,7 +83,7 @@ func validTenant(s string) bool {
 // openidConfiguration answers what the Microsoft libraries ask before a token (OpenID Connect
 // Discovery 1.0 section 4). It names the host and port that the client used: the libraries compare
 // them with their authority.
-func openidConfiguration(c *call) error {
+func openidConfiguration(c *appCall) error {
 	authority := "https://" + c.place.authority + "/" + c.params[0]
 	dst := *c.out
 	for _, m := range [...][2]string{
@@ -98,8 +99,8 @@ func openidConfiguration(c *call) error {
 	return nil
 }
 
-func signingKeys(c *call) error {
-	v, err := c.h.n.Vaults()
+func signingKeys(c *appCall) error {
+	v, err := c.apps.n.Vaults()
 	if err != nil {
 		return wire.Unavailable("sealed")
 	}
@@ -110,9 +111,9 @@ func signingKeys(c *call) error {
 
 // issueToken serves the client credentials grant (RFC 6749 section 4.4) with a client secret, in
 // the form or by HTTP Basic.
-func issueToken(c *call) error {
+func issueToken(c *appCall) error {
 	var err error
-	if c.vaults, err = c.h.n.Vaults(); err != nil {
+	if c.vaults, err = c.apps.n.Vaults(); err != nil {
 		return wire.Unavailable("sealed")
 	}
 	token, life, err := c.issue()
@@ -128,7 +129,7 @@ func issueToken(c *call) error {
 	return nil
 }
 
-func (c *call) issue() (string, time.Duration, error) {
+func (c *appCall) issue() (string, time.Duration, error) {
 	if err := c.readBody(); err != nil {
 		return "", 0, err
 	}
@@ -227,7 +228,7 @@ func basicCredentials(header string) (encoded string, ok bool) {
 
 // audience checks what can be checked without the domain, and returns the resource that a token is
 // asked for.
-func (c *call) audience(q *tokenRequest) (string, error) {
+func (c *appCall) audience(q *tokenRequest) (string, error) {
 	switch {
 	case q.grant != "client_credentials":
 		return "", oauthRefusal("unsupported_grant_type",
@@ -244,7 +245,7 @@ func (c *call) audience(q *tokenRequest) (string, error) {
 		if !ok {
 			continue
 		}
-		if c.h.isResource(resource) {
+		if c.apps.isResource(resource) {
 			return resource, nil
 		}
 		break
@@ -255,15 +256,15 @@ func (c *call) audience(q *tokenRequest) (string, error) {
 }
 
 // isResource says whether a URL is a zone's and nothing more.
-func (h *Handler) isResource(s string) bool {
+func (p *applications) isResource(s string) bool {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" || u.User != nil || strings.Trim(u.Path, "/") != "" ||
 		u.RawQuery != "" || u.Fragment != "" {
 		return false
 	}
 	host := strings.TrimSuffix(u.Hostname(), ".")
-	for i := range h.zones {
-		if wire.EqualFold(host, h.zones[i].Suffix) {
+	for i := range p.zones {
+		if wire.EqualFold(host, p.zones[i].Suffix) {
 			return true
 		}
 	}
@@ -317,7 +318,7 @@ func oauthRefusal(code, message string) *wire.Failure {
 
 // oauthFormat writes an error as RFC 6749 section 5.2 has it, with the members that the Microsoft
 // libraries show.
-func oauthFormat(c *call, f *wire.Failure, dst []byte) []byte {
+func oauthFormat(c *appCall, f *wire.Failure, dst []byte) []byte {
 	_, basic := basicCredentials(c.r.Header.Get("Authorization"))
 	if basic && f.Status == http.StatusUnauthorized { // RFC 6749 section 5.2
 		c.w.Header()["Www-Authenticate"] = []string{`Basic realm="` + c.place.zone.Login + `"`}

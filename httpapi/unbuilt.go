@@ -20,10 +20,10 @@ var unbuiltCollections = []string{
 
 // unbuiltRoutes are operations of collections that are there.
 var unbuiltRoutes = []route{
-	{methods: get, shape: "keys/{name}/[version]/attestation"},
-	{methods: post, shape: "keys/{name}/[version]/securewrapkey"},
-	{methods: post, shape: "keys/{name}/[version]/secureunwrapkey"},
-	{methods: put, shape: "keys/{name}/restore"},
+	{methods: appGet, shape: "keys/{name}/[version]/attestation"},
+	{methods: appPost, shape: "keys/{name}/[version]/securewrapkey"},
+	{methods: appPost, shape: "keys/{name}/[version]/secureunwrapkey"},
+	{methods: appPut, shape: "keys/{name}/restore"},
 	{methods: ofRoles, shape: "keys/providers/microsoft.authorization/roleassignments/[id]"},
 	{methods: ofRoles, shape: "keys/providers/microsoft.authorization/roledefinitions/[id]"},
 	{methods: ofRoles, shape: "keys/{name}/providers/microsoft.authorization/roleassignments/[id]"},

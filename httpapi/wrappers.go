@@ -12,19 +12,19 @@ import (
 func wrapperRoutes() []route {
 	const list, addition = "keyquorum/seal/wrappers", "keyquorum/seal/addition"
 	return []route{
-		{methods: get, shape: list, operation: "admin/wrappers/list",
+		{methods: opGet, shape: list, operation: "admin/wrappers/list",
 			serve: recorded(listWrappers, nothing, writeData)},
-		{methods: write, shape: list + "/test", operation: "admin/wrappers/test",
+		{methods: opWrite, shape: list + "/test", operation: "admin/wrappers/test",
 			serve: recorded(testWrappers, nothing, writeData)},
-		{methods: remove, shape: list + "/{wrapper}", operation: "admin/wrappers/remove",
-			serve: removeWrapper},
-		{methods: get, shape: addition, operation: "admin/wrappers/addition",
+		{methods: opRemove, shape: list + "/{wrapper}", operation: "admin/wrappers/remove",
+			serve: directly(removeWrapper)},
+		{methods: opGet, shape: addition, operation: "admin/wrappers/addition",
 			serve: recorded(additionStatus, nothing, writeData)},
-		{methods: write, shape: addition, operation: "admin/wrappers/init", body: tinyBody,
+		{methods: opWrite, shape: addition, operation: "admin/wrappers/init", body: tinyBody,
 			serve: recorded(beginAddition, (*additionRequest).object, writeData)},
-		{methods: remove, shape: addition, operation: "admin/wrappers/cancel",
+		{methods: opRemove, shape: addition, operation: "admin/wrappers/cancel",
 			serve: recorded(cancelAddition, nothing, writeData)},
-		{methods: write, shape: addition + "/share", operation: "admin/wrappers/add", body: tinyBody,
+		{methods: opWrite, shape: addition + "/share", operation: "admin/wrappers/add", body: tinyBody,
 			shares: true, serve: recorded(giveAdditionShare, nothing, writeData)},
 	}
 }
@@ -56,13 +56,13 @@ func wrappersOf(list []node.WrapperInfo, tested bool) wrapperList {
 	})}
 }
 
-func listWrappers(c *call, _ *none) (wrapperList, error) {
-	list, err := c.h.n.Wrappers()
+func listWrappers(c *opCall, _ *none) (wrapperList, error) {
+	list, err := c.ops.n.Wrappers()
 	return wrappersOf(list, false), nodeFailure(err)
 }
 
-func testWrappers(c *call, _ *none) (wrapperList, error) {
-	list, err := c.h.n.TestWrappers(c.ctx)
+func testWrappers(c *opCall, _ *none) (wrapperList, error) {
+	list, err := c.ops.n.TestWrappers(c.ctx)
 	var closed []string
 	for _, w := range list {
 		if w.Trouble != nil {
@@ -77,11 +77,11 @@ func testWrappers(c *call, _ *none) (wrapperList, error) {
 }
 
 // removeWrapper names the wrapper in its usage record.
-func removeWrapper(c *call) error {
-	act := func(c *call, _ *none) (none, error) {
-		return none{}, nodeFailure(c.h.n.RemoveWrapper(c.ctx, c.params[0]))
+func removeWrapper(c *opCall) error {
+	act := func(c *opCall, _ *none) (none, error) {
+		return none{}, nodeFailure(c.ops.n.RemoveWrapper(c.ctx, c.params[0]))
 	}
-	return recorded(act, func(*none) string { return c.params[0] }, noContent)(c)
+	return recorded(act, func(*none) string { return c.params[0] }, noContent)(&c.call)
 }
 
 type additionRequest struct {
@@ -106,13 +106,13 @@ func additionOf(s node.AdditionStatus) additionData {
 	return additionData{s.Started, s.Nonce, s.Name, s.Kind, s.About, s.Progress, s.Required, s.Complete}
 }
 
-func additionStatus(c *call, _ *none) (additionData, error) {
-	s, err := c.h.n.Addition()
+func additionStatus(c *opCall, _ *none) (additionData, error) {
+	s, err := c.ops.n.Addition()
 	return additionOf(s), nodeFailure(err)
 }
 
-func beginAddition(c *call, q *additionRequest) (additionData, error) {
-	s, err := c.h.n.BeginAddition(c.ctx, q.Name)
+func beginAddition(c *opCall, q *additionRequest) (additionData, error) {
+	s, err := c.ops.n.BeginAddition(c.ctx, q.Name)
 	if err != nil {
 		return additionData{}, nodeFailure(err)
 	}
@@ -120,20 +120,20 @@ func beginAddition(c *call, q *additionRequest) (additionData, error) {
 	return additionOf(s), nil
 }
 
-func cancelAddition(c *call, q *none) (additionData, error) {
-	if err := c.h.n.CancelAddition(); err != nil {
+func cancelAddition(c *opCall, q *none) (additionData, error) {
+	if err := c.ops.n.CancelAddition(); err != nil {
 		return additionData{}, nodeFailure(err)
 	}
 	return additionStatus(c, q)
 }
 
-func giveAdditionShare(c *call, q *shareRequest) (additionData, error) {
+func giveAdditionShare(c *opCall, q *shareRequest) (additionData, error) {
 	share, err := q.share()
 	if err != nil {
 		return additionData{}, err
 	}
 	defer clear(share)
-	s, err := c.h.n.GiveAdditionShare(c.ctx, q.Nonce, share, c.begins("a seal wrapper is made"))
+	s, err := c.ops.n.GiveAdditionShare(c.ctx, q.Nonce, share, c.begins("a seal wrapper is made"))
 	if err != nil {
 		return additionData{}, nodeFailure(err)
 	}

@@ -15,12 +15,12 @@ import (
 var wrongShares = Throttle{Rate: 1, Burst: 20}
 
 // given has a share be given. A wrong one is 429 where too many came from the same source.
-func (c *call) given(give func() error) error {
+func (c *opCall) given(give func() error) error {
 	err := give()
 	if !node.IsBadShare(err) || node.IsDuplicateShare(err) {
 		return err
 	}
-	t := c.h.wrongShares
+	t := c.ops.wrongShares
 	source := who{oid: sourceOf(c.req.Remote)}
 	if t.take(source, c.req.Start, func(string) bool { return true }) {
 		return err

@@ -1,11 +1,6 @@
 package httpapi
 
-import (
-	"fmt"
-	"time"
-
-	"keyquorum/node"
-)
+import "keyquorum/node"
 
 // What is said of scheduled snapshots. Only the leader has something to say.
 
@@ -41,34 +36,4 @@ func ofScheduled(value func(*node.Scheduled) float64) func(*facts, emit) {
 			e(value(&f.Scheduled[i]), f.Scheduled[i].Kind)
 		}
 	}
-}
-
-// snapshotsFail says to strangers that scheduled snapshots fail. What fails, and where, is in the
-// node's log and in sys/ha-status.
-func snapshotsFail(all []node.Scheduled) string {
-	for _, s := range all {
-		if s.Trouble != "" {
-			return "the last one failed, and is tried again; " + sinceNewest(s) +
-				": this node's log says why"
-		}
-	}
-	return ""
-}
-
-// snapshotTroubles says to operators what fails.
-func snapshotTroubles(all []node.Scheduled) (sentences []string) {
-	for _, s := range all {
-		if s.Trouble != "" {
-			sentences = append(sentences, fmt.Sprintf("The last scheduled snapshot into %s failed, "+
-				"and is tried again; %s: %s.", s.Store, sinceNewest(s), s.Trouble))
-		}
-	}
-	return sentences
-}
-
-func sinceNewest(s node.Scheduled) string {
-	if s.Newest.IsZero() {
-		return "whether there is an older one is not known"
-	}
-	return "the newest is of " + s.Newest.UTC().Format(time.RFC3339)
 }

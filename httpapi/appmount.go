@@ -1,0 +1,46 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"keyquorum/httpapi/wire"
+)
+
+// mount has root serve what is asked of vaults and of login hosts, at their hosts and at any other.
+func (p *applications) mount(root *mux.Router) {
+	app := root.MatcherFunc(p.on(applicationPlane)).Subrouter()
+	for collection, routes := range collections() {
+		app.MatcherFunc(under(collection)).Handler(p.application(metered(p.meters, routes)))
+	}
+	app.NotFoundHandler = p.application(nil)
+
+	login := root.MatcherFunc(p.on(loginPlane)).Subrouter()
+	login.NotFoundHandler = p.tokens(metered(p.meters, tokenRoutes()))
+
+	root.MatcherFunc(forVault).Handler(p.application(nil)) // at another host: see misdirected.go
+	root.MatcherFunc(forLogin).Handler(p.tokens(nil))
+}
+
+// on matches requests whose Host belongs to a plane.
+func (p *applications) on(which plane) mux.MatcherFunc {
+	return func(r *http.Request, _ *mux.RouteMatch) bool {
+		got, _ := p.zones.placeOf(r.Host)
+		return got == which
+	}
+}
+
+// under matches paths whose first segment is collection, in any case and however its letters are
+// escaped.
+func under(collection string) mux.MatcherFunc {
+	return func(r *http.Request, _ *mux.RouteMatch) bool {
+		first, _, _ := strings.Cut(strings.TrimLeft(r.URL.EscapedPath(), "/"), "/")
+		if strings.IndexByte(first, '%') >= 0 {
+			first, _ = url.PathUnescape(first)
+		}
+		return wire.EqualFold(first, collection)
+	}
+}

@@ -1,0 +1,53 @@
+package httpapi
+
+import "keyquorum/httpapi/wire"
+
+// maxLarge is how many bodies over smallBody may be in memory at once: anyone with a token could
+// otherwise fill it with requests that are never completed, one for each connection. Nobody has to
+// wait for such a place: it is given or refused. Of the maxHuge for bodies over maxBody no
+// application gets a second one.
+const (
+	maxLarge = 32
+	maxHuge  = 2
+)
+
+// MakeRoom takes one of the places for bodies of so many bytes and more, until the call is released.
+// Only routes of the application plane have any so large. They go to whoever may do what the body
+// is for, and of the few huge ones an application has one at a time: otherwise any token could keep
+// all others from theirs with bodies that never end.
+func (c *appCall) MakeRoom(bytes int) error {
+	if c.room == nil {
+		if err := c.vaults.Admits(c.ctx, c.caller, c.route.operation, c.params[0]); err != nil {
+			return err
+		}
+	}
+	places := c.apps.large
+	if bytes > maxBody {
+		places = c.apps.huge
+	}
+	if c.room == places {
+		return nil
+	}
+	if places == c.apps.huge {
+		if _, another := c.apps.hugeOf.LoadOrStore(c.caller.Identity.OID, c); another {
+			return tooManyLarge()
+		}
+	}
+	select {
+	case places <- struct{}{}:
+	default:
+		c.apps.hugeOf.CompareAndDelete(c.caller.Identity.OID, c)
+		return tooManyLarge()
+	}
+	c.occupy(places)
+	if places == c.apps.huge {
+		c.left = func() { c.apps.hugeOf.CompareAndDelete(c.caller.Identity.OID, c) }
+	}
+	return nil
+}
+
+func tooManyLarge() error {
+	f := wire.Unavailable("Too many large requests are being read.")
+	f.Early = true
+	return f
+}

@@ -1,0 +1,31 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/gorilla/mux"
+)
+
+// mount has root serve the operator plane wherever no other plane is asked for. openMetrics says
+// that the metrics need no token.
+func (p *operators) mount(root *mux.Router, openMetrics bool) {
+	admin := root.PathPrefix("/v1/keyquorum/").Subrouter()
+	admin.NotFoundHandler = p.handler(metered(p.meters, adminRoutes()))
+	root.NotFoundHandler = p.handler(metered(p.meters, operatorRoutes(openMetrics)))
+}
+
+// operatorRoutes are those of the operator plane, but for the administration API.
+func operatorRoutes(openMetrics bool) []route {
+	return slices.Concat(sysRoutes(), scheduleRoutes(), rekeyRoutes(), generateRootRoutes(),
+		raftRoutes(), loggerRoutes(), profileRoutes(), metricsRoutes(openMetrics))
+}
+
+// Methods of the plane's routes. PUT and POST are one thing here, unlike on the application plane.
+var (
+	opGet    = []string{http.MethodGet}
+	opWrite  = []string{http.MethodPut, http.MethodPost}
+	opRemove = []string{http.MethodDelete}
+	opList   = []string{http.MethodGet, "LIST"}
+	opProbe  = []string{http.MethodGet, http.MethodHead}
+)
