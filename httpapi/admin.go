@@ -1,55 +1,65 @@
 package httpapi
 
 import (
+	"encoding/hex"
+	"errors"
+	"net/http"
 	"slices"
+	"strconv"
 
-	"keyquorum/vault"
+	"keyquorum/httpapi/exchange"
+	"keyquorum/httpapi/wire"
+	"keyquorum/node"
 )
 
 // adminRoutes are the administration API (docs/administration-api.md). The domain's verbs write
 // their usage records.
-func adminRoutes() []route {
-	return slices.Concat([]route{
-		{methods: opGet, shape: "keyquorum/state", operation: "admin/state",
-			serve: recorded(state, nothing, writeData)},
-		{methods: opList, shape: "keyquorum/vaults", operation: "admin/vaults/list",
-			serve: serve(listVaults, writeData)},
-		{methods: opWrite, shape: "keyquorum/vaults", operation: "admin/vaults/create", body: smallBody,
-			serve: serve(createVault, writeData)},
-		{methods: opGet, shape: "keyquorum/vaults/{vault}", operation: "admin/vaults/get",
-			serve: serve(getVault, writeData)},
-		{methods: opWrite, shape: "keyquorum/vaults/{vault}", operation: "admin/vaults/update",
-			body: smallBody, serve: serve(updateVault, writeData)},
-		{methods: opRemove, shape: "keyquorum/vaults/{vault}", operation: "admin/vaults/delete",
-			serve: serve(deleteVault, writeData)},
-		{methods: opList, shape: "keyquorum/deleted-vaults", operation: "admin/vaults/listdeleted",
-			serve: serve(listDeletedVaults, writeData)},
-		{methods: opGet, shape: "keyquorum/deleted-vaults/{vault}", operation: "admin/vaults/getdeleted",
-			serve: serve(getDeletedVault, writeData)},
-		{methods: opRemove, shape: "keyquorum/deleted-vaults/{vault}", operation: "admin/vaults/purge",
-			serve: serve(purgeVault, noContent)},
-		{methods: opWrite, shape: "keyquorum/deleted-vaults/{vault}/recover",
-			operation: "admin/vaults/recover", serve: serve(recoverVault, writeData)},
-		{methods: opList, shape: "keyquorum/vaults/{vault}/grants", operation: "admin/grants/list",
-			serve: serve(listGrants, writeData)},
-		{methods: opWrite, shape: "keyquorum/vaults/{vault}/grants/{app}", operation: "admin/grants/set",
-			body: smallBody, serve: serve(setGrant, writeData)},
-		{methods: opRemove, shape: "keyquorum/vaults/{vault}/grants/{app}", operation: "admin/grants/set",
-			serve: serve(revokeGrant, noContent)},
-		{methods: opList, shape: "keyquorum/apps", operation: "admin/apps/list",
-			serve: serve(listApps, writeData)},
-		{methods: opWrite, shape: "keyquorum/apps", operation: "admin/apps/create", body: smallBody,
-			serve: serve(createApp, writeData)},
-		{methods: opGet, shape: "keyquorum/apps/{app}", operation: "admin/apps/get",
-			serve: serve(getApp, writeData)},
-		{methods: opWrite, shape: "keyquorum/apps/{app}", operation: "admin/apps/enable", body: smallBody,
-			serve: serve(updateApp, writeData)},
-		{methods: opRemove, shape: "keyquorum/apps/{app}", operation: "admin/apps/delete",
-			serve: serve(deleteApp, noContent)},
-		{methods: opWrite, shape: "keyquorum/apps/{app}/credentials", operation: "admin/credentials/add",
-			body: smallBody, serve: serve(addCredential, writeCredential)},
-		{methods: opRemove, shape: "keyquorum/apps/{app}/credentials/{id}",
-			operation: "admin/credentials/remove", serve: serve(removeCredential, noContent)},
+func adminRoutes() []exchange.Route {
+	return slices.Concat([]exchange.Route{
+		{Methods: opGet, Shape: "keyquorum/state", Operation: "admin/state",
+			Serve: recorded(state, nothing, writeData)},
+		{Methods: opList, Shape: "keyquorum/vaults", Operation: "admin/vaults/list",
+			Serve: exchange.Serve(listVaults, writeData)},
+		{Methods: opWrite, Shape: "keyquorum/vaults", Operation: "admin/vaults/create",
+			Body:  exchange.SmallBody,
+			Serve: exchange.Serve(createVault, writeData)},
+		{Methods: opGet, Shape: "keyquorum/vaults/{vault}", Operation: "admin/vaults/get",
+			Serve: exchange.Serve(getVault, writeData)},
+		{Methods: opWrite, Shape: "keyquorum/vaults/{vault}", Operation: "admin/vaults/update",
+			Body: exchange.SmallBody, Serve: exchange.Serve(updateVault, writeData)},
+		{Methods: opRemove, Shape: "keyquorum/vaults/{vault}", Operation: "admin/vaults/delete",
+			Serve: exchange.Serve(deleteVault, writeData)},
+		{Methods: opList, Shape: "keyquorum/deleted-vaults", Operation: "admin/vaults/listdeleted",
+			Serve: exchange.Serve(listDeletedVaults, writeData)},
+		{Methods: opGet, Shape: "keyquorum/deleted-vaults/{vault}", Operation: "admin/vaults/getdeleted",
+			Serve: exchange.Serve(getDeletedVault, writeData)},
+		{Methods: opRemove, Shape: "keyquorum/deleted-vaults/{vault}", Operation: "admin/vaults/purge",
+			Serve: exchange.Serve(purgeVault, exchange.NoContent)},
+		{Methods: opWrite, Shape: "keyquorum/deleted-vaults/{vault}/recover",
+			Operation: "admin/vaults/recover", Serve: exchange.Serve(recoverVault, writeData)},
+		{Methods: opList, Shape: "keyquorum/vaults/{vault}/grants", Operation: "admin/grants/list",
+			Serve: exchange.Serve(listGrants, writeData)},
+		{Methods: opWrite, Shape: "keyquorum/vaults/{vault}/grants/{app}", Operation: "admin/grants/set",
+			Body: exchange.SmallBody, Serve: exchange.Serve(setGrant, writeData)},
+		{Methods: opRemove, Shape: "keyquorum/vaults/{vault}/grants/{app}", Operation: "admin/grants/set",
+			Serve: exchange.Serve(revokeGrant, exchange.NoContent)},
+		{Methods: opList, Shape: "keyquorum/apps", Operation: "admin/apps/list",
+			Serve: exchange.Serve(listApps, writeData)},
+		{Methods: opWrite, Shape: "keyquorum/apps", Operation: "admin/apps/create",
+			Body:  exchange.SmallBody,
+			Serve: exchange.Serve(createApp, writeData)},
+		{Methods: opGet, Shape: "keyquorum/apps/{app}", Operation: "admin/apps/get",
+			Serve: exchange.Serve(getApp, writeData)},
+		{Methods: opWrite, Shape: "keyquorum/apps/{app}", Operation: "admin/apps/enable",
+			Body:  exchange.SmallBody,
+			Serve: exchange.Serve(updateApp, writeData)},
+		{Methods: opRemove, Shape: "keyquorum/apps/{app}", Operation: "admin/apps/delete",
+			Serve: exchange.Serve(deleteApp, exchange.NoContent)},
+		{Methods: opWrite, Shape: "keyquorum/apps/{app}/credentials", Operation: "admin/credentials/add",
+			Body: exchange.SmallBody, Serve: exchange.Serve(addCredential, writeCredential)},
+		{Methods: opRemove, Shape: "keyquorum/apps/{app}/credentials/{id}",
+			Operation: "admin/credentials/remove", Serve: exchange.Serve(removeCredential,
+				exchange.NoContent)},
 	}, objectRoutes(), rotateRoutes(), relayRoutes(), wrapperRoutes())
 }
 
@@ -62,5 +72,28 @@ func each[A, B any](in []A, f func(A) B) []B {
 	return out
 }
 
-// PermissionNames are what an application can be allowed, on keys and on secrets.
-func PermissionNames() (keys, secrets []string) { return vault.PermissionNames() }
+type stateData struct {
+	NodeID     string `json:"node_id"`
+	Index      uint64 `json:"index"`
+	Generation uint64 `json:"generation"`
+	Digest     string `json:"digest"` // hex
+}
+
+// state answers with the digest of what this node holds, after the entry that ?index names where it
+// is given: whoever asks all nodes for one index can compare them (I9).
+func state(c *opCall, _ *exchange.None) (stateData, error) {
+	var index uint64
+	if q := wire.Query(c.R.URL.RawQuery, "index"); q != "" {
+		var err error
+		if index, err = strconv.ParseUint(q, 10, 64); err != nil {
+			return stateData{}, wire.Refuse(http.StatusBadRequest, "",
+				"bad value for index: it is a number, 0 or more")
+		}
+	}
+	s, err := c.ops.n.State(c.Ctx, index)
+	if errors.Is(err, node.ErrForgotten) {
+		return stateData{}, wire.Refuse(http.StatusGone, "", err.Error())
+	}
+	return stateData{s.NodeID, s.Index, s.Generation, hex.EncodeToString(s.Digest[:])},
+		nodeFailure(err)
+}

@@ -3,10 +3,9 @@ package httpapi
 import (
 	"encoding/json"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
@@ -44,17 +43,17 @@ type appRequest struct {
 }
 
 func createApp(c *opCall, q *appRequest) (appData, error) {
-	a, err := c.vaults.CreateApp(c.ctx, c.operator, q.Name)
+	a, err := c.Vaults.CreateApp(c.Ctx, c.operator, q.Name)
 	return appOf(a), err
 }
 
-func getApp(c *opCall, _ *none) (appData, error) {
-	a, err := c.vaults.GetApp(c.ctx, c.operator, c.params[0])
+func getApp(c *opCall, _ *exchange.None) (appData, error) {
+	a, err := c.Vaults.GetApp(c.Ctx, c.operator, c.Params[0])
 	return appOf(a), err
 }
 
-func listApps(c *opCall, _ *none) (appList, error) {
-	as, err := c.vaults.ListApps(c.ctx, c.operator)
+func listApps(c *opCall, _ *exchange.None) (appList, error) {
+	as, err := c.Vaults.ListApps(c.Ctx, c.operator)
 	return appList{each(as, appOf)}, err
 }
 
@@ -66,40 +65,20 @@ func updateApp(c *opCall, q *enabledRequest) (appData, error) {
 	if q.Enabled == nil {
 		return appData{}, wire.Refuse(http.StatusBadRequest, "", "'enabled' must be given")
 	}
-	a, err := c.vaults.SetAppEnabled(c.ctx, c.operator, c.params[0], *q.Enabled)
+	a, err := c.Vaults.SetAppEnabled(c.Ctx, c.operator, c.Params[0], *q.Enabled)
 	return appOf(a), err
 }
 
-func deleteApp(c *opCall, _ *none) (none, error) {
-	return none{}, c.vaults.DeleteApp(c.ctx, c.operator, c.params[0])
+func deleteApp(c *opCall, _ *exchange.None) (exchange.None, error) {
+	return exchange.None{}, c.Vaults.DeleteApp(c.Ctx, c.operator, c.Params[0])
 }
 
 type credentialRequest struct {
-	TTL life `json:"ttl"`
-}
-
-// life is a duration on the wire: seconds, in quotes or without, or text as Go writes durations.
-type life time.Duration
-
-// UnmarshalJSON takes a number of seconds or a string.
-func (l *life) UnmarshalJSON(b []byte) error {
-	if wire.IsNull(b) {
-		return nil
-	}
-	text := strings.Trim(string(b), `"`)
-	if _, err := strconv.ParseUint(text, 10, 32); err == nil {
-		text += "s"
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return new(json.UnmarshalTypeError) // json.Unmarshal puts the member's name in
-	}
-	*l = life(d)
-	return nil
+	TTL wire.Life `json:"ttl"`
 }
 
 func addCredential(c *opCall, q *credentialRequest) (vault.NewCredential, error) {
-	return c.vaults.AddCredential(c.ctx, c.operator, c.params[0], time.Duration(q.TTL))
+	return c.Vaults.AddCredential(c.Ctx, c.operator, c.Params[0], time.Duration(q.TTL))
 }
 
 // writeCredential shows a secret for the only time: it is copied into the answer and cleared.
@@ -114,11 +93,11 @@ func writeCredential(c *opCall, k *vault.NewCredential) error {
 	data = wire.AppendString(append(data, `,"client_id":`...), k.ClientID)
 	data = wire.AppendString(append(data, `,"secret":`...), k.Secret)
 	data = append(data, '}')
-	*c.out = appendEnvelope(*c.out, c.req.ID, data)
+	*c.Out = appendEnvelope(*c.Out, c.Req.ID, data)
 	clear(data)
 	return nil
 }
 
-func removeCredential(c *opCall, _ *none) (none, error) {
-	return none{}, c.vaults.RemoveCredential(c.ctx, c.operator, c.params[0], c.params[1])
+func removeCredential(c *opCall, _ *exchange.None) (exchange.None, error) {
+	return exchange.None{}, c.Vaults.RemoveCredential(c.Ctx, c.operator, c.Params[0], c.Params[1])
 }

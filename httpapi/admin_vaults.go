@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
@@ -51,17 +52,17 @@ func createVault(c *opCall, q *vaultRequest) (vaultData, error) {
 	if q.RetentionDays != nil {
 		days = *q.RetentionDays
 	}
-	v, err := c.vaults.CreateVault(c.ctx, c.operator, q.Name, days, q.PurgeProtection)
+	v, err := c.Vaults.CreateVault(c.Ctx, c.operator, q.Name, days, q.PurgeProtection)
 	return vaultOf(v), err
 }
 
-func getVault(c *opCall, _ *none) (vaultData, error) {
-	v, err := c.vaults.GetVault(c.ctx, c.operator, c.params[0])
+func getVault(c *opCall, _ *exchange.None) (vaultData, error) {
+	v, err := c.Vaults.GetVault(c.Ctx, c.operator, c.Params[0])
 	return vaultOf(v), err
 }
 
-func listVaults(c *opCall, _ *none) (vaultList, error) {
-	vs, err := c.vaults.ListVaults(c.ctx, c.operator)
+func listVaults(c *opCall, _ *exchange.None) (vaultList, error) {
+	vs, err := c.Vaults.ListVaults(c.Ctx, c.operator)
 	return vaultList{each(vs, vaultOf)}, err
 }
 
@@ -76,32 +77,32 @@ func updateVault(c *opCall, q *vaultChange) (vaultData, error) {
 		return vaultData{}, wire.Refuse(http.StatusBadRequest, "",
 			"'purge_protection' or 'weak_algorithms' must be given")
 	}
-	v, err := c.vaults.UpdateVault(c.ctx, c.operator, c.params[0], vault.VaultChange(*q))
+	v, err := c.Vaults.UpdateVault(c.Ctx, c.operator, c.Params[0], vault.VaultChange(*q))
 	return vaultOf(v), err
 }
 
-func deleteVault(c *opCall, _ *none) (vaultData, error) {
-	v, err := c.vaults.DeleteVault(c.ctx, c.operator, c.params[0])
+func deleteVault(c *opCall, _ *exchange.None) (vaultData, error) {
+	v, err := c.Vaults.DeleteVault(c.Ctx, c.operator, c.Params[0])
 	return vaultOf(v), err
 }
 
-func listDeletedVaults(c *opCall, _ *none) (vaultList, error) {
-	vs, err := c.vaults.ListDeletedVaults(c.ctx, c.operator)
+func listDeletedVaults(c *opCall, _ *exchange.None) (vaultList, error) {
+	vs, err := c.Vaults.ListDeletedVaults(c.Ctx, c.operator)
 	return vaultList{each(vs, vaultOf)}, err
 }
 
-func getDeletedVault(c *opCall, _ *none) (vaultData, error) {
-	v, err := c.vaults.GetDeletedVault(c.ctx, c.operator, c.params[0])
+func getDeletedVault(c *opCall, _ *exchange.None) (vaultData, error) {
+	v, err := c.Vaults.GetDeletedVault(c.Ctx, c.operator, c.Params[0])
 	return vaultOf(v), err
 }
 
-func recoverVault(c *opCall, _ *none) (vaultData, error) {
-	v, err := c.vaults.RecoverVault(c.ctx, c.operator, c.params[0])
+func recoverVault(c *opCall, _ *exchange.None) (vaultData, error) {
+	v, err := c.Vaults.RecoverVault(c.Ctx, c.operator, c.Params[0])
 	return vaultOf(v), err
 }
 
-func purgeVault(c *opCall, _ *none) (none, error) {
-	return none{}, c.vaults.PurgeVault(c.ctx, c.operator, c.params[0])
+func purgeVault(c *opCall, _ *exchange.None) (exchange.None, error) {
+	return exchange.None{}, c.Vaults.PurgeVault(c.Ctx, c.operator, c.Params[0])
 }
 
 type grantData struct {
@@ -127,16 +128,16 @@ type grantRequest struct {
 }
 
 func setGrant(c *opCall, q *grantRequest) (grantData, error) {
-	g, err := c.vaults.SetGrant(c.ctx, c.operator, c.params[0], c.params[1], q.Keys, q.Secrets)
+	g, err := c.Vaults.SetGrant(c.Ctx, c.operator, c.Params[0], c.Params[1], q.Keys, q.Secrets)
 	return grantOf(g), err
 }
 
-func revokeGrant(c *opCall, _ *none) (none, error) {
-	_, err := c.vaults.SetGrant(c.ctx, c.operator, c.params[0], c.params[1], nil, nil)
-	return none{}, err
+func revokeGrant(c *opCall, _ *exchange.None) (exchange.None, error) {
+	_, err := c.Vaults.SetGrant(c.Ctx, c.operator, c.Params[0], c.Params[1], nil, nil)
+	return exchange.None{}, err
 }
 
-func listGrants(c *opCall, _ *none) (grantList, error) {
-	gs, err := c.vaults.ListGrants(c.ctx, c.operator, c.params[0])
+func listGrants(c *opCall, _ *exchange.None) (grantList, error) {
+	gs, err := c.Vaults.ListGrants(c.Ctx, c.operator, c.Params[0])
 	return grantList{each(gs, grantOf)}, err
 }

@@ -8,6 +8,10 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"keyquorum/httpapi/connections"
+	"keyquorum/httpapi/exchange"
+	"keyquorum/httpapi/hosts"
+	"keyquorum/httpapi/throttle"
 	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 	"keyquorum/vault"
@@ -23,35 +27,35 @@ var (
 )
 
 // collections are the routes of the application plane by the first segment of their paths.
-func collections() map[string][]route {
-	byFirst := make(map[string][]route)
+func collections() map[string][]exchange.Route {
+	byFirst := make(map[string][]exchange.Route)
 	for _, r := range applicationRoutes() {
-		first, _, _ := strings.Cut(r.shape, "/")
+		first, _, _ := strings.Cut(r.Shape, "/")
 		byFirst[first] = append(byFirst[first], r)
 	}
 	return byFirst
 }
 
-func applicationRoutes() []route { return append(secretRoutes(), keyRoutes()...) }
+func applicationRoutes() []exchange.Route { return append(secretRoutes(), keyRoutes()...) }
 
 // applications serves the application plane, and the login host that gives its tokens.
 type applications struct {
-	*desk
+	*exchange.Desk
 	n        *node.Node
-	zones    zones
-	version  []string                 // value of the header x-ms-keyvault-service-version
-	region   []string                 // and of x-ms-keyvault-region
-	large    chan struct{}            // holds one for each large body in memory
-	huge     chan struct{}            // and for each that is over maxBody
-	hugeOf   sync.Map                 // object id of the application → the *appCall that has one of these
-	backups  chan struct{}            // and for each backup
-	throttle atomic.Pointer[throttle] // nil: nobody is throttled
+	zones    hosts.Zones
+	version  []string                         // value of the header x-ms-keyvault-service-version
+	region   []string                         // and of x-ms-keyvault-region
+	large    chan struct{}                    // holds one for each large body in memory
+	huge     chan struct{}                    // and for each that is over maxBody
+	hugeOf   sync.Map                         // object id of the application → the *appCall that has one of these
+	backups  chan struct{}                    // and for each backup
+	throttle atomic.Pointer[throttle.Buckets] // nil: nobody is throttled
 }
 
 // newApplications returns the plane of a node, for these zones. No application is throttled yet.
-func newApplications(n *node.Node, d *desk, z zones) *applications {
+func newApplications(n *node.Node, d *exchange.Desk, z hosts.Zones) *applications {
 	return &applications{
-		desk: d, n: n, zones: z, version: []string{n.SealStatus().Version},
+		Desk: d, n: n, zones: z, version: []string{n.SealStatus().Version},
 		region:  []string{cmp.Or(n.Region(), "keyquorum")},
 		large:   make(chan struct{}, maxLarge),
 		huge:    make(chan struct{}, maxHuge),
@@ -61,10 +65,10 @@ func newApplications(n *node.Node, d *desk, z zones) *applications {
 
 // An appCall is a call of the application plane, or of the login host.
 type appCall struct {
-	call
+	exchange.Call
 	apps    *applications
 	format  format
-	place   place
+	place   hosts.Place
 	caller  vault.Caller
 	version string // the api-version asked for
 }
@@ -74,7 +78,7 @@ type format func(c *appCall, f *wire.Failure, dst []byte) []byte
 
 func (p *applications) newCall(w http.ResponseWriter, r *http.Request, f format) *appCall {
 	c := &appCall{apps: p, format: f}
-	c.begin(p.desk, w, r, c)
+	c.Begin(p.Desk, w, r, c)
 	return c
 }
 
@@ -83,57 +87,57 @@ func (c *appCall) Known() bool { return c.caller.Identity != (vault.Identity{}) 
 func (c *appCall) AppendFailure(f *wire.Failure, dst []byte) []byte { return c.format(c, f, dst) }
 
 // application serves the routes of one collection.
-func (p *applications) application(routes []route) http.Handler {
+func (p *applications) application(routes []exchange.Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := p.newCall(w, r, azureFormat)
 		c.applicationHeaders()
-		c.run(func() error { return c.apply(routes) })
+		c.Run(func() error { return c.apply(routes) })
 	})
 }
 
 // apply does what comes before a verb, in the order of decision 10; the verb does the rest.
-func (c *appCall) apply(routes []route) error {
-	if err := c.headLimits(); err != nil {
+func (c *appCall) apply(routes []exchange.Route) error {
+	if err := c.HeadLimits(); err != nil {
 		return err
 	}
 	var err error
-	if c.vaults, err = c.apps.n.Vaults(); err != nil {
+	if c.Vaults, err = c.apps.n.Vaults(); err != nil {
 		return wire.Unavailable("The vault service is sealed or not ready on this node.")
 	}
 	if err = c.admit(routes); err == nil {
-		err = c.perform()
+		err = c.Perform()
 	}
 	return c.recordEarly(err)
 }
 
 // admit authenticates before it says anything of the request, its path included: clients send the
 // first request without a token and without a body.
-func (c *appCall) admit(routes []route) error {
-	_, c.place = c.apps.zones.placeOf(c.r.Host)
-	if c.place.zone == nil {
+func (c *appCall) admit(routes []exchange.Route) error {
+	_, c.place = c.apps.zones.Place(c.R.Host)
+	if c.place.Zone == nil {
 		return c.apps.misdirected()
 	}
-	if c.place.vault == "" {
+	if c.place.Vault == "" {
 		return wire.Refuse(http.StatusNotFound, "VaultNotFound", "No vault has this host name.")
 	}
-	c.caller = vault.Caller{Request: c.req, Vault: c.place.vault}
-	var segments [maxSegments]string
-	path := splitPath(c.r.URL.EscapedPath(), true, &segments)
-	rt, allow, _ := find(routes, c.r.Method, path, wire.EqualFold, &c.params)
-	c.route = rt
+	c.caller = vault.Caller{Request: c.Req, Vault: c.place.Vault}
+	var segments [exchange.MaxSegments]string
+	path := exchange.SplitPath(c.R.URL.EscapedPath(), true, &segments)
+	rt, allow, _ := exchange.Find(routes, c.R.Method, path, wire.EqualFold, &c.Params)
+	c.Route = rt
 	if err := c.authenticate(); err != nil {
 		return err
 	}
-	c.shown(application)
-	c.req.Fenced = c.fenced()
-	c.caller.Request = c.req
+	c.Shown(connections.Application)
+	c.Req.Fenced = c.Fenced()
+	c.caller.Request = c.Req
 	if err := c.unthrottled(); err != nil {
 		return err
 	}
 	switch {
 	case rt != nil:
 		return c.checkQuery()
-	case unbuilt(c.r.Method, path):
+	case unbuilt(c.R.Method, path):
 		return notBuilt()
 	case allow != nil:
 		return wire.MethodNotAllowed(allow)
@@ -144,7 +148,7 @@ func (c *appCall) admit(routes []route) error {
 
 // authenticate reads the bearer token (RFC 6750 section 2.1).
 func (c *appCall) authenticate() error {
-	scheme, token, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
+	scheme, token, _ := strings.Cut(c.R.Header.Get("Authorization"), " ")
 	if token = strings.TrimSpace(token); token == "" || !strings.EqualFold(scheme, "Bearer") {
 		return wire.Refuse(http.StatusUnauthorized, "Unauthorized",
 			"AKV10000: Request is missing a Bearer or PoP token.")
@@ -152,7 +156,7 @@ func (c *appCall) authenticate() error {
 	b := wire.TakeBuffer()
 	defer wire.GiveBuffer(b)
 	*b = append(*b, token...)
-	id, err := c.vaults.Authenticate(c.ctx, *b, c.place.zone.Suffix)
+	id, err := c.Vaults.Authenticate(c.Ctx, *b, c.place.Zone.Suffix)
 	if err != nil {
 		f := *wire.FailureOf(err)
 		f.Early = true
@@ -163,12 +167,12 @@ func (c *appCall) authenticate() error {
 }
 
 func (c *appCall) checkQuery() error {
-	if c.version = wire.Query(c.r.URL.RawQuery, "api-version"); !validVersion(c.version) {
+	if c.version = wire.Query(c.R.URL.RawQuery, "api-version"); !validVersion(c.version) {
 		return wire.BadParameter("The api-version query parameter is missing or not supported: " +
 			"it is 7.0 or a later 7.N, a date from 2025 on, each also as a preview, or one of " +
 			strings.Join(oldVersions, " and ") + ".")
 	}
-	switch c.r.Header.Get("X-Keyquorum-Consistency") {
+	switch c.R.Header.Get("X-Keyquorum-Consistency") {
 	case "", "fenced":
 		return nil
 	default:
@@ -207,14 +211,14 @@ func (c *appCall) recordEarly(err error) error {
 		return err
 	}
 	operation := "unknown"
-	if c.route != nil {
-		operation = c.route.operation
+	if c.Route != nil {
+		operation = c.Route.Operation
 	}
 	var id *vault.Identity
 	if c.caller.Identity != (vault.Identity{}) {
 		id = &c.caller.Identity
 	}
-	if c.vaults.RecordRefusal(c.req, id, operation, c.place.vault, f.Domain()) != nil {
+	if c.Vaults.RecordRefusal(c.Req, id, operation, c.place.Vault, f.Domain()) != nil {
 		return wire.Unrecorded("")
 	}
 	return err
@@ -222,14 +226,14 @@ func (c *appCall) recordEarly(err error) error {
 
 // applicationHeaders are those that Azure Key Vault sends.
 func (c *appCall) applicationHeaders() {
-	h := c.commonHeaders()
-	h["Pragma"] = noCache
-	h["Expires"] = expired
-	h["X-Ms-Request-Id"] = []string{c.req.ID}
+	h := c.CommonHeaders()
+	h["Pragma"] = exchange.NoCache
+	h["Expires"] = exchange.Expired
+	h["X-Ms-Request-Id"] = []string{c.Req.ID}
 	h["X-Ms-Keyvault-Service-Version"] = c.apps.version
 	h["X-Ms-Keyvault-Region"] = c.apps.region
-	if c.req.ClientRequest != "" {
-		h["X-Ms-Client-Request-Id"] = []string{c.req.ClientRequest}
+	if c.Req.ClientRequest != "" {
+		h["X-Ms-Client-Request-Id"] = []string{c.Req.ClientRequest}
 	}
 }
 
@@ -237,7 +241,7 @@ func (c *appCall) applicationHeaders() {
 // token.
 func azureFormat(c *appCall, f *wire.Failure, dst []byte) []byte {
 	if f.Status == http.StatusUnauthorized {
-		c.w.Header()["Www-Authenticate"] = []string{challenge(&c.place) + c.another(f)}
+		c.W.Header()["Www-Authenticate"] = []string{challenge(&c.place) + c.another(f)}
 	}
 	return f.AppendAzure(dst)
 }

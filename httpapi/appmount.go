@@ -7,28 +7,30 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"keyquorum/httpapi/exchange"
+	"keyquorum/httpapi/hosts"
 	"keyquorum/httpapi/wire"
 )
 
 // mount has root serve what is asked of vaults and of login hosts, at their hosts and at any other.
 func (p *applications) mount(root *mux.Router) {
-	app := root.MatcherFunc(p.on(applicationPlane)).Subrouter()
+	app := root.MatcherFunc(p.on(hosts.ApplicationPlane)).Subrouter()
 	for collection, routes := range collections() {
-		app.MatcherFunc(under(collection)).Handler(p.application(metered(p.meters, routes)))
+		app.MatcherFunc(under(collection)).Handler(p.application(exchange.Metered(p.Meters, routes)))
 	}
 	app.NotFoundHandler = p.application(nil)
 
-	login := root.MatcherFunc(p.on(loginPlane)).Subrouter()
-	login.NotFoundHandler = p.tokens(metered(p.meters, tokenRoutes()))
+	login := root.MatcherFunc(p.on(hosts.LoginPlane)).Subrouter()
+	login.NotFoundHandler = p.tokens(exchange.Metered(p.Meters, tokenRoutes()))
 
 	root.MatcherFunc(forVault).Handler(p.application(nil)) // at another host: see misdirected.go
 	root.MatcherFunc(forLogin).Handler(p.tokens(nil))
 }
 
 // on matches requests whose Host belongs to a plane.
-func (p *applications) on(which plane) mux.MatcherFunc {
+func (p *applications) on(which hosts.Plane) mux.MatcherFunc {
 	return func(r *http.Request, _ *mux.RouteMatch) bool {
-		got, _ := p.zones.placeOf(r.Host)
+		got, _ := p.zones.Place(r.Host)
 		return got == which
 	}
 }

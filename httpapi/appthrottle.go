@@ -3,14 +3,15 @@ package httpapi
 import (
 	"net/http"
 
+	"keyquorum/httpapi/throttle"
 	"keyquorum/httpapi/wire"
 )
 
 // SetThrottle sets another bound, from the next request on. If it is another one, everybody begins
 // with a full bucket.
-func (p *applications) SetThrottle(t Throttle) {
-	was, is := p.throttle.Load(), newThrottle(t)
-	if was != nil && is != nil && was.rate == is.rate && was.burst == is.burst {
+func (p *applications) SetThrottle(t throttle.Limit) {
+	was, is := p.throttle.Load(), throttle.New(t)
+	if was != nil && is != nil && was.Same(is) {
 		return
 	}
 	p.throttle.Store(is)
@@ -20,12 +21,13 @@ func (p *applications) SetThrottle(t Throttle) {
 // lease, no fence, no key, no body.
 func (c *appCall) unthrottled() error {
 	t := c.apps.throttle.Load()
-	if t == nil || t.take(who{c.caller.Identity.OID, c.caller.Vault}, c.req.Start, c.vaults.HasVault) {
+	if t == nil || t.Take(throttle.Who{OID: c.caller.Identity.OID, Vault: c.caller.Vault}, c.Req.Start,
+		c.Vaults.HasVault) {
 		return nil
 	}
-	c.apps.meters.throttled.Add(1)
+	c.apps.Meters.Throttled.Add(1)
 	f := wire.Refuse(http.StatusTooManyRequests, "Throttled",
 		"Request was not processed because too many requests were received. Reason: this application sends more to this vault than a node takes.")
-	f.RetryAfter = t.pause()
+	f.RetryAfter = t.Pause()
 	return f
 }

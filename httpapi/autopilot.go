@@ -7,28 +7,29 @@ import (
 	"strings"
 	"time"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
 // autopilotRoutes are how the members are, by what they are judged, and who has a vote. Any node
 // serves them: it asks the leader, and signs for what is to change.
-func autopilotRoutes() []route {
+func autopilotRoutes() []exchange.Route {
 	const at = "sys/storage/raft/"
 	named := func(q *voteRequest) string { return q.ServerID }
-	return []route{
-		{methods: opGet, shape: at + "autopilot/state", operation: "sys/raft/autopilot-state",
-			serve: recorded(autopilotState, nothing, writeData)},
-		{methods: opGet, shape: at + "autopilot/configuration",
-			operation: "sys/raft/autopilot-configuration",
-			serve:     recorded(autopilotConfig, nothing, writeData)},
-		{methods: opWrite, shape: at + "autopilot/configuration",
-			operation: "sys/raft/autopilot-configure", body: tinyBody,
-			serve: recorded(setAutopilotConfig, nothing, noContent)},
-		{methods: opWrite, shape: at + "promote", operation: "sys/raft/promote", body: tinyBody,
-			serve: recorded(promotePeer, named, noContent)},
-		{methods: opWrite, shape: at + "demote", operation: "sys/raft/demote", body: tinyBody,
-			serve: recorded(demotePeer, named, noContent)},
+	return []exchange.Route{
+		{Methods: opGet, Shape: at + "autopilot/state", Operation: "sys/raft/autopilot-state",
+			Serve: recorded(autopilotState, nothing, writeData)},
+		{Methods: opGet, Shape: at + "autopilot/configuration",
+			Operation: "sys/raft/autopilot-configuration",
+			Serve:     recorded(autopilotConfig, nothing, writeData)},
+		{Methods: opWrite, Shape: at + "autopilot/configuration",
+			Operation: "sys/raft/autopilot-configure", Body: exchange.TinyBody,
+			Serve: recorded(setAutopilotConfig, nothing, exchange.NoContent)},
+		{Methods: opWrite, Shape: at + "promote", Operation: "sys/raft/promote", Body: exchange.TinyBody,
+			Serve: recorded(promotePeer, named, exchange.NoContent)},
+		{Methods: opWrite, Shape: at + "demote", Operation: "sys/raft/demote", Body: exchange.TinyBody,
+			Serve: recorded(demotePeer, named, exchange.NoContent)},
 	}
 }
 
@@ -45,18 +46,18 @@ func (q *voteRequest) check() error {
 	return nil
 }
 
-func promotePeer(c *opCall, q *voteRequest) (none, error) {
+func promotePeer(c *opCall, q *voteRequest) (exchange.None, error) {
 	if err := q.check(); err != nil {
-		return none{}, err
+		return exchange.None{}, err
 	}
-	return none{}, nodeFailure(c.ops.n.PromotePeer(c.ctx, q.ServerID, q.Force))
+	return exchange.None{}, nodeFailure(c.ops.n.PromotePeer(c.Ctx, q.ServerID, q.Force))
 }
 
-func demotePeer(c *opCall, q *voteRequest) (none, error) {
+func demotePeer(c *opCall, q *voteRequest) (exchange.None, error) {
 	if err := q.check(); err != nil {
-		return none{}, err
+		return exchange.None{}, err
 	}
-	return none{}, nodeFailure(c.ops.n.DemotePeer(c.ctx, q.ServerID, q.Force))
+	return exchange.None{}, nodeFailure(c.ops.n.DemotePeer(c.Ctx, q.ServerID, q.Force))
 }
 
 // autopilotData has the names of Vault and OpenBao. Nothing here changes what may be lost in the
@@ -87,8 +88,8 @@ type autopilotServerData struct {
 	Demoted     bool      `json:"demoted,omitempty"` // it gets a vote by promote alone
 }
 
-func autopilotState(c *opCall, _ *none) (autopilotData, error) {
-	s, err := c.ops.n.Autopilot(c.ctx)
+func autopilotState(c *opCall, _ *exchange.None) (autopilotData, error) {
+	s, err := c.ops.n.Autopilot(c.Ctx)
 	d := autopilotData{
 		Healthy: s.Healthy, Tolerance: s.Tolerance, Optimistic: s.Tolerance, Leader: s.Leader,
 		Voters: []string{}, NonVoters: []string{},
@@ -134,8 +135,8 @@ type autopilotConfigData struct {
 	Stabilization string `json:"server_stabilization_time"`
 }
 
-func autopilotConfig(c *opCall, _ *none) (autopilotConfigData, error) {
-	a, err := c.ops.n.AutopilotConfig(c.ctx)
+func autopilotConfig(c *opCall, _ *exchange.None) (autopilotConfigData, error) {
+	a, err := c.ops.n.AutopilotConfig(c.Ctx)
 	return autopilotConfigData{
 		CleanUp: a.CleanUp, LastContact: a.LastContact.String(), DeadAfter: a.DeadAfter.String(),
 		MaxTrailing: a.MaxTrailing, MinQuorum: a.MinQuorum, Stabilization: a.Stabilization.String(),
@@ -144,14 +145,14 @@ func autopilotConfig(c *opCall, _ *none) (autopilotConfigData, error) {
 
 // autopilotConfigRequest changes what it names.
 type autopilotConfigRequest struct {
-	CleanUp       *bool   `json:"cleanup_dead_servers"`
-	LastContact   *life   `json:"last_contact_threshold"`
-	DeadAfter     *life   `json:"dead_server_last_contact_threshold"`
-	MaxTrailing   *uint64 `json:"max_trailing_logs"`
-	MinQuorum     *uint64 `json:"min_quorum"`
-	Stabilization *life   `json:"server_stabilization_time"`
-	NoMigration   bool    `json:"disable_upgrade_migration"` // of Vault Enterprise
-	DRToken       string  `json:"dr_operation_token"`        // of Vault
+	CleanUp       *bool      `json:"cleanup_dead_servers"`
+	LastContact   *wire.Life `json:"last_contact_threshold"`
+	DeadAfter     *wire.Life `json:"dead_server_last_contact_threshold"`
+	MaxTrailing   *uint64    `json:"max_trailing_logs"`
+	MinQuorum     *uint64    `json:"min_quorum"`
+	Stabilization *wire.Life `json:"server_stabilization_time"`
+	NoMigration   bool       `json:"disable_upgrade_migration"` // of Vault Enterprise
+	DRToken       string     `json:"dr_operation_token"`        // of Vault
 }
 
 // edit is what the request makes of a configuration.
@@ -194,11 +195,11 @@ func said[T any](name string, value *T) []string {
 	return []string{fmt.Sprintf("%s=%v", name, *value)}
 }
 
-func setAutopilotConfig(c *opCall, q *autopilotConfigRequest) (none, error) {
+func setAutopilotConfig(c *opCall, q *autopilotConfigRequest) (exchange.None, error) {
 	c.detail = q.says()
 	if q.NoMigration {
-		return none{}, wire.Refuse(http.StatusBadRequest, "",
+		return exchange.None{}, wire.Refuse(http.StatusBadRequest, "",
 			"disable_upgrade_migration is not supported: autopilot here replaces no nodes by others")
 	}
-	return none{}, nodeFailure(c.ops.n.SetAutopilotConfig(c.ctx, q.edit))
+	return exchange.None{}, nodeFailure(c.ops.n.SetAutopilotConfig(c.Ctx, q.edit))
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
@@ -17,16 +18,16 @@ func (q *valueRequest) Member(name, value []byte) error {
 	return wire.ErrUnknownMember
 }
 
-func backupKey(c *appCall, _ *none) ([]byte, error) {
-	return c.backup(c.vaults.BackupKey)
+func backupKey(c *appCall, _ *exchange.None) ([]byte, error) {
+	return c.backup(c.Vaults.BackupKey)
 }
 
 func restoreKey(c *appCall, q *valueRequest) (vault.Key, error) {
-	return c.vaults.RestoreKey(c.ctx, c.caller, q.value)
+	return c.Vaults.RestoreKey(c.Ctx, c.caller, q.value)
 }
 
-func backupSecret(c *appCall, _ *none) ([]byte, error) {
-	return c.backup(c.vaults.BackupSecret)
+func backupSecret(c *appCall, _ *exchange.None) ([]byte, error) {
+	return c.backup(c.Vaults.BackupSecret)
 }
 
 // maxBackups is how many backups are made at once: each may take some 20 MiB of memory several
@@ -38,26 +39,26 @@ func (c *appCall) backup(make func(context.Context, vault.Caller, string) ([]byt
 	error) {
 	select {
 	case c.apps.backups <- struct{}{}:
-		c.occupy(c.apps.backups)
-	case <-c.ctx.Done():
+		c.Occupy(c.apps.backups)
+	case <-c.Ctx.Done():
 		f := wire.Unavailable("Too many backups are being made.")
 		f.Early = true
 		return nil, f
 	}
-	blob, err := make(c.ctx, c.caller, c.params[0])
-	if len(blob) <= smallBody {
-		c.leaveRoom()
+	blob, err := make(c.Ctx, c.caller, c.Params[0])
+	if len(blob) <= exchange.SmallBody {
+		c.LeaveRoom()
 	}
 	return blob, err
 }
 
 func restoreSecret(c *appCall, q *valueRequest) (vault.Secret, error) {
-	return c.vaults.RestoreSecret(c.ctx, c.caller, q.value)
+	return c.Vaults.RestoreSecret(c.Ctx, c.caller, q.value)
 }
 
 // writeValue answers with bytes; they are cleared when they have been copied.
 func writeValue(c *appCall, value *[]byte) error {
-	*c.out = append(wire.AppendBinary(append(*c.out, `{"value":`...), *value), '}')
+	*c.Out = append(wire.AppendBinary(append(*c.Out, `{"value":`...), *value), '}')
 	clear(*value)
 	return nil
 }
@@ -73,5 +74,5 @@ func (q *countRequest) Member(name, value []byte) error {
 }
 
 func randomBytes(c *appCall, q *countRequest) ([]byte, error) {
-	return c.vaults.RandomBytes(c.ctx, c.caller, q.count)
+	return c.Vaults.RandomBytes(c.Ctx, c.caller, q.count)
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/net/netutil"
+
+	"keyquorum/httpapi/exchange"
 )
 
 // The break-glass socket is for the day when no operator's token is left. Whoever may use it needs
@@ -33,14 +35,14 @@ func (s *Server) BreakGlass() BreakGlass {
 	return BreakGlass{&http.Server{
 		Handler:           s.handler.glass,
 		Protocols:         protocols,
-		ReadHeaderTimeout: headerTime,
+		ReadHeaderTimeout: exchange.HeaderTime,
 		ReadTimeout:       glassReadTime,
-		WriteTimeout:      requestTime + answerTime,
+		WriteTimeout:      exchange.RequestTime + exchange.AnswerTime,
 		IdleTimeout:       glassIdleTime,
-		MaxHeaderBytes:    maxHeaderRead,
+		MaxHeaderBytes:    exchange.MaxHeaderRead,
 
 		DisableGeneralOptionsHandler: true,
-		ErrorLog: s.handler.desk.log.StandardLogger(&hclog.StandardLoggerOptions{
+		ErrorLog: s.handler.desk.Log.StandardLogger(&hclog.StandardLoggerOptions{
 			ForceLevel: hclog.Debug}),
 	}}
 }

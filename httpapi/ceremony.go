@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/wire"
 	"keyquorum/internal/pgp"
 	"keyquorum/node"
@@ -16,8 +17,8 @@ import (
 // generateroot.go).
 
 type shareRequest struct {
-	Key   secretText `json:"key"` // hex, or standard base64
-	Nonce string     `json:"nonce"`
+	Key   wire.SecretText `json:"key"` // hex, or standard base64
+	Nonce string          `json:"nonce"`
 }
 
 // share decodes the share, which the caller clears.
@@ -37,7 +38,7 @@ func (q *shareRequest) share() ([]byte, error) {
 // begins writes the usage record that comes before something is made that can be shown once only.
 func (c *opCall) begins(detail string) func() error {
 	return func() error {
-		if c.vaults.RecordBeginning(c.operator, c.route.operation, detail) != nil {
+		if c.Vaults.RecordBeginning(c.operator, c.Route.Operation, detail) != nil {
 			return wire.Unrecorded(" Nothing was done.")
 		}
 		return nil
@@ -47,15 +48,15 @@ func (c *opCall) begins(detail string) func() error {
 // shownOnce is recorded, but that the record before it counts where the answer shows what is shown
 // in no other: that must be answered.
 func shownOnce[Req, Resp any](act func(c *opCall, req *Req) (Resp, error), shows func(*Resp) bool,
-	write func(c *opCall, resp *Resp) error) endpoint {
-	return serve(func(c *opCall, req *Req) (Resp, error) {
+	write func(c *opCall, resp *Resp) error) exchange.Endpoint {
+	return exchange.Serve(func(c *opCall, req *Req) (Resp, error) {
 		resp, err := act(c, req)
 		err = recordedHere(err)
 		switch rerr := c.record("", domainError(err)); {
 		case rerr == nil:
 		case err == nil && shows(&resp):
-			c.ops.log.Error("done, and the usage record of it could not be written", "operation",
-				c.route.operation, "error", rerr)
+			c.ops.Log.Error("done, and the usage record of it could not be written", "operation",
+				c.Route.Operation, "error", rerr)
 		case err != nil &&
 			wire.FailureOf(err).Inner == wire.UnrecordedCode: // it says that nothing was done
 		default:

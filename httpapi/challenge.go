@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 
+	"keyquorum/httpapi/hosts"
 	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
@@ -16,9 +17,9 @@ const tenant = "adfs"
 // challenge, double quotes, a path in authorization, and as resource the Host without its first
 // label, port kept. Go compares the resource with the host it called byte for byte, so it is minted
 // from the request and never from the configuration.
-func challenge(p *place) string {
-	return `Bearer authorization="https://` + p.zone.Login + p.port + `/` + tenant +
-		`", resource="https://` + p.parent + `"`
+func challenge(p *hosts.Place) string {
+	return `Bearer authorization="https://` + p.Zone.Login + p.Port + `/` + tenant +
+		`", resource="https://` + p.Parent + `"`
 }
 
 // another asks, in the way of Azure's continuous access evaluation, for a token that is newer than
@@ -29,6 +30,6 @@ func (c *appCall) another(f *wire.Failure) string {
 		return ""
 	}
 	claims := fmt.Appendf(nil, `{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`,
-		c.req.Start.Unix())
+		c.Req.Start.Unix())
 	return `, error="insufficient_claims", claims="` + base64.StdEncoding.EncodeToString(claims) + `"`
 }

@@ -1,16 +1,20 @@
 package httpapi
 
 import (
-	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"keyquorum/httpapi/exchange"
+	"keyquorum/httpapi/figures"
+	"keyquorum/httpapi/hosts"
+	"keyquorum/httpapi/joining"
+	"keyquorum/httpapi/openapi"
+	"keyquorum/httpapi/throttle"
 	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
@@ -32,9 +36,9 @@ type RouteRow struct {
 	OperationRecord string
 }
 
-func rows(routes []route) (out []RouteRow) {
+func rows(routes []exchange.Route) (out []RouteRow) {
 	for _, r := range routes {
-		out = append(out, RouteRow{r.methods, r.shape, r.body, r.open, r.idle, r.operation})
+		out = append(out, RouteRow{r.Methods, r.Shape, r.Body, r.Open, r.Idle, r.Operation})
 	}
 	return out
 }
@@ -47,9 +51,12 @@ func OperatorRows() []RouteRow {
 
 func EachMember(b []byte, f func(name, value []byte) error) error { return wire.EachMember(b, f) }
 func Unquote(b []byte) []byte                                     { return wire.Unquote(b) }
-func AppendString(dst []byte, s string) []byte                    { return wire.AppendString(dst, s) }
-func DecodeShare(text []byte) ([]byte, error)                     { return decodeShare(text) }
-func ValidVersion(v string) bool                                  { return validVersion(v) }
+func AppendString(dst []byte, s string) []byte {
+	return wire.AppendString(dst,
+		s)
+}
+func DecodeShare(text []byte) ([]byte, error) { return decodeShare(text) }
+func ValidVersion(v string) bool              { return validVersion(v) }
 func HealthCode(h node.Health, leaderKnown bool, query string) (int, error) {
 	return healthCode(h, leaderKnown, query)
 }
@@ -71,8 +78,8 @@ func BodyTypes() map[string]func(body []byte) error {
 		"init":       into(func() any { return new(initRequest) }),
 		"unseal":     into(func() any { return new(unsealRequest) }),
 		"join":       into(func() any { return new(joinRequest) }),
-		"challenge":  into(func() any { return new(challengeBody) }),
-		"answer":     into(func() any { return new(answerBody) }),
+		"challenge":  into(func() any { return new(joining.ChallengeBody) }),
+		"answer":     into(func() any { return new(joining.AnswerBody) }),
 		"remove":     into(func() any { return new(removeRequest) }),
 		"vault":      into(func() any { return new(vaultRequest) }),
 		"grant":      into(func() any { return new(grantRequest) }),
@@ -90,24 +97,25 @@ func DecodeSecret(b []byte) (value []byte, err error) {
 }
 
 // Place takes a Host apart under one zone. Plane is "operator", "application" or "login".
-func Place(host string, z Zone) (plane, vault, parent string) {
-	p, place := zones{z}.placeOf(host)
-	return [...]string{"operator", "application", "login"}[p], place.vault, place.parent
+func Place(host string, z hosts.Zone) (plane, vault, parent string) {
+	p, place := hosts.Zones{z}.Place(host)
+	return [...]string{"operator", "application", "login"}[p], place.Vault, place.Parent
 }
 
 // Find looks a path of the application plane up.
 func Find(method, escapedPath string) (shape string, params [2]string) {
-	var segments [maxSegments]string
+	var segments [exchange.MaxSegments]string
 	var p [2]string
-	rt, _, _ := find(applicationRoutes(), method, splitPath(escapedPath, true, &segments), wire.EqualFold,
+	rt, _, _ := exchange.Find(applicationRoutes(), method,
+		exchange.SplitPath(escapedPath, true, &segments), wire.EqualFold,
 		(*pair)(&p))
 	if rt == nil {
 		return "", params
 	}
-	return rt.shape, p
+	return rt.Shape, p
 }
 
-type pair = params
+type pair = exchange.Params
 
 // A Described is what descriptions say of a route.
 type Described struct {
@@ -118,59 +126,65 @@ type Described struct {
 // Descriptions are all of them, by first method and shape.
 func Descriptions() map[string]Described {
 	out := make(map[string]Described)
-	for key, d := range descriptions {
-		out[key] = Described{d.summary, d.takes.name != ""}
+	for _, s := range theSurfaces() {
+		for key, d := range s.Descriptions {
+			out[key] = Described{d.Summary, d.Takes.Name != ""}
+		}
 	}
 	return out
 }
 
-var theSurfaces = sync.OnceValue(surfaces)
+var theSurfaces = sync.OnceValue(func() map[hosts.Plane]openapi.Surface {
+	application, login := appSurfaces()
+	return map[hosts.Plane]openapi.Surface{hosts.OperatorPlane: opSurface(),
+		hosts.ApplicationPlane: application, hosts.LoginPlane: login}
+})
 
 // Documented is the document's path for one that is asked for, "" where no route has it.
-func Documented(host, method, escapedPath string, z Zone) string {
-	plane, _ := zones{z}.placeOf(host)
+func Documented(host, method, escapedPath string, z hosts.Zone) string {
+	plane, _ := hosts.Zones{z}.Place(host)
 	s := theSurfaces()[plane]
 	same := exactly
-	if plane != operatorPlane {
+	if plane != hosts.OperatorPlane {
 		same = wire.EqualFold
 	}
-	path, ok := strings.CutPrefix(escapedPath, s.prefix)
+	path, ok := strings.CutPrefix(escapedPath, s.Prefix)
 	if !ok {
 		return ""
 	}
-	var segments [maxSegments]string
-	var p params
-	given := splitPath(path, plane == applicationPlane, &segments)
-	rt, _, _ := find(s.routes, method, given, same, &p)
+	var segments [exchange.MaxSegments]string
+	var p exchange.Params
+	given := exchange.SplitPath(path, plane == hosts.ApplicationPlane, &segments)
+	rt, _, _ := exchange.Find(s.Routes, method, given, same, &p)
 	if rt == nil {
 		return ""
 	}
-	shape := rt.shape
+	shape := rt.Shape
 	if len(given) <= strings.Count(shape, "/") {
 		shape = strings.ReplaceAll(shape, "/[version]", "")
 	}
-	return s.prefix + strings.NewReplacer("[", "{", "]", "}").Replace(shape)
+	return s.Prefix + strings.NewReplacer("[", "{", "]", "}").Replace(shape)
 }
 
 // Panicking are handlers of the three formats whose every request panics.
 func (h *Handler) Panicking() map[string]http.Handler {
 	out := make(map[string]http.Handler)
-	for name, begin := range map[string]func(w http.ResponseWriter, r *http.Request) *call{
-		"application": func(w http.ResponseWriter, r *http.Request) *call {
-			return &h.apps.newCall(w, r, azureFormat).call
+	for name, begin := range map[string]func(w http.ResponseWriter, r *http.Request) *exchange.Call{
+		"application": func(w http.ResponseWriter, r *http.Request) *exchange.Call {
+			return &h.apps.newCall(w, r, azureFormat).Call
 		},
-		"operator": func(w http.ResponseWriter, r *http.Request) *call {
-			return &h.ops.newCall(w, r).call
+		"operator": func(w http.ResponseWriter, r *http.Request) *exchange.Call {
+			return &h.ops.newCall(w, r).Call
 		},
-		"login": func(w http.ResponseWriter, r *http.Request) *call {
-			return &h.apps.newCall(w, r, oauthFormat).call
+		"login": func(w http.ResponseWriter, r *http.Request) *exchange.Call {
+			return &h.apps.newCall(w, r, oauthFormat).Call
 		},
 	} {
 		out[name] = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c := begin(w, r)
-			c.commonHeaders()
-			c.run(func() error {
-				*c.out = append(*c.out, `{"value":"half an answer`...)
+			c.CommonHeaders()
+			c.Run(func() error {
+				*c.Out = append(*c.Out, `{"value":"half an answer`...)
 				panic("the canary")
 			})
 		})
@@ -178,73 +192,31 @@ func (h *Handler) Panicking() map[string]http.Handler {
 	return out
 }
 
-// FigureRows are the lines of the table in docs/metrics.md.
-func FigureRows() (rows []string) {
-	where := map[when]string{always: "all", onMember: "with data", onLeader: "leader"}
-	for _, f := range figures {
-		labels := ""
-		if len(f.labels) > 0 {
-			labels = "`" + strings.Join(f.labels, "`, `") + "`"
-		}
-		rows = append(rows, "| `"+f.name+"` | "+f.shape+" | "+labels+" | "+where[f.when]+" | "+f.help+
-			" |")
-	}
-	return rows
-}
-
-// Buckets are a throttle without a node.
-type Buckets struct{ t *throttle }
-
-const MaxBuckets = maxBuckets
-
-func NewBuckets(t Throttle) Buckets { return Buckets{newThrottle(t)} }
-
-func (b Buckets) Take(oid, vault string, now time.Time) bool {
-	return b.t.take(who{oid, vault}, now, func(string) bool { return true })
-}
-
-func (b Buckets) Len() int { return len(b.t.young) + len(b.t.old) }
-
 // Counting is what each request pays for being counted and throttled, and nothing else of it.
-func Counting(t Throttle) (request func()) {
-	m := newMeters()
-	routes := metered(m, secretRoutes())
-	p := &applications{desk: newDesk(hclog.NewNullLogger(), m)}
+func Counting(t throttle.Limit) (request func()) {
+	m := figures.NewMeters()
+	routes := exchange.Metered(m, secretRoutes())
+	p := &applications{Desk: exchange.NewDesk(hclog.NewNullLogger(), m)}
 	p.SetThrottle(t)
 	c := &appCall{apps: p}
-	c.route, c.status = &routes[0], http.StatusOK
+	c.Route, c.Status = &routes[0], http.StatusOK
 	c.caller.Vault, c.caller.Identity.OID = "demo", "11111111-2222-3333-4444-555555555555"
-	c.req.Start = time.Now()
-	p.throttle.Load().take(who{c.caller.Identity.OID, c.caller.Vault}, c.req.Start,
+	c.Req.Start = time.Now()
+	p.throttle.Load().Take(throttle.Who{OID: c.caller.Identity.OID, Vault: c.caller.Vault},
+		c.Req.Start,
 		func(string) bool { return true })
 	return func() {
-		m.inFlight.Add(1)
+		m.InFlight.Add(1)
 		if err := c.unthrottled(); err != nil {
 			panic(err)
 		}
-		routes[0].meter.count(c.status, c.req.Start)
-		m.inFlight.Add(-1)
+		routes[0].Meter.Count(c.Status, c.Req.Start)
+		m.InFlight.Add(-1)
 	}
 }
 
 // At sets the clock by which Authorities fetch anew.
 func (a *Authorities) At(now func() time.Time) { a.now = now }
-
-// A Framing follows the requests of one connection.
-type Framing struct{ framing }
-
-func (f *Framing) Take(p []byte) error { return f.take(p) }
-
-// InHead says that a request's head was begun and is not complete.
-func (f *Framing) InHead() bool { return f.state <= afterHead && !f.Between() }
-
-// Between says that all requests that were begun have ended.
-func (f *Framing) Between() bool { return f.state == atMethod && len(f.line) == 0 }
-
-// NewForgetfulConn is what stands under a TLS layer; slow counts peers that do not read.
-func NewForgetfulConn(conn net.Conn, slow *atomic.Uint64) net.Conn {
-	return forgetful(conn, slow)
-}
 
 // Outlook is what sys/ha-status says in words of a survey.
 func Outlook(s node.Survey) []string { return haStatusOf(s, time.Now()).Outlook }

@@ -8,42 +8,46 @@ import (
 	"net/http"
 	"slices"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
 // generateRootRoutes make a root token of enough shares, and want a token too. Who has lost all of
 // them has the break-glass socket (breakglass.go).
-func generateRootRoutes() []route {
+func generateRootRoutes() []exchange.Route {
 	return slices.Concat(rootGenerationRoutes(),
-		[]route{{methods: opWrite, shape: "sys/decode-token", operation: "sys/decode-token",
-			body: tinyBody, open: true, shares: true, serve: recorded(decodeToken, nothing, writeData)}})
+		[]exchange.Route{{Methods: opWrite, Shape: "sys/decode-token", Operation: "sys/decode-token",
+			Body: exchange.TinyBody, Open: true, Shares: true,
+			Serve: recorded(decodeToken, nothing, writeData)}})
 }
 
 // rootGenerationRoutes are under the names of two generations of clients.
-func rootGenerationRoutes() []route {
+func rootGenerationRoutes() []exchange.Route {
 	return slices.Concat(generateRootRoutesAt("sys/generate-root/"),
 		generateRootRoutesAt("sys/generate-root-token/"))
 }
 
-func generateRootRoutesAt(at string) []route {
-	return []route{
-		{methods: opGet, shape: at + "attempt", operation: "sys/generate-root/status",
-			serve: recorded(generateRootStatus, nothing, writeData)},
-		{methods: opWrite, shape: at + "attempt", operation: "sys/generate-root/init", body: openBody,
-			shares: true,
-			serve:  recorded(beginGenerateRoot, nothing, writeData)},
-		{methods: opRemove, shape: at + "attempt", operation: "sys/generate-root/cancel",
-			serve: recorded(cancelGenerateRoot, nothing, noContent)},
-		{methods: opWrite, shape: at + "update", operation: "sys/generate-root/update", body: tinyBody,
-			shares: true,
-			serve:  shownOnce(giveGenerateRootShare, (*generateRootData).shows, writeData)},
+func generateRootRoutesAt(at string) []exchange.Route {
+	return []exchange.Route{
+		{Methods: opGet, Shape: at + "attempt", Operation: "sys/generate-root/status",
+			Serve: recorded(generateRootStatus, nothing, writeData)},
+		{Methods: opWrite, Shape: at + "attempt", Operation: "sys/generate-root/init",
+			Body:   exchange.OpenBody,
+			Shares: true,
+			Serve:  recorded(beginGenerateRoot, nothing, writeData)},
+		{Methods: opRemove, Shape: at + "attempt", Operation: "sys/generate-root/cancel",
+			Serve: recorded(cancelGenerateRoot, nothing, exchange.NoContent)},
+		{Methods: opWrite, Shape: at + "update", Operation: "sys/generate-root/update",
+			Body:   exchange.TinyBody,
+			Shares: true,
+			Serve:  shownOnce(giveGenerateRootShare, (*generateRootData).shows, writeData)},
 	}
 }
 
 type generateRootRequest struct {
-	OTP    secretText `json:"otp"`
-	PGPKey string     `json:"pgp_key"`
+	OTP    wire.SecretText `json:"otp"`
+	PGPKey string          `json:"pgp_key"`
 }
 
 // generateRootData is where a root generation stands. Older clients look for the token under its
@@ -68,7 +72,7 @@ func generateRootDataOf(s node.RootGenerationStatus) generateRootData {
 		Required: s.Required, Fingerprint: s.Fingerprint, OTPLength: node.OTPLength}
 }
 
-func generateRootStatus(c *opCall, _ *none) (generateRootData, error) {
+func generateRootStatus(c *opCall, _ *exchange.None) (generateRootData, error) {
 	s, err := c.ops.n.RootGenerationStatus()
 	return generateRootDataOf(s), nodeFailure(err)
 }
@@ -100,8 +104,8 @@ func beginGenerateRoot(c *opCall, q *generateRootRequest) (generateRootData, err
 	return d, nil
 }
 
-func cancelGenerateRoot(c *opCall, _ *none) (none, error) {
-	return none{}, nodeFailure(c.ops.n.CancelRootGeneration())
+func cancelGenerateRoot(c *opCall, _ *exchange.None) (exchange.None, error) {
+	return exchange.None{}, nodeFailure(c.ops.n.CancelRootGeneration())
 }
 
 func giveGenerateRootShare(c *opCall, q *shareRequest) (generateRootData, error) {
@@ -112,7 +116,7 @@ func giveGenerateRootShare(c *opCall, q *shareRequest) (generateRootData, error)
 	defer clear(share)
 	var g node.GeneratedRoot
 	err = c.given(func() (err error) {
-		g, err = c.ops.n.GiveRootGenerationShare(c.ctx, c.operator, q.Nonce, share,
+		g, err = c.ops.n.GiveRootGenerationShare(c.Ctx, c.operator, q.Nonce, share,
 			c.begins("a root token is made"))
 		return err
 	})
@@ -129,8 +133,8 @@ func giveGenerateRootShare(c *opCall, q *shareRequest) (generateRootData, error)
 }
 
 type decodeTokenRequest struct {
-	Encoded secretText `json:"encoded_token"`
-	OTP     secretText `json:"otp"`
+	Encoded wire.SecretText `json:"encoded_token"`
+	OTP     wire.SecretText `json:"otp"`
 }
 
 type decodedTokenData struct {

@@ -3,39 +3,40 @@ package httpapi
 import (
 	"net/http"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
 // breakGlass serves the routes of root generations without a token.
 func (p *operators) breakGlass() http.Handler {
-	routes := metered(p.meters, rootGenerationRoutes())
+	routes := exchange.Metered(p.Meters, rootGenerationRoutes())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		from := "break-glass socket, " + r.RemoteAddr
 		c := p.newCall(w, r)
-		c.nowhere, c.req.Remote, c.req.Via = nil, from, "" // whatever X-Forwarded-For says
-		c.r.RemoteAddr = from
-		c.operator, c.authorized = vault.ByShares(c.req), true
-		c.commonHeaders()
-		c.run(func() error { return c.recordRefused(c.throughGlass(routes)) })
+		c.Nowhere, c.Req.Remote, c.Req.Via = nil, from, "" // whatever X-Forwarded-For says
+		c.R.RemoteAddr = from
+		c.operator, c.authorized = vault.ByShares(c.Req), true
+		c.CommonHeaders()
+		c.Run(func() error { return c.recordRefused(c.throughGlass(routes)) })
 	})
 }
 
 // throughGlass is operate without tokens.
-func (c *opCall) throughGlass(routes []route) error {
-	if err := c.headLimits(); err != nil {
+func (c *opCall) throughGlass(routes []exchange.Route) error {
+	if err := c.HeadLimits(); err != nil {
 		return err
 	}
-	var segments [maxSegments]string
-	rt, allow, _ := find(routes, c.r.Method, c.operatorPath(&segments), exactly, &c.params)
-	c.route = rt
+	var segments [exchange.MaxSegments]string
+	rt, allow, _ := exchange.Find(routes, c.R.Method, c.operatorPath(&segments), exactly, &c.Params)
+	c.Route = rt
 	vaults, err := c.ops.n.Vaults()
 	if err == nil {
-		c.vaults = vaults
+		c.Vaults = vaults
 	}
-	c.ops.meters.glass.Add(1)
-	c.ops.log.Warn("the break-glass socket is used", "from", c.req.Remote, "method", c.r.Method,
-		"operation", c.operationName(), "request_id", c.req.ID)
+	c.ops.Meters.Glass.Add(1)
+	c.ops.Log.Warn("the break-glass socket is used", "from", c.Req.Remote, "method", c.R.Method,
+		"operation", c.operationName(), "request_id", c.Req.ID)
 	switch {
 	case allow != nil:
 		return wire.MethodNotAllowed(allow)
@@ -50,5 +51,5 @@ func (c *opCall) throughGlass(routes []route) error {
 	if err := c.conditions(); err != nil {
 		return err
 	}
-	return c.perform()
+	return c.Perform()
 }

@@ -9,36 +9,34 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/gorilla/mux"
 	"github.com/hashicorp/go-hclog"
 
+	"keyquorum/httpapi/connections"
+	"keyquorum/httpapi/exchange"
+	"keyquorum/httpapi/figures"
 	"keyquorum/httpapi/forwarded"
+	"keyquorum/httpapi/hosts"
+	"keyquorum/httpapi/joining"
 	"keyquorum/httpapi/seeds"
+	"keyquorum/httpapi/throttle"
 	"keyquorum/node"
+	"keyquorum/vault"
 )
 
 // A Zone is a domain under which each vault has a host, and the host that issues its tokens.
-type Zone struct {
-	Suffix string // "vault.localhost": vault demo is demo.vault.localhost
-	Login  string // "login.localhost"
-}
+type Zone = hosts.Zone
 
 // ParseZone reads a zone as it is written in settings: SUFFIX=LOGIN.
-func ParseZone(text string) (Zone, error) {
-	suffix, login, ok := strings.Cut(text, "=")
-	if !ok || suffix == "" || login == "" {
-		return Zone{}, fmt.Errorf(
-			"%q: a zone is SUFFIX=LOGIN, as in vault.example.org=login.example.org", text)
-	}
-	return Zone{Suffix: strings.ToLower(suffix), Login: strings.ToLower(login)}, nil
-}
+func ParseZone(text string) (Zone, error) { return hosts.ParseZone(text) }
+
+// A Throttle bounds how many requests this node takes from one application to one vault.
+type Throttle = throttle.Limit
 
 // Config of the two planes.
 type Config struct {
@@ -67,11 +65,11 @@ type Config struct {
 
 // A Handler serves a node's API listener. Close ends what it does in the background.
 type Handler struct {
-	desk    *desk
-	conns   *connections
+	desk    *exchange.Desk
+	conns   *connections.Connections
 	apps    *applications
 	ops     *operators
-	joins   *joins
+	joins   *joining.Joins
 	router  *mux.Router
 	glass   http.Handler           // of the break-glass socket
 	openapi func() ([]byte, error) // the document, made when it is first asked for
@@ -87,14 +85,16 @@ func New(n *node.Node, c Config) *Handler {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
 		}
 	}
-	m := newMeters()
-	h := &Handler{desk: newDesk(c.Logger, m), conns: newConnections(c.Connections)}
-	h.desk.trust.Store(c.Trust)
-	h.apps = newApplications(n, h.desk, newZones(c.Zones))
+	m := figures.NewMeters()
+	h := &Handler{desk: exchange.NewDesk(c.Logger, m), conns: connections.New(c.Connections)}
+	h.desk.Trust.Store(c.Trust)
+	h.apps = newApplications(n, h.desk, hosts.Fold(c.Zones))
 	h.apps.SetThrottle(c.Throttle)
-	h.joins = newJoins(n, c.Logger, newSearch(n, c, c.Dial, c.Logger))
+	h.joins = joining.New(n, c.Logger, joining.NewSearch(seeds.Config{
+		Node: n, Seeds: c.Seeds, NonVoter: c.NonVoter, Resolver: c.Resolver, Logger: c.Logger,
+	}, c.Dial))
 	h.ops = newOperators(n, h.desk, c.Dial, h.joins,
-		newMetrics(n, m, h.conns, c.LinesHeld, c.CertificateEnd))
+		figures.New(n, m, h.conns, c.LinesHeld, c.CertificateEnd))
 	version := n.SealStatus().Version
 	h.openapi = sync.OnceValues(func() ([]byte, error) { return OpenAPI(version) })
 	h.router = h.planes(c.OpenMetrics)
@@ -103,7 +103,7 @@ func New(n *node.Node, c Config) *Handler {
 }
 
 // Close stops trying to join and returns when the attempt under way has ended.
-func (h *Handler) Close() { h.joins.close() }
+func (h *Handler) Close() { h.joins.Close() }
 
 // SetThrottle sets another bound for applications, from the next request on.
 func (h *Handler) SetThrottle(t Throttle) { h.apps.SetThrottle(t) }
@@ -119,3 +119,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.router.Match(r, &m)
 	m.Handler.ServeHTTP(w, r)
 }
+
+// PermissionNames are what an application can be allowed, on keys and on secrets.
+func PermissionNames() (keys, secrets []string) { return vault.PermissionNames() }

@@ -55,5 +55,5 @@ func (q *importRequest) keyMember(name, value []byte) error {
 }
 
 func importKey(c *appCall, q *importRequest) (vault.Key, error) {
-	return c.vaults.ImportKey(c.ctx, c.caller, c.params[0], &q.key, q.Change)
+	return c.Vaults.ImportKey(c.Ctx, c.caller, c.Params[0], &q.key, q.Change)
 }

@@ -4,57 +4,61 @@ import (
 	"context"
 	"strings"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
-func keyRoutes() []route {
-	routes := []route{
-		{methods: appGet, shape: "keys/{name}/versions", operation: "keys/versions",
-			serve: serve(listKeyVersions, writeKeyVersions)},
-		{methods: appGet, shape: "keys/{name}/rotationpolicy", operation: "keys/getrotationpolicy",
-			serve: serve(getRotationPolicy, writeRotationPolicy)},
-		{methods: appPut, shape: "keys/{name}/rotationpolicy", operation: "keys/setrotationpolicy",
-			body: smallBody, serve: serve(setRotationPolicy, writeRotationPolicy)},
-		{methods: appGet, shape: "keys/{name}/[version]", operation: "keys/get",
-			serve: serve(getKey, writeKey)},
-		{methods: appGet, shape: "keys", operation: "keys/list", serve: serve(listKeys, writeKeyPage)},
-		{methods: appPost, shape: "keys/{name}/create", operation: "keys/create", body: maxBody,
-			serve: serve(createKey, writeKey)},
-		{methods: appPut, shape: "keys/{name}", operation: "keys/import", body: maxBody,
-			serve: serve(importKey, writeKey)},
-		{methods: appPost, shape: "keys/{name}/rotate", operation: "keys/rotate",
-			serve: serve(rotateKey, writeKey)},
-		{methods: appPost, shape: "keys/{name}/backup", operation: "keys/backup",
-			within: transferTime, serve: serve(backupKey, writeValue)},
-		{methods: appPost, shape: "keys/restore", operation: "keys/restore", body: restoreBody,
-			within: transferTime, serve: serve(restoreKey, writeKey)},
-		{methods: appPost, shape: "keys/{name}/[version]/release", operation: "keys/release",
-			body: smallBody, serve: serve(releaseKey, writeToken)},
-		{methods: appPost, shape: "rng", operation: "rng", body: tinyBody,
-			serve: serve(randomBytes, writeValue)},
-		{methods: appPatch, shape: "keys/{name}/[version]", operation: "keys/update", body: maxBody,
-			serve: serve(updateKey, writeKey)},
-		{methods: appRemove, shape: "keys/{name}", operation: "keys/delete",
-			serve: serve(deleteKey, writeKey)},
-		{methods: appGet, shape: "deletedkeys", operation: "keys/listdeleted",
-			serve: serve(listDeletedKeys, writeKeyPage)},
-		{methods: appGet, shape: "deletedkeys/{name}", operation: "keys/getdeleted",
-			serve: serve(getDeletedKey, writeKey)},
-		{methods: appPost, shape: "deletedkeys/{name}/recover", operation: "keys/recover",
-			serve: serve(recoverKey, writeKey)},
-		{methods: appRemove, shape: "deletedkeys/{name}", operation: "keys/purge",
-			serve: serve(purgeKey, noContent)},
-		{methods: appPost, shape: "keys/{name}/[version]/verify", operation: "keys/verify", body: smallBody,
-			serve: serve(verifyDigest, writeVerdict)},
+func keyRoutes() []exchange.Route {
+	routes := []exchange.Route{
+		{Methods: appGet, Shape: "keys/{name}/versions", Operation: "keys/versions",
+			Serve: exchange.Serve(listKeyVersions, writeKeyVersions)},
+		{Methods: appGet, Shape: "keys/{name}/rotationpolicy", Operation: "keys/getrotationpolicy",
+			Serve: exchange.Serve(getRotationPolicy, writeRotationPolicy)},
+		{Methods: appPut, Shape: "keys/{name}/rotationpolicy", Operation: "keys/setrotationpolicy",
+			Body: exchange.SmallBody, Serve: exchange.Serve(setRotationPolicy, writeRotationPolicy)},
+		{Methods: appGet, Shape: "keys/{name}/[version]", Operation: "keys/get",
+			Serve: exchange.Serve(getKey, writeKey)},
+		{Methods: appGet, Shape: "keys", Operation: "keys/list",
+			Serve: exchange.Serve(listKeys, writeKeyPage)},
+		{Methods: appPost, Shape: "keys/{name}/create", Operation: "keys/create", Body: exchange.MaxBody,
+			Serve: exchange.Serve(createKey, writeKey)},
+		{Methods: appPut, Shape: "keys/{name}", Operation: "keys/import", Body: exchange.MaxBody,
+			Serve: exchange.Serve(importKey, writeKey)},
+		{Methods: appPost, Shape: "keys/{name}/rotate", Operation: "keys/rotate",
+			Serve: exchange.Serve(rotateKey, writeKey)},
+		{Methods: appPost, Shape: "keys/{name}/backup", Operation: "keys/backup",
+			Within: exchange.TransferTime, Serve: exchange.Serve(backupKey, writeValue)},
+		{Methods: appPost, Shape: "keys/restore", Operation: "keys/restore", Body: exchange.RestoreBody,
+			Within: exchange.TransferTime, Serve: exchange.Serve(restoreKey, writeKey)},
+		{Methods: appPost, Shape: "keys/{name}/[version]/release", Operation: "keys/release",
+			Body: exchange.SmallBody, Serve: exchange.Serve(releaseKey, writeToken)},
+		{Methods: appPost, Shape: "rng", Operation: "rng", Body: exchange.TinyBody,
+			Serve: exchange.Serve(randomBytes, writeValue)},
+		{Methods: appPatch, Shape: "keys/{name}/[version]", Operation: "keys/update",
+			Body:  exchange.MaxBody,
+			Serve: exchange.Serve(updateKey, writeKey)},
+		{Methods: appRemove, Shape: "keys/{name}", Operation: "keys/delete",
+			Serve: exchange.Serve(deleteKey, writeKey)},
+		{Methods: appGet, Shape: "deletedkeys", Operation: "keys/listdeleted",
+			Serve: exchange.Serve(listDeletedKeys, writeKeyPage)},
+		{Methods: appGet, Shape: "deletedkeys/{name}", Operation: "keys/getdeleted",
+			Serve: exchange.Serve(getDeletedKey, writeKey)},
+		{Methods: appPost, Shape: "deletedkeys/{name}/recover", Operation: "keys/recover",
+			Serve: exchange.Serve(recoverKey, writeKey)},
+		{Methods: appRemove, Shape: "deletedkeys/{name}", Operation: "keys/purge",
+			Serve: exchange.Serve(purgeKey, exchange.NoContent)},
+		{Methods: appPost, Shape: "keys/{name}/[version]/verify", Operation: "keys/verify",
+			Body:  exchange.SmallBody,
+			Serve: exchange.Serve(verifyDigest, writeVerdict)},
 	}
 	for name, verb := range map[string]cryptoVerb{
 		"sign": signDigest, "encrypt": (*vault.Vaults).Encrypt, "decrypt": (*vault.Vaults).Decrypt,
 		"wrapKey": (*vault.Vaults).WrapKey, "unwrapKey": (*vault.Vaults).UnwrapKey,
 	} {
-		routes = append(routes, route{methods: appPost,
-			shape: "keys/{name}/[version]/" + strings.ToLower(name), operation: "keys/" + name,
-			body: smallBody, serve: serve(verb.call, writeCrypto)})
+		routes = append(routes, exchange.Route{Methods: appPost,
+			Shape: "keys/{name}/[version]/" + strings.ToLower(name), Operation: "keys/" + name,
+			Body: exchange.SmallBody, Serve: exchange.Serve(verb.call, writeCrypto)})
 	}
 	return routes
 }
@@ -117,55 +121,55 @@ func keyChangeMember(ch *vault.Change, name, value []byte) error {
 }
 
 func createKey(c *appCall, q *keyRequest) (vault.Key, error) {
-	return c.vaults.CreateKey(c.ctx, c.caller, c.params[0], q.KeySpec, q.Change)
+	return c.Vaults.CreateKey(c.Ctx, c.caller, c.Params[0], q.KeySpec, q.Change)
 }
 
-func getKey(c *appCall, _ *none) (vault.Key, error) {
-	return c.vaults.GetKey(c.ctx, c.caller, c.params[0], c.params[1])
+func getKey(c *appCall, _ *exchange.None) (vault.Key, error) {
+	return c.Vaults.GetKey(c.Ctx, c.caller, c.Params[0], c.Params[1])
 }
 
 func updateKey(c *appCall, q *keyRequest) (vault.Key, error) {
-	return c.vaults.UpdateKey(c.ctx, c.caller, c.params[0], c.params[1], q.Change)
+	return c.Vaults.UpdateKey(c.Ctx, c.caller, c.Params[0], c.Params[1], q.Change)
 }
 
-func deleteKey(c *appCall, _ *none) (vault.Key, error) {
-	return c.vaults.DeleteKey(c.ctx, c.caller, c.params[0])
+func deleteKey(c *appCall, _ *exchange.None) (vault.Key, error) {
+	return c.Vaults.DeleteKey(c.Ctx, c.caller, c.Params[0])
 }
 
-func getDeletedKey(c *appCall, _ *none) (vault.Key, error) {
-	return c.vaults.GetDeletedKey(c.ctx, c.caller, c.params[0])
+func getDeletedKey(c *appCall, _ *exchange.None) (vault.Key, error) {
+	return c.Vaults.GetDeletedKey(c.Ctx, c.caller, c.Params[0])
 }
 
-func recoverKey(c *appCall, _ *none) (vault.Key, error) {
-	return c.vaults.RecoverKey(c.ctx, c.caller, c.params[0])
+func recoverKey(c *appCall, _ *exchange.None) (vault.Key, error) {
+	return c.Vaults.RecoverKey(c.Ctx, c.caller, c.Params[0])
 }
 
-func purgeKey(c *appCall, _ *none) (none, error) {
-	return none{}, c.vaults.PurgeKey(c.ctx, c.caller, c.params[0])
+func purgeKey(c *appCall, _ *exchange.None) (exchange.None, error) {
+	return exchange.None{}, c.Vaults.PurgeKey(c.Ctx, c.caller, c.Params[0])
 }
 
-func listKeys(c *appCall, _ *none) (vault.Page[vault.Key], error) {
+func listKeys(c *appCall, _ *exchange.None) (vault.Page[vault.Key], error) {
 	p, err := c.page()
 	if err != nil {
 		return vault.Page[vault.Key]{}, err
 	}
-	return c.vaults.ListKeys(c.ctx, c.caller, p)
+	return c.Vaults.ListKeys(c.Ctx, c.caller, p)
 }
 
-func listKeyVersions(c *appCall, _ *none) (vault.Page[vault.Key], error) {
+func listKeyVersions(c *appCall, _ *exchange.None) (vault.Page[vault.Key], error) {
 	p, err := c.page()
 	if err != nil {
 		return vault.Page[vault.Key]{}, err
 	}
-	return c.vaults.ListKeyVersions(c.ctx, c.caller, c.params[0], p)
+	return c.Vaults.ListKeyVersions(c.Ctx, c.caller, c.Params[0], p)
 }
 
-func listDeletedKeys(c *appCall, _ *none) (vault.Page[vault.Key], error) {
+func listDeletedKeys(c *appCall, _ *exchange.None) (vault.Page[vault.Key], error) {
 	p, err := c.page()
 	if err != nil {
 		return vault.Page[vault.Key]{}, err
 	}
-	return c.vaults.ListDeletedKeys(c.ctx, c.caller, p)
+	return c.Vaults.ListDeletedKeys(c.Ctx, c.caller, p)
 }
 
 // cryptoRequest is the body of the six key operations. Its bytes lie in the request's buffer.
@@ -199,7 +203,7 @@ type cryptoVerb func(v *vault.Vaults, ctx context.Context, c vault.Caller, name,
 	alg string, in vault.Cipher) (vault.CryptoResult, error)
 
 func (verb cryptoVerb) call(c *appCall, q *cryptoRequest) (vault.CryptoResult, error) {
-	return verb(c.vaults, c.ctx, c.caller, c.params[0], c.params[1], q.alg, q.in)
+	return verb(c.Vaults, c.Ctx, c.caller, c.Params[0], c.Params[1], q.alg, q.in)
 }
 
 func signDigest(v *vault.Vaults, ctx context.Context, c vault.Caller, name, version, alg string,
@@ -208,14 +212,14 @@ func signDigest(v *vault.Vaults, ctx context.Context, c vault.Caller, name, vers
 }
 
 func verifyDigest(c *appCall, q *cryptoRequest) (bool, error) {
-	return c.vaults.Verify(c.ctx, c.caller, c.params[0], c.params[1], q.alg, q.digest, q.in.Value)
+	return c.Vaults.Verify(c.Ctx, c.caller, c.Params[0], c.Params[1], q.alg, q.digest, q.in.Value)
 }
 
 func writeVerdict(c *appCall, valid *bool) error {
 	if *valid {
-		*c.out = append(*c.out, `{"value":true}`...)
+		*c.Out = append(*c.Out, `{"value":true}`...)
 	} else {
-		*c.out = append(*c.out, `{"value":false}`...)
+		*c.Out = append(*c.Out, `{"value":false}`...)
 	}
 	return nil
 }
@@ -223,8 +227,8 @@ func writeVerdict(c *appCall, valid *bool) error {
 // writeCrypto answers a key operation; the result is cleared when it has been copied, since it may
 // be plaintext.
 func writeCrypto(c *appCall, r *vault.CryptoResult) error {
-	dst := append(*c.out, `{"kid":`...)
-	dst = appendID(dst, c.place.authority, "keys", r.Name, r.Version)
+	dst := append(*c.Out, `{"kid":`...)
+	dst = appendID(dst, c.place.Authority, "keys", r.Name, r.Version)
 	dst = wire.AppendBinary(append(dst, `,"value":`...), r.Value)
 	for _, m := range [...]struct {
 		name  string
@@ -234,21 +238,21 @@ func writeCrypto(c *appCall, r *vault.CryptoResult) error {
 			dst = wire.AppendBinary(append(dst, m.name...), m.value)
 		}
 	}
-	*c.out = append(dst, '}')
+	*c.Out = append(dst, '}')
 	clear(r.Value)
 	return nil
 }
 
 func writeKey(c *appCall, k *vault.Key) error {
-	dst := c.appendJWK(append(*c.out, '{'), k)
-	*c.out = append(c.appendKeyRest(dst, k), '}')
+	dst := c.appendJWK(append(*c.Out, '{'), k)
+	*c.Out = append(c.appendKeyRest(dst, k), '}')
 	return nil
 }
 
 // appendJWK appends the member "key".
 func (c *appCall) appendJWK(dst []byte, k *vault.Key) []byte {
 	dst = append(dst, `"key":{"kid":`...)
-	dst = appendID(dst, c.place.authority, "keys", k.Name, k.Version)
+	dst = appendID(dst, c.place.Authority, "keys", k.Name, k.Version)
 	dst = appendPublic(dst, &k.Public)
 	dst = append(dst, `,"key_ops":[`...)
 	for i, op := range k.Ops {
@@ -285,7 +289,7 @@ func (c *appCall) appendKeyRest(dst []byte, k *vault.Key) []byte {
 	dst = appendAttributes(dst, &k.Attributes, extra)
 	dst = appendTags(dst, k.Tags)
 	dst = appendReleasePolicy(dst, k.Release)
-	return appendDeletion(dst, k.Deletion, c.place.authority, "keys", k.Name)
+	return appendDeletion(dst, k.Deletion, c.place.Authority, "keys", k.Name)
 }
 
 func writeKeyPage(c *appCall, p *vault.Page[vault.Key]) error {
@@ -301,6 +305,6 @@ func writeKeyVersions(c *appCall, p *vault.Page[vault.Key]) error {
 // appendKeyItem appends a key as lists have it. version "" leaves it out of the id.
 func (c *appCall) appendKeyItem(dst []byte, k *vault.Key, version string) []byte {
 	dst = append(dst, `{"kid":`...)
-	dst = appendID(dst, c.place.authority, "keys", k.Name, version)
+	dst = appendID(dst, c.place.Authority, "keys", k.Name, version)
 	return append(c.appendKeyRest(dst, k), '}')
 }

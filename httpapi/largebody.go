@@ -1,6 +1,9 @@
 package httpapi
 
-import "keyquorum/httpapi/wire"
+import (
+	"keyquorum/httpapi/exchange"
+	"keyquorum/httpapi/wire"
+)
 
 // maxLarge is how many bodies over smallBody may be in memory at once: anyone with a token could
 // otherwise fill it with requests that are never completed, one for each connection. Nobody has to
@@ -11,21 +14,21 @@ const (
 	maxHuge  = 2
 )
 
-// MakeRoom takes one of the places for bodies of so many bytes and more, until the call is released.
+// MakeRoom takes one of the places for bodies of so many bytes and more, until the call is over.
 // Only routes of the application plane have any so large. They go to whoever may do what the body
 // is for, and of the few huge ones an application has one at a time: otherwise any token could keep
 // all others from theirs with bodies that never end.
 func (c *appCall) MakeRoom(bytes int) error {
-	if c.room == nil {
-		if err := c.vaults.Admits(c.ctx, c.caller, c.route.operation, c.params[0]); err != nil {
+	if c.Room == nil {
+		if err := c.Vaults.Admits(c.Ctx, c.caller, c.Route.Operation, c.Params[0]); err != nil {
 			return err
 		}
 	}
 	places := c.apps.large
-	if bytes > maxBody {
+	if bytes > exchange.MaxBody {
 		places = c.apps.huge
 	}
-	if c.room == places {
+	if c.Room == places {
 		return nil
 	}
 	if places == c.apps.huge {
@@ -39,9 +42,9 @@ func (c *appCall) MakeRoom(bytes int) error {
 		c.apps.hugeOf.CompareAndDelete(c.caller.Identity.OID, c)
 		return tooManyLarge()
 	}
-	c.occupy(places)
+	c.Occupy(places)
 	if places == c.apps.huge {
-		c.left = func() { c.apps.hugeOf.CompareAndDelete(c.caller.Identity.OID, c) }
+		c.Left = func() { c.apps.hugeOf.CompareAndDelete(c.caller.Identity.OID, c) }
 	}
 	return nil
 }

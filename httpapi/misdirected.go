@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/wire"
 )
 
@@ -30,10 +31,10 @@ var vaultPaths = func() []string {
 
 // forLogin matches paths of the login host.
 func forLogin(r *http.Request, _ *mux.RouteMatch) bool {
-	var segments [maxSegments]string
-	path := splitPath(r.URL.EscapedPath(), true, &segments)
-	var ignored params
-	rt, allow, _ := find(loginPaths, r.Method, path, wire.EqualFold, &ignored)
+	var segments [exchange.MaxSegments]string
+	path := exchange.SplitPath(r.URL.EscapedPath(), true, &segments)
+	var ignored exchange.Params
+	rt, allow, _ := exchange.Find(loginPaths, r.Method, path, wire.EqualFold, &ignored)
 	return (rt != nil || allow != nil) && path[0] != "v1"
 }
 

@@ -5,30 +5,31 @@ import (
 	"strings"
 	"time"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
 // objectRoutes compare an object with what it was in the snapshot that the body is, and bring it
 // back. The object is named in the query: the body is the file as it lies on a disk.
-func objectRoutes() []route {
-	return []route{
-		{methods: opWrite, shape: "keyquorum/snapshot/object", operation: "admin/objects/compare",
-			body: maxRestored, within: restoreTime, serve: serve(compareObject, writeData)},
-		{methods: opWrite, shape: "keyquorum/snapshot/object/restore",
-			operation: "admin/objects/bring-back", body: maxRestored, within: restoreTime,
-			serve: serve(bringBackObject, writeData)},
+func objectRoutes() []exchange.Route {
+	return []exchange.Route{
+		{Methods: opWrite, Shape: "keyquorum/snapshot/object", Operation: "admin/objects/compare",
+			Body: maxRestored, Within: restoreTime, Serve: exchange.Serve(compareObject, writeData)},
+		{Methods: opWrite, Shape: "keyquorum/snapshot/object/restore",
+			Operation: "admin/objects/bring-back", Body: maxRestored, Within: restoreTime,
+			Serve: exchange.Serve(bringBackObject, writeData)},
 	}
 }
 
 // objectQuery are the parameters that name an object, as openapi.json calls them.
 var objectQuery = []string{"in-vault", "object-type", "object-name", "object-version"}
 
-func compareObject(c *opCall, _ *none) (comparisonData, error) {
+func compareObject(c *opCall, _ *exchange.None) (comparisonData, error) {
 	return c.lookBack((*vault.Vaults).CompareObject)
 }
 
-func bringBackObject(c *opCall, _ *none) (comparisonData, error) {
+func bringBackObject(c *opCall, _ *exchange.None) (comparisonData, error) {
 	return c.lookBack((*vault.Vaults).BringBackObject)
 }
 
@@ -37,8 +38,8 @@ func bringBackObject(c *opCall, _ *none) (comparisonData, error) {
 func (c *opCall) lookBack(verb func(*vault.Vaults, context.Context, vault.Operator, vault.Past,
 	vault.ObjectRef) (vault.Comparison, error)) (comparisonData, error) {
 	ref := vault.ObjectRef{
-		Vault: wire.Query(c.r.URL.RawQuery, "vault"), Type: wire.Query(c.r.URL.RawQuery, "type"),
-		Name: wire.Query(c.r.URL.RawQuery, "name"), Version: wire.Query(c.r.URL.RawQuery, "version"),
+		Vault: wire.Query(c.R.URL.RawQuery, "vault"), Type: wire.Query(c.R.URL.RawQuery, "type"),
+		Name: wire.Query(c.R.URL.RawQuery, "name"), Version: wire.Query(c.R.URL.RawQuery, "version"),
 	}
 	past, done, err := c.past()
 	if err != nil {
@@ -50,7 +51,7 @@ func (c *opCall) lookBack(verb func(*vault.Vaults, context.Context, vault.Operat
 		return comparisonData{}, err
 	}
 	defer done()
-	found, err := verb(c.vaults, c.ctx, c.operator, past, ref)
+	found, err := verb(c.Vaults, c.Ctx, c.operator, past, ref)
 	return comparisonOf(found), err
 }
 

@@ -14,6 +14,11 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"keyquorum/httpapi/connections"
+	"keyquorum/httpapi/exchange"
+	"keyquorum/httpapi/figures"
+	"keyquorum/httpapi/joining"
+	"keyquorum/httpapi/throttle"
 	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 	"keyquorum/vault"
@@ -21,37 +26,38 @@ import (
 
 // operators serves the operator plane, the administration API included.
 type operators struct {
-	*desk
+	*exchange.Desk
 	n           *node.Node
 	version     string
-	dial        dialer
+	dial        joining.Dialer
 	askers      *rate.Limiter // bounds what people without a token can make us ask of other nodes
 	saving      chan struct{} // holds one for each snapshot on its way to an operator
 	restoring   chan struct{} // and for the one that an operator sends
-	joins       *joins
-	metrics     *metrics
-	wrongShares *throttle
+	joins       *joining.Joins
+	metrics     *figures.Metrics
+	wrongShares *throttle.Buckets
 	profiling   sync.Mutex   // held while somebody is told of all goroutines
 	logLevel    atomic.Int32 // the hclog.Level to come back to
 }
 
 // newOperators returns the plane of a node. dial reaches the member that is asked to let the node
 // join.
-func newOperators(n *node.Node, d *desk, dial dialer, j *joins, m *metrics) *operators {
+func newOperators(n *node.Node, d *exchange.Desk, dial joining.Dialer, j *joining.Joins,
+	m *figures.Metrics) *operators {
 	p := &operators{
-		desk: d, n: n, version: n.SealStatus().Version, dial: dial, joins: j, metrics: m,
+		Desk: d, n: n, version: n.SealStatus().Version, dial: dial, joins: j, metrics: m,
 		askers:      rate.NewLimiter(10, 20),
 		saving:      make(chan struct{}, maxSaving),
 		restoring:   make(chan struct{}, 1),
-		wrongShares: newThrottle(wrongShares),
+		wrongShares: throttle.New(wrongShares),
 	}
-	p.logLevel.Store(int32(d.log.GetLevel()))
+	p.logLevel.Store(int32(d.Log.GetLevel()))
 	return p
 }
 
 // An opCall is a call of the operator plane.
 type opCall struct {
-	call
+	exchange.Call
 	ops        *operators
 	operator   vault.Operator
 	authorized bool   // operator is one
@@ -61,7 +67,7 @@ type opCall struct {
 
 func (p *operators) newCall(w http.ResponseWriter, r *http.Request) *opCall {
 	c := &opCall{ops: p}
-	c.begin(p.desk, w, r, c)
+	c.Begin(p.Desk, w, r, c)
 	return c
 }
 
@@ -74,30 +80,30 @@ func (c *opCall) AppendFailure(f *wire.Failure, dst []byte) []byte { return f.Ap
 func (c *opCall) MakeRoom(int) error { return nil }
 
 // handler serves routes of the plane.
-func (p *operators) handler(routes []route) http.Handler {
+func (p *operators) handler(routes []exchange.Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := p.newCall(w, r)
-		c.commonHeaders()
-		c.run(func() error { return c.recordRefused(c.operate(routes)) })
+		c.CommonHeaders()
+		c.Run(func() error { return c.recordRefused(c.operate(routes)) })
 	})
 }
 
 // operate does what comes before an operation. Whatever is not on the allow-list (route.open) needs
 // a token, paths that do not exist too.
-func (c *opCall) operate(routes []route) error {
-	if err := c.headLimits(); err != nil {
+func (c *opCall) operate(routes []exchange.Route) error {
+	if err := c.HeadLimits(); err != nil {
 		return err
 	}
-	var segments [maxSegments]string
+	var segments [exchange.MaxSegments]string
 	path := c.operatorPath(&segments)
 	method, badQuery := c.method()
-	rt, allow, open := find(routes, method, path, exactly, &c.params)
-	c.route = rt
+	rt, allow, open := exchange.Find(routes, method, path, exactly, &c.Params)
+	c.Route = rt
 	var err error
-	if c.vaults, err = c.ops.n.Vaults(); err != nil {
-		c.vaults = nil
-		if rt != nil && rt.idle {
-			c.status = http.StatusNoContent
+	if c.Vaults, err = c.ops.n.Vaults(); err != nil {
+		c.Vaults = nil
+		if rt != nil && rt.Idle {
+			c.Status = http.StatusNoContent
 			return nil
 		}
 	}
@@ -112,18 +118,18 @@ func (c *opCall) operate(routes []route) error {
 	if rt == nil {
 		return c.absent(path, allow)
 	}
-	if rt.probe {
-		c.shown(prober)
+	if rt.Probe {
+		c.Shown(connections.Prober)
 	}
 	if err := c.conditions(); err != nil {
 		return err
 	}
-	return c.perform()
+	return c.Perform()
 }
 
 // operatorPath is what follows /v1/; nothing where that is missing.
-func (c *opCall) operatorPath(segments *[maxSegments]string) []string {
-	path := splitPath(c.r.URL.EscapedPath(), false, segments)
+func (c *opCall) operatorPath(segments *[exchange.MaxSegments]string) []string {
+	path := exchange.SplitPath(c.R.URL.EscapedPath(), false, segments)
 	if len(path) == 0 || path[0] != "v1" {
 		return nil
 	}
@@ -145,9 +151,9 @@ func (c *opCall) absent(path, allow []string) error {
 	case do == "":
 		do = "Keyquorum has some of Vault's calls, and not this one."
 	}
-	called = called[:min(len(called), maxLogged)]
+	called = called[:min(len(called), wire.MaxLogged)]
 	return wire.Refuse(http.StatusNotImplemented, "NotImplemented",
-		c.r.Method+" /v1/"+called+" is not served: "+do+" "+whereAllAre)
+		c.R.Method+" /v1/"+called+" is not served: "+do+" "+whereAllAre)
 }
 
 const whereAllAre = "GET /openapi.json lists all there are."
@@ -159,14 +165,14 @@ func odd(segment string) bool {
 
 // method is what the request means: a list may be asked for with GET.
 func (c *opCall) method() (string, error) {
-	if c.r.Method != http.MethodGet {
-		return c.r.Method, nil
+	if c.R.Method != http.MethodGet {
+		return c.R.Method, nil
 	}
-	list, err := wire.QueryBool(c.r.URL.RawQuery, "list")
+	list, err := wire.QueryBool(c.R.URL.RawQuery, "list")
 	if list {
 		return "LIST", nil
 	}
-	return c.r.Method, err
+	return c.R.Method, err
 }
 
 // authorize verifies the operator's token on this node; notReady is why it can't, or nil.
@@ -179,11 +185,11 @@ func (c *opCall) authorize(notReady error) error {
 	if err := c.identify(token); err != nil {
 		return err
 	}
-	c.shown(operator)
-	if !c.fenced() {
+	c.Shown(connections.Operator)
+	if !c.Fenced() {
 		return nil
 	}
-	c.req.Fenced = true
+	c.Req.Fenced = true
 	return c.identify(token) // the token may have been revoked
 }
 
@@ -204,10 +210,10 @@ func (c *opCall) identify(token []byte) error {
 
 // operatorOf asks nobody where the operation is this node's alone.
 func (c *opCall) operatorOf(token []byte) (vault.Operator, error) {
-	if c.route != nil && c.route.alone {
-		return c.vaults.AuthenticateOperatorHere(c.req, token)
+	if c.Route != nil && c.Route.Alone {
+		return c.Vaults.AuthenticateOperatorHere(c.Req, token)
 	}
-	return c.vaults.AuthenticateOperator(c.ctx, c.req, token)
+	return c.Vaults.AuthenticateOperator(c.Ctx, c.Req, token)
 }
 
 // denied has the words that clients look for.
@@ -231,12 +237,12 @@ func (c *opCall) notServing(err error) error {
 
 // token reads the header that Vault's clients send, or the usual one.
 func (c *opCall) token() []byte {
-	for _, v := range c.r.Header["X-Vault-Token"] {
+	for _, v := range c.R.Header["X-Vault-Token"] {
 		if v != "" {
 			return []byte(v)
 		}
 	}
-	scheme, token, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
+	scheme, token, _ := strings.Cut(c.R.Header.Get("Authorization"), " ")
 	if strings.EqualFold(scheme, "Bearer") {
 		return []byte(strings.TrimSpace(token))
 	}
@@ -246,25 +252,25 @@ func (c *opCall) token() []byte {
 // conditions refuses what a request asks of us by header that we don't do, and waits for the index
 // it names.
 func (c *opCall) conditions() error {
-	ns := strings.Trim(c.r.Header.Get("X-Vault-Namespace"), "/")
+	ns := strings.Trim(c.R.Header.Get("X-Vault-Namespace"), "/")
 	if ns != "" && ns != "root" {
-		if strings.HasPrefix(c.route.shape, "sys/") {
+		if strings.HasPrefix(c.Route.Shape, "sys/") {
 			return wire.Refuse(http.StatusBadRequest, "", "operation unavailable in namespaces")
 		}
 		return wire.Refuse(http.StatusNotFound, "", "no such namespace")
 	}
-	if ttl := c.r.Header.Get("X-Vault-Wrap-TTL"); ttl != "" && ttl != "0" {
+	if ttl := c.R.Header.Get("X-Vault-Wrap-TTL"); ttl != "" && ttl != "0" {
 		return wire.Refuse(http.StatusBadRequest, "", "response wrapping is not supported")
 	}
 	if !c.authorized {
 		return nil // X-Vault-Index holds a connection for seconds: not of somebody unknown
 	}
-	return c.awaitIndex(c.r.Header.Get("X-Vault-Index"))
+	return c.awaitIndex(c.R.Header.Get("X-Vault-Index"))
 }
 
 // recordRefused writes the usage record of a refusal that came before an operation.
 func (c *opCall) recordRefused(err error) error {
-	if err == nil || c.vaults == nil && (c.route == nil || !c.route.open) {
+	if err == nil || c.Vaults == nil && (c.Route == nil || !c.Route.Open) {
 		return err // without keys there is no telling who asked, and nothing but open routes is served
 	}
 	f := wire.FailureOf(err)
@@ -282,37 +288,34 @@ func (c *opCall) recordRefused(err error) error {
 // unless it came with shares that opened something.
 func (c *opCall) record(object string, err error) error {
 	operation := c.operationName()
-	if !c.mayLog() {
+	if !c.MayLog() {
 		return nil
 	}
-	if c.vaults == nil {
+	if c.Vaults == nil {
 		return c.ops.n.Record(vault.Unkeyed{
-			Request: c.req, Operation: operation, Object: object, Detail: c.detail, Err: err,
+			Request: c.Req, Operation: operation, Object: object, Detail: c.detail, Err: err,
 		})
 	}
 	o := c.operator
 	if !c.authorized {
-		o = vault.Operator{Request: c.req}
+		o = vault.Operator{Request: c.Req}
 	}
-	return c.vaults.RecordOperation(o, operation, object, c.detail, err)
+	return c.Vaults.RecordOperation(o, operation, object, c.detail, err)
 }
 
 // operationName is what the usage log calls the operation.
 func (c *opCall) operationName() string {
-	if c.route == nil {
+	if c.Route == nil {
 		return "unknown"
 	}
-	return c.route.operation
+	return c.Route.Operation
 }
-
-// maxLogged is how many bytes of what a stranger chose go into one line of the program's log.
-const maxLogged = 256
 
 // recorded makes an endpoint of an act of node. object says what it was done to.
 func recorded[Req, Resp any](act func(c *opCall, req *Req) (Resp, error),
 	object func(req *Req) string,
-	write func(c *opCall, resp *Resp) error) endpoint {
-	return serve(func(c *opCall, req *Req) (Resp, error) {
+	write func(c *opCall, resp *Resp) error) exchange.Endpoint {
+	return exchange.Serve(func(c *opCall, req *Req) (Resp, error) {
 		resp, err := act(c, req)
 		err = recordedHere(err)
 		if rerr := c.record(object(req), domainError(err)); rerr != nil {
@@ -334,7 +337,7 @@ func recordedHere(err error) error {
 
 // mayHaveHappened is to be said of an operation that is carried out and can't be recorded.
 func (c *opCall) mayHaveHappened() string {
-	if c.r.Method == http.MethodGet {
+	if c.R.Method == http.MethodGet {
 		return ""
 	}
 	return " The operation may have happened."
@@ -357,7 +360,7 @@ func writeData[Resp any](c *opCall, data *Resp) error {
 	if err != nil {
 		return err
 	}
-	*c.out = appendEnvelope(*c.out, c.req.ID, b)
+	*c.Out = appendEnvelope(*c.Out, c.Req.ID, b)
 	return nil
 }
 
@@ -387,7 +390,7 @@ func (c *opCall) awaitIndex(header string) error {
 	if err != nil {
 		return wire.Refuse(http.StatusBadRequest, "", "X-Vault-Index is not an index of this cluster")
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, indexWait)
+	ctx, cancel := context.WithTimeout(c.Ctx, indexWait)
 	defer cancel()
 	if err := c.ops.n.Wait(ctx, index); err != nil {
 		return wire.Refuse(http.StatusPreconditionFailed, "", "required index state not present")

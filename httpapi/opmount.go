@@ -5,18 +5,20 @@ import (
 	"slices"
 
 	"github.com/gorilla/mux"
+
+	"keyquorum/httpapi/exchange"
 )
 
 // mount has root serve the operator plane wherever no other plane is asked for. openMetrics says
 // that the metrics need no token.
 func (p *operators) mount(root *mux.Router, openMetrics bool) {
 	admin := root.PathPrefix("/v1/keyquorum/").Subrouter()
-	admin.NotFoundHandler = p.handler(metered(p.meters, adminRoutes()))
-	root.NotFoundHandler = p.handler(metered(p.meters, operatorRoutes(openMetrics)))
+	admin.NotFoundHandler = p.handler(exchange.Metered(p.Meters, adminRoutes()))
+	root.NotFoundHandler = p.handler(exchange.Metered(p.Meters, operatorRoutes(openMetrics)))
 }
 
 // operatorRoutes are those of the operator plane, but for the administration API.
-func operatorRoutes(openMetrics bool) []route {
+func operatorRoutes(openMetrics bool) []exchange.Route {
 	return slices.Concat(sysRoutes(), scheduleRoutes(), rekeyRoutes(), generateRootRoutes(),
 		raftRoutes(), loggerRoutes(), profileRoutes(), metricsRoutes(openMetrics))
 }

@@ -13,8 +13,8 @@ const pageSize = 25
 
 // page reads what a listing was asked for.
 func (c *appCall) page() (vault.PageRequest, error) {
-	p := vault.PageRequest{After: wire.Query(c.r.URL.RawQuery, "$skiptoken"), Max: pageSize}
-	if m := wire.Query(c.r.URL.RawQuery, "maxresults"); m != "" {
+	p := vault.PageRequest{After: wire.Query(c.R.URL.RawQuery, "$skiptoken"), Max: pageSize}
+	if m := wire.Query(c.R.URL.RawQuery, "maxresults"); m != "" {
 		n, err := strconv.Atoi(m)
 		if err != nil || n < 1 || n > pageSize {
 			return p, wire.BadParameter("maxresults must be between 1 and 25.")
@@ -27,7 +27,7 @@ func (c *appCall) page() (vault.PageRequest, error) {
 // writePage answers a listing. nextLink is absolute, at the authority that the client used: it is
 // called verbatim.
 func writePage[T any](c *appCall, p *vault.Page[T], item func([]byte, *T) []byte) error {
-	dst := append(*c.out, `{"value":[`...)
+	dst := append(*c.Out, `{"value":[`...)
 	for i := range p.Items {
 		if i > 0 {
 			dst = append(dst, ',')
@@ -40,15 +40,15 @@ func writePage[T any](c *appCall, p *vault.Page[T], item func([]byte, *T) []byte
 	} else {
 		dst = wire.AppendString(dst, c.nextLink(p.Next))
 	}
-	*c.out = append(dst, '}')
+	*c.Out = append(dst, '}')
 	return nil
 }
 
 func (c *appCall) nextLink(token string) string {
-	link := "https://" + c.place.authority + c.r.URL.EscapedPath() + "?api-version=" +
+	link := "https://" + c.place.Authority + c.R.URL.EscapedPath() + "?api-version=" +
 		url.QueryEscape(c.version) +
 		"&$skiptoken=" + url.QueryEscape(token)
-	if m := wire.Query(c.r.URL.RawQuery, "maxresults"); m != "" {
+	if m := wire.Query(c.R.URL.RawQuery, "maxresults"); m != "" {
 		link += "&maxresults=" + url.QueryEscape(m)
 	}
 	return link

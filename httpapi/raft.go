@@ -3,37 +3,45 @@ package httpapi
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
 
+	"keyquorum/httpapi/exchange"
+	"keyquorum/httpapi/joining"
 	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
 // raftRoutes are /v1/sys/storage/raft. The two bootstrap calls are what a joining node makes of a
 // member.
-func raftRoutes() []route {
+func raftRoutes() []exchange.Route {
 	const at = "sys/storage/raft/"
-	return append(autopilotRoutes(), []route{
-		{methods: opWrite, shape: at + "join", operation: "sys/raft/join", body: openBody, open: true,
-			within: attemptTime,
-			serve:  recorded(join, func(q *joinRequest) string { return q.Leader }, writeData)},
-		{methods: opWrite, shape: at + "bootstrap/challenge", operation: "sys/raft/challenge",
-			body: tinyBody, open: true,
-			serve: serve(bootstrapChallenge, writeData)},
-		{methods: opWrite, shape: at + "bootstrap/answer", operation: "sys/raft/answer", body: openBody,
-			open:  true,
-			serve: recorded(bootstrapAnswer, func(q *answerBody) string { return q.ServerID }, writeData)},
-		{methods: opGet, shape: at + "configuration", operation: "sys/raft/configuration",
-			serve: recorded(configuration, nothing, writeData)},
-		{methods: opWrite, shape: at + "remove-peer", operation: "sys/raft/remove-peer", body: tinyBody,
-			serve: recorded(removePeer, func(q *removeRequest) string { return q.ServerID }, noContent)},
-		{methods: opGet, shape: at + "snapshot", operation: "sys/raft/snapshot",
-			serve: recorded(saveSnapshot, nothing, writeSnapshot)},
-		{methods: opWrite, shape: at + "snapshot", operation: "sys/raft/restore", body: maxRestored,
-			within: restoreTime,
-			serve:  recorded(restoreSnapshot, nothing, noContent)},
+	return append(autopilotRoutes(), []exchange.Route{
+		{Methods: opWrite, Shape: at + "join", Operation: "sys/raft/join", Body: exchange.OpenBody,
+			Open:   true,
+			Within: joining.AttemptTime,
+			Serve:  recorded(join, func(q *joinRequest) string { return q.Leader }, writeData)},
+		{Methods: opWrite, Shape: at + "bootstrap/challenge", Operation: "sys/raft/challenge",
+			Body: exchange.TinyBody, Open: true,
+			Serve: exchange.Serve(bootstrapChallenge, writeData)},
+		{Methods: opWrite, Shape: at + "bootstrap/answer", Operation: "sys/raft/answer",
+			Body: exchange.OpenBody,
+			Open: true,
+			Serve: recorded(bootstrapAnswer, func(q *joining.AnswerBody) string { return q.ServerID },
+				writeData)},
+		{Methods: opGet, Shape: at + "configuration", Operation: "sys/raft/configuration",
+			Serve: recorded(configuration, nothing, writeData)},
+		{Methods: opWrite, Shape: at + "remove-peer", Operation: "sys/raft/remove-peer",
+			Body: exchange.TinyBody,
+			Serve: recorded(removePeer, func(q *removeRequest) string { return q.ServerID },
+				exchange.NoContent)},
+		{Methods: opGet, Shape: at + "snapshot", Operation: "sys/raft/snapshot",
+			Serve: recorded(saveSnapshot, nothing, writeSnapshot)},
+		{Methods: opWrite, Shape: at + "snapshot", Operation: "sys/raft/restore", Body: maxRestored,
+			Within: restoreTime,
+			Serve:  recorded(restoreSnapshot, nothing, exchange.NoContent)},
 	}...)
 }
 
@@ -68,7 +76,8 @@ func join(c *opCall, q *joinRequest) (joinData, error) {
 		return joinData{}, wire.Refuse(http.StatusBadRequest, "",
 			"auto_join and leader_client_cert are not supported")
 	}
-	ch, err := newChallenger(q.Leader, []byte(q.CACert), q.ServerName, c.ops.dial, c.ops.n.Says())
+	ch, err := joining.NewChallenger(q.Leader, []byte(q.CACert), q.ServerName, c.ops.dial,
+		c.ops.n.Says())
 	if err != nil {
 		return joinData{}, wire.Refuse(http.StatusBadRequest, "", err.Error())
 	}
@@ -83,14 +92,14 @@ func join(c *opCall, q *joinRequest) (joinData, error) {
 		return joinData{}, err
 	}
 	if q.Retry {
-		c.ops.joins.start(ch, q.NonVoter)
+		c.ops.joins.Start(ch, q.NonVoter)
 		return joinData{Joined: true}, nil
 	}
-	if err := c.ops.n.Join(c.ctx, ch, q.NonVoter); err != nil {
+	if err := c.ops.n.Join(c.Ctx, ch, q.NonVoter); err != nil {
 		if f := wire.FailureOf(nodeFailure(err)); f.Status == http.StatusBadRequest {
 			return joinData{}, f
 		}
-		c.ops.log.Warn("joining the cluster failed", "request_id", c.req.ID, "error", err)
+		c.ops.Log.Warn("joining the cluster failed", "request_id", c.Req.ID, "error", err)
 		return joinData{}, c.unjoined(err)
 	}
 	return joinData{Joined: true}, nil
@@ -100,12 +109,12 @@ func join(c *opCall, q *joinRequest) (joinData, error) {
 // of these has let it join. With shares of his own, whoever asks would make it a member of his
 // cluster for good. From then on the node refuses by itself what is not the same cluster.
 func (c *opCall) searching() error {
-	search := c.ops.joins.search
+	search := c.ops.joins.Search
 	if search == nil || search.Found() || c.nearby() {
 		return nil
 	}
-	c.ops.log.Warn("refused a join that another machine asked for: no place that the configuration "+
-		"names in retry_join has let this node join yet", "request_id", c.req.ID)
+	c.ops.Log.Warn("refused a join that another machine asked for: no place that the configuration "+
+		"names in retry_join has let this node join yet", "request_id", c.Req.ID)
 	return wire.Refuse(http.StatusBadRequest, "", "this node joins the cluster that it finds at the "+
 		"places that its configuration names in retry_join, and none has let it join yet: its status "+
 		"and its log say why. To have it join another cluster, change the configuration, or ask from "+
@@ -117,10 +126,10 @@ func (c *opCall) searching() error {
 // said in few words: whoever asks has no token, and must not learn which ports of others are
 // open.
 func (c *opCall) joinedAlready(ch node.Challenger) (joinData, error) {
-	err := c.ops.n.JoinedAlready(c.ctx, ch)
-	var refused *joinRefused
+	err := c.ops.n.JoinedAlready(c.Ctx, ch)
+	var refused *joining.Refused
 	switch {
-	case err == nil, errors.As(err, &refused) && refused.status == http.StatusServiceUnavailable:
+	case err == nil, errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable:
 		return joinData{true, true}, nil // a sealed one can't tell: all are, after a power cut
 	case errors.Is(err, node.ErrOtherCluster):
 		return joinData{}, nodeFailure(err)
@@ -129,7 +138,7 @@ func (c *opCall) joinedAlready(ch node.Challenger) (joinData, error) {
 	if errors.As(err, &peer) {
 		return joinData{}, nodeFailure(err)
 	}
-	c.ops.log.Warn("a member was told to join again, and the one that was named could not be asked",
+	c.ops.Log.Warn("a member was told to join again, and the one that was named could not be asked",
 		"error", err)
 	return joinData{}, &wire.Failure{
 		Status: http.StatusInternalServerError,
@@ -152,8 +161,8 @@ func (c *opCall) unjoined(err error) error {
 
 // nearby: the caller is on this machine, and nobody else had to say so.
 func (c *opCall) nearby() bool {
-	from, err := netip.ParseAddrPort(c.req.Remote)
-	return err == nil && c.req.Via == "" && from.Addr().Unmap().IsLoopback()
+	from, err := netip.ParseAddrPort(c.Req.Remote)
+	return err == nil && c.Req.Via == "" && from.Addr().Unmap().IsLoopback()
 }
 
 // validServerID: 128 bits in lower-case hex. What a stranger sends goes no further otherwise.
@@ -162,81 +171,46 @@ func validServerID(s string) bool {
 	return err == nil && len(id) == 16 && s == strings.ToLower(s)
 }
 
-type challengeBody struct {
-	ServerID string `json:"server_id"`
-}
-
-type challengeData struct {
-	Challenge  []byte         `json:"challenge"` // the seal's lock
-	Nonce      []byte         `json:"nonce"`
-	SealConfig sealConfigData `json:"seal_config"`
-	Version    string         `json:"version"`
-}
-
-type sealConfigData struct {
-	Type      string `json:"type"`
-	Shares    int    `json:"secret_shares"`
-	Threshold int    `json:"secret_threshold"`
-}
-
 // bootstrapChallenge gives nothing away and leaves nothing behind, so it writes no usage record:
 // anyone could fill the log.
-func bootstrapChallenge(c *opCall, q *challengeBody) (challengeData, error) {
-	if c.vaults == nil {
-		return challengeData{}, wire.Unavailable("Vault is sealed")
+func bootstrapChallenge(c *opCall, q *joining.ChallengeBody) (joining.ChallengeData, error) {
+	if c.Vaults == nil {
+		return joining.ChallengeData{}, wire.Unavailable("Vault is sealed")
 	}
 	if !validServerID(q.ServerID) {
-		return challengeData{},
+		return joining.ChallengeData{},
 			wire.Refuse(http.StatusBadRequest, "", "server_id must be 32 hexadecimal digits")
 	}
-	if said := c.r.Header.Get(releaseHeader); said != "" { // else the second call tells
+	if said := c.R.Header.Get(joining.ReleaseHeader); said != "" { // else the second call tells
 		if err := c.ops.n.WorksWith(said); err != nil {
-			return challengeData{}, nodeFailure(err)
+			return joining.ChallengeData{}, nodeFailure(err)
 		}
 	}
 	ch, err := c.ops.n.MakeChallenge(q.ServerID)
 	s := c.ops.n.SealStatus()
-	return challengeData{ch.Lock, ch.Nonce, sealConfigData{"shamir", s.Shares, s.Threshold},
-		ch.Version}, nodeFailure(err)
-}
-
-// answerBody is node.Answer on the wire; bytes are standard base64.
-type answerBody struct {
-	ServerID    string `json:"server_id"`
-	Nonce       []byte `json:"nonce"`
-	Answer      []byte `json:"answer"`
-	CSR         []byte `json:"csr"`
-	ClusterAddr string `json:"cluster_addr"`
-	Label       string `json:"label,omitempty"`
-}
-
-type admissionData struct {
-	Certificate []byte `json:"certificate"`
-	CA          []byte `json:"ca"`
-	GossipKey   []byte `json:"gossip_key"`
-	SealRecord  []byte `json:"seal_record"`
-	Trust       []byte `json:"trust"`
-	Proof       []byte `json:"proof"`
+	return joining.ChallengeData{Challenge: ch.Lock, Nonce: ch.Nonce, Version: ch.Version,
+		SealConfig: joining.SealConfigData{Type: "shamir", Shares: s.Shares, Threshold: s.Threshold},
+	}, nodeFailure(err)
 }
 
 // bootstrapAnswer admits a node that has proved that it was given the unseal shares (decision 17).
-func bootstrapAnswer(c *opCall, q *answerBody) (admissionData, error) {
-	if c.vaults == nil {
-		return admissionData{}, wire.Unavailable("Vault is sealed")
+func bootstrapAnswer(c *opCall, q *joining.AnswerBody) (joining.AdmissionData, error) {
+	if c.Vaults == nil {
+		return joining.AdmissionData{}, wire.Unavailable("Vault is sealed")
 	}
 	if !validServerID(q.ServerID) {
-		return admissionData{},
+		return joining.AdmissionData{},
 			wire.Refuse(http.StatusBadRequest, "", "server_id must be 32 hexadecimal digits")
 	}
-	if err := c.ops.n.WorksWith(c.r.Header.Get(releaseHeader)); err != nil {
-		return admissionData{}, nodeFailure(err)
+	if err := c.ops.n.WorksWith(c.R.Header.Get(joining.ReleaseHeader)); err != nil {
+		return joining.AdmissionData{}, nodeFailure(err)
 	}
-	a, err := c.ops.n.AdmitAnswer(c.ctx, node.Answer{
+	a, err := c.ops.n.AdmitAnswer(c.Ctx, node.Answer{
 		ServerID: q.ServerID, Nonce: q.Nonce, MAC: q.Answer, CSR: q.CSR, ClusterAddr: q.ClusterAddr,
 		Label: q.Label,
 	})
 	c.proved = err == nil
-	return admissionData(a), nodeFailure(err)
+	return joining.AdmissionData(a), nodeFailure(err)
 }
 
 type configurationData struct {
@@ -263,7 +237,7 @@ type raftServer struct {
 	Applied         uint64 `json:"applied_index,omitempty"`
 }
 
-func configuration(c *opCall, _ *none) (configurationData, error) {
+func configuration(c *opCall, _ *exchange.None) (configurationData, error) {
 	peers, index, err := c.ops.n.Peers()
 	return configurationData{raftConfig{index, each(peers, raftServerOf)}}, nodeFailure(err)
 }
@@ -286,9 +260,31 @@ type removeRequest struct {
 	DRToken  string `json:"dr_operation_token"` // Vault's command sends it; it is nothing here
 }
 
-func removePeer(c *opCall, q *removeRequest) (none, error) {
+func removePeer(c *opCall, q *removeRequest) (exchange.None, error) {
 	if q.ServerID == "" {
-		return none{}, wire.Refuse(http.StatusBadRequest, "", "no server id provided")
+		return exchange.None{}, wire.Refuse(http.StatusBadRequest, "", "no server id provided")
 	}
-	return none{}, nodeFailure(c.ops.n.RemovePeer(c.ctx, q.ServerID, q.Force))
+	return exchange.None{}, nodeFailure(c.ops.n.RemovePeer(c.Ctx, q.ServerID, q.Force))
+}
+
+// joinWaits says what this node waits for on its way to become a member, "" where it is not on it.
+// What was found at other machines it tells nobody who is not on this one.
+func (c *opCall) joinWaits() string {
+	now, search := c.ops.n.SealStatus(), c.ops.joins.Search
+	switch {
+	case now.Joining:
+		return "this node has found its cluster, and becomes a member with enough unseal shares"
+	case now.Initialized || search == nil:
+		return ""
+	}
+	waits := fmt.Sprintf("this node asks at the places that its configuration names in retry_join "+
+		"(%d), in turn, until a member lets it join", search.Places())
+	why := search.Why()
+	switch {
+	case why == nil:
+		return waits
+	case c.nearby():
+		return waits + "; at last: " + why.Error()
+	}
+	return waits + "; none has yet, and its log says why"
 }

@@ -7,34 +7,35 @@ import (
 	"slices"
 	"strings"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
 // rekeyRoutes change the unseal shares, under the names of two generations of clients. The node
 // that is asked does it, and no other knows of it.
-func rekeyRoutes() []route {
+func rekeyRoutes() []exchange.Route {
 	return slices.Concat(rekeyRoutesAt("sys/rekey/"), rekeyRoutesAt("sys/rotate/root/"))
 }
 
-func rekeyRoutesAt(at string) []route {
-	return []route{
-		{methods: opGet, shape: at + "init", operation: "sys/rekey/status",
-			serve: recorded(rekeyStatus, nothing, writeData)},
-		{methods: opWrite, shape: at + "init", operation: "sys/rekey/init", body: openBody,
-			serve: recorded(beginRekey, nothing, writeData)},
-		{methods: opRemove, shape: at + "init", operation: "sys/rekey/cancel", body: tinyBody,
-			serve: recorded(cancelRekey, nothing, noContent)},
-		{methods: opWrite, shape: at + "update", operation: "sys/rekey/update", body: tinyBody,
-			shares: true,
-			serve:  shownOnce(giveRekeyShare, (*rekeyed).shows, writeRekeyed)},
-		{methods: opGet, shape: at + "verify", operation: "sys/rekey/verify-status",
-			serve: recorded(rekeyVerification, nothing, writeData)},
-		{methods: opWrite, shape: at + "verify", operation: "sys/rekey/verify", body: tinyBody,
-			shares: true,
-			serve:  recorded(giveNewShare, nothing, writeData)},
-		{methods: opRemove, shape: at + "verify", operation: "sys/rekey/verify-restart",
-			serve: recorded(restartVerification, nothing, writeData)},
+func rekeyRoutesAt(at string) []exchange.Route {
+	return []exchange.Route{
+		{Methods: opGet, Shape: at + "init", Operation: "sys/rekey/status",
+			Serve: recorded(rekeyStatus, nothing, writeData)},
+		{Methods: opWrite, Shape: at + "init", Operation: "sys/rekey/init", Body: exchange.OpenBody,
+			Serve: recorded(beginRekey, nothing, writeData)},
+		{Methods: opRemove, Shape: at + "init", Operation: "sys/rekey/cancel", Body: exchange.TinyBody,
+			Serve: recorded(cancelRekey, nothing, exchange.NoContent)},
+		{Methods: opWrite, Shape: at + "update", Operation: "sys/rekey/update", Body: exchange.TinyBody,
+			Shares: true,
+			Serve:  shownOnce(giveRekeyShare, (*rekeyed).shows, writeRekeyed)},
+		{Methods: opGet, Shape: at + "verify", Operation: "sys/rekey/verify-status",
+			Serve: recorded(rekeyVerification, nothing, writeData)},
+		{Methods: opWrite, Shape: at + "verify", Operation: "sys/rekey/verify", Body: exchange.TinyBody,
+			Shares: true,
+			Serve:  recorded(giveNewShare, nothing, writeData)},
+		{Methods: opRemove, Shape: at + "verify", Operation: "sys/rekey/verify-restart",
+			Serve: recorded(restartVerification, nothing, writeData)},
 	}
 }
 
@@ -94,7 +95,7 @@ func rekeyDataOf(s node.RekeyStatus) rekeyData {
 	return d
 }
 
-func rekeyStatus(c *opCall, _ *none) (rekeyData, error) {
+func rekeyStatus(c *opCall, _ *exchange.None) (rekeyData, error) {
 	s, err := c.ops.n.RekeyStatus()
 	return rekeyDataOf(s), nodeFailure(err)
 }
@@ -119,8 +120,8 @@ type cancelRequest struct {
 	Nonce string `json:"nonce"` // given, it must be that of what is cancelled
 }
 
-func cancelRekey(c *opCall, q *cancelRequest) (none, error) {
-	return none{}, nodeFailure(c.ops.n.CancelRekey(q.Nonce))
+func cancelRekey(c *opCall, q *cancelRequest) (exchange.None, error) {
+	return exchange.None{}, nodeFailure(c.ops.n.CancelRekey(q.Nonce))
 }
 
 // rekeyed is an answer that may show shares.
@@ -137,7 +138,7 @@ func giveRekeyShare(c *opCall, q *shareRequest) (rekeyed, error) {
 		return rekeyed{}, err
 	}
 	defer clear(share)
-	r, err := c.ops.n.GiveRekeyShare(c.ctx, q.Nonce, share, c.begins("new shares are made"))
+	r, err := c.ops.n.GiveRekeyShare(c.Ctx, q.Nonce, share, c.begins("new shares are made"))
 	if err != nil {
 		return rekeyed{}, nodeFailure(err)
 	}
@@ -162,7 +163,7 @@ func writeRekeyed(c *opCall, r *rekeyed) error {
 	}
 	data = append(slices.Grow(data, 128*len(r.Shares)+64)[:len(data)-1], ',')
 	data = append(appendShares(data, r.Shares), '}')
-	*c.out = appendEnvelope(*c.out, c.req.ID, data)
+	*c.Out = appendEnvelope(*c.Out, c.Req.ID, data)
 	clear(data)
 	return nil
 }
@@ -184,7 +185,7 @@ func rekeyVerificationOf(s node.VerificationStatus, started bool) rekeyVerificat
 		Shares: s.Shares, Progress: s.Progress, Dropped: s.Dropped}
 }
 
-func rekeyVerification(c *opCall, _ *none) (rekeyVerificationData, error) {
+func rekeyVerification(c *opCall, _ *exchange.None) (rekeyVerificationData, error) {
 	s, started, err := c.ops.n.RekeyVerification()
 	return rekeyVerificationOf(s, started), nodeFailure(err)
 }
@@ -195,7 +196,7 @@ func giveNewShare(c *opCall, q *shareRequest) (rekeyVerificationData, error) {
 		return rekeyVerificationData{}, err
 	}
 	defer clear(share)
-	s, complete, err := c.ops.n.GiveNewShare(c.ctx, q.Nonce, share)
+	s, complete, err := c.ops.n.GiveNewShare(c.Ctx, q.Nonce, share)
 	if err != nil {
 		return rekeyVerificationData{}, nodeFailure(err)
 	}
@@ -208,7 +209,7 @@ func giveNewShare(c *opCall, q *shareRequest) (rekeyVerificationData, error) {
 	return d, nil
 }
 
-func restartVerification(c *opCall, _ *none) (rekeyVerificationData, error) {
+func restartVerification(c *opCall, _ *exchange.None) (rekeyVerificationData, error) {
 	s, err := c.ops.n.RestartRekeyVerification()
 	return rekeyVerificationOf(s, err == nil), nodeFailure(err)
 }

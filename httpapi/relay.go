@@ -4,23 +4,26 @@ import (
 	"fmt"
 	"net/http"
 
+	"keyquorum/httpapi/connections"
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
 // relayRoutes are for holders of shares: one gives his to all sealed nodes through this one, and
 // checks it without giving it to anybody. Neither takes a token, as sys/unseal takes none.
-func relayRoutes() []route {
-	return []route{
-		{methods: opWrite, shape: "keyquorum/unseal", operation: "sys/unseal-cluster", body: tinyBody,
-			open: true, shares: true, serve: recorded(relay, nothing, writeData)},
-		{methods: opGet, shape: "keyquorum/seal-lock", operation: "sys/seal-lock", open: true,
-			serve: serve(sealLock, writeData)},
+func relayRoutes() []exchange.Route {
+	return []exchange.Route{
+		{Methods: opWrite, Shape: "keyquorum/unseal", Operation: "sys/unseal-cluster",
+			Body: exchange.TinyBody,
+			Open: true, Shares: true, Serve: recorded(relay, nothing, writeData)},
+		{Methods: opGet, Shape: "keyquorum/seal-lock", Operation: "sys/seal-lock", Open: true,
+			Serve: exchange.Serve(sealLock, writeData)},
 	}
 }
 
 type relayRequest struct {
-	Key secretText `json:"key"` // hex, or standard base64
+	Key wire.SecretText `json:"key"` // hex, or standard base64
 }
 
 type relayData struct {
@@ -49,14 +52,14 @@ func relay(c *opCall, q *relayRequest) (relayData, error) {
 	defer clear(share)
 	var list []node.RelayedTo
 	err = c.given(func() (err error) {
-		list, err = c.ops.n.UnsealCluster(c.ctx, share)
+		list, err = c.ops.n.UnsealCluster(c.Ctx, share)
 		return err
 	})
 	if err != nil {
 		return relayData{}, nodeFailure(err)
 	}
 	c.proved = true // the share was good
-	c.shown(operator)
+	c.Shown(connections.Operator)
 	took := 0
 	for _, to := range list {
 		if to.State != node.RelayRefused && to.State != node.RelayUnreachable {
@@ -74,7 +77,7 @@ type sealLockData struct {
 
 // sealLock gives what a challenge of a join has too. It leaves nothing behind, so it writes no
 // usage record: anyone could fill the log.
-func sealLock(c *opCall, _ *none) (sealLockData, error) {
+func sealLock(c *opCall, _ *exchange.None) (sealLockData, error) {
 	lock, err := c.ops.n.SealLock()
 	return sealLockData{lock}, nodeFailure(err)
 }

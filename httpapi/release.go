@@ -22,7 +22,7 @@ func (q *releaseRequest) Member(name, value []byte) error {
 }
 
 func releaseKey(c *appCall, q *releaseRequest) (string, error) {
-	return c.vaults.ReleaseKey(c.ctx, c.caller, c.params[0], c.params[1], vault.ReleaseRequest{
+	return c.Vaults.ReleaseKey(c.Ctx, c.caller, c.Params[0], c.Params[1], vault.ReleaseRequest{
 		Target: q.target, Enc: q.enc,
 		Payload: func(k vault.Key, wrapped []byte) []byte { return c.releasePayload(q, &k, wrapped) },
 	})
@@ -32,7 +32,7 @@ func releaseKey(c *appCall, q *releaseRequest) (string, error) {
 func (c *appCall) releasePayload(q *releaseRequest, k *vault.Key, wrapped []byte) []byte {
 	dst := wire.AppendString([]byte(`{"request":{"api-version":`), c.version)
 	dst = wire.AppendString(append(dst, `,"enc":`...), q.enc)
-	dst = appendID(append(dst, `,"kid":`...), c.place.authority, "keys", k.Name, k.Version)
+	dst = appendID(append(dst, `,"kid":`...), c.place.Authority, "keys", k.Name, k.Version)
 	dst = wire.AppendString(append(dst, `,"nonce":`...), q.nonce)
 	dst = append(dst, `},"response":{"key":{`...)
 	dst = c.appendJWK(dst, k)
@@ -42,7 +42,7 @@ func (c *appCall) releasePayload(q *releaseRequest, k *vault.Key, wrapped []byte
 
 // writeToken answers with a compact JWS.
 func writeToken(c *appCall, token *string) error {
-	*c.out = append(wire.AppendString(append(*c.out, `{"value":`...), *token), '}')
+	*c.Out = append(wire.AppendString(append(*c.Out, `{"value":`...), *token), '}')
 	return nil
 }
 

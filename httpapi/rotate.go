@@ -4,19 +4,22 @@ import (
 	"context"
 	"time"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/node"
 )
 
 // rotateRoutes change the keys of the cluster itself. A PUT begins, where no change of that key is
 // under way, and a GET says how far it is: what is begun goes on by itself.
-func rotateRoutes() []route {
+func rotateRoutes() []exchange.Route {
 	const at = "keyquorum/rotate/"
-	var routes []route
+	var routes []exchange.Route
 	for _, k := range clusterKeys {
 		routes = append(routes,
-			route{methods: opWrite, shape: at + k.name, operation: "admin/rotate/" + k.name, body: k.body,
-				serve: k.begin},
-			route{methods: opGet, shape: at + k.name, operation: "admin/rotation/" + k.name, serve: k.look})
+			exchange.Route{Methods: opWrite, Shape: at + k.name, Operation: "admin/rotate/" + k.name,
+				Body:  k.body,
+				Serve: k.begin},
+			exchange.Route{Methods: opGet, Shape: at + k.name, Operation: "admin/rotation/" + k.name,
+				Serve: k.look})
 	}
 	return routes
 }
@@ -25,14 +28,14 @@ func rotateRoutes() []route {
 type clusterKey struct {
 	name        string
 	body        int64
-	begin, look endpoint
+	begin, look exchange.Endpoint
 }
 
 var clusterKeys = []clusterKey{
-	{"keyring", tinyBody, recorded(beginKeyring, nothing, writeRotation),
+	{"keyring", exchange.TinyBody, recorded(beginKeyring, nothing, writeRotation),
 		recorded(lookKeyring, nothing, writeRotation)},
-	{"token-key", tinyBody, serve(rotateTokenKey, writeRotation),
-		serve(tokenKeyStatus, writeRotation)},
+	{"token-key", exchange.TinyBody, exchange.Serve(rotateTokenKey, writeRotation),
+		exchange.Serve(tokenKeyStatus, writeRotation)},
 	byNode("gossip-key", (*node.Node).RotateGossipKey, (*node.Node).GossipRotation),
 	byNode("node-keys", (*node.Node).RotateNodeKeys, (*node.Node).NodeKeysRotation),
 	byNode("authority", (*node.Node).RotateAuthority, (*node.Node).AuthorityRotation),
@@ -63,28 +66,28 @@ func writeRotation(c *opCall, r *node.Rotation) error {
 }
 
 func rotateTokenKey(c *opCall, q *rotateTokensRequest) (node.Rotation, error) {
-	k, err := c.vaults.RotateTokenKey(c.ctx, c.operator, q.Forget)
+	k, err := c.Vaults.RotateTokenKey(c.Ctx, c.operator, q.Forget)
 	return node.Rotation{ID: k.ID, Since: k.Since, Older: k.Older}, err
 }
 
-func tokenKeyStatus(c *opCall, _ *none) (node.Rotation, error) {
-	k, err := c.vaults.TokenKeyStatus(c.ctx, c.operator)
+func tokenKeyStatus(c *opCall, _ *exchange.None) (node.Rotation, error) {
+	k, err := c.Vaults.TokenKeyStatus(c.Ctx, c.operator)
 	return node.Rotation{ID: k.ID, Since: k.Since, Older: k.Older}, err
 }
 
 // byNode is a key whose change node carries out.
 func byNode(name string, begin,
 	look func(*node.Node, context.Context) (node.Rotation, error)) clusterKey {
-	asked := func(ask func(*node.Node, context.Context) (node.Rotation, error)) endpoint {
-		return recorded(func(c *opCall, _ *none) (node.Rotation, error) {
-			r, err := ask(c.ops.n, c.ctx)
+	asked := func(ask func(*node.Node, context.Context) (node.Rotation, error)) exchange.Endpoint {
+		return recorded(func(c *opCall, _ *exchange.None) (node.Rotation, error) {
+			r, err := ask(c.ops.n, c.Ctx)
 			return r, nodeFailure(err)
 		}, nothing, writeRotation)
 	}
 	return clusterKey{name, 0, asked(begin), asked(look)}
 }
 
-func lookKeyring(c *opCall, _ *none) (node.Rotation, error) {
+func lookKeyring(c *opCall, _ *exchange.None) (node.Rotation, error) {
 	r, err := c.ops.n.KeyringRotation()
 	return r, nodeFailure(err)
 }
@@ -97,12 +100,12 @@ type keyStatusData struct {
 	OlderSealed int       `json:"sealed_under_older_terms"` // records; the leader seals them anew
 }
 
-func keyStatus(c *opCall, _ *none) (keyStatusData, error) {
+func keyStatus(c *opCall, _ *exchange.None) (keyStatusData, error) {
 	s, err := c.ops.n.KeyStatus()
 	return keyStatusData{uint64(s.Term), s.Since, s.Entries, s.Older, s.Left}, nodeFailure(err)
 }
 
-func rotateKeyring(c *opCall, _ *none) (none, error) {
-	_, err := c.ops.n.RotateKeyring(c.ctx)
-	return none{}, nodeFailure(err)
+func rotateKeyring(c *opCall, _ *exchange.None) (exchange.None, error) {
+	_, err := c.ops.n.RotateKeyring(c.Ctx)
+	return exchange.None{}, nodeFailure(err)
 }

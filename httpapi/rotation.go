@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/vault"
 )
 
@@ -34,12 +35,12 @@ type rotationAttributes struct {
 	Updated    int64  `json:"updated,omitempty"`
 }
 
-func rotateKey(c *appCall, _ *none) (vault.Key, error) {
-	return c.vaults.RotateKey(c.ctx, c.caller, c.params[0])
+func rotateKey(c *appCall, _ *exchange.None) (vault.Key, error) {
+	return c.Vaults.RotateKey(c.Ctx, c.caller, c.Params[0])
 }
 
-func getRotationPolicy(c *appCall, _ *none) (vault.RotationPolicy, error) {
-	return c.vaults.GetRotationPolicy(c.ctx, c.caller, c.params[0])
+func getRotationPolicy(c *appCall, _ *exchange.None) (vault.RotationPolicy, error) {
+	return c.Vaults.GetRotationPolicy(c.Ctx, c.caller, c.Params[0])
 }
 
 // actionNames are the types of actions as Azure spells them, by their lower-case spelling: clients
@@ -53,12 +54,12 @@ func setRotationPolicy(c *appCall, q *rotationPolicy) (vault.RotationPolicy, err
 			vault.LifetimeAction{Type: actionNames[strings.ToLower(a.Action.Type)],
 				AfterCreate: a.Trigger.AfterCreate, BeforeExpiry: a.Trigger.BeforeExpiry})
 	}
-	return c.vaults.SetRotationPolicy(c.ctx, c.caller, c.params[0], p)
+	return c.Vaults.SetRotationPolicy(c.Ctx, c.caller, c.Params[0], p)
 }
 
 func writeRotationPolicy(c *appCall, p *vault.RotationPolicy) error {
 	answer := rotationPolicy{
-		ID:              "https://" + c.place.authority + "/keys/" + p.Name + "/rotationpolicy",
+		ID:              "https://" + c.place.Authority + "/keys/" + p.Name + "/rotationpolicy",
 		LifetimeActions: make([]lifetimeAction, len(p.Actions)),
 		Attributes:      rotationAttributes{p.ExpiryTime, p.Created, p.Updated},
 	}
@@ -68,6 +69,6 @@ func writeRotationPolicy(c *appCall, p *vault.RotationPolicy) error {
 			a.BeforeExpiry
 	}
 	b, err := json.Marshal(answer)
-	*c.out = append(*c.out, b...)
+	*c.Out = append(*c.Out, b...)
 	return err
 }

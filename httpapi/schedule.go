@@ -4,19 +4,22 @@ import (
 	"encoding/json"
 	"time"
 
+	"keyquorum/httpapi/exchange"
+	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
 
 // scheduleRoutes are when the keyring is changed by itself, under the names of two generations of
 // clients.
-func scheduleRoutes() []route {
-	var routes []route
+func scheduleRoutes() []exchange.Route {
+	var routes []exchange.Route
 	for _, shape := range []string{"sys/rotate/config", "sys/rotate/keyring/config"} {
 		routes = append(routes,
-			route{methods: opGet, shape: shape, operation: "sys/rotate/config",
-				serve: recorded(schedule, nothing, writeData)},
-			route{methods: opWrite, shape: shape, operation: "sys/rotate/set-config", body: tinyBody,
-				serve: recorded(setSchedule, nothing, noContent)})
+			exchange.Route{Methods: opGet, Shape: shape, Operation: "sys/rotate/config",
+				Serve: recorded(schedule, nothing, writeData)},
+			exchange.Route{Methods: opWrite, Shape: shape, Operation: "sys/rotate/set-config",
+				Body:  exchange.TinyBody,
+				Serve: recorded(setSchedule, nothing, exchange.NoContent)})
 	}
 	return routes
 }
@@ -27,20 +30,20 @@ type scheduleData struct {
 	Interval      int64  `json:"interval"` // seconds; 0: however long
 }
 
-func schedule(c *opCall, _ *none) (scheduleData, error) {
+func schedule(c *opCall, _ *exchange.None) (scheduleData, error) {
 	s, err := c.ops.n.KeyringSchedule()
 	return scheduleData{s.Enabled, s.MaxOperations, int64(s.Interval / time.Second)}, nodeFailure(err)
 }
 
 // scheduleRequest changes what it has, and nothing else.
 type scheduleRequest struct {
-	Enabled       *bool   `json:"enabled"`
-	MaxOperations *uint64 `json:"max_operations"`
-	Interval      *life   `json:"interval"`
+	Enabled       *bool      `json:"enabled"`
+	MaxOperations *uint64    `json:"max_operations"`
+	Interval      *wire.Life `json:"interval"`
 }
 
-func setSchedule(c *opCall, q *scheduleRequest) (none, error) {
-	err := c.ops.n.SetKeyringSchedule(c.ctx,
+func setSchedule(c *opCall, q *scheduleRequest) (exchange.None, error) {
+	err := c.ops.n.SetKeyringSchedule(c.Ctx,
 		func(s node.KeyringSchedule) (node.KeyringSchedule, error) {
 			if q.Enabled != nil {
 				s.Enabled = *q.Enabled
@@ -54,7 +57,7 @@ func setSchedule(c *opCall, q *scheduleRequest) (none, error) {
 			c.detail = describeSchedule(s)
 			return s, nil
 		})
-	return none{}, nodeFailure(err)
+	return exchange.None{}, nodeFailure(err)
 }
 
 func describeSchedule(s node.KeyringSchedule) string {
@@ -71,7 +74,7 @@ func beginKeyring(c *opCall, q *rotateKeyringRequest) (node.Rotation, error) {
 	if q.Drop {
 		begin, c.detail = c.ops.n.DropTerms, "drop"
 	}
-	if _, err := begin(c.ctx); err != nil {
+	if _, err := begin(c.Ctx); err != nil {
 		return node.Rotation{}, nodeFailure(err)
 	}
 	return lookKeyring(c, nil)

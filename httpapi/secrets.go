@@ -3,36 +3,39 @@ package httpapi
 import (
 	"slices"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
 
-func secretRoutes() []route {
-	return []route{
-		{methods: appGet, shape: "secrets/{name}/versions", operation: "secrets/versions",
-			serve: serve(listSecretVersions, writeSecretVersions)},
-		{methods: appGet, shape: "secrets/{name}/[version]", operation: "secrets/get",
-			serve: serve(getSecret, writeSecretValue)},
-		{methods: appGet, shape: "secrets", operation: "secrets/list",
-			serve: serve(listSecrets, writeSecretPage)},
-		{methods: appPut, shape: "secrets/{name}", operation: "secrets/set", body: maxBody,
-			serve: serve(setSecret, writeSecretValue)},
-		{methods: appPatch, shape: "secrets/{name}/[version]", operation: "secrets/update", body: maxBody,
-			serve: serve(updateSecret, writeSecret)},
-		{methods: appRemove, shape: "secrets/{name}", operation: "secrets/delete",
-			serve: serve(deleteSecret, writeSecret)},
-		{methods: appPost, shape: "secrets/{name}/backup", operation: "secrets/backup",
-			within: transferTime, serve: serve(backupSecret, writeValue)},
-		{methods: appPost, shape: "secrets/restore", operation: "secrets/restore", body: restoreBody,
-			within: transferTime, serve: serve(restoreSecret, writeSecret)},
-		{methods: appGet, shape: "deletedsecrets", operation: "secrets/listdeleted",
-			serve: serve(listDeletedSecrets, writeSecretPage)},
-		{methods: appGet, shape: "deletedsecrets/{name}", operation: "secrets/getdeleted",
-			serve: serve(getDeletedSecret, writeSecret)},
-		{methods: appPost, shape: "deletedsecrets/{name}/recover", operation: "secrets/recover",
-			serve: serve(recoverSecret, writeSecret)},
-		{methods: appRemove, shape: "deletedsecrets/{name}", operation: "secrets/purge",
-			serve: serve(purgeSecret, noContent)},
+func secretRoutes() []exchange.Route {
+	return []exchange.Route{
+		{Methods: appGet, Shape: "secrets/{name}/versions", Operation: "secrets/versions",
+			Serve: exchange.Serve(listSecretVersions, writeSecretVersions)},
+		{Methods: appGet, Shape: "secrets/{name}/[version]", Operation: "secrets/get",
+			Serve: exchange.Serve(getSecret, writeSecretValue)},
+		{Methods: appGet, Shape: "secrets", Operation: "secrets/list",
+			Serve: exchange.Serve(listSecrets, writeSecretPage)},
+		{Methods: appPut, Shape: "secrets/{name}", Operation: "secrets/set", Body: exchange.MaxBody,
+			Serve: exchange.Serve(setSecret, writeSecretValue)},
+		{Methods: appPatch, Shape: "secrets/{name}/[version]", Operation: "secrets/update",
+			Body:  exchange.MaxBody,
+			Serve: exchange.Serve(updateSecret, writeSecret)},
+		{Methods: appRemove, Shape: "secrets/{name}", Operation: "secrets/delete",
+			Serve: exchange.Serve(deleteSecret, writeSecret)},
+		{Methods: appPost, Shape: "secrets/{name}/backup", Operation: "secrets/backup",
+			Within: exchange.TransferTime, Serve: exchange.Serve(backupSecret, writeValue)},
+		{Methods: appPost, Shape: "secrets/restore", Operation: "secrets/restore",
+			Body:   exchange.RestoreBody,
+			Within: exchange.TransferTime, Serve: exchange.Serve(restoreSecret, writeSecret)},
+		{Methods: appGet, Shape: "deletedsecrets", Operation: "secrets/listdeleted",
+			Serve: exchange.Serve(listDeletedSecrets, writeSecretPage)},
+		{Methods: appGet, Shape: "deletedsecrets/{name}", Operation: "secrets/getdeleted",
+			Serve: exchange.Serve(getDeletedSecret, writeSecret)},
+		{Methods: appPost, Shape: "deletedsecrets/{name}/recover", Operation: "secrets/recover",
+			Serve: exchange.Serve(recoverSecret, writeSecret)},
+		{Methods: appRemove, Shape: "deletedsecrets/{name}", Operation: "secrets/purge",
+			Serve: exchange.Serve(purgeSecret, exchange.NoContent)},
 	}
 }
 
@@ -82,75 +85,75 @@ func changeMember(ch *vault.Change, name, value []byte) error {
 }
 
 func setSecret(c *appCall, q *secretRequest) (vault.Secret, error) {
-	return c.vaults.SetSecret(c.ctx, c.caller, c.params[0], q.value, q.Change)
+	return c.Vaults.SetSecret(c.Ctx, c.caller, c.Params[0], q.value, q.Change)
 }
 
 // getSecret has the value opened in the buffer of the request's body, which has none.
-func getSecret(c *appCall, _ *none) (vault.Secret, error) {
-	if c.body == nil {
-		c.body = wire.TakeBuffer()
+func getSecret(c *appCall, _ *exchange.None) (vault.Secret, error) {
+	if c.Body == nil {
+		c.Body = wire.TakeBuffer()
 	}
-	return c.vaults.GetSecret(c.ctx, c.caller, c.params[0], c.params[1], *c.body)
+	return c.Vaults.GetSecret(c.Ctx, c.caller, c.Params[0], c.Params[1], *c.Body)
 }
 
 func updateSecret(c *appCall, q *secretRequest) (vault.Secret, error) {
-	return c.vaults.UpdateSecret(c.ctx, c.caller, c.params[0], c.params[1], q.Change)
+	return c.Vaults.UpdateSecret(c.Ctx, c.caller, c.Params[0], c.Params[1], q.Change)
 }
 
-func deleteSecret(c *appCall, _ *none) (vault.Secret, error) {
-	return c.vaults.DeleteSecret(c.ctx, c.caller, c.params[0])
+func deleteSecret(c *appCall, _ *exchange.None) (vault.Secret, error) {
+	return c.Vaults.DeleteSecret(c.Ctx, c.caller, c.Params[0])
 }
 
-func getDeletedSecret(c *appCall, _ *none) (vault.Secret, error) {
-	return c.vaults.GetDeletedSecret(c.ctx, c.caller, c.params[0])
+func getDeletedSecret(c *appCall, _ *exchange.None) (vault.Secret, error) {
+	return c.Vaults.GetDeletedSecret(c.Ctx, c.caller, c.Params[0])
 }
 
-func recoverSecret(c *appCall, _ *none) (vault.Secret, error) {
-	return c.vaults.RecoverSecret(c.ctx, c.caller, c.params[0])
+func recoverSecret(c *appCall, _ *exchange.None) (vault.Secret, error) {
+	return c.Vaults.RecoverSecret(c.Ctx, c.caller, c.Params[0])
 }
 
-func purgeSecret(c *appCall, _ *none) (none, error) {
-	return none{}, c.vaults.PurgeSecret(c.ctx, c.caller, c.params[0])
+func purgeSecret(c *appCall, _ *exchange.None) (exchange.None, error) {
+	return exchange.None{}, c.Vaults.PurgeSecret(c.Ctx, c.caller, c.Params[0])
 }
 
-func listSecrets(c *appCall, _ *none) (vault.Page[vault.Secret], error) {
+func listSecrets(c *appCall, _ *exchange.None) (vault.Page[vault.Secret], error) {
 	p, err := c.page()
 	if err != nil {
 		return vault.Page[vault.Secret]{}, err
 	}
-	return c.vaults.ListSecrets(c.ctx, c.caller, p)
+	return c.Vaults.ListSecrets(c.Ctx, c.caller, p)
 }
 
-func listSecretVersions(c *appCall, _ *none) (vault.Page[vault.Secret], error) {
+func listSecretVersions(c *appCall, _ *exchange.None) (vault.Page[vault.Secret], error) {
 	p, err := c.page()
 	if err != nil {
 		return vault.Page[vault.Secret]{}, err
 	}
-	return c.vaults.ListSecretVersions(c.ctx, c.caller, c.params[0], p)
+	return c.Vaults.ListSecretVersions(c.Ctx, c.caller, c.Params[0], p)
 }
 
-func listDeletedSecrets(c *appCall, _ *none) (vault.Page[vault.Secret], error) {
+func listDeletedSecrets(c *appCall, _ *exchange.None) (vault.Page[vault.Secret], error) {
 	p, err := c.page()
 	if err != nil {
 		return vault.Page[vault.Secret]{}, err
 	}
-	return c.vaults.ListDeletedSecrets(c.ctx, c.caller, p)
+	return c.Vaults.ListDeletedSecrets(c.Ctx, c.caller, p)
 }
 
 // writeSecretValue answers with the value, which is cleared when it has been copied.
 func writeSecretValue(c *appCall, s *vault.Secret) error {
 	// Room for all of it now: a buffer that grows leaves the value behind where it was.
-	dst := slices.Grow(*c.out, 6*len(s.Value)+4<<10)
-	*c.out = dst
+	dst := slices.Grow(*c.Out, 6*len(s.Value)+4<<10)
+	*c.Out = dst
 	dst = append(dst, `{"value":`...)
 	dst = wire.AppendString(dst, s.Value)
-	*c.out = append(c.appendSecret(append(dst, ','), s, s.Version), '}')
+	*c.Out = append(c.appendSecret(append(dst, ','), s, s.Version), '}')
 	s.Value.Zero()
 	return nil
 }
 
 func writeSecret(c *appCall, s *vault.Secret) error {
-	*c.out = append(c.appendSecret(append(*c.out, '{'), s, s.Version), '}')
+	*c.Out = append(c.appendSecret(append(*c.Out, '{'), s, s.Version), '}')
 	return nil
 }
 
@@ -170,11 +173,11 @@ func writeSecretVersions(c *appCall, p *vault.Page[vault.Secret]) error {
 // the id.
 func (c *appCall) appendSecret(dst []byte, s *vault.Secret, version string) []byte {
 	dst = append(dst, `"id":`...)
-	dst = appendID(dst, c.place.authority, "secrets", s.Name, version)
+	dst = appendID(dst, c.place.Authority, "secrets", s.Name, version)
 	if s.ContentType != "" {
 		dst = wire.AppendString(append(dst, `,"contentType":`...), s.ContentType)
 	}
 	dst = appendAttributes(dst, &s.Attributes, "")
 	dst = appendTags(dst, s.Tags)
-	return appendDeletion(dst, s.Deletion, c.place.authority, "secrets", s.Name)
+	return appendDeletion(dst, s.Deletion, c.place.Authority, "secrets", s.Name)
 }

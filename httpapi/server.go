@@ -7,7 +7,10 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"keyquorum/httpapi/connections"
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/forwarded"
+	"keyquorum/httpapi/throttle"
 	"keyquorum/node"
 )
 
@@ -18,16 +21,16 @@ type Server struct {
 }
 
 // Change takes other settings while it serves. A connection keeps the caller that it came with.
-func (s *Server) Change(throttle Throttle, level hclog.Level, trust *forwarded.Trust) {
+func (s *Server) Change(throttle throttle.Limit, level hclog.Level, trust *forwarded.Trust) {
 	s.handler.SetThrottle(throttle)
 	s.handler.SetLogLevel(level)
-	s.handler.desk.trust.Store(trust)
+	s.handler.desk.Trust.Store(trust)
 }
 
 // ServeTLS serves the connections that come in at l, until the server is closed.
 func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
 	desk := s.handler.desk
-	return s.Serve(s.handler.conns.listen(l, config, desk.trust.Load, desk.log))
+	return s.Serve(s.handler.conns.Listen(l, config, desk.Trust.Load, desk.Log))
 }
 
 // NewServer returns a server with the limits of decision 22 around New's handler, which it closes
@@ -40,13 +43,13 @@ func NewServer(n *node.Node, c Config, logger hclog.Logger) *Server {
 	s := &http.Server{
 		Handler:           h,
 		Protocols:         protocols,
-		ReadHeaderTimeout: headerTime,
-		ReadTimeout:       requestTime,
-		WriteTimeout:      requestTime + answerTime,
-		IdleTimeout:       idleTime,
-		MaxHeaderBytes:    maxHeaderRead,
-		ConnContext:       remember,
-		ConnState:         used,
+		ReadHeaderTimeout: exchange.HeaderTime,
+		ReadTimeout:       exchange.RequestTime,
+		WriteTimeout:      exchange.RequestTime + exchange.AnswerTime,
+		IdleTimeout:       exchange.IdleTime,
+		MaxHeaderBytes:    exchange.MaxHeaderRead,
+		ConnContext:       connections.Context,
+		ConnState:         connections.State,
 
 		DisableGeneralOptionsHandler: true, // it answers "OPTIONS *" without a word to us
 		ErrorLog: logger.StandardLogger(&hclog.StandardLoggerOptions{

@@ -2,11 +2,13 @@ package httpapi
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"time"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
@@ -17,17 +19,17 @@ const maxSaving = 2
 
 // saveSnapshot takes a snapshot on the node that was asked, which holds all that was acknowledged;
 // so nobody is sent to the leader for it.
-func saveSnapshot(c *opCall, _ *none) (node.Snapshot, error) {
+func saveSnapshot(c *opCall, _ *exchange.None) (node.Snapshot, error) {
 	select {
 	case c.ops.saving <- struct{}{}:
-		c.occupy(c.ops.saving)
+		c.Occupy(c.ops.saving)
 	default:
 		f := wire.Refuse(http.StatusTooManyRequests, "", "this node sends "+strconv.Itoa(maxSaving)+
 			" snapshots already: wait until one has ended, or ask another node")
 		f.RetryAfter = 5 * time.Second
 		return node.Snapshot{}, f
 	}
-	s, err := c.ops.n.Snapshot(c.ctx)
+	s, err := c.ops.n.Snapshot(c.Ctx)
 	if err != nil {
 		return s, nodeFailure(err)
 	}
@@ -36,11 +38,11 @@ func saveSnapshot(c *opCall, _ *none) (node.Snapshot, error) {
 }
 
 func writeSnapshot(c *opCall, s *node.Snapshot) error {
-	h := c.w.Header()
+	h := c.W.Header()
 	h["Content-Type"] = []string{"application/gzip"}
 	h.Set("Content-Disposition", `attachment; filename="keyquorum-`+
 		strconv.FormatUint(s.Meta.Index, 10)+`.snap"`)
-	c.stream = s.Write
+	c.Stream = s.Write
 	return nil
 }
 
@@ -53,19 +55,19 @@ const (
 )
 
 // restoreSnapshot goes back to the snapshot that the body is.
-func restoreSnapshot(c *opCall, _ *none) (none, error) {
+func restoreSnapshot(c *opCall, _ *exchange.None) (exchange.None, error) {
 	s, err := c.readSnapshot("Nothing was restored")
 	if err != nil {
-		return none{}, err
+		return exchange.None{}, err
 	}
 	c.detail = "snapshot of index " + strconv.FormatUint(s.Meta.Index, 10)
-	done, err := c.ops.n.Restore(c.ctx, s, func(int) {})
+	done, err := c.ops.n.Restore(c.Ctx, s, func(int) {})
 	if err != nil {
-		return none{}, nodeFailure(err)
+		return exchange.None{}, nodeFailure(err)
 	}
 	c.detail += ", " + strconv.Itoa(done.Records) + " records, restore " +
 		strconv.FormatUint(done.Number, 10)
-	return none{}, nil
+	return exchange.None{}, nil
 }
 
 // readSnapshot reads the snapshot that the body is. A node reads one at a time: it has the place
@@ -73,17 +75,17 @@ func restoreSnapshot(c *opCall, _ *none) (none, error) {
 func (c *opCall) readSnapshot(done string) (*node.SnapshotFile, error) {
 	select {
 	case c.ops.restoring <- struct{}{}:
-		c.occupy(c.ops.restoring)
+		c.Occupy(c.ops.restoring)
 	default:
 		return nil, wire.Refuse(http.StatusConflict, "",
 			"this node reads a snapshot already: wait until that has ended")
 	}
-	body := &arrival{r: c.r.Body, conn: http.NewResponseController(c.w),
-		end: c.req.Start.Add(restoreTime)}
+	body := &arrival{r: c.R.Body, conn: http.NewResponseController(c.W),
+		end: c.Req.Start.Add(restoreTime)}
 	s, err := node.ReadSnapshot(body, maxRestored)
 	if body.err != nil {
 		return nil, wire.Refuse(http.StatusBadRequest, "", "the snapshot did not come as a whole: "+
-			"it was cut off, or nothing came for "+streamStall.String()+". "+done)
+			"it was cut off, or nothing came for "+exchange.StreamStall.String()+". "+done)
 	}
 	if err != nil {
 		return nil, wire.Refuse(http.StatusBadRequest, "", err.Error()+". "+done)
@@ -100,14 +102,44 @@ type arrival struct {
 }
 
 func (a *arrival) Read(b []byte) (int, error) {
-	limit := time.Now().Add(streamStall)
+	limit := time.Now().Add(exchange.StreamStall)
 	if limit.After(a.end) {
 		limit = a.end
 	}
 	_ = a.conn.SetReadDeadline(limit) // a recorder of a test's has none
-	n, err := a.r.Read(b[:min(len(b), streamPiece)])
+	n, err := a.r.Read(b[:min(len(b), exchange.StreamPiece)])
 	if err != nil && !errors.Is(err, io.EOF) {
 		a.err = err
 	}
 	return n, err
+}
+
+// snapshotsFail says to strangers that scheduled snapshots fail. What fails, and where, is in the
+// node's log and in sys/ha-status.
+func snapshotsFail(all []node.Scheduled) string {
+	for _, s := range all {
+		if s.Trouble != "" {
+			return "the last one failed, and is tried again; " + sinceNewest(s) +
+				": this node's log says why"
+		}
+	}
+	return ""
+}
+
+// snapshotTroubles says to operators what fails.
+func snapshotTroubles(all []node.Scheduled) (sentences []string) {
+	for _, s := range all {
+		if s.Trouble != "" {
+			sentences = append(sentences, fmt.Sprintf("The last scheduled snapshot into %s failed, "+
+				"and is tried again; %s: %s.", s.Store, sinceNewest(s), s.Trouble))
+		}
+	}
+	return sentences
+}
+
+func sinceNewest(s node.Scheduled) string {
+	if s.Newest.IsZero() {
+		return "whether there is an older one is not known"
+	}
+	return "the newest is of " + s.Newest.UTC().Format(time.RFC3339)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/internal/placement"
 	"keyquorum/node"
 )
@@ -72,8 +73,8 @@ type cheapestLeader struct {
 }
 
 // haStatus looks at the whole cluster. It takes a second where a member does not answer.
-func haStatus(c *opCall, _ *none) (haStatusData, error) {
-	s, err := c.ops.n.Survey(c.ctx)
+func haStatus(c *opCall, _ *exchange.None) (haStatusData, error) {
+	s, err := c.ops.n.Survey(c.Ctx)
 	if err != nil {
 		return haStatusData{}, nodeFailure(err)
 	}

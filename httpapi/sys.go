@@ -8,42 +8,45 @@ import (
 	"strconv"
 	"time"
 
+	"keyquorum/httpapi/connections"
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 	"keyquorum/vault"
 )
 
 // sysRoutes are /v1/sys but for raft, and the one token call that clients make to log in.
-func sysRoutes() []route {
-	return []route{
-		{methods: opProbe, shape: "sys/health", operation: "sys/health", open: true, probe: true,
-			within: probeTime, serve: directly(health)},
-		{methods: opGet, shape: "sys/seal-status", operation: "sys/seal-status", open: true, probe: true,
-			within: probeTime, serve: serve(sealStatus, writeData)},
-		{methods: opGet, shape: "sys/leader", operation: "sys/leader", open: true, probe: true,
-			within: probeTime, serve: serve(leader, writeData)},
-		{methods: opGet, shape: "sys/ha-status", operation: "sys/ha-status",
-			serve: recorded(haStatus, nothing, writeData)},
-		{methods: opGet, shape: "sys/init", operation: "sys/init", open: true, probe: true,
-			within: probeTime, serve: serve(initialized, writeData)},
-		{methods: opWrite, shape: "sys/init", operation: "sys/init", body: openBody, open: true,
-			shares: true,
-			serve:  shownOnce(initialize, initShows, writeInit)},
-		{methods: opWrite, shape: "sys/unseal", operation: "sys/unseal", body: tinyBody, open: true,
-			shares: true,
-			serve:  recorded(unseal, nothing, writeData)},
-		{methods: opWrite, shape: "sys/seal", operation: "sys/seal", alone: true, idle: true,
-			serve: recorded(sealNode, nothing, noContent)},
-		{methods: opWrite, shape: "sys/step-down", operation: "sys/step-down",
-			serve: recorded(stepDown, nothing, noContent)},
-		{methods: opGet, shape: "sys/key-status", operation: "sys/key-status",
-			serve: recorded(keyStatus, nothing, writeData)},
-		{methods: opWrite, shape: "sys/rotate", operation: "sys/rotate",
-			serve: recorded(rotateKeyring, nothing, noContent)},
-		{methods: opWrite, shape: "sys/rotate/keyring", operation: "sys/rotate",
-			serve: recorded(rotateKeyring, nothing, noContent)},
-		{methods: opGet, shape: "auth/token/lookup-self", operation: "token/lookup-self",
-			serve: serve(lookupSelf, writeData)},
+func sysRoutes() []exchange.Route {
+	return []exchange.Route{
+		{Methods: opProbe, Shape: "sys/health", Operation: "sys/health", Open: true, Probe: true,
+			Within: exchange.ProbeTime, Serve: exchange.Directly(health)},
+		{Methods: opGet, Shape: "sys/seal-status", Operation: "sys/seal-status", Open: true, Probe: true,
+			Within: exchange.ProbeTime, Serve: exchange.Serve(sealStatus, writeData)},
+		{Methods: opGet, Shape: "sys/leader", Operation: "sys/leader", Open: true, Probe: true,
+			Within: exchange.ProbeTime, Serve: exchange.Serve(leader, writeData)},
+		{Methods: opGet, Shape: "sys/ha-status", Operation: "sys/ha-status",
+			Serve: recorded(haStatus, nothing, writeData)},
+		{Methods: opGet, Shape: "sys/init", Operation: "sys/init", Open: true, Probe: true,
+			Within: exchange.ProbeTime, Serve: exchange.Serve(initialized, writeData)},
+		{Methods: opWrite, Shape: "sys/init", Operation: "sys/init", Body: exchange.OpenBody, Open: true,
+			Shares: true,
+			Serve:  shownOnce(initialize, initShows, writeInit)},
+		{Methods: opWrite, Shape: "sys/unseal", Operation: "sys/unseal", Body: exchange.TinyBody,
+			Open:   true,
+			Shares: true,
+			Serve:  recorded(unseal, nothing, writeData)},
+		{Methods: opWrite, Shape: "sys/seal", Operation: "sys/seal", Alone: true, Idle: true,
+			Serve: recorded(sealNode, nothing, exchange.NoContent)},
+		{Methods: opWrite, Shape: "sys/step-down", Operation: "sys/step-down",
+			Serve: recorded(stepDown, nothing, exchange.NoContent)},
+		{Methods: opGet, Shape: "sys/key-status", Operation: "sys/key-status",
+			Serve: recorded(keyStatus, nothing, writeData)},
+		{Methods: opWrite, Shape: "sys/rotate", Operation: "sys/rotate",
+			Serve: recorded(rotateKeyring, nothing, exchange.NoContent)},
+		{Methods: opWrite, Shape: "sys/rotate/keyring", Operation: "sys/rotate",
+			Serve: recorded(rotateKeyring, nothing, exchange.NoContent)},
+		{Methods: opGet, Shape: "auth/token/lookup-self", Operation: "token/lookup-self",
+			Serve: exchange.Serve(lookupSelf, writeData)},
 	}
 }
 
@@ -67,10 +70,10 @@ type healthData struct {
 
 // health answers probes from memory. It needs no usage record (decision 21).
 func health(c *opCall) error {
-	memory, cancel := context.WithCancel(c.ctx)
+	memory, cancel := context.WithCancel(c.Ctx)
 	cancel() // with a context that has ended, Leader asks nobody
 	h, led := c.ops.n.Health(), c.ops.n.Leader(memory).Known
-	code, err := healthCode(h, led, c.r.URL.RawQuery)
+	code, err := healthCode(h, led, c.R.URL.RawQuery)
 	if err != nil {
 		return err
 	}
@@ -84,7 +87,7 @@ func health(c *opCall) error {
 		d.ClusterID, d.ClusterName = h.ClusterID, clusterName(h.ClusterID)
 		d.Trouble, d.NoRoom = troubleOf(h, led), noRoomOf(h)
 	}
-	c.status = code
+	c.Status = code
 	return writeData(c, &d)
 }
 
@@ -240,11 +243,11 @@ func sealStatusOf(s node.SealStatus) sealStatusData {
 	return d
 }
 
-func sealStatus(c *opCall, _ *none) (sealStatusData, error) {
+func sealStatus(c *opCall, _ *exchange.None) (sealStatusData, error) {
 	s := sealStatusOf(c.ops.n.SealStatus())
 	s.Joining = c.joinWaits()
 	if h := c.ops.n.Health(); s.Trouble == "" && !s.Sealed {
-		memory, cancel := context.WithCancel(c.ctx)
+		memory, cancel := context.WithCancel(c.Ctx)
 		cancel() // Leader asks nobody
 		s.Trouble, s.NoRoom = troubleOf(h, c.ops.n.Leader(memory).Known), noRoomOf(h)
 		s.Snapshots, s.Restoring = snapshotsFail(c.ops.n.Scheduled()), c.ops.n.Restoring()
@@ -266,7 +269,7 @@ type leaderData struct {
 
 // leader answers only when unsealed: "Vault is sealed" is what clients look for to report a sealed
 // node with HA.
-func leader(c *opCall, _ *none) (leaderData, error) {
+func leader(c *opCall, _ *exchange.None) (leaderData, error) {
 	h := c.ops.n.Health()
 	if h.Sealed || !h.Initialized {
 		return leaderData{}, wire.Unavailable("Vault is sealed")
@@ -286,9 +289,9 @@ func leader(c *opCall, _ *none) (leaderData, error) {
 // many have.
 func (c *opCall) asking() context.Context {
 	if c.ops.askers.Allow() {
-		return c.ctx
+		return c.Ctx
 	}
-	memory, cancel := context.WithCancel(c.ctx)
+	memory, cancel := context.WithCancel(c.Ctx)
 	cancel()
 	return memory
 }
@@ -297,7 +300,7 @@ type initializedData struct {
 	Initialized bool `json:"initialized"`
 }
 
-func initialized(c *opCall, _ *none) (initializedData, error) {
+func initialized(c *opCall, _ *exchange.None) (initializedData, error) {
 	return initializedData{c.ops.n.SealStatus().Initialized}, nil
 }
 
@@ -345,11 +348,11 @@ func initialize(c *opCall, q *initRequest) (node.InitResult, error) {
 		return node.InitResult{}, err
 	}
 	c.detail = fmt.Sprintf("shares=%d threshold=%d", q.Shares, q.Threshold)
-	begins := vault.Unkeyed{Request: c.req, Operation: "sys/init", Detail: c.detail, Begins: true}
+	begins := vault.Unkeyed{Request: c.Req, Operation: "sys/init", Detail: c.detail, Begins: true}
 	if err := c.ops.n.Record(begins); err != nil {
 		return node.InitResult{}, wire.Unrecorded(" Nothing was done.")
 	}
-	r, err := c.ops.n.InitFor(c.ctx, q.Shares, q.Threshold, to)
+	r, err := c.ops.n.InitFor(c.Ctx, q.Shares, q.Threshold, to)
 	return r, nodeFailure(err)
 }
 
@@ -362,25 +365,15 @@ func writeInit(c *opCall, r *node.InitResult) error {
 	data = appendShares(append(data, '{'), r.Shares)
 	data = append(wire.AppendString(append(data, `,"root_token":`...), r.RootToken), '}')
 	r.RootToken.Zero()
-	*c.out = appendEnvelope(*c.out, c.req.ID, data)
+	*c.Out = appendEnvelope(*c.Out, c.Req.ID, data)
 	clear(data)
 	return nil
 }
 
-// secretText is a JSON string that is kept out of Go strings.
-type secretText []byte
-
-// UnmarshalJSON copies the unquoted bytes: b belongs to the decoder.
-func (s *secretText) UnmarshalJSON(b []byte) error {
-	text, err := wire.TextBytes("key", append([]byte(nil), b...))
-	*s = text
-	return err
-}
-
 type unsealRequest struct {
-	Key     secretText `json:"key"`
-	Reset   bool       `json:"reset"`
-	Migrate bool       `json:"migrate"`
+	Key     wire.SecretText `json:"key"`
+	Reset   bool            `json:"reset"`
+	Migrate bool            `json:"migrate"`
 }
 
 func unseal(c *opCall, q *unsealRequest) (sealStatusData, error) {
@@ -420,7 +413,7 @@ func unseal(c *opCall, q *unsealRequest) (sealStatusData, error) {
 func (c *opCall) give(share []byte) (sealStatusData, error) {
 	var s node.SealStatus
 	err := c.given(func() (err error) {
-		s, err = c.ops.n.Unseal(c.ctx, share)
+		s, err = c.ops.n.Unseal(c.Ctx, share)
 		return err
 	})
 	if node.IsDuplicateShare(err) {
@@ -434,7 +427,7 @@ func (c *opCall) give(share []byte) (sealStatusData, error) {
 		c.detail = fmt.Sprintf("share %d of %d", s.Progress, s.Threshold)
 	default:
 		c.detail, c.proved = "unsealed", true
-		c.shown(operator)
+		c.Shown(connections.Operator)
 	}
 	return sealStatusOf(s), nodeFailure(err)
 }
@@ -446,16 +439,16 @@ func decodeShare(text []byte) ([]byte, error) {
 	return nil, wire.Refuse(http.StatusBadRequest, "", "'key' must be a valid hex or base64 string")
 }
 
-func sealNode(c *opCall, _ *none) (none, error) {
-	if wire.Query(c.r.URL.RawQuery, "scope") != "" {
-		return none{}, wire.Refuse(http.StatusBadRequest, "",
+func sealNode(c *opCall, _ *exchange.None) (exchange.None, error) {
+	if wire.Query(c.R.URL.RawQuery, "scope") != "" {
+		return exchange.None{}, wire.Refuse(http.StatusBadRequest, "",
 			"a seal call seals the node that gets it; 'scope' is not supported")
 	}
-	return none{}, nodeFailure(c.ops.n.Seal(c.ctx))
+	return exchange.None{}, nodeFailure(c.ops.n.Seal(c.Ctx))
 }
 
-func stepDown(c *opCall, _ *none) (none, error) {
-	return none{}, nodeFailure(c.ops.n.StepDown(c.ctx))
+func stepDown(c *opCall, _ *exchange.None) (exchange.None, error) {
+	return exchange.None{}, nodeFailure(c.ops.n.StepDown(c.Ctx))
 }
 
 type tokenData struct {
@@ -478,8 +471,8 @@ type tokenData struct {
 
 // lookupSelf tells a client about its own token. It gets its token back as the id: `login` wants
 // it.
-func lookupSelf(c *opCall, _ *none) (tokenData, error) {
-	t, err := c.vaults.LookupSelf(c.ctx, c.operator)
+func lookupSelf(c *opCall, _ *exchange.None) (tokenData, error) {
+	t, err := c.Vaults.LookupSelf(c.Ctx, c.operator)
 	return tokenData{
 		ID: string(c.token()), Accessor: t.Accessor,
 		Policies: each(t.Policies, func(s string) string { return s }),

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"keyquorum/httpapi/connections"
+	"keyquorum/httpapi/exchange"
+	"keyquorum/httpapi/hosts"
 	"keyquorum/httpapi/wire"
 	"keyquorum/vault"
 )
@@ -19,16 +22,17 @@ const tokenV1 = "{tenant}/oauth2/token"
 
 // tokenRoutes are the login host's. Every tenant is the same: "adfs" is the one that clients are
 // told of.
-func tokenRoutes() []route {
-	issue := func(shape string) route {
-		return route{methods: appPost, shape: shape, operation: "token/issue", body: openBody, open: true,
-			serve: directly(issueToken)}
+func tokenRoutes() []exchange.Route {
+	issue := func(shape string) exchange.Route {
+		return exchange.Route{Methods: appPost, Shape: shape, Operation: "token/issue",
+			Body: exchange.OpenBody, Open: true,
+			Serve: exchange.Directly(issueToken)}
 	}
-	open := func(shape, operation string, serve func(c *appCall) error) route {
-		return route{methods: appGet, shape: shape, operation: operation, open: true,
-			serve: directly(serve)}
+	open := func(shape, operation string, serve func(c *appCall) error) exchange.Route {
+		return exchange.Route{Methods: appGet, Shape: shape, Operation: operation, Open: true,
+			Serve: exchange.Directly(serve)}
 	}
-	return []route{
+	return []exchange.Route{
 		open("{tenant}/.well-known/openid-configuration", "token/configuration", openidConfiguration),
 		open("{tenant}/v2.0/.well-known/openid-configuration", "token/configuration",
 			openidConfiguration),
@@ -40,34 +44,34 @@ func tokenRoutes() []route {
 }
 
 // tokens serves the login host.
-func (p *applications) tokens(routes []route) http.Handler {
+func (p *applications) tokens(routes []exchange.Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := p.newCall(w, r, oauthFormat)
-		c.commonHeaders()["Pragma"] = noCache
-		c.run(func() error { return c.login(routes) })
+		c.CommonHeaders()["Pragma"] = exchange.NoCache
+		c.Run(func() error { return c.login(routes) })
 	})
 }
 
-func (c *appCall) login(routes []route) error {
-	if err := c.headLimits(); err != nil {
+func (c *appCall) login(routes []exchange.Route) error {
+	if err := c.HeadLimits(); err != nil {
 		return err
 	}
-	_, c.place = c.apps.zones.placeOf(c.r.Host)
-	if c.place.zone == nil {
+	_, c.place = c.apps.zones.Place(c.R.Host)
+	if c.place.Zone == nil {
 		return c.apps.misdirected()
 	}
-	var segments [maxSegments]string
+	var segments [exchange.MaxSegments]string
 	// Of an authority with a slash at its end come two slashes.
-	path := splitPath(c.r.URL.EscapedPath(), true, &segments)
-	rt, allow, _ := find(routes, c.r.Method, path, wire.EqualFold, &c.params)
+	path := exchange.SplitPath(c.R.URL.EscapedPath(), true, &segments)
+	rt, allow, _ := exchange.Find(routes, c.R.Method, path, wire.EqualFold, &c.Params)
 	if rt == nil {
 		return missing(allow)
 	}
-	if !validTenant(c.params[0]) || !validPort(c.place.port) {
+	if !validTenant(c.Params[0]) || !hosts.ValidPort(c.place.Port) {
 		return wire.NotFound()
 	}
-	c.route = rt
-	return c.perform()
+	c.Route = rt
+	return c.Perform()
 }
 
 // validTenant: what a tenant can be called, since it is echoed in URLs.
@@ -84,8 +88,8 @@ func validTenant(s string) bool {
 // Discovery 1.0 section 4). It names the host and port that the client used: the libraries compare
 // them with their authority.
 func openidConfiguration(c *appCall) error {
-	authority := "https://" + c.place.authority + "/" + c.params[0]
-	dst := *c.out
+	authority := "https://" + c.place.Authority + "/" + c.Params[0]
+	dst := *c.Out
 	for _, m := range [...][2]string{
 		{`{"issuer":`, ""},
 		{`,"authorization_endpoint":`, "/oauth2/authorize"},
@@ -94,7 +98,7 @@ func openidConfiguration(c *appCall) error {
 	} {
 		dst = wire.AppendString(append(dst, m[0]...), authority+m[1])
 	}
-	*c.out = append(dst, `,"token_endpoint_auth_methods_supported":`+
+	*c.Out = append(dst, `,"token_endpoint_auth_methods_supported":`+
 		`["client_secret_post","client_secret_basic"]}`...)
 	return nil
 }
@@ -105,7 +109,7 @@ func signingKeys(c *appCall) error {
 		return wire.Unavailable("sealed")
 	}
 	keys, err := v.JWKS()
-	*c.out = append(*c.out, keys...)
+	*c.Out = append(*c.Out, keys...)
 	return err
 }
 
@@ -113,43 +117,43 @@ func signingKeys(c *appCall) error {
 // the form or by HTTP Basic.
 func issueToken(c *appCall) error {
 	var err error
-	if c.vaults, err = c.apps.n.Vaults(); err != nil {
+	if c.Vaults, err = c.apps.n.Vaults(); err != nil {
 		return wire.Unavailable("sealed")
 	}
 	token, life, err := c.issue()
 	if err != nil {
 		return c.recordEarly(err)
 	}
-	c.shown(application)
+	c.Shown(connections.Application)
 	seconds := int64(life / time.Second)
-	dst := wire.AppendInt(append(*c.out, `{"token_type":"Bearer","expires_in":`...), seconds)
+	dst := wire.AppendInt(append(*c.Out, `{"token_type":"Bearer","expires_in":`...), seconds)
 	dst = wire.AppendInt(append(dst, `,"ext_expires_in":`...), seconds)
 	dst = wire.AppendString(append(dst, `,"access_token":`...), token)
-	*c.out = append(dst, '}')
+	*c.Out = append(dst, '}')
 	return nil
 }
 
 func (c *appCall) issue() (string, time.Duration, error) {
-	if err := c.readBody(); err != nil {
+	if err := c.ReadBody(); err != nil {
 		return "", 0, err
 	}
 	var q tokenRequest
-	if err := eachField(*c.body, q.field); err != nil {
+	if err := eachField(*c.Body, q.field); err != nil {
 		return "", 0, err
 	}
 	credentials := wire.TakeBuffer()
 	defer wire.GiveBuffer(credentials)
-	if err := q.basic(c.r.Header.Get("Authorization"), credentials); err != nil {
+	if err := q.basic(c.R.Header.Get("Authorization"), credentials); err != nil {
 		return "", 0, err
 	}
-	if c.route.shape == tokenV1 && q.scope == "" && q.resource != "" {
+	if c.Route.Shape == tokenV1 && q.scope == "" && q.resource != "" {
 		q.scope = q.resource + "/.default"
 	}
 	audience, err := c.audience(&q)
 	if err != nil {
 		return "", 0, err
 	}
-	return c.vaults.IssueToken(c.ctx, vault.TokenRequest{Request: c.req, ClientID: q.clientID,
+	return c.Vaults.IssueToken(c.Ctx, vault.TokenRequest{Request: c.Req, ClientID: q.clientID,
 		Secret: q.secret, Audience: audience})
 }
 
@@ -252,7 +256,7 @@ func (c *appCall) audience(q *tokenRequest) (string, error) {
 	}
 	return "", oauthRefusal("invalid_scope",
 		"AADSTS70011: The provided value for the input parameter 'scope' is not valid. "+
-			"This server takes https://"+c.place.zone.Suffix+"/.default.")
+			"This server takes https://"+c.place.Zone.Suffix+"/.default.")
 }
 
 // isResource says whether a URL is a zone's and nothing more.
@@ -319,17 +323,17 @@ func oauthRefusal(code, message string) *wire.Failure {
 // oauthFormat writes an error as RFC 6749 section 5.2 has it, with the members that the Microsoft
 // libraries show.
 func oauthFormat(c *appCall, f *wire.Failure, dst []byte) []byte {
-	_, basic := basicCredentials(c.r.Header.Get("Authorization"))
+	_, basic := basicCredentials(c.R.Header.Get("Authorization"))
 	if basic && f.Status == http.StatusUnauthorized { // RFC 6749 section 5.2
-		c.w.Header()["Www-Authenticate"] = []string{`Basic realm="` + c.place.zone.Login + `"`}
+		c.W.Header()["Www-Authenticate"] = []string{`Basic realm="` + c.place.Zone.Login + `"`}
 	}
 	dst = wire.AppendString(append(dst, `{"error":`...), oauthCode(f))
 	dst = wire.AppendString(append(dst, `,"error_description":`...), f.Message)
 	dst = append(append(append(dst, `,"error_codes":[`...), aadCode(f.Message)...), ']')
-	dst = wire.AppendString(append(dst, `,"trace_id":`...), c.req.ID)
-	dst = wire.AppendString(append(dst, `,"correlation_id":`...), c.req.ID)
+	dst = wire.AppendString(append(dst, `,"trace_id":`...), c.Req.ID)
+	dst = wire.AppendString(append(dst, `,"correlation_id":`...), c.Req.ID)
 	dst = wire.AppendString(append(dst, `,"timestamp":`...),
-		c.req.Start.UTC().Format("2006-01-02 15:04:05Z"))
+		c.Req.Start.UTC().Format("2006-01-02 15:04:05Z"))
 	return append(dst, '}')
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/wire"
 )
 
@@ -19,15 +20,15 @@ var unbuiltCollections = []string{
 }
 
 // unbuiltRoutes are operations of collections that are there.
-var unbuiltRoutes = []route{
-	{methods: appGet, shape: "keys/{name}/[version]/attestation"},
-	{methods: appPost, shape: "keys/{name}/[version]/securewrapkey"},
-	{methods: appPost, shape: "keys/{name}/[version]/secureunwrapkey"},
-	{methods: appPut, shape: "keys/{name}/restore"},
-	{methods: ofRoles, shape: "keys/providers/microsoft.authorization/roleassignments/[id]"},
-	{methods: ofRoles, shape: "keys/providers/microsoft.authorization/roledefinitions/[id]"},
-	{methods: ofRoles, shape: "keys/{name}/providers/microsoft.authorization/roleassignments/[id]"},
-	{methods: ofRoles, shape: "keys/{name}/providers/microsoft.authorization/roledefinitions/[id]"},
+var unbuiltRoutes = []exchange.Route{
+	{Methods: appGet, Shape: "keys/{name}/[version]/attestation"},
+	{Methods: appPost, Shape: "keys/{name}/[version]/securewrapkey"},
+	{Methods: appPost, Shape: "keys/{name}/[version]/secureunwrapkey"},
+	{Methods: appPut, Shape: "keys/{name}/restore"},
+	{Methods: ofRoles, Shape: "keys/providers/microsoft.authorization/roleassignments/[id]"},
+	{Methods: ofRoles, Shape: "keys/providers/microsoft.authorization/roledefinitions/[id]"},
+	{Methods: ofRoles, Shape: "keys/{name}/providers/microsoft.authorization/roleassignments/[id]"},
+	{Methods: ofRoles, Shape: "keys/{name}/providers/microsoft.authorization/roledefinitions/[id]"},
 }
 
 var ofRoles = []string{http.MethodGet, http.MethodPut, http.MethodDelete}
@@ -41,8 +42,8 @@ func unbuilt(method string, path []string) bool {
 	if slices.ContainsFunc(unbuiltCollections, in) {
 		return true
 	}
-	var ignored params
-	rt, _, _ := find(unbuiltRoutes, method, path, wire.EqualFold, &ignored)
+	var ignored exchange.Params
+	rt, _, _ := exchange.Find(unbuiltRoutes, method, path, wire.EqualFold, &ignored)
 	return rt != nil
 }
 

@@ -4,28 +4,30 @@ import (
 	"fmt"
 	"strings"
 
+	"keyquorum/httpapi/exchange"
 	"keyquorum/node"
 )
 
 // wrapperRoutes are about the wrappers of the root key beside the shares. The node that is asked
 // uses the foreign keys that its own configuration names.
-func wrapperRoutes() []route {
+func wrapperRoutes() []exchange.Route {
 	const list, addition = "keyquorum/seal/wrappers", "keyquorum/seal/addition"
-	return []route{
-		{methods: opGet, shape: list, operation: "admin/wrappers/list",
-			serve: recorded(listWrappers, nothing, writeData)},
-		{methods: opWrite, shape: list + "/test", operation: "admin/wrappers/test",
-			serve: recorded(testWrappers, nothing, writeData)},
-		{methods: opRemove, shape: list + "/{wrapper}", operation: "admin/wrappers/remove",
-			serve: directly(removeWrapper)},
-		{methods: opGet, shape: addition, operation: "admin/wrappers/addition",
-			serve: recorded(additionStatus, nothing, writeData)},
-		{methods: opWrite, shape: addition, operation: "admin/wrappers/init", body: tinyBody,
-			serve: recorded(beginAddition, (*additionRequest).object, writeData)},
-		{methods: opRemove, shape: addition, operation: "admin/wrappers/cancel",
-			serve: recorded(cancelAddition, nothing, writeData)},
-		{methods: opWrite, shape: addition + "/share", operation: "admin/wrappers/add", body: tinyBody,
-			shares: true, serve: recorded(giveAdditionShare, nothing, writeData)},
+	return []exchange.Route{
+		{Methods: opGet, Shape: list, Operation: "admin/wrappers/list",
+			Serve: recorded(listWrappers, nothing, writeData)},
+		{Methods: opWrite, Shape: list + "/test", Operation: "admin/wrappers/test",
+			Serve: recorded(testWrappers, nothing, writeData)},
+		{Methods: opRemove, Shape: list + "/{wrapper}", Operation: "admin/wrappers/remove",
+			Serve: exchange.Directly(removeWrapper)},
+		{Methods: opGet, Shape: addition, Operation: "admin/wrappers/addition",
+			Serve: recorded(additionStatus, nothing, writeData)},
+		{Methods: opWrite, Shape: addition, Operation: "admin/wrappers/init", Body: exchange.TinyBody,
+			Serve: recorded(beginAddition, (*additionRequest).object, writeData)},
+		{Methods: opRemove, Shape: addition, Operation: "admin/wrappers/cancel",
+			Serve: recorded(cancelAddition, nothing, writeData)},
+		{Methods: opWrite, Shape: addition + "/share", Operation: "admin/wrappers/add",
+			Body:   exchange.TinyBody,
+			Shares: true, Serve: recorded(giveAdditionShare, nothing, writeData)},
 	}
 }
 
@@ -56,13 +58,13 @@ func wrappersOf(list []node.WrapperInfo, tested bool) wrapperList {
 	})}
 }
 
-func listWrappers(c *opCall, _ *none) (wrapperList, error) {
+func listWrappers(c *opCall, _ *exchange.None) (wrapperList, error) {
 	list, err := c.ops.n.Wrappers()
 	return wrappersOf(list, false), nodeFailure(err)
 }
 
-func testWrappers(c *opCall, _ *none) (wrapperList, error) {
-	list, err := c.ops.n.TestWrappers(c.ctx)
+func testWrappers(c *opCall, _ *exchange.None) (wrapperList, error) {
+	list, err := c.ops.n.TestWrappers(c.Ctx)
 	var closed []string
 	for _, w := range list {
 		if w.Trouble != nil {
@@ -78,10 +80,11 @@ func testWrappers(c *opCall, _ *none) (wrapperList, error) {
 
 // removeWrapper names the wrapper in its usage record.
 func removeWrapper(c *opCall) error {
-	act := func(c *opCall, _ *none) (none, error) {
-		return none{}, nodeFailure(c.ops.n.RemoveWrapper(c.ctx, c.params[0]))
+	act := func(c *opCall, _ *exchange.None) (exchange.None, error) {
+		return exchange.None{}, nodeFailure(c.ops.n.RemoveWrapper(c.Ctx, c.Params[0]))
 	}
-	return recorded(act, func(*none) string { return c.params[0] }, noContent)(&c.call)
+	return recorded(act, func(*exchange.None) string { return c.Params[0] },
+		exchange.NoContent)(&c.Call)
 }
 
 type additionRequest struct {
@@ -103,16 +106,17 @@ type additionData struct {
 }
 
 func additionOf(s node.AdditionStatus) additionData {
-	return additionData{s.Started, s.Nonce, s.Name, s.Kind, s.About, s.Progress, s.Required, s.Complete}
+	return additionData{s.Started, s.Nonce, s.Name, s.Kind, s.About, s.Progress, s.Required,
+		s.Complete}
 }
 
-func additionStatus(c *opCall, _ *none) (additionData, error) {
+func additionStatus(c *opCall, _ *exchange.None) (additionData, error) {
 	s, err := c.ops.n.Addition()
 	return additionOf(s), nodeFailure(err)
 }
 
 func beginAddition(c *opCall, q *additionRequest) (additionData, error) {
-	s, err := c.ops.n.BeginAddition(c.ctx, q.Name)
+	s, err := c.ops.n.BeginAddition(c.Ctx, q.Name)
 	if err != nil {
 		return additionData{}, nodeFailure(err)
 	}
@@ -120,7 +124,7 @@ func beginAddition(c *opCall, q *additionRequest) (additionData, error) {
 	return additionOf(s), nil
 }
 
-func cancelAddition(c *opCall, q *none) (additionData, error) {
+func cancelAddition(c *opCall, q *exchange.None) (additionData, error) {
 	if err := c.ops.n.CancelAddition(); err != nil {
 		return additionData{}, nodeFailure(err)
 	}
@@ -133,7 +137,7 @@ func giveAdditionShare(c *opCall, q *shareRequest) (additionData, error) {
 		return additionData{}, err
 	}
 	defer clear(share)
-	s, err := c.ops.n.GiveAdditionShare(c.ctx, q.Nonce, share, c.begins("a seal wrapper is made"))
+	s, err := c.ops.n.GiveAdditionShare(c.Ctx, q.Nonce, share, c.begins("a seal wrapper is made"))
 	if err != nil {
 		return additionData{}, nodeFailure(err)
 	}

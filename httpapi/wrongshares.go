@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 
+	"keyquorum/httpapi/throttle"
 	"keyquorum/httpapi/wire"
 	"keyquorum/node"
 )
@@ -12,7 +13,7 @@ import (
 // Whoever gives wrong shares is told to slow down, by source. Guessing is hopeless at any rate: a
 // share has 252 random bits, and whoever wants to try has the lock to try them on. A good share is
 // taken all the same, since its holder may come from behind the same balancer.
-var wrongShares = Throttle{Rate: 1, Burst: 20}
+var wrongShares = throttle.Limit{Rate: 1, Burst: 20}
 
 // given has a share be given. A wrong one is 429 where too many came from the same source.
 func (c *opCall) given(give func() error) error {
@@ -21,14 +22,14 @@ func (c *opCall) given(give func() error) error {
 		return err
 	}
 	t := c.ops.wrongShares
-	source := who{oid: sourceOf(c.req.Remote)}
-	if t.take(source, c.req.Start, func(string) bool { return true }) {
+	source := throttle.Who{OID: sourceOf(c.Req.Remote)}
+	if t.Take(source, c.Req.Start, func(string) bool { return true }) {
 		return err
 	}
 	f := wire.Refuse(http.StatusTooManyRequests, "", "invalid key: "+err.Error()+
 		"; many wrong ones came from your address, so wait a moment, and look at the share with "+
 		"keyquorum operator check-share")
-	f.RetryAfter = t.pause()
+	f.RetryAfter = t.Pause()
 	return f
 }
 

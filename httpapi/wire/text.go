@@ -44,3 +44,6 @@ func AllDigits(s string) bool {
 	}
 	return s != ""
 }
+
+// MaxLogged is how many bytes of what a stranger chose go into one line of the program's log.
+const MaxLogged = 256
