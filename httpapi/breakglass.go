@@ -31,7 +31,7 @@ type BreakGlass struct{ *http.Server }
 // BreakGlass returns a server that was not started.
 func (s *Server) BreakGlass() BreakGlass {
 	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true) // see forget.go
+	protocols.SetHTTP1(true) // see connections/forget.go
 	return BreakGlass{&http.Server{
 		Handler:           s.handler.glass,
 		Protocols:         protocols,

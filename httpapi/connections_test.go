@@ -18,8 +18,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"keyquorum/httpapi"
-	"keyquorum/internal/twoways"
 	"keyquorum/httpapi/forwarded"
+	"keyquorum/internal/twoways"
 )
 
 // A front is the shared node behind real sockets, with few places.

@@ -3,8 +3,10 @@ package httpapi
 import (
 	"net/http"
 
+	"keyquorum/httpapi/azure"
 	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/openapi"
+	"keyquorum/httpapi/operators"
 	"keyquorum/httpapi/wire"
 )
 
@@ -13,8 +15,8 @@ const documentPath = "/openapi.json"
 
 // OpenAPI describes both planes as an OpenAPI 3.1 document in JSON. version is the program's.
 func OpenAPI(version string) ([]byte, error) {
-	application, login := appSurfaces()
-	return openapi.Document(version, opSurface(), application, login)
+	application, login := azure.Surfaces()
+	return openapi.Document(version, operators.Surface(), application, login)
 }
 
 func asksForDocument(r *http.Request) bool {

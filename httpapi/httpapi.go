@@ -17,12 +17,14 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/hashicorp/go-hclog"
 
+	"keyquorum/httpapi/azure"
 	"keyquorum/httpapi/connections"
 	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/figures"
 	"keyquorum/httpapi/forwarded"
 	"keyquorum/httpapi/hosts"
 	"keyquorum/httpapi/joining"
+	"keyquorum/httpapi/operators"
 	"keyquorum/httpapi/seeds"
 	"keyquorum/httpapi/throttle"
 	"keyquorum/node"
@@ -67,8 +69,8 @@ type Config struct {
 type Handler struct {
 	desk    *exchange.Desk
 	conns   *connections.Connections
-	apps    *applications
-	ops     *operators
+	apps    *azure.Plane
+	ops     *operators.Plane
 	joins   *joining.Joins
 	router  *mux.Router
 	glass   http.Handler           // of the break-glass socket
@@ -88,17 +90,17 @@ func New(n *node.Node, c Config) *Handler {
 	m := figures.NewMeters()
 	h := &Handler{desk: exchange.NewDesk(c.Logger, m), conns: connections.New(c.Connections)}
 	h.desk.Trust.Store(c.Trust)
-	h.apps = newApplications(n, h.desk, hosts.Fold(c.Zones))
+	h.apps = azure.New(n, h.desk, hosts.Fold(c.Zones))
 	h.apps.SetThrottle(c.Throttle)
 	h.joins = joining.New(n, c.Logger, joining.NewSearch(seeds.Config{
 		Node: n, Seeds: c.Seeds, NonVoter: c.NonVoter, Resolver: c.Resolver, Logger: c.Logger,
 	}, c.Dial))
-	h.ops = newOperators(n, h.desk, c.Dial, h.joins,
+	h.ops = operators.New(n, h.desk, c.Dial, h.joins,
 		figures.New(n, m, h.conns, c.LinesHeld, c.CertificateEnd))
 	version := n.SealStatus().Version
 	h.openapi = sync.OnceValues(func() ([]byte, error) { return OpenAPI(version) })
 	h.router = h.planes(c.OpenMetrics)
-	h.glass = h.ops.breakGlass()
+	h.glass = h.ops.BreakGlass()
 	return h
 }
 

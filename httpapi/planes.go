@@ -20,7 +20,7 @@ func (h *Handler) planes(openMetrics bool) *mux.Router {
 		return asksForDocument(r)
 	}).HandlerFunc(h.document)
 
-	h.apps.mount(root)
-	h.ops.mount(root, openMetrics)
+	h.apps.Mount(root)
+	h.ops.Mount(root, openMetrics)
 	return root
 }

@@ -10,7 +10,6 @@ import (
 	"keyquorum/httpapi/connections"
 	"keyquorum/httpapi/exchange"
 	"keyquorum/httpapi/forwarded"
-	"keyquorum/httpapi/throttle"
 	"keyquorum/node"
 )
 
@@ -21,8 +20,8 @@ type Server struct {
 }
 
 // Change takes other settings while it serves. A connection keeps the caller that it came with.
-func (s *Server) Change(throttle throttle.Limit, level hclog.Level, trust *forwarded.Trust) {
-	s.handler.SetThrottle(throttle)
+func (s *Server) Change(t Throttle, level hclog.Level, trust *forwarded.Trust) {
+	s.handler.SetThrottle(t)
 	s.handler.SetLogLevel(level)
 	s.handler.desk.Trust.Store(trust)
 }
@@ -39,7 +38,7 @@ func NewServer(n *node.Node, c Config, logger hclog.Logger) *Server {
 	c.Logger = logger
 	h := New(n, c)
 	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true) // see forget.go
+	protocols.SetHTTP1(true) // see connections/forget.go
 	s := &http.Server{
 		Handler:           h,
 		Protocols:         protocols,
@@ -52,7 +51,7 @@ func NewServer(n *node.Node, c Config, logger hclog.Logger) *Server {
 		ConnState:         connections.State,
 
 		DisableGeneralOptionsHandler: true, // it answers "OPTIONS *" without a word to us
-		ErrorLog: logger.StandardLogger(&hclog.StandardLoggerOptions{
+		ErrorLog: h.desk.Log.StandardLogger(&hclog.StandardLoggerOptions{
 			ForceLevel: hclog.Debug}),
 	}
 	s.RegisterOnShutdown(h.Close)

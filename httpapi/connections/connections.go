@@ -32,7 +32,7 @@ const (
 // StandingNames are values of a label.
 var StandingNames = [standings]string{"arriving", "stranger", "probe", "application", "operator"}
 
-// Bounds of connections, besides those of a request (limits.go).
+// Bounds of connections, besides those of a request (exchange/limits.go).
 const (
 	defaultPlaces = 8192
 	handshakeTime = 5 * time.Second  // a PROXY header before it included

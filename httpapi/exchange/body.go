@@ -11,7 +11,7 @@ import (
 )
 
 // decode reads the body and decodes it into req, a pointer to a struct. What is done with members
-// that it does not know is said in unknown.go.
+// that it does not know is said in wire/unknown.go.
 func (c *Call) decode(req any) error {
 	if c.Route.Body == 0 {
 		return nil
@@ -26,7 +26,7 @@ func (c *Call) decode(req any) error {
 }
 
 // readBody appends the request's body to dst, at most limit bytes of it. It asks room before dst
-// grows beyond smallBody.
+// grows beyond SmallBody.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64, dst []byte,
 	room func(bytes int) error) ([]byte, error) {
 	if r.ContentLength == 0 || r.Body == http.NoBody {

@@ -49,7 +49,7 @@ type planeCall interface {
 	Known() bool
 	// AppendFailure writes a refusal in the plane's format.
 	AppendFailure(f *wire.Failure, dst []byte) []byte
-	// MakeRoom makes room for a body of so many bytes and more, beyond smallBody.
+	// MakeRoom makes room for a body of so many bytes and more, beyond SmallBody.
 	MakeRoom(bytes int) error
 
 	self() *Call // who embeds a call has it
@@ -103,7 +103,7 @@ func (c *Call) locate() {
 }
 
 // Run does the call and answers it in time, whatever happens in it. What comes before its route has
-// requestTime.
+// RequestTime.
 func (c *Call) Run(do func() error) {
 	c.desk.Meters.InFlight.Add(1)
 	defer c.release()

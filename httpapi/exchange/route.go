@@ -22,7 +22,7 @@ type Route struct {
 	Probe     bool          // asks how this node is: its connection has a share that strangers' have not
 	Alone     bool          // operator plane: needs no other node's consent, so the token is verified without asking any
 	Idle      bool          // operator plane: a sealed node has nothing to do and answers 204
-	Within    time.Duration // from its headers to its answer; 0: requestTime
+	Within    time.Duration // from its headers to its answer; 0: RequestTime
 	Serve     Endpoint
 	Meter     *figures.Meter // set when the tables are built
 }

@@ -109,12 +109,12 @@ func TextBytes(name string, value []byte) ([]byte, error) {
 	if value[0] != '"' {
 		return nil, InvalidProperty(name)
 	}
-	return Unquote(value[1 : len(value)-1]), nil
+	return unquote(value[1 : len(value)-1]), nil
 }
 
-// Unquote replaces the escapes of b, which a scanner has found valid, in place: none is shorter
+// unquote replaces the escapes of b, which a scanner has found valid, in place: none is shorter
 // than what it stands for.
-func Unquote(b []byte) []byte {
+func unquote(b []byte) []byte {
 	out := bytes.IndexByte(b, '\\')
 	if out < 0 {
 		return b

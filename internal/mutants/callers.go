@@ -26,7 +26,7 @@ var callerMutants = []mutant{
 	{
 		name: "near-by-word", bug: "a caller is on this machine because a balancer says so",
 		edits: []overlay.Edit{{
-			File: "keyquorum/httpapi/raft.go",
+			File: "keyquorum/httpapi/operators/raft.go",
 			Old:  "	return err == nil && c.Req.Via == \"\" && from",
 			New:  "	return err == nil && from",
 		}},
