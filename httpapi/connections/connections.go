@@ -66,6 +66,7 @@ type Connections struct {
 	Ambiguous atomic.Uint64 // ended because of a request that can be read in two ways
 }
 
+// New returns those of one listener, at most so many at once; 0: defaultPlaces.
 func New(places int) *Connections {
 	if places <= 0 {
 		places = defaultPlaces

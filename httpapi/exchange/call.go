@@ -55,6 +55,7 @@ type planeCall interface {
 	self() *Call // who embeds a call has it
 }
 
+// self is the call of whoever embeds it.
 func (c *Call) self() *Call { return c }
 
 // A Desk is what all calls of a node have in common.
@@ -156,6 +157,7 @@ func (c *Call) MayLog() bool {
 // fence asks others.
 func (c *Call) Fenced() bool { return c.R.Header.Get("X-Keyquorum-Consistency") == "fenced" }
 
+// ReadBody reads the body that the route takes into the call's buffer.
 func (c *Call) ReadBody() (err error) {
 	c.Body = wire.TakeBuffer()
 	*c.Body, err = readBody(c.W, c.R, c.Route.Body, *c.Body, c.plane.MakeRoom)
@@ -169,6 +171,7 @@ func (c *Call) Occupy(places chan struct{}) {
 	c.Room = places
 }
 
+// LeaveRoom gives the place back that the call has for what is large, if it has one.
 func (c *Call) LeaveRoom() {
 	if c.Room == nil {
 		return

@@ -33,12 +33,14 @@ type class struct {
 	took tally.Durations
 }
 
+// NewMeters returns meters for the operations that Of is asked for, and for what is none.
 func NewMeters() *Meters {
 	m := new(Meters)
 	m.Unknown = m.Of("unknown", "unknown")
 	return m
 }
 
+// Of is the meter of an operation, in a class of operations that take about as long.
 func (m *Meters) Of(operation, className string) *Meter {
 	i, there := slices.BinarySearchFunc(m.operations, operation,
 		func(x *Meter, name string) int { return strings.Compare(x.operation, name) })

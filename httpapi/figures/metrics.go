@@ -23,6 +23,8 @@ type Metrics struct {
 	strangers *rate.Limiter // of scrapes without a token, each of which takes a millisecond or two
 }
 
+// New returns the metrics of a node. held is how many lines its log has left out, end when the
+// listener's certificate ends; either may be nil.
 func New(n *node.Node, m *Meters, c *connections.Connections, held func() uint64,
 	end func() time.Time) *Metrics {
 	r := prometheus.NewRegistry()

@@ -12,6 +12,7 @@ import (
 // A Plane is what a Host asks for.
 type Plane uint8
 
+// The planes. Whatever is no other's host is the operator plane's.
 const (
 	OperatorPlane Plane = iota
 	ApplicationPlane
@@ -30,6 +31,7 @@ type Place struct {
 // Zones are those of a node, folded to lower case.
 type Zones []Zone
 
+// Fold returns zones as Place compares them.
 func Fold(given []Zone) (all Zones) {
 	for _, z := range given {
 		all = append(all, Zone{Suffix: strings.ToLower(z.Suffix), Login: strings.ToLower(z.Login)})

@@ -149,6 +149,7 @@ type Refused struct {
 	text   string
 }
 
+// Error says which call was refused, and why.
 func (r *Refused) Error() string {
 	return fmt.Sprintf("the %s call was refused with %d: %s", r.name, r.Status, r.text)
 }
@@ -175,6 +176,7 @@ type Joins struct {
 	endSearch context.CancelFunc
 }
 
+// New returns those of a node, and begins the search, if there is one. Close ends all of it.
 func New(n *node.Node, log hclog.Logger, search *seeds.Search) *Joins {
 	j := &Joins{n: n, log: log, Search: search}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -248,6 +250,7 @@ func (j *Joins) endLocked() {
 	}
 }
 
+// Close returns when the attempt under way, and the search, have ended.
 func (j *Joins) Close() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -257,10 +260,12 @@ func (j *Joins) Close() {
 	j.endLocked()
 }
 
+// A ChallengeBody asks for a challenge.
 type ChallengeBody struct {
 	ServerID string `json:"server_id"`
 }
 
+// ChallengeData is what a member answers to that.
 type ChallengeData struct {
 	Challenge  []byte         `json:"challenge"` // the seal's lock
 	Nonce      []byte         `json:"nonce"`
@@ -268,6 +273,7 @@ type ChallengeData struct {
 	Version    string         `json:"version"`
 }
 
+// SealConfigData says how many shares there are, and how many it takes.
 type SealConfigData struct {
 	Type      string `json:"type"`
 	Shares    int    `json:"secret_shares"`
@@ -284,6 +290,7 @@ type AnswerBody struct {
 	Label       string `json:"label,omitempty"`
 }
 
+// AdmissionData is what makes a node a member.
 type AdmissionData struct {
 	Certificate []byte `json:"certificate"`
 	CA          []byte `json:"ca"`

@@ -40,8 +40,8 @@ type Host struct {
 // nothing else.
 type Description struct {
 	Summary string
-	Takes   form     // of the request's body
-	Gives   form     // of the answer; empty: 204, without a body
+	Takes   Form     // of the request's body
+	Gives   Form     // of the answer; empty: 204, without a body
 	Query   []string // its parameters beside those of the plane, by their names in openapi.json
 }
 
@@ -148,7 +148,7 @@ func (d *document) operation(s *Surface, r *exchange.Route, method, path string)
 	return op
 }
 
-func (d *document) requestBody(s *Surface, r *exchange.Route, f form) object {
+func (d *document) requestBody(s *Surface, r *exchange.Route, f Form) object {
 	if f.media != "" {
 		return object{
 			"required":              true,
@@ -173,7 +173,7 @@ func operationID(method, path string) string {
 	return strings.ToLower(method) + "_" + strings.Join(words, "_")
 }
 
-func (d *document) responses(s *Surface, f form) object {
+func (d *document) responses(s *Surface, f Form) object {
 	out := object{}
 	for status, response := range s.Refusals {
 		out[status] = ref("responses", response)

@@ -8,8 +8,8 @@ import (
 	"keyquorum/httpapi/wire"
 )
 
-// A form is what a body looks like: a schema of openapi.json, or one that is read from a Go type.
-type form struct {
+// A Form is what a body looks like: a schema of openapi.json, or one that is read from a Go type.
+type Form struct {
 	Name     string
 	of       reflect.Type // nil: name is in openapi.json
 	whatever bool         // an answer has it whatever its status
@@ -17,21 +17,21 @@ type form struct {
 }
 
 var (
-	PlainText = form{Name: "text", media: "text/plain"}
-	Gzipped   = form{Name: "file", media: "application/gzip"}
+	// PlainText and Gzipped are bodies that are no JSON.
+	PlainText = Form{Name: "text", media: "text/plain"}
+	Gzipped   = Form{Name: "file", media: "application/gzip"}
 )
 
-var empty form
-
-func Named(name string) form { return form{Name: name} }
+// Named is the form of that name in openapi.json.
+func Named(name string) Form { return Form{Name: name} }
 
 // Typed is the form of what encoding/json makes of a T. Its name is the type's: vaultData is Vault.
-func Typed[T any]() form {
+func Typed[T any]() Form {
 	t := reflect.TypeFor[T]()
-	return form{Name: schemaName(t), of: t}
+	return Form{Name: schemaName(t), of: t}
 }
 
-func (f form) Always() form {
+func (f Form) Always() Form {
 	f.whatever = true
 	return f
 }
@@ -45,7 +45,7 @@ func schemaName(t reflect.Type) string {
 type schemas map[string]object
 
 // add puts the schema of f among the others, and those that it refers to.
-func (s schemas) add(f form, answer bool) {
+func (s schemas) add(f Form, answer bool) {
 	if f.of == nil || s[f.Name] != nil {
 		return
 	}
@@ -98,7 +98,7 @@ func (s schemas) of(t reflect.Type, answer bool) object {
 		if t.Name() == "" {
 			return object{"type": "object"}
 		}
-		s.add(form{Name: schemaName(t), of: t}, answer)
+		s.add(Form{Name: schemaName(t), of: t}, answer)
 		return schemaRef(schemaName(t))
 	}
 	panic("httpapi: no schema is known for " + t.String()) // a test makes the document
@@ -106,7 +106,7 @@ func (s schemas) of(t reflect.Type, answer bool) object {
 
 // enveloped is the schema of an answer in the operator plane's envelope, which shows each member of
 // its data twice.
-func (s schemas) enveloped(f form) object {
+func (s schemas) enveloped(f Form) object {
 	name := f.Name + "Answer"
 	if s[name] == nil {
 		envelope, data := s["Envelope"], s[f.Name]

@@ -10,8 +10,10 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b
 // every pool.
 const maxKept = 64 << 10
 
+// TakeBuffer returns an empty buffer, for one call.
 func TakeBuffer() *[]byte { return buffers.Get().(*[]byte) }
 
+// GiveBuffer clears a buffer and puts it back.
 func GiveBuffer(b *[]byte) {
 	clear((*b)[:cap(*b)])
 	if cap(*b) <= maxKept {

@@ -21,6 +21,7 @@ type memberDecoder interface {
 	Member(name, value []byte) error
 }
 
+// Decode decodes a body into req, a pointer to a struct.
 func Decode(body []byte, req any) error {
 	hand, ok := req.(memberDecoder)
 	var err error
@@ -94,10 +95,12 @@ func bodyError(err error) error {
 	}
 }
 
+// InvalidProperty is said of a member whose value can't be what it is to be.
 func InvalidProperty(name string) *Failure {
 	return BadParameter("Property " + name + " has invalid value")
 }
 
+// IsNull says whether a raw value is null.
 func IsNull(value []byte) bool { return string(value) == "null" }
 
 // TextBytes unquotes a JSON string inside its own bytes, so that no copy is left behind. The result

@@ -21,6 +21,7 @@ type Failure struct {
 	Early      bool          // refused before a verb of the domain was called, which would have recorded it
 }
 
+// Error is what the client is told.
 func (f *Failure) Error() string { return f.Message }
 
 // Refuse makes a failure of a plane's own: no verb was called.

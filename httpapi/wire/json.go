@@ -66,4 +66,5 @@ func AppendBinary(dst []byte, b []byte) []byte {
 	return append(dst, '"')
 }
 
+// AppendInt appends a number.
 func AppendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }

@@ -32,10 +32,12 @@ func EqualFold(s, lower string) bool {
 	return true
 }
 
+// Alphanumeric says whether c is an ASCII letter or digit.
 func Alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
+// AllDigits says whether s is digits, at least one.
 func AllDigits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {
