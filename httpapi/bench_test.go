@@ -25,22 +25,6 @@ func BenchmarkSign(b *testing.B) {
 		`{"alg":"ES256","value":"`+strings.Repeat("A", 43)+`"}`)
 }
 
-// What each request pays for being counted, and for a bucket that is never empty.
-func BenchmarkCounting(b *testing.B) {
-	b.ReportAllocs()
-	request := httpapi.Counting(httpapi.Throttle{Rate: 1e9, Burst: 1 << 30})
-	for b.Loop() {
-		request()
-	}
-}
-
-func TestCountingTakesNoMemory(t *testing.T) {
-	if n := testing.AllocsPerRun(100,
-		httpapi.Counting(httpapi.Throttle{Rate: 1e9, Burst: 1 << 30})); n != 0 {
-		t.Errorf("counting and throttling a request takes %v allocations", n)
-	}
-}
-
 // A secret read of an application that is throttled, at a rate that it does not reach: what a
 // bucket costs.
 func BenchmarkSecretReadThrottled(b *testing.B) {

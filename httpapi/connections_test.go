@@ -12,15 +12,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"keyquorum/httpapi"
 	"keyquorum/httpapi/forwarded"
+	"keyquorum/internal/twoways"
 )
 
 // A front is the shared node behind real sockets, with few places.
@@ -235,7 +234,7 @@ func TestHandshakesHaveATime(t *testing.T) {
 // of its connection.
 func TestTwoWaysAreRefusedOnTheWire(t *testing.T) {
 	f := newFront(t, 256)
-	for name, request := range twoWays {
+	for name, request := range twoways.Requests {
 		conn := f.shaken("127.0.0.1")
 		status, _, err := ask(conn, request)
 		if name == "one after a good length" { // refused while the first is served
@@ -248,10 +247,10 @@ func TestTwoWaysAreRefusedOnTheWire(t *testing.T) {
 			t.Errorf("%s: the connection stays", name)
 		}
 	}
-	if n := f.metric(`keyquorum_connections_closed_total{reason="ambiguous"}`); int(n) != len(twoWays) {
-		t.Errorf("%v requests of %d were refused as ambiguous", n, len(twoWays))
+	if n := f.metric(`keyquorum_connections_closed_total{reason="ambiguous"}`); int(n) != len(twoways.Requests) {
+		t.Errorf("%v requests of %d were refused as ambiguous", n, len(twoways.Requests))
 	}
-	for name, request := range oneWay {
+	for name, request := range twoways.OneWay {
 		if name == "two in a row" || strings.HasPrefix(request, "OPTIONS") {
 			continue
 		}
@@ -268,46 +267,6 @@ func TestWhoSpeaksPlainHTTPIsTold(t *testing.T) {
 		!strings.Contains(body, "HTTPS") {
 		t.Errorf("%d %s %v", status, body, err)
 	}
-}
-
-// A peer that reads nothing is waited for only so long for each record, whatever the deadline of
-// the whole answer is.
-func TestWhoDoesNotReadIsHungUpOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		here, there := net.Pipe()
-		defer there.Close()
-		var slow atomic.Uint64
-		conn := httpapi.NewForgetfulConn(here, &slow)
-		for name, deadline := range map[string]time.Duration{"none": 0, "a late one": time.Hour,
-			"an early one": time.Second} {
-			var at time.Time
-			if deadline > 0 {
-				at = time.Now().Add(deadline)
-			}
-			conn.SetWriteDeadline(at)
-			began := time.Now()
-			_, err := conn.Write(make([]byte, 16<<10))
-			want := 10 * time.Second
-			if deadline == time.Second {
-				want = deadline
-			}
-			if took := time.Since(began); !errors.Is(err, os.ErrDeadlineExceeded) || took != want {
-				t.Errorf("with %s set a write took %v: %v", name, took, err)
-			}
-		}
-		conn.SetWriteDeadline(time.Time{})
-		go func() {
-			time.Sleep(time.Second)
-			conn.SetWriteDeadline(time.Now()) // as whoever wants a writer to give up does
-		}()
-		began := time.Now()
-		if _, err := conn.Write([]byte("x")); err == nil || time.Since(began) != time.Second {
-			t.Errorf("a writer gave up after %v: %v", time.Since(began), err)
-		}
-		if slow.Load() != 4 {
-			t.Errorf("%d slow ones were counted", slow.Load())
-		}
-	})
 }
 
 // What a header asks for is obeyed when it is known who asks: a stranger neither has others asked

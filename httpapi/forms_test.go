@@ -5,8 +5,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-
-	"keyquorum/httpapi"
 )
 
 func TestFormsOfPathsThatClientsSend(t *testing.T) {
@@ -107,40 +105,6 @@ func TestPagesLinkToTheHostThatWasAsked(t *testing.T) {
 	}
 	if a := c.call("GET", "/secrets?$skiptoken=%00%ff", ""); a.status != 400 {
 		t.Errorf("a made-up skip token: %d %s", a.status, a.body)
-	}
-}
-
-func TestHosts(t *testing.T) {
-	z := httpapi.Zone{Suffix: "vault.localhost", Login: "login.vault.localhost"}
-	for host, want := range map[string][3]string{
-		"demo.vault.localhost:8200":      {"application", "demo", "vault.localhost:8200"},
-		"Demo.VAULT.localhost":           {"application", "demo", "VAULT.localhost"},
-		"demo.vault.localhost.:1":        {"application", "demo", "vault.localhost.:1"},
-		"vault.localhost":                {"application", "", ""},
-		"a.b.vault.localhost":            {"application", "", ""},
-		".vault.localhost":               {"application", "", ""},
-		"de\"mo.vault.localhost":         {"application", "", ""},
-		"demo.vault.localhost:80:80":     {"application", "", ""},
-		"demo.vault.localhost..:8200":    {"application", "", ""},
-		"demo.vault.localhost:":          {"application", "", ""},
-		"login.vault.localhost.:1":       {"login", "", ""},
-		"::1":                            {"operator", "", ""},
-		"demo.vault.localhost:x":         {"application", "", ""},
-		"demo.vault.localhost:123456":    {"application", "", ""},
-		"LOGIN.vault.localhost:8200":     {"login", "", ""},
-		"xlogin.vault.localhost":         {"application", "xlogin", "vault.localhost"},
-		"evilvault.localhost":            {"operator", "", ""},
-		"127.0.0.1:8200":                 {"operator", "", ""},
-		"[::1]:8200":                     {"operator", "", ""},
-		"localhost":                      {"operator", "", ""},
-		"":                               {"operator", "", ""},
-		"demo.vault.localhost.evil.org":  {"operator", "", ""},
-		"demo.vault.loca\u212Ahost:8200": {"operator", "", ""},
-	} {
-		plane, vault, parent := httpapi.Place(host, z)
-		if got := [3]string{plane, vault, parent}; got != want {
-			t.Errorf("%q is %q, want %q", host, got, want)
-		}
 	}
 }
 

@@ -1,87 +1,12 @@
 package httpapi_test
 
 import (
-	"encoding/base64"
-	"encoding/hex"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
-
-	"keyquorum/httpapi"
 )
-
-func FuzzShareDecoding(f *testing.F) {
-	share := []byte(strings.Repeat("\x01\xfe\x7f", 11))
-	f.Add([]byte(hex.EncodeToString(share)))
-	f.Add([]byte(strings.ToUpper(hex.EncodeToString(share))))
-	f.Add([]byte(base64.StdEncoding.EncodeToString(share)))
-	f.Add([]byte("abcd"))
-	f.Add([]byte(""))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		got, err := httpapi.DecodeShare(text)
-		if err != nil {
-			return
-		}
-		fromHex, err := hex.DecodeString(string(text))
-		if err != nil {
-			fromHex = nil // what came before the error
-		}
-		fromBase64, _ := base64.StdEncoding.DecodeString(string(text))
-		if string(got) != string(fromHex) && string(got) != string(fromBase64) {
-			t.Fatalf("%q decodes to %x", text, got)
-		}
-		if len(fromHex) == 33 && string(got) != string(fromHex) {
-			t.Fatalf("%q is hex of a share's length and was read as base64", text)
-		}
-	})
-}
-
-// Whatever a Host holds, what is minted from it can be quoted in a header and in JSON, and a host
-// under the zone never reaches the operator plane.
-func FuzzHost(f *testing.F) {
-	for _, seed := range []string{"demo.vault.localhost:8200", "vault.localhost", "login.localhost:1",
-		"[::1]:8200", "a.b.vault.localhost", "x\"y.vault.localhost", "demo.vault.localhost."} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, host string) {
-		plane, vault, parent := httpapi.Place(host, zone)
-		if vault != "" {
-			if plane != "application" || strings.ContainsAny(host, "\"\\ \r\n/?#,;=") ||
-				!strings.HasSuffix(host, "."+parent) {
-				t.Fatalf("%q: %s %q %q", host, plane, vault, parent)
-			}
-		}
-		if strings.HasSuffix(strings.ToLower(host), ".vault.localhost") && plane != "application" {
-			t.Fatalf("%q reaches the %s plane", host, plane)
-		}
-	})
-}
-
-// A path leads to the same route however its empty segments and its case are written, and to no
-// other.
-func FuzzPath(f *testing.F) {
-	for _, seed := range []string{"/keys/name//sign", "/secrets/name/", "/secrets/a%2fb",
-		"/deletedkeys/x/recover", "/secrets/versions/versions", "/%", "/a/b/c/d/e/f/g/h/i/j"} {
-		f.Add("GET", seed)
-		f.Add("POST", seed)
-	}
-	f.Fuzz(func(t *testing.T, method, path string) {
-		shape, params := httpapi.Find(method, path)
-		if shape == "" {
-			return
-		}
-		again, same := httpapi.Find(method, strings.ReplaceAll(path, "/", "//")+"/")
-		if again != shape || same != params {
-			t.Fatalf("%s %q is %q %q, and with empty segments %q %q", method, path, shape, params, again,
-				same)
-		}
-		if strings.Contains(shape, "{name}") && params[0] == "" {
-			t.Fatalf("%s %q matches %q without a name", method, path, shape)
-		}
-	})
-}
 
 // Whole requests: every answer is JSON of its plane, whatever was asked, and nothing panics.
 func FuzzRequests(f *testing.F) {

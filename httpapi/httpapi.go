@@ -8,40 +8,37 @@
 package httpapi
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/mux"
 	"github.com/hashicorp/go-hclog"
-	"golang.org/x/time/rate"
 
+	"keyquorum/httpapi/azure"
+	"keyquorum/httpapi/connections"
+	"keyquorum/httpapi/exchange"
+	"keyquorum/httpapi/figures"
 	"keyquorum/httpapi/forwarded"
+	"keyquorum/httpapi/hosts"
+	"keyquorum/httpapi/joining"
+	"keyquorum/httpapi/operators"
 	"keyquorum/httpapi/seeds"
+	"keyquorum/httpapi/throttle"
 	"keyquorum/node"
+	"keyquorum/vault"
 )
 
 // A Zone is a domain under which each vault has a host, and the host that issues its tokens.
-type Zone struct {
-	Suffix string // "vault.localhost": vault demo is demo.vault.localhost
-	Login  string // "login.localhost"
-}
+type Zone = hosts.Zone
 
 // ParseZone reads a zone as it is written in settings: SUFFIX=LOGIN.
-func ParseZone(text string) (Zone, error) {
-	suffix, login, ok := strings.Cut(text, "=")
-	if !ok || suffix == "" || login == "" {
-		return Zone{}, fmt.Errorf(
-			"%q: a zone is SUFFIX=LOGIN, as in vault.example.org=login.example.org", text)
-	}
-	return Zone{Suffix: strings.ToLower(suffix), Login: strings.ToLower(login)}, nil
-}
+func ParseZone(text string) (Zone, error) { return hosts.ParseZone(text) }
+
+// A Throttle bounds how many requests this node takes from one application to one vault.
+type Throttle = throttle.Limit
 
 // Config of the two planes.
 type Config struct {
@@ -70,82 +67,51 @@ type Config struct {
 
 // A Handler serves a node's API listener. Close ends what it does in the background.
 type Handler struct {
-	n         *node.Node
-	zones     []Zone // folded to lower case
-	log       hclog.Logger
-	dial      dialer
-	version   []string      // value of the header x-ms-keyvault-service-version
-	region    []string      // and of x-ms-keyvault-region
-	strangers *rate.Limiter // bounds usage records and log lines that people without a token can cause
-	askers    *rate.Limiter // bounds what they can make us ask of other nodes
-	large     chan struct{} // holds one for each large body in memory
-	huge      chan struct{} // and for each that is over maxBody
-	saving    chan struct{} // and for each snapshot on its way to an operator
-	restoring chan struct{} // and for the one that an operator sends
-	hugeOf    sync.Map      // object id of the application → the *call that has one of these
-	backups   chan struct{} // and for each backup
-	meters    *meters
-	conns     *connections
-	metrics   *metrics
-	router    *mux.Router
-	glass     http.Handler // of the break-glass socket
-	joins     *joins
-	openapi   func() ([]byte, error) // the document, made when it is first asked for
-	profiling sync.Mutex             // held while somebody is told of all goroutines
-
-	// Settings that change while it serves (Server.Change).
-	logLevel atomic.Int32                    // the hclog.Level to come back to
-	throttle atomic.Pointer[throttle]        // nil: nobody is throttled
-	trust    atomic.Pointer[forwarded.Trust] // nil: nobody is believed
-
-	wrongShares *throttle
+	desk    *exchange.Desk
+	conns   *connections.Connections
+	apps    *azure.Plane
+	ops     *operators.Plane
+	joins   *joining.Joins
+	router  *mux.Router
+	glass   http.Handler           // of the break-glass socket
+	openapi func() ([]byte, error) // the document, made when it is first asked for
 }
 
 // New returns the handler for a node's API listener.
 func New(n *node.Node, c Config) *Handler {
-	h := &Handler{
-		n:         n,
-		log:       c.Logger,
-		dial:      c.Dial,
-		version:   []string{n.SealStatus().Version},
-		region:    []string{cmp.Or(n.Region(), "keyquorum")},
-		strangers: rate.NewLimiter(10, 100),
-		askers:    rate.NewLimiter(10, 20),
-		large:     make(chan struct{}, maxLarge),
-		huge:      make(chan struct{}, maxHuge),
-		saving:    make(chan struct{}, maxSaving),
-		restoring: make(chan struct{}, 1),
-		backups:   make(chan struct{}, maxBackups),
-		meters:    newMeters(),
-		conns:     newConnections(c.Connections),
-
-		wrongShares: newThrottle(wrongShares),
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
 	}
-	h.metrics = newMetrics(n, h.meters, h.conns, c.LinesHeld, c.CertificateEnd)
-	if h.dial == nil {
-		h.dial = func(ctx context.Context, addr string) (net.Conn, error) {
+	if c.Dial == nil {
+		c.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
 		}
 	}
-	if h.log == nil {
-		h.log = hclog.NewNullLogger()
-	}
-	h.throttle.Store(newThrottle(c.Throttle))
-	h.trust.Store(c.Trust)
-	h.logLevel.Store(int32(h.log.GetLevel()))
-	for _, z := range c.Zones {
-		h.zones = append(h.zones,
-			Zone{Suffix: strings.ToLower(z.Suffix), Login: strings.ToLower(z.Login)})
-	}
-	h.openapi = sync.OnceValues(func() ([]byte, error) { return OpenAPI(h.version[0]) })
-	h.joins = newJoins(n, h.log, newSearch(n, c, h.dial, h.log))
+	m := figures.NewMeters()
+	h := &Handler{desk: exchange.NewDesk(c.Logger, m), conns: connections.New(c.Connections)}
+	h.desk.Trust.Store(c.Trust)
+	h.apps = azure.New(n, h.desk, hosts.Fold(c.Zones))
+	h.apps.SetThrottle(c.Throttle)
+	h.joins = joining.New(n, c.Logger, joining.NewSearch(seeds.Config{
+		Node: n, Seeds: c.Seeds, NonVoter: c.NonVoter, Resolver: c.Resolver, Logger: c.Logger,
+	}, c.Dial))
+	h.ops = operators.New(n, h.desk, c.Dial, h.joins,
+		figures.New(n, m, h.conns, c.LinesHeld, c.CertificateEnd))
+	version := n.SealStatus().Version
+	h.openapi = sync.OnceValues(func() ([]byte, error) { return OpenAPI(version) })
 	h.router = h.planes(c.OpenMetrics)
-	h.glass = h.breakGlass()
+	h.glass = h.ops.BreakGlass()
 	return h
 }
 
 // Close stops trying to join and returns when the attempt under way has ended.
-func (h *Handler) Close() { h.joins.close() }
+func (h *Handler) Close() { h.joins.Close() }
+
+// SetThrottle sets another bound for applications, from the next request on.
+func (h *Handler) SetThrottle(t Throttle) { h.apps.SetThrottle(t) }
+
+// SetLogLevel sets another level for the whole node, which is also the one to come back to.
+func (h *Handler) SetLogLevel(level hclog.Level) { h.ops.SetLogLevel(level) }
 
 // ServeHTTP lets mux pick plane and collection; the tables do the rest. Something always matches:
 // the root has a handler for what it doesn't find. The router's own ServeHTTP would copy the
@@ -155,3 +121,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.router.Match(r, &m)
 	m.Handler.ServeHTTP(w, r)
 }
+
+// PermissionNames are what an application can be allowed, on keys and on secrets.
+func PermissionNames() (keys, secrets []string) { return vault.PermissionNames() }

@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"unicode/utf8"
 
 	"keyquorum/httpapi"
 )
@@ -153,105 +151,5 @@ func TestLongURLsAndHeaders(t *testing.T) {
 	}
 	if a := s.serve(r); a.status != 431 || !strings.HasPrefix(a.body, `{"errors":["`) {
 		t.Errorf("large headers: %d %s", a.status, a.body)
-	}
-}
-
-// The scanner must take what encoding/json takes, but for what it refuses on purpose, and give back
-// the same values.
-func FuzzScanner(f *testing.F) {
-	for _, seed := range []string{`{}`, ``, `null`,
-		`{"a":1,"b":[true,false,null,-0.5e+7],"c":{"d":"\u00e9\ud83d\ude00\\\"\/"}}`, `[1]`, `{"a":01}`,
-		`{"a":"\ud800\u0041"}`, `{"a":"` + "\x7f" + `"}`, `{"value":"s","value":"t"}`,
-		" \t\r\n{ \"a\" : [ ] } "} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		members := make(map[string]string)
-		err := httpapi.EachMember(append([]byte(nil), body...), func(name, value []byte) error {
-			if !strings.Contains(string(name), `\`) {
-				members[string(name)] = string(value)
-			}
-			return nil
-		})
-		if err != nil {
-			return
-		}
-		if len(strings.Trim(string(body), " \t\r\n")) == 0 {
-			return
-		}
-		if !utf8.Valid(body) || !json.Valid(body) {
-			t.Fatalf("took %q", body)
-		}
-		var want map[string]json.RawMessage
-		if err := json.Unmarshal(body, &want); err != nil {
-			t.Fatalf("took %q: %v", body, err)
-		}
-		for name, value := range members {
-			if got := want[name]; string(got) != value {
-				t.Fatalf("member %q is %q, want %q", name, value, got)
-			}
-		}
-	})
-}
-
-func FuzzStrings(f *testing.F) {
-	for _, seed := range []string{"", "plain", "é😀\u2028", "\x00\x1f\"\\/", "\xff\xfe", "a\ud7ffb"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		encoded := httpapi.AppendString(nil, s)
-		var std string
-		if err := json.Unmarshal(encoded, &std); err != nil {
-			t.Fatalf("%q encodes to %s: %v", s, encoded, err)
-		}
-		if want := strings.ToValidUTF8(s, "\ufffd"); utf8.ValidString(s) && std != want {
-			t.Fatalf("%q comes back as %q", s, std)
-		}
-		own := httpapi.Unquote(append([]byte(nil), encoded[1:len(encoded)-1]...))
-		if string(own) != std {
-			t.Fatalf("%s unquotes to %q, want %q", encoded, own, std)
-		}
-		escaped, _ := json.Marshal(s) // with more escapes than ours
-		json.Unmarshal(escaped, &std)
-		if own := httpapi.Unquote(escaped[1 : len(escaped)-1]); string(own) != std {
-			t.Fatalf("%s unquotes to %q, want %q", escaped, own, std)
-		}
-	})
-}
-
-// Nothing that a stranger sends as a body may panic, and no error may repeat it.
-func FuzzBodies(f *testing.F) {
-	for _, seed := range []string{`{"value":"dGVzdA","alg":"ES256","digest":"_-8="}`,
-		`{"key":"AAAA","reset":true,"migrate":false}`, `{"secret_shares":5,"secret_threshold":3}`,
-		`{"kty":"RSA","key_size":2048,"key_ops":["sign"],"attributes":{"enabled":true,"nbf":1,"exp":2},"tags":{"a":"b","c":null}}`,
-		`{"name":"v","retention_days":7,"purge_protection":true,"enabled":false,"ttl":"1h","keys":["get"],"secrets":null}`,
-		`{"ttl":3600}`,
-		`{"key":{"kty":"RSA","n":"AAAA","d":"","key_hsm":"e30","key_ops":["import",null]},"Hsm":true,"release_policy":{"contentType":null,"data":"e30","immutable":false}}`,
-		`{"target":"e30.e30.e30","nonce":"\u0000","enc":"CKM_RSA_AES_KEY_WRAP","count":128}`,
-		`{"lifetimeActions":[{"trigger":{"timeAfterCreate":"P30D"},"action":{"type":"ROTATE"}},null],"attributes":{"expiryTime":"P1Y2M3W4D","created":1}}`,
-		`{"server_id":"0123","nonce":"AAAA","answer":"AAAA","csr":"AAAA","cluster_addr":"127.0.0.1:8201"}`,
-		`{"server_id":"x","force":true}`} {
-		f.Add([]byte(seed))
-	}
-	types := httpapi.BodyTypes()
-	f.Fuzz(func(t *testing.T, body []byte) {
-		for name, decode := range types {
-			if err := decode(append([]byte(nil), body...)); err != nil && len(body) > 100 &&
-				strings.Contains(err.Error(), string(body)) {
-				t.Fatalf("%s repeats its body: %v", name, err)
-			}
-		}
-	})
-}
-
-func TestDecodedSecretLiesInTheBody(t *testing.T) {
-	body := []byte(`{"contentType":"a","value":"\u0061bc\ndef"}`)
-	value, err := httpapi.DecodeSecret(body)
-	if err != nil || string(value) != "abc\ndef" {
-		t.Fatalf("%q, %v", value, err)
-	}
-	clear(body)
-	if string(value) != strings.Repeat("\x00", len(value)) {
-		t.Errorf("%q outlives the body's buffer", value)
 	}
 }

@@ -18,22 +18,6 @@ import (
 	"keyquorum/httpapi"
 )
 
-func TestPanicsAreAnsweredInThePlanesFormat(t *testing.T) {
-	for name, h := range unsealed(t).h.Panicking() {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-		if w.Code != 500 || strings.Contains(w.Body.String(), "canary") ||
-			strings.Contains(w.Body.String(), "half") {
-			t.Errorf("%s: %d %s", name, w.Code, w.Body)
-		}
-		want := map[string]string{"application": `{"error":{"code":"InternalServerError"`,
-			"operator": `{"errors":["`, "login": `{"error":"server_error"`}[name]
-		if !strings.HasPrefix(w.Body.String(), want) {
-			t.Errorf("%s: %s", name, w.Body)
-		}
-	}
-}
-
 // listen serves s over TLS on loopback. It returns the address and the certificate to trust.
 func (s *service) listen(t *testing.T) (addr, ca string) {
 	t.Helper()

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
@@ -135,25 +134,6 @@ func TestNobodyIsThrottledUnlessToldTo(t *testing.T) {
 	c := unsealed(t).application(t, "free", everything)
 	for range 300 {
 		c.ok("GET", "/secrets", "")
-	}
-}
-
-// However many applications and vaults there are, a bounded number of buckets is kept; one in use
-// is not forgotten.
-func TestBucketsAreBounded(t *testing.T) {
-	b := httpapi.NewBuckets(seldom)
-	now := time.Now()
-	for range 3 {
-		b.Take("busy", "v", now)
-	}
-	for i := range 3 * httpapi.MaxBuckets {
-		b.Take(fmt.Sprint("app", i), "v", now)
-		if i%1000 == 0 && b.Take("busy", "v", now) {
-			t.Fatalf("after %d others a bucket in use was forgotten", i)
-		}
-	}
-	if n := b.Len(); n > 2*httpapi.MaxBuckets {
-		t.Errorf("%d buckets are kept", n)
 	}
 }
 

@@ -26,8 +26,8 @@ var callerMutants = []mutant{
 	{
 		name: "near-by-word", bug: "a caller is on this machine because a balancer says so",
 		edits: []overlay.Edit{{
-			File: "keyquorum/httpapi/raft.go",
-			Old:  "	return err == nil && c.req.Via == \"\" && from",
+			File: "keyquorum/httpapi/operators/raft.go",
+			Old:  "	return err == nil && c.Req.Via == \"\" && from",
 			New:  "	return err == nil && from",
 		}},
 		test: "./httpapi TestNobodyIsNearByWord",
@@ -36,7 +36,7 @@ var callerMutants = []mutant{
 		name: "source-of-the-balancer",
 		bug:  "all callers behind a balancer share what one source may have",
 		edits: []overlay.Edit{{
-			File: "keyquorum/httpapi/connections.go",
+			File: "keyquorum/httpapi/connections/connections.go",
 			Old:  "	place.Move(from.RemoteAddr())\n",
 			New:  "",
 		}},

@@ -7,7 +7,7 @@ var joiningMutants = []mutant{
 	{
 		name: "seed-not-verified", bug: "a node asks whoever answers where a member should be",
 		edits: []overlay.Edit{{
-			File: "keyquorum/httpapi/join.go",
+			File: "keyquorum/httpapi/joining/joining.go",
 			Old:  "config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}\n",
 			New: "config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName, " +
 				"InsecureSkipVerify: true}\n",
