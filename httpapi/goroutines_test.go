@@ -11,7 +11,7 @@ func TestGoroutinesAreShownWithoutArguments(t *testing.T) {
 	a := s.operate("GET", "/v1/sys/pprof/goroutine", s.token, "")
 	text := a.body
 	if a.status != 200 || !strings.HasPrefix(text, "goroutine profile: total ") ||
-		!strings.Contains(text, "httpapi.goroutines") {
+		!strings.Contains(text, "operators.goroutines") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	if strings.Contains(text, "(0x") || strings.Contains(text, "({0x") {
