@@ -24,8 +24,7 @@ HEAVYIN = $(sort $(dir $(shell grep -rl --include='*_test.go' '^	heavy\.Test(t)'
 space  := $(empty) $(empty)
 
 # Packages with benchmarks, each of which make test runs once.
-BENCHED := ./audit ./fsm ./httpapi ./httpapi/azure ./internal/bench ./prove ./seal ./storage \
-	./vault ./vault/access
+BENCHED := ./audit ./fsm ./httpapi ./httpapi/azure ./internal/bench ./prove ./seal ./storage ./vault ./vault/access
 
 .DEFAULT_GOAL := help
 .PHONY: help targets build run packages hsm test racetests plaintests vectors timing failover succession chaos histories kills cuts leaks thief races geo upgrade siege deep alerts model conformance mutants bench load gobench fuzz lint clean

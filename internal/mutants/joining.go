@@ -38,7 +38,7 @@ var joiningMutants = []mutant{
 		name: "strangers-have-it-join",
 		bug:  "another machine has a node join a cluster before its configuration has found one",
 		edits: []overlay.Edit{{
-			File: "keyquorum/httpapi/raft.go",
+			File: "keyquorum/httpapi/operators/raft.go",
 			Old:  "	if search == nil || search.Found() || c.nearby() {\n",
 			New:  "	if search == nil || search.Places() > 0 || c.nearby() {\n",
 		}},

@@ -20,10 +20,6 @@ var advice = []struct{ said, next string }{
 		"it (keyquorum operator rekey --cancel)"},
 	{"root generation already in progress", "go on with that (keyquorum operator generate-root --status " +
 		"shows it), or end it (keyquorum operator generate-root --cancel)"},
-	{"was refused with 503: Vault is sealed", "unseal the member at that address first (keyquorum " +
-		"operator unseal), or name another one"},
-	{"node must be sealed before joining", "it is a member already. To have it join another cluster, " +
-		"stop it, move its data folder away, and start it"},
 	{"vault is unsealed", "it needs no share (keyquorum operator status shows it)"},
 	{"too many attempts to join", "wait some seconds, and ask again"},
 }

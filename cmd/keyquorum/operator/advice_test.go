@@ -30,7 +30,6 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		"root generation already in progress":                                    {400, "root --cancel"},
 		"failed to join raft cluster: node: join: the challenge call was refused with 503: " +
 			"Vault is sealed": {500, "operator unseal"},
-		"node must be sealed before joining":        {500, "move its data folder away"},
 		"vault is unsealed":                         {400, "no share"},
 		"too many attempts to join":                 {429, "wait"},
 		"permission denied: missing client token":   {403, "set KEYQUORUM_TOKEN"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -103,6 +104,9 @@ func inFlags(err error) error {
 	said := Refusal{Status: refused.Status}
 	for _, m := range refused.Messages {
 		said.Messages = append(said.Messages, words.Replace(m))
+	}
+	if slices.Equal(said.Messages, refused.Messages) {
+		return err // with what is to be done
 	}
 	return console.Exit(2, &said)
 }
