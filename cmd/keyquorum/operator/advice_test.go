@@ -28,16 +28,14 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		"The usage record could not be written.":                                 {500, "make room"},
 		"rekey already in progress":                                              {400, "rekey --cancel"},
 		"root generation already in progress":                                    {400, "root --cancel"},
-		"failed to join raft cluster: node: join: the challenge call was refused with 503: " +
-			"Vault is sealed": {500, "operator unseal"},
-		"vault is unsealed":                         {400, "no share"},
-		"too many attempts to join":                 {429, "wait"},
-		"permission denied: missing client token":   {403, "set KEYQUORUM_TOKEN"},
-		"permission denied: invalid token":          {403, "generate-root"},
-		"Vault is sealed":                           {503, "operator unseal"},
-		"Vault is already initialized":              {400, "operator unseal"},
-		"make room for this node first: a disk":     {503, "make room"},
-		"it refuses in words that say all there is": {400, "all there is (400)"},
+		"vault is unsealed":                                                      {400, "no share"},
+		"too many attempts to join":                                              {429, "wait"},
+		"permission denied: missing client token":                                {403, "set KEYQUORUM_TOKEN"},
+		"permission denied: invalid token":                                       {403, "generate-root"},
+		"Vault is sealed":                                                        {503, "operator unseal"},
+		"Vault is already initialized":                                           {400, "operator unseal"},
+		"make room for this node first: a disk":                                  {503, "make room"},
+		"it refuses in words that say all there is":                              {400, "all there is (400)"},
 	} {
 		c := &Client{Base: "https://node", HTTP: &http.Client{Transport: fakeNode(
 			func(*http.Request) (int, any) { return row.status, map[string]any{"errors": []string{said}} })}}
